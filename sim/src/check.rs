@@ -41,7 +41,8 @@ impl Violation {
         let Some(session) = self.session else { return text };
         text += &format!("  s{session} is {}\n", history.sessions[session].key);
         let last = self.ops.iter().max().map_or(history.ops.len(), |last| last + 1);
-        let related: Vec<_> = history.ops_of(session).filter(|(op, _)| *op < last).map(|(op, _)| op).collect();
+        let related: Vec<_> =
+            history.ops_of(session).filter(|(op, _)| *op < last).map(|(op, _)| op).collect();
         for op in &related[related.len().saturating_sub(TOLD)..] {
             text += &format!("    {}\n", history.tell(*op));
         }

@@ -121,13 +121,7 @@ pub struct Op {
 
 impl Op {
     /// An operation that a client is about to send.
-    pub fn new(
-        session: SessionId,
-        secret: usize,
-        action: Action,
-        handler: Duration,
-        began: Instant,
-    ) -> Self {
+    pub fn new(session: SessionId, secret: usize, action: Action, handler: Duration, began: Instant) -> Self {
         Self {
             session,
             secret,
@@ -286,7 +280,8 @@ impl History {
     pub fn tell(&self, id: OpId) -> String {
         let op = &self.ops[id];
         let seconds = |at: Option<Instant>| at.map_or(f64::NAN, |at| at.as_micros() as f64 / 1e6);
-        let host = op.boot.and_then(|boot| self.life(boot)).map_or("-".into(), |life| format!("n{}", life.host));
+        let host =
+            op.boot.and_then(|boot| self.life(boot)).map_or("-".into(), |life| format!("n{}", life.host));
         let boot = op.boot.map_or("-".into(), |boot| boot.to_string());
         let mut line = format!(
             "op {id:>4} s{} {host}/{boot} began {:.6} opened {:.6} ended {:.6} {} → {:?}",
@@ -298,7 +293,8 @@ impl History {
             op.outcome,
         );
         if let Some((at, receipt)) = op.receipt {
-            line += &format!(" settled {:.6} {receipt} held by {:?}", seconds(Some(at)), self.hosts(&op.holders));
+            line +=
+                &format!(" settled {:.6} {receipt} held by {:?}", seconds(Some(at)), self.hosts(&op.holders));
         }
         if let (Action::Read, Some(seen)) = (&op.action, &op.seen) {
             let seen: Vec<_> = seen.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,6 +1,7 @@
 //! The simulator's command line.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -64,9 +65,13 @@ fn main() -> ExitCode {
 
 fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
     let verdict = run(seed, plant, trace);
+    let mut out = std::io::stdout().lock();
     for line in &verdict.lines {
-        println!("{line}");
+        if writeln!(out, "{line}").is_err() {
+            return false;
+        }
     }
+    drop(out);
     println!("seed {seed}: {}, trace {:016x}", verdict.tally, verdict.fingerprint);
     report(&verdict);
     verdict.violations.is_empty()

@@ -35,7 +35,15 @@ struct Link {
 impl Network {
     /// A network without links.
     pub(crate) fn new(weather: Weather, rng: Rng) -> Self {
-        Self { weather, rng, cuts: BTreeMap::new(), newest_cut: 0, links: BTreeMap::new(), next: 0, stalled: Vec::new() }
+        Self {
+            weather,
+            rng,
+            cuts: BTreeMap::new(),
+            newest_cut: 0,
+            links: BTreeMap::new(),
+            next: 0,
+            stalled: Vec::new(),
+        }
     }
 
     /// The weather of the run.
@@ -124,7 +132,12 @@ impl Network {
     }
 
     /// When the copies of a frame that is sent now arrive: none if it is lost, two if it is doubled.
-    pub(crate) fn arrivals(&mut self, now: Instant, from: (Boot, HostId), to: (Boot, HostId)) -> Vec<Instant> {
+    pub(crate) fn arrivals(
+        &mut self,
+        now: Instant,
+        from: (Boot, HostId),
+        to: (Boot, HostId),
+    ) -> Vec<Instant> {
         let mut arrival = now.plus(self.delay(from.1, to.1));
         if self.weather.ordered {
             let mut repairs = 0;

@@ -145,9 +145,11 @@ fn draw_fault(rng: &mut Rng, hosts: usize, cuts: bool) -> Fault {
         }
         70..=75 => Fault::Stutter { host, times: rng.between(2, 6) as u32 },
         76..=81 => Fault::Leave { host, back },
-        82..=87 => {
-            Fault::Flap { one: host, other: (host + 1 + rng.index(hosts - 1)) % hosts, times: rng.between(1, 6) as u32 }
-        }
+        82..=87 => Fault::Flap {
+            one: host,
+            other: (host + 1 + rng.index(hosts - 1)) % hosts,
+            times: rng.between(1, 6) as u32,
+        },
         88..=96 => Fault::Outage { host, cut: cuts && rng.chance(500) },
         _ => Fault::ClockJump,
     }

@@ -1,7 +1,7 @@
 //! Runs: one seed, or many at once on a few threads. Seeds know nothing of each other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::{panic, thread};
 
 use sessile_core::Plant;
 
@@ -11,6 +11,7 @@ use crate::tally::Tally;
 use crate::world::World;
 
 /// What became of a seed.
+#[derive(Default)]
 pub struct Verdict {
     /// The seed.
     pub seed: u64,
@@ -26,8 +27,18 @@ pub struct Verdict {
     pub lines: Vec<String>,
 }
 
-/// Runs one seed with one deliberate bug or none.
+/// Runs one seed with one deliberate bug or none. A panic of the core is a violation like any other.
 pub fn run(seed: u64, plant: Plant, wordy: bool) -> Verdict {
+    panic::catch_unwind(|| run_unguarded(seed, plant, wordy)).unwrap_or_else(|cause| {
+        let text = cause.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without words");
+        let words = format!("panicked: {text}");
+        let violation = Violation { checker: "panic", words, session: None, ops: Vec::new() };
+        Verdict { seed, violations: vec![violation], ..Verdict::default() }
+    })
+}
+
+fn run_unguarded(seed: u64, plant: Plant, wordy: bool) -> Verdict {
     let remains = World::new(seed, plant, wordy).run();
     let violations = judge(&remains.history);
     let fingerprint = remains.trace.fingerprint();

@@ -10,7 +10,8 @@ const ONCE_BROKEN: [(u64, &str); 0] = [];
 fn what_broke_once_stays_whole() {
     for (seed, promise) in ONCE_BROKEN {
         let verdict = run(seed, Plant::None, false);
-        let told: Vec<_> = verdict.violations.iter().map(|violation| violation.tell(&verdict.history)).collect();
+        let told: Vec<_> =
+            verdict.violations.iter().map(|violation| violation.tell(&verdict.history)).collect();
         assert!(told.is_empty(), "seed {seed} broke {promise} again: {}", told.join("\n"));
     }
 }

@@ -10,7 +10,8 @@ const SEEDS: std::ops::Range<u64> = 0..30;
 fn no_promise_is_broken() {
     for seed in SEEDS {
         let verdict = run(seed, Plant::None, false);
-        let told: Vec<_> = verdict.violations.iter().map(|violation| violation.tell(&verdict.history)).collect();
+        let told: Vec<_> =
+            verdict.violations.iter().map(|violation| violation.tell(&verdict.history)).collect();
         assert!(told.is_empty(), "seed {seed}: {}", told.join("\n"));
     }
 }

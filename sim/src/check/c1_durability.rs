@@ -11,8 +11,9 @@ const CHECKER: &str = "C1 durability";
 
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     let ops = knowledge.history.ops.iter().enumerate();
-    let mut violations: Vec<_> =
-        ops.filter_map(|(id, op)| vanished(knowledge, id, op).or_else(|| dishonest(knowledge, id, op))).collect();
+    let mut violations: Vec<_> = ops
+        .filter_map(|(id, op)| vanished(knowledge, id, op).or_else(|| dishonest(knowledge, id, op)))
+        .collect();
     for holding in &knowledge.history.healed {
         for session in 0..knowledge.history.sessions.len() {
             if knowledge.is_alive(session, holding.at) {
@@ -28,7 +29,9 @@ fn vanished(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let Outcome::Absent(absent) = op.outcome else { return None };
     let (boot, ended) = (op.boot?, op.ended?);
     let replaced = |(_, login): (OpId, &Op)| {
-        matches!(login.action, Action::Login(old, _) if old == op.secret) && login.began <= ended && login.counts()
+        matches!(login.action, Action::Login(old, _) if old == op.secret)
+            && login.began <= ended
+            && login.counts()
     };
     if !knowledge.is_alive(op.session, ended)
         || absent == Absent::WrongSecret && knowledge.ops_of(op.session).any(replaced)
@@ -98,7 +101,10 @@ fn lost(knowledge: &Knowledge<'_>, holding: &Holding, session: SessionId) -> Opt
         let (write, _) = refutation(knowledge, session, attribute, found, demanded)?;
         Some(Violation {
             checker: CHECKER,
-            words: format!("{} holds {attribute}={found:?} where a later write was acknowledged", holding.boot),
+            words: format!(
+                "{} holds {attribute}={found:?} where a later write was acknowledged",
+                holding.boot
+            ),
             session: Some(session),
             ops: vec![write],
         })

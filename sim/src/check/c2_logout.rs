@@ -19,7 +19,8 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
 
 /// Later requests that opened the ended session, and copies of it after the healing.
 fn after_logout(knowledge: &Knowledge<'_>, id: OpId, logout: &Op) -> Vec<Violation> {
-    let violation = |words: String, ops| Violation { checker: CHECKER, words, session: Some(logout.session), ops };
+    let violation =
+        |words: String, ops| Violation { checker: CHECKER, words, session: Some(logout.session), ops };
     let mut violations: Vec<_> = knowledge
         .ops_of(logout.session)
         .filter(|(_, op)| opened_in_spite_of(knowledge, logout, op))

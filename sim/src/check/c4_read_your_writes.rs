@@ -18,12 +18,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     violations
 }
 
-fn stale(
-    knowledge: &Knowledge<'_>,
-    id: OpId,
-    op: &Op,
-    name: crate::history::Attribute,
-) -> Option<Violation> {
+fn stale(knowledge: &Knowledge<'_>, id: OpId, op: &Op, name: crate::history::Attribute) -> Option<Violation> {
     let (seen, opened, boot) = (op.seen.as_ref()?, op.opened?, op.boot?);
     let found = seen.get(&name).copied();
     let demanded = |write: &Op| knowledge.must_show(write, boot, op.began, opened);

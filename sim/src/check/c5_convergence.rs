@@ -21,7 +21,8 @@ fn unequal(holdings: &[Holding]) -> Vec<Violation> {
     let violation = |words, session| Violation { checker: CHECKER, words, session, ops: Vec::new() };
     let mut violations = Vec::new();
     for holding in holdings.iter().filter(|holding| holding.strangers > 0) {
-        let words = format!("{} lists {} sessions without a copy or a client", holding.boot, holding.strangers);
+        let words =
+            format!("{} lists {} sessions without a copy or a client", holding.boot, holding.strangers);
         violations.push(violation(words, None));
     }
     for pair in holdings.windows(2) {

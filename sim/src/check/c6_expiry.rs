@@ -28,9 +28,8 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
 /// Endings by idleness of a session that was surely used within its idle time.
 fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
     let record = &knowledge.history.sessions[session];
-    let expired = |ending: &&Ending| {
-        ending.key == record.key && ending.reason == EndReason::Expired && !ending.remote
-    };
+    let expired =
+        |ending: &&Ending| ending.key == record.key && ending.reason == EndReason::Expired && !ending.remote;
     let mut violations = Vec::new();
     for ending in knowledge.history.endings.iter().filter(expired) {
         let used = knowledge.ops_of(session).find(|(_, op)| {
@@ -68,7 +67,7 @@ fn late(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
     let record = &history.sessions[session];
     let last_use = |before: OpId| {
         let uses = knowledge.ops_of(session).filter(|(id, _)| *id < before);
-        uses.filter_map(|(_, op)| Some(op.closed.or(op.opened).or(op.ended).unwrap_or(op.began))).max()
+        uses.map(|(_, op)| op.closed.or(op.opened).or(op.ended).unwrap_or(op.began)).max()
     };
     let bound = record.max_inactive * 5 / 4 + SLACK;
     let is_late = |used: Instant, at: Instant| {
@@ -80,7 +79,8 @@ fn late(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
             last_use(*id).is_some_and(|used| used < op.began && is_late(used, op.began.min(opened)))
         }) && !overlapped(knowledge, session, *id, op)
     });
-    let violation = |words: String, ops| Some(Violation { checker: CHECKER, words, session: Some(session), ops });
+    let violation =
+        |words: String, ops| Some(Violation { checker: CHECKER, words, session: Some(session), ops });
     if let Some((id, _)) = found {
         return violation("a request opened it long after its idle time".into(), vec![id]);
     }

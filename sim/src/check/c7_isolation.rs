@@ -15,12 +15,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     seen.chain(held).collect()
 }
 
-fn foreign(
-    knowledge: &Knowledge<'_>,
-    session: SessionId,
-    seen: &Seen,
-    ops: Vec<OpId>,
-) -> Option<Violation> {
+fn foreign(knowledge: &Knowledge<'_>, session: SessionId, seen: &Seen, ops: Vec<OpId>) -> Option<Violation> {
     let expected = knowledge.history.sessions[session].canary;
     let found = seen.get(&Attribute::Canary).copied();
     (found != Some(expected)).then(|| Violation {

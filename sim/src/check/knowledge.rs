@@ -58,9 +58,8 @@ impl<'h> Knowledge<'h> {
     /// Whether a process lived and was not stopped in that time.
     pub(super) fn was_up(&self, boot: Boot, from: Instant, to: Instant) -> bool {
         let Some(life) = self.history.life(boot) else { return false };
-        let stopped = |(begin, end): &(Instant, Option<Instant>)| {
-            *begin <= to && end.is_none_or(|end| end >= from)
-        };
+        let stopped =
+            |(begin, end): &(Instant, Option<Instant>)| *begin <= to && end.is_none_or(|end| end >= from);
         lives_at(life, to) && !life.pauses.iter().any(stopped)
     }
 
@@ -68,9 +67,8 @@ impl<'h> Knowledge<'h> {
     pub(super) fn were_together(&self, one: Boot, other: Boot, from: Instant, to: Instant) -> bool {
         let host = |boot| self.history.life(boot).map(|life| life.host);
         let (Some(one), Some(other)) = (host(one), host(other)) else { return false };
-        let same_side = |division: &Division| {
-            division.sides.as_ref().is_some_and(|sides| sides[one] == sides[other])
-        };
+        let same_side =
+            |division: &Division| division.sides.as_ref().is_some_and(|sides| sides[one] == sides[other]);
         one == other
             || self.history.divisions.iter().filter(|division| overlaps(division, from, to)).all(same_side)
     }
@@ -83,7 +81,8 @@ impl<'h> Knowledge<'h> {
     /// Whether the session was created, and whether anybody asked for its end until `at`.
     pub(super) fn is_alive(&self, session: SessionId, at: Instant) -> bool {
         let created = &self.history.ops[self.history.sessions[session].created_by];
-        let ends = |op: &Op| matches!(op.action, Action::Logout) && op.began <= at && op.outcome != Outcome::Failed;
+        let ends =
+            |op: &Op| matches!(op.action, Action::Logout) && op.began <= at && op.outcome != Outcome::Failed;
         created.outcome == Outcome::Done
             && !self.ops_of(session).any(|(_, op)| ends(op))
             && !self.has_expired(session, at)

@@ -13,8 +13,7 @@ pub(super) fn refutation<'h>(
     found: Option<u64>,
     demanded: impl Fn(&Op) -> bool,
 ) -> Option<(OpId, &'h Op)> {
-    let writes: Vec<_> =
-        knowledge.ops_of(session).filter(|(_, op)| op.writes(attribute).is_some()).collect();
+    let writes: Vec<_> = knowledge.ops_of(session).filter(|(_, op)| op.writes(attribute).is_some()).collect();
     // Before any write there was nothing, which every write that is demanded has replaced.
     let sources: Vec<_> =
         writes.iter().filter(|(_, op)| op.writes(attribute) == Some(found) && op.counts()).collect();

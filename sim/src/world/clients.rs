@@ -11,10 +11,13 @@ use crate::world::World;
 use crate::world::observe::Phase;
 
 /// Sessions that are left alone long enough to expire, if their client is idle.
-const SHORT_TIMES: [u64; 4] = [20, 25, 30, 60];
+const SHORT_TIMES: [u64; 4] = [10, 15, 20, 30];
 
 /// A session that does not expire during a run.
 const LONG_TIME: Duration = Duration::from_secs(3_600);
+
+/// How often, of 1,000 times, a client leaves such a session alone.
+const RESTS: u32 = 80;
 
 /// Registers of a session; few, so that writes meet.
 const REGISTERS: u64 = 3;
@@ -50,6 +53,9 @@ impl World {
         let Some(session) = self.clients[client].session else { return self.create(client) };
         if self.rng.chance(80) {
             self.visit_grave(client);
+        }
+        if self.history.sessions[session].max_inactive != LONG_TIME && self.rng.chance(RESTS) {
+            return self.rest(client, session);
         }
         let secret = self.clients[client].secret;
         let number = self.history.ops.len() as u64;
@@ -257,7 +263,8 @@ impl World {
 
     /// The connections of a process that died break; where nothing proves it, clients only time out.
     pub(super) fn disconnect(&mut self, host: HostId) {
-        let broken = (0..self.errands.len()).filter(|op| self.errands[*op].host == host && self.is_pending(*op));
+        let broken =
+            (0..self.errands.len()).filter(|op| self.errands[*op].host == host && self.is_pending(*op));
         for op in broken.collect::<Vec<_>>() {
             let delay = self.rng.millis(1, 10);
             let attempt = self.errands[op].attempt;

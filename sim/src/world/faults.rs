@@ -110,7 +110,9 @@ impl World {
             Fault::Leave { host, back } => self.drain(host, back),
             Fault::Split { sides, time } => self.cut(&sides, true, time),
             Fault::OneWay { sides, time } => self.cut(&sides, false, time),
-            Fault::Partial { one, other, time } => self.cut_ways(vec![(one, other), (other, one)], None, time),
+            Fault::Partial { one, other, time } => {
+                self.cut_ways(vec![(one, other), (other, one)], None, time)
+            }
             Fault::Flap { one, other, times } => {
                 for _ in 0..times {
                     let when = self.rng.millis(0, 4_000);

@@ -63,7 +63,8 @@ impl World {
         let Some(process) = &mut self.hosts[host] else { return };
         if process.acks_owed.insert(from) {
             let batch = self.rng.pick(&[0, 0, 100, 1_000]);
-            self.queue.after(Duration::from_micros(batch), Event::Inside(process.boot, Inside::AckBatch(from)));
+            self.queue
+                .after(Duration::from_micros(batch), Event::Inside(process.boot, Inside::AckBatch(from)));
         }
     }
 

@@ -141,7 +141,10 @@ impl World {
     }
 
     fn is_settled(&self, now: Instant) -> bool {
-        self.history.harmonies.last().is_some_and(|last| now.since(last.from) >= SETTLING_TIME && last.to == now)
+        self.history
+            .harmonies
+            .last()
+            .is_some_and(|last| now.since(last.from) >= SETTLING_TIME && last.to == now)
             && self.hosts.iter().all(Option::is_some)
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, AskId, Changes, FieldName, Fields, Gate, Opening, Proof, Receipt, Refusal, SessionKey,
-    Standing, Ticket, Value,
+    AppId, AskId, Changes, FieldName, Fields, Gate, Opening, Proof, Receipt, Refusal, SessionKey, Standing,
+    Ticket, Value,
 };
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
@@ -85,8 +85,8 @@ impl World {
             let request = &self.history.ops[op];
             let session = &self.history.sessions[request.session];
             let (key, secret) = (session.key, session.secrets[request.secret]);
-            let opening = self
-                .call(host, |node, now, fx| node.open_answered(ask, key, Proof::Secret(secret), now, fx));
+            let opening =
+                self.call(host, |node, now, fx| node.open_answered(ask, key, Proof::Secret(secret), now, fx));
             let Some((opening, effects)) = opening else { return };
             self.execute(host, effects);
             self.opened(host, op, opening);
@@ -147,7 +147,8 @@ impl World {
     fn commit(&mut self, host: HostId, op: OpId) {
         let key = self.key_of(op);
         let changes = self.changes(op);
-        let Some((result, effects)) = self.call(host, |node, now, fx| node.commit(key, changes, now, fx)) else {
+        let Some((result, effects)) = self.call(host, |node, now, fx| node.commit(key, changes, now, fx))
+        else {
             return;
         };
         match result {
@@ -200,7 +201,8 @@ impl World {
 
     pub(super) fn settled(&mut self, host: HostId, ticket: Ticket, receipt: Receipt) {
         let Some(process) = &self.hosts[host] else { return };
-        let settling = |request: &Request| matches!(request.stage, Stage::Settling(waited) if waited == ticket);
+        let settling =
+            |request: &Request| matches!(request.stage, Stage::Settling(waited) if waited == ticket);
         let waiting: Vec<_> =
             process.requests.iter().filter(|(_, request)| settling(request)).map(|(op, _)| *op).collect();
         let now = self.now();
@@ -254,7 +256,9 @@ impl World {
 
     fn close(&mut self, host: HostId, op: OpId) {
         let key = self.key_of(op);
-        let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.get_mut(&op)) else { return };
+        let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.get_mut(&op)) else {
+            return;
+        };
         if std::mem::take(&mut request.open) {
             self.history.ops[op].closed = Some(self.queue.now());
             self.drive(host, |node, now, _| node.close(key, now));
@@ -276,7 +280,9 @@ impl World {
     }
 
     fn answer(&mut self, host: HostId, op: OpId, reply: Reply) {
-        let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.remove(&op)) else { return };
+        let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.remove(&op)) else {
+            return;
+        };
         let back = self.rng.duration(Duration::from_micros(50), Duration::from_micros(500));
         self.queue.after(back, Event::Outside(Outside::Reply(op, request.attempt, reply)));
     }
