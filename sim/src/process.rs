@@ -30,8 +30,6 @@ pub(crate) struct Process {
     pub(crate) requests: BTreeMap<OpId, Request>,
     /// How often it will still ask whether its drain is complete.
     pub(crate) drain_patience: Option<u32>,
-    /// The gate was shut for want of a lease when it was last looked at.
-    pub(crate) stalled: bool,
 }
 
 /// A request inside a process.
@@ -72,7 +70,6 @@ impl Process {
             acks_owed: BTreeSet::new(),
             requests: BTreeMap::new(),
             drain_patience: None,
-            stalled: false,
         }
     }
 

@@ -290,7 +290,6 @@ impl World {
                 self.history.endings.push(Ending { at, boot, key, reason, event_id, remote });
             }
             Told::StateRequested { from } => self.transfer_began(host, from),
-            Told::TransferInterrupted { .. } => self.tally.interrupted_transfers += 1,
             _ => {}
         }
     }
@@ -299,6 +298,9 @@ impl World {
     fn count(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
         let counters = process.node.counters();
+        self.tally.fetches += counters.asks;
+        self.tally.leases_run_out += counters.leases_lost;
+        self.tally.interrupted_transfers += counters.transfers_interrupted;
         self.tally.negative_acks += counters.negative_acks;
         self.tally.conflicts += counters.conflicts;
         self.tally.late_writes += counters.late_writes;

@@ -269,10 +269,12 @@ impl World {
 
     /// Leaves when no request runs and nothing is owed, or when patience ends.
     pub(super) fn drain_check(&mut self, host: HostId) {
+        let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
         let boot = process.boot;
         let patience = process.drain_patience.unwrap_or(0);
-        let done = process.requests.is_empty() && process.node.debts().is_empty();
+        let owes_nothing = process.node.debts(now.plus(process.clock)).is_empty();
+        let done = process.requests.is_empty() && owes_nothing;
         if !done && patience > 0 {
             process.drain_patience = Some(patience - 1);
             return self.queue.after(Duration::from_millis(100), Event::Inside(boot, Inside::DrainCheck));

@@ -48,7 +48,7 @@ impl World {
             return self.network.stall(frame);
         }
         let Some((read, effects)) =
-            self.call(host, |node, now, fx| node.received(frame.from, frame.bytes.clone(), now, fx))
+            self.call(host, |node, now, fx| node.received(frame.from, &frame.bytes, now, fx))
         else {
             return;
         };
@@ -119,7 +119,7 @@ impl World {
         }
         self.say(format_args!("n{host} has a link to n{other} {peer}"));
         let name = format!("n{other}");
-        self.drive(host, |node, now, fx| node.link_up(PeerInfo { boot: peer, name }, now, fx));
+        self.drive(host, |node, now, fx| node.link_up(&PeerInfo { boot: peer, name }, now, fx));
     }
 
     /// The outbound link broke. A dead process at its end is soon known as refused.
@@ -172,13 +172,13 @@ impl World {
     pub(super) fn search(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
         let boot = process.boot;
-        let mut reached = Vec::new();
         let mut missing = false;
         for (other, peer) in self.hosts.iter().enumerate().filter(|(other, _)| *other != host) {
             match peer {
-                Some(peer) if self.network.is_linked(boot, peer.boot) => reached.push(peer.boot),
-                Some(_) => missing |= self.network.connects(host, other),
-                None => {}
+                Some(peer) if !self.network.is_linked(boot, peer.boot) => {
+                    missing |= self.network.connects(host, other);
+                }
+                _ => {}
             }
         }
         let began = self.history.life(boot).map(|life| life.from).unwrap_or_default();
@@ -186,7 +186,7 @@ impl World {
             let again = Duration::from_millis(100);
             return self.queue.after(again, Event::Inside(boot, Inside::Searched));
         }
-        self.say(format_args!("n{host} has searched and reached {reached:?}"));
-        self.drive(host, |node, now, fx| node.searched(&reached, now, fx));
+        self.say(format_args!("n{host} has searched"));
+        self.drive(host, |node, now, fx| node.searched(now, fx));
     }
 }

@@ -156,7 +156,7 @@ impl World {
         for (host, process) in self.hosts.iter().enumerate() {
             let Some(process) = process else { continue };
             let rows = process.node.members(now.plus(process.clock));
-            let rows: Vec<_> = rows.iter().map(|row| format!("{} {:?}", row.name, row.state)).collect();
+            let rows: Vec<_> = rows.iter().map(|row| format!("{} {}", row.name, row.state)).collect();
             words += &format!(" n{host} {:?} sees [{}];", process.node.standing(), rows.join(", "));
         }
         self.alarm(words);
@@ -227,5 +227,5 @@ impl World {
 }
 
 fn is_ready(row: &sessile_core::MemberRow) -> bool {
-    row.state == sessile_core::MemberState::Ready
+    row.state == "ready"
 }

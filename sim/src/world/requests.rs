@@ -40,10 +40,6 @@ impl World {
     fn gate(&mut self, host: HostId) -> Option<Gate> {
         let (gate, effects) = self.call(host, |node, now, _| node.gate(now))?;
         self.execute(host, effects);
-        let process = self.hosts[host].as_mut()?;
-        let stalled = matches!(gate, Gate::Stalled);
-        self.tally.leases_run_out += u64::from(stalled && !process.stalled);
-        process.stalled = stalled;
         Some(gate)
     }
 
@@ -67,11 +63,6 @@ impl World {
         else {
             return;
         };
-        if let Opening::Asking(ask) = opening {
-            self.tally.fetches += 1;
-            self.set_stage(host, op, Stage::Asking(ask));
-            return self.execute(host, effects);
-        }
         self.execute(host, effects);
         self.opened(host, op, opening);
     }
@@ -109,7 +100,7 @@ impl World {
                 self.set_stage(host, op, Stage::AtExit(Reply::Absent(absent)));
                 self.leave(host, op);
             }
-            Opening::Asking(_) => self.alarm(format!("op {op} was told to ask a second time")),
+            Opening::Asking(ask) => self.set_stage(host, op, Stage::Asking(ask)),
         }
     }
 
@@ -121,7 +112,6 @@ impl World {
 
     pub(super) fn handled(&mut self, host: HostId, op: OpId) {
         let key = self.key_of(op);
-        let now = self.now();
         match self.history.ops[op].action {
             Action::Read => {
                 let ticket = self.call(host, |node, _, _| node.unsettled(key)).and_then(|(ticket, _)| ticket);
@@ -133,10 +123,7 @@ impl World {
                 };
                 let session = self.history.ops[op].session;
                 self.say(format_args!("n{host} ends s{session} for op {op}"));
-                if ticket.is_none() {
-                    self.note_holders(op, now, Receipt::default());
-                }
-                self.wait_for(host, op, ticket);
+                self.wait_for(host, op, Some(ticket));
                 self.execute(host, effects);
             }
             _ => self.commit(host, op),
@@ -147,7 +134,7 @@ impl World {
     fn commit(&mut self, host: HostId, op: OpId) {
         let key = self.key_of(op);
         let changes = self.changes(op);
-        let Some((result, effects)) = self.call(host, |node, now, fx| node.commit(key, changes, now, fx))
+        let Some((result, effects)) = self.call(host, |node, now, fx| node.commit(key, &changes, now, fx))
         else {
             return;
         };
