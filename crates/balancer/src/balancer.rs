@@ -72,7 +72,8 @@ impl Balancer {
         let failed = |cause| BindError::Listen { listen: config.balance.listen.clone(), cause };
         let listener = TcpListener::bind(&config.balance.listen).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        let own = HeaderValue::from_str(&local.to_string()).map_err(|error| failed(std::io::Error::other(error)))?;
+        let own = HeaderValue::from_str(&local.to_string())
+            .map_err(|error| failed(std::io::Error::other(error)))?;
         let fleet = Arc::new(Fleet::new(&config));
         let checks = Checks { path: config.balance.health_path, interval: config.balance.health_interval };
         let proxy = Arc::new(Proxy { fleet, unsafe_paths: config.balance.unsafe_paths, own });
@@ -134,7 +135,10 @@ impl Balancer {
 }
 
 /// The next client, once there is room for it.
-async fn next_client(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+async fn next_client(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     if slots.available_permits() == 0 {
         tracing::warn!(clients = MAX_CLIENTS, "no room for another client connection; further ones wait");
     }
@@ -162,6 +166,7 @@ async fn serve(tcp: TcpStream, peer: SocketAddr, proxy: Arc<Proxy>, mut stopping
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
+            .max_header_size(HEAD_BOUND)
             .max_buf_size(HEAD_BOUND)
             .serve_connection(TokioIo::new(tcp), service)
             .with_upgrades()

@@ -75,7 +75,7 @@ impl Payload {
     }
 
     /// The body to send now; a flowing one only once, then nothing.
-    pub(crate) fn to_send(&mut self) -> RequestBody {
+    pub(crate) fn outgoing(&mut self) -> RequestBody {
         match self {
             Self::Held(bytes) => RequestBody { begun: bytes.clone(), rest: None },
             Self::Flowing(body) => body.take().unwrap_or_else(RequestBody::empty),
@@ -100,7 +100,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         if !self.begun.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.begun)))));
         }
@@ -167,7 +170,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         match &mut *self {
             Self::Text(text) if text.is_empty() => Poll::Ready(None),
             Self::Text(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),

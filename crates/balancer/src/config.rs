@@ -13,7 +13,8 @@ const MAX_WEIGHT: u32 = 1_000;
 /// Longest name of a node.
 const MAX_NAME: usize = 32;
 /// Bounds of the pause between two health checks of one node.
-const HEALTH_INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(3_600);
+const HEALTH_INTERVALS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(20)..=Duration::from_secs(3_600);
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -120,7 +121,11 @@ impl BalancerConfig {
 impl BalanceConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         if port_of(&self.listen).is_none() {
-            return Err(ConfigError::new("balance.listen", &self.listen, "write host:port, as 127.0.0.1:8080"));
+            return Err(ConfigError::new(
+                "balance.listen",
+                &self.listen,
+                "write host:port, as 127.0.0.1:8080",
+            ));
         }
         if self.cookie.is_empty() || !self.cookie.bytes().all(is_token) {
             let problem = "a cookie's name has letters, digits and !#$%&'*+-.^_`|~ only";
@@ -148,7 +153,7 @@ impl NodeConfig {
             let problem = format!("a name is 1 to {MAX_NAME} of A-Z a-z 0-9 _ -");
             return Err(ConfigError::new(format!("node[{index}].name"), &self.name, problem));
         }
-        if !port_of(&self.address).is_some_and(|port| port != 0) {
+        if port_of(&self.address).is_none_or(|port| port == 0) {
             let problem = "write host:port of the node's HTTP port, as 127.0.0.1:9080";
             return Err(ConfigError::new(format!("node[{index}].address"), &self.address, problem));
         }

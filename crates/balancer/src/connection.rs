@@ -38,8 +38,11 @@ impl Connection {
         sockets::prepare(&tcp);
         let traffic = Arc::new(Traffic::default());
         let stream = TokioIo::new(Watched::new(tcp, Arc::clone(&traffic)));
-        let (sender, driver) =
-            http1::Builder::new().max_buf_size(HEAD_BOUND).handshake(stream).await.map_err(io::Error::other)?;
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(HEAD_BOUND)
+            .handshake(stream)
+            .await
+            .map_err(io::Error::other)?;
         // The driver ends with the sender. Whoever waits for a response hears of its error too, so it is told here
         // only for the reader of a trace.
         tokio::spawn(async move {
@@ -59,7 +62,9 @@ impl Connection {
 
     /// Sends a request and waits at most `limit` for the head of its response.
     pub(crate) async fn send(
-        &mut self, request: Request<RequestBody>, limit: Duration,
+        &mut self,
+        request: Request<RequestBody>,
+        limit: Duration,
     ) -> Result<Response<Incoming>, Failure> {
         let (written, read) = self.traffic.begin();
         let cause = match timeout(limit, self.sender.try_send_request(request)).await {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, Serializer, de};
 
 /// A text that is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a duration: write a whole number and a unit (ms, s, m or h), for example \"500ms\" or \"3s\"")]
+#[error(
+    "`{text}` is not a duration: write a whole number and a unit (ms, s, m or h), for example \"500ms\" or \"3s\""
+)]
 pub struct DurationError {
     text: String,
 }
@@ -54,7 +56,8 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_named() {
-        for wrong in ["", "5", "s", "-1s", "1.5s", "3 days", "99999999999999999999s", "18446744073709551615h"] {
+        for wrong in ["", "5", "s", "-1s", "1.5s", "3 days", "99999999999999999999s", "18446744073709551615h"]
+        {
             let error = parse(wrong).unwrap_err();
             assert!(error.to_string().contains(&format!("`{wrong}`")), "{error}");
         }

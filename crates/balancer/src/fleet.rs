@@ -32,7 +32,10 @@ impl Fleet {
         Self {
             nodes: config.nodes.iter().map(|node| Arc::new(Node::new(node))).collect(),
             cookie: config.balance.cookie.clone(),
-            choice: Mutex::new(Choice::new(config.balance.sticky, config.nodes.iter().map(|node| node.weight))),
+            choice: Mutex::new(Choice::new(
+                config.balance.sticky,
+                config.nodes.iter().map(|node| node.weight),
+            )),
             up: AtomicU64::new(0),
             events: Mutex::new(broadcast::Sender::new(EVENT_BOUND)),
         }
@@ -67,7 +70,9 @@ impl Fleet {
             node.pool.clear();
         }
         match state {
-            NodeState::Down => tracing::warn!(node = %node.name, address = %node.address, reason, "node down"),
+            NodeState::Down => {
+                tracing::warn!(node = %node.name, address = %node.address, reason, "node down")
+            }
             _ => tracing::info!(node = %node.name, address = %node.address, reason, "node {state}"),
         }
         // Nobody needs to listen.

@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Uri;
 use http::{Method, StatusCode, Version, request, response};
@@ -26,7 +26,11 @@ static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection"
 static WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Makes a client's head ready for a node. `own` is the balancer's address, for clients that name no host.
-pub(crate) fn prepare_request(head: &mut request::Parts, client: IpAddr, own: &HeaderValue) -> Result<(), Refusal> {
+pub(crate) fn prepare_request(
+    head: &mut request::Parts,
+    client: IpAddr,
+    own: &HeaderValue,
+) -> Result<(), Refusal> {
     if head.method == Method::CONNECT {
         return Err(Refusal::bad_request("CONNECT is for forward proxies; this is a balancer"));
     }
@@ -94,7 +98,14 @@ fn strip_hop(headers: &mut HeaderMap) {
         headers.remove(CONNECTION);
     }
     for name in [
-        &KEEP_ALIVE, &PROXY_AUTHENTICATE, &PROXY_AUTHORIZATION, &PROXY_CONNECTION, &TE, &TRAILER, &TRANSFER_ENCODING, &UPGRADE,
+        &KEEP_ALIVE,
+        &PROXY_AUTHENTICATE,
+        &PROXY_AUTHORIZATION,
+        &PROXY_CONNECTION,
+        &TE,
+        &TRAILER,
+        &TRANSFER_ENCODING,
+        &UPGRADE,
     ] {
         headers.remove(name);
     }
@@ -105,7 +116,8 @@ fn set_host(head: &mut request::Parts, own: &HeaderValue) -> Result<(), Refusal>
     if let Some(authority) = head.uri.authority() {
         let host = authority.as_str();
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        let host = HeaderValue::from_str(host).map_err(|_| Refusal::bad_request("the target names no usable host"))?;
+        let host = HeaderValue::from_str(host)
+            .map_err(|_| Refusal::bad_request("the target names no usable host"))?;
         head.headers.insert(HOST, host);
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = path.parse::<Uri>().map_err(|_| Refusal::bad_request("the target has no usable path"))?;
@@ -184,10 +196,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(head.headers.get_all("x-forwarded-for").iter().collect::<Vec<_>>(), ["10.0.0.7"]);
-        assert_eq!((&head.headers["x-forwarded-host"], &head.headers["x-forwarded-proto"]), (
-            &HeaderValue::from_static("shop"),
-            &HeaderValue::from_static("http")
-        ));
+        assert_eq!(
+            (&head.headers["x-forwarded-host"], &head.headers["x-forwarded-proto"]),
+            (&HeaderValue::from_static("shop"), &HeaderValue::from_static("http"))
+        );
         assert!(!head.headers.contains_key("forwarded") && !head.headers.contains_key("x-forwarded-port"));
     }
 
@@ -195,10 +207,10 @@ mod tests {
     fn an_absolute_target_decides_the_host() {
         let request = http::Request::get("http://user@shop:81/a?b").header("host", "other").body(()).unwrap();
         let head = prepared(request).unwrap();
-        assert_eq!((head.uri.to_string().as_str(), &head.headers["host"]), (
-            "/a?b",
-            &HeaderValue::from_static("shop:81")
-        ));
+        assert_eq!(
+            (head.uri.to_string().as_str(), &head.headers["host"]),
+            ("/a?b", &HeaderValue::from_static("shop:81"))
+        );
     }
 
     #[test]
@@ -213,7 +225,8 @@ mod tests {
     #[test]
     fn only_websockets_are_asked_for() {
         let ask = |upgrade: &str| {
-            let request = http::Request::get("/").header("host", "a").header("connection", "Keep-Alive, Upgrade");
+            let request =
+                http::Request::get("/").header("host", "a").header("connection", "Keep-Alive, Upgrade");
             prepared(request.header("upgrade", upgrade).body(()).unwrap()).unwrap().headers
         };
         assert_eq!(ask("WebSocket")["upgrade"], "websocket");

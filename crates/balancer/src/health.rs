@@ -58,8 +58,14 @@ pub(crate) fn report(fleet: &Fleet, index: usize, failure: &Failure) {
     use std::io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
     };
-    const GONE: [std::io::ErrorKind; 6] =
-        [ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut];
+    const GONE: [std::io::ErrorKind; 6] = [
+        ConnectionAborted,
+        ConnectionRefused,
+        ConnectionReset,
+        HostUnreachable,
+        NetworkUnreachable,
+        TimedOut,
+    ];
     match failure {
         Failure::NotConnected(cause) if !GONE.contains(&cause.kind()) => {
             tracing::warn!(node = %fleet.nodes()[index].name, %cause, "could not try to connect to the node");

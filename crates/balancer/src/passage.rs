@@ -90,7 +90,9 @@ impl<'a> Passage<'a> {
             && let Some(connection) = node.pool.take().await
         {
             match self.send(node, connection).await {
-                Err(Failure::NotSent(cause)) => tracing::trace!(%cause, node = %node.name, "stale connection"),
+                Err(Failure::NotSent(cause)) => {
+                    tracing::trace!(%cause, node = %node.name, "stale connection")
+                }
                 outcome => return outcome,
             }
         }
@@ -109,7 +111,7 @@ impl<'a> Passage<'a> {
     }
 
     fn request(&mut self) -> Request<RequestBody> {
-        Request::from_parts(self.head.clone(), self.payload.to_send())
+        Request::from_parts(self.head.clone(), self.payload.outgoing())
     }
 
     /// Learns from a failure; an error if the request must not be repeated.
@@ -132,24 +134,26 @@ impl<'a> Passage<'a> {
         node.recheck.notify_one();
         self.trail.retain(|(tried, _)| *tried != index);
         self.trail.push((index, failure.to_string()));
-        if repeat::may_repeat(&failure, self.rule) {
-            return Ok(());
-        }
-        let mut why = self.account("the request may have been processed, so it was not sent again");
-        Err(match failure {
-            Failure::Silent => Refusal::timeout(why),
+        if repeat::may_repeat(&failure, self.rule) { Ok(()) } else { Err(self.refuse(&failure)) }
+    }
+
+    fn refuse(&self, failure: &Failure) -> Refusal {
+        let sum = match failure {
             Failure::NotSent(_) => {
-                why = self.account("the body of the request had begun to stream, so it could not be sent again");
-                Refusal::bad_gateway(why)
+                "the body of the request had begun to stream, so it could not be sent again"
             }
-            _ => Refusal::bad_gateway(why),
-        })
+            _ => "the request may have been processed, so it was not sent again",
+        };
+        match failure {
+            Failure::Silent => Refusal::timeout(self.account(sum)),
+            _ => Refusal::bad_gateway(self.account(sum)),
+        }
     }
 
     /// Before the next round: a pause, while nothing can have processed the request and its time is not over.
     async fn wait_for_a_node(&mut self) -> Result<(), Refusal> {
         if !self.lost.is_empty() {
-            return Err(Refusal::bad_gateway(self.account("no other node is ready")));
+            return Err(Refusal::lost_everywhere(self.account("no other node is ready")));
         }
         let give_up = *self.give_up.get_or_insert_with(|| Instant::now() + NO_NODE_WAIT);
         if Instant::now() >= give_up {

@@ -27,13 +27,19 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Answers a request of the client at this address. If it becomes a websocket, its tunnel is left in the slot.
     pub(crate) async fn answer(
-        &self, request: Request<Incoming>, client: IpAddr, slot: &TunnelSlot,
+        &self,
+        request: Request<Incoming>,
+        client: IpAddr,
+        slot: &TunnelSlot,
     ) -> Response<ResponseBody> {
         self.forward(request, client, slot).await.unwrap_or_else(Refusal::into_response)
     }
 
     async fn forward(
-        &self, mut request: Request<Incoming>, client: IpAddr, slot: &TunnelSlot,
+        &self,
+        mut request: Request<Incoming>,
+        client: IpAddr,
+        slot: &TunnelSlot,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let client_side = upgrade::on(&mut request);
         let (mut head, body) = request.into_parts();

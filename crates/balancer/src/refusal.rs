@@ -11,27 +11,34 @@ use crate::body::{BodyError, ResponseBody};
 pub(crate) struct Refusal {
     status: StatusCode,
     text: String,
+    /// Whether the client may well send it again: it did no harm, and a node may be ready soon.
+    retry: bool,
 }
 
 impl Refusal {
     /// The request cannot be passed on.
     pub(crate) fn bad_request(why: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, text: why.into() }
+        Self { status: StatusCode::BAD_REQUEST, text: why.into(), retry: false }
     }
 
     /// No node took it: it is certain that it was not processed, and worth another try.
     pub(crate) fn no_node(why: String) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, text: why }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, text: why, retry: true }
     }
 
     /// A node had it and did not answer.
     pub(crate) fn bad_gateway(why: String) -> Self {
-        Self { status: StatusCode::BAD_GATEWAY, text: why }
+        Self { status: StatusCode::BAD_GATEWAY, text: why, retry: false }
+    }
+
+    /// Every node had it, none answered, and it changes nothing.
+    pub(crate) fn lost_everywhere(why: String) -> Self {
+        Self { status: StatusCode::BAD_GATEWAY, text: why, retry: true }
     }
 
     /// A node had it and kept silent.
     pub(crate) fn timeout(why: String) -> Self {
-        Self { status: StatusCode::GATEWAY_TIMEOUT, text: why }
+        Self { status: StatusCode::GATEWAY_TIMEOUT, text: why, retry: false }
     }
 
     pub(crate) fn into_response(self) -> Response<ResponseBody> {
@@ -44,7 +51,7 @@ impl Refusal {
         if client_error {
             // Where its next request would begin is uncertain.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        } else if self.retry {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -54,9 +61,11 @@ impl Refusal {
 impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::Slow => {
-                Self { status: StatusCode::REQUEST_TIMEOUT, text: "the request's body did not come in time".into() }
-            }
+            BodyError::Slow => Self {
+                status: StatusCode::REQUEST_TIMEOUT,
+                text: "the request's body did not come in time".into(),
+                retry: false,
+            },
             BodyError::Broken(cause) => Self::bad_request(format!("the request's body is broken: {cause}")),
         }
     }

@@ -86,7 +86,8 @@ mod tests {
             assert!(safe(&Method::GET, path) && safe(&Method::HEAD, path), "{path}");
             assert!(!safe(&Method::POST, path) && !safe(&Method::PUT, path) && !safe(&Method::DELETE, path));
         }
-        for path in ["/clusterapp", "/clusterapp/", "/clusterapp/add", "/clusterapp;x=1", "/jobs", "/jobs/1"] {
+        for path in ["/clusterapp", "/clusterapp/", "/clusterapp/add", "/clusterapp;x=1", "/jobs", "/jobs/1"]
+        {
             assert!(!safe(&Method::GET, path), "{path}");
         }
         assert!(!is_safe(&Method::GET, "/any", &["/".into()]));

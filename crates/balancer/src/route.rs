@@ -9,7 +9,9 @@ use http::header::COOKIE;
 /// The index of the node that the cookie `name` names, among `nodes` in their order. Browsers may send several cookies of one
 /// name; the first with a known route counts.
 pub(crate) fn route<'n>(
-    headers: &HeaderMap, name: &str, nodes: impl Iterator<Item = &'n str> + Clone,
+    headers: &HeaderMap,
+    name: &str,
+    nodes: impl Iterator<Item = &'n str> + Clone,
 ) -> Option<usize> {
     headers
         .get_all(COOKIE)
@@ -45,8 +47,19 @@ mod tests {
     #[test]
     fn what_names_no_configured_node_is_no_route() {
         for cookie in [
-            &b""[..], b"sid", b"sid=", b"sid=abc", b"sid=abc.", b"sid=tc01", b"sid=abc.TC01", b"sid=abc.tc03",
-            b"sid=abc.tc01x", b"xsid=abc.tc01", b"Sid=abc.tc01", b"sid=abc.127.0.0.1:22", b"sid=\xff.tc01",
+            &b""[..],
+            b"sid",
+            b"sid=",
+            b"sid=abc",
+            b"sid=abc.",
+            b"sid=tc01",
+            b"sid=abc.TC01",
+            b"sid=abc.tc03",
+            b"sid=abc.tc01x",
+            b"xsid=abc.tc01",
+            b"Sid=abc.tc01",
+            b"sid=abc.127.0.0.1:22",
+            b"sid=\xff.tc01",
         ] {
             assert_eq!(of(&[cookie]), None, "{}", cookie.escape_ascii());
         }

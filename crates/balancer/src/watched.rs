@@ -6,6 +6,9 @@
 //! request the socket itself is asked. If it has ended, or holds bytes that nobody asked for, nothing is written
 //! and the request goes over another connection. What remains is the node that ends between that question and the
 //! arrival of the bytes: there a POST answers 502 and is not repeated.
+//!
+//! A node may answer and close before it has read a long upload. The writing side then breaks while the answer lies
+//! ready on the reading side, so a break within a request is left for the reading side to tell.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -46,18 +49,23 @@ impl Traffic {
 pub(crate) struct Watched {
     tcp: TcpStream,
     traffic: Arc<Traffic>,
+    /// Bytes of this request have been written.
+    begun: bool,
+    /// The node takes no more bytes; what it said before is still to be read.
+    deaf: bool,
 }
 
 impl Watched {
     pub(crate) fn new(tcp: TcpStream, traffic: Arc<Traffic>) -> Self {
-        Self { tcp, traffic }
+        Self { tcp, traffic, begun: false, deaf: false }
     }
 
     /// Asks the socket (not the runtime's memory of it) whether a request can still go out on it.
-    fn check_before_request(&self) -> io::Result<()> {
+    fn check_before_request(&mut self) -> io::Result<()> {
         if !self.traffic.begins.swap(false, Relaxed) {
             return Ok(());
         }
+        self.begun = false;
         let mut byte = [MaybeUninit::uninit()];
         match SockRef::from(&self.tcp).peek(&mut byte) {
             Ok(0) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node had closed it")),
@@ -67,15 +75,30 @@ impl Watched {
         }
     }
 
-    fn count_written(&self, written: io::Result<usize>) -> io::Result<usize> {
-        let count = written?;
-        self.traffic.written.fetch_add(count as u64, Relaxed);
-        Ok(count)
+    /// Counts what was written of `wanted` bytes; takes them all for written once the node is deaf.
+    fn after_write(&mut self, written: io::Result<usize>, wanted: usize) -> io::Result<usize> {
+        match written {
+            Ok(count) => {
+                self.begun = true;
+                self.traffic.written.fetch_add(count as u64, Relaxed);
+                Ok(count)
+            }
+            Err(cause) if self.begun => {
+                tracing::trace!(%cause, "the node takes no more of the request");
+                self.deaf = true;
+                Ok(wanted)
+            }
+            Err(cause) => Err(cause),
+        }
     }
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
         self.traffic.read.fetch_add((buf.filled().len() - before) as u64, Relaxed);
@@ -86,16 +109,25 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check_before_request()?;
+        if self.deaf {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf));
-        Poll::Ready(self.count_written(written))
+        Poll::Ready(self.after_write(written, buf.len()))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>],
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check_before_request()?;
+        let wanted = slices.iter().map(|slice| slice.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(wanted));
+        }
         let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices));
-        Poll::Ready(self.count_written(written))
+        Poll::Ready(self.after_write(written, wanted))
     }
 
     fn is_write_vectored(&self) -> bool {
