@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 pub(crate) struct Traffic {
     written: AtomicU64,
     read: AtomicU64,
-    /// The next write begins a request.
+    /// The next byte written begins a request.
     begins: AtomicBool,
 }
 
@@ -62,7 +62,7 @@ impl Watched {
 
     /// Asks the socket (not the runtime's memory of it) whether a request can still go out on it.
     fn check_before_request(&mut self) -> io::Result<()> {
-        if !self.traffic.begins.swap(false, Relaxed) {
+        if !self.traffic.begins.load(Relaxed) {
             return Ok(());
         }
         self.begun = false;
@@ -80,6 +80,7 @@ impl Watched {
         match written {
             Ok(count) => {
                 self.begun = true;
+                self.traffic.begins.store(false, Relaxed);
                 self.traffic.written.fetch_add(count as u64, Relaxed);
                 Ok(count)
             }
@@ -140,5 +141,63 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A connection and its other end, which the runtime does not watch.
+    async fn pair() -> (Watched, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        near.set_nonblocking(true).unwrap();
+        let near = TcpStream::from_std(near).unwrap();
+        near.writable().await.unwrap();
+        (Watched::new(near, Arc::default()), listener.accept().unwrap().0)
+    }
+
+    /// Waits for news from the other end without letting the runtime hear of it, then writes as a request would.
+    fn write_after_news(watched: &mut Watched) -> Poll<io::Result<usize>> {
+        let socket = SockRef::from(&watched.tcp);
+        while socket
+            .peek(&mut [MaybeUninit::uninit()])
+            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        {
+            std::thread::yield_now();
+        }
+        watched.traffic.begin();
+        Pin::new(watched).poll_write(&mut Context::from_waker(std::task::Waker::noop()), b"POST")
+    }
+
+    #[tokio::test]
+    async fn no_request_is_written_to_a_connection_that_has_ended() {
+        let (mut watched, far) = pair().await;
+        drop(far);
+        assert!(matches!(write_after_news(&mut watched), Poll::Ready(Err(_))));
+        assert_eq!(watched.traffic.bytes(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn no_request_is_written_behind_bytes_that_nobody_asked_for() {
+        let (mut watched, mut far) = pair().await;
+        far.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+        assert!(matches!(write_after_news(&mut watched), Poll::Ready(Err(_))));
+        assert_eq!(watched.traffic.bytes(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn within_a_request_nothing_is_asked() {
+        let (mut watched, mut far) = pair().await;
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        watched.traffic.begin();
+        assert!(matches!(Pin::new(&mut watched).poll_write(cx, b"POST"), Poll::Ready(Ok(4))));
+        far.write_all(b"HTTP/1.1 100 Continue\r\n").unwrap();
+        assert!(matches!(Pin::new(&mut watched).poll_write(cx, b"body"), Poll::Ready(Ok(4))));
+        assert_eq!(watched.traffic.bytes(), (8, 0));
     }
 }

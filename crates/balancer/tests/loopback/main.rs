@@ -1,5 +1,7 @@
 //! The balancer over real loopback sockets, in front of small servers that misbehave when told to.
 
+#![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
+
 mod failover;
 mod framing;
 mod node;
