@@ -66,7 +66,8 @@ pub struct Stopped {
 }
 
 impl Balancer {
-    /// Checks the configuration and opens the port. Clients can connect from now on; they are served by [`Balancer::run`].
+    /// Checks the configuration and opens the port. Clients can connect from now on; they are served by
+    /// [`Balancer::run`].
     pub async fn bind(config: BalancerConfig) -> Result<Self, BindError> {
         config.validate()?;
         let failed = |cause| BindError::Listen { listen: config.balance.listen.clone(), cause };

@@ -1,5 +1,5 @@
-//! Bodies on their way through. Responses stream. Small request bodies are held, so that the request can be sent
-//! again; larger ones stream and are sent once.
+//! Bodies on their way through. Responses stream. Small request bodies are held, so that the request can be
+//! sent again; larger ones stream and are sent once.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::node::Node;
 pub(crate) const REPLAY_BOUND: usize = 64 * 1024;
 /// Longest wait for a body of known small size.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// A body of unknown size that is not complete after this time streams: its client may want an answer before its end.
+/// A body of unknown size that is not complete after this time streams: its client may want an answer before
+/// its end.
 const CHUNKED_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A request's body as it came from the client.
@@ -145,7 +146,8 @@ fn give_back(lease: &mut Option<Lease>) {
 /// A response's body on its way to the client.
 #[derive(Debug)]
 pub(crate) enum ResponseBody {
-    /// From a node. Dropped before its end, it takes its connection with it: what is left of it on that wire is nobody's.
+    /// From a node. Dropped before its end, it takes its connection with it: what is left of it on that wire
+    /// is nobody's.
     Node {
         /// What the node sends.
         body: Incoming,

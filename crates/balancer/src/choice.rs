@@ -1,9 +1,9 @@
-//! Which node is next. Pure: no socket, no clock, no node object; told who is up and who was tried, it answers with an
-//! index, so that another engine can be put under it.
+//! Which node is next. Pure: no socket, no clock, no node object; told who is up and who was tried, it
+//! answers with an index, so that another engine can be put under it.
 //!
-//! Requests that no cookie decides are spread by smooth weighted round robin: each turn every available node gains
-//! its weight, the richest is chosen and pays what all gained. Over a full cycle each node gets exactly its weight, and the turns
-//! of a heavy node are spread out.
+//! Requests that no cookie decides are spread by smooth weighted round robin: each turn every available node
+//! gains its weight, the richest is chosen and pays what all gained. Over a full cycle each node gets exactly
+//! its weight, and the turns of a heavy node are spread out.
 
 /// Most nodes behind one balancer: a [`NodeSet`] is one word.
 pub(crate) const MAX_NODES: usize = 64;
@@ -36,10 +36,6 @@ impl NodeSet {
     pub(crate) fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
-
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
 }
 
 /// Chooses nodes by route, else in turn.
@@ -58,8 +54,8 @@ impl Choice {
         Self { sticky, gained: vec![0; weights.len()], weights }
     }
 
-    /// The node for a request, among those up and not tried; `route` is the node that its cookie names. Nothing
-    /// when nobody is left.
+    /// The node for a request, among those up and not tried; `route` is the node that its cookie names.
+    /// Nothing when nobody is left.
     pub(crate) fn next(&mut self, up: NodeSet, tried: NodeSet, route: Option<usize>) -> Option<usize> {
         let available = up.without(tried);
         match route {
@@ -128,7 +124,8 @@ mod tests {
 
         #[test]
         fn only_nodes_up_and_untried_are_chosen(
-            weights in vec(1_u32..1_000, 1..65), asks in vec((any::<u64>(), any::<u64>(), 0_usize..80), 1..50),
+            weights in vec(1_u32..1_000, 1..65),
+            asks in vec((any::<u64>(), any::<u64>(), 0_usize..80), 1..50),
         ) {
             let mut choice = Choice::new(true, weights.clone());
             for (up, tried, route) in asks {
@@ -140,7 +137,7 @@ mod tests {
                         prop_assert!(left.contains(index));
                         prop_assert!(index == route || !left.contains(route));
                     }
-                    None => prop_assert!(left.is_empty()),
+                    None => prop_assert_eq!(left, NodeSet::default()),
                 }
             }
         }

@@ -43,8 +43,8 @@ impl Connection {
             .handshake(stream)
             .await
             .map_err(io::Error::other)?;
-        // The driver ends with the sender. Whoever waits for a response hears of its error too, so it is told here
-        // only for the reader of a trace.
+        // The driver ends with the sender. Whoever waits for a response hears of its error too, so it is told
+        // here only for the reader of a trace.
         tokio::spawn(async move {
             if let Err(cause) = driver.with_upgrades().await {
                 tracing::trace!(%cause, "a connection to a node ended");

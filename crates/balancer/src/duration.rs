@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serializer, de};
 #[error(
     "`{text}` is not a duration: write a whole number and a unit (ms, s, m or h), for example \"500ms\" or \"3s\""
 )]
-pub struct DurationError {
+pub(crate) struct DurationError {
     text: String,
 }
 

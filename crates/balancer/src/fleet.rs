@@ -22,7 +22,8 @@ pub(crate) struct Fleet {
     nodes: Vec<Arc<Node>>,
     cookie: String,
     choice: Mutex<Choice>,
-    /// The [`NodeSet`] of those that are up. Written only while `events` is locked, so that it follows the states.
+    /// The [`NodeSet`] of those that are up. Written only while `events` is locked, so that it follows the
+    /// states.
     up: AtomicU64,
     events: Mutex<broadcast::Sender<NodeEvent>>,
 }

@@ -1,8 +1,9 @@
-//! What a proxy does to heads: the headers of one hop end here, the client is named to the node, and the node is told
-//! one host.
+//! What a proxy does to heads: the headers of one hop end here, the client is named to the node, and the node
+//! is told one host.
 //!
-//! Where a message ends is decided once, by the HTTP engine that read it; the framing headers are then written anew for the
-//! other side. So a request that says it twice (`Transfer-Encoding` and `Content-Length`) reaches a node saying it once.
+//! Where a message ends is decided once, by the HTTP engine that read it; the framing headers are then
+//! written anew for the other side. So a request that says it twice (`Transfer-Encoding` and
+//! `Content-Length`) reaches a node saying it once.
 
 use std::net::IpAddr;
 
@@ -68,8 +69,8 @@ pub(crate) fn says_unprocessed(status: StatusCode, headers: &HeaderMap) -> bool 
     status == StatusCode::SERVICE_UNAVAILABLE && headers.get(&UNPROCESSED).is_some_and(|value| value == "1")
 }
 
-/// Whether a client asks to go on as a websocket. Other protocols are not offered to the node: `h2c` would carry
-/// requests past everything that is decided here.
+/// Whether a client asks to go on as a websocket. Other protocols are not offered to the node: `h2c` would
+/// carry requests past everything that is decided here.
 pub(crate) fn wants_websocket(head: &request::Parts) -> bool {
     head.version == Version::HTTP_11
         && head.headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
@@ -86,8 +87,8 @@ fn named_by_connection(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
-/// Removes the headers that concern this connection only: the known ones, and those that `Connection` names (but for the ones that
-/// say where the message goes and ends).
+/// Removes the headers that concern this connection only: the known ones, and those that `Connection` names
+/// (but for the ones that say where the message goes and ends).
 fn strip_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> =

@@ -1,7 +1,7 @@
 //! Asks every node's health path again and again.
 //!
-//! 200 is up; 503 gets no new request; any other answer, none in time, or no connection is down. Requests find a dead
-//! node earlier than this does; only this finds it alive again.
+//! 200 is up; 503 gets no new request; any other answer, none in time, or no connection is down. Requests
+//! find a dead node earlier than this does; only this finds it alive again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,8 +52,8 @@ pub(crate) async fn check(fleet: &Fleet, index: usize, path: &str) {
     }
 }
 
-/// Records what a failure says about its node: a lost connection is down, but that this process has no file or port left is not
-/// the node's fault.
+/// Records what a failure says about its node: a lost connection is down, but that this process has no file
+/// or port left is not the node's fault.
 pub(crate) fn report(fleet: &Fleet, index: usize, failure: &Failure) {
     use std::io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,

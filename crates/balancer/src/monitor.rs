@@ -33,7 +33,7 @@ pub struct NodeStatus {
     pub state: NodeState,
     /// Requests for which it was chosen.
     pub requests: u64,
-    /// Those of them that another node had not answered before.
+    /// Those of them that had been sent before, to this or another node, and not answered.
     pub repeats: u64,
     /// Connections to it that could not be opened.
     pub failed_connects: u64,
@@ -69,7 +69,8 @@ impl Monitor {
         status.collect()
     }
 
-    /// The changes from now on. A listener that is more than 256 behind loses the oldest and is told how many.
+    /// The changes from now on. A listener that is more than 256 behind loses the oldest and is told how
+    /// many.
     pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
         self.fleet.subscribe()
     }

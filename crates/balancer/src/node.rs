@@ -17,7 +17,8 @@ pub enum NodeState {
     Unknown = 0,
     /// Its health path answers 200.
     Up = 1,
-    /// Its health path answers 503: it is stopping or not ready yet. Running requests end there, new ones go elsewhere.
+    /// Its health path answers 503: it is stopping or not ready yet. Running requests end there, new ones go
+    /// elsewhere.
     Draining = 2,
     /// It could not be reached, or its health path answered something else.
     Down = 3,

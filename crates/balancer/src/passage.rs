@@ -19,9 +19,9 @@ use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::repeat::{self, Failure};
 
-/// How long a request that no node has processed waits for one that will: bridges the moment between a node's death
-/// and the readiness of the others.
-pub(crate) const NO_NODE_WAIT: Duration = Duration::from_secs(3);
+/// How long a request that no node has processed waits for one that will: bridges the moment between a node's
+/// death and the readiness of the others.
+const NO_NODE_WAIT: Duration = Duration::from_secs(3);
 /// Pause between two rounds over the nodes within that time.
 const ROUND_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for the head of a response.
@@ -30,7 +30,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// A node's response, and the connection if it can be used again.
-pub(crate) type Answer = (Response<Incoming>, Option<Lease>);
+type Answer = (Response<Incoming>, Option<Lease>);
 
 /// A request under way.
 #[derive(Debug)]
@@ -42,8 +42,9 @@ pub(crate) struct Passage<'a> {
     route: Option<usize>,
     /// Nodes that are not asked again in this round.
     tried: NodeSet,
-    /// Nodes that had the request and lost it: not asked again at all.
-    lost: NodeSet,
+    /// A node had the request and gave no answer: each other one may be asked once, but there is no further
+    /// round.
+    lost: bool,
     give_up: Option<Instant>,
     trail: Vec<(usize, String)>,
 }
@@ -57,7 +58,7 @@ impl<'a> Passage<'a> {
             head,
             payload,
             tried: NodeSet::default(),
-            lost: NodeSet::default(),
+            lost: false,
             give_up: None,
             trail: Vec::new(),
         }
@@ -77,8 +78,8 @@ impl<'a> Passage<'a> {
         }
     }
 
-    /// Sends the request to a node: over an idle connection while one proves good, else over a new one. A body that
-    /// streams is sent once, so it never meets a connection of uncertain health.
+    /// Sends the request to a node: over an idle connection while one proves good, else over a new one. A
+    /// body that streams is sent once, so it never meets a connection of uncertain health.
     async fn ask(&mut self, index: usize) -> Result<Answer, Failure> {
         let fleet = self.fleet;
         let node = &fleet.nodes()[index];
@@ -91,7 +92,7 @@ impl<'a> Passage<'a> {
         {
             match self.send(node, connection).await {
                 Err(Failure::NotSent(cause)) => {
-                    tracing::trace!(%cause, node = %node.name, "stale connection")
+                    tracing::trace!(%cause, node = %node.name, "stale connection");
                 }
                 outcome => return outcome,
             }
@@ -126,7 +127,7 @@ impl<'a> Passage<'a> {
             }
             Failure::Unprocessed => &node.counters.unprocessed,
             _ => {
-                self.lost = self.lost.with(index);
+                self.lost = true;
                 &node.counters.failures
             }
         };
@@ -152,7 +153,7 @@ impl<'a> Passage<'a> {
 
     /// Before the next round: a pause, while nothing can have processed the request and its time is not over.
     async fn wait_for_a_node(&mut self) -> Result<(), Refusal> {
-        if !self.lost.is_empty() {
+        if self.lost {
             return Err(Refusal::lost_everywhere(self.account("no other node is ready")));
         }
         let give_up = *self.give_up.get_or_insert_with(|| Instant::now() + NO_NODE_WAIT);

@@ -12,7 +12,8 @@ const MAX_IDLE: usize = 256;
 /// An idle connection older than this is dropped.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
-/// Connections in the order in which they became idle. The youngest is used first, so that a burst's surplus ages out.
+/// Connections in the order in which they became idle. The youngest is used first, so that a burst's surplus
+/// ages out.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: Mutex<VecDeque<(Instant, Connection)>>,

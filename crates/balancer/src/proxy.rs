@@ -25,7 +25,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Answers a request of the client at this address. If it becomes a websocket, its tunnel is left in the slot.
+    /// Answers a request of the client at this address. If it becomes a websocket, its tunnel is left in the
+    /// slot.
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,

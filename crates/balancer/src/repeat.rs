@@ -1,6 +1,6 @@
 //! May a request be sent to another node? Pure. The rule that keeps a request from being processed twice:
-//! only if no node can have processed it, or if it is a GET or HEAD that got no byte of an answer on a path that is
-//! not marked unsafe.
+//! only if no node can have processed it, or if it is a GET or HEAD that got no byte of an answer on a path
+//! that is not marked unsafe.
 
 use std::fmt;
 use std::io;
@@ -16,7 +16,8 @@ pub(crate) enum Failure {
     NotSent(hyper::Error),
     /// It answered that it did not process the request.
     Unprocessed,
-    /// The connection ended after the request, or a part of it, was written and before any byte of the answer.
+    /// The connection ended after the request, or a part of it, was written and before any byte of the
+    /// answer.
     NoAnswer(hyper::Error),
     /// The connection ended, or made no sense, within the head of the answer.
     BrokenAnswer(hyper::Error),
@@ -57,8 +58,8 @@ pub(crate) fn may_repeat(failure: &Failure, request: Request) -> bool {
     }
 }
 
-/// GET and HEAD outside of the unsafe paths. A path that could be another spelling of an unsafe one (escapes, empty or
-/// dot segments) counts as unsafe, whatever the node makes of it.
+/// GET and HEAD outside of the unsafe paths. A path that could be another spelling of an unsafe one (escapes,
+/// empty or dot segments) counts as unsafe, whatever the node makes of it.
 pub(crate) fn is_safe(method: &Method, path: &str, unsafe_paths: &[String]) -> bool {
     let plain = !(path.contains('%') || path.contains("//") || path.contains("/."));
     (method == Method::GET || method == Method::HEAD)

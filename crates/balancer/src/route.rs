@@ -1,13 +1,13 @@
 //! The route: the node's name after the last dot of the session cookie's value. Pure.
 //!
-//! Nothing else of a cookie is believed: a name that is not configured is no route, so a cookie can choose among the
-//! nodes that anybody may reach here, and nothing more.
+//! Nothing else of a cookie is believed: a name that is not configured is no route, so a cookie can choose
+//! among the nodes that anybody may reach here, and nothing more.
 
 use http::HeaderMap;
 use http::header::COOKIE;
 
-/// The index of the node that the cookie `name` names, among `nodes` in their order. Browsers may send several cookies of one
-/// name; the first with a known route counts.
+/// The index of the node that the cookie `name` names, among `nodes` in their order. Browsers may send
+/// several cookies of one name; the first with a known route counts.
 pub(crate) fn route<'n>(
     headers: &HeaderMap,
     name: &str,

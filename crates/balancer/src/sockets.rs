@@ -11,7 +11,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 #[cfg(target_os = "linux")]
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 
-/// Sets the options; one that the system refuses costs speed or time, never correctness, and is only reported.
+/// Sets the options; one that the system refuses costs speed or time, never correctness, and is only
+/// reported.
 pub(crate) fn prepare(tcp: &TcpStream) {
     let socket = SockRef::from(tcp);
     let set = tcp

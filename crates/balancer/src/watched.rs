@@ -1,14 +1,14 @@
-//! A connection to a node that knows whether a request left and whether an answer began: what decides if a request
-//! may be sent again.
+//! A connection to a node that knows whether a request left and whether an answer began: what decides if a
+//! request may be sent again.
 //!
-//! Idle connections are the trap. A node that restarted has closed them; the news may lie unread in the kernel while
-//! the next POST is being written, and then nobody knows what became of it. So just before the first byte of each
-//! request the socket itself is asked. If it has ended, or holds bytes that nobody asked for, nothing is written
-//! and the request goes over another connection. What remains is the node that ends between that question and the
-//! arrival of the bytes: there a POST answers 502 and is not repeated.
+//! Idle connections are the trap. A node that restarted has closed them; the news may lie unread in the
+//! kernel while the next POST is being written, and then nobody knows what became of it. So just before the
+//! first byte of each request the socket itself is asked. If it has ended, or holds bytes that nobody asked
+//! for, nothing is written and the request goes over another connection. What remains is the node that ends
+//! between that question and the arrival of the bytes: there a POST answers 502 and is not repeated.
 //!
-//! A node may answer and close before it has read a long upload. The writing side then breaks while the answer lies
-//! ready on the reading side, so a break within a request is left for the reading side to tell.
+//! A node may answer and close before it has read a long upload. The writing side then breaks while the
+//! answer lies ready on the reading side, so a break within a request is left for the reading side to tell.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -21,8 +21,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What has gone over a connection. One request is under way at a time, and its end passes through a channel, which
-/// orders these counters.
+/// What has gone over a connection. One request is under way at a time, and its end passes through a channel,
+/// which orders these counters.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     written: AtomicU64,
@@ -161,7 +161,8 @@ mod tests {
         (Watched::new(near, Arc::default()), listener.accept().unwrap().0)
     }
 
-    /// Waits for news from the other end without letting the runtime hear of it, then writes as a request would.
+    /// Waits for news from the other end without letting the runtime hear of it, then writes as a request
+    /// would.
     fn write_after_news(watched: &mut Watched) -> Poll<io::Result<usize>> {
         let socket = SockRef::from(&watched.tcp);
         while socket

@@ -1,4 +1,5 @@
-//! A server that stands for a node: answers with its name and what it saw, counts, and misbehaves when told to.
+//! A server that stands for a node: answers with its name and what it saw, counts, and misbehaves when told
+//! to.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
