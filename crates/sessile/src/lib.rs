@@ -1,1 +1,5 @@
 //! (being written)
+
+pub mod config;
+
+pub use config::{Config, ConfigError};
