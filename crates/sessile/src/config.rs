@@ -8,6 +8,7 @@
 
 mod agreement;
 mod fault;
+mod foreign;
 mod form;
 mod host_port;
 mod keys;
@@ -17,13 +18,14 @@ mod read;
 mod show;
 mod suggest;
 mod table;
+mod unknown;
 
 use std::path::{Path, PathBuf};
 
 pub use fault::{ConfigError, Finding, Findings, Severity};
+pub use foreign::{Refused, load_toml};
 pub use host_port::HostPort;
 pub use network::Network;
-pub use read::load_toml;
 pub use table::{
     Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, Receiver,
     Replication, SameSite, Secure, Sender, Session,

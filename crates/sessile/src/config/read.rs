@@ -5,17 +5,16 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{ConfigError, Finding, Findings};
+use super::foreign::finding;
 use super::form::Form;
 use super::keys::{Table, Visitor};
 use super::places::Places;
-use super::suggest::{closest, listed};
 use super::table::App;
-use super::{Config, agreement};
+use super::{Config, agreement, unknown};
 
 /// The largest file that is taken for a configuration.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -36,19 +35,6 @@ pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
     read().map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
-/// Reads another TOML file of the program by its serde derive, with errors that look the same.
-///
-/// # Errors
-/// [`ConfigError`] with the place in the file.
-pub fn load_toml<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<T, ConfigError> {
-    let path = path.as_ref();
-    let text = text_of(path)?;
-    toml::from_str(&text).map_err(|error| {
-        let list = vec![foreign(&error)];
-        ConfigError::Invalid(Findings { path: path.to_owned(), text, list })
-    })
-}
-
 /// Reads `text` as the configuration of a node.
 pub(super) fn config(path: &Path, text: &str) -> Result<(Config, Findings), ConfigError> {
     let (root, syntax) = DeTable::parse_recoverable(text);
@@ -56,7 +42,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<(Config, Findings), Conf
     let list = if syntax.is_empty() {
         Reading::of(root.get_ref()).config(&mut config)
     } else {
-        syntax.iter().map(foreign).collect()
+        syntax.iter().map(finding).collect()
     };
     let findings = Findings { path: path.to_owned(), text: text.to_owned(), list };
     if findings.is_fatal() { Err(ConfigError::Invalid(findings)) } else { Ok((config, findings)) }
@@ -66,22 +52,11 @@ fn directory_of(path: &Path) -> PathBuf {
     path.parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// An error of the TOML parser or of serde, as a finding.
-fn foreign(error: &toml::de::Error) -> Finding {
-    let message = error.message().trim().replace('\n', "; ");
-    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let meant = match words.split_first() {
-        Some((unknown, known)) if message.starts_with("unknown") => closest(unknown, known.iter().copied()),
-        _ => None,
-    };
-    let help = meant.map(|meant| format!("did you mean `{meant}`?"));
-    Finding { help, ..Finding::error(error.span().unwrap_or(0..0), &message) }
-}
-
 /// One file being read: what it holds, what is known so far, what is wrong with it.
 struct Reading<'t> {
     root: &'t DeTable<'t>,
     places: Places,
+    /// Every table and key that there is, whether the file gives it or not.
     known: Vec<(&'static str, &'static str)>,
     findings: Vec<Finding>,
 }
@@ -102,7 +77,7 @@ impl<'t> Reading<'t> {
         self.table(&mut config.replication);
         self.table(&mut config.session);
         self.apps(config);
-        self.unknown_keys();
+        unknown::check(self.root, &self.known, &mut self.findings);
         // Two values are compared only when each of them could be read: else one slip would be reported twice.
         if self.findings.is_empty() {
             agreement::check(config, &self.places, &mut self.findings);
@@ -182,70 +157,6 @@ impl<'t> Reading<'t> {
         let (key, value) = self.root.get_key_value(name)?;
         Some((key.span(), value.span(), value.get_ref()))
     }
-
-    fn unknown_keys(&mut self) {
-        let mut unknown = Vec::new();
-        for (table, value) in self.root {
-            match value.get_ref() {
-                DeValue::Table(keys) if self.has_table(table.get_ref()) => {
-                    self.unknown_in(table.get_ref(), keys, &mut unknown);
-                }
-                DeValue::Array(list) if table.get_ref() == App::NAME => {
-                    for keys in list.iter().filter_map(|item| item.get_ref().as_table()) {
-                        self.unknown_in(App::NAME, keys, &mut unknown);
-                    }
-                }
-                _ if self.has_table(table.get_ref()) => {}
-                other => unknown.push(self.unknown_at_root(table, other)),
-            }
-        }
-        self.findings.append(&mut unknown);
-    }
-
-    fn has_table(&self, name: &str) -> bool {
-        self.known.iter().any(|(table, _)| *table == name)
-    }
-
-    fn unknown_in(&self, table: &str, keys: &DeTable<'_>, findings: &mut Vec<Finding>) {
-        for key in keys.keys() {
-            if self.known.iter().any(|(of, known)| *of == table && known == key.get_ref()) {
-                continue;
-            }
-            let message = format!("unknown key `{}` in {}", key.get_ref(), bracketed(table));
-            let own = self.known.iter().filter(|(of, _)| *of == table).map(|(_, known)| *known);
-            let help = match (self.home_of(key.get_ref()), closest(key.get_ref(), own.clone())) {
-                (Some(home), None) => home,
-                (_, Some(meant)) => format!("did you mean `{meant}`?"),
-                (None, None) => format!("{} has {}", bracketed(table), listed(own)),
-            };
-            findings.push(Finding::error(key.span(), message).label("unknown key").help(help));
-        }
-    }
-
-    fn unknown_at_root(&self, key: &Spanned<std::borrow::Cow<'_, str>>, value: &DeValue<'_>) -> Finding {
-        let name = key.get_ref();
-        let is_table = value.is_table() || value.is_array();
-        let message = format!("unknown {} `{name}`", if is_table { "table" } else { "key" });
-        let mut tables: Vec<&str> = self.known.iter().map(|(table, _)| *table).collect();
-        tables.dedup();
-        let help = match (self.home_of(name), closest(name, tables.iter().copied())) {
-            (Some(home), _) if !is_table => home,
-            (_, Some(meant)) => format!("did you mean {}?", bracketed(meant)),
-            _ => format!("the tables are {}", listed(tables.iter().copied())),
-        };
-        Finding::error(key.span(), message).help(help)
-    }
-
-    /// The sentence that says in which table such a key is, if there is one.
-    fn home_of(&self, key: &str) -> Option<String> {
-        let meant = closest(key, self.known.iter().map(|(_, known)| *known))?;
-        let (table, _) = self.known.iter().find(|(_, known)| *known == meant)?;
-        Some(format!("did you mean `{meant}` in {}?", bracketed(table)))
-    }
-}
-
-fn bracketed(table: &str) -> String {
-    if table == App::NAME { "[[app]]".to_owned() } else { format!("[{table}]") }
 }
 
 /// The visitor that fills the fields of one table from the file.
