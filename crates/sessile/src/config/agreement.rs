@@ -85,10 +85,14 @@ fn reach(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let advertised = config.receiver.advertise.as_ref();
     let unreachable = advertised.map_or(config.receiver.listen.ip().is_loopback(), HostPort::is_loopback);
     if elsewhere && unreachable {
-        let span = places.of(&[("receiver", "advertise"), ("receiver", "listen"), ("membership", "members")]);
+        let span = places.of(&[
+            ("receiver", "advertise"),
+            ("receiver", "listen"),
+            ("membership", if membership.kind == MembershipKind::Static { "members" } else { "bind" }),
+        ]);
         let warning = Finding::warning(span, "members on other machines cannot reach a loopback address");
         let help = "listen at an address of the network, or set `advertise` in [receiver] to one";
-        findings.push(warning.label("only this machine reaches it").help(help));
+        findings.push(warning.help(help));
     }
 }
 

@@ -5,8 +5,8 @@ use super::form::Form;
 use super::keys::{Table, Visitor};
 use super::table::App;
 
-/// The column at which the meanings start.
-const MEANING_COLUMN: usize = 36;
+/// How wide a setting is shown, so that the meanings stand in one column.
+const SETTING_WIDTH: usize = 35;
 
 /// See [`Config::effective_toml`].
 pub(super) fn effective(config: &Config) -> String {
@@ -50,7 +50,7 @@ fn section(header: &str, lines: impl IntoIterator<Item = Line>) -> String {
             Some(value) => format!("{} = {value}", line.key),
             None => format!("# {} is not set", line.key),
         };
-        text.push_str(&format!("{setting:MEANING_COLUMN$}# {}\n", line.meaning));
+        text.push_str(&format!("{setting:SETTING_WIDTH$} # {}\n", line.meaning));
     }
     text
 }

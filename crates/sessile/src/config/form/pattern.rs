@@ -43,7 +43,6 @@ fn syntax(error: &regex_syntax::Error, value: &Spanned<DeValue<'_>>) -> Wrong {
     let place = span.start.offset..span.end.offset;
     let column = span.start.column;
     Wrong::new(format!("is not a regular expression: {reason} (character {column} of the pattern)"))
-        .label(reason)
         .help("a point, a bracket or a star that is meant as itself has a backslash in front: '\\.'")
         .at(inside(value, place))
 }

@@ -1,0 +1,53 @@
+//! `sessile config check|show`: configuration files, without starting anything.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::{output, report};
+
+/// What to do with configuration files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check files; every error is shown with its line, and the exit code is then 2
+    Check {
+        /// The files, of nodes
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print every key with the value in force and its meaning
+    Show {
+        /// The file; left out, the defaults are shown
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+impl Config {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Check { files } => check(files),
+            Self::Show { file: None } => output::print(&sessile::Config::default().effective_toml()),
+            Self::Show { file: Some(file) } => {
+                let (config, warnings) = sessile::Config::check(file)?;
+                report::findings(&warnings);
+                output::print(&config.effective_toml())
+            }
+        }
+    }
+}
+
+fn check(files: Vec<PathBuf>) -> Result<(), Failure> {
+    let mut errors = Vec::new();
+    for file in files {
+        match sessile::Config::check(&file) {
+            Ok((_, warnings)) => {
+                report::findings(&warnings);
+                output::print(&format!("{}: ok", file.display()))?;
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Failure::Configuration(errors)) }
+}

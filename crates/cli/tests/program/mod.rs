@@ -1,0 +1,53 @@
+//! Running the built program, and comparing what it says with what it should say.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// The variable that makes the tests write what they got over what they expected.
+const BLESS: &str = "SESSILE_BLESS";
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// The exit code.
+    pub(crate) code: i32,
+    /// Standard output.
+    pub(crate) out: String,
+    /// Standard error.
+    pub(crate) err: String,
+}
+
+/// A directory with these files, gone when dropped.
+pub(crate) fn scratch<const N: usize>(files: [(&str, &str); N]) -> TempDir {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    for (name, text) in files {
+        std::fs::write(place.path().join(name), text).expect("writable");
+    }
+    place
+}
+
+/// Runs the program in that directory.
+pub(crate) fn run(place: &TempDir, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Done {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sessile"));
+    let done =
+        program.args(arguments).current_dir(place).env_remove("SESSILE_LOG").output().expect("it runs");
+    Done {
+        code: done.status.code().expect("it was not killed"),
+        out: String::from_utf8(done.stdout).expect("text"),
+        err: String::from_utf8(done.stderr).expect("text"),
+    }
+}
+
+/// Compares `got` with the file of that name in `tests/golden`.
+#[track_caller]
+pub(crate) fn golden(name: &str, got: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os(BLESS).is_some() {
+        std::fs::write(&file, got).expect("writable");
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(got, expected, "{name} differs; after a change that is meant, run the tests with {BLESS}=1");
+}
