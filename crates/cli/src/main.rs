@@ -14,7 +14,7 @@ use clap::Parser;
 
 /// Sessions that stay when servers go.
 #[derive(Debug, Parser)]
-#[command(name = "sessile", version, about, propagate_version = true)]
+#[command(name = "sessile", version, propagate_version = true)]
 struct Program {
     /// What is logged, as `level` or `target=level,…`; also SESSILE_LOG
     #[arg(long, global = true, value_name = "FILTER")]

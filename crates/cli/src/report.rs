@@ -19,8 +19,9 @@ pub(crate) fn error(error: &ConfigError) {
 /// Shows each finding at its place.
 pub(crate) fn findings(findings: &Findings) {
     let mut theme = GraphicalTheme::default();
-    // A caret also where only one character is marked.
-    theme.characters.underbar = theme.characters.underline;
+    // Carets on every terminal, also where only one character is marked.
+    theme.characters.underline = '^';
+    theme.characters.underbar = '^';
     let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
     let source = NamedSource::new(findings.path.display().to_string(), findings.text.clone());
     for finding in &findings.list {

@@ -1,6 +1,7 @@
 //! The verbs, one module each.
 
 mod config;
+mod secret;
 
 use clap::Subcommand;
 
@@ -12,12 +13,16 @@ pub(crate) enum Verb {
     /// Check configuration files, or show what is in force
     #[command(subcommand)]
     Config(config::Config),
+    /// Make the secret of a cluster, or show the admin token that follows from it
+    #[command(subcommand)]
+    Secret(secret::Secret),
 }
 
 impl Verb {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Config(config) => config.run(),
+            Self::Secret(secret) => secret.run(),
         }
     }
 }

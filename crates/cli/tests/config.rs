@@ -2,7 +2,12 @@
 
 mod program;
 
-use program::{golden, run, scratch};
+use std::path::Path;
+
+use program::{run, scratch};
+
+/// The variable that makes the tests write what they got over what they expected.
+const BLESS: &str = "SESSILE_BLESS";
 
 /// The sample of the design, as printed there.
 const SAMPLE: &str = include_str!("../../sessile/src/config/tests/tc01.toml");
@@ -73,4 +78,15 @@ fn a_wrong_command_line_is_a_usage_error() {
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{wrong:?}: {}", done.err);
         assert!(done.err.contains("error: "), "{}", done.err);
     }
+}
+
+/// Compares `got` with the file of that name in `tests/golden`.
+#[track_caller]
+fn golden(name: &str, got: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os(BLESS).is_some() {
+        std::fs::write(&file, got).expect("writable");
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(got, expected, "{name} differs; after a change that is meant, run the tests with {BLESS}=1");
 }

@@ -1,13 +1,9 @@
-//! Running the built program, and comparing what it says with what it should say.
+//! Running the built program in a directory of its own.
 
 use std::ffi::OsStr;
-use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
-
-/// The variable that makes the tests write what they got over what they expected.
-const BLESS: &str = "SESSILE_BLESS";
 
 /// What a run of the program left.
 #[derive(Debug)]
@@ -39,15 +35,4 @@ pub(crate) fn run(place: &TempDir, arguments: impl IntoIterator<Item = impl AsRe
         out: String::from_utf8(done.stdout).expect("text"),
         err: String::from_utf8(done.stderr).expect("text"),
     }
-}
-
-/// Compares `got` with the file of that name in `tests/golden`.
-#[track_caller]
-pub(crate) fn golden(name: &str, got: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os(BLESS).is_some() {
-        std::fs::write(&file, got).expect("writable");
-    }
-    let expected = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(got, expected, "{name} differs; after a change that is meant, run the tests with {BLESS}=1");
 }

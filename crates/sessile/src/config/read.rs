@@ -182,7 +182,9 @@ impl Filling<'_, '_> {
     }
 
     fn find(&mut self, name: &'static str) -> Option<&Spanned<DeValue<'_>>> {
-        self.reading.known.push((self.name, name));
+        if !self.reading.known.contains(&(self.name, name)) {
+            self.reading.known.push((self.name, name));
+        }
         let value = self.entries?.get(name)?;
         self.reading.places.note_value(&self.place, name, value.span());
         Some(value)

@@ -110,6 +110,8 @@ fn unknown_keys_suggest_the_key_that_was_meant() {
         "4:1",
         &["mean `diagnostics`?"],
     );
+    let [known] = errors("[[app]]\npath=\"/\"\nbuiltin=\"clusterapp\"\ncolour = 1").try_into().expect("one");
+    assert_eq!(known.matches("`path`").count(), 1, "{known}");
     one_error("[app]\npath = \"/\"", "1:2", &["write `[[app]]`"]);
     one_error("[[node]]\nname = \"a\"", "1:3", &["write `[node]`"]);
     one_error("node = 3", "1:8 `node` is a table", &["write `[node]`"]);
