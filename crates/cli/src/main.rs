@@ -2,6 +2,7 @@
 //!
 //! Next: `verbs/` has one module for each verb; `failure.rs` says which exit code stands for what.
 
+mod balancer_file;
 mod failure;
 mod logging;
 mod output;

@@ -71,6 +71,24 @@ fn show_without_a_file_prints_the_defaults() {
 }
 
 #[test]
+fn the_file_of_a_balancer_is_known_by_its_tables() {
+    let good =
+        "[balance]\nlisten = \"127.0.0.1:8080\"\n\n[[node]]\nname = \"tc01\"\naddress = \"127.0.0.1:9080\"\n";
+    let place = scratch([
+        ("lb.toml", good),
+        ("key.toml", &good.replace("address", "adress")),
+        ("value.toml", &good.replace("9080", "none")),
+    ]);
+    let shown = run(&place, ["config", "show", "lb.toml"]);
+    assert_eq!((shown.code, shown.err.as_str()), (0, ""));
+    golden("show-balancer.toml", &shown.out);
+
+    let done = run(&place, ["config", "check", "key.toml", "lb.toml", "value.toml"]);
+    assert_eq!((done.code, done.out.as_str()), (2, "lb.toml: ok\n"));
+    golden("balancer-errors.txt", &done.err);
+}
+
+#[test]
 fn a_wrong_command_line_is_a_usage_error() {
     let place = scratch([]);
     for wrong in [&["config", "check"][..], &["confg"], &["--log", "a=b=c", "config", "show"]] {

@@ -132,7 +132,6 @@ fn parts_that_are_not_built_say_so_and_name_what_works() {
         ("[replication]\nnames = \"x\"", "remove the key"),
         ("[replication]\nfilter = '.*\\.gif;.*\\.js'", "join the expressions with `|`"),
         ("[receiver]\nworkers = 4", "remove the key"),
-        ("[receiver]\nnext_free_port = true", "`next_free_port = false`"),
         ("[node]\nzone = \"a\"", "remove the key"),
         ("[cluster]\ngroup = \"a\"", "remove the key"),
     ] {

@@ -73,11 +73,13 @@ pub struct Receiver {
     pub listen: SocketAddr,
     /// What the others are told to connect to, where it differs from `listen`.
     pub advertise: Option<HostPort>,
+    /// Whether the next free port is taken when this one is not free.
+    pub next_free_port: bool,
 }
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)), advertise: None }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)), advertise: None, next_free_port: false }
     }
 }
 
@@ -87,7 +89,12 @@ impl Table for Receiver {
     fn keys(&mut self, visitor: &mut impl Visitor) {
         visitor.key("listen", Address, &mut self.listen, "where the other members connect to");
         visitor.key("advertise", Optional(Peer), &mut self.advertise, "what they are told, where it differs");
-        visitor.only("next_free_port", Flag, false, "take the next port when this one is taken");
+        visitor.key(
+            "next_free_port",
+            Flag,
+            &mut self.next_free_port,
+            "take a later port when this one is taken",
+        );
         visitor.later("workers", "a number of receiving threads");
     }
 }
