@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, AskId, Changes, FieldName, Fields, Gate, Opening, Proof, Receipt, Refusal, SessionKey, Standing,
-    Ticket, Value,
+    AppId, AskId, Changes, FieldName, Fields, Gate, Mode, Opening, Proof, Receipt, Refusal, SessionKey,
+    Standing, Ticket, Value,
 };
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
@@ -233,6 +233,8 @@ impl World {
     fn shows(&self, op: OpId, copy: &Seen) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return true };
+        // Where commits settle at once, one that was acknowledged long ago may arrive and win.
+        let is_late = self.plan.mode == Mode::Asynchronous;
         writes.iter().all(|(name, value)| {
             let found = copy.get(name).copied();
             found == *value
@@ -240,7 +242,7 @@ impl World {
                     other != op
                         && rival.writes(*name) == Some(found)
                         && rival.counts()
-                        && rival.over().is_none_or(|over| over > record.began)
+                        && (is_late || rival.over().is_none_or(|over| over > record.began))
                 })
         })
     }

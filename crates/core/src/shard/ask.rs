@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::shard::expire::UNTOLD_SHARE;
 use crate::shard::{Shard, send};
 use crate::wire::{self, Answer, Ask, Verdict};
 use crate::{AskId, Boot, Effect, EndReason, Instant, SessionKey};
@@ -103,6 +104,7 @@ impl Shard {
         if !asking.waiting.remove(&from) {
             return;
         }
+        let overruled = asking.expiry && answer.copy.is_some();
         // An expiry that a later use overruled is merged like any other: the copy outlives it.
         if let Some(end) = &answer.end {
             let _in_use = self.on_end(end, now, fx);
@@ -113,7 +115,19 @@ impl Shard {
         {
             self.refused.insert(key);
         }
+        if overruled {
+            self.prolong(key, now);
+        }
         self.finish_if_answered(key, now, fx);
+    }
+
+    /// For somebody the session is not idle long enough, by a use or by a grace that this node does not
+    /// know: ending it here would be undone there.
+    fn prolong(&mut self, key: SessionKey, now: Instant) {
+        self.table.touch(key, |session| {
+            let rest = session.max_inactive / UNTOLD_SHARE;
+            session.used_at = session.used_at.max(now.minus(session.max_inactive).plus(rest));
+        });
     }
 
     /// A member that is out need not answer.
