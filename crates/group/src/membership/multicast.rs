@@ -28,7 +28,7 @@ const NEW_MAX: usize = 1024;
 const DEAF_INTERVALS: u32 = 8;
 const DEAF_MIN: Duration = Duration::from_secs(2);
 /// Longest pause between two attempts to open the socket.
-const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(10);
+const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Where and how often a node announces itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
