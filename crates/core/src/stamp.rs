@@ -1,0 +1,38 @@
+//! The order of writes to one field, without any clock.
+
+use std::fmt;
+
+/// One start of one process: 32 random bits, drawn at start. The writer in every stamp.
+///
+/// Never the node's name: a restarted node would issue the same stamp for another value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Boot(pub u32);
+
+impl fmt::Display for Boot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// Orders the writes to one field of one session: the counter first, then the writer.
+///
+/// A new stamp's counter is one more than the highest ever seen in that session, so a write that saw
+/// another one always beats it. Writes that did not see each other are ordered by the writer, the same
+/// way on every node (Lamport, "Time, Clocks, and the Ordering of Events", 1978).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// One more than the session's `top` when the write was committed.
+    pub counter: u64,
+    /// Who wrote.
+    pub boot: Boot,
+}
+
+impl Stamp {
+    /// How far above `top` a stamp in a delta may lie: beyond it is damage or malice, not work.
+    pub const MAX_LEAP: u64 = 1 << 20;
+
+    /// The stamp `(counter, boot)`.
+    pub fn new(counter: u64, boot: Boot) -> Self {
+        Self { counter, boot }
+    }
+}
