@@ -77,7 +77,7 @@ impl World {
         (!self.network.is_cut() && self.hosts.iter().flatten().all(agrees)).then_some(boots)
     }
 
-    /// The members as a process sees them, if it sees nothing but ready ones.
+    /// The members as a process sees them, if it sees nothing but serving ones.
     fn members_of(&self, process: &crate::process::Process) -> Option<Vec<Boot>> {
         let rows = process.node.members(self.now().plus(process.clock));
         let mut boots = Vec::new();
@@ -226,6 +226,7 @@ impl World {
     }
 }
 
+/// A member that is slow to echo for a moment is one nonetheless.
 fn is_ready(row: &sessile_core::MemberRow) -> bool {
-    row.state == "ready"
+    matches!(row.state, "ready" | "suspected")
 }

@@ -216,6 +216,10 @@ impl World {
                 (Action::Logout, copy) => copy.is_none() && process.node.standing() == Standing::Ready,
                 (_, None) => false,
                 (Action::Write(_), Some((_, fields))) => self.shows(op, &seen(&fields)),
+                (Action::Login(old, new), Some((_, fields))) => {
+                    let secrets = &self.history.sessions[self.history.ops[op].session].secrets;
+                    fields.admits(secrets[*new]) && !fields.admits(secrets[*old])
+                }
                 (_, Some(_)) => true,
             })
             .map(|process| process.boot)

@@ -33,14 +33,8 @@ impl Roster {
     /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are.
     fn notice_own_pause(&mut self, now: Instant) {
         let pause = self.settings.timing.heartbeat * 2;
-        let paused = self.ticked_at.replace(now).is_some_and(|at| now.since(at) >= pause);
-        if !paused {
-            return;
-        }
-        for peer in self.peers.values_mut() {
-            if let Some(member) = &mut peer.membership {
-                member.alive_at = now;
-            }
+        if self.ticked_at.replace(now).is_some_and(|at| now.since(at) >= pause) {
+            self.resumed_at = now;
         }
     }
 
@@ -48,7 +42,7 @@ impl Roster {
         self.heartbeats += 1;
         let number = self.heartbeats;
         let phase = self.phase();
-        let (side, least) = self.side();
+        let (side, least) = self.live_side(now);
         for (boot, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.linked) {
             let mut member = false;
             if let Some(membership) = &mut peer.membership {
@@ -101,7 +95,7 @@ impl Roster {
         if !self.serves() || !beat.phase.serves() {
             return;
         }
-        let (side, least) = self.side();
+        let (side, least) = self.live_side(now);
         let theirs_stays = beat.side > side || (beat.side == side && beat.least < least.0);
         if theirs_stays {
             self.step_out(other, now, fx);
@@ -129,8 +123,8 @@ impl Roster {
             let Some(member) = peer.membership.as_mut().filter(|member| member.leaving.is_none()) else {
                 continue;
             };
-            let silence = now.since(member.alive_at);
-            let stall = self.stalls.get(boot).copied().unwrap_or_default();
+            let silence = now.since(member.alive_at.max(self.resumed_at));
+            let stall = self.stalls.get(boot).copied().unwrap_or_default().min(now.since(self.resumed_at));
             if silence.max(stall) >= window && !member.suspected {
                 member.suspected = true;
                 fx.push(Effect::Event(Event::MemberSuspected { boot: *boot, name: peer.name.clone() }));
