@@ -9,8 +9,17 @@ use crate::shard::{Shard, send};
 use crate::wire::{self, Answer, Ask, Verdict};
 use crate::{AskId, Boot, Effect, EndReason, Instant, SessionKey};
 
-/// Refused copies that are remembered for their askers.
-const REFUSED_MAX: usize = 1024;
+/// Answers that are remembered until their askers look.
+const ANSWERED_MAX: usize = 1024;
+
+/// What the members said of a session, as far as its copy does not tell it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answered {
+    /// There was no room for the copy that one sent.
+    pub(super) no_room: bool,
+    /// One does not agree that its time is over.
+    pub(super) in_use: bool,
+}
 
 /// A question on its way to every member. One "ended" beats all content.
 #[derive(Debug)]
@@ -21,6 +30,7 @@ pub(crate) struct Asking {
     /// The asker would end the session; idle members need not send it.
     expiry: bool,
     asked_at: Instant,
+    answered: Answered,
 }
 
 impl Asking {
@@ -63,7 +73,7 @@ impl Shard {
         let earlier = self.asks.remove(&key).map(|asking| asking.askers).unwrap_or_default();
         let askers = earlier.into_iter().chain(askers).collect();
         let waiting = self.lanes.keys().copied().collect();
-        self.asks.insert(key, Asking { id, askers, waiting, expiry, asked_at: now });
+        self.asks.insert(key, Asking { id, askers, waiting, expiry, asked_at: now, answered: Answered::default() });
         self.tally.asks += 1;
         self.repeat(key, fx);
         self.finish_if_answered(key, now, fx);
@@ -109,11 +119,12 @@ impl Shard {
         if let Some(end) = &answer.end {
             let _in_use = self.on_end(end, now, fx);
         }
-        if let Some(copy) = &answer.copy
-            && self.on_snapshot(from, copy, frame, now, fx) == Err(Verdict::Full)
-            && self.refused.len() < REFUSED_MAX
-        {
-            self.refused.insert(key);
+        if let Some(copy) = &answer.copy {
+            let no_room = self.on_snapshot(from, copy, frame, now, fx) == Err(Verdict::Full);
+            if let Some(asking) = self.asks.get_mut(&key) {
+                asking.answered.no_room |= no_room;
+                asking.answered.in_use |= asking.expiry;
+            }
         }
         if overruled {
             self.prolong(key, now);
@@ -160,8 +171,11 @@ impl Shard {
         }
         let Some(asking) = self.asks.remove(&key) else { return };
         let due = self.table.get(key).is_some_and(|session| self.is_due(session, now));
-        if asking.expiry && due {
+        if asking.expiry && due && !asking.answered.in_use {
             self.end(key, EndReason::Expired, now, fx);
+        }
+        if !asking.askers.is_empty() && self.answered.len() < ANSWERED_MAX {
+            self.answered.insert(key, asking.answered);
         }
         fx.extend(asking.askers.into_iter().map(|ask| Effect::Answered { ask }));
     }
