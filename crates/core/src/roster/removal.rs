@@ -108,6 +108,7 @@ impl Roster {
     }
 
     fn complete_removal(&mut self, boot: Boot, cause: Removal, now: Instant, fx: &mut Vec<Effect>) {
+        let doubted = !is_clean(cause) && !self.was_confirmed_since_resumed();
         let Some(peer) = self.peers.get_mut(&boot) else { return };
         if peer.membership.take().is_none() {
             return;
@@ -129,7 +130,16 @@ impl Roster {
             self.bar(boot, fx);
         }
         self.lost_while_joining(boot, fx);
+        if doubted && self.serves() {
+            self.step_out(boot, now, fx);
+        }
         self.finish_removals(now, fx);
+    }
+
+    /// Whether any member has granted a lease since this process last went on after being stopped. If none
+    /// has, all of them may long have gone on without it, and been replaced: it must not go on alone.
+    fn was_confirmed_since_resumed(&self) -> bool {
+        self.members().any(|(_, _, member)| member.leased_at.is_some_and(|at| at >= self.resumed_at))
     }
 
     /// What the lost member owed is known to nobody else: the others compare what they hold.

@@ -73,7 +73,10 @@ impl Shard {
         let earlier = self.asks.remove(&key).map(|asking| asking.askers).unwrap_or_default();
         let askers = earlier.into_iter().chain(askers).collect();
         let waiting = self.lanes.keys().copied().collect();
-        self.asks.insert(key, Asking { id, askers, waiting, expiry, asked_at: now, answered: Answered::default() });
+        self.asks.insert(
+            key,
+            Asking { id, askers, waiting, expiry, asked_at: now, answered: Answered::default() },
+        );
         self.tally.asks += 1;
         self.repeat(key, fx);
         self.finish_if_answered(key, now, fx);
