@@ -150,9 +150,14 @@ impl Op {
         (self.outcome == Outcome::Done).then_some(self.ended).flatten()
     }
 
-    /// Whether it may ever have had an effect.
+    /// Whether it may ever have had an effect. One that was committed and then met the end of its session
+    /// was seen until then.
     pub fn counts(&self) -> bool {
-        !matches!(self.outcome, Outcome::Failed | Outcome::Absent(_) | Outcome::Ended)
+        match self.outcome {
+            Outcome::Failed | Outcome::Absent(_) => false,
+            Outcome::Ended => self.receipt.is_some(),
+            Outcome::Pending | Outcome::Done | Outcome::Unknown => true,
+        }
     }
 }
 
