@@ -99,7 +99,8 @@ impl Shard {
         let end = self.tombstones.get(&key).map(|end| end.to_wire(key));
         let session = self.table.get(key).filter(|session| !ask.expiry || !self.is_due(session, now));
         let copy = session.map(|session| session.snapshot(now));
-        send(fx, from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy }));
+        let touch = self.table.get(key).map(|session| session.touch);
+        send(fx, from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy, touch }));
     }
 
     /// A member answered.
@@ -118,6 +119,8 @@ impl Shard {
             return;
         }
         let overruled = asking.expiry && answer.copy.is_some();
+        let touch = answer.touch.unwrap_or(0);
+        self.table.touch(key, |session| session.touch = session.touch.max(touch));
         // An expiry that a later use overruled is merged like any other: the copy outlives it.
         if let Some(end) = &answer.end {
             let _in_use = self.on_end(end, now, fx);
