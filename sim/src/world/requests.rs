@@ -112,6 +112,7 @@ impl World {
 
     pub(super) fn handled(&mut self, host: HostId, op: OpId) {
         let key = self.key_of(op);
+        self.history.ops[op].committed = Some(self.queue.now());
         match self.history.ops[op].action {
             Action::Read => {
                 let ticket = self.call(host, |node, _, _| node.unsettled(key)).and_then(|(ticket, _)| ticket);
@@ -128,7 +129,7 @@ impl World {
             }
             _ => self.commit(host, op),
         }
-        self.commit_began(host);
+        self.commit_began(host, op);
     }
 
     fn commit(&mut self, host: HostId, op: OpId) {
