@@ -130,10 +130,15 @@ impl Roster {
             self.bar(boot, fx);
         }
         self.lost_while_joining(boot, fx);
-        if doubted && self.serves() {
+        if doubted && self.is_in() {
             self.step_out(boot, now, fx);
         }
         self.finish_removals(now, fx);
+    }
+
+    /// Serving, or on the way to it.
+    fn is_in(&self) -> bool {
+        self.serves() || self.join.is_some()
     }
 
     /// Whether any member has granted a lease since this process last went on after being stopped. If none
@@ -157,7 +162,7 @@ impl Roster {
 
     /// A member says that it goes on without this node.
     pub(crate) fn on_out(&mut self, from: Boot, _: Out, now: Instant, fx: &mut Vec<Effect>) {
-        if self.is_staying(from) && self.serves() {
+        if self.is_staying(from) {
             self.step_out(from, now, fx);
         }
     }
