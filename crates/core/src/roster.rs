@@ -97,7 +97,7 @@ pub(crate) struct Roster {
     most: u32,
     heartbeats: u64,
     heartbeat_at: Option<Instant>,
-    ticked_at: Option<Instant>,
+    ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
     stalls: BTreeMap<Boot, Duration>,
@@ -144,7 +144,7 @@ impl Roster {
             most: 1,
             heartbeats: 0,
             heartbeat_at: None,
-            ticked_at: None,
+            ticked_at: now,
             resumed_at: now,
             stalls: BTreeMap::new(),
             orders: Vec::new(),

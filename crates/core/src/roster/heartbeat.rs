@@ -17,7 +17,7 @@ impl Roster {
     /// Time passed. `stalls`: how long each member has acknowledged nothing.
     pub(crate) fn tick(&mut self, stalls: BTreeMap<Boot, Duration>, now: Instant, fx: &mut Vec<Effect>) {
         self.stalls = stalls;
-        self.notice_own_pause(now);
+        self.ticked_at = now;
         let due = |at: Instant| now.since(at) >= self.settings.timing.heartbeat;
         if self.heartbeat_at.is_none_or(due) {
             self.heartbeat_at = Some(now);
@@ -29,12 +29,19 @@ impl Roster {
         self.advance_join(now, fx);
     }
 
+    /// To be called before anything else that happens at `now`.
+    ///
     /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and
-    /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are.
-    fn notice_own_pause(&mut self, now: Instant) {
-        let pause = self.settings.timing.heartbeat * 2;
-        if self.ticked_at.replace(now).is_some_and(|at| now.since(at) >= pause) {
-            self.resumed_at = now;
+    /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are. A
+    /// joiner begins its join again: whoever had included it may have removed it since.
+    pub(crate) fn notice_own_pause(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        if now.since(self.ticked_at) < self.settings.timing.heartbeat * 2 {
+            return;
+        }
+        self.ticked_at = now;
+        self.resumed_at = now;
+        if self.join.is_some() && self.members().next().is_some() {
+            self.step_out(self.settings.boot, now, fx);
         }
     }
 
