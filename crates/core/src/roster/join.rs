@@ -256,8 +256,10 @@ impl Roster {
         join.included.values_mut().for_each(|view| {
             view.remove(&lost);
         });
-        if let Stage::Comparing { left, .. } = &mut join.stage {
-            left.remove(&lost);
+        // What the lost member still owed to this one may have reached the others after they compared.
+        if matches!(join.stage, Stage::Comparing { .. }) {
+            join.stage = Stage::Announcing;
+            join.announced_at = None;
         }
         self.interrupted(lost, fx);
     }
