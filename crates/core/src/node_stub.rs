@@ -2,25 +2,28 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 use crate::*;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
-pub type FieldName = String;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AppId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AskId(pub u64);
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     pub copies: u32,
     pub wanted: u32,
+    pub ended: bool,
+    pub unconfirmed_for: Option<Duration>,
 }
-impl Receipt {
-    pub fn degraded(self) -> bool {
-        self.copies < self.wanted
+impl std::fmt::Display for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.ended {
+            return f.write_str("ended");
+        }
+        write!(f, "copies={}/{}", self.copies, self.wanted)
     }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct Opened {
     pub key: SessionKey,
     pub app: AppId,
     pub fields: Fields,
+    pub max_inactive: Duration,
+    pub principal: Option<String>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
@@ -56,22 +61,6 @@ pub enum Opening {
     Open(Opened),
     Asking(AskId),
     Absent(Absent),
-}
-#[derive(Clone, Debug, Default)]
-pub struct Fields(Arc<(BTreeMap<String, Value>, Duration, Option<String>)>);
-impl Fields {
-    pub fn get(&self, name: &str) -> Option<Value> {
-        self.0.0.get(name).cloned()
-    }
-    pub fn attributes(&self) -> impl Iterator<Item = (&str, Value)> {
-        self.0.0.iter().map(|(n, v)| (n.as_str(), v.clone()))
-    }
-    pub fn max_inactive(&self) -> Duration {
-        self.0.1
-    }
-    pub fn principal(&self) -> Option<&str> {
-        self.0.2.as_deref()
-    }
 }
 #[derive(Clone, Debug)]
 pub struct Create {
@@ -95,7 +84,6 @@ pub enum Refusal {
     Full,
     AttributeTooLarge { name: String, bytes: usize, max: usize },
     SessionTooLarge { bytes: usize, max: usize },
-    BadName { name: String },
 }
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -108,6 +96,8 @@ struct Held {
     app: AppId,
     secrets: Vec<Secret>,
     fields: Fields,
+    max_inactive: Duration,
+    principal: Option<String>,
 }
 #[derive(Default)]
 struct Table {
@@ -129,7 +119,7 @@ impl Node {
             Some(None) => Opening::Absent(Absent::Ended),
             Some(Some(h)) => match proof {
                 Proof::Secret(s) if !h.secrets.contains(&s) => Opening::Absent(Absent::WrongSecret),
-                _ => Opening::Open(Opened { key, app: h.app, fields: h.fields.clone() }),
+                _ => Opening::Open(Opened { key, app: h.app, fields: h.fields.clone(), max_inactive: h.max_inactive, principal: h.principal.clone() }),
             },
         }
     }
@@ -148,30 +138,24 @@ impl Node {
                 Some(Held {
                     app: create.app,
                     secrets: vec![create.secret],
-                    fields: Fields(Arc::new((BTreeMap::new(), create.max_inactive, None))),
+                    fields: Fields::default(), max_inactive: create.max_inactive, principal: None
                 }),
             );
         }
         let Some(Some(h)) = t.live.get_mut(&key) else { return Err(Refusal::Ended) };
-        let mut f = (*h.fields.0).clone();
+        let stamp = Stamp::new(h.fields.highest_counter() + 1, Boot(1));
         for (n, v) in c.fields {
-            match v {
-                Some(v) => f.0.insert(n, v),
-                None => f.0.remove(&n),
-            };
+            h.fields.merge(n.as_str(), stamp, v.as_ref());
         }
-        if let Some(d) = c.max_inactive {
-            f.1 = d;
-        }
+        h.max_inactive = c.max_inactive.unwrap_or(h.max_inactive);
         if let Some(p) = c.principal {
-            f.2 = p;
+            h.principal = p;
         }
-        h.fields = Fields(Arc::new(f));
         h.secrets.extend(c.add_secret);
         h.secrets.retain(|s| Some(*s) != c.end_secret);
         t.next += 1;
         let ticket = Ticket(t.next);
-        fx.push(Effect::Settled { ticket, receipt: Receipt { copies: 1, wanted: 1 } });
+        fx.push(Effect::Settled { ticket, receipt: Receipt { copies: 1, wanted: 1, ..Receipt::default() } });
         Ok(ticket)
     }
     pub fn end(&self, key: SessionKey, _: Instant, fx: &mut Vec<Effect>) -> Option<Ticket> {
@@ -179,7 +163,7 @@ impl Node {
         t.live.insert(key, None);
         t.next += 1;
         let ticket = Ticket(t.next);
-        fx.push(Effect::Settled { ticket, receipt: Receipt { copies: 1, wanted: 1 } });
+        fx.push(Effect::Settled { ticket, receipt: Receipt { copies: 1, wanted: 1, ..Receipt::default() } });
         Some(ticket)
     }
     pub fn unsettled(&self, _: SessionKey) -> Option<Ticket> {

@@ -3,7 +3,8 @@
 mod cluster;
 mod web;
 
+pub use sessile_core::{Receipt, SessionKey};
 pub use web::{
-    Network, NoSessionLayer, NotANetwork, OnEnded, Outcome, PathFilter, SameSite, Secure, Session,
-    SessionError, SessionLayer, SessionService, SessionSettings, SettingError, Statistics,
+    Network, NoSessionLayer, NotANetwork, OnEnded, PathFilter, SameSite, Secure, Session, SessionError,
+    SessionLayer, SessionService, SessionSettings, SettingError, Statistics,
 };

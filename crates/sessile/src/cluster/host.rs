@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AppId, Changes, Closed, Effect, Fields, Gate, Node, Opened, Opening, Proof, Receipt, Refusal,
-    SessionKey,
+    Absent, AppId, Changes, Closed, Effect, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey,
 };
 
 use tokio::sync::oneshot;
@@ -55,15 +54,19 @@ impl SessionHost {
     }
 
     /// Opens a session for one request, asking all members first when it is not known here.
-    pub(crate) async fn open(self: &Arc<Self>, key: SessionKey, proof: Proof) -> Result<OpenSession, Absent> {
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        key: SessionKey,
+        proof: Proof,
+    ) -> Result<(OpenSession, Opened), Absent> {
         let opening = self.tell(|node, now, fx| node.open(key, proof, now, fx));
         match opening {
-            Opening::Open(opened) => Ok(OpenSession::new(self, opened)),
+            Opening::Open(opened) => Ok((OpenSession::new(self, opened.key), opened)),
             Opening::Absent(absent) => Err(absent),
             Opening::Asking(ask) => {
                 self.waiters.asks.expect(ask).await.expect(ALWAYS_RESOLVES);
                 match self.tell(|node, now, fx| node.open_answered(ask, key, proof, now, fx)) {
-                    Opening::Open(opened) => Ok(OpenSession::new(self, opened)),
+                    Opening::Open(opened) => Ok((OpenSession::new(self, opened.key), opened)),
                     Opening::Absent(absent) => Err(absent),
                     Opening::Asking(_) => unreachable!("an answered question is not asked again"),
                 }
@@ -116,27 +119,15 @@ impl SessionHost {
     }
 }
 
-/// A session that one request has open. While it lives the session does not expire.
+/// A session is open as long as this lives, and does not expire.
 pub(crate) struct OpenSession {
     host: Arc<SessionHost>,
     key: SessionKey,
-    app: AppId,
-    fields: Fields,
 }
 
 impl OpenSession {
-    fn new(host: &Arc<SessionHost>, opened: Opened) -> Self {
-        Self { host: Arc::clone(host), key: opened.key, app: opened.app, fields: opened.fields }
-    }
-
-    /// Whose sessions it belongs to.
-    pub(crate) fn app(&self) -> AppId {
-        self.app
-    }
-
-    /// The session as it was opened.
-    pub(crate) fn fields(&self) -> &Fields {
-        &self.fields
+    fn new(host: &Arc<SessionHost>, key: SessionKey) -> Self {
+        Self { host: Arc::clone(host), key }
     }
 }
 

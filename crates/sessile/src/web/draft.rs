@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sessile_core::{Changes, Create, Fields, Secret, SessionKey, Value};
+use sessile_core::{Changes, Create, FieldName, Fields, Opened, Secret, SessionKey, Value};
 
 use super::cookie::Identity;
 use super::error::SessionError;
 
-/// The request's own view of its session. Nothing here reaches the node before [`changes`](Self::changes) is committed.
+/// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are committed.
 #[derive(Default)]
 pub(crate) struct Draft {
     standing: Standing,
-    opened: Fields,
-    writes: BTreeMap<String, Option<Value>>,
+    opened: Option<Opened>,
+    writes: BTreeMap<FieldName, Option<Value>>,
     max_inactive: Option<Duration>,
     principal: Option<Option<String>>,
-    bytes: Option<usize>,
+    /// What names and values take with the writes; counted when the first one comes.
+    weight: Option<usize>,
 }
 
 /// Whether there is a session, and whose it is.
@@ -34,9 +35,9 @@ pub(crate) enum Standing {
 }
 
 impl Draft {
-    /// The draft of a request that has `opened` a session.
-    pub(crate) fn held(identity: Identity, opened: Fields) -> Self {
-        Self { standing: Standing::Held(identity), opened, ..Self::default() }
+    /// The draft of a request that opened a session.
+    pub(crate) fn held(identity: Identity, opened: Opened) -> Self {
+        Self { standing: Standing::Held(identity), opened: Some(opened), ..Self::default() }
     }
 
     /// The draft of a request whose genuine cookie names a session that nobody knows.
@@ -61,6 +62,13 @@ impl Draft {
         self.standing = Standing::New(identity);
     }
 
+    /// The node did not take the session that this request made.
+    pub(crate) fn forget_new(&mut self) {
+        if let Standing::New(_) = self.standing {
+            self.standing = Standing::Absent;
+        }
+    }
+
     /// The session's secret is now `secret`.
     pub(crate) fn renew(&mut self, secret: Secret) {
         if let Standing::New(identity) | Standing::Held(identity) = &mut self.standing {
@@ -71,46 +79,47 @@ impl Draft {
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
         match self.writes.get(name) {
             Some(written) => written.clone(),
-            None => self.opened.get(name),
+            None => self.fields()?.get(name),
         }
     }
 
+    /// The names of all attributes, in order.
     pub(crate) fn names(&self) -> Vec<String> {
-        let opened = self.opened.attributes().map(|(name, _)| name.to_owned());
-        let mut names: BTreeSet<String> = opened.collect();
+        let opened = self.fields().into_iter().flat_map(Fields::attributes);
+        let mut names: BTreeSet<String> = opened.map(|(name, _)| name.to_owned()).collect();
         for (name, written) in &self.writes {
             if written.is_some() {
-                names.insert(name.clone());
+                names.insert(name.as_str().to_owned());
             } else {
-                names.remove(name);
+                names.remove(name.as_str());
             }
         }
         names.into_iter().collect()
     }
 
     /// Writes an attribute, unless the session would become larger than `max` bytes.
-    pub(crate) fn put(&mut self, name: &str, value: Value, max: usize) -> Result<(), SessionError> {
-        let before = self.get(name).map_or(0, |old| name.len() + old.bytes.len());
-        let bytes = self.bytes() - before + name.len() + value.bytes.len();
+    pub(crate) fn put(&mut self, name: FieldName, value: Value, max: usize) -> Result<(), SessionError> {
+        let before = self.get(name.as_str()).map_or(0, |old| name.as_str().len() + old.bytes.len());
+        let bytes = self.weight().saturating_sub(before) + name.as_str().len() + value.bytes.len();
         if bytes > max {
             return Err(SessionError::SessionTooLarge { bytes, max });
         }
-        self.bytes = Some(bytes);
-        self.writes.insert(name.to_owned(), Some(value));
+        self.weight = Some(bytes);
+        self.writes.insert(name, Some(value));
         Ok(())
     }
 
     /// Removes an attribute; says whether there was one.
-    pub(crate) fn remove(&mut self, name: &str) -> bool {
-        let Some(old) = self.get(name) else { return false };
-        self.bytes = Some(self.bytes() - name.len() - old.bytes.len());
-        self.writes.insert(name.to_owned(), None);
+    pub(crate) fn remove(&mut self, name: FieldName) -> bool {
+        let Some(old) = self.get(name.as_str()) else { return false };
+        self.weight = Some(self.weight().saturating_sub(old.bytes.len()));
+        self.writes.insert(name, None);
         true
     }
 
+    /// The idle time after which the session ends; `None` when the application's own holds.
     pub(crate) fn max_inactive(&self) -> Option<Duration> {
-        self.max_inactive
-            .or_else(|| matches!(self.standing, Standing::Held(_)).then(|| self.opened.max_inactive()))
+        self.max_inactive.or_else(|| Some(self.opened.as_ref()?.max_inactive))
     }
 
     pub(crate) fn set_max_inactive(&mut self, idle: Duration) {
@@ -120,7 +129,7 @@ impl Draft {
     pub(crate) fn principal(&self) -> Option<String> {
         match &self.principal {
             Some(written) => written.clone(),
-            None => self.opened.principal().map(str::to_owned),
+            None => self.opened.as_ref()?.principal.clone(),
         }
     }
 
@@ -145,11 +154,11 @@ impl Draft {
         })
     }
 
-    /// What names and values take, with this request's writes.
-    fn bytes(&mut self) -> usize {
-        let opened = &self.opened;
-        *self.bytes.get_or_insert_with(|| {
-            opened.attributes().map(|(name, value)| name.len() + value.bytes.len()).sum()
-        })
+    fn fields(&self) -> Option<&Fields> {
+        Some(&self.opened.as_ref()?.fields)
+    }
+
+    fn weight(&self) -> usize {
+        self.weight.unwrap_or_else(|| self.fields().map_or(0, Fields::weight))
     }
 }

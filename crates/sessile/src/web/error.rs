@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use sessile_core::Refusal;
+use sessile_core::{BadName, Refusal};
 
 /// Why a session could not be read or written. Each leaves the session as it was before the call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +29,8 @@ pub enum SessionError {
         max: usize,
     },
     /// The name cannot name an attribute.
-    #[error("attribute `{name}`: the name is empty, too long or reserved; choose another")]
-    BadName {
-        /// The name given.
-        name: String,
-    },
+    #[error(transparent)]
+    BadName(#[from] BadName),
     /// The value cannot be encoded, so it could not travel to another node.
     #[error("attribute `{name}` cannot be encoded: {reason}")]
     NotEncodable {
@@ -73,7 +70,7 @@ impl SessionError {
             Self::AttributeTooLarge { .. } | Self::SessionTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended => StatusCode::CONFLICT,
-            Self::BadName { .. }
+            Self::BadName(_)
             | Self::NotEncodable { .. }
             | Self::NotDecodable { .. }
             | Self::ReadOnly
@@ -89,7 +86,6 @@ impl From<Refusal> for SessionError {
             Refusal::Full => Self::Full,
             Refusal::AttributeTooLarge { name, bytes, max } => Self::AttributeTooLarge { name, bytes, max },
             Refusal::SessionTooLarge { bytes, max } => Self::SessionTooLarge { bytes, max },
-            Refusal::BadName { name } => Self::BadName { name },
         }
     }
 }

@@ -8,17 +8,16 @@ use axum::extract::ConnectInfo;
 use http::header::{HeaderName, SET_COOKIE};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
-use sessile_core::{Absent, Proof, Receipt, Refusal, SessionKey};
+use sessile_core::{Absent, Proof, Receipt, Refusal};
 
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
 use super::cookie::Presented;
 use super::draft::Draft;
 use super::error::SessionError;
-use super::outcome::Outcome;
 use super::session::{Access, Closing, CookieChange, Session};
 use super::settings::{OnEnded, Secure, SessionSettings};
-use crate::cluster::host::{NotServing, OpenSession, Settlement};
+use crate::cluster::host::{NotServing, OpenSession};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -66,45 +65,62 @@ impl Exchange {
     pub(crate) async fn finish<B: From<String>>(self, mut response: Response<B>) -> Response<B> {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
-        let Closing { settlements, refusal, cookie, key, used } = self.session.commit();
-        let receipt = self.settle(settlements, key.filter(|_| used)).await;
+        let closing = self.session.commit();
+        let (used, cookie) = (closing.used, closing.cookie);
+        let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
-        if used && self.app.host.admitted().await.is_err() {
-            response = answers::outcome_unknown();
+        let response = if used && self.app.host.admitted().await.is_err() {
+            answers::outcome_unknown()
         } else {
-            let outcome = match refusal {
-                Some(Refusal::Ended) => Some(Outcome::Dropped),
-                _ => receipt.map(Outcome::Committed),
-            };
-            if let Some(error) = self.error(refusal) {
-                response = answers::refused(&error);
-            }
-            self.write_cookie(cookie, &mut response);
-            self.write_receipt(outcome, &mut response);
-        }
+            self.conclude(settled, cookie, response)
+        };
         self.app.statistics.count_time(self.began.elapsed(), self.cluster_time + answered.elapsed());
         response
     }
 
     /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read of others.
-    async fn settle(&self, settlements: Vec<Settlement>, read: Option<SessionKey>) -> Option<Receipt> {
+    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, Refusal> {
         let mut receipt = None;
-        for settlement in settlements {
+        for settlement in closing.settlements {
             self.app.statistics.count_send();
-            receipt = Some(settlement.receipt().await);
+            let settled = settlement.receipt().await;
+            if settled.ended && !closing.ended_here {
+                return Err(Refusal::Ended);
+            }
+            receipt = Some(settled);
         }
-        if let (None, Some(key)) = (receipt, read) {
+        if let Some(refusal) = closing.refusal {
+            return Err(refusal);
+        }
+        if let (None, true, Some(key)) = (receipt, closing.used, closing.key) {
             self.app.host.settled(key).await;
         }
-        receipt
+        Ok(receipt)
     }
 
-    /// The error that replaces the application's response, if the refusal is to be one.
-    fn error(&self, refusal: Option<Refusal>) -> Option<SessionError> {
-        match refusal? {
-            Refusal::Ended if self.app.settings.on_ended == OnEnded::Ignore => None,
-            refusal => Some(refusal.into()),
-        }
+    /// The response as it goes: the application's own, or the error that says why its writes were not taken.
+    fn conclude<B: From<String>>(
+        &self,
+        settled: Result<Option<Receipt>, Refusal>,
+        cookie: CookieChange,
+        mut response: Response<B>,
+    ) -> Response<B> {
+        let (receipt, cookie) = match settled {
+            Ok(receipt) => (receipt, cookie),
+            Err(Refusal::Ended) => {
+                if self.app.settings.on_ended == OnEnded::Conflict {
+                    response = answers::refused(&SessionError::Ended);
+                }
+                (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
+            }
+            Err(refusal) => {
+                response = answers::refused(&refusal.into());
+                (None, cookie)
+            }
+        };
+        self.write_cookie(cookie, &mut response);
+        self.write_receipt(receipt, &mut response);
+        response
     }
 
     fn write_cookie<B>(&self, change: CookieChange, response: &mut Response<B>) {
@@ -123,12 +139,12 @@ impl Exchange {
         response.headers_mut().append(SET_COOKIE, header);
     }
 
-    fn write_receipt<B>(&self, outcome: Option<Outcome>, response: &mut Response<B>) {
-        let Some(outcome) = outcome else { return };
-        self.session.conclude(outcome);
-        response.extensions_mut().insert(outcome);
+    fn write_receipt<B>(&self, receipt: Option<Receipt>, response: &mut Response<B>) {
+        let Some(receipt) = receipt else { return };
+        self.session.keep_receipt(receipt);
+        response.extensions_mut().insert(receipt);
         if self.app.settings.receipt_header {
-            let header = HeaderValue::try_from(outcome.to_string());
+            let header = HeaderValue::try_from(receipt.to_string());
             response.headers_mut().insert(RECEIPT, header.expect("a receipt is visible ASCII"));
         }
     }
@@ -138,7 +154,7 @@ impl Exchange {
 async fn open(app: &Arc<AppSessions>, presented: &Presented) -> (Draft, Option<OpenSession>) {
     let identity = presented.identity;
     match app.host.open(identity.key, Proof::Secret(identity.secret)).await {
-        Ok(open) if open.app() == app.app => (Draft::held(identity, open.fields().clone()), Some(open)),
+        Ok((open, opened)) if opened.app == app.app => (Draft::held(identity, opened), Some(open)),
         Err(Absent::Unknown) => (Draft::unknown(identity.key), None),
         Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => (Draft::default(), None),
     }

@@ -7,14 +7,13 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sessile_core::{Changes, Create, KEY_BYTES, Refusal, Secret, SessionKey, Value};
+use sessile_core::{Changes, Create, FieldName, KEY_BYTES, Receipt, Refusal, Secret, SessionKey, Value};
 
 use super::app::AppSessions;
 use super::codec;
 use super::cookie::Identity;
 use super::draft::{Draft, Standing};
 use super::error::SessionError;
-use super::outcome::Outcome;
 use crate::cluster::host::Settlement;
 
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum handler.
@@ -51,19 +50,21 @@ struct State {
     settlements: Vec<Settlement>,
     /// The head of the response is being released.
     committed: bool,
-    outcome: Option<Outcome>,
+    receipt: Option<Receipt>,
 }
 
 /// What the layer has to do when the application is done.
 pub(crate) struct Closing {
-    /// What the response waits for.
+    /// What the response waits for, in the order in which the node took it.
     pub(crate) settlements: Vec<Settlement>,
     /// Why the node did not take the writes.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) cookie: CookieChange,
-    /// The session that was used, and still is one.
+    /// The session, if there is one now.
     pub(crate) key: Option<SessionKey>,
     pub(crate) used: bool,
+    /// The request ended the session that it came with.
+    pub(crate) ended_here: bool,
 }
 
 /// What the response tells the browser to do with the cookie.
@@ -123,7 +124,8 @@ impl Session {
 
     /// Removes the attribute `name`; says whether there was one. Never makes a session.
     pub fn remove(&self, name: &str) -> Result<bool, SessionError> {
-        Ok(self.writable()?.draft.remove(name))
+        let mut state = self.writable()?;
+        Ok(state.draft.remove(FieldName::attribute(name)?))
     }
 
     /// The names of all attributes, in order.
@@ -200,10 +202,12 @@ impl Session {
         self.previous_route.as_deref()
     }
 
-    /// What became of the request's changes. `None` before the commit is settled, and when there were none: so this
-    /// is for layers around the session layer and for response bodies. Handlers cannot see it.
-    pub fn receipt(&self) -> Option<Outcome> {
-        self.state.lock().outcome
+    /// What became of the request's changes: how many complete copies hold them, or that the session had ended.
+    ///
+    /// `None` before they are settled, and when there were none; so it is for layers around the session layer and for
+    /// streamed bodies. The response carries the same [`Receipt`] in its extensions.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.state.lock().receipt
     }
 
     /// Hands the request's writes to the node; afterwards every write is an error.
@@ -214,11 +218,15 @@ impl Session {
         if let Some((key, changes)) = state.draft.changes(|secret| self.creation(secret)) {
             match self.app.host.commit(key, changes) {
                 Ok(settlement) => state.settlements.push(settlement),
-                Err(why) => refusal = Some(why),
+                Err(why) => {
+                    refusal = Some(why);
+                    state.draft.forget_new();
+                }
             }
         }
         Closing {
-            cookie: state.cookie_change(refusal.as_ref()),
+            cookie: state.cookie_change(),
+            ended_here: state.ended,
             settlements: std::mem::take(&mut state.settlements),
             key: state.draft.identity().map(|identity| identity.key),
             used: state.used,
@@ -226,8 +234,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn conclude(&self, outcome: Outcome) {
-        self.state.lock().outcome = Some(outcome);
+    pub(crate) fn keep_receipt(&self, receipt: Receipt) {
+        self.state.lock().receipt = Some(receipt);
     }
 
     fn value(&self, name: &str) -> Option<Value> {
@@ -240,6 +248,7 @@ impl Session {
         if bytes > max {
             return Err(SessionError::AttributeTooLarge { name: name.to_owned(), bytes, max });
         }
+        let name = FieldName::attribute(name)?;
         self.with_session(|draft| draft.put(name, value, self.app.settings.max_session_bytes))?
     }
 
@@ -281,11 +290,10 @@ impl Session {
 }
 
 impl State {
-    fn cookie_change(&self, refusal: Option<&Refusal>) -> CookieChange {
-        match (self.draft.standing(), refusal) {
-            (_, Some(Refusal::Ended)) => CookieChange::Remove,
-            (Standing::New(identity), None) => CookieChange::Set(identity),
-            (Standing::Held(identity), _) if self.renewed => CookieChange::Set(identity),
+    fn cookie_change(&self) -> CookieChange {
+        match self.draft.standing() {
+            Standing::New(identity) => CookieChange::Set(identity),
+            Standing::Held(identity) if self.renewed => CookieChange::Set(identity),
             _ if self.ended => CookieChange::Remove,
             _ => CookieChange::Keep,
         }

@@ -1,0 +1,139 @@
+//! What a field may be called.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// The longest name of a field, in bytes of UTF-8.
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// Begins the names of system fields. No attribute can have such a name, so neither can hit the other.
+pub(super) const SYSTEM: char = '\0';
+
+/// The checked name of an attribute or of a system field: 1 to [`MAX_NAME_BYTES`] bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldName(Arc<str>);
+
+/// Why a text cannot name a field.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BadName {
+    /// No text at all.
+    #[error("the field's name is empty: give it at least one character")]
+    Empty,
+    /// Longer than [`MAX_NAME_BYTES`].
+    #[error("the field's name {start:?}… has {bytes} bytes: use at most {MAX_NAME_BYTES}")]
+    TooLong {
+        /// The first characters of the name.
+        start: String,
+        /// Bytes of the whole name.
+        bytes: usize,
+    },
+    /// A control character, such as a line break or a zero byte.
+    #[error("the field's name {name:?} contains a control character: leave it out")]
+    Control {
+        /// The whole name.
+        name: String,
+    },
+}
+
+impl FieldName {
+    /// The name of an application's attribute.
+    ///
+    /// # Errors
+    /// Refuses an empty name, one above [`MAX_NAME_BYTES`], and control characters.
+    pub fn attribute(name: &str) -> Result<Self, BadName> {
+        if name.contains(char::is_control) && name.len() <= MAX_NAME_BYTES {
+            return Err(BadName::Control { name: name.to_owned() });
+        }
+        Self::sized(name)
+    }
+
+    /// The name of a system field; `name` comes without the zero byte that marks it.
+    ///
+    /// # Errors
+    /// Refuses an empty name and one that is above [`MAX_NAME_BYTES`] with its mark.
+    pub(crate) fn system(name: &str) -> Result<Self, BadName> {
+        if name.is_empty() {
+            return Err(BadName::Empty);
+        }
+        let marked = format!("{SYSTEM}{name}");
+        Self::sized(&marked)
+    }
+
+    /// A name as other nodes send it, of either kind.
+    ///
+    /// # Errors
+    /// Refuses what no node can have made.
+    pub fn received(name: &str) -> Result<Self, BadName> {
+        match name.strip_prefix(SYSTEM) {
+            Some(unmarked) => Self::system(unmarked),
+            None => Self::attribute(name),
+        }
+    }
+
+    /// The name as fields are looked up by it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it names a system field.
+    pub fn is_system(&self) -> bool {
+        self.0.starts_with(SYSTEM)
+    }
+
+    fn sized(name: &str) -> Result<Self, BadName> {
+        match name.len() {
+            0 => Err(BadName::Empty),
+            1..=MAX_NAME_BYTES => Ok(Self(name.into())),
+            bytes => Err(BadName::TooLong { start: name.chars().take(24).collect(), bytes }),
+        }
+    }
+}
+
+impl Borrow<str> for FieldName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.escape_debug().fmt(f)
+    }
+}
+
+impl fmt::Debug for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_has_a_visible_name_of_bounded_length() {
+        let longest = "n".repeat(MAX_NAME_BYTES);
+        assert_eq!(FieldName::attribute(&longest).unwrap().as_str(), longest);
+        assert!(FieldName::attribute("Größe").is_ok());
+        assert_eq!(FieldName::attribute(""), Err(BadName::Empty));
+        assert!(matches!(FieldName::attribute("a\nb"), Err(BadName::Control { .. })));
+        assert!(matches!(FieldName::attribute("\0principal"), Err(BadName::Control { .. })));
+        let refused = FieldName::attribute(&(longest + "n")).unwrap_err();
+        assert_eq!(refused, BadName::TooLong { start: "n".repeat(24), bytes: 256 });
+    }
+
+    #[test]
+    fn a_system_name_is_marked_and_travels() {
+        let name = FieldName::system("principal").unwrap();
+        assert!(name.is_system());
+        assert_eq!(FieldName::received(name.as_str()), Ok(name.clone()));
+        assert_eq!(name.to_string(), "\\0principal");
+        assert_eq!(FieldName::received("\0"), Err(BadName::Empty));
+        assert!(FieldName::system(&"n".repeat(MAX_NAME_BYTES)).is_err());
+        assert!(!FieldName::received("cart").unwrap().is_system());
+    }
+}

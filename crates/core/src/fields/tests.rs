@@ -1,0 +1,278 @@
+//! Fields against a plain map, and the laws of merging, for random writes around every threshold.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::*;
+use crate::stamp::Boot;
+use crate::value::Codec;
+
+#[derive(Clone, Debug)]
+struct Write {
+    name: String,
+    stamp: Stamp,
+    value: Option<Value>,
+}
+
+impl Write {
+    fn new(name: &str, counter: u64, value: Option<Value>) -> Self {
+        Self { name: name.to_owned(), stamp: Stamp::new(counter, Boot(1)), value }
+    }
+
+    fn merge_into(&self, fields: &mut Fields) -> Merge {
+        fields.merge(&self.name, self.stamp, self.value.as_ref())
+    }
+}
+
+fn merged<'a>(writes: impl IntoIterator<Item = &'a Write>) -> Fields {
+    let mut fields = Fields::default();
+    for write in writes {
+        write.merge_into(&mut fields);
+    }
+    fields
+}
+
+fn bytes_of(length: usize) -> Option<Value> {
+    Some(Value::raw(vec![7; length]))
+}
+
+fn is_packed(fields: &Fields) -> bool {
+    matches!(fields.form, Form::Packed(_))
+}
+
+/// The naive way to hold the same: the greatest (stamp, content) of each name.
+#[derive(Default)]
+struct Model(BTreeMap<String, (Stamp, Option<(Bytes, u8)>)>);
+
+impl Model {
+    fn merge(&mut self, write: &Write) -> Merge {
+        let content = write.value.as_ref().map(|value| (value.bytes.clone(), value.codec.0));
+        let theirs = (write.stamp, content);
+        let Some(ours) = self.0.get_mut(&write.name) else {
+            self.0.insert(write.name.clone(), theirs);
+            return Merge::Applied;
+        };
+        let outcome = match (theirs.0.cmp(&ours.0), theirs.1 == ours.1) {
+            (Ordering::Less, _) => Merge::Kept,
+            (Ordering::Greater, _) => Merge::Applied,
+            (Ordering::Equal, true) => Merge::Same,
+            (Ordering::Equal, false) => Merge::Clash,
+        };
+        if theirs > *ours {
+            *ours = theirs;
+        }
+        outcome
+    }
+
+    /// Everything that fields tell, told by the model.
+    fn check(&self, fields: &Fields) {
+        let rows: Vec<_> = fields.all().map(|field| (field.name.to_owned(), field.stamp)).collect();
+        let expected: Vec<_> = self.0.iter().map(|(name, (stamp, _))| (name.clone(), *stamp)).collect();
+        assert_eq!(rows, expected);
+        for (name, (stamp, content)) in &self.0 {
+            let value = content.clone().map(|(bytes, codec)| Value { codec: Codec(codec), bytes });
+            assert_eq!(fields.contains(name), value.is_some());
+            assert_eq!(fields.get(name), value);
+            assert_eq!(fields.field(name).map(|field| field.stamp), Some(*stamp));
+        }
+        let live = self.0.iter().filter(|(name, (_, content))| !name.starts_with('\0') && content.is_some());
+        assert!(fields.attributes().map(|(name, _)| name).eq(live.map(|(name, _)| name.as_str())));
+        assert_eq!(fields.attribute_count(), fields.attributes().count());
+        let bytes = |content: &Option<(Bytes, u8)>| content.as_ref().map_or(0, |(bytes, _)| bytes.len());
+        let weight = self.0.iter().map(|(name, (_, content))| name.len() + bytes(content)).sum();
+        assert_eq!(fields.weight(), weight);
+        assert_eq!(
+            fields.highest_counter(),
+            self.0.values().map(|(stamp, _)| stamp.counter).max().unwrap_or(0)
+        );
+        let size = packed_size(weight, self.0.len());
+        assert!(if is_packed(fields) { size <= SPREAD_OVER } else { size > PACK_UNDER });
+        assert!(fields.footprint() >= weight);
+    }
+}
+
+fn names() -> impl Strategy<Value = String> {
+    let long = "x".repeat(MAX_NAME_BYTES);
+    let known = ["a", "b", "cart", "cart2", "Größe", "\0principal", "\0max-inactive", &long];
+    prop_oneof![4 => select(known.map(str::to_owned).to_vec()), 1 => "[a-f]{1,3}"]
+}
+
+fn stamps() -> impl Strategy<Value = Stamp> {
+    let counters = prop_oneof![8 => 0..6_u64, 2 => 125..131_u64, 1 => any::<u64>()];
+    (counters, select(vec![1, 2, 3, u32::MAX])).prop_map(|(counter, boot)| Stamp::new(counter, Boot(boot)))
+}
+
+fn values() -> impl Strategy<Value = Option<Value>> {
+    let lengths = prop_oneof![
+        6 => 0..4_usize,
+        2 => 124..130_usize,
+        2 => 1900..2200_usize,
+        1 => 4050..4110_usize,
+        1 => 16_382..16_388_usize,
+    ];
+    let value = (lengths, 0..3_u8, 0..2_u8)
+        .prop_map(|(length, fill, codec)| Value { codec: Codec(codec), bytes: vec![fill; length].into() });
+    prop_oneof![4 => value.prop_map(Some), 1 => Just(None)]
+}
+
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    vec((names(), stamps(), values()).prop_map(|(name, stamp, value)| Write { name, stamp, value }), 0..40)
+}
+
+proptest! {
+    #[test]
+    fn fields_do_what_a_map_does(writes in writes()) {
+        let (mut fields, mut model) = (Fields::default(), Model::default());
+        for write in &writes {
+            prop_assert_eq!(write.merge_into(&mut fields), model.merge(write));
+            model.check(&fields);
+        }
+    }
+
+    #[test]
+    fn every_order_of_the_same_writes_gives_the_same(
+        (writes, mixed) in writes().prop_flat_map(|writes| (Just(writes.clone()), Just(writes).prop_shuffle())),
+        again in vec(any::<Index>(), 0..10),
+    ) {
+        let (one, mut other) = (merged(&writes), merged(&mixed));
+        for index in again.iter().filter(|_| !mixed.is_empty()) {
+            index.get(&mixed).merge_into(&mut other);
+        }
+        prop_assert_eq!(&one, &other);
+        prop_assert_eq!(one.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn halves_may_be_merged_first(writes in writes(), at in any::<Index>()) {
+        let (left, right) = writes.split_at(at.index(writes.len() + 1));
+        let (mut left, right) = (merged(left), merged(right));
+        for field in right.all() {
+            left.merge_field(field);
+        }
+        prop_assert_eq!(left, merged(&writes));
+    }
+
+    #[test]
+    fn a_clone_does_not_see_later_writes(before in writes(), after in writes()) {
+        let mut fields = merged(&before);
+        let opened = fields.clone();
+        for write in &after {
+            write.merge_into(&mut fields);
+        }
+        prop_assert_eq!(opened, merged(&before));
+        prop_assert_eq!(fields, merged(before.iter().chain(&after)));
+    }
+
+    #[test]
+    fn both_forms_hold_the_same(writes in writes()) {
+        let fields = merged(&writes);
+        let all: Vec<_> = fields.all().collect();
+        let packed = Packed::of(&all);
+        let spread = Spread::of(&packed.iter().collect::<Vec<_>>());
+        prop_assert!(spread.iter().eq(all.iter().copied()));
+        prop_assert!(Packed::of(&spread.iter().collect::<Vec<_>>()).iter().eq(all.iter().copied()));
+    }
+
+    #[test]
+    fn collecting_is_merging(writes in writes()) {
+        let collected: Fields = writes
+            .iter()
+            .map(|write| FieldRef {
+                name: &write.name,
+                stamp: write.stamp,
+                value: write.value.as_ref().map(ValueRef::from),
+            })
+            .collect();
+        let fields = merged(&writes);
+        prop_assert_eq!(&collected, &fields);
+        prop_assert_eq!(fields.all().collect::<Fields>(), fields);
+    }
+
+    #[test]
+    fn fingerprints_differ_where_fields_do(one in writes(), other in writes()) {
+        let stamps = |fields: &Fields| -> Vec<_> {
+            fields.all().map(|field| (field.name.to_owned(), field.stamp)).collect()
+        };
+        let (one, other) = (merged(&one), merged(&other));
+        prop_assert_eq!(one.fingerprint() == other.fingerprint(), stamps(&one) == stamps(&other));
+    }
+}
+
+#[test]
+fn a_removal_keeps_older_writes_away() {
+    let mut fields = merged(&[Write::new("cart", 2, None)]);
+    assert_eq!(Write::new("cart", 1, bytes_of(3)).merge_into(&mut fields), Merge::Kept);
+    assert!(!fields.contains("cart"));
+    assert_eq!(fields.attribute_count(), 0);
+    assert_eq!(fields.weight(), 4);
+    assert_eq!(Write::new("cart", 3, bytes_of(3)).merge_into(&mut fields), Merge::Applied);
+    assert!(fields.contains("cart"));
+}
+
+#[test]
+fn the_greater_bytes_win_a_clash_on_every_node() {
+    let writes = [Write::new("cart", 1, bytes_of(2)), Write::new("cart", 1, bytes_of(3))];
+    for order in [[&writes[0], &writes[1]], [&writes[1], &writes[0]]] {
+        let mut fields = merged([order[0]]);
+        assert_eq!(order[1].merge_into(&mut fields), Merge::Clash);
+        assert_eq!(fields.get("cart"), bytes_of(3));
+    }
+}
+
+#[test]
+fn a_session_at_the_edge_keeps_its_form() {
+    let mut fields = merged(&[Write::new("cart", 1, bytes_of(SPREAD_OVER - 12))]);
+    assert!(is_packed(&fields));
+    Write::new("cart", 2, bytes_of(SPREAD_OVER - 11)).merge_into(&mut fields);
+    assert!(!is_packed(&fields));
+    Write::new("cart", 3, bytes_of(SPREAD_OVER - 12)).merge_into(&mut fields);
+    assert!(!is_packed(&fields), "one byte less must not pack it again");
+    Write::new("cart", 4, bytes_of(PACK_UNDER - 12)).merge_into(&mut fields);
+    assert!(is_packed(&fields));
+}
+
+#[test]
+fn a_write_of_the_same_length_stays_in_place() {
+    let mut fields = merged(&[Write::new("cart", 1, bytes_of(9)), Write::new("user", 1, bytes_of(9))]);
+    let place = |fields: &Fields| fields.field("cart").unwrap().value.unwrap().bytes.as_ptr();
+    let before = place(&fields);
+    Write::new("cart", 2, Some(Value::raw(vec![8; 9]))).merge_into(&mut fields);
+    assert_eq!(place(&fields), before);
+    assert_eq!(fields.get("cart"), Some(Value::raw(vec![8; 9])));
+    assert_eq!(fields.get("user"), bytes_of(9));
+}
+
+#[test]
+fn large_values_are_shared_and_small_ones_leave_their_buffer() {
+    let buffer = Bytes::from(vec![7; 100_000]);
+    let mut fields = Fields::default();
+    fields.merge("large", Stamp::new(1, Boot(1)), Some(&Value::raw(buffer.slice(..50_000))));
+    fields.merge("small", Stamp::new(1, Boot(1)), Some(&Value::raw(buffer.slice(..5_000))));
+    let sent = |fields: &Fields, name| fields.field(name).unwrap().value.unwrap().to_bytes().as_ptr();
+    assert_eq!(sent(&fields, "large"), buffer.as_ptr());
+    assert_ne!(sent(&fields, "small"), buffer.as_ptr());
+    let opened = fields.clone();
+    fields.merge("other", Stamp::new(2, Boot(1)), bytes_of(1).as_ref());
+    assert_eq!(sent(&fields, "small"), sent(&opened, "small"), "a write copies no other value");
+}
+
+#[test]
+fn a_small_session_takes_little_more_than_its_content() {
+    let names = ["\0max-inactive", "cart", "theme", "user"];
+    let fields = merged(&names.map(|name| Write::new(name, 9, bytes_of(24))));
+    assert_eq!(fields.footprint(), fields.weight() + 1 + 4 + names.len() * 5);
+    assert_eq!(size_of::<Fields>(), 16);
+    assert_eq!(Fields::default().footprint(), 0);
+}
+
+#[test]
+fn printing_shows_no_value() {
+    let fields = merged(&[Write::new("\0secrets", 1, Some(Value::raw(&b"hush"[..])))]);
+    let text = format!("{fields:?}");
+    assert!(text.contains("secrets") && text.contains("4 bytes"));
+    assert!(!text.contains("hush") && !text.contains("104"));
+}
