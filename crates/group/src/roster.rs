@@ -128,7 +128,11 @@ impl Roster {
         if route.sought.is_none() {
             route.sought = Some(Sought::Caller(peer.boot));
         }
-        if route.may_dial(now) {
+        let ready = route.may_dial(now);
+        if let Some(search) = &mut self.search {
+            search.sighted(peer.address);
+        }
+        if ready {
             self.dial(peer.address);
         }
     }

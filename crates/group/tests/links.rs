@@ -1,4 +1,5 @@
 //! Nodes meet over loopback, exchange frames in order, lose each other and find each other again.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod harness;
 
@@ -6,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use harness::{Noticed, Setup, TestNode, bind, bind_all, members};
+use harness::{Noticed, Setup, TestNode, bind, bind_all, bind_at, members};
 use sessile_group::{ChannelOptions, FRAME_LIMIT, Refusal, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -93,7 +94,7 @@ async fn a_killed_process_is_proven_gone_and_its_successor_is_met() {
     assert_eq!(a.count(&Noticed::Down(old)), 1);
     assert_eq!(a.group.send(old, Bytes::new()), Err(SendError::NotConnected(old)));
 
-    let again = TestNode::start(&setup, "b", TcpListener::bind(address).await.unwrap(), members(&list)).await;
+    let again = TestNode::start(&setup, "b", bind_at(address).await, members(&list)).await;
     a.meets(&again).await;
     again.send(&a, "back");
     a.receives(&again, &["back"]).await;
@@ -112,7 +113,7 @@ async fn where_refusals_prove_nothing_only_a_successor_does() {
     a.notices(Noticed::Down(old)).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(a.count(&Noticed::Gone(old)), 0);
-    let again = TestNode::start(&setup, "b", TcpListener::bind(address).await.unwrap(), members(&list)).await;
+    let again = TestNode::start(&setup, "b", bind_at(address).await, members(&list)).await;
     a.notices(Noticed::Up(again.boot)).await;
     assert_eq!(a.count(&Noticed::Gone(old)), 1);
 }
