@@ -24,7 +24,7 @@ impl Executor {
                 Effect::Settled { ticket, receipt } => self.waiters.commits.arrive(ticket, receipt),
                 Effect::Answered { ask } => self.waiters.asks.arrive(ask, ()),
                 Effect::GateMoved => self.waiters.gate.notify_waiters(),
-                Effect::Send { .. } => {}
+                Effect::Send { .. } | Effect::Forget { .. } | Effect::Event(_) => {}
             }
         }
     }

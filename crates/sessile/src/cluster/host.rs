@@ -7,24 +7,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AppId, Changes, Closed, Effect, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey,
+    Absent, AskId, Changes, Closed, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
 };
-
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::executor::Executor;
-use super::waiters::Waiters;
-
-const ALWAYS_RESOLVES: &str = "a waiter leaves its table only by being sent the outcome";
+use super::waiters::{Starting, Waiters};
 
 /// How often a request that found the gate stalled looks again, should nobody have told it.
 const GATE_POLL: Duration = Duration::from_millis(50);
 
-/// This node does not serve now: the request was not processed and may go to another node.
+const ALWAYS_RESOLVES: &str = "a waiter leaves its table only by being sent the outcome";
+
+/// Why this node cannot take a request. It was not processed and may go to another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this node does not serve now ({0:?}); another one may")]
-pub(crate) struct NotServing(pub(crate) Closed);
+pub(crate) enum NotServing {
+    /// It has not got the state, or was removed and reconciles.
+    #[error("this node is not ready: it is getting the sessions from the others")]
+    NotReady,
+    /// It has left.
+    #[error("this node has left the cluster")]
+    Left,
+    /// Another process has its name.
+    #[error("this node may not join: another process has its name")]
+    Refused,
+    /// The session is on another node and does not fit here.
+    #[error("this node has no room for a copy of the session")]
+    NoRoom,
+}
 
 /// The sessions of this node, as requests use them.
 pub(crate) struct SessionHost {
@@ -46,80 +57,92 @@ impl SessionHost {
             let moved = self.waiters.gate.notified();
             match self.node.gate(self.clock.now()) {
                 Gate::Open => return Ok(()),
-                Gate::Closed(closed) => return Err(NotServing(closed)),
+                Gate::Closed(closed) => return Err(closed.into()),
                 // The lease is also renewed by time alone, so a missed notice costs one poll, not the request.
                 Gate::Stalled => drop(tokio::time::timeout(GATE_POLL, moved).await),
             }
         }
     }
 
-    /// Opens a session for one request, asking all members first when it is not known here.
+    /// Opens a session, asking all members first when it is not known here.
     pub(crate) async fn open(
         self: &Arc<Self>,
         key: SessionKey,
         proof: Proof,
     ) -> Result<(OpenSession, Opened), Absent> {
-        let opening = self.tell(|node, now, fx| node.open(key, proof, now, fx));
-        match opening {
-            Opening::Open(opened) => Ok((OpenSession::new(self, opened.key), opened)),
-            Opening::Absent(absent) => Err(absent),
-            Opening::Asking(ask) => {
-                self.waiters.asks.expect(ask).await.expect(ALWAYS_RESOLVES);
-                match self.tell(|node, now, fx| node.open_answered(ask, key, proof, now, fx)) {
-                    Opening::Open(opened) => Ok((OpenSession::new(self, opened.key), opened)),
-                    Opening::Absent(absent) => Err(absent),
-                    Opening::Asking(_) => unreachable!("an answered question is not asked again"),
+        let mut answered = None;
+        loop {
+            match self.try_open(key, proof, answered) {
+                Attempt::Open(opened) => return Ok((OpenSession::new(self, key), opened)),
+                Attempt::Absent(absent) => return Err(absent),
+                Attempt::Asking(ask, answer) => {
+                    answer.await.expect(ALWAYS_RESOLVES);
+                    answered = Some(ask);
                 }
             }
         }
     }
 
-    /// Whether one more session of `app` would be accepted now.
-    pub(crate) fn has_room(&self, app: AppId) -> bool {
-        self.node.has_room(app)
+    fn try_open(&self, key: SessionKey, proof: Proof, answered: Option<AskId>) -> Attempt {
+        let starting = self.waiters.asks.starting();
+        let (now, mut effects) = (self.clock.now(), Vec::new());
+        let opening = match answered {
+            None => self.node.open(key, proof, now, &mut effects),
+            Some(ask) => self.node.open_answered(ask, key, proof, now, &mut effects),
+        };
+        let attempt = match opening {
+            Opening::Open(opened) => Attempt::Open(opened),
+            Opening::Absent(absent) => Attempt::Absent(absent),
+            Opening::Asking(ask) => Attempt::Asking(ask, starting.expect(ask)),
+        };
+        self.executor.run(effects);
+        attempt
+    }
+
+    /// Whether one more session would be accepted now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.node.has_room()
     }
 
     /// Commits `changes`. When this returns, the node and the senders hold the commit, and it runs to its end
     /// whether or not anybody waits for the settlement: that is why no task of its own is needed.
-    pub(crate) fn commit(&self, key: SessionKey, changes: Changes) -> Result<Settlement, Refusal> {
+    pub(crate) fn commit(&self, key: SessionKey, changes: &Changes) -> Result<Settlement, Refusal> {
+        let starting = self.waiters.commits.starting();
         let mut effects = Vec::new();
         let ticket = self.node.commit(key, changes, self.clock.now(), &mut effects)?;
-        let settlement = Settlement(self.waiters.commits.expect(ticket));
+        let settlement = Settlement::of(starting, ticket);
         self.executor.run(effects);
         Ok(settlement)
     }
 
-    /// Ends the session everywhere, for good, also when it is not known here. Like a commit, it needs nobody to
-    /// wait; `None` when it had ended before.
-    pub(crate) fn end(&self, key: SessionKey) -> Option<Settlement> {
+    /// Ends the session everywhere, for good, also when it is not known here. Needs nobody to wait either.
+    pub(crate) fn end(&self, key: SessionKey) -> Settlement {
+        let starting = self.waiters.commits.starting();
         let mut effects = Vec::new();
         let ticket = self.node.end(key, self.clock.now(), &mut effects);
-        let settlement = ticket.map(|ticket| Settlement(self.waiters.commits.expect(ticket)));
+        let settlement = Settlement::of(starting, ticket);
         self.executor.run(effects);
         settlement
     }
 
     /// Waits until the commit of this node on that session, which a reader may have seen, is settled.
     pub(crate) async fn settled(&self, key: SessionKey) {
-        while let Some(ticket) = self.node.unsettled(key) {
-            if let Some(joined) = self.waiters.commits.join(&ticket) {
-                let _ = joined.await;
-                return;
-            }
-            // Its committer is between the commit and its first wait, or its settling is being carried out.
-            tokio::task::yield_now().await;
+        let starting = self.waiters.commits.starting();
+        if let Some(ticket) = self.node.unsettled(key) {
+            Settlement::of(starting, ticket).receipt().await;
         }
-    }
-
-    fn tell<T>(&self, input: impl FnOnce(&Node, sessile_core::Instant, &mut Vec<Effect>) -> T) -> T {
-        let mut effects = Vec::new();
-        let answer = input(&self.node, self.clock.now(), &mut effects);
-        self.executor.run(effects);
-        answer
     }
 }
 
-/// A session is open as long as this lives, and does not expire.
+/// What one attempt to open a session gave.
+enum Attempt {
+    Open(Opened),
+    Absent(Absent),
+    /// The members were asked; to be tried again when they have answered.
+    Asking(AskId, oneshot::Receiver<()>),
+}
+
+/// While this lives the session is in use, and does not expire.
 pub(crate) struct OpenSession {
     host: Arc<SessionHost>,
     key: SessionKey,
@@ -142,8 +165,22 @@ impl Drop for OpenSession {
 pub(crate) struct Settlement(oneshot::Receiver<Receipt>);
 
 impl Settlement {
+    fn of(starting: Starting<'_, Ticket, Receipt>, ticket: Ticket) -> Self {
+        Self(starting.expect(ticket))
+    }
+
     /// Waits until all who must hold the commit hold it, or were given up.
     pub(crate) async fn receipt(self) -> Receipt {
         self.0.await.expect(ALWAYS_RESOLVES)
+    }
+}
+
+impl From<Closed> for NotServing {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::NotReady => Self::NotReady,
+            Closed::Left => Self::Left,
+            Closed::Refused => Self::Refused,
+        }
     }
 }

@@ -20,61 +20,81 @@ pub(crate) struct Waiters {
     pub(crate) gate: Notify,
 }
 
-/// Where the one who started something meets its outcome, whichever of the two arrives first.
+/// Where outcomes meet those who wait for them, whichever of the two arrives first.
 ///
-/// Every key is [`expect`](Self::expect)ed once and [`arrive`](Self::arrive)s once, on any two threads in any
-/// order: an outcome that nobody waits for yet is kept, not lost.
+/// An outcome may come, on another thread, before its waiter has learned the key to wait for. So whoever is about
+/// to learn one says so first: while anybody is [`starting`](Self::starting), outcomes that nobody waits for are
+/// kept. All others belong to what the node does by itself, and are dropped.
 pub(crate) struct Meeting<K, V> {
-    places: Mutex<HashMap<K, Place<V>>>,
+    places: Mutex<Places<K, V>>,
 }
 
-enum Place<V> {
-    Awaited(Vec<oneshot::Sender<V>>),
-    Early(V),
+struct Places<K, V> {
+    awaited: HashMap<K, Vec<oneshot::Sender<V>>>,
+    early: HashMap<K, V>,
+    starting: usize,
 }
 
 impl<K, V> Default for Meeting<K, V> {
     fn default() -> Self {
-        Self { places: Mutex::default() }
+        Self { places: Mutex::new(Places { awaited: HashMap::new(), early: HashMap::new(), starting: 0 }) }
     }
 }
 
 impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
-    /// What the starter of `key` waits on; it always resolves. Called exactly once for a key.
-    pub(crate) fn expect(&self, key: K) -> oneshot::Receiver<V> {
-        let (sender, receiver) = oneshot::channel();
-        let mut places = self.places.lock();
-        match places.remove(&key) {
-            Some(Place::Early(outcome)) => drop(sender.send(outcome)),
-            Some(Place::Awaited(_)) | None => drop(places.insert(key, Place::Awaited(vec![sender]))),
-        }
-        receiver
+    /// To be called before the node is asked for a key, and held until the key is there.
+    pub(crate) fn starting(&self) -> Starting<'_, K, V> {
+        self.places.lock().starting += 1;
+        Starting { meeting: self }
     }
 
-    /// Joins the starter of `key`; `None` when that one has not begun to wait, or is done.
-    pub(crate) fn join(&self, key: &K) -> Option<oneshot::Receiver<V>> {
-        let mut places = self.places.lock();
-        let Some(Place::Awaited(senders)) = places.get_mut(key) else { return None };
-        let (sender, receiver) = oneshot::channel();
-        senders.push(sender);
-        Some(receiver)
-    }
-
-    /// The outcome of `key` is known. Called exactly once for a key.
+    /// The outcome of `key` is known. Called at most once for a key.
     pub(crate) fn arrive(&self, key: K, outcome: V) {
-        let awaited = {
+        let senders = {
             let mut places = self.places.lock();
-            match places.remove(&key) {
-                Some(Place::Awaited(senders)) => senders,
-                Some(Place::Early(_)) | None => {
-                    places.insert(key, Place::Early(outcome));
+            match places.awaited.remove(&key) {
+                Some(senders) => senders,
+                None => {
+                    if places.starting > 0 {
+                        places.early.insert(key, outcome);
+                    }
                     return;
                 }
             }
         };
-        for sender in awaited {
+        for sender in senders {
             // A request that was given up has dropped its receiver: nothing to tell it.
             let _ = sender.send(outcome.clone());
+        }
+    }
+}
+
+/// Somebody is about to learn a key to wait for.
+pub(crate) struct Starting<'a, K, V> {
+    meeting: &'a Meeting<K, V>,
+}
+
+impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
+    /// What resolves with the outcome of `key`, be it early or late.
+    pub(crate) fn expect(self, key: K) -> oneshot::Receiver<V> {
+        let (sender, receiver) = oneshot::channel();
+        let mut places = self.meeting.places.lock();
+        match places.early.get(&key) {
+            // It stays until nobody is starting: another one may be about to wait for the same.
+            Some(outcome) => drop(sender.send(outcome.clone())),
+            None => places.awaited.entry(key).or_default().push(sender),
+        }
+        drop(places);
+        receiver
+    }
+}
+
+impl<K, V> Drop for Starting<'_, K, V> {
+    fn drop(&mut self) {
+        let mut places = self.meeting.places.lock();
+        places.starting -= 1;
+        if places.starting == 0 {
+            places.early.clear();
         }
     }
 }
@@ -84,24 +104,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_outcome_meets_its_waiter_in_either_order() {
+    async fn an_outcome_meets_all_its_waiters_in_any_order() {
         let meeting = Meeting::default();
+        let (one, other) = (meeting.starting(), meeting.starting());
         meeting.arrive(1, "early");
-        assert_eq!(meeting.expect(1).await.unwrap(), "early");
+        assert_eq!(one.expect(1).await.unwrap(), "early");
+        assert_eq!(other.expect(1).await.unwrap(), "early");
 
-        let late = meeting.expect(2);
-        let joined = meeting.join(&2).unwrap();
+        let (one, other) = (meeting.starting().expect(2), meeting.starting().expect(2));
         meeting.arrive(2, "late");
-        assert_eq!(late.await.unwrap(), "late");
-        assert_eq!(joined.await.unwrap(), "late");
-        assert!(meeting.places.lock().is_empty());
+        assert_eq!((one.await.unwrap(), other.await.unwrap()), ("late", "late"));
+        let places = meeting.places.lock();
+        assert!(places.awaited.is_empty() && places.early.is_empty());
     }
 
     #[test]
-    fn nobody_joins_what_is_not_awaited() {
-        let meeting = Meeting::<_, ()>::default();
-        assert!(meeting.join(&3).is_none());
-        meeting.arrive(3, ());
-        assert!(meeting.join(&3).is_none());
+    fn outcomes_that_nobody_started_are_not_kept() {
+        let meeting = Meeting::default();
+        meeting.arrive(1, ());
+        assert!(meeting.places.lock().early.is_empty());
+        let starting = meeting.starting();
+        meeting.arrive(2, ());
+        assert_eq!(meeting.places.lock().early.len(), 1);
+        drop(starting);
+        assert!(meeting.places.lock().early.is_empty());
     }
 }

@@ -1,9 +1,9 @@
 //! What one request knows of its session: as it was opened, and what the request wrote since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sessile_core::{Changes, Create, FieldName, Fields, Opened, Secret, SessionKey, Value};
+use sessile_core::{Changes, FieldName, Fields, Secret, SessionKey, Value};
 
 use super::cookie::Identity;
 use super::error::SessionError;
@@ -12,10 +12,11 @@ use super::error::SessionError;
 #[derive(Default)]
 pub(crate) struct Draft {
     standing: Standing,
-    opened: Option<Opened>,
-    writes: BTreeMap<FieldName, Option<Value>>,
+    opened: Fields,
+    changes: Changes,
+    /// What this request set of the two; the changes hold it in a form that only the core reads.
     max_inactive: Option<Duration>,
-    principal: Option<Option<String>>,
+    login: Option<Login>,
     /// What names and values take with the writes; counted when the first one comes.
     weight: Option<usize>,
 }
@@ -34,10 +35,17 @@ pub(crate) enum Standing {
     Held(Identity),
 }
 
+/// Who is logged in, and how that was found out.
+#[derive(Clone, Default)]
+pub(crate) struct Login {
+    pub(crate) principal: Option<String>,
+    pub(crate) auth_type: Option<String>,
+}
+
 impl Draft {
     /// The draft of a request that opened a session.
-    pub(crate) fn held(identity: Identity, opened: Opened) -> Self {
-        Self { standing: Standing::Held(identity), opened: Some(opened), ..Self::default() }
+    pub(crate) fn held(identity: Identity, opened: Fields) -> Self {
+        Self { standing: Standing::Held(identity), opened, ..Self::default() }
     }
 
     /// The draft of a request whose genuine cookie names a session that nobody knows.
@@ -45,21 +53,10 @@ impl Draft {
         Self { standing: Standing::Unknown(key), ..Self::default() }
     }
 
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing
-    }
-
-    /// Whose the session is; `None` while there is none.
-    pub(crate) fn identity(&self) -> Option<Identity> {
-        match self.standing {
-            Standing::New(identity) | Standing::Held(identity) => Some(identity),
-            Standing::Absent | Standing::Unknown(_) => None,
-        }
-    }
-
-    /// Makes the session that the first write needs.
-    pub(crate) fn make(&mut self, identity: Identity) {
+    /// Makes the session that the first write needs; `creation` is its first change.
+    pub(crate) fn make(&mut self, identity: Identity, creation: Changes) {
         self.standing = Standing::New(identity);
+        self.changes = creation;
     }
 
     /// The node did not take the session that this request made.
@@ -69,25 +66,41 @@ impl Draft {
         }
     }
 
-    /// The session's secret is now `secret`.
+    /// The secret of the session that was opened is now `secret`.
     pub(crate) fn renew(&mut self, secret: Secret) {
-        if let Standing::New(identity) | Standing::Held(identity) = &mut self.standing {
+        if let Standing::Held(identity) = &mut self.standing {
             identity.secret = secret;
         }
     }
 
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The session's key; `None` while there is none.
+    pub(crate) fn key(&self) -> Option<SessionKey> {
+        match self.standing {
+            Standing::New(identity) | Standing::Held(identity) => Some(identity.key),
+            Standing::Absent | Standing::Unknown(_) => None,
+        }
+    }
+
+    /// What is to be committed, and to which session; `None` when the request changed nothing.
+    pub(crate) fn changes(&self) -> Option<(SessionKey, &Changes)> {
+        (!self.changes.is_empty()).then_some((self.key()?, &self.changes))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
-        match self.writes.get(name) {
-            Some(written) => written.clone(),
-            None => self.fields()?.get(name),
+        match self.changes.written(name) {
+            Some(written) => written.cloned(),
+            None => self.opened.get(name),
         }
     }
 
     /// The names of all attributes, in order.
     pub(crate) fn names(&self) -> Vec<String> {
-        let opened = self.fields().into_iter().flat_map(Fields::attributes);
-        let mut names: BTreeSet<String> = opened.map(|(name, _)| name.to_owned()).collect();
-        for (name, written) in &self.writes {
+        let mut names: BTreeSet<String> = self.opened.attributes().map(|(name, _)| name.to_owned()).collect();
+        for (name, written) in self.changes.writes().filter(|(name, _)| !name.is_system()) {
             if written.is_some() {
                 names.insert(name.as_str().to_owned());
             } else {
@@ -105,7 +118,7 @@ impl Draft {
             return Err(SessionError::SessionTooLarge { bytes, max });
         }
         self.weight = Some(bytes);
-        self.writes.insert(name, Some(value));
+        self.changes.put(name, Some(value));
         Ok(())
     }
 
@@ -113,52 +126,32 @@ impl Draft {
     pub(crate) fn remove(&mut self, name: FieldName) -> bool {
         let Some(old) = self.get(name.as_str()) else { return false };
         self.weight = Some(self.weight().saturating_sub(old.bytes.len()));
-        self.writes.insert(name, None);
+        self.changes.put(name, None);
         true
     }
 
-    /// The idle time after which the session ends; `None` when the application's own holds.
+    /// The idle time after which the session ends; `None` when there is no session.
     pub(crate) fn max_inactive(&self) -> Option<Duration> {
-        self.max_inactive.or_else(|| Some(self.opened.as_ref()?.max_inactive))
+        self.max_inactive.or_else(|| self.opened.max_inactive())
     }
 
     pub(crate) fn set_max_inactive(&mut self, idle: Duration) {
+        self.changes.set_max_inactive(idle);
         self.max_inactive = Some(idle);
     }
 
-    pub(crate) fn principal(&self) -> Option<String> {
-        match &self.principal {
-            Some(written) => written.clone(),
-            None => self.opened.as_ref()?.principal.clone(),
-        }
+    /// Who is logged in.
+    pub(crate) fn login(&self) -> Login {
+        let opened = || Login { principal: self.opened.principal(), auth_type: self.opened.auth_type() };
+        self.login.clone().unwrap_or_else(opened)
     }
 
-    pub(crate) fn set_principal(&mut self, principal: Option<String>) {
-        self.principal = Some(principal);
-    }
-
-    /// What is to be committed, and to which session; `None` when the request changed nothing.
-    pub(crate) fn changes(&self, create: impl FnOnce(Secret) -> Create) -> Option<(SessionKey, Changes)> {
-        let identity = self.identity()?;
-        let create = matches!(self.standing, Standing::New(_)).then(|| create(identity.secret));
-        let written = !self.writes.is_empty() || self.max_inactive.is_some() || self.principal.is_some();
-        (create.is_some() || written).then(|| {
-            let changes = Changes {
-                create,
-                fields: self.writes.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-                max_inactive: self.max_inactive,
-                principal: self.principal.clone(),
-                ..Changes::default()
-            };
-            (identity.key, changes)
-        })
-    }
-
-    fn fields(&self) -> Option<&Fields> {
-        Some(&self.opened.as_ref()?.fields)
+    pub(crate) fn set_login(&mut self, login: Login) {
+        self.changes.set_principal(login.principal.as_deref(), login.auth_type.as_deref());
+        self.login = Some(login);
     }
 
     fn weight(&self) -> usize {
-        self.weight.unwrap_or_else(|| self.fields().map_or(0, Fields::weight))
+        self.weight.unwrap_or_else(|| self.opened.weight())
     }
 }

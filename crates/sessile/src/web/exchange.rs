@@ -43,15 +43,12 @@ impl Exchange {
         let began = Instant::now();
         let access = access(&app.settings, request.uri().path());
         app.statistics.count_request(access == Access::ReadOnly);
-        if let Err(not_serving) = app.host.admitted().await {
-            app.statistics.count_unprocessed();
-            return Err(not_serving);
-        }
         let presented = app.seal.find(request.headers(), app.shape.name());
-        let (draft, open) = match &presented {
-            Some(presented) => open(&app, presented).await,
-            None => (Draft::default(), None),
+        let opened = match app.host.admitted().await {
+            Ok(()) => open(&app, presented.as_ref()).await,
+            Err(not_serving) => Err(not_serving),
         };
+        let (draft, open) = opened.inspect_err(|_| app.statistics.count_unprocessed())?;
         let moved_here = presented.filter(|presented| open.is_some() && presented.route != app.node_name);
         let previous_route = moved_here.as_ref().map(|presented| presented.route.as_str());
         let session = Session::new(Arc::clone(&app), access, previous_route, draft);
@@ -151,12 +148,18 @@ impl Exchange {
 }
 
 /// The draft that the request begins with.
-async fn open(app: &Arc<AppSessions>, presented: &Presented) -> (Draft, Option<OpenSession>) {
-    let identity = presented.identity;
+async fn open(
+    app: &Arc<AppSessions>,
+    presented: Option<&Presented>,
+) -> Result<(Draft, Option<OpenSession>), NotServing> {
+    let Some(Presented { identity, .. }) = presented else { return Ok((Draft::default(), None)) };
     match app.host.open(identity.key, Proof::Secret(identity.secret)).await {
-        Ok((open, opened)) if opened.app == app.app => (Draft::held(identity, opened), Some(open)),
-        Err(Absent::Unknown) => (Draft::unknown(identity.key), None),
-        Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => (Draft::default(), None),
+        Ok((open, opened)) if opened.app == app.app => {
+            Ok((Draft::held(*identity, opened.fields), Some(open)))
+        }
+        Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
+        Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),
+        Err(Absent::NoRoom) => Err(NotServing::NoRoom),
     }
 }
 

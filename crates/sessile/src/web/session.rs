@@ -7,12 +7,12 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sessile_core::{Changes, Create, FieldName, KEY_BYTES, Receipt, Refusal, Secret, SessionKey, Value};
+use sessile_core::{Changes, FieldName, KEY_BYTES, Receipt, Refusal, Secret, SessionKey, Value};
 
 use super::app::AppSessions;
 use super::codec;
 use super::cookie::Identity;
-use super::draft::{Draft, Standing};
+use super::draft::{Draft, Login, Standing};
 use super::error::SessionError;
 use crate::cluster::host::Settlement;
 
@@ -136,7 +136,7 @@ impl Session {
     /// What names the session in logs and on admin pages; `None` until there is one. It proves nothing: only the
     /// cookie opens a session.
     pub fn key(&self) -> Option<SessionKey> {
-        Some(self.used().draft.identity()?.key)
+        self.used().draft.key()
     }
 
     /// Whether this request made the session.
@@ -156,16 +156,28 @@ impl Session {
 
     /// Who is logged in, as the application set it.
     pub fn principal(&self) -> Option<String> {
-        self.used().draft.principal()
+        self.used().draft.login().principal
     }
 
-    /// Sets who is logged in. Makes a session when there is none; call [`change_id`](Self::change_id) with it.
-    pub fn set_principal(&self, principal: Option<&str>) -> Result<(), SessionError> {
-        self.with_session(|draft| draft.set_principal(principal.map(str::to_owned)))
+    /// How it was found out who is logged in, as the application set it.
+    pub fn auth_type(&self) -> Option<String> {
+        self.used().draft.login().auth_type
+    }
+
+    /// Sets who is logged in, and how that was found out; `None` forgets it. Makes a session when there is none.
+    /// Call [`change_id`](Self::change_id) at every login.
+    pub fn set_principal(
+        &self,
+        principal: Option<&str>,
+        auth_type: Option<&str>,
+    ) -> Result<(), SessionError> {
+        let login =
+            Login { principal: principal.map(str::to_owned), auth_type: auth_type.map(str::to_owned) };
+        self.with_session(|draft| draft.set_login(login))
     }
 
     /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie that was
-    /// known before opens nothing afterwards. Key and attributes stay. Does nothing without a session.
+    /// known before opens nothing afterwards. Key and attributes stay. A session that this request made needs no change.
     ///
     /// It takes effect at once, on all members before the response goes, and is not undone by anything: not by a
     /// panic, a 5xx or a client that hung up. Requests that are already running still commit.
@@ -173,13 +185,13 @@ impl Session {
         let mut state = self.writable()?;
         let secret = Secret(random());
         if let Standing::Held(identity) = state.draft.standing() {
-            let changes =
-                Changes { add_secret: Some(secret), end_secret: Some(identity.secret), ..Changes::default() };
-            let settlement = self.app.host.commit(identity.key, changes)?;
+            let mut changes = Changes::new();
+            changes.change_secret(identity.secret, secret);
+            let settlement = self.app.host.commit(identity.key, &changes)?;
             state.settlements.push(settlement);
+            state.draft.renew(secret);
             state.renewed = true;
         }
-        state.draft.renew(secret);
         Ok(())
     }
 
@@ -191,7 +203,7 @@ impl Session {
         let mut state = self.writable()?;
         let standing = std::mem::take(&mut state.draft).standing();
         if let Standing::Held(Identity { key, .. }) | Standing::Unknown(key) = standing {
-            state.settlements.extend(self.app.host.end(key));
+            state.settlements.push(self.app.host.end(key));
             state.ended = true;
         }
         Ok(matches!(standing, Standing::Held(_) | Standing::New(_)))
@@ -214,21 +226,23 @@ impl Session {
     pub(crate) fn commit(&self) -> Closing {
         let mut state = self.state.lock();
         state.committed = true;
-        let mut refusal = None;
-        if let Some((key, changes)) = state.draft.changes(|secret| self.creation(secret)) {
-            match self.app.host.commit(key, changes) {
-                Ok(settlement) => state.settlements.push(settlement),
-                Err(why) => {
-                    refusal = Some(why);
-                    state.draft.forget_new();
-                }
+        let handed = state.draft.changes().map(|(key, changes)| self.app.host.commit(key, changes));
+        let refusal = match handed {
+            None => None,
+            Some(Ok(settlement)) => {
+                state.settlements.push(settlement);
+                None
             }
-        }
+            Some(Err(why)) => {
+                state.draft.forget_new();
+                Some(why)
+            }
+        };
         Closing {
             cookie: state.cookie_change(),
             ended_here: state.ended,
             settlements: std::mem::take(&mut state.settlements),
-            key: state.draft.identity().map(|identity| identity.key),
+            key: state.draft.key(),
             used: state.used,
             refusal,
         }
@@ -255,11 +269,12 @@ impl Session {
     /// Writes to the draft of a session, which is made first when there is none.
     fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
         let mut state = self.writable()?;
-        if state.draft.identity().is_none() {
-            if !self.app.host.has_room(self.app.app) {
+        if state.draft.key().is_none() {
+            if !self.app.host.has_room() {
                 return Err(SessionError::Full);
             }
-            state.draft.make(Identity { key: SessionKey(random()), secret: Secret(random()) });
+            let identity = Identity { key: SessionKey(random()), secret: Secret(random()) };
+            state.draft.make(identity, self.creation(identity.secret));
         }
         Ok(write(&mut state.draft))
     }
@@ -278,14 +293,9 @@ impl Session {
         state
     }
 
-    fn creation(&self, secret: Secret) -> Create {
+    fn creation(&self, secret: Secret) -> Changes {
         let settings = &self.app.settings;
-        Create {
-            app: self.app.app,
-            secret,
-            max_inactive: settings.timeout,
-            absolute: settings.absolute_timeout,
-        }
+        Changes::create(self.app.app, secret, settings.timeout, settings.absolute_timeout)
     }
 }
 
@@ -302,7 +312,7 @@ impl State {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let key = self.state.lock().draft.identity().map(|identity| identity.key);
+        let key = self.state.lock().draft.key();
         f.debug_struct("Session").field("key", &key).field("access", &self.access).finish_non_exhaustive()
     }
 }

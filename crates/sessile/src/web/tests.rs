@@ -11,7 +11,7 @@ use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use sessile_core::{AppId, Node};
+use sessile_core::{AppId, Boot, Bounds, Mode, Node, Plant, Settings, Timing};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
@@ -22,6 +22,7 @@ use crate::cluster::host::SessionHost;
 use crate::cluster::waiters::Waiters;
 
 const APP: AppId = AppId(1);
+const MAX_ACTIVE: u64 = 3;
 const COOKIE_KEY: [u8; 32] = [7; 32];
 
 /// A node, and a browser that keeps its cookie.
@@ -40,7 +41,7 @@ impl Site {
         let clock = Clock::start();
         let waiters = Arc::new(Waiters::default());
         let executor = Arc::new(Executor::new(Arc::clone(&waiters)));
-        let node = Arc::new(Node::alone(clock.now()));
+        let node = Arc::new(Node::alone(lonely(), clock.now()));
         let host = Arc::new(SessionHost::new(node, clock, executor, waiters));
         Self { layer: layer(&host, "tc01", settings), host, cookie: None }
     }
@@ -73,6 +74,18 @@ impl Site {
     async fn text(&mut self, name: &'static str) -> Option<String> {
         let reply = self.visit(async move |session| answer(session.get::<String>(name).unwrap())).await;
         serde_json::from_str(&reply.body).unwrap()
+    }
+}
+
+fn lonely() -> Settings {
+    Settings {
+        boot: Boot(1),
+        name: "tc01".to_owned(),
+        timing: Timing::default(),
+        bounds: Bounds { max_active: MAX_ACTIVE, ..Bounds::default() },
+        copies: None,
+        mode: Mode::Synchronous,
+        plant: Plant::None,
     }
 }
 

@@ -109,14 +109,14 @@ async fn idle_time_and_principal_are_kept() {
     site.visit(async move |session| {
         assert_eq!(session.max_inactive(), SessionSettings::default().timeout);
         session.set_max_inactive(hour).unwrap();
-        session.set_principal(Some("ada")).unwrap();
+        session.set_principal(Some("ada"), Some("FORM")).unwrap();
         answer(())
     })
     .await;
     let seen =
         site.visit(async |session| answer((session.max_inactive().as_secs(), session.principal()))).await;
     assert_eq!(seen.body, r#"[3600,"ada"]"#);
-    site.visit(async |session| answer(session.set_principal(None).is_ok())).await;
+    site.visit(async |session| answer(session.set_principal(None, None).is_ok())).await;
     assert_eq!(site.visit(async |session| answer(session.principal())).await.body, "null");
 }
 

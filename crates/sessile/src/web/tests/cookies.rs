@@ -127,7 +127,7 @@ async fn a_login_changes_the_cookie_and_keeps_the_session() {
     let login = site
         .visit(async |session| {
             session.change_id().unwrap();
-            session.set_principal(Some("ada")).unwrap();
+            session.set_principal(Some("ada"), Some("FORM")).unwrap();
             answer(session.key().unwrap().to_string())
         })
         .await;
