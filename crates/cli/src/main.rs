@@ -1,2 +1,37 @@
-//! The program `sessile`.
-fn main() {}
+//! The program `sessile`: its verbs, its messages and its exit codes. What the verbs do is in the other crates.
+//!
+//! Next: `verbs/` has one module for each verb; `failure.rs` says which exit code stands for what.
+
+mod balancer_file;
+mod failure;
+mod logging;
+mod output;
+mod report;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Sessions that stay when servers go.
+#[derive(Debug, Parser)]
+#[command(name = "sessile", version, propagate_version = true)]
+struct Program {
+    /// What is logged, as `level` or `target=level,…`; also SESSILE_LOG
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    #[command(subcommand)]
+    verb: verbs::Verb,
+}
+
+fn main() -> ExitCode {
+    // A wrong command line ends here, with exit code 2.
+    let program = Program::parse();
+    match logging::start(program.log).and_then(|()| program.verb.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.show();
+            failure.exit_code()
+        }
+    }
+}

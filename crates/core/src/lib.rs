@@ -1,13 +1,37 @@
-//! (temporary, until the node lands)
+//! Sessile's replication core.
+//!
+//! Sessions with stamped fields, how their copies merge, who has to have them, and how a member that was
+//! away catches up: a state machine, [`Node`]. It is told what happened and when, and returns [`Effect`]s.
+//!
+//! It does not know sockets, tasks, clocks, random numbers, cookies, HTTP or configuration files: it can be
+//! run a million times with a seed and give the same answer, which is what the simulator does.
+//!
+//! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons.
+
+mod changes;
+mod effect;
 mod fields;
 mod instant;
 mod key;
-mod node_stub;
+mod marks;
+mod node;
+mod roster;
+mod session;
+mod settings;
+mod shard;
 mod stamp;
+mod table;
+mod tombstone;
 mod value;
+mod wire;
+
+pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
+pub use effect::{AppId, AskId, Effect, EndReason, Event, Receipt, Removal, Ticket};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, ValueRef};
-pub use instant::*;
-pub use key::*;
-pub use node_stub::*;
-pub use stamp::*;
-pub use value::*;
+pub use instant::Instant;
+pub use key::{KEY_BYTES, Secret, SessionKey};
+pub use node::{Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, SessionRow, Standing};
+pub use settings::{Bounds, Mode, Plant, Settings, Timing};
+pub use stamp::{Boot, Stamp};
+pub use value::{Codec, Value};
+pub use wire::Malformed;

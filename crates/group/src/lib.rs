@@ -1,1 +1,59 @@
-//! (being written)
+//! Sessile's group communication: who is here, and carrying bytes to them.
+//!
+//! ```text
+//!  Membership ── addresses ──► roster ── dials ──► link ── frames ──► other nodes
+//!  (multicast, static list)      │                  ▲ outbox ◄── Group::send
+//!                                ▼
+//!        owner ◄── events ── Up, Down, Gone, Searched
+//!          └──────── frames ◄── Inbound ◄── accept ◄── other nodes
+//! ```
+//!
+//! Every node dials every other one: A's link to B carries all that A sends to B, B's own link to A all that B
+//! sends to A. Connections are mutually authenticated and encrypted with keys derived from the cluster's secret. The
+//! crate tells when a link comes up or is lost, and whether the process behind it is proven gone. It is *not* a
+//! failure detector: a process that is stopped but not dead keeps its links, and only its owner's own heartbeats,
+//! which are ordinary frames here, can tell.
+//!
+//! It must not know what a frame means, what a session is, or which members its owner counts in. It reads no wall
+//! clock. Everything in it is bounded: queues in bytes, tables in entries, waits in time.
+//!
+//! Where to go next: [`Group`] is the handle; `roster` decides whom to dial and what it proves; `handshake` is how
+//! two nodes meet; `link` and [`Inbound`] carry frames; [`Membership`] is the seam for finding addresses.
+
+mod accept;
+mod config;
+mod contact;
+mod counters;
+mod error;
+mod event;
+mod frame;
+mod group;
+mod handshake;
+mod hello;
+mod identity;
+mod inbound;
+mod link;
+mod membership;
+mod node;
+mod outbox;
+mod refusal;
+mod roster;
+mod route;
+mod search;
+mod secret;
+mod secret_file;
+mod tls;
+mod wire;
+
+pub use config::{ChannelOptions, GroupConfig, listen};
+pub use counters::{Datagrams, PeerTally, Tally, Traffic};
+pub use error::{GroupError, ReceiveError, SendError};
+pub use event::Event;
+pub use frame::FRAME_LIMIT;
+pub use group::Group;
+pub use identity::{Identity, NAME_LIMIT, Peer};
+pub use inbound::Inbound;
+pub use membership::{Local, Membership, NextSighting, Sighting, Static, StaticError};
+pub use outbox::Depth;
+pub use refusal::Refusal;
+pub use secret::{ClusterSecrets, SECRET_BYTES, SecretError};

@@ -16,8 +16,9 @@ use super::cookie::Presented;
 use super::draft::Draft;
 use super::error::SessionError;
 use super::session::{Access, Closing, CookieChange, Session};
-use super::settings::{OnEnded, Secure, SessionSettings};
+use super::settings::SessionSettings;
 use crate::cluster::host::{NotServing, OpenSession};
+use crate::config::{OnEnded, Secure};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -105,7 +106,7 @@ impl Exchange {
         let (receipt, cookie) = match settled {
             Ok(receipt) => (receipt, cookie),
             Err(Refusal::Ended) => {
-                if self.app.settings.on_ended == OnEnded::Conflict {
+                if self.app.settings.session.on_ended == OnEnded::Conflict {
                     response = answers::refused(&SessionError::Ended);
                 }
                 (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
@@ -172,7 +173,7 @@ fn access(settings: &SessionSettings, path: &str) -> Access {
 
 /// Whether a cookie set by the answer to `request` is to carry `Secure`.
 fn secure<B>(settings: &SessionSettings, request: &Request<B>) -> bool {
-    match settings.secure {
+    match settings.session.secure {
         Secure::Always => true,
         Secure::Never => false,
         Secure::Auto => request.uri().scheme() == Some(&Scheme::HTTPS) || forwarded_https(settings, request),

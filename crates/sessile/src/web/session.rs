@@ -146,7 +146,7 @@ impl Session {
 
     /// After how much idle time the session ends.
     pub fn max_inactive(&self) -> Duration {
-        self.used().draft.max_inactive().unwrap_or(self.app.settings.timeout)
+        self.used().draft.max_inactive().unwrap_or(self.app.settings.session.timeout)
     }
 
     /// Lets this session end after another idle time than the configured one. Makes a session when there is none.
@@ -257,13 +257,13 @@ impl Session {
     }
 
     fn put(&self, name: &str, value: Value) -> Result<(), SessionError> {
-        let max = self.app.settings.max_attribute_bytes;
+        let max = self.app.settings.session.max_attribute_bytes;
         let bytes = value.bytes.len();
         if bytes > max {
             return Err(SessionError::AttributeTooLarge { name: name.to_owned(), bytes, max });
         }
         let name = FieldName::attribute(name)?;
-        self.with_session(|draft| draft.put(name, value, self.app.settings.max_session_bytes))?
+        self.with_session(|draft| draft.put(name, value, self.app.settings.session.max_session_bytes))?
     }
 
     /// Writes to the draft of a session, which is made first when there is none.
@@ -294,7 +294,7 @@ impl Session {
     }
 
     fn creation(&self, secret: Secret) -> Changes {
-        let settings = &self.app.settings;
+        let settings = &self.app.settings.session;
         Changes::create(self.app.app, secret, settings.timeout, settings.absolute_timeout)
     }
 }

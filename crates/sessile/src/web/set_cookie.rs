@@ -2,7 +2,8 @@
 
 use http::HeaderValue;
 
-use super::settings::{SameSite, SessionSettings};
+use super::settings::SessionSettings;
+use crate::config::SameSite;
 
 /// Everything about the cookie but its value.
 pub(crate) struct CookieShape {
@@ -11,9 +12,9 @@ pub(crate) struct CookieShape {
 }
 
 impl CookieShape {
-    /// The shape that `settings` ask for; they must have passed their check.
+    /// The shape that `settings` ask for.
     pub(crate) fn new(settings: &SessionSettings) -> Self {
-        let same_site = match settings.same_site {
+        let same_site = match settings.session.same_site {
             SameSite::Lax => "Lax",
             SameSite::Strict => "Strict",
             SameSite::None => "None",
@@ -49,11 +50,12 @@ impl CookieShape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn a_removal_keeps_the_attributes() {
-        let shape =
-            CookieShape::new(&SessionSettings { path: "/shop".to_owned(), ..SessionSettings::default() });
+        let config = Config::default();
+        let shape = CookieShape::new(&SessionSettings::new(&config, "/shop", &config.session).unwrap());
         assert_eq!(shape.set("v.tc01", true), "sid=v.tc01; Path=/shop; HttpOnly; SameSite=Lax; Secure");
         assert_eq!(shape.remove(true), "sid=; Path=/shop; HttpOnly; SameSite=Lax; Max-Age=0; Secure");
         assert_eq!(shape.remove(false), "sid=; Path=/shop; HttpOnly; SameSite=Lax; Max-Age=0");

@@ -11,17 +11,18 @@ use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use sessile_core::{AppId, Boot, Bounds, Mode, Node, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Mode, Node, Plant, Settings, Timing};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
 use super::{Session, SessionLayer, SessionSettings};
+use crate::Config;
 use crate::cluster::clock::Clock;
 use crate::cluster::executor::Executor;
 use crate::cluster::host::SessionHost;
 use crate::cluster::waiters::Waiters;
+use crate::config;
 
-const APP: AppId = AppId(1);
 const MAX_ACTIVE: u64 = 3;
 const COOKIE_KEY: [u8; 32] = [7; 32];
 
@@ -34,7 +35,7 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        Self::with(SessionSettings::default())
+        Self::with(usual())
     }
 
     fn with(settings: SessionSettings) -> Self {
@@ -77,6 +78,19 @@ impl Site {
     }
 }
 
+/// The settings of an application at `/` under the default configuration.
+fn usual() -> SessionSettings {
+    let config = Config::default();
+    SessionSettings::new(&config, "/", &config.session).unwrap()
+}
+
+/// The usual settings, with other ones for the sessions.
+fn sessions(change: impl FnOnce(&mut config::Session)) -> SessionSettings {
+    let mut settings = usual();
+    change(&mut settings.session);
+    settings
+}
+
 fn lonely() -> Settings {
     Settings {
         boot: Boot(1),
@@ -99,7 +113,7 @@ struct Reply {
 }
 
 fn layer(host: &Arc<SessionHost>, node_name: &str, settings: SessionSettings) -> SessionLayer {
-    SessionLayer::new(Arc::clone(host), APP, node_name, COOKIE_KEY, settings).unwrap()
+    SessionLayer::new(Arc::clone(host), node_name, COOKIE_KEY, settings)
 }
 
 async fn send<A, R>(layer: &SessionLayer, request: Request<Body>, app: A) -> Reply

@@ -3,14 +3,11 @@
 use http::HeaderValue;
 
 use super::*;
-use crate::web::{PathFilter, SessionError};
+use crate::web::SessionError;
 
 #[tokio::test]
 async fn on_filtered_paths_the_session_is_read_only() {
-    let mut site = Site::with(SessionSettings {
-        filter: Some(PathFilter::new(r".*\.(gif|css)").unwrap()),
-        ..SessionSettings::default()
-    });
+    let mut site = Site::new();
     site.visit(async |session| answer(session.set("n", "one").is_ok())).await;
     let picture = || Request::get("/logo.gif").body(Body::empty()).unwrap();
     let reply = site
@@ -29,11 +26,8 @@ async fn on_filtered_paths_the_session_is_read_only() {
 
 #[tokio::test]
 async fn an_attribute_or_a_session_over_its_bound_is_refused_at_once() {
-    let mut site = Site::with(SessionSettings {
-        max_attribute_bytes: 100,
-        max_session_bytes: 200,
-        ..SessionSettings::default()
-    });
+    let mut site =
+        Site::with(sessions(|session| (session.max_attribute_bytes, session.max_session_bytes) = (100, 200)));
     site.visit(async |session| {
         let error = session.set_bytes("big", vec![0; 101]).unwrap_err();
         assert_eq!(error, SessionError::AttributeTooLarge { name: "big".to_owned(), bytes: 101, max: 100 });
@@ -107,7 +101,7 @@ async fn idle_time_and_principal_are_kept() {
     let mut site = Site::new();
     let hour = std::time::Duration::from_secs(3600);
     site.visit(async move |session| {
-        assert_eq!(session.max_inactive(), SessionSettings::default().timeout);
+        assert_eq!(session.max_inactive(), usual().session.timeout);
         session.set_max_inactive(hour).unwrap();
         session.set_principal(Some("ada"), Some("FORM")).unwrap();
         answer(())

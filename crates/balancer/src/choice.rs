@@ -1,0 +1,145 @@
+//! Which node is next. Pure: no socket, no clock, no node object; told who is up and who was tried, it
+//! answers with an index, so that another engine can be put under it.
+//!
+//! Requests that no cookie decides are spread by smooth weighted round robin: each turn every available node
+//! gains its weight, the richest is chosen and pays what all gained. Over a full cycle each node gets exactly
+//! its weight, and the turns of a heavy node are spread out.
+
+/// Most nodes behind one balancer: a [`NodeSet`] is one word.
+pub(crate) const MAX_NODES: usize = 64;
+
+/// A set of nodes by index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct NodeSet(u64);
+
+impl NodeSet {
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn single(index: usize) -> Self {
+        Self(1 << index)
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn contains(self, index: usize) -> bool {
+        index < MAX_NODES && self.0 & (1 << index) != 0
+    }
+
+    pub(crate) fn with(self, index: usize) -> Self {
+        Self(self.0 | Self::single(index).0)
+    }
+
+    pub(crate) fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+}
+
+/// Chooses nodes by route, else in turn.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    sticky: bool,
+    weights: Vec<i64>,
+    /// What each node has gained and not yet paid; the sum over all is 0.
+    gained: Vec<i64>,
+}
+
+impl Choice {
+    /// For at most [`MAX_NODES`] nodes with these weights (positive).
+    pub(crate) fn new(sticky: bool, weights: impl IntoIterator<Item = u32>) -> Self {
+        let weights: Vec<i64> = weights.into_iter().map(i64::from).collect();
+        Self { sticky, gained: vec![0; weights.len()], weights }
+    }
+
+    /// The node for a request, among those up and not tried; `route` is the node that its cookie names.
+    /// Nothing when nobody is left.
+    pub(crate) fn next(&mut self, up: NodeSet, tried: NodeSet, route: Option<usize>) -> Option<usize> {
+        let available = up.without(tried);
+        match route {
+            Some(named) if self.sticky && available.contains(named) => Some(named),
+            _ => self.in_turn(available),
+        }
+    }
+
+    fn in_turn(&mut self, available: NodeSet) -> Option<usize> {
+        let mut chosen = None;
+        let mut pot = 0;
+        for index in (0..self.weights.len()).filter(|index| available.contains(*index)) {
+            self.gained[index] += self.weights[index];
+            pot += self.weights[index];
+            if chosen.is_none_or(|best: usize| self.gained[index] > self.gained[best]) {
+                chosen = Some(index);
+            }
+        }
+        if let Some(index) = chosen {
+            self.gained[index] -= pot;
+        }
+        chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(count: usize) -> NodeSet {
+        (0..count).fold(NodeSet::default(), NodeSet::with)
+    }
+
+    #[test]
+    fn a_heavy_node_has_its_turns_spread_out() {
+        let mut choice = Choice::new(true, [3, 1]);
+        let turns: Vec<_> = (0..8).filter_map(|_| choice.next(all(2), NodeSet::default(), None)).collect();
+        assert_eq!(turns, [0, 0, 1, 0, 0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn the_route_decides_only_when_sticky_and_available() {
+        let mut choice = Choice::new(true, [1, 1]);
+        assert_eq!(choice.next(all(2), NodeSet::default(), Some(1)), Some(1));
+        assert_eq!(choice.next(all(2), NodeSet::default(), Some(1)), Some(1));
+        assert_eq!(choice.next(NodeSet::single(0), NodeSet::default(), Some(1)), Some(0));
+        assert_eq!(choice.next(all(2), NodeSet::single(1), Some(1)), Some(0));
+        let mut free = Choice::new(false, [1, 1]);
+        assert_eq!(free.next(all(2), NodeSet::default(), Some(1)), Some(0));
+        assert_eq!(free.next(all(2), NodeSet::default(), Some(1)), Some(1));
+    }
+
+    proptest! {
+        #[test]
+        fn over_a_cycle_each_gets_its_weight(weights in vec(1_u32..20, 1..8)) {
+            let mut choice = Choice::new(true, weights.clone());
+            let mut got = vec![0; weights.len()];
+            for _ in 0..weights.iter().sum() {
+                got[choice.next(all(weights.len()), NodeSet::default(), None).unwrap()] += 1;
+            }
+            prop_assert_eq!(got, weights);
+        }
+
+        #[test]
+        fn only_nodes_up_and_untried_are_chosen(
+            weights in vec(1_u32..1_000, 1..65),
+            asks in vec((any::<u64>(), any::<u64>(), 0_usize..80), 1..50),
+        ) {
+            let mut choice = Choice::new(true, weights.clone());
+            for (up, tried, route) in asks {
+                let up = NodeSet::from_bits(up & all(weights.len()).bits());
+                let tried = NodeSet::from_bits(tried);
+                let left = up.without(tried);
+                match choice.next(up, tried, Some(route)) {
+                    Some(index) => {
+                        prop_assert!(left.contains(index));
+                        prop_assert!(index == route || !left.contains(route));
+                    }
+                    None => prop_assert_eq!(left, NodeSet::default()),
+                }
+            }
+        }
+    }
+}

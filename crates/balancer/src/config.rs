@@ -1,0 +1,240 @@
+//! The balancer's file: `[balance]` and one `[[node]]` for every node. Reading the file is the caller's work.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::choice::MAX_NODES;
+use crate::duration;
+
+/// Most weight of one node.
+const MAX_WEIGHT: u32 = 1_000;
+/// Longest name of a node.
+const MAX_NAME: usize = 32;
+/// Bounds of the pause between two health checks of one node.
+const HEALTH_INTERVALS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(20)..=Duration::from_secs(3_600);
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalancerConfig {
+    /// `[balance]`; left out, every key has its default.
+    #[serde(default)]
+    pub balance: BalanceConfig,
+    /// `[[node]]`, 1 to 64 of them; those of equal weight are chosen in this order.
+    #[serde(rename = "node", default)]
+    pub nodes: Vec<NodeConfig>,
+}
+
+/// The table `[balance]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BalanceConfig {
+    /// `host:port` for the clients; port 0 takes a free one. Default `127.0.0.1:8080`.
+    pub listen: String,
+    /// The cookie whose value ends with the route. Default `sid`.
+    pub cookie: String,
+    /// Whether a session's requests go to the node that its cookie names. Default true.
+    pub sticky: bool,
+    /// Path asked on every node: 200 is ready, 503 gets no new request. Default `/.sessile/ready`.
+    pub health_path: String,
+    /// Pause between two checks of one node, 20ms to 1h. Default `500ms`.
+    #[serde(with = "duration")]
+    pub health_interval: Duration,
+    /// Paths (with all below them) where even a GET changes state, so that it is never sent twice.
+    /// Default `["/clusterapp"]`.
+    pub unsafe_paths: Vec<String>,
+}
+
+impl Default for BalanceConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            cookie: "sid".into(),
+            sticky: true,
+            health_path: "/.sessile/ready".into(),
+            health_interval: Duration::from_millis(500),
+            unsafe_paths: vec!["/clusterapp".into()],
+        }
+    }
+}
+
+/// One table `[[node]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The node's name, which is the route in the cookie: 1 to 32 of `A-Z a-z 0-9 _ -`.
+    pub name: String,
+    /// `host:port` of the node's HTTP port.
+    pub address: String,
+    /// Its share of the requests that no cookie decides, 1 to 1000. Default 1.
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value}: {problem}")]
+pub struct ConfigError {
+    key: String,
+    value: String,
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(key: impl Into<String>, value: impl std::fmt::Debug, problem: impl Into<String>) -> Self {
+        Self { key: key.into(), value: format!("{value:?}"), problem: problem.into() }
+    }
+
+    /// The key at fault, as `balance.cookie` or `node[1].weight` (counted from 0).
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl BalancerConfig {
+    /// Checks every value; the first that cannot be used is the error.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.balance.validate()?;
+        if self.nodes.is_empty() || self.nodes.len() > MAX_NODES {
+            let problem = format!("give 1 to {MAX_NODES} [[node]] tables, each with name and address");
+            return Err(ConfigError::new("node", format_args!("{} tables", self.nodes.len()), problem));
+        }
+        let mut names = HashSet::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.validate(index)?;
+            if !names.insert(&node.name) {
+                let problem = "two nodes have this name; routes in cookies need one name a node";
+                return Err(ConfigError::new(format!("node[{index}].name"), &node.name, problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BalanceConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        if port_of(&self.listen).is_none() {
+            return Err(ConfigError::new(
+                "balance.listen",
+                &self.listen,
+                "write host:port, as 127.0.0.1:8080",
+            ));
+        }
+        if self.cookie.is_empty() || !self.cookie.bytes().all(is_token) {
+            let problem = "a cookie's name has letters, digits and !#$%&'*+-.^_`|~ only";
+            return Err(ConfigError::new("balance.cookie", &self.cookie, problem));
+        }
+        if !self.health_path.starts_with('/') || self.health_path.parse::<http::Uri>().is_err() {
+            let problem = "write a path, as /.sessile/ready";
+            return Err(ConfigError::new("balance.health_path", &self.health_path, problem));
+        }
+        if !HEALTH_INTERVALS.contains(&self.health_interval) {
+            let value = duration::text(self.health_interval);
+            return Err(ConfigError::new("balance.health_interval", value, "write 20ms to 1h"));
+        }
+        match self.unsafe_paths.iter().find(|path| !path.starts_with('/')) {
+            Some(path) => Err(ConfigError::new("balance.unsafe_paths", path, "a path starts with /")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl NodeConfig {
+    fn validate(&self, index: usize) -> Result<(), ConfigError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !(1..=MAX_NAME).contains(&self.name.len()) || !self.name.bytes().all(allowed) {
+            let problem = format!("a name is 1 to {MAX_NAME} of A-Z a-z 0-9 _ -");
+            return Err(ConfigError::new(format!("node[{index}].name"), &self.name, problem));
+        }
+        if port_of(&self.address).is_none_or(|port| port == 0) {
+            let problem = "write host:port of the node's HTTP port, as 127.0.0.1:9080";
+            return Err(ConfigError::new(format!("node[{index}].address"), &self.address, problem));
+        }
+        if !(1..=MAX_WEIGHT).contains(&self.weight) {
+            let problem = format!("a weight is 1 to {MAX_WEIGHT}; a node that shall get nothing is left out");
+            return Err(ConfigError::new(format!("node[{index}].weight"), self.weight, problem));
+        }
+        Ok(())
+    }
+}
+
+/// The port of `host:port`, if the text is that.
+fn port_of(address: &str) -> Option<u16> {
+    let (host, port) = address.rsplit_once(':')?;
+    (!host.is_empty()).then(|| port.parse().ok())?
+}
+
+/// Whether a byte may stand in an HTTP token, such as a cookie's name.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [balance]
+        listen = "127.0.0.1:0"
+        health_interval = "250ms"
+        [[node]]
+        name = "tc01"
+        address = "127.0.0.1:9080"
+        [[node]]
+        name = "tc02"
+        address = "127.0.0.1:10080"
+        weight = 3
+    "#;
+
+    fn read(text: &str) -> BalancerConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn keys_that_are_left_out_have_their_defaults() {
+        let config = read(FILE);
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!(config.balance.health_interval, Duration::from_millis(250));
+        assert_eq!((config.balance.cookie.as_str(), config.balance.sticky), ("sid", true));
+        assert_eq!(config.balance.health_path, "/.sessile/ready");
+        assert_eq!(config.balance.unsafe_paths, ["/clusterapp"]);
+        assert_eq!(config.nodes.iter().map(|node| node.weight).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(read(&toml::to_string(&config).unwrap()), config);
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_durations_are_errors() {
+        for (from, to, named) in
+            [("weight", "wieght", "wieght"), ("listen", "listn", "listn"), ("250ms", "soon", "soon")]
+        {
+            let error = toml::from_str::<BalancerConfig>(&FILE.replace(from, to)).unwrap_err();
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_value_names_its_key() {
+        for (from, to, key) in [
+            ("127.0.0.1:0", "8080", "balance.listen"),
+            ("250ms", "1ms", "balance.health_interval"),
+            ("[balance]", "[balance]\ncookie = \"a b\"", "balance.cookie"),
+            ("[balance]", "[balance]\nhealth_path = \"ready\"", "balance.health_path"),
+            ("[balance]", "[balance]\nunsafe_paths = [\"x\"]", "balance.unsafe_paths"),
+            ("tc02", "tc01", "node[1].name"),
+            ("tc02", "tc.02", "node[1].name"),
+            ("127.0.0.1:9080", "127.0.0.1", "node[0].address"),
+            ("weight = 3", "weight = 0", "node[1].weight"),
+        ] {
+            let error = read(&FILE.replace(from, to)).validate().unwrap_err();
+            assert_eq!(error.key(), key, "{error}");
+        }
+        assert_eq!(read("").validate().unwrap_err().key(), "node");
+    }
+}

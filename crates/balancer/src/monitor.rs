@@ -1,0 +1,77 @@
+//! What a running balancer shows: its nodes and what happens to them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::fleet::Fleet;
+use crate::node::NodeState;
+
+/// A change of a node's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeEvent {
+    /// The node's name.
+    pub node: String,
+    /// Its HTTP address.
+    pub address: String,
+    /// Its state from now on.
+    pub state: NodeState,
+    /// What showed it, in words.
+    pub reason: String,
+}
+
+/// One node now, and its counters since the balancer started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeStatus {
+    /// The node's name.
+    pub name: String,
+    /// Its HTTP address.
+    pub address: String,
+    /// What is known of it.
+    pub state: NodeState,
+    /// Requests for which it was chosen.
+    pub requests: u64,
+    /// Those of them that had been sent before, to this or another node, and not answered.
+    pub repeats: u64,
+    /// Connections to it that could not be opened.
+    pub failed_connects: u64,
+    /// Requests that it gave back unprocessed.
+    pub unprocessed: u64,
+    /// Requests that were sent to it and never answered, or answered with a broken head.
+    pub failures: u64,
+}
+
+/// Looks at a balancer, also while it runs. Clones look at the same one.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    fleet: Arc<Fleet>,
+}
+
+impl Monitor {
+    pub(crate) fn new(fleet: Arc<Fleet>) -> Self {
+        Self { fleet }
+    }
+
+    /// All nodes, in the order of the configuration.
+    pub fn status(&self) -> Vec<NodeStatus> {
+        let status = self.fleet.nodes().iter().map(|node| NodeStatus {
+            name: node.name.clone(),
+            address: node.address.clone(),
+            state: node.state(),
+            requests: node.counters.requests.load(Relaxed),
+            repeats: node.counters.repeats.load(Relaxed),
+            failed_connects: node.counters.failed_connects.load(Relaxed),
+            unprocessed: node.counters.unprocessed.load(Relaxed),
+            failures: node.counters.failures.load(Relaxed),
+        });
+        status.collect()
+    }
+
+    /// The changes from now on. A listener that is more than 256 behind loses the oldest and is told how
+    /// many.
+    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
+        self.fleet.subscribe()
+    }
+}

@@ -1,0 +1,114 @@
+//! May a request be sent to another node? Pure. The rule that keeps a request from being processed twice:
+//! only if no node can have processed it, or if it is a GET or HEAD that got no byte of an answer on a path
+//! that is not marked unsafe.
+
+use std::fmt;
+use std::io;
+
+use http::Method;
+
+/// Why a node did not answer a request.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There was no connection to it.
+    NotConnected(io::Error),
+    /// The connection ended before a byte of the request was written.
+    NotSent(hyper::Error),
+    /// It answered that it did not process the request.
+    Unprocessed,
+    /// The connection ended after the request, or a part of it, was written and before any byte of the
+    /// answer.
+    NoAnswer(hyper::Error),
+    /// The connection ended, or made no sense, within the head of the answer.
+    BrokenAnswer(hyper::Error),
+    /// It kept silent for longer than is waited for an answer.
+    Silent,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected(cause) => write!(f, "no connection ({cause})"),
+            Self::NotSent(cause) => write!(f, "the connection ended before the request was sent ({cause})"),
+            Self::Unprocessed => write!(f, "not ready (it did not process the request)"),
+            Self::NoAnswer(cause) => write!(f, "the connection ended before an answer came ({cause})"),
+            Self::BrokenAnswer(cause) => write!(f, "the answer broke off ({cause})"),
+            Self::Silent => write!(f, "no answer in time"),
+        }
+    }
+}
+
+/// What the rule needs to know of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    /// Its whole body is at hand, so that it can be sent again.
+    pub(crate) replayable: bool,
+    /// It changes nothing, so that processing it twice does no harm: see [`is_safe`].
+    pub(crate) safe: bool,
+}
+
+/// Whether the request may go to another node after this failure.
+pub(crate) fn may_repeat(failure: &Failure, request: Request) -> bool {
+    match failure {
+        // The body is handed over only once there is a connection.
+        Failure::NotConnected(_) => true,
+        Failure::NotSent(_) | Failure::Unprocessed => request.replayable,
+        Failure::NoAnswer(_) => request.replayable && request.safe,
+        Failure::BrokenAnswer(_) | Failure::Silent => false,
+    }
+}
+
+/// GET and HEAD outside of the unsafe paths. A path that could be another spelling of an unsafe one (escapes,
+/// empty or dot segments) counts as unsafe, whatever the node makes of it.
+pub(crate) fn is_safe(method: &Method, path: &str, unsafe_paths: &[String]) -> bool {
+    let plain = !(path.contains('%') || path.contains("//") || path.contains("/."));
+    (method == Method::GET || method == Method::HEAD)
+        && (unsafe_paths.is_empty() || plain)
+        && !unsafe_paths.iter().any(|prefix| is_under(path, prefix))
+}
+
+/// Whether a path is the prefix or below it; `/clusterapps` is not under `/clusterapp`.
+fn is_under(path: &str, prefix: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ';']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn safe(method: &Method, path: &str) -> bool {
+        is_safe(method, path, &["/clusterapp".into(), "/jobs/".into()])
+    }
+
+    #[test]
+    fn only_get_and_head_outside_of_unsafe_paths_are_safe() {
+        for path in ["/", "/shop", "/clusterapps", "/a/clusterapp", "/jobs2"] {
+            assert!(safe(&Method::GET, path) && safe(&Method::HEAD, path), "{path}");
+            assert!(!safe(&Method::POST, path) && !safe(&Method::PUT, path) && !safe(&Method::DELETE, path));
+        }
+        for path in ["/clusterapp", "/clusterapp/", "/clusterapp/add", "/clusterapp;x=1", "/jobs", "/jobs/1"]
+        {
+            assert!(!safe(&Method::GET, path), "{path}");
+        }
+        assert!(!is_safe(&Method::GET, "/any", &["/".into()]));
+    }
+
+    #[test]
+    fn another_spelling_of_an_unsafe_path_is_unsafe() {
+        for path in ["/%63lusterapp", "//clusterapp", "/x/../clusterapp", "/./clusterapp"] {
+            assert!(!safe(&Method::GET, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_processed_is_repeated_only_when_safe() {
+        let refused = || Failure::NotConnected(io::ErrorKind::ConnectionRefused.into());
+        for (replayable, safe) in [(true, true), (true, false), (false, true), (false, false)] {
+            let request = Request { replayable, safe };
+            assert!(may_repeat(&refused(), request));
+            assert_eq!(may_repeat(&Failure::Unprocessed, request), replayable);
+            assert!(!may_repeat(&Failure::Silent, request));
+        }
+    }
+}

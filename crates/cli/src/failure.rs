@@ -1,0 +1,41 @@
+//! Why a verb did not do what it was asked, and the exit code that says so.
+
+use std::process::ExitCode;
+
+use sessile::ConfigError;
+
+use crate::{output, report};
+
+/// The reason for an exit code other than 0.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Exit code 1: it was tried and failed. The text names what failed and the remedy.
+    Failed(String),
+    /// Exit code 2: the command line asks for something that makes no sense.
+    Usage(String),
+    /// Exit code 2: these configurations cannot be used.
+    Configuration(Vec<ConfigError>),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) | Self::Configuration(_) => 2,
+        })
+    }
+
+    /// Tells people, on standard error.
+    pub(crate) fn show(&self) {
+        match self {
+            Self::Failed(message) | Self::Usage(message) => output::tell(&format!("error: {message}")),
+            Self::Configuration(errors) => errors.iter().for_each(report::error),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Configuration(vec![error])
+    }
+}

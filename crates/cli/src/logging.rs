@@ -1,0 +1,33 @@
+//! The log: standard error, one line an event, for people.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::Failure;
+
+/// The variable that says what is logged when the command line does not.
+const VARIABLE: &str = "SESSILE_LOG";
+
+/// What is logged when nobody says.
+const DEFAULT_FILTER: &str = "info";
+
+/// Starts the log with the filter of the command line, else of the environment.
+pub(crate) fn start(filter: Option<String>) -> Result<(), Failure> {
+    let (source, filter) = match (filter, std::env::var(VARIABLE)) {
+        (Some(filter), _) => ("--log", filter),
+        (None, Ok(filter)) if !filter.is_empty() => (VARIABLE, filter),
+        _ => ("", DEFAULT_FILTER.to_owned()),
+    };
+    let filter = EnvFilter::builder().parse(&filter).map_err(|error| {
+        let help = "write a level (error, warn, info, debug, trace) or target=level, separated by commas";
+        Failure::Usage(format!("{source}: `{filter}` is not a log filter: {error}; {help}"))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Findings about configuration files, drawn on standard error with line and caret.
+
+use std::fmt;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use sessile::ConfigError;
+use sessile::config::{Finding, Findings, Severity};
+
+use crate::output;
+
+/// Shows why a configuration cannot be used.
+pub(crate) fn error(error: &ConfigError) {
+    match error {
+        ConfigError::Invalid(found) => findings(found),
+        unreadable => output::tell(&unreadable.to_string()),
+    }
+}
+
+/// Shows each finding at its place.
+pub(crate) fn findings(findings: &Findings) {
+    let mut theme = GraphicalTheme::default();
+    // Carets on every terminal, also where only one character is marked.
+    theme.characters.underline = '^';
+    theme.characters.underbar = '^';
+    let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
+    let source = NamedSource::new(findings.path.display().to_string(), findings.text.clone());
+    for finding in &findings.list {
+        let mut drawn = String::new();
+        let shown = match handler.render_report(&mut drawn, &Shown { finding, source: &source }) {
+            Ok(()) => drawn,
+            Err(fmt::Error) => format!("{}: {}", findings.place(finding), finding.message),
+        };
+        output::tell(&format!("{}\n", shown.trim_end()));
+    }
+}
+
+/// A finding, as miette wants to see it.
+#[derive(Debug)]
+struct Shown<'f> {
+    finding: &'f Finding,
+    source: &'f NamedSource<String>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.finding.severity, self.finding.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.finding.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.finding.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = Some(self.finding.label.clone()).filter(|label| !label.is_empty());
+        let span = self.finding.span.clone();
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(label, span))))
+    }
+}

@@ -1,0 +1,28 @@
+//! The verbs, one module each.
+
+mod config;
+mod secret;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+/// What the program is asked to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Check configuration files, or show what is in force
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Make the secret of a cluster, or show the admin token that follows from it
+    #[command(subcommand)]
+    Secret(secret::Secret),
+}
+
+impl Verb {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Config(config) => config.run(),
+            Self::Secret(secret) => secret.run(),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `sessile config check|show`: configuration files, without starting anything.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use sessile::ConfigError;
+
+use crate::failure::Failure;
+use crate::{balancer_file, output, report};
+
+/// What to do with configuration files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check files; every error is shown with its line, and the exit code is then 2
+    Check {
+        /// The files, of nodes and balancers
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print every key with the value in force and its meaning
+    Show {
+        /// The file; left out, the defaults are shown
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+impl Config {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Check { files } => check(files),
+            Self::Show { file: None } => output::print(&sessile::Config::default().effective_toml()),
+            Self::Show { file: Some(file) } => output::print(&effective(&file)?),
+        }
+    }
+}
+
+fn check(files: Vec<PathBuf>) -> Result<(), Failure> {
+    let mut errors = Vec::new();
+    for file in files {
+        match effective(&file) {
+            Ok(_) => output::print(&format!("{}: ok", file.display()))?,
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Failure::Configuration(errors)) }
+}
+
+/// What is in force when a node or a balancer is started with `file`. Warnings are shown.
+fn effective(file: &Path) -> Result<String, ConfigError> {
+    if balancer_file::is_one(file) {
+        return balancer_file::load(file).map(|config| balancer_file::effective_toml(&config));
+    }
+    let (config, warnings) = sessile::Config::check(file)?;
+    report::findings(&warnings);
+    Ok(config.effective_toml())
+}

@@ -1,0 +1,67 @@
+//! `sessile secret new|token`: the secret that makes a cluster, and the admin token that follows from it.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use sessile::{ClusterSecrets, SecretError, admin_token};
+
+use crate::failure::Failure;
+use crate::output;
+
+/// What to do with secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Make a secret of 32 random bytes
+    New {
+        /// The file to create, readable by its owner only; one that exists is never overwritten.
+        /// Left out, the secret goes to standard output
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+    /// Print the token that the admin port wants, for `Authorization: Bearer TOKEN`
+    Token {
+        /// The configuration of a node of the cluster
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+impl Secret {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::New { path: None } => output::print(&ClusterSecrets::generate().map_err(failed)?.to_text()),
+            Self::New { path: Some(path) } => {
+                ClusterSecrets::create(&path).map_err(not_created)?;
+                output::print(&format!("{}: created, readable by its owner only", path.display()))
+            }
+            Self::Token { config } => {
+                let cluster = sessile::Config::load(config)?.cluster;
+                let secrets = ClusterSecrets::load(&cluster.secret_file).map_err(not_loaded)?;
+                output::print(&admin_token(&secrets, &cluster.name))
+            }
+        }
+    }
+}
+
+fn failed(error: SecretError) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+fn not_created(error: SecretError) -> Failure {
+    match &error {
+        SecretError::File { source, .. } if source.kind() == ErrorKind::AlreadyExists => Failure::Failed(
+            format!("{error}; a secret is never overwritten: name another file, or remove this one"),
+        ),
+        _ => Failure::Failed(error.to_string()),
+    }
+}
+
+fn not_loaded(error: SecretError) -> Failure {
+    match &error {
+        SecretError::File { path, source } if source.kind() == ErrorKind::NotFound => {
+            Failure::Failed(format!("{error}; make it with: sessile secret new {path}"))
+        }
+        _ => Failure::Failed(error.to_string()),
+    }
+}

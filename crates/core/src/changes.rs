@@ -1,0 +1,193 @@
+//! What a request did to a session, and what can be said against it.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::session::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL, duration_value, secret_field};
+use crate::{AppId, FieldName, Fields, Secret, SessionKey, Value};
+
+/// The changes of one request: committed together, with one stamp, or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    pub(crate) create: Option<AppId>,
+    pub(crate) writes: Vec<(FieldName, Option<Value>)>,
+    pub(crate) synchronous: bool,
+}
+
+impl Changes {
+    /// No change yet to a session that exists.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The making of a session of `app` that lives until nobody used it for `max_inactive`, and at most
+    /// `max_age`.
+    pub fn create(app: AppId, secret: Secret, max_inactive: Duration, max_age: Option<Duration>) -> Self {
+        let mut changes = Self { create: Some(app), ..Self::default() };
+        changes.set_max_inactive(max_inactive);
+        if let Some(max_age) = max_age {
+            changes.put_system(MAX_AGE, Some(duration_value(max_age)));
+        }
+        changes.put(secret_field(secret), Some(Value::raw(vec![1])));
+        changes
+    }
+
+    /// Nothing would be sent.
+    pub fn is_empty(&self) -> bool {
+        self.create.is_none() && self.writes.is_empty()
+    }
+
+    /// Whether this makes a session.
+    pub fn creates(&self) -> bool {
+        self.create.is_some()
+    }
+
+    /// Sets (or with `None` removes) a field. Of several changes of one name the last one counts.
+    pub fn put(&mut self, name: FieldName, value: Option<Value>) {
+        match self.writes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.writes.push((name, value)),
+        }
+    }
+
+    /// The value that this request gave to a name, if it did: `Some(None)` when it removed it.
+    pub fn written(&self, name: &str) -> Option<Option<&Value>> {
+        self.writes.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// The fields that are changed, and to what; `None` where one is removed.
+    pub fn writes(&self) -> impl Iterator<Item = (&FieldName, Option<&Value>)> {
+        self.writes.iter().map(|(name, value)| (name, value.as_ref()))
+    }
+
+    /// How long nobody may use the session before it expires.
+    pub fn set_max_inactive(&mut self, max_inactive: Duration) {
+        self.put_system(MAX_INACTIVE, Some(duration_value(max_inactive)));
+    }
+
+    /// Who is logged in, and how that was found out; `None` forgets it.
+    pub fn set_principal(&mut self, principal: Option<&str>, auth_type: Option<&str>) {
+        let text = |text: Option<&str>| text.map(|text| Value::raw(text.as_bytes().to_vec()));
+        self.put_system(PRINCIPAL, text(principal));
+        self.put_system(AUTH_TYPE, text(auth_type));
+    }
+
+    /// A login: `new` opens the session from now on, `old` no longer. Always synchronous.
+    pub fn change_secret(&mut self, old: Secret, new: Secret) {
+        self.put(secret_field(old), None);
+        self.put(secret_field(new), Some(Value::raw(vec![1])));
+        self.synchronous = true;
+    }
+
+    fn put_system(&mut self, name: &str, value: Option<Value>) {
+        self.put(FieldName::received(name).expect("the names of system fields are valid"), value);
+    }
+
+    /// Bytes of names and values.
+    pub(crate) fn weight(&self) -> usize {
+        let value_bytes = |value: &Option<Value>| value.as_ref().map_or(0, |value| value.bytes.len());
+        self.writes.iter().map(|(name, value)| name.as_str().len() + value_bytes(value)).sum()
+    }
+}
+
+/// The system fields of a session, read by their meaning.
+impl Fields {
+    /// How long nobody may use the session before it expires.
+    pub fn max_inactive(&self) -> Option<Duration> {
+        let value = self.field(MAX_INACTIVE)?.value?;
+        Some(Duration::from_millis(u64::from_le_bytes(value.bytes.try_into().ok()?)))
+    }
+
+    /// Who is logged in.
+    pub fn principal(&self) -> Option<String> {
+        self.text(PRINCIPAL)
+    }
+
+    /// How that was found out.
+    pub fn auth_type(&self) -> Option<String> {
+        self.text(AUTH_TYPE)
+    }
+
+    /// Whether a secret opens the session.
+    pub fn admits(&self, secret: Secret) -> bool {
+        self.contains(secret_field(secret).as_str())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.get(name)?.bytes.to_vec()).ok()
+    }
+}
+
+/// By what right a session is opened.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof {
+    /// The secret in the cookie.
+    Secret(Secret),
+    /// The process itself: a job, a socket that was opened under the session.
+    Trusted,
+}
+
+/// A session as a request sees it: as it was opened, whatever others commit meanwhile.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The session.
+    pub key: SessionKey,
+    /// Its application.
+    pub app: AppId,
+    /// Its fields as they were.
+    pub fields: Fields,
+}
+
+/// What opening a session gave.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// Here it is. [`Node::close`](crate::Node::close) must be called once for it.
+    Open(Opened),
+    /// Not here, or idle: every member is being asked. `open_answered` follows `Effect::Answered`.
+    Asking(crate::AskId),
+    /// There is no such session for this request.
+    Absent(Absent),
+}
+
+/// Why there is no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// No member knows it.
+    Unknown,
+    /// It ended.
+    Ended,
+    /// The secret was changed at a login, or never was one of this session.
+    WrongSecret,
+    /// Another member has it, but there is no room for a copy here.
+    NoRoom,
+}
+
+/// Why a commit was refused. Nothing of it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The session ended while the request ran.
+    #[error("the session ended while the request ran: its changes are dropped")]
+    Ended,
+    /// `max_active` or `max_table_bytes` is reached.
+    #[error("no room for one more session: raise [session] max_active or max_table_bytes, or end some")]
+    Full,
+    /// `max_attribute_bytes` is exceeded.
+    #[error("attribute `{name}` has {bytes} bytes, more than [session] max_attribute_bytes = {max}")]
+    AttributeTooLarge {
+        /// The attribute.
+        name: String,
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// `max_session_bytes` is exceeded.
+    #[error("the session would have {bytes} bytes, more than [session] max_session_bytes = {max}")]
+    SessionTooLarge {
+        /// Its size with the changes.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+}

@@ -1,0 +1,224 @@
+//! What the core asks of its driver, and what it tells.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{Boot, SessionKey};
+
+/// The application that a session belongs to: a number that all members give the same application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppId(pub u32);
+
+/// Names a commit or an end whose settling somebody may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Names a question that is being put to every member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Complete copies that hold the change, the writer's own included.
+    pub copies: u32,
+    /// Copies that were wanted.
+    pub wanted: u32,
+    /// The session had ended elsewhere: the change is dropped.
+    pub ended: bool,
+    /// Asynchronous mode: the age of the oldest change that no other member confirmed yet.
+    pub unconfirmed_for: Option<Duration>,
+}
+
+impl Receipt {
+    /// Fewer copies than wanted hold the change.
+    pub fn is_degraded(&self) -> bool {
+        self.copies < self.wanted && self.unconfirmed_for.is_none()
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ended {
+            return f.write_str("ended");
+        }
+        write!(f, "copies={}/{}", self.copies, self.wanted)?;
+        match self.unconfirmed_for {
+            Some(age) => write!(f, " async age={}ms", age.as_millis()),
+            None if self.is_degraded() => f.write_str(" degraded"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Something the driver must do. Order per destination is kept.
+#[derive(Debug)]
+pub enum Effect {
+    /// Carry this frame to that process, if a link is up. Frames may be lost, doubled and reordered.
+    Send {
+        /// The process.
+        to: Boot,
+        /// One whole frame.
+        frame: Bytes,
+    },
+    /// A commit or an end is settled: wake who waits for it. Exactly once per ticket.
+    Settled {
+        /// Which one.
+        ticket: Ticket,
+        /// What became of it.
+        receipt: Receipt,
+    },
+    /// Every member answered: open the session again with `open_answered`.
+    Answered {
+        /// Which question.
+        ask: AskId,
+    },
+    /// The gate may have opened or closed: whoever waits for it looks again.
+    GateMoved,
+    /// This process is barred for good: close its link and do not dial it again.
+    Forget {
+        /// The process.
+        boot: Boot,
+    },
+    /// For logs, listeners and counters.
+    Event(Event),
+}
+
+/// Why a member left the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It said goodbye.
+    Left,
+    /// Its process is proven gone.
+    Gone,
+    /// No echo for the drop time.
+    Silent,
+    /// It echoes, but acknowledges nothing.
+    NotAcknowledging,
+    /// Another member removed it.
+    Announced {
+        /// Who said so.
+        by: Boot,
+    },
+}
+
+impl fmt::Display for Removal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left => f.write_str("left"),
+            Self::Gone => f.write_str("its process is gone"),
+            Self::Silent => f.write_str("no echo for the drop time"),
+            Self::NotAcknowledging => f.write_str("no acknowledgement for the drop time"),
+            Self::Announced { by } => write!(f, "removed by {by}"),
+        }
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The application invalidated it. Final.
+    Invalidated,
+    /// Nobody used it for its idle time, or it reached its greatest age.
+    Expired,
+}
+
+/// Something that happened, in the words that an operator looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A member is in the view now.
+    MemberAdded {
+        /// The process.
+        boot: Boot,
+        /// Its node name.
+        name: String,
+    },
+    /// A member has not echoed for a while.
+    MemberSuspected {
+        /// The process.
+        boot: Boot,
+        /// Its node name.
+        name: String,
+    },
+    /// A member is out of the view.
+    MemberRemoved {
+        /// The process.
+        boot: Boot,
+        /// Its node name.
+        name: String,
+        /// Why.
+        cause: Removal,
+    },
+    /// A joining node asks this member for the state.
+    StateRequested {
+        /// The donor.
+        from: Boot,
+    },
+    /// The state is here.
+    StateReceived {
+        /// Sessions now held.
+        sessions: u64,
+        /// Since the request.
+        elapsed: Duration,
+    },
+    /// A donor failed or refused; another one is asked.
+    TransferInterrupted {
+        /// The donor that failed.
+        donor: Boot,
+    },
+    /// Nobody else is here, or only other joiners: this node begins the cluster.
+    Founded,
+    /// The node may serve.
+    BecameReady {
+        /// False when the transfer time passed before everything was here.
+        complete: bool,
+    },
+    /// Others went on without this node: it stops serving and reconciles.
+    SteppedOut {
+        /// Who said so.
+        by: Boot,
+    },
+    /// A session was created.
+    Created {
+        /// The session.
+        key: SessionKey,
+        /// Its application.
+        app: AppId,
+        /// Learned from another member.
+        remote: bool,
+    },
+    /// A change of a session arrived from another member.
+    Replicated {
+        /// The session.
+        key: SessionKey,
+        /// The writer.
+        from: Boot,
+    },
+    /// A session ended.
+    Ended {
+        /// The session.
+        key: SessionKey,
+        /// Its application, if it was known here.
+        app: AppId,
+        /// Why.
+        reason: EndReason,
+        /// The same on every node and at every repetition.
+        event_id: u64,
+        /// Learned from another member.
+        remote: bool,
+    },
+    /// A member refused a copy for lack of room: the session has fewer copies than wanted.
+    CopyRefused {
+        /// The session.
+        key: SessionKey,
+        /// Who refused.
+        by: Boot,
+    },
+    /// Another live process has this node's name: this one may not join.
+    NameTaken {
+        /// The process that has it.
+        by: Boot,
+    },
+}

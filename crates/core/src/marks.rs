@@ -1,0 +1,125 @@
+//! Which births this node has seen, so that a session which it lacks is known to have ended.
+//!
+//! An observed-remove set without tombstones works the same way (Bieniusa et al., "An Optimized
+//! Conflict-free Replicated Set", 2012).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Boot;
+
+/// Who created a session, and as which of its sessions in this shard. Numbers begin at one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Birth {
+    pub(crate) boot: Boot,
+    pub(crate) number: u64,
+}
+
+/// Births above a gap that are remembered for one boot. Beyond it the newest are forgotten: the mark then
+/// stays where it is, which only delays what it could tell.
+const MAX_ABOVE_GAP: usize = 4096;
+
+/// Boots that are remembered; beyond it the one with the fewest births goes.
+const MAX_BOOTS: usize = 1024;
+
+/// For each boot, the highest birth seen without a gap, and those seen above it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BirthMarks {
+    boots: BTreeMap<Boot, Seen>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    mark: u64,
+    above: BTreeSet<u64>,
+}
+
+impl BirthMarks {
+    /// Notes that a session of this birth is or was here.
+    pub(crate) fn saw(&mut self, birth: Birth) {
+        if birth.number == 0 {
+            return;
+        }
+        self.make_room(birth.boot);
+        let seen = self.boots.entry(birth.boot).or_default();
+        if birth.number <= seen.mark {
+            return;
+        }
+        seen.above.insert(birth.number);
+        seen.close_gap();
+        if seen.above.len() > MAX_ABOVE_GAP {
+            seen.above.pop_last();
+        }
+    }
+
+    /// A session of this birth was here for certain; if it is not here now, it ended.
+    pub(crate) fn covers(&self, birth: Birth) -> bool {
+        birth.number > 0 && self.boots.get(&birth.boot).is_some_and(|seen| birth.number <= seen.mark)
+    }
+
+    /// Takes over another node's marks, once everything it held under them is here.
+    pub(crate) fn adopt(&mut self, boot: Boot, number: u64) {
+        self.make_room(boot);
+        let seen = self.boots.entry(boot).or_default();
+        seen.mark = seen.mark.max(number);
+        seen.above = seen.above.split_off(&(seen.mark + 1));
+        seen.close_gap();
+    }
+
+    /// The marks without what lies above gaps.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Boot, u64)> {
+        self.boots.iter().map(|(boot, seen)| (*boot, seen.mark))
+    }
+
+    fn make_room(&mut self, newcomer: Boot) {
+        if self.boots.len() < MAX_BOOTS || self.boots.contains_key(&newcomer) {
+            return;
+        }
+        if let Some(least) = self.boots.iter().min_by_key(|(_, seen)| seen.mark).map(|(boot, _)| *boot) {
+            self.boots.remove(&least);
+        }
+    }
+}
+
+impl Seen {
+    fn close_gap(&mut self) {
+        while self.above.first() == Some(&(self.mark + 1)) {
+            self.above.pop_first();
+            self.mark += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn birth(number: u64) -> Birth {
+        Birth { boot: Boot(1), number }
+    }
+
+    #[test]
+    fn a_mark_stops_at_the_first_gap() {
+        let mut marks = BirthMarks::default();
+        marks.saw(birth(1));
+        marks.saw(birth(3));
+        assert!(marks.covers(birth(1)) && !marks.covers(birth(2)) && !marks.covers(birth(3)));
+        marks.saw(birth(2));
+        assert!(marks.covers(birth(3)) && !marks.covers(birth(4)));
+    }
+
+    #[test]
+    fn adopted_marks_swallow_what_lay_above() {
+        let mut marks = BirthMarks::default();
+        marks.saw(birth(5));
+        marks.saw(birth(9));
+        marks.adopt(Boot(1), 4);
+        assert!(marks.covers(birth(5)) && !marks.covers(birth(6)));
+        marks.adopt(Boot(1), 2);
+        assert!(marks.covers(birth(5)));
+    }
+
+    #[test]
+    fn an_unknown_birth_is_never_covered() {
+        assert!(!BirthMarks::default().covers(Birth { boot: Boot(1), number: 0 }));
+    }
+}

@@ -1,0 +1,190 @@
+//! One process of the cluster: the roster and the shards, put together.
+//!
+//! Every method is told the time, never blocks, and appends what has to be done to `fx`. The caller
+//! carries out all effects of a call, those for one destination in their order.
+
+mod looking;
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::Mutex;
+
+pub use crate::roster::{Closed, Gate, MemberRow, Standing};
+pub use looking::{Counters, Debt, SessionRow};
+pub use world::PeerInfo;
+
+use crate::roster::Roster;
+use crate::shard::{SHARDS, Shard};
+use crate::{
+    AppId, AskId, Boot, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey, Settings,
+    Ticket,
+};
+
+/// The replication state machine of one process.
+///
+/// Requests go `gate` → [`open`](Self::open) → [`commit`](Self::commit) → wait for `Effect::Settled` →
+/// [`close`](Self::close) → `gate` → answer. The network side calls [`link_up`](Self::link_up),
+/// [`received`](Self::received), [`acknowledge`](Self::acknowledge) and [`tick`](Self::tick).
+///
+/// All methods take `&self`: sixteen shards and the roster have short locks of their own, so threads only
+/// wait for each other when they touch the same slice of the sessions.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use sessile_core::*;
+/// let settings = Settings {
+///     boot: Boot(1),
+///     name: "tc01".into(),
+///     timing: Timing::default(),
+///     bounds: Bounds::default(),
+///     copies: None,
+///     mode: Mode::Synchronous,
+///     plant: Plant::None,
+/// };
+/// let (now, mut fx) = (Instant::ORIGIN, Vec::new());
+/// let node = Node::alone(settings, now);
+/// let (key, secret) = (SessionKey([1; 16]), Secret([2; 16]));
+/// let mut changes = Changes::create(AppId(1), secret, Duration::from_secs(1800), None);
+/// changes.put(FieldName::attribute("cart").unwrap(), Some(Value::raw("umbrella")));
+/// node.commit(key, &changes, now, &mut fx).unwrap();
+/// assert!(matches!(node.open(key, Proof::Secret(secret), now, &mut fx), Opening::Open(_)));
+/// ```
+#[derive(Debug)]
+pub struct Node {
+    settings: Arc<Settings>,
+    // Locked before any shard, never after.
+    roster: Mutex<Roster>,
+    shards: Box<[Mutex<Shard>]>,
+    published: Mutex<Published>,
+    frames_skipped: AtomicU64,
+}
+
+/// What the shards were last told of the roster.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Published {
+    expirers: Vec<Boot>,
+    wanted: u32,
+    donates: bool,
+}
+
+impl Node {
+    /// A process that looks for its cluster.
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        let settings = Arc::new(settings);
+        Self::with_roster(Roster::new(settings.clone(), now), settings)
+    }
+
+    /// A process whose sessions stay on it (manager `local`): ready at once, and never has members.
+    pub fn alone(settings: Settings, now: Instant) -> Self {
+        let settings = Arc::new(settings);
+        let node = Self::with_roster(Roster::alone(settings.clone(), now), settings);
+        node.publish(&node.roster.lock());
+        node
+    }
+
+    fn with_roster(roster: Roster, settings: Arc<Settings>) -> Self {
+        let shard = |number| Mutex::new(Shard::new(number as u8, settings.clone()));
+        Self {
+            roster: Mutex::new(roster),
+            shards: (0..SHARDS).map(shard).collect(),
+            published: Mutex::new(Published::default()),
+            frames_skipped: AtomicU64::new(0),
+            settings,
+        }
+    }
+
+    /// Whether a request may open a session, and whether a response may go: to be asked at both times.
+    pub fn gate(&self, now: Instant) -> Gate {
+        self.roster.lock().gate(now)
+    }
+
+    /// Opens a session for a request, while the gate is open.
+    pub fn open(&self, key: SessionKey, proof: Proof, now: Instant, fx: &mut Vec<Effect>) -> Opening {
+        self.shard(key).lock().open(key, proof, now, fx)
+    }
+
+    /// Opens it after `Effect::Answered`: gives `Open` or `Absent`.
+    ///
+    /// The answers may have been overtaken, and the session asked for once more: then `Asking` again.
+    pub fn open_answered(
+        &self,
+        _ask: AskId,
+        key: SessionKey,
+        proof: Proof,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Opening {
+        self.shard(key).lock().open_answered(key, proof, now, fx)
+    }
+
+    /// The request that opened the session is over. Once for every `Opening::Open`.
+    pub fn close(&self, key: SessionKey, now: Instant) {
+        self.shard(key).lock().close(key, now);
+    }
+
+    /// Whether a session could be created now.
+    pub fn has_room(&self) -> bool {
+        self.session_count(None) < self.settings.bounds.max_active
+    }
+
+    /// Commits the changes of one request: one stamp, applied in one section, staged for every member.
+    /// `Effect::Settled` follows, perhaps in this very `fx`.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says why; then nothing was applied.
+    pub fn commit(
+        &self,
+        key: SessionKey,
+        changes: &Changes,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Result<Ticket, Refusal> {
+        if changes.creates() && !self.has_room() {
+            return Err(Refusal::Full);
+        }
+        self.shard(key).lock().commit(key, changes, now, fx)
+    }
+
+    /// Ends a session for good, known here or not. Synchronous in every mode; never undone.
+    pub fn end(&self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) -> Ticket {
+        self.shard(key).lock().end(key, EndReason::Invalidated, now, fx)
+    }
+
+    /// The newest commit or end of this node on a session that is not settled: a response that read the
+    /// session waits for it.
+    pub fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
+        self.shard(key).lock().unsettled(key)
+    }
+
+    fn shard(&self, key: SessionKey) -> &Mutex<Shard> {
+        // The high half: the low half is the hash within the shard's own index.
+        &self.shards[(key.as_u128() >> 64) as usize % SHARDS]
+    }
+
+    fn publish(&self, roster: &Roster) {
+        let now =
+            Published { expirers: roster.expirers(), wanted: roster.wanted(), donates: roster.donates() };
+        let mut published = self.published.lock();
+        if *published == now {
+            return;
+        }
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.set_expirers(&now.expirers);
+            shard.set_wanted(now.wanted);
+            shard.donates = now.donates;
+        }
+        *published = now;
+    }
+}
+
+/// An application is a number here; nodes agree on it without talking.
+impl AppId {
+    /// The number of the application at a context path, the same on every node.
+    pub fn of_path(path: &str) -> Self {
+        let hash = blake3::derive_key("sessile application path v1", path.as_bytes());
+        Self(u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]))
+    }
+}

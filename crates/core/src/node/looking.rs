@@ -1,0 +1,169 @@
+//! What can be seen of a node from outside, without changing it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::node::Node;
+use crate::roster::{MemberRow, Standing};
+use crate::shard::SHARDS;
+use crate::{AppId, Boot, Fields, Instant, SessionKey};
+
+/// A session as the admin pages show it: never its secret, never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The session.
+    pub key: SessionKey,
+    /// Its application.
+    pub app: AppId,
+    /// Live attributes.
+    pub attributes: usize,
+    /// Bytes of names and values.
+    pub bytes: usize,
+    /// Time since its last use, by this node's clock.
+    pub idle: Duration,
+    /// Complete copies that this node knows of, its own included.
+    pub copies: u32,
+}
+
+/// What is still owed to one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Debt {
+    /// The member.
+    pub to: Boot,
+    /// Sessions of which it must get a copy or the end.
+    pub owed: u64,
+    /// Frames on the way that it has not acknowledged.
+    pub unacknowledged: u64,
+}
+
+/// Everything that is counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Sessions asked of all members.
+    pub asks: u64,
+    /// Frames that a member did not take.
+    pub negative_acks: u64,
+    /// Fields that two nodes wrote without knowing of each other.
+    pub conflicts: u64,
+    /// Writes that met an ended session.
+    pub late_writes: u64,
+    /// Times that frames in flight were given up and sent again as copies.
+    pub restarts: u64,
+    /// Copies that a member had no room for.
+    pub copies_refused: u64,
+    /// Sessions created here.
+    pub created: u64,
+    /// Sessions invalidated here.
+    pub invalidated: u64,
+    /// Sessions expired by this node.
+    pub expired: u64,
+    /// Leases that ran out while serving.
+    pub leases_lost: u64,
+    /// Transfers whose donor failed or refused.
+    pub transfers_interrupted: u64,
+    /// Frames of a kind that this version does not know.
+    pub frames_skipped: u64,
+}
+
+impl Node {
+    /// How far this node is.
+    pub fn standing(&self) -> Standing {
+        self.roster.lock().standing
+    }
+
+    /// Every member of the view, this node first.
+    pub fn members(&self, now: Instant) -> Vec<MemberRow> {
+        self.roster.lock().rows(now)
+    }
+
+    /// This node's own copy of a session, without touching, asking or sending.
+    pub fn peek(&self, key: SessionKey) -> Option<(AppId, Fields)> {
+        let shard = self.shard(key).lock();
+        shard.table().get(key).map(|session| (session.app, session.fields.clone()))
+    }
+
+    /// Live sessions, of one application or of all.
+    pub fn session_count(&self, app: Option<AppId>) -> u64 {
+        let count = |shard: &parking_lot::Mutex<crate::shard::Shard>| {
+            let shard = shard.lock();
+            match app {
+                None => shard.table().len() as u64,
+                Some(app) => shard.table().iter().filter(|session| session.app == app).count() as u64,
+            }
+        };
+        self.shards.iter().map(count).sum()
+    }
+
+    /// Bytes of all copies, roughly.
+    pub fn table_bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().table().bytes() as u64).sum()
+    }
+
+    /// A page of sessions: shard by shard, within a shard by key, from after `after`, at most `limit`.
+    pub fn sessions(&self, after: Option<SessionKey>, limit: usize, now: Instant) -> Vec<SessionRow> {
+        let first = after.map_or(0, |key| (key.as_u128() >> 64) as usize % SHARDS);
+        let mut rows = Vec::new();
+        for (number, shard) in self.shards.iter().enumerate().skip(first) {
+            let shard = shard.lock();
+            let begins_after = after.filter(|_| number == first);
+            let sessions =
+                shard.table().iter().filter(|session| begins_after.is_none_or(|key| session.key > key));
+            let mut page: Vec<SessionRow> = sessions
+                .map(|session| SessionRow {
+                    key: session.key,
+                    app: session.app,
+                    attributes: session.fields.attribute_count(),
+                    bytes: session.fields.weight(),
+                    idle: session.idle(now),
+                    copies: shard.copies(session.key),
+                })
+                .collect();
+            page.sort_by_key(|row| row.key);
+            rows.extend(page);
+            if rows.len() >= limit {
+                rows.truncate(limit);
+                break;
+            }
+        }
+        rows
+    }
+
+    /// Sessions with fewer copies than wanted.
+    pub fn at_risk(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().at_risk()).sum()
+    }
+
+    /// What is still owed, member by member; empty when the node may leave.
+    pub fn debts(&self, now: Instant) -> Vec<Debt> {
+        let members = self.members(now).into_iter().filter(|row| !row.is_self);
+        let debts = members.map(|row| {
+            let parts = self.shards.iter().map(|shard| shard.lock().debt(row.boot));
+            let (owed, unacknowledged) =
+                parts.fold((0, 0), |(owed, flying), part| (owed + part.0, flying + part.1));
+            Debt { to: row.boot, owed, unacknowledged }
+        });
+        debts.filter(|debt| debt.owed + debt.unacknowledged > 0).collect()
+    }
+
+    /// Everything that is counted since the start.
+    pub fn counters(&self) -> Counters {
+        let mut sum =
+            Counters { frames_skipped: self.frames_skipped.load(Ordering::Relaxed), ..Counters::default() };
+        for shard in &self.shards {
+            let tally = &shard.lock().tally;
+            sum.asks += tally.asks;
+            sum.negative_acks += tally.negative_acks;
+            sum.conflicts += tally.conflicts;
+            sum.late_writes += tally.late_writes;
+            sum.restarts += tally.restarts;
+            sum.copies_refused += tally.copies_refused;
+            sum.created += tally.created;
+            sum.invalidated += tally.invalidated;
+            sum.expired += tally.expired;
+        }
+        let roster = self.roster.lock();
+        sum.leases_lost = roster.leases_lost;
+        sum.transfers_interrupted = roster.transfers_interrupted;
+        sum
+    }
+}

@@ -1,0 +1,137 @@
+//! Heartbeats, echoes and leases.
+//!
+//! An echo proves that the process answers; a granted echo is also a promise: "I shall not go on without
+//! you before one lease has passed since you sent this."
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::roster::{Order, Roster, send};
+use crate::wire::{Echo, Heartbeat, Out, Phase, Refused, RefusedReason};
+use crate::{Boot, Effect, Event, Instant, Removal};
+
+/// Heartbeats whose echo is waited for; older ones count as lost.
+const SENT_MAX: usize = 64;
+
+impl Roster {
+    /// Time passed. `stalls`: how long each member has acknowledged nothing.
+    pub(crate) fn tick(&mut self, stalls: BTreeMap<Boot, Duration>, now: Instant, fx: &mut Vec<Effect>) {
+        self.stalls = stalls;
+        let due = |at: Instant| now.since(at) >= self.settings.timing.heartbeat;
+        if self.heartbeat_at.is_none_or(due) {
+            self.heartbeat_at = Some(now);
+            self.send_heartbeats(now, fx);
+            self.announce_removals(fx);
+        }
+        self.watch_members(now, fx);
+        self.finish_removals(now, fx);
+        self.advance_join(now, fx);
+    }
+
+    fn send_heartbeats(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        self.heartbeats += 1;
+        let number = self.heartbeats;
+        let phase = self.phase();
+        let (side, least) = self.side();
+        for (boot, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.linked) {
+            let mut member = false;
+            if let Some(membership) = &mut peer.membership {
+                membership.sent.push_back((number, now));
+                if membership.sent.len() > SENT_MAX {
+                    membership.sent.pop_front();
+                }
+                member = membership.leaving.is_none();
+            }
+            send(fx, *boot, &Heartbeat { number, phase, member, side, least: least.0 });
+        }
+    }
+
+    pub(crate) fn on_heartbeat(&mut self, from: Boot, beat: Heartbeat, now: Instant, fx: &mut Vec<Effect>) {
+        if self.barred.contains(&from) {
+            send(fx, from, &Refused { reason: RefusedReason::Barred, by: self.settings.boot.0 });
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let became_ready = beat.phase.serves() && !peer.phase.serves();
+        peer.phase = beat.phase;
+        let is_member = peer.membership.is_some();
+        if is_member && became_ready {
+            self.orders.push(Order::MemberReady(from));
+        }
+        if self.is_staying(from) {
+            self.echo(from, beat.number, now, fx);
+        } else if beat.member && self.serves() {
+            send(fx, from, &Out {});
+        } else if !is_member {
+            self.meet(from, beat, now, fx);
+        }
+    }
+
+    /// Answers a member's heartbeat; grants it a lease only while this node has no reason to give it up.
+    fn echo(&mut self, to: Boot, number: u64, now: Instant, fx: &mut Vec<Effect>) {
+        let window = self.settings.timing.grant_window();
+        let stall = self.stalls.get(&to).copied().unwrap_or_default();
+        let Some(member) = self.member(to) else { return };
+        let grant = now.since(member.alive_at).max(stall) < window;
+        if grant {
+            member.granted_at = Some(now);
+        }
+        send(fx, to, &Echo { number, grant });
+    }
+
+    /// Two serving processes that are not in each other's view: two sides of a split met. The smaller
+    /// side steps out; of equal ones that with the larger least boot.
+    fn meet(&mut self, other: Boot, beat: Heartbeat, now: Instant, fx: &mut Vec<Effect>) {
+        if !self.serves() || !beat.phase.serves() {
+            return;
+        }
+        let (side, least) = self.side();
+        let theirs_stays = beat.side > side || (beat.side == side && beat.least < least.0);
+        if theirs_stays {
+            self.step_out(other, now, fx);
+        }
+    }
+
+    pub(crate) fn on_echo(&mut self, from: Boot, echo: Echo) {
+        let Some(member) = self.member(from) else { return };
+        let Some(index) = member.sent.iter().position(|(number, _)| *number == echo.number) else { return };
+        let sent_at = member.sent[index].1;
+        member.sent.drain(..=index);
+        member.alive_at = member.alive_at.max(sent_at);
+        if echo.grant {
+            member.leased_at = member.leased_at.max(Some(sent_at));
+        }
+        member.suspected = false;
+    }
+
+    /// Suspects members that do not answer, and removes them after the drop time.
+    fn watch_members(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let timing = &self.settings.timing;
+        let (window, drop_time) = (timing.grant_window(), timing.drop_time);
+        let mut removals = Vec::new();
+        for (boot, peer) in &mut self.peers {
+            let Some(member) = peer.membership.as_mut().filter(|member| member.leaving.is_none()) else {
+                continue;
+            };
+            let silence = now.since(member.alive_at);
+            let stall = self.stalls.get(boot).copied().unwrap_or_default();
+            if silence.max(stall) >= window && !member.suspected {
+                member.suspected = true;
+                fx.push(Effect::Event(Event::MemberSuspected { boot: *boot, name: peer.name.clone() }));
+            }
+            if silence >= drop_time {
+                removals.push((*boot, Removal::Silent));
+            } else if stall >= drop_time {
+                removals.push((*boot, Removal::NotAcknowledging));
+            }
+        }
+        for (boot, cause) in removals {
+            self.begin_removal(boot, cause, now, fx);
+        }
+    }
+
+    /// Whether a process that this node knows serves.
+    pub(super) fn phase_of(&self, boot: Boot) -> Phase {
+        self.peers.get(&boot).map_or(Phase::Starting, |peer| peer.phase)
+    }
+}

@@ -1,0 +1,293 @@
+//! Becoming a member: announced to all, included by all, then the state, then a comparison with each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::roster::{Order, Roster, Standing, send};
+use crate::wire::{self, Included, MemberEntry, Phase, RefusedReason};
+use crate::{Boot, Effect, Event, Instant};
+
+/// This node's way into the cluster.
+#[derive(Debug)]
+pub(super) struct Join {
+    started_at: Instant,
+    announced_at: Option<Instant>,
+    /// Who delivers to this node now, and whom each of them delivers to.
+    included: BTreeMap<Boot, BTreeSet<Boot>>,
+    /// Donors that failed or refused since all were tried.
+    tried: BTreeSet<Boot>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Waiting to be included by all.
+    Announcing,
+    /// The state comes from a donor.
+    Transferring { donor: Boot, since: Instant },
+    /// What others hold is compared with what came.
+    Comparing { left: BTreeSet<Boot>, founding: bool },
+}
+
+impl Join {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            started_at: now,
+            announced_at: None,
+            included: BTreeMap::new(),
+            tried: BTreeSet::new(),
+            stage: Stage::Announcing,
+        }
+    }
+
+    /// Somebody new can be reached.
+    pub(super) fn announce_now(&mut self) {
+        self.announced_at = None;
+    }
+}
+
+impl Roster {
+    /// The initial search is over: whoever was not found by now is not waited for.
+    pub(crate) fn searched(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        self.searched = true;
+        if self.standing == Standing::Searching {
+            self.standing = Standing::Joining;
+        }
+        self.advance_join(now, fx);
+    }
+
+    /// Another process wants to be delivered to.
+    pub(crate) fn on_join(&mut self, from: Boot, join: &wire::Join, now: Instant, fx: &mut Vec<Effect>) {
+        if self.barred.contains(&from) {
+            send(fx, from, &wire::Refused { reason: RefusedReason::Barred, by: self.settings.boot.0 });
+            return;
+        }
+        if matches!(self.standing, Standing::Left | Standing::Refused)
+            || !self.has_free_name(from, join, now, fx)
+        {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.phase = join.phase;
+        peer.waits_for_name_since = None;
+        if peer.membership.as_ref().is_some_and(|member| member.leaving.is_some()) {
+            return;
+        }
+        self.include(from, now, fx);
+        let me = MemberEntry { boot: self.settings.boot.0, name: self.settings.name.clone() };
+        let others = self.members().filter(|(_, _, member)| member.leaving.is_none());
+        let others = others.map(|(boot, peer, _)| MemberEntry { boot: boot.0, name: peer.name.clone() });
+        let view = std::iter::once(me).chain(others).collect();
+        send(fx, from, &Included { view, phase: self.phase() });
+    }
+
+    /// Whether the name of a newcomer is free. A live process keeps its name; one that does not answer any
+    /// more loses it, and is barred.
+    fn has_free_name(&mut self, from: Boot, join: &wire::Join, now: Instant, fx: &mut Vec<Effect>) -> bool {
+        let me = self.settings.boot;
+        if join.name == self.settings.name {
+            if self.serves() || me < from {
+                send(fx, from, &wire::Refused { reason: RefusedReason::NameTaken, by: me.0 });
+            }
+            return false;
+        }
+        let owner = self.members().find(|(boot, peer, _)| *boot != from && peer.name == join.name);
+        let Some((owner, alive_at)) = owner.map(|(boot, _, member)| (boot, member.alive_at)) else {
+            return true;
+        };
+        let Some(peer) = self.peers.get_mut(&from) else { return false };
+        let since = *peer.waits_for_name_since.get_or_insert(now);
+        if alive_at > since {
+            send(fx, from, &wire::Refused { reason: RefusedReason::NameTaken, by: owner.0 });
+        }
+        false
+    }
+
+    /// Somebody waits for this name to become free.
+    pub(super) fn is_awaited_name(&self, name: &str) -> bool {
+        self.peers.values().any(|peer| peer.name == name && peer.waits_for_name_since.is_some())
+    }
+
+    pub(crate) fn on_refused(&mut self, refused: wire::Refused, fx: &mut Vec<Effect>) {
+        let barred = refused.reason == RefusedReason::Barred;
+        if barred || !self.serves() && self.standing != Standing::Left {
+            self.standing = Standing::Refused;
+            self.join = None;
+            self.orders.push(Order::RemoveAll);
+            self.peers.values_mut().for_each(|peer| peer.membership = None);
+            fx.push(Effect::Event(Event::NameTaken { by: Boot(refused.by) }));
+        }
+    }
+
+    pub(crate) fn on_included(&mut self, from: Boot, included: Included, now: Instant, fx: &mut Vec<Effect>) {
+        let me = self.settings.boot.0;
+        let Some(join) = &mut self.join else { return };
+        let view = included.view.iter().map(|entry| entry.boot).filter(|boot| *boot != me);
+        join.included.insert(from, view.map(Boot).collect());
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.phase = included.phase;
+        }
+        self.include(from, now, fx);
+        self.advance_join(now, fx);
+    }
+
+    /// Takes the next step of the join, if there is one to take.
+    pub(super) fn advance_join(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        self.announce(now, fx);
+        let Some(join) = &self.join else { return };
+        match &join.stage {
+            Stage::Announcing if self.searched && self.is_included_by_all(join, now) => {
+                self.choose_donor(now, fx)
+            }
+            Stage::Comparing { left, founding } if left.is_empty() => {
+                let founding = *founding;
+                self.become_ready(founding, now, fx);
+            }
+            _ => self.give_up_waiting(now, fx),
+        }
+    }
+
+    /// Asks everybody who can be reached to be included, again with each heartbeat: their views change.
+    fn announce(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let heartbeat = self.settings.timing.heartbeat;
+        let phase = self.phase();
+        let Some(join) = &mut self.join else { return };
+        let due = join.announced_at.is_none_or(|at| now.since(at) >= heartbeat);
+        if !due || !matches!(join.stage, Stage::Announcing) {
+            return;
+        }
+        join.announced_at = Some(now);
+        let body = wire::Join { name: self.settings.name.clone(), phase };
+        for (boot, _) in self.peers.iter().filter(|(_, peer)| peer.linked) {
+            send(fx, *boot, &body);
+        }
+    }
+
+    /// Everybody who is reached, and everybody in their views, delivers to this node.
+    fn is_included_by_all(&self, join: &Join, now: Instant) -> bool {
+        let drop_time = self.settings.timing.drop_time;
+        let answers = |(boot, peer): (&Boot, &super::Peer)| {
+            (peer.linked && now.since(peer.heard_at) < drop_time && !self.barred.contains(boot))
+                .then_some(*boot)
+        };
+        let reached = self.peers.iter().filter_map(answers);
+        let viewed = join.included.values().flatten().copied();
+        let includers: BTreeSet<Boot> =
+            join.included.keys().copied().filter(|boot| self.is_staying(*boot)).collect();
+        reached.chain(viewed).all(|boot| includers.contains(&boot))
+    }
+
+    fn choose_donor(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let staying: Vec<Boot> = self.staying().collect();
+        let phases: Vec<(Boot, Phase)> = staying.iter().map(|boot| (*boot, self.phase_of(*boot))).collect();
+        let Some(join) = &mut self.join else { return };
+        let donors = phases.iter().filter(|(_, phase)| matches!(phase, Phase::Ready | Phase::Draining));
+        let donors: Vec<Boot> = donors.map(|(boot, _)| *boot).collect();
+        if donors.iter().all(|donor| join.tried.contains(donor)) {
+            join.tried.clear();
+        }
+        if let Some(donor) = donors.iter().copied().find(|donor| !join.tried.contains(donor)) {
+            join.stage = Stage::Transferring { donor, since: now };
+            fx.push(Effect::Event(Event::StateRequested { from: donor }));
+            self.compare(donor, true);
+        } else if phases.iter().any(|(_, phase)| phase.serves()) {
+            self.compare_with_all(staying, false, now, fx);
+        } else {
+            self.found_or_wait(&phases, now, fx);
+        }
+    }
+
+    /// Only joiners are here. The least boot begins the cluster; one that holds sessions goes before those
+    /// that do not, and first gets what the others hold.
+    fn found_or_wait(&mut self, phases: &[(Boot, Phase)], now: Instant, fx: &mut Vec<Effect>) {
+        let rank = |boot: Boot, phase: Phase| (phase != Phase::Returning, boot);
+        let mine = rank(self.settings.boot, self.phase());
+        if phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine) {
+            return;
+        }
+        let holders = phases.iter().filter(|(_, phase)| *phase == Phase::Returning).map(|(boot, _)| *boot);
+        self.compare_with_all(holders.collect(), true, now, fx);
+    }
+
+    fn compare_with_all(&mut self, others: Vec<Boot>, founding: bool, now: Instant, fx: &mut Vec<Effect>) {
+        for other in &others {
+            self.compare(*other, false);
+        }
+        if let Some(join) = &mut self.join {
+            join.stage = Stage::Comparing { left: others.into_iter().collect(), founding };
+        }
+        self.advance_join(now, fx);
+    }
+
+    /// Every shard has compared with this member.
+    pub(super) fn all_compared(&mut self, with: Boot, sessions: u64, now: Instant, fx: &mut Vec<Effect>) {
+        let rest: Vec<Boot> = self.staying().filter(|boot| *boot != with).collect();
+        let Some(join) = &mut self.join else { return };
+        match &mut join.stage {
+            Stage::Transferring { donor, since } if *donor == with => {
+                let elapsed = now.since(*since);
+                fx.push(Effect::Event(Event::StateReceived { sessions, elapsed }));
+                self.compare_with_all(rest, false, now, fx);
+            }
+            Stage::Comparing { left, .. } => {
+                left.remove(&with);
+                self.advance_join(now, fx);
+            }
+            _ => {}
+        }
+    }
+
+    /// The donor lacks some itself.
+    pub(crate) fn not_donor(&mut self, donor: Boot, now: Instant, fx: &mut Vec<Effect>) {
+        self.comparing.remove(&donor);
+        self.interrupted(donor, fx);
+        self.advance_join(now, fx);
+    }
+
+    pub(super) fn lost_while_joining(&mut self, lost: Boot, fx: &mut Vec<Effect>) {
+        let Some(join) = &mut self.join else { return };
+        join.included.remove(&lost);
+        join.included.values_mut().for_each(|view| {
+            view.remove(&lost);
+        });
+        if let Stage::Comparing { left, .. } = &mut join.stage {
+            left.remove(&lost);
+        }
+        self.interrupted(lost, fx);
+    }
+
+    fn interrupted(&mut self, donor: Boot, fx: &mut Vec<Effect>) {
+        let Some(join) = &mut self.join else { return };
+        if matches!(join.stage, Stage::Transferring { donor: current, .. } if current == donor) {
+            join.stage = Stage::Announcing;
+            join.announced_at = None;
+            join.tried.insert(donor);
+            self.transfers_interrupted += 1;
+            fx.push(Effect::Event(Event::TransferInterrupted { donor }));
+        }
+    }
+
+    /// After the transfer time a fresh node goes on with what it has. One that returns does not: what it
+    /// remembers may be older than what others acknowledged.
+    fn give_up_waiting(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let Some(join) = &self.join else { return };
+        let timeout = self.settings.timing.transfer_timeout;
+        let late = timeout.is_some_and(|timeout| now.since(join.started_at) >= timeout);
+        if late && self.searched && self.standing == Standing::Joining && !self.has_state {
+            self.standing = Standing::Incomplete;
+            self.heartbeat_at = None;
+            fx.push(Effect::Event(Event::BecameReady { complete: false }));
+        }
+    }
+
+    fn become_ready(&mut self, founding: bool, now: Instant, fx: &mut Vec<Effect>) {
+        self.standing = Standing::Ready;
+        self.has_state = true;
+        self.join = None;
+        self.heartbeat_at = None;
+        if founding {
+            fx.push(Effect::Event(Event::Founded));
+        }
+        fx.push(Effect::Event(Event::BecameReady { complete: true }));
+        self.watch_gate(now, fx);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a node is told at its start: who it is, its times, its bounds.
+
+use std::time::Duration;
+
+use crate::Boot;
+
+/// Everything a [`Node`](crate::Node) is told once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This start of this process: random, never used by any other member.
+    pub boot: Boot,
+    /// The node's name: the route in cookies. Two live processes never share it.
+    pub name: String,
+    /// Heartbeats, leases and waits.
+    pub timing: Timing,
+    /// How much may be held.
+    pub bounds: Bounds,
+    /// Copies that make a commit whole, the writer's own included; `None`: one on every member.
+    pub copies: Option<u32>,
+    /// When a commit counts as settled.
+    pub mode: Mode,
+    /// A deliberate bug. Anything but [`Plant::None`] is for the simulator, which must catch it.
+    pub plant: Plant,
+}
+
+/// The times of the cluster. All members must use the same.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// Between two heartbeats to a member. Default 500 ms.
+    pub heartbeat: Duration,
+    /// Silence after which a member is removed; at least four heartbeats. Default 3 s.
+    pub drop_time: Duration,
+    /// No progress of acknowledgements for so long: send again, as copies. Default 1 s.
+    pub ack_timeout: Duration,
+    /// How long a start waits for the state; `None` waits for ever. Default 60 s.
+    pub transfer_timeout: Option<Duration>,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(500),
+            drop_time: Duration::from_secs(3),
+            ack_timeout: Duration::from_secs(1),
+            transfer_timeout: Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+impl Timing {
+    /// How long after a granted heartbeat was *sent* a node may still answer: two thirds of the drop time.
+    pub fn lease(&self) -> Duration {
+        self.drop_time * 2 / 3
+    }
+
+    /// A member is granted leases only while it echoed a heartbeat younger than this: the last third of
+    /// the drop time. So whoever is removed after the drop time has had no lease for one lease before.
+    pub fn grant_window(&self) -> Duration {
+        self.drop_time / 3
+    }
+
+    /// How often [`Node::tick`](crate::Node::tick) wants to be called.
+    pub fn tick(&self) -> Duration {
+        self.heartbeat / 4
+    }
+}
+
+/// How much a node holds; over a bound the answer is a clear error.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Live sessions; bounds their creation, never the taking of copies.
+    pub max_active: u64,
+    /// Bytes of one attribute's value.
+    pub max_attribute_bytes: usize,
+    /// Bytes of one session's names and values.
+    pub max_session_bytes: usize,
+    /// Bytes of all copies; a copy over it is refused with a negative acknowledgement.
+    pub max_table_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_active: 1_000_000,
+            max_attribute_bytes: 1 << 20,
+            max_session_bytes: 4 << 20,
+            max_table_bytes: 4 << 30,
+        }
+    }
+}
+
+/// When a commit counts as settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// When every current member holds it. Ends are always so.
+    #[default]
+    Synchronous,
+    /// At once; the receipt shows the age of the oldest change that is not yet confirmed.
+    Asynchronous,
+}
+
+/// Bugs that a simulator plants to prove that its checkers see them.
+///
+/// Each leaves out one rule of PROTOCOL.md; the program never passes any but `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plant {
+    /// No bug.
+    #[default]
+    None,
+    /// The writer in a stamp is made from the node's name, so a restarted node reissues stamps.
+    WriterIsName,
+    /// The stamp is taken when a request opens the session, not under the lock at commit.
+    StampAtSet,
+    /// The counter comes from the live fields, forgetting removed ones.
+    CounterFromLiveFields,
+    /// An end is a write like any other: a later stamp brings the session back.
+    EndComparedByStamp,
+    /// A delta for an unknown session makes a copy of what came and acknowledges it.
+    AckIncomplete,
+    /// A state transfer carries neither the ends nor the birth marks.
+    TransferWithoutEnds,
+    /// Commits do not wait for a joining member, nor owe it what was staged before.
+    JoinerNotAwaited,
+    /// After a member died the others do not compare what they hold.
+    DebtForgotten,
+    /// A node answers without a lease.
+    NoLease,
+    /// Invalidate answers before the others know.
+    EndAsynchronous,
+}

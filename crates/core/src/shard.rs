@@ -1,0 +1,343 @@
+//! One slice of the sessions: the unit of locking. All replication of these sessions happens here.
+//!
+//! A shard knows which members must have its sessions and nothing of how they became members: leases,
+//! joins and removals are the roster's. Follow a change from `commit.rs` (staged for every lane) through
+//! `flow.rs` (sent, acknowledged, sent again) to `receive.rs` (applied on the other side). `compare.rs`
+//! finds what two members hold differently, `ask.rs` finds a session that is not here, `expire.rs` ends
+//! those that nobody uses.
+
+mod ask;
+mod commit;
+mod compare;
+mod expire;
+mod flow;
+mod lane;
+mod receive;
+mod request;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::marks::BirthMarks;
+use crate::table::Table;
+use crate::tombstone::{Tombstone, event_id};
+use crate::{Boot, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
+
+use ask::Asking;
+pub(crate) use compare::News;
+use compare::Round;
+use lane::Lane;
+
+/// Shards in every node of this protocol version: a listing of one shard must mean the same everywhere.
+pub(crate) const SHARDS: usize = 16;
+
+/// Ends remembered in one shard; beyond it the oldest are forgotten and birth marks have to serve.
+const TOMBSTONES_MAX: usize = 1 << 16;
+
+/// What a shard did, beside its effects.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) asks: u64,
+    pub(crate) negative_acks: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) late_writes: u64,
+    pub(crate) restarts: u64,
+    pub(crate) copies_refused: u64,
+    pub(crate) expired: u64,
+    pub(crate) created: u64,
+    pub(crate) invalidated: u64,
+}
+
+/// A commit or an end that some members have not confirmed.
+#[derive(Debug)]
+struct Pending {
+    key: SessionKey,
+    waiting: Vec<Boot>,
+    receipt: Receipt,
+}
+
+/// The sessions of one shard and their replication.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    number: u8,
+    settings: Arc<Settings>,
+    /// The writer in this node's stamps: its boot, unless a planted bug says otherwise.
+    writer: Boot,
+    table: Table,
+    tombstones: BTreeMap<SessionKey, Tombstone>,
+    marks: BirthMarks,
+    births: u64,
+    lanes: BTreeMap<Boot, Lane>,
+    last_epoch: u32,
+    pending: BTreeMap<Ticket, Pending>,
+    /// The newest unsettled commit of a session.
+    unsettled: BTreeMap<SessionKey, Ticket>,
+    tickets: u64,
+    asks: BTreeMap<SessionKey, Asking>,
+    rounds: BTreeMap<Boot, Round>,
+    round_number: u32,
+    /// Members that may end idle sessions, this node included if it may.
+    expirers: Vec<Boot>,
+    /// Uses that a member told nobody died with it: until this passed, idle sessions get more time.
+    lost_member_at: Option<Instant>,
+    scan: u32,
+    /// Copies that a commit wants, the writer's own included.
+    wanted: u32,
+    /// Tops as sessions were opened, for [`Plant::StampAtSet`] only.
+    opened_tops: BTreeMap<SessionKey, u64>,
+    /// Sessions that another member has and for which there was no room, until their asker looked.
+    refused: BTreeSet<SessionKey>,
+    /// Comparisons that ended since the node looked.
+    pub(crate) news: Vec<News>,
+    /// Others may join from this node.
+    pub(crate) donates: bool,
+    pub(crate) tally: Tally,
+}
+
+impl Shard {
+    pub(crate) fn new(number: u8, settings: Arc<Settings>) -> Self {
+        let writer = match settings.plant {
+            Plant::WriterIsName => {
+                let hash = blake3::hash(settings.name.as_bytes());
+                Boot(u32::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1], hash.as_bytes()[2], 0]))
+            }
+            _ => settings.boot,
+        };
+        Self {
+            number,
+            writer,
+            table: Table::default(),
+            tombstones: BTreeMap::new(),
+            marks: BirthMarks::default(),
+            births: 0,
+            lanes: BTreeMap::new(),
+            last_epoch: 0,
+            pending: BTreeMap::new(),
+            unsettled: BTreeMap::new(),
+            tickets: 0,
+            asks: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            round_number: 0,
+            expirers: Vec::new(),
+            lost_member_at: None,
+            scan: 0,
+            wanted: settings.copies.unwrap_or(1),
+            opened_tops: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            news: Vec::new(),
+            donates: false,
+            tally: Tally::default(),
+            settings,
+        }
+    }
+
+    // ---- members ----
+
+    /// From now on this member must have every session. What is staged is owed to it.
+    pub(crate) fn add_member(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
+        if self.lanes.contains_key(&boot) {
+            return;
+        }
+        self.last_epoch += 1;
+        let mut lane = Lane::new(self.last_epoch, now);
+        lane.awaited = self.settings.plant != Plant::JoinerNotAwaited;
+        if lane.awaited {
+            for key in self.lanes.values().flat_map(Lane::unconfirmed) {
+                lane.owe(key, []);
+            }
+        }
+        self.lanes.insert(boot, lane);
+        for asking in self.asks.values_mut() {
+            asking.also(boot);
+        }
+        self.pump(boot, now, fx);
+    }
+
+    /// This member is ready: a planted bug may have left it out until now.
+    pub(crate) fn member_ready(&mut self, boot: Boot) {
+        if let Some(lane) = self.lanes.get_mut(&boot) {
+            lane.awaited = true;
+        }
+    }
+
+    /// This member is out: nobody waits for it any more.
+    pub(crate) fn remove_member(&mut self, boot: Boot, clean: bool, now: Instant, fx: &mut Vec<Effect>) {
+        let Some(lane) = self.lanes.remove(&boot) else { return };
+        self.last_epoch = self.last_epoch.max(lane.epoch());
+        self.rounds.remove(&boot);
+        if !clean {
+            self.lost_member_at = Some(now);
+        }
+        let tickets: Vec<Ticket> = self.pending.keys().copied().collect();
+        for ticket in tickets {
+            self.no_longer_awaits(ticket, boot, fx);
+        }
+        self.asks_without(boot, now, fx);
+    }
+
+    /// Every member is out of this node's view, because it is out of theirs.
+    pub(crate) fn remove_all(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let boots: Vec<Boot> = self.lanes.keys().copied().collect();
+        for boot in boots {
+            self.remove_member(boot, false, now, fx);
+        }
+    }
+
+    pub(crate) fn set_linked(&mut self, boot: Boot, linked: bool, now: Instant, fx: &mut Vec<Effect>) {
+        let Some(lane) = self.lanes.get_mut(&boot) else { return };
+        // What the old link carried may be lost.
+        lane.restart();
+        lane.linked = linked;
+        self.pump(boot, now, fx);
+    }
+
+    pub(crate) fn set_expirers(&mut self, expirers: &[Boot]) {
+        self.expirers = expirers.to_vec();
+    }
+
+    /// Copies that a commit wants from now on.
+    pub(crate) fn set_wanted(&mut self, wanted: u32) {
+        self.wanted = self.settings.copies.unwrap_or(wanted);
+    }
+
+    // ---- looking ----
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Copies of one session that are known to be complete, this node's included.
+    pub(crate) fn copies(&self, key: SessionKey) -> u32 {
+        let held = self.lanes.values().filter(|lane| !lane.owes(key)).count();
+        1 + u32::try_from(held).unwrap_or(u32::MAX)
+    }
+
+    /// Sessions with fewer copies than wanted.
+    pub(crate) fn at_risk(&self) -> u64 {
+        let sessions = self.table.len() as u64;
+        if (self.lanes.len() as u64) + 1 < u64::from(self.wanted) {
+            return sessions;
+        }
+        let walking = self.lanes.values().any(|lane| lane.walk.is_some());
+        let owed = self.lanes.values().map(|lane| lane.owed_count() as u64).max().unwrap_or(0);
+        if walking { sessions } else { owed.min(sessions) }
+    }
+
+    /// Copies owed to a member and frames on the way to it; `everything` counts all sessions.
+    pub(crate) fn debt(&self, boot: Boot) -> (u64, u64) {
+        let Some(lane) = self.lanes.get(&boot) else { return (0, 0) };
+        let owed = if lane.walk.is_some() { self.table.len() } else { lane.owed_count() };
+        (owed as u64, lane.in_flight.len() as u64)
+    }
+
+    /// How long each member has acknowledged nothing although something is on the way to it.
+    pub(crate) fn stalls(&self, now: Instant) -> impl Iterator<Item = (Boot, Duration)> {
+        self.lanes.iter().map(move |(boot, lane)| (*boot, lane.stalled_for(now)))
+    }
+
+    /// The age of the oldest change that some member has not confirmed.
+    fn unconfirmed_for(&self, now: Instant) -> Duration {
+        let oldest = self.lanes.values().filter_map(Lane::oldest).min();
+        oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
+    }
+
+    // ---- settling ----
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets << 8 | u64::from(self.number))
+    }
+
+    fn confirm(&mut self, ticket: Ticket, by: Boot, fx: &mut Vec<Effect>) {
+        if let Some(pending) = self.pending.get_mut(&ticket)
+            && pending.waiting.contains(&by)
+        {
+            pending.receipt.copies += 1;
+            self.no_longer_awaits(ticket, by, fx);
+        }
+    }
+
+    fn no_longer_awaits(&mut self, ticket: Ticket, boot: Boot, fx: &mut Vec<Effect>) {
+        let Some(pending) = self.pending.get_mut(&ticket) else { return };
+        pending.waiting.retain(|waiting| *waiting != boot);
+        if pending.waiting.is_empty() {
+            self.settle(ticket, fx);
+        }
+    }
+
+    fn settle(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+        let Some(pending) = self.pending.remove(&ticket) else { return };
+        if self.unsettled.get(&pending.key) == Some(&ticket) {
+            self.unsettled.remove(&pending.key);
+        }
+        let receipt = Receipt { wanted: self.wanted, ..pending.receipt };
+        fx.push(Effect::Settled { ticket, receipt });
+    }
+
+    /// The session ended while its commits were on the way: their changes are dropped.
+    fn settle_as_ended(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
+        let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.receipt.ended);
+        let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
+        for ticket in tickets {
+            if let Some(pending) = self.pending.get_mut(&ticket) {
+                pending.receipt.ended = true;
+            }
+            self.settle(ticket, fx);
+        }
+    }
+
+    // ---- content ----
+
+    /// The stamp of a commit that happens now.
+    fn stamp(&self, key: SessionKey) -> Option<Stamp> {
+        let session = self.table.get(key)?;
+        let top = match self.settings.plant {
+            Plant::StampAtSet => *self.opened_tops.get(&key).unwrap_or(&session.top),
+            Plant::CounterFromLiveFields => {
+                let live = session.fields.all().filter(|field| field.value.is_some());
+                live.map(|field| field.stamp.counter).max().unwrap_or(0)
+            }
+            _ => session.top,
+        };
+        Some(Stamp::new(top + 1, self.writer))
+    }
+
+    /// Remembers an end and drops the copy; returns false if nothing changed.
+    fn bury(&mut self, key: SessionKey, end: Tombstone, remote: bool, fx: &mut Vec<Effect>) -> bool {
+        let known = self.tombstones.get(&key).copied();
+        let held = self.table.remove(key);
+        self.marks.saw(end.birth);
+        let end = known.map_or(end, |known| known.merge(end));
+        self.tombstones.insert(key, end);
+        self.forget_oldest_end();
+        if let Some(session) = &held {
+            self.marks.saw(session.birth);
+            fx.push(Effect::Event(Event::Ended {
+                key,
+                app: session.app,
+                reason: end.reason,
+                event_id: event_id(key),
+                remote,
+            }));
+        }
+        held.is_some() || known.is_none()
+    }
+
+    fn forget_oldest_end(&mut self) {
+        if self.tombstones.len() <= TOMBSTONES_MAX {
+            return;
+        }
+        let oldest = self.tombstones.iter().min_by_key(|(_, end)| end.since).map(|(key, _)| *key);
+        if let Some(key) = oldest {
+            self.tombstones.remove(&key);
+        }
+    }
+}
+
+/// A frame for one member.
+fn send(fx: &mut Vec<Effect>, to: Boot, frame: Bytes) {
+    fx.push(Effect::Send { to, frame });
+}

@@ -1,0 +1,154 @@
+//! Asking every member for a session that is not here, or that is about to expire.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::shard::{Shard, send};
+use crate::wire::{self, Answer, Ask, Verdict};
+use crate::{AskId, Boot, Effect, EndReason, Instant, SessionKey};
+
+/// Refused copies that are remembered for their askers.
+const REFUSED_MAX: usize = 1024;
+
+/// A question on its way to every member. One "ended" beats all content.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    id: u64,
+    askers: Vec<AskId>,
+    waiting: BTreeSet<Boot>,
+    /// The asker would end the session; idle members need not send it.
+    expiry: bool,
+    asked_at: Instant,
+}
+
+impl Asking {
+    /// One more member has to answer. It gets the question with the next repetition.
+    pub(super) fn also(&mut self, boot: Boot) {
+        self.waiting.insert(boot);
+    }
+}
+
+impl Shard {
+    /// Begins a question, or joins the one that is under way.
+    pub(super) fn ask(&mut self, key: SessionKey, expiry: bool, now: Instant, fx: &mut Vec<Effect>) -> AskId {
+        let ask = AskId(self.next_ticket().0);
+        if let Some(asking) = self.asks.get_mut(&key)
+            && asking.expiry == expiry
+        {
+            asking.askers.push(ask);
+            return ask;
+        }
+        self.begin(key, expiry, vec![ask], now, fx);
+        ask
+    }
+
+    /// Asks whether a session that is idle here is in use elsewhere; ends it if not.
+    pub(super) fn ask_expiry(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) {
+        if !self.asks.contains_key(&key) {
+            self.begin(key, true, Vec::new(), now, fx);
+        }
+    }
+
+    fn begin(
+        &mut self,
+        key: SessionKey,
+        expiry: bool,
+        askers: Vec<AskId>,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) {
+        let id = self.next_ticket().0;
+        let earlier = self.asks.remove(&key).map(|asking| asking.askers).unwrap_or_default();
+        let askers = earlier.into_iter().chain(askers).collect();
+        let waiting = self.lanes.keys().copied().collect();
+        self.asks.insert(key, Asking { id, askers, waiting, expiry, asked_at: now });
+        self.tally.asks += 1;
+        self.repeat(key, fx);
+        self.finish_if_answered(key, now, fx);
+    }
+
+    fn repeat(&self, key: SessionKey, fx: &mut Vec<Effect>) {
+        let Some(asking) = self.asks.get(&key) else { return };
+        let frame = wire::encode(&Ask { ask: asking.id, key: key.0, expiry: asking.expiry });
+        for boot in &asking.waiting {
+            send(fx, *boot, frame.clone());
+        }
+    }
+
+    /// Another member asks.
+    pub(crate) fn on_ask(&mut self, from: Boot, ask: &Ask, now: Instant, fx: &mut Vec<Effect>) {
+        if !self.lanes.contains_key(&from) {
+            return;
+        }
+        let key = SessionKey(ask.key);
+        let end = self.tombstones.get(&key).map(|end| end.to_wire(key));
+        let session = self.table.get(key).filter(|session| !ask.expiry || !self.is_due(session, now));
+        let copy = session.map(|session| session.snapshot(now));
+        send(fx, from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy }));
+    }
+
+    /// A member answered.
+    pub(crate) fn on_answer(
+        &mut self,
+        from: Boot,
+        answer: &Answer<'_>,
+        frame: &Bytes,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) {
+        let key = SessionKey(answer.key);
+        let expected = self.asks.get_mut(&key).filter(|asking| asking.id == answer.ask);
+        let Some(asking) = expected else { return };
+        if !asking.waiting.remove(&from) {
+            return;
+        }
+        // An expiry that a later use overruled is merged like any other: the copy outlives it.
+        if let Some(end) = &answer.end {
+            let _in_use = self.on_end(end, now, fx);
+        }
+        if let Some(copy) = &answer.copy
+            && self.on_snapshot(from, copy, frame, now, fx) == Err(Verdict::Full)
+            && self.refused.len() < REFUSED_MAX
+        {
+            self.refused.insert(key);
+        }
+        self.finish_if_answered(key, now, fx);
+    }
+
+    /// A member that is out need not answer.
+    pub(super) fn asks_without(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
+        let keys: Vec<SessionKey> = self.asks.keys().copied().collect();
+        for key in keys {
+            if let Some(asking) = self.asks.get_mut(&key) {
+                asking.waiting.remove(&boot);
+            }
+            self.finish_if_answered(key, now, fx);
+        }
+    }
+
+    /// Repeats questions that are not answered; frames may be lost.
+    pub(super) fn repeat_asks(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let timeout = self.settings.timing.ack_timeout;
+        let late = self.asks.iter().filter(|(_, asking)| now.since(asking.asked_at) >= timeout);
+        let late: Vec<SessionKey> = late.map(|(key, _)| *key).collect();
+        for key in late {
+            if let Some(asking) = self.asks.get_mut(&key) {
+                asking.asked_at = now;
+            }
+            self.repeat(key, fx);
+        }
+    }
+
+    fn finish_if_answered(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) {
+        if self.asks.get(&key).is_none_or(|asking| !asking.waiting.is_empty()) {
+            return;
+        }
+        let Some(asking) = self.asks.remove(&key) else { return };
+        let due = self.table.get(key).is_some_and(|session| self.is_due(session, now));
+        if asking.expiry && due {
+            self.end(key, EndReason::Expired, now, fx);
+        }
+        fx.extend(asking.askers.into_iter().map(|ask| Effect::Answered { ask }));
+    }
+}

@@ -1,0 +1,204 @@
+//! Committing changes and ending sessions on the node that does it.
+
+use crate::changes::Changes;
+use crate::marks::Birth;
+use crate::session::Session;
+use crate::shard::{Pending, Shard, send};
+use crate::tombstone::Tombstone;
+use crate::wire::{Delta, Draft, FieldChange};
+use crate::{
+    Boot, Effect, EndReason, Event, Fields, Instant, Mode, Plant, Receipt, Refusal, SessionKey, Stamp, Ticket,
+};
+use std::time::Duration;
+
+impl Shard {
+    /// Stamps and applies the changes in one section, and stages them for every member.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; then nothing was applied.
+    pub(crate) fn commit(
+        &mut self,
+        key: SessionKey,
+        changes: &Changes,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Result<Ticket, Refusal> {
+        self.check(key, changes)?;
+        if changes.create.is_some() {
+            self.create(key, changes, now, fx);
+        }
+        let stamp = self.stamp(key).ok_or(Refusal::Ended)?;
+        self.apply_own(key, changes, stamp, now);
+        let synchronous = changes.synchronous || self.settings.mode == Mode::Synchronous;
+        let draft = if changes.creates() { None } else { self.delta(key, changes, stamp) };
+        Ok(self.stage(key, draft, synchronous, now, fx))
+    }
+
+    /// Ends a session, known or not. Always synchronous, in every mode.
+    pub(crate) fn end(
+        &mut self,
+        key: SessionKey,
+        reason: EndReason,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Ticket {
+        let end = match self.table.get(key) {
+            Some(session) => Tombstone::of(session, reason, now),
+            None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
+        };
+        self.bury(key, end, false, fx);
+        match reason {
+            EndReason::Invalidated => self.tally.invalidated += 1,
+            EndReason::Expired => self.tally.expired += 1,
+        }
+        self.settle_as_ended(key, fx);
+        let draft = self.tombstones.get(&key).map(|end| Draft::end(&end.to_wire(key)));
+        let synchronous = self.settings.plant != Plant::EndAsynchronous;
+        self.stage(key, draft, synchronous, now, fx)
+    }
+
+    fn check(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
+        let bounds = &self.settings.bounds;
+        let exists = self.table.contains(key);
+        if changes.creates() == exists || self.tombstones.contains_key(&key) {
+            return Err(Refusal::Ended);
+        }
+        if changes.creates() && self.is_full(changes.weight()) {
+            return Err(Refusal::Full);
+        }
+        for (name, value) in changes.writes() {
+            let bytes = value.map_or(0, |value| value.bytes.len());
+            if bytes > bounds.max_attribute_bytes {
+                let name = name.as_str().to_owned();
+                return Err(Refusal::AttributeTooLarge { name, bytes, max: bounds.max_attribute_bytes });
+            }
+        }
+        let bytes = self.weight_with(key, changes);
+        if bytes > bounds.max_session_bytes {
+            return Err(Refusal::SessionTooLarge { bytes, max: bounds.max_session_bytes });
+        }
+        Ok(())
+    }
+
+    /// What the session would weigh. Walks the fields only when the quick upper bound is too much.
+    fn weight_with(&self, key: SessionKey, changes: &Changes) -> usize {
+        let Some(session) = self.table.get(key) else { return changes.weight() };
+        let replaced: usize = changes
+            .writes()
+            .filter_map(|(name, _)| session.fields.field(name.as_str()))
+            .map(|field| field.weight())
+            .sum();
+        session.fields.weight() + changes.weight() - replaced
+    }
+
+    /// Whether one more session of this weight would exceed this shard's share of the table's bytes.
+    pub(super) fn is_full(&self, weight: usize) -> bool {
+        let share = self.settings.bounds.max_table_bytes / super::SHARDS;
+        self.table.bytes() + weight + size_of::<Session>() > share
+    }
+
+    fn create(&mut self, key: SessionKey, changes: &Changes, now: Instant, fx: &mut Vec<Effect>) {
+        self.births += 1;
+        let birth = Birth { boot: self.settings.boot, number: self.births };
+        let app = changes.create.unwrap_or_default();
+        self.table.insert(Session {
+            key,
+            app,
+            birth,
+            top: 0,
+            touch: 1,
+            open: 0,
+            used_at: now,
+            told_at: now,
+            born_at: now,
+            max_inactive: Duration::MAX,
+            max_age: None,
+            fields: Fields::default(),
+        });
+        self.marks.saw(birth);
+        self.tally.created += 1;
+        fx.push(Effect::Event(Event::Created { key, app, remote: false }));
+    }
+
+    fn apply_own(&mut self, key: SessionKey, changes: &Changes, stamp: Stamp, now: Instant) {
+        self.table.update(key, |session| {
+            for (name, value) in changes.writes() {
+                session.fields.merge(name.as_str(), stamp, value);
+            }
+            session.top = session.top.max(stamp.counter);
+            session.use_now(session.touch, now);
+            session.told_at = now;
+            session.refresh_times();
+        });
+    }
+
+    fn delta(&self, key: SessionKey, changes: &Changes, stamp: Stamp) -> Option<Draft> {
+        let touch = self.table.get(key)?.touch;
+        let fields = changes.writes().map(|(name, value)| FieldChange {
+            name: name.as_str(),
+            codec: value.map_or(0, |value| value.codec.0),
+            value: value.map(|value| value.bytes.as_ref()),
+        });
+        let fields = fields.collect();
+        let delta = Delta { key: key.0, counter: stamp.counter, writer: stamp.boot.0, touch, fields };
+        Some(Draft::delta(&delta, changes.weight()))
+    }
+
+    /// Sends a change to every member, or notes that the member is owed the session. Without a draft every
+    /// member gets a copy.
+    fn stage(
+        &mut self,
+        key: SessionKey,
+        draft: Option<Draft>,
+        synchronous: bool,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Ticket {
+        let ticket = self.next_ticket();
+        let boots: Vec<Boot> = self.lanes.keys().copied().collect();
+        let mut waiting = Vec::new();
+        for boot in boots {
+            let awaited = synchronous && self.lanes.get(&boot).is_some_and(|lane| lane.awaited);
+            if awaited {
+                waiting.push(boot);
+            }
+            self.stage_for(boot, key, draft.as_ref(), awaited.then_some(ticket), now, fx);
+        }
+        let receipt = Receipt { copies: 1, wanted: self.wanted, ..Receipt::default() };
+        if waiting.is_empty() {
+            let unconfirmed = (!synchronous && !self.lanes.is_empty()).then(|| self.unconfirmed_for(now));
+            fx.push(Effect::Settled { ticket, receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt } });
+        } else {
+            self.pending.insert(ticket, Pending { key, waiting, receipt });
+            self.unsettled.insert(key, ticket);
+        }
+        ticket
+    }
+
+    fn stage_for(
+        &mut self,
+        boot: Boot,
+        key: SessionKey,
+        draft: Option<&Draft>,
+        ticket: Option<Ticket>,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(&boot) else { return };
+        if !lane.has_room() {
+            lane.owe(key, ticket);
+            return;
+        }
+        let is_end = self.tombstones.contains_key(&key);
+        let Some(draft) = draft.filter(|_| is_end || !lane.owes(key)) else {
+            let mut waiters = lane.take_owed(key);
+            waiters.extend(ticket);
+            self.send_copy(boot, key, waiters, now, fx);
+            return;
+        };
+        let mut waiters = lane.take_owed(key);
+        waiters.extend(ticket);
+        let place = lane.place(self.number, key, draft.len(), waiters, now);
+        send(fx, boot, draft.at(place));
+    }
+}

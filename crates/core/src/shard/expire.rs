@@ -1,0 +1,72 @@
+//! Ending sessions that nobody uses, and forgetting ends that nothing can undo any more.
+
+use std::time::Duration;
+
+use crate::session::Session;
+use crate::shard::Shard;
+use crate::{Boot, Effect, Instant, SessionKey};
+
+/// Every session is looked at once in this time.
+const SCAN_PERIOD: Duration = Duration::from_secs(2);
+
+/// Uses are told at least every eighth of the idle time: so much may have died with a member.
+const UNTOLD_SHARE: u32 = 8;
+
+impl Shard {
+    /// What has to be done without any input: retries and expiry.
+    pub(crate) fn tick(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        self.resend_late(now, fx);
+        self.repeat_asks(now, fx);
+        self.retry_rounds(now, fx);
+        self.scan(now, fx);
+    }
+
+    /// Idle for its time, or as old as it may get, by this node's clock.
+    pub(super) fn is_due(&self, session: &Session, now: Instant) -> bool {
+        let untold = self.lost_member_at.is_some_and(|lost| session.used_at <= lost);
+        let grace = if untold { session.max_inactive / UNTOLD_SHARE } else { Duration::ZERO };
+        session.idle(now) >= session.max_inactive.saturating_add(grace) || session.is_aged(now)
+    }
+
+    /// Looks at the next stretch of the table; the whole of it within [`SCAN_PERIOD`].
+    fn scan(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let slots = self.table.slots();
+        let ticks = SCAN_PERIOD.as_millis() / self.settings.timing.tick().as_millis().max(1);
+        let stretch = slots / u32::try_from(ticks).unwrap_or(1).max(1) + 1;
+        let end = self.scan.saturating_add(stretch).min(slots);
+        let due: Vec<SessionKey> = (self.scan..end)
+            .filter_map(|slot| self.table.slot(slot))
+            .filter(|session| self.is_due(session, now) && self.ends_here(session.key))
+            .map(|session| session.key)
+            .collect();
+        for key in due {
+            self.ask_expiry(key, now, fx);
+        }
+        self.scan = end;
+        if end >= slots {
+            self.scan = 0;
+            self.forget_ends(now);
+        }
+    }
+
+    /// The first by rendezvous among those who may (Thaler and Ravishankar, 1998).
+    fn ends_here(&self, key: SessionKey) -> bool {
+        self.expirers.iter().max_by_key(|boot| weight(**boot, key)) == Some(&self.settings.boot)
+    }
+
+    /// Ends that were remembered long enough and that every member acknowledged.
+    fn forget_ends(&mut self, now: Instant) {
+        let Self { tombstones, lanes, settings, .. } = self;
+        let least = settings.timing.drop_time * 4;
+        tombstones.retain(|key, end| {
+            now.since(end.since) < end.keep.max(least)
+                || lanes.values().any(|lane| lane.owes(*key) || lane.unconfirmed().any(|other| other == *key))
+        });
+    }
+}
+
+fn weight(boot: Boot, key: SessionKey) -> u64 {
+    let mixed = (key.as_u128() as u64) ^ (u64::from(boot.0) << 17) ^ u64::from(boot.0);
+    let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+    mixed ^ (mixed >> 29)
+}

@@ -1,0 +1,167 @@
+//! Sending to one member: in order, acknowledged, and sent again as copies when in doubt.
+
+use crate::shard::lane::{InFlight, Walk};
+use crate::shard::{Shard, send};
+use crate::wire::{AckLine, Draft, Verdict};
+use crate::{Boot, Effect, Event, Instant, Plant, SessionKey, Ticket};
+
+/// Slots and ends that one call walks over at most, so that the lock is never held for long.
+const WALK_STEPS: usize = 256;
+
+impl Shard {
+    /// Processes what `from` says it processed.
+    pub(crate) fn on_ack(&mut self, from: Boot, line: &AckLine, now: Instant, fx: &mut Vec<Effect>) {
+        let Some(lane) = self.lanes.get_mut(&from) else { return };
+        let Some(taken) = lane.acknowledged(line, now) else { return };
+        for (frame, verdict) in taken {
+            match verdict {
+                None => frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx)),
+                Some(verdict) => self.on_refusal(from, frame, verdict, fx),
+            }
+        }
+        self.pump(from, now, fx);
+    }
+
+    fn on_refusal(&mut self, from: Boot, frame: InFlight, verdict: Verdict, fx: &mut Vec<Effect>) {
+        self.tally.negative_acks += 1;
+        match verdict {
+            Verdict::NeedSnapshot => {
+                if let Some(lane) = self.lanes.get_mut(&from) {
+                    lane.owe(frame.key, frame.waiters);
+                }
+            }
+            // The end is on its way to here; what was committed meanwhile is dropped.
+            Verdict::Ended => {
+                self.tally.late_writes += 1;
+                frame.waiters.iter().for_each(|ticket| self.end_overtook(*ticket, from, fx));
+            }
+            Verdict::Full => {
+                self.tally.copies_refused += 1;
+                fx.push(Effect::Event(Event::CopyRefused { key: frame.key, by: from }));
+                frame.waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, from, fx));
+            }
+            // The expiry is undone by the copy that follows.
+            Verdict::InUse => frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx)),
+        }
+    }
+
+    fn end_overtook(&mut self, ticket: Ticket, from: Boot, fx: &mut Vec<Effect>) {
+        if let Some(pending) = self.pending.get_mut(&ticket) {
+            pending.receipt.ended = true;
+        }
+        self.no_longer_awaits(ticket, from, fx);
+    }
+
+    /// The member misses something: begin a new epoch with copies.
+    pub(crate) fn on_gap(&mut self, from: Boot, epoch: u32, now: Instant, fx: &mut Vec<Effect>) {
+        let Some(lane) = self.lanes.get_mut(&from) else { return };
+        if lane.epoch() == epoch {
+            lane.restart();
+            self.tally.restarts += 1;
+            self.pump(from, now, fx);
+        }
+    }
+
+    /// Sends again what nobody acknowledged for the ack timeout.
+    pub(crate) fn resend_late(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let timeout = self.settings.timing.ack_timeout;
+        let late = self.lanes.iter().filter(|(_, lane)| lane.linked && lane.retry_due(timeout, now));
+        let late: Vec<Boot> = late.map(|(boot, _)| *boot).collect();
+        for boot in late {
+            if let Some(lane) = self.lanes.get_mut(&boot) {
+                lane.retry(now);
+                self.tally.restarts += 1;
+            }
+            self.pump(boot, now, fx);
+        }
+    }
+
+    /// Sends what is owed to `to`, as far as its window allows, and reports a paid round.
+    pub(super) fn pump(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) {
+        while let Some(lane) = self.lanes.get_mut(&to)
+            && lane.has_window()
+        {
+            if let Some(key) = lane.next_owed() {
+                let waiters = lane.take_owed(key);
+                self.send_copy(to, key, waiters, now, fx);
+            } else if !self.walk_on(to, now, fx) {
+                break;
+            }
+        }
+        self.report_paid(to, fx);
+    }
+
+    /// Sends the session as it is now, or its end; if neither is here, nobody has to have it.
+    pub(super) fn send_copy(
+        &mut self,
+        to: Boot,
+        key: SessionKey,
+        waiters: Vec<Ticket>,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) {
+        let draft = if let Some(session) = self.table.get(key) {
+            Draft::snapshot(&session.snapshot(now), session.fields.weight())
+        } else if let Some(end) = self.tombstones.get(&key) {
+            Draft::end(&end.to_wire(key))
+        } else {
+            waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, to, fx));
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(&to) else { return };
+        let place = lane.place(self.number, key, draft.len(), waiters, now);
+        send(fx, to, draft.finally_at(place));
+    }
+
+    /// One stretch of the walk over everything; false when there is none or it is over.
+    fn walk_on(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) -> bool {
+        let Some(walk) = self.lanes.get(&to).and_then(|lane| lane.walk) else { return false };
+        let next = match walk {
+            Walk::Sessions(from) => self.walk_sessions(to, from, now, fx),
+            Walk::Ends(after) => self.walk_ends(to, after, now, fx),
+        };
+        if let Some(lane) = self.lanes.get_mut(&to) {
+            lane.walk = next;
+        }
+        next.is_some()
+    }
+
+    fn walk_sessions(&mut self, to: Boot, from: u32, now: Instant, fx: &mut Vec<Effect>) -> Option<Walk> {
+        let end = self.table.slots();
+        for slot in (from..end).take(WALK_STEPS) {
+            if self.lanes.get(&to).is_some_and(|lane| !lane.has_window()) {
+                return Some(Walk::Sessions(slot));
+            }
+            if let Some(key) = self.table.slot(slot).map(|session| session.key) {
+                self.send_copy(to, key, Vec::new(), now, fx);
+            }
+        }
+        let next = from.saturating_add(WALK_STEPS as u32);
+        if next < end {
+            return Some(Walk::Sessions(next));
+        }
+        (self.settings.plant != Plant::TransferWithoutEnds).then_some(Walk::Ends(None))
+    }
+
+    fn walk_ends(
+        &mut self,
+        to: Boot,
+        after: Option<SessionKey>,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Option<Walk> {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let ends = self.tombstones.range((from, std::ops::Bound::Unbounded));
+        let keys: Vec<SessionKey> = ends.take(WALK_STEPS).map(|(key, _)| *key).collect();
+        let last = keys.last().copied();
+        for key in keys {
+            self.send_copy(to, key, Vec::new(), now, fx);
+        }
+        last.map(|last| Walk::Ends(Some(last)))
+    }
+
+    /// One cumulative line for everything that came from `from` since the last one.
+    pub(crate) fn take_ack(&mut self, from: Boot) -> Option<AckLine> {
+        self.lanes.get_mut(&from)?.arrivals.take_line(self.number)
+    }
+}

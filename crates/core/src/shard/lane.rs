@@ -1,0 +1,300 @@
+//! What goes from one shard to one member, and what came from it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::marks::Birth;
+use crate::shard::compare::Answering;
+use crate::wire::{AckLine, Exception, Place, Verdict};
+use crate::{Boot, Instant, SessionKey, Ticket};
+
+/// Bytes of owed copies that may be on the way to one member from one shard before it acknowledges some.
+pub(super) const WINDOW_BYTES: usize = 128 * 1024;
+
+/// Bytes on the way to one member from one shard above which changes are no longer sent one by one.
+const STAGED_MAX_BYTES: usize = 4 << 20;
+
+/// Sessions owed to one member by name; beyond it the whole shard is owed.
+const OWED_MAX: usize = 4096;
+
+/// A frame that was sent and not acknowledged.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) sequence: u32,
+    pub(super) key: SessionKey,
+    pub(super) bytes: usize,
+    pub(super) sent_at: Instant,
+    /// Commits and ends that wait for it.
+    pub(super) waiters: Vec<Ticket>,
+}
+
+/// How far a walk over everything has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Walk {
+    /// The next slot of the table.
+    Sessions(u32),
+    /// The last end that was sent.
+    Ends(Option<SessionKey>),
+}
+
+/// A comparison that this member asked for, and that is answered once nothing is owed to it.
+#[derive(Debug)]
+pub(super) struct Payment {
+    pub(super) round: u32,
+    /// This node's birth marks from before it began to pay.
+    pub(super) marks: Vec<(Boot, u64)>,
+    /// Everything before this place must be acknowledged; `None` while something is still owed.
+    pub(super) due: Option<u32>,
+}
+
+/// One member, as one shard deals with it.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Frames can be sent.
+    pub(super) linked: bool,
+    /// Commits wait for this member (a planted bug leaves joiners out).
+    pub(super) awaited: bool,
+    epoch: u32,
+    next: u32,
+    pub(super) in_flight: VecDeque<InFlight>,
+    in_flight_bytes: usize,
+    progress_at: Instant,
+    retried_at: Instant,
+    /// Since when nothing was acknowledged, across retries.
+    silent_since: Option<Instant>,
+    /// Sessions whose copy or end must be sent, with those who wait for it.
+    owed: BTreeMap<SessionKey, Vec<Ticket>>,
+    pub(super) walk: Option<Walk>,
+    pub(super) payment: Option<Payment>,
+    /// A listing that it was sent.
+    pub(super) answering: Option<Answering>,
+    pub(super) arrivals: Arrivals,
+}
+
+/// The other direction: what was processed and is not yet acknowledged.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    epoch: u32,
+    next: u32,
+    acknowledged: u32,
+    exceptions: Vec<Exception>,
+    gap_told: bool,
+}
+
+/// What to do with a frame that arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It is the next one.
+    Next,
+    /// It is old, or of an abandoned epoch.
+    Old,
+    /// Something before it is missing, and the sender has to be told.
+    Gap,
+}
+
+impl Lane {
+    /// `epoch` is above every one that this process used towards the member before.
+    pub(super) fn new(epoch: u32, now: Instant) -> Self {
+        Self {
+            linked: true,
+            awaited: true,
+            epoch,
+            next: 0,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            progress_at: now,
+            retried_at: now,
+            silent_since: None,
+            owed: BTreeMap::new(),
+            walk: None,
+            payment: None,
+            answering: None,
+            arrivals: Arrivals::default(),
+        }
+    }
+
+    /// Only copies of this session may go to the member, not changes.
+    pub(super) fn owes(&self, key: SessionKey) -> bool {
+        self.walk.is_some() || self.owed.contains_key(&key)
+    }
+
+    /// Notes that the member must get a copy or the end of this session.
+    pub(super) fn owe(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
+        self.owed.entry(key).or_default().extend(waiters);
+        if self.owed.len() > OWED_MAX {
+            // Entries that somebody waits for stay: requests in progress bound them.
+            self.owed.retain(|_, waiters| !waiters.is_empty());
+            self.owe_everything();
+        }
+    }
+
+    pub(super) fn owe_everything(&mut self) {
+        self.walk = Some(Walk::Sessions(0));
+    }
+
+    pub(super) fn take_owed(&mut self, key: SessionKey) -> Vec<Ticket> {
+        self.owed.remove(&key).unwrap_or_default()
+    }
+
+    pub(super) fn next_owed(&self) -> Option<SessionKey> {
+        self.owed.keys().next().copied()
+    }
+
+    /// Sessions of which the member may lack something.
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = SessionKey> {
+        self.in_flight.iter().map(|frame| frame.key).chain(self.owed.keys().copied())
+    }
+
+    /// Changes can be sent as they are committed; otherwise their sessions are owed.
+    pub(super) fn has_room(&self) -> bool {
+        self.linked && self.in_flight_bytes < STAGED_MAX_BYTES
+    }
+
+    pub(super) fn owed_count(&self) -> usize {
+        self.owed.len()
+    }
+
+    /// Nothing is left to be sent.
+    pub(super) fn is_even(&self) -> bool {
+        self.walk.is_none() && self.owed.is_empty()
+    }
+
+    /// Owed copies may be sent now.
+    pub(super) fn has_window(&self) -> bool {
+        self.linked && self.in_flight_bytes < WINDOW_BYTES
+    }
+
+    /// Gives a frame its place and remembers it until it is acknowledged.
+    pub(super) fn place(
+        &mut self,
+        shard: u8,
+        key: SessionKey,
+        bytes: usize,
+        waiters: Vec<Ticket>,
+        now: Instant,
+    ) -> Place {
+        if self.next == u32::MAX {
+            self.restart();
+        }
+        let place = Place { shard, epoch: self.epoch, sequence: self.next };
+        self.next += 1;
+        self.in_flight_bytes += bytes;
+        self.in_flight.push_back(InFlight { sequence: place.sequence, key, bytes, sent_at: now, waiters });
+        place
+    }
+
+    /// What arrived is unknown: everything on the way is owed again, in a new epoch.
+    pub(super) fn restart(&mut self) {
+        self.epoch = self.epoch.saturating_add(1);
+        self.next = 0;
+        self.in_flight_bytes = 0;
+        if let Some(payment) = &mut self.payment {
+            payment.due = None;
+        }
+        for frame in std::mem::take(&mut self.in_flight) {
+            self.owe(frame.key, frame.waiters);
+        }
+    }
+
+    /// Takes what `line` acknowledges out of flight; `None` if the line cannot be believed.
+    pub(super) fn acknowledged(
+        &mut self,
+        line: &AckLine,
+        now: Instant,
+    ) -> Option<Vec<(InFlight, Option<Verdict>)>> {
+        let expected = self.in_flight.front().map_or(self.next, |frame| frame.sequence);
+        if line.epoch != self.epoch || line.first > expected || line.next > self.next {
+            return None;
+        }
+        let mut taken = Vec::new();
+        while self.in_flight.front().is_some_and(|frame| frame.sequence < line.next) {
+            let Some(frame) = self.in_flight.pop_front() else { break };
+            self.in_flight_bytes -= frame.bytes;
+            let verdict = line.exceptions.iter().find(|exception| exception.sequence == frame.sequence);
+            taken.push((frame, verdict.map(|exception| exception.verdict)));
+        }
+        if !taken.is_empty() {
+            self.progress_at = now;
+            self.silent_since = None;
+        }
+        Some(taken)
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// How long the member has acknowledged nothing although something is on the way.
+    pub(super) fn stalled_for(&self, now: Instant) -> Duration {
+        let oldest = self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at));
+        self.silent_since.or(oldest).map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    /// Nothing was acknowledged for the timeout, and the last retry is as long ago.
+    pub(super) fn retry_due(&self, timeout: Duration, now: Instant) -> bool {
+        let since = self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at));
+        since.is_some_and(|since| now.since(since.max(self.retried_at)) >= timeout)
+    }
+
+    /// Begins a new epoch; the time without an acknowledgement goes on.
+    pub(super) fn retry(&mut self, now: Instant) {
+        self.silent_since =
+            self.silent_since.or(self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at)));
+        self.retried_at = now;
+        self.restart();
+    }
+
+    /// When the oldest frame that is not acknowledged was sent.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.in_flight.front().map(|frame| frame.sent_at)
+    }
+
+    /// The round that can be reported as paid now.
+    pub(super) fn settle_payment(&mut self) -> Option<Payment> {
+        let even = self.is_even();
+        let payment = self.payment.as_mut()?;
+        if payment.due.is_none() && even {
+            payment.due = Some(self.next);
+        }
+        let due = payment.due?;
+        let paid = self.in_flight.front().is_none_or(|frame| frame.sequence >= due);
+        if paid { self.payment.take() } else { None }
+    }
+}
+
+impl Arrivals {
+    /// Judges a frame by its place.
+    pub(super) fn judge(&mut self, place: Place) -> Arrival {
+        if place.epoch > self.epoch {
+            *self = Self { epoch: place.epoch, ..Self::default() };
+        }
+        if place.epoch < self.epoch || place.sequence < self.next {
+            return Arrival::Old;
+        }
+        if place.sequence == self.next {
+            self.next += 1;
+            return Arrival::Next;
+        }
+        if std::mem::replace(&mut self.gap_told, true) { Arrival::Old } else { Arrival::Gap }
+    }
+
+    /// The frame that was judged last is not taken.
+    pub(super) fn except(&mut self, verdict: Verdict) {
+        self.exceptions.push(Exception { sequence: self.next - 1, verdict });
+    }
+
+    /// One line for everything processed since the last one.
+    pub(super) fn take_line(&mut self, shard: u8) -> Option<AckLine> {
+        if self.acknowledged == self.next {
+            return None;
+        }
+        let first = std::mem::replace(&mut self.acknowledged, self.next);
+        let exceptions = std::mem::take(&mut self.exceptions);
+        Some(AckLine { shard, epoch: self.epoch, first, next: self.next, exceptions })
+    }
+}
+
+/// A birth as a listing has it.
+pub(super) fn birth(boot: u32, number: u64) -> Birth {
+    Birth { boot: Boot(boot), number }
+}

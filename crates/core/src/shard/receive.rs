@@ -1,0 +1,211 @@
+//! Applying what another member sent.
+
+use bytes::Bytes;
+
+use crate::session::{Session, large_value};
+use crate::shard::lane::{Arrival, birth};
+use crate::shard::{Shard, send};
+use crate::tombstone::Tombstone;
+use crate::wire::{self, Delta, End, FieldChange, Gap, Place, Placed, Snapshot, Verdict};
+use crate::{
+    AppId, Boot, Codec, Effect, Event, FieldName, FieldRef, Fields, Instant, Merge, Plant, SessionKey, Stamp,
+    ValueRef,
+};
+
+impl Shard {
+    /// Takes a frame that has a place, if it is the next one of its sender.
+    pub(crate) fn on_placed(
+        &mut self,
+        from: Boot,
+        place: Place,
+        body: Placed<'_>,
+        frame: &Bytes,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(&from) else { return };
+        match lane.arrivals.judge(place) {
+            Arrival::Old => return,
+            Arrival::Gap => {
+                send(fx, from, wire::encode(&Gap { shard: place.shard, epoch: place.epoch }));
+                return;
+            }
+            Arrival::Next => {}
+        }
+        let taken = match body {
+            Placed::Delta(delta) => self.on_delta(from, &delta, frame, now, fx),
+            Placed::Snapshot(snapshot) => self.on_snapshot(from, &snapshot, frame, now, fx),
+            Placed::End(end) => self.on_end(&end, now, fx),
+        };
+        if let Err(verdict) = taken
+            && let Some(lane) = self.lanes.get_mut(&from)
+        {
+            lane.arrivals.except(verdict);
+        }
+        self.note_progress(from, now);
+    }
+
+    fn on_delta(
+        &mut self,
+        from: Boot,
+        delta: &Delta<'_>,
+        frame: &Bytes,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), Verdict> {
+        let key = SessionKey(delta.key);
+        if self.tombstones.contains_key(&key) {
+            self.tally.late_writes += 1;
+            return Err(self.answer_with_end(from, key));
+        }
+        if self.settings.plant == Plant::AckIncomplete && !self.table.contains(key) {
+            self.table.insert(incomplete(key, now));
+        }
+        let stamp = delta.stamp();
+        let Some(session) = self.table.get(key) else { return Err(Verdict::NeedSnapshot) };
+        let names_are_valid = delta.fields.iter().all(|field| FieldName::received(field.name).is_ok());
+        if stamp.counter > session.top.saturating_add(Stamp::MAX_LEAP) || !names_are_valid {
+            return Err(Verdict::NeedSnapshot);
+        }
+        let conflicts = self.table.update(key, |session| {
+            let conflicts =
+                delta.fields.iter().filter(|field| merge_change(session, field, stamp, frame)).count();
+            session.top = session.top.max(stamp.counter);
+            session.use_now(delta.touch, now);
+            session.told_at = now;
+            session.refresh_times();
+            conflicts
+        });
+        self.tally.conflicts += conflicts.unwrap_or(0) as u64;
+        fx.push(Effect::Event(Event::Replicated { key, from }));
+        Ok(())
+    }
+
+    /// Merges a complete copy, whoever sent it and why.
+    pub(super) fn on_snapshot(
+        &mut self,
+        from: Boot,
+        snapshot: &Snapshot<'_>,
+        frame: &Bytes,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), Verdict> {
+        let key = SessionKey(snapshot.key);
+        let birth = birth(snapshot.birth_boot, snapshot.birth_number);
+        let mut revived = false;
+        if let Some(end) = self.tombstones.get(&key) {
+            let later = self.settings.plant == Plant::EndComparedByStamp && snapshot.top > end.top;
+            if !end.yields_to(snapshot.touch) && !later {
+                return Err(self.answer_with_end(from, key));
+            }
+            self.tombstones.remove(&key);
+            revived = true;
+        }
+        let Some(session) = Session::from_snapshot(snapshot, frame, now) else { return Err(Verdict::Full) };
+        if self.table.contains(key) {
+            self.merge_copy(key, &session);
+            return Ok(());
+        }
+        if !revived && self.marks.covers(birth) {
+            // It was here and is not: it ended, and its end has been forgotten since.
+            self.tombstones.insert(key, Tombstone::unknown(birth, now));
+            return Err(self.answer_with_end(from, key));
+        }
+        if self.is_full(session.fields.weight()) {
+            return Err(Verdict::Full);
+        }
+        fx.push(Effect::Event(Event::Created { key, app: session.app, remote: true }));
+        self.table.insert(session);
+        self.marks.saw(birth);
+        Ok(())
+    }
+
+    fn merge_copy(&mut self, key: SessionKey, theirs: &Session) {
+        let conflicts = self.table.update(key, |session| {
+            let mut conflicts = 0;
+            for field in theirs.fields.all() {
+                conflicts += usize::from(is_conflict(&session.fields, field.name, field.stamp));
+                session.fields.merge_field(field);
+            }
+            session.top = session.top.max(theirs.top);
+            session.touch = session.touch.max(theirs.touch);
+            session.used_at = session.used_at.max(theirs.used_at);
+            session.born_at = session.born_at.min(theirs.born_at);
+            session.refresh_times();
+            conflicts
+        });
+        self.tally.conflicts += conflicts.unwrap_or(0) as u64;
+    }
+
+    /// Takes an end, unless it is an expiry and the copy here is in use.
+    pub(super) fn on_end(&mut self, end: &End, now: Instant, fx: &mut Vec<Effect>) -> Result<(), Verdict> {
+        let key = SessionKey(end.key);
+        let theirs = Tombstone::from_wire(end, now);
+        if let Some(session) = self.table.get(key) {
+            if self.settings.plant == Plant::EndComparedByStamp && session.top > end.top {
+                return Ok(());
+            }
+            let in_use = session.open > 0 || session.touch > end.touch || !self.is_due(session, now);
+            if end.expired && in_use {
+                self.keep_alive(key, end.touch);
+                return Err(Verdict::InUse);
+            }
+        }
+        if self.unsettled.contains_key(&key) {
+            self.tally.late_writes += 1;
+        }
+        self.bury(key, theirs, true, fx);
+        self.settle_as_ended(key, fx);
+        Ok(())
+    }
+
+    /// A copy that an expiry overlooked goes to everybody, with a use that the expiry did not know.
+    fn keep_alive(&mut self, key: SessionKey, judged: u32) {
+        self.table.touch(key, |session| session.touch = session.touch.max(judged.saturating_add(1)));
+        for lane in self.lanes.values_mut() {
+            lane.owe(key, []);
+        }
+    }
+
+    /// The sender has a session that ended here: it gets the end.
+    fn answer_with_end(&mut self, from: Boot, key: SessionKey) -> Verdict {
+        if let Some(lane) = self.lanes.get_mut(&from) {
+            lane.owe(key, []);
+        }
+        Verdict::Ended
+    }
+}
+
+/// Merges one change of a delta; true if another node had written the field without knowing of it.
+fn merge_change(session: &mut Session, change: &FieldChange<'_>, stamp: Stamp, frame: &Bytes) -> bool {
+    let conflict = is_conflict(&session.fields, change.name, stamp);
+    let large = change.value.and_then(|bytes| large_value(change.codec, bytes, frame));
+    let small = change.value.map(|bytes| ValueRef::new(Codec(change.codec), bytes));
+    let value = large.as_ref().map(ValueRef::from).or(small);
+    let merge = session.fields.merge_field(FieldRef { name: change.name, stamp, value });
+    conflict || merge == Merge::Clash
+}
+
+fn is_conflict(fields: &Fields, name: &str, stamp: Stamp) -> bool {
+    fields
+        .field(name)
+        .is_some_and(|ours| ours.stamp.counter == stamp.counter && ours.stamp.boot != stamp.boot)
+}
+
+/// For [`Plant::AckIncomplete`] only: a copy made of nothing but what a delta brought.
+fn incomplete(key: SessionKey, now: Instant) -> Session {
+    Session {
+        key,
+        app: AppId::default(),
+        birth: birth(0, 0),
+        top: u64::from(u32::MAX),
+        touch: 0,
+        open: 0,
+        used_at: now,
+        told_at: now,
+        born_at: now,
+        max_inactive: std::time::Duration::MAX,
+        max_age: None,
+        fields: Fields::default(),
+    }
+}

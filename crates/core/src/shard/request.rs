@@ -1,0 +1,109 @@
+//! Opening and closing a session for a request.
+
+use crate::shard::{Shard, send};
+use crate::wire::{self, Touch};
+use crate::{Absent, Boot, Effect, EndReason, Instant, Opened, Opening, Plant, Proof, SessionKey, Ticket};
+
+/// A use is told to the others at least this many times within a session's idle time.
+const TOUCHES_PER_TIMEOUT: u32 = 8;
+
+impl Shard {
+    /// Opens a session that is here and in time; otherwise every member is asked.
+    pub(crate) fn open(
+        &mut self,
+        key: SessionKey,
+        proof: Proof,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Opening {
+        if self.tombstones.contains_key(&key) {
+            return Opening::Absent(Absent::Ended);
+        }
+        match self.table.get(key) {
+            Some(session) if !self.is_due(session, now) => self.open_here(key, proof, now, fx),
+            Some(_) => Opening::Asking(self.ask(key, true, now, fx)),
+            None => Opening::Asking(self.ask(key, false, now, fx)),
+        }
+    }
+
+    /// Opens a session after every member was asked.
+    pub(crate) fn open_answered(
+        &mut self,
+        key: SessionKey,
+        proof: Proof,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Opening {
+        let no_room = self.refused.remove(&key);
+        if self.tombstones.contains_key(&key) {
+            return Opening::Absent(Absent::Ended);
+        }
+        match self.table.get(key) {
+            Some(session) if self.is_due(session, now) => {
+                self.end(key, EndReason::Expired, now, fx);
+                Opening::Absent(Absent::Ended)
+            }
+            Some(_) => self.open_here(key, proof, now, fx),
+            None if no_room => Opening::Absent(Absent::NoRoom),
+            None => Opening::Absent(Absent::Unknown),
+        }
+    }
+
+    fn open_here(&mut self, key: SessionKey, proof: Proof, now: Instant, fx: &mut Vec<Effect>) -> Opening {
+        let Some(session) = self.table.get(key) else { return Opening::Absent(Absent::Unknown) };
+        if let Proof::Secret(secret) = proof
+            && !session.fields.admits(secret)
+        {
+            return Opening::Absent(Absent::WrongSecret);
+        }
+        let opened = Opened { key, app: session.app, fields: session.fields.clone() };
+        if self.settings.plant == Plant::StampAtSet {
+            self.opened_tops.insert(key, session.top);
+        }
+        let tell = self.table.touch(key, |session| {
+            session.open += 1;
+            session.use_now(session.touch.saturating_add(1), now);
+            let due = now.since(session.told_at) >= session.max_inactive / TOUCHES_PER_TIMEOUT;
+            if due {
+                session.told_at = now;
+            }
+            due.then_some(session.touch)
+        });
+        if let Some(Some(touch)) = tell {
+            self.tell_touch(key, touch, fx);
+        }
+        Opening::Open(opened)
+    }
+
+    /// The request is over; an open session does not expire.
+    pub(crate) fn close(&mut self, key: SessionKey, now: Instant) {
+        self.table.touch(key, |session| {
+            session.open = session.open.saturating_sub(1);
+            session.used_at = session.used_at.max(now);
+        });
+    }
+
+    /// The newest commit of this node on a session that is not settled.
+    pub(crate) fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
+        self.unsettled.get(&key).copied()
+    }
+
+    /// Another member tells a use.
+    pub(crate) fn on_touch(&mut self, from: Boot, touch: &Touch, now: Instant) {
+        if !self.lanes.contains_key(&from) {
+            return;
+        }
+        self.table.touch(SessionKey(touch.key), |session| {
+            session.use_now(touch.touch, now);
+            session.told_at = now;
+        });
+    }
+
+    /// Touches need no acknowledgement: they are told often enough.
+    fn tell_touch(&self, key: SessionKey, touch: u32, fx: &mut Vec<Effect>) {
+        let frame = wire::encode(&Touch { key: key.0, touch });
+        for (boot, _) in self.lanes.iter().filter(|(_, lane)| lane.linked) {
+            send(fx, *boot, frame.clone());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The end of a session, remembered for as long as anything could bring it back.
+
+use std::time::Duration;
+
+use crate::marks::Birth;
+use crate::session::{Session, millis};
+use crate::wire::End;
+use crate::{AppId, Boot, EndReason, Instant, SessionKey};
+
+/// How long the end of a session that this node never knew is remembered.
+pub(crate) const UNKNOWN_KEPT_FOR: Duration = Duration::from_secs(30 * 60);
+
+/// Remembered for at most this long, whatever the session's idle time was: birth marks serve after it.
+const KEPT_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// An ended session. Beats every stamp; an expiry yields to a use that it did not know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tombstone {
+    pub(crate) app: AppId,
+    pub(crate) birth: Birth,
+    pub(crate) reason: EndReason,
+    /// The newest use that the ending node knew.
+    pub(crate) touch: u32,
+    pub(crate) top: u64,
+    pub(crate) since: Instant,
+    pub(crate) keep: Duration,
+}
+
+impl Tombstone {
+    pub(crate) fn of(session: &Session, reason: EndReason, now: Instant) -> Self {
+        Self {
+            app: session.app,
+            birth: session.birth,
+            reason,
+            touch: session.touch,
+            top: session.top,
+            since: now,
+            keep: session.max_inactive.min(KEPT_AT_MOST),
+        }
+    }
+
+    /// For a session that is not known here.
+    pub(crate) fn unknown(birth: Birth, now: Instant) -> Self {
+        Self {
+            app: AppId::default(),
+            birth,
+            reason: EndReason::Invalidated,
+            touch: 0,
+            top: 0,
+            since: now,
+            keep: UNKNOWN_KEPT_FOR,
+        }
+    }
+
+    pub(crate) fn from_wire(end: &End, now: Instant) -> Self {
+        Self {
+            app: AppId(end.app),
+            birth: Birth { boot: Boot(end.birth_boot), number: end.birth_number },
+            reason: if end.expired { EndReason::Expired } else { EndReason::Invalidated },
+            touch: end.touch,
+            top: end.top,
+            since: now,
+            keep: Duration::from_millis(end.keep_ms).min(KEPT_AT_MOST),
+        }
+    }
+
+    pub(crate) fn to_wire(self, key: SessionKey) -> End {
+        End {
+            key: key.0,
+            app: self.app.0,
+            birth_boot: self.birth.boot.0,
+            birth_number: self.birth.number,
+            expired: self.reason == EndReason::Expired,
+            touch: self.touch,
+            keep_ms: millis(self.keep),
+            top: self.top,
+        }
+    }
+
+    /// Of two ends of one session, the one that counts: an invalidation, then the newer use.
+    pub(crate) fn merge(self, other: Self) -> Self {
+        let rank = |end: &Self| (end.reason == EndReason::Invalidated, end.touch, end.birth.number);
+        let (winner, loser) = if rank(&other) > rank(&self) { (other, self) } else { (self, other) };
+        Self { keep: winner.keep.max(loser.keep), since: winner.since.min(loser.since), ..winner }
+    }
+
+    /// Whether a copy with this touch outlives the end.
+    pub(crate) fn yields_to(&self, touch: u32) -> bool {
+        self.reason == EndReason::Expired && touch > self.touch
+    }
+}
+
+/// The same number on every node for the end of one session.
+pub(crate) fn event_id(key: SessionKey) -> u64 {
+    let key = key.as_u128();
+    ((key as u64) ^ ((key >> 64) as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}

@@ -1,0 +1,182 @@
+//! The frames that nodes exchange, and nothing about when they are sent (PROTOCOL.md lists them).
+//!
+//! A frame is a kind (`u16`, little endian) and a body. The channel keeps the length, so a node skips a
+//! kind that it does not know. Bodies are CBOR arrays (RFC 8949) decoded with bounds by `minicbor`: fields
+//! that a newer node appended are skipped, missing ones take their default. Frames that must arrive in
+//! order carry a [`Place`] between kind and body.
+//!
+//! Decoding is total: any bytes give a frame or a [`Malformed`], never a panic and no allocation beyond
+//! the input's own size.
+
+mod control;
+mod copies;
+mod place;
+mod repair;
+
+pub(crate) use control::{
+    Adopted, Echo, Heartbeat, Included, Join, Leave, MemberEntry, Out, Phase, Refused, RefusedReason, Removed,
+};
+pub(crate) use copies::{Delta, End, FieldChange, Snapshot, StampedField, Touch};
+pub(crate) use place::{PLACE_BYTES, Place};
+pub(crate) use repair::{
+    Ack, AckLine, Answer, Ask, Digest, Entry, Exception, Gap, Listing, Mark, NotDonor, Paid, Verdict, Want,
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use thiserror::Error;
+
+/// Bytes of the kind at the head of every frame.
+const KIND_BYTES: usize = 2;
+
+/// A frame that cannot be read. The sender's state is not touched by it.
+#[derive(Debug, Error)]
+pub enum Malformed {
+    /// Not even a kind.
+    #[error("a frame of {0} bytes has no kind")]
+    TooShort(usize),
+    /// The body does not say what its kind must say.
+    #[error("frame kind {kind}: {cause}")]
+    Body {
+        /// The kind as sent.
+        kind: u16,
+        /// What the decoder found.
+        cause: minicbor::decode::Error,
+    },
+    /// A value that no node of any version sends.
+    #[error("frame kind {kind}: {what} is out of range")]
+    OutOfRange {
+        /// The kind as sent.
+        kind: u16,
+        /// Which part.
+        what: &'static str,
+    },
+}
+
+macro_rules! kinds {
+    ($( $number:literal $kind:ident $(<$life:lifetime>)? ),* $(,)?) => {
+        /// One decoded frame without a place in an order.
+        #[derive(Debug)]
+        pub(crate) enum Control<'b> { $( $kind($kind $(<$life>)?) ),* }
+
+        $( impl $(<$life>)? Plain for $kind $(<$life>)? { const KIND: u16 = $number; } )*
+
+        fn decode_control<'b>(kind: u16, body: &'b [u8]) -> Result<Option<Control<'b>>, Malformed> {
+            let malformed = |cause| Malformed::Body { kind, cause };
+            Ok(Some(match kind {
+                $( $number => Control::$kind(minicbor::decode(body).map_err(malformed)?), )*
+                _ => return Ok(None),
+            }))
+        }
+    };
+}
+
+/// A body that travels without a place.
+pub(crate) trait Plain {
+    /// Its number on the wire.
+    const KIND: u16;
+}
+
+kinds! {
+    1 Heartbeat, 2 Echo, 3 Join, 4 Included, 5 Refused, 6 Leave, 7 Removed, 8 Adopted, 9 Out,
+    20 Touch, 21 Ack, 22 Gap, 23 Ask, 24 Answer<'b>,
+    30 Digest, 31 Listing, 32 Want, 33 Paid, 34 NotDonor,
+}
+
+/// The kinds that carry a place.
+const DELTA: u16 = 40;
+const SNAPSHOT: u16 = 41;
+const END: u16 = 42;
+
+/// The body of a frame that has a place in the order of one shard on one link.
+#[derive(Debug)]
+pub(crate) enum Placed<'b> {
+    Delta(Delta<'b>),
+    Snapshot(Snapshot<'b>),
+    End(End),
+}
+
+/// Any frame that this version knows.
+#[derive(Debug)]
+pub(crate) enum Frame<'b> {
+    Control(Control<'b>),
+    Placed(Place, Placed<'b>),
+}
+
+/// Reads one frame; `None` for a kind that this version does not know.
+pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
+    let Some((kind, body)) = frame.split_first_chunk::<KIND_BYTES>() else {
+        return Err(Malformed::TooShort(frame.len()));
+    };
+    let kind = u16::from_le_bytes(*kind);
+    let malformed = |cause| Malformed::Body { kind, cause };
+    if !matches!(kind, DELTA | SNAPSHOT | END) {
+        return Ok(decode_control(kind, body)?.map(Frame::Control));
+    }
+    let (place, body) = Place::read(body).ok_or(Malformed::OutOfRange { kind, what: "the place" })?;
+    let placed = match kind {
+        DELTA => Placed::Delta(minicbor::decode(body).map_err(malformed)?),
+        SNAPSHOT => Placed::Snapshot(minicbor::decode(body).map_err(malformed)?),
+        _ => Placed::End(minicbor::decode(body).map_err(malformed)?),
+    };
+    Ok(Some(Frame::Placed(place, placed)))
+}
+
+/// Writes a frame without a place.
+pub(crate) fn encode<T: Plain + minicbor::Encode<()>>(body: &T) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(64);
+    buffer.put_u16_le(T::KIND);
+    encode_body(body, &mut buffer);
+    buffer.freeze()
+}
+
+fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut BytesMut) {
+    let writer = minicbor::encode::write::Writer::new(buffer.writer());
+    minicbor::encode(body, writer).expect("memory takes every byte, and no body can fail to encode");
+}
+
+/// A frame that is written once and sent to several members, each at its own place.
+pub(crate) struct Draft(BytesMut);
+
+impl Draft {
+    pub(crate) fn delta(body: &Delta<'_>, size_hint: usize) -> Self {
+        Self::new(DELTA, body, size_hint)
+    }
+
+    pub(crate) fn snapshot(body: &Snapshot<'_>, size_hint: usize) -> Self {
+        Self::new(SNAPSHOT, body, size_hint)
+    }
+
+    pub(crate) fn end(body: &End) -> Self {
+        Self::new(END, body, 64)
+    }
+
+    fn new<T: minicbor::Encode<()>>(kind: u16, body: &T, size_hint: usize) -> Self {
+        let mut buffer = BytesMut::with_capacity(KIND_BYTES + PLACE_BYTES + size_hint + 64);
+        buffer.put_u16_le(kind);
+        buffer.put_bytes(0, PLACE_BYTES);
+        encode_body(body, &mut buffer);
+        Self(buffer)
+    }
+
+    /// Bytes of the frame.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The frame at `place`, for one more member.
+    pub(crate) fn at(&self, place: Place) -> Bytes {
+        let mut copy = self.0.clone();
+        place.write(&mut copy[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
+        copy.freeze()
+    }
+
+    /// The frame at `place`, for the last member: nothing is copied.
+    pub(crate) fn finally_at(mut self, place: Place) -> Bytes {
+        place.write(&mut self.0[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
+        self.0.freeze()
+    }
+}
+
+#[cfg(test)]
+#[path = "wire/tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! Frames that carry what sessions hold.
+
+use minicbor::{Decode, Encode};
+
+use crate::{Boot, Stamp};
+
+/// One field's change; its stamp is the commit's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct FieldChange<'b> {
+    #[b(0)]
+    pub(crate) name: &'b str,
+    #[n(1)]
+    pub(crate) codec: u8,
+    /// `None`: the field was removed.
+    #[cbor(b(2), with = "minicbor::bytes")]
+    pub(crate) value: Option<&'b [u8]>,
+}
+
+/// The fields that one commit changed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Delta<'b> {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) key: [u8; 16],
+    /// The commit's stamp: the session's new top, and the writer.
+    #[n(1)]
+    pub(crate) counter: u64,
+    #[n(2)]
+    pub(crate) writer: u32,
+    #[n(3)]
+    pub(crate) touch: u32,
+    #[b(4)]
+    pub(crate) fields: Vec<FieldChange<'b>>,
+}
+
+impl Delta<'_> {
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::new(self.counter, Boot(self.writer))
+    }
+}
+
+/// One field with the stamp it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct StampedField<'b> {
+    #[b(0)]
+    pub(crate) name: &'b str,
+    #[n(1)]
+    pub(crate) counter: u64,
+    #[n(2)]
+    pub(crate) writer: u32,
+    #[n(3)]
+    pub(crate) codec: u8,
+    /// `None`: removed, and the mark travels.
+    #[cbor(b(4), with = "minicbor::bytes")]
+    pub(crate) value: Option<&'b [u8]>,
+}
+
+impl StampedField<'_> {
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::new(self.counter, Boot(self.writer))
+    }
+}
+
+/// A complete copy of one session.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Snapshot<'b> {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) key: [u8; 16],
+    #[n(1)]
+    pub(crate) app: u32,
+    /// Who created it, and as which of its sessions in this shard.
+    #[n(2)]
+    pub(crate) birth_boot: u32,
+    #[n(3)]
+    pub(crate) birth_number: u64,
+    #[n(4)]
+    pub(crate) top: u64,
+    #[n(5)]
+    pub(crate) touch: u32,
+    /// Time since the last use and since the creation, by the sender's clock.
+    #[n(6)]
+    pub(crate) idle_ms: u64,
+    #[n(7)]
+    pub(crate) age_ms: u64,
+    #[b(8)]
+    pub(crate) fields: Vec<StampedField<'b>>,
+}
+
+/// The end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct End {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) key: [u8; 16],
+    #[n(1)]
+    pub(crate) app: u32,
+    #[n(2)]
+    pub(crate) birth_boot: u32,
+    /// Zero when the ending node never knew the session.
+    #[n(3)]
+    pub(crate) birth_number: u64,
+    /// Expired: holds only against copies whose touch is not newer. Otherwise final.
+    #[n(4)]
+    pub(crate) expired: bool,
+    #[n(5)]
+    pub(crate) touch: u32,
+    /// How long the end must be remembered at least.
+    #[n(6)]
+    pub(crate) keep_ms: u64,
+    /// The session's top when it ended.
+    #[n(7)]
+    pub(crate) top: u64,
+}
+
+/// Somebody used a session without changing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Touch {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) key: [u8; 16],
+    #[n(1)]
+    pub(crate) touch: u32,
+}

@@ -1,0 +1,36 @@
+//! Where a frame stands in the order of one shard on one link.
+
+/// Bytes of a place: shard, epoch, sequence.
+pub(crate) const PLACE_BYTES: usize = 9;
+
+/// A frame's place. Within an epoch the receiver takes sequence numbers without a gap; a sender that is
+/// unsure what arrived begins a new epoch and sends copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which shard's order.
+    pub(crate) shard: u8,
+    /// Which attempt; later ones have higher numbers.
+    pub(crate) epoch: u32,
+    /// Counts from zero in each epoch.
+    pub(crate) sequence: u32,
+}
+
+impl Place {
+    pub(crate) fn write(self, out: &mut [u8]) {
+        out[0] = self.shard;
+        out[1..5].copy_from_slice(&self.epoch.to_le_bytes());
+        out[5..9].copy_from_slice(&self.sequence.to_le_bytes());
+    }
+
+    /// Splits a place off; `None` when the bytes are too few or the shard does not exist.
+    pub(crate) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, body) = bytes.split_first_chunk::<PLACE_BYTES>()?;
+        let [shard, e0, e1, e2, e3, s0, s1, s2, s3] = *head;
+        let place = Self {
+            shard,
+            epoch: u32::from_le_bytes([e0, e1, e2, e3]),
+            sequence: u32::from_le_bytes([s0, s1, s2, s3]),
+        };
+        (usize::from(shard) < crate::shard::SHARDS).then_some((place, body))
+    }
+}

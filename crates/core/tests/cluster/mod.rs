@@ -1,0 +1,144 @@
+//! Nodes in one process, with frames delivered at once and in order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sessile_core::{
+    AppId, Boot, Bounds, Changes, Effect, FieldName, Fields, Gate, Instant, Mode, Node, Opening, PeerInfo,
+    Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
+};
+
+pub const APP: AppId = AppId(7);
+pub const SECRET: Secret = Secret([9; 16]);
+
+pub struct Cluster {
+    pub nodes: Vec<Node>,
+    pub now: Instant,
+    pub settled: Vec<(usize, Ticket, Receipt)>,
+    wires: VecDeque<(usize, usize, Bytes)>,
+    /// Frames to and from a node that is cut off vanish.
+    pub cut: Vec<usize>,
+}
+
+impl Cluster {
+    pub fn start(count: u32) -> Self {
+        Self::with(count, |_| {})
+    }
+
+    pub fn with(count: u32, adjust: impl Fn(&mut Settings)) -> Self {
+        let now = Instant::ORIGIN;
+        let node = |number| {
+            let mut settings = Settings {
+                boot: Boot(number + 1),
+                name: format!("tc{:02}", number + 1),
+                timing: Timing::default(),
+                bounds: Bounds::default(),
+                copies: None,
+                mode: Mode::Synchronous,
+                plant: Plant::None,
+            };
+            adjust(&mut settings);
+            Node::new(settings, now)
+        };
+        let nodes = (0..count).map(node).collect();
+        let mut cluster = Self { nodes, now, settled: Vec::new(), wires: VecDeque::new(), cut: Vec::new() };
+        for index in 0..cluster.nodes.len() {
+            cluster.link(index);
+        }
+        cluster.run(Duration::from_secs(3));
+        assert!((0..cluster.nodes.len()).all(|node| cluster.gate(node) == Gate::Open), "all serve");
+        cluster
+    }
+
+    /// Links one node with all others, both ways, and ends its search.
+    pub fn link(&mut self, index: usize) {
+        for other in (0..self.nodes.len()).filter(|other| *other != index) {
+            for (from, to) in [(index, other), (other, index)] {
+                let peer = PeerInfo { boot: Boot(to as u32 + 1), name: format!("tc{:02}", to + 1) };
+                self.act(from, |node, now, fx| node.link_up(&peer, now, fx));
+            }
+        }
+        self.act(index, |node, now, fx| node.searched(now, fx));
+    }
+
+    pub fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+        let mut fx = Vec::new();
+        let result = run(&self.nodes[index], self.now, &mut fx);
+        for effect in fx {
+            match effect {
+                Effect::Send { to, frame } => self.wires.push_back((index, to.0 as usize - 1, frame)),
+                Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
+                _ => {}
+            }
+        }
+        result
+    }
+
+    /// Delivers everything that is on the way.
+    pub fn deliver(&mut self) {
+        while let Some((from, to, frame)) = self.wires.pop_front() {
+            if self.cut.contains(&from) || self.cut.contains(&to) || to >= self.nodes.len() {
+                continue;
+            }
+            let boot = Boot(from as u32 + 1);
+            self.act(to, |node, now, fx| {
+                node.received(boot, &frame, now, fx).expect("our own frames are well formed");
+                node.acknowledge(boot, fx);
+            });
+        }
+    }
+
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now.plus(time);
+        while self.now < end {
+            self.now = self.now.plus(Duration::from_millis(125));
+            for index in 0..self.nodes.len() {
+                self.act(index, |node, now, fx| node.tick(now, fx));
+            }
+            self.deliver();
+        }
+    }
+
+    pub fn gate(&self, index: usize) -> Gate {
+        self.nodes[index].gate(self.now)
+    }
+
+    pub fn create(&mut self, index: usize, key: SessionKey) -> Ticket {
+        let changes = Changes::create(APP, SECRET, Duration::from_secs(1800), None);
+        self.act(index, |node, now, fx| node.commit(key, &changes, now, fx)).expect("created")
+    }
+
+    pub fn set(&mut self, index: usize, key: SessionKey, name: &str, value: &str) -> Ticket {
+        let mut changes = Changes::new();
+        changes.put(FieldName::attribute(name).unwrap(), Some(Value::raw(value.to_owned())));
+        self.act(index, |node, now, fx| node.commit(key, &changes, now, fx)).expect("committed")
+    }
+
+    pub fn get(&self, index: usize, key: SessionKey, name: &str) -> Option<String> {
+        let fields = self.fields(index, key)?;
+        Some(String::from_utf8(fields.get(name)?.bytes.to_vec()).unwrap())
+    }
+
+    pub fn fields(&self, index: usize, key: SessionKey) -> Option<Fields> {
+        self.nodes[index].peek(key).map(|(_, fields)| fields)
+    }
+
+    pub fn open(&mut self, index: usize, key: SessionKey) -> Opening {
+        let opening = self.act(index, |node, now, fx| node.open(key, Proof::Secret(SECRET), now, fx));
+        let Opening::Asking(ask) = opening else { return opening };
+        self.deliver();
+        self.act(index, |node, now, fx| node.open_answered(ask, key, Proof::Secret(SECRET), now, fx))
+    }
+
+    pub fn receipt(&self, index: usize, ticket: Ticket) -> Option<Receipt> {
+        self.settled
+            .iter()
+            .find(|(node, settled, _)| (*node, *settled) == (index, ticket))
+            .map(|(_, _, receipt)| *receipt)
+    }
+}
+
+pub fn key(number: u8) -> SessionKey {
+    SessionKey([number; 16])
+}

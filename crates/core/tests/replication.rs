@@ -1,0 +1,86 @@
+//! What a change does on the other nodes, frame by frame.
+
+mod cluster;
+
+use std::time::Duration;
+
+use cluster::{Cluster, key};
+use sessile_core::{Absent, Gate, Opening};
+
+#[test]
+fn a_change_is_settled_when_every_member_has_it() {
+    let mut cluster = Cluster::start(3);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    let ticket = cluster.set(0, key(1), "cart", "umbrella");
+    assert_eq!(cluster.receipt(0, ticket), None);
+    cluster.deliver();
+    let receipt = cluster.receipt(0, ticket).expect("settled");
+    assert_eq!((receipt.copies, receipt.wanted), (3, 3));
+    for node in 0..3 {
+        assert_eq!(cluster.get(node, key(1), "cart").as_deref(), Some("umbrella"));
+    }
+}
+
+#[test]
+fn different_attributes_written_on_two_nodes_at_once_both_survive() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    cluster.set(0, key(1), "a", "left");
+    cluster.set(1, key(1), "b", "right");
+    cluster.set(0, key(1), "c", "mine");
+    cluster.set(1, key(1), "c", "yours");
+    cluster.deliver();
+    assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
+    assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("left"));
+    assert_eq!(cluster.get(0, key(1), "b").as_deref(), Some("right"));
+}
+
+#[test]
+fn an_end_is_final_though_a_write_was_on_its_way() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    let late = cluster.set(1, key(1), "a", "late");
+    let end = cluster.act(0, |node, now, fx| node.end(key(1), now, fx));
+    cluster.deliver();
+    assert!(cluster.receipt(0, end).is_some());
+    assert!(cluster.receipt(1, late).expect("settled").ended);
+    for node in 0..2 {
+        assert!(cluster.fields(node, key(1)).is_none());
+        assert!(matches!(cluster.open(node, key(1)), Opening::Absent(Absent::Ended)));
+    }
+}
+
+#[test]
+fn a_silent_member_is_removed_and_its_own_lease_runs_out_first() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    cluster.cut = vec![1];
+    let ticket = cluster.set(0, key(1), "a", "1");
+    cluster.run(Duration::from_millis(2_250));
+    assert_eq!(cluster.gate(1), Gate::Stalled);
+    assert_eq!(cluster.receipt(0, ticket), None, "nobody goes on before the drop time");
+    cluster.run(Duration::from_secs(2));
+    let receipt = cluster.receipt(0, ticket).expect("settled without the member");
+    assert!(receipt.is_degraded());
+    cluster.cut.clear();
+    cluster.run(Duration::from_secs(6));
+    assert_eq!((cluster.gate(0), cluster.gate(1)), (Gate::Open, Gate::Open));
+    assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("1"), "repaired after the heal");
+}
+
+#[test]
+fn an_idle_session_expires_everywhere_once() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    cluster.run(Duration::from_secs(1795));
+    assert!(cluster.fields(0, key(1)).is_some() && cluster.fields(1, key(1)).is_some());
+    cluster.run(Duration::from_secs(10));
+    assert!(cluster.fields(0, key(1)).is_none() && cluster.fields(1, key(1)).is_none());
+    let expired: u64 = cluster.nodes.iter().map(|node| node.counters().expired).sum();
+    assert_eq!(expired, 1);
+}

@@ -1,0 +1,118 @@
+//! The listening side: accepts connections and hands out those that authenticate.
+//!
+//! Before authentication a connection costs a socket, a small buffer and a place among a bounded number of
+//! handshakes. A newcomer over the bound takes the place of the oldest one, so that connections which only wait
+//! never keep a member out.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use crate::event::Event;
+use crate::handshake::answer;
+use crate::identity::Peer;
+use crate::inbound::Inbound;
+use crate::node::Node;
+use crate::refusal::Refusal;
+
+/// Handshakes under way at once.
+const PENDING_MAX: usize = 128;
+/// Of these, from one IP address: more than the members that one machine sensibly runs, since they may all start
+/// at once.
+const PENDING_PER_SOURCE: usize = 16;
+/// Pause after the system refused to accept, for instance for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+type Answer = Result<Option<Inbound>, Refusal>;
+
+/// Accepts connections until it is dropped.
+pub(crate) struct Acceptor {
+    node: Arc<Node>,
+    callers: mpsc::Sender<Peer>,
+    handshakes: JoinSet<Answer>,
+    /// Oldest first.
+    pending: VecDeque<Pending>,
+}
+
+struct Pending {
+    id: Id,
+    source: IpAddr,
+    task: AbortHandle,
+}
+
+impl Acceptor {
+    /// `callers` is told of every process that connected.
+    pub(crate) fn new(node: Arc<Node>, callers: mpsc::Sender<Peer>) -> Self {
+        Self { node, callers, handshakes: JoinSet::new(), pending: VecDeque::new() }
+    }
+
+    pub(crate) async fn run(mut self, listener: TcpListener) {
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, remote)) => self.begin(stream, remote),
+                    Err(error) => {
+                        self.node.counts.accept_failed.up();
+                        tracing::debug!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(done) = self.handshakes.join_next_with_id() => self.end(done).await,
+            }
+        }
+    }
+
+    fn begin(&mut self, stream: TcpStream, remote: SocketAddr) {
+        let source = remote.ip();
+        let of_source = self.pending.iter().filter(|pending| pending.source == source).count();
+        if of_source >= PENDING_PER_SOURCE {
+            self.evict(|pending| pending.source == source);
+        } else if self.pending.len() >= PENDING_MAX {
+            self.evict(|_| true);
+        }
+        let task = self.handshakes.spawn(answer(self.node.clone(), stream, remote));
+        self.pending.push_back(Pending { id: task.id(), source, task });
+    }
+
+    /// Ends the oldest handshake of those.
+    fn evict(&mut self, of: impl Fn(&Pending) -> bool) {
+        let oldest = self.pending.iter().position(of).and_then(|place| self.pending.remove(place));
+        if let Some(oldest) = oldest {
+            oldest.task.abort();
+            self.node.counts.refused(Refusal::Crowded);
+        }
+    }
+
+    async fn end(&mut self, done: Result<(Id, Answer), JoinError>) {
+        let (id, answer) = match done {
+            Ok((id, answer)) => (id, Some(answer)),
+            Err(error) => {
+                if error.is_panic() {
+                    tracing::error!(%error, "a handshake failed by a fault of this program");
+                }
+                // Otherwise evicted, and counted there.
+                (error.id(), None)
+            }
+        };
+        self.pending.retain(|pending| pending.id != id);
+        match answer {
+            Some(Ok(Some(inbound))) => {
+                self.node.counts.accepted.up();
+                let peer = inbound.peer().clone();
+                self.node.tell(Event::Inbound(inbound)).await;
+                // The roster ends only together with this task.
+                let _ = self.callers.send(peer).await;
+            }
+            Some(Err(cause)) => {
+                self.node.counts.refused(cause);
+                tracing::debug!(%cause, "a connection was refused");
+            }
+            Some(Ok(None)) | None => {}
+        }
+    }
+}

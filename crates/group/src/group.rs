@@ -1,0 +1,152 @@
+//! The handle: starts the tasks, sends frames, ends it all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::accept::Acceptor;
+use crate::config::GroupConfig;
+use crate::contact::{Contact, Contacts};
+use crate::counters::{Counts, Tally};
+use crate::error::{GroupError, SendError};
+use crate::event::Event;
+use crate::membership::{Local, Membership, Sighting};
+use crate::node::Node;
+use crate::outbox::Depth;
+use crate::roster::Roster;
+use crate::tls::Trust;
+
+/// Events that wait for the owner; when it is full, new connections wait.
+const EVENTS_MAX: usize = 256;
+/// Sightings and callers that wait for the roster.
+const HINTS_MAX: usize = 256;
+/// How long [`Group::stop`] waits for frames that are still to be written.
+const STOP_FLUSH: Duration = Duration::from_secs(2);
+
+/// This node's place in the cluster: knows who is there, and carries frames to them.
+///
+/// Dropping it ends everything at once; [`stop`](Self::stop) first writes what waits.
+#[derive(Debug)]
+pub struct Group {
+    node: Arc<Node>,
+    stopped: watch::Sender<bool>,
+    /// Accepting and membership.
+    background: Mutex<JoinSet<()>>,
+    roster: Mutex<Option<JoinHandle<JoinSet<Arc<Contact>>>>>,
+}
+
+impl Group {
+    /// Begins to look for members, to accept them and to dial them. The queue of events must be read.
+    ///
+    /// # Errors
+    /// A name that cannot travel, a membership that cannot begin, a secret from which no certificate can be made.
+    pub async fn start(
+        config: GroupConfig,
+        mut membership: Box<dyn Membership>,
+    ) -> Result<(Self, mpsc::Receiver<Event>), GroupError> {
+        let GroupConfig { identity, secrets, listener, channel } = config;
+        identity.check()?;
+        let trust = secrets.as_ref().map(|secrets| Trust::new(secrets, &identity)).transpose()?;
+        let (events, receiver) = mpsc::channel(EVENTS_MAX);
+        let node = Arc::new(Node {
+            contacts: Contacts::new(channel.queue_bytes),
+            counts: Counts::default(),
+            options: channel,
+            identity,
+            trust,
+            events,
+        });
+        membership.begin(Local::new(node.clone(), secrets.as_ref())).map_err(GroupError::Membership)?;
+
+        let (sightings, sightings_seen) = mpsc::channel(HINTS_MAX);
+        let (callers, callers_seen) = mpsc::channel(HINTS_MAX);
+        let stopped = watch::Sender::new(false);
+        let mut background = JoinSet::new();
+        background.spawn(watch_out(membership, sightings));
+        background.spawn(Acceptor::new(node.clone(), callers).run(listener));
+        let mut stop = stopped.subscribe();
+        let stopping = async move {
+            let _ = stop.wait_for(|stopped| *stopped).await;
+        };
+        let roster = tokio::spawn(Roster::new(node.clone()).run(sightings_seen, callers_seen, stopping));
+        let (background, roster) = (Mutex::new(background), Mutex::new(Some(roster)));
+        Ok((Self { node, stopped, background, roster }, receiver))
+    }
+
+    /// Appends a frame to what waits for the process `to`. Never waits; frames to one process are written in the
+    /// order of these calls. When the link is lost, what waits is discarded, and so may be what was written: only
+    /// an answer of the other side's owner says that a frame arrived. A frame that is sent after a link was
+    /// lost and before its [`Event::Down`] was read may go over the next link.
+    ///
+    /// # Errors
+    /// No link, a full queue, or a frame that is too long; the frame was not taken.
+    pub fn send(&self, to: u32, frame: Bytes) -> Result<(), SendError> {
+        let sent = self.node.contacts.with(to, |contact| contact.outbox.push(frame));
+        sent.unwrap_or(Err(SendError::NotConnected(to)))
+    }
+
+    /// How much waits for the process `to`: nothing when it is unknown.
+    #[must_use]
+    pub fn queued(&self, to: u32) -> Depth {
+        self.node.contacts.with(to, |contact| contact.outbox.depth()).unwrap_or_default()
+    }
+
+    /// All counters now.
+    #[must_use]
+    pub fn counters(&self) -> Tally {
+        self.node.counts.snapshot(self.node.contacts.tallies())
+    }
+
+    /// Closes all connections with this process and stops dialing it; no [`Event::Down`] follows. When it is heard
+    /// of again, by a sighting or because it connects, it is met anew with [`Event::Up`].
+    pub fn forget(&self, boot: u32) {
+        self.node.contacts.forget(boot);
+    }
+
+    /// As [`forget`](Self::forget), and for good: its connections are refused from now on.
+    pub fn bar(&self, boot: u32) {
+        self.node.contacts.bar(boot);
+    }
+
+    /// Accepts and dials nobody any more, writes what waits for at most two seconds, and closes all connections.
+    pub async fn stop(&self) {
+        self.background.lock().abort_all();
+        let Some(roster) = self.roster.lock().take() else { return };
+        let abort = roster.abort_handle();
+        self.stopped.send_replace(true);
+        let flush = async {
+            let Ok(mut links) = roster.await else { return };
+            while links.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(STOP_FLUSH, flush).await.is_err() {
+            tracing::warn!(
+                "stopped with frames unwritten: a member, or the owner of this group, does not read"
+            );
+        }
+        abort.abort();
+        self.node.contacts.sever_all();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(roster) = self.roster.get_mut().take() {
+            roster.abort();
+        }
+        self.node.contacts.sever_all();
+    }
+}
+
+/// Hands on what the membership sees.
+async fn watch_out(mut membership: Box<dyn Membership>, sightings: mpsc::Sender<Sighting>) {
+    loop {
+        let sighting = membership.next().await;
+        if sightings.send(sighting).await.is_err() {
+            return;
+        }
+    }
+}

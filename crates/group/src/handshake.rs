@@ -1,0 +1,126 @@
+//! How two nodes meet: TLS, then HELLO and its answer. The same judgement on both sides.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::hello::{Hello, cause_of};
+use crate::identity::Peer;
+use crate::inbound::Inbound;
+use crate::node::Node;
+use crate::refusal::Refusal;
+use crate::tls::names_process;
+use crate::wire::Wire;
+
+/// Whom the dialing side met.
+#[derive(Debug)]
+pub(crate) enum Met {
+    Member(Peer, Wire),
+    /// This very process.
+    Own,
+}
+
+/// Why dialing an address gave no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DialError {
+    /// Nobody listens there.
+    Closed,
+    /// No answer that says anything: time ran out, no route, cut off in the middle.
+    Silent,
+    /// Somebody answered, and one side will not have the other.
+    Refused(Refusal),
+}
+
+/// Connects to `address` and finds out who is there.
+pub(crate) async fn dial(node: &Node, address: SocketAddr) -> Result<Met, DialError> {
+    let connecting = timeout(node.options.connect_timeout, TcpStream::connect(address));
+    let stream = match connecting.await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            return Err(DialError::Closed);
+        }
+        Ok(Err(_)) | Err(_) => return Err(DialError::Silent),
+    };
+    // On one machine, dialing a free port can by chance connect a socket with itself.
+    if stream.local_addr().ok() == Some(address) {
+        return Err(DialError::Closed);
+    }
+    let met = timeout(node.options.handshake_timeout, introduce(node, stream, address)).await;
+    met.unwrap_or(Err(Refusal::Silent)).map_err(|cause| match cause {
+        Refusal::Silent => DialError::Silent,
+        cause => DialError::Refused(cause),
+    })
+}
+
+async fn introduce(node: &Node, stream: TcpStream, address: SocketAddr) -> Result<Met, Refusal> {
+    node.prepare(&stream).map_err(|error| cause_of(&error))?;
+    let mut wire = match &node.trust {
+        Some(trust) => trust.connect(stream).await.map_err(|error| cause_of(&error))?,
+        None => Wire::Plain(stream),
+    };
+    Hello::of(&node.identity).write(&mut wire).await?;
+    let hello = Hello::read(&mut wire).await?;
+    if let Some(cause) = hello.refused() {
+        return Err(cause);
+    }
+    judge(node, &hello, &wire)?;
+    if hello.is_own(&node.identity) {
+        return Ok(Met::Own);
+    }
+    Ok(Met::Member(stranger(node, &hello, address)?, wire))
+}
+
+/// The accepting side. None when this process dialed itself.
+pub(crate) async fn answer(
+    node: Arc<Node>,
+    stream: TcpStream,
+    remote: SocketAddr,
+) -> Result<Option<Inbound>, Refusal> {
+    let limit = node.options.handshake_timeout;
+    timeout(limit, receive(node, stream, remote)).await.unwrap_or(Err(Refusal::Silent))
+}
+
+async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Result<Option<Inbound>, Refusal> {
+    node.prepare(&stream).map_err(|error| cause_of(&error))?;
+    let mut wire = match &node.trust {
+        Some(trust) => trust.accept(stream).await.map_err(|error| cause_of(&error))?,
+        None => Wire::Plain(stream),
+    };
+    let hello = Hello::read(&mut wire).await?;
+    let own = Hello::of(&node.identity);
+    if hello.is_own(&node.identity) {
+        own.write(&mut wire).await?;
+        return Ok(None);
+    }
+    let admitted = judge(&node, &hello, &wire)
+        .and_then(|()| stranger(&node, &hello, remote))
+        .and_then(|peer| node.contacts.admit(&peer));
+    let contact = match admitted {
+        Ok(contact) => contact,
+        Err(cause) => {
+            own.refusing(cause).write(&mut wire).await?;
+            return Err(cause);
+        }
+    };
+    let mut inbound = Inbound::new(node, contact, wire)?;
+    own.write(inbound.wire()).await?;
+    Ok(Some(inbound))
+}
+
+/// Whether the HELLO is of our cluster and says what the certificate says.
+fn judge(node: &Node, hello: &Hello, wire: &Wire) -> Result<(), Refusal> {
+    if hello.cluster != node.identity.cluster {
+        return Err(Refusal::Cluster);
+    }
+    if names_process(wire, &hello.name, hello.boot) { Ok(()) } else { Err(Refusal::Identity) }
+}
+
+/// The process behind a HELLO that is not our own.
+fn stranger(node: &Node, hello: &Hello, from: SocketAddr) -> Result<Peer, Refusal> {
+    if hello.boot == node.identity.boot {
+        return Err(Refusal::Boot);
+    }
+    hello.peer(from)
+}

@@ -1,0 +1,190 @@
+//! The first words on a connection: who each side is.
+//!
+//! The side that dialed speaks first, the other one answers with its own HELLO or says why not. Both are small and
+//! bounded before anything is allocated for them. Layout: magic, oldest and newest protocol version spoken, length
+//! (two bytes, big endian), a CBOR map whose unknown keys are skipped, so that a newer node may add some.
+
+use std::net::SocketAddr;
+
+use minicbor::{Decode, Encode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::identity::{Identity, Peer, is_node_name, reachable};
+use crate::refusal::Refusal;
+
+const MAGIC: [u8; 4] = *b"SESL";
+/// The protocol versions that this build speaks, oldest and newest.
+const SPOKEN: (u8, u8) = (1, 1);
+const HEADER: usize = MAGIC.len() + 4;
+/// The longest HELLO in bytes, with room for what later versions say.
+const HELLO_LIMIT: usize = 2048;
+
+/// What one side says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Hello {
+    #[n(0)]
+    pub(crate) cluster: String,
+    #[n(1)]
+    pub(crate) name: String,
+    #[n(2)]
+    pub(crate) boot: u32,
+    #[n(3)]
+    advertise: String,
+    #[n(4)]
+    features: u64,
+    /// In an answer: why the connection is refused.
+    #[n(5)]
+    refused: Option<u8>,
+}
+
+impl Hello {
+    /// The HELLO of this node.
+    pub(crate) fn of(identity: &Identity) -> Self {
+        Self {
+            cluster: identity.cluster.clone(),
+            name: identity.name.clone(),
+            boot: identity.boot,
+            advertise: identity.advertise.to_string(),
+            features: identity.features,
+            refused: None,
+        }
+    }
+
+    /// The same, as an answer that refuses.
+    pub(crate) fn refusing(mut self, cause: Refusal) -> Self {
+        self.refused = Some(cause.code());
+        self
+    }
+
+    /// Why the other side refuses the connection, if it does.
+    pub(crate) fn refused(&self) -> Option<Refusal> {
+        self.refused.map(Refusal::from_code)
+    }
+
+    /// The process that speaks, seen from the address `from`.
+    pub(crate) fn peer(&self, from: SocketAddr) -> Result<Peer, Refusal> {
+        let advertised = self.advertise.parse().map_err(|_| Refusal::Malformed)?;
+        Ok(Peer {
+            name: self.name.clone(),
+            boot: self.boot,
+            address: reachable(advertised, from),
+            features: self.features,
+        })
+    }
+
+    /// Whether this is the very process `identity` describes, met by dialing itself.
+    pub(crate) fn is_own(&self, identity: &Identity) -> bool {
+        self.boot == identity.boot
+            && self.name == identity.name
+            && self.advertise == identity.advertise.to_string()
+    }
+
+    pub(crate) async fn write<W: AsyncWrite + Unpin>(&self, stream: &mut W) -> Result<(), Refusal> {
+        stream.write_all(&self.encode()).await.map_err(|error| cause_of(&error))?;
+        stream.flush().await.map_err(|error| cause_of(&error))
+    }
+
+    pub(crate) async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Self, Refusal> {
+        let mut header = [0; HEADER];
+        stream.read_exact(&mut header).await.map_err(|error| cause_of(&error))?;
+        let length = length_in(header)?;
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.map_err(|error| cause_of(&error))?;
+        Self::decode(&body)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER];
+        minicbor::encode(self, &mut bytes).expect("a Vec takes any bytes");
+        let length = u16::try_from(bytes.len() - HEADER).expect("names and addresses are short");
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[4..6].copy_from_slice(&[SPOKEN.0, SPOKEN.1]);
+        bytes[6..8].copy_from_slice(&length.to_be_bytes());
+        bytes
+    }
+
+    fn decode(body: &[u8]) -> Result<Self, Refusal> {
+        let hello: Self = minicbor::decode(body).map_err(|_| Refusal::Malformed)?;
+        if is_node_name(&hello.name) { Ok(hello) } else { Err(Refusal::Malformed) }
+    }
+}
+
+fn length_in(header: [u8; HEADER]) -> Result<usize, Refusal> {
+    let [m0, m1, m2, m3, oldest, newest, high, low] = header;
+    if [m0, m1, m2, m3] != MAGIC {
+        return Err(Refusal::Malformed);
+    }
+    if newest < SPOKEN.0 || oldest > SPOKEN.1 {
+        return Err(Refusal::Version);
+    }
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > HELLO_LIMIT { Err(Refusal::Malformed) } else { Ok(length) }
+}
+
+/// What a failure during the handshake means. rustls reports every violation of TLS or trust as invalid data.
+pub(crate) fn cause_of(error: &std::io::Error) -> Refusal {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => Refusal::Untrusted,
+        _ => Refusal::Silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hello() -> Hello {
+        Hello::of(&Identity {
+            name: "tc01".into(),
+            boot: 7,
+            cluster: "sample".into(),
+            advertise: "127.0.0.1:4001".parse().unwrap(),
+            features: 3,
+        })
+    }
+
+    #[tokio::test]
+    async fn it_travels() {
+        let bytes = hello().encode();
+        assert_eq!(Hello::read(&mut &bytes[..]).await, Ok(hello()));
+        let refusing = hello().refusing(Refusal::Barred);
+        let read = Hello::read(&mut &refusing.encode()[..]).await.unwrap();
+        assert_eq!(read.refused(), Some(Refusal::Barred));
+    }
+
+    #[tokio::test]
+    async fn a_newer_node_may_say_more() {
+        let mut body = Vec::new();
+        let mut writer = minicbor::Encoder::new(&mut body);
+        writer.map(6).unwrap();
+        writer.u8(0).unwrap().str("sample").unwrap().u8(1).unwrap().str("tc01").unwrap();
+        writer.u8(2).unwrap().u32(7).unwrap().u8(3).unwrap().str("127.0.0.1:4001").unwrap();
+        writer.u8(4).unwrap().u64(3).unwrap();
+        writer.u8(99).unwrap().array(2).unwrap().str("later").unwrap().bool(true).unwrap();
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend([1, 9]);
+        bytes.extend((body.len() as u16).to_be_bytes());
+        bytes.extend(body);
+        assert_eq!(Hello::read(&mut &bytes[..]).await, Ok(hello()));
+    }
+
+    #[tokio::test]
+    async fn only_a_common_version_and_a_bounded_length_pass() {
+        let mut bytes = hello().encode();
+        bytes[4..6].copy_from_slice(&[2, 3]);
+        assert_eq!(Hello::read(&mut &bytes[..]).await, Err(Refusal::Version));
+        let mut bytes = hello().encode();
+        bytes[6..8].copy_from_slice(&[0xff, 0xff]);
+        assert_eq!(Hello::read(&mut &bytes[..]).await, Err(Refusal::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_survived(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Hello::decode(&body);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Which addresses are dialed, and what follows from the answers: the one task that decides.
+//!
+//! Sightings, callers, answers to dialing and lost links come in; dialing, links and events go out. Everything that
+//! is told about a process is told from here, so its order is right.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::contact::Contact;
+use crate::event::Event;
+use crate::handshake::{DialError, Met, dial};
+use crate::identity::Peer;
+use crate::link;
+use crate::membership::Sighting;
+use crate::node::Node;
+use crate::refusal::Refusal;
+use crate::route::{Route, Sought};
+use crate::search::Search;
+use crate::wire::Wire;
+
+/// How many addresses are known at once; when they are more, idle ones are forgotten first.
+const ROUTES_MAX: usize = 1024;
+/// How many addresses are dialed at once.
+const DIALS_MAX: usize = 64;
+
+/// Decides whom to dial, and tells who is there.
+pub(crate) struct Roster {
+    node: Arc<Node>,
+    routes: HashMap<SocketAddr, Route>,
+    linked: HashMap<u32, Linked>,
+    dials: JoinSet<(SocketAddr, Result<Met, DialError>)>,
+    links: JoinSet<Arc<Contact>>,
+    search: Option<Search>,
+}
+
+/// A link that is up.
+struct Linked {
+    contact: Arc<Contact>,
+    through: SocketAddr,
+    since: Instant,
+}
+
+impl Roster {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        let search = Some(Search::new(node.options.search_timeout));
+        Self {
+            node,
+            routes: HashMap::new(),
+            linked: HashMap::new(),
+            dials: JoinSet::new(),
+            links: JoinSet::new(),
+            search,
+        }
+    }
+
+    /// Runs until `stopped`, then gives the links that are still up, already told to finish.
+    pub(crate) async fn run(
+        mut self,
+        mut sightings: mpsc::Receiver<Sighting>,
+        mut callers: mpsc::Receiver<Peer>,
+        stopped: impl Future<Output = ()>,
+    ) -> JoinSet<Arc<Contact>> {
+        tokio::pin!(stopped);
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                () = &mut stopped => break,
+                Some(sighting) = sightings.recv() => self.sighted(sighting),
+                Some(peer) = callers.recv() => self.called(&peer),
+                Some(done) = self.dials.join_next() => match done {
+                    Ok((address, Ok(met))) => self.met(address, met).await,
+                    Ok((address, Err(error))) => self.not_met(address, error).await,
+                    Err(error) => tracing::error!(%error, "dialing failed by a fault of this program"),
+                },
+                Some(done) = self.links.join_next() => match done {
+                    Ok(contact) => self.lost(&contact).await,
+                    Err(error) => tracing::error!(%error, "a link failed by a fault of this program"),
+                },
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.dial_due(),
+            }
+            self.conclude_search().await;
+        }
+        for linked in self.linked.values() {
+            linked.contact.outbox.finish();
+        }
+        self.links
+    }
+
+    // === What comes in.
+
+    fn sighted(&mut self, sighting: Sighting) {
+        let now = Instant::now();
+        let address = match sighting {
+            Sighting::Address(address) if self.node.is_own(address) => return,
+            Sighting::Address(address) => address,
+            Sighting::AllNamed => {
+                if let Some(search) = &mut self.search {
+                    search.all_named(now);
+                }
+                return;
+            }
+        };
+        let Some(route) = self.route(address, now) else { return };
+        if route.linked.is_some() || route.own {
+            return;
+        }
+        let ready = route.may_dial(now);
+        if let Some(search) = &mut self.search {
+            search.sighted(address);
+        }
+        if ready {
+            self.dial(address);
+        }
+    }
+
+    /// A process connected to us. Where another one is linked at its address, dialing tells which of them is there.
+    fn called(&mut self, peer: &Peer) {
+        if self.linked.contains_key(&peer.boot) {
+            return;
+        }
+        let now = Instant::now();
+        let Some(route) = self.route(peer.address, now) else { return };
+        if route.sought.is_none() {
+            route.sought = Some(Sought::Caller(peer.boot));
+        }
+        if route.may_dial(now) {
+            self.dial(peer.address);
+        }
+    }
+
+    async fn met(&mut self, address: SocketAddr, met: Met) {
+        self.settled(address);
+        let now = Instant::now();
+        let Some(route) = self.routes.get_mut(&address) else { return };
+        route.dialing = false;
+        let (peer, wire) = match met {
+            Met::Member(peer, wire) => (peer, wire),
+            Met::Own => {
+                route.own = true;
+                return;
+            }
+        };
+        if let Some(Sought::Caller(_)) = route.sought {
+            route.sought = None;
+        }
+        let before = route.linked.or(route.sought.map(Sought::boot)).filter(|boot| *boot != peer.boot);
+        if let Some(before) = before {
+            self.displaced(before, address).await;
+        }
+        if self.linked.contains_key(&peer.boot) {
+            self.with_route(address, |route| route.linked = Some(peer.boot));
+            return;
+        }
+        match self.node.contacts.admit(&peer) {
+            Ok(contact) => self.link(contact, address, wire, now).await,
+            Err(cause) => self.refused(address, cause),
+        }
+    }
+
+    async fn not_met(&mut self, address: SocketAddr, error: DialError) {
+        let now = Instant::now();
+        let Some(route) = self.routes.get_mut(&address) else { return };
+        route.dialing = false;
+        route.failed(now);
+        let sought = route.sought;
+        match error {
+            DialError::Closed => {
+                self.settled(address);
+                if let Some(Sought::Lost(boot)) = sought
+                    && self.node.options.trust_refused
+                    && self.proves(boot, address)
+                {
+                    self.with_route(address, |route| route.sought = None);
+                    self.gone(boot).await;
+                }
+            }
+            DialError::Refused(cause) => self.refused(address, cause),
+            DialError::Silent => {}
+        }
+    }
+
+    fn refused(&mut self, address: SocketAddr, cause: Refusal) {
+        self.node.counts.refused(cause);
+        self.with_route(address, |route| route.failed(Instant::now()));
+        tracing::debug!(%address, %cause, "no link");
+        if !cause.is_passing() {
+            self.settled(address);
+        }
+    }
+
+    async fn lost(&mut self, contact: &Arc<Contact>) {
+        let boot = contact.peer.boot;
+        let Some(linked) = self.linked.remove(&boot) else { return };
+        contact.outbox.close();
+        self.node.counts.links_lost.up();
+        for route in self.routes.values_mut().filter(|route| route.linked == Some(boot)) {
+            route.linked = None;
+        }
+        if contact.is_cut() {
+            return;
+        }
+        let now = Instant::now();
+        self.with_route(linked.through, |route| {
+            route.sought = Some(Sought::Lost(boot));
+            route.lost(now, linked.since.elapsed());
+        });
+        self.node.tell(Event::Down { boot }).await;
+        self.dial_due();
+    }
+
+    // === What goes out.
+
+    async fn link(&mut self, contact: Arc<Contact>, through: SocketAddr, wire: Wire, now: Instant) {
+        let peer = contact.peer.clone();
+        contact.outbox.open();
+        let (node, linking) = (self.node.clone(), contact.clone());
+        self.links.spawn(async move {
+            link::run(node, linking.clone(), wire).await;
+            linking
+        });
+        for route in self.routes.values_mut() {
+            if route.sought.is_some_and(|sought| sought.boot() == peer.boot) {
+                route.sought = None;
+            }
+        }
+        self.with_route(through, |route| route.linked = Some(peer.boot));
+        self.linked.insert(peer.boot, Linked { contact, through, since: now });
+        self.node.counts.links_up.up();
+        self.node.tell(Event::Up(peer)).await;
+    }
+
+    /// Another process answered at the address where `boot` was linked or looked for.
+    async fn displaced(&mut self, boot: u32, address: SocketAddr) {
+        let linked_here = self.linked.get(&boot).is_some_and(|linked| linked.through == address);
+        let proven = self.proves(boot, address);
+        self.with_route(address, |route| {
+            route.linked = None;
+            route.sought = None;
+        });
+        if !proven {
+            return;
+        }
+        if linked_here {
+            self.linked.remove(&boot);
+            self.node.counts.links_lost.up();
+            self.node.tell(Event::Down { boot }).await;
+        }
+        self.gone(boot).await;
+    }
+
+    /// Whether an answer at `address` says anything about the life of `boot`: only where that process listens
+    /// itself, not at an address that merely led to it.
+    fn proves(&self, boot: u32, address: SocketAddr) -> bool {
+        self.node.contacts.with(boot, |contact| contact.peer.address == address).unwrap_or(false)
+    }
+
+    async fn gone(&mut self, boot: u32) {
+        self.node.contacts.remove(boot);
+        self.node.tell(Event::Gone { boot }).await;
+    }
+
+    fn dial(&mut self, address: SocketAddr) {
+        if self.dials.len() >= DIALS_MAX {
+            return;
+        }
+        self.with_route(address, |route| route.dialing = true);
+        let node = self.node.clone();
+        self.dials.spawn(async move { (address, dial(&node, address).await) });
+    }
+
+    /// Dials every address that is to be dialed by itself and whose time has come.
+    fn dial_due(&mut self) {
+        let now = Instant::now();
+        let contacts = &self.node.contacts;
+        for route in self.routes.values_mut() {
+            let still = |sought: &Sought| match *sought {
+                Sought::Lost(boot) => contacts.get(boot).is_some(),
+                Sought::Caller(boot) => contacts.with(boot, Contact::is_inbound).unwrap_or(false),
+            };
+            route.sought = route.sought.filter(still);
+        }
+        let due = |(address, route): (&SocketAddr, &Route)| {
+            (self.is_wanted(*address, route) && route.may_dial(now)).then_some(*address)
+        };
+        let due: Vec<_> = self.routes.iter().filter_map(due).collect();
+        for address in due {
+            self.dial(address);
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let wanted = self.routes.iter().filter(|(address, route)| self.is_wanted(**address, route));
+        let dialing = wanted.filter(|(_, route)| !route.dialing).map(|(_, route)| route.due()).min();
+        // With all places taken, the next answer wakes this task.
+        let dialing = dialing.filter(|_| self.dials.len() < DIALS_MAX);
+        let searching = self.search.as_ref().and_then(Search::deadline);
+        dialing.into_iter().chain(searching).min()
+    }
+
+    /// Whether the address is dialed without a further sighting.
+    fn is_wanted(&self, address: SocketAddr, route: &Route) -> bool {
+        let awaited = || self.search.as_ref().is_some_and(|search| search.awaits(address));
+        !route.own && (route.sought.is_some() || (route.linked.is_none() && awaited()))
+    }
+
+    // === The state.
+
+    fn route(&mut self, address: SocketAddr, now: Instant) -> Option<&mut Route> {
+        if self.routes.len() >= ROUTES_MAX && !self.routes.contains_key(&address) {
+            self.routes.retain(|_, route| !route.is_idle(now));
+            if self.routes.len() >= ROUTES_MAX {
+                self.node.counts.sightings_dropped.up();
+                return None;
+            }
+        }
+        Some(self.routes.entry(address).or_insert_with(|| Route::new(now)))
+    }
+
+    fn with_route(&mut self, address: SocketAddr, change: impl FnOnce(&mut Route)) {
+        if let Some(route) = self.routes.get_mut(&address) {
+            change(route);
+        }
+    }
+
+    fn settled(&mut self, address: SocketAddr) {
+        if let Some(search) = &mut self.search {
+            search.settled(address);
+        }
+    }
+
+    async fn conclude_search(&mut self) {
+        let now = Instant::now();
+        if let Some(search) = self.search.take_if(|search| search.is_over(now)) {
+            let reached = self.linked.keys().copied().collect();
+            self.node.tell(Event::Searched { reached, silent: search.into_silent() }).await;
+        }
+    }
+}

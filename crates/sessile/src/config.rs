@@ -1,0 +1,109 @@
+//! The configuration of a node: [`Config::load`] reads it from TOML, [`Config::default`] is the sample's node `tc01`.
+//!
+//! Every key is declared once, in its table (`config/table/`), with its form, its field and its meaning; reading,
+//! printing ([`Config::effective_toml`]) and suggesting keys all walk those declarations. What two keys must
+//! agree on is in `config/agreement.rs`. This module opens no port, reads no secret and knows no application.
+//!
+//! Next: `config/keys.rs` for how a table is declared, `config/read.rs` for how it is read.
+
+mod agreement;
+mod fault;
+mod foreign;
+mod form;
+mod host_port;
+mod keys;
+mod network;
+mod places;
+mod read;
+mod show;
+mod suggest;
+mod table;
+mod unknown;
+
+use std::path::{Path, PathBuf};
+
+pub use fault::{ConfigError, Finding, Findings, Severity};
+pub use foreign::{Refused, load_toml};
+pub use host_port::HostPort;
+pub use network::Network;
+pub use table::{
+    Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, Receiver,
+    Replication, SameSite, Secure, Sender, Session,
+};
+
+/// Everything that one node is told before it starts.
+///
+/// A `Config` that was put together in code, or changed after loading, is checked by [`Config::validate`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Who this node is.
+    pub node: Node,
+    /// The port that serves applications.
+    pub http: Http,
+    /// The port that serves operators.
+    pub admin: Admin,
+    /// Which cluster the node belongs to and what is copied to whom.
+    pub cluster: Cluster,
+    /// How nodes find each other and when one counts as lost.
+    pub membership: Membership,
+    /// How changes travel to the other members.
+    pub sender: Sender,
+    /// Where the changes of other members arrive.
+    pub receiver: Receiver,
+    /// Which requests replicate.
+    pub replication: Replication,
+    /// How long sessions live, how big they may be, and their cookie.
+    pub session: Session,
+    /// The applications that `sessile serve` hosts; a service that uses the library has none here.
+    pub apps: Vec<App>,
+    /// The directory that relative paths of the file start from: the file's own.
+    pub directory: PathBuf,
+}
+
+impl Config {
+    /// Reads the file at `path`; what is suspicious but allowed is logged as a warning.
+    ///
+    /// # Errors
+    /// [`ConfigError`] holds everything that is wrong with the file, each with its place and its remedy.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let (config, warnings) = Self::check(path)?;
+        for warning in &warnings.list {
+            tracing::warn!("{}: {}", warnings.place(warning), warning.message);
+        }
+        Ok(config)
+    }
+
+    /// Reads the file at `path` and returns the warnings beside the configuration.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn check(path: impl AsRef<Path>) -> Result<(Self, Findings), ConfigError> {
+        let path = path.as_ref();
+        Self::parse(path, &read::text_of(path)?)
+    }
+
+    /// Reads `text`; `path` names it in messages, and its directory is where relative paths start.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(path: impl AsRef<Path>, text: &str) -> Result<(Self, Findings), ConfigError> {
+        read::config(path.as_ref(), text)
+    }
+
+    /// Checks a configuration that did not come from a file, by the same rules.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; the places are those in [`Config::effective_toml`].
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        Self::parse(self.directory.join("(configuration made in code)"), &self.effective_toml()).map(|_| ())
+    }
+
+    /// Every key with the value in force and its meaning, as TOML that reads back to this configuration.
+    #[must_use]
+    pub fn effective_toml(&self) -> String {
+        show::effective(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

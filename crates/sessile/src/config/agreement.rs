@@ -1,0 +1,139 @@
+//! What two or more values of a configuration must agree on. Each check finds both values readable.
+
+use std::net::SocketAddr;
+
+use super::fault::Finding;
+use super::form::describe;
+use super::places::Places;
+use super::table::{MembershipKind, SameSite, Secure, Session};
+use super::{Config, HostPort};
+
+/// Adds a finding for each disagreement.
+pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    times(config, places, findings);
+    ports(config, places, findings);
+    members(config, places, findings);
+    reach(config, places, findings);
+    session("session", &config.session, places, findings);
+    apps(config, places, findings);
+    if config.cluster.insecure {
+        let span = places.of(&[("cluster", "insecure")]);
+        let warning = Finding::warning(span, "cluster traffic is neither authenticated nor encrypted");
+        findings
+            .push(warning.help("anybody who reaches the replication port can read and change every session"));
+    }
+}
+
+fn times(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let membership = &config.membership;
+    let least = membership.frequency * 4;
+    if membership.drop_time < least {
+        let span = places.of(&[("membership", "drop_time"), ("membership", "frequency")]);
+        let error = Finding::error(span, "`drop_time` is shorter than four heartbeats");
+        let label = format!("4 x {} is {}", describe(membership.frequency), describe(least));
+        let help = format!("write at least `drop_time = \"{}\"`, or a shorter `frequency`", describe(least));
+        findings.push(error.label(label).help(help));
+    }
+    if config.sender.ack_timeout > membership.drop_time {
+        let span = places.of(&[("sender", "ack_timeout"), ("membership", "drop_time")]);
+        let error =
+            Finding::error(span, "`ack_timeout` in [sender] is longer than `drop_time` in [membership]");
+        let label = format!("drop_time is {}", describe(membership.drop_time));
+        findings
+            .push(error.label(label).help("a member is suspected first and removed after: make it shorter"));
+    }
+}
+
+fn ports(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    let listens = [
+        ("http", Some(config.http.listen)),
+        ("admin", config.admin.listen),
+        ("receiver", Some(config.receiver.listen)),
+    ];
+    for (table, address) in listens.into_iter().filter_map(|(table, listen)| Some((table, listen?))) {
+        if let Some((other, _)) = taken.iter().find(|(_, before)| overlap(*before, address)) {
+            let span = places.of(&[(table, "listen"), (*other, "listen")]);
+            let error = Finding::error(span, format!("[{table}] listens where [{other}] does"));
+            findings.push(error.label(format!("{address} is taken")).help("give each of them its own port"));
+        }
+        taken.push((table, address));
+    }
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && same_ip
+}
+
+fn members(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    if config.membership.kind == MembershipKind::Static && config.membership.members.is_empty() {
+        let span = places.of(&[("membership", "members"), ("membership", "kind")]);
+        let error = Finding::error(span, "`kind = \"static\"` needs the list of `members`");
+        let help = "add `members = [\"host:port\", …]` with the replication addresses of all nodes";
+        findings.push(error.help(help));
+    }
+}
+
+/// Warns when nodes on other machines are told to connect to themselves.
+fn reach(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let membership = &config.membership;
+    let elsewhere = match membership.kind {
+        MembershipKind::Multicast => !membership.bind.is_loopback(),
+        MembershipKind::Static => membership.members.iter().any(|member| !member.is_loopback()),
+    };
+    let advertised = config.receiver.advertise.as_ref();
+    let unreachable = advertised.map_or(config.receiver.listen.ip().is_loopback(), HostPort::is_loopback);
+    if elsewhere && unreachable {
+        let span = places.of(&[
+            ("receiver", "advertise"),
+            ("receiver", "listen"),
+            ("membership", if membership.kind == MembershipKind::Static { "members" } else { "bind" }),
+        ]);
+        let warning = Finding::warning(span, "members on other machines cannot reach a loopback address");
+        let help = "listen at an address of the network, or set `advertise` in [receiver] to one";
+        findings.push(warning.help(help));
+    }
+}
+
+/// `table` is where the keys were given: `session`, or an app that inherits from it.
+fn session(table: &str, session: &Session, places: &Places, findings: &mut Vec<Finding>) {
+    let place = |one, other| places.of(&[(table, one), (table, other), ("session", one), ("session", other)]);
+    if session.max_attribute_bytes > session.max_session_bytes {
+        let error = Finding::error(
+            place("max_attribute_bytes", "max_session_bytes"),
+            "`max_attribute_bytes` is larger than `max_session_bytes`",
+        );
+        findings.push(error.help("a session must have room for its largest attribute"));
+    }
+    if session.max_session_bytes > session.max_table_bytes {
+        let error = Finding::error(
+            place("max_session_bytes", "max_table_bytes"),
+            "`max_session_bytes` is larger than `max_table_bytes`",
+        );
+        findings.push(error.help("the table must have room for its largest session"));
+    }
+    if session.same_site == SameSite::None && session.secure == Secure::Never {
+        let error =
+            Finding::error(place("same_site", "secure"), "`same_site = \"None\"` needs a `secure` cookie");
+        findings.push(error.help("browsers drop it unless it is marked Secure: write `secure = true`"));
+    }
+}
+
+fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    for (index, app) in config.apps.iter().enumerate() {
+        let table = format!("app[{index}]");
+        let span = places.of(&[(&table, "path")]);
+        if config.apps[..index].iter().any(|before| before.path == app.path) {
+            let error = Finding::error(span, format!("a second application at `{}`", app.path));
+            findings.push(error.help("give each application its own `path`"));
+        } else if app.path == config.http.health_path {
+            let error = Finding::error(span, "an application at the health path of [http]");
+            findings.push(error.help("give one of them another path"));
+        }
+        // What is wrong with the inherited values was said at their own place.
+        if app.session != config.session {
+            session(&table, &app.session, places, findings);
+        }
+    }
+}

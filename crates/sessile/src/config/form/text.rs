@@ -1,0 +1,112 @@
+//! Texts with a rule: names, paths, cookie names.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::{Form, Wrong, quoted, string};
+
+/// The longest name of a node or a cluster, in characters.
+const MAX_NAME: usize = 32;
+
+/// The longest name of a cookie, in characters.
+const MAX_COOKIE_NAME: usize = 64;
+
+/// The longest path in the configuration, in bytes.
+const MAX_PATH: usize = 1024;
+
+/// The name of a node or a cluster: it travels in cookies and certificates.
+pub(in crate::config) struct Name;
+
+impl Form for Name {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let name = string(value, "a name")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
+            return Err(Wrong::new(format!("is not a name of 1 to {MAX_NAME} letters, digits, `_` and `-`")));
+        }
+        Ok(name.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
+/// A path in a URL, absolute and in its shortest spelling.
+pub(in crate::config) struct UrlPath;
+
+impl Form for UrlPath {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let path = string(value, "a path such as \"/clusterapp\"")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,=:@".contains(c);
+        let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(allowed);
+        if !path.starts_with('/') {
+            let help = format!("write {}", quoted(&format!("/{path}")));
+            return Err(Wrong::new("must start with a slash").help(help));
+        }
+        if path.len() > MAX_PATH {
+            return Err(Wrong::new(format!("is longer than {MAX_PATH} bytes")));
+        }
+        if path != "/" && !path[1..].split('/').all(plain) {
+            return Err(Wrong::new("is not a plain path")
+                .help("no slash at the end, no empty part, no `.` or `..`, no space, `?`, `#`, `;` or `%`"));
+        }
+        Ok(path.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
+/// The name of a cookie.
+pub(in crate::config) struct CookieName;
+
+impl Form for CookieName {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let name = string(value, "the name of a cookie")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || name.len() > MAX_COOKIE_NAME || !name.chars().all(allowed) {
+            return Err(Wrong::new(format!(
+                "is not a name of 1 to {MAX_COOKIE_NAME} letters, digits, `_` and `-`"
+            )));
+        }
+        if name.starts_with("__") {
+            return Err(
+                Wrong::new("must not start with `__`").help("`__Host-` is put in front where it fits")
+            );
+        }
+        Ok(name.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
+/// A file of this machine, relative to the configuration file or absolute.
+pub(in crate::config) struct File;
+
+impl Form for File {
+    type Value = PathBuf;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<PathBuf, Wrong> {
+        let path = string(value, "the path of a file")?;
+        if Path::new(path).file_name().is_none() || path.contains('\0') || path.len() > MAX_PATH {
+            return Err(Wrong::new("does not name a file"));
+        }
+        Ok(PathBuf::from(path))
+    }
+
+    fn write(&self, value: &PathBuf) -> Option<String> {
+        Some(quoted(&value.to_string_lossy()))
+    }
+}

@@ -1,0 +1,84 @@
+//! Words out of a fixed choice, and yes or no.
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::{Form, Wrong, quoted, string};
+use crate::config::Secure;
+use crate::config::suggest::{closest, listed};
+
+/// `true` or `false`.
+pub(in crate::config) struct Flag;
+
+impl Form for Flag {
+    type Value = bool;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<bool, Wrong> {
+        value.get_ref().as_bool().ok_or_else(|| {
+            Wrong::new("must be true or false").help("write `true` or `false`, without quotes")
+        })
+    }
+
+    fn write(&self, value: &bool) -> Option<String> {
+        Some(value.to_string())
+    }
+}
+
+/// One of a few words.
+pub(in crate::config) struct OneOf<T: 'static> {
+    /// The words that work, and what they stand for.
+    pub(in crate::config) built: &'static [(&'static str, T)],
+    /// The words of parts that this version does not have.
+    pub(in crate::config) later: &'static [&'static str],
+}
+
+impl<T: Copy + PartialEq> Form for OneOf<T> {
+    type Value = T;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<T, Wrong> {
+        let built = self.built.iter().map(|(word, _)| *word);
+        let works = listed(built.clone());
+        let word = string(value, &works)?;
+        if let Some((_, meaning)) = self.built.iter().find(|(known, _)| *known == word) {
+            return Ok(*meaning);
+        }
+        if self.later.contains(&word) {
+            return Err(Wrong::new(format!("= \"{word}\" is not available in this version"))
+                .label("not available in this version")
+                .help(format!("what works: {works}")));
+        }
+        let help = match closest(word, built) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => format!("what works: {works}"),
+        };
+        Err(Wrong::new(format!("cannot be \"{word}\"")).help(help))
+    }
+
+    fn write(&self, value: &T) -> Option<String> {
+        self.built.iter().find(|(_, meaning)| meaning == value).map(|(word, _)| quoted(word))
+    }
+}
+
+/// `"auto"`, `true` or `false`.
+pub(in crate::config) struct SecureWord;
+
+impl Form for SecureWord {
+    type Value = Secure;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<Secure, Wrong> {
+        match value.get_ref() {
+            DeValue::Boolean(true) => Ok(Secure::Always),
+            DeValue::Boolean(false) => Ok(Secure::Never),
+            DeValue::String(word) if word == "auto" => Ok(Secure::Auto),
+            _ => Err(Wrong::new("must be \"auto\", true or false")),
+        }
+    }
+
+    fn write(&self, value: &Secure) -> Option<String> {
+        Some(match value {
+            Secure::Auto => quoted("auto"),
+            Secure::Always => "true".to_owned(),
+            Secure::Never => "false".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! How a table declares its keys: once, for the reader, the printer and everybody who lists keys later.
+
+use super::form::Form;
+
+/// A table of the configuration: names every key it has to a visitor.
+pub(super) trait Table {
+    /// Its name between the brackets.
+    const NAME: &'static str;
+
+    /// Shows each key, in the order in which they are printed.
+    fn keys(&mut self, visitor: &mut impl Visitor);
+}
+
+/// Somebody who walks over the keys of a table.
+pub(super) trait Visitor {
+    /// A key with its form, its field and its meaning.
+    fn key<F: Form>(&mut self, name: &'static str, form: F, field: &mut F::Value, meaning: &'static str);
+
+    /// A key that has one possible value in this version: `value`, in force whether the key is given or not.
+    fn only<F: Form<Value: PartialEq>>(
+        &mut self,
+        name: &'static str,
+        form: F,
+        value: F::Value,
+        meaning: &'static str,
+    );
+
+    /// A key that belongs to a part which this version does not have.
+    fn later(&mut self, name: &'static str, meaning: &'static str);
+}

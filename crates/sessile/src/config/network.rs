@@ -1,0 +1,64 @@
+//! A range of IP addresses in CIDR notation.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The addresses that share their first `prefix` bits with `address`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// The network, unless the prefix is longer than the address.
+    #[must_use]
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        (prefix <= if address.is_ipv4() { 32 } else { 128 }).then_some(Self { address, prefix })
+    }
+
+    /// Whether `address` lies in it. An IPv4 address that arrived on an IPv6 socket counts as what it is.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let host_bits = 32 - u32::from(self.prefix);
+                (own.to_bits() ^ other.to_bits()).checked_shr(host_bits).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let host_bits = 128 - u32::from(self.prefix);
+                (own.to_bits() ^ other.to_bits()).checked_shr(host_bits).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.address, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Network;
+
+    #[test]
+    fn bits_before_the_prefix_decide() {
+        let contains = |network: &str, prefix, address: &str| {
+            let network = Network::new(network.parse().expect(network), prefix).expect("a good prefix");
+            network.contains(address.parse().expect(address))
+        };
+        assert!(contains("10.0.0.0", 8, "10.255.0.1"));
+        assert!(!contains("10.0.0.0", 8, "11.0.0.1"));
+        assert!(contains("10.0.0.0", 8, "::ffff:10.1.2.3"));
+        assert!(contains("0.0.0.0", 0, "203.0.113.9"));
+        assert!(contains("10.0.0.5", 32, "10.0.0.5"));
+        assert!(!contains("10.0.0.5", 32, "10.0.0.4"));
+        assert!(contains("fd00::", 8, "fd12::1"));
+        assert!(!contains("fd00::", 8, "10.0.0.1"));
+        assert!(contains("::", 0, "fd12::1"));
+        assert_eq!(Network::new("10.0.0.0".parse().expect("an address"), 33), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! Reading a configuration file: text to tables, tables to fields, and everything that is wrong with it at once.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{ConfigError, Finding, Findings};
+use super::foreign::finding;
+use super::form::Form;
+use super::keys::{Table, Visitor};
+use super::places::Places;
+use super::table::App;
+use super::{Config, agreement, unknown};
+
+/// The largest file that is taken for a configuration.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The largest number of `[[app]]` tables.
+const MAX_APPS: usize = 256;
+
+/// The text of the file at `path`.
+pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let read = || {
+        let mut text = String::new();
+        File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::other("it is larger than 1 MiB: is this a configuration file?"));
+        }
+        Ok(text)
+    };
+    read().map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+}
+
+/// Reads `text` as the configuration of a node.
+pub(super) fn config(path: &Path, text: &str) -> Result<(Config, Findings), ConfigError> {
+    let (root, syntax) = DeTable::parse_recoverable(text);
+    let mut config = Config { directory: directory_of(path), ..Config::default() };
+    let list = if syntax.is_empty() {
+        Reading::of(root.get_ref()).config(&mut config)
+    } else {
+        syntax.iter().map(finding).collect()
+    };
+    let findings = Findings { path: path.to_owned(), text: text.to_owned(), list };
+    if findings.is_fatal() { Err(ConfigError::Invalid(findings)) } else { Ok((config, findings)) }
+}
+
+fn directory_of(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// One file being read: what it holds, what is known so far, what is wrong with it.
+struct Reading<'t> {
+    root: &'t DeTable<'t>,
+    places: Places,
+    /// Every table and key that there is, whether the file gives it or not.
+    known: Vec<(&'static str, &'static str)>,
+    findings: Vec<Finding>,
+}
+
+impl<'t> Reading<'t> {
+    fn of(root: &'t DeTable<'t>) -> Self {
+        Self { root, places: Places::default(), known: Vec::new(), findings: Vec::new() }
+    }
+
+    fn config(mut self, config: &mut Config) -> Vec<Finding> {
+        self.table(&mut config.node);
+        self.table(&mut config.http);
+        self.table(&mut config.admin);
+        self.table(&mut config.cluster);
+        self.table(&mut config.membership);
+        self.table(&mut config.sender);
+        self.table(&mut config.receiver);
+        self.table(&mut config.replication);
+        self.table(&mut config.session);
+        self.apps(config);
+        unknown::check(self.root, &self.known, &mut self.findings);
+        // Two values are compared only when each of them could be read: else one slip would be reported twice.
+        if self.findings.is_empty() {
+            agreement::check(config, &self.places, &mut self.findings);
+            config.cluster.secret_file = config.directory.join(&config.cluster.secret_file);
+        }
+        self.findings.sort_by_key(|finding| finding.span.start);
+        self.findings
+    }
+
+    fn table<T: Table>(&mut self, table: &mut T) {
+        let entries = match self.entry(T::NAME) {
+            Some((_, span, DeValue::Table(entries))) => Some((entries, span)),
+            Some((key, _, DeValue::Array(_))) => {
+                let message = format!("`{}` is one table, not a list of tables", T::NAME);
+                self.findings.push(Finding::error(key, message).help(format!("write `[{}]`", T::NAME)));
+                None
+            }
+            Some((_, span, other)) => {
+                let message = format!("`{}` is a table, not a {}", T::NAME, other.type_str());
+                self.findings.push(Finding::error(span, message).help(format!("write `[{}]`", T::NAME)));
+                None
+            }
+            None => None,
+        };
+        self.fill(T::NAME.to_owned(), entries, table);
+    }
+
+    fn apps(&mut self, config: &mut Config) {
+        let given: &[Spanned<DeValue<'_>>] = match self.entry(App::NAME) {
+            Some((_, _, DeValue::Array(list))) => list,
+            Some((key, _, _)) => {
+                let error = Finding::error(key, "`app` is a list of tables, one for each application");
+                self.findings.push(error.help("write `[[app]]` with two brackets"));
+                &[]
+            }
+            None => &[],
+        };
+        if let Some(surplus) = given.get(MAX_APPS) {
+            self.findings.push(Finding::error(surplus.span(), format!("more than {MAX_APPS} applications")));
+        }
+        for (index, value) in given.iter().take(MAX_APPS).enumerate() {
+            let mut app = App::with_session(config.session.clone());
+            match value.get_ref() {
+                DeValue::Table(entries) => {
+                    let table = format!("app[{index}]");
+                    self.fill(table.clone(), Some((entries, value.span())), &mut app);
+                    self.required(&table, value.span(), "path", "\"/clusterapp\"");
+                    self.required(&table, value.span(), "builtin", "\"clusterapp\"");
+                }
+                other => {
+                    let message = format!("an application is a table, not a {}", other.type_str());
+                    self.findings.push(Finding::error(value.span(), message).help("write `[[app]]`"));
+                }
+            }
+            config.apps.push(app);
+        }
+        // Also a file without applications should be told which keys they have.
+        self.fill(App::NAME.to_owned(), None, &mut App::with_session(config.session.clone()));
+    }
+
+    fn required(&mut self, table: &str, header: Range<usize>, key: &'static str, example: &str) {
+        if !self.places.gives(table, key) {
+            let error = Finding::error(header, format!("this `[[app]]` has no `{key}`"));
+            self.findings.push(error.help(format!("add for example `{key} = {example}`")));
+        }
+    }
+
+    fn fill<T: Table>(&mut self, place: String, given: Option<(&DeTable<'_>, Range<usize>)>, table: &mut T) {
+        let entries = given.map(|(entries, span)| {
+            self.places.note_table(&place, span);
+            entries
+        });
+        table.keys(&mut Filling { name: T::NAME, place, entries, reading: self });
+    }
+
+    fn entry(&self, name: &str) -> Option<(Range<usize>, Range<usize>, &'t DeValue<'t>)> {
+        let (key, value) = self.root.get_key_value(name)?;
+        Some((key.span(), value.span(), value.get_ref()))
+    }
+}
+
+/// The visitor that fills the fields of one table from the file.
+struct Filling<'r, 't> {
+    name: &'static str,
+    place: String,
+    entries: Option<&'r DeTable<'r>>,
+    reading: &'r mut Reading<'t>,
+}
+
+impl Filling<'_, '_> {
+    /// The value that the file gives for `name`, if it can be read.
+    fn read<F: Form>(&mut self, name: &'static str, form: &F) -> Option<(F::Value, Range<usize>)> {
+        let value = self.find(name)?;
+        match form.read(value) {
+            Ok(read) => Some((read, value.span())),
+            Err(wrong) => {
+                let finding = wrong.about(name, value.span());
+                self.reading.findings.push(finding);
+                None
+            }
+        }
+    }
+
+    fn find(&mut self, name: &'static str) -> Option<&Spanned<DeValue<'_>>> {
+        if !self.reading.known.contains(&(self.name, name)) {
+            self.reading.known.push((self.name, name));
+        }
+        let value = self.entries?.get(name)?;
+        self.reading.places.note_value(&self.place, name, value.span());
+        Some(value)
+    }
+}
+
+impl Visitor for Filling<'_, '_> {
+    fn key<F: Form>(&mut self, name: &'static str, form: F, field: &mut F::Value, _: &'static str) {
+        if let Some((value, _)) = self.read(name, &form) {
+            *field = value;
+        }
+    }
+
+    fn only<F: Form<Value: PartialEq>>(
+        &mut self,
+        name: &'static str,
+        form: F,
+        value: F::Value,
+        _: &'static str,
+    ) {
+        if let Some((read, span)) = self.read(name, &form)
+            && read != value
+        {
+            let built = form.write(&value).unwrap_or_default();
+            let error =
+                Finding::error(span, format!("this value of `{name}` is not available in this version"));
+            let help = format!("leave `{name}` out or write `{name} = {built}`");
+            self.reading.findings.push(error.label(format!("only {built} works")).help(help));
+        }
+    }
+
+    fn later(&mut self, name: &'static str, meaning: &'static str) {
+        if let Some(span) = self.find(name).map(Spanned::span) {
+            let error =
+                Finding::error(span, format!("`{name}` ({meaning}) is not available in this version"));
+            self.reading.findings.push(error.help("remove the key"));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The tables of the configuration file, one a module: the fields, their defaults, and the keys that set them.
+
+mod app;
+mod cluster;
+mod membership;
+mod node;
+mod replication;
+mod session;
+mod transport;
+
+/// Milliseconds in a second.
+const SECOND: u64 = 1_000;
+/// Milliseconds in an hour.
+const HOUR: u64 = 3_600 * SECOND;
+/// Milliseconds in a day.
+const DAY: u64 = 24 * HOUR;
+
+pub use app::{App, Builtin};
+pub use cluster::{Cluster, Manager};
+pub use membership::{Membership, MembershipKind};
+pub use node::{Admin, Http, Node};
+pub use replication::Replication;
+pub use session::{OnEnded, SameSite, Secure, Session};
+pub use transport::{Mode, Receiver, Sender};

@@ -1,0 +1,50 @@
+//! `[[app]]`: an application that `sessile serve` hosts.
+
+use super::Session;
+use crate::config::form::{Flag, OneOf, UrlPath};
+use crate::config::keys::{Table, Visitor};
+
+/// `[[app]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Where it is mounted: its context path, which is also the path of its cookie.
+    pub path: String,
+    /// Which application it is.
+    pub builtin: Builtin,
+    /// Whether its sessions are copied; without, they stay on their node.
+    pub distributable: bool,
+    /// Whether it answers questions that measure it; they need no cookie.
+    pub diagnostics: bool,
+    /// What holds for its sessions: `[session]` with the keys that this table gives in its place.
+    pub session: Session,
+}
+
+/// An application that comes with the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builtin {
+    /// The sample application of the article.
+    Clusterapp,
+}
+
+impl App {
+    /// An application at `/` whose sessions live as `session` says.
+    #[must_use]
+    pub fn with_session(session: Session) -> Self {
+        let path = "/".to_owned();
+        Self { path, builtin: Builtin::Clusterapp, distributable: true, diagnostics: false, session }
+    }
+}
+
+impl Table for App {
+    const NAME: &'static str = "app";
+
+    fn keys(&mut self, visitor: &mut impl Visitor) {
+        let builtin = OneOf { built: &[("clusterapp", Builtin::Clusterapp)], later: &[] };
+        visitor.key("path", UrlPath, &mut self.path, "where it is mounted; also the cookie's path");
+        visitor.key("builtin", builtin, &mut self.builtin, "an application of the program");
+        visitor.key("distributable", Flag, &mut self.distributable, "false: its sessions stay on their node");
+        visitor.key("diagnostics", Flag, &mut self.diagnostics, "peek and stats");
+        visitor.later("file", "an application in a file");
+        self.session.keys(visitor);
+    }
+}

@@ -1,0 +1,86 @@
+//! `[node]`, `[http]`, `[admin]`: who the node is and where people reach it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::DAY;
+use crate::config::Network;
+use crate::config::form::{Address, Cidr, List, Name, Optional, Time, UrlPath};
+use crate::config::keys::{Table, Visitor};
+
+/// `[node]`: who this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name, unique in the cluster; also the route in the cookie. 1 to 32 letters, digits, `_` and `-`.
+    pub name: String,
+    /// How long a graceful stop may take. At most one day.
+    pub drain_time: Duration,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: "tc01".to_owned(), drain_time: Duration::from_secs(30) }
+    }
+}
+
+impl Table for Node {
+    const NAME: &'static str = "node";
+
+    fn keys(&mut self, visitor: &mut impl Visitor) {
+        visitor.key("name", Name, &mut self.name, "unique in the cluster; the route in the cookie");
+        visitor.key("drain_time", Time(0..=DAY), &mut self.drain_time, "how long a graceful stop may take");
+        visitor.later("zone", "backups in another zone");
+    }
+}
+
+/// `[http]`: the port that serves applications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where `sessile serve` listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The path that answers 200 while the node is ready and 503 otherwise.
+    pub health_path: String,
+    /// The proxies whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9080)),
+            health_path: "/.sessile/ready".to_owned(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl Table for Http {
+    const NAME: &'static str = "http";
+
+    fn keys(&mut self, visitor: &mut impl Visitor) {
+        visitor.key("listen", Address, &mut self.listen, "where applications are served");
+        visitor.key("health_path", UrlPath, &mut self.health_path, "200 while ready, 503 otherwise");
+        let proxies = &mut self.trusted_proxies;
+        visitor.key("trusted_proxies", List(Cidr), proxies, "whose X-Forwarded-* headers are believed");
+    }
+}
+
+/// `[admin]`: the port that serves operators.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Where health, metrics, members and sessions are shown; `None`: nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Table for Admin {
+    const NAME: &'static str = "admin";
+
+    fn keys(&mut self, visitor: &mut impl Visitor) {
+        visitor.key(
+            "listen",
+            Optional(Address),
+            &mut self.listen,
+            "health, metrics, members; a port is enough",
+        );
+    }
+}

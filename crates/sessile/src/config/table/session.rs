@@ -1,0 +1,124 @@
+//! `[session]`: how long sessions live, how big they may be, and their cookie.
+
+use std::time::Duration;
+
+use super::{DAY, SECOND};
+use crate::config::form::{CookieName, Number, OneOf, SecureWord, Size, Time, TimeOrNever};
+use crate::config::keys::{Table, Visitor};
+
+/// The longest lifetime of a session that can be configured, in milliseconds.
+const TEN_YEARS: u64 = 3_650 * DAY;
+
+/// `[session]`; an application may say otherwise for itself, see [`App::session`](super::App::session).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// A session that is not used for this long ends.
+    pub timeout: Duration,
+    /// A session that is this old ends though it is used; `None`: none does.
+    pub absolute_timeout: Option<Duration>,
+    /// How many sessions may be created and live.
+    pub max_active: u64,
+    /// The largest attribute, in bytes as encoded.
+    pub max_attribute_bytes: usize,
+    /// The largest session, in bytes as encoded.
+    pub max_session_bytes: usize,
+    /// How many bytes all sessions together may take, copies included.
+    pub max_table_bytes: usize,
+    /// The name of the cookie, without the prefix `__Host-` that it gets where that fits.
+    pub cookie: String,
+    /// Whether the cookie is for https only.
+    pub secure: Secure,
+    /// The cookie's `SameSite`.
+    pub same_site: SameSite,
+    /// What becomes of a request whose session ended while it ran.
+    pub on_ended: OnEnded,
+}
+
+/// Whether the cookie is for https only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secure {
+    /// When the request that created the session came by https.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// When a browser sends the cookie with requests that other sites start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSite {
+    /// With links only.
+    Lax,
+    /// Never.
+    Strict,
+    /// Always; browsers then demand `Secure`.
+    None,
+}
+
+/// What becomes of a request whose session ended while it ran. Its changes are dropped either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnEnded {
+    /// Its response goes out; the receipt says what happened.
+    Ignore,
+    /// It is answered with 409 Conflict.
+    Conflict,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30 * 60),
+            absolute_timeout: None,
+            max_active: 1_000_000,
+            max_attribute_bytes: 1 << 20,
+            max_session_bytes: 4 << 20,
+            max_table_bytes: 2 << 30,
+            cookie: "sid".to_owned(),
+            secure: Secure::Auto,
+            same_site: SameSite::Lax,
+            on_ended: OnEnded::Ignore,
+        }
+    }
+}
+
+impl Table for Session {
+    const NAME: &'static str = "session";
+
+    fn keys(&mut self, visitor: &mut impl Visitor) {
+        let lifetime = SECOND..=TEN_YEARS;
+        let same_site = OneOf {
+            built: &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
+            later: &[],
+        };
+        let on_ended =
+            OneOf { built: &[("ignore", OnEnded::Ignore), ("409", OnEnded::Conflict)], later: &[] };
+        let active = Number::within(1..=1_000_000_000);
+        visitor.key("timeout", Time(lifetime.clone()), &mut self.timeout, "unused for this long: ended");
+        let absolute = &mut self.absolute_timeout;
+        visitor.key("absolute_timeout", TimeOrNever(lifetime), absolute, "this old: ended, used or not");
+        visitor.key("max_active", active, &mut self.max_active, "then no more can be created");
+        visitor.key(
+            "max_attribute_bytes",
+            Size(1..=1 << 28),
+            &mut self.max_attribute_bytes,
+            "of one attribute",
+        );
+        visitor.key("max_session_bytes", Size(1..=1 << 30), &mut self.max_session_bytes, "of one session");
+        visitor.key(
+            "max_table_bytes",
+            Size(1..=1 << 40),
+            &mut self.max_table_bytes,
+            "of all, copies included",
+        );
+        visitor.key("cookie", CookieName, &mut self.cookie, "the cookie's name");
+        visitor.key("secure", SecureWord, &mut self.secure, "https only: \"auto\" | true | false");
+        visitor.key("same_site", same_site, &mut self.same_site, "Lax | Strict | None");
+        visitor.key(
+            "on_ended",
+            on_ended,
+            &mut self.on_ended,
+            "session ended during the request: ignore | 409",
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! Keys and tables that nobody knows, each with the one that was probably meant.
+
+use std::borrow::Cow;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::Finding;
+use super::keys::Table;
+use super::suggest::{closest, listed};
+use super::table::App;
+
+/// Every table with every key of it.
+type Known = [(&'static str, &'static str)];
+
+/// Adds a finding for each key of the file that is not among the known ones.
+pub(super) fn check(root: &DeTable<'_>, known: &Known, findings: &mut Vec<Finding>) {
+    for (table, value) in root {
+        let name = table.get_ref();
+        match value.get_ref() {
+            _ if !known.iter().any(|(table, _)| table == name) => {
+                findings.push(unknown_at_root(table, value.get_ref(), known));
+            }
+            DeValue::Table(keys) => unknown_in(name, keys, known, findings),
+            DeValue::Array(list) if name == App::NAME => {
+                for keys in list.iter().filter_map(|item| item.get_ref().as_table()) {
+                    unknown_in(name, keys, known, findings);
+                }
+            }
+            // Something else than a table was reported by whoever looked for the table.
+            _ => {}
+        }
+    }
+}
+
+fn unknown_in(table: &str, keys: &DeTable<'_>, known: &Known, findings: &mut Vec<Finding>) {
+    let own = known.iter().filter(|(of, _)| *of == table).map(|(_, key)| *key);
+    for key in keys.keys().filter(|key| own.clone().all(|own| own != key.get_ref())) {
+        let name = key.get_ref();
+        let help = match (closest(name, own.clone()), home_of(name, known)) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, Some(home)) => home,
+            (None, None) => format!("{} has {}", bracketed(table), listed(own.clone())),
+        };
+        let error = Finding::error(key.span(), format!("unknown key `{name}` in {}", bracketed(table)));
+        findings.push(error.label("unknown key").help(help));
+    }
+}
+
+fn unknown_at_root(key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>, known: &Known) -> Finding {
+    let name = key.get_ref();
+    let is_table = value.is_table() || value.is_array();
+    let message = format!("unknown {} `{name}`", if is_table { "table" } else { "key" });
+    let mut tables: Vec<&str> = known.iter().map(|(table, _)| *table).collect();
+    tables.dedup();
+    let help = match (home_of(name, known), closest(name, tables.iter().copied())) {
+        (Some(home), _) if !is_table => home,
+        (_, Some(meant)) => format!("did you mean {}?", bracketed(meant)),
+        _ => format!("the tables are {}", listed(tables.iter().copied())),
+    };
+    Finding::error(key.span(), message).help(help)
+}
+
+/// The sentence that says in which table such a key is, if there is one.
+fn home_of(key: &str, known: &Known) -> Option<String> {
+    let meant = closest(key, known.iter().map(|(_, key)| *key))?;
+    let (table, _) = known.iter().find(|(_, key)| *key == meant)?;
+    Some(format!("did you mean `{meant}` in {}?", bracketed(table)))
+}
+
+fn bracketed(table: &str) -> String {
+    if table == App::NAME { "[[app]]".to_owned() } else { format!("[{table}]") }
+}
