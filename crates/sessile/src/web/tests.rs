@@ -11,7 +11,7 @@ use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use sessile_core::{Boot, Bounds, Mode, Node, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Instant, Mode, Node, Plant, Settings, Timing};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
@@ -39,10 +39,15 @@ impl Site {
     }
 
     fn with(settings: SessionSettings) -> Self {
+        Self::on(Node::alone, settings)
+    }
+
+    /// On a node that `start` makes.
+    fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
         let clock = Clock::start();
         let waiters = Arc::new(Waiters::default());
         let executor = Arc::new(Executor::new(Arc::clone(&waiters)));
-        let node = Arc::new(Node::alone(lonely(), clock.now()));
+        let node = Arc::new(start(node_settings(), clock.now()));
         let host = Arc::new(SessionHost::new(node, clock, executor, waiters));
         Self { layer: layer(&host, "tc01", settings), host, cookie: None }
     }
@@ -91,7 +96,7 @@ fn sessions(change: impl FnOnce(&mut config::Session)) -> SessionSettings {
     settings
 }
 
-fn lonely() -> Settings {
+fn node_settings() -> Settings {
     Settings {
         boot: Boot(1),
         name: "tc01".to_owned(),
