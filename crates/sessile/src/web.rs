@@ -1,9 +1,10 @@
-//! The web side: a tower layer that opens a session for each request, hands it to the application, commits what the
-//! application changed and lets the response go when the copies are where they must be.
+//! The web side: a tower layer that opens a session for each request, hands it to the application, commits
+//! what the application changed and lets the response go when the copies are where they must be.
 //!
-//! The way of a request, file by file: [`service`] receives it; [`exchange`] passes the gate, reads the [`cookie`],
-//! opens the session and puts a [`Session`](session::Session) into the request; the application reads and writes its
-//! [`draft`]; [`exchange`] commits that, waits for the receipt and writes the cookie into the response.
+//! The way of a request, file by file: [`service`] receives it; [`exchange`] passes the gate, reads the
+//! [`cookie`], opens the session and puts a [`Session`](session::Session) into the request; the application
+//! reads and writes its [`draft`]; [`exchange`] commits that, waits for the receipt and writes the cookie
+//! into the response.
 //!
 //! Must not know: members, frames, sockets. It reaches the node through `cluster::host` alone.
 
@@ -21,6 +22,7 @@ mod service;
 mod session;
 mod set_cookie;
 mod settings;
+mod state;
 mod statistics;
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,8 @@ impl SessionHost {
             match self.node.gate(self.clock.now()) {
                 Gate::Open => return Ok(()),
                 Gate::Closed(closed) => return Err(closed.into()),
-                // The lease is also renewed by time alone, so a missed notice costs one poll, not the request.
+                // The lease is also renewed by time alone, so a missed notice costs one poll, not the
+                // request.
                 Gate::Stalled => drop(tokio::time::timeout(GATE_POLL, moved).await),
             }
         }

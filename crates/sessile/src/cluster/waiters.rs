@@ -1,4 +1,5 @@
-//! Who waits for what the node will decide: commits for their receipts, requests for answers and for the gate.
+//! Who waits for what the node will decide: commits for their receipts, requests for answers and for the
+//! gate.
 //!
 //! Knows nothing of sessions or sockets. Each table holds at most one entry for each running request.
 
@@ -22,9 +23,9 @@ pub(crate) struct Waiters {
 
 /// Where outcomes meet those who wait for them, whichever of the two arrives first.
 ///
-/// An outcome may come, on another thread, before its waiter has learned the key to wait for. So whoever is about
-/// to learn one says so first: while anybody is [`starting`](Self::starting), outcomes that nobody waits for are
-/// kept. All others belong to what the node does by itself, and are dropped.
+/// An outcome may come, on another thread, before its waiter has learned the key to wait for. So whoever is
+/// about to learn one says so first: while anybody is [`starting`](Self::starting), outcomes that nobody
+/// waits for are kept. All others belong to what the node does by itself, and are dropped.
 pub(crate) struct Meeting<K, V> {
     places: Mutex<Places<K, V>>,
 }

@@ -17,8 +17,8 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// The layer of the application that `settings` describe, on the node called `node_name`. `cookie_key` is derived
-    /// from the cluster secret.
+    /// The layer of the application that `settings` describe, on the node called `node_name`. `cookie_key`
+    /// is derived from the cluster secret.
     pub(crate) fn new(
         host: Arc<SessionHost>,
         node_name: &str,
@@ -28,8 +28,8 @@ impl SessionLayer {
         Self { app: Arc::new(AppSessions::new(host, node_name, cookie_key, settings)) }
     }
 
-    /// The cookie's name, as a balancer must look for it: the configured one, behind `__Host-` where `secure = true`
-    /// and the application is at `/`.
+    /// The cookie's name, as a balancer must look for it: the configured one, behind `__Host-` where
+    /// `secure = true` and the application is at `/`.
     pub fn cookie_name(&self) -> &str {
         self.app.shape.name()
     }

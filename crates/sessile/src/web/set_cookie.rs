@@ -1,4 +1,5 @@
-//! The `Set-Cookie` header of one application: the same attributes when a cookie is set and when it is removed.
+//! The `Set-Cookie` header of one application: the same attributes when a cookie is set and when it is
+//! removed.
 
 use http::HeaderValue;
 
@@ -30,7 +31,8 @@ impl CookieShape {
         &self.name
     }
 
-    /// Gives the browser `value`, until it is closed or told otherwise: the server decides when the session ends.
+    /// Gives the browser `value`, until it is closed or told otherwise: the server decides when the session
+    /// ends.
     pub(crate) fn set(&self, value: &str, secure: bool) -> HeaderValue {
         self.header(value, "", secure)
     }

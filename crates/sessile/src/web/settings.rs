@@ -28,8 +28,8 @@ pub struct SettingError {
 }
 
 impl SessionSettings {
-    /// The settings of the application at `path`, whose sessions are as `session` says and which shares the rest of
-    /// `config` with others.
+    /// The settings of the application at `path`, whose sessions are as `session` says and which shares the
+    /// rest of `config` with others.
     pub(crate) fn new(config: &Config, path: &str, session: &Session) -> Result<Self, SettingError> {
         let wrong = |key, problem| Err(SettingError { key, problem });
         if !is_token(&session.cookie) {
@@ -58,8 +58,8 @@ impl SessionSettings {
         })
     }
 
-    /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure` and meant
-    /// for the whole host, its name tells browsers to take it from this very host only.
+    /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure`
+    /// and meant for the whole host, its name tells browsers to take it from this very host only.
     pub(crate) fn cookie_name(&self) -> String {
         if self.session.secure == Secure::Always && self.path == "/" {
             format!("__Host-{}", self.session.cookie)

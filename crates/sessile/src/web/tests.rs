@@ -1,4 +1,5 @@
-//! The session layer around small applications, on a node that is alone: each outcome that a request can have.
+//! The session layer around small applications, on a node that is alone: each outcome that a request can
+//! have.
 
 mod access;
 mod cookies;

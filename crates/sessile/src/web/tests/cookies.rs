@@ -62,6 +62,9 @@ async fn after_a_failover_the_route_is_rewritten_once() {
     let mut site = Site::new();
     site.visit(put).await;
     site.layer = layer(&site.host, "tc02", usual());
+    let picture = Request::get("/logo.gif").body(Body::empty()).unwrap();
+    let cached = site.send(picture, async |session| answer(session.previous_route())).await;
+    assert_eq!((cached.body.as_str(), cached.set_cookie), ("\"tc01\"", None));
     let moved = site.visit(async |session| answer(session.previous_route())).await;
     assert_eq!(moved.body, "\"tc01\"");
     assert!(moved.set_cookie.unwrap().contains(".tc02;"));

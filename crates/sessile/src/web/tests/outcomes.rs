@@ -65,12 +65,17 @@ async fn a_panic_leaves_no_change() {
 async fn a_handler_that_was_dropped_leaves_no_change() {
     let mut site = begun(usual()).await;
     let request = Request::get("/").header(COOKIE, site.cookie.clone().unwrap()).body(Body::empty()).unwrap();
-    let unanswered = send(&site.layer, request, async |session: Session| {
+    let kept = Arc::new(std::sync::Mutex::new(None));
+    let slot = Arc::clone(&kept);
+    let unanswered = send(&site.layer, request, async move |session: Session| {
         session.set("n", "two").unwrap();
+        *slot.lock().unwrap() = Some(session);
         std::future::pending().await
     });
     assert!(unanswered.now_or_never().is_none());
     assert_eq!(site.text("n").await.as_deref(), Some("one"));
+    let session = kept.lock().unwrap().take().unwrap();
+    assert_eq!(session.set("n", "three"), Err(SessionError::Committed), "nobody would commit it");
 }
 
 #[tokio::test]
