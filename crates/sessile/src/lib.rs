@@ -10,6 +10,5 @@ pub use config::{Config, ConfigError};
 pub use sessile_core::{Receipt, SessionKey};
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    Network, NoSessionLayer, NotANetwork, OnEnded, PathFilter, SameSite, Secure, Session, SessionError,
-    SessionLayer, SessionService, SessionSettings, SettingError, Statistics,
+    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, SettingError, Statistics,
 };
