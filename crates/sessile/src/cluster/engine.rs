@@ -40,7 +40,8 @@ impl Engine {
         Self::of(|now| Node::alone(settings, now), None)
     }
 
-    fn of(node: impl FnOnce(Instant) -> Node, outlet: Option<Outlet>) -> Self {
+    /// Any node, with the way out that it has.
+    pub(crate) fn of(node: impl FnOnce(Instant) -> Node, outlet: Option<Outlet>) -> Self {
         let clock = Clock::start();
         Self {
             node: node(clock.now()),

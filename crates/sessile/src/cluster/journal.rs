@@ -20,6 +20,7 @@ pub(crate) struct Journal {
 struct Facts {
     names: BTreeMap<Boot, String>,
     transfer: Transfer,
+    name_taken_by: Option<Boot>,
 }
 
 /// The last state transfer to this node.
@@ -49,6 +50,11 @@ impl Journal {
 
     pub(crate) fn transfer(&self) -> Transfer {
         self.facts.lock().transfer
+    }
+
+    /// The process because of which this one may not join.
+    pub(crate) fn name_taken_by(&self) -> Option<Boot> {
+        self.facts.lock().name_taken_by
     }
 
     pub(crate) fn note(&self, event: Event) {
@@ -104,17 +110,19 @@ impl Journal {
             Event::Founded => tracing::info!("nobody else is here: this node begins the cluster"),
             Event::BecameReady { complete: true } => tracing::info!("ready"),
             Event::BecameReady { complete: false } => {
-                tracing::warn!(
-                    "ready, incomplete: the transfer time passed before all sessions were here"
-                );
+                tracing::warn!("ready, incomplete: the transfer time passed before all sessions were here");
             }
             Event::SteppedOut { by } => {
                 tracing::warn!("{} went on without this node: getting its sessions again", self.name(*by));
             }
             Event::NameTaken { by } => {
+                self.facts.lock().name_taken_by = Some(*by);
                 tracing::error!(%by, "another live process has this node's name: this one serves no more");
             }
-            Event::Created { .. } | Event::Replicated { .. } | Event::Ended { .. } | Event::CopyRefused { .. } => {}
+            Event::Created { .. }
+            | Event::Replicated { .. }
+            | Event::Ended { .. }
+            | Event::CopyRefused { .. } => {}
         }
     }
 

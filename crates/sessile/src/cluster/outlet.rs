@@ -61,12 +61,7 @@ impl FrameCounts {
 
 impl Outlet {
     pub(crate) fn new(group: Group) -> Self {
-        Self {
-            group,
-            stripes: Default::default(),
-            sent: FrameCounts::default(),
-            unsent: Unsent::default(),
-        }
+        Self { group, stripes: Default::default(), sent: FrameCounts::default(), unsent: Unsent::default() }
     }
 
     /// Sends `frame`, or keeps it for the moment that its predecessor takes. Never blocks on I/O.

@@ -18,10 +18,8 @@ use tower_layer::Layer as _;
 
 use super::{Session, SessionLayer, SessionSettings};
 use crate::Config;
-use crate::cluster::clock::Clock;
-use crate::cluster::executor::Executor;
+use crate::cluster::engine::Engine;
 use crate::cluster::host::SessionHost;
-use crate::cluster::waiters::Waiters;
 use crate::config;
 
 const MAX_ACTIVE: u64 = 3;
@@ -45,11 +43,8 @@ impl Site {
 
     /// On a node that `start` makes.
     fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
-        let clock = Clock::start();
-        let waiters = Arc::new(Waiters::default());
-        let executor = Arc::new(Executor::new(Arc::clone(&waiters)));
-        let node = Arc::new(start(node_settings(), clock.now()));
-        let host = Arc::new(SessionHost::new(node, clock, executor, waiters));
+        let engine = Arc::new(Engine::of(|now| start(node_settings(), now), None));
+        let host = Arc::new(SessionHost::new(engine, Arc::default()));
         Self { layer: layer(&host, "tc01", settings), host, cookie: None }
     }
 
