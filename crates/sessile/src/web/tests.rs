@@ -4,6 +4,7 @@
 mod access;
 mod cookies;
 mod outcomes;
+mod waiting;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ const COOKIE_KEY: [u8; 32] = [7; 32];
 
 /// A node, and a browser that keeps its cookie.
 struct Site {
+    node: Arc<Node>,
+    clock: Clock,
+    executor: Arc<Executor>,
     host: Arc<SessionHost>,
     layer: SessionLayer,
     cookie: Option<String>,
@@ -49,8 +53,9 @@ impl Site {
         let waiters = Arc::new(Waiters::default());
         let executor = Arc::new(Executor::new(Arc::clone(&waiters)));
         let node = Arc::new(start(node_settings(), clock.now()));
-        let host = Arc::new(SessionHost::new(node, clock, executor, waiters));
-        Self { layer: layer(&host, "tc01", settings), host, cookie: None }
+        let host = SessionHost::new(Arc::clone(&node), clock, Arc::clone(&executor), waiters);
+        let host = Arc::new(host);
+        Self { layer: layer(&host, "tc01", settings), node, clock, executor, host, cookie: None }
     }
 
     /// Sends `GET /` with the cookie to `app`.
