@@ -15,7 +15,7 @@ mod lane;
 mod receive;
 mod request;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
 use crate::{Boot, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
 
-use ask::Asking;
+use ask::{Answered, Asking};
 pub(crate) use compare::News;
 use compare::Round;
 use lane::Lane;
@@ -88,8 +88,8 @@ pub(crate) struct Shard {
     wanted: u32,
     /// Tops as sessions were opened, for [`Plant::StampAtSet`] only.
     opened_tops: BTreeMap<SessionKey, u64>,
-    /// Sessions that another member has and for which there was no room, until their asker looked.
-    refused: BTreeSet<SessionKey>,
+    /// What members said of sessions, until the request that asked looks.
+    answered: BTreeMap<SessionKey, Answered>,
     /// Comparisons that ended since the node looked.
     pub(crate) news: Vec<News>,
     /// Others may join from this node.
@@ -126,7 +126,7 @@ impl Shard {
             scan: 0,
             wanted: settings.copies.unwrap_or(1),
             opened_tops: BTreeMap::new(),
-            refused: BTreeSet::new(),
+            answered: BTreeMap::new(),
             news: Vec::new(),
             donates: false,
             tally: Tally::default(),

@@ -9,6 +9,7 @@ const CHECKER: &str = "C5 convergence";
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     let history = knowledge.history;
     let mut violations = unequal(&history.healed);
+    violations.extend(history.disagreements.iter().flat_map(|pair| unequal(pair)));
     violations.extend(unequal(&history.last));
     let last_writes = history.ops.iter().enumerate().skip(history.final_writes_from.max(1));
     if history.final_writes_from > 0 {

@@ -62,7 +62,11 @@ impl Cluster {
         self.act(index, |node, now, fx| node.searched(now, fx));
     }
 
-    pub(crate) fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+    pub(crate) fn act<R>(
+        &mut self,
+        index: usize,
+        run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
+    ) -> R {
         let mut fx = Vec::new();
         let result = run(&self.nodes[index], self.now, &mut fx);
         for effect in fx {
