@@ -18,6 +18,7 @@ use super::error::SessionError;
 use super::session::{Access, Session};
 use super::settings::SessionSettings;
 use super::state::{Closing, CookieChange};
+use crate::cluster::engine::Running;
 use crate::cluster::host::{NotServing, OpenSession};
 use crate::config::{OnEnded, Secure};
 
@@ -29,6 +30,8 @@ pub(crate) struct Exchange {
     session: Session,
     /// Keeps the session open until the exchange is over.
     _open: Option<OpenSession>,
+    /// A graceful stop waits for the request.
+    _running: Running,
     /// The cookie names another node than this one and is to name this one.
     moved_here: Option<Presented>,
     secure: bool,
@@ -42,7 +45,7 @@ impl Exchange {
         app: Arc<AppSessions>,
         request: &mut Request<B>,
     ) -> Result<Self, NotServing> {
-        let began = Instant::now();
+        let (began, running) = (Instant::now(), app.host.request());
         let access = access(&app.settings, request.uri().path());
         app.statistics.count_request(access == Access::ReadOnly);
         let presented = app.seal.find(request.headers(), app.shape.name());
@@ -59,7 +62,7 @@ impl Exchange {
         let cluster_time = began.elapsed();
         // What matches the filter may be cached by anybody: the next page rewrites the cookie.
         let moved_here = moved.filter(|_| access == Access::ReadWrite);
-        Ok(Self { app, session, _open: open, moved_here, secure, began, cluster_time })
+        Ok(Self { app, session, _open: open, _running: running, moved_here, secure, began, cluster_time })
     }
 
     /// Commits what the application wrote and releases its response once that is settled.

@@ -19,10 +19,8 @@ use tower_layer::Layer as _;
 
 use super::{Session, SessionLayer, SessionSettings};
 use crate::Config;
-use crate::cluster::clock::Clock;
-use crate::cluster::executor::Executor;
+use crate::cluster::engine::Engine;
 use crate::cluster::host::SessionHost;
-use crate::cluster::waiters::Waiters;
 use crate::config;
 
 const MAX_ACTIVE: u64 = 3;
@@ -30,9 +28,7 @@ const COOKIE_KEY: [u8; 32] = [7; 32];
 
 /// A node, and a browser that keeps its cookie.
 struct Site {
-    node: Arc<Node>,
-    clock: Clock,
-    executor: Arc<Executor>,
+    engine: Arc<Engine>,
     host: Arc<SessionHost>,
     layer: SessionLayer,
     cookie: Option<String>,
@@ -49,13 +45,9 @@ impl Site {
 
     /// On a node that `start` makes.
     fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
-        let clock = Clock::start();
-        let waiters = Arc::new(Waiters::default());
-        let executor = Arc::new(Executor::new(Arc::clone(&waiters)));
-        let node = Arc::new(start(node_settings(), clock.now()));
-        let host = SessionHost::new(Arc::clone(&node), clock, Arc::clone(&executor), waiters);
-        let host = Arc::new(host);
-        Self { layer: layer(&host, "tc01", settings), node, clock, executor, host, cookie: None }
+        let engine = Arc::new(Engine::of(|now| start(node_settings(), now), None));
+        let host = Arc::new(SessionHost::new(Arc::clone(&engine), Arc::default()));
+        Self { layer: layer(&host, "tc01", settings), engine, host, cookie: None }
     }
 
     /// Sends `GET /` with the cookie to `app`.

@@ -26,6 +26,7 @@ struct Pair {
     site: Site,
     other: Node,
     wires: VecDeque<(Boot, Bytes)>,
+    cut: bool,
 }
 
 impl Pair {
@@ -37,8 +38,8 @@ impl Pair {
             Node::new(Settings { boot, name: name.to_owned(), timing, ..node_settings() }, now)
         };
         let site = Site::on(|_, now| started(HERE, "tc01", now), settings);
-        let other = started(THERE, "tc02", site.clock.now());
-        let mut pair = Self { site, other, wires: VecDeque::new() };
+        let other = started(THERE, "tc02", site.engine.clock.now());
+        let mut pair = Self { site, other, wires: VecDeque::new(), cut: false };
         for boot in [HERE, THERE] {
             let peer = if boot == HERE { (THERE, "tc02") } else { (HERE, "tc01") };
             let peer = PeerInfo { boot: peer.0, name: peer.1.to_owned() };
@@ -52,23 +53,32 @@ impl Pair {
     }
 
     fn members(&self) -> usize {
-        self.site.node.members(self.site.clock.now()).len()
+        self.site.engine.node.members(self.now()).len()
     }
 
     fn gate(&self) -> Gate {
-        self.site.node.gate(self.site.clock.now())
+        self.site.engine.node.gate(self.now())
     }
 
-    fn tell(&mut self, boot: Boot, input: impl FnOnce(&Node, sessile_core::Instant, &mut Vec<Effect>)) {
-        let (now, mut effects) = (self.site.clock.now(), Vec::new());
-        input(if boot == HERE { &self.site.node } else { &self.other }, now, &mut effects);
-        for effect in &effects {
-            if let Effect::Send { to, frame } = effect {
-                self.wires.push_back((*to, frame.clone()));
+    fn now(&self) -> Instant {
+        self.site.engine.clock.now()
+    }
+
+    fn tell(&mut self, boot: Boot, input: impl FnOnce(&Node, Instant, &mut Vec<Effect>)) {
+        let now = self.now();
+        let wires = &mut self.wires;
+        let tap = |node: &Node, now, effects: &mut Vec<Effect>| {
+            input(node, now, effects);
+            for effect in effects {
+                if let Effect::Send { to, frame } = effect {
+                    wires.push_back((*to, frame.clone()));
+                }
             }
-        }
+        };
         if boot == HERE {
-            self.site.executor.run(effects);
+            self.site.engine.step(tap);
+        } else {
+            tap(&self.other, now, &mut Vec::new());
         }
     }
 
@@ -79,6 +89,9 @@ impl Pair {
         }
         while let Some((to, frame)) = self.wires.pop_front() {
             let from = if to == HERE { THERE } else { HERE };
+            if self.cut {
+                continue;
+            }
             self.tell(to, |node, now, fx| {
                 node.received(from, &frame, now, fx).unwrap();
                 node.acknowledge(from, fx);
@@ -128,12 +141,12 @@ impl Pair {
 
     /// Carries between the nodes until `happened` gives what it waits for.
     async fn carry_until<T>(&mut self, mut happened: impl FnMut(&Self) -> Option<T>) -> T {
-        let began = self.site.clock.now();
+        let began = self.now();
         loop {
             if let Some(outcome) = happened(self) {
                 return outcome;
             }
-            assert!(self.site.clock.now().since(began) < PATIENCE, "it does not happen");
+            assert!(self.now().since(began) < PATIENCE, "it does not happen");
             self.carry();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -144,18 +157,17 @@ impl Pair {
         let writing = self.writing("one");
         let cookie = self.answered(writing).await.set_cookie.unwrap();
         self.site.cookie = Some(cookie.split(';').next().unwrap().to_owned());
-        self.site.node.sessions(None, 1, self.site.clock.now())[0].key
+        self.site.engine.node.sessions(None, 1, self.now())[0].key
     }
 
     fn on_the_other(&self, key: SessionKey) -> Option<Bytes> {
         Some(self.other.peek(key)?.1.get("n")?.bytes)
     }
 
-    /// Nothing is carried until the lease is out.
-    async fn stalled(&self) {
-        while self.gate() != Gate::Stalled {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    /// Cuts the wires until the lease is out.
+    async fn stalled(&mut self) {
+        self.cut = true;
+        self.carry_until(|pair| (pair.gate() == Gate::Stalled).then_some(())).await;
     }
 }
 
