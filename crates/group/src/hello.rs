@@ -86,9 +86,11 @@ impl Hello {
     }
 
     pub(crate) async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Self, Refusal> {
-        let mut header = [0; HEADER];
-        stream.read_exact(&mut header).await.map_err(|error| cause_of(&error))?;
-        let length = length_in(header)?;
+        let magic: [u8; MAGIC.len()] = read_exactly(stream).await?;
+        if magic != MAGIC {
+            return Err(Refusal::Malformed);
+        }
+        let length = length_in(read_exactly(stream).await?)?;
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.map_err(|error| cause_of(&error))?;
         Self::decode(&body)
@@ -110,11 +112,14 @@ impl Hello {
     }
 }
 
-fn length_in(header: [u8; HEADER]) -> Result<usize, Refusal> {
-    let [m0, m1, m2, m3, oldest, newest, high, low] = header;
-    if [m0, m1, m2, m3] != MAGIC {
-        return Err(Refusal::Malformed);
-    }
+async fn read_exactly<const N: usize>(stream: &mut (impl AsyncRead + Unpin)) -> Result<[u8; N], Refusal> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).await.map_err(|error| cause_of(&error))?;
+    Ok(bytes)
+}
+
+/// The length of the HELLO, if both sides speak a common version.
+fn length_in([oldest, newest, high, low]: [u8; 4]) -> Result<usize, Refusal> {
     if newest < SPOKEN.0 || oldest > SPOKEN.1 {
         return Err(Refusal::Version);
     }

@@ -28,6 +28,7 @@ mod error;
 mod event;
 mod frame;
 mod group;
+mod grumble;
 mod handshake;
 mod hello;
 mod identity;
@@ -53,7 +54,9 @@ pub use frame::FRAME_LIMIT;
 pub use group::Group;
 pub use identity::{Identity, NAME_LIMIT, Peer};
 pub use inbound::Inbound;
-pub use membership::{Local, Membership, NextSighting, Sighting, Static, StaticError};
+pub use membership::{
+    Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
+};
 pub use outbox::Depth;
 pub use refusal::Refusal;
 pub use secret::{ClusterSecrets, SECRET_BYTES, SecretError};

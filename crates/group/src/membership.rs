@@ -4,6 +4,9 @@
 //! A membership only ever names addresses. Who is there, whether they live and whether they belong to the cluster is
 //! found out by dialing them, so a wrong or hostile sighting costs one attempt and nothing else.
 
+mod beacon;
+mod multicast;
+mod replay;
 mod static_list;
 
 use std::io;
@@ -11,8 +14,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use beacon::Heard;
+pub use multicast::{Multicast, MulticastConfig};
 pub use static_list::{Static, StaticError};
 
+use beacon::{Beacon, Cause};
+use parking_lot::Mutex;
+
+use crate::counters::DatagramCounts;
+use crate::grumble::Grumble;
 use crate::identity::Identity;
 use crate::node::Node;
 use crate::secret::ClusterSecrets;
@@ -44,19 +54,62 @@ pub trait Membership: Send {
 }
 
 /// This node, as its membership sees it.
+///
+/// A membership that uses datagrams sends [`announcement`](Self::announcement)s and gives what it receives to
+/// [`hear`](Self::hear): they are sealed and judged with the cluster's secret.
 #[derive(Debug)]
 pub struct Local {
     node: Arc<Node>,
+    beacon: Beacon,
+    grumble: Mutex<Grumble>,
 }
 
 impl Local {
-    pub(crate) fn new(node: Arc<Node>, _secrets: Option<&ClusterSecrets>) -> Self {
-        Self { node }
+    pub(crate) fn new(node: Arc<Node>, secrets: Option<&ClusterSecrets>) -> Self {
+        let beacon = Beacon::new(node.identity.clone(), secrets);
+        Self { node, beacon, grumble: Mutex::default() }
     }
 
     /// Who this node is.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.node.identity
+    }
+
+    /// One datagram that announces this node, to be sent once; below 300 bytes.
+    ///
+    /// # Errors
+    /// The system has no random bytes.
+    pub fn announcement(&self) -> io::Result<Vec<u8>> {
+        self.beacon.announcement()
+    }
+
+    /// Judges a datagram that came from the address `from`. Foreign, forged, replayed and malformed ones are
+    /// counted, and logged at most once a minute.
+    pub fn hear(&self, datagram: &[u8], from: SocketAddr) -> Heard {
+        let counts = self.datagrams();
+        let cause = match self.beacon.judge(datagram, from) {
+            Ok(heard) => {
+                if let Heard::Member(_) = heard {
+                    counts.heard.up();
+                }
+                return heard;
+            }
+            Err(cause) => cause,
+        };
+        match cause {
+            Cause::Foreign => counts.foreign.up(),
+            Cause::Forged => counts.forged.up(),
+            Cause::Replayed => counts.replayed.up(),
+            Cause::Malformed => counts.malformed.up(),
+        }
+        if let Some(times) = self.grumble.lock().may_speak() {
+            tracing::warn!(?cause, %from, times, "announcements that are not believed were dropped");
+        }
+        Heard::Dropped
+    }
+
+    pub(crate) fn datagrams(&self) -> &DatagramCounts {
+        &self.node.counts.datagrams
     }
 }

@@ -70,6 +70,18 @@ pub(crate) async fn bind() -> TcpListener {
     listen(SocketAddr::from(([127, 0, 0, 1], 0)), false).await.unwrap()
 }
 
+/// The address of a node that ended, bound again; something else may hold the port for a moment.
+pub(crate) async fn bind_at(address: SocketAddr) -> TcpListener {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    loop {
+        match listen(address, false).await {
+            Ok(listener) => return listener,
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 pub(crate) async fn bind_all<const N: usize>() -> ([TcpListener; N], Vec<String>) {
     let mut listeners = Vec::new();
     for _ in 0..N {

@@ -1,0 +1,292 @@
+//! Membership by multicast: every node announces itself to a group, and hears the others there.
+//!
+//! The socket mends itself: when sending or receiving fails, or this node no longer hears its own announcements, it
+//! is opened anew and joins the group again.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::{Heard, Local, Membership, NextSighting, Sighting};
+use crate::grumble::Grumble;
+
+/// No announcement is longer; the rest of a longer datagram is cut off, and it is dropped.
+const DATAGRAM_LIMIT: usize = 1400;
+/// The shortest time between two announcements.
+const FREQUENCY_MIN: Duration = Duration::from_millis(10);
+/// Silent intervals after which the first search ends, and the most that newly heard nodes can make of them.
+const SEARCH_INTERVALS: u32 = 2;
+const SEARCH_INTERVALS_MAX: u32 = 10;
+/// New addresses remembered during the first search.
+const NEW_MAX: usize = 1024;
+/// Intervals without hearing itself after which a node opens its socket anew, and the least such time.
+const DEAF_INTERVALS: u32 = 8;
+const DEAF_MIN: Duration = Duration::from_secs(2);
+/// Longest pause between two attempts to open the socket.
+const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Where and how often a node announces itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MulticastConfig {
+    /// The group; 228.0.0.4.
+    pub group: Ipv4Addr,
+    /// Its port; 45564.
+    pub port: u16,
+    /// The address of the interface to use; `0.0.0.0` leaves the choice to the system.
+    pub bind: Ipv4Addr,
+    /// How many routers an announcement may pass; 1 keeps it in the local network.
+    pub ttl: u32,
+    /// Time between two announcements; 500 ms, at least 10 ms.
+    pub frequency: Duration,
+}
+
+impl Default for MulticastConfig {
+    fn default() -> Self {
+        Self {
+            group: Ipv4Addr::new(228, 0, 0, 4),
+            port: 45564,
+            bind: Ipv4Addr::UNSPECIFIED,
+            ttl: 1,
+            frequency: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Announces this node to a multicast group and names the nodes heard there.
+#[derive(Debug)]
+pub struct Multicast {
+    config: MulticastConfig,
+    waiting: VecDeque<Sighting>,
+    running: Option<Running>,
+}
+
+/// What there is from [`Membership::begin`] on.
+#[derive(Debug)]
+struct Running {
+    local: Local,
+    group: SocketAddr,
+    socket: Option<UdpSocket>,
+    announce: Interval,
+    last_heard_itself: Instant,
+    reopen_at: Instant,
+    reopen_pause: Duration,
+    first_search: Option<FirstSearch>,
+    grumble: Grumble,
+}
+
+/// Ends two intervals after the last unknown node was heard.
+#[derive(Debug)]
+struct FirstSearch {
+    known: HashSet<SocketAddr>,
+    until: Instant,
+    at_most: Instant,
+}
+
+/// What happened first.
+enum Turn {
+    Announce,
+    Datagram(io::Result<(usize, SocketAddr)>),
+    Reopen,
+    SearchOver,
+}
+
+impl Multicast {
+    /// A membership that begins when its group starts.
+    #[must_use]
+    pub fn new(mut config: MulticastConfig) -> Self {
+        config.frequency = config.frequency.max(FREQUENCY_MIN);
+        Self { config, waiting: VecDeque::new(), running: None }
+    }
+
+    async fn turn(&mut self) {
+        let Some(running) = &mut self.running else {
+            // Before it begins there is nothing to see.
+            return std::future::pending().await;
+        };
+        let mut datagram = [0; DATAGRAM_LIMIT];
+        match running.next_turn(&mut datagram).await {
+            Turn::Announce => running.announce(&self.config).await,
+            Turn::Datagram(Ok((length, from))) => {
+                let heard = running.hear(&datagram[..length], from, self.config.frequency);
+                self.waiting.extend(heard.map(Sighting::Address));
+            }
+            Turn::Datagram(Err(error)) => running.fail("receiving announcements", &error),
+            Turn::Reopen => running.reopen(&self.config),
+            Turn::SearchOver => {
+                running.first_search = None;
+                self.waiting.push_back(Sighting::AllNamed);
+            }
+        }
+    }
+}
+
+impl Membership for Multicast {
+    fn begin(&mut self, local: Local) -> io::Result<()> {
+        let frequency = self.config.frequency;
+        let now = Instant::now();
+        let mut announce = interval(frequency);
+        announce.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.running = Some(Running {
+            local,
+            group: SocketAddr::from((self.config.group, self.config.port)),
+            socket: Some(open(&self.config)?),
+            announce,
+            last_heard_itself: now,
+            reopen_at: now,
+            reopen_pause: frequency,
+            first_search: Some(FirstSearch {
+                known: HashSet::new(),
+                until: now + frequency * SEARCH_INTERVALS,
+                at_most: now + frequency * SEARCH_INTERVALS_MAX,
+            }),
+            grumble: Grumble::default(),
+        });
+        Ok(())
+    }
+
+    fn next(&mut self) -> NextSighting<'_> {
+        Box::pin(async {
+            loop {
+                match self.waiting.pop_front() {
+                    Some(sighting) => return sighting,
+                    None => self.turn().await,
+                }
+            }
+        })
+    }
+}
+
+impl Running {
+    async fn next_turn(&mut self, datagram: &mut [u8]) -> Turn {
+        let searching = self.first_search.as_ref().map(|search| search.until);
+        let receive = async {
+            match &self.socket {
+                Some(socket) => Turn::Datagram(socket.recv_from(datagram).await),
+                None => {
+                    sleep_until(self.reopen_at).await;
+                    Turn::Reopen
+                }
+            }
+        };
+        // A flood of datagrams must not keep this node from announcing itself.
+        tokio::select! {
+            biased;
+            _ = self.announce.tick() => Turn::Announce,
+            () = sleep_until(searching.unwrap_or(self.reopen_at)), if searching.is_some() => Turn::SearchOver,
+            turn = receive => turn,
+        }
+    }
+
+    async fn announce(&mut self, config: &MulticastConfig) {
+        let Some(socket) = &self.socket else { return };
+        let sending = async { socket.send_to(&self.local.announcement()?, self.group).await };
+        let sent =
+            timeout(config.frequency, sending).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let counts = self.local.datagrams();
+        match sent {
+            Ok(_) => counts.sent.up(),
+            Err(error) => {
+                counts.send_failed.up();
+                return self.fail("sending an announcement", &error);
+            }
+        }
+        let deaf = (config.frequency * DEAF_INTERVALS).max(DEAF_MIN);
+        if self.last_heard_itself.elapsed() > deaf {
+            self.fail("hearing this node's own announcements", &io::ErrorKind::TimedOut.into());
+        }
+    }
+
+    /// The address of an unlinked or known node, if that is what the datagram is.
+    fn hear(&mut self, datagram: &[u8], from: SocketAddr, frequency: Duration) -> Option<SocketAddr> {
+        match self.local.hear(datagram, from) {
+            Heard::Dropped => None,
+            Heard::Own => {
+                self.last_heard_itself = Instant::now();
+                self.reopen_pause = frequency;
+                None
+            }
+            Heard::Member(address) => {
+                if let Some(search) = &mut self.first_search {
+                    search.heard(address, frequency);
+                }
+                Some(address)
+            }
+        }
+    }
+
+    /// Closes the socket; it is opened again after a pause that grows.
+    fn fail(&mut self, doing: &str, error: &io::Error) {
+        if let Some(times) = self.grumble.may_speak() {
+            tracing::warn!(%error, times, group = %self.group, "{doing} failed; joining the multicast group anew");
+        }
+        self.socket = None;
+        self.reopen_at = Instant::now() + self.reopen_pause;
+        self.reopen_pause = (self.reopen_pause * 2).min(REOPEN_PAUSE_MAX);
+    }
+
+    fn reopen(&mut self, config: &MulticastConfig) {
+        match open(config) {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.last_heard_itself = Instant::now();
+            }
+            Err(error) => self.fail("joining the group", &error),
+        }
+    }
+}
+
+impl FirstSearch {
+    fn heard(&mut self, address: SocketAddr, frequency: Duration) {
+        if self.known.len() < NEW_MAX && self.known.insert(address) {
+            self.until = (Instant::now() + frequency * SEARCH_INTERVALS).min(self.at_most);
+        }
+    }
+}
+
+fn open(config: &MulticastConfig) -> io::Result<UdpSocket> {
+    let wrong = |problem| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    if !config.group.is_multicast() {
+        return wrong(format!("{} is no multicast address (224.0.0.0 to 239.255.255.255)", config.group));
+    }
+    if config.bind.is_multicast() {
+        return wrong(format!("{} is no address of an interface", config.bind));
+    }
+    let failed = |error: io::Error| {
+        let at = format!("multicast group {} on the interface {}: {error}", config.group, config.bind);
+        io::Error::new(error.kind(), at)
+    };
+    let socket = joined_socket(config).map_err(failed)?;
+    UdpSocket::from_std(socket.into())
+}
+
+fn joined_socket(config: &MulticastConfig) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // Several nodes of one machine hear the same group.
+    socket.set_reuse_address(true)?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    socket.set_reuse_port(true)?;
+    socket.bind(&SockAddr::from(SocketAddrV4::new(receiving_address(config), config.port)))?;
+    socket.join_multicast_v4(&config.group, &config.bind)?;
+    socket.set_multicast_if_v4(&config.bind)?;
+    socket.set_multicast_loop_v4(true)?;
+    socket.set_multicast_ttl_v4(config.ttl)?;
+    Ok(socket)
+}
+
+/// Bound to the group itself, a socket hears nothing else that comes to the port.
+#[cfg(unix)]
+fn receiving_address(config: &MulticastConfig) -> Ipv4Addr {
+    config.group
+}
+
+/// Windows does not bind to a group: there other datagrams to the port are heard too, and dropped as foreign.
+#[cfg(not(unix))]
+fn receiving_address(_config: &MulticastConfig) -> Ipv4Addr {
+    Ipv4Addr::UNSPECIFIED
+}

@@ -1,0 +1,145 @@
+//! Strangers on the port: wrong secrets, other clusters, hostile bytes, and peers that only hold a place.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod harness;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use harness::{Noticed, Setup, TestNode, bind, members};
+use sessile_group::{ClusterSecrets, Refusal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn with_secrets(active: u8, accepted: &[u8]) -> Setup {
+    let accepted = accepted.iter().map(|n| [*n; 32]).collect();
+    Setup { secrets: Some(ClusterSecrets::new([active; 32], accepted)), ..Setup::secure() }
+}
+
+/// `stranger` dials `node`; both sides count the cause, and neither meets the other.
+async fn refuses(node: &Setup, stranger: &Setup, cause: Refusal) {
+    let a = TestNode::start(node, "a", bind().await, members::<&str>(&[])).await;
+    let b = TestNode::start(stranger, "b", bind().await, members(&[a.address.to_string()])).await;
+    a.until("a refusal", |a| a.group.counters().refused_for(cause) > 0).await;
+    let (reached, silent) = b.searched().await;
+    assert!(reached.is_empty());
+    // To one that speaks TLS, one that closes without a word of TLS is silent; all others answer as strangers.
+    assert_eq!(silent.is_empty(), stranger.secrets.is_none() || node.secrets.is_some());
+    assert_eq!(a.searched().await, (vec![], vec![]));
+    assert_eq!((a.group.counters().accepted, b.group.counters().links_up), (0, 0));
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_refused() {
+    refuses(&with_secrets(1, &[]), &with_secrets(2, &[]), Refusal::Untrusted).await;
+}
+
+#[tokio::test]
+async fn the_right_secret_of_another_cluster_is_refused() {
+    let other = |setup: Setup| Setup { cluster: "other".into(), ..setup };
+    refuses(&Setup::secure(), &other(Setup::secure()), Refusal::Untrusted).await;
+    refuses(&Setup::insecure(), &other(Setup::insecure()), Refusal::Cluster).await;
+}
+
+#[tokio::test]
+async fn secure_and_insecure_nodes_do_not_mix() {
+    refuses(&Setup::secure(), &Setup::insecure(), Refusal::Untrusted).await;
+    refuses(&Setup::insecure(), &Setup::secure(), Refusal::Malformed).await;
+}
+
+#[tokio::test]
+async fn a_rotation_keeps_the_cluster_together() {
+    let a = TestNode::start(&with_secrets(1, &[2]), "a", bind().await, members::<&str>(&[])).await;
+    let list = [a.address.to_string()];
+    let b = TestNode::start(&with_secrets(2, &[1]), "b", bind().await, members(&list)).await;
+    a.meets(&b).await;
+    let c = TestNode::start(&with_secrets(1, &[2]), "c", bind().await, members(&list)).await;
+    a.meets(&c).await;
+}
+
+#[tokio::test]
+async fn hostile_bytes_and_giant_lengths_are_counted_and_disturb_nobody() {
+    for (setup, cause) in [(Setup::secure(), Refusal::Untrusted), (Setup::insecure(), Refusal::Malformed)] {
+        let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
+        let floods: [&[u8]; 5] = [
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            &[0xff; 64 << 10],
+            &[0; 64 << 10],
+            b"\x16\x03\x01\xff\xff\x01\xff\xff\xff this is a record as long as can be",
+            b"SESL\x01\x01\xff\xff a HELLO as long as can be",
+        ];
+        for bytes in floods {
+            let mut stream = TcpStream::connect(a.address).await.unwrap();
+            // The node may close before it has read all of it.
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            assert!(answer.len() < 100, "an answer is never larger than the question");
+        }
+        a.until("the refusals", |a| a.group.counters().refused_for(cause) >= 3).await;
+        let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
+        a.meets(&b).await;
+    }
+}
+
+#[tokio::test]
+async fn slow_drips_make_room_for_members_and_are_ended() {
+    let mut setup = Setup::secure();
+    setup.channel.handshake_timeout = Duration::from_secs(5);
+    let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
+    let mut drips = Vec::new();
+    for _ in 0..100 {
+        drips.push(tokio::spawn(drip(a.address)));
+    }
+    a.until("evictions", |a| a.group.counters().refused_for(Refusal::Crowded) > 50).await;
+    let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
+    a.meets(&b).await;
+    for drip in drips {
+        tokio::time::timeout(harness::LIMIT, drip).await.expect("every drip is ended").unwrap();
+    }
+    assert_eq!(a.count(&Noticed::Inbound(b.boot)), 1);
+}
+
+/// Sends a plausible TLS record byte by byte until the other side closes.
+async fn drip(address: SocketAddr) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut bytes = b"\x16\x03\x01\x40\x00\x01".iter().chain(std::iter::repeat(&0));
+    let mut answer = [0; 64];
+    loop {
+        let byte = *bytes.next().unwrap();
+        if stream.write_all(&[byte]).await.is_err() {
+            return;
+        }
+        let read = tokio::time::timeout(Duration::from_millis(100), stream.read(&mut answer)).await;
+        if let Ok(Ok(0) | Err(_)) = read {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_breaks_the_framing_loses_only_its_connection() {
+    // Without secrets a stranger may claim to be a member; with them, a faulty member may do the same.
+    let setup = Setup::insecure();
+    let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
+    let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
+    a.meets(&b).await;
+    let mut stream = TcpStream::connect(a.address).await.unwrap();
+    let closed = bind().await.local_addr().unwrap().to_string();
+    let mut hello = vec![0xa5, 0, 0x66];
+    hello.extend(b"sample");
+    hello.extend([1, 0x61, b'x', 2, 0x1a, 0, 1, 0, 0, 3, 0x60 + closed.len() as u8]);
+    hello.extend(closed.as_bytes());
+    hello.extend([4, 0]);
+    stream.write_all(b"SESL\x01\x01").await.unwrap();
+    stream.write_all(&(hello.len() as u16).to_be_bytes()).await.unwrap();
+    stream.write_all(&hello).await.unwrap();
+    stream.write_all(b"\x00\x00\x00\x02ok").await.unwrap();
+    stream.write_all(&[0xff; 100]).await.unwrap();
+    a.notices(Noticed::Inbound(1 << 16)).await;
+    a.notices(Noticed::InboundEnded(1 << 16)).await;
+    assert_eq!(a.frames_from(1 << 16), ["ok"]);
+    b.send(&a, "still here");
+    a.receives(&b, &["still here"]).await;
+}

@@ -1,0 +1,194 @@
+//! What every membership has to do, run over each of them, and what is special about multicast.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod harness;
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use harness::{Noticed, Setup, TestNode, bind, bind_all, bind_at, members};
+use sessile_group::{ClusterSecrets, Membership, Multicast, MulticastConfig};
+
+/// Any membership leads nodes to each other, ends the first search once, leads a restarted node back, and names
+/// a lone node nobody.
+async fn conformance(make: impl Fn(&[String]) -> Box<dyn Membership>) {
+    let setup = Setup::secure();
+    let (listeners, list) = bind_all::<3>().await;
+    let [a, b, c] = listeners.map(|listener| listener.local_addr().unwrap());
+    let [a, b, c] = [bind_at(a), bind_at(b), bind_at(c)];
+    let alone = TestNode::start(&setup, "a", a.await, make(&list)).await;
+    assert_eq!(alone.searched().await, (vec![], vec![]), "the first node is alone");
+    let a = alone;
+
+    let b = TestNode::start(&setup, "b", b.await, make(&list)).await;
+    a.meets(&b).await;
+    assert_eq!(b.searched().await, (vec![a.boot], vec![]));
+    let c = TestNode::start(&setup, "c", c.await, make(&list)).await;
+    c.meets(&a).await;
+    c.meets(&b).await;
+    let (mut reached, silent) = c.searched().await;
+    reached.sort_unstable();
+    assert_eq!((reached, silent), (vec![a.boot, b.boot], vec![]));
+
+    let (old, address) = (b.boot, b.address);
+    b.kill();
+    a.notices(Noticed::Gone(old)).await;
+    c.notices(Noticed::Gone(old)).await;
+    let b = TestNode::start(&setup, "b", bind_at(address).await, make(&list)).await;
+    b.meets(&a).await;
+    b.meets(&c).await;
+    for node in [&a, &b, &c] {
+        node.searched().await;
+        let searches =
+            node.noticed().into_iter().filter(|noticed| matches!(noticed, Noticed::Searched { .. }));
+        assert_eq!(searches.count(), 1);
+    }
+}
+
+fn multicast_on(port: u16) -> MulticastConfig {
+    let frequency = Duration::from_millis(100);
+    MulticastConfig { port, bind: Ipv4Addr::LOCALHOST, frequency, ..MulticastConfig::default() }
+}
+
+fn multicast(port: u16) -> Box<dyn Membership> {
+    Box::new(Multicast::new(multicast_on(port)))
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A socket that sends to the group as any program on this machine could.
+fn intruder() -> UdpSocket {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    socket.into()
+}
+
+#[tokio::test]
+async fn a_static_list_conforms() {
+    conformance(|list| members(list)).await;
+}
+
+#[tokio::test]
+async fn a_static_list_of_host_names_conforms() {
+    conformance(|list| {
+        let named: Vec<_> = list.iter().map(|address| address.replace("127.0.0.1", "localhost")).collect();
+        members(&named)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn multicast_conforms() {
+    let port = free_port();
+    conformance(|_| multicast(port)).await;
+}
+
+#[tokio::test]
+async fn two_clusters_on_one_group_and_port_do_not_meet() {
+    let port = free_port();
+    let setups = [
+        Setup::secure(),
+        Setup { cluster: "other".into(), ..Setup::secure() },
+        Setup { secrets: Some(ClusterSecrets::new([8; 32], vec![])), ..Setup::secure() },
+    ];
+    let mut clusters = Vec::new();
+    for setup in &setups {
+        let a = TestNode::start(setup, "a", bind().await, multicast(port)).await;
+        let b = TestNode::start(setup, "b", bind().await, multicast(port)).await;
+        clusters.push([a, b]);
+    }
+    for [a, b] in &clusters {
+        a.meets(b).await;
+        a.until("foreign datagrams", |a| a.group.counters().datagrams.foreign > 5).await;
+        let tally = a.group.counters();
+        assert_eq!((tally.links_up, tally.accepted), (1, 1));
+        assert!(tally.refused.iter().all(|(_, count)| *count == 0), "{tally:?}");
+        assert_eq!((tally.datagrams.forged, tally.datagrams.malformed), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn forged_replayed_and_random_datagrams_are_counted_and_change_nothing() {
+    let port = free_port();
+    let setup = Setup::secure();
+    let ear = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    let group: SocketAddr = (MulticastConfig::default().group, port).into();
+    ear.set_reuse_address(true).unwrap();
+    ear.set_reuse_port(true).unwrap();
+    ear.bind(&group.into()).unwrap();
+    ear.join_multicast_v4(&MulticastConfig::default().group, &Ipv4Addr::LOCALHOST).unwrap();
+    ear.set_nonblocking(true).unwrap();
+    let ear = tokio::net::UdpSocket::from_std(ear.into()).unwrap();
+
+    let a = TestNode::start(&setup, "a", bind().await, multicast(port)).await;
+    let mut heard = vec![0; 2000];
+    let length = tokio::time::timeout(harness::LIMIT, ear.recv(&mut heard)).await.unwrap().unwrap();
+    heard.truncate(length);
+    let b = TestNode::start(&setup, "b", bind().await, multicast(port)).await;
+    a.meets(&b).await;
+    b.until("a's announcements", |b| b.group.counters().datagrams.heard > 2).await;
+
+    let intruder = intruder();
+    let mut forged = heard.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    for _ in 0..20 {
+        intruder.send_to(&heard, group).unwrap();
+        intruder.send_to(&forged, group).unwrap();
+        intruder.send_to(b"some other program's datagram", group).unwrap();
+        intruder.send_to(&[0; 1400], group).unwrap();
+        intruder.send_to(&[], group).unwrap();
+    }
+    let all = |node: &TestNode| {
+        let datagrams = node.group.counters().datagrams;
+        datagrams.replayed > 0 && datagrams.forged > 0 && datagrams.foreign > 20
+    };
+    b.until("all counters to rise", all).await;
+    assert_eq!(b.group.counters().links_up, 1);
+    assert_eq!(b.group.counters().links_lost, 0);
+}
+
+#[tokio::test]
+async fn announcements_of_nobody_cost_a_bounded_number_of_attempts() {
+    let port = free_port();
+    let setup = Setup::insecure();
+    let a = TestNode::start(&setup, "a", bind().await, multicast(port)).await;
+    // Without secrets anybody can announce anything; these addresses are closed.
+    let intruder = intruder();
+    for n in 0..3000_u32 {
+        let address = format!("127.0.0.1:{}", 1 + n % 1023);
+        let mut datagram = vec![1, 0, 0, 0, 0, 0xa5, 0, 0x66];
+        datagram.extend(b"sample");
+        datagram.extend([1, 0x61, b'x', 2, 0x1a]);
+        datagram.extend((1_000_000 + n).to_be_bytes());
+        datagram.extend([3, 0x60 + address.len() as u8]);
+        datagram.extend(address.as_bytes());
+        datagram.extend([4, 1]);
+        intruder.send_to(&datagram, (MulticastConfig::default().group, port)).unwrap();
+    }
+    a.until("the flood", |a| a.group.counters().datagrams.heard > 100).await;
+    let b = TestNode::start(&setup, "b", bind().await, multicast(port)).await;
+    a.meets(&b).await;
+}
+
+#[tokio::test]
+async fn what_is_no_group_is_an_error_with_words() {
+    let config = MulticastConfig { group: Ipv4Addr::new(10, 0, 0, 1), ..multicast_on(1) };
+    let listener = bind().await;
+    let identity = sessile_group::Identity {
+        name: "a".into(),
+        boot: harness::new_boot(),
+        cluster: "sample".into(),
+        advertise: listener.local_addr().unwrap(),
+        features: 0,
+    };
+    let config_of_group = sessile_group::GroupConfig {
+        identity,
+        secrets: None,
+        listener,
+        channel: sessile_group::ChannelOptions::default(),
+    };
+    let started = sessile_group::Group::start(config_of_group, Box::new(Multicast::new(config))).await;
+    assert!(started.unwrap_err().to_string().contains("10.0.0.1 is no multicast address"));
+}
