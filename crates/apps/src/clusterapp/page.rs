@@ -87,12 +87,12 @@ fn facts(site: &Site, answer: &Answer, details: Option<&Details>) -> String {
     let mut rows = String::new();
     for (name, reading) in &details.attributes {
         let version = reading.v.map_or_else(|| "–".to_owned(), |v| v.to_string());
-        let _ = write!(
+        let _ = writeln!(
             rows,
             "<tr><td><code>{name}</code></td><td class=\"number\">{version}</td>\
              <td class=\"number\">{len} B</td><td class=\"number\"><form method=\"post\" action=\"{base}/session\">\
              <input type=\"hidden\" name=\"cmd\" value=\"remove\"><input type=\"hidden\" name=\"name\" \
-             value=\"{name}\"><button class=\"plain\">Remove</button></form></td></tr>\n",
+             value=\"{name}\"><button class=\"plain\">Remove</button></form></td></tr>",
             name = Escaped(name),
             len = reading.len,
             base = Escaped(&site.base_path),
