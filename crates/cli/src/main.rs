@@ -7,6 +7,8 @@ mod failure;
 mod logging;
 mod output;
 mod report;
+mod runtime;
+mod stop;
 mod verbs;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! The verbs, one module each.
 
+mod balance;
 mod config;
 mod secret;
 
@@ -10,6 +11,8 @@ use crate::failure::Failure;
 /// What the program is asked to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Run the balancer in front of the nodes
+    Balance(balance::Balance),
     /// Check configuration files, or show what is in force
     #[command(subcommand)]
     Config(config::Config),
@@ -21,6 +24,7 @@ pub(crate) enum Verb {
 impl Verb {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
         }

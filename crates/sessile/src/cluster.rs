@@ -3,4 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod executor;
 pub(crate) mod host;
+mod stub;
 pub(crate) mod waiters;
+
+pub use stub::*;
