@@ -2,13 +2,18 @@
 //!
 //! Next: `verbs/` has one module for each verb; `failure.rs` says which exit code stands for what.
 
+mod applications;
 mod balancer_file;
 mod demo;
 mod failure;
+mod farewell;
 mod logging;
 mod output;
+mod port;
 mod report;
 mod runtime;
+mod secret_file;
+mod server;
 mod stop;
 mod verbs;
 

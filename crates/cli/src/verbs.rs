@@ -3,6 +3,7 @@
 mod balance;
 mod config;
 mod secret;
+mod serve;
 
 use clap::Subcommand;
 
@@ -22,6 +23,8 @@ pub(crate) enum Verb {
     /// Make the secret of a cluster, or show the admin token that follows from it
     #[command(subcommand)]
     Secret(secret::Secret),
+    /// Run one node of a cluster
+    Serve(serve::Serve),
 }
 
 impl Verb {
@@ -31,6 +34,7 @@ impl Verb {
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
+            Self::Serve(serve) => serve.run(),
         }
     }
 }

@@ -3,7 +3,12 @@
 //!
 //! [`Setup`] is a cluster that a test starts node by node; [`Running`] is any verb in the background; [`Client`] is a
 //! browser with one cookie. Must not know what a test is about.
-#![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
+#![allow(
+    clippy::print_stdout,
+    dead_code,
+    unused_imports,
+    reason = "every test file uses its own part of this"
+)]
 
 mod client;
 mod running;

@@ -1,5 +1,6 @@
 //! A cluster of nodes on free ports, in a temporary directory, started and stopped as the test says.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -26,6 +27,7 @@ pub(crate) struct Setup {
     /// What those wrote that have ended.
     written: Vec<(&'static str, String)>,
     secrets: Secrets,
+    token: OnceCell<String>,
 }
 
 impl Setup {
@@ -52,7 +54,7 @@ impl Setup {
             std::fs::write(place.path().join(format!("{name}.toml")), config).expect("writable");
         }
         let secrets = Secrets::default();
-        Self { place, ports, running: BTreeMap::new(), written: Vec::new(), secrets }
+        Self { place, ports, running: BTreeMap::new(), written: Vec::new(), secrets, token: OnceCell::new() }
     }
 
     /// The directory of the configurations.
@@ -101,14 +103,16 @@ impl Setup {
     }
 
     /// The admin token of the cluster, once one of its nodes has run.
-    pub(crate) fn token(&self) -> String {
-        let (name, _) = self.ports.first_key_value().expect("a node");
-        let file = format!("{name}.toml");
-        let mut asked = Running::start(self.place.path(), ["secret", "token", "--config", &file]);
-        assert_eq!(asked.ended(), Some(0), "{}", asked.err());
-        let token = asked.out().trim().to_owned();
-        self.secrets.learn(&token);
-        token
+    pub(crate) fn token(&self) -> &str {
+        self.token.get_or_init(|| {
+            let (name, _) = self.ports.first_key_value().expect("a node");
+            let file = format!("{name}.toml");
+            let mut asked = Running::start(self.place.path(), ["secret", "token", "--config", &file]);
+            assert_eq!(asked.ended(), Some(0), "{}", asked.err());
+            let token = asked.out().trim().to_owned();
+            self.secrets.learn(&token);
+            token
+        })
     }
 
     /// What the admin port of a node answers to who has the token.
