@@ -1,2 +1,139 @@
-//! The simulator.
-fn main() {}
+//! The simulator's command line.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use clap::Parser;
+use sessile_core::Plant;
+use sessile_sim::plants::{CAUGHT_WITHIN, PLANTS, by_name, catch};
+use sessile_sim::run::{Verdict, run, run_many};
+use sessile_sim::tally::Tally;
+
+/// From this number of seeds on every required counter must be above zero.
+const MEANINGFUL: u64 = 500;
+
+/// Failing seeds that are reported, at the most.
+const REPORTED: usize = 10;
+
+/// Runs the replication core under seeded faults in virtual time and checks the contract.
+#[derive(Parser)]
+struct Arguments {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Replay one seed.
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// With --seed: print everything that happened.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Run with a deliberate bug.
+    #[arg(long, value_name = "NAME")]
+    plant: Option<String>,
+    /// Run every deliberate bug and demand that each is caught within 200 seeds.
+    #[arg(long, conflicts_with_all = ["seed", "plant"])]
+    plants: bool,
+    /// Threads.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let plant = match arguments.plant.as_deref().map(|name| by_name(name).ok_or(name)) {
+        None => Plant::None,
+        Some(Ok(plant)) => plant,
+        Some(Err(name)) => {
+            let names: Vec<_> = PLANTS.iter().map(|(name, _)| *name).collect();
+            eprintln!("no plant is called {name}; there are {}", names.join(", "));
+            return ExitCode::from(2);
+        }
+    };
+    let fine = match arguments.seed {
+        _ if arguments.plants => all_plants(&arguments),
+        Some(seed) => replay(seed, plant, arguments.trace),
+        None => many(&arguments, plant),
+    };
+    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
+    let verdict = run(seed, plant, trace);
+    let mut out = std::io::stdout().lock();
+    for line in &verdict.lines {
+        if writeln!(out, "{line}").is_err() {
+            return false;
+        }
+    }
+    drop(out);
+    println!("seed {seed}: {}, trace {:016x}", verdict.tally, verdict.fingerprint);
+    report(&verdict);
+    verdict.violations.is_empty()
+}
+
+fn report(verdict: &Verdict) {
+    for violation in verdict.violations.iter().take(3) {
+        println!("seed {} VIOLATES {}", verdict.seed, violation.tell(&verdict.history));
+    }
+    if verdict.violations.len() > 3 {
+        println!("seed {}: and {} more violations", verdict.seed, verdict.violations.len() - 3);
+    }
+}
+
+fn many(arguments: &Arguments, plant: Plant) -> bool {
+    let began = Instant::now();
+    let sums = Mutex::new((Tally::default(), Vec::new()));
+    run_many(arguments.from, arguments.seeds, arguments.jobs, plant, |verdict| {
+        let mut sums = sums.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        sums.0.add(&verdict.tally);
+        if let Some(violation) = verdict.violations.first() {
+            if sums.1.len() < REPORTED {
+                report(&verdict);
+            }
+            sums.1.push((verdict.seed, violation.checker));
+        }
+        true
+    });
+    let (tally, mut failed) = sums.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    failed.sort_unstable();
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{} seeds in {seconds:.1} s, {:.1} seeds/s", arguments.seeds, arguments.seeds as f64 / seconds);
+    println!("{tally}");
+    for (seed, checker) in &failed {
+        println!("seed {seed} violates {checker}; replay it with --seed {seed} --trace");
+    }
+    failed.is_empty() && is_meaningful(arguments.seeds, &tally)
+}
+
+/// A run that never met a situation proves nothing about it.
+fn is_meaningful(seeds: u64, tally: &Tally) -> bool {
+    let missing: Vec<_> = tally.required().into_iter().filter(|(_, count)| *count == 0).collect();
+    for (name, _) in &missing {
+        println!("there were no {name}");
+    }
+    seeds < MEANINGFUL || missing.is_empty()
+}
+
+fn all_plants(arguments: &Arguments) -> bool {
+    println!("{:<26} {:>6}  checker", "plant", "seeds");
+    let mut all = true;
+    for (name, plant) in PLANTS.into_iter().filter(|(_, plant)| *plant != Plant::None) {
+        match catch(plant, arguments.from, CAUGHT_WITHIN, arguments.jobs) {
+            Some(verdict) => {
+                let seeds = verdict.seed - arguments.from + 1;
+                println!("{name:<26} {seeds:>6}  {}", verdict.violations[0].checker);
+            }
+            None => {
+                all = false;
+                println!("{name:<26}      -  NOT CAUGHT within {CAUGHT_WITHIN} seeds");
+            }
+        }
+    }
+    all
+}

@@ -43,7 +43,6 @@ struct Site {
     /// The context path without a slash at its end: empty when mounted at `/`.
     base_path: String,
     diagnostics: bool,
-    layer: SessionLayer,
 }
 
 /// The application with its full paths (`/clusterapp/`, `/clusterapp/session`, …): merge it into a node's router.
@@ -64,7 +63,6 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         view: cluster.look(&app.path),
         base_path,
         diagnostics: app.diagnostics,
-        layer: layer.clone(),
     });
     // A request that the application refuses reaches the layer as an error, so that nothing of it is committed.
     let sessions = ServiceBuilder::new()

@@ -11,7 +11,8 @@ use crate::inbound::Inbound;
 /// connections, never the frames of those it has.
 #[derive(Debug)]
 pub enum Event {
-    /// The link to this process is authenticated and takes frames.
+    /// The link to this process is authenticated and takes frames. After [`Group::forget`](crate::Group::forget)
+    /// it may come again without a [`Event::Down`] in between.
     Up(Peer),
     /// The link to this process was lost. What waited to be sent was discarded. It is being dialed again.
     Down {

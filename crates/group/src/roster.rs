@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::contact::Contact;
@@ -41,6 +41,7 @@ pub(crate) struct Roster {
 /// A link that is up.
 struct Linked {
     contact: Arc<Contact>,
+    task: AbortHandle,
     through: SocketAddr,
     since: Instant,
 }
@@ -79,6 +80,7 @@ impl Roster {
                 },
                 Some(done) = self.links.join_next() => match done {
                     Ok(contact) => self.lost(&contact).await,
+                    Err(error) if error.is_cancelled() => {}
                     Err(error) => tracing::error!(%error, "a link failed by a fault of this program"),
                 },
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.dial_due(),
@@ -120,7 +122,7 @@ impl Roster {
 
     /// A process connected to us. Where another one is linked at its address, dialing tells which of them is there.
     fn called(&mut self, peer: &Peer) {
-        if self.linked.contains_key(&peer.boot) {
+        if self.is_linked(peer.boot) {
             return;
         }
         let now = Instant::now();
@@ -156,7 +158,7 @@ impl Roster {
         if let Some(before) = before {
             self.displaced(before, address).await;
         }
-        if self.linked.contains_key(&peer.boot) {
+        if self.is_linked(peer.boot) {
             self.with_route(address, |route| route.linked = Some(peer.boot));
             return;
         }
@@ -199,6 +201,10 @@ impl Roster {
 
     async fn lost(&mut self, contact: &Arc<Contact>) {
         let boot = contact.peer.boot;
+        // After it was forgotten, the process may be linked anew.
+        if !self.linked.get(&boot).is_some_and(|linked| Arc::ptr_eq(&linked.contact, contact)) {
+            return;
+        }
         let Some(linked) = self.linked.remove(&boot) else { return };
         contact.outbox.close();
         self.node.counts.links_lost.up();
@@ -223,7 +229,7 @@ impl Roster {
         let peer = contact.peer.clone();
         contact.outbox.open();
         let (node, linking) = (self.node.clone(), contact.clone());
-        self.links.spawn(async move {
+        let task = self.links.spawn(async move {
             link::run(node, linking.clone(), wire).await;
             linking
         });
@@ -233,7 +239,7 @@ impl Roster {
             }
         }
         self.with_route(through, |route| route.linked = Some(peer.boot));
-        self.linked.insert(peer.boot, Linked { contact, through, since: now });
+        self.linked.insert(peer.boot, Linked { contact, task, through, since: now });
         self.node.counts.links_up.up();
         self.node.tell(Event::Up(peer)).await;
     }
@@ -249,12 +255,17 @@ impl Roster {
         if !proven {
             return;
         }
-        if linked_here {
-            self.linked.remove(&boot);
+        if linked_here && let Some(linked) = self.linked.remove(&boot) {
+            linked.task.abort();
             self.node.counts.links_lost.up();
             self.node.tell(Event::Down { boot }).await;
         }
         self.gone(boot).await;
+    }
+
+    /// Whether frames can go to this process; not when it was just forgotten.
+    fn is_linked(&self, boot: u32) -> bool {
+        self.linked.get(&boot).is_some_and(|linked| !linked.contact.is_cut())
     }
 
     /// Whether an answer at `address` says anything about the life of `boot`: only where that process listens

@@ -4,10 +4,12 @@
 mod harness;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use harness::{Noticed, Setup, TestNode, bind, bind_all, bind_at, members};
+use parking_lot::Mutex;
 use sessile_group::{ChannelOptions, FRAME_LIMIT, Refusal, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -184,7 +186,7 @@ async fn a_reader_that_stops_fills_a_bounded_queue_and_hinders_nobody() {
     // It accepts, says its HELLO, and never reads again: frames to it pile up in `a`.
     let listener = bind().await;
     let stuck_address = listener.local_addr().unwrap();
-    let stuck = tokio::spawn(stuck_member(listener, 77, stuck_address));
+    let stuck = tokio::spawn(stuck_member(listener, 77, stuck_address, Arc::default()));
     let b = TestNode::start(&setup, "b", bind().await, members::<&str>(&[])).await;
     let list = [stuck_address.to_string(), b.address.to_string()];
     let a = TestNode::start(&setup, "a", bind().await, members(&list)).await;
@@ -206,8 +208,12 @@ async fn a_reader_that_stops_fills_a_bounded_queue_and_hinders_nobody() {
 }
 
 /// The least that counts as a member without secrets, written by hand from the protocol.
-async fn stuck_member(listener: TcpListener, boot: u8, address: SocketAddr) {
-    let mut held = Vec::new();
+async fn stuck_member(
+    listener: TcpListener,
+    boot: u8,
+    address: SocketAddr,
+    held: Arc<Mutex<Vec<TcpStream>>>,
+) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut header = [0; 8];
         stream.read_exact(&mut header).await.unwrap();
@@ -224,8 +230,27 @@ async fn stuck_member(listener: TcpListener, boot: u8, address: SocketAddr) {
         answer.extend((hello.len() as u16).to_be_bytes());
         answer.extend(hello);
         stream.write_all(&answer).await.unwrap();
-        held.push(stream);
+        held.lock().push(stream);
     }
+}
+
+#[tokio::test]
+async fn a_successor_at_the_same_address_proves_a_half_open_link_dead() {
+    let setup = Setup::insecure();
+    let listener = bind().await;
+    let address = listener.local_addr().unwrap();
+    let keep = Arc::new(Mutex::new(Vec::new()));
+    let vanished = tokio::spawn(stuck_member(listener, 77, address, keep.clone()));
+    let a = TestNode::start(&setup, "a", bind().await, members(&[address.to_string()])).await;
+    a.notices(Noticed::Up(77)).await;
+    // Its machine lost power: no connection was closed, and it starts again.
+    vanished.abort();
+    let b = TestNode::start(&setup, "b", bind_at(address).await, members(&[a.address.to_string()])).await;
+    a.meets(&b).await;
+    let order = [Noticed::Down(77), Noticed::Gone(77), Noticed::Up(b.boot)];
+    let noticed: Vec<_> = a.noticed().into_iter().filter(|noticed| order.contains(noticed)).collect();
+    assert_eq!(noticed, order);
+    assert_eq!(keep.lock().len(), 1);
 }
 
 #[tokio::test]

@@ -8,11 +8,12 @@ mod web;
 
 pub use admin::{AdminPort, health};
 pub use admin_token::admin_token;
-pub use cluster::{AppView, Cluster, MemberView, SessionView};
+pub use cluster::{AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, SessionView};
 pub use config::{Config, ConfigError};
-pub use sessile_core::{Receipt, SessionKey};
+pub use sessile_core::{
+    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, Value,
+};
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    Network, NoSessionLayer, NotANetwork, OnEnded, PathFilter, SameSite, Secure, Session, SessionError,
-    SessionLayer, SessionService, SessionSettings, SettingError, Statistics,
+    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, SettingError, Statistics,
 };

@@ -55,12 +55,11 @@ pub(super) async fn stats(State(site): State<Arc<Site>>) -> Result<Response, Pro
     if !site.cluster.is_ready() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this node is not ready to serve yet"));
     }
-    let done = site.layer.statistics();
-    let others = site.cluster.members().iter().filter(|member| !member.is_self).count();
+    let done = site.view.statistics();
     let stats = json!({
         "node": site.cluster.name(),
-        "sessions": site.view.sessions(),
-        "members": others,
+        "sessions": site.view.session_count(),
+        "members": site.view.other_members(),
         "valve": {
             "requests": done.requests(),
             "sends": done.sends(),

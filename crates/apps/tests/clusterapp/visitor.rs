@@ -33,10 +33,11 @@ impl Visitor {
         "/clusterapp".clone_into(&mut app.path);
         app.diagnostics = true;
         config.cluster.manager = Manager::Local;
+        config.cluster.insecure = true;
         change(&mut config, &mut app);
         config.apps = vec![app.clone()];
         let cluster = Cluster::join(config).await.unwrap();
-        Self { site: clusterapp::router(&cluster, &app, cluster.app_layer(&app)), cookie: None }
+        Self { site: clusterapp::router(&cluster, &app, cluster.app_layer(&app).unwrap()), cookie: None }
     }
 
     pub(crate) async fn new() -> Self {

@@ -17,6 +17,7 @@ impl Roster {
     /// Time passed. `stalls`: how long each member has acknowledged nothing.
     pub(crate) fn tick(&mut self, stalls: BTreeMap<Boot, Duration>, now: Instant, fx: &mut Vec<Effect>) {
         self.stalls = stalls;
+        self.notice_own_pause(now);
         let due = |at: Instant| now.since(at) >= self.settings.timing.heartbeat;
         if self.heartbeat_at.is_none_or(due) {
             self.heartbeat_at = Some(now);
@@ -26,6 +27,21 @@ impl Roster {
         self.watch_members(now, fx);
         self.finish_removals(now, fx);
         self.advance_join(now, fx);
+    }
+
+    /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and
+    /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are.
+    fn notice_own_pause(&mut self, now: Instant) {
+        let pause = self.settings.timing.heartbeat * 2;
+        let paused = self.ticked_at.replace(now).is_some_and(|at| now.since(at) >= pause);
+        if !paused {
+            return;
+        }
+        for peer in self.peers.values_mut() {
+            if let Some(member) = &mut peer.membership {
+                member.alive_at = now;
+            }
+        }
     }
 
     fn send_heartbeats(&mut self, now: Instant, fx: &mut Vec<Effect>) {

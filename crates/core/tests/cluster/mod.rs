@@ -9,24 +9,24 @@ use sessile_core::{
     Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
 };
 
-pub const APP: AppId = AppId(7);
-pub const SECRET: Secret = Secret([9; 16]);
+pub(crate) const APP: AppId = AppId(7);
+pub(crate) const SECRET: Secret = Secret([9; 16]);
 
-pub struct Cluster {
-    pub nodes: Vec<Node>,
-    pub now: Instant,
-    pub settled: Vec<(usize, Ticket, Receipt)>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) now: Instant,
+    pub(crate) settled: Vec<(usize, Ticket, Receipt)>,
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
-    pub cut: Vec<usize>,
+    pub(crate) cut: Vec<usize>,
 }
 
 impl Cluster {
-    pub fn start(count: u32) -> Self {
+    pub(crate) fn start(count: u32) -> Self {
         Self::with(count, |_| {})
     }
 
-    pub fn with(count: u32, adjust: impl Fn(&mut Settings)) -> Self {
+    pub(crate) fn with(count: u32, adjust: impl Fn(&mut Settings)) -> Self {
         let now = Instant::ORIGIN;
         let node = |number| {
             let mut settings = Settings {
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// Links one node with all others, both ways, and ends its search.
-    pub fn link(&mut self, index: usize) {
+    pub(crate) fn link(&mut self, index: usize) {
         for other in (0..self.nodes.len()).filter(|other| *other != index) {
             for (from, to) in [(index, other), (other, index)] {
                 let peer = PeerInfo { boot: Boot(to as u32 + 1), name: format!("tc{:02}", to + 1) };
@@ -62,7 +62,11 @@ impl Cluster {
         self.act(index, |node, now, fx| node.searched(now, fx));
     }
 
-    pub fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+    pub(crate) fn act<R>(
+        &mut self,
+        index: usize,
+        run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
+    ) -> R {
         let mut fx = Vec::new();
         let result = run(&self.nodes[index], self.now, &mut fx);
         for effect in fx {
@@ -76,7 +80,7 @@ impl Cluster {
     }
 
     /// Delivers everything that is on the way.
-    pub fn deliver(&mut self) {
+    pub(crate) fn deliver(&mut self) {
         while let Some((from, to, frame)) = self.wires.pop_front() {
             if self.cut.contains(&from) || self.cut.contains(&to) || to >= self.nodes.len() {
                 continue;
@@ -89,7 +93,7 @@ impl Cluster {
         }
     }
 
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now.plus(time);
         while self.now < end {
             self.now = self.now.plus(Duration::from_millis(125));
@@ -100,38 +104,38 @@ impl Cluster {
         }
     }
 
-    pub fn gate(&self, index: usize) -> Gate {
+    pub(crate) fn gate(&self, index: usize) -> Gate {
         self.nodes[index].gate(self.now)
     }
 
-    pub fn create(&mut self, index: usize, key: SessionKey) -> Ticket {
+    pub(crate) fn create(&mut self, index: usize, key: SessionKey) -> Ticket {
         let changes = Changes::create(APP, SECRET, Duration::from_secs(1800), None);
         self.act(index, |node, now, fx| node.commit(key, &changes, now, fx)).expect("created")
     }
 
-    pub fn set(&mut self, index: usize, key: SessionKey, name: &str, value: &str) -> Ticket {
+    pub(crate) fn set(&mut self, index: usize, key: SessionKey, name: &str, value: &str) -> Ticket {
         let mut changes = Changes::new();
-        changes.put(FieldName::attribute(name).unwrap(), Some(Value::raw(value.to_owned())));
+        changes.put(FieldName::attribute(name).expect("a valid name"), Some(Value::raw(value.to_owned())));
         self.act(index, |node, now, fx| node.commit(key, &changes, now, fx)).expect("committed")
     }
 
-    pub fn get(&self, index: usize, key: SessionKey, name: &str) -> Option<String> {
+    pub(crate) fn get(&self, index: usize, key: SessionKey, name: &str) -> Option<String> {
         let fields = self.fields(index, key)?;
-        Some(String::from_utf8(fields.get(name)?.bytes.to_vec()).unwrap())
+        Some(String::from_utf8(fields.get(name)?.bytes.to_vec()).expect("text"))
     }
 
-    pub fn fields(&self, index: usize, key: SessionKey) -> Option<Fields> {
+    pub(crate) fn fields(&self, index: usize, key: SessionKey) -> Option<Fields> {
         self.nodes[index].peek(key).map(|(_, fields)| fields)
     }
 
-    pub fn open(&mut self, index: usize, key: SessionKey) -> Opening {
+    pub(crate) fn open(&mut self, index: usize, key: SessionKey) -> Opening {
         let opening = self.act(index, |node, now, fx| node.open(key, Proof::Secret(SECRET), now, fx));
         let Opening::Asking(ask) = opening else { return opening };
         self.deliver();
         self.act(index, |node, now, fx| node.open_answered(ask, key, Proof::Secret(SECRET), now, fx))
     }
 
-    pub fn receipt(&self, index: usize, ticket: Ticket) -> Option<Receipt> {
+    pub(crate) fn receipt(&self, index: usize, ticket: Ticket) -> Option<Receipt> {
         self.settled
             .iter()
             .find(|(node, settled, _)| (*node, *settled) == (index, ticket))
@@ -139,6 +143,6 @@ impl Cluster {
     }
 }
 
-pub fn key(number: u8) -> SessionKey {
+pub(crate) fn key(number: u8) -> SessionKey {
     SessionKey([number; 16])
 }

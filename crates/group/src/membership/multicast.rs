@@ -17,6 +17,8 @@ use crate::grumble::Grumble;
 
 /// No announcement is longer; the rest of a longer datagram is cut off, and it is dropped.
 const DATAGRAM_LIMIT: usize = 1400;
+/// The shortest time between two announcements.
+const FREQUENCY_MIN: Duration = Duration::from_millis(10);
 /// Silent intervals after which the first search ends, and the most that newly heard nodes can make of them.
 const SEARCH_INTERVALS: u32 = 2;
 const SEARCH_INTERVALS_MAX: u32 = 10;
@@ -26,7 +28,7 @@ const NEW_MAX: usize = 1024;
 const DEAF_INTERVALS: u32 = 8;
 const DEAF_MIN: Duration = Duration::from_secs(2);
 /// Longest pause between two attempts to open the socket.
-const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(10);
+const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Where and how often a node announces itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub struct MulticastConfig {
     pub bind: Ipv4Addr,
     /// How many routers an announcement may pass; 1 keeps it in the local network.
     pub ttl: u32,
-    /// Time between two announcements; 500 ms.
+    /// Time between two announcements; 500 ms, at least 10 ms.
     pub frequency: Duration,
 }
 
@@ -96,7 +98,8 @@ enum Turn {
 impl Multicast {
     /// A membership that begins when its group starts.
     #[must_use]
-    pub fn new(config: MulticastConfig) -> Self {
+    pub fn new(mut config: MulticastConfig) -> Self {
+        config.frequency = config.frequency.max(FREQUENCY_MIN);
         Self { config, waiting: VecDeque::new(), running: None }
     }
 
@@ -124,7 +127,7 @@ impl Multicast {
 
 impl Membership for Multicast {
     fn begin(&mut self, local: Local) -> io::Result<()> {
-        let frequency = self.config.frequency.max(Duration::from_millis(1));
+        let frequency = self.config.frequency;
         let now = Instant::now();
         let mut announce = interval(frequency);
         announce.set_missed_tick_behavior(MissedTickBehavior::Delay);

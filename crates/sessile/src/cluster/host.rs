@@ -4,16 +4,17 @@
 //! about an unknown session, for the receipt of a commit. Knows nothing of cookies or HTTP; `web` does.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AskId, Changes, Closed, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
+    Absent, AskId, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
 };
 use tokio::sync::oneshot;
 
-use super::clock::Clock;
-use super::executor::Executor;
-use super::waiters::{Starting, Waiters};
+use super::engine::{Engine, Running};
+use super::tasks::Tasks;
+use super::waiters::Starting;
 
 /// How often a request that found the gate stalled looks again, should nobody have told it.
 const GATE_POLL: Duration = Duration::from_millis(50);
@@ -37,31 +38,39 @@ pub(crate) enum NotServing {
     NoRoom,
 }
 
-/// The sessions of this node, as requests use them.
+/// The sessions of this node, as requests use them. While it lives, so do the node's tasks.
 pub(crate) struct SessionHost {
-    node: Arc<Node>,
-    clock: Clock,
-    executor: Arc<Executor>,
-    waiters: Arc<Waiters>,
+    engine: Arc<Engine>,
+    _tasks: Arc<Tasks>,
 }
 
 impl SessionHost {
-    /// The request side of `node`. `executor` must hand what settles to the same `waiters`.
-    pub(crate) fn new(node: Arc<Node>, clock: Clock, executor: Arc<Executor>, waiters: Arc<Waiters>) -> Self {
-        Self { node, clock, executor, waiters }
+    /// The request side of `engine`, which `tasks` keep going.
+    pub(crate) fn new(engine: Arc<Engine>, tasks: Arc<Tasks>) -> Self {
+        Self { engine, _tasks: tasks }
     }
 
     /// Waits while the lease is out; then says whether this node serves.
     pub(crate) async fn admitted(&self) -> Result<(), NotServing> {
+        let mut waited = false;
         loop {
-            let moved = self.waiters.gate.notified();
-            match self.node.gate(self.clock.now()) {
+            let moved = self.engine.waiters.gate.notified();
+            match self.engine.node.gate(self.engine.clock.now()) {
                 Gate::Open => return Ok(()),
                 Gate::Closed(closed) => return Err(closed.into()),
-                // The lease is also renewed by time alone, so a missed notice costs one poll, not the request.
-                Gate::Stalled => drop(tokio::time::timeout(GATE_POLL, moved).await),
+                Gate::Stalled => {
+                    let waits = u64::from(!std::mem::replace(&mut waited, true));
+                    self.engine.gate_waits.fetch_add(waits, Ordering::Relaxed);
+                    // The lease is also renewed by time alone, so a missed notice costs one poll, not the request.
+                    let _ = tokio::time::timeout(GATE_POLL, moved).await;
+                }
             }
         }
+    }
+
+    /// A request runs until the guard is dropped.
+    pub(crate) fn request(&self) -> Running {
+        self.engine.request()
     }
 
     /// Opens a session, asking all members first when it is not known here.
@@ -84,51 +93,46 @@ impl SessionHost {
     }
 
     fn try_open(&self, key: SessionKey, proof: Proof, answered: Option<AskId>) -> Attempt {
-        let starting = self.waiters.asks.starting();
-        let (now, mut effects) = (self.clock.now(), Vec::new());
-        let opening = match answered {
-            None => self.node.open(key, proof, now, &mut effects),
-            Some(ask) => self.node.open_answered(ask, key, proof, now, &mut effects),
-        };
-        let attempt = match opening {
+        let starting = self.engine.waiters.asks.starting();
+        let opening = self.engine.step(|node, now, effects| match answered {
+            None => node.open(key, proof, now, effects),
+            Some(ask) => node.open_answered(ask, key, proof, now, effects),
+        });
+        match opening {
             Opening::Open(opened) => Attempt::Open(opened),
             Opening::Absent(absent) => Attempt::Absent(absent),
             Opening::Asking(ask) => Attempt::Asking(ask, starting.expect(ask)),
-        };
-        self.executor.run(effects);
-        attempt
+        }
     }
 
     /// Whether one more session would be accepted now.
     pub(crate) fn has_room(&self) -> bool {
-        self.node.has_room()
+        let room = self.engine.node.has_room();
+        self.engine.refusals.fetch_add(u64::from(!room), Ordering::Relaxed);
+        room
     }
 
     /// Commits `changes`. When this returns, the node and the senders hold the commit, and it runs to its end
     /// whether or not anybody waits for the settlement: that is why no task of its own is needed.
     pub(crate) fn commit(&self, key: SessionKey, changes: &Changes) -> Result<Settlement, Refusal> {
-        let starting = self.waiters.commits.starting();
-        let mut effects = Vec::new();
-        let ticket = self.node.commit(key, changes, self.clock.now(), &mut effects)?;
-        let settlement = Settlement::of(starting, ticket);
-        self.executor.run(effects);
-        Ok(settlement)
+        let starting = self.engine.waiters.commits.starting();
+        let committed = self.engine.step(|node, now, effects| node.commit(key, changes, now, effects));
+        let refused = committed.as_ref().is_err_and(|refusal| *refusal != Refusal::Ended);
+        self.engine.refusals.fetch_add(u64::from(refused), Ordering::Relaxed);
+        Ok(Settlement::of(starting, committed?))
     }
 
     /// Ends the session everywhere, for good, also when it is not known here. Needs nobody to wait either.
     pub(crate) fn end(&self, key: SessionKey) -> Settlement {
-        let starting = self.waiters.commits.starting();
-        let mut effects = Vec::new();
-        let ticket = self.node.end(key, self.clock.now(), &mut effects);
-        let settlement = Settlement::of(starting, ticket);
-        self.executor.run(effects);
-        settlement
+        let starting = self.engine.waiters.commits.starting();
+        Settlement::of(starting, self.engine.step(|node, now, effects| node.end(key, now, effects)))
     }
 
     /// Waits until the commit of this node on that session, which a reader may have seen, is settled.
     pub(crate) async fn settled(&self, key: SessionKey) {
-        let starting = self.waiters.commits.starting();
-        if let Some(ticket) = self.node.unsettled(key) {
+        let starting = self.engine.waiters.commits.starting();
+        let unsettled = self.engine.node.unsettled(key);
+        if let Some(ticket) = unsettled {
             Settlement::of(starting, ticket).receipt().await;
         }
     }
@@ -156,7 +160,8 @@ impl OpenSession {
 
 impl Drop for OpenSession {
     fn drop(&mut self) {
-        self.host.node.close(self.key, self.host.clock.now());
+        let engine = &self.host.engine;
+        engine.node.close(self.key, engine.clock.now());
     }
 }
 

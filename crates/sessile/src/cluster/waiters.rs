@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of sessions or sockets. Each table holds at most one entry for each running request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 use parking_lot::Mutex;
@@ -16,36 +16,44 @@ pub(crate) struct Waiters {
     pub(crate) commits: Meeting<Ticket, Receipt>,
     /// Questions to the members that are not answered yet.
     pub(crate) asks: Meeting<AskId, ()>,
-    /// Told whenever the gate may have moved.
+    /// Told whenever the gate or the standing may have moved.
     pub(crate) gate: Notify,
 }
 
 /// Where outcomes meet those who wait for them, whichever of the two arrives first.
 ///
 /// An outcome may come, on another thread, before its waiter has learned the key to wait for. So whoever is about
-/// to learn one says so first: while anybody is [`starting`](Self::starting), outcomes that nobody waits for are
-/// kept. All others belong to what the node does by itself, and are dropped.
+/// to learn one says so first, and an outcome that nobody waits for is kept for those who had already
+/// [`started`](Self::starting) when it came. All others belong to what the node does by itself, and are dropped.
 pub(crate) struct Meeting<K, V> {
     places: Mutex<Places<K, V>>,
 }
 
 struct Places<K, V> {
     awaited: HashMap<K, Vec<oneshot::Sender<V>>>,
-    early: HashMap<K, V>,
-    starting: usize,
+    /// Outcomes that came early, in the order of their coming.
+    early: BTreeMap<u64, (K, V)>,
+    /// Those who are about to learn a key, by when they started.
+    starting: BTreeSet<u64>,
+    /// Counts starts and early outcomes, so that they can be compared.
+    turn: u64,
 }
 
 impl<K, V> Default for Meeting<K, V> {
     fn default() -> Self {
-        Self { places: Mutex::new(Places { awaited: HashMap::new(), early: HashMap::new(), starting: 0 }) }
+        let places =
+            Places { awaited: HashMap::new(), early: BTreeMap::new(), starting: BTreeSet::new(), turn: 0 };
+        Self { places: Mutex::new(places) }
     }
 }
 
 impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
-    /// To be called before the node is asked for a key, and held until the key is there.
+    /// To be called before the node is asked for a key, and held, without waiting for anything, until it is there.
     pub(crate) fn starting(&self) -> Starting<'_, K, V> {
-        self.places.lock().starting += 1;
-        Starting { meeting: self }
+        let mut places = self.places.lock();
+        let turn = places.next_turn();
+        places.starting.insert(turn);
+        Starting { meeting: self, turn }
     }
 
     /// The outcome of `key` is known. Called at most once for a key.
@@ -55,8 +63,9 @@ impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
             match places.awaited.remove(&key) {
                 Some(senders) => senders,
                 None => {
-                    if places.starting > 0 {
-                        places.early.insert(key, outcome);
+                    if !places.starting.is_empty() {
+                        let turn = places.next_turn();
+                        places.early.insert(turn, (key, outcome));
                     }
                     return;
                 }
@@ -69,9 +78,25 @@ impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
     }
 }
 
+impl<K, V> Places<K, V> {
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
+    /// Drops the early outcomes that came before everybody who is starting now.
+    fn forget_early(&mut self) {
+        match self.starting.first() {
+            Some(oldest) => self.early = self.early.split_off(oldest),
+            None => self.early.clear(),
+        }
+    }
+}
+
 /// Somebody is about to learn a key to wait for.
 pub(crate) struct Starting<'a, K, V> {
     meeting: &'a Meeting<K, V>,
+    turn: u64,
 }
 
 impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
@@ -79,10 +104,15 @@ impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
     pub(crate) fn expect(self, key: K) -> oneshot::Receiver<V> {
         let (sender, receiver) = oneshot::channel();
         let mut places = self.meeting.places.lock();
-        match places.early.get(&key) {
-            // It stays until nobody is starting: another one may be about to wait for the same.
-            Some(outcome) => drop(sender.send(outcome.clone())),
-            None => places.awaited.entry(key).or_default().push(sender),
+        let early = places.early.range(self.turn..).find(|(_, (known, _))| *known == key);
+        match early {
+            // It stays: another one who is starting may be about to wait for the same.
+            Some((_, (_, outcome))) => drop(sender.send(outcome.clone())),
+            None => {
+                let waiting = places.awaited.entry(key).or_default();
+                waiting.retain(|sender| !sender.is_closed());
+                waiting.push(sender);
+            }
         }
         drop(places);
         receiver
@@ -92,9 +122,9 @@ impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
 impl<K, V> Drop for Starting<'_, K, V> {
     fn drop(&mut self) {
         let mut places = self.meeting.places.lock();
-        places.starting -= 1;
-        if places.starting == 0 {
-            places.early.clear();
+        places.starting.remove(&self.turn);
+        if !places.early.is_empty() {
+            places.forget_early();
         }
     }
 }
@@ -119,14 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_that_nobody_started_are_not_kept() {
+    fn outcomes_are_kept_only_for_those_who_had_started() {
         let meeting = Meeting::default();
+        let early = |meeting: &Meeting<_, _>| meeting.places.lock().early.len();
         meeting.arrive(1, ());
-        assert!(meeting.places.lock().early.is_empty());
-        let starting = meeting.starting();
+        assert_eq!(early(&meeting), 0);
+        let one = meeting.starting();
         meeting.arrive(2, ());
-        assert_eq!(meeting.places.lock().early.len(), 1);
-        drop(starting);
-        assert!(meeting.places.lock().early.is_empty());
+        let other = meeting.starting();
+        meeting.arrive(3, ());
+        assert_eq!(early(&meeting), 2);
+        drop(one);
+        assert_eq!(early(&meeting), 1, "the second one started after the first outcome");
+        drop(other);
+        assert_eq!(early(&meeting), 0);
     }
 }

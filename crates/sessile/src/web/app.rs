@@ -6,7 +6,7 @@ use sessile_core::AppId;
 
 use super::cookie::CookieSeal;
 use super::set_cookie::CookieShape;
-use super::settings::{SessionSettings, SettingError};
+use super::settings::SessionSettings;
 use super::statistics::Statistics;
 use crate::cluster::host::SessionHost;
 
@@ -22,23 +22,21 @@ pub(crate) struct AppSessions {
 }
 
 impl AppSessions {
-    /// Fails when `settings` do not pass their check. `cookie_key` comes from the cluster secret.
+    /// The sessions of the application that `settings` describe. `cookie_key` comes from the cluster secret.
     pub(crate) fn new(
         host: Arc<SessionHost>,
-        app: AppId,
         node_name: &str,
         cookie_key: [u8; 32],
         settings: SessionSettings,
-    ) -> Result<Self, SettingError> {
-        settings.check()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             host,
-            app,
+            app: AppId::of_path(&settings.path),
             node_name: node_name.to_owned(),
             seal: CookieSeal::new(cookie_key, &settings.path),
             shape: CookieShape::new(&settings),
             settings,
             statistics: Arc::default(),
-        })
+        }
     }
 }

@@ -8,7 +8,8 @@ use sessile_core::{Changes, FieldName, Fields, Secret, SessionKey, Value};
 use super::cookie::Identity;
 use super::error::SessionError;
 
-/// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are committed.
+/// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are
+/// committed.
 #[derive(Default)]
 pub(crate) struct Draft {
     standing: Standing,

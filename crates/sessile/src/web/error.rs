@@ -52,8 +52,8 @@ pub enum SessionError {
         "the session is read-only here: the path matches [replication] filter; write elsewhere or change it"
     )]
     ReadOnly,
-    /// The head of the response has gone, and with it what the request wrote.
-    #[error("the response has begun and the session is committed; write before the handler returns")]
+    /// The handler has returned its response, and what it wrote is committed; or it was given up.
+    #[error("the request is over and its session is closed; write before the handler returns")]
     Committed,
     /// This node holds `max_active` sessions; no further one is made.
     #[error("no room for one more session: max_active is reached; try again later or raise it")]

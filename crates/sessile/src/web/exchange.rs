@@ -15,9 +15,12 @@ use super::app::AppSessions;
 use super::cookie::Presented;
 use super::draft::Draft;
 use super::error::SessionError;
-use super::session::{Access, Closing, CookieChange, Session};
-use super::settings::{OnEnded, Secure, SessionSettings};
+use super::session::{Access, Session};
+use super::settings::SessionSettings;
+use super::state::{Closing, CookieChange};
+use crate::cluster::engine::Running;
 use crate::cluster::host::{NotServing, OpenSession};
+use crate::config::{OnEnded, Secure};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -27,6 +30,8 @@ pub(crate) struct Exchange {
     session: Session,
     /// Keeps the session open until the exchange is over.
     _open: Option<OpenSession>,
+    /// A graceful stop waits for the request.
+    _running: Running,
     /// The cookie names another node than this one and is to name this one.
     moved_here: Option<Presented>,
     secure: bool,
@@ -40,7 +45,7 @@ impl Exchange {
         app: Arc<AppSessions>,
         request: &mut Request<B>,
     ) -> Result<Self, NotServing> {
-        let began = Instant::now();
+        let (began, running) = (Instant::now(), app.host.request());
         let access = access(&app.settings, request.uri().path());
         app.statistics.count_request(access == Access::ReadOnly);
         let presented = app.seal.find(request.headers(), app.shape.name());
@@ -49,13 +54,15 @@ impl Exchange {
             Err(not_serving) => Err(not_serving),
         };
         let (draft, open) = opened.inspect_err(|_| app.statistics.count_unprocessed())?;
-        let moved_here = presented.filter(|presented| open.is_some() && presented.route != app.node_name);
-        let previous_route = moved_here.as_ref().map(|presented| presented.route.as_str());
+        let moved = presented.filter(|presented| open.is_some() && presented.route != app.node_name);
+        let previous_route = moved.as_ref().map(|presented| presented.route.as_str());
         let session = Session::new(Arc::clone(&app), access, previous_route, draft);
         let secure = secure(&app.settings, request);
         request.extensions_mut().insert(session.clone());
         let cluster_time = began.elapsed();
-        Ok(Self { app, session, _open: open, moved_here, secure, began, cluster_time })
+        // What matches the filter may be cached by anybody: the next page rewrites the cookie.
+        let moved_here = moved.filter(|_| access == Access::ReadWrite);
+        Ok(Self { app, session, _open: open, _running: running, moved_here, secure, began, cluster_time })
     }
 
     /// Commits what the application wrote and releases its response once that is settled.
@@ -75,7 +82,8 @@ impl Exchange {
         response
     }
 
-    /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read of others.
+    /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read
+    /// of others.
     async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, Refusal> {
         let mut receipt = None;
         for settlement in closing.settlements {
@@ -105,7 +113,7 @@ impl Exchange {
         let (receipt, cookie) = match settled {
             Ok(receipt) => (receipt, cookie),
             Err(Refusal::Ended) => {
-                if self.app.settings.on_ended == OnEnded::Conflict {
+                if self.app.settings.session.on_ended == OnEnded::Conflict {
                     response = answers::refused(&SessionError::Ended);
                 }
                 (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
@@ -147,6 +155,13 @@ impl Exchange {
     }
 }
 
+/// However the request ended, nobody who kept its session can write any more.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.session.close();
+    }
+}
+
 /// The draft that the request begins with.
 async fn open(
     app: &Arc<AppSessions>,
@@ -172,7 +187,7 @@ fn access(settings: &SessionSettings, path: &str) -> Access {
 
 /// Whether a cookie set by the answer to `request` is to carry `Secure`.
 fn secure<B>(settings: &SessionSettings, request: &Request<B>) -> bool {
-    match settings.secure {
+    match settings.session.secure {
         Secure::Always => true,
         Secure::Never => false,
         Secure::Auto => request.uri().scheme() == Some(&Scheme::HTTPS) || forwarded_https(settings, request),

@@ -6,20 +6,20 @@ use regex::Regex;
 ///
 /// On a path that matches, the session can be read and not written, and nothing is sent.
 #[derive(Clone, Debug)]
-pub struct PathFilter {
+pub(crate) struct PathFilter {
     whole: Regex,
 }
 
 impl PathFilter {
     /// Reads the expression; the error says what is wrong with it and where.
-    pub fn new(expression: &str) -> Result<Self, regex::Error> {
+    pub(crate) fn new(expression: &str) -> Result<Self, regex::Error> {
         // Alone first, so that an unbalanced bracket is an error and cannot close the group below.
         Regex::new(expression)?;
         Ok(Self { whole: Regex::new(&format!("^(?:{expression})$"))? })
     }
 
     /// Whether the whole of `path` matches.
-    pub fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         self.whole.is_match(path)
     }
 }

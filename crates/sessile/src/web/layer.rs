@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use sessile_core::AppId;
 use tower_layer::Layer;
 
 use super::app::AppSessions;
 use super::service::SessionService;
-use super::settings::{SessionSettings, SettingError};
+use super::settings::SessionSettings;
 use super::statistics::Statistics;
 use crate::cluster::host::SessionHost;
 
@@ -18,15 +17,21 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// The sessions of `app` on the node called `node_name`. `cookie_key` is derived from the cluster secret.
+    /// The layer of the application that `settings` describe, on the node called `node_name`. `cookie_key`
+    /// is derived from the cluster secret.
     pub(crate) fn new(
         host: Arc<SessionHost>,
-        app: AppId,
         node_name: &str,
         cookie_key: [u8; 32],
         settings: SessionSettings,
-    ) -> Result<Self, SettingError> {
-        Ok(Self { app: Arc::new(AppSessions::new(host, app, node_name, cookie_key, settings)?) })
+    ) -> Self {
+        Self { app: Arc::new(AppSessions::new(host, node_name, cookie_key, settings)) }
+    }
+
+    /// The cookie's name, as a balancer must look for it: the configured one, behind `__Host-` where
+    /// `secure = true` and the application is at `/`.
+    pub fn cookie_name(&self) -> &str {
+        self.app.shape.name()
     }
 
     /// What this layer, clones included, did so far.

@@ -13,7 +13,8 @@ use super::answers;
 use super::app::AppSessions;
 use super::exchange::Exchange;
 
-/// An application whose requests carry a [`Session`](super::Session); made by [`SessionLayer`](super::SessionLayer).
+/// An application whose requests carry a [`Session`](super::Session); made by
+/// [`SessionLayer`](super::SessionLayer).
 #[derive(Clone)]
 pub struct SessionService<S> {
     inner: S,
@@ -51,7 +52,8 @@ where
                 Ok(exchange) => exchange,
                 Err(not_serving) => return Ok(answers::unprocessed(&not_serving)),
             };
-            // A panic, an error or a client that hangs up leaves here: the session is closed and nothing is written.
+            // A panic, an error or a client that hangs up leaves here: the session is closed and nothing is
+            // written.
             let response = inner.call(request).await?;
             Ok(exchange.finish(response).await)
         })

@@ -7,21 +7,22 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sessile_core::{Changes, FieldName, KEY_BYTES, Receipt, Refusal, Secret, SessionKey, Value};
+use sessile_core::{Changes, FieldName, KEY_BYTES, Receipt, Secret, SessionKey, Value};
 
 use super::app::AppSessions;
 use super::codec;
 use super::cookie::Identity;
 use super::draft::{Draft, Login, Standing};
 use super::error::SessionError;
-use crate::cluster::host::Settlement;
+use super::state::{Closing, State};
 
-/// The session of one request. Found in the request's extensions, or taken as an argument of an axum handler.
+/// The session of one request. Found in the request's extensions, or taken as an argument of an axum
+/// handler.
 ///
-/// All of it is in memory: no call waits and none does I/O. Reads see the session as it was when the request came,
-/// plus what this request wrote. Writes are committed together when the handler has returned its response, be it a
-/// success or a 5xx; a handler that panics, or is dropped because its client hung up, leaves none of them. A session
-/// comes into being with the first write. Clones are the same session.
+/// All of it is in memory: no call waits and none does I/O. Reads see the session as it was when the
+/// request came, plus what this request wrote. Writes are committed together when the handler has returned
+/// its response, be it a success or a 5xx; a handler that panics, or is dropped because its client hung up,
+/// leaves none of them. A session comes into being with the first write. Clones are the same session.
 #[derive(Clone)]
 pub struct Session {
     app: Arc<AppSessions>,
@@ -35,44 +36,6 @@ pub struct Session {
 pub(crate) enum Access {
     ReadWrite,
     ReadOnly,
-}
-
-#[derive(Default)]
-struct State {
-    draft: Draft,
-    /// The application looked into the session or wrote to it.
-    used: bool,
-    /// The request ended the session that it came with.
-    ended: bool,
-    /// The cookie's secret is not the session's any more.
-    renewed: bool,
-    /// What was already handed to the node, in that order.
-    settlements: Vec<Settlement>,
-    /// The head of the response is being released.
-    committed: bool,
-    receipt: Option<Receipt>,
-}
-
-/// What the layer has to do when the application is done.
-pub(crate) struct Closing {
-    /// What the response waits for, in the order in which the node took it.
-    pub(crate) settlements: Vec<Settlement>,
-    /// Why the node did not take the writes.
-    pub(crate) refusal: Option<Refusal>,
-    pub(crate) cookie: CookieChange,
-    /// The session, if there is one now.
-    pub(crate) key: Option<SessionKey>,
-    pub(crate) used: bool,
-    /// The request ended the session that it came with.
-    pub(crate) ended_here: bool,
-}
-
-/// What the response tells the browser to do with the cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CookieChange {
-    Keep,
-    Set(Identity),
-    Remove,
 }
 
 impl Session {
@@ -104,8 +67,8 @@ impl Session {
 
     /// Sets the attribute `name`, making a session when there is none.
     ///
-    /// Setting the value that is already there is a write like any other: it is sent, and it supersedes what another
-    /// request wrote meanwhile.
+    /// Setting the value that is already there is a write like any other: it is sent, and it supersedes
+    /// what another request wrote meanwhile.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), SessionError> {
         let value = codec::encode(value)
             .map_err(|reason| SessionError::NotEncodable { name: name.to_owned(), reason })?;
@@ -133,8 +96,8 @@ impl Session {
         self.used().draft.names()
     }
 
-    /// What names the session in logs and on admin pages; `None` until there is one. It proves nothing: only the
-    /// cookie opens a session.
+    /// What names the session in logs and on admin pages; `None` until there is one. It proves nothing:
+    /// only the cookie opens a session.
     pub fn key(&self) -> Option<SessionKey> {
         self.used().draft.key()
     }
@@ -146,10 +109,11 @@ impl Session {
 
     /// After how much idle time the session ends.
     pub fn max_inactive(&self) -> Duration {
-        self.used().draft.max_inactive().unwrap_or(self.app.settings.timeout)
+        self.used().draft.max_inactive().unwrap_or(self.app.settings.session.timeout)
     }
 
-    /// Lets this session end after another idle time than the configured one. Makes a session when there is none.
+    /// Lets this session end after another idle time than the configured one. Makes a session when there is
+    /// none.
     pub fn set_max_inactive(&self, idle: Duration) -> Result<(), SessionError> {
         self.with_session(|draft| draft.set_max_inactive(idle))
     }
@@ -164,8 +128,8 @@ impl Session {
         self.used().draft.login().auth_type
     }
 
-    /// Sets who is logged in, and how that was found out; `None` forgets it. Makes a session when there is none.
-    /// Call [`change_id`](Self::change_id) at every login.
+    /// Sets who is logged in, and how that was found out; `None` forgets it. Makes a session when there is
+    /// none. Call [`change_id`](Self::change_id) at every login.
     pub fn set_principal(
         &self,
         principal: Option<&str>,
@@ -176,11 +140,12 @@ impl Session {
         self.with_session(|draft| draft.set_login(login))
     }
 
-    /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie that was
-    /// known before opens nothing afterwards. Key and attributes stay. A session that this request made needs no change.
+    /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie
+    /// that was known before opens nothing afterwards. Key and attributes stay. A session that this request
+    /// made needs no change.
     ///
-    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not by a
-    /// panic, a 5xx or a client that hung up. Requests that are already running still commit.
+    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
+    /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit.
     pub fn change_id(&self) -> Result<(), SessionError> {
         let mut state = self.writable()?;
         let secret = Secret(random());
@@ -195,10 +160,11 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session everywhere, for good. Says whether there was one; what is written afterwards makes a new one.
+    /// Ends the session everywhere, for good. Says whether there was one; what is written afterwards makes
+    /// a new one.
     ///
-    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not by a
-    /// panic, a 5xx or a client that hung up.
+    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
+    /// by a panic, a 5xx or a client that hung up.
     pub fn invalidate(&self) -> Result<bool, SessionError> {
         let mut state = self.writable()?;
         let standing = std::mem::take(&mut state.draft).standing();
@@ -214,38 +180,23 @@ impl Session {
         self.previous_route.as_deref()
     }
 
-    /// What became of the request's changes: how many complete copies hold them, or that the session had ended.
+    /// What became of the request's changes: how many complete copies hold them, or that the session had
+    /// ended.
     ///
-    /// `None` before they are settled, and when there were none; so it is for layers around the session layer and for
-    /// streamed bodies. The response carries the same [`Receipt`] in its extensions.
+    /// `None` before they are settled, and when there were none; so it is for layers around the session
+    /// layer and for streamed bodies. The response carries the same [`Receipt`] in its extensions.
     pub fn receipt(&self) -> Option<Receipt> {
         self.state.lock().receipt
     }
 
     /// Hands the request's writes to the node; afterwards every write is an error.
     pub(crate) fn commit(&self) -> Closing {
-        let mut state = self.state.lock();
-        state.committed = true;
-        let handed = state.draft.changes().map(|(key, changes)| self.app.host.commit(key, changes));
-        let refusal = match handed {
-            None => None,
-            Some(Ok(settlement)) => {
-                state.settlements.push(settlement);
-                None
-            }
-            Some(Err(why)) => {
-                state.draft.forget_new();
-                Some(why)
-            }
-        };
-        Closing {
-            cookie: state.cookie_change(),
-            ended_here: state.ended,
-            settlements: std::mem::take(&mut state.settlements),
-            key: state.draft.key(),
-            used: state.used,
-            refusal,
-        }
+        self.state.lock().commit(&self.app.host)
+    }
+
+    /// The request is over: from now on every write is an error.
+    pub(crate) fn close(&self) {
+        self.state.lock().over = true;
     }
 
     pub(crate) fn keep_receipt(&self, receipt: Receipt) {
@@ -257,13 +208,13 @@ impl Session {
     }
 
     fn put(&self, name: &str, value: Value) -> Result<(), SessionError> {
-        let max = self.app.settings.max_attribute_bytes;
+        let max = self.app.settings.session.max_attribute_bytes;
         let bytes = value.bytes.len();
         if bytes > max {
             return Err(SessionError::AttributeTooLarge { name: name.to_owned(), bytes, max });
         }
         let name = FieldName::attribute(name)?;
-        self.with_session(|draft| draft.put(name, value, self.app.settings.max_session_bytes))?
+        self.with_session(|draft| draft.put(name, value, self.app.settings.session.max_session_bytes))?
     }
 
     /// Writes to the draft of a session, which is made first when there is none.
@@ -284,7 +235,7 @@ impl Session {
             return Err(SessionError::ReadOnly);
         }
         let state = self.used();
-        if state.committed { Err(SessionError::Committed) } else { Ok(state) }
+        if state.over { Err(SessionError::Committed) } else { Ok(state) }
     }
 
     fn used(&self) -> MutexGuard<'_, State> {
@@ -294,19 +245,8 @@ impl Session {
     }
 
     fn creation(&self, secret: Secret) -> Changes {
-        let settings = &self.app.settings;
+        let settings = &self.app.settings.session;
         Changes::create(self.app.app, secret, settings.timeout, settings.absolute_timeout)
-    }
-}
-
-impl State {
-    fn cookie_change(&self) -> CookieChange {
-        match self.draft.standing() {
-            Standing::New(identity) => CookieChange::Set(identity),
-            Standing::Held(identity) if self.renewed => CookieChange::Set(identity),
-            _ if self.ended => CookieChange::Remove,
-            _ => CookieChange::Keep,
-        }
     }
 }
 

@@ -1,8 +1,10 @@
-//! The `Set-Cookie` header of one application: the same attributes when a cookie is set and when it is removed.
+//! The `Set-Cookie` header of one application: the same attributes when a cookie is set and when it is
+//! removed.
 
 use http::HeaderValue;
 
-use super::settings::{SameSite, SessionSettings};
+use super::settings::SessionSettings;
+use crate::config::SameSite;
 
 /// Everything about the cookie but its value.
 pub(crate) struct CookieShape {
@@ -11,9 +13,9 @@ pub(crate) struct CookieShape {
 }
 
 impl CookieShape {
-    /// The shape that `settings` ask for; they must have passed their check.
+    /// The shape that `settings` ask for.
     pub(crate) fn new(settings: &SessionSettings) -> Self {
-        let same_site = match settings.same_site {
+        let same_site = match settings.session.same_site {
             SameSite::Lax => "Lax",
             SameSite::Strict => "Strict",
             SameSite::None => "None",
@@ -29,7 +31,8 @@ impl CookieShape {
         &self.name
     }
 
-    /// Gives the browser `value`, until it is closed or told otherwise: the server decides when the session ends.
+    /// Gives the browser `value`, until it is closed or told otherwise: the server decides when the session
+    /// ends.
     pub(crate) fn set(&self, value: &str, secure: bool) -> HeaderValue {
         self.header(value, "", secure)
     }
@@ -49,11 +52,12 @@ impl CookieShape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn a_removal_keeps_the_attributes() {
-        let shape =
-            CookieShape::new(&SessionSettings { path: "/shop".to_owned(), ..SessionSettings::default() });
+        let config = Config::default();
+        let shape = CookieShape::new(&SessionSettings::new(&config, "/shop", &config.session).unwrap());
         assert_eq!(shape.set("v.tc01", true), "sid=v.tc01; Path=/shop; HttpOnly; SameSite=Lax; Secure");
         assert_eq!(shape.remove(true), "sid=; Path=/shop; HttpOnly; SameSite=Lax; Max-Age=0; Secure");
         assert_eq!(shape.remove(false), "sid=; Path=/shop; HttpOnly; SameSite=Lax; Max-Age=0");

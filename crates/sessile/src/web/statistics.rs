@@ -40,8 +40,8 @@ impl Statistics {
         Duration::from_micros(self.request_micros.load(Ordering::Relaxed))
     }
 
-    /// How much of [`request_time`](Self::request_time) was spent on the cluster: waiting for the gate, for other
-    /// members' answers and for receipts.
+    /// How much of [`request_time`](Self::request_time) was spent on the cluster: waiting for the gate, for
+    /// other members' answers and for receipts.
     pub fn cluster_time(&self) -> Duration {
         Duration::from_micros(self.cluster_micros.load(Ordering::Relaxed))
     }

@@ -1,4 +1,5 @@
-//! The session layer around small applications, on a node that is alone: each outcome that a request can have.
+//! The session layer around small applications, on a node that is alone: each outcome that a request can
+//! have.
 
 mod access;
 mod cookies;
@@ -11,17 +12,16 @@ use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use sessile_core::{AppId, Boot, Bounds, Mode, Node, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Instant, Mode, Node, Plant, Settings, Timing};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
 use super::{Session, SessionLayer, SessionSettings};
-use crate::cluster::clock::Clock;
-use crate::cluster::executor::Executor;
+use crate::Config;
+use crate::cluster::engine::Engine;
 use crate::cluster::host::SessionHost;
-use crate::cluster::waiters::Waiters;
+use crate::config;
 
-const APP: AppId = AppId(1);
 const MAX_ACTIVE: u64 = 3;
 const COOKIE_KEY: [u8; 32] = [7; 32];
 
@@ -34,15 +34,17 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        Self::with(SessionSettings::default())
+        Self::with(usual())
     }
 
     fn with(settings: SessionSettings) -> Self {
-        let clock = Clock::start();
-        let waiters = Arc::new(Waiters::default());
-        let executor = Arc::new(Executor::new(Arc::clone(&waiters)));
-        let node = Arc::new(Node::alone(lonely(), clock.now()));
-        let host = Arc::new(SessionHost::new(node, clock, executor, waiters));
+        Self::on(Node::alone, settings)
+    }
+
+    /// On a node that `start` makes.
+    fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
+        let engine = Arc::new(Engine::of(|now| start(node_settings(), now), None));
+        let host = Arc::new(SessionHost::new(engine, Arc::default()));
         Self { layer: layer(&host, "tc01", settings), host, cookie: None }
     }
 
@@ -77,7 +79,20 @@ impl Site {
     }
 }
 
-fn lonely() -> Settings {
+/// The settings of an application at `/` under the default configuration.
+fn usual() -> SessionSettings {
+    let config = Config::default();
+    SessionSettings::new(&config, "/", &config.session).unwrap()
+}
+
+/// The usual settings, with other ones for the sessions.
+fn sessions(change: impl FnOnce(&mut config::Session)) -> SessionSettings {
+    let mut settings = usual();
+    change(&mut settings.session);
+    settings
+}
+
+fn node_settings() -> Settings {
     Settings {
         boot: Boot(1),
         name: "tc01".to_owned(),
@@ -99,7 +114,7 @@ struct Reply {
 }
 
 fn layer(host: &Arc<SessionHost>, node_name: &str, settings: SessionSettings) -> SessionLayer {
-    SessionLayer::new(Arc::clone(host), APP, node_name, COOKIE_KEY, settings).unwrap()
+    SessionLayer::new(Arc::clone(host), node_name, COOKIE_KEY, settings)
 }
 
 async fn send<A, R>(layer: &SessionLayer, request: Request<Body>, app: A) -> Reply

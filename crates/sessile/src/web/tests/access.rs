@@ -1,16 +1,14 @@
 //! What an application may write, and where.
 
+use axum::response::IntoResponse as _;
 use http::HeaderValue;
 
 use super::*;
-use crate::web::{PathFilter, SessionError};
+use crate::web::SessionError;
 
 #[tokio::test]
 async fn on_filtered_paths_the_session_is_read_only() {
-    let mut site = Site::with(SessionSettings {
-        filter: Some(PathFilter::new(r".*\.(gif|css)").unwrap()),
-        ..SessionSettings::default()
-    });
+    let mut site = Site::new();
     site.visit(async |session| answer(session.set("n", "one").is_ok())).await;
     let picture = || Request::get("/logo.gif").body(Body::empty()).unwrap();
     let reply = site
@@ -29,11 +27,8 @@ async fn on_filtered_paths_the_session_is_read_only() {
 
 #[tokio::test]
 async fn an_attribute_or_a_session_over_its_bound_is_refused_at_once() {
-    let mut site = Site::with(SessionSettings {
-        max_attribute_bytes: 100,
-        max_session_bytes: 200,
-        ..SessionSettings::default()
-    });
+    let mut site =
+        Site::with(sessions(|session| (session.max_attribute_bytes, session.max_session_bytes) = (100, 200)));
     site.visit(async |session| {
         let error = session.set_bytes("big", vec![0; 101]).unwrap_err();
         assert_eq!(error, SessionError::AttributeTooLarge { name: "big".to_owned(), bytes: 101, max: 100 });
@@ -107,7 +102,7 @@ async fn idle_time_and_principal_are_kept() {
     let mut site = Site::new();
     let hour = std::time::Duration::from_secs(3600);
     site.visit(async move |session| {
-        assert_eq!(session.max_inactive(), SessionSettings::default().timeout);
+        assert_eq!(session.max_inactive(), usual().session.timeout);
         session.set_max_inactive(hour).unwrap();
         session.set_principal(Some("ada"), Some("FORM")).unwrap();
         answer(())
@@ -139,4 +134,54 @@ async fn a_handler_takes_the_session_as_an_argument() {
     again.headers_mut().insert(COOKIE, cookie.parse().unwrap());
     let second = router.oneshot(again).await.unwrap();
     assert_eq!(second.into_body().collect().await.unwrap().to_bytes(), "2");
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_ready_says_that_it_did_not_process() {
+    let mut site = Site::on(Node::new, usual());
+    let reply = site.visit(async |_| unreachable!("the application must not see this request")).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reply.response.headers()["retry-after"], "1");
+    assert_eq!(reply.response.headers()["sessile-unprocessed"], "1");
+    assert_eq!((site.layer.statistics().requests(), site.layer.statistics().unprocessed()), (1, 1));
+}
+
+async fn put(session: Session) -> Response<Body> {
+    match session.set("n", "one") {
+        Ok(()) => answer(()),
+        Err(error) => error.into_response(),
+    }
+}
+
+#[tokio::test]
+async fn without_room_for_one_more_session_the_answer_is_503() {
+    let mut site = Site::new();
+    for _ in 0..MAX_ACTIVE {
+        site.cookie = None;
+        assert_eq!(site.visit(put).await.status, StatusCode::OK);
+    }
+    assert_eq!(site.visit(put).await.status, StatusCode::OK, "a session that is there goes on");
+    site.cookie = None;
+    let reply = site.visit(put).await;
+    assert_eq!((reply.status, reply.set_cookie), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert_eq!(reply.response.headers()["retry-after"], "1");
+    assert!(!reply.response.headers().contains_key("sessile-unprocessed"), "the application ran");
+}
+
+#[tokio::test]
+async fn room_that_others_took_meanwhile_is_missed_at_the_commit() {
+    let mut site = Site::new();
+    let layer = site.layer.clone();
+    let reply = site
+        .visit(async move |session| {
+            session.set("n", "one").unwrap();
+            for _ in 0..MAX_ACTIVE {
+                let other = Request::get("/").body(Body::empty()).unwrap();
+                assert_eq!(send(&layer, other, put).await.status, StatusCode::OK);
+            }
+            answer(())
+        })
+        .await;
+    assert_eq!((reply.status, reply.set_cookie), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert_eq!(reply.response.headers()["retry-after"], "1");
 }

@@ -1,12 +1,14 @@
 //! What the browser is told, and what is believed of what it says.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use http::header::COOKIE;
+use sessile_core::{AppId, Changes, Secret, SessionKey};
 
 use super::*;
-use crate::web::Secure;
+use crate::config::{Network, Secure};
+use crate::web::cookie::{CookieSeal, Identity};
 
 async fn put(session: Session) -> Response<Body> {
     session.set("cart", "umbrella").unwrap();
@@ -59,7 +61,10 @@ async fn a_genuine_cookie_of_a_session_that_nobody_knows_is_not_adopted() {
 async fn after_a_failover_the_route_is_rewritten_once() {
     let mut site = Site::new();
     site.visit(put).await;
-    site.layer = layer(&site.host, "tc02", SessionSettings::default());
+    site.layer = layer(&site.host, "tc02", usual());
+    let picture = Request::get("/logo.gif").body(Body::empty()).unwrap();
+    let cached = site.send(picture, async |session| answer(session.previous_route())).await;
+    assert_eq!((cached.body.as_str(), cached.set_cookie), ("\"tc01\"", None));
     let moved = site.visit(async |session| answer(session.previous_route())).await;
     assert_eq!(moved.body, "\"tc01\"");
     assert!(moved.set_cookie.unwrap().contains(".tc02;"));
@@ -72,27 +77,27 @@ async fn after_a_failover_the_route_is_rewritten_once() {
 async fn the_cookie_of_one_application_opens_nothing_in_another() {
     let mut site = Site::new();
     let shop = site.visit(put).await.body;
-    let bank = SessionSettings { path: "/bank".to_owned(), ..SessionSettings::default() };
+    let bank = SessionSettings { path: "/bank".to_owned(), ..usual() };
     site.layer = layer(&site.host, "tc01", bank);
     assert_eq!(site.text("cart").await, None);
     assert_ne!(site.visit(put).await.body, shop);
 }
 
 #[tokio::test]
-async fn an_application_with_the_same_path_still_sees_only_its_own_sessions() {
+async fn even_a_genuine_cookie_opens_only_sessions_of_its_application() {
     let mut site = Site::new();
-    site.visit(put).await;
-    let other =
-        SessionLayer::new(Arc::clone(&site.host), AppId(2), "tc01", COOKIE_KEY, SessionSettings::default());
-    site.layer = other.unwrap();
-    assert_eq!(site.text("cart").await, None);
+    let identity = Identity { key: SessionKey([1; 16]), secret: Secret([2; 16]) };
+    let foreign = Changes::create(AppId::of_path("/bank"), identity.secret, Duration::from_secs(60), None);
+    site.host.commit(identity.key, &foreign).unwrap().receipt().await;
+    site.cookie = Some(format!("sid={}", CookieSeal::new(COOKIE_KEY, "/").encode(identity, "tc01")));
+    assert_eq!(site.visit(async |session| answer(session.key().is_some())).await.body, "false");
 }
 
 #[tokio::test]
 async fn secure_follows_the_scheme_that_a_trusted_proxy_reports() {
     let trusting = SessionSettings {
-        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
-        ..SessionSettings::default()
+        trusted_proxies: vec![Network::new("10.0.0.0".parse().unwrap(), 8).unwrap()],
+        ..usual()
     };
     for (peer, proto, secure) in [
         ("10.1.1.1:5", "https", true),
@@ -111,7 +116,7 @@ async fn secure_follows_the_scheme_that_a_trusted_proxy_reports() {
 
 #[tokio::test]
 async fn a_secure_cookie_for_the_whole_host_is_bound_to_it() {
-    let mut site = Site::with(SessionSettings { secure: Secure::Always, ..SessionSettings::default() });
+    let mut site = Site::with(sessions(|session| session.secure = Secure::Always));
     let cookie = site.visit(put).await.set_cookie.unwrap();
     assert!(
         cookie.starts_with("__Host-sid=") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure")

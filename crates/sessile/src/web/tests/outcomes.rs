@@ -4,7 +4,8 @@ use futures_util::FutureExt as _;
 use sessile_core::Receipt;
 
 use super::*;
-use crate::web::{OnEnded, SessionError};
+use crate::config::OnEnded;
+use crate::web::SessionError;
 
 async fn put_one(session: Session) -> Response<Body> {
     session.set("n", "one").unwrap();
@@ -20,7 +21,7 @@ async fn begun(settings: SessionSettings) -> Site {
 
 #[tokio::test]
 async fn a_request_reads_what_it_wrote() {
-    let mut site = begun(SessionSettings::default()).await;
+    let mut site = begun(usual()).await;
     let reply = site
         .visit(async |session| {
             session.set("m", &2).unwrap();
@@ -46,7 +47,7 @@ async fn a_server_error_commits() {
 
 #[tokio::test]
 async fn a_panic_leaves_no_change() {
-    let mut site = begun(SessionSettings::default()).await;
+    let mut site = begun(usual()).await;
     let (layer, cookie) = (site.layer.clone(), site.cookie.clone().unwrap());
     let request = Request::get("/").header(COOKIE, cookie).body(Body::empty()).unwrap();
     let panicking = tokio::spawn(async move {
@@ -62,20 +63,25 @@ async fn a_panic_leaves_no_change() {
 
 #[tokio::test]
 async fn a_handler_that_was_dropped_leaves_no_change() {
-    let mut site = begun(SessionSettings::default()).await;
+    let mut site = begun(usual()).await;
     let request = Request::get("/").header(COOKIE, site.cookie.clone().unwrap()).body(Body::empty()).unwrap();
-    let unanswered = send(&site.layer, request, async |session: Session| {
+    let kept = Arc::new(std::sync::Mutex::new(None));
+    let slot = Arc::clone(&kept);
+    let unanswered = send(&site.layer, request, async move |session: Session| {
         session.set("n", "two").unwrap();
+        *slot.lock().unwrap() = Some(session);
         std::future::pending().await
     });
     assert!(unanswered.now_or_never().is_none());
     assert_eq!(site.text("n").await.as_deref(), Some("one"));
+    let session = kept.lock().unwrap().take().unwrap();
+    assert_eq!(session.set("n", "three"), Err(SessionError::Committed), "nobody would commit it");
 }
 
 #[tokio::test]
 async fn an_end_and_a_change_of_id_stay_though_the_client_hung_up() {
     for ending in [Session::change_id, |session: &Session| session.invalidate().map(drop)] {
-        let mut site = begun(SessionSettings::default()).await;
+        let mut site = begun(usual()).await;
         let request =
             Request::get("/").header(COOKIE, site.cookie.clone().unwrap()).body(Body::empty()).unwrap();
         let unanswered = send(&site.layer, request, move |session: Session| async move {
@@ -89,7 +95,7 @@ async fn an_end_and_a_change_of_id_stay_though_the_client_hung_up() {
 
 #[tokio::test]
 async fn an_end_answers_with_the_removal_cookie() {
-    let mut site = begun(SessionSettings::default()).await;
+    let mut site = begun(usual()).await;
     let old = site.cookie.clone();
     let reply =
         site.visit(async |session| answer((session.invalidate().unwrap(), session.key().is_none()))).await;
@@ -101,7 +107,7 @@ async fn an_end_answers_with_the_removal_cookie() {
 
 #[tokio::test]
 async fn what_is_written_after_an_end_is_a_new_session() {
-    let mut site = begun(SessionSettings::default()).await;
+    let mut site = begun(usual()).await;
     let key = site.visit(async |session| answer(session.key().unwrap().to_string())).await.body;
     let reply = site
         .visit(async |session| {
@@ -125,10 +131,13 @@ async fn without_a_session_remove_and_invalidate_make_none() {
 
 #[tokio::test]
 async fn writes_to_a_session_that_ended_meanwhile_are_dropped() {
-    let settings = SessionSettings { receipt_header: true, ..SessionSettings::default() };
     for (on_ended, expected) in [(OnEnded::Ignore, StatusCode::OK), (OnEnded::Conflict, StatusCode::CONFLICT)]
     {
-        let mut site = begun(SessionSettings { on_ended, ..settings.clone() }).await;
+        let mut site = begun(SessionSettings {
+            receipt_header: true,
+            ..sessions(|session| session.on_ended = on_ended)
+        })
+        .await;
         let host = Arc::clone(&site.host);
         let reply = site
             .visit(move |session| {
@@ -173,7 +182,7 @@ async fn receipts_appear_in_headers_only_where_configured() {
     assert!(!reply.response.headers().contains_key("sessile-receipt"));
     assert_eq!(reply.response.extensions().get::<Receipt>().map(|receipt| receipt.copies), Some(1));
 
-    let mut telling = Site::with(SessionSettings { receipt_header: true, ..SessionSettings::default() });
+    let mut telling = Site::with(SessionSettings { receipt_header: true, ..usual() });
     assert_eq!(telling.visit(put_one).await.response.headers()["sessile-receipt"], "copies=1/1");
     let read = telling.visit(async |session| answer(session.get::<String>("n").unwrap())).await;
     assert!(!read.response.headers().contains_key("sessile-receipt"), "nothing was sent");
@@ -181,7 +190,7 @@ async fn receipts_appear_in_headers_only_where_configured() {
 
 #[tokio::test]
 async fn requests_and_sends_are_counted() {
-    let mut site = begun(SessionSettings::default()).await;
+    let mut site = begun(usual()).await;
     site.text("n").await;
     let statistics = site.layer.statistics();
     assert_eq!((statistics.requests(), statistics.filtered(), statistics.sends()), (2, 0, 1));

@@ -1,0 +1,61 @@
+//! C5: after the last fault heals all copies become equal, and every commit is whole again.
+
+use crate::check::Violation;
+use crate::check::knowledge::Knowledge;
+use crate::history::{Holding, Op, OpId, Outcome};
+
+const CHECKER: &str = "C5 convergence";
+
+pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
+    let history = knowledge.history;
+    let mut violations = unequal(&history.healed);
+    violations.extend(unequal(&history.last));
+    let last_writes = history.ops.iter().enumerate().skip(history.final_writes_from.max(1));
+    if history.final_writes_from > 0 {
+        violations.extend(last_writes.filter_map(|(id, op)| degraded(knowledge, id, op)));
+    }
+    violations
+}
+
+fn unequal(holdings: &[Holding]) -> Vec<Violation> {
+    let violation = |words, session| Violation { checker: CHECKER, words, session, ops: Vec::new() };
+    let mut violations = Vec::new();
+    for holding in holdings.iter().filter(|holding| holding.strangers > 0) {
+        let words =
+            format!("{} lists {} sessions without a copy or a client", holding.boot, holding.strangers);
+        violations.push(violation(words, None));
+    }
+    for pair in holdings.windows(2) {
+        let (one, other) = (&pair[0], &pair[1]);
+        let ids = one.sessions.keys().chain(other.sessions.keys());
+        let unequal = ids.copied().find(|id| one.sessions.get(id) != other.sessions.get(id));
+        if let Some(id) = unequal {
+            let (mine, theirs) = (one.sessions.get(&id), other.sessions.get(&id));
+            let words = format!(
+                "copies differ at {:.3}: {} has {mine:?}, {} has {theirs:?}",
+                one.at.as_micros() as f64 / 1e6,
+                one.boot,
+                other.boot
+            );
+            violations.push(violation(words, Some(id)));
+        }
+    }
+    violations
+}
+
+/// A commit after the healing that was not acknowledged by everybody.
+fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
+    let everybody = knowledge.history.healed.len();
+    let whole = match (op.outcome, op.receipt) {
+        (Outcome::Done, Some((_, receipt))) => {
+            knowledge.history.mode == sessile_core::Mode::Asynchronous || receipt.copies as usize == everybody
+        }
+        (outcome, _) => !knowledge.is_alive(op.session, op.ended?) || outcome == Outcome::Pending,
+    };
+    (!whole).then(|| Violation {
+        checker: CHECKER,
+        words: format!("a commit after the healing was not made whole by all {everybody} nodes"),
+        session: Some(op.session),
+        ops: vec![id],
+    })
+}

@@ -1,0 +1,133 @@
+//! C6: a session expires neither before its idle time nor long after it, and its end is told once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sessile_core::{EndReason, Instant};
+
+use crate::check::Violation;
+use crate::check::knowledge::Knowledge;
+use crate::history::{Action, Ending, Op, OpId, SessionId};
+
+const CHECKER: &str = "C6 expiry";
+
+/// Besides a quarter of the idle time: the scan, the question to the others, and their answers.
+const SLACK: Duration = Duration::from_secs(4);
+
+pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
+    (0..knowledge.history.sessions.len())
+        .flat_map(|session| {
+            let mut violations = early(knowledge, session);
+            violations.extend(late(knowledge, session));
+            violations.extend(told_wrongly(knowledge, session));
+            violations
+        })
+        .collect()
+}
+
+/// Endings by idleness of a session that was surely used within its idle time.
+fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
+    let record = &knowledge.history.sessions[session];
+    let expired =
+        |ending: &&Ending| ending.key == record.key && ending.reason == EndReason::Expired && !ending.remote;
+    let mut violations = Vec::new();
+    for ending in knowledge.history.endings.iter().filter(expired) {
+        let used = knowledge.ops_of(session).find(|(_, op)| {
+            op.opened.is_some_and(|opened| {
+                opened <= ending.at
+                    && ending.at.since(opened) < record.max_inactive
+                    && is_known(knowledge, op, opened, ending)
+            })
+        });
+        if let Some((id, _)) = used {
+            violations.push(Violation {
+                checker: CHECKER,
+                words: format!("{} let it expire too early at {:.6}", ending.boot, seconds(ending.at)),
+                session: Some(session),
+                ops: vec![id],
+            });
+        }
+    }
+    violations
+}
+
+/// Whether the use of the session was known to whoever let it expire, or could have been asked for.
+fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
+    op.boot.is_some_and(|boot| {
+        boot == ending.boot && knowledge.was_up(boot, opened, ending.at)
+            || knowledge.was_up(boot, opened, ending.at)
+                && knowledge.was_up(ending.boot, opened, ending.at)
+                && !knowledge.was_divided(opened, ending.at)
+    })
+}
+
+/// Copies, and requests that found the session, long after its last use and without a disturbance.
+fn late(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
+    let history = knowledge.history;
+    let record = &history.sessions[session];
+    let last_use = |before: OpId| {
+        let uses = knowledge.ops_of(session).filter(|(id, _)| *id < before);
+        uses.map(|(_, op)| op.closed.or(op.opened).or(op.ended).unwrap_or(op.began)).max()
+    };
+    let bound = record.max_inactive * 5 / 4 + SLACK;
+    let is_late = |used: Instant, at: Instant| {
+        at.since(used) > bound
+            && history.harmonies.iter().any(|harmony| harmony.from.max(used).plus(bound) < at.min(harmony.to))
+    };
+    let found = knowledge.ops_of(session).find(|(id, op)| {
+        op.opened.is_some_and(|opened| {
+            last_use(*id).is_some_and(|used| used < op.began && is_late(used, op.began.min(opened)))
+        }) && !overlapped(knowledge, session, *id, op)
+    });
+    let violation =
+        |words: String, ops| Some(Violation { checker: CHECKER, words, session: Some(session), ops });
+    if let Some((id, _)) = found {
+        return violation("a request opened it long after its idle time".into(), vec![id]);
+    }
+    let used = last_use(OpId::MAX)?;
+    let holding = (history.last.iter())
+        .find(|holding| holding.sessions.contains_key(&session) && is_late(used, holding.at))?;
+    violation(format!("{} still holds it long after its idle time", holding.boot), Vec::new())
+}
+
+/// Whether another request was still running when this one began.
+fn overlapped(knowledge: &Knowledge<'_>, session: SessionId, id: OpId, op: &Op) -> bool {
+    knowledge.ops_of(session).any(|(other, earlier)| {
+        other < id && earlier.closed.or(earlier.ended).is_none_or(|over| over >= op.began)
+    })
+}
+
+/// The end of one session is one event, told at least once by whoever ended it.
+fn told_wrongly(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
+    let history = knowledge.history;
+    let record = &history.sessions[session];
+    let endings: Vec<_> = history.endings.iter().filter(|ending| ending.key == record.key).collect();
+    let logouts: Vec<_> =
+        knowledge.ops_of(session).filter(|(_, op)| matches!(op.action, Action::Logout)).collect();
+    let created = &history.ops[record.created_by];
+    let (first, last) = (endings.first()?.at, endings.last()?.at);
+    if logouts.len() > 1 || knowledge.was_divided(created.began, last) {
+        return None;
+    }
+    let violation = |words: String| {
+        let ops = logouts.iter().map(|(id, _)| *id).collect();
+        Some(Violation { checker: CHECKER, words, session: Some(session), ops })
+    };
+    let acting: Vec<_> = endings.iter().filter(|ending| !ending.remote).collect();
+    if acting.is_empty() && endings.iter().all(|ending| knowledge.was_up(ending.boot, first, last)) {
+        return violation("nobody told of its end as the one who ended it".into());
+    }
+    let times = |boot| acting.iter().filter(|ending| ending.boot == boot).count();
+    if let Some(twice) = acting.iter().find(|ending| times(ending.boot) > 1) {
+        return violation(format!("{} told twice of its end", twice.boot));
+    }
+    let ids: BTreeSet<_> = acting.iter().map(|ending| ending.event_id).collect();
+    let undisturbed = acting.iter().all(|ending| knowledge.was_up(ending.boot, created.began, last));
+    (ids.len() > 1 && undisturbed)
+        .then(|| violation(format!("its end has several event ids: {ids:?}")))
+        .flatten()
+}
+
+fn seconds(at: Instant) -> f64 {
+    at.as_micros() as f64 / 1e6
+}

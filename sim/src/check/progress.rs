@@ -1,0 +1,14 @@
+//! Every request comes to its end, honest frames are read, and the cluster finds together again.
+
+use crate::check::Violation;
+use crate::check::knowledge::Knowledge;
+
+pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
+    let alarm = |words: &String| Violation {
+        checker: "progress",
+        words: words.clone(),
+        session: None,
+        ops: Vec::new(),
+    };
+    knowledge.history.alarms.iter().map(alarm).collect()
+}

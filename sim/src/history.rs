@@ -1,0 +1,329 @@
+//! What clients saw and what became of the processes: all that the checkers judge by.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use sessile_core::{Absent, Boot, EndReason, Instant, Mode, Receipt, Secret, SessionKey};
+
+/// A node's name, as an index: a process that returns has the same host and another boot.
+pub type HostId = usize;
+
+/// Index of an operation in [`History::ops`].
+pub type OpId = usize;
+
+/// Index of a session in [`History::sessions`].
+pub type SessionId = usize;
+
+/// An attribute that the clients use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attribute {
+    /// A register: every write has a value of its own.
+    Register(u8),
+    /// One half of a pair that is always written together, with one value.
+    Pair(u8),
+    /// A member of an append-only set: written once, by the operation of that number.
+    Member(OpId),
+    /// Derived from the session, written at creation: shows a mix-up of sessions.
+    Canary,
+}
+
+impl Attribute {
+    /// The attribute of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (head, tail) = name.split_at_checked(1)?;
+        match head {
+            "r" => tail.parse().ok().map(Self::Register),
+            "p" => tail.parse().ok().map(Self::Pair),
+            "m" => tail.parse().ok().map(Self::Member),
+            "c" => Some(Self::Canary),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register(number) => write!(f, "r{number}"),
+            Self::Pair(number) => write!(f, "p{number}"),
+            Self::Member(op) => write!(f, "m{op}"),
+            Self::Canary => f.write_str("c"),
+        }
+    }
+}
+
+/// A session's attributes as somebody saw them.
+pub type Seen = BTreeMap<Attribute, u64>;
+
+/// What a client asked for.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A new session.
+    Create,
+    /// Attributes get new values; `None` removes.
+    Write(Vec<(Attribute, Option<u64>)>),
+    /// Nothing changes.
+    Read,
+    /// A change of id: the session's secret of the first index ends, that of the second begins.
+    Login(usize, usize),
+    /// The session ends.
+    Logout,
+}
+
+/// What the client knows of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// No answer yet.
+    Pending,
+    /// It was done and acknowledged.
+    Done,
+    /// The node said that there is no such session.
+    Absent(Absent),
+    /// The session ended meanwhile; nothing was changed.
+    Ended,
+    /// It had no effect: nobody processed it.
+    Failed,
+    /// It may have had an effect, now or later.
+    Unknown,
+}
+
+/// One operation of a client.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// The session it is about.
+    pub session: SessionId,
+    /// Which of the session's secrets the client showed.
+    pub secret: usize,
+    /// What it asked for.
+    pub action: Action,
+    /// How long the request's handler runs.
+    pub handler: Duration,
+    /// When the attempt that counts was sent.
+    pub began: Instant,
+    /// When the client had its answer.
+    pub ended: Option<Instant>,
+    /// The answer.
+    pub outcome: Outcome,
+    /// The process that worked on it last.
+    pub boot: Option<Boot>,
+    /// When the session was opened for it.
+    pub opened: Option<Instant>,
+    /// When the session was closed again.
+    pub closed: Option<Instant>,
+    /// The session as opened.
+    pub seen: Option<Seen>,
+    /// When its commit settled, and how.
+    pub receipt: Option<(Instant, Receipt)>,
+    /// The processes that held the change at that time; of an end, those that knew of it.
+    pub holders: Vec<Boot>,
+}
+
+impl Op {
+    /// An operation that a client is about to send.
+    pub fn new(session: SessionId, secret: usize, action: Action, handler: Duration, began: Instant) -> Self {
+        Self {
+            session,
+            secret,
+            action,
+            handler,
+            began,
+            ended: None,
+            outcome: Outcome::Pending,
+            boot: None,
+            opened: None,
+            closed: None,
+            seen: None,
+            receipt: None,
+            holders: Vec::new(),
+        }
+    }
+
+    /// The value that it gives `attribute`, if it writes it at all.
+    pub fn writes(&self, attribute: Attribute) -> Option<Option<u64>> {
+        let Action::Write(writes) = &self.action else { return None };
+        writes.iter().find(|(name, _)| *name == attribute).map(|(_, value)| *value)
+    }
+
+    /// When it was over for the client; an unknown one is never over.
+    pub fn over(&self) -> Option<Instant> {
+        (self.outcome == Outcome::Done).then_some(self.ended).flatten()
+    }
+
+    /// Whether it may ever have had an effect.
+    pub fn counts(&self) -> bool {
+        !matches!(self.outcome, Outcome::Failed | Outcome::Absent(_) | Outcome::Ended)
+    }
+}
+
+/// One session of the clients.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its name in the cluster.
+    pub key: SessionKey,
+    /// Its secrets, in the order in which logins began.
+    pub secrets: Vec<Secret>,
+    /// Its idle time.
+    pub max_inactive: Duration,
+    /// What its canary must say.
+    pub canary: u64,
+    /// The operation that created it.
+    pub created_by: OpId,
+}
+
+/// One process from start to end.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// The process.
+    pub boot: Boot,
+    /// Its node.
+    pub host: HostId,
+    /// Its start.
+    pub from: Instant,
+    /// Its end.
+    pub to: Option<Instant>,
+    /// When it was stopped, and when it went on.
+    pub pauses: Vec<(Instant, Option<Instant>)>,
+}
+
+/// A time in which the cluster was, or may have been, divided by a cut.
+#[derive(Clone, Debug)]
+pub struct Division {
+    /// The first cut.
+    pub from: Instant,
+    /// All cuts healed and all nodes of one mind again.
+    pub to: Option<Instant>,
+    /// The side of each host, if the same clean cut divided them all the time.
+    pub sides: Option<Vec<u8>>,
+}
+
+/// A time in which nothing was cut or stopped and all live nodes were ready with the same members.
+#[derive(Clone, Debug)]
+pub struct Harmony {
+    /// Seen first.
+    pub from: Instant,
+    /// Seen last.
+    pub to: Instant,
+    /// The live processes.
+    pub boots: Vec<Boot>,
+}
+
+/// A node's event that a session ended.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// When.
+    pub at: Instant,
+    /// On which process.
+    pub boot: Boot,
+    /// Which session.
+    pub key: SessionKey,
+    /// Why.
+    pub reason: EndReason,
+    /// The id of the event.
+    pub event_id: u64,
+    /// It was learned from another node.
+    pub remote: bool,
+}
+
+/// What a node held when everything was quiet.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// The process.
+    pub boot: Boot,
+    /// When.
+    pub at: Instant,
+    /// The clients' sessions that it had a complete copy of.
+    pub sessions: BTreeMap<SessionId, Seen>,
+    /// Sessions in its list that no client knows.
+    pub strangers: usize,
+}
+
+/// One run.
+#[derive(Default)]
+pub struct History {
+    /// When commits settle.
+    pub mode: Mode,
+    /// All sessions.
+    pub sessions: Vec<Session>,
+    /// All operations, in the order in which they began.
+    pub ops: Vec<Op>,
+    /// All processes.
+    pub lives: Vec<Life>,
+    /// All divisions.
+    pub divisions: Vec<Division>,
+    /// All harmonies.
+    pub harmonies: Vec<Harmony>,
+    /// All endings.
+    pub endings: Vec<Ending>,
+    /// After the healing, before the last idle times ran out.
+    pub healed: Vec<Holding>,
+    /// At the very end.
+    pub last: Vec<Holding>,
+    /// The first operation of the last phase, when every commit must be whole.
+    pub final_writes_from: OpId,
+    /// What went wrong at once, whatever the history says.
+    pub alarms: Vec<String>,
+}
+
+impl History {
+    /// The operations on one session.
+    pub fn ops_of(&self, session: SessionId) -> impl Iterator<Item = (OpId, &Op)> {
+        self.ops.iter().enumerate().filter(move |(_, op)| op.session == session)
+    }
+
+    /// The process of that boot.
+    pub fn life(&self, boot: Boot) -> Option<&Life> {
+        self.lives.iter().find(|life| life.boot == boot)
+    }
+
+    /// One line that tells an operation.
+    pub fn tell(&self, id: OpId) -> String {
+        let op = &self.ops[id];
+        let seconds = |at: Option<Instant>| at.map_or(f64::NAN, |at| at.as_micros() as f64 / 1e6);
+        let host =
+            op.boot.and_then(|boot| self.life(boot)).map_or("-".into(), |life| format!("n{}", life.host));
+        let boot = op.boot.map_or("-".into(), |boot| boot.to_string());
+        let mut line = format!(
+            "op {id:>4} s{} {host}/{boot} began {:.6} opened {:.6} ended {:.6} {} → {:?}",
+            op.session,
+            seconds(Some(op.began)),
+            seconds(op.opened),
+            seconds(op.ended),
+            Words(&op.action),
+            op.outcome,
+        );
+        if let Some((at, receipt)) = op.receipt {
+            line +=
+                &format!(" settled {:.6} {receipt} held by {:?}", seconds(Some(at)), self.hosts(&op.holders));
+        }
+        if let (Action::Read, Some(seen)) = (&op.action, &op.seen) {
+            let seen: Vec<_> = seen.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            line += &format!(" saw {}", seen.join(" "));
+        }
+        line
+    }
+
+    fn hosts(&self, boots: &[Boot]) -> Vec<HostId> {
+        boots.iter().filter_map(|boot| self.life(*boot)).map(|life| life.host).collect()
+    }
+}
+
+struct Words<'a>(&'a Action);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Action::Create => f.write_str("create"),
+            Action::Read => f.write_str("read"),
+            Action::Logout => f.write_str("logout"),
+            Action::Login(old, new) => write!(f, "login {old}→{new}"),
+            Action::Write(writes) => {
+                f.write_str("write")?;
+                writes.iter().try_for_each(|(name, value)| match value {
+                    Some(value) => write!(f, " {name}={value}"),
+                    None => write!(f, " -{name}"),
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Who reaches whom, over which links, and how long a frame takes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sessile_core::{Boot, Instant};
+
+use crate::event::Frame;
+use crate::history::HostId;
+use crate::plan::Weather;
+use crate::rng::Rng;
+
+/// On ordered links a lost frame is sent again after this time, as TCP's quick repairs do.
+const REPAIR: Duration = Duration::from_millis(200);
+
+/// Repairs of one frame, at the most.
+const MAX_REPAIRS: u32 = 8;
+
+/// The links and cuts between the hosts.
+pub(crate) struct Network {
+    weather: Weather,
+    rng: Rng,
+    cuts: BTreeMap<u32, Vec<(HostId, HostId)>>,
+    newest_cut: u32,
+    links: BTreeMap<(Boot, Boot), Link>,
+    next: u64,
+    stalled: Vec<Frame>,
+}
+
+struct Link {
+    id: u64,
+    last_arrival: Instant,
+}
+
+impl Network {
+    /// A network without links.
+    pub(crate) fn new(weather: Weather, rng: Rng) -> Self {
+        Self {
+            weather,
+            rng,
+            cuts: BTreeMap::new(),
+            newest_cut: 0,
+            links: BTreeMap::new(),
+            next: 0,
+            stalled: Vec::new(),
+        }
+    }
+
+    /// The weather of the run.
+    pub(crate) fn weather(&self) -> &Weather {
+        &self.weather
+    }
+
+    /// Whether a frame gets from one host to another.
+    pub(crate) fn reaches(&self, from: HostId, to: HostId) -> bool {
+        !self.cuts.values().flatten().any(|cut| *cut == (from, to))
+    }
+
+    /// Whether two hosts can make a connection.
+    pub(crate) fn connects(&self, one: HostId, other: HostId) -> bool {
+        self.reaches(one, other) && self.reaches(other, one)
+    }
+
+    /// Whether any cut is open.
+    pub(crate) fn is_cut(&self) -> bool {
+        !self.cuts.is_empty()
+    }
+
+    /// Cuts the given ways; the number names the cut.
+    pub(crate) fn cut(&mut self, ways: Vec<(HostId, HostId)>) -> u32 {
+        self.newest_cut += 1;
+        self.cuts.insert(self.newest_cut, ways);
+        self.newest_cut
+    }
+
+    /// The number of the cut that was made last.
+    pub(crate) fn newest_cut(&self) -> u32 {
+        self.newest_cut
+    }
+
+    /// Heals a cut. Frames that waited on ordered links must be sent on with [`Network::release`].
+    pub(crate) fn heal(&mut self, cut: u32) {
+        self.cuts.remove(&cut);
+    }
+
+    /// Heals every cut.
+    pub(crate) fn heal_all(&mut self) {
+        self.cuts.clear();
+    }
+
+    /// Makes a link if there is none; frames can be sent over it.
+    pub(crate) fn link(&mut self, from: Boot, to: Boot) {
+        self.next += 1;
+        let link = Link { id: self.next, last_arrival: Instant::ORIGIN };
+        self.links.entry((from, to)).or_insert(link);
+    }
+
+    /// Whether there is a link.
+    pub(crate) fn is_linked(&self, from: Boot, to: Boot) -> bool {
+        self.links.contains_key(&(from, to))
+    }
+
+    /// Breaks a link; false if there is none. Frames on their way may still arrive.
+    pub(crate) fn unlink(&mut self, from: Boot, to: Boot) -> bool {
+        self.links.remove(&(from, to)).is_some()
+    }
+
+    /// Breaks the links of a process that ended.
+    pub(crate) fn forget(&mut self, boot: Boot) {
+        self.links.retain(|(from, _), _| *from != boot);
+        self.stalled.retain(|frame| frame.to != boot);
+    }
+
+    /// The processes that have a link to `boot`.
+    pub(crate) fn linked_to(&self, boot: Boot) -> Vec<Boot> {
+        self.links.keys().filter(|(_, to)| *to == boot).map(|(from, _)| *from).collect()
+    }
+
+    /// A delay between two hosts.
+    pub(crate) fn delay(&mut self, from: HostId, to: HostId) -> Duration {
+        let (shortest, longest) = self.weather.delay;
+        let slow = match self.weather.slow {
+            Some((host, more)) if host == from || host == to => more,
+            _ => Duration::ZERO,
+        };
+        slow + self.rng.duration(shortest, longest)
+    }
+
+    /// The link that carries a frame now; `None` loses it.
+    pub(crate) fn carrier(&self, from: Boot, to: Boot) -> Option<u64> {
+        self.links.get(&(from, to)).map(|link| link.id)
+    }
+
+    /// When the copies of a frame that is sent now arrive: none if it is lost, two if it is doubled.
+    pub(crate) fn arrivals(
+        &mut self,
+        now: Instant,
+        from: (Boot, HostId),
+        to: (Boot, HostId),
+    ) -> Vec<Instant> {
+        let mut arrival = now.plus(self.delay(from.1, to.1));
+        if self.weather.ordered {
+            let mut repairs = 0;
+            while repairs < MAX_REPAIRS && self.rng.chance(self.weather.loss) {
+                arrival = arrival.plus(REPAIR);
+                repairs += 1;
+            }
+            let Some(link) = self.links.get_mut(&(from.0, to.0)) else { return Vec::new() };
+            link.last_arrival = link.last_arrival.max(arrival);
+            return vec![link.last_arrival];
+        }
+        let mut arrivals = Vec::new();
+        if !self.rng.chance(self.weather.loss) {
+            arrivals.push(arrival);
+        }
+        if self.rng.chance(self.weather.doubled) {
+            arrivals.push(now.plus(self.delay(from.1, to.1) * 3));
+        }
+        arrivals
+    }
+
+    /// A frame met a cut: it waits there on an ordered link, and is lost on another.
+    pub(crate) fn stall(&mut self, frame: Frame) {
+        if self.weather.ordered && self.carrier(frame.from, frame.to) == Some(frame.link) {
+            self.stalled.push(frame);
+        }
+    }
+
+    /// Whether frames of this link wait at a cut: later ones queue up behind them.
+    pub(crate) fn is_stalled(&self, from: Boot, to: Boot) -> bool {
+        self.stalled.iter().any(|frame| (frame.from, frame.to) == (from, to))
+    }
+
+    /// The waiting frames, in order, for another try.
+    pub(crate) fn release(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.stalled)
+    }
+}

@@ -1,0 +1,46 @@
+//! Deliberate bugs: a checker that never saw one cannot be believed.
+
+use std::sync::Mutex;
+
+use sessile_core::Plant;
+
+use crate::run::{Verdict, run_many};
+
+/// Every planted bug and its name on the command line.
+pub const PLANTS: [(&str, Plant); 11] = [
+    ("writer-is-name", Plant::WriterIsName),
+    ("stamp-at-set", Plant::StampAtSet),
+    ("counter-from-live-fields", Plant::CounterFromLiveFields),
+    ("end-compared-by-stamp", Plant::EndComparedByStamp),
+    ("ack-incomplete", Plant::AckIncomplete),
+    ("transfer-without-ends", Plant::TransferWithoutEnds),
+    ("joiner-not-awaited", Plant::JoinerNotAwaited),
+    ("debt-forgotten", Plant::DebtForgotten),
+    ("no-lease", Plant::NoLease),
+    ("end-asynchronous", Plant::EndAsynchronous),
+    ("none", Plant::None),
+];
+
+/// Each planted bug must be caught within so many seeds.
+pub const CAUGHT_WITHIN: u64 = 200;
+
+/// The plant of that name.
+pub fn by_name(name: &str) -> Option<Plant> {
+    PLANTS.iter().find(|(known, _)| *known == name).map(|(_, plant)| *plant)
+}
+
+/// The lowest seed from `first` on, of at most `count`, in which a checker catches the bug.
+pub fn catch(plant: Plant, first: u64, count: u64, jobs: usize) -> Option<Verdict> {
+    let caught: Mutex<Option<Verdict>> = Mutex::new(None);
+    run_many(first, count, jobs, plant, |verdict| {
+        if verdict.violations.is_empty() {
+            return true;
+        }
+        let mut caught = caught.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if caught.as_ref().is_none_or(|earlier| earlier.seed > verdict.seed) {
+            *caught = Some(verdict);
+        }
+        false
+    });
+    caught.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

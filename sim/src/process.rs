@@ -1,0 +1,80 @@
+//! One start of one node, with what its driver would keep for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sessile_core::{AskId, Boot, Node, Standing, Ticket};
+
+use crate::event::{Attempt, Inside, Reply};
+use crate::history::{HostId, OpId};
+
+/// A running (or stopped) process.
+pub(crate) struct Process {
+    /// Its boot.
+    pub(crate) boot: Boot,
+    /// The core.
+    pub(crate) node: Node,
+    /// Its monotonic clock is that much ahead of the simulation's.
+    pub(crate) clock: Duration,
+    /// Stopped by a signal: nothing happens inside.
+    pub(crate) paused: bool,
+    /// What waits for it to go on.
+    pub(crate) held: Vec<Inside>,
+    /// The boot that last said HELLO from each host.
+    pub(crate) known: BTreeMap<HostId, Boot>,
+    /// Processes that it wants no link with.
+    pub(crate) barred: BTreeSet<Boot>,
+    /// Processes whose frames it has not acknowledged yet.
+    pub(crate) acks_owed: BTreeSet<Boot>,
+    /// The requests that it works on.
+    pub(crate) requests: BTreeMap<OpId, Request>,
+    /// How often it will still ask whether its drain is complete.
+    pub(crate) drain_patience: Option<u32>,
+}
+
+/// A request inside a process.
+pub(crate) struct Request {
+    /// Which attempt of the client it answers.
+    pub(crate) attempt: Attempt,
+    /// What it waits for.
+    pub(crate) stage: Stage,
+    /// The session was opened and must be closed.
+    pub(crate) open: bool,
+}
+
+/// What a request waits for.
+pub(crate) enum Stage {
+    /// The gate, before anything was done.
+    AtEntry,
+    /// All members' answers about its session.
+    Asking(AskId),
+    /// Its handler.
+    Handling,
+    /// A commit, its own or that of another request on its session.
+    Settling(Ticket),
+    /// The gate, before the response leaves.
+    AtExit(Reply),
+}
+
+impl Process {
+    /// A new process.
+    pub(crate) fn new(node: Node, boot: Boot, clock: Duration) -> Self {
+        Self {
+            boot,
+            node,
+            clock,
+            paused: false,
+            held: Vec::new(),
+            known: BTreeMap::new(),
+            barred: BTreeSet::new(),
+            acks_owed: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            drain_patience: None,
+        }
+    }
+
+    /// It runs, serves, and has everything.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.paused && self.node.standing() == Standing::Ready
+    }
+}

@@ -1,0 +1,74 @@
+//! Virtual time: what happens next, and when.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use sessile_core::Instant;
+
+use crate::event::Event;
+
+/// Events in the order of their time; those of one instant in the order in which they were put in.
+#[derive(Default)]
+pub(crate) struct Queue {
+    heap: BinaryHeap<Reverse<Entry>>,
+    sequence: u64,
+    now: Instant,
+}
+
+impl Queue {
+    /// The time of the event that was taken last.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Lets `event` happen at `when`; what is past happens now.
+    pub(crate) fn at(&mut self, when: Instant, event: Event) {
+        self.sequence += 1;
+        self.heap.push(Reverse(Entry { when: when.max(self.now), sequence: self.sequence, event }));
+    }
+
+    /// Lets `event` happen after `delay`.
+    pub(crate) fn after(&mut self, delay: Duration, event: Event) {
+        self.at(self.now.plus(delay), event);
+    }
+
+    /// Takes the next event and moves the time to it.
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        let Reverse(entry) = self.heap.pop()?;
+        self.now = entry.when;
+        Some(entry.event)
+    }
+}
+
+struct Entry {
+    when: Instant,
+    sequence: u64,
+    event: Event,
+}
+
+impl Entry {
+    fn place(&self) -> (Instant, u64) {
+        (self.when, self.sequence)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.place().cmp(&other.place())
+    }
+}

@@ -1,0 +1,70 @@
+//! Runs: one seed, or many at once on a few threads. Seeds know nothing of each other.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{panic, thread};
+
+use sessile_core::Plant;
+
+use crate::check::{Violation, judge};
+use crate::history::History;
+use crate::tally::Tally;
+use crate::world::World;
+
+/// What became of a seed.
+#[derive(Default)]
+pub struct Verdict {
+    /// The seed.
+    pub seed: u64,
+    /// The broken promises.
+    pub violations: Vec<Violation>,
+    /// What clients saw.
+    pub history: History,
+    /// What was exercised.
+    pub tally: Tally,
+    /// Equal for equal runs.
+    pub fingerprint: u64,
+    /// The trace in words, if asked for.
+    pub lines: Vec<String>,
+}
+
+/// Runs one seed with one deliberate bug or none. A panic of the core is a violation like any other.
+pub fn run(seed: u64, plant: Plant, wordy: bool) -> Verdict {
+    panic::catch_unwind(|| run_unguarded(seed, plant, wordy)).unwrap_or_else(|cause| {
+        let text = cause.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without words");
+        let words = format!("panicked: {text}");
+        let violation = Violation { checker: "panic", words, session: None, ops: Vec::new() };
+        Verdict { seed, violations: vec![violation], ..Verdict::default() }
+    })
+}
+
+fn run_unguarded(seed: u64, plant: Plant, wordy: bool) -> Verdict {
+    let remains = World::new(seed, plant, wordy).run();
+    let violations = judge(&remains.history);
+    let fingerprint = remains.trace.fingerprint();
+    let lines = remains.trace.into_lines();
+    Verdict { seed, violations, history: remains.history, tally: remains.tally, fingerprint, lines }
+}
+
+/// Runs `count` seeds from `first` on `jobs` threads and gives each verdict to `judged`, in no order.
+/// Stops early when `judged` says false.
+pub fn run_many(first: u64, count: u64, jobs: usize, plant: Plant, judged: impl Fn(Verdict) -> bool + Sync) {
+    let next = AtomicU64::new(first);
+    let end = first.saturating_add(count);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return;
+            }
+            if !judged(run(seed, plant, false)) {
+                next.store(end, Ordering::Relaxed);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(work);
+        }
+    });
+}

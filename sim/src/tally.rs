@@ -1,0 +1,57 @@
+//! What a run exercised: a simulator that never met a conflict proves nothing about conflicts.
+
+use std::fmt;
+
+/// Counters over one run or many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Operations that clients began.
+    pub operations: u64,
+    /// Faults that happened.
+    pub faults: u64,
+    /// Openings that asked every member.
+    pub fetches: u64,
+    /// Copies or changes that a member refused to acknowledge.
+    pub negative_acks: u64,
+    /// Writes of one field that did not know of each other.
+    pub conflicts: u64,
+    /// Ends that met a write which came too late.
+    pub late_writes: u64,
+    /// State transfers whose donor failed.
+    pub interrupted_transfers: u64,
+    /// Times a node stopped answering because its lease had run out.
+    pub leases_run_out: u64,
+}
+
+impl Tally {
+    /// Adds another run's counters.
+    pub fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.faults += other.faults;
+        self.fetches += other.fetches;
+        self.negative_acks += other.negative_acks;
+        self.conflicts += other.conflicts;
+        self.late_writes += other.late_writes;
+        self.interrupted_transfers += other.interrupted_transfers;
+        self.leases_run_out += other.leases_run_out;
+    }
+
+    /// The counters that must be above zero over many runs.
+    pub fn required(&self) -> [(&'static str, u64); 6] {
+        [
+            ("fetches", self.fetches),
+            ("negative acks", self.negative_acks),
+            ("conflicts", self.conflicts),
+            ("ends that met a late write", self.late_writes),
+            ("interrupted transfers", self.interrupted_transfers),
+            ("leases that ran out", self.leases_run_out),
+        ]
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} operations, {} faults", self.operations, self.faults)?;
+        self.required().iter().try_for_each(|(name, count)| write!(f, ", {count} {name}"))
+    }
+}

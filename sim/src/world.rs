@@ -1,0 +1,308 @@
+//! The simulated world: hosts, network, clients, and the loop that lets one event after another happen.
+//!
+//! It plays the driver's part for every node: carries frames, dials links, wakes requests. It judges
+//! nothing; it only writes the history. Go on with `links`, `requests`, `clients`, `faults`, `observe`.
+
+mod clients;
+mod faults;
+mod links;
+mod observe;
+mod requests;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sessile_core::{Boot, Bounds, Effect, Event as Told, Instant, Node, Plant, Settings, Timing};
+
+use crate::event::{Event, Inside, Outside, Step};
+use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
+use crate::network::Network;
+use crate::plan::Plan;
+use crate::process::Process;
+use crate::queue::Queue;
+use crate::rng::Rng;
+use crate::tally::Tally;
+use crate::trace::Trace;
+
+use clients::{Client, Errand};
+use faults::Armed;
+use observe::Phase;
+
+/// A run takes no more virtual time than this, whatever goes wrong.
+const LONGEST_RUN: Duration = Duration::from_secs(600);
+
+/// Clients, each with one session at a time.
+const CLIENTS: usize = 5;
+
+/// One run in the making.
+pub(crate) struct World {
+    plan: Plan,
+    plant: Plant,
+    queue: Queue,
+    rng: Rng,
+    network: Network,
+    hosts: Vec<Option<Process>>,
+    clients: Vec<Client>,
+    errands: Vec<Errand>,
+    /// Sessions that their client is done with, and the secret it had.
+    graves: Vec<(SessionId, usize)>,
+    /// Frames of these links on their way were lost when the sender died.
+    lost: BTreeSet<(Boot, Boot)>,
+    armed: Armed,
+    phase: Phase,
+    /// When the last fault was healed.
+    healed_at: Instant,
+    history: History,
+    tally: Tally,
+    trace: Trace,
+}
+
+/// What is left of a run.
+pub(crate) struct Remains {
+    /// For the checkers.
+    pub(crate) history: History,
+    /// What was exercised.
+    pub(crate) tally: Tally,
+    /// What happened.
+    pub(crate) trace: Trace,
+}
+
+impl World {
+    /// The world of a seed, before its first event.
+    pub(crate) fn new(seed: u64, plant: Plant, wordy: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let plan = Plan::draw(&mut rng.fork());
+        let network = Network::new(plan.weather.clone(), rng.fork());
+        let history = History { mode: plan.mode, ..History::default() };
+        Self {
+            hosts: (0..plan.hosts).map(|_| None).collect(),
+            clients: (0..CLIENTS).map(|_| Client::default()).collect(),
+            errands: Vec::new(),
+            graves: Vec::new(),
+            lost: BTreeSet::new(),
+            armed: Armed::default(),
+            phase: Phase::default(),
+            healed_at: Instant::ORIGIN,
+            queue: Queue::default(),
+            tally: Tally::default(),
+            trace: Trace::new(wordy),
+            plan,
+            plant,
+            rng,
+            network,
+            history,
+        }
+    }
+
+    /// Lets everything happen.
+    pub(crate) fn run(mut self) -> Remains {
+        self.trace.say(self.queue.now(), format_args!("{:?}", self.plan));
+        self.begin();
+        while self.phase != Phase::Over {
+            let Some(event) = self.queue.pop() else { break };
+            if self.now() > Instant::ORIGIN.plus(LONGEST_RUN) {
+                self.alarm("the run does not come to its end".into());
+                break;
+            }
+            self.happen(event);
+        }
+        for host in 0..self.hosts.len() {
+            self.count(host);
+        }
+        Remains { history: self.history, tally: self.tally, trace: self.trace }
+    }
+
+    fn begin(&mut self) {
+        for host in 0..self.hosts.len() {
+            let delay = self.rng.millis(0, 1_500);
+            self.queue.after(delay, Event::Outside(Outside::Step(Step::Return(host))));
+        }
+        for client in 0..CLIENTS {
+            let delay = self.rng.millis(2_000, 4_000);
+            self.queue.after(delay, Event::Outside(Outside::Think(client)));
+        }
+        self.queue.after(Duration::from_secs(4), Event::Outside(Outside::Observe));
+        self.plan_next_fault();
+    }
+
+    fn happen(&mut self, event: Event) {
+        let kind = event.kind();
+        match event {
+            Event::Inside(boot, inside) => {
+                self.trace.mix(self.queue.now(), &[kind, u64::from(boot.0)]);
+                let Some(host) = self.host_of(boot) else { return };
+                match &mut self.hosts[host] {
+                    Some(process) if process.paused => process.held.push(inside),
+                    _ => self.happen_inside(host, inside),
+                }
+            }
+            Event::Outside(outside) => {
+                self.trace.mix(self.queue.now(), &[kind]);
+                self.happen_outside(outside);
+            }
+        }
+    }
+
+    fn happen_inside(&mut self, host: HostId, inside: Inside) {
+        match inside {
+            Inside::Tick => self.tick(host),
+            Inside::Dial => self.dial(host),
+            Inside::Connected(boot) => self.connected(host, boot),
+            Inside::LinkLost(boot) => self.link_lost(host, boot),
+            Inside::Refused(boot) => self.refused(host, boot),
+            Inside::Frame(frame) => self.frame(host, frame),
+            Inside::AckBatch(boot) => self.ack_batch(host, boot),
+            Inside::Searched => self.search(host),
+            Inside::Arrive(op, attempt) => self.arrive(host, op, attempt),
+            Inside::Handled(op) => self.handled(host, op),
+            Inside::Settled(ticket, receipt) => self.settled(host, ticket, receipt),
+            Inside::Answered(ask) => self.answered(host, ask),
+            Inside::GateMoved => self.gate_moved(host),
+            Inside::DrainCheck => self.drain_check(host),
+            Inside::Exit => self.exit(host),
+        }
+    }
+
+    fn happen_outside(&mut self, outside: Outside) {
+        match outside {
+            Outside::Think(client) => self.think(client),
+            Outside::Submit(op) => self.submit(op),
+            Outside::Reply(op, attempt, reply) => self.reply(op, attempt, reply),
+            Outside::GiveUp(op) => self.give_up(op),
+            Outside::Fault(fault) => self.fault(fault),
+            Outside::Step(step) => self.step(step),
+            Outside::Observe => self.observe(),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.queue.now()
+    }
+
+    fn say(&mut self, words: std::fmt::Arguments<'_>) {
+        self.trace.say(self.queue.now(), words);
+    }
+
+    fn say_op(&mut self, what: &str, op: OpId) {
+        if self.trace.is_wordy() {
+            self.trace.say(self.queue.now(), format_args!("{what} {}", self.history.tell(op)));
+        }
+    }
+
+    fn alarm(&mut self, words: String) {
+        self.say(format_args!("ALARM {words}"));
+        let at = self.now().as_micros() as f64 / 1e6;
+        self.history.alarms.push(format!("{at:.6} {words}"));
+    }
+
+    fn host_of(&self, boot: Boot) -> Option<HostId> {
+        self.hosts.iter().position(|process| process.as_ref().is_some_and(|process| process.boot == boot))
+    }
+
+    /// The host of a process that may be dead.
+    fn former_host_of(&self, boot: Boot) -> HostId {
+        self.history.life(boot).map_or(0, |life| life.host)
+    }
+
+    /// Starts a process on a host that has none.
+    fn start(&mut self, host: HostId) {
+        if self.hosts[host].is_some() {
+            return;
+        }
+        let boot = Boot(self.rng.next() as u32);
+        let clock = self.rng.duration(Duration::ZERO, Duration::from_secs(1_000_000));
+        let settings = Settings {
+            boot,
+            name: format!("n{host}"),
+            timing: Timing { transfer_timeout: Some(self.plan.transfer_timeout), ..Timing::default() },
+            bounds: Bounds::default(),
+            copies: None,
+            mode: self.plan.mode,
+            plant: self.plant,
+        };
+        let tick = settings.timing.tick();
+        let node = Node::new(settings, self.now().plus(clock));
+        self.hosts[host] = Some(Process::new(node, boot, clock));
+        let from = self.now();
+        self.history.lives.push(Life { boot, host, from, to: None, pauses: Vec::new() });
+        self.say(format_args!("n{host} starts as {boot}"));
+        self.queue.after(tick, Event::Inside(boot, Inside::Tick));
+        self.queue.after(Duration::from_millis(5), Event::Inside(boot, Inside::Dial));
+        self.queue.after(Duration::from_millis(1_000), Event::Inside(boot, Inside::Searched));
+    }
+
+    /// Calls the node of a live process; the caller executes the effects.
+    fn call<R>(
+        &mut self,
+        host: HostId,
+        act: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
+    ) -> Option<(R, Vec<Effect>)> {
+        let process = self.hosts[host].as_ref()?;
+        let mut effects = Vec::new();
+        let result = act(&process.node, self.queue.now().plus(process.clock), &mut effects);
+        Some((result, effects))
+    }
+
+    /// Calls the node and executes the effects.
+    fn drive(&mut self, host: HostId, act: impl FnOnce(&Node, Instant, &mut Vec<Effect>)) {
+        if let Some(((), effects)) = self.call(host, act) {
+            self.execute(host, effects);
+        }
+    }
+
+    fn tick(&mut self, host: HostId) {
+        self.drive(host, |node, now, fx| node.tick(now, fx));
+        self.gate_moved(host);
+        let Some(process) = &self.hosts[host] else { return };
+        self.queue.after(Timing::default().tick(), Event::Inside(process.boot, Inside::Tick));
+    }
+
+    fn execute(&mut self, host: HostId, effects: Vec<Effect>) {
+        let Some(boot) = self.hosts[host].as_ref().map(|process| process.boot) else { return };
+        for effect in effects {
+            let inside = match effect {
+                Effect::Send { to, frame } => {
+                    self.send((boot, host), to, frame);
+                    continue;
+                }
+                Effect::Forget { boot } => {
+                    self.bar(host, boot);
+                    continue;
+                }
+                Effect::Event(told) => {
+                    self.told(host, boot, told);
+                    continue;
+                }
+                Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt),
+                Effect::Answered { ask } => Inside::Answered(ask),
+                Effect::GateMoved => Inside::GateMoved,
+            };
+            let wake = self.rng.duration(Duration::ZERO, Duration::from_micros(300));
+            self.queue.after(wake, Event::Inside(boot, inside));
+        }
+    }
+
+    fn told(&mut self, host: HostId, boot: Boot, told: Told) {
+        self.say(format_args!("n{host} {told:?}"));
+        match told {
+            Told::Ended { key, reason, event_id, remote, .. } => {
+                let at = self.now();
+                self.history.endings.push(Ending { at, boot, key, reason, event_id, remote });
+            }
+            Told::StateRequested { from } => self.transfer_began(host, from),
+            _ => {}
+        }
+    }
+
+    /// Adds what a process counted, at its end.
+    fn count(&mut self, host: HostId) {
+        let Some(process) = &self.hosts[host] else { return };
+        let counters = process.node.counters();
+        self.tally.fetches += counters.asks;
+        self.tally.leases_run_out += counters.leases_lost;
+        self.tally.interrupted_transfers += counters.transfers_interrupted;
+        self.tally.negative_acks += counters.negative_acks;
+        self.tally.conflicts += counters.conflicts;
+        self.tally.late_writes += counters.late_writes;
+    }
+}

@@ -1,0 +1,231 @@
+//! The observer: whether the cluster is of one mind, and which phase of the run comes next.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sessile_core::{Boot, Instant};
+
+use crate::event::{Event, Outside};
+use crate::history::{Action, Attribute, Division, Harmony, Holding, Outcome};
+use crate::world::World;
+use crate::world::requests::seen;
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Operations of a seed, at the least.
+const MIN_OPERATIONS: usize = 200;
+
+/// Faults and operations go on for so long at the most.
+const LONGEST_UNREST: Duration = Duration::from_secs(150);
+
+/// After the last fault healed, the cluster is of one mind within this time.
+const HEALING_TIME: Duration = Duration::from_secs(90);
+
+/// Harmony counts as lasting after this time.
+const SETTLING_TIME: Duration = Duration::from_secs(3);
+
+/// Long enough for every session of the short times up to 30 s to expire.
+const EXPIRY_TIME: Duration = Duration::from_millis(30_000 * 5 / 4 + 8_000);
+
+/// Sessions that are listed at once.
+const LISTED: usize = 10_000;
+
+/// The phases of a run, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Clients work and faults happen.
+    #[default]
+    Faults,
+    /// All faults are over; the cluster finds together.
+    Healing,
+    /// Every session is read on every node.
+    Reading,
+    /// Every living session is written once more.
+    Writing,
+    /// Nobody asks for anything.
+    Quiet(Instant),
+    /// The end.
+    Over,
+}
+
+impl World {
+    /// A cut begins: the cluster may be divided until it is of one mind again.
+    pub(super) fn divide(&mut self, sides: Option<Vec<u8>>) {
+        let now = self.now();
+        match self.history.divisions.last_mut().filter(|division| division.to.is_none()) {
+            Some(division) if division.sides != sides => division.sides = None,
+            Some(_) => {}
+            None => self.history.divisions.push(Division { from: now, to: None, sides }),
+        }
+    }
+
+    pub(super) fn observe(&mut self) {
+        let boots = self.harmony();
+        self.note_harmony(boots.clone());
+        self.phase = self.next_phase(boots.is_some());
+        self.queue.after(LOOK_EVERY, Event::Outside(Outside::Observe));
+    }
+
+    /// The live processes, if nothing is cut or stopped and all are ready and know exactly each other.
+    fn harmony(&self) -> Option<Vec<Boot>> {
+        let mut boots: Vec<_> = self.hosts.iter().flatten().map(|process| process.boot).collect();
+        boots.sort_unstable();
+        let agrees = |process: &crate::process::Process| {
+            process.is_well() && self.members_of(process).is_some_and(|members| members == boots)
+        };
+        (!self.network.is_cut() && self.hosts.iter().flatten().all(agrees)).then_some(boots)
+    }
+
+    /// The members as a process sees them, if it sees nothing but ready ones.
+    fn members_of(&self, process: &crate::process::Process) -> Option<Vec<Boot>> {
+        let rows = process.node.members(self.now().plus(process.clock));
+        let mut boots = Vec::new();
+        for row in rows {
+            if !is_ready(&row) {
+                return None;
+            }
+            boots.push(row.boot);
+        }
+        boots.sort_unstable();
+        Some(boots)
+    }
+
+    fn note_harmony(&mut self, boots: Option<Vec<Boot>>) {
+        let now = self.now();
+        let last = self.history.harmonies.last_mut();
+        let Some(boots) = boots else { return };
+        match last.filter(|last| now.since(last.to) <= LOOK_EVERY && last.boots == boots) {
+            Some(last) => last.to = now,
+            None => {
+                self.say(format_args!("harmony of {boots:?}"));
+                self.history.harmonies.push(Harmony { from: now, to: now, boots });
+            }
+        }
+        if let Some(division) = self.history.divisions.last_mut().filter(|division| division.to.is_none()) {
+            division.to = Some(now);
+        }
+    }
+
+    fn next_phase(&mut self, harmonious: bool) -> Phase {
+        let now = self.now();
+        match self.phase {
+            Phase::Faults => {
+                let enough = self.armed.exhausted && self.history.ops.len() >= MIN_OPERATIONS;
+                let late = now > Instant::ORIGIN.plus(LONGEST_UNREST);
+                if !(late || enough && self.rng.chance(30)) {
+                    return Phase::Faults;
+                }
+                self.heal_everything();
+                self.healed_at = now;
+                Phase::Healing
+            }
+            Phase::Healing => {
+                let settled = harmonious && self.is_settled(now) && !self.anything_pending();
+                if !settled {
+                    return self.wait_for_healing(now);
+                }
+                self.read_everything();
+                Phase::Reading
+            }
+            Phase::Reading if self.anything_pending() => Phase::Reading,
+            Phase::Reading => {
+                self.write_once_more();
+                Phase::Writing
+            }
+            Phase::Writing if self.anything_pending() => Phase::Writing,
+            Phase::Writing => Phase::Quiet(now),
+            Phase::Quiet(since) => self.quiet(now, since),
+            Phase::Over => Phase::Over,
+        }
+    }
+
+    fn is_settled(&self, now: Instant) -> bool {
+        self.history
+            .harmonies
+            .last()
+            .is_some_and(|last| now.since(last.from) >= SETTLING_TIME && last.to == now)
+            && self.hosts.iter().all(Option::is_some)
+    }
+
+    fn wait_for_healing(&mut self, now: Instant) -> Phase {
+        if now.since(self.healed_at) < HEALING_TIME {
+            return Phase::Healing;
+        }
+        let mut words = String::from("the cluster is not of one mind long after the last fault:");
+        for (host, process) in self.hosts.iter().enumerate() {
+            let Some(process) = process else { continue };
+            let rows = process.node.members(now.plus(process.clock));
+            let rows: Vec<_> = rows.iter().map(|row| format!("{} {}", row.name, row.state)).collect();
+            words += &format!(" n{host} {:?} sees [{}];", process.node.standing(), rows.join(", "));
+        }
+        self.alarm(words);
+        Phase::Over
+    }
+
+    fn anything_pending(&self) -> bool {
+        self.history.ops.iter().any(|op| op.outcome == Outcome::Pending)
+    }
+
+    fn read_everything(&mut self) {
+        self.say(format_args!("every session is read on every node"));
+        for (session, secret) in self.all_sessions() {
+            for host in 0..self.hosts.len() {
+                self.start_final(session, secret, Action::Read, host);
+            }
+        }
+    }
+
+    fn write_once_more(&mut self) {
+        self.history.final_writes_from = self.history.ops.len();
+        for (session, secret) in self.living_sessions() {
+            let host = self.rng.index(self.hosts.len());
+            let op = self.history.ops.len();
+            let write = Action::Write(vec![(Attribute::Member(op), Some(op as u64))]);
+            self.start_final(session, secret, write, host);
+        }
+    }
+
+    fn quiet(&mut self, now: Instant, since: Instant) -> Phase {
+        if self.history.healed.is_empty() && now.since(since) >= SETTLING_TIME {
+            self.history.healed = self.holdings();
+        }
+        if now.since(since) < EXPIRY_TIME {
+            return Phase::Quiet(since);
+        }
+        self.history.last = self.holdings();
+        self.look_for_stuck_requests();
+        Phase::Over
+    }
+
+    /// Long after the last operation no request may still wait for anything.
+    fn look_for_stuck_requests(&mut self) {
+        let stuck: Vec<_> = (self.hosts.iter().flatten())
+            .flat_map(|process| process.requests.keys().map(|op| (process.boot, *op)))
+            .collect();
+        for (boot, op) in stuck {
+            self.alarm(format!("a request waits for ever on {boot}: {}", self.history.tell(op)));
+        }
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        let now = self.now();
+        let keys: BTreeMap<_, _> =
+            self.history.sessions.iter().enumerate().map(|(id, session)| (session.key, id)).collect();
+        let holding = |process: &crate::process::Process| {
+            let copy = |(key, id): (_, &usize)| Some((*id, seen(&process.node.peek(key)?.1)));
+            let sessions: BTreeMap<_, _> = keys.iter().filter_map(|(key, id)| copy((*key, id))).collect();
+            let listed = process.node.sessions(None, LISTED, now.plus(process.clock));
+            let strangers = listed
+                .iter()
+                .filter(|row| keys.get(&row.key).is_none_or(|id| !sessions.contains_key(id)))
+                .count();
+            Holding { boot: process.boot, at: now, sessions, strangers }
+        };
+        self.hosts.iter().flatten().map(holding).collect()
+    }
+}
+
+fn is_ready(row: &sessile_core::MemberRow) -> bool {
+    row.state == "ready"
+}

@@ -1,0 +1,311 @@
+//! A request inside a process: gate, open, handler, commit, settle, close, gate, answer.
+
+use std::time::Duration;
+
+use sessile_core::{
+    AppId, AskId, Changes, FieldName, Fields, Gate, Opening, Proof, Receipt, Refusal, SessionKey, Standing,
+    Ticket, Value,
+};
+
+use crate::event::{Attempt, Event, Inside, Outside, Reply};
+use crate::history::{Action, Attribute, HostId, OpId, Outcome, Seen};
+use crate::process::{Request, Stage};
+use crate::world::World;
+
+/// The application of all simulated sessions.
+const APP: AppId = AppId(1);
+
+impl World {
+    pub(super) fn arrive(&mut self, host: HostId, op: OpId, attempt: Attempt) {
+        let Some(process) = &mut self.hosts[host] else { return };
+        process.requests.insert(op, Request { attempt, stage: Stage::AtEntry, open: false });
+        self.enter(host, op);
+    }
+
+    /// Requests at the gate look again.
+    pub(super) fn gate_moved(&mut self, host: HostId) {
+        let Some(process) = &mut self.hosts[host] else { return };
+        let at_gate = |request: &Request| matches!(request.stage, Stage::AtEntry | Stage::AtExit(_));
+        let waiting: Vec<_> =
+            process.requests.iter().filter(|(_, request)| at_gate(request)).map(|(op, _)| *op).collect();
+        for op in waiting {
+            match self.stage(host, op) {
+                Some(Stage::AtEntry) => self.enter(host, op),
+                Some(Stage::AtExit(_)) => self.leave(host, op),
+                _ => {}
+            }
+        }
+    }
+
+    fn gate(&mut self, host: HostId) -> Option<Gate> {
+        let (gate, effects) = self.call(host, |node, now, _| node.gate(now))?;
+        self.execute(host, effects);
+        Some(gate)
+    }
+
+    fn enter(&mut self, host: HostId, op: OpId) {
+        match self.gate(host) {
+            Some(Gate::Open) => self.open(host, op),
+            Some(Gate::Closed(_)) => self.answer(host, op, Reply::Unprocessed),
+            Some(Gate::Stalled) | None => {}
+        }
+    }
+
+    fn open(&mut self, host: HostId, op: OpId) {
+        let request = &self.history.ops[op];
+        let session = &self.history.sessions[request.session];
+        let (key, secret) = (session.key, session.secrets[request.secret]);
+        if matches!(request.action, Action::Create) {
+            return self.handle(host, op);
+        }
+        let Some((opening, effects)) =
+            self.call(host, |node, now, fx| node.open(key, Proof::Secret(secret), now, fx))
+        else {
+            return;
+        };
+        self.execute(host, effects);
+        self.opened(host, op, opening);
+    }
+
+    pub(super) fn answered(&mut self, host: HostId, ask: AskId) {
+        let Some(process) = &self.hosts[host] else { return };
+        let asking = |request: &Request| matches!(request.stage, Stage::Asking(asked) if asked == ask);
+        let waiting: Vec<_> =
+            process.requests.iter().filter(|(_, request)| asking(request)).map(|(op, _)| *op).collect();
+        for op in waiting {
+            let request = &self.history.ops[op];
+            let session = &self.history.sessions[request.session];
+            let (key, secret) = (session.key, session.secrets[request.secret]);
+            let opening =
+                self.call(host, |node, now, fx| node.open_answered(ask, key, Proof::Secret(secret), now, fx));
+            let Some((opening, effects)) = opening else { return };
+            self.execute(host, effects);
+            self.opened(host, op, opening);
+        }
+    }
+
+    fn opened(&mut self, host: HostId, op: OpId, opening: Opening) {
+        match opening {
+            Opening::Open(opened) => {
+                let now = self.now();
+                let record = &mut self.history.ops[op];
+                record.opened = Some(now);
+                record.seen = Some(seen(&opened.fields));
+                if let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.get_mut(&op)) {
+                    request.open = true;
+                }
+                self.handle(host, op);
+            }
+            Opening::Absent(absent) => {
+                self.set_stage(host, op, Stage::AtExit(Reply::Absent(absent)));
+                self.leave(host, op);
+            }
+            Opening::Asking(ask) => self.set_stage(host, op, Stage::Asking(ask)),
+        }
+    }
+
+    fn handle(&mut self, host: HostId, op: OpId) {
+        self.set_stage(host, op, Stage::Handling);
+        let Some(process) = &self.hosts[host] else { return };
+        self.queue.after(self.history.ops[op].handler, Event::Inside(process.boot, Inside::Handled(op)));
+    }
+
+    pub(super) fn handled(&mut self, host: HostId, op: OpId) {
+        let key = self.key_of(op);
+        match self.history.ops[op].action {
+            Action::Read => {
+                let ticket = self.call(host, |node, _, _| node.unsettled(key)).and_then(|(ticket, _)| ticket);
+                self.wait_for(host, op, ticket);
+            }
+            Action::Logout => {
+                let Some((ticket, effects)) = self.call(host, |node, now, fx| node.end(key, now, fx)) else {
+                    return;
+                };
+                let session = self.history.ops[op].session;
+                self.say(format_args!("n{host} ends s{session} for op {op}"));
+                self.wait_for(host, op, Some(ticket));
+                self.execute(host, effects);
+            }
+            _ => self.commit(host, op),
+        }
+        self.commit_began(host);
+    }
+
+    fn commit(&mut self, host: HostId, op: OpId) {
+        let key = self.key_of(op);
+        let changes = self.changes(op);
+        let Some((result, effects)) = self.call(host, |node, now, fx| node.commit(key, &changes, now, fx))
+        else {
+            return;
+        };
+        match result {
+            Ok(ticket) => {
+                let session = self.history.ops[op].session;
+                self.say(format_args!("n{host} commits op {op} on s{session}"));
+                self.wait_for(host, op, Some(ticket));
+                self.execute(host, effects);
+            }
+            Err(refusal) => {
+                self.execute(host, effects);
+                let reply = match refusal {
+                    Refusal::Ended => Reply::Ended,
+                    _ => Reply::Refused,
+                };
+                self.set_stage(host, op, Stage::AtExit(reply));
+                self.close(host, op);
+                self.leave(host, op);
+            }
+        }
+    }
+
+    fn changes(&self, op: OpId) -> Changes {
+        let record = &self.history.ops[op];
+        let session = &self.history.sessions[record.session];
+        let mut changes = Changes::new();
+        match &record.action {
+            Action::Create => {
+                changes = Changes::create(APP, session.secrets[0], session.max_inactive, None);
+                put(&mut changes, Attribute::Canary, Some(session.canary));
+            }
+            Action::Write(writes) => writes.iter().for_each(|(name, value)| put(&mut changes, *name, *value)),
+            Action::Login(old, new) => changes.change_secret(session.secrets[*old], session.secrets[*new]),
+            Action::Read | Action::Logout => {}
+        }
+        changes
+    }
+
+    /// Waits for the ticket; without one there is nothing to wait for.
+    fn wait_for(&mut self, host: HostId, op: OpId, ticket: Option<Ticket>) {
+        match ticket {
+            Some(ticket) => self.set_stage(host, op, Stage::Settling(ticket)),
+            None => {
+                self.set_stage(host, op, Stage::AtExit(Reply::Done));
+                self.close(host, op);
+                self.leave(host, op);
+            }
+        }
+    }
+
+    pub(super) fn settled(&mut self, host: HostId, ticket: Ticket, receipt: Receipt) {
+        let Some(process) = &self.hosts[host] else { return };
+        let settling =
+            |request: &Request| matches!(request.stage, Stage::Settling(waited) if waited == ticket);
+        let waiting: Vec<_> =
+            process.requests.iter().filter(|(_, request)| settling(request)).map(|(op, _)| *op).collect();
+        let now = self.now();
+        for op in waiting {
+            let is_read = matches!(self.history.ops[op].action, Action::Read);
+            if !is_read {
+                self.note_holders(op, now, receipt);
+            }
+            let ended = receipt.ended && !is_read && !matches!(self.history.ops[op].action, Action::Logout);
+            let reply = if ended { Reply::Ended } else { Reply::Done };
+            self.set_stage(host, op, Stage::AtExit(reply));
+            self.close(host, op);
+            self.leave(host, op);
+        }
+    }
+
+    fn note_holders(&mut self, op: OpId, now: sessile_core::Instant, receipt: Receipt) {
+        let key = self.key_of(op);
+        let holders = self
+            .hosts
+            .iter()
+            .flatten()
+            .filter(|process| match (&self.history.ops[op].action, process.node.peek(key)) {
+                (Action::Logout, copy) => copy.is_none() && process.node.standing() == Standing::Ready,
+                (_, None) => false,
+                (Action::Write(_), Some((_, fields))) => self.shows(op, &seen(&fields)),
+                (_, Some(_)) => true,
+            })
+            .map(|process| process.boot)
+            .collect();
+        let record = &mut self.history.ops[op];
+        record.holders = holders;
+        record.receipt = Some((now, receipt));
+    }
+
+    /// Whether a copy shows a write, or something that may have taken its place.
+    fn shows(&self, op: OpId, copy: &Seen) -> bool {
+        let record = &self.history.ops[op];
+        let Action::Write(writes) = &record.action else { return true };
+        writes.iter().all(|(name, value)| {
+            let found = copy.get(name).copied();
+            found == *value
+                || self.history.ops_of(record.session).any(|(other, rival)| {
+                    other != op
+                        && rival.writes(*name) == Some(found)
+                        && rival.counts()
+                        && rival.over().is_none_or(|over| over > record.began)
+                })
+        })
+    }
+
+    fn close(&mut self, host: HostId, op: OpId) {
+        let key = self.key_of(op);
+        let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.get_mut(&op)) else {
+            return;
+        };
+        if std::mem::take(&mut request.open) {
+            self.history.ops[op].closed = Some(self.queue.now());
+            self.drive(host, |node, now, _| node.close(key, now));
+        }
+    }
+
+    /// The response leaves once the gate is open.
+    fn leave(&mut self, host: HostId, op: OpId) {
+        match self.gate(host) {
+            Some(Gate::Open) => {
+                if let Some(Stage::AtExit(reply)) = self.stage(host, op) {
+                    let reply = reply.clone();
+                    self.answer(host, op, reply);
+                }
+            }
+            Some(Gate::Closed(_)) => self.answer(host, op, Reply::Unconfirmed),
+            Some(Gate::Stalled) | None => {}
+        }
+    }
+
+    fn answer(&mut self, host: HostId, op: OpId, reply: Reply) {
+        let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.remove(&op)) else {
+            return;
+        };
+        let back = self.rng.duration(Duration::from_micros(50), Duration::from_micros(500));
+        self.queue.after(back, Event::Outside(Outside::Reply(op, request.attempt, reply)));
+    }
+
+    fn stage(&self, host: HostId, op: OpId) -> Option<&Stage> {
+        self.hosts[host].as_ref()?.requests.get(&op).map(|request| &request.stage)
+    }
+
+    fn set_stage(&mut self, host: HostId, op: OpId, stage: Stage) {
+        if let Some(request) = self.hosts[host].as_mut().and_then(|host| host.requests.get_mut(&op)) {
+            request.stage = stage;
+        }
+    }
+
+    fn key_of(&self, op: OpId) -> SessionKey {
+        self.history.sessions[self.history.ops[op].session].key
+    }
+
+    /// Whether the client still waits for that operation.
+    pub(super) fn is_pending(&self, op: OpId) -> bool {
+        self.history.ops[op].outcome == Outcome::Pending
+    }
+}
+
+fn put(changes: &mut Changes, name: Attribute, value: Option<u64>) {
+    let name = FieldName::attribute(&name.to_string()).expect("a short name without control characters");
+    changes.put(name, value.map(|value| Value::raw(value.to_le_bytes().to_vec())));
+}
+
+/// The attributes of a copy as clients read them; a damaged value reads as a value that nobody wrote.
+pub(super) fn seen(fields: &Fields) -> Seen {
+    fields
+        .attributes()
+        .filter_map(|(name, value)| {
+            let number = value.bytes.try_into().map_or(u64::MAX, u64::from_le_bytes);
+            Some((Attribute::parse(name)?, number))
+        })
+        .collect()
+}

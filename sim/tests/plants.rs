@@ -1,0 +1,15 @@
+//! Every planted bug is caught: the checkers see what they are there for.
+
+use sessile_core::Plant;
+use sessile_sim::plants::{CAUGHT_WITHIN, PLANTS, catch};
+
+#[test]
+fn every_planted_bug_is_caught() {
+    let missed: Vec<_> = PLANTS
+        .iter()
+        .filter(|(_, plant)| *plant != Plant::None)
+        .filter(|(_, plant)| catch(*plant, 0, CAUGHT_WITHIN, 2).is_none())
+        .map(|(name, _)| *name)
+        .collect();
+    assert!(missed.is_empty(), "not caught within {CAUGHT_WITHIN} seeds: {missed:?}");
+}
