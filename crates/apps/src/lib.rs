@@ -1,7 +1,8 @@
-//! (being written)
-#![allow(missing_docs)]
-pub mod clusterapp {
-    pub fn router(_: &sessile::Cluster, _: &sessile::config::App, _: u8) -> axum::Router {
-        unimplemented!()
-    }
-}
+//! The applications that a Sessile node can host.
+//!
+//! An application is an axum router with the session layer around its handlers. It uses its sessions through
+//! [`sessile::Session`], as any user's own service does, and must not know how they travel.
+//!
+//! Next: [`clusterapp`], the sample application.
+
+pub mod clusterapp;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use sessile::Cluster;
+use sessile::{Cluster, SettingError};
 use sessile::config::Builtin;
 use sessile_apps::clusterapp;
 use tower_service::Service;
@@ -22,17 +22,17 @@ struct Mounted {
 type Site = Arc<[Mounted]>;
 
 /// Everything that the node's configuration mounts.
-pub(crate) fn router(cluster: &Cluster) -> Router {
+pub(crate) fn router(cluster: &Cluster) -> Result<Router, SettingError> {
     let mut site: Vec<Mounted> = Vec::new();
     for app in &cluster.config().apps {
-        let layer = cluster.app_layer(app);
+        let layer = cluster.app_layer(app)?;
         let router = match app.builtin {
             Builtin::Clusterapp => clusterapp::router(cluster, app, layer),
         };
         site.push(Mounted { path: app.path.trim_end_matches('/').to_owned(), router });
     }
     site.sort_by_key(|mounted| std::cmp::Reverse(mounted.path.len()));
-    Router::new().fallback(dispatch).with_state(Site::from(site))
+    Ok(Router::new().fallback(dispatch).with_state(Site::from(site)))
 }
 
 impl Mounted {

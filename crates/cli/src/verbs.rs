@@ -7,11 +7,14 @@ mod serve;
 
 use clap::Subcommand;
 
+use crate::demo;
 use crate::failure::Failure;
 
 /// What the program is asked to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
+    Demo(demo::Demo),
     /// Run the balancer in front of the nodes
     Balance(balance::Balance),
     /// Check configuration files, or show what is in force
@@ -27,6 +30,7 @@ pub(crate) enum Verb {
 impl Verb {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Demo(demo) => demo.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),

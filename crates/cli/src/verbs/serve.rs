@@ -70,7 +70,9 @@ async fn start(config: Config) -> Result<Node, Failure> {
     if let Some(Admin { port, .. }) = &admin {
         port.joined(cluster.clone());
     }
-    let (farewell, pages) = Farewell::of(applications::router(&cluster));
+    let applications =
+        applications::router(&cluster).map_err(|error| Failure::Failed(error.to_string()))?;
+    let (farewell, pages) = Farewell::of(applications);
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
