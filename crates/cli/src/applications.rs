@@ -6,8 +6,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use sessile::{Cluster, SettingError};
 use sessile::config::Builtin;
+use sessile::{Cluster, SettingError};
 use sessile_apps::clusterapp;
 use tower_service::Service;
 

@@ -1,8 +1,10 @@
 //! The operator's wish that the program stops: Ctrl-C everywhere, SIGTERM where there are signals.
 //!
-//! The first one asks for a graceful stop, the second one insists: then what runs is cut.
+//! The first one asks for a graceful stop, the second one insists: then what runs is cut. Where whoever started the
+//! program holds its standard input, the end of that asks as well.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -13,8 +15,21 @@ pub(crate) struct StopWish(watch::Receiver<u32>);
 impl StopWish {
     /// Listens from now on; the system's own answer, which ends the process at once, is off.
     pub(crate) fn listen() -> io::Result<Self> {
+        Self::listen_to(false)
+    }
+
+    /// The same, and the end of standard input counts as the first one.
+    pub(crate) fn listen_with_stdin() -> io::Result<Self> {
+        Self::listen_to(true)
+    }
+
+    fn listen_to(stdin: bool) -> io::Result<Self> {
         let mut signals = Signals::new()?;
         let (count, wish) = watch::channel(0);
+        let count = Arc::new(count);
+        if stdin {
+            tokio::spawn(count_end_of_input(Arc::clone(&count)));
+        }
         tokio::spawn(async move {
             while signals.next().await.is_ok() {
                 count.send_modify(|asked: &mut u32| *asked += 1);
@@ -40,6 +55,13 @@ impl StopWish {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Asks once when nobody holds the other end of standard input any more.
+async fn count_end_of_input(count: Arc<watch::Sender<u32>>) {
+    // What is written there means nothing; an error is an end as well.
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
+    count.send_modify(|asked| *asked += 1);
 }
 
 #[cfg(unix)]

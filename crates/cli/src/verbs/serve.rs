@@ -19,6 +19,9 @@ pub(crate) struct Serve {
     /// The configuration of the node
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Stop when standard input ends: for whoever starts a node and must not leave it behind
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
 }
 
 /// A node that serves.
@@ -40,13 +43,14 @@ impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run(serve(config))
+        runtime::run(serve(config, self.stop_with_stdin))
     }
 }
 
 /// Starts the node, waits for the wish to stop, and stops it.
-async fn serve(config: Config) -> Result<(), Failure> {
-    let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
+    let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
+    let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let node = tokio::select! {
         started = start(config) => started?,
@@ -70,8 +74,7 @@ async fn start(config: Config) -> Result<Node, Failure> {
     if let Some(Admin { port, .. }) = &admin {
         port.joined(cluster.clone());
     }
-    let applications =
-        applications::router(&cluster).map_err(|error| Failure::Failed(error.to_string()))?;
+    let applications = applications::router(&cluster).map_err(|error| Failure::Failed(error.to_string()))?;
     let (farewell, pages) = Farewell::of(applications);
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
