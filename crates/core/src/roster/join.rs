@@ -167,7 +167,7 @@ impl Roster {
     fn is_included_by_all(&self, join: &Join, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
         let answers = |(boot, peer): (&Boot, &super::Peer)| {
-            (peer.linked && now.since(peer.heard_at) < drop_time && !self.barred.contains(boot))
+            (peer.linked && now.since(peer.heard_at.max(self.resumed_at)) < drop_time && !self.barred.contains(boot))
                 .then_some(*boot)
         };
         let reached = self.peers.iter().filter_map(answers);
