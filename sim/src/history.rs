@@ -194,6 +194,13 @@ pub struct Life {
     pub pauses: Vec<(Instant, Option<Instant>)>,
 }
 
+impl Life {
+    /// Since when it runs without having been stopped.
+    pub fn runs_since(&self) -> Instant {
+        self.pauses.last().and_then(|(_, end)| *end).unwrap_or(self.from)
+    }
+}
+
 /// A time in which the cluster was, or may have been, divided by a cut.
 #[derive(Clone, Debug)]
 pub struct Division {

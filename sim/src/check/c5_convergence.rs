@@ -51,7 +51,9 @@ fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
         (Outcome::Done, Some((_, receipt))) => {
             knowledge.history.mode == sessile_core::Mode::Asynchronous || receipt.copies as usize == everybody
         }
-        (outcome, _) => !knowledge.is_alive(op.session, op.ended?) || outcome == Outcome::Pending,
+        (Outcome::Unknown | Outcome::Failed | Outcome::Done, _) => !knowledge.is_alive(op.session, op.ended?),
+        // That the session is not there any more is C1's affair.
+        (Outcome::Pending | Outcome::Absent(_) | Outcome::Ended, _) => true,
     };
     (!whole).then(|| Violation {
         checker: CHECKER,

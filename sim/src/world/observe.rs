@@ -221,18 +221,21 @@ impl World {
         if !self.history.harmonies.last().is_some_and(settled) {
             return;
         }
-        let busy =
-            |op: &Op| op.outcome == Outcome::Pending || now.since(op.ended.unwrap_or(now)) < RESTING_TIME;
-        let worked_on = |session| {
-            let requests = self.hosts.iter().flatten().flat_map(|process| process.requests.keys());
-            requests.copied().any(|op| self.history.ops[op].session == session)
+        // One that is about to expire goes from one node after the other.
+        let rests = |op: &Op, max_inactive: Duration| {
+            let over = op.ended.filter(|_| op.outcome != Outcome::Pending);
+            over.map(|over| now.since(over)).is_some_and(|rest| rest >= RESTING_TIME && rest < max_inactive)
         };
-        let resting: Vec<_> = self
-            .living_sessions()
-            .into_iter()
-            .map(|(session, _)| session)
-            .filter(|session| !worked_on(*session) && !self.history.ops_of(*session).any(|(_, op)| busy(op)))
-            .collect();
+        let requests = self.hosts.iter().flatten().flat_map(|process| process.requests.keys());
+        let worked_on: Vec<_> = requests.map(|op| self.history.ops[*op].session).collect();
+        let is_resting = |session: &SessionId| {
+            let max_inactive = self.history.sessions[*session].max_inactive;
+            !worked_on.contains(session)
+                && self.history.ops_of(*session).all(|(_, op)| rests(op, Duration::MAX))
+                && self.history.ops_of(*session).last().is_some_and(|(_, op)| rests(op, max_inactive))
+        };
+        let living = self.living_sessions().into_iter().map(|(session, _)| session);
+        let resting: Vec<_> = living.filter(is_resting).collect();
         let holdings = self.holdings(&resting);
         let pairs = holdings.windows(2).filter(|pair| pair[0].sessions != pair[1].sessions);
         let pairs: Vec<_> = pairs.map(|pair| [pair[0].clone(), pair[1].clone()]).collect();

@@ -243,7 +243,7 @@ impl World {
                     other != op
                         && rival.writes(*name) == Some(found)
                         && rival.counts()
-                        && (is_late || rival.over().is_none_or(|over| over > record.began))
+                        && (is_late || rival.over().is_none_or(|over| Some(over) > record.committed))
                 })
         })
     }
