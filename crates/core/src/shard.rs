@@ -55,6 +55,8 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 struct Pending {
     key: SessionKey,
+    /// It is the session's end itself: another end does not settle it, everybody has to know of one.
+    is_end: bool,
     waiting: Vec<Boot>,
     receipt: Receipt,
 }
@@ -279,7 +281,7 @@ impl Shard {
 
     /// The session ended while its commits were on the way: their changes are dropped.
     fn settle_as_ended(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
-        let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.receipt.ended);
+        let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.is_end);
         let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
         for ticket in tickets {
             if let Some(pending) = self.pending.get_mut(&ticket) {

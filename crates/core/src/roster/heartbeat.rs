@@ -97,13 +97,15 @@ impl Roster {
     }
 
     /// Two serving processes that are not in each other's view: two sides of a split met. The smaller
-    /// side steps out; of equal ones that with the larger least boot.
+    /// side steps out; of equal ones that with the larger least boot. If a third member is that on both
+    /// sides, of the two that meet the one with the larger boot.
     fn meet(&mut self, other: Boot, beat: Heartbeat, now: Instant, fx: &mut Vec<Effect>) {
         if !self.serves() || !beat.phase.serves() {
             return;
         }
         let (side, least) = self.live_side(now);
-        let theirs_stays = beat.side > side || (beat.side == side && beat.least < least.0);
+        let mine = (least.0, self.settings.boot.0);
+        let theirs_stays = beat.side > side || (beat.side == side && (beat.least, other.0) < mine);
         if theirs_stays {
             self.step_out(other, now, fx);
         }

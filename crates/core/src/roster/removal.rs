@@ -152,9 +152,8 @@ impl Roster {
         if !self.serves() || self.settings.plant == Plant::DebtForgotten {
             return;
         }
-        let me = self.settings.boot;
-        let others: Vec<Boot> =
-            self.staying().filter(|other| me < *other && self.phase_of(*other).serves()).collect();
+        // Each of two compares: one of them may have been joining when the other saw the loss.
+        let others: Vec<Boot> = self.staying().filter(|other| self.phase_of(*other).serves()).collect();
         for other in others {
             self.compare(other, false);
         }
