@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Exit code 2: these configurations cannot be used.
     Configuration(Vec<ConfigError>),
+    /// Exit code 3: it stopped before everything had ended. The text names what was left.
+    Unfinished(String),
 }
 
 impl Failure {
@@ -22,13 +24,16 @@ impl Failure {
         ExitCode::from(match self {
             Self::Failed(_) => 1,
             Self::Usage(_) | Self::Configuration(_) => 2,
+            Self::Unfinished(_) => 3,
         })
     }
 
     /// Tells people, on standard error.
     pub(crate) fn show(&self) {
         match self {
-            Self::Failed(message) | Self::Usage(message) => output::tell(&format!("error: {message}")),
+            Self::Failed(message) | Self::Usage(message) | Self::Unfinished(message) => {
+                output::tell(&format!("error: {message}"));
+            }
             Self::Configuration(errors) => errors.iter().for_each(report::error),
         }
     }

@@ -1,7 +1,8 @@
-//! The log: standard error, one line an event, for people.
+//! The log: standard error, one line an event, for people or for programs.
 
 use std::io::{self, IsTerminal};
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
@@ -12,8 +13,17 @@ const VARIABLE: &str = "SESSILE_LOG";
 /// What is logged when nobody says.
 const DEFAULT_FILTER: &str = "info";
 
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 /// Starts the log with the filter of the command line, else of the environment.
-pub(crate) fn start(filter: Option<String>) -> Result<(), Failure> {
+pub(crate) fn start(filter: Option<String>, format: Format) -> Result<(), Failure> {
     let (source, filter) = match (filter, std::env::var(VARIABLE)) {
         (Some(filter), _) => ("--log", filter),
         (None, Ok(filter)) if !filter.is_empty() => (VARIABLE, filter),
@@ -23,11 +33,14 @@ pub(crate) fn start(filter: Option<String>) -> Result<(), Failure> {
         let help = "write a level (error, warn, info, debug, trace) or target=level, separated by commas";
         Failure::Usage(format!("{source}: `{filter}` is not a log filter: {error}; {help}"))
     })?;
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        Format::Text => log.init(),
+        Format::Json => log.json().init(),
+    }
     Ok(())
 }

@@ -2,11 +2,19 @@
 //!
 //! Next: `verbs/` has one module for each verb; `failure.rs` says which exit code stands for what.
 
+mod applications;
 mod balancer_file;
+mod demo;
 mod failure;
+mod farewell;
 mod logging;
 mod output;
+mod port;
 mod report;
+mod runtime;
+mod secret_file;
+mod server;
+mod stop;
 mod verbs;
 
 use std::process::ExitCode;
@@ -20,6 +28,9 @@ struct Program {
     /// What is logged, as `level` or `target=level,…`; also SESSILE_LOG
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
+    /// How the log is written
+    #[arg(long, global = true, value_enum, default_value_t = logging::Format::Text, value_name = "FORMAT")]
+    log_format: logging::Format,
     #[command(subcommand)]
     verb: verbs::Verb,
 }
@@ -27,7 +38,7 @@ struct Program {
 fn main() -> ExitCode {
     // A wrong command line ends here, with exit code 2.
     let program = Program::parse();
-    match logging::start(program.log).and_then(|()| program.verb.run()) {
+    match logging::start(program.log, program.log_format).and_then(|()| program.verb.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.show();

@@ -21,6 +21,12 @@ impl SessionKey {
         bytes.try_into().ok().map(Self)
     }
 
+    /// The slice of the sessions that it belongs to: pages of sessions are ordered by this, then by key.
+    pub fn shard(self) -> usize {
+        // The high half: the low half is the hash within the shard's own index.
+        (self.as_u128() >> 64) as usize % crate::shard::SHARDS
+    }
+
     /// The key as a number, for hashing and placement.
     pub fn as_u128(self) -> u128 {
         u128::from_le_bytes(self.0)

@@ -34,4 +34,4 @@ pub use node::{Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, SessionR
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use stamp::{Boot, Stamp};
 pub use value::{Codec, Value};
-pub use wire::Malformed;
+pub use wire::{FrameKind, Malformed, Place};

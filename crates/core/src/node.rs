@@ -159,8 +159,7 @@ impl Node {
     }
 
     fn shard(&self, key: SessionKey) -> &Mutex<Shard> {
-        // The high half: the low half is the hash within the shard's own index.
-        &self.shards[(key.as_u128() >> 64) as usize % SHARDS]
+        &self.shards[key.shard()]
     }
 
     fn publish(&self, roster: &Roster) {

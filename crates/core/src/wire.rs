@@ -10,6 +10,7 @@
 
 mod control;
 mod copies;
+mod kind;
 mod place;
 mod repair;
 
@@ -17,7 +18,9 @@ pub(crate) use control::{
     Adopted, Echo, Heartbeat, Included, Join, Leave, MemberEntry, Out, Phase, Refused, RefusedReason, Removed,
 };
 pub(crate) use copies::{Delta, End, FieldChange, Snapshot, StampedField, Touch};
-pub(crate) use place::{PLACE_BYTES, Place};
+pub use kind::FrameKind;
+pub(crate) use place::PLACE_BYTES;
+pub use place::Place;
 pub(crate) use repair::{
     Ack, AckLine, Answer, Ask, Digest, Entry, Exception, Gap, Listing, Mark, NotDonor, Paid, Verdict, Want,
 };

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use sessile::{ClusterSecrets, SecretError, admin_token};
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, secret_file};
 
 /// What to do with secrets.
 #[derive(Debug, Subcommand)]
@@ -37,7 +37,7 @@ impl Secret {
             }
             Self::Token { config } => {
                 let cluster = sessile::Config::load(config)?.cluster;
-                let secrets = ClusterSecrets::load(&cluster.secret_file).map_err(not_loaded)?;
+                let secrets = secret_file::load(&cluster.secret_file)?;
                 output::print(&admin_token(&secrets, &cluster.name))
             }
         }
@@ -53,15 +53,6 @@ fn not_created(error: SecretError) -> Failure {
         SecretError::File { source, .. } if source.kind() == ErrorKind::AlreadyExists => Failure::Failed(
             format!("{error}; a secret is never overwritten: name another file, or remove this one"),
         ),
-        _ => Failure::Failed(error.to_string()),
-    }
-}
-
-fn not_loaded(error: SecretError) -> Failure {
-    match &error {
-        SecretError::File { path, source } if source.kind() == ErrorKind::NotFound => {
-            Failure::Failed(format!("{error}; make it with: sessile secret new {path}"))
-        }
         _ => Failure::Failed(error.to_string()),
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::node::Node;
 use crate::roster::{MemberRow, Standing};
-use crate::shard::SHARDS;
 use crate::{AppId, Boot, Fields, Instant, SessionKey};
 
 /// A session as the admin pages show it: never its secret, never a value.
@@ -101,7 +100,7 @@ impl Node {
 
     /// A page of sessions: shard by shard, within a shard by key, from after `after`, at most `limit`.
     pub fn sessions(&self, after: Option<SessionKey>, limit: usize, now: Instant) -> Vec<SessionRow> {
-        let first = after.map_or(0, |key| (key.as_u128() >> 64) as usize % SHARDS);
+        let first = after.map_or(0, SessionKey::shard);
         let mut rows = Vec::new();
         for (number, shard) in self.shards.iter().enumerate().skip(first) {
             let shard = shard.lock();

@@ -123,6 +123,7 @@ impl Roster {
         member.alive_at = member.alive_at.max(sent_at);
         if echo.grant {
             member.leased_at = member.leased_at.max(Some(sent_at));
+            member.confirmed_at = member.confirmed_at.max(Some(sent_at));
         }
         member.suspected = false;
     }

@@ -1,21 +1,31 @@
 //! Where a frame stands in the order of one shard on one link.
 
+use super::{DELTA, END, KIND_BYTES, SNAPSHOT};
+
 /// Bytes of a place: shard, epoch, sequence.
 pub(crate) const PLACE_BYTES: usize = 9;
 
 /// A frame's place. Within an epoch the receiver takes sequence numbers without a gap; a sender that is
 /// unsure what arrived begins a new epoch and sends copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// Which shard's order.
-    pub(crate) shard: u8,
+    pub shard: u8,
     /// Which attempt; later ones have higher numbers.
-    pub(crate) epoch: u32,
+    pub epoch: u32,
     /// Counts from zero in each epoch.
-    pub(crate) sequence: u32,
+    pub sequence: u32,
 }
 
 impl Place {
+    /// The place of a frame that an [`Effect::Send`](crate::Effect::Send) carries; `None` for frames that may
+    /// arrive in any order. For a driver with several threads, which keeps each destination's order by it.
+    pub fn of(frame: &[u8]) -> Option<Self> {
+        let (kind, body) = frame.split_first_chunk::<KIND_BYTES>()?;
+        let has_place = matches!(u16::from_le_bytes(*kind), DELTA | SNAPSHOT | END);
+        Self::read(body).filter(|_| has_place).map(|(place, _)| place)
+    }
+
     pub(crate) fn write(self, out: &mut [u8]) {
         out[0] = self.shard;
         out[1..5].copy_from_slice(&self.epoch.to_le_bytes());

@@ -1,0 +1,80 @@
+//! The sample application: puts values of any size into a session, reads them back, and says which node answered.
+//!
+//! A program gets JSON and a browser gets a page, both from the same facts. The way of a request: `render` is the
+//! outermost and the last to act, because only after the session layer is the receipt known; `measuring` takes what
+//! must not touch a session; `command` works on the session and answers with an `Answer`; `page` draws it.
+//! `payload` makes the values.
+//!
+//! Must not know: cookies, secrets, how a session reaches another node.
+
+mod accept;
+mod answer;
+mod command;
+mod measuring;
+mod origin;
+mod page;
+mod parameters;
+pub mod payload;
+mod problem;
+mod render;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::error_handling::HandleErrorLayer;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use sessile::config::App;
+use sessile::{AppView, Cluster, SessionLayer};
+use tower::ServiceBuilder;
+use tower::util::AndThenLayer;
+
+use problem::Problem;
+
+/// Most bytes of a form.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// What all requests of one mounted application share.
+struct Site {
+    cluster: Cluster,
+    /// What the node holds of this application's sessions.
+    view: AppView,
+    /// The context path without a slash at its end: empty when mounted at `/`.
+    base_path: String,
+    diagnostics: bool,
+}
+
+/// The application with its full paths (`/clusterapp/`, `/clusterapp/session`, …): merge it into a node's router.
+///
+/// Its sessions are those of `layer`. `app` says where it is mounted and whether it answers what measures it.
+pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
+    let base_path = app.path.trim_end_matches('/').to_owned();
+    let path = |rest: &str| format!("{base_path}{rest}");
+    let mut pages = Router::new()
+        .route(&path("/"), get(command::page))
+        .route(&path("/session"), get(command::run).post(command::run));
+    if !base_path.is_empty() {
+        pages = pages.route(&base_path, get(command::page));
+    }
+    let stats = path("/stats");
+    let site = Arc::new(Site {
+        cluster: cluster.clone(),
+        view: cluster.look(&app.path),
+        base_path,
+        diagnostics: app.diagnostics,
+    });
+    // A request that the application refuses reaches the layer as an error, so that nothing of it is committed.
+    let sessions = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(std::future::ready::<Problem>))
+        .layer(layer)
+        .layer(AndThenLayer::new(problem::refuse));
+    pages
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(from_fn(origin::check))
+        .layer(sessions)
+        .layer(from_fn_with_state(Arc::clone(&site), measuring::peek_first))
+        .route(&stats, get(measuring::stats))
+        .layer(from_fn_with_state(Arc::clone(&site), render::answer))
+        .with_state(site)
+}

@@ -1,0 +1,49 @@
+//! Forms of other sites change nothing here.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, Method, StatusCode};
+
+use super::problem::Problem;
+
+/// Refuses a POST that a browser sends on behalf of another site. Programs send no `Origin` and pass.
+pub(super) async fn check(request: Request, next: Next) -> Response {
+    if request.method() == Method::POST && !is_own(request.headers()) {
+        let message = "this form comes from another site: open this application's own page and use it there";
+        return Problem::new(StatusCode::FORBIDDEN, message).into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether the request's `Origin`, if it has one, is the host that it was sent to.
+fn is_own(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let (Ok(origin), Some(Ok(host))) = (origin.to_str(), headers.get(HOST).map(|host| host.to_str())) else {
+        return false;
+    };
+    origin.split_once("://").is_some_and(|(_, site)| site.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(origin: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, "localhost:8080".parse().unwrap());
+        headers.insert(ORIGIN, origin.parse().unwrap());
+        is_own(&headers)
+    }
+
+    #[test]
+    fn only_the_own_site_and_programs_pass() {
+        assert!(from("http://localhost:8080"));
+        assert!(from("https://LOCALHOST:8080"));
+        assert!(is_own(&HeaderMap::new()));
+        for foreign in ["http://localhost", "http://localhost:8081", "http://evil.example", "null", ""] {
+            assert!(!from(foreign), "{foreign}");
+        }
+    }
+}

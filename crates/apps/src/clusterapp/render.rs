@@ -1,0 +1,102 @@
+//! Facts to bytes: JSON for programs, a page for browsers. It acts last, when what was committed is settled.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue};
+use serde::Serialize;
+use serde_json::json;
+use sessile::Receipt;
+
+use super::Site;
+use super::accept::prefers_page;
+use super::answer::{Answer, Facts};
+use super::page;
+use super::problem::Problem;
+
+const X_NODE: HeaderName = HeaderName::from_static("x-node");
+/// Pages load nothing, from nowhere; the icon is a `data:` link.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; \
+                           base-uri 'none'; frame-ancestors 'none'";
+/// Most bytes of an error that somebody else wrote.
+const MAX_MESSAGE_BYTES: usize = 4 * 1024;
+
+#[derive(Serialize)]
+struct Object<'a> {
+    node: &'a str,
+    sid: Option<String>,
+    #[serde(flatten)]
+    facts: &'a Facts,
+}
+
+/// Writes the body of the response, and which node answers.
+pub(super) async fn answer(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let wants_page = prefers_page(request.headers()) || !is_endpoint(&site, request.uri().path());
+    let mut response = next.run(request).await;
+    let receipt = response.extensions().get::<Receipt>().copied();
+    if let Some(mut answer) = response.extensions_mut().remove::<Answer>() {
+        if receipt.is_some_and(|receipt| receipt.ended) {
+            answer.sid = None;
+        }
+        if answer.details.is_some() {
+            write_page(&mut response, page::session(&site, &answer, receipt));
+        } else {
+            let sid = answer.sid.map(|key| key.to_string());
+            write_json(&mut response, &Object { node: site.cluster.name(), sid, facts: &answer.facts });
+        }
+    } else if response.status().is_client_error() || response.status().is_server_error() {
+        let problem = problem(&mut response).await;
+        if wants_page {
+            write_page(&mut response, page::problem(&site, &problem));
+        } else {
+            write_json(&mut response, &json!({ "error": problem.message }));
+        }
+    }
+    let name =
+        HeaderValue::from_str(site.cluster.name()).expect("a node's name is made of letters and digits");
+    response.headers_mut().insert(X_NODE, name);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Whether the path is for programs as well; all others are pages.
+fn is_endpoint(site: &Site, path: &str) -> bool {
+    matches!(path.strip_prefix(&site.base_path), Some("/session" | "/stats"))
+}
+
+/// The application's own problem, or what the session layer or the router said in its place.
+async fn problem(response: &mut Response) -> Problem {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return problem;
+    }
+    let said = to_bytes(std::mem::take(response.body_mut()), MAX_MESSAGE_BYTES).await.unwrap_or_default();
+    let message = match String::from_utf8_lossy(&said).trim() {
+        "" => response.status().to_string(),
+        message => message.to_owned(),
+    };
+    Problem::new(response.status(), message)
+}
+
+fn write_json(response: &mut Response, object: &impl Serialize) {
+    let text = serde_json::to_vec(object).expect("names, numbers and texts are JSON");
+    write(response, "application/json", text);
+}
+
+fn write_page(response: &mut Response, page: String) {
+    write(response, "text/html; charset=utf-8", page.into_bytes());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+fn write(response: &mut Response, kind: &'static str, bytes: Vec<u8>) {
+    *response.body_mut() = Body::from(bytes);
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+}

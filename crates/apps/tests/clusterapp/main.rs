@@ -1,0 +1,9 @@
+//! The sample application by its contract: what it answers to programs and to people.
+
+#![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
+
+mod commands;
+mod measuring;
+mod pages;
+mod refusals;
+mod visitor;

@@ -1,0 +1,68 @@
+//! What a browser sees.
+
+use http::header::CONTENT_TYPE;
+use http::{Request, StatusCode};
+
+use crate::visitor::Visitor;
+
+const HERE: &str = "http://shop.example";
+
+#[tokio::test]
+async fn the_page_shows_the_session_and_its_forms() {
+    let mut browser = Visitor::new().await;
+    let empty = browser.browse("/clusterapp/").await;
+    assert_eq!(empty.headers[CONTENT_TYPE], "text/html; charset=utf-8");
+    assert!(empty.body.contains("There is none yet"));
+    assert_eq!(browser.cookie, None, "looking makes no session");
+
+    let added = browser.submit(HERE, "cmd=add&name=cart&size=1024&v=7").await;
+    assert_eq!(added.status, 200);
+    for part in ["made by this request", "<code>cart</code>", "1024 B", "copies=1/1", "tc01", "(this node)"] {
+        assert!(added.body.contains(part), "{part}: {}", added.body);
+    }
+    let later = browser.browse("/clusterapp").await;
+    for part in ["went on", "nothing changed", "value=\"8\"", "value=\"invalidate\"", "value=\"remove\""] {
+        assert!(later.body.contains(part), "{part}: {}", later.body);
+    }
+    let ended = browser.submit(HERE, "cmd=invalidate").await;
+    assert!(ended.body.contains("There is none yet"), "{}", ended.body);
+}
+
+#[tokio::test]
+async fn nothing_is_loaded_and_names_stay_text() {
+    let mut browser = Visitor::new().await;
+    let page = browser.submit(HERE, "cmd=add&name=%3Cb%3E%22&size=16&v=1").await;
+    assert!(page.body.contains("&lt;b&gt;&quot;") && !page.body.contains("<b>"));
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"));
+    for loaded in ["<script", "src=", "@import", "url("] {
+        assert!(!page.body.contains(loaded), "{loaded}");
+    }
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_are_refused() {
+    let mut browser = Visitor::new().await;
+    for origin in ["http://evil.example", "null", "http://shop.example:81"] {
+        let page = browser.submit(origin, "cmd=add&name=a&size=16&v=1").await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert!(page.body.contains("another site"), "{}", page.body);
+    }
+    assert_eq!(browser.cookie, None);
+}
+
+#[tokio::test]
+async fn an_error_is_a_page_for_browsers() {
+    let mut browser = Visitor::new().await;
+    let page = browser.submit(HERE, "cmd=add&name=a&size=x&v=1").await;
+    assert_eq!(
+        (page.status, &page.headers[CONTENT_TYPE]),
+        (StatusCode::BAD_REQUEST, &"text/html; charset=utf-8".parse().unwrap())
+    );
+    assert!(page.body.contains("parameter `size`") && page.body.contains("Back to the session"));
+    let large = Request::post("/clusterapp/session")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(vec![b'x'; 100_000].into())
+        .unwrap();
+    assert_eq!(browser.send(large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}

@@ -1,0 +1,105 @@
+//! A node that is alone, and a client that keeps its cookie.
+
+use axum::Router;
+use axum::body::Body;
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use sessile::config::{App, Manager};
+use sessile::{Cluster, Config};
+use sessile_apps::clusterapp;
+use tower::ServiceExt as _;
+
+pub(crate) const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
+
+pub(crate) struct Visitor {
+    site: Router,
+    pub(crate) cookie: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Visitor {
+    /// The visitor of an application that answers diagnostics, changed by `change`.
+    pub(crate) async fn of(change: impl FnOnce(&mut Config, &mut App)) -> Self {
+        let mut config = Config::default();
+        let mut app = App::with_session(config.session.clone());
+        "/clusterapp".clone_into(&mut app.path);
+        app.diagnostics = true;
+        config.cluster.manager = Manager::Local;
+        config.cluster.insecure = true;
+        change(&mut config, &mut app);
+        config.apps = vec![app.clone()];
+        let cluster = Cluster::join(config).await.unwrap();
+        Self { site: clusterapp::router(&cluster, &app, cluster.app_layer(&app).unwrap()), cookie: None }
+    }
+
+    pub(crate) async fn new() -> Self {
+        Self::of(|_, _| ()).await
+    }
+
+    /// Another client of the same application.
+    pub(crate) fn other(&self) -> Self {
+        Self { site: self.site.clone(), cookie: None }
+    }
+
+    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Reply {
+        if let Some(cookie) = &self.cookie {
+            request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
+        }
+        let (head, body) = self.site.clone().oneshot(request).await.unwrap().into_parts();
+        if let Some(set) = head.headers.get(SET_COOKIE) {
+            self.cookie = set.to_str().unwrap().split(';').next().map(str::to_owned);
+        }
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// `POST /clusterapp/session?query`, as a measuring client sends it.
+    pub(crate) async fn post(&mut self, query: &str) -> Reply {
+        let uri = format!("/clusterapp/session?{query}");
+        self.send(Request::post(uri).body(Body::empty()).unwrap()).await
+    }
+
+    /// The facts that a command is answered with.
+    pub(crate) async fn facts(&mut self, query: &str) -> Value {
+        let reply = self.post(query).await;
+        assert_eq!(reply.status, 200, "{query}: {}", reply.body);
+        reply.json()
+    }
+
+    /// A form sent from the page at `origin`.
+    pub(crate) async fn submit(&mut self, origin: &str, form: &str) -> Reply {
+        let request = Request::post("/clusterapp/session")
+            .header("host", "shop.example")
+            .header("origin", origin)
+            .header(ACCEPT, BROWSER)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        self.send(request).await
+    }
+
+    /// `GET path` as a browser sends it.
+    pub(crate) async fn browse(&mut self, path: &str) -> Reply {
+        self.send(Request::get(path).header(ACCEPT, BROWSER).body(Body::empty()).unwrap()).await
+    }
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.headers[CONTENT_TYPE], "application/json", "{}", self.body);
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The error that a refused request is told.
+    pub(crate) fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,42 @@
+//! `sessile demo`: the article's sample on one machine, with nodes that are real processes.
+//!
+//! `sample` says who listens where; `stage` starts the nodes and the balancer and ends them; `show` lets people play
+//! with them; `check` plays the story by itself and judges it. Each node runs `sessile serve`, so that nothing here is
+//! another way of running one. Must not know how sessions travel.
+
+mod check;
+mod console;
+mod events;
+mod log_line;
+mod multicast;
+mod node;
+mod paint;
+mod ports;
+mod sample;
+mod show;
+mod stage;
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::runtime;
+
+/// Which demo to run.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Play the story on free ports and judge it: a node is killed under load, and nothing may be lost
+    #[arg(long)]
+    check: bool,
+    /// How often a node is killed
+    #[arg(long, requires = "check", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// The seed of everything that is random in the check; left out, one is chosen and shown
+    #[arg(long, requires = "check", value_name = "N")]
+    seed: Option<u64>,
+}
+
+impl Demo {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.check { runtime::run(check::run(self.rounds, self.seed)) } else { runtime::run(show::run()) }
+    }
+}

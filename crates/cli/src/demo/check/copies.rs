@@ -1,0 +1,39 @@
+//! Reads a node's own copies, without going through the balancer and without touching a session.
+
+use std::net::SocketAddr;
+
+use futures_util::future::try_join_all;
+use http::{Method, StatusCode};
+
+use super::connection::Connection;
+use super::journal::Journal;
+use super::writer::Facts;
+use crate::failure::Failure;
+
+/// Connections that read at once.
+const READERS: usize = 8;
+
+/// Reads every acknowledged attribute from the copies of the node at `at`; the journal judges them.
+pub(super) async fn read_all(at: SocketAddr, journal: &Journal) -> Result<(), Failure> {
+    let attributes = journal.look(super::verdict::Verdict::acknowledged_attributes);
+    let part = attributes.len().div_ceil(READERS).max(1);
+    try_join_all(attributes.chunks(part).map(|part| read(at, journal, part))).await?;
+    Ok(())
+}
+
+async fn read(at: SocketAddr, journal: &Journal, attributes: &[(String, String)]) -> Result<(), Failure> {
+    let mut connection = Connection::new(at);
+    for (sid, name) in attributes {
+        let target = format!("/clusterapp/session?cmd=peek&sid={sid}&name={name}&sum=1");
+        let answer = connection.send(Method::GET, &target, None).await;
+        let answer = answer.map_err(|none| Failure::Failed(format!("GET {target} at {at}: {none}")))?;
+        if answer.status != StatusCode::OK {
+            return Err(Failure::Failed(format!("GET {target} at {at}: {}", answer.words())));
+        }
+        let seen = Facts::of(&answer)?.read(sid.clone(), name.clone());
+        journal
+            .note(seen)
+            .map_err(|error| Failure::Failed(format!("the journal cannot be written: {error}")))?;
+    }
+    Ok(())
+}

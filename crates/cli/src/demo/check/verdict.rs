@@ -1,0 +1,171 @@
+//! What must be true of the observations, and what is said when it is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use sessile_apps::clusterapp::payload;
+
+use super::observation::Seen;
+use super::size_of;
+
+/// One thing that must not happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// A write that was acknowledged is not there.
+    Lost { place: Place, acknowledged: u64, read: Option<u64> },
+    /// An older write that had been sent more than once took effect again after a newer one.
+    Doubled { place: Place, acknowledged: u64, read: u64 },
+    /// What was read was never written there.
+    Foreign { place: Place, read: u64 },
+    /// The bytes are not those that were written.
+    Damaged { place: Place, read: u64 },
+    /// A client that had a session was given another one.
+    SessionLost { sid: String, instead: String, node: String },
+}
+
+/// Where something was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) sid: String,
+    pub(super) name: String,
+    pub(super) node: String,
+}
+
+/// All writes, as far as the clients know, and what was found wrong.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    attributes: BTreeMap<(String, String), Writes>,
+    pub(super) acknowledged: u64,
+    pub(super) unknown: u64,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// The writes of one attribute.
+#[derive(Debug, Default)]
+struct Writes {
+    /// The newest acknowledged version.
+    acknowledged: Option<u64>,
+    /// Every version that was sent.
+    sent: BTreeSet<u64>,
+    /// Those of them that were sent more than once, or that nobody answered.
+    repeated: BTreeSet<u64>,
+}
+
+impl Verdict {
+    /// Takes one observation into account. Observations of one session come in the order in which they were made.
+    pub(super) fn note(&mut self, seen: &Seen) {
+        match seen {
+            Seen::Acknowledged { sid, name, v, node, before, .. } => {
+                self.acknowledged += 1;
+                if let Some(before) = before
+                    && before != sid
+                {
+                    let (sid, instead, node) = (before.clone(), sid.clone(), node.clone());
+                    self.findings.push(Finding::SessionLost { sid, instead, node });
+                }
+                let writes = self.writes(sid, name);
+                if !writes.sent.insert(*v) {
+                    writes.repeated.insert(*v);
+                }
+                writes.acknowledged = writes.acknowledged.max(Some(*v));
+            }
+            Seen::Unknown { sid, name, v, .. } => {
+                self.unknown += 1;
+                if let Some(sid) = sid {
+                    let writes = self.writes(sid, name);
+                    writes.sent.insert(*v);
+                    writes.repeated.insert(*v);
+                }
+            }
+            Seen::Read { sid, name, node, v, len, fnv } => {
+                let place = Place { sid: sid.clone(), name: name.clone(), node: node.clone() };
+                let whole = v.is_none_or(|v| is_whole(v, *len, *fnv));
+                self.findings.extend(self.judge(place, *v, whole));
+            }
+            Seen::Killed { .. } | Seen::Back { .. } => {}
+        }
+    }
+
+    /// Every attribute that holds an acknowledged write.
+    pub(super) fn acknowledged_attributes(&self) -> Vec<(String, String)> {
+        let held = self.attributes.iter().filter(|(_, writes)| writes.acknowledged.is_some());
+        held.map(|(attribute, _)| attribute.clone()).collect()
+    }
+
+    /// How many acknowledged writes, or sessions, are lost.
+    pub(super) fn lost(&self) -> usize {
+        self.findings.iter().filter(|finding| !matches!(finding, Finding::Doubled { .. })).count()
+    }
+
+    /// How many writes took effect again after a newer one.
+    pub(super) fn doubled(&self) -> usize {
+        self.findings.len() - self.lost()
+    }
+
+    fn judge(&self, place: Place, read: Option<u64>, whole: bool) -> Option<Finding> {
+        let writes = self.attributes.get(&(place.sid.clone(), place.name.clone()));
+        let acknowledged = writes.and_then(|writes| writes.acknowledged);
+        let Some(v) = read else {
+            return acknowledged.map(|acknowledged| Finding::Lost { place, acknowledged, read });
+        };
+        if !writes.is_some_and(|writes| writes.sent.contains(&v)) {
+            return Some(Finding::Foreign { place, read: v });
+        }
+        if !whole {
+            return Some(Finding::Damaged { place, read: v });
+        }
+        let acknowledged = acknowledged.filter(|acknowledged| v < *acknowledged)?;
+        if writes.is_some_and(|writes| writes.repeated.contains(&v)) {
+            return Some(Finding::Doubled { place, acknowledged, read: v });
+        }
+        Some(Finding::Lost { place, acknowledged, read })
+    }
+
+    fn writes(&mut self, sid: &str, name: &str) -> &mut Writes {
+        self.attributes.entry((sid.to_owned(), name.to_owned())).or_default()
+    }
+}
+
+fn is_whole(v: u64, len: Option<u64>, fnv: Option<u32>) -> bool {
+    let size = size_of(v);
+    len == Some(size as u64) && fnv == Some(payload::fnv(&payload::payload(v, size)))
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { place, acknowledged, read: Some(read) } => {
+                write!(out, "lost: {place} holds version {read}, but {acknowledged} was acknowledged")
+            }
+            Self::Lost { place, acknowledged, read: None } => {
+                write!(out, "lost: {place} holds nothing, but version {acknowledged} was acknowledged")
+            }
+            Self::Doubled { place, acknowledged, read } => write!(
+                out,
+                "doubled: {place} holds version {read}, a write that took effect again after {acknowledged}, which \
+                 was acknowledged"
+            ),
+            Self::Foreign { place, read } => {
+                write!(out, "foreign: {place} holds version {read}, which nobody wrote there")
+            }
+            Self::Damaged { place, read } => {
+                write!(out, "damaged: {place} holds version {read} with other bytes than were written")
+            }
+            Self::SessionLost { sid, instead, node } => {
+                write!(
+                    out,
+                    "lost: session {sid} as a whole; {node} gave its client the new session {instead}"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "session {}, attribute {}: {}", self.sid, self.name, self.node)
+    }
+}
+
+#[cfg(test)]
+mod tests;

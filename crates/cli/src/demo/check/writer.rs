@@ -1,0 +1,182 @@
+//! One client of the check: writes a version after the other into its session, and now and then reads one back.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::connection::{Answer, Connection};
+use super::dice::Dice;
+use super::journal::Journal;
+use super::observation::Seen;
+use super::size_of;
+use crate::failure::Failure;
+
+/// Attributes of a session.
+const NAMES: u64 = 8;
+/// One of so many requests reads.
+const READS: u64 = 8;
+/// Longest time without an acknowledged write.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause before a write that was not acknowledged is sent again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A client with its cookie.
+pub(super) struct Writer {
+    connection: Connection,
+    journal: Journal,
+    dice: Dice,
+    session: Option<Session>,
+    /// The version of the next write: never used twice.
+    next: u64,
+}
+
+/// The session of the client.
+struct Session {
+    /// `name=value`; never written down.
+    cookie: String,
+    sid: String,
+    /// Attributes that it has written.
+    written: BTreeMap<String, u64>,
+}
+
+/// The members of an answer that are looked at.
+#[derive(Debug, Deserialize)]
+pub(super) struct Facts {
+    pub(super) node: String,
+    pub(super) sid: Option<String>,
+    pub(super) v: Option<u64>,
+    pub(super) len: Option<u64>,
+    pub(super) fnv: Option<u32>,
+}
+
+impl Writer {
+    /// A client of the balancer at `at`.
+    pub(super) fn new(at: SocketAddr, journal: Journal, dice: Dice) -> Self {
+        Self { connection: Connection::new(at), journal, dice, session: None, next: 1 }
+    }
+
+    /// Goes on without a session, as a browser that was closed.
+    pub(super) fn forget_session(&mut self) {
+        self.session = None;
+    }
+
+    /// The node that serves its session.
+    pub(super) fn route(&self) -> Option<&str> {
+        self.session.as_ref()?.route()
+    }
+
+    /// One request: a write, repeated with the same version until it is acknowledged, or a read.
+    pub(super) async fn step(&mut self) -> Result<(), Failure> {
+        let read = self.dice.below(READS) == 0;
+        match &self.session {
+            Some(session) if read && !session.written.is_empty() => self.read().await,
+            _ => self.write().await,
+        }
+    }
+
+    async fn write(&mut self) -> Result<(), Failure> {
+        let name = format!("a{}", self.dice.below(NAMES));
+        let v = self.next;
+        self.next += 1;
+        let target = format!("/clusterapp/session?cmd=add&name={name}&size={}&v={v}", size_of(v));
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let cookie = self.session.as_ref().map(|session| session.cookie.as_str());
+            let answered = self.connection.send(Method::POST, &target, cookie).await;
+            let why = match answered {
+                Ok(answer) if answer.status == StatusCode::OK => return self.acknowledged(&name, v, &answer),
+                Ok(answer) if answer.status.is_client_error() => {
+                    return Err(Failure::Failed(format!("POST {target}: {}", answer.words())));
+                }
+                Ok(answer) => answer.words(),
+                Err(none) => none.to_string(),
+            };
+            let sid = self.session.as_ref().map(|session| session.sid.clone());
+            self.note(Seen::Unknown { sid, name: name.clone(), v, why })?;
+            sleep(PAUSE).await;
+        }
+        Err(Failure::Failed(format!("no write was acknowledged for {} s", PATIENCE.as_secs())))
+    }
+
+    fn acknowledged(&mut self, name: &str, v: u64, answer: &Answer) -> Result<(), Failure> {
+        let facts = Facts::of(answer)?;
+        let sid = facts
+            .sid
+            .ok_or_else(|| Failure::Failed(format!("a write without a session: {}", answer.words())))?;
+        let route = self.route().map(str::to_owned);
+        let before = self.session.as_ref().map(|session| session.sid.clone());
+        self.note(Seen::Acknowledged {
+            sid: sid.clone(),
+            name: name.to_owned(),
+            v,
+            node: facts.node,
+            route,
+            before: before.clone(),
+        })?;
+        if before.as_ref() != Some(&sid) {
+            self.session = Some(Session { cookie: String::new(), sid, written: BTreeMap::new() });
+        }
+        if let Some(session) = &mut self.session {
+            session.written.insert(name.to_owned(), v);
+            session.take_cookie(answer);
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), Failure> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let chosen = self.dice.below(session.written.len() as u64);
+        let Some(name) = session.written.keys().nth(chosen as usize).cloned() else { return Ok(()) };
+        let target = format!("/clusterapp/session?cmd=show&name={name}&sum=1");
+        let answered = self.connection.send(Method::POST, &target, Some(&session.cookie)).await;
+        let sid = session.sid.clone();
+        match answered {
+            Ok(answer) if answer.status == StatusCode::OK => {
+                if let Some(session) = &mut self.session {
+                    session.take_cookie(&answer);
+                }
+                self.note(Facts::of(&answer)?.read(sid, name))
+            }
+            // Nothing was learnt; the next request tells.
+            _ => Ok(sleep(PAUSE).await),
+        }
+    }
+
+    fn note(&self, seen: Seen) -> Result<(), Failure> {
+        self.journal
+            .note(seen)
+            .map_err(|error| Failure::Failed(format!("the journal cannot be written: {error}")))
+    }
+}
+
+impl Session {
+    /// What follows the last dot of the cookie.
+    fn route(&self) -> Option<&str> {
+        self.cookie.rsplit_once('.').map(|(_, route)| route)
+    }
+
+    fn take_cookie(&mut self, answer: &Answer) {
+        if let Some(cookie) = &answer.cookie {
+            self.cookie.clone_from(cookie);
+        }
+    }
+}
+
+impl Facts {
+    /// Reads the JSON of an answer.
+    pub(super) fn of(answer: &Answer) -> Result<Self, Failure> {
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            Failure::Failed(format!("an answer cannot be read: {error}; {}", answer.words()))
+        })
+    }
+
+    /// The reading of an attribute of the session `sid`.
+    pub(super) fn read(self, sid: String, name: String) -> Seen {
+        let Self { node, v, len, fnv, .. } = self;
+        Seen::Read { sid, name, node, v, len, fnv }
+    }
+}

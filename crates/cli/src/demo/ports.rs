@@ -1,0 +1,44 @@
+//! Whether the sample's ports are free, told before anything is started.
+
+use std::net::{SocketAddr, TcpListener};
+
+use super::sample::Sample;
+use crate::failure::Failure;
+
+/// Fails at the first port that cannot be opened.
+pub(super) fn check(sample: &Sample) -> Result<(), Failure> {
+    let nodes = sample.nodes.iter().flat_map(|node| {
+        [
+            (node.http, format!("{} for HTTP", node.name)),
+            (node.replication, format!("{} for replication", node.name)),
+            (node.admin, format!("{} for its admin port", node.name)),
+        ]
+    });
+    let balancer = (sample.balancer, "the balancer".to_owned());
+    std::iter::once(balancer).chain(nodes).try_for_each(|(port, wanted_by)| is_free(port, &wanted_by))
+}
+
+fn is_free(port: SocketAddr, wanted_by: &str) -> Result<(), Failure> {
+    let Err(cause) = TcpListener::bind(port) else { return Ok(()) };
+    Err(Failure::Failed(format!(
+        "port {port} is wanted by {wanted_by}, but cannot be opened: {cause}; stop the program that has it (it may \
+         be another demo), then try again; `sessile demo --check` takes free ports"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_named_with_who_wants_it() {
+        let sample = Sample::on_free_ports().unwrap();
+        assert!(check(&sample).is_ok());
+        let taken = sample.nodes[1].replication;
+        let _holder = TcpListener::bind(taken).unwrap();
+        let Err(Failure::Failed(message)) = check(&sample) else { panic!("the port is taken") };
+        for part in [&taken.to_string(), "tc02 for replication", "stop the program"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

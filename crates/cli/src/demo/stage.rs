@@ -1,0 +1,157 @@
+//! The sample while it runs: the nodes, the balancer, and the directory that holds their files.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sessile::ClusterSecrets;
+use sessile_balancer::{Balancer, Monitor, Stopped};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::node::{News, NodeProcess};
+use super::sample::{NodePlan, Sample};
+use crate::failure::Failure;
+
+/// Most news that wait to be told; further ones are in the logs.
+const MAX_NEWS: usize = 1_024;
+/// Longest wait for a node to open its port.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two looks at a port.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Most lines of a log that are shown when a node does not start.
+const SHOWN_LINES: usize = 12;
+
+/// Nodes and balancer, running.
+pub(super) struct Stage {
+    pub(super) sample: Sample,
+    pub(super) monitor: Monitor,
+    place: TempDir,
+    nodes: BTreeMap<&'static str, NodeProcess>,
+    log: &'static str,
+    news: mpsc::Sender<News>,
+    balancer: JoinHandle<Stopped>,
+    stop_balancer: oneshot::Sender<()>,
+}
+
+impl Stage {
+    /// Writes the files, starts the balancer and all nodes, and waits until each node has opened its port. `log` is
+    /// the filter of the nodes' logs.
+    pub(super) async fn open(
+        sample: Sample,
+        log: &'static str,
+    ) -> Result<(Self, mpsc::Receiver<News>), Failure> {
+        let place = private_directory(&sample)?;
+        let balancer = Balancer::bind(sample.balancer_config()).await;
+        let balancer = balancer.map_err(|error| Failure::Failed(error.to_string()))?;
+        let monitor = balancer.monitor();
+        let (stop_balancer, stopped) = oneshot::channel();
+        let balancer = tokio::spawn(balancer.run(async {
+            // Dropping the sender is a wish to stop as well.
+            let _ = stopped.await;
+        }));
+        let (news, heard) = mpsc::channel(MAX_NEWS);
+        let nodes = BTreeMap::new();
+        let mut stage = Self { sample, monitor, place, nodes, log, news, balancer, stop_balancer };
+        for node in stage.sample.nodes.clone() {
+            stage.start(node.name)?;
+        }
+        for node in stage.sample.nodes.clone() {
+            stage.port_opened(node.name).await?;
+        }
+        Ok((stage, heard))
+    }
+
+    /// The directory of configurations and logs; it goes when the stage is closed.
+    pub(super) fn place(&self) -> &Path {
+        self.place.path()
+    }
+
+    pub(super) fn plan(&self, name: &str) -> Option<&NodePlan> {
+        self.sample.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The node's process, if it lives.
+    pub(super) fn process(&self, name: &str) -> Option<&NodeProcess> {
+        self.nodes.get(name).filter(|node| node.is_alive())
+    }
+
+    /// Starts a node that does not run.
+    pub(super) fn start(&mut self, name: &str) -> Result<(), Failure> {
+        let Some(plan) = self.plan(name).cloned() else { return Ok(()) };
+        let started = NodeProcess::start(&plan, self.place.path(), self.log, self.news.clone());
+        let node = started.map_err(|error| Failure::Failed(format!("{name} cannot be started: {error}")))?;
+        self.nodes.insert(plan.name, node);
+        Ok(())
+    }
+
+    /// Kills a node as a crash does.
+    pub(super) async fn kill(&mut self, name: &str) {
+        if let Some(node) = self.nodes.get_mut(name) {
+            node.kill().await;
+        }
+    }
+
+    /// Waits until the node has opened its HTTP port, which it does when it has the state; how long that took.
+    pub(super) async fn port_opened(&self, name: &str) -> Result<Duration, Failure> {
+        let (Some(plan), began) = (self.plan(name), Instant::now()) else { return Ok(Duration::ZERO) };
+        let lives = || self.process(name).is_some();
+        match until_open(plan.http, lives, began).await {
+            true => Ok(began.elapsed()),
+            false => {
+                Err(Failure::Failed(format!("{name} does not serve; its log ends with\n{}", self.tail(name))))
+            }
+        }
+    }
+
+    /// Stops the balancer and the nodes, and removes the files.
+    pub(super) async fn close(self) {
+        drop(self.stop_balancer);
+        for (_, node) in self.nodes {
+            node.stop().await;
+        }
+        self.balancer.abort();
+    }
+
+    fn tail(&self, name: &str) -> String {
+        let log = std::fs::read_to_string(self.place().join(format!("{name}.log"))).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(SHOWN_LINES).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) -> impl Future<Output = bool> {
+    async move {
+        while lives() && began.elapsed() < START_PATIENCE {
+            if TcpStream::connect(port).await.is_ok() {
+                return true;
+            }
+            sleep(PAUSE).await;
+        }
+        false
+    }
+}
+
+/// A directory that only this user can enter, with the configurations and the secret.
+fn private_directory(sample: &Sample) -> Result<TempDir, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        let place = std::env::temp_dir();
+        Failure::Failed(format!("{}: no directory for the demo: {error}; set TMPDIR to one", place.display()))
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("sessile-demo-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let place = builder.tempdir().map_err(|error| failed(&error))?;
+    for node in &sample.nodes {
+        let file = place.path().join(format!("{}.toml", node.name));
+        std::fs::write(file, sample.configuration(node)).map_err(|error| failed(&error))?;
+    }
+    ClusterSecrets::create(&place.path().join("cluster.secret")).map_err(|error| failed(&error))?;
+    Ok(place)
+}

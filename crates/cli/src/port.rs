@@ -1,0 +1,72 @@
+//! A port that is taken early and opened late: that another program has it is known at once, and until it is opened
+//! the system refuses every connection.
+
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::failure::Failure;
+
+/// Connections that the system holds until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// A port that nobody else can open, and that refuses connections.
+#[derive(Debug)]
+pub(crate) struct ReservedPort {
+    socket: Socket,
+    /// The table of the configuration that names it.
+    table: &'static str,
+    listen: SocketAddr,
+}
+
+impl ReservedPort {
+    /// Takes the port of `listen` in `[table]`.
+    pub(crate) fn take(table: &'static str, listen: SocketAddr) -> Result<Self, Failure> {
+        let taken = bind(listen).map_err(|error| failure(table, listen, &error))?;
+        Ok(Self { socket: taken, table, listen })
+    }
+
+    /// From now on connections are held until they are accepted.
+    pub(crate) fn open(self) -> Result<TcpListener, Failure> {
+        let opened = self.socket.listen(BACKLOG).and_then(|()| TcpListener::from_std(self.socket.into()));
+        opened.map_err(|error| failure(self.table, self.listen, &error))
+    }
+}
+
+fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
+    // Else the last connections of the process before would keep the port. Elsewhere the option means something
+    // else, and is not needed.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&listen.into())?;
+    Ok(socket)
+}
+
+fn failure(table: &str, listen: SocketAddr, error: &std::io::Error) -> Failure {
+    let remedy = "choose another port, or stop the program that has it";
+    Failure::Failed(format!("[{table}] listen = \"{listen}\": {error}; {remedy}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_refuses_connections_until_it_is_opened() {
+        let reserved = ReservedPort::take("http", "127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = reserved.socket.local_addr().unwrap().as_socket().unwrap();
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        let listener = reserved.open().unwrap();
+        assert_eq!(listener.local_addr().unwrap(), address);
+        assert!(TcpStream::connect(address).is_ok());
+
+        let Err(Failure::Failed(taken)) = ReservedPort::take("http", address) else { panic!("it is taken") };
+        assert!(taken.contains(&format!("[http] listen = \"{address}\"")) && taken.contains("another port"));
+    }
+}

@@ -1,0 +1,17 @@
+//! The threads that everything runs on.
+
+use std::future::Future;
+
+use tokio::runtime::Builder;
+
+use crate::failure::Failure;
+
+/// Runs a verb on one thread for each core. What it left running is cut when it is done.
+pub(crate) fn run(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::Failed(format!("the system gives no threads: {error}")))?;
+    let done = runtime.block_on(verb);
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,123 @@
+//! Serves a router at an open port, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tower_service::Service;
+
+/// Most connections at one port; further ones wait in the system's queue.
+const MAX_CONNECTIONS: usize = 10_000;
+/// Longest wait for the head of a request, and thereby for the next request on an idle connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of a head, and of the buffer for reading.
+const HEAD_BOUND: usize = 64 * 1024;
+/// Pause after a connection that could not be accepted, for example for want of files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A port that is being served. Dropping it stops it, without waiting.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Whoever accepts or serves a connection holds a receiver.
+    stopping: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Serves `router`, whose requests carry the peer's address as [`ConnectInfo`].
+    pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
+        let (stopping, stop) = watch::channel(false);
+        tokio::spawn(accept(listener, router, stop));
+        Self { stopping }
+    }
+
+    /// Closes the port and lets running requests end; answers how many connections were still busy when the time
+    /// was over. They are cut when the process ends.
+    pub(crate) async fn stop(self, at_most: Duration) -> usize {
+        self.stopping.send_replace(true);
+        // Over its time, the rest is counted.
+        let _ = timeout(at_most, self.stopping.closed()).await;
+        self.stopping.receiver_count()
+    }
+}
+
+async fn accept(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let (tcp, peer, slot) = tokio::select! {
+            connection = next_connection(&listener, &slots) => connection,
+            () = stop_said(&mut stop) => return,
+        };
+        let (router, stop) = (router.clone(), stop.clone());
+        tokio::spawn(async move {
+            serve(tcp, peer, router, stop).await;
+            drop(slot);
+        });
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn next_connection(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    if slots.available_permits() == 0 {
+        tracing::warn!(connections = MAX_CONNECTIONS, "no room for another connection; further ones wait");
+    }
+    let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((tcp, peer)) => return (tcp, peer, slot),
+            Err(cause) => {
+                tracing::warn!(%cause, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end.
+async fn serve(tcp: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
+    if let Err(cause) = tcp.set_nodelay(true) {
+        // It costs speed, never correctness.
+        tracing::debug!(%peer, %cause, "a socket option was refused");
+    }
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BOUND)
+            .serve_connection(TokioIo::new(tcp), service)
+            .with_upgrades()
+    );
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop_said(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(cause) = served {
+        tracing::debug!(%peer, %cause, "a connection ended");
+    }
+}
+
+/// Ready once the server stops.
+async fn stop_said(stop: &mut watch::Receiver<bool>) {
+    // An error means that the server was dropped, which is a stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,127 @@
+//! `sessile serve`: one node, from its configuration to its leaving.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use sessile::{AdminPort, Cluster, Config, admin_token};
+
+use crate::failure::Failure;
+use crate::farewell::Farewell;
+use crate::port::ReservedPort;
+use crate::server::Server;
+use crate::stop::StopWish;
+use crate::{applications, output, report, runtime, secret_file};
+
+/// Which node to run.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The configuration of the node
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Stop when standard input ends: for whoever starts a node and must not leave it behind
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+/// A node that serves.
+struct Node {
+    cluster: Cluster,
+    server: Server,
+    farewell: Farewell,
+    /// Answers to the last.
+    _admin: Option<Admin>,
+}
+
+/// The admin port, being served.
+struct Admin {
+    port: AdminPort,
+    _server: Server,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let (config, warnings) = Config::check(&self.config)?;
+        report::findings(&warnings);
+        runtime::run(serve(config, self.stop_with_stdin))
+    }
+}
+
+/// Starts the node, waits for the wish to stop, and stops it.
+async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
+    let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
+    let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+    let drain_time = config.node.drain_time;
+    let node = tokio::select! {
+        started = start(config) => started?,
+        // It served nobody yet and owes nothing.
+        () = stop.asked() => return Ok(()),
+    };
+    stop.asked().await;
+    tokio::select! {
+        done = node.stop(drain_time) => done,
+        () = stop.insisted() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
+    }
+}
+
+/// Joins the cluster; then, and not before, the port of the applications opens.
+async fn start(config: Config) -> Result<Node, Failure> {
+    let began = Instant::now();
+    let http = ReservedPort::take("http", config.http.listen)?;
+    let token = admin_token(&secret_file::for_node(&config)?, &config.cluster.name);
+    let admin = start_admin(&config, token)?;
+    let cluster = Cluster::join(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    if let Some(Admin { port, .. }) = &admin {
+        port.joined(cluster.clone());
+    }
+    let applications = applications::router(&cluster).map_err(|error| Failure::Failed(error.to_string()))?;
+    let (farewell, pages) = Farewell::of(applications);
+    let listener = http.open()?;
+    let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
+    let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
+    let members = cluster.members();
+    let others: Vec<_> = members.iter().filter(|member| !member.is_self).map(|member| &member.name).collect();
+    let ready_in = began.elapsed();
+    tracing::info!(http = %address, members = ?others, "{} is ready in {} ms", cluster.name(), ready_in.as_millis());
+    output::print(&format!("{} http://{address} ready in {} ms", cluster.name(), ready_in.as_millis()))?;
+    Ok(Node { cluster, server, farewell, _admin: admin })
+}
+
+/// The admin port answers at once: that the node is alive, and that it is not ready yet.
+fn start_admin(config: &Config, token: String) -> Result<Option<Admin>, Failure> {
+    let Some(listen) = config.admin.listen else { return Ok(None) };
+    let listener = ReservedPort::take("admin", listen)?.open()?;
+    let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
+    let port = AdminPort::new(token, address);
+    let server = Server::start(listener, port.router());
+    tracing::info!(admin = %address, "the admin port is open");
+    Ok(Some(Admin { port, _server: server }))
+}
+
+impl Node {
+    /// Says that it is about to leave, serves until nobody chooses it any more, lets running requests end, pays what
+    /// it owes to the other members, and leaves. All of that within `at_most`; then it leaves all the same.
+    async fn stop(self, at_most: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + at_most;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        tracing::info!("stopping: this node is draining, within {at_most:?}");
+        let requests = async {
+            self.farewell.said(left()).await;
+            self.server.stop(left()).await
+        };
+        // What the cluster waits for may come again while the port is open: it is asked once more when it is closed.
+        let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
+        let drained = self.cluster.drain(left()).await;
+        self.cluster.leave().await;
+        match (busy, drained) {
+            (0, Ok(())) => Ok(()),
+            (0, Err(owed)) => Err(Failure::Unfinished(owed.to_string())),
+            (busy, Ok(())) => {
+                Err(Failure::Unfinished(format!("{busy} connections still had a request running")))
+            }
+            (busy, Err(owed)) => {
+                Err(Failure::Unfinished(format!("{owed}; {busy} connections still had a request running")))
+            }
+        }
+    }
+}

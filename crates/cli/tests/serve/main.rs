@@ -1,0 +1,46 @@
+//! `sessile serve`, as real processes that write, crash, stop and return.
+#![cfg(unix)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod admin;
+mod starting;
+mod stopping;
+mod surviving;
+
+use std::net::SocketAddr;
+
+use harness::Client;
+use serde_json::Value;
+
+/// Sets the attribute `a` of the client's session to the payload of `v`, and gives the key of the session.
+#[track_caller]
+fn write(client: &mut Client, at: SocketAddr, v: u64) -> String {
+    let answer = client.post(at, &format!("/clusterapp/session?cmd=add&name=a&size=64&v={v}"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["sid"].as_str().expect("a live session has a key").to_owned()
+}
+
+/// The `v` of the attribute `a` of the client's session; `None` when it is not there.
+#[track_caller]
+fn read(client: &mut Client, at: SocketAddr) -> Option<u64> {
+    value(&client.get(at, "/clusterapp/session?cmd=show&name=a").json())
+}
+
+/// The same from the node's own copy, which is not fetched and not touched.
+#[track_caller]
+fn peek(client: &mut Client, at: SocketAddr, key: &str) -> Option<u64> {
+    value(&client.get(at, &format!("/clusterapp/session?cmd=peek&sid={key}&name=a")).json())
+}
+
+#[track_caller]
+fn value(answer: &Value) -> Option<u64> {
+    let found = answer["found"].as_bool().unwrap_or_else(|| panic!("no answer about an attribute: {answer}"));
+    found.then(|| answer["v"].as_u64().expect("a number"))
+}
+
+/// A configuration under which waiting for a member to be silent for long enough would fail the test.
+fn patient(_name: &str, config: String) -> String {
+    config.replace("drop_time = \"15s\"", "drop_time = \"10m\"")
+}

@@ -1,0 +1,100 @@
+//! How a node starts, and what keeps it from starting.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::harness::Setup;
+use crate::{patient, write};
+
+#[test]
+fn the_first_node_of_a_cluster_starts_at_once() {
+    let mut setup = Setup::with(["tc01", "tc02", "tc03"], patient);
+    setup.serve("tc01");
+    write(&mut setup.client(), setup.ports("tc01").http, 1);
+    assert_eq!(setup.members("tc01"), ["tc01"]);
+    let node = setup.node("tc01");
+    node.says("tc01 is ready in ");
+    assert_eq!(node.out().lines().count(), 1, "standard output says where it is, and no more");
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_names_it() {
+    for table in ["http", "admin", "receiver"] {
+        let mut setup = Setup::new(["tc01"]);
+        let ports = setup.ports("tc01");
+        let taken = match table {
+            "http" => ports.http,
+            "admin" => ports.admin,
+            _ => ports.replication,
+        };
+        let _holder = TcpListener::bind(taken).expect("it is free");
+        let node = setup.start("tc01");
+        assert_eq!((node.ended(), node.out().as_str()), (Some(1), ""), "{table}");
+        let err = node.err();
+        assert!(err.contains(&taken.to_string()) && err.contains("another port"), "{table}: {err}");
+    }
+}
+
+#[test]
+fn a_secret_is_made_only_where_all_nodes_are_on_this_machine() {
+    let everywhere = |_: &str, config: String| {
+        let (before, after) = config.split_once("[receiver]\nlisten = \"").expect("a receiver");
+        let (_, after) = after.split_once('"').expect("its address");
+        format!("{before}[receiver]\nlisten = \"0.0.0.0:0\"{after}")
+    };
+    let mut setup = Setup::with(["tc01"], everywhere);
+    let node = setup.start("tc01");
+    assert_eq!(node.ended(), Some(1));
+    assert!(
+        node.err().contains("sessile secret new ") && node.err().contains("cluster.secret"),
+        "{}",
+        node.err()
+    );
+
+    let mut setup = Setup::new(["tc01"]);
+    setup.serve("tc01");
+    let made = std::fs::metadata(setup.place().join("cluster.secret")).expect("it was made");
+    assert_eq!(made.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_secret_that_others_can_read_or_that_is_none_keeps_a_node_from_starting() {
+    for (secret, mode, expected) in [
+        ("c2hvcnQ=", 0o600, "line 1: 5 bytes instead of 32"),
+        ("", 0o600, "0 secrets"),
+        ("c2hvcnQ=", 0o644, "chmod 600"),
+    ] {
+        let mut setup = Setup::new(["tc01"]);
+        let file = setup.place().join("cluster.secret");
+        std::fs::write(&file, secret).expect("writable");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("our own file");
+        let node = setup.start("tc01");
+        assert_eq!(node.ended(), Some(1));
+        assert!(node.err().contains(expected), "{}", node.err());
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_shown_with_its_line() {
+    let mut setup = Setup::with(["tc01"], |_, config| config.replace("drop_time", "drop_tme"));
+    let node = setup.start("tc01");
+    assert_eq!(node.ended(), Some(2));
+    assert!(node.err().contains("drop_tme") && node.err().contains('^'), "{}", node.err());
+}
+
+#[test]
+fn a_path_without_an_application_is_answered_in_words() {
+    let mut setup = Setup::with(["tc01"], |_, config| config + "max_active = 1\n");
+    setup.serve("tc01");
+    let http = setup.ports("tc01").http;
+    for path in ["/", "/clusterapplication", "/.sessile"] {
+        let answer = setup.client().get(http, path);
+        assert_eq!(answer.status, 404);
+        assert!(answer.text.contains("/clusterapp/"), "{answer:?}");
+    }
+    // The application's own bounds hold.
+    write(&mut setup.client(), http, 1);
+    let refused = setup.client().post(http, "/clusterapp/session?cmd=add&name=a&size=64&v=1");
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{refused:?}");
+    assert!(refused.json()["error"].is_string());
+}

@@ -1,0 +1,74 @@
+//! What is written on one node is on the others, whatever becomes of the one.
+
+use crate::harness::{Setup, is_refused, until};
+use crate::{patient, peek, read, write};
+
+#[test]
+fn what_one_node_was_told_the_other_knows_and_may_change() {
+    let mut setup = Setup::new(["tc01", "tc02"]);
+    let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let mut client = setup.client();
+    let key = write(&mut client, tc01, 1);
+    assert!(client.cookie.as_ref().is_some_and(|cookie| cookie.ends_with(".tc01")));
+    assert_eq!(read(&mut client, tc02), Some(1));
+    assert!(client.cookie.as_ref().is_some_and(|cookie| cookie.ends_with(".tc02")), "the route follows");
+    assert_eq!(write(&mut client, tc02, 2), key, "it is still the same session");
+    assert_eq!(read(&mut client, tc01), Some(2));
+
+    let ended = client.post(tc01, "/clusterapp/session?cmd=invalidate");
+    assert_eq!((ended.status, client.cookie.as_ref()), (200, None));
+    assert_eq!(peek(&mut client, tc02, &key), None);
+}
+
+#[test]
+fn a_killed_node_takes_nothing_with_it() {
+    let mut setup = Setup::with(["tc01", "tc02"], patient);
+    let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let mut clients: Vec<_> = (0..20).map(|_| setup.client()).collect();
+    for (v, client) in clients.iter_mut().enumerate() {
+        write(client, if v % 2 == 0 { tc01 } else { tc02 }, v as u64);
+    }
+    setup.node("tc01").kill();
+    for (v, client) in clients.iter_mut().enumerate() {
+        assert_eq!(read(client, tc02), Some(v as u64));
+        write(client, tc02, v as u64 + 100);
+    }
+    until("the killed node is out of the view", || (setup.members("tc02") == ["tc02"]).then_some(()));
+
+    setup.serve("tc01");
+    for (v, client) in clients.iter_mut().enumerate() {
+        assert_eq!(read(client, tc01), Some(v as u64 + 100), "the returned node has what it missed");
+    }
+}
+
+#[test]
+fn a_node_that_returns_opens_its_port_when_it_has_all_sessions() {
+    let mut setup = Setup::with(["tc01", "tc02"], patient);
+    let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02"));
+    setup.serve("tc01");
+    let mut client = setup.client();
+    let keys: Vec<_> = (0..50)
+        .map(|v| {
+            client.cookie = None;
+            write(&mut client, tc01, v)
+        })
+        .collect();
+    // While the only donor is stopped, nothing can be transferred.
+    setup.node("tc01").signal("STOP");
+    setup.start("tc02");
+    until("the admin port answers", || (!is_refused(tc02.admin)).then_some(()));
+    assert_eq!(client.get(tc02.admin, "/healthz").status, 200);
+    assert_eq!(client.get(tc02.admin, "/readyz").status, 503);
+    assert!(is_refused(tc02.http));
+
+    setup.node("tc01").signal("CONT");
+    until("the port opens", || (!is_refused(tc02.http)).then_some(()));
+    for (v, key) in keys.iter().enumerate() {
+        assert_eq!(peek(&mut client, tc02.http, key), Some(v as u64));
+    }
+    assert_eq!(client.get(tc02.admin, "/readyz").status, 200);
+}

@@ -1,0 +1,49 @@
+//! Whether the process is alive and whether the node may be given requests.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use sessile_core::Standing;
+
+use super::AdminPort;
+use crate::Cluster;
+
+/// What balancers ask on the port of the applications: the `health_path` of the configuration answers 200 while this
+/// node may be given requests, and 503 while it is not ready or about to leave.
+pub fn health(cluster: &Cluster) -> Router {
+    let path = cluster.config().http.health_path.clone();
+    let answer = async |State(cluster): State<Cluster>| readiness(&cluster);
+    Router::new().route(&path, get(answer)).with_state(cluster.clone())
+}
+
+pub(super) async fn alive() -> &'static str {
+    "alive\n"
+}
+
+pub(super) async fn ready(State(port): State<AdminPort>) -> Response {
+    match port.cluster() {
+        Ok(cluster) => readiness(cluster),
+        Err(_) => not_ready("joining its cluster"),
+    }
+}
+
+fn readiness(cluster: &Cluster) -> Response {
+    if cluster.is_ready() {
+        return ([(CACHE_CONTROL, "no-store")], "ready\n").into_response();
+    }
+    not_ready(match cluster.standing() {
+        Standing::Searching | Standing::Joining => "joining its cluster",
+        Standing::Ready | Standing::Incomplete => "waiting for members that do not answer",
+        Standing::Draining => "draining: it is about to leave",
+        Standing::Left => "gone from its cluster",
+        Standing::Refused => "refused: another live process has its name",
+    })
+}
+
+fn not_ready(why: &str) -> Response {
+    let headers = [(CACHE_CONTROL, "no-store"), (RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, format!("not ready: {why}\n")).into_response()
+}

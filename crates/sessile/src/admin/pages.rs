@@ -1,0 +1,116 @@
+//! What is told about members, sessions and counters.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::IntoResponse;
+use http::header::{CONTENT_TYPE, LINK};
+use serde::{Deserialize, Serialize};
+use sessile_core::SessionKey;
+
+use super::AdminPort;
+use super::refusal::Refusal;
+use crate::{MemberView, SessionView};
+
+/// Sessions in one answer when the question names no number.
+const PAGE: usize = 100;
+/// Most sessions in one answer.
+const PAGE_LIMIT: usize = 1_000;
+/// The content type of Prometheus' text format.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// One element of `/members`.
+#[derive(Serialize)]
+struct Member {
+    name: String,
+    boot: String,
+    address: String,
+    state: String,
+    age_ms: u64,
+    #[serde(rename = "self")]
+    is_self: bool,
+}
+
+/// One element of `/sessions`: the key, never the secret.
+#[derive(Serialize)]
+struct Session {
+    key: String,
+    app: String,
+    attributes: usize,
+    bytes: usize,
+    idle_ms: u64,
+    copies: u32,
+}
+
+/// Which page of `/sessions` is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn metrics(State(port): State<AdminPort>) -> Result<impl IntoResponse, Refusal> {
+    Ok(([(CONTENT_TYPE, METRICS)], port.cluster()?.metrics()))
+}
+
+pub(super) async fn members(State(port): State<AdminPort>) -> Result<impl IntoResponse, Refusal> {
+    Ok(Json(port.cluster()?.members().into_iter().map(Member::from).collect::<Vec<_>>()))
+}
+
+pub(super) async fn sessions(
+    State(port): State<AdminPort>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<impl IntoResponse, Refusal> {
+    let Query(page) = page.map_err(|rejection| Refusal::BadQuestion(rejection.body_text()))?;
+    let (after, limit) = page.read()?;
+    let sessions: Vec<Session> =
+        port.cluster()?.sessions(after, limit).into_iter().map(Session::from).collect();
+    let last = sessions.last().filter(|_| sessions.len() == limit);
+    let next = last.map(|last| format!("</sessions?after={}&limit={limit}>; rel=\"next\"", last.key));
+    Ok((next.map(|next| [(LINK, next)]), Json(sessions)))
+}
+
+impl Page {
+    fn read(&self) -> Result<(Option<SessionKey>, usize), Refusal> {
+        let limit = self.limit.unwrap_or(PAGE);
+        if !(1..=PAGE_LIMIT).contains(&limit) {
+            return Err(Refusal::BadQuestion(format!("limit={limit}: write 1 to {PAGE_LIMIT}")));
+        }
+        let wrong = |text: &str| Refusal::BadQuestion(format!("after={text}: this is no key of a session"));
+        let key = |text: &String| SessionKey::parse(text).ok_or_else(|| wrong(text));
+        Ok((self.after.as_ref().map(key).transpose()?, limit))
+    }
+}
+
+impl From<MemberView> for Member {
+    fn from(member: MemberView) -> Self {
+        Self {
+            name: member.name,
+            boot: member.boot.to_string(),
+            address: member.address.to_string(),
+            state: member.state.to_string(),
+            age_ms: milliseconds(member.age),
+            is_self: member.is_self,
+        }
+    }
+}
+
+impl From<SessionView> for Session {
+    fn from(session: SessionView) -> Self {
+        Self {
+            key: session.key.to_string(),
+            app: session.app.to_string(),
+            attributes: session.attributes,
+            bytes: session.bytes,
+            idle_ms: milliseconds(session.idle),
+            copies: session.copies,
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

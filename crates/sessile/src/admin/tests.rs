@@ -1,0 +1,93 @@
+//! Who is answered at all; what is told is shown with running nodes, by the tests of the program.
+
+use axum::body::{Body, to_bytes};
+use http::{Request, StatusCode};
+use tower::ServiceExt;
+
+use super::AdminPort;
+
+const TOKEN: &str = "the token of the test";
+
+/// The status and the text of the answer to a request of these headers, before the node has joined.
+async fn ask(listen: &str, line: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let port = AdminPort::new(TOKEN.to_owned(), listen.parse().unwrap());
+    let (method, path) = line.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = port.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = answer.status();
+    let text = String::from_utf8(to_bytes(answer.into_body(), 4096).await.unwrap().to_vec()).unwrap();
+    if status.is_client_error() {
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(told["error"].is_string(), "errors are JSON in words: {text}");
+    }
+    (status.as_u16(), text)
+}
+
+async fn status(line: &str, headers: &[(&str, &str)]) -> u16 {
+    ask("127.0.0.1:9005", line, headers).await.0
+}
+
+#[tokio::test]
+async fn health_is_free_and_knows_that_the_node_has_not_joined() {
+    assert_eq!(status("GET /healthz", &[]).await, 200);
+    let (status, text) = ask("127.0.0.1:9005", "GET /readyz", &[("host", "probe.example")]).await;
+    assert_eq!((status, text.as_str()), (503, "not ready: joining its cluster\n"));
+}
+
+#[tokio::test]
+async fn what_is_confidential_wants_the_token() {
+    let host = ("host", "localhost:9005");
+    let right = format!("Bearer {TOKEN}");
+    for wrong in
+        ["", "Bearer", "Bearer ", TOKEN, "Basic the token of the test", "Bearer the token of the tesT"]
+    {
+        for page in ["GET /members", "GET /sessions"] {
+            assert_eq!(status(page, &[host, ("authorization", wrong)]).await, 401, "{page} {wrong}");
+        }
+    }
+    assert_eq!(status("GET /members", &[host]).await, 401);
+    // Past the guard: the node has not joined.
+    assert_eq!(status("GET /members", &[host, ("authorization", &right)]).await, 503);
+    assert_eq!(status("GET /metrics", &[host]).await, 503);
+}
+
+#[tokio::test]
+async fn a_name_that_was_led_here_is_refused() {
+    for (listen, host, expected) in [
+        ("127.0.0.1:9005", "127.0.0.1:9005", 503),
+        ("127.0.0.1:9005", "LOCALHOST", 503),
+        ("127.0.0.1:9005", "[::1]:9005", 503),
+        ("127.0.0.1:9005", "evil.example:9005", 403),
+        ("127.0.0.1:9005", "localhost.evil.example", 403),
+        ("127.0.0.1:9005", "10.0.0.5:9005", 403),
+        ("10.0.0.5:9005", "10.0.0.5:9005", 503),
+        ("0.0.0.0:9005", "10.0.0.5:9005", 503),
+        ("0.0.0.0:9005", "evil.example", 403),
+        ("[::]:9005", "[fd00::5]:9005", 503),
+        ("127.0.0.1:9005", "", 403),
+        ("127.0.0.1:9005", "a b", 403),
+    ] {
+        assert_eq!(
+            ask(listen, "GET /metrics", &[("host", host)]).await.0,
+            expected,
+            "{listen} asked as {host}"
+        );
+    }
+    assert_eq!(status("GET /metrics", &[]).await, 403);
+    assert_eq!(status("GET /metrics", &[("host", "localhost"), ("host", "evil.example")]).await, 403);
+}
+
+#[tokio::test]
+async fn other_pages_methods_and_questions_are_told_apart() {
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [("host", "localhost"), ("authorization", authorization.as_str())];
+    assert_eq!(status("GET /", &headers).await, StatusCode::NOT_FOUND);
+    assert_eq!(status("POST /members", &headers).await, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(status("DELETE /metrics", &headers).await, StatusCode::METHOD_NOT_ALLOWED);
+    for question in ["limit=0", "limit=1001", "limit=x", "after=x", "page=2"] {
+        assert_eq!(status(&format!("GET /sessions?{question}"), &headers).await, 400, "{question}");
+    }
+}

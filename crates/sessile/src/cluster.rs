@@ -1,0 +1,311 @@
+//! The driver: the only place that reads the clock, spawns tasks and executes what the core decided.
+//!
+//! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a change, file
+//! by file: a request commits it through [`host`]; [`engine`] calls the core and carries out its effects; [`outlet`]
+//! sends the frames in order; on the other side [`tasks`] read them and hand them to that engine; the
+//! acknowledgement comes back the same way and wakes who waits in [`waiters`].
+//!
+//! Must not know: cookies, HTTP, what a frame says.
+
+pub(crate) mod clock;
+pub(crate) mod engine;
+mod error;
+pub(crate) mod host;
+mod journal;
+mod metrics;
+mod outlet;
+mod start;
+mod stop;
+pub(crate) mod tasks;
+mod view;
+pub(crate) mod waiters;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sessile_core::{AppId, Boot, Event, SessionKey, Settings, Standing};
+use sessile_group::ClusterSecrets;
+use tokio::sync::broadcast;
+
+pub use error::{DrainIncomplete, JoinError, OwedTo};
+pub use view::{AppView, MemberView, SessionView};
+
+use crate::config::{self, Config, Manager};
+use crate::web::{SessionLayer, SessionSettings, SettingError, Statistics};
+use engine::Engine;
+use host::SessionHost;
+use tasks::{Links, Tasks};
+
+/// How often a node that joins looks whether it may serve, should nobody have told it.
+const STANDING_POLL: Duration = Duration::from_millis(50);
+
+/// The context path of a service that has no other.
+const ROOT: &str = "/";
+
+/// This process's place in its cluster. Clones are the same one.
+///
+/// It lives as long as a clone or a session layer of it does. To go without a gap for anybody, call
+/// [`drain`](Self::drain) and [`leave`](Self::leave) before; just dropping all of them looks to the other members
+/// like a crash, which they survive.
+#[derive(Clone)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    boot: Boot,
+    /// Where other members reach this one; `None` on a node that has none.
+    address: Option<SocketAddr>,
+    cookie_key: [u8; 32],
+    /// The settings of [`Cluster::session_layer`], checked.
+    root: SessionSettings,
+    /// The sessions that are copied.
+    shared: Arc<Engine>,
+    /// The sessions that stay on this node.
+    local: Arc<Engine>,
+    apps: Mutex<BTreeMap<AppId, Known>>,
+    tasks: Arc<Tasks>,
+}
+
+/// An application of this node.
+struct Known {
+    path: String,
+    distributable: bool,
+    /// What its newest session layer counts.
+    statistics: Option<Arc<Statistics>>,
+}
+
+impl Cluster {
+    /// Joins the cluster that `config` describes: [`start`](Self::start), and then [`ready`](Self::ready). Returns
+    /// once this node may serve.
+    ///
+    /// # Errors
+    /// Nothing of the node is left running, and [`JoinError`] says what to do.
+    pub async fn join(config: Config) -> Result<Self, JoinError> {
+        let cluster = Self::start(config).await?;
+        cluster.ready().await?;
+        Ok(cluster)
+    }
+
+    /// Begins to join, for those who want to watch it: members, standing and metrics can be seen at once, and session
+    /// layers answer 503 until the node is [`ready`](Self::ready). Must be called within a tokio runtime with I/O
+    /// and time.
+    ///
+    /// # Errors
+    /// Nothing of the node is left running, and [`JoinError`] says what to do.
+    pub async fn start(config: Config) -> Result<Self, JoinError> {
+        config.validate()?;
+        let root = SessionSettings::new(&config, ROOT, &config.session)?;
+        let secrets = start::secrets(&config)?;
+        let cookie_key = start::cookie_key(&config, secrets.as_ref());
+        let boot = start::random_boot()?;
+        let settings = start::node_settings(&config, boot);
+        let tasks = Arc::new(Tasks::default());
+        let local = Arc::new(Engine::alone(settings.clone()));
+        tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
+        let (shared, address) = match config.cluster.manager {
+            Manager::Local => (Arc::clone(&local), None),
+            Manager::Delta => {
+                let (engine, address) = member(&config, settings, secrets, &tasks).await?;
+                (engine, Some(address))
+            }
+        };
+        let apps = Mutex::new(known_apps(&config));
+        let inner = Inner { config, boot, address, cookie_key, root, shared, local, apps, tasks };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Waits until this node may serve: it has the sessions of the others, or the time for getting them is over, or
+    /// nobody else is there.
+    ///
+    /// # Errors
+    /// Another live process has this node's name.
+    pub async fn ready(&self) -> Result<(), JoinError> {
+        let engine = &self.inner.shared;
+        loop {
+            let moved = engine.waiters.gate.notified();
+            match engine.node.standing() {
+                Standing::Searching | Standing::Joining => {}
+                Standing::Refused => return Err(self.name_taken()),
+                Standing::Ready | Standing::Incomplete | Standing::Draining | Standing::Left => return Ok(()),
+            }
+            let _ = tokio::time::timeout(STANDING_POLL, moved).await;
+        }
+    }
+
+    fn name_taken(&self) -> JoinError {
+        let by = self.inner.shared.journal.name_taken_by().unwrap_or_default();
+        let address = self.addresses().get(&by).copied();
+        JoinError::NameTaken { name: self.name().to_owned(), by, address }
+    }
+
+    /// Sessions for a service that is mounted at `/`, as `[session]` and `[replication]` say.
+    pub fn session_layer(&self) -> SessionLayer {
+        self.layer(self.inner.root.clone(), true)
+    }
+
+    /// Sessions for an application at its own context path. Those of one that is not `distributable` stay on this
+    /// node.
+    ///
+    /// # Errors
+    /// The application is none of the configuration's, and a setting of it cannot work.
+    pub fn app_layer(&self, app: &config::App) -> Result<SessionLayer, SettingError> {
+        let settings = SessionSettings::new(self.config(), &app.path, &app.session)?;
+        Ok(self.layer(settings, app.distributable))
+    }
+
+    fn layer(&self, settings: SessionSettings, distributable: bool) -> SessionLayer {
+        let inner = &self.inner;
+        let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
+        let engine = if distributable { &inner.shared } else { &inner.local };
+        let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
+        let layer = SessionLayer::new(Arc::new(host), self.name(), inner.cookie_key, settings);
+        let known = Known { path, distributable, statistics: Some(layer.statistics()) };
+        inner.apps.lock().insert(app, known);
+        layer
+    }
+
+    /// This node's name.
+    pub fn name(&self) -> &str {
+        &self.inner.config.node.name
+    }
+
+    /// What this node was told.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// How far this node is.
+    pub fn standing(&self) -> Standing {
+        self.inner.shared.node.standing()
+    }
+
+    /// Whether a balancer may choose this node: not while it gets the sessions, drains, or has left.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.standing(), Standing::Ready | Standing::Incomplete)
+    }
+
+    /// Every member that this node sees, itself first.
+    pub fn members(&self) -> Vec<MemberView> {
+        let engine = &self.inner.shared;
+        let addresses = self.addresses();
+        let rows = engine.node.members(engine.clock.now()).into_iter();
+        let view = |row: sessile_core::MemberRow| MemberView {
+            address: addresses.get(&row.boot).map(ToString::to_string).unwrap_or_default(),
+            name: row.name,
+            boot: row.boot,
+            state: row.state,
+            age: row.age,
+            is_self: row.is_self,
+        };
+        rows.map(view).collect()
+    }
+
+    fn addresses(&self) -> BTreeMap<Boot, SocketAddr> {
+        let own = self.inner.address.map(|address| (self.inner.boot, address));
+        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.group.counters().peers);
+        let peers = peers.into_iter().flatten().map(|peer| (Boot(peer.peer.boot), peer.peer.address));
+        own.into_iter().chain(peers).collect()
+    }
+
+    /// A page of the sessions that this node holds, in an order that stays: those after `after`, at most `limit`.
+    pub fn sessions(&self, after: Option<SessionKey>, limit: usize) -> Vec<SessionView> {
+        let page = |engine: &Engine| engine.node.sessions(after, limit, engine.clock.now());
+        let mut rows: Vec<_> = self.engines().flat_map(|engine| page(engine)).collect();
+        rows.sort_by_key(|row| (row.key.shard(), row.key));
+        rows.truncate(limit);
+        let apps = self.inner.apps.lock();
+        let path =
+            |app: AppId| apps.get(&app).map_or_else(|| format!("app:{:08x}", app.0), |app| app.path.clone());
+        let view = |row: sessile_core::SessionRow| SessionView {
+            key: row.key,
+            app: path(row.app),
+            attributes: row.attributes,
+            bytes: row.bytes,
+            idle: row.idle,
+            copies: row.copies,
+        };
+        rows.into_iter().map(view).collect()
+    }
+
+    /// Live sessions of which this node holds a copy.
+    pub fn session_count(&self) -> u64 {
+        self.engines().map(|engine| engine.node.session_count(None)).sum()
+    }
+
+    /// Sessions that have fewer copies than they should.
+    pub fn at_risk(&self) -> u64 {
+        self.inner.shared.node.at_risk()
+    }
+
+    /// What an application at `app_path` may know of itself here.
+    pub fn look(&self, app_path: &str) -> AppView {
+        AppView::new(self.clone(), AppId::of_path(app_path))
+    }
+
+    /// What happens to members and to sessions that are copied, from now on. The queue is bounded: a listener that
+    /// lags is told how much it missed.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.shared.journal.listen()
+    }
+
+    /// All counters, in Prometheus' text format. Never a secret.
+    pub fn metrics(&self) -> String {
+        metrics::text(self)
+    }
+
+    /// The nodes of the core in this process, the one whose sessions are copied first.
+    fn engines(&self) -> impl Iterator<Item = &Arc<Engine>> {
+        let Inner { shared, local, .. } = &*self.inner;
+        std::iter::once(shared).chain((!Arc::ptr_eq(shared, local)).then_some(local))
+    }
+
+    fn engine_of(&self, app: AppId) -> Arc<Engine> {
+        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| !known.distributable);
+        Arc::clone(if is_local { &self.inner.local } else { &self.inner.shared })
+    }
+
+    fn statistics_of(&self, app: AppId) -> Arc<Statistics> {
+        let apps = self.inner.apps.lock();
+        apps.get(&app).and_then(|known| known.statistics.clone()).unwrap_or_default()
+    }
+}
+
+/// Starts the links to the others and the node that uses them.
+async fn member(
+    config: &Config,
+    settings: Settings,
+    secrets: Option<ClusterSecrets>,
+    tasks: &Tasks,
+) -> Result<(Arc<Engine>, SocketAddr), JoinError> {
+    let (group, address, events) = start::group(config, settings.boot, secrets).await?;
+    tracing::info!(%address, boot = %settings.boot, "{} looks for the cluster {}", settings.name, config.cluster.name);
+    let (tick, patience) = (settings.timing.tick(), settings.timing.drop_time);
+    let engine = Arc::new(Engine::member(settings, group));
+    tasks.spawn(tasks::tick(Arc::clone(&engine), tick));
+    tasks.spawn(Links::new(Arc::clone(&engine), patience).follow(events));
+    Ok((engine, address))
+}
+
+fn known_apps(config: &Config) -> BTreeMap<AppId, Known> {
+    let root = Known { path: ROOT.to_owned(), distributable: true, statistics: None };
+    let apps = config.apps.iter().map(|app| {
+        let known = Known { path: app.path.clone(), distributable: app.distributable, statistics: None };
+        (AppId::of_path(&app.path), known)
+    });
+    std::iter::once((AppId::of_path(ROOT), root)).chain(apps).collect()
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("name", &self.name())
+            .field("boot", &self.inner.boot)
+            .field("standing", &self.standing())
+            .finish_non_exhaustive()
+    }
+}

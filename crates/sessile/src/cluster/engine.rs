@@ -1,0 +1,132 @@
+//! A node of the core with what it lacks: a clock, a way out, and somebody who wakes those who wait.
+//!
+//! Every call into the core goes through [`Engine::step`], which tells it the time and carries out what it decided.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use sessile_core::{Boot, Effect, Event, Instant, Malformed, Node, Settings};
+use sessile_group::Group;
+
+use super::clock::Clock;
+use super::journal::Journal;
+use super::outlet::{FrameCounts, Outlet};
+use super::waiters::Waiters;
+
+/// A living node.
+pub(crate) struct Engine {
+    pub(crate) node: Node,
+    pub(crate) clock: Clock,
+    pub(crate) waiters: Waiters,
+    pub(crate) journal: Journal,
+    /// `None` on a node that keeps its sessions for itself.
+    pub(crate) outlet: Option<Outlet>,
+    pub(crate) received: FrameCounts,
+    pub(crate) malformed: AtomicU64,
+    pub(crate) gate_waits: AtomicU64,
+    pub(crate) refusals: AtomicU64,
+    running: AtomicUsize,
+}
+
+impl Engine {
+    /// The node of a cluster's member.
+    pub(crate) fn member(settings: Settings, group: Group) -> Self {
+        Self::of(|now| Node::new(settings, now), Some(Outlet::new(group)))
+    }
+
+    /// A node that never has members.
+    pub(crate) fn alone(settings: Settings) -> Self {
+        Self::of(|now| Node::alone(settings, now), None)
+    }
+
+    /// Any node, with the way out that it has.
+    pub(crate) fn of(node: impl FnOnce(Instant) -> Node, outlet: Option<Outlet>) -> Self {
+        let clock = Clock::start();
+        Self {
+            node: node(clock.now()),
+            clock,
+            waiters: Waiters::default(),
+            journal: Journal::default(),
+            outlet,
+            received: FrameCounts::default(),
+            malformed: AtomicU64::new(0),
+            gate_waits: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
+            running: AtomicUsize::new(0),
+        }
+    }
+
+    /// One call into the core, and then everything that it decided.
+    pub(crate) fn step<R>(&self, call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+        let mut effects = Vec::new();
+        let result = call(&self.node, self.clock.now(), &mut effects);
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        result
+    }
+
+    /// All frames of one read: their effects are carried out together, and one acknowledgement goes back.
+    pub(crate) fn receive(&self, from: Boot, frames: &[Bytes]) -> Result<(), Malformed> {
+        self.step(|node, now, effects| {
+            let taken = frames.iter().try_for_each(|frame| {
+                self.received.count(frame);
+                node.received(from, frame, now, effects)
+            });
+            node.acknowledge(from, effects);
+            taken
+        })
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Send { to, frame } => {
+                if let Some(outlet) = &self.outlet {
+                    outlet.send(to, frame);
+                }
+            }
+            Effect::Settled { ticket, receipt } => self.waiters.commits.arrive(ticket, receipt),
+            Effect::Answered { ask } => self.waiters.asks.arrive(ask, ()),
+            Effect::GateMoved => self.waiters.gate.notify_waiters(),
+            Effect::Forget { boot } => {
+                // Not barred from connecting: it has to be told that it is barred.
+                if let Some(outlet) = &self.outlet {
+                    outlet.group.forget(boot.0);
+                }
+            }
+            Effect::Event(event) => self.note(event),
+        }
+    }
+
+    fn note(&self, event: Event) {
+        match &event {
+            Event::MemberRemoved { boot, .. } => {
+                if let Some(outlet) = &self.outlet {
+                    outlet.forget_order(*boot);
+                }
+            }
+            Event::BecameReady { .. } | Event::NameTaken { .. } => self.waiters.gate.notify_waiters(),
+            _ => {}
+        }
+        self.journal.note(event);
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn request(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(self))
+    }
+
+    /// Requests that are running now.
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+}
+
+/// A request that is running; a graceful stop waits for it.
+pub(crate) struct Running(Arc<Engine>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}

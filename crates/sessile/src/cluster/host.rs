@@ -1,0 +1,191 @@
+//! The request side of the driver: what a request, or a job outside HTTP, does with the node.
+//!
+//! The node itself never waits. Here its answers become futures: for the gate, for the members that are asked
+//! about an unknown session, for the receipt of a commit. Knows nothing of cookies or HTTP; `web` does.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sessile_core::{
+    Absent, AskId, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
+};
+use tokio::sync::oneshot;
+
+use super::engine::{Engine, Running};
+use super::tasks::Tasks;
+use super::waiters::Starting;
+
+/// How often a request that found the gate stalled looks again, should nobody have told it.
+const GATE_POLL: Duration = Duration::from_millis(50);
+
+const ALWAYS_RESOLVES: &str = "a waiter leaves its table only by being sent the outcome";
+
+/// Why this node cannot take a request. It was not processed and may go to another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotServing {
+    /// It has not got the state, or was removed and reconciles.
+    #[error("this node is not ready: it is getting the sessions from the others")]
+    NotReady,
+    /// It has left.
+    #[error("this node has left the cluster")]
+    Left,
+    /// Another process has its name.
+    #[error("this node may not join: another process has its name")]
+    Refused,
+    /// The session is on another node and does not fit here.
+    #[error("this node has no room for a copy of the session")]
+    NoRoom,
+}
+
+/// The sessions of this node, as requests use them. While it lives, so do the node's tasks.
+pub(crate) struct SessionHost {
+    engine: Arc<Engine>,
+    _tasks: Arc<Tasks>,
+}
+
+impl SessionHost {
+    /// The request side of `engine`, which `tasks` keep going.
+    pub(crate) fn new(engine: Arc<Engine>, tasks: Arc<Tasks>) -> Self {
+        Self { engine, _tasks: tasks }
+    }
+
+    /// Waits while the lease is out; then says whether this node serves.
+    pub(crate) async fn admitted(&self) -> Result<(), NotServing> {
+        let mut waited = false;
+        loop {
+            let moved = self.engine.waiters.gate.notified();
+            match self.engine.node.gate(self.engine.clock.now()) {
+                Gate::Open => return Ok(()),
+                Gate::Closed(closed) => return Err(closed.into()),
+                Gate::Stalled => {
+                    let waits = u64::from(!std::mem::replace(&mut waited, true));
+                    self.engine.gate_waits.fetch_add(waits, Ordering::Relaxed);
+                    // The lease is also renewed by time alone, so a missed notice costs one poll, not the request.
+                    let _ = tokio::time::timeout(GATE_POLL, moved).await;
+                }
+            }
+        }
+    }
+
+    /// A request runs until the guard is dropped.
+    pub(crate) fn request(&self) -> Running {
+        self.engine.request()
+    }
+
+    /// Opens a session, asking all members first when it is not known here.
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        key: SessionKey,
+        proof: Proof,
+    ) -> Result<(OpenSession, Opened), Absent> {
+        let mut answered = None;
+        loop {
+            match self.try_open(key, proof, answered) {
+                Attempt::Open(opened) => return Ok((OpenSession::new(self, key), opened)),
+                Attempt::Absent(absent) => return Err(absent),
+                Attempt::Asking(ask, answer) => {
+                    answer.await.expect(ALWAYS_RESOLVES);
+                    answered = Some(ask);
+                }
+            }
+        }
+    }
+
+    fn try_open(&self, key: SessionKey, proof: Proof, answered: Option<AskId>) -> Attempt {
+        let starting = self.engine.waiters.asks.starting();
+        let opening = self.engine.step(|node, now, effects| match answered {
+            None => node.open(key, proof, now, effects),
+            Some(ask) => node.open_answered(ask, key, proof, now, effects),
+        });
+        match opening {
+            Opening::Open(opened) => Attempt::Open(opened),
+            Opening::Absent(absent) => Attempt::Absent(absent),
+            Opening::Asking(ask) => Attempt::Asking(ask, starting.expect(ask)),
+        }
+    }
+
+    /// Whether one more session would be accepted now.
+    pub(crate) fn has_room(&self) -> bool {
+        let room = self.engine.node.has_room();
+        self.engine.refusals.fetch_add(u64::from(!room), Ordering::Relaxed);
+        room
+    }
+
+    /// Commits `changes`. When this returns, the node and the senders hold the commit, and it runs to its end
+    /// whether or not anybody waits for the settlement: that is why no task of its own is needed.
+    pub(crate) fn commit(&self, key: SessionKey, changes: &Changes) -> Result<Settlement, Refusal> {
+        let starting = self.engine.waiters.commits.starting();
+        let committed = self.engine.step(|node, now, effects| node.commit(key, changes, now, effects));
+        let refused = committed.as_ref().is_err_and(|refusal| *refusal != Refusal::Ended);
+        self.engine.refusals.fetch_add(u64::from(refused), Ordering::Relaxed);
+        Ok(Settlement::of(starting, committed?))
+    }
+
+    /// Ends the session everywhere, for good, also when it is not known here. Needs nobody to wait either.
+    pub(crate) fn end(&self, key: SessionKey) -> Settlement {
+        let starting = self.engine.waiters.commits.starting();
+        Settlement::of(starting, self.engine.step(|node, now, effects| node.end(key, now, effects)))
+    }
+
+    /// Waits until the commit of this node on that session, which a reader may have seen, is settled.
+    pub(crate) async fn settled(&self, key: SessionKey) {
+        let starting = self.engine.waiters.commits.starting();
+        let unsettled = self.engine.node.unsettled(key);
+        if let Some(ticket) = unsettled {
+            Settlement::of(starting, ticket).receipt().await;
+        }
+    }
+}
+
+/// What one attempt to open a session gave.
+enum Attempt {
+    Open(Opened),
+    Absent(Absent),
+    /// The members were asked; to be tried again when they have answered.
+    Asking(AskId, oneshot::Receiver<()>),
+}
+
+/// While this lives the session is in use, and does not expire.
+pub(crate) struct OpenSession {
+    host: Arc<SessionHost>,
+    key: SessionKey,
+}
+
+impl OpenSession {
+    fn new(host: &Arc<SessionHost>, key: SessionKey) -> Self {
+        Self { host: Arc::clone(host), key }
+    }
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        let engine = &self.host.engine;
+        engine.node.close(self.key, engine.clock.now());
+    }
+}
+
+/// A commit on its way to everybody who must hold it.
+#[must_use = "the response must wait for it"]
+pub(crate) struct Settlement(oneshot::Receiver<Receipt>);
+
+impl Settlement {
+    fn of(starting: Starting<'_, Ticket, Receipt>, ticket: Ticket) -> Self {
+        Self(starting.expect(ticket))
+    }
+
+    /// Waits until all who must hold the commit hold it, or were given up.
+    pub(crate) async fn receipt(self) -> Receipt {
+        self.0.await.expect(ALWAYS_RESOLVES)
+    }
+}
+
+impl From<Closed> for NotServing {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::NotReady => Self::NotReady,
+            Closed::Left => Self::Left,
+            Closed::Refused => Self::Refused,
+        }
+    }
+}

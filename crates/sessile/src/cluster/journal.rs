@@ -1,0 +1,133 @@
+//! What happened: logged in the words that an operator looks for, told to listeners, and kept in a few numbers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sessile_core::{Boot, EndReason, Event};
+use tokio::sync::broadcast;
+
+/// Events that a slow listener may be behind; then it is told that it missed some.
+const EVENTS_MAX: usize = 1024;
+
+/// The memory of one node's events.
+pub(crate) struct Journal {
+    events: broadcast::Sender<Event>,
+    facts: Mutex<Facts>,
+}
+
+#[derive(Default)]
+struct Facts {
+    names: BTreeMap<Boot, String>,
+    transfer: Transfer,
+    name_taken_by: Option<Boot>,
+}
+
+/// The last state transfer to this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Transfer {
+    /// Times that the state was asked for.
+    pub(crate) requested: u64,
+    /// How many of them brought it.
+    pub(crate) received: u64,
+    /// How long the last one took.
+    pub(crate) elapsed: Duration,
+    /// How many sessions it brought.
+    pub(crate) sessions: u64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { events: broadcast::Sender::new(EVENTS_MAX), facts: Mutex::default() }
+    }
+}
+
+impl Journal {
+    /// Everything that happens from now on.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn transfer(&self) -> Transfer {
+        self.facts.lock().transfer
+    }
+
+    /// The process because of which this one may not join.
+    pub(crate) fn name_taken_by(&self) -> Option<Boot> {
+        self.facts.lock().name_taken_by
+    }
+
+    pub(crate) fn note(&self, event: Event) {
+        self.log(&event);
+        if self.events.receiver_count() > 0 {
+            // The last listener may have gone since.
+            let _ = self.events.send(event);
+        }
+    }
+
+    fn log(&self, event: &Event) {
+        match event {
+            Event::Created { key, remote, .. } => tracing::debug!(%key, remote, "session created"),
+            Event::Replicated { key, from } => tracing::debug!(%key, %from, "session replicated"),
+            Event::Ended { key, reason, remote, .. } => {
+                let reason = match reason {
+                    EndReason::Invalidated => "invalidated",
+                    EndReason::Expired => "expired",
+                };
+                tracing::debug!(%key, reason, remote, "session ended");
+            }
+            Event::CopyRefused { key, by } => {
+                tracing::warn!(%key, "{} has no room for a copy of a session", self.name(*by));
+            }
+            about_members => self.log_membership(about_members),
+        }
+    }
+
+    fn log_membership(&self, event: &Event) {
+        match event {
+            Event::MemberAdded { boot, name } => {
+                self.facts.lock().names.insert(*boot, name.clone());
+                tracing::info!(%boot, "member added {name}");
+            }
+            Event::MemberSuspected { boot, name } => tracing::warn!(%boot, "member suspected {name}"),
+            Event::MemberRemoved { boot, name, cause } => {
+                tracing::info!(%boot, "member removed {name}: {cause}");
+                self.facts.lock().names.remove(boot);
+            }
+            Event::StateRequested { from } => {
+                self.facts.lock().transfer.requested += 1;
+                tracing::info!("state requested from {}", self.name(*from));
+            }
+            Event::StateReceived { sessions, elapsed } => {
+                let transfer = &mut self.facts.lock().transfer;
+                transfer.received += 1;
+                (transfer.sessions, transfer.elapsed) = (*sessions, *elapsed);
+                tracing::info!("state received in {} ms, {sessions} sessions", elapsed.as_millis());
+            }
+            Event::TransferInterrupted { donor } => {
+                tracing::warn!("state transfer from {} interrupted: asking another", self.name(*donor));
+            }
+            Event::Founded => tracing::info!("nobody else is here: this node begins the cluster"),
+            Event::BecameReady { complete: true } => tracing::info!("ready"),
+            Event::BecameReady { complete: false } => {
+                tracing::warn!("ready, incomplete: the transfer time passed before all sessions were here");
+            }
+            Event::SteppedOut { by } => {
+                tracing::warn!("{} went on without this node: getting its sessions again", self.name(*by));
+            }
+            Event::NameTaken { by } => {
+                self.facts.lock().name_taken_by = Some(*by);
+                tracing::error!(%by, "another live process has this node's name: this one serves no more");
+            }
+            Event::Created { .. }
+            | Event::Replicated { .. }
+            | Event::Ended { .. }
+            | Event::CopyRefused { .. } => {}
+        }
+    }
+
+    /// The name of a member, or what names its process.
+    fn name(&self, boot: Boot) -> String {
+        self.facts.lock().names.get(&boot).cloned().unwrap_or_else(|| boot.to_string())
+    }
+}

@@ -1,0 +1,132 @@
+//! From a configuration to what the core, the group and the keys are made of.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+
+use sessile_core::{Boot, Bounds, Mode, Plant, Settings, Timing};
+use sessile_group::{
+    ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
+    MulticastConfig, SECRET_BYTES, SecretError, Static, listen,
+};
+use tokio::sync::mpsc;
+
+use super::error::JoinError;
+use crate::config::{self, Config, HostPort, MembershipKind};
+
+/// Tells this key from the others that are derived from the same secret.
+const COOKIE_PURPOSE: &str = "sessile session cookie tag, version 1";
+
+/// What this build can do beyond the first version: nothing yet.
+const FEATURES: u64 = 0;
+
+/// The cluster's secrets; `None` where the configuration does without.
+pub(super) fn secrets(config: &Config) -> Result<Option<ClusterSecrets>, JoinError> {
+    let path = &config.cluster.secret_file;
+    match ClusterSecrets::load(path) {
+        _ if config.cluster.insecure => Ok(None),
+        Ok(secrets) => Ok(Some(secrets)),
+        Err(SecretError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Err(JoinError::NoSecret { path: path.clone() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The key of the cookies' tags, the same on every node. Without a secret anybody can make a tag, and only the
+/// random bits of key and secret keep a session closed.
+pub(super) fn cookie_key(config: &Config, secrets: Option<&ClusterSecrets>) -> [u8; 32] {
+    let nobodys = || ClusterSecrets::new([0; SECRET_BYTES], Vec::new());
+    secrets.cloned().unwrap_or_else(nobodys).derive_key(&config.cluster.name, COOKIE_PURPOSE)
+}
+
+/// What names this start of this process.
+pub(super) fn random_boot() -> Result<Boot, JoinError> {
+    getrandom::u32().map(Boot).map_err(|error| JoinError::Random(error.to_string()))
+}
+
+/// What the core is told once.
+pub(super) fn node_settings(config: &Config, boot: Boot) -> Settings {
+    let (membership, session) = (&config.membership, &config.session);
+    // An application may allow itself more; its own layer keeps the others to theirs.
+    let sessions = || config.apps.iter().map(|app| &app.session).chain([session]);
+    Settings {
+        boot,
+        name: config.node.name.clone(),
+        timing: Timing {
+            heartbeat: membership.frequency,
+            drop_time: membership.drop_time,
+            ack_timeout: config.sender.ack_timeout,
+            transfer_timeout: config.cluster.state_transfer_timeout,
+        },
+        bounds: Bounds {
+            max_active: session.max_active,
+            max_attribute_bytes: sessions()
+                .map(|session| session.max_attribute_bytes)
+                .max()
+                .unwrap_or_default(),
+            max_session_bytes: sessions().map(|session| session.max_session_bytes).max().unwrap_or_default(),
+            max_table_bytes: session.max_table_bytes,
+        },
+        copies: config.cluster.copies,
+        mode: match config.sender.mode {
+            config::Mode::Pipelined => Mode::Synchronous,
+            config::Mode::Async => Mode::Asynchronous,
+        },
+        plant: Plant::None,
+    }
+}
+
+/// Listens, and begins to look for the others.
+pub(super) async fn group(
+    config: &Config,
+    boot: Boot,
+    secrets: Option<ClusterSecrets>,
+) -> Result<(Group, SocketAddr, mpsc::Receiver<Event>), JoinError> {
+    let listener = listen(config.receiver.listen, config.receiver.next_free_port).await?;
+    let bound = listener
+        .local_addr()
+        .map_err(|source| sessile_group::GroupError::Listen { address: config.receiver.listen, source })?;
+    let advertise = match &config.receiver.advertise {
+        Some(advertise) => resolve(advertise).await?,
+        None => bound,
+    };
+    let identity = Identity {
+        name: config.node.name.clone(),
+        boot: boot.0,
+        cluster: config.cluster.name.clone(),
+        advertise,
+        features: FEATURES,
+    };
+    let channel = ChannelOptions {
+        queue_bytes: config.sender.queue_bytes,
+        search_timeout: config.membership.drop_time,
+        trust_refused: config.membership.trust_refused,
+        ..ChannelOptions::default()
+    };
+    let group_config = GroupConfig { identity, secrets, listener, channel };
+    let (group, events) = Group::start(group_config, membership(&config.membership)?).await?;
+    Ok((group, advertise, events))
+}
+
+async fn resolve(advertise: &HostPort) -> Result<SocketAddr, JoinError> {
+    let failed = |source| JoinError::Advertise { advertise: advertise.clone(), source };
+    let mut found =
+        tokio::net::lookup_host((advertise.host.as_str(), advertise.port)).await.map_err(failed)?;
+    found.next().ok_or_else(|| failed(ErrorKind::NotFound.into()))
+}
+
+fn membership(config: &config::Membership) -> Result<Box<dyn Membership>, JoinError> {
+    Ok(match config.kind {
+        MembershipKind::Multicast => Box::new(Multicast::new(MulticastConfig {
+            group: config.address,
+            port: config.port,
+            bind: config.bind,
+            ttl: config.ttl.into(),
+            frequency: config.frequency,
+        })),
+        MembershipKind::Static => {
+            let members: Vec<String> = config.members.iter().map(ToString::to_string).collect();
+            Box::new(Static::new(&members)?)
+        }
+    })
+}

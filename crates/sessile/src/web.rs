@@ -1,0 +1,37 @@
+//! The web side: a tower layer that opens a session for each request, hands it to the application, commits
+//! what the application changed and lets the response go when the copies are where they must be.
+//!
+//! The way of a request, file by file: [`service`] receives it; [`exchange`] passes the gate, reads the
+//! [`cookie`], opens the session and puts a [`Session`](session::Session) into the request; the application
+//! reads and writes its [`draft`]; [`exchange`] commits that, waits for the receipt and writes the cookie
+//! into the response.
+//!
+//! Must not know: members, frames, sockets. It reaches the node through `cluster::host` alone.
+
+mod answers;
+mod app;
+mod codec;
+mod cookie;
+mod draft;
+mod error;
+mod exchange;
+mod extract;
+mod filter;
+mod layer;
+mod service;
+mod session;
+mod set_cookie;
+mod settings;
+mod state;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use error::SessionError;
+pub use extract::NoSessionLayer;
+pub use layer::SessionLayer;
+pub use service::SessionService;
+pub use session::Session;
+pub(crate) use settings::SessionSettings;
+pub use settings::SettingError;
+pub use statistics::Statistics;

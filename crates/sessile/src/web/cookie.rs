@@ -1,0 +1,189 @@
+//! The session cookie's value: key, secret and a tag that only this cluster can make, then the route.
+//!
+//! The tag lets a node reject an invented cookie without asking anybody, so a cookie that does not verify
+//! counts as none at all: its key is never looked up, and never adopted.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
+use http::header::COOKIE;
+use sessile_core::{KEY_BYTES, Secret, SessionKey};
+use subtle::ConstantTimeEq;
+
+const TAG_BYTES: usize = 4;
+const SEALED_BYTES: usize = KEY_BYTES + KEY_BYTES + TAG_BYTES;
+/// Length of the part before the dot: base64url without padding, no bit of it unused.
+const SEALED_CHARS: usize = SEALED_BYTES / 3 * 4;
+const ROUTE_CHARS_MAX: usize = 32;
+/// A request with more cookies of the session's name than this is an attempt to make us compute.
+const CANDIDATES_MAX: usize = 8;
+
+/// What the cookie proves: which session, and that its bearer may use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Names the session.
+    pub(crate) key: SessionKey,
+    /// What only the cookie holds.
+    pub(crate) secret: Secret,
+}
+
+/// A cookie that verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Presented {
+    /// Whose it is.
+    pub(crate) identity: Identity,
+    /// The node that wrote it.
+    pub(crate) route: String,
+}
+
+/// Makes and verifies the cookies of one application in one cluster.
+pub(crate) struct CookieSeal {
+    key: [u8; 32],
+    path: String,
+}
+
+impl CookieSeal {
+    /// `key` comes from the cluster secret; `path` is the application's, so that the cookie of one
+    /// application opens nothing in another.
+    pub(crate) fn new(key: [u8; 32], path: &str) -> Self {
+        Self { key, path: path.to_owned() }
+    }
+
+    /// The cookie's value.
+    pub(crate) fn encode(&self, identity: Identity, route: &str) -> String {
+        let mut sealed = [0; SEALED_BYTES];
+        sealed[..KEY_BYTES].copy_from_slice(&identity.key.0);
+        sealed[KEY_BYTES..2 * KEY_BYTES].copy_from_slice(&identity.secret.0);
+        sealed[2 * KEY_BYTES..].copy_from_slice(&self.tag(identity));
+        let mut text = String::with_capacity(SEALED_CHARS + 1 + route.len());
+        URL_SAFE_NO_PAD.encode_string(sealed, &mut text);
+        text.push('.');
+        text.push_str(route);
+        text
+    }
+
+    /// Reads a value that [`encode`](Self::encode) made; anything else is `None`.
+    pub(crate) fn decode(&self, text: &str) -> Option<Presented> {
+        let (sealed, route) = text.rsplit_once('.')?;
+        if sealed.len() != SEALED_CHARS || !is_route(route) {
+            return None;
+        }
+        let mut bytes = [0; SEALED_BYTES];
+        URL_SAFE_NO_PAD.decode_slice(sealed, &mut bytes).ok()?;
+        let identity = Identity {
+            key: SessionKey(bytes[..KEY_BYTES].try_into().ok()?),
+            secret: Secret(bytes[KEY_BYTES..2 * KEY_BYTES].try_into().ok()?),
+        };
+        let genuine: bool = self.tag(identity).ct_eq(&bytes[2 * KEY_BYTES..]).into();
+        genuine.then(|| Presented { identity, route: route.to_owned() })
+    }
+
+    /// The first cookie called `name` that verifies.
+    pub(crate) fn find(&self, headers: &HeaderMap, name: &str) -> Option<Presented> {
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(given, _)| *given == name)
+            .take(CANDIDATES_MAX)
+            .find_map(|(_, value)| self.decode(value))
+    }
+
+    fn tag(&self, identity: Identity) -> [u8; TAG_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&identity.key.0).update(&identity.secret.0).update(self.path.as_bytes());
+        let mut tag = [0; TAG_BYTES];
+        hasher.finalize_xof().fill(&mut tag);
+        tag
+    }
+}
+
+/// Whether `text` can be a node's name.
+fn is_route(text: &str) -> bool {
+    (1..=ROUTE_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seal() -> CookieSeal {
+        CookieSeal::new([7; 32], "/shop")
+    }
+
+    fn identity(key: [u8; 16], secret: [u8; 16]) -> Identity {
+        Identity { key: SessionKey(key), secret: Secret(secret) }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(key: [u8; 16], secret: [u8; 16], route in "[A-Za-z0-9_-]{1,32}") {
+            let text = seal().encode(identity(key, secret), &route);
+            prop_assert_eq!(text.len(), 48 + 1 + route.len());
+            prop_assert_eq!(seal().decode(&text), Some(Presented { identity: identity(key, secret), route }));
+        }
+
+        #[test]
+        fn one_changed_character_is_refused(key: [u8; 16], at in 0..48_usize, to in "[A-Za-z0-9_.=-]") {
+            let text = seal().encode(identity(key, [2; 16]), "tc01");
+            let mut changed = text.clone();
+            changed.replace_range(at..=at, &to);
+            prop_assume!(changed != text);
+            prop_assert_eq!(seal().decode(&changed), None);
+        }
+
+        #[test]
+        fn a_text_that_is_read_is_the_only_one_for_it(text in "[A-Za-z0-9_-]{47,49}[.=]{0,2}[a-z]{0,3}") {
+            if let Some(presented) = seal().decode(&text) {
+                prop_assert_eq!(seal().encode(presented.identity, &presented.route), text);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text: String) {
+            prop_assert_eq!(seal().decode(&text), None);
+        }
+    }
+
+    #[test]
+    fn padding_dots_and_foreign_routes_are_refused() {
+        let text = seal().encode(identity([1; 16], [2; 16]), "tc01");
+        let sealed = text.split('.').next().unwrap();
+        for wrong in [
+            sealed.to_owned(),
+            format!("{sealed}."),
+            format!("{sealed}=.tc01"),
+            format!("{sealed}..tc01"),
+            format!("{sealed}.tc 01"),
+            format!(" {sealed}.tc01"),
+            format!("{sealed}.{}", "n".repeat(33)),
+            ".tc01".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(seal().decode(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_of_another_application_or_cluster_is_refused() {
+        let text = seal().encode(identity([1; 16], [2; 16]), "tc01");
+        assert_eq!(CookieSeal::new([7; 32], "/bank").decode(&text), None);
+        assert_eq!(CookieSeal::new([8; 32], "/shop").decode(&text), None);
+    }
+
+    #[test]
+    fn the_first_cookie_that_verifies_is_taken() {
+        let genuine = seal().encode(identity([1; 16], [2; 16]), "tc01");
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("theme=dark; sid=invented.tc01;sid="));
+        headers.append(COOKIE, HeaderValue::from_str(&format!("sidx={genuine}; sid={genuine}")).unwrap());
+        assert_eq!(seal().find(&headers, "sid").unwrap().identity, identity([1; 16], [2; 16]));
+        assert_eq!(seal().find(&headers, "other"), None);
+    }
+}

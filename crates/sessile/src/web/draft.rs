@@ -1,0 +1,158 @@
+//! What one request knows of its session: as it was opened, and what the request wrote since.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sessile_core::{Changes, FieldName, Fields, Secret, SessionKey, Value};
+
+use super::cookie::Identity;
+use super::error::SessionError;
+
+/// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are
+/// committed.
+#[derive(Default)]
+pub(crate) struct Draft {
+    standing: Standing,
+    opened: Fields,
+    changes: Changes,
+    /// What this request set of the two; the changes hold it in a form that only the core reads.
+    max_inactive: Option<Duration>,
+    login: Option<Login>,
+    /// What names and values take with the writes; counted when the first one comes.
+    weight: Option<usize>,
+}
+
+/// Whether there is a session, and whose it is.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Standing {
+    /// There is none.
+    #[default]
+    Absent,
+    /// The cookie is genuine, but nobody who could be asked knows its session. An end of it still counts.
+    Unknown(SessionKey),
+    /// This request made it.
+    New(Identity),
+    /// It was opened by the request's cookie.
+    Held(Identity),
+}
+
+/// Who is logged in, and how that was found out.
+#[derive(Clone, Default)]
+pub(crate) struct Login {
+    pub(crate) principal: Option<String>,
+    pub(crate) auth_type: Option<String>,
+}
+
+impl Draft {
+    /// The draft of a request that opened a session.
+    pub(crate) fn held(identity: Identity, opened: Fields) -> Self {
+        Self { standing: Standing::Held(identity), opened, ..Self::default() }
+    }
+
+    /// The draft of a request whose genuine cookie names a session that nobody knows.
+    pub(crate) fn unknown(key: SessionKey) -> Self {
+        Self { standing: Standing::Unknown(key), ..Self::default() }
+    }
+
+    /// Makes the session that the first write needs; `creation` is its first change.
+    pub(crate) fn make(&mut self, identity: Identity, creation: Changes) {
+        self.standing = Standing::New(identity);
+        self.changes = creation;
+    }
+
+    /// The node did not take the session that this request made.
+    pub(crate) fn forget_new(&mut self) {
+        if let Standing::New(_) = self.standing {
+            self.standing = Standing::Absent;
+        }
+    }
+
+    /// The secret of the session that was opened is now `secret`.
+    pub(crate) fn renew(&mut self, secret: Secret) {
+        if let Standing::Held(identity) = &mut self.standing {
+            identity.secret = secret;
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The session's key; `None` while there is none.
+    pub(crate) fn key(&self) -> Option<SessionKey> {
+        match self.standing {
+            Standing::New(identity) | Standing::Held(identity) => Some(identity.key),
+            Standing::Absent | Standing::Unknown(_) => None,
+        }
+    }
+
+    /// What is to be committed, and to which session; `None` when the request changed nothing.
+    pub(crate) fn changes(&self) -> Option<(SessionKey, &Changes)> {
+        (!self.changes.is_empty()).then_some((self.key()?, &self.changes))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Value> {
+        match self.changes.written(name) {
+            Some(written) => written.cloned(),
+            None => self.opened.get(name),
+        }
+    }
+
+    /// The names of all attributes, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: BTreeSet<String> = self.opened.attributes().map(|(name, _)| name.to_owned()).collect();
+        for (name, written) in self.changes.writes().filter(|(name, _)| !name.is_system()) {
+            if written.is_some() {
+                names.insert(name.as_str().to_owned());
+            } else {
+                names.remove(name.as_str());
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// Writes an attribute, unless the session would become larger than `max` bytes.
+    pub(crate) fn put(&mut self, name: FieldName, value: Value, max: usize) -> Result<(), SessionError> {
+        let before = self.get(name.as_str()).map_or(0, |old| name.as_str().len() + old.bytes.len());
+        let bytes = self.weight().saturating_sub(before) + name.as_str().len() + value.bytes.len();
+        if bytes > max {
+            return Err(SessionError::SessionTooLarge { bytes, max });
+        }
+        self.weight = Some(bytes);
+        self.changes.put(name, Some(value));
+        Ok(())
+    }
+
+    /// Removes an attribute; says whether there was one.
+    pub(crate) fn remove(&mut self, name: FieldName) -> bool {
+        let Some(old) = self.get(name.as_str()) else { return false };
+        self.weight = Some(self.weight().saturating_sub(old.bytes.len()));
+        self.changes.put(name, None);
+        true
+    }
+
+    /// The idle time after which the session ends; `None` when there is no session.
+    pub(crate) fn max_inactive(&self) -> Option<Duration> {
+        self.max_inactive.or_else(|| self.opened.max_inactive())
+    }
+
+    pub(crate) fn set_max_inactive(&mut self, idle: Duration) {
+        self.changes.set_max_inactive(idle);
+        self.max_inactive = Some(idle);
+    }
+
+    /// Who is logged in.
+    pub(crate) fn login(&self) -> Login {
+        let opened = || Login { principal: self.opened.principal(), auth_type: self.opened.auth_type() };
+        self.login.clone().unwrap_or_else(opened)
+    }
+
+    pub(crate) fn set_login(&mut self, login: Login) {
+        self.changes.set_principal(login.principal.as_deref(), login.auth_type.as_deref());
+        self.login = Some(login);
+    }
+
+    fn weight(&self) -> usize {
+        self.weight.unwrap_or_else(|| self.opened.weight())
+    }
+}

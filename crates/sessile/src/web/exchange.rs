@@ -1,0 +1,205 @@
+//! One request and its response: the gate, the cookie, the session, and after the application the commit.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ConnectInfo;
+use http::header::{HeaderName, SET_COOKIE};
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response};
+use sessile_core::{Absent, Proof, Receipt, Refusal};
+
+use super::answers::{self, RECEIPT, UNPROCESSED};
+use super::app::AppSessions;
+use super::cookie::Presented;
+use super::draft::Draft;
+use super::error::SessionError;
+use super::session::{Access, Session};
+use super::settings::SessionSettings;
+use super::state::{Closing, CookieChange};
+use crate::cluster::engine::Running;
+use crate::cluster::host::{NotServing, OpenSession};
+use crate::config::{OnEnded, Secure};
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// A request on its way through. Dropping it, in whatever way the application ended, closes the session.
+pub(crate) struct Exchange {
+    app: Arc<AppSessions>,
+    session: Session,
+    /// Keeps the session open until the exchange is over.
+    _open: Option<OpenSession>,
+    /// A graceful stop waits for the request.
+    _running: Running,
+    /// The cookie names another node than this one and is to name this one.
+    moved_here: Option<Presented>,
+    secure: bool,
+    began: Instant,
+    cluster_time: Duration,
+}
+
+impl Exchange {
+    /// Passes the gate, opens the session that the cookie proves, and puts it into the request.
+    pub(crate) async fn begin<B>(
+        app: Arc<AppSessions>,
+        request: &mut Request<B>,
+    ) -> Result<Self, NotServing> {
+        let (began, running) = (Instant::now(), app.host.request());
+        let access = access(&app.settings, request.uri().path());
+        app.statistics.count_request(access == Access::ReadOnly);
+        let presented = app.seal.find(request.headers(), app.shape.name());
+        let opened = match app.host.admitted().await {
+            Ok(()) => open(&app, presented.as_ref()).await,
+            Err(not_serving) => Err(not_serving),
+        };
+        let (draft, open) = opened.inspect_err(|_| app.statistics.count_unprocessed())?;
+        let moved = presented.filter(|presented| open.is_some() && presented.route != app.node_name);
+        let previous_route = moved.as_ref().map(|presented| presented.route.as_str());
+        let session = Session::new(Arc::clone(&app), access, previous_route, draft);
+        let secure = secure(&app.settings, request);
+        request.extensions_mut().insert(session.clone());
+        let cluster_time = began.elapsed();
+        // What matches the filter may be cached by anybody: the next page rewrites the cookie.
+        let moved_here = moved.filter(|_| access == Access::ReadWrite);
+        Ok(Self { app, session, _open: open, _running: running, moved_here, secure, began, cluster_time })
+    }
+
+    /// Commits what the application wrote and releases its response once that is settled.
+    pub(crate) async fn finish<B: From<String>>(self, mut response: Response<B>) -> Response<B> {
+        response.headers_mut().remove(UNPROCESSED);
+        let answered = Instant::now();
+        let closing = self.session.commit();
+        let (used, cookie) = (closing.used, closing.cookie);
+        let settled = self.settle(closing).await;
+        // Without the lease another side may have moved on: what was read or written here must not be told.
+        let response = if used && self.app.host.admitted().await.is_err() {
+            answers::outcome_unknown()
+        } else {
+            self.conclude(settled, cookie, response)
+        };
+        self.app.statistics.count_time(self.began.elapsed(), self.cluster_time + answered.elapsed());
+        response
+    }
+
+    /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read
+    /// of others.
+    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, Refusal> {
+        let mut receipt = None;
+        for settlement in closing.settlements {
+            self.app.statistics.count_send();
+            let settled = settlement.receipt().await;
+            if settled.ended && !closing.ended_here {
+                return Err(Refusal::Ended);
+            }
+            receipt = Some(settled);
+        }
+        if let Some(refusal) = closing.refusal {
+            return Err(refusal);
+        }
+        if let (None, true, Some(key)) = (receipt, closing.used, closing.key) {
+            self.app.host.settled(key).await;
+        }
+        Ok(receipt)
+    }
+
+    /// The response as it goes: the application's own, or the error that says why its writes were not taken.
+    fn conclude<B: From<String>>(
+        &self,
+        settled: Result<Option<Receipt>, Refusal>,
+        cookie: CookieChange,
+        mut response: Response<B>,
+    ) -> Response<B> {
+        let (receipt, cookie) = match settled {
+            Ok(receipt) => (receipt, cookie),
+            Err(Refusal::Ended) => {
+                if self.app.settings.session.on_ended == OnEnded::Conflict {
+                    response = answers::refused(&SessionError::Ended);
+                }
+                (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
+            }
+            Err(refusal) => {
+                response = answers::refused(&refusal.into());
+                (None, cookie)
+            }
+        };
+        self.write_cookie(cookie, &mut response);
+        self.write_receipt(receipt, &mut response);
+        response
+    }
+
+    fn write_cookie<B>(&self, change: CookieChange, response: &mut Response<B>) {
+        let identity = match (change, &self.moved_here) {
+            (CookieChange::Set(identity), _) => Some(identity),
+            (CookieChange::Keep, Some(presented)) => Some(presented.identity),
+            (CookieChange::Remove, _) => None,
+            (CookieChange::Keep, None) => return,
+        };
+        let header = match identity {
+            Some(identity) => {
+                self.app.shape.set(&self.app.seal.encode(identity, &self.app.node_name), self.secure)
+            }
+            None => self.app.shape.remove(self.secure),
+        };
+        response.headers_mut().append(SET_COOKIE, header);
+    }
+
+    fn write_receipt<B>(&self, receipt: Option<Receipt>, response: &mut Response<B>) {
+        let Some(receipt) = receipt else { return };
+        self.session.keep_receipt(receipt);
+        response.extensions_mut().insert(receipt);
+        if self.app.settings.receipt_header {
+            let header = HeaderValue::try_from(receipt.to_string());
+            response.headers_mut().insert(RECEIPT, header.expect("a receipt is visible ASCII"));
+        }
+    }
+}
+
+/// However the request ended, nobody who kept its session can write any more.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.session.close();
+    }
+}
+
+/// The draft that the request begins with.
+async fn open(
+    app: &Arc<AppSessions>,
+    presented: Option<&Presented>,
+) -> Result<(Draft, Option<OpenSession>), NotServing> {
+    let Some(Presented { identity, .. }) = presented else { return Ok((Draft::default(), None)) };
+    match app.host.open(identity.key, Proof::Secret(identity.secret)).await {
+        Ok((open, opened)) if opened.app == app.app => {
+            Ok((Draft::held(*identity, opened.fields), Some(open)))
+        }
+        Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
+        Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),
+        Err(Absent::NoRoom) => Err(NotServing::NoRoom),
+    }
+}
+
+fn access(settings: &SessionSettings, path: &str) -> Access {
+    match &settings.filter {
+        Some(filter) if filter.matches(path) => Access::ReadOnly,
+        _ => Access::ReadWrite,
+    }
+}
+
+/// Whether a cookie set by the answer to `request` is to carry `Secure`.
+fn secure<B>(settings: &SessionSettings, request: &Request<B>) -> bool {
+    match settings.session.secure {
+        Secure::Always => true,
+        Secure::Never => false,
+        Secure::Auto => request.uri().scheme() == Some(&Scheme::HTTPS) || forwarded_https(settings, request),
+    }
+}
+
+/// Whether a proxy that is trusted says that its client came by https.
+fn forwarded_https<B>(settings: &SessionSettings, request: &Request<B>) -> bool {
+    let Some(proto) = request.headers().get(FORWARDED_PROTO) else { return false };
+    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return false };
+    settings.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
+        && proto
+            .to_str()
+            .is_ok_and(|proto| proto.split(',').next().is_some_and(|first| first.trim() == "https"))
+}

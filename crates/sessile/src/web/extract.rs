@@ -1,0 +1,29 @@
+//! `Session` as an argument of an axum handler.
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+use super::session::Session;
+
+/// A handler asked for a [`Session`] on a route that no [`SessionLayer`](super::SessionLayer) is around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no session layer around this route: add `.layer(cluster.session_layer())` to the router that holds it"
+)]
+pub struct NoSessionLayer;
+
+impl IntoResponse for NoSessionLayer {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = NoSessionLayer;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, NoSessionLayer> {
+        parts.extensions.get().cloned().ok_or(NoSessionLayer)
+    }
+}

@@ -1,0 +1,49 @@
+//! The tower layer that gives sessions to an application.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::app::AppSessions;
+use super::service::SessionService;
+use super::settings::SessionSettings;
+use super::statistics::Statistics;
+use crate::cluster::host::SessionHost;
+
+/// Wraps an application's services so that their requests carry a [`Session`](super::Session).
+#[derive(Clone)]
+pub struct SessionLayer {
+    app: Arc<AppSessions>,
+}
+
+impl SessionLayer {
+    /// The layer of the application that `settings` describe, on the node called `node_name`. `cookie_key`
+    /// is derived from the cluster secret.
+    pub(crate) fn new(
+        host: Arc<SessionHost>,
+        node_name: &str,
+        cookie_key: [u8; 32],
+        settings: SessionSettings,
+    ) -> Self {
+        Self { app: Arc::new(AppSessions::new(host, node_name, cookie_key, settings)) }
+    }
+
+    /// The cookie's name, as a balancer must look for it: the configured one, behind `__Host-` where
+    /// `secure = true` and the application is at `/`.
+    pub fn cookie_name(&self) -> &str {
+        self.app.shape.name()
+    }
+
+    /// What this layer, clones included, did so far.
+    pub fn statistics(&self) -> Arc<Statistics> {
+        Arc::clone(&self.app.statistics)
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService::new(inner, Arc::clone(&self.app))
+    }
+}

@@ -1,0 +1,273 @@
+//! The handle through which an application uses its session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sessile_core::{Changes, FieldName, KEY_BYTES, Receipt, Secret, SessionKey, Value};
+
+use super::app::AppSessions;
+use super::codec;
+use super::cookie::Identity;
+use super::draft::{Draft, Login, Standing};
+use super::error::SessionError;
+use super::state::{Closing, State};
+
+/// The session of one request. Found in the request's extensions, or taken as an argument of an axum
+/// handler.
+///
+/// All of it is in memory: no call waits and none does I/O. Reads see the session as it was when the
+/// request came, plus what this request wrote. Writes are committed together when the handler has returned
+/// its response, be it a success or a 5xx; a handler that panics, or is dropped because its client hung up,
+/// leaves none of them. A session comes into being with the first write. Clones are the same session.
+///
+/// ```
+/// # use sessile::{Session, SessionError};
+/// async fn count(session: Session) -> Result<String, SessionError> {
+///     let visits = session.get::<u32>("visits")?.unwrap_or_default() + 1;
+///     session.set("visits", &visits)?;
+///     Ok(format!("{visits} visits"))
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Session {
+    app: Arc<AppSessions>,
+    access: Access,
+    previous_route: Option<Arc<str>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// Whether the request's path lets it write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+impl Session {
+    pub(crate) fn new(
+        app: Arc<AppSessions>,
+        access: Access,
+        previous_route: Option<&str>,
+        draft: Draft,
+    ) -> Self {
+        let state = State { draft, ..State::default() };
+        Self {
+            app,
+            access,
+            previous_route: previous_route.map(Arc::from),
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// The attribute `name`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`NotDecodable`](SessionError::NotDecodable) when it is no `T`; every other attribute stays readable.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        codec::decode(&value)
+            .map(Some)
+            .map_err(|reason| SessionError::NotDecodable { name: name.to_owned(), reason })
+    }
+
+    /// Sets the attribute `name`, making a session when there is none.
+    ///
+    /// Setting the value that is already there is a write like any other: it is sent, and it supersedes
+    /// what another request wrote meanwhile.
+    pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), SessionError> {
+        let value = codec::encode(value)
+            .map_err(|reason| SessionError::NotEncodable { name: name.to_owned(), reason })?;
+        self.put(name, value)
+    }
+
+    /// The encoded bytes of the attribute `name`, whoever encoded them.
+    pub fn get_bytes(&self, name: &str) -> Option<Bytes> {
+        self.value(name).map(|value| value.bytes)
+    }
+
+    /// Sets the attribute `name` to the application's own bytes, which travel as they are.
+    pub fn set_bytes(&self, name: &str, bytes: impl Into<Bytes>) -> Result<(), SessionError> {
+        self.put(name, Value::raw(bytes))
+    }
+
+    /// Removes the attribute `name`; says whether there was one. Never makes a session.
+    pub fn remove(&self, name: &str) -> Result<bool, SessionError> {
+        let mut state = self.writable()?;
+        Ok(state.draft.remove(FieldName::attribute(name)?))
+    }
+
+    /// The names of all attributes, in order.
+    pub fn names(&self) -> Vec<String> {
+        self.used().draft.names()
+    }
+
+    /// What names the session in logs and on admin pages; `None` until there is one. It proves nothing:
+    /// only the cookie opens a session.
+    pub fn key(&self) -> Option<SessionKey> {
+        self.used().draft.key()
+    }
+
+    /// Whether this request made the session.
+    pub fn is_new(&self) -> bool {
+        matches!(self.used().draft.standing(), Standing::New(_))
+    }
+
+    /// After how much idle time the session ends.
+    pub fn max_inactive(&self) -> Duration {
+        self.used().draft.max_inactive().unwrap_or(self.app.settings.session.timeout)
+    }
+
+    /// Lets this session end after another idle time than the configured one. Makes a session when there is
+    /// none.
+    pub fn set_max_inactive(&self, idle: Duration) -> Result<(), SessionError> {
+        self.with_session(|draft| draft.set_max_inactive(idle))
+    }
+
+    /// Who is logged in, as the application set it.
+    pub fn principal(&self) -> Option<String> {
+        self.used().draft.login().principal
+    }
+
+    /// How it was found out who is logged in, as the application set it.
+    pub fn auth_type(&self) -> Option<String> {
+        self.used().draft.login().auth_type
+    }
+
+    /// Sets who is logged in, and how that was found out; `None` forgets it. Makes a session when there is
+    /// none. Call [`change_id`](Self::change_id) at every login.
+    pub fn set_principal(
+        &self,
+        principal: Option<&str>,
+        auth_type: Option<&str>,
+    ) -> Result<(), SessionError> {
+        let login =
+            Login { principal: principal.map(str::to_owned), auth_type: auth_type.map(str::to_owned) };
+        self.with_session(|draft| draft.set_login(login))
+    }
+
+    /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie
+    /// that was known before opens nothing afterwards. Key and attributes stay. A session that this request
+    /// made needs no change.
+    ///
+    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
+    /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit.
+    pub fn change_id(&self) -> Result<(), SessionError> {
+        let mut state = self.writable()?;
+        let secret = Secret(random());
+        if let Standing::Held(identity) = state.draft.standing() {
+            let mut changes = Changes::new();
+            changes.change_secret(identity.secret, secret);
+            let settlement = self.app.host.commit(identity.key, &changes)?;
+            state.settlements.push(settlement);
+            state.draft.renew(secret);
+            state.renewed = true;
+        }
+        Ok(())
+    }
+
+    /// Ends the session everywhere, for good. Says whether there was one; what is written afterwards makes
+    /// a new one.
+    ///
+    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
+    /// by a panic, a 5xx or a client that hung up.
+    pub fn invalidate(&self) -> Result<bool, SessionError> {
+        let mut state = self.writable()?;
+        let standing = std::mem::take(&mut state.draft).standing();
+        if let Standing::Held(Identity { key, .. }) | Standing::Unknown(key) = standing {
+            state.settlements.push(self.app.host.end(key));
+            state.ended = true;
+        }
+        Ok(matches!(standing, Standing::Held(_) | Standing::New(_)))
+    }
+
+    /// The node that the cookie came from, when that is another one than this: the session moved here.
+    pub fn previous_route(&self) -> Option<&str> {
+        self.previous_route.as_deref()
+    }
+
+    /// What became of the request's changes: how many complete copies hold them, or that the session had
+    /// ended.
+    ///
+    /// `None` before they are settled, and when there were none; so it is for layers around the session
+    /// layer and for streamed bodies. The response carries the same [`Receipt`] in its extensions.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.state.lock().receipt
+    }
+
+    /// Hands the request's writes to the node; afterwards every write is an error.
+    pub(crate) fn commit(&self) -> Closing {
+        self.state.lock().commit(&self.app.host)
+    }
+
+    /// The request is over: from now on every write is an error.
+    pub(crate) fn close(&self) {
+        self.state.lock().over = true;
+    }
+
+    pub(crate) fn keep_receipt(&self, receipt: Receipt) {
+        self.state.lock().receipt = Some(receipt);
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        self.used().draft.get(name)
+    }
+
+    fn put(&self, name: &str, value: Value) -> Result<(), SessionError> {
+        let max = self.app.settings.session.max_attribute_bytes;
+        let bytes = value.bytes.len();
+        if bytes > max {
+            return Err(SessionError::AttributeTooLarge { name: name.to_owned(), bytes, max });
+        }
+        let name = FieldName::attribute(name)?;
+        self.with_session(|draft| draft.put(name, value, self.app.settings.session.max_session_bytes))?
+    }
+
+    /// Writes to the draft of a session, which is made first when there is none.
+    fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
+        let mut state = self.writable()?;
+        if state.draft.key().is_none() {
+            if !self.app.host.has_room() {
+                return Err(SessionError::Full);
+            }
+            let identity = Identity { key: SessionKey(random()), secret: Secret(random()) };
+            state.draft.make(identity, self.creation(identity.secret));
+        }
+        Ok(write(&mut state.draft))
+    }
+
+    fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+        if self.access == Access::ReadOnly {
+            return Err(SessionError::ReadOnly);
+        }
+        let state = self.used();
+        if state.over { Err(SessionError::Committed) } else { Ok(state) }
+    }
+
+    fn used(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        state.used = true;
+        state
+    }
+
+    fn creation(&self, secret: Secret) -> Changes {
+        let settings = &self.app.settings.session;
+        Changes::create(self.app.app, secret, settings.timeout, settings.absolute_timeout)
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = self.state.lock().draft.key();
+        f.debug_struct("Session").field("key", &key).field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+fn random() -> [u8; KEY_BYTES] {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).expect("no session can be made safely on a system without randomness");
+    bytes
+}

@@ -1,0 +1,107 @@
+//! What is set about the sessions of one application.
+
+use super::filter::PathFilter;
+use crate::config::{Config, Network, Secure, Session};
+
+/// The settings of one application's sessions; made only from such as can work.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionSettings {
+    /// The context path, `/` or `/shop`: the cookie's `Path`, and part of what its tag covers.
+    pub(crate) path: String,
+    pub(crate) session: Session,
+    /// Paths on which sessions are read-only and nothing is sent.
+    pub(crate) filter: Option<PathFilter>,
+    /// Whether responses that committed carry `Sessile-Receipt`.
+    pub(crate) receipt_header: bool,
+    /// Who is believed when it sends `X-Forwarded-Proto`.
+    pub(crate) trusted_proxies: Vec<Network>,
+}
+
+/// A setting that cannot work, in a configuration that was put together in code or in a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct SettingError {
+    /// The configuration key.
+    pub key: &'static str,
+    /// What is wrong with its value, and what would be right.
+    pub problem: String,
+}
+
+impl SessionSettings {
+    /// The settings of the application at `path`, whose sessions are as `session` says and which shares the
+    /// rest of `config` with others.
+    pub(crate) fn new(config: &Config, path: &str, session: &Session) -> Result<Self, SettingError> {
+        let wrong = |key, problem| Err(SettingError { key, problem });
+        if !is_token(&session.cookie) {
+            return wrong(
+                "cookie",
+                format!("`{}` is no name; use letters, digits, `-` and `_`", session.cookie),
+            );
+        }
+        let fits_cookie = |byte: u8| byte.is_ascii_graphic() && !b";\"?#".contains(&byte);
+        if !path.starts_with('/') || !path.bytes().all(fits_cookie) {
+            return wrong("path", format!("`{path}` is no context path; write `/` or `/name`"));
+        }
+        let filter = match config.replication.filter.as_str() {
+            "" => None,
+            expression => match PathFilter::new(expression) {
+                Ok(filter) => Some(filter),
+                Err(error) => return wrong("filter", error.to_string()),
+            },
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            session: session.clone(),
+            filter,
+            receipt_header: config.replication.receipt_header,
+            trusted_proxies: config.http.trusted_proxies.clone(),
+        })
+    }
+
+    /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure`
+    /// and meant for the whole host, its name tells browsers to take it from this very host only.
+    pub(crate) fn cookie_name(&self) -> String {
+        if self.session.secure == Secure::Always && self.path == "/" {
+            format!("__Host-{}", self.session.cookie)
+        } else {
+            self.session.cookie.clone()
+        }
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(path: &str, change: impl FnOnce(&mut Config)) -> Result<SessionSettings, SettingError> {
+        let mut config = Config::default();
+        change(&mut config);
+        SessionSettings::new(&config, path, &config.session)
+    }
+
+    #[test]
+    fn what_cannot_work_names_its_key() {
+        assert_eq!(at("shop", |_| ()).unwrap_err().key, "path");
+        assert_eq!(at("/a;b", |_| ()).unwrap_err().key, "path");
+        assert_eq!(at("/", |config| config.session.cookie = "a b".to_owned()).unwrap_err().key, "cookie");
+        assert_eq!(at("/", |config| config.replication.filter = "(".to_owned()).unwrap_err().key, "filter");
+    }
+
+    #[test]
+    fn the_host_prefix_is_used_only_where_browsers_accept_it() {
+        let always = |config: &mut Config| config.session.secure = Secure::Always;
+        assert_eq!(at("/", always).unwrap().cookie_name(), "__Host-sid");
+        assert_eq!(at("/shop", always).unwrap().cookie_name(), "sid");
+        assert_eq!(at("/", |_| ()).unwrap().cookie_name(), "sid");
+    }
+
+    #[test]
+    fn without_a_filter_nothing_is_excepted() {
+        assert!(at("/", |config| config.replication.filter.clear()).unwrap().filter.is_none());
+        assert!(at("/", |_| ()).unwrap().filter.unwrap().matches("/logo.gif"));
+    }
+}

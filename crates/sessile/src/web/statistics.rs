@@ -1,0 +1,72 @@
+//! What the session layer of one application did since it started.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counters that are read while requests run; each is exact, together they are a blurred picture.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    requests: AtomicU64,
+    filtered: AtomicU64,
+    unprocessed: AtomicU64,
+    sends: AtomicU64,
+    request_micros: AtomicU64,
+    cluster_micros: AtomicU64,
+}
+
+impl Statistics {
+    /// Requests that the layer handled, filtered ones included.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests on paths that the filter matched.
+    pub fn filtered(&self) -> u64 {
+        self.filtered.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were turned away because this node did not serve.
+    pub fn unprocessed(&self) -> u64 {
+        self.unprocessed.load(Ordering::Relaxed)
+    }
+
+    /// Commits that were made, ends of sessions included.
+    pub fn sends(&self) -> u64 {
+        self.sends.load(Ordering::Relaxed)
+    }
+
+    /// Total time that finished requests spent in this node, up to the head of the response.
+    pub fn request_time(&self) -> Duration {
+        Duration::from_micros(self.request_micros.load(Ordering::Relaxed))
+    }
+
+    /// How much of [`request_time`](Self::request_time) was spent on the cluster: waiting for the gate, for
+    /// other members' answers and for receipts.
+    pub fn cluster_time(&self) -> Duration {
+        Duration::from_micros(self.cluster_micros.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn count_request(&self, filtered: bool) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if filtered {
+            self.filtered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn count_unprocessed(&self) {
+        self.unprocessed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_send(&self) {
+        self.sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_time(&self, request: Duration, cluster: Duration) {
+        self.request_micros.fetch_add(micros(request), Ordering::Relaxed);
+        self.cluster_micros.fetch_add(micros(cluster), Ordering::Relaxed);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,149 @@
+//! The session layer around small applications, on a node that is alone: each outcome that a request can
+//! have.
+
+mod access;
+mod cookies;
+mod outcomes;
+mod waiting;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use sessile_core::{Boot, Bounds, Instant, Mode, Node, Plant, Settings, Timing};
+use tower::ServiceExt as _;
+use tower_layer::Layer as _;
+
+use super::{Session, SessionLayer, SessionSettings};
+use crate::Config;
+use crate::cluster::engine::Engine;
+use crate::cluster::host::SessionHost;
+use crate::config;
+
+const MAX_ACTIVE: u64 = 3;
+const COOKIE_KEY: [u8; 32] = [7; 32];
+
+/// A node, and a browser that keeps its cookie.
+struct Site {
+    engine: Arc<Engine>,
+    host: Arc<SessionHost>,
+    layer: SessionLayer,
+    cookie: Option<String>,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::with(usual())
+    }
+
+    fn with(settings: SessionSettings) -> Self {
+        Self::on(Node::alone, settings)
+    }
+
+    /// On a node that `start` makes.
+    fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
+        let engine = Arc::new(Engine::of(|now| start(node_settings(), now), None));
+        let host = Arc::new(SessionHost::new(Arc::clone(&engine), Arc::default()));
+        Self { layer: layer(&host, "tc01", settings), engine, host, cookie: None }
+    }
+
+    /// Sends `GET /` with the cookie to `app`.
+    async fn visit<A, R>(&mut self, app: A) -> Reply
+    where
+        A: FnOnce(Session) -> R + Clone + Send + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
+    {
+        self.send(Request::get("/").body(Body::empty()).unwrap(), app).await
+    }
+
+    async fn send<A, R>(&mut self, mut request: Request<Body>, app: A) -> Reply
+    where
+        A: FnOnce(Session) -> R + Clone + Send + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
+    {
+        if let Some(cookie) = &self.cookie {
+            request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
+        }
+        let reply = send(&self.layer, request, app).await;
+        if let Some(set) = &reply.set_cookie {
+            self.cookie = Some(set.split(';').next().unwrap().to_owned());
+        }
+        reply
+    }
+
+    /// The value of the attribute `name`, as the next request reads it.
+    async fn text(&mut self, name: &'static str) -> Option<String> {
+        let reply = self.visit(async move |session| answer(session.get::<String>(name).unwrap())).await;
+        serde_json::from_str(&reply.body).unwrap()
+    }
+}
+
+/// The settings of an application at `/` under the default configuration.
+fn usual() -> SessionSettings {
+    let config = Config::default();
+    SessionSettings::new(&config, "/", &config.session).unwrap()
+}
+
+/// The usual settings, with other ones for the sessions.
+fn sessions(change: impl FnOnce(&mut config::Session)) -> SessionSettings {
+    let mut settings = usual();
+    change(&mut settings.session);
+    settings
+}
+
+fn node_settings() -> Settings {
+    Settings {
+        boot: Boot(1),
+        name: "tc01".to_owned(),
+        timing: Timing::default(),
+        bounds: Bounds { max_active: MAX_ACTIVE, ..Bounds::default() },
+        copies: None,
+        mode: Mode::Synchronous,
+        plant: Plant::None,
+    }
+}
+
+/// What a client sees.
+#[derive(Debug)]
+struct Reply {
+    status: StatusCode,
+    response: Response<()>,
+    set_cookie: Option<String>,
+    body: String,
+}
+
+fn layer(host: &Arc<SessionHost>, node_name: &str, settings: SessionSettings) -> SessionLayer {
+    SessionLayer::new(Arc::clone(host), node_name, COOKIE_KEY, settings)
+}
+
+async fn send<A, R>(layer: &SessionLayer, request: Request<Body>, app: A) -> Reply
+where
+    A: FnOnce(Session) -> R + Clone + Send + 'static,
+    R: Future<Output = Response<Body>> + Send + 'static,
+{
+    let inner = tower::service_fn(move |request: Request<Body>| {
+        let answered = app.clone()(request.extensions().get::<Session>().unwrap().clone());
+        async move { Ok::<_, std::convert::Infallible>(answered.await) }
+    });
+    let (parts, body) = layer.layer(inner).oneshot(request).await.unwrap().into_parts();
+    let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    let mut cookies =
+        parts.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned());
+    let set_cookie = cookies.next();
+    assert_eq!(cookies.next(), None, "one cookie at most");
+    Reply { status: parts.status, response: Response::from_parts(parts, ()), set_cookie, body }
+}
+
+/// A 200 that holds `value` as JSON.
+fn answer(value: impl serde::Serialize) -> Response<Body> {
+    Response::new(Body::from(serde_json::to_string(&value).unwrap()))
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,191 @@
+//! Nodes with an application, and browsers that keep their cookie.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::routing::get;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use sessile::config::MembershipKind;
+use sessile::{Cluster, ClusterSecrets, Config, Receipt, Session, SessionError};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+/// Longest wait for any condition; far above what a working cluster needs.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Nothing listens there: a list of members needs at least one.
+const NOBODY: &str = "127.0.0.1:1";
+
+/// What all nodes of one test share.
+#[derive(Clone)]
+pub(crate) struct Town {
+    directory: Arc<TempDir>,
+    change: Arc<dyn Fn(&mut Config) + Send + Sync>,
+}
+
+impl Town {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// Every node's configuration is changed by `change` before it joins.
+    pub(crate) fn with(change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        ClusterSecrets::load_or_create(&directory.path().join("cluster.secret")).unwrap();
+        Self { directory: Arc::new(directory), change: Arc::new(change) }
+    }
+
+    pub(crate) fn secret_file(&self) -> PathBuf {
+        self.directory.path().join("cluster.secret")
+    }
+
+    /// A node's configuration; it looks for others at `known` alone, and others find it by calling there.
+    pub(crate) fn config(&self, name: &str, known: &[&Node]) -> Config {
+        let mut config = Config::default();
+        config.node.name = name.to_owned();
+        config.cluster.secret_file = self.secret_file();
+        config.receiver.listen = ([127, 0, 0, 1], 0).into();
+        config.membership.kind = MembershipKind::Static;
+        let addresses = known
+            .iter()
+            .map(|node| node.address())
+            .filter(|address| !address.is_empty())
+            .chain([NOBODY.to_owned()]);
+        config.membership.members = addresses.map(|address| address.parse().unwrap()).collect();
+        config.membership.frequency = Duration::from_millis(100);
+        config.membership.drop_time = Duration::from_secs(15);
+        (self.change)(&mut config);
+        config
+    }
+
+    pub(crate) async fn node(&self, name: &str, known: &[&Node]) -> Node {
+        let joining = Cluster::join(self.config(name, known));
+        let cluster = tokio::time::timeout(LIMIT, joining).await.expect("joins in time").unwrap();
+        Node::of(cluster)
+    }
+
+    pub(crate) async fn pair(&self) -> (Node, Node) {
+        let one = self.node("tc01", &[]).await;
+        let other = self.node("tc02", &[&one]).await;
+        (one, other)
+    }
+}
+
+/// One node with the application.
+pub(crate) struct Node {
+    pub(crate) cluster: Cluster,
+    pub(crate) app: Router,
+}
+
+impl Node {
+    fn of(cluster: Cluster) -> Self {
+        Self { app: app().layer(cluster.session_layer()), cluster }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.cluster.members()[0].address.clone()
+    }
+
+    /// The names of the members that it sees, sorted.
+    pub(crate) fn sees(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.cluster.members().into_iter().map(|member| member.name).collect();
+        names.sort();
+        names
+    }
+
+    /// The value of a metric that has no labels.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = self.cluster.metrics();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        while !holds(self) {
+            assert!(tokio::time::Instant::now() < deadline, "{what}: not within {LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+fn app() -> Router {
+    Router::new()
+        .route("/set/{name}/{value}", get(set))
+        .route("/get/{name}", get(read))
+        .route("/login", get(login))
+        .route("/logout", get(logout))
+        .route("/slow/{name}/{value}", get(slow))
+}
+
+async fn set(session: Session, Path((name, value)): Path<(String, String)>) -> Result<(), SessionError> {
+    session.set(&name, &value)
+}
+
+/// Holds its request open until somebody else changed the session `name`, then writes.
+async fn slow(session: Session, Path((name, millis)): Path<(String, u64)>) -> Result<(), SessionError> {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    session.set(&name, "slow")
+}
+
+async fn read(session: Session, Path(name): Path<String>) -> Result<String, SessionError> {
+    Ok(session.get::<String>(&name)?.unwrap_or_default())
+}
+
+async fn login(session: Session) -> Result<(), SessionError> {
+    session.set_principal(Some("ada"), Some("form"))?;
+    session.change_id()
+}
+
+async fn logout(session: Session) -> Result<String, SessionError> {
+    Ok(session.invalidate()?.to_string())
+}
+
+/// What a client sees.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: String,
+    pub(crate) receipt: Option<Receipt>,
+    pub(crate) cookie: Option<String>,
+}
+
+/// Keeps the session's cookie from answer to answer.
+#[derive(Clone, Default)]
+pub(crate) struct Browser {
+    pub(crate) cookie: Option<String>,
+}
+
+impl Browser {
+    pub(crate) async fn get(&mut self, node: &Node, path: &str) -> Reply {
+        let mut request = Request::get(path);
+        if let Some(cookie) = &self.cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let answer = tokio::time::timeout(LIMIT, node.app.clone().oneshot(request)).await;
+        let response = answer.expect("an answer in time").unwrap();
+        let receipt = response.extensions().get::<Receipt>().copied();
+        let set = response.headers().get(SET_COOKIE).map(|value| value.to_str().unwrap().to_owned());
+        let cookie = set.map(|set| set.split(';').next().unwrap().to_owned());
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        if let Some(cookie) = &cookie {
+            self.cookie = Some(cookie.clone()).filter(|cookie| !cookie.ends_with('='));
+        }
+        Reply { status, body: String::from_utf8(body.to_vec()).unwrap(), receipt, cookie }
+    }
+
+    /// As [`get`](Self::get), with a 200 and its body.
+    pub(crate) async fn ok(&mut self, node: &Node, path: &str) -> String {
+        let reply = self.get(node, path).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {reply:?}");
+        reply.body
+    }
+}
