@@ -92,7 +92,7 @@ impl Show {
                 self.tell(node, &Told::new(Tone::Bad, words))
             }
             News::Logged { node, line } => {
-                if line.message() == "ready"
+                if line.message().starts_with(&format!("{node} is ready"))
                     && let Some(began) = self.returning.remove(node)
                 {
                     let words =
