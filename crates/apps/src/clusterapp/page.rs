@@ -19,14 +19,14 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 const SUGGESTED_SIZE: usize = 1024;
 
 /// The session as this request leaves it, who served it, what became of the change, and the forms.
-pub(super) fn session(site: &Site, answer: &Answer, receipt: Option<Receipt>) -> String {
+pub(super) fn session(site: &Site, host: &str, answer: &Answer, receipt: Option<Receipt>) -> String {
     let details = answer.details.as_ref().filter(|_| answer.sid.is_some());
     let content = [
         served(site, details, receipt),
         facts(site, answer, details),
         forms(site, details),
         members(&site.cluster.members()),
-        hints(site),
+        hints(site, host),
     ];
     document(site, "clusterapp", &content.concat())
 }
@@ -145,12 +145,13 @@ fn members(members: &[MemberView]) -> String {
     format!("<section><h2>Members</h2><ul>{rows}</ul></section>\n")
 }
 
-fn hints(site: &Site) -> String {
+fn hints(site: &Site, host: &str) -> String {
     format!(
         "<section class=\"wide\"><h2>Try</h2><p>Kill the node that served this page and reload: another one goes \
          on with the same session.</p><pre><code>curl -b jar -c jar -X POST \
-         'http://HOST{base}/session?cmd=add&amp;name=cart&amp;size=1024&amp;v=7'\n\
-         curl -b jar 'http://HOST{base}/session?cmd=show'</code></pre></section>\n",
+         'http://{host}{base}/session?cmd=add&amp;name=cart&amp;size=1024&amp;v=7'\n\
+         curl -b jar 'http://{host}{base}/session?cmd=show'</code></pre></section>\n",
+        host = Escaped(host),
         base = Escaped(&site.base_path),
     )
 }

@@ -138,7 +138,7 @@ impl Show {
     }
 
     fn introduction(&self) -> String {
-        let Sample { nodes, balancer, membership } = &self.stage.sample;
+        let Sample { balancer, membership, .. } = &self.stage.sample;
         let strong = |text: String| self.paint.with(Tone::Strong, text).to_string();
         let page = format!("http://localhost:{}/clusterapp/", balancer.port());
         let found_by = match membership {
@@ -146,15 +146,9 @@ impl Show {
             Membership::Static => "a static list".to_owned(),
         };
         let mut text = format!("\n{}\n\n", strong(format!("Open {page}")));
-        for node in nodes {
-            let id = self.stage.process(node.name).map_or(0, |process| process.id);
-            text += &format!(
-                "  {}  HTTP {}  replication {}  admin {}  process {id}\n",
-                node.name, node.http, node.replication, node.admin
-            );
-        }
+        text += &self.stage.listing();
         text += &format!(
-            "  the nodes find each other by {found_by}; files in {}\n\n",
+            "\n  the nodes find each other by {found_by}; files in {}\n\n",
             self.stage.place().display()
         );
         text += &format!(

@@ -72,6 +72,17 @@ impl Stage {
         self.place.path()
     }
 
+    /// Who runs where, a line each.
+    pub(super) fn listing(&self) -> String {
+        let node = |node: &NodePlan| {
+            let id = self.process(node.name).map_or(0, |process| process.id);
+            let NodePlan { name, http, replication, admin } = node;
+            format!("  {name}  http://{http}  replication {replication}  admin {admin}  process {id}")
+        };
+        let balancer = format!("  balancer  http://{}", self.sample.balancer);
+        self.sample.nodes.iter().map(node).chain([balancer]).collect::<Vec<_>>().join("\n")
+    }
+
     pub(super) fn plan(&self, name: &str) -> Option<&NodePlan> {
         self.sample.nodes.iter().find(|node| node.name == name)
     }
