@@ -41,6 +41,8 @@ fn nodes_end_with_the_demo_however_it_ends() {
     for node in nodes {
         until("the node is gone", || is_refused(node).then_some(()));
     }
+    let files = said.lines().find_map(|line| line.trim().strip_prefix("files in ")).expect("it says where");
+    std::fs::remove_dir_all(files).expect("what a killed demo leaves is its files");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn facts(site: &Site, answer: &Answer, details: Option<&Details>) -> String {
                 </section>\n"
             .to_owned();
     };
-    let state = if details.is_new { "made by this request" } else { "went on" };
+    let state = if details.is_new { "with this request" } else { "earlier" };
     let mut rows = String::new();
     for (name, reading) in &details.attributes {
         let version = reading.v.map_or_else(|| "–".to_owned(), |v| v.to_string());
@@ -102,7 +102,7 @@ fn facts(site: &Site, answer: &Answer, details: Option<&Details>) -> String {
         rows.push_str("<tr><td colspan=\"4\" class=\"quiet\">No attributes</td></tr>");
     }
     format!(
-        "<section class=\"wide\"><h2>Session</h2><dl><dt>Key</dt><dd><code>{sid}</code></dd><dt>This request</dt>\
+        "<section class=\"wide\"><h2>Session</h2><dl><dt>Key</dt><dd><code>{sid}</code></dd><dt>Began</dt>\
          <dd>{state}</dd><dt>Ends after</dt><dd>{idle} s without use</dd></dl><div class=\"scroll\"><table><thead>\
          <tr><th>Attribute</th><th class=\"number\">Version</th><th class=\"number\">Length</th><th></th></tr>\
          </thead><tbody>\n{rows}</tbody></table></div></section>\n",

@@ -147,10 +147,7 @@ impl Show {
         };
         let mut text = format!("\n{}\n\n", strong(format!("Open {page}")));
         text += &self.stage.listing();
-        text += &format!(
-            "\n  the nodes find each other by {found_by}; files in {}\n\n",
-            self.stage.place().display()
-        );
+        text += &format!("\n  the nodes find each other by {found_by}\n\n");
         text += &format!(
             "Try this:\n  1. add an attribute on the page, or\n     curl -c jar -b jar -X POST \
              '{page}session?cmd=add&name=cart&size=1024&v=1'\n  2. type `kill tc01` (if that is who serves you), \
