@@ -79,6 +79,8 @@ pub(crate) enum Outside {
 pub(crate) enum Step {
     /// The host's process starts again.
     Return(HostId),
+    /// The host's process is stopped for a while.
+    Pause(HostId, Duration),
     /// The stopped process goes on.
     Resume(Boot),
     /// The process ends without a word.

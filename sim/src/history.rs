@@ -109,6 +109,8 @@ pub struct Op {
     pub boot: Option<Boot>,
     /// When the session was opened for it.
     pub opened: Option<Instant>,
+    /// When its handler was over and it was committed.
+    pub committed: Option<Instant>,
     /// When the session was closed again.
     pub closed: Option<Instant>,
     /// The session as opened.
@@ -132,6 +134,7 @@ impl Op {
             outcome: Outcome::Pending,
             boot: None,
             opened: None,
+            committed: None,
             closed: None,
             seen: None,
             receipt: None,
@@ -150,9 +153,14 @@ impl Op {
         (self.outcome == Outcome::Done).then_some(self.ended).flatten()
     }
 
-    /// Whether it may ever have had an effect.
+    /// Whether it may ever have had an effect. One that was committed and then met the end of its session
+    /// was seen until then.
     pub fn counts(&self) -> bool {
-        !matches!(self.outcome, Outcome::Failed | Outcome::Absent(_) | Outcome::Ended)
+        match self.outcome {
+            Outcome::Failed | Outcome::Absent(_) => false,
+            Outcome::Ended => self.receipt.is_some(),
+            Outcome::Pending | Outcome::Done | Outcome::Unknown => true,
+        }
     }
 }
 
@@ -184,6 +192,13 @@ pub struct Life {
     pub to: Option<Instant>,
     /// When it was stopped, and when it went on.
     pub pauses: Vec<(Instant, Option<Instant>)>,
+}
+
+impl Life {
+    /// Since when it runs without having been stopped.
+    pub fn runs_since(&self) -> Instant {
+        self.pauses.last().and_then(|(_, end)| *end).unwrap_or(self.from)
+    }
 }
 
 /// A time in which the cluster was, or may have been, divided by a cut.
@@ -255,6 +270,8 @@ pub struct History {
     pub harmonies: Vec<Harmony>,
     /// All endings.
     pub endings: Vec<Ending>,
+    /// Nodes that held a session differently although all were of one mind and nobody had used it for a while.
+    pub disagreements: Vec<[Holding; 2]>,
     /// After the healing, before the last idle times ran out.
     pub healed: Vec<Holding>,
     /// At the very end.

@@ -70,6 +70,8 @@ pub(crate) enum Fault {
     CrashInCommit { host: HostId, back: Duration },
     /// A process dies and comes back, and the donor of its transfer dies in the middle of it.
     CrashOfDonor { host: HostId, back: Duration },
+    /// A process dies in a commit that only one other saw, which is stopped until the first one is back.
+    CrashWitnessed { host: HostId, back: Duration },
     /// A process is stopped for a while.
     Pause { host: HostId, time: Duration },
     /// A process is stopped, and when it goes on another one dies.
@@ -138,7 +140,8 @@ fn draw_fault(rng: &mut Rng, hosts: usize, cuts: bool) -> Fault {
         0..=16 => Fault::Crash { host, back },
         17..=34 => Fault::CrashInCommit { host, back: rng.millis(100, 3_000) },
         35..=42 => Fault::CrashOfDonor { host, back },
-        43..=57 => Fault::Pause { host, time: pause_time(rng) },
+        43..=49 => Fault::CrashWitnessed { host, back: rng.millis(100, 500) },
+        50..=57 => Fault::Pause { host, time: pause_time(rng) },
         58..=69 => {
             let victim = (host + 1 + rng.index(hosts - 1)) % hosts;
             Fault::PauseThenCrash { host, time: rng.millis(2_500, 6_500), victim, back }

@@ -97,7 +97,9 @@ pub(crate) struct Roster {
     most: u32,
     heartbeats: u64,
     heartbeat_at: Option<Instant>,
-    ticked_at: Option<Instant>,
+    ticked_at: Instant,
+    /// When this process went on after it had been stopped.
+    resumed_at: Instant,
     stalls: BTreeMap<Boot, Duration>,
     pub(crate) orders: Vec<Order>,
     was_open: bool,
@@ -142,7 +144,8 @@ impl Roster {
             most: 1,
             heartbeats: 0,
             heartbeat_at: None,
-            ticked_at: None,
+            ticked_at: now,
+            resumed_at: now,
             stalls: BTreeMap::new(),
             orders: Vec::new(),
             was_open: false,
@@ -310,6 +313,12 @@ impl Roster {
     fn side(&self) -> (u32, Boot) {
         let least = self.staying().min().map_or(self.settings.boot, |boot| boot.min(self.settings.boot));
         (u32::try_from(self.staying().count()).unwrap_or(u32::MAX).saturating_add(1), least)
+    }
+
+    /// The side as far as it still counts on this node: one that was stopped may list members that have
+    /// long gone on without it, or are gone.
+    fn live_side(&self, now: Instant) -> (u32, Boot) {
+        if self.gate(now) == Gate::Open { self.side() } else { (0, self.settings.boot) }
     }
 
     /// Puts a linked process into the view.

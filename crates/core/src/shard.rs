@@ -15,7 +15,7 @@ mod lane;
 mod receive;
 mod request;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
 use crate::{Boot, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
 
-use ask::Asking;
+use ask::{Answered, Asking};
 pub(crate) use compare::News;
 use compare::Round;
 use lane::Lane;
@@ -55,6 +55,8 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 struct Pending {
     key: SessionKey,
+    /// It is the session's end itself: another end does not settle it, everybody has to know of one.
+    is_end: bool,
     waiting: Vec<Boot>,
     receipt: Receipt,
 }
@@ -88,8 +90,8 @@ pub(crate) struct Shard {
     wanted: u32,
     /// Tops as sessions were opened, for [`Plant::StampAtSet`] only.
     opened_tops: BTreeMap<SessionKey, u64>,
-    /// Sessions that another member has and for which there was no room, until their asker looked.
-    refused: BTreeSet<SessionKey>,
+    /// What members said of sessions, until the request that asked looks.
+    answered: BTreeMap<SessionKey, Answered>,
     /// Comparisons that ended since the node looked.
     pub(crate) news: Vec<News>,
     /// Others may join from this node.
@@ -126,7 +128,7 @@ impl Shard {
             scan: 0,
             wanted: settings.copies.unwrap_or(1),
             opened_tops: BTreeMap::new(),
-            refused: BTreeSet::new(),
+            answered: BTreeMap::new(),
             news: Vec::new(),
             donates: false,
             tally: Tally::default(),
@@ -279,7 +281,7 @@ impl Shard {
 
     /// The session ended while its commits were on the way: their changes are dropped.
     fn settle_as_ended(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
-        let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.receipt.ended);
+        let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.is_end);
         let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
         for ticket in tickets {
             if let Some(pending) = self.pending.get_mut(&ticket) {

@@ -9,6 +9,7 @@ const CHECKER: &str = "C5 convergence";
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     let history = knowledge.history;
     let mut violations = unequal(&history.healed);
+    violations.extend(history.disagreements.iter().flat_map(|pair| unequal(pair)));
     violations.extend(unequal(&history.last));
     let last_writes = history.ops.iter().enumerate().skip(history.final_writes_from.max(1));
     if history.final_writes_from > 0 {
@@ -50,7 +51,9 @@ fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
         (Outcome::Done, Some((_, receipt))) => {
             knowledge.history.mode == sessile_core::Mode::Asynchronous || receipt.copies as usize == everybody
         }
-        (outcome, _) => !knowledge.is_alive(op.session, op.ended?) || outcome == Outcome::Pending,
+        (Outcome::Unknown | Outcome::Failed | Outcome::Done, _) => !knowledge.is_alive(op.session, op.ended?),
+        // That the session is not there any more is C1's affair.
+        (Outcome::Pending | Outcome::Absent(_) | Outcome::Ended, _) => true,
     };
     (!whole).then(|| Violation {
         checker: CHECKER,

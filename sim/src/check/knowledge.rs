@@ -51,8 +51,8 @@ impl<'h> Knowledge<'h> {
 
     /// Whether `later` certainly knew of `earlier` when it was committed.
     pub(super) fn is_older(&self, earlier: &Op, later: &Op) -> bool {
-        let Some(boot) = later.boot else { return false };
-        self.must_show(earlier, boot, later.began, later.opened.unwrap_or(later.began))
+        let (Some(boot), Some(committed)) = (later.boot, later.committed) else { return false };
+        self.must_show(earlier, boot, committed, committed)
     }
 
     /// Whether a process lived and was not stopped in that time.

@@ -31,6 +31,8 @@ pub(super) struct Client {
     unsure: Option<usize>,
     waiting: Vec<OpId>,
     favourite: HostId,
+    /// What it will write again, and where.
+    insistence: Option<(Attribute, HostId)>,
 }
 
 /// What a client keeps of an operation besides the history.
@@ -58,6 +60,11 @@ impl World {
             return self.rest(client, session);
         }
         let secret = self.clients[client].secret;
+        if let Some((name, host)) = self.clients[client].insistence.take() {
+            let write = vec![(name, Some(self.history.ops.len() as u64))];
+            self.start_op(client, session, secret, Action::Write(write), Duration::ZERO, true, Some(host));
+            return;
+        }
         let number = self.history.ops.len() as u64;
         match self.rng.below(100) {
             0..=24 => {
@@ -285,6 +292,9 @@ impl World {
         let client = errand.client;
         self.clients[client].waiting.retain(|waiting| *waiting != op);
         self.learn(client, op, outcome);
+        if self.insists(client, op, outcome) {
+            return;
+        }
         if self.clients[client].waiting.is_empty() {
             let longest = self.plan.think;
             let think = match self.rng.below(10) {
@@ -294,6 +304,22 @@ impl World {
             };
             self.queue.after(think, Event::Outside(Outside::Think(client)));
         }
+    }
+
+    /// A user whose write may be lost sometimes waits, and writes the same again on the same node.
+    fn insists(&mut self, client: usize, op: OpId, outcome: Outcome) -> bool {
+        let record = &self.history.ops[op];
+        let (session, host) = (record.session, self.errands[op].host);
+        let Action::Write(writes) = &record.action else { return false };
+        let [(name @ Attribute::Register(_), _)] = writes[..] else { return false };
+        let free = self.clients[client].waiting.is_empty() && self.clients[client].session == Some(session);
+        if outcome != Outcome::Unknown || !free || !self.rng.chance(600) {
+            return false;
+        }
+        self.clients[client].insistence = Some((name, host));
+        let patience = self.rng.millis(4_000, 10_000);
+        self.queue.after(patience, Event::Outside(Outside::Think(client)));
+        true
     }
 
     /// What the answer means for the client's session.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use sessile_core::{Boot, Timing};
 
 use crate::event::{Event, Inside, Outage, Outside, Step};
-use crate::history::HostId;
+use crate::history::{Action, Attribute, HostId, OpId};
 use crate::plan::Fault;
+use crate::process::Process;
 use crate::world::World;
 use crate::world::observe::Phase;
 
@@ -24,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Armed {
     /// Dies at its next commit; comes back after the time.
     in_commit: Option<(HostId, Duration)>,
+    /// Dies at its next write of a register, which one other sees; comes back after the time.
+    witnessed: Option<(HostId, Duration)>,
     /// The donor of its next transfer dies; comes back after the time.
     donor_of: Option<(HostId, Duration)>,
     retries: u32,
@@ -67,6 +70,7 @@ impl World {
             Fault::Crash { host, .. }
             | Fault::CrashInCommit { host, .. }
             | Fault::CrashOfDonor { host, .. }
+            | Fault::CrashWitnessed { host, .. }
             | Fault::Leave { host, .. } => self.may_end(*host),
             Fault::Pause { host, .. }
             | Fault::PauseThenCrash { host, .. }
@@ -79,7 +83,7 @@ impl World {
     /// Whether the host's process may end: another one that has everything must go on.
     fn may_end(&self, host: HostId) -> bool {
         let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != host);
-        let well = |process: &Option<_>| process.as_ref().is_some_and(crate::process::Process::is_well);
+        let well = |process: &Option<_>| process.as_ref().is_some_and(Process::is_well);
         let kept = others.filter(|(_, process)| well(process)).count() > 0;
         self.hosts[host].is_some() && (kept || self.plan.reckless)
     }
@@ -96,6 +100,7 @@ impl World {
                 self.armed.donor_of = Some((host, back));
                 self.later(back, Step::Return(host));
             }
+            Fault::CrashWitnessed { host, back } => self.armed.witnessed = Some((host, back)),
             Fault::Pause { host, time } => self.pause(host, time),
             Fault::PauseThenCrash { host, time, victim, back } => {
                 self.pause(host, time);
@@ -131,6 +136,8 @@ impl World {
     pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Return(host) => self.start(host),
+            Step::Pause(host, time) if self.phase == Phase::Faults => self.pause(host, time),
+            Step::Pause(..) => {}
             Step::Resume(boot) => self.resume(boot),
             Step::Kill(boot) => {
                 let may_die = |host: &HostId| self.phase == Phase::Faults && self.may_end(*host);
@@ -180,7 +187,8 @@ impl World {
     }
 
     /// A process that is armed for it dies while its commit is on the way.
-    pub(super) fn commit_began(&mut self, host: HostId) {
+    pub(super) fn commit_began(&mut self, host: HostId, op: OpId) {
+        self.commit_is_witnessed(host, op);
         let Some((_, back)) = self.armed.in_commit.filter(|(armed, _)| *armed == host) else { return };
         if !self.may_end(host) {
             return;
@@ -193,6 +201,29 @@ impl World {
             self.later(delay, Step::Kill(boot));
             self.later(delay + back, Step::Return(host));
         }
+    }
+
+    /// Of a doomed process's last commit only one other learns, and that one is stopped at once.
+    fn commit_is_witnessed(&mut self, host: HostId, op: OpId) {
+        let Some((_, back)) = self.armed.witnessed.filter(|(armed, _)| *armed == host) else { return };
+        let Action::Write(writes) = &self.history.ops[op].action else { return };
+        let well = |other: &HostId| self.hosts[*other].as_ref().is_some_and(Process::is_well);
+        let others: Vec<_> = (0..self.hosts.len()).filter(|other| *other != host && well(other)).collect();
+        if !matches!(writes[..], [(Attribute::Register(_), Some(_))]) || others.len() < 2 {
+            return;
+        }
+        self.armed.witnessed = None;
+        let witness = self.rng.pick(&others);
+        let Some(boot) = self.hosts[host].as_ref().map(|process| process.boot) else { return };
+        for other in others.into_iter().filter(|other| *other != witness) {
+            if let Some(other) = &self.hosts[other] {
+                self.lost.insert((boot, other.boot));
+            }
+        }
+        let arrival = self.network.weather().delay.1 + Duration::from_millis(1);
+        self.later(arrival, Step::Kill(boot));
+        self.later(arrival, Step::Pause(witness, Duration::from_secs(14)));
+        self.later(arrival + back, Step::Return(host));
     }
 
     /// A host asks a donor for the state; the donor may be doomed.
@@ -353,7 +384,7 @@ impl World {
         let Some(host) = outage.left.last().copied().filter(|_| self.phase == Phase::Faults) else {
             return self.step(*outage.end);
         };
-        let well = self.hosts[host].as_ref().is_some_and(crate::process::Process::is_well);
+        let well = self.hosts[host].as_ref().is_some_and(Process::is_well);
         if outage.waiting && (well || outage.patience == 0) {
             outage.left.pop();
             outage.waiting = false;
@@ -374,7 +405,7 @@ impl World {
     /// Nothing is cut, stopped or dead any more.
     pub(super) fn heal_everything(&mut self) {
         self.say(format_args!("everything heals"));
-        (self.armed.in_commit, self.armed.donor_of) = (None, None);
+        (self.armed.in_commit, self.armed.witnessed, self.armed.donor_of) = (None, None, None);
         self.network.heal_all();
         self.release();
         for host in 0..self.hosts.len() {

@@ -168,7 +168,8 @@ impl World {
     }
 
     /// The initial search ends when every live process it can reach has a link, or after the drop time:
-    /// one that accepts but stays silent is waited for so long.
+    /// one that accepts but stays silent is waited for so long. Time in which the searcher was stopped
+    /// does not count.
     pub(super) fn search(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
         let boot = process.boot;
@@ -181,7 +182,7 @@ impl World {
                 _ => {}
             }
         }
-        let began = self.history.life(boot).map(|life| life.from).unwrap_or_default();
+        let began = self.history.life(boot).map(crate::history::Life::runs_since).unwrap_or_default();
         if missing && self.now().since(began) < Timing::default().drop_time {
             let again = Duration::from_millis(100);
             return self.queue.after(again, Event::Inside(boot, Inside::Searched));

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sessile_core::{Boot, Instant};
+use sessile_core::{Boot, Instant, Mode};
 
 use crate::event::{Event, Outside};
-use crate::history::{Action, Attribute, Division, Harmony, Holding, Outcome};
+use crate::history::{Action, Attribute, Division, Harmony, Holding, Op, Outcome, SessionId};
 use crate::world::World;
 use crate::world::requests::seen;
 
@@ -24,6 +24,9 @@ const HEALING_TIME: Duration = Duration::from_secs(90);
 
 /// Harmony counts as lasting after this time.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
+
+/// A session that nobody used for so long is at rest.
+const RESTING_TIME: Duration = Duration::from_secs(2);
 
 /// Long enough for every session of the short times up to 30 s to expire.
 const EXPIRY_TIME: Duration = Duration::from_millis(30_000 * 5 / 4 + 8_000);
@@ -63,6 +66,9 @@ impl World {
     pub(super) fn observe(&mut self) {
         let boots = self.harmony();
         self.note_harmony(boots.clone());
+        if self.phase == Phase::Faults && self.plan.mode == Mode::Synchronous {
+            self.compare_resting_sessions();
+        }
         self.phase = self.next_phase(boots.is_some());
         self.queue.after(LOOK_EVERY, Event::Outside(Outside::Observe));
     }
@@ -77,7 +83,7 @@ impl World {
         (!self.network.is_cut() && self.hosts.iter().flatten().all(agrees)).then_some(boots)
     }
 
-    /// The members as a process sees them, if it sees nothing but ready ones.
+    /// The members as a process sees them, if it sees nothing but serving ones.
     fn members_of(&self, process: &crate::process::Process) -> Option<Vec<Boot>> {
         let rows = process.node.members(self.now().plus(process.clock));
         let mut boots = Vec::new();
@@ -188,12 +194,12 @@ impl World {
 
     fn quiet(&mut self, now: Instant, since: Instant) -> Phase {
         if self.history.healed.is_empty() && now.since(since) >= SETTLING_TIME {
-            self.history.healed = self.holdings();
+            self.history.healed = self.all_holdings();
         }
         if now.since(since) < EXPIRY_TIME {
             return Phase::Quiet(since);
         }
-        self.history.last = self.holdings();
+        self.history.last = self.all_holdings();
         self.look_for_stuck_requests();
         Phase::Over
     }
@@ -208,24 +214,61 @@ impl World {
         }
     }
 
-    fn holdings(&self) -> Vec<Holding> {
+    /// While all are of one mind, a session that nobody uses is the same everywhere.
+    fn compare_resting_sessions(&mut self) {
         let now = self.now();
-        let keys: BTreeMap<_, _> =
-            self.history.sessions.iter().enumerate().map(|(id, session)| (session.key, id)).collect();
+        let settled = |last: &Harmony| last.to == now && now.since(last.from) >= SETTLING_TIME;
+        if !self.history.harmonies.last().is_some_and(settled) {
+            return;
+        }
+        // One that is about to expire goes from one node after the other.
+        let rests = |op: &Op, max_inactive: Duration| {
+            let over = op.ended.filter(|_| op.outcome != Outcome::Pending);
+            over.map(|over| now.since(over)).is_some_and(|rest| rest >= RESTING_TIME && rest < max_inactive)
+        };
+        let requests = self.hosts.iter().flatten().flat_map(|process| process.requests.keys());
+        let worked_on: Vec<_> = requests.map(|op| self.history.ops[*op].session).collect();
+        let is_resting = |session: &SessionId| {
+            let max_inactive = self.history.sessions[*session].max_inactive;
+            !worked_on.contains(session)
+                && self.history.ops_of(*session).all(|(_, op)| rests(op, Duration::MAX))
+                && self.history.ops_of(*session).last().is_some_and(|(_, op)| rests(op, max_inactive))
+        };
+        let living = self.living_sessions().into_iter().map(|(session, _)| session);
+        let resting: Vec<_> = living.filter(is_resting).collect();
+        let holdings = self.holdings(&resting);
+        let pairs = holdings.windows(2).filter(|pair| pair[0].sessions != pair[1].sessions);
+        let pairs: Vec<_> = pairs.map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+        self.history.disagreements.extend(pairs);
+    }
+
+    /// What every process holds of all sessions, and of none that no client knows.
+    fn all_holdings(&self) -> Vec<Holding> {
+        let all: Vec<_> = (0..self.history.sessions.len()).collect();
+        let keys: BTreeMap<_, _> = all.iter().map(|id| (self.history.sessions[*id].key, *id)).collect();
+        let mut holdings = self.holdings(&all);
+        for (process, holding) in self.hosts.iter().flatten().zip(&mut holdings) {
+            let listed = process.node.sessions(None, LISTED, self.now().plus(process.clock));
+            let known = |key| keys.get(key).is_some_and(|id: &SessionId| holding.sessions.contains_key(id));
+            holding.strangers = listed.iter().filter(|row| !known(&row.key)).count();
+        }
+        holdings
+    }
+
+    fn holdings(&self, sessions: &[SessionId]) -> Vec<Holding> {
         let holding = |process: &crate::process::Process| {
-            let copy = |(key, id): (_, &usize)| Some((*id, seen(&process.node.peek(key)?.1)));
-            let sessions: BTreeMap<_, _> = keys.iter().filter_map(|(key, id)| copy((*key, id))).collect();
-            let listed = process.node.sessions(None, LISTED, now.plus(process.clock));
-            let strangers = listed
-                .iter()
-                .filter(|row| keys.get(&row.key).is_none_or(|id| !sessions.contains_key(id)))
-                .count();
-            Holding { boot: process.boot, at: now, sessions, strangers }
+            let copy = |id: &SessionId| {
+                let (_, fields) = process.node.peek(self.history.sessions[*id].key)?;
+                Some((*id, seen(&fields)))
+            };
+            let sessions = sessions.iter().filter_map(copy).collect();
+            Holding { boot: process.boot, at: self.now(), sessions, strangers: 0 }
         };
         self.hosts.iter().flatten().map(holding).collect()
     }
 }
 
+/// A member that is slow to echo for a moment is one nonetheless.
 fn is_ready(row: &sessile_core::MemberRow) -> bool {
-    row.state == "ready"
+    matches!(row.state, "ready" | "suspected")
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, AskId, Changes, FieldName, Fields, Gate, Opening, Proof, Receipt, Refusal, SessionKey, Standing,
-    Ticket, Value,
+    AppId, AskId, Changes, FieldName, Fields, Gate, Mode, Opening, Proof, Receipt, Refusal, SessionKey,
+    Standing, Ticket, Value,
 };
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
@@ -112,6 +112,7 @@ impl World {
 
     pub(super) fn handled(&mut self, host: HostId, op: OpId) {
         let key = self.key_of(op);
+        self.history.ops[op].committed = Some(self.queue.now());
         match self.history.ops[op].action {
             Action::Read => {
                 let ticket = self.call(host, |node, _, _| node.unsettled(key)).and_then(|(ticket, _)| ticket);
@@ -128,7 +129,7 @@ impl World {
             }
             _ => self.commit(host, op),
         }
-        self.commit_began(host);
+        self.commit_began(host, op);
     }
 
     fn commit(&mut self, host: HostId, op: OpId) {
@@ -216,6 +217,10 @@ impl World {
                 (Action::Logout, copy) => copy.is_none() && process.node.standing() == Standing::Ready,
                 (_, None) => false,
                 (Action::Write(_), Some((_, fields))) => self.shows(op, &seen(&fields)),
+                (Action::Login(old, new), Some((_, fields))) => {
+                    let secrets = &self.history.sessions[self.history.ops[op].session].secrets;
+                    fields.admits(secrets[*new]) && !fields.admits(secrets[*old])
+                }
                 (_, Some(_)) => true,
             })
             .map(|process| process.boot)
@@ -229,6 +234,8 @@ impl World {
     fn shows(&self, op: OpId, copy: &Seen) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return true };
+        // Where commits settle at once, one that was acknowledged long ago may arrive and win.
+        let is_late = self.plan.mode == Mode::Asynchronous;
         writes.iter().all(|(name, value)| {
             let found = copy.get(name).copied();
             found == *value
@@ -236,7 +243,7 @@ impl World {
                     other != op
                         && rival.writes(*name) == Some(found)
                         && rival.counts()
-                        && rival.over().is_none_or(|over| over > record.began)
+                        && (is_late || rival.over().is_none_or(|over| Some(over) > record.committed))
                 })
         })
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::MutexGuard;
 
 use crate::node::Node;
 use crate::roster::{Order, Roster, Standing};
@@ -24,21 +25,21 @@ pub struct PeerInfo {
 impl Node {
     /// Frames can be sent to this process from now on.
     pub fn link_up(&self, peer: &PeerInfo, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         roster.link_up(peer.boot, &peer.name, now, fx);
         self.carry_out(&mut roster, now, fx);
     }
 
     /// The link is down; what was on the way may be lost.
     pub fn link_down(&self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         roster.link_down(boot);
         self.carry_out(&mut roster, now, fx);
     }
 
     /// This process is proven to exist no more: it need not be waited for.
     pub fn gone(&self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         roster.gone(boot, now, fx);
         self.carry_out(&mut roster, now, fx);
     }
@@ -46,14 +47,14 @@ impl Node {
     /// The initial search is over. Whoever is not linked by now is not waited for; with nobody linked this
     /// node begins the cluster.
     pub fn searched(&self, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         roster.searched(now, fx);
         self.carry_out(&mut roster, now, fx);
     }
 
     /// Time passed: to be called every [`Timing::tick`](crate::Timing::tick).
     pub fn tick(&self, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         let mut stalls: BTreeMap<Boot, Duration> = BTreeMap::new();
         for shard in &self.shards {
             for (boot, stall) in shard.lock().stalls(now) {
@@ -71,7 +72,7 @@ impl Node {
 
     /// From now on balancers should not choose this node; it goes on serving and replicating.
     pub fn drain(&self, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         if roster.serves() {
             roster.standing = Standing::Draining;
         }
@@ -80,7 +81,7 @@ impl Node {
 
     /// Leaves at once. The caller drained and saw that [`debts`](Self::debts) is empty, or gave up.
     pub fn leave(&self, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         roster.leave(fx);
         self.carry_out(&mut roster, now, fx);
     }
@@ -151,7 +152,7 @@ impl Node {
     }
 
     fn membership(&self, from: Boot, body: Control<'_>, now: Instant, fx: &mut Vec<Effect>) {
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         roster.heard(from, now);
         match body {
             Control::Heartbeat(beat) => roster.on_heartbeat(from, beat, now, fx),
@@ -185,7 +186,7 @@ impl Node {
             return;
         }
         let sessions = self.session_count(None);
-        let mut roster = self.roster.lock();
+        let mut roster = self.roster(now, fx);
         for news in news {
             match news {
                 News::Compared(with) => roster.compared(with, sessions, now, fx),
@@ -193,6 +194,13 @@ impl Node {
             }
         }
         self.carry_out(&mut roster, now, fx);
+    }
+
+    /// The roster, which first notices whether this process had been stopped.
+    fn roster(&self, now: Instant, fx: &mut Vec<Effect>) -> MutexGuard<'_, Roster> {
+        let mut roster = self.roster.lock();
+        roster.notice_own_pause(now, fx);
+        roster
     }
 
     /// Carries out what the roster ordered, under its lock: orders reach all shards in one order.

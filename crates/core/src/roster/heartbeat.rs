@@ -17,7 +17,7 @@ impl Roster {
     /// Time passed. `stalls`: how long each member has acknowledged nothing.
     pub(crate) fn tick(&mut self, stalls: BTreeMap<Boot, Duration>, now: Instant, fx: &mut Vec<Effect>) {
         self.stalls = stalls;
-        self.notice_own_pause(now);
+        self.ticked_at = now;
         let due = |at: Instant| now.since(at) >= self.settings.timing.heartbeat;
         if self.heartbeat_at.is_none_or(due) {
             self.heartbeat_at = Some(now);
@@ -29,18 +29,19 @@ impl Roster {
         self.advance_join(now, fx);
     }
 
+    /// To be called before anything else that happens at `now`.
+    ///
     /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and
-    /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are.
-    fn notice_own_pause(&mut self, now: Instant) {
-        let pause = self.settings.timing.heartbeat * 2;
-        let paused = self.ticked_at.replace(now).is_some_and(|at| now.since(at) >= pause);
-        if !paused {
+    /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are. A
+    /// joiner begins its join again: whoever had included it may have removed it since.
+    pub(crate) fn notice_own_pause(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        if now.since(self.ticked_at) < self.settings.timing.heartbeat * 2 {
             return;
         }
-        for peer in self.peers.values_mut() {
-            if let Some(member) = &mut peer.membership {
-                member.alive_at = now;
-            }
+        self.ticked_at = now;
+        self.resumed_at = now;
+        if self.join.is_some() && self.members().next().is_some() {
+            self.step_out(self.settings.boot, now, fx);
         }
     }
 
@@ -48,7 +49,7 @@ impl Roster {
         self.heartbeats += 1;
         let number = self.heartbeats;
         let phase = self.phase();
-        let (side, least) = self.side();
+        let (side, least) = self.live_side(now);
         for (boot, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.linked) {
             let mut member = false;
             if let Some(membership) = &mut peer.membership {
@@ -96,13 +97,15 @@ impl Roster {
     }
 
     /// Two serving processes that are not in each other's view: two sides of a split met. The smaller
-    /// side steps out; of equal ones that with the larger least boot.
+    /// side steps out; of equal ones that with the larger least boot. If a third member is that on both
+    /// sides, of the two that meet the one with the larger boot.
     fn meet(&mut self, other: Boot, beat: Heartbeat, now: Instant, fx: &mut Vec<Effect>) {
         if !self.serves() || !beat.phase.serves() {
             return;
         }
-        let (side, least) = self.side();
-        let theirs_stays = beat.side > side || (beat.side == side && beat.least < least.0);
+        let (side, least) = self.live_side(now);
+        let mine = (least.0, self.settings.boot.0);
+        let theirs_stays = beat.side > side || (beat.side == side && (beat.least, other.0) < mine);
         if theirs_stays {
             self.step_out(other, now, fx);
         }
@@ -129,8 +132,8 @@ impl Roster {
             let Some(member) = peer.membership.as_mut().filter(|member| member.leaving.is_none()) else {
                 continue;
             };
-            let silence = now.since(member.alive_at);
-            let stall = self.stalls.get(boot).copied().unwrap_or_default();
+            let silence = now.since(member.alive_at.max(self.resumed_at));
+            let stall = self.stalls.get(boot).copied().unwrap_or_default().min(now.since(self.resumed_at));
             if silence.max(stall) >= window && !member.suspected {
                 member.suspected = true;
                 fx.push(Effect::Event(Event::MemberSuspected { boot: *boot, name: peer.name.clone() }));

@@ -1,6 +1,7 @@
 //! Becoming a member: announced to all, included by all, then the state, then a comparison with each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::roster::{Order, Roster, Standing, send};
 use crate::wire::{self, Included, MemberEntry, Phase, RefusedReason};
@@ -201,11 +202,17 @@ impl Roster {
     fn found_or_wait(&mut self, phases: &[(Boot, Phase)], now: Instant, fx: &mut Vec<Effect>) {
         let rank = |boot: Boot, phase: Phase| (phase != Phase::Returning, boot);
         let mine = rank(self.settings.boot, self.phase());
-        if phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine) {
+        if phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine) || self.may_be_found(now) {
             return;
         }
         let holders = phases.iter().filter(|(_, phase)| *phase == Phase::Returning).map(|(boot, _)| *boot);
         self.compare_with_all(holders.collect(), true, now, fx);
+    }
+
+    /// Whether a node that returns should wait for others to find it: those who went on without it.
+    fn may_be_found(&self, now: Instant) -> bool {
+        let waited = self.join.as_ref().map_or(Duration::ZERO, |join| now.since(join.started_at));
+        self.has_state && waited < self.settings.timing.drop_time
     }
 
     fn compare_with_all(&mut self, others: Vec<Boot>, founding: bool, now: Instant, fx: &mut Vec<Effect>) {
@@ -249,8 +256,10 @@ impl Roster {
         join.included.values_mut().for_each(|view| {
             view.remove(&lost);
         });
-        if let Stage::Comparing { left, .. } = &mut join.stage {
-            left.remove(&lost);
+        // What the lost member still owed to this one may have reached the others after they compared.
+        if matches!(join.stage, Stage::Comparing { .. }) {
+            join.stage = Stage::Announcing;
+            join.announced_at = None;
         }
         self.interrupted(lost, fx);
     }

@@ -108,6 +108,7 @@ impl Roster {
     }
 
     fn complete_removal(&mut self, boot: Boot, cause: Removal, now: Instant, fx: &mut Vec<Effect>) {
+        let doubted = !is_clean(cause) && !self.was_confirmed_since_resumed();
         let Some(peer) = self.peers.get_mut(&boot) else { return };
         if peer.membership.take().is_none() {
             return;
@@ -129,7 +130,21 @@ impl Roster {
             self.bar(boot, fx);
         }
         self.lost_while_joining(boot, fx);
+        if doubted && self.is_in() {
+            self.step_out(boot, now, fx);
+        }
         self.finish_removals(now, fx);
+    }
+
+    /// Serving, or on the way to it.
+    fn is_in(&self) -> bool {
+        self.serves() || self.join.is_some()
+    }
+
+    /// Whether any member has granted a lease since this process last went on after being stopped. If none
+    /// has, all of them may long have gone on without it, and been replaced: it must not go on alone.
+    fn was_confirmed_since_resumed(&self) -> bool {
+        self.members().any(|(_, _, member)| member.leased_at.is_some_and(|at| at >= self.resumed_at))
     }
 
     /// What the lost member owed is known to nobody else: the others compare what they hold.
@@ -137,9 +152,8 @@ impl Roster {
         if !self.serves() || self.settings.plant == Plant::DebtForgotten {
             return;
         }
-        let me = self.settings.boot;
-        let others: Vec<Boot> =
-            self.staying().filter(|other| me < *other && self.phase_of(*other).serves()).collect();
+        // Each of two compares: one of them may have been joining when the other saw the loss.
+        let others: Vec<Boot> = self.staying().filter(|other| self.phase_of(*other).serves()).collect();
         for other in others {
             self.compare(other, false);
         }
@@ -147,7 +161,7 @@ impl Roster {
 
     /// A member says that it goes on without this node.
     pub(crate) fn on_out(&mut self, from: Boot, _: Out, now: Instant, fx: &mut Vec<Effect>) {
-        if self.is_staying(from) && self.serves() {
+        if self.is_staying(from) {
             self.step_out(from, now, fx);
         }
     }

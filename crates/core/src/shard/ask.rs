@@ -4,12 +4,22 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::shard::expire::UNTOLD_SHARE;
 use crate::shard::{Shard, send};
 use crate::wire::{self, Answer, Ask, Verdict};
 use crate::{AskId, Boot, Effect, EndReason, Instant, SessionKey};
 
-/// Refused copies that are remembered for their askers.
-const REFUSED_MAX: usize = 1024;
+/// Answers that are remembered until their askers look.
+const ANSWERED_MAX: usize = 1024;
+
+/// What the members said of a session, as far as its copy does not tell it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answered {
+    /// There was no room for the copy that one sent.
+    pub(super) no_room: bool,
+    /// One does not agree that its time is over.
+    pub(super) in_use: bool,
+}
 
 /// A question on its way to every member. One "ended" beats all content.
 #[derive(Debug)]
@@ -20,6 +30,7 @@ pub(crate) struct Asking {
     /// The asker would end the session; idle members need not send it.
     expiry: bool,
     asked_at: Instant,
+    answered: Answered,
 }
 
 impl Asking {
@@ -62,7 +73,10 @@ impl Shard {
         let earlier = self.asks.remove(&key).map(|asking| asking.askers).unwrap_or_default();
         let askers = earlier.into_iter().chain(askers).collect();
         let waiting = self.lanes.keys().copied().collect();
-        self.asks.insert(key, Asking { id, askers, waiting, expiry, asked_at: now });
+        self.asks.insert(
+            key,
+            Asking { id, askers, waiting, expiry, asked_at: now, answered: Answered::default() },
+        );
         self.tally.asks += 1;
         self.repeat(key, fx);
         self.finish_if_answered(key, now, fx);
@@ -85,7 +99,8 @@ impl Shard {
         let end = self.tombstones.get(&key).map(|end| end.to_wire(key));
         let session = self.table.get(key).filter(|session| !ask.expiry || !self.is_due(session, now));
         let copy = session.map(|session| session.snapshot(now));
-        send(fx, from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy }));
+        let touch = self.table.get(key).map(|session| session.touch);
+        send(fx, from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy, touch }));
     }
 
     /// A member answered.
@@ -103,17 +118,33 @@ impl Shard {
         if !asking.waiting.remove(&from) {
             return;
         }
+        let overruled = asking.expiry && answer.copy.is_some();
+        let touch = answer.touch.unwrap_or(0);
+        self.table.touch(key, |session| session.touch = session.touch.max(touch));
         // An expiry that a later use overruled is merged like any other: the copy outlives it.
         if let Some(end) = &answer.end {
             let _in_use = self.on_end(end, now, fx);
         }
-        if let Some(copy) = &answer.copy
-            && self.on_snapshot(from, copy, frame, now, fx) == Err(Verdict::Full)
-            && self.refused.len() < REFUSED_MAX
-        {
-            self.refused.insert(key);
+        if let Some(copy) = &answer.copy {
+            let no_room = self.on_snapshot(from, copy, frame, now, fx) == Err(Verdict::Full);
+            if let Some(asking) = self.asks.get_mut(&key) {
+                asking.answered.no_room |= no_room;
+                asking.answered.in_use |= asking.expiry;
+            }
+        }
+        if overruled {
+            self.prolong(key, now);
         }
         self.finish_if_answered(key, now, fx);
+    }
+
+    /// For somebody the session is not idle long enough, by a use or by a grace that this node does not
+    /// know: ending it here would be undone there.
+    fn prolong(&mut self, key: SessionKey, now: Instant) {
+        self.table.touch(key, |session| {
+            let rest = session.max_inactive / UNTOLD_SHARE;
+            session.used_at = session.used_at.max(now.minus(session.max_inactive).plus(rest));
+        });
     }
 
     /// A member that is out need not answer.
@@ -146,8 +177,11 @@ impl Shard {
         }
         let Some(asking) = self.asks.remove(&key) else { return };
         let due = self.table.get(key).is_some_and(|session| self.is_due(session, now));
-        if asking.expiry && due {
+        if asking.expiry && due && !asking.answered.in_use {
             self.end(key, EndReason::Expired, now, fx);
+        }
+        if !asking.askers.is_empty() && self.answered.len() < ANSWERED_MAX {
+            self.answered.insert(key, asking.answered);
         }
         fx.extend(asking.askers.into_iter().map(|ask| Effect::Answered { ask }));
     }

@@ -169,7 +169,8 @@ impl Shard {
             let unconfirmed = (!synchronous && !self.lanes.is_empty()).then(|| self.unconfirmed_for(now));
             fx.push(Effect::Settled { ticket, receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt } });
         } else {
-            self.pending.insert(ticket, Pending { key, waiting, receipt });
+            let is_end = self.tombstones.contains_key(&key);
+            self.pending.insert(ticket, Pending { key, is_end, waiting, receipt });
             self.unsettled.insert(key, ticket);
         }
         ticket

@@ -70,6 +70,11 @@ impl Shard {
             joining,
         };
         send(fx, with, wire::encode(&digest));
+        if !self.donates && !self.tombstones.is_empty() && self.settings.plant != Plant::TransferWithoutEnds {
+            // Who comes back tells what ended on its side: others may come back with a copy of it.
+            self.owe(with, Walk::Ends(None));
+            self.pump(with, now, fx);
+        }
     }
 
     fn fingerprint(&self) -> u64 {

@@ -10,7 +10,7 @@ use crate::{Boot, Effect, Instant, SessionKey};
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
 
 /// Uses are told at least every eighth of the idle time: so much may have died with a member.
-const UNTOLD_SHARE: u32 = 8;
+pub(super) const UNTOLD_SHARE: u32 = 8;
 
 impl Shard {
     /// What has to be done without any input: retries and expiry.

@@ -76,6 +76,13 @@ impl Shard {
         }
     }
 
+    /// Sends what is owed to anybody, as far as the windows allow.
+    pub(super) fn pump_all(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        for boot in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.pump(boot, now, fx);
+        }
+    }
+
     /// Sends what is owed to `to`, as far as its window allows, and reports a paid round.
     pub(super) fn pump(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) {
         while let Some(lane) = self.lanes.get_mut(&to)

@@ -41,6 +41,8 @@ impl Shard {
             && let Some(lane) = self.lanes.get_mut(&from)
         {
             lane.arrivals.except(verdict);
+            // The answer to what was refused is owed: the end, or the copy that is in use.
+            self.pump_all(now, fx);
         }
         self.note_progress(from, now);
     }

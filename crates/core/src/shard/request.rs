@@ -34,17 +34,17 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) -> Opening {
-        let no_room = self.refused.remove(&key);
+        let answered = self.answered.remove(&key).unwrap_or_default();
         if self.tombstones.contains_key(&key) {
             return Opening::Absent(Absent::Ended);
         }
         match self.table.get(key) {
-            Some(session) if self.is_due(session, now) => {
+            Some(session) if self.is_due(session, now) && !answered.in_use => {
                 self.end(key, EndReason::Expired, now, fx);
                 Opening::Absent(Absent::Ended)
             }
             Some(_) => self.open_here(key, proof, now, fx),
-            None if no_room => Opening::Absent(Absent::NoRoom),
+            None if answered.no_room => Opening::Absent(Absent::NoRoom),
             None => Opening::Absent(Absent::Unknown),
         }
     }

@@ -86,6 +86,9 @@ pub(crate) struct Answer<'b> {
     pub(crate) end: Option<End>,
     #[b(3)]
     pub(crate) copy: Option<Snapshot<'b>>,
+    /// The newest use that the answering node knows, so that an expiry names it.
+    #[n(4)]
+    pub(crate) touch: Option<u32>,
 }
 
 /// "This is what I hold of this shard, in one number."

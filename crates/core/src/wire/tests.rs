@@ -58,7 +58,10 @@ fn one_of_each() -> Vec<(&'static str, Bytes)> {
         ("ack", encode(&Ack { lines: vec![line] })),
         ("gap", encode(&Gap { shard: 5, epoch: 2 })),
         ("ask", encode(&Ask { ask: 77, key, expiry: false })),
-        ("answer", encode(&Answer { ask: 77, key, end: Some(end), copy: Some(snapshot.clone()) })),
+        (
+            "answer",
+            encode(&Answer { ask: 77, key, end: Some(end), copy: Some(snapshot.clone()), touch: Some(4) }),
+        ),
         ("digest", encode(&Digest { shard: 5, round: 1, sessions: 2, fingerprint: 3, joining: true })),
         ("listing", encode(&Listing { shard: 5, round: 1, piece: 0, last: true, entries: vec![entry] })),
         (

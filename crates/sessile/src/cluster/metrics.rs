@@ -154,7 +154,7 @@ fn membership(out: &mut Exposition, tally: &Tally) {
     ];
     out.counters("datagrams_dropped", "datagrams that were not believed", "cause", dropped);
     let refused: Vec<(String, u64)> =
-        tally.refused.iter().map(|(cause, count)| (format!("{cause:?}"), *count)).collect();
+        tally.refused.iter().map(|(cause, count)| (format!("{cause:?}").to_lowercase(), *count)).collect();
     let refused = refused.iter().map(|(cause, count)| (cause.as_str(), *count));
     out.counters("handshakes_refused", "connections that came to nothing", "cause", refused);
     out.counter(

@@ -4,6 +4,7 @@
 mod access;
 mod cookies;
 mod outcomes;
+mod waiting;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ const COOKIE_KEY: [u8; 32] = [7; 32];
 
 /// A node, and a browser that keeps its cookie.
 struct Site {
+    engine: Arc<Engine>,
     host: Arc<SessionHost>,
     layer: SessionLayer,
     cookie: Option<String>,
@@ -44,8 +46,8 @@ impl Site {
     /// On a node that `start` makes.
     fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
         let engine = Arc::new(Engine::of(|now| start(node_settings(), now), None));
-        let host = Arc::new(SessionHost::new(engine, Arc::default()));
-        Self { layer: layer(&host, "tc01", settings), host, cookie: None }
+        let host = Arc::new(SessionHost::new(Arc::clone(&engine), Arc::default()));
+        Self { layer: layer(&host, "tc01", settings), engine, host, cookie: None }
     }
 
     /// Sends `GET /` with the cookie to `app`.

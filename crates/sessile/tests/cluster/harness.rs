@@ -52,7 +52,11 @@ impl Town {
         config.cluster.secret_file = self.secret_file();
         config.receiver.listen = ([127, 0, 0, 1], 0).into();
         config.membership.kind = MembershipKind::Static;
-        let addresses = known.iter().map(|node| node.address()).chain([NOBODY.to_owned()]);
+        let addresses = known
+            .iter()
+            .map(|node| node.address())
+            .filter(|address| !address.is_empty())
+            .chain([NOBODY.to_owned()]);
         config.membership.members = addresses.map(|address| address.parse().unwrap()).collect();
         config.membership.frequency = Duration::from_millis(100);
         config.membership.drop_time = Duration::from_secs(15);

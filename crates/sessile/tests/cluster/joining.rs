@@ -15,7 +15,7 @@ async fn a_third_node_has_everything_before_it_serves() {
     }
     let mut gone = browsers.pop().unwrap();
     gone.ok(&a, "/logout").await;
-    let c = town.node("tc03", &[&a]).await;
+    let c = town.node("tc03", &[&a, &b]).await;
     assert_eq!(c.cluster.standing(), Standing::Ready);
     assert_eq!(c.cluster.session_count(), browsers.len() as u64);
     assert_eq!(c.sees(), ["tc01", "tc02", "tc03"]);
@@ -40,7 +40,7 @@ async fn what_is_written_while_a_node_joins_is_there_too() {
             writing.ok(if round % 2 == 0 { &a } else { &b }, &format!("/set/x/{round}")).await;
         }
     };
-    let known = [&b];
+    let known = [&a, &b];
     let (c, ()) = tokio::join!(town.node("tc03", &known), writes);
     assert_eq!(browser.ok(&c, "/get/x").await, "199");
 }

@@ -1,0 +1,270 @@
+//! What a response waits for: a second node that this test connects, and then leaves without an answer.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sessile_core::{Effect, Gate, PeerInfo, SessionKey};
+use tokio::sync::Notify;
+
+use super::*;
+use crate::web::codec;
+
+const HERE: Boot = Boot(1);
+const THERE: Boot = Boot(2);
+/// Short enough to see a lease run out, long enough for a first exchange within it.
+const SHORT: Duration = Duration::from_millis(600);
+/// A lease that lasts as long as the test.
+const LONG: Duration = Duration::from_secs(120);
+/// What has not happened by then does not happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A site on `tc01` whose only other member is `tc02`.
+struct Pair {
+    site: Site,
+    other: Node,
+    wires: VecDeque<(Boot, Bytes)>,
+    cut: bool,
+}
+
+impl Pair {
+    /// Both nodes are members and serve; from now on nothing is carried between them.
+    async fn connected(settings: SessionSettings, drop_time: Duration) -> Self {
+        let timing = Timing { heartbeat: Duration::from_millis(4), drop_time, ..Timing::default() };
+        let started = |boot: Boot, name: &str, now| {
+            let timing = timing.clone();
+            Node::new(Settings { boot, name: name.to_owned(), timing, ..node_settings() }, now)
+        };
+        let site = Site::on(|_, now| started(HERE, "tc01", now), settings);
+        let other = started(THERE, "tc02", site.engine.clock.now());
+        let mut pair = Self { site, other, wires: VecDeque::new(), cut: false };
+        for boot in [HERE, THERE] {
+            let peer = if boot == HERE { (THERE, "tc02") } else { (HERE, "tc01") };
+            let peer = PeerInfo { boot: peer.0, name: peer.1.to_owned() };
+            pair.tell(boot, |node, now, fx| node.link_up(&peer, now, fx));
+        }
+        for boot in [HERE, THERE] {
+            pair.tell(boot, |node, now, fx| node.searched(now, fx));
+        }
+        pair.carry_until(|pair| (pair.gate() == Gate::Open && pair.members() == 2).then_some(())).await;
+        pair
+    }
+
+    fn members(&self) -> usize {
+        self.site.engine.node.members(self.now()).len()
+    }
+
+    fn gate(&self) -> Gate {
+        self.site.engine.node.gate(self.now())
+    }
+
+    fn now(&self) -> Instant {
+        self.site.engine.clock.now()
+    }
+
+    fn tell(&mut self, boot: Boot, input: impl FnOnce(&Node, Instant, &mut Vec<Effect>)) {
+        let now = self.now();
+        let wires = &mut self.wires;
+        let tap = |node: &Node, now, effects: &mut Vec<Effect>| {
+            input(node, now, effects);
+            for effect in effects {
+                if let Effect::Send { to, frame } = effect {
+                    wires.push_back((*to, frame.clone()));
+                }
+            }
+        };
+        if boot == HERE {
+            self.site.engine.step(tap);
+        } else {
+            tap(&self.other, now, &mut Vec::new());
+        }
+    }
+
+    /// Lets both nodes take note of the time, and delivers what they have to say.
+    fn carry(&mut self) {
+        for boot in [HERE, THERE] {
+            self.tell(boot, |node, now, fx| node.tick(now, fx));
+        }
+        while let Some((to, frame)) = self.wires.pop_front() {
+            let from = if to == HERE { THERE } else { HERE };
+            if self.cut {
+                continue;
+            }
+            self.tell(to, |node, now, fx| {
+                node.received(from, &frame, now, fx).unwrap();
+                node.acknowledge(from, fx);
+            });
+        }
+    }
+
+    /// The other node's process is proven to be gone.
+    fn lose_the_other(&mut self) {
+        self.tell(HERE, |node, now, fx| node.gone(THERE, now, fx));
+    }
+
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::get("/").body(Body::empty()).unwrap();
+        if let Some(cookie) = &self.site.cookie {
+            request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
+        }
+        request
+    }
+
+    /// A request with the site's cookie that reads `n`.
+    fn reading(&self) -> BoxFuture<'static, Reply> {
+        self.visiting(|session| async move { answer(session.get::<String>("n").unwrap()) })
+    }
+
+    /// A request with the site's cookie that writes `n`.
+    fn writing(&self, value: &'static str) -> BoxFuture<'static, Reply> {
+        self.visiting(move |session| async move {
+            session.set("n", value).unwrap();
+            answer(())
+        })
+    }
+
+    fn visiting<A, R>(&self, app: A) -> BoxFuture<'static, Reply>
+    where
+        A: FnOnce(Session) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let (layer, request) = (self.site.layer.clone(), self.request());
+        async move { send(&layer, request, app).await }.boxed()
+    }
+
+    /// Carries between the nodes until `request` is answered.
+    async fn answered(&mut self, mut request: BoxFuture<'static, Reply>) -> Reply {
+        self.carry_until(|_| (&mut request).now_or_never()).await
+    }
+
+    /// Carries between the nodes until `happened` gives what it waits for.
+    async fn carry_until<T>(&mut self, mut happened: impl FnMut(&Self) -> Option<T>) -> T {
+        let began = self.now();
+        loop {
+            if let Some(outcome) = happened(self) {
+                return outcome;
+            }
+            assert!(self.now().since(began) < PATIENCE, "it does not happen");
+            self.carry();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Makes a session, `n` being `one`, that both nodes have.
+    async fn begin(&mut self) -> SessionKey {
+        let writing = self.writing("one");
+        let cookie = self.answered(writing).await.set_cookie.unwrap();
+        self.site.cookie = Some(cookie.split(';').next().unwrap().to_owned());
+        self.site.engine.node.sessions(None, 1, self.now())[0].key
+    }
+
+    fn on_the_other(&self, key: SessionKey) -> Option<Bytes> {
+        Some(self.other.peek(key)?.1.get("n")?.bytes)
+    }
+
+    /// Cuts the wires until the lease is out.
+    async fn stalled(&mut self) {
+        self.cut = true;
+        self.carry_until(|pair| (pair.gate() == Gate::Stalled).then_some(())).await;
+    }
+}
+
+fn telling() -> SessionSettings {
+    SessionSettings { receipt_header: true, ..usual() }
+}
+
+fn is_waiting(request: &mut BoxFuture<'static, Reply>) -> bool {
+    request.now_or_never().is_none()
+}
+
+#[tokio::test]
+async fn a_response_that_wrote_goes_when_every_member_has_it() {
+    let mut pair = Pair::connected(telling(), LONG).await;
+    let mut writing = pair.writing("one");
+    assert!(is_waiting(&mut writing), "the other node has not confirmed");
+    let reply = pair.answered(writing).await;
+    assert_eq!(reply.response.headers()["sessile-receipt"], "copies=2/2");
+}
+
+#[tokio::test]
+async fn a_member_that_is_gone_is_not_waited_for() {
+    let mut pair = Pair::connected(telling(), LONG).await;
+    let mut writing = pair.writing("one");
+    assert!(is_waiting(&mut writing));
+    pair.lose_the_other();
+    let reply = writing.await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.response.headers()["sessile-receipt"], "copies=1/2 degraded");
+}
+
+#[tokio::test]
+async fn a_response_that_read_what_is_being_committed_waits_for_the_commit() {
+    let mut pair = Pair::connected(usual(), LONG).await;
+    pair.begin().await;
+    let mut writing = pair.writing("two");
+    assert!(is_waiting(&mut writing));
+    let mut reading = pair.reading();
+    assert!(is_waiting(&mut reading));
+    let idle = pair.visiting(|_| async { answer(()) });
+    assert_eq!(idle.await.status, StatusCode::OK, "who did not look need not wait");
+    let read = pair.answered(reading).await;
+    assert_eq!(read.body, "\"two\"");
+    assert_eq!(writing.await.status, StatusCode::OK);
+    assert_eq!(pair.reading().await.body, "\"two\"", "a settled session is read at once");
+}
+
+#[tokio::test]
+async fn a_commit_that_began_runs_to_its_end_though_the_client_hung_up() {
+    let mut pair = Pair::connected(usual(), LONG).await;
+    let key = pair.begin().await;
+    let mut writing = pair.writing("two");
+    assert!(is_waiting(&mut writing));
+    drop(writing);
+    let two = codec::encode("two").unwrap().bytes;
+    pair.carry_until(|pair| (pair.on_the_other(key) == Some(two.clone())).then_some(())).await;
+}
+
+#[tokio::test]
+async fn without_a_lease_no_session_is_opened() {
+    let mut pair = Pair::connected(usual(), SHORT).await;
+    pair.begin().await;
+    pair.stalled().await;
+    let mut reading = pair.reading();
+    assert!(is_waiting(&mut reading));
+    pair.lose_the_other();
+    assert_eq!(reading.await.body, "\"one\"");
+}
+
+#[tokio::test]
+async fn without_a_lease_no_response_leaves_that_read_a_session() {
+    let mut pair = Pair::connected(usual(), SHORT).await;
+    pair.begin().await;
+    let release = Arc::new(Notify::new());
+    let released = Arc::clone(&release);
+    let mut reading = pair.visiting(|session| async move {
+        let value = session.get::<String>("n").unwrap();
+        released.notified().await;
+        answer(value)
+    });
+    assert!(is_waiting(&mut reading));
+    pair.stalled().await;
+    release.notify_one();
+    assert!(is_waiting(&mut reading), "the lease is out");
+    pair.lose_the_other();
+    assert_eq!(reading.await.body, "\"one\"");
+}
+
+#[tokio::test]
+async fn a_node_that_left_meanwhile_does_not_claim_that_it_did_nothing() {
+    let mut pair = Pair::connected(usual(), LONG).await;
+    pair.begin().await;
+    let mut writing = pair.writing("two");
+    assert!(is_waiting(&mut writing));
+    pair.tell(HERE, |node, now, fx| node.leave(now, fx));
+    let reply = writing.await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reply.response.headers()["retry-after"], "1");
+    assert!(!reply.response.headers().contains_key("sessile-unprocessed"));
+}
