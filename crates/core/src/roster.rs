@@ -102,6 +102,8 @@ pub(crate) struct Roster {
     ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
+    /// It was stopped at least once since its start.
+    was_stopped: bool,
     stalls: BTreeMap<Boot, Duration>,
     pub(crate) orders: Vec<Order>,
     was_open: bool,
@@ -148,6 +150,7 @@ impl Roster {
             heartbeat_at: None,
             ticked_at: now,
             resumed_at: now,
+            was_stopped: false,
             stalls: BTreeMap::new(),
             orders: Vec::new(),
             was_open: false,

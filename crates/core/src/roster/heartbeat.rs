@@ -42,6 +42,7 @@ impl Roster {
         }
         self.ticked_at = now;
         self.resumed_at = now;
+        self.was_stopped = true;
         let is_alone = self.members().next().is_none();
         let began_without_it = self.serves() && self.searched && stopped >= self.settings.timing.lease();
         if self.join.is_some() && !is_alone || is_alone && began_without_it {
