@@ -74,6 +74,8 @@ struct Membership {
     alive_at: Instant,
     /// When the newest heartbeat that it echoed with a grant was sent.
     leased_at: Option<Instant>,
+    /// The same, without the lease that was presumed when it became a member.
+    confirmed_at: Option<Instant>,
     /// When this node last granted it a lease.
     granted_at: Option<Instant>,
     suspected: bool,
@@ -384,6 +386,7 @@ impl Membership {
             sent: VecDeque::new(),
             alive_at: now,
             leased_at,
+            confirmed_at: None,
             granted_at: None,
             suspected: false,
             leaving: None,

@@ -167,8 +167,10 @@ impl Roster {
     fn is_included_by_all(&self, join: &Join, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
         let live = |(boot, peer): (&Boot, &super::Peer)| {
-            (peer.linked && now.since(peer.heard_at) < drop_time && !self.barred.contains(boot))
-                .then_some(*boot)
+            (peer.linked
+                && now.since(peer.heard_at.max(self.resumed_at)) < drop_time
+                && !self.barred.contains(boot))
+            .then_some(*boot)
         };
         let reached = self.peers.iter().filter_map(live);
         // Who is out or gone since it answered says nothing about today's views.

@@ -144,7 +144,7 @@ impl Roster {
     /// Whether any member has granted a lease since this process last went on after being stopped. If none
     /// has, all of them may long have gone on without it, and been replaced: it must not go on alone.
     fn was_confirmed_since_resumed(&self) -> bool {
-        self.members().any(|(_, _, member)| member.leased_at.is_some_and(|at| at >= self.resumed_at))
+        self.members().any(|(_, _, member)| member.confirmed_at.is_some_and(|at| at >= self.resumed_at))
     }
 
     /// What the lost member owed is known to nobody else: the others compare what they hold.
