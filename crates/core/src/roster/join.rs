@@ -121,6 +121,10 @@ impl Roster {
 
     pub(crate) fn on_included(&mut self, from: Boot, included: Included, now: Instant, fx: &mut Vec<Effect>) {
         let me = self.settings.boot.0;
+        // The last words of a process that is gone would be waited for ever.
+        if !self.peers.contains_key(&from) {
+            return;
+        }
         let Some(join) = &mut self.join else { return };
         let view = included.view.iter().map(|entry| entry.boot).filter(|boot| *boot != me);
         join.included.insert(from, view.map(Boot).collect());
