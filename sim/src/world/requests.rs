@@ -239,8 +239,9 @@ impl World {
     fn shows(&self, op: OpId, copy: &Seen) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return true };
-        // Where commits settle at once, one that was acknowledged long ago may arrive and win.
-        let is_late = self.plan.mode == Mode::Asynchronous;
+        // Where commits settle at once, or on two sides, one that was acknowledged long ago may arrive and win.
+        let divided = self.history.divisions.last().is_some_and(|division| division.to.is_none());
+        let is_late = divided || self.plan.mode == Mode::Asynchronous;
         writes.iter().all(|(name, value)| {
             let found = copy.get(name).copied();
             found == *value
