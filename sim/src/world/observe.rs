@@ -268,7 +268,7 @@ impl World {
     }
 }
 
-/// A member that is slow to echo for a moment is one nonetheless.
+/// A suspected member may be about to be removed: that is no harmony.
 fn is_ready(row: &sessile_core::MemberRow) -> bool {
-    matches!(row.state, "ready" | "suspected")
+    row.state == "ready"
 }

@@ -1,7 +1,6 @@
 //! Becoming a member: announced to all, included by all, then the state, then a comparison with each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::roster::{Order, Roster, Standing, send};
 use crate::wire::{self, Included, MemberEntry, Phase, RefusedReason};
@@ -216,10 +215,13 @@ impl Roster {
         self.compare_with_all(holders.collect(), true, now, fx);
     }
 
-    /// Whether a node that returns should wait for others to find it: those who went on without it.
+    /// Whether a node that returns, or was stopped while it joined, should wait for others to find it:
+    /// those who went on without it.
     fn may_be_found(&self, now: Instant) -> bool {
-        let waited = self.join.as_ref().map_or(Duration::ZERO, |join| now.since(join.started_at));
-        self.has_state && waited < self.settings.timing.drop_time
+        let Some(join) = &self.join else { return false };
+        let was_stopped = self.resumed_at > join.started_at;
+        let since = join.started_at.max(self.resumed_at);
+        (self.has_state || was_stopped) && now.since(since) < self.settings.timing.drop_time
     }
 
     fn compare_with_all(&mut self, others: Vec<Boot>, founding: bool, now: Instant, fx: &mut Vec<Effect>) {
