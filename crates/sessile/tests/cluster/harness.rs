@@ -12,7 +12,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile::config::MembershipKind;
-use sessile::{Cluster, ClusterSecrets, Config, Receipt, Session, SessionError};
+use sessile::{Cluster, ClusterSecrets, Config, Receipt, Session, SessionError, SessionLayer, SettingError};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -64,9 +64,7 @@ impl Town {
     }
 
     pub(crate) async fn node(&self, name: &str, known: &[&Node]) -> Node {
-        let joining = Cluster::join(self.config(name, known));
-        let cluster = tokio::time::timeout(LIMIT, joining).await.expect("joins in time").unwrap();
-        Node::of(cluster)
+        Node::join(self.config(name, known)).await
     }
 
     pub(crate) async fn pair(&self) -> (Node, Node) {
@@ -77,14 +75,22 @@ impl Town {
 }
 
 /// One node with the application.
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) cluster: Cluster,
     pub(crate) app: Router,
 }
 
 impl Node {
-    fn of(cluster: Cluster) -> Self {
+    pub(crate) async fn join(config: Config) -> Self {
+        let joining = Cluster::join(config);
+        let cluster = tokio::time::timeout(LIMIT, joining).await.expect("joins in time").unwrap();
         Self { app: app().layer(cluster.session_layer()), cluster }
+    }
+
+    /// The same node with the application behind another layer.
+    pub(crate) fn with_layer(&self, layer: Result<SessionLayer, SettingError>) -> Self {
+        Self { app: app().layer(layer.unwrap()), cluster: self.cluster.clone() }
     }
 
     pub(crate) fn address(&self) -> String {

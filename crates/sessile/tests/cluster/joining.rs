@@ -109,3 +109,18 @@ async fn another_secret_is_another_cluster() {
         line.starts_with("sessile_handshakes_refused_total{cause=\"untrusted\"}") && !line.ends_with(" 0")
     }));
 }
+
+#[tokio::test]
+async fn by_multicast_nodes_find_each_other_without_any_list() {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let town = Town::with(move |config| {
+        config.membership.kind = sessile::config::MembershipKind::Multicast;
+        config.membership.port = port;
+        config.membership.frequency = std::time::Duration::from_millis(100);
+    });
+    let (a, b) = (town.node("tc01", &[]).await, town.node("tc02", &[]).await);
+    assert_eq!((a.sees().len(), b.sees().len()), (2, 2));
+    let mut browser = Browser::default();
+    browser.ok(&a, "/set/x/1").await;
+    assert_eq!(browser.ok(&b, "/get/x").await, "1");
+}

@@ -2,8 +2,11 @@
 //! that go from node to node.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod apart;
 mod harness;
 mod joining;
 mod losing;
 mod sessions;
+mod stopped;
 mod stopping;
+mod views;
