@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::roster::join::Join;
-use crate::roster::{Order, Roster, Standing, is_clean, send};
-use crate::wire::{Adopted, Leave, Out, Removed};
+use crate::roster::{Membership, Order, Peer, Roster, Standing, is_clean, send};
+use crate::wire::{Adopted, Leave, Out, Phase, Removed};
 use crate::{Boot, Effect, Event, Instant, Plant, Removal};
 
 /// A removal that is decided and not yet safe: until it is, commits wait for the member as before.
@@ -144,7 +144,10 @@ impl Roster {
     /// Whether any member has granted a lease since this process last went on after being stopped. If none
     /// has, all of them may long have gone on without it, and been replaced: it must not go on alone.
     fn was_confirmed_since_resumed(&self) -> bool {
-        self.members().any(|(_, _, member)| member.confirmed_at.is_some_and(|at| at >= self.resumed_at))
+        // A joiner, and one that lacks some, cannot know whether others went on.
+        let knows = |peer: &Peer| matches!(peer.phase, Phase::Ready | Phase::Draining);
+        let confirmed = |member: &Membership| member.confirmed_at.is_some_and(|at| at >= self.resumed_at);
+        self.members().any(|(_, peer, member)| knows(peer) && confirmed(member))
     }
 
     /// What the lost member owed is known to nobody else: the others compare what they hold.
