@@ -74,8 +74,6 @@ struct Membership {
     alive_at: Instant,
     /// When the newest heartbeat that it echoed with a grant was sent.
     leased_at: Option<Instant>,
-    /// The same, without the lease that was presumed when it became a member.
-    confirmed_at: Option<Instant>,
     /// When this node last granted it a lease.
     granted_at: Option<Instant>,
     suspected: bool,
@@ -102,6 +100,9 @@ pub(crate) struct Roster {
     ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
+    /// No member has granted a lease since then: all of them may long have gone on without this process, and
+    /// been replaced. It must not go on alone.
+    doubtful: bool,
     stalls: BTreeMap<Boot, Duration>,
     pub(crate) orders: Vec<Order>,
     was_open: bool,
@@ -148,6 +149,7 @@ impl Roster {
             heartbeat_at: None,
             ticked_at: now,
             resumed_at: now,
+            doubtful: false,
             stalls: BTreeMap::new(),
             orders: Vec::new(),
             was_open: false,
@@ -386,7 +388,6 @@ impl Membership {
             sent: VecDeque::new(),
             alive_at: now,
             leased_at,
-            confirmed_at: None,
             granted_at: None,
             suspected: false,
             leaving: None,

@@ -42,6 +42,7 @@ impl Roster {
         }
         self.ticked_at = now;
         self.resumed_at = now;
+        self.doubtful = true;
         let is_alone = self.members().next().is_none();
         let began_without_it = self.serves() && self.searched && stopped >= self.settings.timing.lease();
         if self.join.is_some() && !is_alone || is_alone && began_without_it {
@@ -123,9 +124,11 @@ impl Roster {
         member.alive_at = member.alive_at.max(sent_at);
         if echo.grant {
             member.leased_at = member.leased_at.max(Some(sent_at));
-            member.confirmed_at = member.confirmed_at.max(Some(sent_at));
         }
         member.suspected = false;
+        if echo.grant && sent_at >= self.resumed_at {
+            self.doubtful = false;
+        }
     }
 
     /// Suspects members that do not answer, and removes them after the drop time.
