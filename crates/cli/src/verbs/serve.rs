@@ -1,5 +1,6 @@
 //! `sessile serve`: one node, from its configuration to its leaving.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -79,12 +80,18 @@ async fn start(config: Config) -> Result<Node, Failure> {
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
-    let members = cluster.members();
-    let others: Vec<_> = members.iter().filter(|member| !member.is_self).map(|member| &member.name).collect();
-    let ready_in = began.elapsed();
-    tracing::info!(http = %address, members = ?others, "{} is ready in {} ms", cluster.name(), ready_in.as_millis());
-    output::print(&format!("{} http://{address} ready in {} ms", cluster.name(), ready_in.as_millis()))?;
+    tell_ready(&cluster, address, began.elapsed())?;
     Ok(Node { cluster, server, farewell, _admin: admin })
+}
+
+/// Tells the log who serves where with whom, and whoever started the node that it does.
+fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<(), Failure> {
+    let (name, after) = (cluster.name(), after.as_millis());
+    let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
+    let boot = own.first().map(|own| own.boot.to_string()).unwrap_or_default();
+    let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
+    tracing::info!(boot, %http, members = members.join(" "), "{name} is ready in {after} ms");
+    output::print(&format!("{name} http://{http} ready in {after} ms"))
 }
 
 /// The admin port answers at once: that the node is alive, and that it is not ready yet.
