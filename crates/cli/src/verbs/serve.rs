@@ -113,22 +113,19 @@ impl Node {
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");
         let requests = async {
-            self.farewell.said(left()).await;
+            self.farewell.said(at_most / 2).await;
             self.server.stop(left()).await
         };
         // What the cluster waits for may come again while the port is open: it is asked once more when it is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
         self.cluster.leave().await;
-        match (busy, drained) {
-            (0, Ok(())) => Ok(()),
-            (0, Err(owed)) => Err(Failure::Unfinished(owed.to_string())),
-            (busy, Ok(())) => {
-                Err(Failure::Unfinished(format!("{busy} connections still had a request running")))
-            }
-            (busy, Err(owed)) => {
-                Err(Failure::Unfinished(format!("{owed}; {busy} connections still had a request running")))
-            }
+        match drained {
+            Err(owed) => Err(Failure::Unfinished(owed.to_string())),
+            Ok(()) if busy > 0 => Err(Failure::Unfinished(format!(
+                "the time to drain is over: {busy} connections are still busy"
+            ))),
+            Ok(()) => Ok(()),
         }
     }
 }

@@ -49,7 +49,7 @@ fn a_node_whose_requests_do_not_end_says_so() {
     let node = setup.node("tc01");
     node.signal("TERM");
     assert_eq!(node.ended(), Some(3));
-    assert!(node.err().contains("1 connection"), "{}", node.err());
+    assert!(node.err().contains("1 requests still run"), "{}", node.err());
 }
 
 #[test]
