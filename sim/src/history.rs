@@ -313,7 +313,7 @@ impl History {
             line +=
                 &format!(" settled {:.6} {receipt} held by {:?}", seconds(Some(at)), self.hosts(&op.holders));
         }
-        if let (Action::Read, Some(seen)) = (&op.action, &op.seen) {
+        if let Some(seen) = &op.seen {
             let seen: Vec<_> = seen.iter().map(|(name, value)| format!("{name}={value}")).collect();
             line += &format!(" saw {}", seen.join(" "));
         }

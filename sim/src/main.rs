@@ -78,11 +78,11 @@ fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
 }
 
 fn report(verdict: &Verdict) {
-    for violation in verdict.violations.iter().take(3) {
+    for violation in verdict.violations.iter().take(6) {
         println!("seed {} VIOLATES {}", verdict.seed, violation.tell(&verdict.history));
     }
-    if verdict.violations.len() > 3 {
-        println!("seed {}: and {} more violations", verdict.seed, verdict.violations.len() - 3);
+    if verdict.violations.len() > 6 {
+        println!("seed {}: and {} more violations", verdict.seed, verdict.violations.len() - 6);
     }
 }
 

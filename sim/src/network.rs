@@ -83,9 +83,10 @@ impl Network {
         self.cuts.remove(&cut);
     }
 
-    /// Heals every cut.
+    /// Heals every cut, and loses and doubles nothing any more.
     pub(crate) fn heal_all(&mut self) {
         self.cuts.clear();
+        (self.weather.loss, self.weather.doubled) = (0, 0);
     }
 
     /// Makes a link if there is none; frames can be sent over it.

@@ -10,9 +10,6 @@ use crate::failure::Failure;
 /// The variable that says what is logged when the command line does not.
 const VARIABLE: &str = "SESSILE_LOG";
 
-/// What is logged when nobody says.
-const DEFAULT_FILTER: &str = "info";
-
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -22,12 +19,12 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Starts the log with the filter of the command line, else of the environment.
-pub(crate) fn start(filter: Option<String>, format: Format) -> Result<(), Failure> {
+/// Starts the log with the filter of the command line, else of the environment, else with `usual`.
+pub(crate) fn start(filter: Option<String>, format: Format, usual: &str) -> Result<(), Failure> {
     let (source, filter) = match (filter, std::env::var(VARIABLE)) {
         (Some(filter), _) => ("--log", filter),
         (None, Ok(filter)) if !filter.is_empty() => (VARIABLE, filter),
-        _ => ("", DEFAULT_FILTER.to_owned()),
+        _ => ("", usual.to_owned()),
     };
     let filter = EnvFilter::builder().parse(&filter).map_err(|error| {
         let help = "write a level (error, warn, info, debug, trace) or target=level, separated by commas";

@@ -38,7 +38,9 @@ struct Program {
 fn main() -> ExitCode {
     // A wrong command line ends here, with exit code 2.
     let program = Program::parse();
-    match logging::start(program.log, program.log_format).and_then(|()| program.verb.run()) {
+    match logging::start(program.log, program.log_format, program.verb.usual_log())
+        .and_then(|()| program.verb.run())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.show();

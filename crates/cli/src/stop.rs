@@ -4,7 +4,6 @@
 //! program holds its standard input, the end of that asks as well.
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -26,9 +25,8 @@ impl StopWish {
     fn listen_to(stdin: bool) -> io::Result<Self> {
         let mut signals = Signals::new()?;
         let (count, wish) = watch::channel(0);
-        let count = Arc::new(count);
         if stdin {
-            tokio::spawn(count_end_of_input(Arc::clone(&count)));
+            tokio::spawn(count_end_of_input(count.clone()));
         }
         tokio::spawn(async move {
             while signals.next().await.is_ok() {
@@ -58,7 +56,7 @@ impl StopWish {
 }
 
 /// Asks once when nobody holds the other end of standard input any more.
-async fn count_end_of_input(count: Arc<watch::Sender<u32>>) {
+async fn count_end_of_input(count: watch::Sender<u32>) {
     // What is written there means nothing; an error is an end as well.
     let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
     count.send_modify(|asked| *asked += 1);

@@ -28,6 +28,11 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// What is logged when nobody says: the demo tells what happens in its own words.
+    pub(crate) fn usual_log(&self) -> &'static str {
+        if matches!(self, Self::Demo(_)) { "error" } else { "info" }
+    }
+
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),

@@ -100,6 +100,9 @@ pub(crate) struct Roster {
     ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
+    /// No member has granted a lease since then: all of them may long have gone on without this process, and
+    /// been replaced. It must not go on alone.
+    doubtful: bool,
     stalls: BTreeMap<Boot, Duration>,
     pub(crate) orders: Vec<Order>,
     was_open: bool,
@@ -146,6 +149,7 @@ impl Roster {
             heartbeat_at: None,
             ticked_at: now,
             resumed_at: now,
+            doubtful: false,
             stalls: BTreeMap::new(),
             orders: Vec::new(),
             was_open: false,

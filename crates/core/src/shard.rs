@@ -182,6 +182,7 @@ impl Shard {
 
     /// Every member is out of this node's view, because it is out of theirs.
     pub(crate) fn remove_all(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        self.give_up_asks(fx);
         let boots: Vec<Boot> = self.lanes.keys().copied().collect();
         for boot in boots {
             self.remove_member(boot, false, now, fx);

@@ -80,13 +80,24 @@ struct Known {
 }
 
 impl Cluster {
-    /// Joins the cluster that `config` describes. Returns once this node may serve: it has the sessions of the
-    /// others, or the time for getting them is over, or nobody else is there. Must be called within a tokio runtime
-    /// with I/O and time.
+    /// Joins the cluster that `config` describes: [`start`](Self::start), and then [`ready`](Self::ready). Returns
+    /// once this node may serve.
     ///
     /// # Errors
     /// Nothing of the node is left running, and [`JoinError`] says what to do.
     pub async fn join(config: Config) -> Result<Self, JoinError> {
+        let cluster = Self::start(config).await?;
+        cluster.ready().await?;
+        Ok(cluster)
+    }
+
+    /// Begins to join, for those who want to watch it: members, standing and metrics can be seen at once, and session
+    /// layers answer 503 until the node is [`ready`](Self::ready). Must be called within a tokio runtime with I/O
+    /// and time.
+    ///
+    /// # Errors
+    /// Nothing of the node is left running, and [`JoinError`] says what to do.
+    pub async fn start(config: Config) -> Result<Self, JoinError> {
         config.validate()?;
         let root = SessionSettings::new(&config, ROOT, &config.session)?;
         let secrets = start::secrets(&config)?;
@@ -105,13 +116,15 @@ impl Cluster {
         };
         let apps = Mutex::new(known_apps(&config));
         let inner = Inner { config, boot, address, cookie_key, root, shared, local, apps, tasks };
-        let cluster = Self { inner: Arc::new(inner) };
-        cluster.ready().await?;
-        Ok(cluster)
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Waits until this node may serve.
-    async fn ready(&self) -> Result<(), JoinError> {
+    /// Waits until this node may serve: it has the sessions of the others, or the time for getting them is over, or
+    /// nobody else is there.
+    ///
+    /// # Errors
+    /// Another live process has this node's name.
+    pub async fn ready(&self) -> Result<(), JoinError> {
         let engine = &self.inner.shared;
         loop {
             let moved = engine.waiters.gate.notified();

@@ -20,6 +20,10 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
 
 fn stale(knowledge: &Knowledge<'_>, id: OpId, op: &Op, name: crate::history::Attribute) -> Option<Violation> {
     let (seen, opened, boot) = (op.seen.as_ref()?, op.opened?, op.boot?);
+    // Idle on one side of a split and used on the other: what the idle side had is gone with its copy.
+    if knowledge.has_expired(op.session, opened) {
+        return None;
+    }
     let found = seen.get(&name).copied();
     let demanded = |write: &Op| knowledge.must_show(write, boot, op.began, opened);
     let (write, _) = refutation(knowledge, op.session, name, found, demanded)?;

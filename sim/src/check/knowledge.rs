@@ -103,6 +103,10 @@ impl<'h> Knowledge<'h> {
     fn bearers(&self, op: &Op, at: Instant) -> (Vec<Boot>, Instant) {
         let Some((settled, _)) = op.receipt else { return (Vec::new(), at) };
         let (mut bearers, mut since) = (op.holders.clone(), settled);
+        // On another side a copy may look the same without knowing of it.
+        if let Some(actor) = op.boot {
+            bearers.retain(|bearer| self.were_together(*bearer, actor, settled, settled));
+        }
         let spreading = if self.settles_everywhere(op) { Duration::ZERO } else { SPREADING };
         for harmony in &self.history.harmonies {
             let end = harmony.to.min(at);

@@ -47,6 +47,8 @@ impl World {
         if !self.network.reaches(sender, host) || self.network.is_stalled(frame.from, frame.to) {
             return self.network.stall(frame);
         }
+        let kind = frame.bytes.first_chunk().map_or(0, |kind| u16::from_le_bytes(*kind));
+        self.say(format_args!("n{host} gets kind {kind} of n{sender}, {} bytes", frame.bytes.len()));
         let Some((read, effects)) =
             self.call(host, |node, now, fx| node.received(frame.from, &frame.bytes, now, fx))
         else {

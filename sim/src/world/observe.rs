@@ -223,7 +223,7 @@ impl World {
         }
         // One that is about to expire goes from one node after the other.
         let rests = |op: &Op, max_inactive: Duration| {
-            let over = op.ended.filter(|_| op.outcome != Outcome::Pending);
+            let over = op.committed.or(op.ended).filter(|_| op.outcome != Outcome::Pending);
             over.map(|over| now.since(over)).is_some_and(|rest| rest >= RESTING_TIME && rest < max_inactive)
         };
         let requests = self.hosts.iter().flatten().flat_map(|process| process.requests.keys());
@@ -268,7 +268,7 @@ impl World {
     }
 }
 
-/// A member that is slow to echo for a moment is one nonetheless.
+/// A suspected member may be about to be removed: that is no harmony.
 fn is_ready(row: &sessile_core::MemberRow) -> bool {
-    matches!(row.state, "ready" | "suspected")
+    row.state == "ready"
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, AskId, Changes, FieldName, Fields, Gate, Mode, Opening, Proof, Receipt, Refusal, SessionKey,
-    Standing, Ticket, Value,
+    AppId, AskId, Boot, Changes, FieldName, Fields, Gate, Mode, Opening, Proof, Receipt, Refusal, SessionKey,
+    Ticket, Value,
 };
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
@@ -214,7 +214,7 @@ impl World {
             .iter()
             .flatten()
             .filter(|process| match (&self.history.ops[op].action, process.node.peek(key)) {
-                (Action::Logout, copy) => copy.is_none() && process.node.standing() == Standing::Ready,
+                (Action::Logout, copy) => copy.is_none() && self.has_told_end(process.boot, key),
                 (_, None) => false,
                 (Action::Write(_), Some((_, fields))) => self.shows(op, &seen(&fields)),
                 (Action::Login(old, new), Some((_, fields))) => {
@@ -230,12 +230,18 @@ impl World {
         record.receipt = Some((now, receipt));
     }
 
+    /// Whether a process said that the session ended: without a copy it may just never have had one.
+    fn has_told_end(&self, boot: Boot, key: SessionKey) -> bool {
+        self.history.endings.iter().any(|ending| ending.boot == boot && ending.key == key)
+    }
+
     /// Whether a copy shows a write, or something that may have taken its place.
     fn shows(&self, op: OpId, copy: &Seen) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return true };
-        // Where commits settle at once, one that was acknowledged long ago may arrive and win.
-        let is_late = self.plan.mode == Mode::Asynchronous;
+        // Where commits settle at once, or on two sides, one that was acknowledged long ago may arrive and win.
+        let divided = self.history.divisions.last().is_some_and(|division| division.to.is_none());
+        let is_late = divided || self.plan.mode == Mode::Asynchronous;
         writes.iter().all(|(name, value)| {
             let found = copy.get(name).copied();
             found == *value

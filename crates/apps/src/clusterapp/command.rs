@@ -18,6 +18,7 @@ const MAX_COUNT: u64 = 10_000;
 
 /// The page: the session of the cookie, as it is.
 pub(super) async fn page(session: Session) -> Answer {
+    tell_takeover(&session);
     Answer { sid: session.key(), facts: Facts::default(), details: Some(Details::of(&session)) }
 }
 
@@ -29,6 +30,7 @@ pub(super) async fn run(
 ) -> Result<Answer, Problem> {
     let wants_page = prefers_page(request.headers());
     let parameters = Parameters::of_request(request).await?;
+    tell_takeover(&session);
     let facts = match parameters.get("cmd").unwrap_or("show") {
         "add" => add(&session, &parameters)?,
         "remove" => remove(&session, &parameters)?,
@@ -38,6 +40,13 @@ pub(super) async fn run(
     };
     let details = wants_page.then(|| Details::of(&session));
     Ok(Answer { sid: session.key(), facts, details })
+}
+
+/// Logs that the session came from another node, which its cookie still names: once for each session that moves.
+fn tell_takeover(session: &Session) {
+    if let (Some(from), Some(key)) = (session.previous_route(), session.key()) {
+        tracing::info!(session = %key, from, "session taken over");
+    }
 }
 
 fn add(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {

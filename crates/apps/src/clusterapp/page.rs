@@ -19,14 +19,14 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 const SUGGESTED_SIZE: usize = 1024;
 
 /// The session as this request leaves it, who served it, what became of the change, and the forms.
-pub(super) fn session(site: &Site, answer: &Answer, receipt: Option<Receipt>) -> String {
+pub(super) fn session(site: &Site, host: &str, answer: &Answer, receipt: Option<Receipt>) -> String {
     let details = answer.details.as_ref().filter(|_| answer.sid.is_some());
     let content = [
         served(site, details, receipt),
         facts(site, answer, details),
         forms(site, details),
         members(&site.cluster.members()),
-        hints(site),
+        hints(site, host),
     ];
     document(site, "clusterapp", &content.concat())
 }
@@ -83,7 +83,7 @@ fn facts(site: &Site, answer: &Answer, details: Option<&Details>) -> String {
                 </section>\n"
             .to_owned();
     };
-    let state = if details.is_new { "made by this request" } else { "went on" };
+    let state = if details.is_new { "with this request" } else { "earlier" };
     let mut rows = String::new();
     for (name, reading) in &details.attributes {
         let version = reading.v.map_or_else(|| "–".to_owned(), |v| v.to_string());
@@ -102,7 +102,7 @@ fn facts(site: &Site, answer: &Answer, details: Option<&Details>) -> String {
         rows.push_str("<tr><td colspan=\"4\" class=\"quiet\">No attributes</td></tr>");
     }
     format!(
-        "<section class=\"wide\"><h2>Session</h2><dl><dt>Key</dt><dd><code>{sid}</code></dd><dt>This request</dt>\
+        "<section class=\"wide\"><h2>Session</h2><dl><dt>Key</dt><dd><code>{sid}</code></dd><dt>Began</dt>\
          <dd>{state}</dd><dt>Ends after</dt><dd>{idle} s without use</dd></dl><div class=\"scroll\"><table><thead>\
          <tr><th>Attribute</th><th class=\"number\">Version</th><th class=\"number\">Length</th><th></th></tr>\
          </thead><tbody>\n{rows}</tbody></table></div></section>\n",
@@ -145,12 +145,13 @@ fn members(members: &[MemberView]) -> String {
     format!("<section><h2>Members</h2><ul>{rows}</ul></section>\n")
 }
 
-fn hints(site: &Site) -> String {
+fn hints(site: &Site, host: &str) -> String {
     format!(
         "<section class=\"wide\"><h2>Try</h2><p>Kill the node that served this page and reload: another one goes \
          on with the same session.</p><pre><code>curl -b jar -c jar -X POST \
-         'http://HOST{base}/session?cmd=add&amp;name=cart&amp;size=1024&amp;v=7'\n\
-         curl -b jar 'http://HOST{base}/session?cmd=show'</code></pre></section>\n",
+         'http://{host}{base}/session?cmd=add&amp;name=cart&amp;size=1024&amp;v=7'\n\
+         curl -b jar 'http://{host}{base}/session?cmd=show'</code></pre></section>\n",
+        host = Escaped(host),
         base = Escaped(&site.base_path),
     )
 }

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
@@ -38,6 +38,8 @@ struct Object<'a> {
 /// Writes the body of the response, and which node answers.
 pub(super) async fn answer(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let wants_page = prefers_page(request.headers()) || !is_endpoint(&site, request.uri().path());
+    let host =
+        request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
     let mut response = next.run(request).await;
     let receipt = response.extensions().get::<Receipt>().copied();
     if let Some(mut answer) = response.extensions_mut().remove::<Answer>() {
@@ -45,7 +47,7 @@ pub(super) async fn answer(State(site): State<Arc<Site>>, request: Request, next
             answer.sid = None;
         }
         if answer.details.is_some() {
-            write_page(&mut response, page::session(&site, &answer, receipt));
+            write_page(&mut response, page::session(&site, &host, &answer, receipt));
         } else {
             let sid = answer.sid.map(|key| key.to_string());
             write_json(&mut response, &Object { node: site.cluster.name(), sid, facts: &answer.facts });

@@ -6,4 +6,5 @@ mod commands;
 mod measuring;
 mod pages;
 mod refusals;
+mod two_nodes;
 mod visitor;

@@ -17,11 +17,11 @@ async fn the_page_shows_the_session_and_its_forms() {
 
     let added = browser.submit(HERE, "cmd=add&name=cart&size=1024&v=7").await;
     assert_eq!(added.status, 200);
-    for part in ["made by this request", "<code>cart</code>", "1024 B", "copies=1/1", "tc01", "(this node)"] {
+    for part in ["with this request", "<code>cart</code>", "1024 B", "copies=1/1", "tc01", "(this node)"] {
         assert!(added.body.contains(part), "{part}: {}", added.body);
     }
     let later = browser.browse("/clusterapp").await;
-    for part in ["went on", "nothing changed", "value=\"8\"", "value=\"invalidate\"", "value=\"remove\""] {
+    for part in ["earlier", "nothing changed", "value=\"8\"", "value=\"invalidate\"", "value=\"remove\""] {
         assert!(later.body.contains(part), "{part}: {}", later.body);
     }
     let ended = browser.submit(HERE, "cmd=invalidate").await;

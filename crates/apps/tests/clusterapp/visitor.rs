@@ -13,8 +13,14 @@ use tower::ServiceExt as _;
 
 pub(crate) const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
+/// A node with the application.
+pub(crate) struct Site {
+    pub(crate) cluster: Cluster,
+    router: Router,
+}
+
 pub(crate) struct Visitor {
-    site: Router,
+    router: Router,
     pub(crate) cookie: Option<String>,
 }
 
@@ -25,8 +31,8 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
-impl Visitor {
-    /// The visitor of an application that answers diagnostics, changed by `change`.
+impl Site {
+    /// A node that is alone and answers diagnostics, changed by `change`.
     pub(crate) async fn of(change: impl FnOnce(&mut Config, &mut App)) -> Self {
         let mut config = Config::default();
         let mut app = App::with_session(config.session.clone());
@@ -37,23 +43,39 @@ impl Visitor {
         change(&mut config, &mut app);
         config.apps = vec![app.clone()];
         let cluster = Cluster::join(config).await.unwrap();
-        Self { site: clusterapp::router(&cluster, &app, cluster.app_layer(&app).unwrap()), cookie: None }
+        Self { router: clusterapp::router(&cluster, &app, cluster.app_layer(&app).unwrap()), cluster }
+    }
+}
+
+impl Visitor {
+    pub(crate) fn at(site: &Site) -> Self {
+        Self { router: site.router.clone(), cookie: None }
+    }
+
+    /// The visitor of a node of its own, changed by `change`.
+    pub(crate) async fn of(change: impl FnOnce(&mut Config, &mut App)) -> Self {
+        Self::at(&Site::of(change).await)
     }
 
     pub(crate) async fn new() -> Self {
         Self::of(|_, _| ()).await
     }
 
-    /// Another client of the same application.
+    /// Another client of the same node.
     pub(crate) fn other(&self) -> Self {
-        Self { site: self.site.clone(), cookie: None }
+        Self { router: self.router.clone(), cookie: None }
+    }
+
+    /// Goes to another node with the same cookie.
+    pub(crate) fn move_to(&mut self, site: &Site) {
+        self.router = site.router.clone();
     }
 
     pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Reply {
         if let Some(cookie) = &self.cookie {
             request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
         }
-        let (head, body) = self.site.clone().oneshot(request).await.unwrap().into_parts();
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         if let Some(set) = head.headers.get(SET_COOKIE) {
             self.cookie = set.to_str().unwrap().split(';').next().map(str::to_owned);
         }

@@ -48,8 +48,9 @@ pub(super) async fn run(rounds: u32, seed: Option<u64>) -> Result<(), Failure> {
     };
     let sample =
         Sample::on_free_ports().map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
-    output::print(&format!("demo --check --rounds {rounds} --seed {seed}: {} nodes", sample.nodes.len()))?;
+    output::print(&format!("demo --check --rounds {rounds} --seed {seed}"))?;
     let (stage, news) = Stage::open(sample, LOG).await?;
+    output::print(&stage.listing())?;
     // What the nodes log is kept in their files; here nobody listens.
     drop(news);
     let mut check = Check::new(stage, seed)?;

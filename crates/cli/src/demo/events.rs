@@ -18,26 +18,30 @@ impl Told {
     }
 }
 
-/// A line of a node's log; `None` for what only its developers care about.
+/// What is told of a node, as its log begins, and how it is told.
+const TOLD: [(&str, Tone, &str); 5] = [
+    ("member removed ", Tone::Bad, "member lost: "),
+    ("member added ", Tone::Good, "member here: "),
+    ("state received ", Tone::Good, "has the state of the others: received "),
+    ("nobody else is here", Tone::Plain, "nobody else is here"),
+    ("stopping", Tone::Plain, "stopping"),
+];
+
+/// A line of a node's log; `None` for what only its operator cares about.
 pub(super) fn of_node(line: &LogLine) -> Option<Told> {
     let message = line.message();
-    if let Some(lost) = message.strip_prefix("member removed ") {
-        return Some(Told::new(Tone::Bad, format!("member lost: {lost}")));
-    }
-    if let Some(name) = message.strip_prefix("member added ") {
-        return Some(Told::new(Tone::Good, format!("member here: {name}")));
-    }
-    if let Some(how) = message.strip_prefix("state received ") {
-        return Some(Told::new(Tone::Good, format!("has the state: {how}")));
+    for (begins, tone, told) in TOLD {
+        if let Some(rest) = message.strip_prefix(begins) {
+            return Some(Told::new(tone, format!("{told}{rest}")));
+        }
     }
     match line.level {
         Level::Info if message == "session taken over" => {
             let (session, from) = (line.field("session"), line.field("from"));
             Some(Told::new(Tone::Good, format!("session taken over from {from}: {session}")))
         }
-        Level::Info => Some(Told::new(Tone::Plain, line.words())),
         Level::Warn | Level::Error => Some(Told::new(Tone::Bad, line.words())),
-        Level::Debug | Level::Trace => None,
+        Level::Info | Level::Debug | Level::Trace => None,
     }
 }
 
@@ -66,6 +70,7 @@ mod tests {
         let over = told("INFO", "session taken over").unwrap();
         assert_eq!(over.words, "session taken over from tc01: KEY");
         assert_eq!(told("INFO", "state received in 3 ms, 5 sessions").unwrap().tone, Tone::Good);
+        assert_eq!(told("INFO", "the admin port is open"), None);
         assert_eq!(told("DEBUG", "session created"), None);
     }
 }

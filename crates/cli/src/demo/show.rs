@@ -92,7 +92,7 @@ impl Show {
                 self.tell(node, &Told::new(Tone::Bad, words))
             }
             News::Logged { node, line } => {
-                if line.message() == "ready"
+                if line.message().starts_with(&format!("{node} is ready"))
                     && let Some(began) = self.returning.remove(node)
                 {
                     let words =
@@ -138,7 +138,7 @@ impl Show {
     }
 
     fn introduction(&self) -> String {
-        let Sample { nodes, balancer, membership } = &self.stage.sample;
+        let Sample { balancer, membership, .. } = &self.stage.sample;
         let strong = |text: String| self.paint.with(Tone::Strong, text).to_string();
         let page = format!("http://localhost:{}/clusterapp/", balancer.port());
         let found_by = match membership {
@@ -146,17 +146,8 @@ impl Show {
             Membership::Static => "a static list".to_owned(),
         };
         let mut text = format!("\n{}\n\n", strong(format!("Open {page}")));
-        for node in nodes {
-            let id = self.stage.process(node.name).map_or(0, |process| process.id);
-            text += &format!(
-                "  {}  HTTP {}  replication {}  admin {}  process {id}\n",
-                node.name, node.http, node.replication, node.admin
-            );
-        }
-        text += &format!(
-            "  the nodes find each other by {found_by}; files in {}\n\n",
-            self.stage.place().display()
-        );
+        text += &self.stage.listing();
+        text += &format!("\n  the nodes find each other by {found_by}\n\n");
         text += &format!(
             "Try this:\n  1. add an attribute on the page, or\n     curl -c jar -b jar -X POST \
              '{page}session?cmd=add&name=cart&size=1024&v=1'\n  2. type `kill tc01` (if that is who serves you), \

@@ -1,7 +1,6 @@
 //! The sample while it runs: the nodes, the balancer, and the directory that holds their files.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -67,9 +66,23 @@ impl Stage {
         Ok((stage, heard))
     }
 
-    /// The directory of configurations and logs; it goes when the stage is closed.
+    /// The directory of configurations and logs; it goes with the stage.
     pub(super) fn place(&self) -> &Path {
         self.place.path()
+    }
+
+    /// Who runs where, a line each.
+    pub(super) fn listing(&self) -> String {
+        let node = |node: &NodePlan| {
+            let id = self.process(node.name).map_or(0, |process| process.id);
+            let NodePlan { name, http, replication, admin } = node;
+            format!("  {name}  http://{http}  replication {replication}  admin {admin}  process {id}")
+        };
+        let rest = [
+            format!("  files in {}", self.place.path().display()),
+            format!("  balancer  http://{}", self.sample.balancer),
+        ];
+        self.sample.nodes.iter().map(node).chain(rest).collect::<Vec<_>>().join("\n")
     }
 
     pub(super) fn plan(&self, name: &str) -> Option<&NodePlan> {
@@ -125,16 +138,15 @@ impl Stage {
     }
 }
 
-fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) -> impl Future<Output = bool> {
-    async move {
-        while lives() && began.elapsed() < START_PATIENCE {
-            if TcpStream::connect(port).await.is_ok() {
-                return true;
-            }
-            sleep(PAUSE).await;
+/// Whether the port opened while its node lived, and in time.
+async fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) -> bool {
+    while lives() && began.elapsed() < START_PATIENCE {
+        if TcpStream::connect(port).await.is_ok() {
+            return true;
         }
-        false
+        sleep(PAUSE).await;
     }
+    false
 }
 
 /// A directory that only this user can enter, with the configurations and the secret.

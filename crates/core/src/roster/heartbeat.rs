@@ -33,14 +33,19 @@ impl Roster {
     ///
     /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and
     /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are. A
-    /// joiner begins its join again: whoever had included it may have removed it since.
+    /// joiner begins its join again: whoever had included it may have removed it since. One that was alone
+    /// looks for others first: whoever started meanwhile waited for it in vain and began without it.
     pub(crate) fn notice_own_pause(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        if now.since(self.ticked_at) < self.settings.timing.heartbeat * 2 {
+        let stopped = now.since(self.ticked_at);
+        if stopped < self.settings.timing.heartbeat * 2 {
             return;
         }
         self.ticked_at = now;
         self.resumed_at = now;
-        if self.join.is_some() && self.members().next().is_some() {
+        self.doubtful = true;
+        let is_alone = self.members().next().is_none();
+        let began_without_it = self.serves() && self.searched && stopped >= self.settings.timing.lease();
+        if self.join.is_some() && !is_alone || is_alone && began_without_it {
             self.step_out(self.settings.boot, now, fx);
         }
     }
@@ -121,6 +126,9 @@ impl Roster {
             member.leased_at = member.leased_at.max(Some(sent_at));
         }
         member.suspected = false;
+        if echo.grant && sent_at >= self.resumed_at {
+            self.doubtful = false;
+        }
     }
 
     /// Suspects members that do not answer, and removes them after the drop time.

@@ -1,7 +1,6 @@
 //! Becoming a member: announced to all, included by all, then the state, then a comparison with each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::roster::{Order, Roster, Standing, send};
 use crate::wire::{self, Included, MemberEntry, Phase, RefusedReason};
@@ -121,6 +120,10 @@ impl Roster {
 
     pub(crate) fn on_included(&mut self, from: Boot, included: Included, now: Instant, fx: &mut Vec<Effect>) {
         let me = self.settings.boot.0;
+        // The last words of a process that is gone would be waited for ever.
+        if !self.peers.contains_key(&from) {
+            return;
+        }
         let Some(join) = &mut self.join else { return };
         let view = included.view.iter().map(|entry| entry.boot).filter(|boot| *boot != me);
         join.included.insert(from, view.map(Boot).collect());
@@ -166,14 +169,17 @@ impl Roster {
     /// Everybody who is reached, and everybody in their views, delivers to this node.
     fn is_included_by_all(&self, join: &Join, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
-        let answers = |(boot, peer): (&Boot, &super::Peer)| {
-            (peer.linked && now.since(peer.heard_at) < drop_time && !self.barred.contains(boot))
-                .then_some(*boot)
+        let live = |(boot, peer): (&Boot, &super::Peer)| {
+            (peer.linked
+                && now.since(peer.heard_at.max(self.resumed_at)) < drop_time
+                && !self.barred.contains(boot))
+            .then_some(*boot)
         };
-        let reached = self.peers.iter().filter_map(answers);
-        let viewed = join.included.values().flatten().copied();
-        let includers: BTreeSet<Boot> =
-            join.included.keys().copied().filter(|boot| self.is_staying(*boot)).collect();
+        let reached = self.peers.iter().filter_map(live);
+        // Who is out or gone since it answered says nothing about today's views.
+        let answers = || join.included.iter().filter(|(boot, _)| self.is_staying(**boot));
+        let viewed = answers().flat_map(|(_, view)| view).copied();
+        let includers: BTreeSet<Boot> = answers().map(|(boot, _)| *boot).collect();
         reached.chain(viewed).all(|boot| includers.contains(&boot))
     }
 
@@ -209,10 +215,13 @@ impl Roster {
         self.compare_with_all(holders.collect(), true, now, fx);
     }
 
-    /// Whether a node that returns should wait for others to find it: those who went on without it.
+    /// Whether a node that returns, or was stopped while it joined, should wait for others to find it:
+    /// those who went on without it.
     fn may_be_found(&self, now: Instant) -> bool {
-        let waited = self.join.as_ref().map_or(Duration::ZERO, |join| now.since(join.started_at));
-        self.has_state && waited < self.settings.timing.drop_time
+        let Some(join) = &self.join else { return false };
+        let was_stopped = self.resumed_at > join.started_at;
+        let since = join.started_at.max(self.resumed_at);
+        (self.has_state || was_stopped) && now.since(since) < self.settings.timing.drop_time
     }
 
     fn compare_with_all(&mut self, others: Vec<Boot>, founding: bool, now: Instant, fx: &mut Vec<Effect>) {
@@ -281,6 +290,8 @@ impl Roster {
         let Some(join) = &self.join else { return };
         let timeout = self.settings.timing.transfer_timeout;
         let late = timeout.is_some_and(|timeout| now.since(join.started_at) >= timeout);
+        // Before all deliver to this node, what it holds may be behind what they acknowledged.
+        let late = late && !matches!(join.stage, Stage::Announcing);
         if late && self.searched && self.standing == Standing::Joining && !self.has_state {
             self.standing = Standing::Incomplete;
             self.heartbeat_at = None;

@@ -108,7 +108,7 @@ impl Roster {
     }
 
     fn complete_removal(&mut self, boot: Boot, cause: Removal, now: Instant, fx: &mut Vec<Effect>) {
-        let doubted = !is_clean(cause) && !self.was_confirmed_since_resumed();
+        let doubted = !is_clean(cause) && self.doubtful;
         let Some(peer) = self.peers.get_mut(&boot) else { return };
         if peer.membership.take().is_none() {
             return;
@@ -141,12 +141,6 @@ impl Roster {
         self.serves() || self.join.is_some()
     }
 
-    /// Whether any member has granted a lease since this process last went on after being stopped. If none
-    /// has, all of them may long have gone on without it, and been replaced: it must not go on alone.
-    fn was_confirmed_since_resumed(&self) -> bool {
-        self.members().any(|(_, _, member)| member.leased_at.is_some_and(|at| at >= self.resumed_at))
-    }
-
     /// What the lost member owed is known to nobody else: the others compare what they hold.
     fn compare_after_loss(&mut self) {
         if !self.serves() || self.settings.plant == Plant::DebtForgotten {
@@ -169,6 +163,7 @@ impl Roster {
     /// Stops serving, leaves its own view and joins again with what it has.
     pub(super) fn step_out(&mut self, by: Boot, now: Instant, fx: &mut Vec<Effect>) {
         self.standing = Standing::Joining;
+        self.doubtful = false;
         self.has_state = true;
         for peer in self.peers.values_mut() {
             peer.membership = None;

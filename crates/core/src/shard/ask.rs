@@ -158,6 +158,14 @@ impl Shard {
         }
     }
 
+    /// This node is out: what it asked decides nothing. Who asked finds the gate closed.
+    pub(super) fn give_up_asks(&mut self, fx: &mut Vec<Effect>) {
+        for (key, asking) in std::mem::take(&mut self.asks) {
+            let undecided = Answered { in_use: true, ..asking.answered };
+            self.finish(key, asking.askers, undecided, fx);
+        }
+    }
+
     /// Repeats questions that are not answered; frames may be lost.
     pub(super) fn repeat_asks(&mut self, now: Instant, fx: &mut Vec<Effect>) {
         let timeout = self.settings.timing.ack_timeout;
@@ -180,9 +188,13 @@ impl Shard {
         if asking.expiry && due && !asking.answered.in_use {
             self.end(key, EndReason::Expired, now, fx);
         }
-        if !asking.askers.is_empty() && self.answered.len() < ANSWERED_MAX {
-            self.answered.insert(key, asking.answered);
+        self.finish(key, asking.askers, asking.answered, fx);
+    }
+
+    fn finish(&mut self, key: SessionKey, askers: Vec<AskId>, answered: Answered, fx: &mut Vec<Effect>) {
+        if !askers.is_empty() && self.answered.len() < ANSWERED_MAX {
+            self.answered.insert(key, answered);
         }
-        fx.extend(asking.askers.into_iter().map(|ask| Effect::Answered { ask }));
+        fx.extend(askers.into_iter().map(|ask| Effect::Answered { ask }));
     }
 }

@@ -6,6 +6,7 @@
 //! transfer, the repair after a partition and the debts of a dead member, in one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use minicbor::bytes::ByteArray;
 
@@ -19,6 +20,9 @@ use crate::{Boot, Effect, Instant, Plant, SessionKey};
 /// Sessions in one piece of a listing or of a want.
 const PIECE: usize = 512;
 
+/// A comparison without progress is begun again at the latest after this time.
+const PATIENCE_MAX: Duration = Duration::from_secs(16);
+
 /// A comparison that this node began.
 #[derive(Debug)]
 pub(crate) struct Round {
@@ -27,6 +31,9 @@ pub(crate) struct Round {
     listed: BTreeMap<SessionKey, Entry>,
     next_piece: u32,
     progress_at: Instant,
+    /// Without progress for so long it begins again, and then waits twice as long: on a slow link an
+    /// answer must have the time to come.
+    patience: Duration,
 }
 
 /// The end of a comparison that this node began.
@@ -60,6 +67,7 @@ impl Shard {
             listed: BTreeMap::new(),
             next_piece: 0,
             progress_at: now,
+            patience: self.settings.timing.ack_timeout * 2,
         };
         self.rounds.insert(with, round);
         let digest = Digest {
@@ -83,11 +91,14 @@ impl Shard {
 
     /// Comparisons that make no progress begin again: any of their frames may be lost.
     pub(super) fn retry_rounds(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        let timeout = self.settings.timing.ack_timeout * 2;
-        let late = self.rounds.iter().filter(|(_, round)| now.since(round.progress_at) >= timeout);
-        let late: Vec<(Boot, bool)> = late.map(|(boot, round)| (*boot, round.joining)).collect();
-        for (boot, joining) in late {
+        let late = self.rounds.iter().filter(|(_, round)| now.since(round.progress_at) >= round.patience);
+        let late: Vec<(Boot, bool, Duration)> =
+            late.map(|(boot, round)| (*boot, round.joining, round.patience)).collect();
+        for (boot, joining, patience) in late {
             self.compare(boot, joining, now, fx);
+            if let Some(round) = self.rounds.get_mut(&boot) {
+                round.patience = (patience * 2).min(PATIENCE_MAX);
+            }
         }
     }
 

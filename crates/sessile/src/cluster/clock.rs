@@ -1,5 +1,7 @@
 //! The one clock of the driver: everything the core is told about time comes from here.
 
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sessile_core::Instant;
@@ -12,12 +14,32 @@ use sessile_core::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: system::Moment,
+    /// In tests time may stand still, but for what they add.
+    #[cfg(test)]
+    hand: Option<&'static AtomicU64>,
 }
 
 impl Clock {
     /// A clock whose origin is now.
     pub(crate) fn start() -> Self {
-        Self { origin: system::now() }
+        Self {
+            origin: system::now(),
+            #[cfg(test)]
+            hand: None,
+        }
+    }
+
+    /// A clock that only [`advance`](Self::advance) moves.
+    #[cfg(test)]
+    pub(crate) fn by_hand() -> Self {
+        Self { hand: Some(Box::leak(Box::default())), ..Self::start() }
+    }
+
+    /// Moves a clock that is moved by hand.
+    #[cfg(test)]
+    pub(crate) fn advance(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap();
+        self.hand.unwrap().fetch_add(micros, Ordering::Relaxed);
     }
 
     /// How the core sees the present moment.
@@ -26,6 +48,10 @@ impl Clock {
     }
 
     fn elapsed(&self) -> Duration {
+        #[cfg(test)]
+        if let Some(hand) = self.hand {
+            return Duration::from_micros(hand.load(Ordering::Relaxed));
+        }
         system::since(self.origin)
     }
 }

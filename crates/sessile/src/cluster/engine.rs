@@ -32,17 +32,16 @@ pub(crate) struct Engine {
 impl Engine {
     /// The node of a cluster's member.
     pub(crate) fn member(settings: Settings, group: Group) -> Self {
-        Self::of(|now| Node::new(settings, now), Some(Outlet::new(group)))
+        Self::of(Clock::start(), |now| Node::new(settings, now), Some(Outlet::new(group)))
     }
 
     /// A node that never has members.
     pub(crate) fn alone(settings: Settings) -> Self {
-        Self::of(|now| Node::alone(settings, now), None)
+        Self::of(Clock::start(), |now| Node::alone(settings, now), None)
     }
 
-    /// Any node, with the way out that it has.
-    pub(crate) fn of(node: impl FnOnce(Instant) -> Node, outlet: Option<Outlet>) -> Self {
-        let clock = Clock::start();
+    /// Any node, with the clock and the way out that it has.
+    pub(crate) fn of(clock: Clock, node: impl FnOnce(Instant) -> Node, outlet: Option<Outlet>) -> Self {
         Self {
             node: node(clock.now()),
             clock,

@@ -8,6 +8,9 @@ use super::places::Places;
 use super::table::{MembershipKind, SameSite, Secure, Session};
 use super::{Config, HostPort};
 
+/// A node keeps its table in so many parts, each with its share of the bytes.
+const TABLE_PARTS: usize = 16;
+
 /// Adds a finding for each disagreement.
 pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     times(config, places, findings);
@@ -106,12 +109,12 @@ fn session(table: &str, session: &Session, places: &Places, findings: &mut Vec<F
         );
         findings.push(error.help("a session must have room for its largest attribute"));
     }
-    if session.max_session_bytes > session.max_table_bytes {
+    if session.max_session_bytes > session.max_table_bytes / TABLE_PARTS {
         let error = Finding::error(
             place("max_session_bytes", "max_table_bytes"),
-            "`max_session_bytes` is larger than `max_table_bytes`",
+            format!("`max_session_bytes` is larger than `max_table_bytes` / {TABLE_PARTS}"),
         );
-        findings.push(error.help("the table must have room for its largest session"));
+        findings.push(error.help("each part of the table must have room for its largest session"));
     }
     if session.same_site == SameSite::None && session.secure == Secure::Never {
         let error =
@@ -130,6 +133,17 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
         } else if app.path == config.http.health_path {
             let error = Finding::error(span, "an application at the health path of [http]");
             findings.push(error.help("give one of them another path"));
+        }
+        let (own, shared) = (&app.session, &config.session);
+        for (key, is_own) in [
+            ("max_active", own.max_active != shared.max_active),
+            ("max_table_bytes", own.max_table_bytes != shared.max_table_bytes),
+        ] {
+            if is_own {
+                let message = format!("`{key}` of one application is not available in this version");
+                let error = Finding::error(places.of(&[(&table, key)]), message);
+                findings.push(error.help("set it in [session], where it holds for the whole node"));
+            }
         }
         // What is wrong with the inherited values was said at their own place.
         if app.session != config.session {

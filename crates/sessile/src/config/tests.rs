@@ -179,11 +179,13 @@ fn values_that_contradict_each_other_are_named_together() {
     one_error("[receiver]\nlisten = \"0.0.0.0:9080\"", "2:10", &["[receiver] listens where [http] does"]);
     one_error("[membership]\nkind = \"static\"", "2:8", &["members = "]);
     one_error("[session]\nmax_attribute_bytes = \"8MiB\"", "2:23", &["larger than `max_session_bytes`"]);
-    one_error("[session]\nmax_table_bytes = 1", "2:19", &["larger than `max_table_bytes`"]);
+    one_error("[session]\nmax_table_bytes = \"32MiB\"", "2:19", &["larger than `max_table_bytes` / 16"]);
     one_error("[session]\nsame_site = \"None\"\nsecure = false", "2:13", &["`secure = true`"]);
     let app = "[[app]]\npath = \"/a\"\nbuiltin = \"clusterapp\"\n";
     one_error(&format!("{app}{app}"), "5:8", &["a second application at `/a`"]);
     one_error(&format!("{app}same_site = \"None\"\nsecure = false"), "4:13", &["`secure = true`"]);
+    one_error(&format!("{app}max_active = 5"), "4:14", &["`max_active`", "set it in [session]"]);
+    one_error(&format!("{app}max_table_bytes = \"1GiB\""), "4:19", &["`max_table_bytes`", "[session]"]);
     one_error("[[app]]\nbuiltin = \"clusterapp\"", "1:1", &["has no `path`"]);
     one_error("[[app]]\npath = \"/a\"", "1:1", &["has no `builtin`"]);
     assert!(parse("[receiver]\nlisten = 0\n[http]\nlisten = 0").is_ok(), "free ports never collide");
@@ -253,7 +255,7 @@ fn the_effective_configuration_names_every_key() {
 }
 
 fn sessions() -> impl Strategy<Value = Session> {
-    let bytes = (1..=1_usize << 20, 1 << 20..=1_usize << 28, 1 << 30..=1_usize << 40);
+    let bytes = (1..=1_usize << 20, 1 << 20..=1_usize << 23, 1 << 27..=1_usize << 40);
     let word = (0..3_usize, 0..3_usize, any::<bool>());
     (
         1..=3_650 * 86_400_u64,
@@ -297,6 +299,7 @@ proptest! {
         config.membership.frequency = Duration::from_millis(frequency);
         config.membership.members = vec!["[::1]:4001".parse().expect("an address")];
         config.http.trusted_proxies = vec![super::Network::new([10, 0, 0, 0].into(), 8).expect("a network")];
+        let own = Session { max_table_bytes: config.session.max_table_bytes, ..own };
         config.apps = vec![App { path: "/own".to_owned(), ..App::with_session(own) }];
         config.apps.push(App { distributable: false, ..App::with_session(config.session.clone()) });
         let text = config.effective_toml();

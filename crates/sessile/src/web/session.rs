@@ -23,6 +23,15 @@ use super::state::{Closing, State};
 /// request came, plus what this request wrote. Writes are committed together when the handler has returned
 /// its response, be it a success or a 5xx; a handler that panics, or is dropped because its client hung up,
 /// leaves none of them. A session comes into being with the first write. Clones are the same session.
+///
+/// ```
+/// # use sessile::{Session, SessionError};
+/// async fn count(session: Session) -> Result<String, SessionError> {
+///     let visits = session.get::<u32>("visits")?.unwrap_or_default() + 1;
+///     session.set("visits", &visits)?;
+///     Ok(format!("{visits} visits"))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Session {
     app: Arc<AppSessions>,

@@ -19,6 +19,7 @@ use tower_layer::Layer as _;
 
 use super::{Session, SessionLayer, SessionSettings};
 use crate::Config;
+use crate::cluster::clock::Clock;
 use crate::cluster::engine::Engine;
 use crate::cluster::host::SessionHost;
 use crate::config;
@@ -45,7 +46,7 @@ impl Site {
 
     /// On a node that `start` makes.
     fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
-        let engine = Arc::new(Engine::of(|now| start(node_settings(), now), None));
+        let engine = Arc::new(Engine::of(Clock::by_hand(), |now| start(node_settings(), now), None));
         let host = Arc::new(SessionHost::new(Arc::clone(&engine), Arc::default()));
         Self { layer: layer(&host, "tc01", settings), engine, host, cookie: None }
     }

@@ -37,6 +37,7 @@ pub(super) struct Verdict {
     attributes: BTreeMap<(String, String), Writes>,
     pub(super) acknowledged: u64,
     pub(super) unknown: u64,
+    /// One for each attribute and each session that is not as it must be, however often it is read.
     pub(super) findings: Vec<Finding>,
 }
 
@@ -49,6 +50,8 @@ struct Writes {
     sent: BTreeSet<u64>,
     /// Those of them that were sent more than once, or that nobody answered.
     repeated: BTreeSet<u64>,
+    /// It is among the findings.
+    is_found: bool,
 }
 
 impl Verdict {
@@ -80,7 +83,11 @@ impl Verdict {
             Seen::Read { sid, name, node, v, len, fnv } => {
                 let place = Place { sid: sid.clone(), name: name.clone(), node: node.clone() };
                 let whole = v.is_none_or(|v| is_whole(v, *len, *fnv));
-                self.findings.extend(self.judge(place, *v, whole));
+                let finding = self.judge(place, *v, whole);
+                let is_found = &mut self.writes(sid, name).is_found;
+                if finding.is_some() && !std::mem::replace(is_found, true) {
+                    self.findings.extend(finding);
+                }
             }
             Seen::Killed { .. } | Seen::Back { .. } => {}
         }

@@ -142,7 +142,10 @@ impl Writer {
                 self.note(Facts::of(&answer)?.read(sid, name))
             }
             // Nothing was learnt; the next request tells.
-            _ => Ok(sleep(PAUSE).await),
+            _ => {
+                sleep(PAUSE).await;
+                Ok(())
+            }
         }
     }
 

@@ -9,6 +9,9 @@ use crate::config::keys::{Table, Visitor};
 /// The longest lifetime of a session that can be configured, in milliseconds.
 const TEN_YEARS: u64 = 3_650 * DAY;
 
+/// The largest session that can be configured, in bytes: a copy of it travels in one frame, which holds 16 MiB.
+const MAX_SESSION: usize = 8 << 20;
+
 /// `[session]`; an application may say otherwise for itself, see [`App::session`](super::App::session).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -100,11 +103,16 @@ impl Table for Session {
         visitor.key("max_active", active, &mut self.max_active, "then no more can be created");
         visitor.key(
             "max_attribute_bytes",
-            Size(1..=1 << 28),
+            Size(1..=MAX_SESSION),
             &mut self.max_attribute_bytes,
             "of one attribute",
         );
-        visitor.key("max_session_bytes", Size(1..=1 << 30), &mut self.max_session_bytes, "of one session");
+        visitor.key(
+            "max_session_bytes",
+            Size(1..=MAX_SESSION),
+            &mut self.max_session_bytes,
+            "of one session",
+        );
         visitor.key(
             "max_table_bytes",
             Size(1..=1 << 40),

@@ -89,8 +89,10 @@ fn damaged_bytes_are_seen() {
     let mut value = payload::payload(4, size_of(4));
     value[20] ^= 1;
     verdict.note(&read("a", Some(4), Some(&value)));
+    assert_eq!(verdict.findings, [Finding::Damaged { place: place("a"), read: 4 }]);
+    // The same attribute on another node is the same finding.
     verdict.note(&read("a", Some(4), Some(&payload::payload(4, size_of(4) - 1))));
-    assert_eq!(verdict.findings, vec![Finding::Damaged { place: place("a"), read: 4 }; 2]);
+    assert_eq!((verdict.findings.len(), verdict.lost()), (1, 1));
 }
 
 #[test]

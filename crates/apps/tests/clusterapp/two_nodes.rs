@@ -1,0 +1,55 @@
+//! The application on two nodes: what one was told, the other one knows.
+
+use serde_json::{Value, json};
+use sessile::config::{Manager, MembershipKind};
+use sessile::{ClusterSecrets, Config};
+use tempfile::TempDir;
+
+use crate::visitor::{Site, Visitor};
+
+/// Nothing listens there: a list of members needs at least one.
+const NOBODY: &str = "127.0.0.1:1";
+
+async fn node(place: &TempDir, name: &str, known: &str) -> Site {
+    let secret_file = place.path().join("cluster.secret");
+    ClusterSecrets::load_or_create(&secret_file).unwrap();
+    Site::of(|config: &mut Config, _| {
+        name.clone_into(&mut config.node.name);
+        config.cluster.manager = Manager::Delta;
+        config.cluster.insecure = false;
+        config.cluster.secret_file = secret_file;
+        config.receiver.listen = ([127, 0, 0, 1], 0).into();
+        config.membership.kind = MembershipKind::Static;
+        config.membership.members = vec![known.parse().unwrap()];
+    })
+    .await
+}
+
+#[tokio::test]
+async fn either_node_goes_on_with_the_session() {
+    let place = tempfile::tempdir().unwrap();
+    let one = node(&place, "tc01", NOBODY).await;
+    let address = one.cluster.members()[0].address.clone();
+    let other = node(&place, "tc02", &address).await;
+
+    let mut visitor = Visitor::at(&one);
+    let sid = visitor.facts("cmd=add&name=a&size=1024&v=7").await["sid"].clone();
+    let key = sid.as_str().unwrap();
+    let peeked = Visitor::at(&other).facts(&format!("cmd=peek&sid={key}&name=a&sum=1")).await;
+    let held =
+        json!({"node": "tc02", "sid": sid, "found": true, "v": 7, "len": 1024, "fnv": 2_437_767_237_u32});
+    assert_eq!(peeked, held);
+
+    visitor.move_to(&other);
+    let page = visitor.browse("/clusterapp/").await.body;
+    assert!(page.contains("taken over from tc01"), "{page}");
+    let written = visitor.facts("cmd=add&name=a&size=16&v=8").await;
+    assert_eq!(written, json!({"node": "tc02", "sid": sid, "new": false, "v": 8}));
+    assert!(visitor.cookie.as_ref().unwrap().ends_with(".tc02"));
+
+    visitor.move_to(&one);
+    assert_eq!(visitor.facts("cmd=show").await["attrs"], json!({"a": [8, 16]}));
+    visitor.facts("cmd=invalidate").await;
+    let ended = Visitor::at(&other).facts(&format!("cmd=peek&sid={key}&name=a")).await;
+    assert_eq!((&ended["sid"], &ended["found"]), (&Value::Null, &json!(false)));
+}
