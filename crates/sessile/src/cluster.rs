@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sessile_core::{AppId, Boot, Event, SessionKey, Settings, Standing};
+use sessile_core::{AppId, Boot, Event, Settings, Standing};
 use sessile_group::ClusterSecrets;
 use tokio::sync::broadcast;
 
@@ -87,8 +87,13 @@ impl Cluster {
     /// Nothing of the node is left running, and [`JoinError`] says what to do.
     pub async fn join(config: Config) -> Result<Self, JoinError> {
         let cluster = Self::start(config).await?;
-        cluster.ready().await?;
-        Ok(cluster)
+        match cluster.ready().await {
+            Ok(()) => Ok(cluster),
+            Err(error) => {
+                cluster.leave().await;
+                Err(error)
+            }
+        }
     }
 
     /// Begins to join, for those who want to watch it: members, standing and metrics can be seen at once, and session
@@ -101,6 +106,11 @@ impl Cluster {
         config.validate()?;
         let root = SessionSettings::new(&config, ROOT, &config.session)?;
         let secrets = start::secrets(&config)?;
+        if secrets.is_none() {
+            tracing::warn!(
+                "cluster traffic is neither authenticated nor encrypted: anybody can join and read"
+            );
+        }
         let cookie_key = start::cookie_key(&config, secrets.as_ref());
         let boot = start::random_boot()?;
         let settings = start::node_settings(&config, boot);
@@ -189,64 +199,6 @@ impl Cluster {
         matches!(self.standing(), Standing::Ready | Standing::Incomplete)
     }
 
-    /// Every member that this node sees, itself first.
-    pub fn members(&self) -> Vec<MemberView> {
-        let engine = &self.inner.shared;
-        let addresses = self.addresses();
-        let rows = engine.node.members(engine.clock.now()).into_iter();
-        let view = |row: sessile_core::MemberRow| MemberView {
-            address: addresses.get(&row.boot).map(ToString::to_string).unwrap_or_default(),
-            name: row.name,
-            boot: row.boot,
-            state: row.state,
-            age: row.age,
-            is_self: row.is_self,
-        };
-        rows.map(view).collect()
-    }
-
-    fn addresses(&self) -> BTreeMap<Boot, SocketAddr> {
-        let own = self.inner.address.map(|address| (self.inner.boot, address));
-        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.group.counters().peers);
-        let peers = peers.into_iter().flatten().map(|peer| (Boot(peer.peer.boot), peer.peer.address));
-        own.into_iter().chain(peers).collect()
-    }
-
-    /// A page of the sessions that this node holds, in an order that stays: those after `after`, at most `limit`.
-    pub fn sessions(&self, after: Option<SessionKey>, limit: usize) -> Vec<SessionView> {
-        let page = |engine: &Engine| engine.node.sessions(after, limit, engine.clock.now());
-        let mut rows: Vec<_> = self.engines().flat_map(|engine| page(engine)).collect();
-        rows.sort_by_key(|row| (row.key.shard(), row.key));
-        rows.truncate(limit);
-        let apps = self.inner.apps.lock();
-        let path =
-            |app: AppId| apps.get(&app).map_or_else(|| format!("app:{:08x}", app.0), |app| app.path.clone());
-        let view = |row: sessile_core::SessionRow| SessionView {
-            key: row.key,
-            app: path(row.app),
-            attributes: row.attributes,
-            bytes: row.bytes,
-            idle: row.idle,
-            copies: row.copies,
-        };
-        rows.into_iter().map(view).collect()
-    }
-
-    /// Live sessions of which this node holds a copy.
-    pub fn session_count(&self) -> u64 {
-        self.engines().map(|engine| engine.node.session_count(None)).sum()
-    }
-
-    /// Sessions that have fewer copies than they should.
-    pub fn at_risk(&self) -> u64 {
-        self.inner.shared.node.at_risk()
-    }
-
-    /// What an application at `app_path` may know of itself here.
-    pub fn look(&self, app_path: &str) -> AppView {
-        AppView::new(self.clone(), AppId::of_path(app_path))
-    }
-
     /// What happens to members and to sessions that are copied, from now on. The queue is bounded: a listener that
     /// lags is told how much it missed.
     pub fn events(&self) -> broadcast::Receiver<Event> {
@@ -262,16 +214,6 @@ impl Cluster {
     fn engines(&self) -> impl Iterator<Item = &Arc<Engine>> {
         let Inner { shared, local, .. } = &*self.inner;
         std::iter::once(shared).chain((!Arc::ptr_eq(shared, local)).then_some(local))
-    }
-
-    fn engine_of(&self, app: AppId) -> Arc<Engine> {
-        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| !known.distributable);
-        Arc::clone(if is_local { &self.inner.local } else { &self.inner.shared })
-    }
-
-    fn statistics_of(&self, app: AppId) -> Arc<Statistics> {
-        let apps = self.inner.apps.lock();
-        apps.get(&app).and_then(|known| known.statistics.clone()).unwrap_or_default()
     }
 }
 

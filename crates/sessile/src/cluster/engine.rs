@@ -97,13 +97,10 @@ impl Engine {
     }
 
     fn note(&self, event: Event) {
-        match &event {
-            Event::MemberRemoved { boot, .. } => {
-                if let Some(outlet) = &self.outlet {
-                    outlet.forget_order(*boot);
-                }
-            }
-            Event::BecameReady { .. } | Event::NameTaken { .. } => self.waiters.gate.notify_waiters(),
+        match (&event, &self.outlet) {
+            (Event::MemberRemoved { boot, .. }, Some(outlet)) => outlet.forget_order(|to| to == *boot),
+            (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),
+            (Event::BecameReady { .. } | Event::NameTaken { .. }, _) => self.waiters.gate.notify_waiters(),
             _ => {}
         }
         self.journal.note(event);

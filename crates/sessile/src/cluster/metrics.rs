@@ -2,11 +2,12 @@
 
 mod exposition;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use exposition::Exposition;
 use sessile_core::{Counters, Standing};
-use sessile_group::Tally;
+use sessile_group::{Depth, Tally};
 
 use super::Cluster;
 use super::engine::Engine;
@@ -134,10 +135,16 @@ fn traffic(out: &mut Exposition, tally: &Tally) {
 }
 
 fn queues(out: &mut Exposition, tally: &Tally) {
-    let peers = &tally.peers;
-    let bytes = peers.iter().map(|peer| (peer.peer.name.as_str(), peer.queued.bytes as u64));
+    // Two processes have one name while one of them takes the other's place.
+    let mut queues: BTreeMap<&str, Depth> = BTreeMap::new();
+    for peer in &tally.peers {
+        let queue = queues.entry(&peer.peer.name).or_default();
+        queue.bytes += peer.queued.bytes;
+        queue.age = queue.age.max(peer.queued.age);
+    }
+    let bytes = queues.iter().map(|(name, queue)| (*name, queue.bytes));
     out.gauges("queue_bytes", "bytes that wait for a member", "member", bytes);
-    let ages = peers.iter().map(|peer| (peer.peer.name.as_str(), peer.queued.age.as_secs_f64()));
+    let ages = queues.iter().map(|(name, queue)| (*name, queue.age.as_secs_f64()));
     out.gauges("queue_age_seconds", "how long the oldest of them has waited", "member", ages);
 }
 

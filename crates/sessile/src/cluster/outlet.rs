@@ -78,10 +78,10 @@ impl Outlet {
         queue.take(place, frame, |frame| self.hand_over(to, frame));
     }
 
-    /// This process is not a member any more. When it becomes one again, the core begins another epoch.
-    pub(crate) fn forget_order(&self, boot: Boot) {
+    /// These processes are not members any more. When one becomes a member again, the core begins another epoch.
+    pub(crate) fn forget_order(&self, is_out: impl Fn(Boot) -> bool) {
         for stripe in &self.stripes {
-            stripe.lock().retain(|(to, _), _| *to != boot);
+            stripe.lock().retain(|(to, _), _| !is_out(*to));
         }
     }
 

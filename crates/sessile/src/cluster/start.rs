@@ -21,9 +21,11 @@ const FEATURES: u64 = 0;
 
 /// The cluster's secrets; `None` where the configuration does without.
 pub(super) fn secrets(config: &Config) -> Result<Option<ClusterSecrets>, JoinError> {
+    if config.cluster.insecure {
+        return Ok(None);
+    }
     let path = &config.cluster.secret_file;
     match ClusterSecrets::load(path) {
-        _ if config.cluster.insecure => Ok(None),
         Ok(secrets) => Ok(Some(secrets)),
         Err(SecretError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
             Err(JoinError::NoSecret { path: path.clone() })

@@ -2,7 +2,7 @@
 //!
 //! Whatever they notice, they tell the core through its [`Engine`]; they decide nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use sessile_core::{Boot, PeerInfo};
 use sessile_group::{Event, Inbound, Peer};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::engine::Engine;
@@ -48,9 +48,9 @@ pub(crate) struct Links {
     engine: Arc<Engine>,
     /// Processes that frames can be sent to. What the others say is left unread: they could not be answered.
     linked: watch::Sender<BTreeSet<u32>>,
-    readers: JoinSet<u32>,
-    /// How many readers each process has.
-    reading: BTreeMap<u32, usize>,
+    readers: JoinSet<()>,
+    /// Which process each of them reads.
+    reading: HashMap<Id, u32>,
     /// A process that cannot be dialed for so long is read all the same, so that its end is noticed.
     patience: Duration,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Links {
 impl Links {
     pub(crate) fn new(engine: Arc<Engine>, patience: Duration) -> Self {
         let linked = watch::Sender::new(BTreeSet::new());
-        Self { engine, linked, readers: JoinSet::new(), reading: BTreeMap::new(), patience }
+        Self { engine, linked, readers: JoinSet::new(), reading: HashMap::new(), patience }
     }
 
     pub(crate) async fn follow(mut self, mut events: mpsc::Receiver<Event>) {
@@ -68,7 +68,7 @@ impl Links {
                     Some(event) => self.noticed(event).await,
                     None => return,
                 },
-                Some(ended) = self.readers.join_next() => self.reader_ended(ended),
+                Some(ended) = self.readers.join_next_with_id() => self.reader_ended(ended),
             }
         }
     }
@@ -86,16 +86,7 @@ impl Links {
                 });
                 self.engine.step(|node, now, effects| node.gone(Boot(boot), now, effects));
             }
-            Event::Inbound(inbound) => {
-                let boot = inbound.peer().boot;
-                *self.reading.entry(boot).or_default() += 1;
-                self.readers.spawn(read(
-                    Arc::clone(&self.engine),
-                    inbound,
-                    self.linked.subscribe(),
-                    self.patience,
-                ));
-            }
+            Event::Inbound(inbound) => self.accepted(inbound),
             Event::Searched { silent, .. } => {
                 if !silent.is_empty() {
                     tracing::warn!(?silent, "no answer and no refusal: not waiting for these addresses");
@@ -113,12 +104,18 @@ impl Links {
         });
     }
 
+    fn accepted(&mut self, inbound: Inbound) {
+        let boot = inbound.peer().boot;
+        let reader = read(Arc::clone(&self.engine), inbound, self.linked.subscribe(), self.patience);
+        self.reading.insert(self.readers.spawn(reader).id(), boot);
+    }
+
     /// Waits until everything was read that this process sent before it died: in asynchronous mode some of its
     /// changes may be there and nowhere else.
     async fn read_to_the_end(&mut self, boot: u32) {
         let until_ended = async {
-            while self.reading.contains_key(&boot)
-                && let Some(ended) = self.readers.join_next().await
+            while self.reading.values().any(|read| *read == boot)
+                && let Some(ended) = self.readers.join_next_with_id().await
             {
                 self.reader_ended(ended);
             }
@@ -128,30 +125,25 @@ impl Links {
         }
     }
 
-    fn reader_ended(&mut self, ended: Result<u32, tokio::task::JoinError>) {
-        let boot = match ended {
-            Ok(boot) => boot,
+    fn reader_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
             Err(error) => {
                 tracing::error!(%error, "reading frames failed by a fault of this program");
-                return;
+                error.id()
             }
         };
-        if let Some(readers) = self.reading.get_mut(&boot) {
-            *readers -= 1;
-            if *readers == 0 {
-                self.reading.remove(&boot);
-            }
-        }
+        self.reading.remove(&id);
     }
 }
 
-/// Hands in what comes over one connection until it ends; gives the process it came from.
+/// Hands in what comes over one connection until it ends.
 async fn read(
     engine: Arc<Engine>,
     mut inbound: Inbound,
     mut linked: watch::Receiver<BTreeSet<u32>>,
     patience: Duration,
-) -> u32 {
+) {
     let peer = inbound.peer().clone();
     // What it says to a process that cannot answer would be lost, and repeated only by the next heartbeat.
     let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.boot))).await;
@@ -159,12 +151,12 @@ async fn read(
     loop {
         if let Err(end) = inbound.next_batch(&mut frames).await {
             tracing::debug!(member = peer.name, %end, "a connection ended");
-            return peer.boot;
+            return;
         }
         if let Err(malformed) = engine.receive(Boot(peer.boot), &frames) {
             engine.malformed.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(member = peer.name, %malformed, "a frame cannot be read: closing the connection");
-            return peer.boot;
+            return;
         }
         frames.clear();
     }

@@ -1,11 +1,14 @@
 //! What can be seen of a cluster from one of its nodes: rows for the admin pages, and the view of one application.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{AppId, Boot, Fields, SessionKey};
+use sessile_core::{AppId, Boot, Fields, MemberRow, SessionKey, SessionRow};
 
 use super::Cluster;
+use super::engine::Engine;
 use crate::web::Statistics;
 
 /// A member as this node sees it.
@@ -40,6 +43,77 @@ pub struct SessionView {
     pub idle: Duration,
     /// Complete copies that this node knows of, its own included.
     pub copies: u32,
+}
+
+impl Cluster {
+    /// Every member that this node sees, itself first.
+    pub fn members(&self) -> Vec<MemberView> {
+        let engine = &self.inner.shared;
+        let addresses = self.addresses();
+        let rows = engine.node.members(engine.clock.now()).into_iter();
+        let view = |row: MemberRow| MemberView {
+            address: addresses.get(&row.boot).map(ToString::to_string).unwrap_or_default(),
+            name: row.name,
+            boot: row.boot,
+            state: row.state,
+            age: row.age,
+            is_self: row.is_self,
+        };
+        rows.map(view).collect()
+    }
+
+    /// Where the processes that this node has met listen for members, its own address included.
+    pub(super) fn addresses(&self) -> BTreeMap<Boot, SocketAddr> {
+        let own = self.inner.address.map(|address| (self.inner.boot, address));
+        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.group.counters().peers);
+        let peers = peers.into_iter().flatten().map(|peer| (Boot(peer.peer.boot), peer.peer.address));
+        own.into_iter().chain(peers).collect()
+    }
+
+    /// A page of the sessions that this node holds, in an order that stays: those after `after`, at most `limit`.
+    pub fn sessions(&self, after: Option<SessionKey>, limit: usize) -> Vec<SessionView> {
+        let page = |engine: &Engine| engine.node.sessions(after, limit, engine.clock.now());
+        let mut rows: Vec<_> = self.engines().flat_map(|engine| page(engine)).collect();
+        rows.sort_by_key(|row| (row.key.shard(), row.key));
+        rows.truncate(limit);
+        let apps = self.inner.apps.lock();
+        let path =
+            |app: AppId| apps.get(&app).map_or_else(|| format!("app:{:08x}", app.0), |app| app.path.clone());
+        let view = |row: SessionRow| SessionView {
+            key: row.key,
+            app: path(row.app),
+            attributes: row.attributes,
+            bytes: row.bytes,
+            idle: row.idle,
+            copies: row.copies,
+        };
+        rows.into_iter().map(view).collect()
+    }
+
+    /// Live sessions of which this node holds a copy.
+    pub fn session_count(&self) -> u64 {
+        self.engines().map(|engine| engine.node.session_count(None)).sum()
+    }
+
+    /// Sessions that have fewer copies than they should.
+    pub fn at_risk(&self) -> u64 {
+        self.inner.shared.node.at_risk()
+    }
+
+    /// What an application at `app_path` may know of itself here.
+    pub fn look(&self, app_path: &str) -> AppView {
+        AppView::new(self.clone(), AppId::of_path(app_path))
+    }
+
+    pub(super) fn engine_of(&self, app: AppId) -> Arc<Engine> {
+        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| !known.distributable);
+        Arc::clone(if is_local { &self.inner.local } else { &self.inner.shared })
+    }
+
+    fn statistics_of(&self, app: AppId) -> Arc<Statistics> {
+        let apps = self.inner.apps.lock();
+        apps.get(&app).and_then(|known| known.statistics.clone()).unwrap_or_default()
+    }
 }
 
 /// What an application may know of itself on this node: for measuring, and without touching any session.

@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     ports(config, places, findings);
     members(config, places, findings);
     reach(config, places, findings);
+    queue(config, places, findings);
     session("session", &config.session, places, findings);
     apps(config, places, findings);
     if config.cluster.insecure {
@@ -96,6 +97,17 @@ fn reach(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
         let warning = Finding::warning(span, "members on other machines cannot reach a loopback address");
         let help = "listen at an address of the network, or set `advertise` in [receiver] to one";
         findings.push(warning.help(help));
+    }
+}
+
+/// A copy of the largest session must fit into an empty queue, with room for the names and stamps in it.
+fn queue(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let largest = config.apps.iter().map(|app| app.session.max_session_bytes).max().unwrap_or_default();
+    if config.sender.queue_bytes / 2 < largest.max(config.session.max_session_bytes) {
+        let span = places.of(&[("sender", "queue_bytes"), ("session", "max_session_bytes")]);
+        let error = Finding::error(span, "`queue_bytes` in [sender] is less than twice `max_session_bytes`");
+        findings
+            .push(error.help("the queue to a member must have room for the largest session: make it larger"));
     }
 }
 

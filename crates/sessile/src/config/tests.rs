@@ -178,6 +178,7 @@ fn values_that_contradict_each_other_are_named_together() {
     one_error("[sender]\nack_timeout = \"4s\"", "2:15", &["drop_time is 3s"]);
     one_error("[receiver]\nlisten = \"0.0.0.0:9080\"", "2:10", &["[receiver] listens where [http] does"]);
     one_error("[membership]\nkind = \"static\"", "2:8", &["members = "]);
+    one_error("[sender]\nqueue_bytes = \"7MiB\"", "2:15", &["twice `max_session_bytes`"]);
     one_error("[session]\nmax_attribute_bytes = \"8MiB\"", "2:23", &["larger than `max_session_bytes`"]);
     one_error("[session]\nmax_table_bytes = \"32MiB\"", "2:19", &["larger than `max_table_bytes` / 16"]);
     one_error("[session]\nsame_site = \"None\"\nsecure = false", "2:13", &["`secure = true`"]);
