@@ -37,7 +37,7 @@ impl Farewell {
     /// has come for a second, at the latest after five, or after `at_most`.
     pub(crate) async fn said(&self, at_most: Duration) {
         self.newest.send_replace(Some(Instant::now()));
-        if timeout(at_most.min(NOTICE), self.quiet()).await.is_err() {
+        if timeout(at_most.min(NOTICE), self.quiet()).await.is_err() && at_most > NOTICE {
             tracing::warn!("requests still come, from somebody who does not ask for health; the port closes");
         }
     }

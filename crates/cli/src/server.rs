@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
@@ -29,7 +30,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A port that is being served. Dropping it stops it, without waiting.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Whoever accepts or serves a connection holds a receiver.
+    accepting: JoinHandle<()>,
+    /// Each connection holds a receiver.
     stopping: watch::Sender<bool>,
 }
 
@@ -37,14 +39,16 @@ impl Server {
     /// Serves `router`, whose requests carry the peer's address as [`ConnectInfo`].
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         let (stopping, stop) = watch::channel(false);
-        tokio::spawn(accept(listener, router, stop));
-        Self { stopping }
+        Self { accepting: tokio::spawn(accept(listener, router, stop)), stopping }
     }
 
     /// Closes the port and lets running requests end; answers how many connections were still busy when the time
     /// was over. They are cut when the process ends.
     pub(crate) async fn stop(self, at_most: Duration) -> usize {
         self.stopping.send_replace(true);
+        if let Err(fault) = self.accepting.await {
+            tracing::error!(%fault, "accepting connections ended in a panic");
+        }
         // Over its time, the rest is counted.
         let _ = timeout(at_most, self.stopping.closed()).await;
         self.stopping.receiver_count()

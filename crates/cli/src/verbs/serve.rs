@@ -1,5 +1,6 @@
 //! `sessile serve`: one node, from its configuration to its leaving.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -79,12 +80,18 @@ async fn start(config: Config) -> Result<Node, Failure> {
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
-    let members = cluster.members();
-    let others: Vec<_> = members.iter().filter(|member| !member.is_self).map(|member| &member.name).collect();
-    let ready_in = began.elapsed();
-    tracing::info!(http = %address, members = ?others, "{} is ready in {} ms", cluster.name(), ready_in.as_millis());
-    output::print(&format!("{} http://{address} ready in {} ms", cluster.name(), ready_in.as_millis()))?;
+    tell_ready(&cluster, address, began.elapsed())?;
     Ok(Node { cluster, server, farewell, _admin: admin })
+}
+
+/// Tells the log who serves where with whom, and whoever started the node that it does.
+fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<(), Failure> {
+    let (name, after) = (cluster.name(), after.as_millis());
+    let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
+    let boot = own.first().map(|own| own.boot.to_string()).unwrap_or_default();
+    let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
+    tracing::info!(boot, %http, members = members.join(" "), "{name} is ready in {after} ms");
+    output::print(&format!("{name} http://{http} ready in {after} ms"))
 }
 
 /// The admin port answers at once: that the node is alive, and that it is not ready yet.
@@ -106,22 +113,19 @@ impl Node {
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");
         let requests = async {
-            self.farewell.said(left()).await;
+            self.farewell.said(at_most / 2).await;
             self.server.stop(left()).await
         };
         // What the cluster waits for may come again while the port is open: it is asked once more when it is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
         self.cluster.leave().await;
-        match (busy, drained) {
-            (0, Ok(())) => Ok(()),
-            (0, Err(owed)) => Err(Failure::Unfinished(owed.to_string())),
-            (busy, Ok(())) => {
-                Err(Failure::Unfinished(format!("{busy} connections still had a request running")))
-            }
-            (busy, Err(owed)) => {
-                Err(Failure::Unfinished(format!("{owed}; {busy} connections still had a request running")))
-            }
+        match drained {
+            Err(owed) => Err(Failure::Unfinished(owed.to_string())),
+            Ok(()) if busy > 0 => Err(Failure::Unfinished(format!(
+                "the time to drain is over: {busy} connections are still busy"
+            ))),
+            Ok(()) => Ok(()),
         }
     }
 }

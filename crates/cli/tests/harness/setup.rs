@@ -68,9 +68,14 @@ impl Setup {
 
     /// Starts a node without waiting for anything.
     pub(crate) fn start(&mut self, name: &'static str) -> &mut Running {
+        self.run(name, &["serve", "--config", &format!("{name}.toml")])
+    }
+
+    /// Starts any verb in the same directory, in the place of what has run under this name.
+    pub(crate) fn run(&mut self, name: &'static str, arguments: &[&str]) -> &mut Running {
         self.forget(name);
-        let node = Running::start(self.place.path(), ["serve", "--config", &format!("{name}.toml")]);
-        self.running.entry(name).or_insert(node)
+        let process = Running::start(self.place.path(), arguments);
+        self.running.entry(name).or_insert(process)
     }
 
     /// Starts a node and waits until it serves.
@@ -92,7 +97,7 @@ impl Setup {
         });
     }
 
-    /// The process of a node.
+    /// The process of that name.
     pub(crate) fn node(&mut self, name: &str) -> &mut Running {
         self.running.get_mut(name).expect("it was started")
     }

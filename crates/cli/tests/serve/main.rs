@@ -11,7 +11,7 @@ mod surviving;
 
 use std::net::SocketAddr;
 
-use harness::Client;
+use harness::{Client, Secrets};
 use serde_json::Value;
 
 /// Sets the attribute `a` of the client's session to the payload of `v`, and gives the key of the session.
@@ -43,4 +43,15 @@ fn value(answer: &Value) -> Option<u64> {
 /// A configuration under which waiting for a member to be silent for long enough would fail the test.
 fn patient(_name: &str, config: String) -> String {
     config.replace("drop_time = \"15s\"", "drop_time = \"10m\"")
+}
+
+#[test]
+#[should_panic(expected = "wrote a secret")]
+fn a_secret_in_a_log_is_found_in_another_spelling() {
+    let secrets = Secrets::default();
+    // Key, secret and tag: 16, 16 and 4 bytes, of which only those in the middle are secret.
+    let cookie = "AAAAAAAAAAAAAAAAAAAAAAECAwQFBgcICQoLDA0ODxAAAAAA";
+    secrets.learn_cookie(&format!("sid={cookie}.tc01"));
+    secrets.search("a log that shows the key", &cookie[..21]);
+    secrets.search("a log that shows the secret", "found 0102030405060708090a0b0c0d0e0f10 here");
 }

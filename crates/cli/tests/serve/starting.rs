@@ -31,7 +31,7 @@ fn a_taken_port_is_an_error_that_names_it() {
         let node = setup.start("tc01");
         assert_eq!((node.ended(), node.out().as_str()), (Some(1), ""), "{table}");
         let err = node.err();
-        assert!(err.contains(&taken.to_string()) && err.contains("another port"), "{table}: {err}");
+        assert!(err.contains(&taken.to_string()) && err.contains("choose another "), "{table}: {err}");
     }
 }
 
@@ -84,7 +84,8 @@ fn a_wrong_configuration_is_shown_with_its_line() {
 
 #[test]
 fn a_path_without_an_application_is_answered_in_words() {
-    let mut setup = Setup::with(["tc01"], |_, config| config + "max_active = 1\n");
+    let mut setup =
+        Setup::with(["tc01"], |_, config| config.replace("[[app]]", "[session]\nmax_active = 1\n[[app]]"));
     setup.serve("tc01");
     let http = setup.ports("tc01").http;
     for path in ["/", "/clusterapplication", "/.sessile"] {
@@ -92,7 +93,7 @@ fn a_path_without_an_application_is_answered_in_words() {
         assert_eq!(answer.status, 404);
         assert!(answer.text.contains("/clusterapp/"), "{answer:?}");
     }
-    // The application's own bounds hold.
+    // The application answers for its own paths, within the bounds of the configuration.
     write(&mut setup.client(), http, 1);
     let refused = setup.client().post(http, "/clusterapp/session?cmd=add&name=a&size=64&v=1");
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{refused:?}");

@@ -1,10 +1,11 @@
 //! How a node stops when it is asked to.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use crate::harness::{Setup, is_refused, until};
-use crate::{patient, peek, write};
+use crate::harness::{Client, Setup, free_address, is_refused, own_host, until};
+use crate::{patient, peek, read, write};
 
 /// A request that came and whose body does not: it runs until it is cut.
 fn stuck_request(setup: &Setup, name: &str) -> TcpStream {
@@ -48,7 +49,7 @@ fn a_node_whose_requests_do_not_end_says_so() {
     let node = setup.node("tc01");
     node.signal("TERM");
     assert_eq!(node.ended(), Some(3));
-    assert!(node.err().contains("1 connection"), "{}", node.err());
+    assert!(node.err().contains("1 requests still run"), "{}", node.err());
 }
 
 #[test]
@@ -77,4 +78,60 @@ fn a_node_that_has_not_joined_yet_stops_at_once() {
     until("it lives", || (!is_refused(admin)).then_some(()));
     setup.node("tc02").signal("TERM");
     assert_eq!(setup.node("tc02").ended(), Some(0));
+}
+
+/// A balancer in front of all nodes of the setup, once it serves.
+fn balancer(setup: &mut Setup, names: [&str; 2]) -> SocketAddr {
+    let address = free_address(own_host());
+    let mut file = format!("[balance]\nlisten = \"{address}\"\n");
+    for name in names {
+        let http = setup.ports(name).http;
+        file.push_str(&format!("[[node]]\nname = \"{name}\"\naddress = \"{http}\"\n"));
+    }
+    std::fs::write(setup.place().join("lb.toml"), file).expect("writable");
+    setup.run("balancer", &["balance", "--config", "lb.toml"]).says(" in front of ");
+    address
+}
+
+/// Writes 1, 2, … until `enough`, and expects that every write is confirmed and the one before is there.
+fn shop(mut client: Client, at: SocketAddr, enough: &AtomicBool) -> u64 {
+    let mut v = 0;
+    while !enough.load(SeqCst) {
+        v += 1;
+        write(&mut client, at, v);
+        assert_eq!(read(&mut client, at), Some(v));
+    }
+    v
+}
+
+/// Lets the clients end, also when the test fails.
+struct Closing<'a>(&'a AtomicBool);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+#[test]
+fn behind_a_balancer_nobody_notices_that_nodes_are_stopped_and_return() {
+    let mut setup = Setup::with(["tc01", "tc02"], patient);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let address = balancer(&mut setup, ["tc01", "tc02"]);
+    let enough = AtomicBool::new(false);
+    let clients = [setup.client(), setup.client(), setup.client(), setup.client()];
+    std::thread::scope(|scope| {
+        let closing = Closing(&enough);
+        let shopping = clients.map(|client| scope.spawn(|| shop(client, address, &enough)));
+        for name in ["tc01", "tc02"] {
+            setup.node(name).signal("TERM");
+            assert_eq!(setup.node(name).ended(), Some(0));
+            setup.serve(name);
+        }
+        drop(closing);
+        for client in shopping {
+            assert!(client.join().expect("no request failed") > 0);
+        }
+    });
 }

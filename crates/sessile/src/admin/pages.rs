@@ -27,7 +27,7 @@ struct Member {
     name: String,
     boot: String,
     address: String,
-    state: String,
+    state: &'static str,
     age_ms: u64,
     #[serde(rename = "self")]
     is_self: bool,
@@ -90,8 +90,8 @@ impl From<MemberView> for Member {
         Self {
             name: member.name,
             boot: member.boot.to_string(),
-            address: member.address.to_string(),
-            state: member.state.to_string(),
+            address: member.address,
+            state: member.state,
             age_ms: milliseconds(member.age),
             is_self: member.is_self,
         }
@@ -102,7 +102,7 @@ impl From<SessionView> for Session {
     fn from(session: SessionView) -> Self {
         Self {
             key: session.key.to_string(),
-            app: session.app.to_string(),
+            app: session.app,
             attributes: session.attributes,
             bytes: session.bytes,
             idle_ms: milliseconds(session.idle),

@@ -58,7 +58,6 @@ impl Town {
             .filter(|address| !address.is_empty())
             .chain([NOBODY.to_owned()]);
         config.membership.members = addresses.map(|address| address.parse().unwrap()).collect();
-        config.membership.frequency = Duration::from_millis(100);
         config.membership.drop_time = Duration::from_secs(15);
         (self.change)(&mut config);
         config
@@ -154,6 +153,7 @@ pub(crate) struct Reply {
     pub(crate) body: String,
     pub(crate) receipt: Option<Receipt>,
     pub(crate) cookie: Option<String>,
+    pub(crate) unprocessed: bool,
 }
 
 /// Keeps the session's cookie from answer to answer.
@@ -163,7 +163,20 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    /// As a balancer does it, what a node did not process is sent again.
     pub(crate) async fn get(&mut self, node: &Node, path: &str) -> Reply {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            let reply = self.get_once(node, path).await;
+            if !reply.unprocessed {
+                return reply;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{path}: {reply:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) async fn get_once(&mut self, node: &Node, path: &str) -> Reply {
         let mut request = Request::get(path);
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
@@ -175,11 +188,12 @@ impl Browser {
         let set = response.headers().get(SET_COOKIE).map(|value| value.to_str().unwrap().to_owned());
         let cookie = set.map(|set| set.split(';').next().unwrap().to_owned());
         let status = response.status();
+        let unprocessed = response.headers().contains_key("sessile-unprocessed");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         if let Some(cookie) = &cookie {
             self.cookie = Some(cookie.clone()).filter(|cookie| !cookie.ends_with('='));
         }
-        Reply { status, body: String::from_utf8(body.to_vec()).unwrap(), receipt, cookie }
+        Reply { status, body: String::from_utf8(body.to_vec()).unwrap(), receipt, cookie, unprocessed }
     }
 
     /// As [`get`](Self::get), with a 200 and its body.
