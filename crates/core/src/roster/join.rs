@@ -265,8 +265,12 @@ impl Roster {
         join.included.values_mut().for_each(|view| {
             view.remove(&lost);
         });
-        // What the lost member still owed to this one may have reached the others after they compared.
-        if matches!(join.stage, Stage::Comparing { .. }) {
+        let donor = match join.stage {
+            Stage::Transferring { donor, .. } => Some(donor),
+            _ => None,
+        };
+        // What the lost member still owed to some may be with others, who compared before it came.
+        if donor != Some(lost) && !matches!(join.stage, Stage::Announcing) {
             join.stage = Stage::Announcing;
             join.announced_at = None;
         }
