@@ -102,9 +102,10 @@ impl Roster {
         false
     }
 
-    /// Somebody waits for this name to become free.
-    pub(super) fn is_awaited_name(&self, name: &str) -> bool {
-        self.peers.values().any(|peer| peer.name == name && peer.waits_for_name_since.is_some())
+    /// Somebody else than its owner waits for this name to become free.
+    pub(super) fn is_awaited_name(&self, name: &str, owner: Boot) -> bool {
+        let mut others = self.peers.iter().filter(|(boot, _)| **boot != owner).map(|(_, peer)| peer);
+        others.any(|peer| peer.name == name && peer.waits_for_name_since.is_some())
     }
 
     pub(crate) fn on_refused(&mut self, refused: wire::Refused, fx: &mut Vec<Effect>) {
