@@ -99,7 +99,8 @@ impl Shard {
         if let Some(end) = self.tombstones.get(&key) {
             let later = self.settings.plant == Plant::EndComparedByStamp && snapshot.top > end.top;
             // A use that the end did not know counts only if it was within the idle time.
-            if !(end.yields_to(snapshot.touch) && !session.is_idle_out(now)) && !later {
+            let stands = session.is_idle_out(now) || !end.yields_to(snapshot.touch);
+            if stands && !later {
                 return Err(self.answer_with_end(from, key));
             }
             self.tombstones.remove(&key);
