@@ -138,6 +138,7 @@ fn draw_fault(rng: &mut Rng, hosts: usize, cuts: bool) -> Fault {
     let back = rng.millis(200, 6_000);
     match rng.below(100) {
         0..=16 => Fault::Crash { host, back },
+        17..=34 if rng.chance(500) => Fault::CrashInCommit { host, back: rng.millis(7_000, 14_000) },
         17..=34 => Fault::CrashInCommit { host, back: rng.millis(100, 3_000) },
         35..=42 => Fault::CrashOfDonor { host, back },
         43..=49 => Fault::CrashWitnessed { host, back: rng.millis(100, 500) },

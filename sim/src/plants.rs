@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use sessile_core::Plant;
 
-use crate::run::{Verdict, run_many};
+use crate::run::{Verdict, run, run_many};
 
 /// Every planted bug and its name on the command line.
 pub const PLANTS: [(&str, Plant); 11] = [
@@ -29,11 +29,12 @@ pub fn by_name(name: &str) -> Option<Plant> {
     PLANTS.iter().find(|(known, _)| *known == name).map(|(_, plant)| *plant)
 }
 
-/// The lowest seed from `first` on, of at most `count`, in which a checker catches the bug.
+/// The lowest seed from `first` on, of at most `count`, in which a checker catches the bug. A seed that
+/// breaks a promise without the bug as well has caught something else.
 pub fn catch(plant: Plant, first: u64, count: u64, jobs: usize) -> Option<Verdict> {
     let caught: Mutex<Option<Verdict>> = Mutex::new(None);
     run_many(first, count, jobs, plant, |verdict| {
-        if verdict.violations.is_empty() {
+        if verdict.violations.is_empty() || !run(verdict.seed, Plant::None, false).violations.is_empty() {
             return true;
         }
         let mut caught = caught.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -4,9 +4,11 @@
 //! nothing; it only writes the history. Go on with `links`, `requests`, `clients`, `faults`, `observe`.
 
 mod clients;
+mod deaths;
 mod faults;
 mod links;
 mod observe;
+mod outages;
 mod requests;
 
 use std::collections::BTreeSet;

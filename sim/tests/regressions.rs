@@ -4,7 +4,20 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 0] = [];
+const ONCE_BROKEN: [(u64, &str); 12] = [
+    (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
+    (18, "C2: the answer to a refused copy was owed and not sent"),
+    (69, "C2: an end settled when another end of the session arrived"),
+    (163, "C6: a stale touch revived what had expired"),
+    (177, "C5: an end known on one side of a split only was brought back by the next one to return"),
+    (181, "progress: two equal sides with a common least member never found together"),
+    (296, "progress: a join waited for a process whose last words came late"),
+    (341, "C5: a member died while another joined, and what it owed was not compared for"),
+    (564, "C6: a stale touch revived what had expired"),
+    (822, "C5: a frame of a dead member came after its shard was transferred from a third"),
+    (1553, "C2: a joiner that was stopped began alone at once"),
+    (1670, "progress: a stopped node was barred by its own earlier wait for its name"),
+];
 
 #[test]
 fn what_broke_once_stays_whole() {

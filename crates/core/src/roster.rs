@@ -335,6 +335,7 @@ impl Roster {
             return;
         }
         peer.membership = Some(Membership::new(leased_at, now));
+        peer.waits_for_name_since = None;
         self.orders.push(Order::Add(boot));
         if !peer.linked {
             self.orders.push(Order::Linked { boot, linked: false });

@@ -88,6 +88,11 @@ impl Session {
         if self.open > 0 { Duration::ZERO } else { now.since(self.used_at) }
     }
 
+    /// Idle for its time, without any grace: no use of this copy speaks against an end.
+    pub(crate) fn is_idle_out(&self, now: Instant) -> bool {
+        self.idle(now) >= self.max_inactive
+    }
+
     /// Older than its greatest age, which no use prolongs.
     pub(crate) fn is_aged(&self, now: Instant) -> bool {
         self.max_age.is_some_and(|max| now.since(self.born_at) >= max)

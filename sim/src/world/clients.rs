@@ -33,6 +33,8 @@ pub(super) struct Client {
     favourite: HostId,
     /// What it will write again, and where.
     insistence: Option<(Attribute, HostId)>,
+    /// It is writing again.
+    insisted: bool,
 }
 
 /// What a client keeps of an operation besides the history.
@@ -62,6 +64,7 @@ impl World {
         let secret = self.clients[client].secret;
         if let Some((name, host)) = self.clients[client].insistence.take() {
             let write = vec![(name, Some(self.history.ops.len() as u64))];
+            self.clients[client].insisted = true;
             self.start_op(client, session, secret, Action::Write(write), Duration::ZERO, true, Some(host));
             return;
         }
@@ -306,18 +309,27 @@ impl World {
         }
     }
 
-    /// A user whose write may be lost sometimes waits, and writes the same again on the same node.
+    /// A user whose write may be lost sometimes waits, writes it again on the same node, and is content.
     fn insists(&mut self, client: usize, op: OpId, outcome: Outcome) -> bool {
         let record = &self.history.ops[op];
-        let (session, host) = (record.session, self.errands[op].host);
         let Action::Write(writes) = &record.action else { return false };
-        let [(name @ Attribute::Register(_), _)] = writes[..] else { return false };
-        let free = self.clients[client].waiting.is_empty() && self.clients[client].session == Some(session);
-        if outcome != Outcome::Unknown || !free || !self.rng.chance(600) {
+        let register = match writes[..] {
+            [(name @ Attribute::Register(_), _)] => Some(name),
+            _ => None,
+        };
+        let state = &mut self.clients[client];
+        if !state.waiting.is_empty() || state.session != Some(record.session) {
             return false;
         }
-        self.clients[client].insistence = Some((name, host));
-        let patience = self.rng.millis(4_000, 10_000);
+        let insisted = std::mem::take(&mut state.insisted);
+        let patience = match outcome {
+            Outcome::Unknown if self.rng.chance(600) => {
+                state.insistence = register.map(|name| (name, self.errands[op].host));
+                self.rng.millis(4_000, 10_000)
+            }
+            Outcome::Done if insisted => self.rng.millis(15_000, 20_000),
+            _ => return false,
+        };
         self.queue.after(patience, Event::Outside(Outside::Think(client)));
         true
     }

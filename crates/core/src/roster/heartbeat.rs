@@ -126,7 +126,9 @@ impl Roster {
             member.leased_at = member.leased_at.max(Some(sent_at));
         }
         member.suspected = false;
-        if echo.grant && sent_at >= self.resumed_at {
+        // A joiner, and one that lacks some, cannot know whether others went on.
+        let knows = matches!(self.phase_of(from), Phase::Ready | Phase::Draining);
+        if echo.grant && knows && sent_at >= self.resumed_at {
             self.doubtful = false;
         }
     }

@@ -102,9 +102,10 @@ impl Roster {
         false
     }
 
-    /// Somebody waits for this name to become free.
-    pub(super) fn is_awaited_name(&self, name: &str) -> bool {
-        self.peers.values().any(|peer| peer.name == name && peer.waits_for_name_since.is_some())
+    /// Somebody else than its owner waits for this name to become free.
+    pub(super) fn is_awaited_name(&self, name: &str, owner: Boot) -> bool {
+        let mut others = self.peers.iter().filter(|(boot, _)| **boot != owner).map(|(_, peer)| peer);
+        others.any(|peer| peer.name == name && peer.waits_for_name_since.is_some())
     }
 
     pub(crate) fn on_refused(&mut self, refused: wire::Refused, fx: &mut Vec<Effect>) {
@@ -265,8 +266,12 @@ impl Roster {
         join.included.values_mut().for_each(|view| {
             view.remove(&lost);
         });
-        // What the lost member still owed to this one may have reached the others after they compared.
-        if matches!(join.stage, Stage::Comparing { .. }) {
+        let donor = match join.stage {
+            Stage::Transferring { donor, .. } => Some(donor),
+            _ => None,
+        };
+        // What the lost member still owed to some may be with others, who compared before it came.
+        if donor != Some(lost) && !matches!(join.stage, Stage::Announcing) {
             join.stage = Stage::Announcing;
             join.announced_at = None;
         }

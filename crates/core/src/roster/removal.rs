@@ -126,7 +126,7 @@ impl Roster {
         } else {
             self.compare_after_loss();
         }
-        if self.is_awaited_name(&name) {
+        if self.is_awaited_name(&name, boot) {
             self.bar(boot, fx);
         }
         self.lost_while_joining(boot, fx);

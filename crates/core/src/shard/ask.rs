@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::session::Session;
 use crate::shard::expire::UNTOLD_SHARE;
 use crate::shard::{Shard, send};
 use crate::wire::{self, Answer, Ask, Verdict};
@@ -97,7 +98,10 @@ impl Shard {
         }
         let key = SessionKey(ask.key);
         let end = self.tombstones.get(&key).map(|end| end.to_wire(key));
-        let session = self.table.get(key).filter(|session| !ask.expiry || !self.is_due(session, now));
+        // A request that waits for its own question is a use: of two who ask at once neither may end it.
+        let in_demand = self.asks.get(&key).is_some_and(|asking| !asking.askers.is_empty());
+        let in_use = |session: &&Session| in_demand || !self.is_due(session, now);
+        let session = self.table.get(key).filter(|session| !ask.expiry || in_use(session));
         let copy = session.map(|session| session.snapshot(now));
         let touch = self.table.get(key).map(|session| session.touch);
         send(fx, from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy, touch }));

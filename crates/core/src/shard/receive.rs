@@ -94,16 +94,18 @@ impl Shard {
     ) -> Result<(), Verdict> {
         let key = SessionKey(snapshot.key);
         let birth = birth(snapshot.birth_boot, snapshot.birth_number);
+        let Some(session) = Session::from_snapshot(snapshot, frame, now) else { return Err(Verdict::Full) };
         let mut revived = false;
         if let Some(end) = self.tombstones.get(&key) {
             let later = self.settings.plant == Plant::EndComparedByStamp && snapshot.top > end.top;
-            if !end.yields_to(snapshot.touch) && !later {
+            // A use that the end did not know counts only if it was within the idle time.
+            let stands = session.is_idle_out(now) || !end.yields_to(snapshot.touch);
+            if stands && !later {
                 return Err(self.answer_with_end(from, key));
             }
             self.tombstones.remove(&key);
             revived = true;
         }
-        let Some(session) = Session::from_snapshot(snapshot, frame, now) else { return Err(Verdict::Full) };
         if self.table.contains(key) {
             self.merge_copy(key, &session);
             return Ok(());
@@ -147,7 +149,7 @@ impl Shard {
             if self.settings.plant == Plant::EndComparedByStamp && session.top > end.top {
                 return Ok(());
             }
-            let in_use = session.open > 0 || session.touch > end.touch || !self.is_due(session, now);
+            let in_use = session.open > 0 || !session.is_idle_out(now);
             if end.expired && in_use {
                 self.keep_alive(key, end.touch);
                 return Err(Verdict::InUse);
