@@ -108,3 +108,16 @@ fn golden(name: &str, got: &str) {
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     assert_eq!(got, expected, "{name} differs; after a change that is meant, run the tests with {BLESS}=1");
 }
+
+/// The reference in the documentation is what the program prints.
+#[test]
+fn the_documentation_shows_every_key_and_its_default() {
+    let place = scratch([]);
+    let shown = run(&place, ["config", "show"]);
+    let page = include_str!("../../../docs/configuration.md");
+    assert!(
+        page.contains(&shown.out),
+        "docs/configuration.md is behind; `sessile config show` prints:\n{}",
+        shown.out
+    );
+}

@@ -46,15 +46,15 @@ struct Shared {
 }
 
 impl AdminPort {
-    /// The port at `listen` of a node that has not joined yet. `token` is what [`admin_token`](crate::admin_token)
+    /// The port at `listen` of a node that has not started yet. `token` is what [`admin_token`](crate::admin_token)
     /// made.
     #[must_use]
     pub fn new(token: String, listen: SocketAddr) -> Self {
         Self { shared: Arc::new(Shared { token, listen, cluster: OnceLock::new() }) }
     }
 
-    /// The node has joined: this is its cluster. A second call changes nothing.
-    pub fn joined(&self, cluster: Cluster) {
+    /// From now on answers are this cluster's, ready or not. A second call changes nothing.
+    pub fn follow(&self, cluster: Cluster) {
         // A process has one cluster: the first one stays.
         let _ = self.shared.cluster.set(cluster);
     }

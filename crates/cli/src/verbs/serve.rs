@@ -71,10 +71,12 @@ async fn start(config: Config) -> Result<Node, Failure> {
     let http = ReservedPort::take("http", config.http.listen)?;
     let token = admin_token(&secret_file::for_node(&config)?, &config.cluster.name);
     let admin = start_admin(&config, token)?;
-    let cluster = Cluster::join(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let cluster = Cluster::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
     if let Some(Admin { port, .. }) = &admin {
-        port.joined(cluster.clone());
+        // Operators see the transfer while it goes on.
+        port.follow(cluster.clone());
     }
+    cluster.ready().await.map_err(|error| Failure::Failed(error.to_string()))?;
     let applications = applications::router(&cluster).map_err(|error| Failure::Failed(error.to_string()))?;
     let (farewell, pages) = Farewell::of(applications);
     let listener = http.open()?;

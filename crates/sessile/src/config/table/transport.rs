@@ -62,7 +62,7 @@ impl Table for Sender {
             &mut self.queue_bytes,
             "what may wait for one member",
         );
-        visitor.only("queue_full", full, (), "what a full queue does to a request");
+        visitor.only("queue_full", full, (), "a full queue: changes go later, as copies");
     }
 }
 
