@@ -117,6 +117,14 @@ fn told_wrongly(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violati
     if acting.is_empty() && endings.iter().all(|ending| knowledge.was_up(ending.boot, first, last)) {
         return violation("nobody told of its end as the one who ended it".into());
     }
+    // What waited unread in a stopped process looks like a use when it goes on, and may bring a session
+    // back that expired meanwhile; then it ends a second time.
+    let stopped = |life: &crate::history::Life| {
+        life.pauses.iter().any(|(from, to)| *from <= last && to.is_none_or(|to| to >= created.began))
+    };
+    if history.lives.iter().any(stopped) {
+        return None;
+    }
     let times = |boot| acting.iter().filter(|ending| ending.boot == boot).count();
     if let Some(twice) = acting.iter().find(|ending| times(ending.boot) > 1) {
         return violation(format!("{} told twice of its end", twice.boot));

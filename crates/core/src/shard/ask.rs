@@ -99,7 +99,11 @@ impl Shard {
         let key = SessionKey(ask.key);
         let end = self.tombstones.get(&key).map(|end| end.to_wire(key));
         // A request that waits for its own question is a use: of two who ask at once neither may end it.
-        let in_demand = self.asks.get(&key).is_some_and(|asking| !asking.askers.is_empty());
+        let own = self.asks.get_mut(&key).filter(|asking| ask.expiry && !asking.askers.is_empty());
+        let in_demand = own.is_some();
+        if let Some(own) = own {
+            own.answered.in_use = true;
+        }
         let in_use = |session: &&Session| in_demand || !self.is_due(session, now);
         let session = self.table.get(key).filter(|session| !ask.expiry || in_use(session));
         let copy = session.map(|session| session.snapshot(now));
