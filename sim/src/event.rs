@@ -49,10 +49,10 @@ pub(crate) enum Inside {
     Answered(AskId),
     /// Requests at the gate look again.
     GateMoved,
-    /// The process asks whether its drain is complete.
-    DrainCheck,
-    /// The process said goodbye and ends.
-    Exit,
+    /// The process asks whether its drain is complete; it will stay away for that long.
+    DrainCheck(Duration),
+    /// The process said goodbye and ends, for that long.
+    Exit(Duration),
 }
 
 /// What happens outside of all processes.
@@ -154,8 +154,8 @@ impl Event {
                 Inside::Settled(..) => 11,
                 Inside::Answered(_) => 12,
                 Inside::GateMoved => 13,
-                Inside::DrainCheck => 14,
-                Inside::Exit => 15,
+                Inside::DrainCheck(_) => 14,
+                Inside::Exit(_) => 15,
             },
             Self::Outside(outside) => match outside {
                 Outside::Think(_) => 20,

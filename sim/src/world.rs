@@ -160,8 +160,8 @@ impl World {
             Inside::Settled(ticket, receipt) => self.settled(host, ticket, receipt),
             Inside::Answered(ask) => self.answered(host, ask),
             Inside::GateMoved => self.gate_moved(host),
-            Inside::DrainCheck => self.drain_check(host),
-            Inside::Exit => self.exit(host),
+            Inside::DrainCheck(away) => self.drain_check(host, away),
+            Inside::Exit(away) => self.exit(host, away),
         }
     }
 

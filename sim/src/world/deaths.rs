@@ -97,12 +97,11 @@ impl World {
         let boot = process.boot;
         self.say(format_args!("n{host} {boot} drains"));
         self.drive(host, |node, now, fx| node.drain(now, fx));
-        self.queue.after(Duration::from_millis(100), Event::Inside(boot, Inside::DrainCheck));
-        self.later(Duration::from_secs(9) + back, Step::Return(host));
+        self.queue.after(Duration::from_millis(100), Event::Inside(boot, Inside::DrainCheck(back)));
     }
 
     /// Leaves when no request runs and nothing is owed, or when patience ends.
-    pub(super) fn drain_check(&mut self, host: HostId) {
+    pub(super) fn drain_check(&mut self, host: HostId, back: Duration) {
         let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
         let boot = process.boot;
@@ -111,19 +110,22 @@ impl World {
         let done = process.requests.is_empty() && owes_nothing;
         if !done && patience > 0 {
             process.drain_patience = Some(patience - 1);
-            return self.queue.after(Duration::from_millis(100), Event::Inside(boot, Inside::DrainCheck));
+            return self
+                .queue
+                .after(Duration::from_millis(100), Event::Inside(boot, Inside::DrainCheck(back)));
         }
         self.say(format_args!("n{host} {boot} leaves, {}", if done { "owing nothing" } else { "impatient" }));
         self.drive(host, |node, now, fx| node.leave(now, fx));
-        self.queue.after(Duration::from_millis(50), Event::Inside(boot, Inside::Exit));
+        self.queue.after(Duration::from_millis(50), Event::Inside(boot, Inside::Exit(back)));
     }
 
     /// The process ends in peace: its last frames are on their way.
-    pub(super) fn exit(&mut self, host: HostId) {
+    pub(super) fn exit(&mut self, host: HostId, back: Duration) {
         self.count(host);
         if let Some(process) = self.hosts[host].take() {
             self.say(format_args!("n{host} {} has ended", process.boot));
             self.bury(host, process.boot);
+            self.later(back, Step::Return(host));
         }
     }
 }

@@ -224,7 +224,8 @@ impl World {
         // One that is about to expire goes from one node after the other.
         let rests = |op: &Op, max_inactive: Duration| {
             let over = op.committed.or(op.ended).filter(|_| op.outcome != Outcome::Pending);
-            over.map(|over| now.since(over)).is_some_and(|rest| rest >= RESTING_TIME && rest < max_inactive)
+            over.map(|over| now.since(over))
+                .is_some_and(|rest| rest >= RESTING_TIME && rest < max_inactive - max_inactive / 10)
         };
         let requests = self.hosts.iter().flatten().flat_map(|process| process.requests.keys());
         let worked_on: Vec<_> = requests.map(|op| self.history.ops[*op].session).collect();
