@@ -89,6 +89,8 @@ pub(crate) struct Roster {
     has_state: bool,
     peers: BTreeMap<Boot, Peer>,
     barred: BTreeSet<Boot>,
+    /// Processes that were removed and have not shown since that they know it.
+    overruled: BTreeSet<Boot>,
     join: Option<Join>,
     searched: bool,
     /// Shards that have not finished comparing with a member.
@@ -142,6 +144,7 @@ impl Roster {
             has_state: false,
             peers: BTreeMap::new(),
             barred: BTreeSet::new(),
+            overruled: BTreeSet::new(),
             searched: false,
             comparing: BTreeMap::new(),
             most: 1,

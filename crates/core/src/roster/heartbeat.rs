@@ -80,9 +80,12 @@ impl Roster {
         if is_member && became_ready {
             self.orders.push(Order::MemberReady(from));
         }
+        if !beat.member || !beat.phase.serves() {
+            self.overruled.remove(&from);
+        }
         if self.is_staying(from) {
             self.echo(from, beat.number, now, fx);
-        } else if beat.member && self.serves() {
+        } else if beat.member && (self.serves() || is_member || self.overruled.contains(&from)) {
             send(fx, from, &Out {});
         } else if !is_member {
             self.meet(from, beat, now, fx);

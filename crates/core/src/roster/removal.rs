@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::roster::join::Join;
-use crate::roster::{Order, Roster, Standing, is_clean, send};
+use crate::roster::{BARRED_MAX, Order, Roster, Standing, is_clean, send};
 use crate::wire::{Adopted, Leave, Out, Removed};
 use crate::{Boot, Effect, Event, Instant, Plant, Removal};
 
@@ -98,6 +98,7 @@ impl Roster {
             self.complete_removal(boot, Removal::Gone, now, fx);
         }
         self.peers.remove(&boot);
+        self.overruled.remove(&boot);
         self.advance_join(now, fx);
     }
 
@@ -116,6 +117,8 @@ impl Roster {
         let (name, linked) = (peer.name.clone(), peer.linked);
         if !linked {
             self.peers.remove(&boot);
+        } else if !is_clean(cause) && self.overruled.len() < BARRED_MAX {
+            self.overruled.insert(boot);
         }
         self.comparing.remove(&boot);
         self.stalls.remove(&boot);
