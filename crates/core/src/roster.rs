@@ -213,6 +213,10 @@ impl Roster {
             Standing::Searching | Standing::Joining => return Gate::Closed(Closed::NotReady),
         }
         let lease = self.settings.timing.lease();
+        // A process without members has no lease to lose; that its tick is overdue tells that it was stopped.
+        if self.searched && now.since(self.ticked_at) >= lease && self.settings.plant != Plant::NoLease {
+            return Gate::Stalled;
+        }
         let holds = |member: &Membership| member.leased_at.is_some_and(|at| now.since(at) < lease);
         if self.settings.plant == Plant::NoLease || self.members().all(|(_, _, member)| holds(member)) {
             Gate::Open

@@ -233,7 +233,10 @@ impl World {
             let max_inactive = self.history.sessions[*session].max_inactive;
             !worked_on.contains(session)
                 && self.history.ops_of(*session).all(|(_, op)| rests(op, Duration::MAX))
-                && self.history.ops_of(*session).last().is_some_and(|(_, op)| rests(op, max_inactive))
+                && self
+                    .history
+                    .ops_of(*session)
+                    .any(|(_, op)| op.committed.is_some() && rests(op, max_inactive))
         };
         let living = self.living_sessions().into_iter().map(|(session, _)| session);
         let resting: Vec<_> = living.filter(is_resting).collect();
