@@ -18,8 +18,7 @@ pub use world::PeerInfo;
 use crate::roster::Roster;
 use crate::shard::{SHARDS, Shard};
 use crate::{
-    AppId, AskId, Boot, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey, Settings,
-    Ticket,
+    AppId, Boot, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey, Settings, Ticket,
 };
 
 /// The replication state machine of one process.
@@ -110,7 +109,6 @@ impl Node {
     /// The answers may have been overtaken, and the session asked for once more: then `Asking` again.
     pub fn open_answered(
         &self,
-        _ask: AskId,
         key: SessionKey,
         proof: Proof,
         now: Instant,

@@ -10,6 +10,7 @@
 pub(crate) mod clock;
 pub(crate) mod engine;
 mod error;
+mod fuse;
 pub(crate) mod host;
 mod journal;
 mod metrics;
@@ -196,7 +197,8 @@ impl Cluster {
 
     /// Whether a balancer may choose this node: not while it gets the sessions, drains, or has left.
     pub fn is_ready(&self) -> bool {
-        matches!(self.standing(), Standing::Ready | Standing::Incomplete)
+        !self.inner.shared.fuse.is_blown()
+            && matches!(self.standing(), Standing::Ready | Standing::Incomplete)
     }
 
     /// What happens to members and to sessions that are copied, from now on. The queue is bounded: a listener that

@@ -77,7 +77,7 @@ impl World {
             let session = &self.history.sessions[request.session];
             let (key, secret) = (session.key, session.secrets[request.secret]);
             let opening =
-                self.call(host, |node, now, fx| node.open_answered(ask, key, Proof::Secret(secret), now, fx));
+                self.call(host, |node, now, fx| node.open_answered(key, Proof::Secret(secret), now, fx));
             let Some((opening, effects)) = opening else { return };
             self.execute(host, effects);
             self.opened(host, op, opening);

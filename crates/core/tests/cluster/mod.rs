@@ -130,9 +130,9 @@ impl Cluster {
 
     pub(crate) fn open(&mut self, index: usize, key: SessionKey) -> Opening {
         let opening = self.act(index, |node, now, fx| node.open(key, Proof::Secret(SECRET), now, fx));
-        let Opening::Asking(ask) = opening else { return opening };
+        let Opening::Asking(_) = opening else { return opening };
         self.deliver();
-        self.act(index, |node, now, fx| node.open_answered(ask, key, Proof::Secret(SECRET), now, fx))
+        self.act(index, |node, now, fx| node.open_answered(key, Proof::Secret(SECRET), now, fx))
     }
 
     pub(crate) fn receipt(&self, index: usize, ticket: Ticket) -> Option<Receipt> {

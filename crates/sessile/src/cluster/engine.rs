@@ -10,6 +10,7 @@ use sessile_core::{Boot, Effect, Event, Instant, Malformed, Node, Settings};
 use sessile_group::Group;
 
 use super::clock::Clock;
+use super::fuse::Fuse;
 use super::journal::Journal;
 use super::outlet::{FrameCounts, Outlet};
 use super::waiters::Waiters;
@@ -27,6 +28,7 @@ pub(crate) struct Engine {
     pub(crate) gate_waits: AtomicU64,
     pub(crate) refusals: AtomicU64,
     running: AtomicUsize,
+    pub(crate) fuse: Fuse,
 }
 
 impl Engine {
@@ -53,11 +55,13 @@ impl Engine {
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             running: AtomicUsize::new(0),
+            fuse: Fuse::default(),
         }
     }
 
     /// One call into the core, and then everything that it decided.
     pub(crate) fn step<R>(&self, call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+        let _guard = self.fuse.guard();
         let mut effects = Vec::new();
         let result = call(&self.node, self.clock.now(), &mut effects);
         effects.into_iter().for_each(|effect| self.carry_out(effect));
@@ -66,6 +70,7 @@ impl Engine {
 
     /// All frames of one read: their effects are carried out together, and one acknowledgement goes back.
     pub(crate) fn receive(&self, from: Boot, frames: &[Bytes]) -> Result<(), Malformed> {
+        let _guard = self.fuse.guard();
         self.step(|node, now, effects| {
             let taken = frames.iter().try_for_each(|frame| {
                 self.received.count(frame);

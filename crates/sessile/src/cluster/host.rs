@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AskId, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
+    Absent, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
 };
 use tokio::sync::oneshot;
 
@@ -33,6 +33,9 @@ pub(crate) enum NotServing {
     /// Another process has its name.
     #[error("this node may not join: another process has its name")]
     Refused,
+    /// A fault of the program left behind what nobody may answer from.
+    #[error("this node has failed by a fault of the program and must be restarted")]
+    Failed,
     /// The session is on another node and does not fit here.
     #[error("this node has no room for a copy of the session")]
     NoRoom,
@@ -54,6 +57,9 @@ impl SessionHost {
     pub(crate) async fn admitted(&self) -> Result<(), NotServing> {
         let mut waited = false;
         loop {
+            if self.engine.fuse.is_blown() {
+                return Err(NotServing::Failed);
+            }
             let moved = self.engine.waiters.gate.notified();
             match self.engine.node.gate(self.engine.clock.now()) {
                 Gate::Open => return Ok(()),
@@ -79,29 +85,29 @@ impl SessionHost {
         key: SessionKey,
         proof: Proof,
     ) -> Result<(OpenSession, Opened), Absent> {
-        let mut answered = None;
+        let mut answered = false;
         loop {
             match self.try_open(key, proof, answered) {
                 Attempt::Open(opened) => return Ok((OpenSession::new(self, key), opened)),
                 Attempt::Absent(absent) => return Err(absent),
-                Attempt::Asking(ask, answer) => {
+                Attempt::Asking(answer) => {
                     answer.await.expect(ALWAYS_RESOLVES);
-                    answered = Some(ask);
+                    answered = true;
                 }
             }
         }
     }
 
-    fn try_open(&self, key: SessionKey, proof: Proof, answered: Option<AskId>) -> Attempt {
+    fn try_open(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {
         let starting = self.engine.waiters.asks.starting();
         let opening = self.engine.step(|node, now, effects| match answered {
-            None => node.open(key, proof, now, effects),
-            Some(ask) => node.open_answered(ask, key, proof, now, effects),
+            false => node.open(key, proof, now, effects),
+            true => node.open_answered(key, proof, now, effects),
         });
         match opening {
             Opening::Open(opened) => Attempt::Open(opened),
             Opening::Absent(absent) => Attempt::Absent(absent),
-            Opening::Asking(ask) => Attempt::Asking(ask, starting.expect(ask)),
+            Opening::Asking(ask) => Attempt::Asking(starting.expect(ask)),
         }
     }
 
@@ -143,7 +149,7 @@ enum Attempt {
     Open(Opened),
     Absent(Absent),
     /// The members were asked; to be tried again when they have answered.
-    Asking(AskId, oneshot::Receiver<()>),
+    Asking(oneshot::Receiver<()>),
 }
 
 /// While this lives the session is in use, and does not expire.

@@ -37,7 +37,7 @@ impl Tasks {
 pub(crate) async fn tick(engine: Arc<Engine>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    while !engine.fuse.is_blown() {
         ticks.tick().await;
         engine.step(|node, now, effects| node.tick(now, effects));
     }
