@@ -84,3 +84,12 @@ fn an_idle_session_expires_everywhere_once() {
     let expired: u64 = cluster.nodes.iter().map(|node| node.counters().expired).sum();
     assert_eq!(expired, 1);
 }
+
+#[test]
+fn ten_nodes_that_start_at_once_see_each_other_within_five_seconds() {
+    // `start` gives them three seconds of virtual time.
+    let cluster = Cluster::start(10);
+    for node in &cluster.nodes {
+        assert_eq!(node.members(cluster.now).len(), 10);
+    }
+}
