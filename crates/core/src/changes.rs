@@ -13,6 +13,7 @@ pub struct Changes {
     pub(crate) create: Option<AppId>,
     pub(crate) writes: Vec<(FieldName, Option<Value>)>,
     pub(crate) synchronous: bool,
+    pub(crate) whole: bool,
 }
 
 impl Changes {
@@ -78,6 +79,12 @@ impl Changes {
         self.put(secret_field(old), None);
         self.put(secret_field(new), Some(Value::raw(vec![1])));
         self.synchronous = true;
+    }
+
+    /// Every member gets a complete copy with this commit, each field with the stamp it has, instead of the
+    /// changes alone.
+    pub fn send_whole(&mut self) {
+        self.whole = true;
     }
 
     fn put_system(&mut self, name: &str, value: Option<Value>) {

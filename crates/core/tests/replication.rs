@@ -5,7 +5,7 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{Cluster, key};
-use sessile_core::{Absent, Gate, Opening};
+use sessile_core::{Absent, Changes, FieldName, Gate, Opening, Value};
 
 #[test]
 fn a_change_is_settled_when_every_member_has_it() {
@@ -92,4 +92,20 @@ fn ten_nodes_that_start_at_once_see_each_other_within_five_seconds() {
     for node in &cluster.nodes {
         assert_eq!(node.members(cluster.now).len(), 10);
     }
+}
+
+#[test]
+fn a_whole_copy_keeps_what_another_node_wrote_meanwhile() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.set(0, key(1), "a", "old");
+    cluster.deliver();
+    cluster.set(1, key(1), "a", "new");
+    let mut changes = Changes::new();
+    changes.put(FieldName::attribute("b").unwrap(), Some(Value::raw("mine")));
+    changes.send_whole();
+    cluster.act(0, |node, now, fx| node.commit(key(1), &changes, now, fx)).unwrap();
+    cluster.deliver();
+    assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("new"), "sent again with the stamp it has");
+    assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
 }

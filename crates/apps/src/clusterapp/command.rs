@@ -59,10 +59,7 @@ fn add(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
             "parameter `count`: give 1 to {MAX_COUNT}, or leave it out"
         )));
     }
-    if parameters.flag("full")? {
-        let message = "parameter `full`: this node sends what changed and nothing else; leave `full` out";
-        return Err(Problem::bad_request(message));
-    }
+    let full = parameters.flag("full")?;
     let existed = session.key().is_some();
     match count {
         None => session.set_bytes(name, payload::payload(v, size))?,
@@ -71,6 +68,9 @@ fn add(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
                 session.set_bytes(&format!("{name}{number}"), payload::payload(v, size))?;
             }
         }
+    }
+    if full {
+        session.send_whole()?;
     }
     tracing::debug!(session = ?session.key(), attribute = name, v, size, "attribute added");
     Ok(Facts { new: Some(!existed), v: Some(v), ..Facts::default() })

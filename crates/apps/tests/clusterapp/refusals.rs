@@ -20,7 +20,7 @@ async fn wrong_parameters_are_named() {
         ("cmd=add&name=a&size=1&v=-1", "`v`"),
         ("cmd=add&name=a&size=1&v=10000000000000000", "`v`"),
         ("cmd=add&name=a&size=1&v=1&count=0", "`count`"),
-        ("cmd=add&name=a&size=1&v=1&full=1", "`full`"),
+        ("cmd=add&name=a&size=1&v=1&full=yes", "`full`"),
         ("cmd=remove", "`name`"),
         ("cmd=show&sum=2", "`sum`"),
     ] {

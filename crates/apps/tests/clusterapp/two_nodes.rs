@@ -53,3 +53,30 @@ async fn either_node_goes_on_with_the_session() {
     let ended = Visitor::at(&other).facts(&format!("cmd=peek&sid={key}&name=a")).await;
     assert_eq!((&ended["sid"], &ended["found"]), (&Value::Null, &json!(false)));
 }
+
+#[tokio::test]
+async fn full_sends_the_whole_session_again() {
+    let place = tempfile::tempdir().unwrap();
+    let one = node(&place, "tc01", NOBODY).await;
+    let address = one.cluster.members()[0].address.clone();
+    let other = node(&place, "tc02", &address).await;
+    let snapshots = || counted(&one.cluster.metrics(), "sessile_messages_sent_total{kind=\"snapshot\"}");
+
+    let mut visitor = Visitor::at(&one);
+    visitor.facts("cmd=add&name=a&size=1024&v=1&count=3").await;
+    let before = snapshots();
+    visitor.facts("cmd=add&name=a0&size=1024&v=2").await;
+    assert_eq!(snapshots(), before, "a change travels alone");
+    visitor.facts("cmd=add&name=a0&size=1024&v=3&full=1").await;
+    assert_eq!(snapshots(), before + 1);
+    visitor.move_to(&other);
+    assert_eq!(
+        visitor.facts("cmd=show").await["attrs"],
+        json!({"a0": [3, 1024], "a1": [1, 1024], "a2": [1, 1024]})
+    );
+}
+
+fn counted(metrics: &str, name: &str) -> u64 {
+    let line = metrics.lines().find(|line| line.starts_with(name)).expect("counted");
+    line.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+}

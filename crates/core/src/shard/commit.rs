@@ -30,7 +30,8 @@ impl Shard {
         let stamp = self.stamp(key).ok_or(Refusal::Ended)?;
         self.apply_own(key, changes, stamp, now);
         let synchronous = changes.synchronous || self.settings.mode == Mode::Synchronous;
-        let draft = if changes.creates() { None } else { self.delta(key, changes, stamp) };
+        let whole = changes.creates() || changes.whole;
+        let draft = if whole { None } else { self.delta(key, changes, stamp) };
         Ok(self.stage(key, draft, synchronous, now, fx))
     }
 

@@ -131,6 +131,11 @@ impl Draft {
         true
     }
 
+    /// What is committed travels as a whole copy.
+    pub(crate) fn send_whole(&mut self) {
+        self.changes.send_whole();
+    }
+
     /// The idle time after which the session ends; `None` when there is no session.
     pub(crate) fn max_inactive(&self) -> Option<Duration> {
         self.max_inactive.or_else(|| self.opened.max_inactive())

@@ -100,6 +100,14 @@ impl Session {
         Ok(state.draft.remove(FieldName::attribute(name)?))
     }
 
+    /// The other members get the whole session with what this request writes, each attribute with the stamp it
+    /// has, instead of the changes alone. Costs what the session weighs; a request that writes nothing still
+    /// sends nothing.
+    pub fn send_whole(&self) -> Result<(), SessionError> {
+        self.writable()?.draft.send_whole();
+        Ok(())
+    }
+
     /// The names of all attributes, in order.
     pub fn names(&self) -> Vec<String> {
         self.used().draft.names()
