@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::roster::{Order, Roster, Standing, send};
-use crate::wire::{self, Included, MemberEntry, Phase, RefusedReason};
+use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
 use crate::{Boot, Effect, Event, Instant};
 
 /// This node's way into the cluster.
@@ -123,6 +123,12 @@ impl Roster {
         let me = self.settings.boot.0;
         // The last words of a process that is gone would be waited for ever.
         if !self.peers.contains_key(&from) {
+            return;
+        }
+        // It counted on this node all along and does not know that it was removed: what it holds is behind,
+        // and a grant would let it serve that.
+        if self.overruled.contains(&from) {
+            send(fx, from, &Out {});
             return;
         }
         let Some(join) = &mut self.join else { return };
