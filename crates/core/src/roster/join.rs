@@ -211,15 +211,15 @@ impl Roster {
     }
 
     /// Only joiners are here. The least boot begins the cluster; one that holds sessions goes before those
-    /// that do not, and first gets what the others hold.
+    /// that do not, and first gets what the others hold: also a fresh one may have been delivered to.
     fn found_or_wait(&mut self, phases: &[(Boot, Phase)], now: Instant, fx: &mut Vec<Effect>) {
         let rank = |boot: Boot, phase: Phase| (phase != Phase::Returning, boot);
         let mine = rank(self.settings.boot, self.phase());
         if phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine) || self.may_be_found(now) {
             return;
         }
-        let holders = phases.iter().filter(|(_, phase)| *phase == Phase::Returning).map(|(boot, _)| *boot);
-        self.compare_with_all(holders.collect(), true, now, fx);
+        let others = phases.iter().map(|(boot, _)| *boot).collect();
+        self.compare_with_all(others, true, now, fx);
     }
 
     /// Whether a node that returns, or was stopped while it joined, should wait for others to find it:
