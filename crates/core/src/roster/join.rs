@@ -133,7 +133,15 @@ impl Roster {
         }
         let Some(join) = &mut self.join else { return };
         let view = included.view.iter().map(|entry| entry.boot).filter(|boot| *boot != me);
-        join.included.insert(from, view.map(Boot).collect());
+        let view: BTreeSet<Boot> = view.map(Boot).collect();
+        // An answer to an earlier join may have come first: who was not in it has to include this node too.
+        if !matches!(join.stage, Stage::Announcing)
+            && !view.iter().all(|boot| join.included.contains_key(boot))
+        {
+            join.stage = Stage::Announcing;
+            join.announce_now();
+        }
+        join.included.insert(from, view);
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.phase = included.phase;
         }
