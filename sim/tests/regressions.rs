@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 12] = [
+const ONCE_BROKEN: [(u64, &str); 24] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -17,6 +17,18 @@ const ONCE_BROKEN: [(u64, &str); 12] = [
     (822, "C5: a frame of a dead member came after its shard was transferred from a third"),
     (1553, "C2: a joiner that was stopped began alone at once"),
     (1670, "progress: a stopped node was barred by its own earlier wait for its name"),
+    (2481, "C4: a joiner took an answer to its earlier join for one to this, and never met who came between"),
+    (2938, "C6: an expiry was undone by requests that had only asked, and told twice"),
+    (4680, "C4: an incomplete member included one that it had removed, which did not know, and granted it"),
+    (4966, "C6: an expiry was undone by requests that had only asked, and told twice"),
+    (6929, "C1: a joiner took an answer to its earlier join for one to this, and never met who came between"),
+    (7354, "C6: an expiry was undone by requests that had only asked, and told twice"),
+    (7425, "C2: the same, removed for not acknowledging"),
+    (7881, "C4: the same in a one-way cut"),
+    (9509, "C4: a returning node founded without what a fresh joiner had been delivered"),
+    (9653, "C2: a joiner included the stopped member that it had removed, which went on with old sessions"),
+    (9719, "C6: the same, and what it still used had expired"),
+    (9886, "C6: an expiry was undone by requests that had only asked, and told twice"),
 ];
 
 #[test]

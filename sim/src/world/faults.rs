@@ -135,9 +135,12 @@ impl World {
             Step::Pause(..) => {}
             Step::Resume(boot) => self.resume(boot),
             Step::Kill(boot) => {
-                let may_die = |host: &HostId| self.phase == Phase::Faults && self.may_end(*host);
-                if let Some(host) = self.host_of(boot).filter(may_die) {
+                let Some(host) = self.host_of(boot) else { return };
+                if self.phase == Phase::Faults && self.may_end(host) {
                     self.kill(host);
+                } else {
+                    // What a doomed process sent was lost; one that is spared is heard again.
+                    self.lost.retain(|(from, _)| *from != boot);
                 }
             }
             Step::Heal(cut) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::roster::{Order, Roster, Standing, send};
-use crate::wire::{self, Included, MemberEntry, Phase, RefusedReason};
+use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
 use crate::{Boot, Effect, Event, Instant};
 
 /// This node's way into the cluster.
@@ -125,9 +125,23 @@ impl Roster {
         if !self.peers.contains_key(&from) {
             return;
         }
+        // It counted on this node all along and does not know that it was removed: what it holds is behind,
+        // and a grant would let it serve that.
+        if self.overruled.contains(&from) {
+            send(fx, from, &Out {});
+            return;
+        }
         let Some(join) = &mut self.join else { return };
         let view = included.view.iter().map(|entry| entry.boot).filter(|boot| *boot != me);
-        join.included.insert(from, view.map(Boot).collect());
+        let view: BTreeSet<Boot> = view.map(Boot).collect();
+        // An answer to an earlier join may have come first: who was not in it has to include this node too.
+        if !matches!(join.stage, Stage::Announcing)
+            && !view.iter().all(|boot| join.included.contains_key(boot))
+        {
+            join.stage = Stage::Announcing;
+            join.announce_now();
+        }
+        join.included.insert(from, view);
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.phase = included.phase;
         }
@@ -205,15 +219,15 @@ impl Roster {
     }
 
     /// Only joiners are here. The least boot begins the cluster; one that holds sessions goes before those
-    /// that do not, and first gets what the others hold.
+    /// that do not, and first gets what the others hold: also a fresh one may have been delivered to.
     fn found_or_wait(&mut self, phases: &[(Boot, Phase)], now: Instant, fx: &mut Vec<Effect>) {
         let rank = |boot: Boot, phase: Phase| (phase != Phase::Returning, boot);
         let mine = rank(self.settings.boot, self.phase());
         if phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine) || self.may_be_found(now) {
             return;
         }
-        let holders = phases.iter().filter(|(_, phase)| *phase == Phase::Returning).map(|(boot, _)| *boot);
-        self.compare_with_all(holders.collect(), true, now, fx);
+        let others = phases.iter().map(|(boot, _)| *boot).collect();
+        self.compare_with_all(others, true, now, fx);
     }
 
     /// Whether a node that returns, or was stopped while it joined, should wait for others to find it:

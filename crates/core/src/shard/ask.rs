@@ -98,9 +98,10 @@ impl Shard {
         }
         let key = SessionKey(ask.key);
         let end = self.tombstones.get(&key).map(|end| end.to_wire(key));
-        // A request that waits for its own question is a use: of two who ask at once neither may end it.
-        let own = self.asks.get_mut(&key).filter(|asking| ask.expiry && !asking.askers.is_empty());
-        let in_demand = own.is_some();
+        // Of two who ask at once neither may end it for what the other said before; a request that waits
+        // for its own question is a use.
+        let own = self.asks.get_mut(&key).filter(|_| ask.expiry);
+        let in_demand = own.as_ref().is_some_and(|asking| !asking.askers.is_empty());
         if let Some(own) = own {
             own.answered.in_use = true;
         }
@@ -126,7 +127,6 @@ impl Shard {
         if !asking.waiting.remove(&from) {
             return;
         }
-        let overruled = asking.expiry && answer.copy.is_some();
         let touch = answer.touch.unwrap_or(0);
         self.table.touch(key, |session| session.touch = session.touch.max(touch));
         // An expiry that a later use overruled is merged like any other: the copy outlives it.
@@ -140,14 +140,12 @@ impl Shard {
                 asking.answered.in_use |= asking.expiry;
             }
         }
-        if overruled {
-            self.prolong(key, now);
-        }
         self.finish_if_answered(key, now, fx);
     }
 
     /// For somebody the session is not idle long enough, by a use or by a grace that this node does not
-    /// know: ending it here would be undone there.
+    /// know: ending it here would be undone there. Not before all have answered: it is no use, and speaks
+    /// against no end that comes meanwhile.
     fn prolong(&mut self, key: SessionKey, now: Instant) {
         self.table.touch(key, |session| {
             let rest = session.max_inactive / UNTOLD_SHARE;
@@ -195,6 +193,8 @@ impl Shard {
         let due = self.table.get(key).is_some_and(|session| self.is_due(session, now));
         if asking.expiry && due && !asking.answered.in_use {
             self.end(key, EndReason::Expired, now, fx);
+        } else if asking.expiry && due {
+            self.prolong(key, now);
         }
         self.finish(key, asking.askers, asking.answered, fx);
     }
