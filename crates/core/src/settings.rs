@@ -115,7 +115,7 @@ pub enum Plant {
     CounterFromLiveFields,
     /// An end is a write like any other: a later stamp brings the session back.
     EndComparedByStamp,
-    /// A delta for an unknown session makes a copy of what came and acknowledges it.
+    /// A delta for an unknown session makes a copy of what came, is acknowledged, and the copy is taken for complete.
     AckIncomplete,
     /// A state transfer carries neither the ends nor the birth marks.
     TransferWithoutEnds,

@@ -106,8 +106,11 @@ impl Shard {
             self.tombstones.remove(&key);
             revived = true;
         }
-        if self.table.contains(key) {
-            self.merge_copy(key, &session);
+        if let Some(ours) = self.table.get(key) {
+            // The planted copy is believed to be complete, so what completes it is not looked at.
+            if self.settings.plant != Plant::AckIncomplete || ours.birth.number > 0 {
+                self.merge_copy(key, &session);
+            }
             return Ok(());
         }
         if !revived && self.marks.covers(birth) {
