@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 24] = [
+const ONCE_BROKEN: [(u64, &str); 25] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -21,6 +21,7 @@ const ONCE_BROKEN: [(u64, &str); 24] = [
     (2938, "C6: an expiry was undone by requests that had only asked, and told twice"),
     (4680, "C4: an incomplete member included one that it had removed, which did not know, and granted it"),
     (4966, "C6: an expiry was undone by requests that had only asked, and told twice"),
+    (5974, "C4: an incomplete node served a copy that it got before all members delivered to it"),
     (6929, "C1: a joiner took an answer to its earlier join for one to this, and never met who came between"),
     (7354, "C6: an expiry was undone by requests that had only asked, and told twice"),
     (7425, "C2: the same, removed for not acknowledging"),

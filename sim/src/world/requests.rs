@@ -235,23 +235,26 @@ impl World {
         self.history.endings.iter().any(|ending| ending.boot == boot && ending.key == key)
     }
 
-    /// Whether a copy shows a write, or something that may have taken its place.
+    /// Whether a copy is complete, as its canary proves, and shows a write, or something that may have
+    /// taken its place.
     fn shows(&self, op: OpId, copy: &Seen) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return true };
         // Where commits settle at once, or on two sides, one that was acknowledged long ago may arrive and win.
         let divided = self.history.divisions.last().is_some_and(|division| division.to.is_none());
         let is_late = divided || self.plan.mode == Mode::Asynchronous;
-        writes.iter().all(|(name, value)| {
-            let found = copy.get(name).copied();
-            found == *value
-                || self.history.ops_of(record.session).any(|(other, rival)| {
-                    other != op
-                        && rival.writes(*name) == Some(found)
-                        && rival.counts()
-                        && (is_late || rival.over().is_none_or(|over| Some(over) > record.committed))
-                })
-        })
+        let is_complete = copy.contains_key(&Attribute::Canary);
+        is_complete
+            && writes.iter().all(|(name, value)| {
+                let found = copy.get(name).copied();
+                found == *value
+                    || self.history.ops_of(record.session).any(|(other, rival)| {
+                        other != op
+                            && rival.writes(*name) == Some(found)
+                            && rival.counts()
+                            && (is_late || rival.over().is_none_or(|over| Some(over) > record.committed))
+                    })
+            })
     }
 
     fn close(&mut self, host: HostId, op: OpId) {

@@ -8,7 +8,8 @@ use crate::{Absent, Boot, Effect, EndReason, Instant, Opened, Opening, Plant, Pr
 const TOUCHES_PER_TIMEOUT: u32 = 8;
 
 impl Shard {
-    /// Opens a session that is here and in time; otherwise every member is asked.
+    /// Opens a session that is here and in time; otherwise every member is asked. A node that lacks some
+    /// asks always: until it has compared, its copies may be behind what others acknowledged.
     pub(crate) fn open(
         &mut self,
         key: SessionKey,
@@ -20,9 +21,9 @@ impl Shard {
             return Opening::Absent(Absent::Ended);
         }
         match self.table.get(key) {
-            Some(session) if !self.is_due(session, now) => self.open_here(key, proof, now, fx),
-            Some(_) => Opening::Asking(self.ask(key, true, now, fx)),
-            None => Opening::Asking(self.ask(key, false, now, fx)),
+            Some(session) if self.is_due(session, now) => Opening::Asking(self.ask(key, true, now, fx)),
+            Some(_) if self.donates => self.open_here(key, proof, now, fx),
+            _ => Opening::Asking(self.ask(key, false, now, fx)),
         }
     }
 
