@@ -168,6 +168,11 @@ pub enum Event {
         /// The donor that failed.
         donor: Boot,
     },
+    /// Others count these processes as members, but no link leads there: the join waits for them.
+    Unreachable {
+        /// The processes.
+        boots: Vec<Boot>,
+    },
     /// Nobody else is here, or only other joiners: this node begins the cluster.
     Founded,
     /// The node may serve.

@@ -5,7 +5,7 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{Cluster, key};
-use sessile_core::{Absent, Changes, FieldName, Gate, Opening, Value};
+use sessile_core::{Absent, Boot, Changes, Event, FieldName, Gate, Opening, Value};
 
 #[test]
 fn a_change_is_settled_when_every_member_has_it() {
@@ -108,4 +108,19 @@ fn a_whole_copy_keeps_what_another_node_wrote_meanwhile() {
     cluster.deliver();
     assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("new"), "sent again with the stamp it has");
     assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
+}
+
+#[test]
+fn a_joiner_says_whom_it_cannot_reach() {
+    let mut cluster = Cluster::start(2);
+    cluster.add_linked_with(&[0]);
+    cluster.run(Duration::from_secs(8));
+    assert_ne!(cluster.gate(2), Gate::Open, "it waits to be included by all");
+    let told = cluster.events.iter().filter(|(node, _)| *node == 2);
+    let told: Vec<&Event> = told.map(|(_, event)| event).filter(|event| is_unreachable(event)).collect();
+    assert_eq!(told, [&Event::Unreachable { boots: vec![Boot(2)] }], "once");
+}
+
+fn is_unreachable(event: &Event) -> bool {
+    matches!(event, Event::Unreachable { .. })
 }

@@ -15,6 +15,8 @@ pub(super) struct Join {
     included: BTreeMap<Boot, BTreeSet<Boot>>,
     /// Donors that failed or refused since all were tried.
     tried: BTreeSet<Boot>,
+    /// It was told whom the join waits for.
+    told: bool,
     stage: Stage,
 }
 
@@ -35,6 +37,7 @@ impl Join {
             announced_at: None,
             included: BTreeMap::new(),
             tried: BTreeSet::new(),
+            told: false,
             stage: Stage::Announcing,
         }
     }
@@ -161,7 +164,26 @@ impl Roster {
                 let founding = *founding;
                 self.become_ready(founding, now, fx);
             }
-            _ => self.give_up_waiting(now, fx),
+            _ => {
+                self.tell_unreachable(now, fx);
+                self.give_up_waiting(now, fx);
+            }
+        }
+    }
+
+    /// Says once whom the join waits for though no link leads there: members that this node was not told of.
+    fn tell_unreachable(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        let patience = self.settings.timing.drop_time * 2;
+        let Some(join) = self.join.as_mut().filter(|join| !join.told) else { return };
+        if !matches!(join.stage, Stage::Announcing) || now.since(join.started_at) < patience {
+            return;
+        }
+        let linked = |boot: &Boot| self.peers.get(boot).is_some_and(|peer| peer.linked);
+        let viewed: BTreeSet<Boot> = join.included.values().flatten().copied().collect();
+        let boots: Vec<Boot> = viewed.into_iter().filter(|boot| !linked(boot)).collect();
+        if !boots.is_empty() {
+            join.told = true;
+            fx.push(Effect::Event(Event::Unreachable { boots }));
         }
     }
 

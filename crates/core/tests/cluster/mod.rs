@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, FieldName, Fields, Gate, Instant, Mode, Node, Opening, PeerInfo,
-    Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
+    AppId, Boot, Bounds, Changes, Effect, Event, FieldName, Fields, Gate, Instant, Mode, Node, Opening,
+    PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -16,6 +16,7 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) now: Instant,
     pub(crate) settled: Vec<(usize, Ticket, Receipt)>,
+    pub(crate) events: Vec<(usize, Event)>,
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
     pub(crate) cut: Vec<usize>,
@@ -28,21 +29,15 @@ impl Cluster {
 
     pub(crate) fn with(count: u32, adjust: impl Fn(&mut Settings)) -> Self {
         let now = Instant::ORIGIN;
-        let node = |number| {
-            let mut settings = Settings {
-                boot: Boot(number + 1),
-                name: format!("tc{:02}", number + 1),
-                timing: Timing::default(),
-                bounds: Bounds::default(),
-                copies: None,
-                mode: Mode::Synchronous,
-                plant: Plant::None,
-            };
-            adjust(&mut settings);
-            Node::new(settings, now)
+        let nodes = (0..count).map(|number| node(number, now, &adjust)).collect();
+        let mut cluster = Self {
+            nodes,
+            now,
+            settled: Vec::new(),
+            events: Vec::new(),
+            wires: VecDeque::new(),
+            cut: Vec::new(),
         };
-        let nodes = (0..count).map(node).collect();
-        let mut cluster = Self { nodes, now, settled: Vec::new(), wires: VecDeque::new(), cut: Vec::new() };
         for index in 0..cluster.nodes.len() {
             cluster.link(index);
         }
@@ -51,9 +46,21 @@ impl Cluster {
         cluster
     }
 
+    /// One more node, which can reach only `others`.
+    pub(crate) fn add_linked_with(&mut self, others: &[usize]) {
+        let index = self.nodes.len();
+        self.nodes.push(node(index as u32, self.now, &|_| {}));
+        self.link_with(index, others);
+    }
+
     /// Links one node with all others, both ways, and ends its search.
     pub(crate) fn link(&mut self, index: usize) {
-        for other in (0..self.nodes.len()).filter(|other| *other != index) {
+        let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != index).collect();
+        self.link_with(index, &others);
+    }
+
+    fn link_with(&mut self, index: usize, others: &[usize]) {
+        for other in others.iter().copied() {
             for (from, to) in [(index, other), (other, index)] {
                 let peer = PeerInfo { boot: Boot(to as u32 + 1), name: format!("tc{:02}", to + 1) };
                 self.act(from, |node, now, fx| node.link_up(&peer, now, fx));
@@ -73,6 +80,7 @@ impl Cluster {
             match effect {
                 Effect::Send { to, frame } => self.wires.push_back((index, to.0 as usize - 1, frame)),
                 Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
+                Effect::Event(event) => self.events.push((index, event)),
                 _ => {}
             }
         }
@@ -141,6 +149,20 @@ impl Cluster {
             .find(|(node, settled, _)| (*node, *settled) == (index, ticket))
             .map(|(_, _, receipt)| *receipt)
     }
+}
+
+fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
+    let mut settings = Settings {
+        boot: Boot(number + 1),
+        name: format!("tc{:02}", number + 1),
+        timing: Timing::default(),
+        bounds: Bounds::default(),
+        copies: None,
+        mode: Mode::Synchronous,
+        plant: Plant::None,
+    };
+    adjust(&mut settings);
+    Node::new(settings, now)
 }
 
 pub(crate) fn key(number: u8) -> SessionKey {

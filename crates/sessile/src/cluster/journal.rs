@@ -107,6 +107,14 @@ impl Journal {
             Event::TransferInterrupted { donor } => {
                 tracing::warn!("state transfer from {} interrupted: asking another", self.name(*donor));
             }
+            Event::Unreachable { boots } => {
+                let boots: Vec<_> = boots.iter().map(ToString::to_string).collect();
+                tracing::warn!(
+                    "the others have members that this node cannot reach ({}): if membership is static, all nodes must be \
+                     in [membership] members; otherwise look at the network between them",
+                    boots.join(", ")
+                );
+            }
             Event::Founded => tracing::info!("nobody else is here: this node begins the cluster"),
             Event::BecameReady { complete: true } => tracing::info!("ready"),
             Event::BecameReady { complete: false } => {
