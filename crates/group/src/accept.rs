@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::event::Event;
+use crate::grumble::Grumble;
 use crate::handshake::answer;
 use crate::identity::Peer;
 use crate::inbound::Inbound;
@@ -37,6 +38,7 @@ pub(crate) struct Acceptor {
     handshakes: JoinSet<Answer>,
     /// Oldest first.
     pending: VecDeque<Pending>,
+    grumble: Grumble,
 }
 
 struct Pending {
@@ -48,7 +50,13 @@ struct Pending {
 impl Acceptor {
     /// `callers` is told of every process that connected.
     pub(crate) fn new(node: Arc<Node>, callers: mpsc::Sender<Peer>) -> Self {
-        Self { node, callers, handshakes: JoinSet::new(), pending: VecDeque::new() }
+        Self {
+            node,
+            callers,
+            handshakes: JoinSet::new(),
+            pending: VecDeque::new(),
+            grumble: Grumble::default(),
+        }
     }
 
     pub(crate) async fn run(mut self, listener: TcpListener) {
@@ -99,7 +107,8 @@ impl Acceptor {
                 (error.id(), None)
             }
         };
-        self.pending.retain(|pending| pending.id != id);
+        let place = self.pending.iter().position(|pending| pending.id == id);
+        let source = place.and_then(|place| self.pending.remove(place)).map(|pending| pending.source);
         match answer {
             Some(Ok(Some(inbound))) => {
                 self.node.counts.accepted.up();
@@ -110,9 +119,18 @@ impl Acceptor {
             }
             Some(Err(cause)) => {
                 self.node.counts.refused(cause);
-                tracing::debug!(%cause, "a connection was refused");
+                self.complain(source, cause);
             }
             Some(Ok(None)) | None => {}
+        }
+    }
+
+    /// A refused connection is worth a warning now and then, but for those that only open and close.
+    fn complain(&mut self, source: Option<IpAddr>, cause: Refusal) {
+        if !cause.is_passing()
+            && let Some(times) = self.grumble.may_speak()
+        {
+            tracing::warn!(?source, times, "a connection to the replication port was refused: {cause}");
         }
     }
 }

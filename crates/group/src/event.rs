@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::identity::Peer;
 use crate::inbound::Inbound;
+use crate::refusal::Refusal;
 
 /// Something that happened. For one process the order is: `Up`, `Down`, then either `Gone` or `Up` again.
 ///
@@ -32,8 +33,10 @@ pub enum Event {
     Searched {
         /// The processes whose links are up.
         reached: Vec<u32>,
-        /// Addresses that may hold a member, which neither answered nor refused within the time given. With both
-        /// lists empty this node is alone.
+        /// Addresses that may hold a member, which neither answered nor refused within the time given.
         silent: Vec<SocketAddr>,
+        /// Addresses where somebody answered who is no member of this cluster, and why. With all three lists empty
+        /// this node is alone.
+        strangers: Vec<(SocketAddr, Refusal)>,
     },
 }

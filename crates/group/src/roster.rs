@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::contact::Contact;
 use crate::event::Event;
+use crate::grumble::Grumble;
 use crate::handshake::{DialError, Met, dial};
 use crate::identity::Peer;
 use crate::link;
@@ -36,6 +37,7 @@ pub(crate) struct Roster {
     dials: JoinSet<(SocketAddr, Result<Met, DialError>)>,
     links: JoinSet<Arc<Contact>>,
     search: Option<Search>,
+    grumble: Grumble,
 }
 
 /// A link that is up.
@@ -56,6 +58,7 @@ impl Roster {
             dials: JoinSet::new(),
             links: JoinSet::new(),
             search,
+            grumble: Grumble::default(),
         }
     }
 
@@ -193,9 +196,15 @@ impl Roster {
     fn refused(&mut self, address: SocketAddr, cause: Refusal) {
         self.node.counts.refused(cause);
         self.with_route(address, |route| route.failed(Instant::now()));
-        tracing::debug!(%address, %cause, "no link");
-        if !cause.is_passing() {
-            self.settled(address);
+        if cause.is_passing() {
+            tracing::debug!(%address, %cause, "no link");
+            return;
+        }
+        if let Some(times) = self.grumble.may_speak() {
+            tracing::warn!(%address, times, "no link: somebody answers there, but {cause}");
+        }
+        if let Some(search) = &mut self.search {
+            search.stranger(address, cause);
         }
     }
 
@@ -352,7 +361,8 @@ impl Roster {
         let now = Instant::now();
         if let Some(search) = self.search.take_if(|search| search.is_over(now)) {
             let reached = self.linked.keys().copied().collect();
-            self.node.tell(Event::Searched { reached, silent: search.into_silent() }).await;
+            let (silent, strangers) = search.into_findings();
+            self.node.tell(Event::Searched { reached, silent, strangers }).await;
         }
     }
 }

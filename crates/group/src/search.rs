@@ -3,11 +3,13 @@
 //! It is over when the membership has named every address it knows of and each of them answered or refused, or when
 //! the time given has passed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::refusal::Refusal;
 
 /// Addresses waited for at most; further ones are dialed but not waited for.
 const AWAITED_MAX: usize = 1024;
@@ -16,6 +18,8 @@ const AWAITED_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Search {
     awaited: BTreeSet<SocketAddr>,
+    /// Addresses where somebody answered who is no member of this cluster.
+    strangers: BTreeMap<SocketAddr, Refusal>,
     patience: Duration,
     /// When it ends at the latest; known once the membership has named all.
     deadline: Option<Instant>,
@@ -23,7 +27,7 @@ pub(crate) struct Search {
 
 impl Search {
     pub(crate) fn new(patience: Duration) -> Self {
-        Self { awaited: BTreeSet::new(), patience, deadline: None }
+        Self { awaited: BTreeSet::new(), strangers: BTreeMap::new(), patience, deadline: None }
     }
 
     /// The membership named an address that has not answered yet.
@@ -43,6 +47,13 @@ impl Search {
         self.awaited.remove(&address);
     }
 
+    /// Somebody answered at the address, and no member of this cluster.
+    pub(crate) fn stranger(&mut self, address: SocketAddr, cause: Refusal) {
+        if self.awaited.remove(&address) {
+            self.strangers.insert(address, cause);
+        }
+    }
+
     pub(crate) fn awaits(&self, address: SocketAddr) -> bool {
         self.awaited.contains(&address)
     }
@@ -56,9 +67,9 @@ impl Search {
         self.deadline.is_some_and(|deadline| self.awaited.is_empty() || now >= deadline)
     }
 
-    /// The addresses that stayed silent.
-    pub(crate) fn into_silent(self) -> Vec<SocketAddr> {
-        self.awaited.into_iter().collect()
+    /// The addresses that stayed silent, and those where strangers answered.
+    pub(crate) fn into_findings(self) -> (Vec<SocketAddr>, Vec<(SocketAddr, Refusal)>) {
+        (self.awaited.into_iter().collect(), self.strangers.into_iter().collect())
     }
 }
 
@@ -69,15 +80,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_ends_when_all_settled_or_time_ran_out() {
         let now = Instant::now();
-        let (a, b) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        let [a, b, c] = [1, 2, 3].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut search = Search::new(Duration::from_secs(3));
         assert!(!search.is_over(now), "nothing was named yet");
         search.sighted(a);
         search.sighted(b);
+        search.sighted(c);
         search.all_named(now);
         search.settled(a);
+        search.stranger(c, Refusal::Untrusted);
         assert!(!search.is_over(now) && search.awaits(b));
         assert!(search.is_over(now + Duration::from_secs(3)));
-        assert_eq!(search.into_silent(), [b]);
+        assert_eq!(search.into_findings(), (vec![b], vec![(c, Refusal::Untrusted)]));
     }
 }

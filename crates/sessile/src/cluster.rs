@@ -139,6 +139,10 @@ impl Cluster {
         let engine = &self.inner.shared;
         loop {
             let moved = engine.waiters.gate.notified();
+            if let Some((address, cause)) = engine.stranded.get() {
+                let cluster = self.config().cluster.name.clone();
+                return Err(JoinError::Strangers { cluster, address: *address, cause: *cause });
+            }
             match engine.node.standing() {
                 Standing::Searching | Standing::Joining => {}
                 Standing::Refused => return Err(self.name_taken()),

@@ -135,7 +135,7 @@ impl TestNode {
                     Event::Up(peer) => Noticed::Up(peer.boot),
                     Event::Down { boot } => Noticed::Down(boot),
                     Event::Gone { boot } => Noticed::Gone(boot),
-                    Event::Searched { reached, silent } => Noticed::Searched { reached, silent },
+                    Event::Searched { reached, silent, .. } => Noticed::Searched { reached, silent },
                     Event::Inbound(inbound) => {
                         let boot = inbound.peer().boot;
                         tokio::spawn(read(inbound, watching.clone()));

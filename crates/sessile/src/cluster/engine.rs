@@ -2,12 +2,13 @@
 //!
 //! Every call into the core goes through [`Engine::step`], which tells it the time and carries out what it decided.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sessile_core::{Boot, Effect, Event, Instant, Malformed, Node, Settings};
-use sessile_group::Group;
+use sessile_group::{Group, Refusal};
 
 use super::clock::Clock;
 use super::fuse::Fuse;
@@ -29,6 +30,8 @@ pub(crate) struct Engine {
     pub(crate) refusals: AtomicU64,
     running: AtomicUsize,
     pub(crate) fuse: Fuse,
+    /// Whom this node met instead of its cluster.
+    pub(crate) stranded: OnceLock<(SocketAddr, Refusal)>,
 }
 
 impl Engine {
@@ -56,7 +59,14 @@ impl Engine {
             refusals: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             fuse: Fuse::default(),
+            stranded: OnceLock::new(),
         }
+    }
+
+    /// This node met strangers only, and does not begin.
+    pub(crate) fn strand(&self, met: (SocketAddr, Refusal)) {
+        let _first = self.stranded.set(met);
+        self.waiters.gate.notify_waiters();
     }
 
     /// One call into the core, and then everything that it decided.

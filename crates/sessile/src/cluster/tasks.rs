@@ -3,13 +3,14 @@
 //! Whatever they notice, they tell the core through its [`Engine`]; they decide nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sessile_core::{Boot, PeerInfo};
-use sessile_group::{Event, Inbound, Peer};
+use sessile_group::{Event, Inbound, Peer, Refusal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -87,12 +88,22 @@ impl Links {
                 self.engine.step(|node, now, effects| node.gone(Boot(boot), now, effects));
             }
             Event::Inbound(inbound) => self.accepted(inbound),
-            Event::Searched { silent, .. } => {
-                if !silent.is_empty() {
-                    tracing::warn!(?silent, "no answer and no refusal: not waiting for these addresses");
-                }
-                self.engine.step(|node, now, effects| node.searched(now, effects));
-            }
+            Event::Searched { reached, silent, strangers } => self.searched(&reached, &silent, strangers),
+        }
+    }
+
+    /// The search is over. A node that was only met by strangers does not begin a cluster of its own beside
+    /// theirs: somebody gave it the wrong secret, or the wrong list.
+    fn searched(&self, reached: &[u32], silent: &[SocketAddr], strangers: Vec<(SocketAddr, Refusal)>) {
+        if !silent.is_empty() {
+            tracing::warn!(?silent, "no answer and no refusal: not waiting for these addresses");
+        }
+        let foreign = |(_, cause): &(SocketAddr, Refusal)| {
+            matches!(cause, Refusal::Untrusted | Refusal::Cluster | Refusal::Version)
+        };
+        match strangers.into_iter().find(foreign) {
+            Some(stranger) if reached.is_empty() => self.engine.strand(stranger),
+            _ => self.engine.step(|node, now, effects| node.searched(now, effects)),
         }
     }
 
