@@ -64,6 +64,7 @@ pub(crate) struct Counts {
     pub(crate) traffic: TrafficCounts,
     pub(crate) links_up: Count,
     pub(crate) links_lost: Count,
+    pub(crate) dials_closed: Count,
     pub(crate) accepted: Count,
     pub(crate) accept_failed: Count,
     pub(crate) sightings_dropped: Count,
@@ -84,6 +85,7 @@ impl Counts {
             peers,
             links_up: self.links_up.get(),
             links_lost: self.links_lost.get(),
+            dials_closed: self.dials_closed.get(),
             accepted: self.accepted.get(),
             accept_failed: self.accept_failed.get(),
             sightings_dropped: self.sightings_dropped.get(),
@@ -157,6 +159,8 @@ pub struct Tally {
     pub links_up: u64,
     /// Links to other processes that were lost.
     pub links_lost: u64,
+    /// Dials that found the port closed.
+    pub dials_closed: u64,
     /// Authenticated connections accepted from other processes.
     pub accepted: u64,
     /// Failures to accept a connection, for instance for want of file descriptors.

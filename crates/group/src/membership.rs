@@ -104,7 +104,12 @@ impl Local {
             Cause::Malformed => counts.malformed.up(),
         }
         if let Some(times) = self.grumble.lock().may_speak() {
-            tracing::warn!(?cause, %from, times, "announcements that are not believed were dropped");
+            tracing::warn!(
+                ?cause,
+                %from,
+                times,
+                "announcements were dropped: another cluster uses this group and port, or a node has another secret"
+            );
         }
         Heard::Dropped
     }

@@ -179,6 +179,7 @@ impl Roster {
         let sought = route.sought;
         match error {
             DialError::Closed => {
+                self.node.counts.dials_closed.up();
                 self.settled(address);
                 if let Some(Sought::Lost(boot)) = sought
                     && self.node.options.trust_refused

@@ -113,7 +113,8 @@ async fn where_refusals_prove_nothing_only_a_successor_does() {
     let (old, address) = (b.boot, b.address);
     b.kill();
     a.notices(Noticed::Down(old)).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let before = a.group.counters().dials_closed;
+    a.until("refused dials", |a| a.group.counters().dials_closed >= before + 2).await;
     assert_eq!(a.count(&Noticed::Gone(old)), 0);
     let again = TestNode::start(&setup, "b", bind_at(address).await, members(&list)).await;
     a.notices(Noticed::Up(again.boot)).await;

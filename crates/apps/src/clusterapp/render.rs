@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 use sessile::Receipt;
@@ -53,7 +53,7 @@ pub(super) async fn answer(State(site): State<Arc<Site>>, request: Request, next
             write_json(&mut response, &Object { node: site.cluster.name(), sid, facts: &answer.facts });
         }
     } else if response.status().is_client_error() || response.status().is_server_error() {
-        let problem = problem(&mut response).await;
+        let problem = problem(&site, &mut response).await;
         if wants_page {
             write_page(&mut response, page::problem(&site, &problem));
         } else {
@@ -73,16 +73,28 @@ fn is_endpoint(site: &Site, path: &str) -> bool {
 }
 
 /// The application's own problem, or what the session layer or the router said in its place.
-async fn problem(response: &mut Response) -> Problem {
+async fn problem(site: &Site, response: &mut Response) -> Problem {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return problem;
     }
     let said = to_bytes(std::mem::take(response.body_mut()), MAX_MESSAGE_BYTES).await.unwrap_or_default();
     let message = match String::from_utf8_lossy(&said).trim() {
-        "" => response.status().to_string(),
+        "" => wordless(site, response.status()),
         message => message.to_owned(),
     };
     Problem::new(response.status(), message)
+}
+
+/// What the router means when it says nothing.
+fn wordless(site: &Site, status: StatusCode) -> String {
+    let base = &site.base_path;
+    match status {
+        StatusCode::NOT_FOUND => {
+            format!("there is no such page; this application answers {base}/ and {base}/session")
+        }
+        StatusCode::METHOD_NOT_ALLOWED => format!("not with this method; {base}/session takes GET and POST"),
+        status => status.to_string(),
+    }
 }
 
 fn write_json(response: &mut Response, object: &impl Serialize) {

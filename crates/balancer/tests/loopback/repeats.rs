@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use http::StatusCode;
 use sessile_balancer::NodeState;
@@ -96,6 +94,7 @@ async fn under_load_a_dying_node_doubles_nothing_and_loses_only_what_it_had() {
     let mut setup = Setup::pair().await;
     let (mut dying, living) = (setup.nodes.remove(0), setup.nodes.remove(0));
     let done = std::sync::atomic::AtomicBool::new(false);
+    let answered = std::sync::atomic::AtomicUsize::new(0);
     let clients = join_all((0..CLIENTS).map(async |client| {
         let mut outcomes = Vec::new();
         while !done.load(SeqCst) {
@@ -103,12 +102,16 @@ async fn under_load_a_dying_node_doubles_nothing_and_loses_only_what_it_had() {
             let answer =
                 setup.send(post("/clusterapp/who", &id).header("cookie", "sid=x.tc01"), "body").await;
             outcomes.push((id, answer.status));
+            answered.fetch_add(1, SeqCst);
         }
         outcomes
     }));
     let deaths = async {
         for _ in 0..DEATHS {
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            let busy = answered.load(SeqCst) + 4 * CLIENTS;
+            while answered.load(SeqCst) < busy {
+                tokio::task::yield_now().await;
+            }
             dying.restart().await;
             setup.sees(0, NodeState::Up).await;
         }

@@ -95,8 +95,7 @@ impl Show {
                 if line.message().starts_with(&format!("{node} is ready"))
                     && let Some(began) = self.returning.remove(node)
                 {
-                    let words =
-                        format!("is back and ready with its state after {} ms", began.elapsed().as_millis());
+                    let words = format!("is back and ready after {} ms", began.elapsed().as_millis());
                     return self.tell(node, &Told::new(Tone::Good, words));
                 }
                 events::of_node(&line).map_or(Ok(()), |told| self.tell(node, &told))
