@@ -50,6 +50,7 @@ pub(crate) enum Order {
     Linked { boot: Boot, linked: bool },
     Compare { with: Boot, joining: bool },
     MemberReady(Boot),
+    TakeLead,
 }
 
 /// A process that this node has a link to, or had when it became a member.

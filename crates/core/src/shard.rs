@@ -197,6 +197,17 @@ impl Shard {
         self.pump(boot, now, fx);
     }
 
+    /// This node begins the cluster from what it remembers, while a member that knows more may only be stopped. What is
+    /// written from now on is later than anything that member holds, so it has to win over it.
+    pub(crate) fn take_lead(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+        if self.table.len() == 0 {
+            return;
+        }
+        self.table.touch_all(|session| session.top = session.top.saturating_add(Stamp::FOUNDING_LEAD));
+        self.lanes.values_mut().for_each(Lane::owe_everything);
+        self.pump_all(now, fx);
+    }
+
     pub(crate) fn set_expirers(&mut self, expirers: &[Boot]) {
         self.expirers = expirers.to_vec();
     }

@@ -71,6 +71,11 @@ impl Table {
         self.chunks[slot / CHUNK][slot % CHUNK].as_mut().map(change)
     }
 
+    /// As [`touch`](Self::touch), for every session.
+    pub(crate) fn touch_all(&mut self, change: impl FnMut(&mut Session)) {
+        self.chunks.iter_mut().flatten().flatten().for_each(change);
+    }
+
     /// Puts a session in; one of the same key is replaced.
     pub(crate) fn insert(&mut self, session: Session) {
         self.remove(session.key);

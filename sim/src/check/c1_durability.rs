@@ -61,7 +61,9 @@ fn source_of_secret<'h>(knowledge: &Knowledge<'h>, op: &Op) -> Option<(OpId, &'h
 fn dishonest(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let (settled, receipt) = op.receipt?;
     let is_write = matches!(op.action, Action::Create | Action::Write(_));
-    if !is_write || receipt.ended || !might_live(knowledge, op, settled) {
+    // A receipt that no response told promised nobody anything: the node may have been out meanwhile.
+    let told = op.outcome == Outcome::Done;
+    if !is_write || !told || receipt.ended || !might_live(knowledge, op, settled) {
         return None;
     }
     let died = |life: &&crate::history::Life| life.to.is_some_and(|to| to >= op.began && to <= settled);

@@ -101,11 +101,14 @@ impl<'h> Knowledge<'h> {
 
     /// The live processes that certainly know at `at` what `op` did, and since when they do.
     fn bearers(&self, op: &Op, at: Instant) -> (Vec<Boot>, Instant) {
-        let Some((settled, _)) = op.receipt else { return (Vec::new(), at) };
+        let Some((settled, receipt)) = op.receipt else { return (Vec::new(), at) };
         let (mut bearers, mut since) = (op.holders.clone(), settled);
-        // On another side a copy may look the same without knowing of it.
+        // On another side, and in a stopped process, a copy may look the same without knowing of it.
         if let Some(actor) = op.boot {
             bearers.retain(|bearer| self.were_together(*bearer, actor, settled, settled));
+            if bearers.len() > receipt.copies as usize {
+                bearers.retain(|bearer| *bearer == actor);
+            }
         }
         let spreading = if self.settles_everywhere(op) { Duration::ZERO } else { SPREADING };
         for harmony in &self.history.harmonies {

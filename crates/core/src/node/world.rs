@@ -223,5 +223,6 @@ fn order_shard(shard: &mut Shard, order: Order, now: Instant, fx: &mut Vec<Effec
         Order::Linked { boot, linked } => shard.set_linked(boot, linked, now, fx),
         Order::Compare { with, joining } => shard.compare(with, joining, now, fx),
         Order::MemberReady(boot) => shard.member_ready(boot),
+        Order::TakeLead => shard.take_lead(now, fx),
     }
 }

@@ -346,6 +346,7 @@ impl Roster {
         self.join = None;
         self.heartbeat_at = None;
         if founding {
+            self.orders.push(Order::TakeLead);
             fx.push(Effect::Event(Event::Founded));
         }
         fx.push(Effect::Event(Event::BecameReady { complete: true }));

@@ -158,7 +158,9 @@ impl Shard {
         let keys: Vec<SessionKey> = self.asks.keys().copied().collect();
         for key in keys {
             if let Some(asking) = self.asks.get_mut(&key) {
-                asking.waiting.remove(&boot);
+                // Whether it used the session stays unknown: that is no consent to an end.
+                let unanswered = asking.waiting.remove(&boot);
+                asking.answered.in_use |= unanswered && asking.expiry;
             }
             self.finish_if_answered(key, now, fx);
         }
