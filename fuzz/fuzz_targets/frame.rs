@@ -16,6 +16,7 @@ fuzz_target!(|input: &[u8]| {
         bounds: Bounds::default(),
         copies: None,
         mode: Mode::Synchronous,
+        stores: false,
         plant: Plant::None,
     };
     let (now, mut fx) = (Instant::ORIGIN, Vec::new());

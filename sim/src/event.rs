@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::{AskId, Boot, Receipt, Ticket};
+use sessile_core::{AskId, Boot, Receipt, SessionKey, Ticket};
 
 use crate::history::{HostId, OpId};
 use crate::plan::Fault;
@@ -47,6 +47,8 @@ pub(crate) enum Inside {
     Settled(Ticket, Receipt),
     /// A task learns that every member answered its question.
     Answered(AskId),
+    /// A session's content was read from the swap file.
+    Fetched(SessionKey),
     /// Requests at the gate look again.
     GateMoved,
     /// The process asks whether its drain is complete; it will stay away for that long.
@@ -153,6 +155,7 @@ impl Event {
                 Inside::Handled(_) => 10,
                 Inside::Settled(..) => 11,
                 Inside::Answered(_) => 12,
+                Inside::Fetched(_) => 17,
                 Inside::GateMoved => 13,
                 Inside::DrainCheck(_) => 14,
                 Inside::Exit(_) => 15,

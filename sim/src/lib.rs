@@ -14,6 +14,7 @@ mod process;
 mod queue;
 mod rng;
 pub mod run;
+mod swap;
 pub mod tally;
 mod trace;
 mod world;

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) transfer_timeout: Duration,
     /// Faults and the times between them.
     pub(crate) faults: Vec<(Duration, Fault)>,
+    /// Whether nodes swap out sessions that rest.
+    pub(crate) swaps: bool,
     /// Even the last complete copy may be killed.
     pub(crate) reckless: bool,
 }
@@ -110,6 +112,8 @@ impl Plan {
             transfer_timeout: Duration::from_secs(rng.pick(&[4, 20, 60])),
             faults,
             reckless: rng.chance(50),
+            // Drawn last, so that other plans stay as they were.
+            swaps: rng.chance(250),
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sessile_core::{AskId, Boot, Node, Standing, Ticket};
+use sessile_core::{AskId, Boot, Fields, Node, SessionKey, Standing, Ticket};
 
 use crate::event::{Attempt, Inside, Reply};
 use crate::history::{HostId, OpId};
+use crate::swap::SwapFile;
 
 /// A running (or stopped) process.
 pub(crate) struct Process {
@@ -28,6 +29,8 @@ pub(crate) struct Process {
     pub(crate) acks_owed: BTreeSet<Boot>,
     /// The requests that it works on.
     pub(crate) requests: BTreeMap<OpId, Request>,
+    /// Where it puts sessions that rest, if it does.
+    pub(crate) swap: Option<SwapFile>,
     /// How often it will still ask whether its drain is complete.
     pub(crate) drain_patience: Option<u32>,
 }
@@ -58,7 +61,7 @@ pub(crate) enum Stage {
 
 impl Process {
     /// A new process.
-    pub(crate) fn new(node: Node, boot: Boot, clock: Duration) -> Self {
+    pub(crate) fn new(node: Node, boot: Boot, clock: Duration, swap: Option<SwapFile>) -> Self {
         Self {
             boot,
             node,
@@ -69,8 +72,15 @@ impl Process {
             barred: BTreeSet::new(),
             acks_owed: BTreeSet::new(),
             requests: BTreeMap::new(),
+            swap,
             drain_patience: None,
         }
+    }
+
+    /// Its own copy of a session, in memory or swapped out.
+    pub(crate) fn peek(&self, key: SessionKey) -> Option<Fields> {
+        let resident = self.node.peek(key).map(|(_, fields)| fields);
+        resident.or_else(|| self.swap.as_ref().filter(|_| self.node.is_swapped_out(key))?.peek(key))
     }
 
     /// It runs, serves, and has everything.

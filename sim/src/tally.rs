@@ -21,6 +21,8 @@ pub struct Tally {
     pub interrupted_transfers: u64,
     /// Times a node stopped answering because its lease had run out.
     pub leases_run_out: u64,
+    /// Times a session's content was swapped out.
+    pub swaps: u64,
 }
 
 impl Tally {
@@ -34,10 +36,11 @@ impl Tally {
         self.late_writes += other.late_writes;
         self.interrupted_transfers += other.interrupted_transfers;
         self.leases_run_out += other.leases_run_out;
+        self.swaps += other.swaps;
     }
 
     /// The counters that must be above zero over many runs.
-    pub fn required(&self) -> [(&'static str, u64); 6] {
+    pub fn required(&self) -> [(&'static str, u64); 7] {
         [
             ("fetches", self.fetches),
             ("negative acks", self.negative_acks),
@@ -45,6 +48,7 @@ impl Tally {
             ("ends that met a late write", self.late_writes),
             ("interrupted transfers", self.interrupted_transfers),
             ("leases that ran out", self.leases_run_out),
+            ("swaps", self.swaps),
         ]
     }
 }

@@ -14,7 +14,7 @@ mod requests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sessile_core::{Boot, Bounds, Effect, Event as Told, Instant, Node, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Effect, Event as Told, Instant, Node, Plant, SessionKey, Settings, Timing};
 
 use crate::event::{Event, Inside, Outside, Step};
 use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
@@ -23,6 +23,7 @@ use crate::plan::Plan;
 use crate::process::Process;
 use crate::queue::Queue;
 use crate::rng::Rng;
+use crate::swap::SwapFile;
 use crate::tally::Tally;
 use crate::trace::Trace;
 
@@ -159,6 +160,7 @@ impl World {
             Inside::Handled(op) => self.handled(host, op),
             Inside::Settled(ticket, receipt) => self.settled(host, ticket, receipt),
             Inside::Answered(ask) => self.answered(host, ask),
+            Inside::Fetched(key) => self.fetched(host, key),
             Inside::GateMoved => self.gate_moved(host),
             Inside::DrainCheck(away) => self.drain_check(host, away),
             Inside::Exit(away) => self.exit(host, away),
@@ -220,11 +222,13 @@ impl World {
             bounds: Bounds::default(),
             copies: None,
             mode: self.plan.mode,
+            stores: false,
             plant: self.plant,
         };
+        let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
-        self.hosts[host] = Some(Process::new(node, boot, clock));
+        self.hosts[host] = Some(Process::new(node, boot, clock, swap));
         let from = self.now();
         self.history.lives.push(Life { boot, host, from, to: None, pauses: Vec::new() });
         self.say(format_args!("n{host} starts as {boot}"));
@@ -255,8 +259,27 @@ impl World {
     fn tick(&mut self, host: HostId) {
         self.drive(host, |node, now, fx| node.tick(now, fx));
         self.gate_moved(host);
+        self.swap_some(host);
         let Some(process) = &self.hosts[host] else { return };
         self.queue.after(Timing::default().tick(), Event::Inside(process.boot, Inside::Tick));
+    }
+
+    fn swap_some(&mut self, host: HostId) {
+        let now = self.now();
+        let Some(process) = &mut self.hosts[host] else { return };
+        if let Some(swap) = &mut process.swap {
+            swap.swap_some(&process.node, now.plus(process.clock));
+        }
+    }
+
+    /// The content of a session came from the swap file.
+    fn fetched(&mut self, host: HostId, key: SessionKey) {
+        let swap = self.hosts[host].as_mut().and_then(|process| process.swap.as_mut());
+        let content = swap.and_then(|swap| swap.take(key)).expect("only what was swapped out is fetched");
+        self.drive(host, |node, now, fx| {
+            let restored = node.restore(key, &content, Duration::ZERO, now, fx);
+            restored.expect("the swap file gives back what it was given");
+        });
     }
 
     fn execute(&mut self, host: HostId, effects: Vec<Effect>) {
@@ -278,6 +301,8 @@ impl World {
                 Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt),
                 Effect::Answered { ask } => Inside::Answered(ask),
                 Effect::GateMoved => Inside::GateMoved,
+                Effect::Fetch { key } => Inside::Fetched(key),
+                Effect::Changed { .. } => continue,
             };
             let wake = self.rng.duration(Duration::ZERO, Duration::from_micros(300));
             self.queue.after(wake, Event::Inside(boot, inside));
@@ -299,6 +324,7 @@ impl World {
     /// Adds what a process counted, at its end.
     fn count(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
+        self.tally.swaps += process.swap.as_ref().map_or(0, |swap| swap.swaps);
         let counters = process.node.counters();
         self.tally.fetches += counters.asks;
         self.tally.leases_run_out += counters.leases_lost;

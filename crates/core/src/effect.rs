@@ -75,6 +75,19 @@ pub enum Effect {
         /// Which question.
         ask: AskId,
     },
+    /// The content of this session is needed, and it was swapped out: bring it with `restore`, or say `lost`. Once
+    /// until one of them.
+    Fetch {
+        /// The session.
+        key: SessionKey,
+    },
+    /// A session changed or ended: a store lacks it. Only where [`Settings::stores`](crate::Settings::stores) says so.
+    Changed {
+        /// The session.
+        key: SessionKey,
+        /// This node did it.
+        here: bool,
+    },
     /// The gate may have opened or closed: whoever waits for it looks again.
     GateMoved,
     /// This process is barred for good: close its link and do not dial it again.
@@ -193,6 +206,13 @@ pub enum Event {
         app: AppId,
         /// Learned from another member.
         remote: bool,
+    },
+    /// A session that no member knew any more was brought back from a store.
+    Revived {
+        /// The session.
+        key: SessionKey,
+        /// Its application.
+        app: AppId,
     },
     /// A change of a session arrived from another member.
     Replicated {

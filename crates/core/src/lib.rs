@@ -23,6 +23,7 @@ mod stamp;
 mod table;
 mod tombstone;
 mod value;
+mod version;
 mod wire;
 
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
@@ -30,8 +31,12 @@ pub use effect::{AppId, AskId, Effect, EndReason, Event, Receipt, Removal, Ticke
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, ValueRef};
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
-pub use node::{Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, SessionRow, Standing};
+pub use node::{
+    Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, Resident, Saveable, SessionRow, Standing, Survey,
+};
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
+pub use shard::Restored;
 pub use stamp::{Boot, Stamp};
 pub use value::{Codec, Value};
+pub use version::Version;
 pub use wire::{FrameKind, Malformed, Place};

@@ -4,6 +4,7 @@
 //! carries out all effects of a call, those for one destination in their order.
 
 mod looking;
+mod storing;
 mod world;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, Standing};
 pub use looking::{Counters, Debt, SessionRow};
+pub use storing::{Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
 use crate::roster::Roster;
@@ -40,6 +42,7 @@ use crate::{
 ///     bounds: Bounds::default(),
 ///     copies: None,
 ///     mode: Mode::Synchronous,
+///     stores: false,
 ///     plant: Plant::None,
 /// };
 /// let (now, mut fx) = (Instant::ORIGIN, Vec::new());

@@ -5,8 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::marks::Birth;
+use crate::shard::UNTOLD_SHARE;
 use crate::wire::{Snapshot, StampedField};
-use crate::{AppId, Boot, Codec, FieldName, FieldRef, Fields, Instant, Secret, SessionKey, Value, ValueRef};
+use crate::{
+    AppId, Boot, Codec, FieldName, FieldRef, Fields, Instant, Secret, SessionKey, Value, ValueRef, Version,
+};
 
 /// A complete copy of one session.
 ///
@@ -98,6 +101,15 @@ impl Session {
         self.max_age.is_some_and(|max| now.since(self.born_at) >= max)
     }
 
+    /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once.
+    pub(crate) fn leave_some_time(&mut self, now: Instant) {
+        let rest = self.max_inactive / UNTOLD_SHARE;
+        self.used_at = self.used_at.max(now.minus(self.max_inactive - rest));
+        if let Some(max_age) = self.max_age {
+            self.born_at = self.born_at.max(now.minus(max_age.saturating_sub(rest)));
+        }
+    }
+
     /// Somebody uses it now.
     pub(crate) fn use_now(&mut self, touch: u32, now: Instant) {
         self.touch = self.touch.max(touch);
@@ -120,6 +132,14 @@ impl Session {
         let key = self.key.as_u128();
         let key = (key as u64) ^ ((key >> 64) as u64);
         self.fields.fingerprint().wrapping_add(key).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.top
+    }
+
+    /// Rises with everything that changes the content.
+    pub(crate) fn version(&self) -> Version {
+        let stamps = || self.fields.all().map(|field| field.stamp);
+        let counters = stamps().map(|stamp| u128::from(stamp.counter)).sum();
+        let writers = stamps().map(|stamp| u64::from(stamp.boot.0)).fold(0, u64::wrapping_add);
+        Version::of(self.top, counters, writers)
     }
 
     /// Bytes in memory, roughly.

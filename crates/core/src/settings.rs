@@ -19,6 +19,8 @@ pub struct Settings {
     pub copies: Option<u32>,
     /// When a commit counts as settled.
     pub mode: Mode,
+    /// Whether a store wants to know what changes (`Effect::Changed`).
+    pub stores: bool,
     /// A deliberate bug. Anything but [`Plant::None`] is for the simulator, which must catch it.
     pub plant: Plant,
 }

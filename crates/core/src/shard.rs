@@ -14,6 +14,7 @@ mod flow;
 mod lane;
 mod receive;
 mod request;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::marks::BirthMarks;
+use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
 use crate::{Boot, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
@@ -29,7 +31,10 @@ use crate::{Boot, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, 
 use ask::{Answered, Asking};
 pub(crate) use compare::News;
 use compare::Round;
+pub(crate) use expire::UNTOLD_SHARE;
 use lane::Lane;
+pub use stored::Restored;
+use stored::Stub;
 
 /// Shards in every node of this protocol version: a listing of one shard must mean the same everywhere.
 pub(crate) const SHARDS: usize = 16;
@@ -69,6 +74,8 @@ pub(crate) struct Shard {
     /// The writer in this node's stamps: its boot, unless a planted bug says otherwise.
     writer: Boot,
     table: Table,
+    /// Sessions whose content is in the store.
+    stubs: BTreeMap<SessionKey, Stub>,
     tombstones: BTreeMap<SessionKey, Tombstone>,
     marks: BirthMarks,
     births: u64,
@@ -86,6 +93,7 @@ pub(crate) struct Shard {
     /// Uses that a member told nobody died with it: until this passed, idle sessions get more time.
     lost_member_at: Option<Instant>,
     scan: u32,
+    stub_scan: Option<SessionKey>,
     /// Copies that a commit wants, the writer's own included.
     wanted: u32,
     /// Tops as sessions were opened, for [`Plant::StampAtSet`] only.
@@ -112,6 +120,7 @@ impl Shard {
             number,
             writer,
             table: Table::default(),
+            stubs: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             marks: BirthMarks::default(),
             births: 0,
@@ -126,6 +135,7 @@ impl Shard {
             expirers: Vec::new(),
             lost_member_at: None,
             scan: 0,
+            stub_scan: None,
             wanted: settings.copies.unwrap_or(1),
             opened_tops: BTreeMap::new(),
             answered: BTreeMap::new(),
@@ -200,10 +210,12 @@ impl Shard {
     /// This node begins the cluster from what it remembers, while a member that knows more may only be stopped. What is
     /// written from now on is later than anything that member holds, so it has to win over it.
     pub(crate) fn take_lead(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        if self.table.len() == 0 {
+        if self.held() == 0 {
             return;
         }
-        self.table.touch_all(|session| session.top = session.top.saturating_add(Stamp::FOUNDING_LEAD));
+        let lead = |session: &mut Session| session.top = session.top.saturating_add(Stamp::FOUNDING_LEAD);
+        self.table.touch_all(lead);
+        self.stubs.values_mut().for_each(|stub| lead(&mut stub.hollow));
         self.lanes.values_mut().for_each(Lane::owe_everything);
         self.pump_all(now, fx);
     }
@@ -231,7 +243,7 @@ impl Shard {
 
     /// Sessions with fewer copies than wanted.
     pub(crate) fn at_risk(&self) -> u64 {
-        let sessions = self.table.len() as u64;
+        let sessions = self.held() as u64;
         if (self.lanes.len() as u64) + 1 < u64::from(self.wanted) {
             return sessions;
         }
@@ -243,7 +255,7 @@ impl Shard {
     /// Copies owed to a member and frames on the way to it; `everything` counts all sessions.
     pub(crate) fn debt(&self, boot: Boot) -> (u64, u64) {
         let Some(lane) = self.lanes.get(&boot) else { return (0, 0) };
-        let owed = if lane.walk.is_some() { self.table.len() } else { lane.owed_count() };
+        let owed = if lane.walk.is_some() { self.held() } else { lane.owed_count() };
         (owed as u64, lane.in_flight.len() as u64)
     }
 
@@ -256,6 +268,15 @@ impl Shard {
     fn unconfirmed_for(&self, now: Instant) -> Duration {
         let oldest = self.lanes.values().filter_map(Lane::oldest).min();
         oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
+    }
+
+    /// A copy that lacks nothing.
+    pub(crate) fn whole(&self, key: SessionKey) -> Option<&Session> {
+        self.table.get(key).filter(|_| !self.stubs.contains_key(&key))
+    }
+
+    pub(crate) fn end_of(&self, key: SessionKey) -> Option<&Tombstone> {
+        self.tombstones.get(&key)
     }
 
     // ---- settling ----
@@ -322,11 +343,13 @@ impl Shard {
     /// Remembers an end and drops the copy; returns false if nothing changed.
     fn bury(&mut self, key: SessionKey, end: Tombstone, remote: bool, fx: &mut Vec<Effect>) -> bool {
         let known = self.tombstones.get(&key).copied();
-        let held = self.table.remove(key);
+        let stub = self.stubs.remove(&key);
+        let in_memory = self.table.remove(key);
         self.marks.saw(end.birth);
         let end = known.map_or(end, |known| known.merge(end));
         self.tombstones.insert(key, end);
         self.forget_oldest_end();
+        let held = in_memory.or(stub.map(|stub| self.give_up(stub, fx)));
         if let Some(session) = &held {
             self.marks.saw(session.birth);
             fx.push(Effect::Event(Event::Ended {
@@ -337,7 +360,15 @@ impl Shard {
                 remote,
             }));
         }
+        self.note_change(key, !remote, fx);
         held.is_some() || known.is_none()
+    }
+
+    /// A store lacks this from now on.
+    fn note_change(&self, key: SessionKey, here: bool, fx: &mut Vec<Effect>) {
+        if self.settings.stores {
+            fx.push(Effect::Changed { key, here });
+        }
     }
 
     fn forget_oldest_end(&mut self) {

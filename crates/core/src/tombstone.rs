@@ -84,9 +84,13 @@ impl Tombstone {
         Self { keep: winner.keep.max(loser.keep), since: winner.since.min(loser.since), ..winner }
     }
 
+    pub(crate) fn is_expiry(&self) -> bool {
+        self.reason == EndReason::Expired
+    }
+
     /// Whether a copy with this touch outlives the end.
     pub(crate) fn yields_to(&self, touch: u32) -> bool {
-        self.reason == EndReason::Expired && touch > self.touch
+        self.is_expiry() && touch > self.touch
     }
 }
 

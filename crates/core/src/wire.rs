@@ -89,6 +89,8 @@ kinds! {
 const DELTA: u16 = 40;
 const SNAPSHOT: u16 = 41;
 const END: u16 = 42;
+/// A snapshot in a store: never sent, so that it needs no place.
+pub(crate) const SAVED: u16 = 50;
 
 /// The body of a frame that has a place in the order of one shard on one link.
 #[derive(Debug)]
@@ -130,6 +132,25 @@ pub(crate) fn encode<T: Plain + minicbor::Encode<()>>(body: &T) -> Bytes {
     buffer.put_u16_le(T::KIND);
     encode_body(body, &mut buffer);
     buffer.freeze()
+}
+
+/// Writes a copy for a store.
+pub(crate) fn encode_saved(body: &Snapshot<'_>) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(256);
+    buffer.put_u16_le(SAVED);
+    encode_body(body, &mut buffer);
+    buffer.freeze()
+}
+
+/// Reads a copy from a store.
+pub(crate) fn decode_saved(content: &[u8]) -> Result<Snapshot<'_>, Malformed> {
+    let Some((kind, body)) = content.split_first_chunk::<KIND_BYTES>() else {
+        return Err(Malformed::TooShort(content.len()));
+    };
+    match u16::from_le_bytes(*kind) {
+        SAVED => minicbor::decode(body).map_err(|cause| Malformed::Body { kind: SAVED, cause }),
+        kind => Err(Malformed::OutOfRange { kind, what: "the kind of a stored session" }),
+    }
 }
 
 fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut BytesMut) {

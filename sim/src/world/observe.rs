@@ -262,7 +262,7 @@ impl World {
     fn holdings(&self, sessions: &[SessionId]) -> Vec<Holding> {
         let holding = |process: &crate::process::Process| {
             let copy = |id: &SessionId| {
-                let (_, fields) = process.node.peek(self.history.sessions[*id].key)?;
+                let fields = process.peek(self.history.sessions[*id].key)?;
                 Some((*id, seen(&fields)))
             };
             let sessions = sessions.iter().filter_map(copy).collect();

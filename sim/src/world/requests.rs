@@ -213,11 +213,11 @@ impl World {
             .hosts
             .iter()
             .flatten()
-            .filter(|process| match (&self.history.ops[op].action, process.node.peek(key)) {
+            .filter(|process| match (&self.history.ops[op].action, process.peek(key)) {
                 (Action::Logout, copy) => copy.is_none() && self.has_told_end(process.boot, key),
                 (_, None) => false,
-                (Action::Write(_), Some((_, fields))) => self.shows(op, &seen(&fields)),
-                (Action::Login(old, new), Some((_, fields))) => {
+                (Action::Write(_), Some(fields)) => self.shows(op, &seen(&fields)),
+                (Action::Login(old, new), Some(fields)) => {
                     let secrets = &self.history.sessions[self.history.ops[op].session].secrets;
                     fields.admits(secrets[*new]) && !fields.admits(secrets[*old])
                 }

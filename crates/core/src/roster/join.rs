@@ -75,6 +75,8 @@ impl Roster {
         if peer.membership.as_ref().is_some_and(|member| member.leaving.is_some()) {
             return;
         }
+        // It joins anew, so it knows that it was out.
+        self.overruled.remove(&from);
         self.include(from, now, fx);
         let me = MemberEntry { boot: self.settings.boot.0, name: self.settings.name.clone() };
         let others = self.members().filter(|(_, _, member)| member.leaving.is_none());

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::session::Session;
 use crate::shard::expire::UNTOLD_SHARE;
+use crate::shard::stored::Stub;
 use crate::shard::{Shard, send};
 use crate::wire::{self, Answer, Ask, Verdict};
 use crate::{AskId, Boot, Effect, EndReason, Instant, SessionKey};
@@ -62,7 +63,7 @@ impl Shard {
         }
     }
 
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         key: SessionKey,
         expiry: bool,
@@ -105,10 +106,15 @@ impl Shard {
         if let Some(own) = own {
             own.answered.in_use = true;
         }
+        let in_demand = in_demand || self.stubs.get(&key).is_some_and(Stub::is_awaited);
         let in_use = |session: &&Session| in_demand || !self.is_due(session, now);
-        let session = self.table.get(key).filter(|session| !ask.expiry || in_use(session));
+        let session = self.known(key).filter(|session| !ask.expiry || in_use(session));
+        if session.is_some() && self.stubs.contains_key(&key) {
+            self.fetch_for_member(from, ask, fx);
+            return;
+        }
         let copy = session.map(|session| session.snapshot(now));
-        let touch = self.table.get(key).map(|session| session.touch);
+        let touch = self.known(key).map(|session| session.touch);
         send(fx, from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy, touch }));
     }
 
@@ -128,7 +134,7 @@ impl Shard {
             return;
         }
         let touch = answer.touch.unwrap_or(0);
-        self.table.touch(key, |session| session.touch = session.touch.max(touch));
+        self.touch(key, |session| session.touch = session.touch.max(touch));
         // An expiry that a later use overruled is merged like any other: the copy outlives it.
         if let Some(end) = &answer.end {
             let _in_use = self.on_end(end, now, fx);
@@ -147,7 +153,7 @@ impl Shard {
     /// know: ending it here would be undone there. Not before all have answered: it is no use, and speaks
     /// against no end that comes meanwhile.
     fn prolong(&mut self, key: SessionKey, now: Instant) {
-        self.table.touch(key, |session| {
+        self.touch(key, |session| {
             let rest = session.max_inactive / UNTOLD_SHARE;
             session.used_at = session.used_at.max(now.minus(session.max_inactive).plus(rest));
         });
@@ -192,8 +198,10 @@ impl Shard {
             return;
         }
         let Some(asking) = self.asks.remove(&key) else { return };
-        let due = self.table.get(key).is_some_and(|session| self.is_due(session, now));
-        if asking.expiry && due && !asking.answered.in_use {
+        self.forget_lost(key);
+        let due = self.known(key).is_some_and(|session| self.is_due(session, now));
+        let in_use = asking.answered.in_use || self.stubs.get(&key).is_some_and(Stub::is_awaited);
+        if asking.expiry && due && !in_use {
             self.end(key, EndReason::Expired, now, fx);
         } else if asking.expiry && due {
             self.prolong(key, now);

@@ -29,6 +29,7 @@ impl Shard {
         }
         let stamp = self.stamp(key).ok_or(Refusal::Ended)?;
         self.apply_own(key, changes, stamp, now);
+        self.note_change(key, true, fx);
         let synchronous = changes.synchronous || self.settings.mode == Mode::Synchronous;
         let whole = changes.creates() || changes.whole;
         let draft = if whole { None } else { self.delta(key, changes, stamp) };
@@ -43,7 +44,7 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) -> Ticket {
-        let end = match self.table.get(key) {
+        let end = match self.known(key) {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
@@ -60,7 +61,7 @@ impl Shard {
 
     fn check(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
         let bounds = &self.settings.bounds;
-        let exists = self.table.contains(key);
+        let exists = self.known(key).is_some();
         if changes.creates() == exists || self.tombstones.contains_key(&key) {
             return Err(Refusal::Ended);
         }

@@ -73,7 +73,7 @@ impl Shard {
         let digest = Digest {
             shard: self.number,
             round: self.round_number,
-            sessions: self.table.len() as u64,
+            sessions: self.held() as u64,
             fingerprint: self.fingerprint(),
             joining,
         };
@@ -86,7 +86,8 @@ impl Shard {
     }
 
     fn fingerprint(&self) -> u64 {
-        self.table.iter().fold(0, |sum, session| sum.wrapping_add(session.fingerprint()))
+        let stubs = self.stubs_only().map(|(_, stub)| stub.fingerprint());
+        self.table.iter().map(Session::fingerprint).chain(stubs).fold(0, u64::wrapping_add)
     }
 
     /// Comparisons that make no progress begin again: any of their frames may be lost.
@@ -117,7 +118,7 @@ impl Shard {
             send(fx, from, wire::encode(&NotDonor { shard: self.number, round: digest.round }));
             return;
         }
-        let equal = digest.sessions == self.table.len() as u64 && digest.fingerprint == self.fingerprint();
+        let equal = digest.sessions == self.held() as u64 && digest.fingerprint == self.fingerprint();
         if digest.sessions == 0 {
             self.pay(from, digest.round, self.current_marks());
             self.owe(from, Walk::Sessions(0));
@@ -148,9 +149,11 @@ impl Shard {
 
     fn list(&mut self, to: Boot, round: u32, fx: &mut Vec<Effect>) {
         let marks = self.current_marks();
+        let stubs = self.stubs_only().map(|(_, stub)| entry(&stub.hollow, stub.fingerprint()));
+        let resident = self.table.iter().map(|session| entry(session, session.fingerprint()));
+        let entries: Vec<Entry> = resident.chain(stubs).collect();
         let Some(lane) = self.lanes.get_mut(&to) else { return };
         lane.answering = Some(Answering { round, marks, pieces: 0 });
-        let entries: Vec<Entry> = self.table.iter().map(entry).collect();
         let shard = self.number;
         for (piece, last, entries) in pieces(&entries) {
             send(fx, to, wire::encode(&Listing { shard, round, piece, last, entries: entries.to_vec() }));
@@ -179,13 +182,18 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) {
-        let differs = |session: &&Session| {
-            listed.get(&session.key).is_none_or(|entry| entry.fingerprint != session.fingerprint())
+        let differs = |(key, fingerprint): (SessionKey, u64)| {
+            let equal = listed.get(&key).is_some_and(|entry| entry.fingerprint == fingerprint);
+            (!equal).then_some(key)
         };
-        let mut owed: Vec<SessionKey> =
-            self.table.iter().filter(differs).map(|session| session.key).collect();
+        let stubs = self.stubs_only().map(|(key, stub)| (*key, stub.fingerprint()));
+        let resident = self.table.iter().map(|session| (session.key, session.fingerprint()));
+        let mut owed: Vec<SessionKey> = resident.chain(stubs).filter_map(differs).collect();
         let mut wanted: Vec<_> = owed.iter().filter(|key| listed.contains_key(key)).copied().collect();
-        for (key, entry) in listed.iter().filter(|(key, _)| !self.table.contains(**key)) {
+        for (key, entry) in listed {
+            if self.known(*key).is_some() {
+                continue;
+            }
             let birth = birth(entry.birth_boot, entry.birth_number);
             if !self.tombstones.contains_key(key) && self.marks.covers(birth) {
                 self.tombstones.insert(*key, Tombstone::unknown(birth, now));
@@ -258,10 +266,10 @@ impl Shard {
     }
 }
 
-fn entry(session: &Session) -> Entry {
+fn entry(session: &Session, fingerprint: u64) -> Entry {
     Entry {
         key: session.key.0,
-        fingerprint: session.fingerprint(),
+        fingerprint,
         birth_boot: session.birth.boot.0,
         birth_number: session.birth.number,
     }

@@ -1,5 +1,6 @@
 //! Ending sessions that nobody uses, and forgetting ends that nothing can undo any more.
 
+use std::ops::Bound;
 use std::time::Duration;
 
 use crate::session::Session;
@@ -10,7 +11,7 @@ use crate::{Boot, Effect, Instant, SessionKey};
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
 
 /// Uses are told at least every eighth of the idle time: so much may have died with a member.
-pub(super) const UNTOLD_SHARE: u32 = 8;
+pub(crate) const UNTOLD_SHARE: u32 = 8;
 
 impl Shard {
     /// What has to be done without any input: retries and expiry.
@@ -31,14 +32,18 @@ impl Shard {
     /// Looks at the next stretch of the table; the whole of it within [`SCAN_PERIOD`].
     fn scan(&mut self, now: Instant, fx: &mut Vec<Effect>) {
         let slots = self.table.slots();
-        let ticks = SCAN_PERIOD.as_millis() / self.settings.timing.tick().as_millis().max(1);
-        let stretch = slots / u32::try_from(ticks).unwrap_or(1).max(1) + 1;
-        let end = self.scan.saturating_add(stretch).min(slots);
-        let due: Vec<SessionKey> = (self.scan..end)
-            .filter_map(|slot| self.table.slot(slot))
+        let end = self.scan.saturating_add(self.stretch(slots)).min(slots);
+        let resident = (self.scan..end).filter_map(|slot| self.table.slot(slot));
+        let from = self.stub_scan.map_or(Bound::Unbounded, Bound::Excluded);
+        let stubs = self.stubs.range((from, Bound::Unbounded)).map(|(_, stub)| &stub.hollow);
+        let stubs: Vec<&Session> = stubs.take(self.stretch(self.stubs.len() as u32) as usize).collect();
+        let next_stub = stubs.last().map(|session| session.key);
+        let due: Vec<SessionKey> = resident
+            .chain(stubs)
             .filter(|session| self.is_due(session, now) && self.ends_here(session.key))
             .map(|session| session.key)
             .collect();
+        self.stub_scan = next_stub;
         for key in due {
             self.ask_expiry(key, now, fx);
         }
@@ -47,6 +52,12 @@ impl Shard {
             self.scan = 0;
             self.forget_ends(now);
         }
+    }
+
+    /// How many of so many are looked at in one tick.
+    fn stretch(&self, all: u32) -> u32 {
+        let ticks = SCAN_PERIOD.as_millis() / self.settings.timing.tick().as_millis().max(1);
+        all / u32::try_from(ticks).unwrap_or(1).max(1) + 1
     }
 
     /// The first by rendezvous among those who may (Thaler and Ravishankar, 1998).

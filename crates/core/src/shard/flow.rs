@@ -1,6 +1,7 @@
 //! Sending to one member: in order, acknowledged, and sent again as copies when in doubt.
 
 use crate::shard::lane::{InFlight, Walk};
+use crate::shard::stored::FETCHING_MAX;
 use crate::shard::{Shard, send};
 use crate::wire::{AckLine, Draft, Verdict};
 use crate::{Boot, Effect, Event, Instant, Plant, SessionKey, Ticket};
@@ -107,6 +108,13 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) {
+        if self.is_swapped_out(key) {
+            if let Some(lane) = self.lanes.get_mut(&to) {
+                lane.await_content(key, waiters);
+            }
+            self.fetch(key, fx);
+            return;
+        }
         let draft = if let Some(session) = self.table.get(key) {
             Draft::snapshot(&session.snapshot(now), session.fields.weight())
         } else if let Some(end) = self.tombstones.get(&key) {
@@ -125,6 +133,7 @@ impl Shard {
         let Some(walk) = self.lanes.get(&to).and_then(|lane| lane.walk) else { return false };
         let next = match walk {
             Walk::Sessions(from) => self.walk_sessions(to, from, now, fx),
+            Walk::Stubs(after) => self.walk_stubs(to, after, now, fx),
             Walk::Ends(after) => self.walk_ends(to, after, now, fx),
         };
         if let Some(lane) = self.lanes.get_mut(&to) {
@@ -146,6 +155,24 @@ impl Shard {
         let next = from.saturating_add(WALK_STEPS as u32);
         if next < end {
             return Some(Walk::Sessions(next));
+        }
+        Some(Walk::Stubs(None))
+    }
+
+    /// Those whose content is in the store, a few at a time.
+    fn walk_stubs(
+        &mut self,
+        to: Boot,
+        after: Option<SessionKey>,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Option<Walk> {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let stubs = self.stubs.range((from, std::ops::Bound::Unbounded));
+        let keys: Vec<SessionKey> = stubs.take(FETCHING_MAX).map(|(key, _)| *key).collect();
+        if let Some(last) = keys.last().copied() {
+            keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, fx));
+            return Some(Walk::Stubs(Some(last)));
         }
         (self.settings.plant != Plant::TransferWithoutEnds).then_some(Walk::Ends(None))
     }

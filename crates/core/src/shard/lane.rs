@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::marks::Birth;
 use crate::shard::compare::Answering;
+use crate::shard::stored::FETCHING_MAX;
 use crate::wire::{AckLine, Exception, Place, Verdict};
 use crate::{Boot, Instant, SessionKey, Ticket};
 
@@ -33,6 +34,8 @@ pub(super) struct InFlight {
 pub(super) enum Walk {
     /// The next slot of the table.
     Sessions(u32),
+    /// The last one whose content was ordered from the store.
+    Stubs(Option<SessionKey>),
     /// The last end that was sent.
     Ends(Option<SessionKey>),
 }
@@ -64,6 +67,8 @@ pub(super) struct Lane {
     silent_since: Option<Instant>,
     /// Sessions whose copy or end must be sent, with those who wait for it.
     owed: BTreeMap<SessionKey, Vec<Ticket>>,
+    /// Those of them whose content is being fetched from the store.
+    fetching: BTreeMap<SessionKey, Vec<Ticket>>,
     pub(super) walk: Option<Walk>,
     pub(super) payment: Option<Payment>,
     /// A listing that it was sent.
@@ -106,6 +111,7 @@ impl Lane {
             retried_at: now,
             silent_since: None,
             owed: BTreeMap::new(),
+            fetching: BTreeMap::new(),
             walk: None,
             payment: None,
             answering: None,
@@ -115,7 +121,7 @@ impl Lane {
 
     /// Only copies of this session may go to the member, not changes.
     pub(super) fn owes(&self, key: SessionKey) -> bool {
-        self.walk.is_some() || self.owed.contains_key(&key)
+        self.walk.is_some() || self.owed.contains_key(&key) || self.fetching.contains_key(&key)
     }
 
     /// Notes that the member must get a copy or the end of this session.
@@ -133,7 +139,26 @@ impl Lane {
     }
 
     pub(super) fn take_owed(&mut self, key: SessionKey) -> Vec<Ticket> {
-        self.owed.remove(&key).unwrap_or_default()
+        let mut waiters = self.owed.remove(&key).unwrap_or_default();
+        waiters.extend(self.fetching.remove(&key).unwrap_or_default());
+        waiters
+    }
+
+    /// What is owed cannot be sent before its content is back from the store.
+    pub(super) fn await_content(&mut self, key: SessionKey, waiters: Vec<Ticket>) {
+        self.fetching.entry(key).or_default().extend(waiters);
+    }
+
+    /// The content will not come; who waited for it.
+    pub(super) fn give_up_content(&mut self, key: SessionKey) -> Vec<Ticket> {
+        self.fetching.remove(&key).unwrap_or_default()
+    }
+
+    /// The content is here, or the session ended.
+    pub(super) fn content_came(&mut self, key: SessionKey) {
+        if let Some(waiters) = self.fetching.remove(&key) {
+            self.owe(key, waiters);
+        }
     }
 
     pub(super) fn next_owed(&self) -> Option<SessionKey> {
@@ -142,7 +167,15 @@ impl Lane {
 
     /// Sessions of which the member may lack something.
     pub(super) fn unconfirmed(&self) -> impl Iterator<Item = SessionKey> {
-        self.in_flight.iter().map(|frame| frame.key).chain(self.owed.keys().copied())
+        self.in_flight
+            .iter()
+            .map(|frame| frame.key)
+            .chain(self.owed.keys().chain(self.fetching.keys()).copied())
+    }
+
+    /// Something of this session is on the way to the member.
+    pub(super) fn is_sending(&self, key: SessionKey) -> bool {
+        self.in_flight.iter().any(|frame| frame.key == key)
     }
 
     /// Changes can be sent as they are committed; otherwise their sessions are owed.
@@ -151,17 +184,17 @@ impl Lane {
     }
 
     pub(super) fn owed_count(&self) -> usize {
-        self.owed.len()
+        self.owed.len() + self.fetching.len()
     }
 
     /// Nothing is left to be sent.
     pub(super) fn is_even(&self) -> bool {
-        self.walk.is_none() && self.owed.is_empty()
+        self.walk.is_none() && self.owed.is_empty() && self.fetching.is_empty()
     }
 
     /// Owed copies may be sent now.
     pub(super) fn has_window(&self) -> bool {
-        self.linked && self.in_flight_bytes < WINDOW_BYTES
+        self.linked && self.in_flight_bytes < WINDOW_BYTES && self.fetching.len() < FETCHING_MAX
     }
 
     /// Gives a frame its place and remembers it until it is acknowledged.

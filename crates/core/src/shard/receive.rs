@@ -79,6 +79,7 @@ impl Shard {
             conflicts
         });
         self.tally.conflicts += conflicts.unwrap_or(0) as u64;
+        self.note_change(key, false, fx);
         fx.push(Effect::Event(Event::Replicated { key, from }));
         Ok(())
     }
@@ -110,10 +111,12 @@ impl Shard {
             // The planted copy is believed to be complete, so what completes it is not looked at.
             if self.settings.plant != Plant::AckIncomplete || ours.birth.number > 0 {
                 self.merge_copy(key, &session);
+                self.note_change(key, false, fx);
             }
             return Ok(());
         }
-        if !revived && self.marks.covers(birth) {
+        let swapped_out = self.stubs.contains_key(&key);
+        if !revived && !swapped_out && self.marks.covers(birth) {
             // It was here and is not: it ended, and its end has been forgotten since.
             self.tombstones.insert(key, Tombstone::unknown(birth, now));
             return Err(self.answer_with_end(from, key));
@@ -121,13 +124,19 @@ impl Shard {
         if self.is_full(session.fields.weight()) {
             return Err(Verdict::Full);
         }
-        fx.push(Effect::Event(Event::Created { key, app: session.app, remote: true }));
+        if !swapped_out {
+            fx.push(Effect::Event(Event::Created { key, app: session.app, remote: true }));
+        }
         self.table.insert(session);
         self.marks.saw(birth);
+        self.note_change(key, false, fx);
+        // What was stored here may have what the copy lacks.
+        self.forget_lost(key);
+        self.fetch(key, fx);
         Ok(())
     }
 
-    fn merge_copy(&mut self, key: SessionKey, theirs: &Session) {
+    pub(super) fn merge_copy(&mut self, key: SessionKey, theirs: &Session) {
         let conflicts = self.table.update(key, |session| {
             let mut conflicts = 0;
             for field in theirs.fields.all() {
@@ -148,7 +157,7 @@ impl Shard {
     pub(super) fn on_end(&mut self, end: &End, now: Instant, fx: &mut Vec<Effect>) -> Result<(), Verdict> {
         let key = SessionKey(end.key);
         let theirs = Tombstone::from_wire(end, now);
-        if let Some(session) = self.table.get(key) {
+        if let Some(session) = self.known(key) {
             if self.settings.plant == Plant::EndComparedByStamp && session.top > end.top {
                 return Ok(());
             }
@@ -163,12 +172,17 @@ impl Shard {
         }
         self.bury(key, theirs, true, fx);
         self.settle_as_ended(key, fx);
+        // A copy from here may reach somebody whom the end has already reached and who has forgotten it.
+        for lane in self.lanes.values_mut().filter(|lane| lane.is_sending(key)) {
+            lane.owe(key, []);
+        }
+        self.pump_all(now, fx);
         Ok(())
     }
 
     /// A copy that an expiry overlooked goes to everybody, with a use that the expiry did not know.
     fn keep_alive(&mut self, key: SessionKey, judged: u32) {
-        self.table.touch(key, |session| session.touch = session.touch.max(judged.saturating_add(1)));
+        self.touch(key, |session| session.touch = session.touch.max(judged.saturating_add(1)));
         for lane in self.lanes.values_mut() {
             lane.owe(key, []);
         }

@@ -20,6 +20,9 @@ impl Shard {
         if self.tombstones.contains_key(&key) {
             return Opening::Absent(Absent::Ended);
         }
+        if self.stubs.contains_key(&key) && self.donates {
+            return Opening::Asking(self.fetch_for_request(key, now, fx));
+        }
         match self.table.get(key) {
             Some(session) if self.is_due(session, now) => Opening::Asking(self.ask(key, true, now, fx)),
             Some(_) if self.donates => self.open_here(key, proof, now, fx),
@@ -38,6 +41,9 @@ impl Shard {
         let answered = self.answered.remove(&key).unwrap_or_default();
         if self.tombstones.contains_key(&key) {
             return Opening::Absent(Absent::Ended);
+        }
+        if self.stubs.contains_key(&key) {
+            return Opening::Asking(self.fetch_for_request(key, now, fx));
         }
         match self.table.get(key) {
             Some(session) if self.is_due(session, now) && !answered.in_use => {
@@ -94,7 +100,7 @@ impl Shard {
         if !self.lanes.contains_key(&from) {
             return;
         }
-        self.table.touch(SessionKey(touch.key), |session| {
+        self.touch(SessionKey(touch.key), |session| {
             session.use_now(touch.touch, now);
             session.told_at = now;
         });

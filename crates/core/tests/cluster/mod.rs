@@ -159,6 +159,7 @@ fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
         bounds: Bounds::default(),
         copies: None,
         mode: Mode::Synchronous,
+        stores: false,
         plant: Plant::None,
     };
     adjust(&mut settings);

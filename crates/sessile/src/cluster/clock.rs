@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use sessile_core::Instant;
 
+/// What the other members or a store remember from before this process started has an instant too: so far back at most.
+const BEFORE_START: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// Counts from the moment the driver started; nobody else asks the system for the time.
 ///
 /// On Linux and Android the time while the machine was suspended counts, so that a node that wakes up knows that its
@@ -44,7 +47,7 @@ impl Clock {
 
     /// How the core sees the present moment.
     pub(crate) fn now(&self) -> Instant {
-        Instant::after_origin(self.elapsed())
+        Instant::after_origin(BEFORE_START.saturating_add(self.elapsed()))
     }
 
     fn elapsed(&self) -> Duration {

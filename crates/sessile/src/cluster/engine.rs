@@ -107,6 +107,8 @@ impl Engine {
                     outlet.group.forget(boot.0);
                 }
             }
+            // Without a store nothing is swapped out, and nobody asks what changed.
+            Effect::Fetch { .. } | Effect::Changed { .. } => {}
             Effect::Event(event) => self.note(event),
         }
     }

@@ -76,6 +76,7 @@ impl Journal {
                 };
                 tracing::debug!(%key, reason, remote, "session ended");
             }
+            Event::Revived { key, .. } => tracing::debug!(%key, "session revived from the store"),
             Event::CopyRefused { key, by } => {
                 tracing::warn!(%key, "{} has no room for a copy of a session", self.name(*by));
             }
@@ -130,6 +131,7 @@ impl Journal {
             Event::Created { .. }
             | Event::Replicated { .. }
             | Event::Ended { .. }
+            | Event::Revived { .. }
             | Event::CopyRefused { .. } => {}
         }
     }

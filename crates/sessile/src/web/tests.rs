@@ -103,6 +103,7 @@ fn node_settings() -> Settings {
         bounds: Bounds { max_active: MAX_ACTIVE, ..Bounds::default() },
         copies: None,
         mode: Mode::Synchronous,
+        stores: false,
         plant: Plant::None,
     }
 }

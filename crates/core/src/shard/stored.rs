@@ -1,0 +1,263 @@
+//! Sessions whose content is not in memory but in a store: swapped out by the driver, and brought back when needed.
+//!
+//! What stays is a [`Stub`]: enough to know that the session lives, to compare it with other members and to end it
+//! when nobody uses it. Whoever needs the content (a request, a member that is owed a copy, a member that asks) makes
+//! the shard order it by `Effect::Fetch`; it comes with [`Shard::restore`], or [`Shard::lost`] says that it cannot.
+//! While there is a stub, a copy in the table may lack what the store holds: it is not opened and not sent.
+//!
+//! Must not know: what a store is, where it is, when a session should be swapped out.
+
+use bytes::Bytes;
+
+use crate::session::Session;
+use crate::shard::Shard;
+use crate::wire::{Ask, Snapshot};
+use crate::{AskId, Boot, Effect, Event, Fields, Instant, SessionKey, Ticket, Version};
+
+/// Copies for one member that may wait for their content at once.
+pub(super) const FETCHING_MAX: usize = 64;
+
+/// What is left in memory of a session that is in the store.
+#[derive(Debug)]
+pub(crate) struct Stub {
+    /// The session without its fields; `top`, uses and times are kept up to date.
+    pub(crate) hollow: Session,
+    /// The fingerprint of the content, without `top`.
+    content: u64,
+    /// The content has been ordered.
+    fetching: bool,
+    /// The store cannot give it; the members are being asked.
+    lost: bool,
+    /// Requests that wait for it.
+    askers: Vec<AskId>,
+    /// Members that asked for it.
+    asked_by: Vec<(Boot, Ask)>,
+}
+
+impl Stub {
+    fn of(mut session: Session) -> Self {
+        let content = session.fingerprint() ^ session.top;
+        session.fields = Fields::default();
+        Self {
+            hollow: session,
+            content,
+            fetching: false,
+            lost: false,
+            askers: Vec::new(),
+            asked_by: Vec::new(),
+        }
+    }
+
+    /// A request waits for the content.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.askers.is_empty()
+    }
+
+    /// Equal on two nodes when and only when the copies are, be they in memory or not.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.content ^ self.hollow.top
+    }
+}
+
+/// What became of content that came from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// The session is here.
+    Here,
+    /// It ended since it was saved, here or elsewhere.
+    Ended,
+    /// There is no room for one more session.
+    Full,
+}
+
+impl Shard {
+    /// Drops the content of a session that is stored in exactly this version. False while it is used, or some
+    /// member may not have it yet, or it has changed since.
+    pub(crate) fn swap_out(&mut self, key: SessionKey, version: Version) -> bool {
+        let rests = self.table.get(key).is_some_and(|session| {
+            session.open == 0 && session.version() == version && !self.stubs.contains_key(&key)
+        });
+        let wanted = self.unsettled.contains_key(&key)
+            || self.asks.contains_key(&key)
+            || self.lanes.values().any(|lane| lane.owes(key) || lane.unconfirmed().any(|other| other == key));
+        if !rests || wanted {
+            return false;
+        }
+        if let Some(session) = self.table.remove(key) {
+            self.stubs.insert(key, Stub::of(session));
+        }
+        true
+    }
+
+    /// A request needs the content: it is answered as if members had been asked.
+    pub(super) fn fetch_for_request(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) -> AskId {
+        let ask = AskId(self.next_ticket().0);
+        match self.stubs.get_mut(&key) {
+            Some(stub) if !stub.lost => stub.askers.push(ask),
+            _ => return self.ask(key, false, now, fx),
+        }
+        self.fetch(key, fx);
+        ask
+    }
+
+    /// A member asked for a session whose content is not here; it repeats the question until it is answered.
+    pub(super) fn fetch_for_member(&mut self, from: Boot, ask: &Ask, fx: &mut Vec<Effect>) {
+        let key = SessionKey(ask.key);
+        if let Some(stub) = self.stubs.get_mut(&key) {
+            stub.asked_by.retain(|(boot, _)| *boot != from);
+            stub.asked_by.push((from, *ask));
+        }
+        self.fetch(key, fx);
+    }
+
+    /// Orders the content, once.
+    pub(super) fn fetch(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
+        let Some(stub) = self.stubs.get_mut(&key) else { return };
+        if !stub.lost && !std::mem::replace(&mut stub.fetching, true) {
+            fx.push(Effect::Fetch { key });
+        }
+    }
+
+    /// Takes content that was saved: of a session that was swapped out here, or of one that nobody knows any more.
+    pub(crate) fn restore(
+        &mut self,
+        key: SessionKey,
+        content: &Snapshot<'_>,
+        frame: &Bytes,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Restored {
+        if self.tombstones.contains_key(&key) {
+            return Restored::Ended;
+        }
+        let Some(saved) = Session::from_snapshot(content, frame, now) else { return Restored::Ended };
+        match self.stubs.remove(&key) {
+            Some(stub) => {
+                let is_known = saved.fingerprint() ^ saved.top == stub.content;
+                self.put_back(saved, &stub.hollow);
+                if !is_known {
+                    // Another user of the store has saved a newer version, which the members do not have either.
+                    self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
+                    self.note_change(key, true, fx);
+                }
+                self.serve_those_who_waited(key, stub, now, fx);
+                Restored::Here
+            }
+            None if self.table.contains(key) => {
+                self.merge_copy(key, &saved);
+                Restored::Here
+            }
+            None => self.revive(saved, now, fx),
+        }
+    }
+
+    /// The store does not have it any more, or cannot read it. Whoever waits gets what the other members have.
+    pub(crate) fn lost(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) {
+        let Some(stub) = self.stubs.get_mut(&key) else { return };
+        stub.lost = true;
+        stub.asked_by.clear();
+        let askers = std::mem::take(&mut stub.askers);
+        // Nobody can get from here what is not here.
+        let waiting: Vec<(Boot, Vec<Ticket>)> =
+            self.lanes.iter_mut().map(|(boot, lane)| (*boot, lane.give_up_content(key))).collect();
+        for (boot, tickets) in waiting {
+            tickets.into_iter().for_each(|ticket| self.no_longer_awaits(ticket, boot, fx));
+        }
+        self.begin(key, false, askers, now, fx);
+    }
+
+    /// A copy came, or all members have answered: what cannot be had from the store is not waited for any more.
+    pub(super) fn forget_lost(&mut self, key: SessionKey) {
+        if self.stubs.get(&key).is_some_and(|stub| stub.lost) {
+            self.stubs.remove(&key);
+        }
+    }
+
+    /// It ended: nobody gets the content any more.
+    pub(super) fn give_up(&mut self, stub: Stub, fx: &mut Vec<Effect>) -> Session {
+        self.lanes.values_mut().for_each(|lane| lane.content_came(stub.hollow.key));
+        fx.extend(stub.askers.into_iter().map(|ask| Effect::Answered { ask }));
+        stub.hollow
+    }
+
+    /// What happened to the session while its content was away counts.
+    fn put_back(&mut self, mut saved: Session, hollow: &Session) {
+        saved.top = saved.top.max(hollow.top);
+        saved.touch = saved.touch.max(hollow.touch);
+        saved.used_at = hollow.used_at;
+        saved.told_at = hollow.told_at;
+        saved.born_at = hollow.born_at;
+        if self.table.contains(saved.key) {
+            self.merge_copy(saved.key, &saved);
+        } else {
+            self.table.insert(saved);
+        }
+    }
+
+    fn serve_those_who_waited(&mut self, key: SessionKey, stub: Stub, now: Instant, fx: &mut Vec<Effect>) {
+        self.lanes.values_mut().for_each(|lane| lane.content_came(key));
+        for (from, ask) in &stub.asked_by {
+            self.on_ask(*from, ask, now, fx);
+        }
+        self.ask_again(key, stub.askers, now, fx);
+        self.pump_all(now, fx);
+    }
+
+    /// Requests go on: at once when the session may be opened, else when the members have answered.
+    fn ask_again(&mut self, key: SessionKey, askers: Vec<AskId>, now: Instant, fx: &mut Vec<Effect>) {
+        if askers.is_empty() {
+            return;
+        }
+        match self.table.get(key).map(|session| self.is_due(session, now)) {
+            Some(false) => fx.extend(askers.into_iter().map(|ask| Effect::Answered { ask })),
+            due => self.begin(key, due.is_some(), askers, now, fx),
+        }
+    }
+
+    /// A session that only the store remembered: after all of its nodes were down, or from another cluster.
+    fn revive(&mut self, mut saved: Session, now: Instant, fx: &mut Vec<Effect>) -> Restored {
+        let (key, app) = (saved.key, saved.app);
+        saved.leave_some_time(now);
+        if self.marks.covers(saved.birth) {
+            // It was here and is not: it ended, and its end has been forgotten since.
+            self.tombstones.insert(key, crate::tombstone::Tombstone::unknown(saved.birth, now));
+            return Restored::Ended;
+        }
+        if self.is_full(saved.fields.weight()) {
+            return Restored::Full;
+        }
+        self.marks.saw(saved.birth);
+        self.table.insert(saved);
+        fx.push(Effect::Event(Event::Revived { key, app }));
+        self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
+        self.pump_all(now, fx);
+        Restored::Here
+    }
+
+    /// The session as it is known here, in memory or not; without its fields if they are only in the store.
+    pub(super) fn known(&self, key: SessionKey) -> Option<&Session> {
+        self.table.get(key).or_else(|| self.stubs.get(&key).map(|stub| &stub.hollow))
+    }
+
+    /// Notes a use, or another thing that does not change the content.
+    pub(super) fn touch(&mut self, key: SessionKey, mut change: impl FnMut(&mut Session)) {
+        if let Some(stub) = self.stubs.get_mut(&key) {
+            change(&mut stub.hollow);
+        }
+        self.table.touch(key, change);
+    }
+
+    pub(crate) fn is_swapped_out(&self, key: SessionKey) -> bool {
+        self.stubs.contains_key(&key)
+    }
+
+    /// Sessions of which there is nothing but a stub here.
+    pub(crate) fn stubs_only(&self) -> impl Iterator<Item = (&SessionKey, &Stub)> {
+        self.stubs.iter().filter(|(key, _)| !self.table.contains(**key))
+    }
+
+    /// All sessions that live here, in memory or not; one whose content is just coming may count twice.
+    pub(crate) fn held(&self) -> usize {
+        self.table.len() + self.stubs.len()
+    }
+}

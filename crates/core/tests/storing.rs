@@ -1,0 +1,180 @@
+//! Sessions whose content is in a store: swapped out, brought back, revived, ended.
+
+mod cluster;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cluster::{Cluster, SECRET, key};
+use sessile_core::{Effect, EndReason, Event, Opening, Restored, Saveable, Version};
+
+fn saved(cluster: &Cluster, node: usize) -> (Version, Bytes) {
+    match cluster.nodes[node].saveable(key(1), cluster.now) {
+        Some(Saveable::Live { version, content, .. }) => (version, content),
+        other => panic!("not alive: {other:?}"),
+    }
+}
+
+fn swap_out(cluster: &Cluster, node: usize) -> Bytes {
+    let (version, content) = saved(cluster, node);
+    assert!(cluster.nodes[node].swap_out(key(1), version));
+    assert!(cluster.get(node, key(1), "a").is_none(), "its content is not in memory");
+    content
+}
+
+fn restore(cluster: &mut Cluster, node: usize, content: &Bytes, stored_for: Duration) -> Restored {
+    cluster.act(node, |node, now, fx| node.restore(key(1), content, stored_for, now, fx).unwrap())
+}
+
+/// Two nodes with one session that has attribute `a`.
+fn with_one_session() -> Cluster {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.set(0, key(1), "a", "1");
+    cluster.deliver();
+    cluster
+}
+
+#[test]
+fn a_session_that_was_swapped_out_is_opened_once_it_is_back() {
+    let mut cluster = with_one_session();
+    let content = swap_out(&cluster, 1);
+    assert!(matches!(cluster.open(1, key(1)), Opening::Asking(_)));
+    assert_eq!(restore(&mut cluster, 1, &content, Duration::ZERO), Restored::Here);
+    assert!(matches!(cluster.open(1, key(1)), Opening::Open(_)));
+    assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn what_is_used_or_has_changed_is_not_swapped_out() {
+    let mut cluster = with_one_session();
+    let (version, _) = saved(&cluster, 1);
+    cluster.set(0, key(1), "a", "2");
+    cluster.deliver();
+    assert!(!cluster.nodes[1].swap_out(key(1), version), "it has changed since");
+    assert!(matches!(cluster.open(1, key(1)), Opening::Open(_)));
+    let (version, _) = saved(&cluster, 1);
+    assert!(!cluster.nodes[1].swap_out(key(1), version), "it is open");
+}
+
+#[test]
+fn a_change_reaches_a_member_whose_copy_is_swapped_out_and_loses_nothing() {
+    let mut cluster = with_one_session();
+    let content = swap_out(&cluster, 1);
+    let ticket = cluster.set(0, key(1), "b", "2");
+    cluster.deliver();
+    assert_eq!(cluster.receipt(0, ticket).unwrap().copies, 2);
+    restore(&mut cluster, 1, &content, Duration::ZERO);
+    for name in ["a", "b"] {
+        assert!(cluster.get(1, key(1), name).is_some(), "{name}");
+    }
+    assert_eq!(saved(&cluster, 0).0, saved(&cluster, 1).0);
+}
+
+#[test]
+fn a_newcomer_gets_what_the_donor_had_swapped_out() {
+    let mut cluster = with_one_session();
+    let contents = [swap_out(&cluster, 0), swap_out(&cluster, 1)];
+    cluster.add_linked_with(&[0, 1]);
+    cluster.run(Duration::from_secs(2));
+    for (node, content) in contents.iter().enumerate() {
+        restore(&mut cluster, node, content, Duration::ZERO);
+    }
+    cluster.run(Duration::from_secs(5));
+    assert_eq!(cluster.get(2, key(1), "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_session_in_the_store_expires_and_ends_like_any_other() {
+    let mut cluster = with_one_session();
+    let contents = [swap_out(&cluster, 0), swap_out(&cluster, 1)];
+    cluster.run(Duration::from_secs(60 * 60));
+    let ended = |event: &Event| matches!(event, Event::Ended { reason: EndReason::Expired, .. });
+    assert_eq!(cluster.events.iter().filter(|(_, event)| ended(event)).count(), 2);
+    for (node, content) in contents.iter().enumerate() {
+        assert_eq!(restore(&mut cluster, node, content, Duration::ZERO), Restored::Ended);
+    }
+}
+
+#[test]
+fn a_lost_content_is_asked_of_the_others() {
+    let mut cluster = with_one_session();
+    swap_out(&cluster, 1);
+    assert!(matches!(cluster.open(1, key(1)), Opening::Asking(_)));
+    cluster.act(1, |node, now, fx| node.lost(key(1), now, fx));
+    cluster.deliver();
+    assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_cluster_that_starts_again_revives_a_session_for_everybody() {
+    let content = saved(&with_one_session(), 0).1;
+    let mut cluster = Cluster::start(2);
+    cluster.run(Duration::from_secs(120));
+    assert_eq!(restore(&mut cluster, 0, &content, Duration::from_secs(60)), Restored::Here);
+    cluster.deliver();
+    assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("1"));
+    assert!(cluster.nodes[0].sessions(None, 1, cluster.now)[0].idle >= Duration::from_secs(60));
+}
+
+#[test]
+fn a_wrong_clock_neither_ends_nor_immortalises_what_is_revived() {
+    let content = saved(&with_one_session(), 0).1;
+    let mut cluster = Cluster::start(2);
+    restore(&mut cluster, 0, &content, Duration::from_secs(10 * 365 * 86_400));
+    cluster.run(Duration::from_secs(1));
+    assert!(cluster.get(0, key(1), "a").is_some(), "ten years by the clock, and it is still there");
+    cluster.run(Duration::from_secs(60 * 60));
+    assert!(cluster.get(0, key(1), "a").is_none(), "but not for a whole idle time more");
+}
+
+#[test]
+fn an_ended_session_is_not_revived_by_an_old_record() {
+    let mut cluster = with_one_session();
+    let content = saved(&cluster, 0).1;
+    cluster.act(1, |node, now, fx| node.end(key(1), now, fx));
+    cluster.deliver();
+    assert_eq!(restore(&mut cluster, 0, &content, Duration::ZERO), Restored::Ended);
+}
+
+#[test]
+fn bytes_that_are_no_session_are_refused() {
+    let mut cluster = with_one_session();
+    let content = saved(&cluster, 0).1;
+    let other = cluster.act(0, |node, now, fx| node.restore(key(2), &content, Duration::ZERO, now, fx));
+    assert!(other.is_err(), "another session's bytes");
+    for length in 0..content.len() {
+        let cut = content.slice(..length);
+        cluster.act(0, |node, now, fx| {
+            assert!(node.restore(key(1), &cut, Duration::ZERO, now, fx).is_err());
+        });
+    }
+}
+
+#[test]
+fn merging_makes_a_version_that_is_above_both() {
+    let mut cluster = with_one_session();
+    let before = saved(&cluster, 0).0;
+    cluster.cut = vec![1];
+    cluster.set(0, key(1), "a", "2");
+    cluster.set(1, key(1), "b", "2");
+    let (left, right) = (saved(&cluster, 0).0, saved(&cluster, 1));
+    cluster.act(0, |node, now, fx| node.restore(key(1), &right.1, Duration::ZERO, now, fx).unwrap());
+    let merged = saved(&cluster, 0).0;
+    assert!(before < left && left < merged && right.0 < merged);
+}
+
+#[test]
+fn a_store_is_told_what_changes_and_whose_doing_it_was() {
+    let mut cluster = Cluster::with(2, |settings| settings.stores = true);
+    let mut told = Vec::new();
+    cluster.act(0, |node, now, fx| {
+        let changes = sessile_core::Changes::create(cluster::APP, SECRET, Duration::from_secs(1800), None);
+        node.commit(key(1), &changes, now, fx).unwrap();
+        told.extend(fx.iter().filter_map(|effect| match effect {
+            Effect::Changed { key, here } => Some((*key, *here)),
+            _ => None,
+        }));
+    });
+    assert_eq!(told, [(key(1), true)]);
+}
