@@ -104,7 +104,7 @@ fn unknown_keys_suggest_the_key_that_was_meant() {
     one_error("[sender]\ndrop_time = \"3s\"", "2:1", &[unknown, "did you mean `drop_time` in [membership]?"]);
     one_error("frequncy = \"3s\"", "1:1 unknown key `frequncy`", &["`frequency` in [membership]?"]);
     one_error("[sesion]\ntimeout = \"3s\"", "1:2 unknown table `sesion`", &["did you mean [session]?"]);
-    one_error("[node]\ncolour = 3", "2:1", &[unknown, "[node] has `name`, `drain_time` or `zone`"]);
+    one_error("[node]\ncolour = 3", "2:1", &[unknown, "[node] has `name`, `drain_time`, `rewrite_route` or `zone`"]);
     one_error(
         "[[app]]\npath=\"/\"\nbuiltin=\"clusterapp\"\ndiagnostic = true",
         "4:1",
