@@ -2,7 +2,7 @@
 //!
 //! Every key is declared once, in its table (`config/table/`), with its form, its field and its meaning; reading,
 //! printing ([`Config::effective_toml`]), suggesting keys, the schema for editors ([`json_schema`]) and the reference
-//! ([`reference`]) all walk those declarations. What two keys must
+//! ([`reference()`]) all walk those declarations. What two keys must
 //! agree on is in `config/agreement.rs`. This module opens no port, reads no secret and knows no application.
 //!
 //! Next: `config/keys.rs` for how a table is declared, `config/read.rs` for how it is read.
