@@ -39,6 +39,15 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(message) | Self::Usage(message) | Self::Unfinished(message) => f.write_str(message),
+            Self::Configuration(errors) => errors.iter().try_for_each(|error| write!(f, "{error}")),
+        }
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Configuration(vec![error])

@@ -2,6 +2,7 @@
 //!
 //! Next: `verbs/` has one module for each verb; `failure.rs` says which exit code stands for what.
 
+mod admin_client;
 mod applications;
 mod balancer_file;
 mod demo;

@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use crate::failure::Failure;
 
 /// Runs a verb on one thread for each core. What it left running is cut when it is done.
-pub(crate) fn run(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(crate) fn run<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::Failed(format!("the system gives no threads: {error}")))?;

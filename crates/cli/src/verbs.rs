@@ -2,8 +2,11 @@
 
 mod balance;
 mod config;
+mod operate;
+mod rotate;
 mod secret;
 mod serve;
+mod status;
 
 use clap::Subcommand;
 
@@ -20,11 +23,23 @@ pub(crate) enum Verb {
     /// Check configuration files, or show what is in force
     #[command(subcommand)]
     Config(config::Config),
-    /// Make the secret of a cluster, or show the admin token that follows from it
+    /// Make or exchange the secret of a cluster, or show the admin token that follows from it
     #[command(subcommand)]
     Secret(secret::Secret),
     /// Run one node of a cluster
     Serve(serve::Serve),
+    /// Show how a running node and its cluster are
+    Status(status::Status),
+    /// Drain a running node and stop it; exit code 3 when something was left
+    Stop(operate::Stop),
+    /// Let balancers not choose a running node any more; it goes on serving and replicating
+    Drain(operate::Offer),
+    /// Let balancers choose a drained node again
+    Resume(operate::Offer),
+    /// Switch whether a running node writes its name into the cookies of clients that failed over to it
+    Route(operate::Route),
+    /// Let a running node compare its sessions with every member, and repair what differs
+    Resync(operate::Resync),
 }
 
 impl Verb {
@@ -40,6 +55,12 @@ impl Verb {
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(),
+            Self::Status(status) => status.run(),
+            Self::Stop(stop) => stop.run(),
+            Self::Drain(offer) => offer.drain(),
+            Self::Resume(offer) => offer.resume(),
+            Self::Route(route) => route.run(),
+            Self::Resync(resync) => resync.run(),
         }
     }
 }

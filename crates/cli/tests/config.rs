@@ -109,15 +109,12 @@ fn golden(name: &str, got: &str) {
     assert_eq!(got, expected, "{name} differs; after a change that is meant, run the tests with {BLESS}=1");
 }
 
-/// The reference in the documentation is what the program prints.
+/// The reference in the documentation and the schema beside it are what the program prints.
 #[test]
-fn the_documentation_shows_every_key_and_its_default() {
+fn the_documentation_is_what_the_program_prints() {
     let place = scratch([]);
-    let shown = run(&place, ["config", "show"]);
-    let page = include_str!("../../../docs/configuration.md");
-    assert!(
-        page.contains(&shown.out),
-        "docs/configuration.md is behind; `sessile config show` prints:\n{}",
-        shown.out
-    );
+    let reference = run(&place, ["config", "reference"]);
+    assert!(include_str!("../../../docs/configuration.md").contains(&reference.out), "{}", reference.out);
+    let schema = run(&place, ["config", "schema"]);
+    assert_eq!(include_str!("../../../docs/sessile.schema.json"), schema.out);
 }

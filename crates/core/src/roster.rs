@@ -288,6 +288,22 @@ impl Roster {
         }
     }
 
+    /// Compares with every member, as after the loss of one, and gives them. Not while this node gets the state, which
+    /// is a comparison itself.
+    pub(crate) fn compare_again(&mut self) -> Vec<Boot> {
+        if !matches!(self.standing, Standing::Ready | Standing::Draining) {
+            return Vec::new();
+        }
+        let members: Vec<Boot> = self.staying().collect();
+        members.iter().for_each(|member| self.compare(*member, false));
+        members
+    }
+
+    /// Members with whom a comparison that this node began is not over.
+    pub(crate) fn comparing(&self) -> Vec<Boot> {
+        self.comparing.keys().copied().collect()
+    }
+
     fn compare(&mut self, with: Boot, joining: bool) {
         self.comparing.insert(with, SHARDS);
         self.orders.push(Order::Compare { with, joining });

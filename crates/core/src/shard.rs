@@ -52,6 +52,7 @@ pub(crate) struct Tally {
     pub(crate) restarts: u64,
     pub(crate) copies_refused: u64,
     pub(crate) expired: u64,
+    pub(crate) repaired: u64,
     pub(crate) created: u64,
     pub(crate) invalidated: u64,
 }

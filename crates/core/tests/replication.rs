@@ -4,8 +4,8 @@ mod cluster;
 
 use std::time::Duration;
 
-use cluster::{Cluster, key};
-use sessile_core::{Absent, Boot, Changes, Event, FieldName, Gate, Opening, Value};
+use cluster::{APP, Cluster, key};
+use sessile_core::{Absent, AppId, Boot, Changes, Event, FieldName, Gate, Opening, Value};
 
 #[test]
 fn a_change_is_settled_when_every_member_has_it() {
@@ -123,4 +123,47 @@ fn a_joiner_says_whom_it_cannot_reach() {
 
 fn is_unreachable(event: &Event) -> bool {
     matches!(event, Event::Unreachable { .. })
+}
+
+#[test]
+fn members_that_compare_again_repair_what_differs_and_count_it() {
+    let mut cluster = Cluster::start(2);
+    for number in 1..=3 {
+        cluster.create(0, key(number));
+    }
+    cluster.deliver();
+    let compare = |cluster: &mut Cluster| {
+        let members = cluster.act(1, |node, now, fx| node.compare_again(now, fx));
+        assert_eq!((members, cluster.nodes[1].comparing()), (vec![Boot(1)], vec![Boot(1)]));
+        cluster.deliver();
+        assert_eq!(cluster.nodes[1].comparing(), []);
+        cluster.nodes[1].counters().repaired
+    };
+    let before = cluster.nodes[1].counters().repaired;
+    assert_eq!(compare(&mut cluster) - before, 0, "all is well");
+
+    // What is on its way when the wire breaks is lost; nobody has noticed yet.
+    cluster.cut = vec![1];
+    cluster.set(0, key(1), "cart", "umbrella");
+    cluster.create(0, key(4));
+    cluster.deliver();
+    cluster.cut.clear();
+    assert_eq!(compare(&mut cluster) - before, 2, "one differs, one is lacking");
+    assert_eq!(cluster.get(1, key(1), "cart").as_deref(), Some("umbrella"));
+    assert_eq!(cluster.fields(0, key(4)), cluster.fields(1, key(4)));
+    assert_eq!(compare(&mut cluster) - before, 2);
+}
+
+#[test]
+fn the_last_writer_of_a_session_is_known() {
+    let mut cluster = Cluster::start(2);
+    for number in 1..=2 {
+        cluster.create(0, key(number));
+    }
+    cluster.deliver();
+    cluster.set(1, key(2), "cart", "umbrella");
+    cluster.deliver();
+    assert_eq!(cluster.nodes[0].last_written_here(&[APP]), [key(1)]);
+    assert_eq!(cluster.nodes[1].last_written_here(&[APP]), [key(2)]);
+    assert_eq!(cluster.nodes[1].last_written_here(&[AppId(99)]), []);
 }

@@ -167,7 +167,13 @@ mod tests {
     use super::*;
 
     fn peer(name: &str, boot: u32) -> Peer {
-        Peer { name: name.into(), boot, address: "127.0.0.1:1".parse().unwrap(), features: 0 }
+        Peer {
+            name: name.into(),
+            boot,
+            address: "127.0.0.1:1".parse().unwrap(),
+            features: 0,
+            notice: String::new(),
+        }
     }
 
     #[test]

@@ -16,6 +16,12 @@ pub enum GroupError {
         /// The name as it was given.
         name: String,
     },
+    /// The notice of the identity does not fit into a HELLO.
+    #[error("the notice of this node has {length} bytes, more than {}", crate::identity::NOTICE_LIMIT)]
+    Notice {
+        /// Its length in bytes.
+        length: usize,
+    },
     /// The address for incoming connections could not be bound.
     #[error(
         "cannot listen on {address}: {source}; choose another `[receiver] listen`, or set `next_free_port = true`"

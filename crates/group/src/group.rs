@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -14,10 +14,11 @@ use crate::contact::{Contact, Contacts};
 use crate::counters::{Counts, Tally};
 use crate::error::{GroupError, SendError};
 use crate::event::Event;
-use crate::membership::{Local, Membership, Sighting};
+use crate::membership::{Beacon, Local, Membership, Sighting};
 use crate::node::Node;
 use crate::outbox::Depth;
 use crate::roster::Roster;
+use crate::secret::ClusterSecrets;
 use crate::tls::Trust;
 
 /// Events that wait for the owner; when it is full, new connections wait.
@@ -33,6 +34,7 @@ const STOP_FLUSH: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Group {
     node: Arc<Node>,
+    beacon: Arc<Beacon>,
     stopped: watch::Sender<bool>,
     /// Accepting and membership.
     background: Mutex<JoinSet<()>>,
@@ -57,10 +59,11 @@ impl Group {
             counts: Counts::default(),
             options: channel,
             identity,
-            trust,
+            trust: RwLock::new(trust.map(Arc::new)),
             events,
         });
-        membership.begin(Local::new(node.clone(), secrets.as_ref())).map_err(GroupError::Membership)?;
+        let beacon = Arc::new(Beacon::new(node.identity.clone(), secrets.as_ref()));
+        membership.begin(Local::new(node.clone(), beacon.clone())).map_err(GroupError::Membership)?;
 
         let (sightings, sightings_seen) = mpsc::channel(HINTS_MAX);
         let (callers, callers_seen) = mpsc::channel(HINTS_MAX);
@@ -74,7 +77,7 @@ impl Group {
         };
         let roster = tokio::spawn(Roster::new(node.clone()).run(sightings_seen, callers_seen, stopping));
         let (background, roster) = (Mutex::new(background), Mutex::new(Some(roster)));
-        Ok((Self { node, stopped, background, roster }, receiver))
+        Ok((Self { node, beacon, stopped, background, roster }, receiver))
     }
 
     /// Appends a frame to what waits for the process `to`. Never waits; frames to one process are written in the
@@ -99,6 +102,21 @@ impl Group {
     #[must_use]
     pub fn counters(&self) -> Tally {
         self.node.counts.snapshot(self.node.contacts.tallies())
+    }
+
+    /// From now on this node proves itself with the active one of `secrets` and believes all of them. Links that are
+    /// up stay: they were proven when they began. Without secrets at the start (`insecure = true`) nothing changes.
+    ///
+    /// # Errors
+    /// No certificate can be made from them; everything stays as it was.
+    pub fn renew_secrets(&self, secrets: &ClusterSecrets) -> Result<(), GroupError> {
+        if self.node.trust().is_none() {
+            return Ok(());
+        }
+        let trust = Trust::new(secrets, &self.node.identity)?;
+        *self.node.trust.write() = Some(Arc::new(trust));
+        self.beacon.renew(secrets);
+        Ok(())
     }
 
     /// Closes all connections with this process and stops dialing it; no [`Event::Down`] follows. When it is heard

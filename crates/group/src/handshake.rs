@@ -56,7 +56,7 @@ pub(crate) async fn dial(node: &Node, address: SocketAddr) -> Result<Met, DialEr
 
 async fn introduce(node: &Node, stream: TcpStream, address: SocketAddr) -> Result<Met, Refusal> {
     node.prepare(&stream).map_err(|error| cause_of(&error))?;
-    let mut wire = match &node.trust {
+    let mut wire = match node.trust() {
         Some(trust) => trust.connect(stream).await.map_err(|error| cause_of(&error))?,
         None => Wire::Plain(stream),
     };
@@ -84,7 +84,7 @@ pub(crate) async fn answer(
 
 async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Result<Option<Inbound>, Refusal> {
     node.prepare(&stream).map_err(|error| cause_of(&error))?;
-    let mut wire = match &node.trust {
+    let mut wire = match node.trust() {
         Some(trust) => trust.accept(stream).await.map_err(|error| cause_of(&error))?,
         None => Wire::Plain(stream),
     };

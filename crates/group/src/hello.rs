@@ -36,6 +36,9 @@ pub(crate) struct Hello {
     /// In an answer: why the connection is refused.
     #[n(5)]
     refused: Option<u8>,
+    /// Left out by older builds.
+    #[n(6)]
+    notice: Option<String>,
 }
 
 impl Hello {
@@ -48,6 +51,7 @@ impl Hello {
             advertise: identity.advertise.to_string(),
             features: identity.features,
             refused: None,
+            notice: Some(identity.notice.clone()),
         }
     }
 
@@ -70,6 +74,7 @@ impl Hello {
             boot: self.boot,
             address: reachable(advertised, from),
             features: self.features,
+            notice: self.notice.clone().unwrap_or_default(),
         })
     }
 
@@ -148,6 +153,7 @@ mod tests {
             cluster: "sample".into(),
             advertise: "127.0.0.1:4001".parse().unwrap(),
             features: 3,
+            notice: "sees all".into(),
         })
     }
 
@@ -173,7 +179,25 @@ mod tests {
         bytes.extend([1, 9]);
         bytes.extend((body.len() as u16).to_be_bytes());
         bytes.extend(body);
-        assert_eq!(Hello::read(&mut &bytes[..]).await, Ok(hello()));
+        assert_eq!(
+            Hello::read(&mut &bytes[..]).await,
+            Ok(Hello { notice: None, ..hello() }),
+            "nor must it say all"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_longest_one_can_be_read() {
+        let identity = Identity {
+            name: "n".repeat(32),
+            boot: u32::MAX,
+            cluster: "c".repeat(32),
+            advertise: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
+            features: u64::MAX,
+            notice: "s".repeat(crate::identity::NOTICE_LIMIT),
+        };
+        let longest = Hello::of(&identity).refusing(Refusal::Barred);
+        assert_eq!(Hello::read(&mut &longest.encode()[..]).await, Ok(longest));
     }
 
     #[tokio::test]

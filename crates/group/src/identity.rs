@@ -7,6 +7,9 @@ use crate::error::GroupError;
 /// Longest node or cluster name in bytes. Names travel before anything else is known of a peer, so they are short.
 pub const NAME_LIMIT: usize = 32;
 
+/// Longest [`Identity::notice`] in bytes.
+pub const NOTICE_LIMIT: usize = 1400;
+
 /// What this process says of itself to every other one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -21,6 +24,9 @@ pub struct Identity {
     pub advertise: SocketAddr,
     /// Bitmap of what this build can do; carried, never judged here.
     pub features: u64,
+    /// What its owner wants the owners of the others to know; carried, never judged here. At most
+    /// [`NOTICE_LIMIT`] bytes.
+    pub notice: String,
 }
 
 impl Identity {
@@ -34,6 +40,9 @@ impl Identity {
         }
         if !is_cluster_name(&self.cluster) {
             return Err(GroupError::Name { what: "cluster", name: self.cluster.clone() });
+        }
+        if self.notice.len() > NOTICE_LIMIT {
+            return Err(GroupError::Notice { length: self.notice.len() });
         }
         Ok(())
     }
@@ -50,6 +59,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Bitmap of what its build can do.
     pub features: u64,
+    /// What its owner wants this one to know; empty from a build that tells nothing.
+    pub notice: String,
 }
 
 /// Whether `name` may be a node's name.

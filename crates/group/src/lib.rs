@@ -52,7 +52,7 @@ pub use error::{GroupError, ReceiveError, SendError};
 pub use event::Event;
 pub use frame::FRAME_LIMIT;
 pub use group::Group;
-pub use identity::{Identity, NAME_LIMIT, Peer};
+pub use identity::{Identity, NAME_LIMIT, NOTICE_LIMIT, Peer};
 pub use inbound::Inbound;
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,

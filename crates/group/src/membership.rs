@@ -18,14 +18,14 @@ pub use beacon::Heard;
 pub use multicast::{Multicast, MulticastConfig};
 pub use static_list::{Static, StaticError};
 
-use beacon::{Beacon, Cause};
+pub(crate) use beacon::Beacon;
+use beacon::Cause;
 use parking_lot::Mutex;
 
 use crate::counters::DatagramCounts;
 use crate::grumble::Grumble;
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::secret::ClusterSecrets;
 
 /// What a membership sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +60,12 @@ pub trait Membership: Send {
 #[derive(Debug)]
 pub struct Local {
     node: Arc<Node>,
-    beacon: Beacon,
+    beacon: Arc<Beacon>,
     grumble: Mutex<Grumble>,
 }
 
 impl Local {
-    pub(crate) fn new(node: Arc<Node>, secrets: Option<&ClusterSecrets>) -> Self {
-        let beacon = Beacon::new(node.identity.clone(), secrets);
+    pub(crate) fn new(node: Arc<Node>, beacon: Arc<Beacon>) -> Self {
         Self { node, beacon, grumble: Mutex::default() }
     }
 

@@ -1,8 +1,10 @@
 //! What every task of one group shares.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -18,14 +20,19 @@ use crate::tls::Trust;
 pub(crate) struct Node {
     pub(crate) identity: Identity,
     pub(crate) options: ChannelOptions,
-    /// None: `insecure = true`.
-    pub(crate) trust: Option<Trust>,
+    /// None: `insecure = true`. Exchanged when the cluster's secrets are.
+    pub(crate) trust: RwLock<Option<Arc<Trust>>>,
     pub(crate) contacts: Contacts,
     pub(crate) counts: Counts,
     pub(crate) events: mpsc::Sender<Event>,
 }
 
 impl Node {
+    /// How this node proves now that it is of the cluster.
+    pub(crate) fn trust(&self) -> Option<Arc<Trust>> {
+        self.trust.read().clone()
+    }
+
     /// Hands an event to the owner, waiting while its queue is full. An owner that dropped the queue wants none.
     pub(crate) async fn tell(&self, event: Event) {
         let _ = self.events.send(event).await;

@@ -82,6 +82,44 @@ impl ClusterSecrets {
         Ok(Self::new(active, Vec::new()))
     }
 
+    /// How many there are, the active one included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.all().count()
+    }
+
+    /// The first step of a rotation: one more secret is accepted, a new one, and none is used that was not before.
+    ///
+    /// # Errors
+    /// [`SecretError::Random`] where the system has no random bytes.
+    pub fn with_next(&self) -> Result<Self, SecretError> {
+        let next = Self::generate()?.active;
+        let accepted = self.all().skip(1).copied().chain([next]).collect();
+        Ok(Self::new(self.active, accepted))
+    }
+
+    /// The second step: the last secret is the active one, all others are still accepted.
+    #[must_use]
+    pub fn with_last_first(&self) -> Self {
+        let mut all: Vec<_> = self.all().copied().collect();
+        let active = all.pop().unwrap_or(self.active);
+        Self::new(active, all)
+    }
+
+    /// The last step: the active secret alone.
+    #[must_use]
+    pub fn active_alone(&self) -> Self {
+        Self::new(self.active, Vec::new())
+    }
+
+    /// What names each secret without showing it, the active one first: 8 hexadecimal digits.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let id = |key: [u8; 32]| u32::from_be_bytes([key[0], key[1], key[2], key[3]]);
+        let keys = self.derive_all("", "the public id of a secret, version 1");
+        keys.into_iter().map(|key| format!("{:08x}", id(key))).collect()
+    }
+
     /// The text of a secret file: one line of base64 for each, the active one first.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -160,6 +198,18 @@ mod tests {
         assert!(!error.contains(&short), "an error never shows a secret");
         assert!(ClusterSecrets::parse("?", "f").unwrap_err().to_string().contains("not base64"));
         assert!(matches!(ClusterSecrets::parse("\n", "f"), Err(SecretError::Number { found: 0, .. })));
+    }
+
+    #[test]
+    fn a_rotation_accepts_before_it_uses_and_forgets_last() {
+        let old = ClusterSecrets::new([1; 32], vec![]);
+        let both = old.with_next().unwrap();
+        assert_eq!((both.count(), &both.ids()[0]), (2, &old.ids()[0]));
+        let turned = both.with_last_first();
+        assert_eq!(turned.ids(), both.ids().into_iter().rev().collect::<Vec<_>>());
+        let new = turned.active_alone();
+        assert_eq!(new.ids(), turned.ids()[..1]);
+        assert_ne!(new.ids(), old.ids());
     }
 
     #[test]

@@ -41,6 +41,20 @@ impl ClusterSecrets {
         Ok(secrets)
     }
 
+    /// Puts these in the place of what the file holds: whoever reads it sees the old or the new content, whole.
+    ///
+    /// # Errors
+    /// [`SecretError::File`]; the file is then as it was.
+    pub fn replace(&self, path: &Path) -> Result<(), SecretError> {
+        let draft = draft_of(path)?;
+        let written = write_private(&draft, &self.to_text()).and_then(|()| fs::rename(&draft, path));
+        written.map_err(|source| {
+            // It may not have been made.
+            let _ = fs::remove_file(&draft);
+            failure(path, source)
+        })
+    }
+
     /// Reads the file, or makes it when there is none. Of two that start at once, both end with the same secret.
     ///
     /// # Errors
@@ -112,6 +126,16 @@ mod tests {
             matches!(again, SecretError::File { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
         );
         assert_eq!(ClusterSecrets::load_or_create(&path).unwrap(), created);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft stays behind");
+    }
+
+    #[test]
+    fn a_replaced_file_is_private_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cluster.secret");
+        let both = ClusterSecrets::create(&path).unwrap().with_next().unwrap();
+        both.replace(&path).unwrap();
+        assert_eq!(ClusterSecrets::load(&path).unwrap(), both);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft stays behind");
     }
 

@@ -23,6 +23,7 @@ async fn start(listener: TcpListener, list: &[String]) -> (Arc<Group>, mpsc::Rec
         cluster: setup.cluster,
         advertise: listener.local_addr().unwrap(),
         features: 0,
+        notice: String::new(),
     };
     let config = GroupConfig { identity, secrets: setup.secrets, listener, channel: setup.channel };
     let (group, events) = Group::start(config, members(list)).await.unwrap();

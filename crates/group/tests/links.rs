@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use harness::{Noticed, Setup, TestNode, bind, bind_all, bind_at, members};
 use parking_lot::Mutex;
-use sessile_group::{ChannelOptions, FRAME_LIMIT, Refusal, SendError};
+use sessile_group::{ChannelOptions, ClusterSecrets, FRAME_LIMIT, Refusal, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -315,4 +315,33 @@ async fn ten_nodes_that_start_at_once_all_see_each_other() {
         }
         assert_eq!(one.group.counters().links_lost, 0);
     }
+}
+
+#[tokio::test]
+async fn secrets_are_exchanged_and_no_link_is_cut() {
+    let secrets = |active: u8, accepted: &[u8]| {
+        ClusterSecrets::new([active; 32], accepted.iter().map(|byte| [*byte; 32]).collect())
+    };
+    let with = |secrets| Setup { secrets: Some(secrets), ..Setup::secure() };
+    let (a, b) = pair(&with(secrets(7, &[]))).await;
+    for step in [secrets(7, &[8]), secrets(8, &[7])] {
+        for node in [&a, &b] {
+            node.group.renew_secrets(&step).unwrap();
+        }
+    }
+    let list = [a.address.to_string(), b.address.to_string()];
+    let old = TestNode::start(&with(secrets(7, &[8])), "old", bind().await, members(&list)).await;
+    old.meets(&a).await;
+    for node in [&a, &b] {
+        node.group.renew_secrets(&secrets(8, &[])).unwrap();
+    }
+    let new = TestNode::start(&with(secrets(8, &[])), "new", bind().await, members(&list)).await;
+    new.meets(&a).await;
+    new.meets(&b).await;
+    let late = TestNode::start(&with(secrets(7, &[])), "late", bind().await, members(&list)).await;
+    assert_eq!(late.searched().await.0, [], "who only knows the old secret is refused");
+    a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Untrusted) > 0).await;
+    a.send(&b, "still here");
+    b.receives(&a, &["still here"]).await;
+    assert_eq!((a.count(&Noticed::Down(b.boot)), b.count(&Noticed::Down(a.boot))), (0, 0));
 }

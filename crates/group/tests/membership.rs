@@ -182,6 +182,7 @@ async fn what_is_no_group_is_an_error_with_words() {
         cluster: "sample".into(),
         advertise: listener.local_addr().unwrap(),
         features: 0,
+        notice: String::new(),
     };
     let config_of_group = sessile_group::GroupConfig {
         identity,

@@ -8,27 +8,40 @@
 //! | `/metrics` | the text format of Prometheus, names begin with `sessile_` | no |
 //! | `/members` | `[{name, boot, address, state, age_ms, self}]` | yes |
 //! | `/sessions?after=KEY&limit=N` | `[{key, app, attributes, bytes, idle_ms, copies}]` | yes |
+//! | `/status` | members, standing, sessions, queue, last transfer, warnings in one object | yes |
+//! | POST `/stop` | drains and leaves; answers with the outcome: `{drained, left}` | yes |
+//! | POST `/drain`, `/resume` | not offered to balancers; offered again | yes |
+//! | POST `/route?rewrite=BOOL` | switches the rewriting of the route in the cookie | yes |
+//! | POST `/resync` | compares all sessions with every member: `{members, sessions, repaired}` | yes |
+//! | POST `/secrets/reload` | reads the secret file again: `{secrets}`, their public ids | yes |
 //!
 //! `/sessions` is told in pages of 100, at most 1000 by `limit`; while there may be more, the header
-//! `Link: </sessions?after=KEY&limit=N>; rel="next"` leads on. Errors are `{"error": "…"}`. Nothing here changes
-//! anything: what will, will want POST. Opens no port itself; knows neither secrets of sessions nor values.
+//! `Link: </sessions?after=KEY&limit=N>; rel="next"` leads on. Errors are `{"error": "…"}`. Only POST
+//! changes anything. Opens no port itself; knows neither secrets of sessions nor values.
 //!
-//! Next: `admin/guard.rs` for who is answered, `admin/pages.rs` for the answers, `admin/health.rs` for readiness.
+//! Next: `admin/guard.rs` for who is answered, `admin/pages.rs` and `admin/status.rs` for what is told,
+//! `admin/actions.rs` for what is changed, `admin/stopping.rs` for the way to a stop, `admin/health.rs` for readiness.
 
+mod actions;
 mod guard;
 mod health;
 mod pages;
 mod refusal;
+mod status;
+mod stopping;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 pub use health::health;
+use parking_lot::RwLock;
 use refusal::Refusal;
+use stopping::Stopping;
+pub use stopping::{Outcome, StopRequests};
 
 use crate::Cluster;
 
@@ -40,17 +53,32 @@ pub struct AdminPort {
 }
 
 struct Shared {
-    token: String,
+    /// Those that are believed.
+    tokens: RwLock<Vec<String>>,
     listen: SocketAddr,
     cluster: OnceLock<Cluster>,
+    stopping: Stopping,
 }
 
 impl AdminPort {
-    /// The port at `listen` of a node that has not started yet. `token` is what [`admin_token`](crate::admin_token)
-    /// made.
+    /// The port at `listen` of a node that has not started yet. `tokens` are what
+    /// [`admin_tokens`](crate::admin_tokens) made.
     #[must_use]
-    pub fn new(token: String, listen: SocketAddr) -> Self {
-        Self { shared: Arc::new(Shared { token, listen, cluster: OnceLock::new() }) }
+    pub fn new(tokens: Vec<String>, listen: SocketAddr) -> Self {
+        let (tokens, stopping) = (RwLock::new(tokens), Stopping::default());
+        Self { shared: Arc::new(Shared { tokens, listen, cluster: OnceLock::new(), stopping }) }
+    }
+
+    /// From now on these tokens are believed and no others.
+    pub fn believe(&self, tokens: Vec<String>) {
+        *self.shared.tokens.write() = tokens;
+    }
+
+    /// Whoever asks the node to stop at this port is heard here. Until this was called the port says that it cannot be
+    /// stopped.
+    #[must_use]
+    pub fn stop_requests(&self) -> StopRequests {
+        self.shared.stopping.requests()
     }
 
     /// From now on answers are this cluster's, ready or not. A second call changes nothing.
@@ -64,6 +92,13 @@ impl AdminPort {
         let confidential = Router::new()
             .route("/members", get(pages::members))
             .route("/sessions", get(pages::sessions))
+            .route("/status", get(status::status))
+            .route("/stop", post(stopping::stop))
+            .route("/drain", post(actions::drain))
+            .route("/resume", post(actions::resume))
+            .route("/route", post(actions::route))
+            .route("/resync", post(actions::resync))
+            .route("/secrets/reload", post(actions::reload_secrets))
             .route_layer(from_fn_with_state(self.clone(), guard::token));
         let guarded = Router::new()
             .route("/metrics", get(pages::metrics))
@@ -74,7 +109,7 @@ impl AdminPort {
             .route("/readyz", get(health::ready))
             .merge(guarded)
             .fallback(async || Refusal::NoSuchPage)
-            .method_not_allowed_fallback(async || Refusal::OnlyGet)
+            .method_not_allowed_fallback(async || Refusal::WrongMethod)
             .with_state(self.clone())
     }
 

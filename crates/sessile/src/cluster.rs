@@ -8,13 +8,16 @@
 //! Must not know: cookies, HTTP, what a frame says.
 
 pub(crate) mod clock;
+pub(crate) mod controls;
 pub(crate) mod engine;
 mod error;
 mod fuse;
 pub(crate) mod host;
 mod journal;
 mod metrics;
+mod operate;
 mod outlet;
+mod standpoint;
 mod start;
 mod stop;
 pub(crate) mod tasks;
@@ -32,12 +35,15 @@ use sessile_group::ClusterSecrets;
 use tokio::sync::broadcast;
 
 pub use error::{DrainIncomplete, JoinError, OwedTo};
+pub use operate::{Resync, ResyncError, TransferView};
 pub use view::{AppView, MemberView, SessionView};
 
 use crate::config::{self, Config, Manager};
-use crate::web::{SessionLayer, SessionSettings, SettingError, Statistics};
+use crate::web::{CookieKeys, SessionLayer, SessionSettings, SettingError, Statistics};
+use controls::Controls;
 use engine::Engine;
 use host::SessionHost;
+use standpoint::Standpoint;
 use tasks::{Links, Tasks};
 
 /// How often a node that joins looks whether it may serve, should nobody have told it.
@@ -61,7 +67,10 @@ struct Inner {
     boot: Boot,
     /// Where other members reach this one; `None` on a node that has none.
     address: Option<SocketAddr>,
-    cookie_key: [u8; 32],
+    controls: Arc<Controls>,
+    /// What others are told of this node's settings; `None` on a node that has no others.
+    standpoint: Option<Arc<Standpoint>>,
+    secret_ids: Mutex<Vec<String>>,
     /// The settings of [`Cluster::session_layer`], checked.
     root: SessionSettings,
     /// The sessions that are copied.
@@ -112,21 +121,36 @@ impl Cluster {
                 "cluster traffic is neither authenticated nor encrypted: anybody can join and read"
             );
         }
-        let cookie_key = start::cookie_key(&config, secrets.as_ref());
+        let cookie_keys = CookieKeys::new(start::cookie_keys(&config, secrets.as_ref()));
+        let controls = Arc::new(Controls::new(cookie_keys, config.node.rewrite_route));
+        let secret_ids = Mutex::new(secrets.as_ref().map(ClusterSecrets::ids).unwrap_or_default());
         let boot = start::random_boot()?;
         let settings = start::node_settings(&config, boot);
         let tasks = Arc::new(Tasks::default());
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
-        let (shared, address) = match config.cluster.manager {
+        let (shared, standpoint) = match config.cluster.manager {
             Manager::Local => (Arc::clone(&local), None),
             Manager::Delta => {
-                let (engine, address) = member(&config, settings, secrets, &tasks).await?;
-                (engine, Some(address))
+                let (engine, standpoint) = member(&config, settings, secrets, &tasks).await?;
+                (engine, Some(standpoint))
             }
         };
+        let address = standpoint.as_ref().map(|standpoint| standpoint.address);
         let apps = Mutex::new(known_apps(&config));
-        let inner = Inner { config, boot, address, cookie_key, root, shared, local, apps, tasks };
+        let inner = Inner {
+            config,
+            boot,
+            address,
+            controls,
+            standpoint,
+            secret_ids,
+            root,
+            shared,
+            local,
+            apps,
+            tasks,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -178,7 +202,7 @@ impl Cluster {
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
         let engine = if distributable { &inner.shared } else { &inner.local };
         let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
-        let layer = SessionLayer::new(Arc::new(host), self.name(), inner.cookie_key, settings);
+        let layer = SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings);
         let known = Known { path, distributable, statistics: Some(layer.statistics()) };
         inner.apps.lock().insert(app, known);
         layer
@@ -199,9 +223,11 @@ impl Cluster {
         self.inner.shared.node.standing()
     }
 
-    /// Whether a balancer may choose this node: not while it gets the sessions, drains, or has left.
+    /// Whether a balancer may choose this node: not while it gets the sessions, drains, was taken out of the balancers'
+    /// choice by [`offer`](Self::offer), or has left.
     pub fn is_ready(&self) -> bool {
-        !self.inner.shared.fuse.is_blown()
+        self.inner.controls.is_offered()
+            && !self.inner.shared.fuse.is_blown()
             && matches!(self.standing(), Standing::Ready | Standing::Incomplete)
     }
 
@@ -229,14 +255,15 @@ async fn member(
     settings: Settings,
     secrets: Option<ClusterSecrets>,
     tasks: &Tasks,
-) -> Result<(Arc<Engine>, SocketAddr), JoinError> {
+) -> Result<(Arc<Engine>, Arc<Standpoint>), JoinError> {
     let (group, address, events) = start::group(config, settings.boot, secrets).await?;
+    let standpoint = Arc::new(Standpoint::new(config, address));
     tracing::info!(%address, boot = %settings.boot, "{} looks for the cluster {}", settings.name, config.cluster.name);
     let (tick, patience) = (settings.timing.tick(), settings.timing.drop_time);
     let engine = Arc::new(Engine::member(settings, group));
     tasks.spawn(tasks::tick(Arc::clone(&engine), tick));
-    tasks.spawn(Links::new(Arc::clone(&engine), patience).follow(events));
-    Ok((engine, address))
+    tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&standpoint), patience).follow(events));
+    Ok((engine, standpoint))
 }
 
 fn known_apps(config: &Config) -> BTreeMap<AppId, Known> {

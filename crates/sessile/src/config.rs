@@ -1,23 +1,29 @@
 //! The configuration of a node: [`Config::load`] reads it from TOML, [`Config::default`] is the sample's node `tc01`.
 //!
 //! Every key is declared once, in its table (`config/table/`), with its form, its field and its meaning; reading,
-//! printing ([`Config::effective_toml`]) and suggesting keys all walk those declarations. What two keys must
+//! printing ([`Config::effective_toml`]), suggesting keys, the schema for editors ([`json_schema`]) and the reference
+//! ([`reference()`]) all walk those declarations. What two keys must
 //! agree on is in `config/agreement.rs`. This module opens no port, reads no secret and knows no application.
 //!
 //! Next: `config/keys.rs` for how a table is declared, `config/read.rs` for how it is read.
 
 mod agreement;
+mod catalog;
 mod fault;
 mod foreign;
 mod form;
 mod host_port;
 mod keys;
 mod network;
+mod notice;
 mod places;
 mod read;
+mod reference;
+mod schema;
 mod show;
 mod suggest;
 mod table;
+mod tomcat;
 mod unknown;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +32,9 @@ pub use fault::{ConfigError, Finding, Findings, Severity};
 pub use foreign::{Refused, load_toml};
 pub use host_port::HostPort;
 pub use network::Network;
+pub(crate) use notice::notice_lines;
+pub use reference::reference;
+pub use schema::json_schema;
 pub use table::{
     Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, Receiver,
     Replication, SameSite, Secure, Sender, Session,

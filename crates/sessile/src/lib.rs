@@ -39,9 +39,12 @@ mod cluster;
 pub mod config;
 mod web;
 
-pub use admin::{AdminPort, health};
-pub use admin_token::admin_token;
-pub use cluster::{AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, SessionView};
+pub use admin::{AdminPort, Outcome, StopRequests, health};
+pub use admin_token::{admin_token, admin_tokens};
+pub use cluster::{
+    AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, Resync, ResyncError, SessionView,
+    TransferView,
+};
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
     AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, Value,

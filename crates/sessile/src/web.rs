@@ -27,6 +27,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cookie::CookieKeys;
 pub use error::SessionError;
 pub use extract::NoSessionLayer;
 pub use layer::SessionLayer;

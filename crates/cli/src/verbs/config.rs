@@ -1,4 +1,4 @@
-//! `sessile config check|show`: configuration files, without starting anything.
+//! `sessile config check|show|schema|reference`: configuration files, without starting anything.
 
 use std::path::{Path, PathBuf};
 
@@ -23,12 +23,18 @@ pub(crate) enum Config {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Print the JSON schema of a node's file, for editors
+    Schema,
+    /// Print every key with its values, default and meaning, as Markdown
+    Reference,
 }
 
 impl Config {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Check { files } => check(files),
+            Self::Schema => output::print(&sessile::config::json_schema()),
+            Self::Reference => output::print(sessile::config::reference().trim_start()),
             Self::Show { file: None } => output::print(&sessile::Config::default().effective_toml()),
             Self::Show { file: Some(file) } => output::print(&effective(&file)?),
         }

@@ -1,4 +1,5 @@
-//! `sessile secret new|token`: the secret that makes a cluster, and the admin token that follows from it.
+//! `sessile secret new|rotate|reload|token`: the secret that makes a cluster, its exchange (`rotate.rs`), and the admin
+//! token that follows from it.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -6,6 +7,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use sessile::{ClusterSecrets, SecretError, admin_token};
 
+use super::rotate::{Reload, Rotate};
 use crate::failure::Failure;
 use crate::{output, secret_file};
 
@@ -19,6 +21,10 @@ pub(crate) enum Secret {
         #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
     },
+    /// Give running nodes a new secret without a pause
+    Rotate(Rotate),
+    /// Let running nodes read their secret file again
+    Reload(Reload),
     /// Print the token that the admin port wants, for `Authorization: Bearer TOKEN`
     Token {
         /// The configuration of a node of the cluster
@@ -35,6 +41,8 @@ impl Secret {
                 ClusterSecrets::create(&path).map_err(not_created)?;
                 output::print(&format!("{}: created, readable by its owner only", path.display()))
             }
+            Self::Rotate(rotate) => rotate.run(),
+            Self::Reload(reload) => reload.run(),
             Self::Token { config } => {
                 let cluster = sessile::Config::load(config)?.cluster;
                 let secrets = secret_file::load(&cluster.secret_file)?;

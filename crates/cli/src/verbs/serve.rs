@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::{AdminPort, Cluster, Config, admin_token};
+use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
 
 use crate::failure::Failure;
 use crate::farewell::Farewell;
@@ -13,6 +13,9 @@ use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopWish;
 use crate::{applications, output, report, runtime, secret_file};
+
+/// Longest wait until whoever asked for a stop has heard how it ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Which node to run.
 #[derive(Debug, Args)]
@@ -31,13 +34,15 @@ struct Node {
     server: Server,
     farewell: Farewell,
     /// Answers to the last.
-    _admin: Option<Admin>,
+    admin: Option<Admin>,
 }
 
 /// The admin port, being served.
 struct Admin {
     port: AdminPort,
-    _server: Server,
+    server: Server,
+    /// Who asks at the port for a stop.
+    requests: StopRequests,
 }
 
 impl Serve {
@@ -53,12 +58,15 @@ async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
     let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
-    let node = tokio::select! {
+    let mut node = tokio::select! {
         started = start(config) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
-    stop.asked().await;
+    tokio::select! {
+        () = stop.asked() => {}
+        () = node.asked_to_stop() => tracing::info!("asked to stop at the admin port"),
+    }
     tokio::select! {
         done = node.stop(drain_time) => done,
         () = stop.insisted() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
@@ -69,8 +77,8 @@ async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
 async fn start(config: Config) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
-    let token = admin_token(&secret_file::for_node(&config)?, &config.cluster.name);
-    let admin = start_admin(&config, token)?;
+    let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
+    let admin = start_admin(&config, tokens)?;
     let cluster = Cluster::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
     if let Some(Admin { port, .. }) = &admin {
         // Operators see the transfer while it goes on.
@@ -83,7 +91,7 @@ async fn start(config: Config) -> Result<Node, Failure> {
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
     tell_ready(&cluster, address, began.elapsed())?;
-    Ok(Node { cluster, server, farewell, _admin: admin })
+    Ok(Node { cluster, server, farewell, admin })
 }
 
 /// Tells the log who serves where with whom, and whoever started the node that it does.
@@ -97,20 +105,49 @@ fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<()
 }
 
 /// The admin port answers at once: that the node is alive, and that it is not ready yet.
-fn start_admin(config: &Config, token: String) -> Result<Option<Admin>, Failure> {
+fn start_admin(config: &Config, tokens: Vec<String>) -> Result<Option<Admin>, Failure> {
     let Some(listen) = config.admin.listen else { return Ok(None) };
     let listener = ReservedPort::take("admin", listen)?.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let port = AdminPort::new(token, address);
+    let port = AdminPort::new(tokens, address);
+    let requests = port.stop_requests();
     let server = Server::start(listener, port.router());
     tracing::info!(admin = %address, "the admin port is open");
-    Ok(Some(Admin { port, _server: server }))
+    Ok(Some(Admin { port, server, requests }))
+}
+
+impl Admin {
+    /// Tells whoever asked for the stop how it ended, and closes the port.
+    async fn tell(self, outcome: &Result<(), Failure>) {
+        self.requests.done(match outcome {
+            Ok(()) => Outcome::drained(),
+            Err(failure) => Outcome::unfinished(failure.to_string()),
+        });
+        self.server.stop(LAST_WORDS).await;
+    }
 }
 
 impl Node {
+    /// Ready once somebody asked for a stop at the admin port.
+    async fn asked_to_stop(&mut self) {
+        match &mut self.admin {
+            Some(admin) => admin.requests.asked().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Says that it is about to leave, serves until nobody chooses it any more, lets running requests end, pays what
     /// it owes to the other members, and leaves. All of that within `at_most`; then it leaves all the same.
-    async fn stop(self, at_most: Duration) -> Result<(), Failure> {
+    async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
+        let admin = self.admin.take();
+        let outcome = self.drain(at_most).await;
+        if let Some(admin) = admin {
+            admin.tell(&outcome).await;
+        }
+        outcome
+    }
+
+    async fn drain(self, at_most: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + at_most;
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");

@@ -5,6 +5,7 @@
 mod harness;
 
 mod admin;
+mod operating;
 mod starting;
 mod stopping;
 mod surviving;

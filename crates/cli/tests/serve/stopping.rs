@@ -8,7 +8,7 @@ use crate::harness::{Client, Setup, free_address, is_refused, own_host, until};
 use crate::{patient, peek, read, write};
 
 /// A request that came and whose body does not: it runs until it is cut.
-fn stuck_request(setup: &Setup, name: &str) -> TcpStream {
+pub(crate) fn stuck_request(setup: &Setup, name: &str) -> TcpStream {
     let at = setup.ports(name).http;
     let mut tcp = TcpStream::connect(at).expect("the node serves");
     let head = format!(

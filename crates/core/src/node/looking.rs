@@ -54,6 +54,8 @@ pub struct Counters {
     pub created: u64,
     /// Sessions invalidated here.
     pub invalidated: u64,
+    /// Sessions that a comparison which this node began found different or lacking on one side.
+    pub repaired: u64,
     /// Sessions expired by this node.
     pub expired: u64,
     /// Leases that ran out while serving.
@@ -73,6 +75,26 @@ impl Node {
     /// Every member of the view, this node first.
     pub fn members(&self, now: Instant) -> Vec<MemberRow> {
         self.roster.lock().rows(now)
+    }
+
+    /// Members with whom a comparison that this node began is not over.
+    pub fn comparing(&self) -> Vec<Boot> {
+        self.roster.lock().comparing()
+    }
+
+    /// Sessions of these applications whose newest write is this process's own.
+    pub fn last_written_here(&self, apps: &[AppId]) -> Vec<SessionKey> {
+        let me = self.settings.boot;
+        let mut keys = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let own = shard.table().iter().filter(|session| {
+                apps.contains(&session.app)
+                    && session.fields.all().map(|field| field.stamp).max().is_some_and(|last| last.boot == me)
+            });
+            keys.extend(own.map(|session| session.key));
+        }
+        keys
     }
 
     /// This node's own copy of a session, without touching, asking or sending.
@@ -157,6 +179,7 @@ impl Node {
             sum.restarts += tally.restarts;
             sum.copies_refused += tally.copies_refused;
             sum.created += tally.created;
+            sum.repaired += tally.repaired;
             sum.invalidated += tally.invalidated;
             sum.expired += tally.expired;
         }

@@ -79,6 +79,15 @@ impl Node {
         self.carry_out(&mut roster, now, fx);
     }
 
+    /// Compares all sessions with every member now, as after the loss of one; what differs is sent as copies. Gives the
+    /// members; [`comparing`](Self::comparing) says when it is over. Nobody, while this node is not complete.
+    pub fn compare_again(&self, now: Instant, fx: &mut Vec<Effect>) -> Vec<Boot> {
+        let mut roster = self.roster(now, fx);
+        let members = roster.compare_again();
+        self.carry_out(&mut roster, now, fx);
+        members
+    }
+
     /// Leaves at once. The caller drained and saw that [`debts`](Self::debts) is empty, or gave up.
     pub fn leave(&self, now: Instant, fx: &mut Vec<Effect>) {
         let mut roster = self.roster(now, fx);

@@ -28,6 +28,8 @@ const PATIENCE_MAX: Duration = Duration::from_secs(16);
 pub(crate) struct Round {
     number: u32,
     joining: bool,
+    /// This side had nothing: it is owed everything, without a listing.
+    was_empty: bool,
     listed: BTreeMap<SessionKey, Entry>,
     next_piece: u32,
     progress_at: Instant,
@@ -64,6 +66,7 @@ impl Shard {
         let round = Round {
             number: self.round_number,
             joining,
+            was_empty: self.table.len() == 0,
             listed: BTreeMap::new(),
             next_piece: 0,
             progress_at: now,
@@ -204,6 +207,8 @@ impl Shard {
                 wanted.push(*key);
             }
         }
+        let lacking = wanted.iter().filter(|key| !self.table.contains(**key)).count();
+        self.tally.repaired += (owed.len() + lacking) as u64;
         if let Some(lane) = self.lanes.get_mut(&with) {
             owed.into_iter().for_each(|key| lane.owe(key, []));
         }
@@ -243,7 +248,10 @@ impl Shard {
         if self.rounds.get(&from).is_none_or(|round| round.number != paid.round) {
             return;
         }
-        self.rounds.remove(&from);
+        let round = self.rounds.remove(&from);
+        if round.is_some_and(|round| round.was_empty && !round.joining) {
+            self.tally.repaired += self.table.len() as u64;
+        }
         for mark in &paid.marks {
             self.marks.adopt(Boot(mark.boot), mark.number);
         }

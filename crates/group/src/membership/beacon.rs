@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use minicbor::{Decode, Encode};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::replay::ReplayWindows;
 use crate::identity::{Identity, is_node_name, reachable};
@@ -45,10 +45,10 @@ pub(super) enum Cause {
 
 /// Makes announcements of this node, and reads those of others.
 #[derive(Debug)]
-pub(super) struct Beacon {
+pub(crate) struct Beacon {
     identity: Identity,
     /// The active key first; none without secrets.
-    seals: Vec<Seal>,
+    seals: RwLock<Vec<Seal>>,
     next: AtomicU64,
     windows: Mutex<ReplayWindows>,
 }
@@ -74,15 +74,14 @@ struct Announcement {
 }
 
 impl Beacon {
-    pub(super) fn new(identity: Identity, secrets: Option<&ClusterSecrets>) -> Self {
-        let keys =
-            secrets.map(|secrets| secrets.derive_all(&identity.cluster, "datagrams")).unwrap_or_default();
-        Self {
-            identity,
-            seals: keys.iter().map(Seal::new).collect(),
-            next: AtomicU64::new(0),
-            windows: Mutex::default(),
-        }
+    pub(crate) fn new(identity: Identity, secrets: Option<&ClusterSecrets>) -> Self {
+        let seals = secrets.map(|secrets| seals(secrets, &identity.cluster)).unwrap_or_default();
+        Self { identity, seals: RwLock::new(seals), next: AtomicU64::new(0), windows: Mutex::default() }
+    }
+
+    /// From now on announcements are sealed and judged with these.
+    pub(crate) fn renew(&self, secrets: &ClusterSecrets) {
+        *self.seals.write() = seals(secrets, &self.identity.cluster);
     }
 
     /// The next announcement; each is used once.
@@ -95,7 +94,7 @@ impl Beacon {
             counter: self.next.fetch_add(1, Ordering::Relaxed),
         };
         let content = minicbor::to_vec(&announcement).expect("a Vec takes any bytes");
-        match self.seals.first() {
+        match self.seals.read().first() {
             Some(seal) => seal.close(&content),
             None => Ok([&[VERSION], &UNSEALED[..], &content].concat()),
         }
@@ -126,12 +125,17 @@ impl Beacon {
         if header[0] != VERSION {
             return Err(Cause::Foreign);
         }
-        if self.seals.is_empty() {
+        let seals = self.seals.read();
+        if seals.is_empty() {
             return if header[1..] == UNSEALED { Ok(rest.to_vec()) } else { Err(Cause::Foreign) };
         }
-        let seal = self.seals.iter().find(|seal| header[1..] == seal.id).ok_or(Cause::Foreign)?;
+        let seal = seals.iter().find(|seal| header[1..] == seal.id).ok_or(Cause::Foreign)?;
         seal.open(header, rest)
     }
+}
+
+fn seals(secrets: &ClusterSecrets, cluster: &str) -> Vec<Seal> {
+    secrets.derive_all(cluster, "datagrams").iter().map(Seal::new).collect()
 }
 
 impl Seal {
@@ -186,6 +190,7 @@ mod tests {
             cluster: cluster.into(),
             advertise: "0.0.0.0:4001".parse().unwrap(),
             features: 0,
+            notice: String::new(),
         };
         Beacon::new(identity, secrets)
     }
@@ -227,6 +232,23 @@ mod tests {
         let (a, b) = (beacon(1, "c", Some(&old)), beacon(2, "c", Some(&both)));
         assert!(matches!(b.judge(&a.announcement().unwrap(), from()), Ok(Heard::Member(_))));
         assert!(matches!(a.judge(&b.announcement().unwrap(), from()), Ok(Heard::Member(_))));
+    }
+
+    #[test]
+    fn secrets_can_be_exchanged_while_it_runs() {
+        let (old, both, new) = (secrets(1, &[]), secrets(2, &[1]), secrets(2, &[]));
+        let (a, b) = (beacon(1, "c", Some(&old)), beacon(2, "c", Some(&old)));
+        b.renew(&both);
+        assert!(matches!(b.judge(&a.announcement().unwrap(), from()), Ok(Heard::Member(_))));
+        assert_eq!(
+            a.judge(&b.announcement().unwrap(), from()),
+            Err(Cause::Foreign),
+            "it knows the old one only"
+        );
+        b.renew(&new);
+        assert_eq!(b.judge(&a.announcement().unwrap(), from()), Err(Cause::Foreign));
+        a.renew(&new);
+        assert!(matches!(b.judge(&a.announcement().unwrap(), from()), Ok(Heard::Member(_))));
     }
 
     proptest! {

@@ -119,6 +119,7 @@ impl TestNode {
             cluster: setup.cluster.clone(),
             advertise: address,
             features: 0b101,
+            notice: String::new(),
         };
         let config = GroupConfig {
             identity,

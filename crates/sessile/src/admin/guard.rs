@@ -33,7 +33,8 @@ pub(super) async fn token(
     next: Next,
 ) -> Result<Response, Refusal> {
     let given = bearer(request.headers()).unwrap_or_default();
-    if !bool::from(given.as_bytes().ct_eq(port.shared.token.as_bytes())) {
+    let is_given = |token: &String| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
+    if !port.shared.tokens.read().iter().any(is_given) {
         return Err(Refusal::NoToken);
     }
     Ok(next.run(request).await)

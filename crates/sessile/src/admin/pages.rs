@@ -23,7 +23,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// One element of `/members`.
 #[derive(Serialize)]
-struct Member {
+pub(super) struct Member {
     name: String,
     boot: String,
     address: String,
@@ -111,6 +111,6 @@ impl From<SessionView> for Session {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

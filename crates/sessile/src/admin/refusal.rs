@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
@@ -17,12 +17,16 @@ pub(super) enum Refusal {
     NoToken,
     #[error("the `Host` of the request is not this port's: ask by its address, or as localhost")]
     ForeignHost,
-    #[error("there is no such page; there are /healthz, /readyz, /metrics, /members and /sessions")]
+    #[error("there is no such page; there are /healthz, /readyz, /metrics, /members, /sessions and /status")]
     NoSuchPage,
-    #[error("this page is only told, by GET")]
-    OnlyGet,
+    #[error("not by this method: what tells is asked by GET, what changes something by POST")]
+    WrongMethod,
     #[error("this node has not joined its cluster yet; /readyz says when it has")]
     NotJoined,
+    #[error("this service cannot be stopped by request: whoever started it stops it")]
+    NotStoppable,
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl Refusal {
@@ -32,8 +36,10 @@ impl Refusal {
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::OnlyGet => StatusCode::METHOD_NOT_ALLOWED,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotJoined => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotStoppable => StatusCode::NOT_IMPLEMENTED,
+            Self::Failed(_) => StatusCode::CONFLICT,
         }
     }
 
@@ -41,9 +47,14 @@ impl Refusal {
     fn header(&self) -> Option<(HeaderName, &'static str)> {
         match self {
             Self::NoToken => Some((WWW_AUTHENTICATE, "Bearer")),
-            Self::OnlyGet => Some((ALLOW, "GET, HEAD")),
             Self::NotJoined => Some((RETRY_AFTER, "1")),
-            Self::BadQuestion(_) | Self::ForeignHost | Self::NoSuchPage => None,
+            // The router says which methods are allowed.
+            Self::BadQuestion(_)
+            | Self::ForeignHost
+            | Self::NoSuchPage
+            | Self::WrongMethod
+            | Self::NotStoppable
+            | Self::Failed(_) => None,
         }
     }
 }

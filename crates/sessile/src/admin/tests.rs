@@ -10,7 +10,8 @@ const TOKEN: &str = "the token of the test";
 
 /// The status and the text of the answer to a request of these headers, before the node has joined.
 async fn ask(listen: &str, line: &str, headers: &[(&str, &str)]) -> (u16, String) {
-    let port = AdminPort::new(TOKEN.to_owned(), listen.parse().unwrap());
+    let port =
+        AdminPort::new(vec![TOKEN.to_owned(), "of the old secret".to_owned()], listen.parse().unwrap());
     let (method, path) = line.split_once(' ').unwrap();
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
@@ -51,7 +52,51 @@ async fn what_is_confidential_wants_the_token() {
     assert_eq!(status("GET /members", &[host]).await, 401);
     // Past the guard: the node has not joined.
     assert_eq!(status("GET /members", &[host, ("authorization", &right)]).await, 503);
+    let old = ("authorization", "Bearer of the old secret");
+    assert_eq!(
+        status("GET /members", &[host, old]).await,
+        503,
+        "two secrets are believed while they are exchanged"
+    );
     assert_eq!(status("GET /metrics", &[host]).await, 503);
+}
+
+#[tokio::test]
+async fn what_changes_something_wants_the_token_and_post() {
+    let host = ("host", "localhost:9005");
+    let right = format!("Bearer {TOKEN}");
+    for page in ["/stop", "/drain", "/resume", "/route?rewrite=true", "/resync", "/secrets/reload"] {
+        assert_eq!(status(&format!("POST {page}"), &[host]).await, 401, "{page}");
+        assert_eq!(status(&format!("GET {page}"), &[host, ("authorization", &right)]).await, 405, "{page}");
+        let expected = if page == "/stop" { 501 } else { 503 };
+        assert_eq!(
+            status(&format!("POST {page}"), &[host, ("authorization", &right)]).await,
+            expected,
+            "{page}"
+        );
+    }
+    assert_eq!(status("POST /route?rewrite=maybe", &[host, ("authorization", &right)]).await, 400);
+}
+
+#[tokio::test]
+async fn a_stop_is_heard_once_and_its_outcome_told_to_all_who_asked() {
+    let port = AdminPort::new(vec![TOKEN.to_owned()], "127.0.0.1:9005".parse().unwrap());
+    let mut requests = port.stop_requests();
+    let ask = || {
+        let request = Request::post("/stop")
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {TOKEN}"));
+        let answer = port.router().oneshot(request.body(Body::empty()).unwrap());
+        async move { to_bytes(answer.await.unwrap().into_body(), 4096).await.unwrap() }
+    };
+    let stopping = async {
+        requests.asked().await;
+        requests.done(super::Outcome::unfinished("tc02 lacks 3 sessions".to_owned()));
+    };
+    let (one, other, ()) = tokio::join!(ask(), ask(), stopping);
+    assert_eq!(one, other);
+    let told: serde_json::Value = serde_json::from_slice(&one).unwrap();
+    assert_eq!((&told["drained"], &told["left"]), (&false.into(), &"tc02 lacks 3 sessions".into()));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
+    Absent, AppId, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
 };
 use tokio::sync::oneshot;
 
@@ -132,6 +132,11 @@ impl SessionHost {
     pub(crate) fn end(&self, key: SessionKey) -> Settlement {
         let starting = self.engine.waiters.commits.starting();
         Settlement::of(starting, self.engine.step(|node, now, effects| node.end(key, now, effects)))
+    }
+
+    /// The sessions of these applications that this node wrote last.
+    pub(crate) fn last_written_here(&self, apps: &[AppId]) -> Vec<SessionKey> {
+        self.engine.node.last_written_here(apps)
     }
 
     /// Waits until the commit of this node on that session, which a reader may have seen, is settled.

@@ -53,6 +53,7 @@ fn decisions(out: &mut Exposition, counters: Counters) {
         leases_lost,
         transfers_interrupted,
         frames_skipped,
+        repaired,
     } = counters;
     for (name, help, count) in [
         ("sessions_created", "sessions created by this node", created),
@@ -66,6 +67,7 @@ fn decisions(out: &mut Exposition, counters: Counters) {
         ("copies_rejected", "copies for which a member had no room", copies_refused),
         ("leases_lost", "leases that ran out while serving", leases_lost),
         ("transfers_interrupted", "state transfers whose donor failed or refused", transfers_interrupted),
+        ("sessions_repaired", "sessions that a comparison found different or lacking on one side", repaired),
         ("frames_skipped", "frames of kinds that this version does not know", frames_skipped),
     ] {
         out.counter(name, help, count);
@@ -104,6 +106,11 @@ fn members(out: &mut Exposition, cluster: &Cluster) {
     out.gauges("state", "1 for the state that this node is in", "state", rows);
     let members = cluster.members();
     out.gauge("members", "members that this node sees, itself included", members.len() as u64);
+    out.gauge(
+        "warnings",
+        "settings that members disagree about, and other things to mend",
+        cluster.warnings().len(),
+    );
     let ages = members.iter().filter(|member| !member.is_self);
     let ages = ages.map(|member| (member.name.as_str(), member.age.as_secs_f64()));
     out.gauges("member_silence_seconds", "since the newest heartbeat that a member answered", "member", ages);

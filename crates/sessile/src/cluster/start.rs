@@ -34,11 +34,11 @@ pub(super) fn secrets(config: &Config) -> Result<Option<ClusterSecrets>, JoinErr
     }
 }
 
-/// The key of the cookies' tags, the same on every node. Without a secret anybody can make a tag, and only the
-/// random bits of key and secret keep a session closed.
-pub(super) fn cookie_key(config: &Config, secrets: Option<&ClusterSecrets>) -> [u8; 32] {
+/// The keys of the cookies' tags, the same on every node, that of the active secret first. Without a secret anybody can
+/// make a tag, and only the random bits of key and secret keep a session closed.
+pub(super) fn cookie_keys(config: &Config, secrets: Option<&ClusterSecrets>) -> Vec<[u8; 32]> {
     let nobodys = || ClusterSecrets::new([0; SECRET_BYTES], Vec::new());
-    secrets.cloned().unwrap_or_else(nobodys).derive_key(&config.cluster.name, COOKIE_PURPOSE)
+    secrets.cloned().unwrap_or_else(nobodys).derive_all(&config.cluster.name, COOKIE_PURPOSE)
 }
 
 /// What names this start of this process.
@@ -99,6 +99,7 @@ pub(super) async fn group(
         cluster: config.cluster.name.clone(),
         advertise,
         features: FEATURES,
+        notice: config.notice(),
     };
     let channel = ChannelOptions {
         queue_bytes: config.sender.queue_bytes,

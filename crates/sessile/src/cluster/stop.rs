@@ -1,12 +1,15 @@
 //! A graceful stop: announced, worked off, and said goodbye. In that order, because who leaves first acknowledges
 //! requests that nobody receives any more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use sessile_core::AppId;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Cluster;
 use super::error::{DrainIncomplete, OwedTo};
+use super::host::SessionHost;
+use super::{Cluster, Known};
 
 /// How often a draining node looks whether anything is left to do.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -36,8 +39,9 @@ impl Cluster {
     }
 
     /// Says goodbye, sends what still waits, closes all links and ends this node's tasks. From now on its session
-    /// layers answer 503. Call [`drain`](Self::drain) before.
+    /// layers answer 503. Call [`drain`](Self::drain) before. First the sessions end that `expire_on_stop` says.
     pub async fn leave(&self) {
+        self.end_own_sessions().await;
         for engine in self.engines() {
             engine.step(|node, now, effects| node.leave(now, effects));
         }
@@ -45,6 +49,41 @@ impl Cluster {
             outlet.group.stop().await;
         }
         self.inner.tasks.abort();
+    }
+
+    /// Ends, on every node, the sessions that this node wrote last, of the applications that want it.
+    async fn end_own_sessions(&self) {
+        let apps = self.apps_that_expire();
+        if apps.is_empty() {
+            return;
+        }
+        let host = SessionHost::new(Arc::clone(&self.inner.shared), Arc::clone(&self.inner.tasks));
+        let keys = host.last_written_here(&apps);
+        let ended: Vec<_> = keys.iter().map(|key| host.end(*key)).collect();
+        let confirmed = async {
+            for settlement in ended {
+                settlement.receipt().await;
+            }
+        };
+        let patience = self.config().membership.drop_time;
+        match timeout(patience, confirmed).await {
+            Ok(()) => tracing::info!("expire_on_stop: {} sessions ended", keys.len()),
+            Err(_) => tracing::warn!(
+                "expire_on_stop: {} sessions ended, and not every member confirmed it within {patience:?}",
+                keys.len()
+            ),
+        }
+    }
+
+    /// The applications whose sessions end with their node.
+    fn apps_that_expire(&self) -> Vec<AppId> {
+        let config = self.config();
+        let expires = |known: &Known| {
+            let own = config.apps.iter().find(|app| app.path == known.path);
+            known.distributable && own.map_or(&config.session, |app| &app.session).expire_on_stop
+        };
+        let apps = self.inner.apps.lock();
+        apps.iter().filter(|(_, known)| expires(known)).map(|(app, _)| *app).collect()
     }
 
     fn left_to_do(&self) -> DrainIncomplete {

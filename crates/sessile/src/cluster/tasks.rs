@@ -16,6 +16,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::engine::Engine;
+use super::standpoint::Standpoint;
 
 /// How long the frames that a dead process still sent are read before the core is told that it is gone.
 const LAST_FRAMES: Duration = Duration::from_millis(250);
@@ -47,6 +48,7 @@ pub(crate) async fn tick(engine: Arc<Engine>, period: Duration) {
 /// Tells the node what the group noticed, and reads the frames of all other processes.
 pub(crate) struct Links {
     engine: Arc<Engine>,
+    standpoint: Arc<Standpoint>,
     /// Processes that frames can be sent to. What the others say is left unread: they could not be answered.
     linked: watch::Sender<BTreeSet<u32>>,
     readers: JoinSet<()>,
@@ -57,9 +59,9 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(engine: Arc<Engine>, patience: Duration) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, standpoint: Arc<Standpoint>, patience: Duration) -> Self {
         let linked = watch::Sender::new(BTreeSet::new());
-        Self { engine, linked, readers: JoinSet::new(), reading: HashMap::new(), patience }
+        Self { engine, standpoint, linked, readers: JoinSet::new(), reading: HashMap::new(), patience }
     }
 
     pub(crate) async fn follow(mut self, mut events: mpsc::Receiver<Event>) {
@@ -108,6 +110,9 @@ impl Links {
     }
 
     fn up(&mut self, peer: Peer) {
+        for warning in self.standpoint.warnings_about(&peer) {
+            tracing::warn!(member = peer.name, "{warning}");
+        }
         let info = PeerInfo { boot: Boot(peer.boot), name: peer.name };
         self.engine.step(|node, now, effects| node.link_up(&info, now, effects));
         self.linked.send_modify(|linked| {

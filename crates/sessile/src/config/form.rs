@@ -10,6 +10,7 @@ mod word;
 
 use std::ops::Range;
 
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -31,6 +32,24 @@ pub(super) trait Form {
 
     /// The value as TOML, which [`Form::read`] takes back; `None` when there is nothing to write.
     fn write(&self, value: &Self::Value) -> Option<String>;
+
+    /// What can be written, for people and for editors.
+    fn shape(&self) -> Shape;
+}
+
+/// What values a form takes. It describes; [`Form::read`] decides.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    /// In words, as they stand in a table: "time, 40ms to 1h".
+    pub(super) words: String,
+    /// As JSON schema: never narrower than [`Form::read`].
+    pub(super) schema: Json,
+}
+
+impl Shape {
+    fn new(words: impl Into<String>, schema: Json) -> Self {
+        Self { words: words.into(), schema }
+    }
 }
 
 /// Why a value could not be taken. The key's name goes in front of the message.
@@ -97,6 +116,10 @@ impl<F: Form> Form for Optional<F> {
     fn write(&self, value: &Self::Value) -> Option<String> {
         value.as_ref().and_then(|value| self.0.write(value))
     }
+
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
 }
 
 /// The largest number of elements in a list.
@@ -129,5 +152,13 @@ impl<F: Form> Form for List<F> {
     fn write(&self, value: &Self::Value) -> Option<String> {
         let elements: Vec<String> = value.iter().filter_map(|element| self.0.write(element)).collect();
         Some(format!("[{}]", elements.join(", ")))
+    }
+
+    fn shape(&self) -> Shape {
+        let Shape { words, schema } = self.0.shape();
+        Shape::new(
+            format!("list of: {words}"),
+            json!({ "type": "array", "items": schema, "maxItems": MAX_LIST }),
+        )
     }
 }

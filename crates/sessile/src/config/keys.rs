@@ -1,14 +1,38 @@
 //! How a table declares its keys: once, for the reader, the printer and everybody who lists keys later.
 
+use super::Config;
 use super::form::Form;
 
 /// A table of the configuration: names every key it has to a visitor.
 pub(super) trait Table {
     /// Its name between the brackets.
     const NAME: &'static str;
+    /// What it is about, in a line.
+    const MEANING: &'static str;
 
     /// Shows each key, in the order in which they are printed.
     fn keys(&mut self, visitor: &mut impl Visitor);
+}
+
+/// Somebody who walks over the tables of a configuration.
+pub(super) trait TableVisitor {
+    /// One table; those of the applications are not among them.
+    fn table<T: Table>(&mut self, table: &mut T);
+}
+
+impl Config {
+    /// Shows each table that a file has once, in the order in which they are printed.
+    pub(super) fn tables(&mut self, visitor: &mut impl TableVisitor) {
+        visitor.table(&mut self.node);
+        visitor.table(&mut self.http);
+        visitor.table(&mut self.admin);
+        visitor.table(&mut self.cluster);
+        visitor.table(&mut self.membership);
+        visitor.table(&mut self.sender);
+        visitor.table(&mut self.receiver);
+        visitor.table(&mut self.replication);
+        visitor.table(&mut self.session);
+    }
 }
 
 /// Somebody who walks over the keys of a table.

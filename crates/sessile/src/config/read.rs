@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{ConfigError, Finding, Findings};
 use super::foreign::finding;
 use super::form::Form;
-use super::keys::{Table, Visitor};
+use super::keys::{Table, TableVisitor, Visitor};
 use super::places::Places;
 use super::table::App;
 use super::{Config, agreement, unknown};
@@ -67,15 +67,7 @@ impl<'t> Reading<'t> {
     }
 
     fn config(mut self, config: &mut Config) -> Vec<Finding> {
-        self.table(&mut config.node);
-        self.table(&mut config.http);
-        self.table(&mut config.admin);
-        self.table(&mut config.cluster);
-        self.table(&mut config.membership);
-        self.table(&mut config.sender);
-        self.table(&mut config.receiver);
-        self.table(&mut config.replication);
-        self.table(&mut config.session);
+        config.tables(&mut self);
         self.apps(config);
         unknown::check(self.root, &self.known, &mut self.findings);
         // Two values are compared only when each of them could be read: else one slip would be reported twice.
@@ -85,24 +77,6 @@ impl<'t> Reading<'t> {
         }
         self.findings.sort_by_key(|finding| finding.span.start);
         self.findings
-    }
-
-    fn table<T: Table>(&mut self, table: &mut T) {
-        let entries = match self.entry(T::NAME) {
-            Some((_, span, DeValue::Table(entries))) => Some((entries, span)),
-            Some((key, _, DeValue::Array(_))) => {
-                let message = format!("`{}` is one table, not a list of tables", T::NAME);
-                self.findings.push(Finding::error(key, message).help(format!("write `[{}]`", T::NAME)));
-                None
-            }
-            Some((_, span, other)) => {
-                let message = format!("`{}` is a table, not a {}", T::NAME, other.type_str());
-                self.findings.push(Finding::error(span, message).help(format!("write `[{}]`", T::NAME)));
-                None
-            }
-            None => None,
-        };
-        self.fill(T::NAME.to_owned(), entries, table);
     }
 
     fn apps(&mut self, config: &mut Config) {
@@ -156,6 +130,26 @@ impl<'t> Reading<'t> {
     fn entry(&self, name: &str) -> Option<(Range<usize>, Range<usize>, &'t DeValue<'t>)> {
         let (key, value) = self.root.get_key_value(name)?;
         Some((key.span(), value.span(), value.get_ref()))
+    }
+}
+
+impl TableVisitor for Reading<'_> {
+    fn table<T: Table>(&mut self, table: &mut T) {
+        let entries = match self.entry(T::NAME) {
+            Some((_, span, DeValue::Table(entries))) => Some((entries, span)),
+            Some((key, _, DeValue::Array(_))) => {
+                let message = format!("`{}` is one table, not a list of tables", T::NAME);
+                self.findings.push(Finding::error(key, message).help(format!("write `[{}]`", T::NAME)));
+                None
+            }
+            Some((_, span, other)) => {
+                let message = format!("`{}` is a table, not a {}", T::NAME, other.type_str());
+                self.findings.push(Finding::error(span, message).help(format!("write `[{}]`", T::NAME)));
+                None
+            }
+            None => None,
+        };
+        self.fill(T::NAME.to_owned(), entries, table);
     }
 }
 

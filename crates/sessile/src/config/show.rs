@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::form::Form;
-use super::keys::{Table, Visitor};
+use super::keys::{Table, TableVisitor, Visitor};
 use super::table::App;
 
 /// How wide a setting is shown, so that the meanings stand in one column.
@@ -14,17 +14,9 @@ pub(super) fn effective(config: &Config) -> String {
     if let Ok(relative) = config.cluster.secret_file.strip_prefix(&config.directory) {
         config.cluster.secret_file = relative.to_owned();
     }
-    let mut tables = vec![
-        table(&mut config.node),
-        table(&mut config.http),
-        table(&mut config.admin),
-        table(&mut config.cluster),
-        table(&mut config.membership),
-        table(&mut config.sender),
-        table(&mut config.receiver),
-        table(&mut config.replication),
-        table(&mut config.session),
-    ];
+    let mut printed = Sections(Vec::new());
+    config.tables(&mut printed);
+    let Sections(mut tables) = printed;
     let inherited = lines(&mut config.session);
     for app in &mut config.apps {
         let own = lines(app).into_iter().filter(|line| !inherited.contains(line));
@@ -33,8 +25,13 @@ pub(super) fn effective(config: &Config) -> String {
     tables.join("\n")
 }
 
-fn table<T: Table>(table: &mut T) -> String {
-    section(&format!("[{}]", T::NAME), lines(table))
+/// The visitor that prints each table.
+struct Sections(Vec<String>);
+
+impl TableVisitor for Sections {
+    fn table<T: Table>(&mut self, table: &mut T) {
+        self.0.push(section(&format!("[{}]", T::NAME), lines(table)));
+    }
 }
 
 fn lines<T: Table>(table: &mut T) -> Vec<Line> {

@@ -1,5 +1,7 @@
 //! The sample, the defaults, and the errors as people see them.
 
+mod described;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -104,7 +106,11 @@ fn unknown_keys_suggest_the_key_that_was_meant() {
     one_error("[sender]\ndrop_time = \"3s\"", "2:1", &[unknown, "did you mean `drop_time` in [membership]?"]);
     one_error("frequncy = \"3s\"", "1:1 unknown key `frequncy`", &["`frequency` in [membership]?"]);
     one_error("[sesion]\ntimeout = \"3s\"", "1:2 unknown table `sesion`", &["did you mean [session]?"]);
-    one_error("[node]\ncolour = 3", "2:1", &[unknown, "[node] has `name`, `drain_time` or `zone`"]);
+    one_error(
+        "[node]\ncolour = 3",
+        "2:1",
+        &[unknown, "[node] has `name`, `drain_time`, `rewrite_route` or `zone`"],
+    );
     one_error(
         "[[app]]\npath=\"/\"\nbuiltin=\"clusterapp\"\ndiagnostic = true",
         "4:1",
@@ -313,4 +319,51 @@ proptest! {
             prop_assert!(error.to_string().contains("conf/tc01.toml:"));
         }
     }
+}
+
+#[test]
+fn names_of_tomcat_lead_to_the_keys_of_today() {
+    for (table, attribute, place) in [
+        ("membership", "mcastAddr", "`address` in [membership]"),
+        ("membership", "mcastPort", "`port` in [membership]"),
+        ("membership", "mcastFrequency", "`frequency` in [membership]"),
+        ("membership", "mcastDropTime", "`drop_time` in [membership]"),
+        ("membership", "mcastBindAddr", "`bind` in [membership]"),
+        ("membership", "mcastBindAddress", "`bind` in [membership]"),
+        ("membership", "domain", "`name` in [cluster]"),
+        ("receiver", "tcpListenAddress", "`listen` in [receiver]"),
+        ("receiver", "tcpListenPort", "`listen` in [receiver]"),
+        ("receiver", "tcpSelectorTimeout", "nothing; connections are woken"),
+        ("receiver", "tcpThreadCount", "`workers` in [receiver]"),
+        ("receiver", "autoBind", "`next_free_port` in [receiver]"),
+        ("sender", "replicationMode", "`mode` in [sender]"),
+        ("sender", "ackTimeout", "`ack_timeout` in [sender]"),
+        ("sender", "waitForAck", "`mode` in [sender]"),
+        ("cluster", "managerClassName", "`manager` in [cluster]"),
+        ("cluster", "className", "`manager` in [cluster]"),
+        ("cluster", "useDirtyFlag", "`dirty_flag` in [replication]"),
+        ("cluster", "expireSessionsOnShutdown", "`expire_on_stop` in [session]"),
+        ("cluster", "notifyListenersOnReplication", "marked as remote"),
+        ("cluster", "stateTransferTimeout", "`state_transfer_timeout` in [cluster]"),
+        ("replication", "primaryIndicator", "an application asks"),
+        ("session", "maxActiveSessions", "`max_active` in [session]"),
+        ("session", "saveOnRestart", "a later version"),
+        ("node", "jvmRoute", "`name` in [node]"),
+        ("http", "watchDir", "a later version"),
+        ("http", "deployDir", "a later version"),
+        ("http", "tempDir", "a later version"),
+        ("admin", "watchEnabled", "a later version"),
+        ("admin", "printToScreen", "--log debug"),
+    ] {
+        for name in [attribute.to_owned(), attribute.to_lowercase(), attribute.to_uppercase()] {
+            one_error(
+                &format!("[{table}]\n{name} = 1"),
+                "2:1 unknown key",
+                &["Tomcat's name", "in its place: ", place],
+            );
+            one_error(&format!("{name} = 1"), "1:1 unknown key", &["Tomcat's name", place]);
+        }
+    }
+    let nested = "[[app]]\npath = \"/a\"\nbuiltin = \"clusterapp\"\nuseDirtyFlag = true";
+    one_error(nested, "4:1 unknown key", &["`dirty_flag` in [replication]"]);
 }

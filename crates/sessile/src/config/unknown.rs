@@ -9,6 +9,7 @@ use super::fault::Finding;
 use super::keys::Table;
 use super::suggest::{closest, listed};
 use super::table::App;
+use super::tomcat;
 
 /// Every table with every key of it.
 type Known = [(&'static str, &'static str)];
@@ -37,12 +38,16 @@ fn unknown_in(table: &str, keys: &DeTable<'_>, known: &Known, findings: &mut Vec
     let own = known.iter().filter(|(of, _)| *of == table).map(|(_, key)| *key);
     for key in keys.keys().filter(|key| own.clone().all(|own| own != key.get_ref())) {
         let name = key.get_ref();
+        let error = Finding::error(key.span(), format!("unknown key `{name}` in {}", bracketed(table)));
+        if let Some(remedy) = tomcat::remedy(name) {
+            findings.push(of_tomcat(error, remedy));
+            continue;
+        }
         let help = match (closest(name, own.clone()), home_of(name, known)) {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, Some(home)) => home,
             (None, None) => format!("{} has {}", bracketed(table), listed(own.clone())),
         };
-        let error = Finding::error(key.span(), format!("unknown key `{name}` in {}", bracketed(table)));
         findings.push(error.label("unknown key").help(help));
     }
 }
@@ -51,6 +56,9 @@ fn unknown_at_root(key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>, known: &Kno
     let name = key.get_ref();
     let is_table = value.is_table() || value.is_array();
     let message = format!("unknown {} `{name}`", if is_table { "table" } else { "key" });
+    if let Some(remedy) = tomcat::remedy(name) {
+        return of_tomcat(Finding::error(key.span(), message), remedy);
+    }
     let mut tables: Vec<&str> = known.iter().map(|(table, _)| *table).collect();
     tables.dedup();
     let help = match (home_of(name, known), closest(name, tables.iter().copied())) {
@@ -59,6 +67,10 @@ fn unknown_at_root(key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>, known: &Kno
         _ => format!("the tables are {}", listed(tables.iter().copied())),
     };
     Finding::error(key.span(), message).help(help)
+}
+
+fn of_tomcat(error: Finding, remedy: &str) -> Finding {
+    error.label("Tomcat's name").help(format!("in its place: {remedy}"))
 }
 
 /// The sentence that says in which table such a key is, if there is one.

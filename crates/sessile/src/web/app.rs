@@ -8,6 +8,7 @@ use super::cookie::CookieSeal;
 use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
+use crate::cluster::controls::Controls;
 use crate::cluster::host::SessionHost;
 
 /// The sessions of one application on one node.
@@ -15,6 +16,7 @@ pub(crate) struct AppSessions {
     pub(crate) host: Arc<SessionHost>,
     pub(crate) app: AppId,
     pub(crate) node_name: String,
+    pub(crate) controls: Arc<Controls>,
     pub(crate) settings: SessionSettings,
     pub(crate) seal: CookieSeal,
     pub(crate) shape: CookieShape,
@@ -22,19 +24,20 @@ pub(crate) struct AppSessions {
 }
 
 impl AppSessions {
-    /// The sessions of the application that `settings` describe. `cookie_key` comes from the cluster secret.
+    /// The sessions of the application that `settings` describe. `controls` are the node's.
     pub(crate) fn new(
         host: Arc<SessionHost>,
         node_name: &str,
-        cookie_key: [u8; 32],
+        controls: Arc<Controls>,
         settings: SessionSettings,
     ) -> Self {
         Self {
             host,
             app: AppId::of_path(&settings.path),
             node_name: node_name.to_owned(),
-            seal: CookieSeal::new(cookie_key, &settings.path),
+            seal: CookieSeal::new(controls.cookie_keys.clone(), &settings.path),
             shape: CookieShape::new(&settings),
+            controls,
             settings,
             statistics: Arc::default(),
         }

@@ -3,10 +3,13 @@
 //! The tag lets a node reject an invented cookie without asking anybody, so a cookie that does not verify
 //! counts as none at all: its key is never looked up, and never adopted.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::COOKIE;
+use parking_lot::RwLock;
 use sessile_core::{KEY_BYTES, Secret, SessionKey};
 use subtle::ConstantTimeEq;
 
@@ -34,19 +37,44 @@ pub(crate) struct Presented {
     pub(crate) identity: Identity,
     /// The node that wrote it.
     pub(crate) route: String,
+    /// Its tag is of the active secret; else the cookie is to be made anew before that secret is dropped.
+    pub(crate) is_current: bool,
+}
+
+/// The keys of the tags, that of the active secret first. Clones are the same ones: who exchanges them exchanges
+/// them for all applications.
+#[derive(Clone)]
+pub(crate) struct CookieKeys(Arc<RwLock<Vec<[u8; 32]>>>);
+
+impl CookieKeys {
+    /// At least one key; without any, no cookie verifies.
+    pub(crate) fn new(keys: Vec<[u8; 32]>) -> Self {
+        Self(Arc::new(RwLock::new(keys)))
+    }
+
+    /// From now on tags are made with the first of these, and those of all are believed.
+    pub(crate) fn renew(&self, keys: Vec<[u8; 32]>) {
+        *self.0.write() = keys;
+    }
+}
+
+impl From<[u8; 32]> for CookieKeys {
+    fn from(key: [u8; 32]) -> Self {
+        Self::new(vec![key])
+    }
 }
 
 /// Makes and verifies the cookies of one application in one cluster.
 pub(crate) struct CookieSeal {
-    key: [u8; 32],
+    keys: CookieKeys,
     path: String,
 }
 
 impl CookieSeal {
-    /// `key` comes from the cluster secret; `path` is the application's, so that the cookie of one
+    /// `keys` come from the cluster's secrets; `path` is the application's, so that the cookie of one
     /// application opens nothing in another.
-    pub(crate) fn new(key: [u8; 32], path: &str) -> Self {
-        Self { key, path: path.to_owned() }
+    pub(crate) fn new(keys: impl Into<CookieKeys>, path: &str) -> Self {
+        Self { keys: keys.into(), path: path.to_owned() }
     }
 
     /// The cookie's value.
@@ -54,7 +82,8 @@ impl CookieSeal {
         let mut sealed = [0; SEALED_BYTES];
         sealed[..KEY_BYTES].copy_from_slice(&identity.key.0);
         sealed[KEY_BYTES..2 * KEY_BYTES].copy_from_slice(&identity.secret.0);
-        sealed[2 * KEY_BYTES..].copy_from_slice(&self.tag(identity));
+        let key = self.keys.0.read().first().copied().unwrap_or_default();
+        sealed[2 * KEY_BYTES..].copy_from_slice(&self.tag(&key, identity));
         let mut text = String::with_capacity(SEALED_CHARS + 1 + route.len());
         URL_SAFE_NO_PAD.encode_string(sealed, &mut text);
         text.push('.');
@@ -74,8 +103,10 @@ impl CookieSeal {
             key: SessionKey(bytes[..KEY_BYTES].try_into().ok()?),
             secret: Secret(bytes[KEY_BYTES..2 * KEY_BYTES].try_into().ok()?),
         };
-        let genuine: bool = self.tag(identity).ct_eq(&bytes[2 * KEY_BYTES..]).into();
-        genuine.then(|| Presented { identity, route: route.to_owned() })
+        let given = &bytes[2 * KEY_BYTES..];
+        let keys = self.keys.0.read();
+        let made_with = keys.iter().position(|key| self.tag(key, identity).ct_eq(given).into())?;
+        Some(Presented { identity, route: route.to_owned(), is_current: made_with == 0 })
     }
 
     /// The first cookie called `name` that verifies.
@@ -91,8 +122,8 @@ impl CookieSeal {
             .find_map(|(_, value)| self.decode(value))
     }
 
-    fn tag(&self, identity: Identity) -> [u8; TAG_BYTES] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+    fn tag(&self, key: &[u8; 32], identity: Identity) -> [u8; TAG_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(key);
         hasher.update(&identity.key.0).update(&identity.secret.0).update(self.path.as_bytes());
         let mut tag = [0; TAG_BYTES];
         hasher.finalize_xof().fill(&mut tag);
@@ -126,7 +157,7 @@ mod tests {
         fn what_is_encoded_is_decoded(key: [u8; 16], secret: [u8; 16], route in "[A-Za-z0-9_-]{1,32}") {
             let text = seal().encode(identity(key, secret), &route);
             prop_assert_eq!(text.len(), 48 + 1 + route.len());
-            prop_assert_eq!(seal().decode(&text), Some(Presented { identity: identity(key, secret), route }));
+            prop_assert_eq!(seal().decode(&text), Some(Presented { identity: identity(key, secret), route, is_current: true }));
         }
 
         #[test]
@@ -175,6 +206,20 @@ mod tests {
         let text = seal().encode(identity([1; 16], [2; 16]), "tc01");
         assert_eq!(CookieSeal::new([7; 32], "/bank").decode(&text), None);
         assert_eq!(CookieSeal::new([8; 32], "/shop").decode(&text), None);
+    }
+
+    #[test]
+    fn while_secrets_are_exchanged_the_tags_of_all_are_believed() {
+        let keys = CookieKeys::from([7; 32]);
+        let (seal, identity) = (CookieSeal::new(keys.clone(), "/shop"), identity([1; 16], [2; 16]));
+        let old = seal.encode(identity, "tc01");
+        keys.renew(vec![[8; 32], [7; 32]]);
+        assert!(!seal.decode(&old).unwrap().is_current);
+        let new = seal.encode(identity, "tc01");
+        assert!(seal.decode(&new).unwrap().is_current);
+        keys.renew(vec![[8; 32]]);
+        assert_eq!(seal.decode(&old), None);
+        assert!(seal.decode(&new).is_some());
     }
 
     #[test]

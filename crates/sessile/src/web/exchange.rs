@@ -32,8 +32,11 @@ pub(crate) struct Exchange {
     _open: Option<OpenSession>,
     /// A graceful stop waits for the request.
     _running: Running,
-    /// The cookie names another node than this one and is to name this one.
-    moved_here: Option<Presented>,
+    /// The cookie that came, if it is to be made anew: it names another node than it should, or its tag is of a
+    /// secret that will be dropped.
+    outdated: Option<Presented>,
+    /// The node that a cookie of the answer names.
+    route: String,
     secure: bool,
     began: Instant,
     cluster_time: Duration,
@@ -54,15 +57,29 @@ impl Exchange {
             Err(not_serving) => Err(not_serving),
         };
         let (draft, open) = opened.inspect_err(|_| app.statistics.count_unprocessed())?;
-        let moved = presented.filter(|presented| open.is_some() && presented.route != app.node_name);
-        let previous_route = moved.as_ref().map(|presented| presented.route.as_str());
+        let held = presented.filter(|_| open.is_some());
+        let previous_route =
+            held.as_ref().map(|held| held.route.as_str()).filter(|route| *route != app.node_name);
+        let kept_route = previous_route.filter(|_| !app.controls.rewrites_route());
+        let route = kept_route.unwrap_or(&app.node_name).to_owned();
         let session = Session::new(Arc::clone(&app), access, previous_route, draft);
         let secure = secure(&app.settings, request);
         request.extensions_mut().insert(session.clone());
         let cluster_time = began.elapsed();
         // What matches the filter may be cached by anybody: the next page rewrites the cookie.
-        let moved_here = moved.filter(|_| access == Access::ReadWrite);
-        Ok(Self { app, session, _open: open, _running: running, moved_here, secure, began, cluster_time })
+        let outdated =
+            held.filter(|held| access == Access::ReadWrite && (held.route != route || !held.is_current));
+        Ok(Self {
+            app,
+            session,
+            _open: open,
+            _running: running,
+            outdated,
+            route,
+            secure,
+            began,
+            cluster_time,
+        })
     }
 
     /// Commits what the application wrote and releases its response once that is settled.
@@ -129,16 +146,14 @@ impl Exchange {
     }
 
     fn write_cookie<B>(&self, change: CookieChange, response: &mut Response<B>) {
-        let identity = match (change, &self.moved_here) {
+        let identity = match (change, &self.outdated) {
             (CookieChange::Set(identity), _) => Some(identity),
             (CookieChange::Keep, Some(presented)) => Some(presented.identity),
             (CookieChange::Remove, _) => None,
             (CookieChange::Keep, None) => return,
         };
         let header = match identity {
-            Some(identity) => {
-                self.app.shape.set(&self.app.seal.encode(identity, &self.app.node_name), self.secure)
-            }
+            Some(identity) => self.app.shape.set(&self.app.seal.encode(identity, &self.route), self.secure),
             None => self.app.shape.remove(self.secure),
         };
         response.headers_mut().append(SET_COOKIE, header);

@@ -8,6 +8,7 @@ use super::app::AppSessions;
 use super::service::SessionService;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
+use crate::cluster::controls::Controls;
 use crate::cluster::host::SessionHost;
 
 /// Wraps an application's services so that their requests carry a [`Session`](super::Session).
@@ -17,15 +18,15 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// The layer of the application that `settings` describe, on the node called `node_name`. `cookie_key`
-    /// is derived from the cluster secret.
+    /// The layer of the application that `settings` describe, on the node called `node_name`. `controls`
+    /// are that node's.
     pub(crate) fn new(
         host: Arc<SessionHost>,
         node_name: &str,
-        cookie_key: [u8; 32],
+        controls: Arc<Controls>,
         settings: SessionSettings,
     ) -> Self {
-        Self { app: Arc::new(AppSessions::new(host, node_name, cookie_key, settings)) }
+        Self { app: Arc::new(AppSessions::new(host, node_name, controls, settings)) }
     }
 
     /// The cookie's name, as a balancer must look for it: the configured one, behind `__Host-` where

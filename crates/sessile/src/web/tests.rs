@@ -20,6 +20,7 @@ use tower_layer::Layer as _;
 use super::{Session, SessionLayer, SessionSettings};
 use crate::Config;
 use crate::cluster::clock::Clock;
+use crate::cluster::controls::Controls;
 use crate::cluster::engine::Engine;
 use crate::cluster::host::SessionHost;
 use crate::config;
@@ -117,8 +118,12 @@ struct Reply {
     body: String,
 }
 
+fn controls() -> Arc<Controls> {
+    Arc::new(Controls::new(COOKIE_KEY.into(), true))
+}
+
 fn layer(host: &Arc<SessionHost>, node_name: &str, settings: SessionSettings) -> SessionLayer {
-    SessionLayer::new(Arc::clone(host), node_name, COOKIE_KEY, settings)
+    SessionLayer::new(Arc::clone(host), node_name, controls(), settings)
 }
 
 async fn send<A, R>(layer: &SessionLayer, request: Request<Body>, app: A) -> Reply

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use serde_json::json;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Form, Wrong, quoted, string};
+use super::{Form, Shape, Wrong, quoted, string};
 use crate::config::{HostPort, Network};
 
 /// An address to listen at: `"127.0.0.1:9080"`; a bare port is one on loopback; port 0 is a free one.
@@ -33,6 +34,12 @@ impl Form for Address {
     fn write(&self, value: &SocketAddr) -> Option<String> {
         Some(quoted(&value.to_string()))
     }
+
+    fn shape(&self) -> Shape {
+        let port = json!({ "type": "integer", "minimum": 0, "maximum": u16::MAX });
+        let address = json!({ "type": "string", "pattern": ":[0-9]+$" });
+        Shape::new("`IP:PORT`, or a port on loopback", json!({ "anyOf": [address, port] }))
+    }
 }
 
 /// The address of an IPv4 multicast group.
@@ -52,6 +59,10 @@ impl Form for MulticastGroup {
 
     fn write(&self, value: &Ipv4Addr) -> Option<String> {
         Some(quoted(&value.to_string()))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("IPv4 multicast address", json!({ "type": "string", "format": "ipv4" }))
     }
 }
 
@@ -73,6 +84,10 @@ impl Form for Interface {
     fn write(&self, value: &Ipv4Addr) -> Option<String> {
         Some(quoted(&value.to_string()))
     }
+
+    fn shape(&self) -> Shape {
+        Shape::new("IPv4 address of an interface", json!({ "type": "string", "format": "ipv4" }))
+    }
 }
 
 /// A host and a port that another machine can reach.
@@ -90,6 +105,10 @@ impl Form for Peer {
 
     fn write(&self, value: &HostPort) -> Option<String> {
         Some(quoted(&value.to_string()))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("`host:port`", json!({ "type": "string", "pattern": ":[0-9]+$" }))
     }
 }
 
@@ -115,5 +134,9 @@ impl Form for Cidr {
 
     fn write(&self, value: &Network) -> Option<String> {
         Some(quoted(&value.to_string()))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("network, `10.0.0.0/8` or one address", json!({ "type": "string" }))
     }
 }

@@ -4,10 +4,11 @@ use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Form, Wrong, quoted};
+use super::{Form, Shape, Wrong, quoted};
 
 const TIME_UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -45,6 +46,17 @@ fn grouped(number: u64) -> String {
     format!("{head}{tail}")
 }
 
+/// Bounds of a length of time, for people.
+fn span(bounds: &RangeInclusive<u64>) -> String {
+    let [least, most] = [bounds.start(), bounds.end()].map(|bound| in_units(*bound, &TIME_UNITS));
+    format!("{least} to {most}")
+}
+
+/// A length of time as JSON schema; `also` holds the words that may stand in its place, each with a `|`.
+fn timely(also: &str) -> Json {
+    json!({ "type": "string", "pattern": format!("^({also}[0-9_]+\\s*(ms|s|m|h|d))$") })
+}
+
 /// An integer of the file, if it is not negative and fits.
 fn integer(value: &DeValue<'_>) -> Option<u64> {
     let integer = value.as_integer()?;
@@ -79,6 +91,10 @@ impl Form for Time {
     fn write(&self, value: &Duration) -> Option<String> {
         Some(quoted(&describe(*value)))
     }
+
+    fn shape(&self) -> Shape {
+        Shape::new(format!("time, {}", span(&self.0)), timely(""))
+    }
 }
 
 /// A length of time, or `"never"`.
@@ -96,6 +112,10 @@ impl Form for TimeOrNever {
 
     fn write(&self, value: &Option<Duration>) -> Option<String> {
         Some(value.map_or_else(|| quoted("never"), |time| quoted(&describe(time))))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new(format!("time, {}, or `never`", span(&self.0)), timely("never|"))
     }
 }
 
@@ -122,6 +142,13 @@ impl Form for Size {
 
     fn write(&self, value: &usize) -> Option<String> {
         Some(quoted(&in_units(*value as u64, &SIZE_UNITS)))
+    }
+
+    fn shape(&self) -> Shape {
+        let [least, most] = [self.0.start(), self.0.end()].map(|bound| in_units(*bound as u64, &SIZE_UNITS));
+        let text = json!({ "type": "string", "pattern": "^[0-9_]+\\s*(GiB|MiB|KiB|B)$" });
+        let number = json!({ "type": "integer", "minimum": self.0.start(), "maximum": self.0.end() });
+        Shape::new(format!("size, {least} to {most}"), json!({ "anyOf": [text, number] }))
     }
 }
 
@@ -150,5 +177,13 @@ impl<N: Copy + Into<u64> + TryFrom<u64>> Form for Number<N> {
 
     fn write(&self, value: &N) -> Option<String> {
         Some(grouped((*value).into()))
+    }
+
+    fn shape(&self) -> Shape {
+        let (least, most) = (self.0.start(), self.0.end());
+        Shape::new(
+            format!("number, {} to {}", grouped(*least), grouped(*most)),
+            json!({ "type": "integer", "minimum": least, "maximum": most }),
+        )
     }
 }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use serde_json::json;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Form, Wrong, quoted, string};
+use super::{Form, Shape, Wrong, quoted, string};
 
 /// A regular expression; the empty text matches nothing here, so it switches the key off.
 pub(in crate::config) struct Pattern;
@@ -31,6 +32,10 @@ impl Form for Pattern {
 
     fn write(&self, value: &String) -> Option<String> {
         Some(quoted(value))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("regular expression", json!({ "type": "string" }))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Form, Wrong, quoted, string};
+use super::{Form, Shape, Wrong, quoted, string};
 
 /// The longest name of a node or a cluster, in characters.
 const MAX_NAME: usize = 32;
@@ -33,6 +34,14 @@ impl Form for Name {
 
     fn write(&self, value: &String) -> Option<String> {
         Some(quoted(value))
+    }
+
+    fn shape(&self) -> Shape {
+        let pattern = format!("^[A-Za-z0-9_-]{{1,{MAX_NAME}}}$");
+        Shape::new(
+            format!("name, 1 to {MAX_NAME} letters, digits, `_`, `-`"),
+            json!({ "type": "string", "pattern": pattern }),
+        )
     }
 }
 
@@ -63,6 +72,11 @@ impl Form for UrlPath {
     fn write(&self, value: &String) -> Option<String> {
         Some(quoted(value))
     }
+
+    fn shape(&self) -> Shape {
+        let schema = json!({ "type": "string", "pattern": "^/[^ ?#;%]*$", "maxLength": MAX_PATH });
+        Shape::new("path, beginning with `/`", schema)
+    }
 }
 
 /// The name of a cookie.
@@ -90,6 +104,14 @@ impl Form for CookieName {
     fn write(&self, value: &String) -> Option<String> {
         Some(quoted(value))
     }
+
+    fn shape(&self) -> Shape {
+        let pattern = format!("^[A-Za-z0-9_-]{{1,{MAX_COOKIE_NAME}}}$");
+        Shape::new(
+            format!("name of a cookie, 1 to {MAX_COOKIE_NAME} characters"),
+            json!({ "type": "string", "pattern": pattern }),
+        )
+    }
 }
 
 /// A file of this machine, relative to the configuration file or absolute.
@@ -108,5 +130,9 @@ impl Form for File {
 
     fn write(&self, value: &PathBuf) -> Option<String> {
         Some(quoted(&value.to_string_lossy()))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("file", json!({ "type": "string", "minLength": 1, "maxLength": MAX_PATH }))
     }
 }

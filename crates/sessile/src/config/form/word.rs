@@ -1,9 +1,10 @@
 //! Words out of a fixed choice, and yes or no.
 
+use serde_json::json;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Form, Wrong, quoted, string};
+use super::{Form, Shape, Wrong, quoted, string};
 use crate::config::Secure;
 use crate::config::suggest::{closest, listed};
 
@@ -21,6 +22,10 @@ impl Form for Flag {
 
     fn write(&self, value: &bool) -> Option<String> {
         Some(value.to_string())
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("`true` or `false`", json!({ "type": "boolean" }))
     }
 }
 
@@ -57,6 +62,11 @@ impl<T: Copy + PartialEq> Form for OneOf<T> {
     fn write(&self, value: &T) -> Option<String> {
         self.built.iter().find(|(_, meaning)| meaning == value).map(|(word, _)| quoted(word))
     }
+
+    fn shape(&self) -> Shape {
+        let words: Vec<&str> = self.built.iter().map(|(word, _)| *word).collect();
+        Shape::new(listed(words.iter().copied()), json!({ "enum": words }))
+    }
 }
 
 /// `"auto"`, `true` or `false`.
@@ -80,5 +90,9 @@ impl Form for SecureWord {
             Secure::Always => "true".to_owned(),
             Secure::Never => "false".to_owned(),
         })
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("`auto`, `true` or `false`", json!({ "enum": ["auto", true, false] }))
     }
 }

@@ -37,6 +37,7 @@ impl App {
 
 impl Table for App {
     const NAME: &'static str = "app";
+    const MEANING: &'static str = "an application that `sessile serve` hosts";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let builtin = OneOf { built: &[("clusterapp", Builtin::Clusterapp)], later: &[] };

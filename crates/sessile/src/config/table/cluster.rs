@@ -48,6 +48,7 @@ impl Default for Cluster {
 
 impl Table for Cluster {
     const NAME: &'static str = "cluster";
+    const MEANING: &'static str = "which cluster the node belongs to and what is copied to whom";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let manager = OneOf {

@@ -58,6 +58,7 @@ impl Default for Membership {
 
 impl Table for Membership {
     const NAME: &'static str = "membership";
+    const MEANING: &'static str = "how nodes find each other and when one counts as lost";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let kind = OneOf {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::DAY;
 use crate::config::Network;
-use crate::config::form::{Address, Cidr, List, Name, Optional, Time, UrlPath};
+use crate::config::form::{Address, Cidr, Flag, List, Name, Optional, Time, UrlPath};
 use crate::config::keys::{Table, Visitor};
 
 /// `[node]`: who this node is.
@@ -15,20 +15,30 @@ pub struct Node {
     pub name: String,
     /// How long a graceful stop may take. At most one day.
     pub drain_time: Duration,
+    /// Whether a session's cookie that names another node is made to name this one, so that its client stays here.
+    /// [`Cluster::rewrite_route`](crate::Cluster::rewrite_route) switches it at run time.
+    pub rewrite_route: bool,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { name: "tc01".to_owned(), drain_time: Duration::from_secs(30) }
+        Self { name: "tc01".to_owned(), drain_time: Duration::from_secs(30), rewrite_route: true }
     }
 }
 
 impl Table for Node {
     const NAME: &'static str = "node";
+    const MEANING: &'static str = "who this node is";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         visitor.key("name", Name, &mut self.name, "unique in the cluster; the route in the cookie");
         visitor.key("drain_time", Time(0..=DAY), &mut self.drain_time, "how long a graceful stop may take");
+        visitor.key(
+            "rewrite_route",
+            Flag,
+            &mut self.rewrite_route,
+            "clients that failed over stay; false: they return",
+        );
         visitor.later("zone", "backups in another zone");
     }
 }
@@ -56,6 +66,7 @@ impl Default for Http {
 
 impl Table for Http {
     const NAME: &'static str = "http";
+    const MEANING: &'static str = "the port that serves applications";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         visitor.key("listen", Address, &mut self.listen, "where applications are served");
@@ -74,6 +85,7 @@ pub struct Admin {
 
 impl Table for Admin {
     const NAME: &'static str = "admin";
+    const MEANING: &'static str = "the port that serves operators";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         visitor.key(

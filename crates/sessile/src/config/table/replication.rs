@@ -20,6 +20,7 @@ impl Default for Replication {
 
 impl Table for Replication {
     const NAME: &'static str = "replication";
+    const MEANING: &'static str = "which requests and attributes replicate";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         visitor.key("filter", Pattern, &mut self.filter, "these paths never change a session");

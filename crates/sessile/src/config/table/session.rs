@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{DAY, SECOND};
-use crate::config::form::{CookieName, Number, OneOf, SecureWord, Size, Time, TimeOrNever};
+use crate::config::form::{CookieName, Flag, Number, OneOf, SecureWord, Size, Time, TimeOrNever};
 use crate::config::keys::{Table, Visitor};
 
 /// The longest lifetime of a session that can be configured, in milliseconds.
@@ -35,6 +35,8 @@ pub struct Session {
     pub same_site: SameSite,
     /// What becomes of a request whose session ended while it ran.
     pub on_ended: OnEnded,
+    /// Whether a graceful stop of a node ends the sessions that this node wrote last, on every node.
+    pub expire_on_stop: bool,
 }
 
 /// Whether the cookie is for https only.
@@ -81,12 +83,14 @@ impl Default for Session {
             secure: Secure::Auto,
             same_site: SameSite::Lax,
             on_ended: OnEnded::Ignore,
+            expire_on_stop: false,
         }
     }
 }
 
 impl Table for Session {
     const NAME: &'static str = "session";
+    const MEANING: &'static str = "how long sessions live, how big they may be, and their cookie";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let lifetime = SECOND..=TEN_YEARS;
@@ -128,5 +132,6 @@ impl Table for Session {
             &mut self.on_ended,
             "session ended during the request: ignore | 409",
         );
+        visitor.key("expire_on_stop", Flag, &mut self.expire_on_stop, "true: a node that stops ends its own");
     }
 }

@@ -36,6 +36,7 @@ impl Default for Sender {
 
 impl Table for Sender {
     const NAME: &'static str = "sender";
+    const MEANING: &'static str = "how changes travel";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let mode = OneOf {
@@ -85,6 +86,7 @@ impl Default for Receiver {
 
 impl Table for Receiver {
     const NAME: &'static str = "receiver";
+    const MEANING: &'static str = "where the changes of other members arrive";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         visitor.key("listen", Address, &mut self.listen, "where the other members connect to");

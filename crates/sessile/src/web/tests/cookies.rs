@@ -74,6 +74,43 @@ async fn after_a_failover_the_route_is_rewritten_once() {
 }
 
 #[tokio::test]
+async fn without_rewriting_the_route_stays_though_another_node_answers() {
+    let mut site = Site::new();
+    site.visit(put).await;
+    let controls = controls();
+    controls.rewrite_route(false);
+    site.layer = SessionLayer::new(Arc::clone(&site.host), "tc02", Arc::clone(&controls), usual());
+    let moved = site.visit(async |session| answer(session.previous_route())).await;
+    assert_eq!((moved.body.as_str(), moved.set_cookie), ("\"tc01\"", None));
+    let renewed = site.visit(async |session| answer(session.change_id().is_ok())).await;
+    assert!(
+        renewed.set_cookie.unwrap().contains(".tc01;"),
+        "also a cookie that is made anew names the old node"
+    );
+    controls.rewrite_route(true);
+    assert!(site.visit(put).await.set_cookie.unwrap().contains(".tc02;"));
+}
+
+#[tokio::test]
+async fn a_tag_of_a_secret_that_goes_is_made_anew_once() {
+    let mut site = Site::new();
+    let controls = controls();
+    site.layer = SessionLayer::new(Arc::clone(&site.host), "tc01", Arc::clone(&controls), usual());
+    site.visit(put).await;
+    controls.cookie_keys.renew(vec![[8; 32], COOKIE_KEY]);
+    let picture = Request::get("/logo.gif").body(Body::empty()).unwrap();
+    assert_eq!(
+        site.send(picture, async |_| answer(())).await.set_cookie,
+        None,
+        "what may be cached sets none"
+    );
+    assert!(site.visit(async |_| answer(())).await.set_cookie.is_some());
+    assert_eq!(site.visit(async |_| answer(())).await.set_cookie, None);
+    controls.cookie_keys.renew(vec![[8; 32]]);
+    assert_eq!(site.text("cart").await.as_deref(), Some("umbrella"));
+}
+
+#[tokio::test]
 async fn the_cookie_of_one_application_opens_nothing_in_another() {
     let mut site = Site::new();
     let shop = site.visit(put).await.body;

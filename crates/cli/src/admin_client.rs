@@ -1,0 +1,188 @@
+//! Asking a running node at its admin port: the address and the token follow from its configuration.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use sessile::{Config, admin_tokens};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+use crate::secret_file;
+
+/// Longest wait for a connection and for an answer to a question.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Which node is meant.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichNode {
+    /// Its configuration, or its name where NAME.toml is in this directory
+    #[arg(value_name = "NODE")]
+    node: Option<PathBuf>,
+    /// Its configuration
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl WhichNode {
+    pub(crate) fn client(&self) -> Result<AdminClient, Failure> {
+        match (&self.config, &self.node) {
+            (Some(file), _) => AdminClient::of(file),
+            (None, Some(node)) => AdminClient::of(&file_of(node)?),
+            (None, None) => Err(Failure::Usage("name a node or its configuration".to_owned())),
+        }
+    }
+}
+
+/// The configuration that NODE stands for.
+pub(crate) fn file_of(node: &Path) -> Result<PathBuf, Failure> {
+    if node.is_file() {
+        return Ok(node.to_owned());
+    }
+    let named = PathBuf::from(format!("{}.toml", node.display()));
+    if named.is_file() {
+        return Ok(named);
+    }
+    let (node, named) = (node.display(), named.display());
+    Err(Failure::Usage(format!(
+        "there is neither a file {node} nor {named}; name the configuration of the node"
+    )))
+}
+
+/// A node's admin port and the tokens that it may want.
+#[derive(Debug)]
+pub(crate) struct AdminClient {
+    /// The node's name.
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    address: SocketAddr,
+    tokens: Vec<String>,
+}
+
+/// Nobody answers at the admin port.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    NotRunning(String),
+    Failed(String),
+}
+
+impl From<NoAnswer> for Failure {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::NotRunning(words) | NoAnswer::Failed(words) => Self::Failed(words),
+        }
+    }
+}
+
+impl AdminClient {
+    /// The client of the node that `file` configures.
+    pub(crate) fn of(file: &Path) -> Result<Self, Failure> {
+        let (config, _) = Config::check(file)?;
+        let (name, shown) = (config.node.name.clone(), file.display());
+        let Some(listen) = config.admin.listen else {
+            let remedy =
+                format!("add for example\n\n    [admin]\n    listen = 9005\n\nto {shown} and restart it");
+            return Err(Failure::Failed(format!("{name} has no admin port to be asked at: {remedy}")));
+        };
+        if listen.port() == 0 {
+            let words = format!(
+                "the admin port of {name} is any free one ([admin] listen in {shown}): give it a number"
+            );
+            return Err(Failure::Failed(words));
+        }
+        let secrets = secret_file::load(&config.cluster.secret_file)?;
+        let tokens = admin_tokens(&secrets, &config.cluster.name);
+        Ok(Self { name, address: reachable(listen), tokens, config })
+    }
+
+    /// Asks a question.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, NoAnswer> {
+        self.ask(Method::GET, path, PATIENCE).await
+    }
+
+    /// Asks for a change, which may take as long as `at_most`.
+    pub(crate) async fn post(&self, path: &str, at_most: Duration) -> Result<Value, NoAnswer> {
+        self.ask(Method::POST, path, at_most + PATIENCE).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, at_most: Duration) -> Result<Value, NoAnswer> {
+        let mut refused = None;
+        // While secrets are exchanged, the node may not have read the file yet.
+        for token in &self.tokens {
+            let asked = timeout(at_most, self.ask_with(token, method.clone(), path)).await;
+            let answered = asked.map_err(|_| self.failed(format!("no answer within {at_most:?}")))??;
+            match answered {
+                (StatusCode::OK, told) => return Ok(told),
+                (StatusCode::UNAUTHORIZED, _) => refused = Some(self.unauthorized()),
+                (status, told) => {
+                    let words = told["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
+                    return Err(self.failed(words));
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| self.unauthorized()))
+    }
+
+    async fn ask_with(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+    ) -> Result<(StatusCode, Value), NoAnswer> {
+        let failed = |error: &dyn std::fmt::Display| self.failed(error.to_string());
+        let tcp = TcpStream::connect(self.address).await.map_err(|error| self.not_running(&error))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(tcp)).await.map_err(|error| failed(&error))?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.address.to_string())
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .header(CONTENT_LENGTH, 0)
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| failed(&error))?;
+        let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
+    fn not_running(&self, error: &std::io::Error) -> NoAnswer {
+        let (name, address) = (&self.name, self.address);
+        NoAnswer::NotRunning(format!(
+            "{name} is not running: nobody answers at its admin port {address} ({error})"
+        ))
+    }
+
+    fn unauthorized(&self) -> NoAnswer {
+        let file = self.config.cluster.secret_file.display();
+        self.failed(format!(
+            "the token was refused: the node runs with another secret than {file}, or another [cluster] name"
+        ))
+    }
+
+    fn failed(&self, words: String) -> NoAnswer {
+        NoAnswer::Failed(format!("{} (admin port {}): {words}", self.name, self.address))
+    }
+}
+
+/// The address to connect to where a node listens at `listen`.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}

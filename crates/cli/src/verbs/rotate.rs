@@ -1,0 +1,235 @@
+//! `sessile secret rotate|reload`: a cluster gets a new secret while it runs.
+//!
+//! Three steps, each on all nodes before the next: a new secret is accepted (`add`), it is used (`first`), the old one is
+//! forgotten (`drop`). Between the last two every client that is active gets a cookie under the new secret.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+use sessile::ClusterSecrets;
+
+use crate::admin_client::{AdminClient, NoAnswer, file_of};
+use crate::failure::Failure;
+use crate::{output, runtime, secret_file};
+
+/// The nodes whose secret is exchanged.
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// The configurations of all nodes, or their names where NAME.toml is in this directory
+    #[arg(required = true, value_name = "NODE")]
+    nodes: Vec<PathBuf>,
+    /// One step alone, for nodes on several machines. Left out: add, then first
+    #[arg(long, value_enum, value_name = "STEP")]
+    step: Option<Step>,
+    /// With `--step drop`: do not wait until idle sessions have ended; their clients start anew
+    #[arg(long)]
+    now: bool,
+}
+
+/// The nodes that are to read their secret file again.
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// Their configurations, or their names where NAME.toml is in this directory
+    #[arg(required = true, value_name = "NODE")]
+    nodes: Vec<PathBuf>,
+}
+
+/// One step of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// A new secret is accepted beside the one in use
+    Add,
+    /// The last secret of the file is used, the other one still accepted
+    First,
+    /// Only the first secret of the file is accepted; right after `add` this takes the rotation back
+    Drop,
+}
+
+/// The nodes and their files.
+struct Fleet {
+    nodes: Vec<AdminClient>,
+    /// Each file once, though several nodes may read it.
+    files: BTreeMap<PathBuf, SystemTime>,
+    secrets: ClusterSecrets,
+}
+
+impl Rotate {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.now && self.step != Some(Step::Drop) {
+            return Err(Failure::Usage(
+                "--now belongs to --step drop: the other steps do not wait".to_owned(),
+            ));
+        }
+        let mut fleet = Fleet::of(&self.nodes)?;
+        match self.step {
+            None => {
+                fleet.expect_count(
+                    1,
+                    "a rotation is under way: finish it with --step first, then --step drop",
+                )?;
+                runtime::run(fleet.expect_all_members())?;
+                fleet.step(Step::Add)?;
+                fleet.step(Step::First)?;
+                let patience = patience(&fleet);
+                output::print(&format!(
+                    "the new secret is in use, the old one still accepted: clients get new cookies as they come. After {patience:?}, \
+                     when all others have ended, finish with --step drop"
+                ))
+            }
+            Some(step) => {
+                match step {
+                    Step::Add => fleet.expect_count(1, "a rotation is under way already")?,
+                    Step::First | Step::Drop => fleet.expect_count(2, "begin with --step add")?,
+                }
+                if step == Step::Drop && !self.now {
+                    fleet.expect_old_cookies_gone()?;
+                }
+                fleet.step(step)
+            }
+        }
+    }
+}
+
+impl Reload {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        for node in &self.nodes {
+            let node = AdminClient::of(&file_of(node)?)?;
+            let ids = runtime::run(async { Ok(node.post("/secrets/reload", Duration::ZERO).await?) })?;
+            output::print(&format!("{}: uses {}", node.name, words(&ids)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Fleet {
+    fn of(nodes: &[PathBuf]) -> Result<Self, Failure> {
+        let nodes =
+            nodes.iter().map(|node| AdminClient::of(&file_of(node)?)).collect::<Result<Vec<_>, _>>()?;
+        let mut files = BTreeMap::new();
+        let mut secrets: Option<ClusterSecrets> = None;
+        for node in &nodes {
+            let path = &node.config.cluster.secret_file;
+            let held = secret_file::load(path)?;
+            let unreadable = |error: std::io::Error| Failure::Failed(format!("{}: {error}", path.display()));
+            let written = path.metadata().and_then(|about| about.modified()).map_err(unreadable)?;
+            files.insert(path.canonicalize().map_err(unreadable)?, written);
+            if secrets.as_ref().is_some_and(|other| *other != held) {
+                let path = path.display();
+                return Err(Failure::Failed(format!(
+                    "{path} holds other secrets than the files before it: copy the right one over it, then `sessile secret reload`"
+                )));
+            }
+            secrets = Some(held);
+        }
+        let secrets = secrets.ok_or_else(|| Failure::Usage("name at least one node".to_owned()))?;
+        Ok(Self { nodes, files, secrets })
+    }
+
+    fn expect_count(&self, count: usize, otherwise: &str) -> Result<(), Failure> {
+        let found = self.secrets.count();
+        if found == count {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!("the files hold {found} secrets, not {count}: {otherwise}")))
+    }
+
+    /// A member that is not told would be shut out by the second step.
+    async fn expect_all_members(&self) -> Result<(), Failure> {
+        for node in &self.nodes {
+            let members = match node.get("/members").await {
+                Err(NoAnswer::NotRunning(_)) => continue,
+                answered => answered?,
+            };
+            let names = members.as_array().into_iter().flatten().filter_map(|member| member["name"].as_str());
+            for name in names {
+                if self.nodes.iter().all(|node| node.name != name) {
+                    return Err(Failure::Failed(format!(
+                        "{name} is a member too: name its configuration as well. Where it is on another machine go step by step: \
+                         --step add here, copy the secret file there, `sessile secret reload` there, then --step first, and so on"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn expect_old_cookies_gone(&self) -> Result<(), Failure> {
+        let patience = patience(self);
+        let newest = self.files.values().max().and_then(|written| written.elapsed().ok()).unwrap_or_default();
+        if newest >= patience {
+            return Ok(());
+        }
+        let left = patience.saturating_sub(newest);
+        Err(Failure::Failed(format!(
+            "cookies under the old secret may still be in use for {} s: a session that nobody used since the step before \
+             would be lost. Wait so long, or say --now",
+            left.as_secs() + 1
+        )))
+    }
+
+    /// Writes all files, and tells all nodes that run.
+    fn step(&mut self, step: Step) -> Result<(), Failure> {
+        let failed = |error: sessile::SecretError| Failure::Failed(error.to_string());
+        let (secrets, done) = match step {
+            Step::Add => (self.secrets.with_next().map_err(failed)?, "a new secret is accepted"),
+            Step::First => {
+                (self.secrets.with_last_first(), "the last secret is used now, the other one accepted")
+            }
+            Step::Drop => (self.secrets.active_alone(), "only the secret in use is accepted now"),
+        };
+        for file in self.files.keys() {
+            secrets.replace(file).map_err(failed)?;
+        }
+        self.secrets = secrets;
+        output::print(done)?;
+        runtime::run(self.tell())
+    }
+
+    async fn tell(&self) -> Result<(), Failure> {
+        let ids = self.secrets.ids();
+        for node in &self.nodes {
+            match node.post("/secrets/reload", Duration::ZERO).await {
+                Ok(told) if told["secrets"] == serde_json::json!(ids) => {
+                    output::print(&format!("  {}: uses {}", node.name, words(&told)))?;
+                }
+                Ok(told) => {
+                    return Err(Failure::Failed(format!(
+                        "{} uses {} instead of {}: does it read the same file?",
+                        node.name,
+                        words(&told),
+                        ids.join(", ")
+                    )));
+                }
+                Err(NoAnswer::NotRunning(_)) => {
+                    output::print(&format!(
+                        "  {}: not running; it reads the file when it starts",
+                        node.name
+                    ))?;
+                }
+                Err(NoAnswer::Failed(why)) => {
+                    return Err(Failure::Failed(format!(
+                        "{why}. The files are written; when that is mended, `sessile secret reload` tells this node and those after it"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long a client with an old cookie may stay away and still find its session.
+fn patience(fleet: &Fleet) -> Duration {
+    let configs = fleet.nodes.iter().map(|node| &node.config);
+    let timeouts = configs
+        .flat_map(|config| config.apps.iter().map(|app| app.session.timeout).chain([config.session.timeout]));
+    timeouts.max().unwrap_or_default()
+}
+
+/// The public ids of secrets.
+fn words(told: &Value) -> String {
+    let ids: Vec<_> = told["secrets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ids.join(", then ")
+}

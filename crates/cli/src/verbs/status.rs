@@ -1,0 +1,96 @@
+//! `sessile status`: how a node and its cluster are.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::admin_client::WhichNode;
+use crate::failure::Failure;
+use crate::{output, runtime};
+
+/// Whose status to show.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    node: WhichNode,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let client = self.node.client()?;
+        let status = runtime::run(async { Ok(client.get("/status").await?) })?;
+        if self.json {
+            return output::print(&format!("{status:#}"));
+        }
+        output::print(&shown(&status))
+    }
+}
+
+/// The status for people.
+fn shown(status: &Value) -> String {
+    let word = |key: &str| status[key].as_str().unwrap_or("?").to_owned();
+    let offered = if status["offered"] == false { ", not offered to balancers" } else { "" };
+    let rewriting = if status["rewrites_route"] == false { ", route rewriting off" } else { "" };
+    let mut text = format!(
+        "{} in cluster {}: {}{offered}{rewriting}\n\
+         sessions {}, at risk {}; waiting to be sent {} bytes, for {} ms\n",
+        word("name"),
+        word("cluster"),
+        word("state"),
+        status["sessions"],
+        status["sessions_at_risk"],
+        status["queue_bytes"],
+        status["queue_age_ms"],
+    );
+    let transfer = &status["last_transfer"];
+    if transfer.is_object() {
+        text.push_str(&format!(
+            "state received: {} sessions in {} ms\n",
+            transfer["sessions"], transfer["elapsed_ms"]
+        ));
+    }
+    text.push_str(&members(&status["members"]));
+    for warning in status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text
+}
+
+fn members(members: &Value) -> String {
+    let mut text = format!("\n{:<16} {:<11} {:<22} {:<9} SILENT\n", "MEMBER", "STATE", "ADDRESS", "BOOT");
+    for member in members.as_array().into_iter().flatten() {
+        let cell = |key: &str| member[key].as_str().unwrap_or("?").to_owned();
+        let silent =
+            if member["self"] == true { "this node".to_owned() } else { format!("{} ms", member["age_ms"]) };
+        let (name, state, address, boot) = (cell("name"), cell("state"), cell("address"), cell("boot"));
+        text.push_str(&format!("{name:<16} {state:<11} {address:<22} {boot:<9} {silent}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn people_see_members_and_warnings() {
+        let member = json!({ "name": "tc01", "state": "ready", "address": "127.0.0.1:4001", "boot": "0000000a",
+            "age_ms": 0, "self": true });
+        let status = json!({ "name": "tc01", "cluster": "sample", "state": "ready", "offered": false,
+            "rewrites_route": true, "sessions": 3, "sessions_at_risk": 1, "queue_bytes": 0, "queue_age_ms": 0,
+            "last_transfer": { "sessions": 3, "elapsed_ms": 12 }, "members": [member],
+            "warnings": ["members disagree"] });
+        let shown = super::shown(&status);
+        for part in [
+            "tc01 in cluster sample: ready, not offered to balancers\n",
+            "sessions 3, at risk 1;",
+            "state received: 3 sessions in 12 ms",
+            "this node",
+            "warning: members disagree",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What operators do with nodes that run.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use crate::harness::{Client, Running, Setup, until};
+use crate::{patient, peek, read, write};
+
+/// A pair of nodes that serve.
+fn pair(change: impl Fn(&str, String) -> String) -> Setup {
+    let mut setup = Setup::with(["tc01", "tc02"], change);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    until("both see each other", || (setup.members("tc01").len() == 2).then_some(()));
+    setup
+}
+
+/// Runs a verb to its end: the exit code, and what it wrote.
+fn verb(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
+    let mut verb = Running::start(setup.place(), arguments);
+    let code = verb.ended().expect("no signal ended it");
+    (code, verb.out(), verb.err())
+}
+
+#[track_caller]
+fn succeeds(setup: &Setup, arguments: &[&str]) -> String {
+    let (code, out, err) = verb(setup, arguments);
+    assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+    out
+}
+
+#[test]
+fn a_node_is_shown_and_stopped_by_its_name() {
+    let mut setup = pair(patient);
+    let key = write(&mut setup.client(), setup.ports("tc01").http, 1);
+    let shown = succeeds(&setup, &["status", "tc01"]);
+    assert!(shown.starts_with("tc01 in cluster test: ready\nsessions 1, at risk 0;"), "{shown}");
+    assert!(shown.contains("tc02") && !shown.contains("warning"), "{shown}");
+    let status = succeeds(&setup, &["status", "--config", "tc02.toml", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    assert_eq!(
+        (&status["name"], &status["ready"], &status["sessions"]),
+        (&"tc02".into(), &true.into(), &1.into())
+    );
+    assert_eq!(status["last_transfer"]["sessions"], 0, "it came before the session");
+
+    let stopped = succeeds(&setup, &["stop", "tc01"]);
+    assert!(stopped.contains("tc01: stopped"), "{stopped}");
+    assert_eq!(setup.node("tc01").ended(), Some(0));
+    assert_eq!(peek(&mut setup.client(), setup.ports("tc02").http, &key), Some(1));
+    let (code, _, err) = verb(&setup, &["stop", "tc01"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("tc01 is not running"), "{err}");
+}
+
+#[test]
+fn a_stop_that_leaves_something_says_what() {
+    let mut setup =
+        Setup::with(["tc01"], |_, config| config.replace("[http]", "drain_time = \"200ms\"\n[http]"));
+    setup.serve("tc01");
+    let _stuck = crate::stopping::stuck_request(&setup, "tc01");
+    write(&mut setup.client(), setup.ports("tc01").http, 1);
+    let (code, _, err) = verb(&setup, &["stop", "tc01"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("1 requests still run"), "{err}");
+    assert_eq!(setup.node("tc01").ended(), Some(3));
+}
+
+#[test]
+fn what_cannot_be_asked_is_explained() {
+    let mut setup = Setup::with(["tc01"], |_, config| config);
+    let (code, _, err) = verb(&setup, &["status", "nobody"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("nobody.toml"), "{err}");
+    setup.serve("tc01");
+    let file = setup.place().join("tc01.toml");
+    let right = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, right.replace("name = \"test\"", "name = \"other\"")).unwrap();
+    let (code, _, err) = verb(&setup, &["status", "tc01"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("the token was refused"), "{err}");
+    let admin = format!("[admin]\nlisten = \"{}\"\n", setup.ports("tc01").admin);
+    std::fs::write(&file, right.replace(&admin, "")).unwrap();
+    let (code, _, err) = verb(&setup, &["stop", "tc01"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("has no admin port") && err.contains("listen = 9005"), "{err}");
+}
+
+#[test]
+fn a_healthy_cluster_has_nothing_to_repair() {
+    let setup = pair(patient);
+    for v in 0..20 {
+        write(&mut setup.client(), setup.ports("tc01").http, v);
+    }
+    let compared = succeeds(&setup, &["resync", "tc02"]);
+    assert_eq!(compared.trim(), "tc02: 20 sessions compared with tc01; 0 repaired");
+}
+
+#[test]
+fn a_drained_node_is_not_offered_and_comes_back() {
+    let setup = pair(patient);
+    let tc01 = setup.ports("tc01").http;
+    let mut client = setup.client();
+    let key = write(&mut client, tc01, 1);
+    succeeds(&setup, &["drain", "tc01"]);
+    assert_eq!(setup.client().get(tc01, "/.sessile/ready").status, 503);
+    assert!(succeeds(&setup, &["status", "tc01"]).contains("not offered to balancers"));
+    assert_eq!(write(&mut client, tc01, 2), key, "it goes on serving");
+
+    succeeds(&setup, &["route", "tc02", "--rewrite", "off"]);
+    let tc02 = setup.ports("tc02").http;
+    assert_eq!(read(&mut client, tc02), Some(2));
+    assert!(client.cookie.as_ref().is_some_and(|cookie| cookie.ends_with(".tc01")), "it is to return");
+    succeeds(&setup, &["resume", "tc01"]);
+    assert_eq!(setup.client().get(tc01, "/.sessile/ready").status, 200);
+    succeeds(&setup, &["route", "tc02", "--rewrite", "on"]);
+    assert_eq!(read(&mut client, tc02), Some(2));
+    assert!(client.cookie.as_ref().is_some_and(|cookie| cookie.ends_with(".tc02")));
+}
+
+#[test]
+fn members_with_unequal_settings_are_named() {
+    let setup = pair(|name, config| match name {
+        "tc02" => patient(name, config).replace("[[app]]", "[session]\ntimeout = \"1h\"\n[[app]]"),
+        _ => patient(name, config),
+    });
+    for name in ["tc01", "tc02"] {
+        let shown = succeeds(&setup, &["status", name]);
+        assert!(shown.contains("warning: members disagree about [session] timeout: "), "{shown}");
+        assert!(shown.contains("tc01 \"30m\"") && shown.contains("tc02 \"1h\""), "{shown}");
+        assert!(
+            setup.client().get(setup.ports(name).admin, "/metrics").text.contains("sessile_warnings 1\n")
+        );
+    }
+}
+
+#[test]
+fn a_node_that_stops_ends_its_own_sessions_where_that_is_wanted() {
+    let mut setup = pair(|name, config| {
+        patient(name, config).replace("[[app]]", "[session]\nexpire_on_stop = true\n[[app]]")
+    });
+    let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
+    let (mut one, mut other, mut moved) = (setup.client(), setup.client(), setup.client());
+    let own = write(&mut one, tc01, 1);
+    let foreign = write(&mut other, tc02, 2);
+    write(&mut moved, tc01, 3);
+    let taken_over = write(&mut moved, tc02, 4);
+    succeeds(&setup, &["stop", "tc01"]);
+    assert_eq!(setup.node("tc01").ended(), Some(0));
+    let mut client = setup.client();
+    assert_eq!(peek(&mut client, tc02, &own), None, "tc01 wrote it last");
+    assert_eq!(peek(&mut client, tc02, &foreign), Some(2));
+    assert_eq!(peek(&mut client, tc02, &taken_over), Some(4));
+}
+
+/// Writes 1, 2, … to both nodes in turn until `enough`; no request fails and nothing is lost.
+fn shop(mut client: Client, nodes: [std::net::SocketAddr; 2], enough: &AtomicBool) -> u64 {
+    let mut v = 0;
+    while !enough.load(SeqCst) {
+        v += 1;
+        write(&mut client, nodes[v as usize % 2], v);
+        assert_eq!(read(&mut client, nodes[(v as usize + 1) % 2]), Some(v));
+    }
+    v
+}
+
+#[test]
+fn secrets_are_exchanged_while_clients_write() {
+    let mut setup = pair(patient);
+    let nodes = ["tc01", "tc02"].map(|name| setup.ports(name).http);
+    let secret = setup.place().join("cluster.secret");
+    let old = std::fs::read_to_string(&secret).unwrap();
+    let enough = AtomicBool::new(false);
+    let clients = [setup.client(), setup.client()];
+    let mut sleeper = setup.client();
+    write(&mut sleeper, nodes[0], 7);
+    std::thread::scope(|scope| {
+        let shopping = clients.map(|client| scope.spawn(|| shop(client, nodes, &enough)));
+        let (code, _, err) = verb(&setup, &["secret", "rotate", "tc01"]);
+        assert!(code == 1 && err.contains("tc02 is a member too"), "{err}");
+        let rotated = succeeds(&setup, &["secret", "rotate", "tc01", "tc02"]);
+        assert_eq!(std::fs::read_to_string(&secret).unwrap().lines().count(), 2, "{rotated}");
+        assert_eq!(
+            read(&mut sleeper, nodes[1]),
+            Some(7),
+            "a cookie under the old secret is believed, and made anew"
+        );
+
+        let (code, _, err) = verb(&setup, &["secret", "rotate", "--step", "drop", "tc01", "tc02"]);
+        assert!(code == 1 && err.contains("--now"), "{err}");
+        succeeds(&setup, &["secret", "rotate", "--step", "drop", "--now", "tc01", "tc02"]);
+        assert_eq!(read(&mut sleeper, nodes[0]), Some(7));
+        enough.store(true, SeqCst);
+        for client in shopping {
+            assert!(client.join().expect("no request failed") > 0);
+        }
+    });
+    let new = std::fs::read_to_string(&secret).unwrap();
+    assert!(new.lines().count() == 1 && new != old);
+
+    // A node that starts with the new secret is believed by those that exchanged it while they ran.
+    setup.node("tc02").kill();
+    setup.serve("tc02");
+    until("they link anew", || succeeds(&setup, &["status", "tc01"]).contains("\ntc02 ").then_some(()));
+    setup.node("tc02").kill();
+    std::fs::write(setup.place().join("old.secret"), &old).unwrap();
+    std::fs::set_permissions(
+        setup.place().join("old.secret"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
+    let file = setup.place().join("tc02.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, config.replace("cluster.secret", "old.secret")).unwrap();
+    let stranger = setup.start("tc02");
+    assert_eq!(stranger.ended(), Some(1), "who only knows the old secret is refused");
+    assert!(stranger.err().contains("secret"), "{}", stranger.err());
+    assert_eq!(read(&mut sleeper, nodes[0]), Some(7));
+}

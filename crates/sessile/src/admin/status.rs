@@ -1,0 +1,78 @@
+//! Everything that an operator wants to see at once.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use sessile_core::Standing;
+
+use super::AdminPort;
+use super::pages::{Member, milliseconds};
+use super::refusal::Refusal;
+use crate::Cluster;
+
+/// `/status`.
+#[derive(Serialize)]
+pub(super) struct Status {
+    name: String,
+    cluster: String,
+    state: &'static str,
+    ready: bool,
+    /// As far as an operator has a say in it.
+    offered: bool,
+    rewrites_route: bool,
+    sessions: u64,
+    sessions_at_risk: u64,
+    queue_bytes: usize,
+    queue_age_ms: u64,
+    last_transfer: Option<Transfer>,
+    members: Vec<Member>,
+    warnings: Vec<String>,
+    /// The public ids of the secrets in use, the active one first.
+    secrets: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Transfer {
+    sessions: u64,
+    elapsed_ms: u64,
+}
+
+pub(super) async fn status(State(port): State<AdminPort>) -> Result<Json<Status>, Refusal> {
+    Ok(Json(of(port.cluster()?)))
+}
+
+fn of(cluster: &Cluster) -> Status {
+    let (queue_bytes, queue_age) = cluster.queued();
+    let transfer = cluster.last_transfer();
+    Status {
+        name: cluster.name().to_owned(),
+        cluster: cluster.config().cluster.name.clone(),
+        state: word(cluster.standing()),
+        ready: cluster.is_ready(),
+        offered: cluster.is_offered(),
+        rewrites_route: cluster.rewrites_route(),
+        sessions: cluster.session_count(),
+        sessions_at_risk: cluster.at_risk(),
+        queue_bytes,
+        queue_age_ms: milliseconds(queue_age),
+        last_transfer: transfer.map(|transfer| Transfer {
+            sessions: transfer.sessions,
+            elapsed_ms: milliseconds(transfer.elapsed),
+        }),
+        members: cluster.members().into_iter().map(Member::from).collect(),
+        warnings: cluster.warnings(),
+        secrets: cluster.secret_ids(),
+    }
+}
+
+fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Searching => "searching",
+        Standing::Joining => "joining",
+        Standing::Ready => "ready",
+        Standing::Incomplete => "incomplete",
+        Standing::Draining => "draining",
+        Standing::Left => "left",
+        Standing::Refused => "refused",
+    }
+}

@@ -1,0 +1,178 @@
+//! What an operator does with a node that runs, beside stopping it; [`AdminPort`](crate::AdminPort) is the way in.
+
+use std::time::Duration;
+
+use sessile_core::Boot;
+use sessile_group::ClusterSecrets;
+use tokio::time::{Instant, sleep};
+
+use super::{Cluster, JoinError, start};
+
+/// How often a node that compares looks whether it is done.
+const COMPARING_POLL: Duration = Duration::from_millis(10);
+
+/// What a comparison with all members found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resync {
+    /// The names of the members that this node compared with.
+    pub members: Vec<String>,
+    /// Sessions that this node held when it was over.
+    pub sessions: u64,
+    /// Sessions that were different or lacking on one side, and were sent; 0 on a healthy cluster without traffic. What
+    /// changes while it is compared is among them.
+    pub repaired: u64,
+}
+
+/// Why a comparison was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResyncError {
+    /// The node gets the state, or has left.
+    #[error("this node is not complete itself: it gets the sessions from the others, or has left")]
+    NotComplete,
+    /// Members did not answer in time; the comparison goes on.
+    #[error("no end after {at_most:?}: still comparing with {}", members.join(", "))]
+    Late {
+        /// How long it was waited.
+        at_most: Duration,
+        /// With whom it is not over.
+        members: Vec<String>,
+    },
+}
+
+/// The last state transfer to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferView {
+    /// How many sessions it brought.
+    pub sessions: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Cluster {
+    /// Tells balancers whether they may choose this node. While it is not offered its health path answers 503; it goes
+    /// on serving what comes, and replicating. Unlike [`drain`](Self::drain) this can be undone.
+    pub fn offer(&self, offered: bool) {
+        self.inner.controls.offer(offered);
+        tracing::info!(
+            "{}",
+            if offered { "offered to balancers again" } else { "not offered to balancers any more" }
+        );
+    }
+
+    /// Whether [`offer`](Self::offer) lets balancers choose this node.
+    #[must_use]
+    pub fn is_offered(&self) -> bool {
+        self.inner.controls.is_offered()
+    }
+
+    /// Switches whether the cookie of a session that comes from another node is made to name this node. When off, a
+    /// client that failed over goes back as soon as the node in its cookie can be chosen again.
+    pub fn rewrite_route(&self, on: bool) {
+        self.inner.controls.rewrite_route(on);
+        tracing::info!(on, "route rewriting");
+    }
+
+    /// Whether cookies are made to name this node.
+    #[must_use]
+    pub fn rewrites_route(&self) -> bool {
+        self.inner.controls.rewrites_route()
+    }
+
+    /// Compares all sessions with every member, as after the loss of one, and sends what differs. Alone it finds nobody
+    /// and nothing.
+    ///
+    /// # Errors
+    /// This node is not complete itself, or it was not over after `at_most`.
+    pub async fn resync(&self, at_most: Duration) -> Result<Resync, ResyncError> {
+        let engine = &self.inner.shared;
+        if !matches!(self.standing(), sessile_core::Standing::Ready | sessile_core::Standing::Draining) {
+            return Err(ResyncError::NotComplete);
+        }
+        let before = engine.node.counters().repaired;
+        let members = engine.step(|node, now, effects| node.compare_again(now, effects));
+        let names = self.names_of(&members);
+        let until = Instant::now() + at_most;
+        loop {
+            let left: Vec<Boot> =
+                engine.node.comparing().into_iter().filter(|boot| members.contains(boot)).collect();
+            if left.is_empty() {
+                break;
+            }
+            if Instant::now() >= until {
+                return Err(ResyncError::Late { at_most, members: self.names_of(&left) });
+            }
+            sleep(COMPARING_POLL).await;
+        }
+        let repaired = engine.node.counters().repaired.saturating_sub(before);
+        let resync = Resync { members: names, sessions: engine.node.session_count(None), repaired };
+        tracing::info!(members = resync.members.join(" "), "compared all sessions: {repaired} repaired");
+        Ok(resync)
+    }
+
+    fn names_of(&self, boots: &[Boot]) -> Vec<String> {
+        let members = self.members();
+        let name = |boot: &Boot| {
+            let found = members.iter().find(|member| member.boot == *boot);
+            found.map_or_else(|| boot.to_string(), |member| member.name.clone())
+        };
+        boots.iter().map(name).collect()
+    }
+
+    /// Reads the secret file again. New links and cookies use the first secret from now on, all of the file are believed;
+    /// links that are up stay. Gives what was read, for [`AdminPort::believe`](crate::AdminPort::believe).
+    ///
+    /// # Errors
+    /// The file cannot be used; everything stays as it was.
+    pub fn reload_secrets(&self) -> Result<ClusterSecrets, JoinError> {
+        let config = self.config();
+        let secrets = ClusterSecrets::load(&config.cluster.secret_file)?;
+        if config.cluster.insecure {
+            return Ok(secrets);
+        }
+        if let Some(outlet) = &self.inner.shared.outlet {
+            outlet.group.renew_secrets(&secrets)?;
+        }
+        self.inner.controls.cookie_keys.renew(start::cookie_keys(config, Some(&secrets)));
+        *self.inner.secret_ids.lock() = secrets.ids();
+        tracing::info!(secrets = secrets.ids().join(" "), "the secrets were read again");
+        Ok(secrets)
+    }
+
+    /// What names the secrets in use without showing them, the active one first.
+    #[must_use]
+    pub fn secret_ids(&self) -> Vec<String> {
+        self.inner.secret_ids.lock().clone()
+    }
+
+    /// What an operator should mend: settings that members disagree about, an address that others cannot reach.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let (Some(standpoint), Some(outlet)) = (&self.inner.standpoint, &self.inner.shared.outlet) else {
+            return Vec::new();
+        };
+        let members: Vec<Boot> = self.members().into_iter().map(|member| member.boot).collect();
+        let peers = outlet.group.counters().peers.into_iter();
+        let peers = peers.filter(|peer| members.contains(&Boot(peer.peer.boot)));
+        let mut warnings: Vec<String> =
+            peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)).collect();
+        warnings.sort();
+        warnings
+    }
+
+    /// Bytes that wait for members, and how long the oldest of them has waited.
+    #[must_use]
+    pub fn queued(&self) -> (usize, Duration) {
+        let Some(outlet) = &self.inner.shared.outlet else { return (0, Duration::ZERO) };
+        let peers = outlet.group.counters().peers;
+        let bytes = peers.iter().map(|peer| peer.queued.bytes).sum();
+        (bytes, peers.iter().map(|peer| peer.queued.age).max().unwrap_or_default())
+    }
+
+    /// The last state transfer to this node, if it got one.
+    #[must_use]
+    pub fn last_transfer(&self) -> Option<TransferView> {
+        let transfer = self.inner.shared.journal.transfer();
+        (transfer.received > 0)
+            .then_some(TransferView { sessions: transfer.sessions, elapsed: transfer.elapsed })
+    }
+}

@@ -1,0 +1,93 @@
+//! The settings that must be equal on all members, as one node tells them to another: a line each, bounded.
+
+use std::collections::BTreeMap;
+
+use sessile_group::NOTICE_LIMIT;
+
+use super::Config;
+use super::catalog::{self, TableEntry};
+use super::table::App;
+
+/// The keys that decide together what the cluster does. Of `[session]`, every key does.
+const EQUAL: &[(&str, &str)] = &[
+    ("cluster", "manager"),
+    ("cluster", "copies"),
+    ("membership", "frequency"),
+    ("membership", "drop_time"),
+    ("replication", "filter"),
+];
+/// Between a key and its value.
+const BETWEEN: &str = ": ";
+/// What is left out because it does not fit is told by this key, as a number that follows from all of it.
+const REST: &str = "further settings";
+
+impl Config {
+    /// What other members are told.
+    pub(crate) fn notice(&self) -> String {
+        let mut lines = Vec::new();
+        for table in catalog::tables_of(self) {
+            let tells = |key: &str| table.name == "session" || EQUAL.contains(&(table.name, key));
+            let values = values(&table).into_iter().filter(|(key, _)| tells(key));
+            lines.extend(values.map(|(key, value)| format!("[{}] {key}{BETWEEN}{value}", table.name)));
+        }
+        lines.extend(self.apps.iter().map(|app| told_of(app, self)));
+        fitting(&lines)
+    }
+}
+
+/// What an application is, in one line: all its keys that are not as in `[session]`.
+fn told_of(app: &App, config: &Config) -> String {
+    let shared = App { path: String::new(), ..App::with_session(config.session.clone()) };
+    let shared = values(&catalog::app_of(&shared));
+    let own = values(&catalog::app_of(app)).into_iter().filter(|value| {
+        value.0 == "distributable"
+            || (value.0 != "path" && value.0 != "diagnostics" && !shared.contains(value))
+    });
+    let own: Vec<String> = own.map(|(key, value)| format!("{key} = {value}")).collect();
+    format!("[[app]] {}{BETWEEN}{}", app.path, own.join(", "))
+}
+
+fn values(table: &TableEntry) -> Vec<(&'static str, String)> {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+    table.keys.iter().map(|key| (key.name, value(&key.default))).collect()
+}
+
+/// As many lines as may be told, and a number that stands for the others.
+fn fitting(lines: &[String]) -> String {
+    let mut text = String::new();
+    let room = NOTICE_LIMIT - REST.len() - BETWEEN.len() - 20;
+    for (index, line) in lines.iter().enumerate() {
+        if text.len() + line.len() + 1 > room {
+            let rest = blake3::hash(lines[index..].join("\n").as_bytes()).to_hex();
+            text.push_str(&format!("{REST}{BETWEEN}{}\n", &rest[..8]));
+            break;
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// What a notice says, by key.
+pub(crate) fn notice_lines(notice: &str) -> BTreeMap<&str, &str> {
+    notice.lines().filter_map(|line| line.split_once(BETWEEN)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_much_there_is_it_fits_and_no_difference_is_lost() {
+        let mut config = Config::default();
+        for number in 0..256 {
+            let path = format!("/{}{number}", "a".repeat(300));
+            config.apps.push(App { path, ..App::with_session(config.session.clone()) });
+        }
+        let mut other = config.clone();
+        other.apps[255].distributable = false;
+        assert!(config.notice().len() <= NOTICE_LIMIT);
+        assert_ne!(config.notice(), other.notice());
+        assert!(notice_lines(&config.notice()).contains_key(REST));
+    }
+}
