@@ -116,8 +116,8 @@ impl Roster {
     }
 
     /// Makes the nodes those of this list, as a file lists them that was changed: takes in the new ones, takes
-    /// out the missing ones, changes weights. A node whose address changed is taken out and in again. An error
-    /// changes nothing.
+    /// out the missing ones, changes weights. A node whose address changed is taken out and in again; one that
+    /// is drained stays so. A list that cannot be used changes nothing.
     pub fn follow(&self, list: &[NodeConfig]) -> Result<Followed, RosterError> {
         validate_nodes(list)?;
         let _one_at_a_time = self.fleet.changing.lock();

@@ -30,7 +30,6 @@ fn no_read_is_stale(setup: &Setup, at: SocketAddr) {
         *served.entry(wrote).or_insert(0) += 1;
         *served.entry(told).or_insert(0) += 1;
     }
-    println!("{served:?}");
     // Other clients, such as the one that waited for the balancer, take turns as well.
     for node in ["tc01", "tc02"] {
         assert!(served[node] >= ROUNDS - 2, "{served:?}");
