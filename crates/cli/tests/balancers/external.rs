@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Running, Setup, free_address, own_host, until};
+use crate::harness::{Running, Setup, free_address, is_refused, own_host, until};
 use crate::{node_of, nodes, one_client_each, other, page, read, until_it_serves, write};
 
 /// The variable that makes a skip a failure.
@@ -89,7 +89,11 @@ impl External {
             assert_eq!(v, Some(7));
             (served == other(&node)).then_some(())
         });
-        assert!(self.setup.node(&node).is_alive(), "it drains");
+        // A node that requests keep coming to says so when it closes its port at last.
+        until("its port closes", || is_refused(at).then_some(()));
+        let node = self.setup.node(&node);
+        assert!(!node.err().contains("does not ask for health"), "{}", node.err());
+        assert!(node.is_alive(), "it drains");
     }
 
     /// While nodes stop in order, one after the other, no request fails.
