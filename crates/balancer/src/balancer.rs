@@ -1,34 +1,29 @@
 //! Binds the port, takes clients, stops in order.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{BalancerConfig, ConfigError};
-use crate::connection::HEAD_BOUND;
+use crate::client::{Carrier, Client};
+use crate::config::{BalancerConfig, ConfigError, Protocol};
 use crate::fleet::Fleet;
+use crate::forwarder::Forwarder;
 use crate::health::{self, Checks};
 use crate::monitor::Monitor;
+use crate::node::Node;
 use crate::proxy::Proxy;
-use crate::sockets;
-use crate::tunnel::TunnelSlot;
+use crate::roster::Roster;
 
 /// Most connections of clients; further ones wait in the system's queue.
 const MAX_CLIENTS: usize = 10_000;
-/// Longest wait for the head of a request, and thereby for the next request on an idle connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest wait for running requests when the balancer stops.
+/// Longest wait for running requests and TCP connections when the balancer stops.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Pause after a connection that could not be accepted, for example for want of files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -38,8 +33,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Balancer {
     listener: TcpListener,
     local: SocketAddr,
-    proxy: Arc<Proxy>,
+    fleet: Arc<Fleet>,
+    /// Nodes whose health nobody watches yet.
+    unwatched: mpsc::Receiver<Arc<Node>>,
+    carrier: Arc<Carrier>,
     checks: Checks,
+    show_traffic: bool,
 }
 
 /// Why a balancer has no port.
@@ -49,7 +48,7 @@ pub enum BindError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The port could not be opened.
-    #[error("balance.listen = {listen:?}: {cause}; choose another port, or stop the program that has it")]
+    #[error("listen = {listen:?}: {cause}; {}", remedy(cause))]
     Listen {
         /// The address as configured.
         listen: String,
@@ -61,7 +60,8 @@ pub enum BindError {
 /// How a balancer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Client connections whose request had not ended within 10 s and that were cut.
+    /// Client connections whose request had not ended within 10 s, or TCP connections that had not, and that
+    /// were cut.
     pub unfinished: usize,
 }
 
@@ -71,14 +71,30 @@ impl Balancer {
     pub async fn bind(config: BalancerConfig) -> Result<Self, BindError> {
         config.validate()?;
         let failed = |cause| BindError::Listen { listen: config.balance.listen.clone(), cause };
-        let listener = TcpListener::bind(&config.balance.listen).await.map_err(failed)?;
+        let listener = listen(&config.balance.listen).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         let own = HeaderValue::from_str(&local.to_string())
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        let fleet = Arc::new(Fleet::new(&config));
-        let checks = Checks { path: config.balance.health_path, interval: config.balance.health_interval };
-        let proxy = Arc::new(Proxy { fleet, unsafe_paths: config.balance.unsafe_paths, own });
-        Ok(Self { listener, local, proxy, checks })
+        let (fleet, unwatched) = Fleet::new(&config);
+        let fleet = Arc::new(fleet);
+        let balance = config.balance;
+        let (protocol, idle) = (balance.protocol, balance.idle_timeout);
+        let checks = Checks { protocol, path: balance.health_path, interval: balance.health_interval };
+        let shared = Arc::clone(&fleet);
+        let carrier = Arc::new(match protocol {
+            Protocol::Http => {
+                Carrier::Http(Proxy { fleet: shared, unsafe_paths: balance.unsafe_paths, own, idle })
+            }
+            Protocol::Tcp => Carrier::Tcp(Forwarder { fleet: shared, idle }),
+        });
+        Ok(Self { listener, local, fleet, unwatched, carrier, checks, show_traffic: false })
+    }
+
+    /// Writes all that passes between clients and the balancer to the log, at level `info`, what does not
+    /// print as dots. That shows cookies and passwords.
+    #[must_use]
+    pub fn showing_traffic(self, show: bool) -> Self {
+        Self { show_traffic: show, ..self }
     }
 
     /// The address that clients connect to.
@@ -88,31 +104,41 @@ impl Balancer {
 
     /// Shows the nodes, also while the balancer runs.
     pub fn monitor(&self) -> Monitor {
-        Monitor::new(Arc::clone(&self.proxy.fleet))
+        Monitor::new(Arc::clone(&self.fleet))
     }
 
-    /// Serves until `shutdown` is ready; then takes no new client, lets running requests end within 10 s, and
-    /// closes websockets. Dropping the future cuts everything at once.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Stopped {
-        let checks = self.start_checks().await;
+    /// Changes the nodes, also while the balancer runs.
+    pub fn roster(&self) -> Roster {
+        Roster::new(Arc::clone(&self.fleet))
+    }
+
+    /// Serves until `shutdown` is ready; then takes no new client, lets running requests and TCP connections
+    /// end within 10 s, and closes websockets. Dropping the future cuts everything at once.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Stopped {
+        self.check_all().await;
         let slots = Arc::new(Semaphore::new(MAX_CLIENTS));
         let (stop, stopping) = watch::channel(false);
-        let mut clients = JoinSet::new();
+        let (mut clients, mut watches) = (JoinSet::new(), JoinSet::new());
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 (tcp, peer, slot) = next_client(&self.listener, &slots) => {
-                    let client = serve(tcp, peer, Arc::clone(&self.proxy), stopping.clone());
+                    let client = Client::new(tcp, peer, self.show_traffic, stopping.clone());
+                    let carrier = Arc::clone(&self.carrier);
                     clients.spawn(async move {
-                        client.await;
+                        client.serve(&carrier).await;
                         drop(slot);
                     });
                 }
                 Some(ended) = clients.join_next() => report_panic(ended),
+                Some(node) = self.unwatched.recv() => {
+                    watches.spawn(health::watch(Arc::clone(&self.fleet), node, self.checks.clone()));
+                }
+                Some(ended) = watches.join_next() => report_panic(ended),
                 () = &mut shutdown => break,
             }
         }
-        drop((self.listener, checks));
+        drop((self.listener, watches));
         // Every client holds a receiver; without clients nobody needs to hear it.
         let _ = stop.send(true);
         let _ = timeout(STOP_GRACE, async {
@@ -124,14 +150,31 @@ impl Balancer {
         Stopped { unfinished: clients.len() }
     }
 
-    /// Asks every node once, so that the first client finds them known, then goes on in the background.
-    async fn start_checks(&self) -> JoinSet<()> {
-        let fleet = &self.proxy.fleet;
-        let first = (0..fleet.nodes().len()).map(|index| health::check(fleet, index, &self.checks.path));
+    /// Checks every node once, so that the first client finds them known.
+    async fn check_all(&self) {
+        let nodes = self.fleet.nodes();
+        let first = nodes.iter().map(|node| health::check(&self.fleet, node, &self.checks));
         futures_util::future::join_all(first).await;
-        let watches = (0..fleet.nodes().len())
-            .map(|index| health::watch(Arc::clone(fleet), index, self.checks.clone()));
-        watches.collect()
+    }
+}
+
+/// Opens the port at `host:port`. A host that nobody knows is [`std::io::ErrorKind::NotFound`].
+async fn listen(address: &str) -> std::io::Result<TcpListener> {
+    let unknown = |cause: std::io::Error| {
+        std::io::Error::new(std::io::ErrorKind::NotFound, format!("the host is unknown: {cause}"))
+    };
+    let candidates: Vec<_> = lookup_host(address).await.map_err(unknown)?.collect();
+    TcpListener::bind(&candidates[..]).await
+}
+
+/// What to do about a port that could not be opened.
+fn remedy(cause: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, NotFound, PermissionDenied};
+    match cause.kind() {
+        AddrInUse => "choose another port, or stop the program that has it",
+        AddrNotAvailable | NotFound => "write an address of this machine, as 127.0.0.1 or 0.0.0.0",
+        PermissionDenied => "choose a port above 1023, or give the program the right to open this one",
+        _ => "choose another address",
     }
 }
 
@@ -155,49 +198,8 @@ async fn next_client(
     }
 }
 
-/// Serves one client's connection to its end, and the websocket that it may become.
-async fn serve(tcp: TcpStream, peer: SocketAddr, proxy: Arc<Proxy>, mut stopping: watch::Receiver<bool>) {
-    sockets::prepare(&tcp);
-    let slot = Arc::new(TunnelSlot::default());
-    let service = service_fn(|request| {
-        let (proxy, slot) = (Arc::clone(&proxy), Arc::clone(&slot));
-        async move { Ok::<_, Infallible>(proxy.answer(request, peer.ip(), &slot).await) }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_header_size(HEAD_BOUND)
-            .max_buf_size(HEAD_BOUND)
-            .serve_connection(TokioIo::new(tcp), service)
-            .with_upgrades()
-    );
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stop_said(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(cause) = served {
-        tracing::debug!(%peer, %cause, "a client's connection ended");
-    }
-    if let Some(tunnel) = slot.take() {
-        tokio::select! {
-            () = tunnel.run() => {}
-            () = stop_said(&mut stopping) => {}
-        }
-    }
-}
-
-/// Ready once the balancer stops.
-async fn stop_said(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is a stop as well.
-    let _ = stopping.wait_for(|stop| *stop).await;
-}
-
 fn report_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(cause) = ended {
-        tracing::error!(%cause, "a client's connection ended in a panic of the balancer");
+        tracing::error!(%cause, "a client's connection or a health check ended in a panic of the balancer");
     }
 }

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
-use crate::node::Node;
+use crate::node::{Node, Visit};
 
 /// Request bodies up to this size are held and can be sent again.
 pub(crate) const REPLAY_BOUND: usize = 64 * 1024;
@@ -153,18 +153,20 @@ pub(crate) enum ResponseBody {
         body: Incoming,
         /// The connection, if it is to be used again.
         lease: Option<Lease>,
+        /// Counts the request at its node until the body is dropped; a tunnel counts itself.
+        _visit: Option<Visit>,
     },
     /// The balancer's own words.
     Text(Bytes),
 }
 
 impl ResponseBody {
-    pub(crate) fn from_node(body: Incoming, lease: Option<Lease>) -> Self {
+    pub(crate) fn from_node(body: Incoming, lease: Option<Lease>, visit: Option<Visit>) -> Self {
         let mut lease = lease;
         if body.is_end_stream() {
             give_back(&mut lease);
         }
-        Self::Node { body, lease }
+        Self::Node { body, lease, _visit: visit }
     }
 }
 
@@ -179,7 +181,7 @@ impl Body for ResponseBody {
         match &mut *self {
             Self::Text(text) if text.is_empty() => Poll::Ready(None),
             Self::Text(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Self::Node { body, lease } => {
+            Self::Node { body, lease, .. } => {
                 let frame = ready!(Pin::new(&mut *body).poll_frame(cx)).transpose()?;
                 if frame.is_none() || body.is_end_stream() {
                     give_back(lease);

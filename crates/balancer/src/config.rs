@@ -1,6 +1,8 @@
 //! The balancer's file: `[balance]` and one `[[node]]` for every node. Reading the file is the caller's work.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,21 @@ const MAX_NAME: usize = 32;
 /// Bounds of the pause between two health checks of one node.
 const HEALTH_INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(20)..=Duration::from_secs(3_600);
+
+/// Bounds of the time without a byte after which a connection is closed.
+const IDLE_TIMEOUTS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(24 * 3_600);
+
+/// What the balancer understands of what it carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Requests: each is given to a node of its own, and repeated where that is safe.
+    #[default]
+    Http,
+    /// Bytes: each connection is given to a node, whatever is spoken on it.
+    Tcp,
+}
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -34,11 +51,16 @@ pub struct BalancerConfig {
 pub struct BalanceConfig {
     /// `host:port` for the clients; port 0 takes a free one. Default `127.0.0.1:8080`.
     pub listen: String,
-    /// The cookie whose value ends with the route. Default `sid`.
+    /// `http`, or `tcp` for any other protocol. Default `http`.
+    pub protocol: Protocol,
+    /// The cookie whose value ends with the route; for `http`. Default `sid`.
     pub cookie: String,
-    /// Whether a session's requests go to the node that its cookie names. Default true.
+    /// Whether a client stays on its node: in `http` the requests of a session on the one that its cookie
+    /// names, in `tcp` the connections of an address on the one that it had last. Default true.
     pub sticky: bool,
-    /// Path asked on every node: 200 is ready, 503 gets no new request. Default `/.sessile/ready`.
+    /// Path asked on every node: 200 is ready, 503 gets no new request. In `tcp` it is asked only where
+    /// [`NodeConfig::health`] says so; else a node that takes a connection is ready. Default
+    /// `/.sessile/ready`.
     pub health_path: String,
     /// Pause between two checks of one node, 20ms to 1h. Default `500ms`.
     #[serde(with = "duration")]
@@ -46,17 +68,31 @@ pub struct BalanceConfig {
     /// Paths (with all below them) where even a GET changes state, so that it is never sent twice.
     /// Default `["/clusterapp"]`.
     pub unsafe_paths: Vec<String>,
+    /// A TCP connection or websocket on which no byte passes for this long is closed, 100ms to 24h. Default
+    /// `1h`.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
+    /// Address and port of the admin port. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<SocketAddr>,
+    /// The file from whose secret the token of the admin port follows; made when it is missing. Default
+    /// `balancer.secret`.
+    pub secret_file: PathBuf,
 }
 
 impl Default for BalanceConfig {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            protocol: Protocol::Http,
             cookie: "sid".into(),
             sticky: true,
             health_path: "/.sessile/ready".into(),
             health_interval: Duration::from_millis(500),
             unsafe_paths: vec!["/clusterapp".into()],
+            idle_timeout: Duration::from_secs(3_600),
+            admin: None,
+            secret_file: "balancer.secret".into(),
         }
     }
 }
@@ -67,11 +103,15 @@ impl Default for BalanceConfig {
 pub struct NodeConfig {
     /// The node's name, which is the route in the cookie: 1 to 32 of `A-Z a-z 0-9 _ -`.
     pub name: String,
-    /// `host:port` of the node's HTTP port.
+    /// `host:port` of the node's port for clients.
     pub address: String,
-    /// Its share of the requests that no cookie decides, 1 to 1000. Default 1.
+    /// Its share of the clients that are not on a node yet, 0 to 1000; with 0 it keeps those that it has and
+    /// gets no new ones. Default 1.
     #[serde(default = "one")]
     pub weight: u32,
+    /// `host:port` where `health_path` is asked. Default: in `http` the address, in `tcp` nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
 }
 
 fn one() -> u32 {
@@ -102,20 +142,30 @@ impl BalancerConfig {
     /// Checks every value; the first that cannot be used is the error.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.balance.validate()?;
-        if self.nodes.is_empty() || self.nodes.len() > MAX_NODES {
-            let problem = format!("give 1 to {MAX_NODES} [[node]] tables, each with name and address");
-            return Err(ConfigError::new("node", format_args!("{} tables", self.nodes.len()), problem));
-        }
-        let mut names = HashSet::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            node.validate(index)?;
-            if !names.insert(&node.name) {
-                let problem = "two nodes have this name; routes in cookies need one name a node";
-                return Err(ConfigError::new(format!("node[{index}].name"), &node.name, problem));
-            }
-        }
-        Ok(())
+        validate_nodes(&self.nodes)
     }
+}
+
+/// Checks a whole list of nodes.
+pub(crate) fn validate_nodes(nodes: &[NodeConfig]) -> Result<(), ConfigError> {
+    if nodes.is_empty() || nodes.len() > MAX_NODES {
+        let problem = format!("give 1 to {MAX_NODES} [[node]] tables, each with name and address");
+        return Err(ConfigError::new("node", format_args!("{} tables", nodes.len()), problem));
+    }
+    let mut names = HashSet::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let place = format!("node[{index}].");
+        node.validate(&place)?;
+        if !names.insert(&node.name) {
+            let problem = "two nodes have this name; routes in cookies need one name a node";
+            return Err(ConfigError::new(format!("{place}name"), &node.name, problem));
+        }
+    }
+    if nodes.iter().all(|node| node.weight == 0) {
+        let problem = "no node would get a client; give one of them a weight";
+        return Err(ConfigError::new("node[0].weight", 0, problem));
+    }
+    Ok(())
 }
 
 impl BalanceConfig {
@@ -139,6 +189,10 @@ impl BalanceConfig {
             let value = duration::text(self.health_interval);
             return Err(ConfigError::new("balance.health_interval", value, "write 20ms to 1h"));
         }
+        if !IDLE_TIMEOUTS.contains(&self.idle_timeout) {
+            let value = duration::text(self.idle_timeout);
+            return Err(ConfigError::new("balance.idle_timeout", value, "write 100ms to 24h"));
+        }
         match self.unsafe_paths.iter().find(|path| !path.starts_with('/')) {
             Some(path) => Err(ConfigError::new("balance.unsafe_paths", path, "a path starts with /")),
             None => Ok(()),
@@ -147,19 +201,26 @@ impl BalanceConfig {
 }
 
 impl NodeConfig {
-    fn validate(&self, index: usize) -> Result<(), ConfigError> {
+    /// Checks the values; `place` goes before the keys in errors.
+    pub(crate) fn validate(&self, place: &str) -> Result<(), ConfigError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=MAX_NAME).contains(&self.name.len()) || !self.name.bytes().all(allowed) {
             let problem = format!("a name is 1 to {MAX_NAME} of A-Z a-z 0-9 _ -");
-            return Err(ConfigError::new(format!("node[{index}].name"), &self.name, problem));
+            return Err(ConfigError::new(format!("{place}name"), &self.name, problem));
         }
-        if port_of(&self.address).is_none_or(|port| port == 0) {
-            let problem = "write host:port of the node's HTTP port, as 127.0.0.1:9080";
-            return Err(ConfigError::new(format!("node[{index}].address"), &self.address, problem));
+        for (key, address) in [("address", Some(&self.address)), ("health", self.health.as_ref())] {
+            if let Some(wrong) = address.filter(|address| port_of(address).is_none_or(|port| port == 0)) {
+                let problem = "write host:port of the node's HTTP port, as 127.0.0.1:9080";
+                return Err(ConfigError::new(format!("{place}{key}"), wrong, problem));
+            }
         }
-        if !(1..=MAX_WEIGHT).contains(&self.weight) {
-            let problem = format!("a weight is 1 to {MAX_WEIGHT}; a node that shall get nothing is left out");
-            return Err(ConfigError::new(format!("node[{index}].weight"), self.weight, problem));
+        Self::validate_weight(place, self.weight)
+    }
+
+    pub(crate) fn validate_weight(place: &str, weight: u32) -> Result<(), ConfigError> {
+        if weight > MAX_WEIGHT {
+            let problem = format!("a weight is 0 to {MAX_WEIGHT}; 0 gets no new clients");
+            return Err(ConfigError::new(format!("{place}weight"), weight, problem));
         }
         Ok(())
     }
@@ -230,11 +291,15 @@ mod tests {
             ("tc02", "tc01", "node[1].name"),
             ("tc02", "tc.02", "node[1].name"),
             ("127.0.0.1:9080", "127.0.0.1", "node[0].address"),
-            ("weight = 3", "weight = 0", "node[1].weight"),
+            ("weight = 3", "weight = 1001", "node[1].weight"),
+            ("weight = 3", "health = \"9080\"", "node[1].health"),
+            ("250ms\"", "250ms\"\nidle_timeout = \"1ms\"", "balance.idle_timeout"),
         ] {
             let error = read(&FILE.replace(from, to)).validate().unwrap_err();
             assert_eq!(error.key(), key, "{error}");
         }
+        let nobody = FILE.replace("weight = 3", "weight = 0").replacen("9080\"", "9080\"\nweight = 0", 1);
+        assert_eq!(read(&nobody).validate().unwrap_err().key(), "node[0].weight");
         assert_eq!(read("").validate().unwrap_err().key(), "node");
     }
 }

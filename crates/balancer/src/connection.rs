@@ -8,16 +8,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::body::RequestBody;
+use crate::dial::dial;
 use crate::repeat::Failure;
-use crate::sockets;
 use crate::watched::{Traffic, Watched};
 
-/// Longest wait for a connection to a node.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for a connection that is still busy with the end of its last exchange.
 const READY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Most bytes of a head, and of the buffer for reading, on connections to nodes and to clients.
@@ -31,11 +28,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Opens one to `host:port`, within [`CONNECT_TIMEOUT`].
+    /// Opens one to `host:port`.
     pub(crate) async fn open(address: &str) -> io::Result<Self> {
-        let silent = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer within 1 s");
-        let tcp = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await.map_err(silent)??;
-        sockets::prepare(&tcp);
+        let tcp = dial(address).await?;
         let traffic = Arc::new(Traffic::default());
         let stream = TokioIo::new(Watched::new(tcp, Arc::clone(&traffic)));
         let (sender, driver) = http1::Builder::new()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::fleet::Fleet;
@@ -22,8 +22,8 @@ pub struct NodeEvent {
     pub reason: String,
 }
 
-/// One node now, and its counters since the balancer started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One node now, and its counters since it was added. In TCP a request is a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// The node's name.
     pub name: String,
@@ -31,6 +31,10 @@ pub struct NodeStatus {
     pub address: String,
     /// What is known of it.
     pub state: NodeState,
+    /// Its share of new clients.
+    pub weight: u32,
+    /// Requests and connections that are there now.
+    pub active: usize,
     /// Requests for which it was chosen.
     pub requests: u64,
     /// Those of them that had been sent before, to this or another node, and not answered.
@@ -41,6 +45,8 @@ pub struct NodeStatus {
     pub unprocessed: u64,
     /// Requests that were sent to it and never answered, or answered with a broken head.
     pub failures: u64,
+    /// How often its state changed.
+    pub state_changes: u64,
 }
 
 /// Looks at a balancer, also while it runs. Clones look at the same one.
@@ -54,17 +60,21 @@ impl Monitor {
         Self { fleet }
     }
 
-    /// All nodes, in the order of the configuration.
+    /// All nodes, in the order of the configuration; one that is added takes the place of one that was
+    /// removed.
     pub fn status(&self) -> Vec<NodeStatus> {
-        let status = self.fleet.nodes().iter().map(|node| NodeStatus {
+        let status = self.fleet.nodes().into_iter().map(|node| NodeStatus {
             name: node.name.clone(),
             address: node.address.clone(),
             state: node.state(),
+            weight: node.weight.load(Relaxed),
+            active: node.active(),
             requests: node.counters.requests.load(Relaxed),
             repeats: node.counters.repeats.load(Relaxed),
             failed_connects: node.counters.failed_connects.load(Relaxed),
             unprocessed: node.counters.unprocessed.load(Relaxed),
             failures: node.counters.failures.load(Relaxed),
+            state_changes: node.counters.state_changes.load(Relaxed),
         });
         status.collect()
     }

@@ -1,37 +1,36 @@
 //! One node as the balancer sees it.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::config::NodeConfig;
 use crate::pool::Pool;
 
 /// What is known of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum NodeState {
     /// Not asked yet; gets no request.
     Unknown = 0,
-    /// Its health path answers 200.
+    /// It is ready: its health path answers 200, or, where none is asked, it takes connections.
     Up = 1,
-    /// Its health path answers 503: it is stopping or not ready yet. Running requests end there, new ones go
-    /// elsewhere.
+    /// Its health path answers 503, as it is stopping or not ready yet; or the operator drains it. What runs
+    /// ends there, all that is new goes elsewhere.
     Draining = 2,
     /// It could not be reached, or its health path answered something else.
     Down = 3,
 }
 
 impl NodeState {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Unknown, Self::Up, Self::Draining, Self::Down];
+
     fn from_byte(byte: u8) -> Self {
-        match byte {
-            1 => Self::Up,
-            2 => Self::Draining,
-            3 => Self::Down,
-            _ => Self::Unknown,
-        }
+        Self::ALL.into_iter().find(|state| *state as u8 == byte).unwrap_or(Self::Unknown)
     }
 }
 
@@ -46,7 +45,7 @@ impl std::fmt::Display for NodeState {
     }
 }
 
-/// What happened to the requests of a node since the balancer started.
+/// What happened at a node since the balancer knows it. In TCP a request is a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) requests: AtomicU64,
@@ -54,29 +53,46 @@ pub(crate) struct Counters {
     pub(crate) failed_connects: AtomicU64,
     pub(crate) unprocessed: AtomicU64,
     pub(crate) failures: AtomicU64,
+    pub(crate) state_changes: AtomicU64,
 }
 
 /// A node: where it is, how it is, the idle connections to it.
 #[derive(Debug)]
 pub(crate) struct Node {
+    /// Its place in the fleet while it belongs to it.
+    pub(crate) slot: usize,
     pub(crate) name: String,
     pub(crate) address: String,
+    /// Where its health path is asked, if that is not the address.
+    pub(crate) health: Option<String>,
+    pub(crate) weight: AtomicU32,
     pub(crate) pool: Pool,
     pub(crate) counters: Counters,
     /// Wakes the node's health check before its time.
     pub(crate) recheck: Notify,
+    /// The operator lets it run empty.
+    pub(crate) drained: AtomicBool,
+    /// It belongs to the fleet no more.
+    pub(crate) removed: AtomicBool,
     state: AtomicU8,
+    visits: AtomicUsize,
 }
 
 impl Node {
-    pub(crate) fn new(config: &NodeConfig) -> Self {
+    pub(crate) fn new(config: &NodeConfig, slot: usize) -> Self {
         Self {
+            slot,
             name: config.name.clone(),
             address: config.address.clone(),
+            health: config.health.clone(),
+            weight: AtomicU32::new(config.weight),
             pool: Pool::default(),
             counters: Counters::default(),
             recheck: Notify::new(),
+            drained: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
             state: AtomicU8::new(NodeState::Unknown as u8),
+            visits: AtomicUsize::new(0),
         }
     }
 
@@ -87,5 +103,26 @@ impl Node {
     /// Sets the state and answers the one before.
     pub(crate) fn set_state(&self, state: NodeState) -> NodeState {
         NodeState::from_byte(self.state.swap(state as u8, Relaxed))
+    }
+
+    /// Requests and connections that are there now.
+    pub(crate) fn active(&self) -> usize {
+        self.visits.load(Relaxed)
+    }
+
+    /// Counts as one of them until it is dropped.
+    pub(crate) fn visit(self: &Arc<Self>) -> Visit {
+        self.visits.fetch_add(1, Relaxed);
+        Visit(Arc::clone(self))
+    }
+}
+
+/// A request or connection that is at a node.
+#[derive(Debug)]
+pub(crate) struct Visit(Arc<Node>);
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.0.visits.fetch_sub(1, Relaxed);
     }
 }

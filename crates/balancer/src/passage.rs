@@ -15,22 +15,28 @@ use crate::connection::Connection;
 use crate::fleet::Fleet;
 use crate::headers;
 use crate::health;
-use crate::node::Node;
+use crate::node::{Node, NodeState, Visit};
 use crate::refusal::Refusal;
 use crate::repeat::{self, Failure};
 
 /// How long a request that no node has processed waits for one that will: bridges the moment between a node's
 /// death and the readiness of the others.
-const NO_NODE_WAIT: Duration = Duration::from_secs(3);
+pub(crate) const NO_NODE_WAIT: Duration = Duration::from_secs(3);
 /// Pause between two rounds over the nodes within that time.
-const ROUND_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ROUND_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for the head of a response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The same where the request's body streams: the answer may come after a long upload.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3_600);
 
-/// A node's response, and the connection if it can be used again.
-type Answer = (Response<Incoming>, Option<Lease>);
+/// A node's response.
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    /// The connection, if it can be used again.
+    pub(crate) lease: Option<Lease>,
+    /// The request is at the node until the response has ended.
+    pub(crate) visit: Visit,
+}
 
 /// A request under way.
 #[derive(Debug)]
@@ -46,7 +52,7 @@ pub(crate) struct Passage<'a> {
     /// round.
     lost: bool,
     give_up: Option<Instant>,
-    trail: Vec<(usize, String)>,
+    trail: Vec<(Arc<Node>, String)>,
 }
 
 impl<'a> Passage<'a> {
@@ -67,22 +73,21 @@ impl<'a> Passage<'a> {
     /// Goes from node to node as far as the repeat rule allows.
     pub(crate) async fn run(mut self) -> Result<Answer, Refusal> {
         loop {
-            let Some(index) = self.fleet.choose(self.tried, self.route) else {
+            let Some(node) = self.fleet.choose(self.tried, self.route) else {
                 self.wait_for_a_node().await?;
                 continue;
             };
-            match self.ask(index).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => self.note(index, failure)?,
+            let visit = node.visit();
+            match self.ask(&node).await {
+                Ok((response, lease)) => return Ok(Answer { response, lease, visit }),
+                Err(failure) => self.note(&node, failure)?,
             }
         }
     }
 
     /// Sends the request to a node: over an idle connection while one proves good, else over a new one. A
     /// body that streams is sent once, so it never meets a connection of uncertain health.
-    async fn ask(&mut self, index: usize) -> Result<Answer, Failure> {
-        let fleet = self.fleet;
-        let node = &fleet.nodes()[index];
+    async fn ask(&mut self, node: &Arc<Node>) -> Result<(Response<Incoming>, Option<Lease>), Failure> {
         node.counters.requests.fetch_add(1, Relaxed);
         if !self.trail.is_empty() {
             node.counters.repeats.fetch_add(1, Relaxed);
@@ -101,7 +106,11 @@ impl<'a> Passage<'a> {
         self.send(node, connection).await
     }
 
-    async fn send(&mut self, node: &Arc<Node>, mut connection: Connection) -> Result<Answer, Failure> {
+    async fn send(
+        &mut self,
+        node: &Arc<Node>,
+        mut connection: Connection,
+    ) -> Result<(Response<Incoming>, Option<Lease>), Failure> {
         let limit = if self.rule.replayable { ANSWER_TIMEOUT } else { UPLOAD_TIMEOUT };
         let response = connection.send(self.request(), limit).await?;
         if self.rule.replayable && headers::says_unprocessed(response.status(), response.headers()) {
@@ -116,13 +125,12 @@ impl<'a> Passage<'a> {
     }
 
     /// Learns from a failure; an error if the request must not be repeated.
-    fn note(&mut self, index: usize, failure: Failure) -> Result<(), Refusal> {
-        let node = &self.fleet.nodes()[index];
+    fn note(&mut self, node: &Arc<Node>, failure: Failure) -> Result<(), Refusal> {
         tracing::debug!(node = %node.name, %failure, path = self.head.uri.path(), "a node did not answer");
-        self.tried = self.tried.with(index);
+        self.tried = self.tried.with(node.slot);
         let counter = match &failure {
             Failure::NotConnected(_) => {
-                health::report(self.fleet, index, &failure);
+                health::report(self.fleet, node, &failure);
                 &node.counters.failed_connects
             }
             Failure::Unprocessed => &node.counters.unprocessed,
@@ -133,8 +141,8 @@ impl<'a> Passage<'a> {
         };
         counter.fetch_add(1, Relaxed);
         node.recheck.notify_one();
-        self.trail.retain(|(tried, _)| *tried != index);
-        self.trail.push((index, failure.to_string()));
+        self.trail.retain(|(tried, _)| !Arc::ptr_eq(tried, node));
+        self.trail.push((Arc::clone(node), failure.to_string()));
         if repeat::may_repeat(&failure, self.rule) { Ok(()) } else { Err(self.refuse(&failure)) }
     }
 
@@ -169,11 +177,18 @@ impl<'a> Passage<'a> {
     /// What became of the request at each node, in words.
     fn account(&self, sum: &str) -> String {
         let mut text = sum.to_owned();
-        for (index, node) in self.fleet.nodes().iter().enumerate() {
-            let tried = self.trail.iter().find(|(tried, _)| *tried == index);
+        for node in self.fleet.nodes() {
+            let tried = self.trail.iter().find(|(tried, _)| Arc::ptr_eq(tried, &node));
             // Writing to a string does not fail.
             let _ = match tried {
                 Some((_, failure)) => write!(text, "\n{}: {failure}", node.name),
+                None if node.state() == NodeState::Up => {
+                    write!(
+                        text,
+                        "\n{}: not tried, it has weight 0 and keeps only its own sessions",
+                        node.name
+                    )
+                }
                 None => write!(text, "\n{}: not tried, it is {}", node.name, node.state()),
             };
         }

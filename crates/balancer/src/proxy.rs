@@ -2,15 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade;
 
-use crate::body::{Payload, ResponseBody};
+use crate::body::{Lease, Payload, ResponseBody};
 use crate::fleet::Fleet;
 use crate::headers;
-use crate::passage::Passage;
+use crate::node::Visit;
+use crate::passage::{Answer, Passage};
 use crate::refusal::Refusal;
 use crate::repeat;
 use crate::tunnel::{Tunnel, TunnelSlot};
@@ -22,6 +24,8 @@ pub(crate) struct Proxy {
     pub(crate) unsafe_paths: Vec<String>,
     /// The balancer's own address, the host of clients that name none.
     pub(crate) own: HeaderValue,
+    /// A websocket on which no byte passes for this long is closed.
+    pub(crate) idle: Duration,
 }
 
 impl Proxy {
@@ -48,16 +52,26 @@ impl Proxy {
         headers::prepare_request(&mut head, client, &self.own)?;
         let payload = Payload::gather(body).await?;
         let safe = repeat::is_safe(&head.method, head.uri.path(), &self.unsafe_paths);
-        let (mut response, mut lease) = Passage::new(&self.fleet, &head, payload, safe).run().await?;
+        let Answer { mut response, lease, visit } =
+            Passage::new(&self.fleet, &head, payload, safe).run().await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if !websocket {
                 return Err(Refusal::bad_gateway("the node switched protocols though nobody asked".into()));
             }
-            lease = None;
-            slot.fill(Tunnel { client: client_side, node: upgrade::on(&mut response) });
+            slot.fill(Tunnel { client: client_side, node: upgrade::on(&mut response), visit });
+            return Ok(passed_on(response, None, None));
         }
-        let (mut head, body) = response.into_parts();
-        headers::prepare_response(&mut head);
-        Ok(Response::from_parts(head, ResponseBody::from_node(body, lease)))
+        Ok(passed_on(response, lease, Some(visit)))
     }
+}
+
+/// A node's response as the client gets it.
+fn passed_on(
+    response: Response<Incoming>,
+    lease: Option<Lease>,
+    visit: Option<Visit>,
+) -> Response<ResponseBody> {
+    let (mut head, body) = response.into_parts();
+    headers::prepare_response(&mut head);
+    Response::from_parts(head, ResponseBody::from_node(body, lease, visit))
 }

@@ -1,14 +1,22 @@
 //! A websocket after its handshake: bytes both ways, not looked at.
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use std::time::Duration;
+
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+
+use crate::node::Visit;
+use crate::pulse::Pulse;
+use crate::relay::relay;
 
 /// Both sides of a connection that is changing its protocol.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     pub(crate) client: OnUpgrade,
     pub(crate) node: OnUpgrade,
+    /// It is at its node until it ends.
+    pub(crate) visit: Visit,
 }
 
 /// Where a client's connection finds the tunnel that its last request asked for.
@@ -26,19 +34,15 @@ impl TunnelSlot {
 }
 
 impl Tunnel {
-    /// Carries bytes until both sides have ended.
-    pub(crate) async fn run(self) {
+    /// Carries bytes until both sides have ended, or none passes for `idle`.
+    pub(crate) async fn run(self, pulse: &Pulse, idle: Duration) {
+        let _visit = self.visit;
         let ended = async {
             let (client, node) = tokio::try_join!(self.client, self.node).map_err(std::io::Error::other)?;
-            copy(client, node).await
+            relay(&mut TokioIo::new(client), &mut TokioIo::new(node), pulse, idle).await
         };
         if let Err(cause) = ended.await {
-            tracing::debug!(%cause, "a websocket ended");
+            tracing::debug!(%cause, "a websocket was cut");
         }
     }
-}
-
-async fn copy(client: Upgraded, node: Upgraded) -> std::io::Result<()> {
-    let (mut client, mut node) = (TokioIo::new(client), TokioIo::new(node));
-    tokio::io::copy_bidirectional(&mut client, &mut node).await.map(|_| ())
 }

@@ -14,8 +14,17 @@ pub(crate) fn is_one(path: &Path) -> bool {
     })
 }
 
-/// Reads the file of a balancer.
+/// Reads the file of a balancer. Paths in it are relative to it.
 pub(crate) fn load(path: &Path) -> Result<BalancerConfig, ConfigError> {
+    let mut config = read(path)?;
+    if let Some(place) = path.parent() {
+        config.balance.secret_file = place.join(config.balance.secret_file);
+    }
+    Ok(config)
+}
+
+/// Reads the file as it is written.
+pub(crate) fn read(path: &Path) -> Result<BalancerConfig, ConfigError> {
     load_toml(path, |config: &BalancerConfig| {
         let refused = |error: sessile_balancer::ConfigError| Refused {
             key: error.key().to_owned(),

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Configuration(Vec<ConfigError>),
     /// Exit code 3: it stopped before everything had ended. The text names what was left.
     Unfinished(String),
+    /// The process that was started in the background has ended with this code, and has told why.
+    Told(u8),
 }
 
 impl Failure {
@@ -25,6 +27,7 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::Usage(_) | Self::Configuration(_) => 2,
             Self::Unfinished(_) => 3,
+            Self::Told(code) => *code,
         })
     }
 
@@ -35,6 +38,7 @@ impl Failure {
                 output::tell(&format!("error: {message}"));
             }
             Self::Configuration(errors) => errors.iter().for_each(report::error),
+            Self::Told(_) => {}
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
-    /// Run the balancer in front of the nodes
+    /// Run the balancer in front of the nodes, or change the nodes of one that runs
     Balance(balance::Balance),
     /// Check configuration files, or show what is in force
     #[command(subcommand)]
@@ -45,7 +45,11 @@ pub(crate) enum Verb {
 impl Verb {
     /// What is logged when nobody says: the demo tells what happens in its own words.
     pub(crate) fn usual_log(&self) -> &'static str {
-        if matches!(self, Self::Demo(_)) { "error" } else { "info" }
+        match self {
+            Self::Demo(_) => "error",
+            Self::Balance(balance) => balance.usual_log(),
+            _ => "info",
+        }
     }
 
     pub(crate) fn run(self) -> Result<(), Failure> {

@@ -84,3 +84,90 @@ fn a_taken_port_is_an_error_that_names_it() {
     assert_eq!((balancer.ended(), balancer.out().as_str()), (Some(1), ""));
     assert!(balancer.err().contains(&listen) && balancer.err().contains("choose another port"));
 }
+
+/// A server that answers every line with the same line.
+fn echo() -> SocketAddr {
+    let listener = TcpListener::bind((own_host(), 0)).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for tcp in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || std::io::copy(&mut &tcp, &mut &tcp));
+        }
+    });
+    address
+}
+
+/// Sends this text and gives what comes back.
+fn said_back(at: SocketAddr, text: &str) -> String {
+    let mut tcp = TcpStream::connect(at).expect("the balancer listens");
+    tcp.write_all(text.as_bytes()).expect("it reads");
+    tcp.shutdown(std::net::Shutdown::Write).expect("it is open");
+    let mut back = String::new();
+    tcp.read_to_string(&mut back).expect("it answers");
+    back
+}
+
+/// The address in `tcp://ADDRESS in front of …`.
+fn listening(out: &str) -> SocketAddr {
+    let address = out.strip_prefix("tcp://").and_then(|rest| rest.split(' ').next());
+    address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {out:?}"))
+}
+
+#[test]
+fn the_line_of_the_article_carries_bytes_and_shows_them() {
+    let (place, node) = (tempfile::tempdir().expect("a temporary directory"), echo().to_string());
+    let mut balancer =
+        Running::start(place.path(), ["balance", "-r", "-a", "-f", "-d", "localhost:0", &node]);
+    balancer.says(" in front of s1 ");
+    let at = listening(&balancer.out());
+    assert_eq!(said_back(at, "HELO there\n\u{1}"), "HELO there\n\u{1}");
+    balancer.says(" > HELO there");
+    balancer.says(" < .");
+    balancer.says("cookies and passwords included");
+    balancer.signal("TERM");
+    assert_eq!(balancer.ended(), Some(0), "{}", balancer.err());
+}
+
+/// Ends a process that is not our child.
+struct Background(String);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("kill").args(["-KILL", &self.0]).status();
+    }
+}
+
+#[test]
+fn without_f_it_goes_to_the_background_and_says_how_to_find_it() {
+    let (place, node) = (tempfile::tempdir().expect("a temporary directory"), echo().to_string());
+    let mut front = Running::start(place.path(), ["balance", "127.0.0.1:0", &node]);
+    assert_eq!(front.ended(), Some(0), "{}", front.err());
+    let out = front.out();
+    let (_, process) = out.trim_end().rsplit_once("; process ").expect("it says its id");
+    let background = Background(process.to_owned());
+    assert_eq!(said_back(listening(&out), "hello"), "hello");
+
+    let stop = std::process::Command::new("kill").args(["-TERM", &background.0]).status();
+    assert!(stop.expect("every Unix has kill").success());
+    let at = listening(&out);
+    harness::until("it has stopped", || harness::is_refused(at).then_some(()));
+}
+
+#[test]
+fn what_goes_wrong_on_the_way_to_the_background_is_told_in_front() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listen = taken.local_addr().expect("it is bound").to_string();
+    let place = tempfile::tempdir().expect("a temporary directory");
+    for (arguments, code, words) in [
+        (vec!["balance", listen.as_str(), "127.0.0.1:1"], 1, "choose another port"),
+        (vec!["balance", "no-such-host.invalid:8080", "127.0.0.1:1"], 1, "the host is unknown"),
+        (vec!["balance", "localhost:8080", "nowhere"], 2, "write host:port"),
+        (vec!["balance", "localhost:8080"], 2, "no servers"),
+        (vec!["balance", "-a", "localhost:8080", "127.0.0.1:1"], 2, "add -f"),
+        (vec!["balance", "nodes", "--config", "lb.toml"], 2, "lb.toml"),
+    ] {
+        let mut front = Running::start(place.path(), &arguments);
+        assert_eq!(front.ended(), Some(code), "{arguments:?}: {}", front.err());
+        assert!(front.err().contains(words) && front.out().is_empty(), "{arguments:?}: {}", front.err());
+    }
+}

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
+mod admin;
 mod failover;
 mod framing;
 mod node;
 mod passing;
 mod repeats;
+mod roster;
 mod setup;
 mod sticky;
 mod stop;
+mod tcp;

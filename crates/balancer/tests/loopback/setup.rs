@@ -9,7 +9,9 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
-use sessile_balancer::{Balancer, BalancerConfig, Monitor, NodeConfig, NodeState, NodeStatus, Stopped};
+use sessile_balancer::{
+    Balancer, BalancerConfig, Monitor, NodeConfig, NodeState, NodeStatus, Roster, Stopped,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -25,6 +27,7 @@ pub(crate) struct Setup {
     pub(crate) address: SocketAddr,
     pub(crate) nodes: Vec<Node>,
     pub(crate) monitor: Monitor,
+    pub(crate) roster: Roster,
     pub(crate) running: JoinHandle<Stopped>,
     pub(crate) stop: Arc<Notify>,
 }
@@ -37,17 +40,23 @@ impl Setup {
         for (index, weight) in weights.iter().enumerate() {
             let name = format!("tc{:02}", index + 1);
             let node = Node::start(&name).await;
-            config.nodes.push(NodeConfig { name, address: node.address.to_string(), weight: *weight });
+            config.nodes.push(NodeConfig {
+                name,
+                address: node.address.to_string(),
+                weight: *weight,
+                health: None,
+            });
             nodes.push(node);
         }
         config.balance.listen = "127.0.0.1:0".into();
         config.balance.health_interval = Duration::from_millis(20);
         change(&mut config);
         let balancer = Balancer::bind(config).await.unwrap();
-        let (address, monitor, stop) = (balancer.local_addr(), balancer.monitor(), Arc::new(Notify::new()));
+        let (address, stop) = (balancer.local_addr(), Arc::new(Notify::new()));
+        let (monitor, roster) = (balancer.monitor(), balancer.roster());
         let stopped = Arc::clone(&stop);
         let running = tokio::spawn(balancer.run(async move { stopped.notified().await }));
-        let setup = Self { address, nodes, monitor, running, stop };
+        let setup = Self { address, nodes, monitor, roster, running, stop };
         until(|| setup.status().iter().all(|node| node.state != NodeState::Unknown)).await;
         setup
     }

@@ -41,8 +41,19 @@ async fn a_port_that_is_taken_and_a_wrong_value_are_clear_errors() {
     let setup = Setup::pair().await;
     let mut config = BalancerConfig::default();
     assert!(Balancer::bind(config.clone()).await.unwrap_err().to_string().contains("[[node]]"));
-    config.nodes.push(NodeConfig { name: "tc01".into(), address: "127.0.0.1:1".into(), weight: 1 });
-    config.balance.listen = setup.address.to_string();
-    let error = Balancer::bind(config).await.unwrap_err().to_string();
-    assert!(error.contains(&setup.address.to_string()) && error.contains("another port"), "{error}");
+    config.nodes.push(NodeConfig {
+        name: "tc01".into(),
+        address: "127.0.0.1:1".into(),
+        weight: 1,
+        health: None,
+    });
+    for (listen, remedy) in [
+        (setup.address.to_string(), "another port"),
+        ("no-such-host.invalid:8080".into(), "the host is unknown"),
+        ("192.0.2.1:8080".into(), "write an address of this machine"),
+    ] {
+        config.balance.listen = listen.clone();
+        let error = Balancer::bind(config.clone()).await.unwrap_err().to_string();
+        assert!(error.contains(&listen) && error.contains(remedy), "{error}");
+    }
 }

@@ -92,6 +92,7 @@ impl Sample {
             name: node.name.to_owned(),
             address: node.http.to_string(),
             weight: 1,
+            health: None,
         });
         BalancerConfig {
             balance: BalanceConfig { listen: self.balancer.to_string(), ..BalanceConfig::default() },

@@ -55,7 +55,7 @@ fn check(files: Vec<PathBuf>) -> Result<(), Failure> {
 /// What is in force when a node or a balancer is started with `file`. Warnings are shown.
 fn effective(file: &Path) -> Result<String, ConfigError> {
     if balancer_file::is_one(file) {
-        return balancer_file::load(file).map(|config| balancer_file::effective_toml(&config));
+        return balancer_file::read(file).map(|config| balancer_file::effective_toml(&config));
     }
     let (config, warnings) = sessile::Config::check(file)?;
     report::findings(&warnings);

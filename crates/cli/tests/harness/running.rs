@@ -31,8 +31,13 @@ impl Running {
     pub(crate) fn start(place: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         let mut program = Command::new(env!("CARGO_BIN_EXE_sessile"));
         program.args(arguments).current_dir(place).env("SESSILE_LOG", "debug");
+        Self::spawn(program)
+    }
+
+    /// Starts any program.
+    pub(crate) fn spawn(mut program: Command) -> Self {
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = program.spawn().expect("the built program starts");
+        let mut child = program.spawn().expect("the program starts");
         let input = child.stdin.take();
         let out = Captured::from(child.stdout.take().expect("it is piped"));
         let err = Captured::from(child.stderr.take().expect("it is piped"));

@@ -78,6 +78,11 @@ impl Setup {
         self.running.entry(name).or_insert(process)
     }
 
+    /// Starts any verb in the same directory, beside everything else.
+    pub(crate) fn order(&self, arguments: &[&str]) -> Running {
+        Running::start(self.place.path(), arguments)
+    }
+
     /// Starts a node and waits until it serves.
     #[track_caller]
     pub(crate) fn serve(&mut self, name: &'static str) {

@@ -1,0 +1,60 @@
+//! Who is answered: only requests that name this port, and for what is confidential only those with the token.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HOST};
+use http::uri::Authority;
+use subtle::ConstantTimeEq;
+
+use super::AdminPort;
+use super::refusal::Refusal;
+
+/// Refuses requests that a page of another site made a browser send here, by letting the site's name lead to this
+/// address: their `Host` is that name.
+pub(super) async fn host(
+    State(port): State<AdminPort>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    if !is_own(request.headers(), port.0.listen) {
+        return Err(Refusal::ForeignHost);
+    }
+    Ok(next.run(request).await)
+}
+
+/// Refuses requests without the token.
+pub(super) async fn token(
+    State(port): State<AdminPort>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let given = bearer(request.headers()).unwrap_or_default();
+    if !bool::from(given.as_bytes().ct_eq(port.0.token.as_bytes())) {
+        return Err(Refusal::NoToken);
+    }
+    Ok(next.run(request).await)
+}
+
+/// Whether the one `Host` is a loopback name, the address that is listened at, or, when that is every address of
+/// this machine, any address: the attack needs a name.
+fn is_own(headers: &HeaderMap, listen: SocketAddr) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
+        return false;
+    };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback() || listen.ip().is_unspecified() || address == listen.ip(),
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}

@@ -1,0 +1,91 @@
+//! A client's connection as the balancer reads and writes it. All that passes, passes here: it keeps the
+//! pulse, and shows the traffic where that is wished.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::dump::Dump;
+use crate::pulse::Pulse;
+use crate::sockets;
+
+/// The client's side of everything.
+#[derive(Debug)]
+pub(crate) struct ClientStream {
+    tcp: TcpStream,
+    pulse: Arc<Pulse>,
+    dump: Option<Dump>,
+}
+
+impl ClientStream {
+    pub(crate) fn new(tcp: TcpStream, peer: SocketAddr, dump: bool) -> Self {
+        sockets::prepare(&tcp);
+        Self { tcp, pulse: Arc::new(Pulse::new()), dump: dump.then_some(Dump(peer)) }
+    }
+
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    fn after_write(&self, slices: &[io::IoSlice<'_>], mut written: usize) {
+        self.pulse.beat();
+        let Some(dump) = &self.dump else { return };
+        for slice in slices {
+            let shown = written.min(slice.len());
+            dump.received(&slice[..shown]);
+            written -= shown;
+        }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        let came = &buf.filled()[before..];
+        self.pulse.beat();
+        if let Some(dump) = &self.dump {
+            dump.sent(came);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        self.after_write(&[io::IoSlice::new(buf)], written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices))?;
+        self.after_write(slices, written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}

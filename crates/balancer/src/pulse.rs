@@ -1,0 +1,52 @@
+//! When the last byte passed on a client's connection.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// Beats with every byte.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    began: Instant,
+    /// Milliseconds from the beginning to the last beat.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn beat(&self) {
+        self.last.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Ready once no byte has passed for this long.
+    pub(crate) async fn silence(&self, limit: Duration) {
+        while let Some(left) = self.left(limit, self.began.elapsed()) {
+            sleep(left).await;
+        }
+    }
+
+    /// How long it may stay silent from `now`, counted from the beginning; nothing when that is over.
+    fn left(&self, limit: Duration, now: Duration) -> Option<Duration> {
+        let quiet = now.saturating_sub(Duration::from_millis(self.last.load(Relaxed)));
+        limit.checked_sub(quiet).filter(|left| !left.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_beat_begins_the_silence_anew() {
+        let (pulse, second) = (Pulse::new(), Duration::from_secs(1));
+        assert_eq!(pulse.left(10 * second, 4 * second), Some(6 * second));
+        pulse.last.store(4_000, Relaxed);
+        assert_eq!(pulse.left(10 * second, 13 * second), Some(second));
+        assert_eq!(pulse.left(10 * second, 14 * second), None);
+        assert_eq!(pulse.left(10 * second, 30 * second), None);
+    }
+}

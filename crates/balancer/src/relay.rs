@@ -1,0 +1,28 @@
+//! Bytes both ways between a client and a node, not looked at: TCP connections, and websockets after their
+//! handshake.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
+
+use crate::pulse::Pulse;
+
+/// Most bytes that are under way in each direction of one connection.
+const BUFFER: usize = 16 * 1024;
+
+/// Carries bytes until both sides have ended. When one side ends, what the other still sends is carried on.
+/// An error when a connection breaks, or when no byte passes for `idle`.
+pub(crate) async fn relay(
+    client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    node: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    pulse: &Pulse,
+    idle: Duration,
+) -> io::Result<()> {
+    tokio::select! {
+        ended = copy_bidirectional_with_sizes(client, node, BUFFER, BUFFER) => ended.map(drop),
+        () = pulse.silence(idle) => {
+            Err(io::Error::new(io::ErrorKind::TimedOut, format!("no byte passed for {idle:?}")))
+        }
+    }
+}

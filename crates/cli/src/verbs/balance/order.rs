@@ -1,0 +1,181 @@
+//! Orders for a balancer that runs, given over its admin port.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use sessile_balancer::{NodeConfig, NodeStatus};
+
+use super::admin;
+use crate::failure::Failure;
+use crate::{balancer_file, output};
+
+/// Longest wait for the balancer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most bytes of an answer.
+const ANSWER_BOUND: u64 = 1024 * 1024;
+
+/// What to do with a balancer that runs. Changes last until it ends.
+#[derive(Debug, Subcommand)]
+pub(super) enum Order {
+    /// Show the nodes: state, weight, what runs there, what was counted
+    Nodes(Which),
+    /// Take in a node; it gets clients once it is ready
+    Add {
+        /// The node's name, the route in the cookie
+        name: String,
+        /// `host:port` of its port for clients
+        address: String,
+        /// Its share of new clients, 0 to 1000
+        #[arg(long, default_value_t = 1)]
+        weight: u32,
+        /// `host:port` where its health path is asked, if that is elsewhere
+        #[arg(long, value_name = "ADDRESS")]
+        health: Option<String>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take out a node: what runs there ends, its clients go to others
+    Remove(Node),
+    /// Change a node's share of new clients; with 0 it keeps those that it has
+    Weight {
+        /// The node
+        name: String,
+        /// 0 to 1000
+        weight: u32,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Let a node run empty: it stays in the list and gets nothing new
+    Drain(Node),
+    /// End a drain
+    Resume(Node),
+    /// Print the token that the admin port wants, for `Authorization: Bearer TOKEN`
+    Token(Which),
+}
+
+/// The balancer.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// The balancer's file, whose `[balance] admin` names the port
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// A node of a balancer.
+#[derive(Debug, Args)]
+pub(super) struct Node {
+    /// The node
+    name: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Order {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Nodes(which) => output::print(&which.nodes()?),
+            Self::Add { name, address, weight, health, which } => {
+                let node = NodeConfig { name, address, weight, health };
+                which.change("/nodes", Some(json!(node)))
+            }
+            Self::Remove(node) => node.change("remove"),
+            Self::Weight { name, weight, which } => {
+                which.change(&format!("/nodes/{name}/weight"), Some(json!({ "weight": weight })))
+            }
+            Self::Drain(node) => node.change("drain"),
+            Self::Resume(node) => node.change("resume"),
+            Self::Token(which) => {
+                let config = balancer_file::load(&which.config)?;
+                output::print(&admin::token(&config.balance.secret_file)?)
+            }
+        }
+    }
+}
+
+impl Node {
+    fn change(self, what: &str) -> Result<(), Failure> {
+        self.which.change(&format!("/nodes/{}/{what}", self.name), None)
+    }
+}
+
+impl Which {
+    /// The nodes, a line each.
+    fn nodes(&self) -> Result<String, Failure> {
+        let told = self.ask("GET", "/nodes", None)?;
+        let nodes: Vec<NodeStatus> = serde_json::from_str(&told)
+            .map_err(|error| Failure::Failed(format!("the balancer's answer makes no sense: {error}")))?;
+        let mut text =
+            row(["NODE", "ADDRESS", "STATE", "WEIGHT", "ACTIVE", "REQUESTS", "REPEATS", "FAILURES"]);
+        for node in nodes {
+            let failures = node.failures + node.failed_connects + node.unprocessed;
+            let counts = [node.requests, node.repeats, failures].map(|count| count.to_string());
+            let [requests, repeats, failures] = counts.each_ref().map(String::as_str);
+            let (state, weight, active) =
+                (node.state.to_string(), node.weight.to_string(), node.active.to_string());
+            text += &row([&node.name, &node.address, &state, &weight, &active, requests, repeats, failures]);
+        }
+        Ok(text)
+    }
+
+    fn change(&self, path: &str, body: Option<Value>) -> Result<(), Failure> {
+        self.ask("POST", path, body).map(drop)
+    }
+
+    /// The body of the balancer's answer; its refusal is the error.
+    fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<String, Failure> {
+        let config = balancer_file::load(&self.config)?.balance;
+        let Some(at) = config.admin else {
+            return Err(Failure::Failed(format!(
+                "{}: the balancer has no admin port: write admin = \"127.0.0.1:8081\" into [balance] and start it again",
+                self.config.display()
+            )));
+        };
+        let token = admin::token(&config.secret_file)?;
+        let (status, text) = exchange(at, method, path, &token, body).map_err(|error| {
+            Failure::Failed(format!("no answer from the balancer's admin port {at}: {error}; does it run?"))
+        })?;
+        if (200..300).contains(&status) {
+            return Ok(text);
+        }
+        let why = serde_json::from_str::<Value>(&text)
+            .ok()
+            .and_then(|told| Some(told["error"].as_str()?.to_owned()));
+        Err(Failure::Failed(why.unwrap_or(format!("the balancer answers {status} {text}"))))
+    }
+}
+
+fn row(cells: [&str; 8]) -> String {
+    let [name, address, state, weight, active, requests, repeats, failures] = cells;
+    format!(
+        "{name:<12} {address:<24} {state:<9} {weight:>6} {active:>7} {requests:>9} {repeats:>8} {failures:>9}\n"
+    )
+}
+
+/// One request on a connection of its own: status and body of the answer.
+fn exchange(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<Value>,
+) -> io::Result<(u16, String)> {
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    let mut tcp = TcpStream::connect_timeout(&at, PATIENCE)?;
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {at}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    tcp.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    tcp.take(ANSWER_BOUND).read_to_string(&mut answer)?;
+    let no_http = || io::Error::new(io::ErrorKind::InvalidData, "what answers there does not speak HTTP");
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(no_http)?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(no_http)?;
+    Ok((status, body.to_owned()))
+}
