@@ -83,6 +83,14 @@ impl Record {
         self.rank() >= stored.rank()
     }
 
+    /// The fields are public: what a store is given may not have come through [`live`](Self::live).
+    pub(crate) fn check(&self) -> Result<(), Malformed> {
+        match self.content() {
+            Some(content) if content.len() > Self::CONTENT_LIMIT => Err(Malformed::Content(content.len())),
+            _ => Ok(()),
+        }
+    }
+
     /// The order of all versions of one session.
     pub(crate) fn rank(&self) -> (bool, &[u8]) {
         (self.is_ended(), self.stamp.as_bytes())
