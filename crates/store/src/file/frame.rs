@@ -6,7 +6,7 @@
 //! ```
 //! The checks are salted with random bytes of this store, so that content which looks like a frame is never taken for
 //! one when the search for the next frame has to begin in the middle of a damaged one. The key lies in the header
-//! and in the record: one damaged place leaves one of them.
+//! and in the record: one damaged place leaves one of them. A damaged head alone costs nothing.
 
 use std::ops::Range;
 
@@ -125,18 +125,13 @@ impl Pieces {
         starts.find(|at| read_header(self.salt, &self.bytes[*at..]).is_some()).unwrap_or(self.bytes.len())
     }
 
-    fn damaged(&mut self, end: usize, cause: &'static str) -> Piece {
+    fn damaged(&mut self, end: usize, keys: Vec<Key>, cause: &'static str) -> Piece {
         let at = self.next..end;
         self.next = end;
-        let rest = &self.bytes[at.clone()];
-        let keys = [8, FRAME_HEADER + codec::KEY_AT]
-            .iter()
-            .filter_map(|offset| rest.get(*offset..offset + Key::BYTES))
-            .filter_map(|bytes| Key::try_from(bytes).ok())
-            .collect();
         Piece::Damaged { at, keys, cause }
     }
 
+    /// What a whole head says is here.
     fn kept(&mut self, key: Key, end: usize) -> Piece {
         match record_of(key, &self.bytes.slice(self.next + FRAME_HEADER..end)) {
             Ok(record) => {
@@ -144,8 +139,23 @@ impl Pieces {
                 self.next = end;
                 Piece::Kept { at, record }
             }
-            Err(cause) => self.damaged(end, cause),
+            Err(cause) => self.damaged(end, vec![key], cause),
         }
+    }
+
+    /// Up to the next whole head there is no head, but there may be a whole record.
+    fn headless(&mut self) -> Piece {
+        let at = self.next..self.frame_after(self.next + 1);
+        let body = self.bytes.slice(at.start + FRAME_HEADER..at.end.max(at.start + FRAME_HEADER));
+        if let Ok(record) = codec::open(&body) {
+            self.next = at.end;
+            return Piece::Kept { at, record };
+        }
+        let frame = &self.bytes[at.clone()];
+        let places = [8, FRAME_HEADER + codec::KEY_AT];
+        let found = places.iter().filter_map(|place| frame.get(*place..place + Key::BYTES));
+        let keys = found.filter_map(|bytes| Key::try_from(bytes).ok()).collect();
+        self.damaged(at.end, keys, "the head of its frame is unreadable")
     }
 }
 
@@ -172,10 +182,7 @@ impl Iterator for Pieces {
             Some((key, length)) if FRAME_HEADER + length <= rest.len() => {
                 Some(self.kept(key, from + FRAME_HEADER + length))
             }
-            None if rest.len() >= FRAME_HEADER && rest.iter().any(|byte| *byte != 0) => {
-                let end = self.frame_after(from + 1);
-                Some(self.damaged(end, "the head of its frame is unreadable"))
-            }
+            None if rest.len() >= FRAME_HEADER && rest.iter().any(|byte| *byte != 0) => Some(self.headless()),
             _ => {
                 self.next = self.bytes.len();
                 Some(Piece::Torn { from })

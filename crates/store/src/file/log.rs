@@ -5,7 +5,6 @@
 //! beginning to the end right at every moment.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::frame::{self, Beginning, FRAME_HEADER, Piece, Pieces, SEGMENT_HEADER}
 use super::index::{Index, Spot};
 use super::position::{read_exact_at, write_all_at};
 use super::quarantine::Quarantine;
-use super::segments::{Segment, Segments, own};
+use super::segments::{Lock, Segment, Segments, own};
 use crate::error::Damaged;
 use crate::key::Key;
 use crate::record::Record;
@@ -38,7 +37,7 @@ pub(super) struct Log {
     options: FileOptions,
     /// What the last failure left at the end of the last segment is unknown: go on in a new one.
     doubtful: bool,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// Why nothing was appended.

@@ -110,8 +110,19 @@ fn number_of(path: &Path) -> Option<u64> {
     (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// Makes the folder this process's own; the returned file holds the lock, and the store's salt.
-pub(super) fn own(folder: &Path) -> io::Result<(File, Salt)> {
+/// The right to use the folder, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child process that was just forked may hold the file open for a moment.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Makes the folder this process's own; the locked file also keeps the store's salt.
+pub(super) fn own(folder: &Path) -> io::Result<(Lock, Salt)> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -129,7 +140,7 @@ pub(super) fn own(folder: &Path) -> io::Result<(File, Salt)> {
         Err(TryLockError::Error(error)) => return Err(error),
     }
     let salt = salt_of(&file, folder)?;
-    Ok((file, salt))
+    Ok((Lock(file), salt))
 }
 
 /// The salt from the lock file, or else from a segment, or else a new one.
