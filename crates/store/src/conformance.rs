@@ -1,18 +1,24 @@
 //! What every store must do, as a suite that any store can be put through.
 //!
-//! ```no_run
+//! ```
 //! # use std::sync::Arc;
-//! # use sessile_store::{Answer, Store, StoreError, conformance};
-//! struct Mine;
-//!
+//! # use sessile_store::{Answer, FileOptions, FileStore, Store, StoreError, conformance};
+//! # struct Mine(tempfile::TempDir, std::sync::atomic::AtomicU32);
 //! impl conformance::Fixture for Mine {
 //!     fn empty(&self) -> Answer<'_, Arc<dyn Store>> {
-//!         Box::pin(async { todo!("a new, empty store") })
+//!         Box::pin(async {
+//! #           let number = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+//! #           let folder = self.0.path().join(number.to_string());
+//!             let store: Arc<dyn Store> = Arc::new(FileStore::open(FileOptions::new(folder)).await?);
+//!             Ok(store)
+//!         })
 //!     }
 //! }
 //!
-//! # async fn test() {
-//! conformance::check(&Mine).await;
+//! # #[tokio::main]
+//! # async fn main() {
+//! # let mine = Mine(tempfile::tempdir().unwrap(), Default::default());
+//! conformance::check(&mine).await;
 //! # }
 //! ```
 

@@ -1,7 +1,9 @@
 //! Valkey or Redis through the suite and through its own troubles, with a real server.
 
+use std::path::Path;
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sessile_store::{Key, RedisOptions, RedisStore, Store, conformance};
 
 use crate::harness::{RedisFixture, Server, again_once_it_is_back, live, sealed, skip};
@@ -85,4 +87,48 @@ async fn a_store_opens_while_its_server_is_down() {
     let error = store.load(Key::from(1)).await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
     assert!(!format!("{error} {error:?} {store:?}").contains("hidden"), "the password is not shown");
+}
+
+#[tokio::test]
+async fn the_redis_store_conforms_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let [ca, certificate, key] = ["ca.pem", "server.pem", "server.key"].map(|name| folder.path().join(name));
+    issue(&ca, &certificate, &key);
+    let tls_port = crate::harness::free_port();
+    let lines = [
+        format!("tls-port {tls_port}"),
+        format!("tls-cert-file {}", certificate.display()),
+        format!("tls-key-file {}", key.display()),
+        format!("tls-ca-cert-file {}", ca.display()),
+    ];
+    let Some((_server, options)) = server(&lines.each_ref().map(String::as_str)) else { return };
+    let url = format!("rediss://localhost:{tls_port}/0");
+    let trusting = RedisOptions {
+        urls: vec![url.clone()],
+        ca_file: Some(ca.clone()),
+        client_certificate: Some((certificate.clone(), key.clone())),
+        ..options.clone()
+    };
+    conformance::check(&RedisFixture::new(trusting)).await;
+    let distrusting = RedisOptions { urls: vec![url], timeout: Duration::from_secs(3), ..options };
+    let error = RedisStore::open(distrusting).unwrap().load(Key::from(1)).await.unwrap_err();
+    assert!(
+        error.to_string().contains("certificate"),
+        "a server with an unknown authority is refused: {error}"
+    );
+}
+
+/// A certificate authority, and a certificate of it for both ends.
+fn issue(ca: &Path, certificate: &Path, key: &Path) {
+    let ca_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    // Else both have the same name, and the certificate is taken for one that signed itself.
+    params.distinguished_name.push(DnType::CommonName, "the authority of this test");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    std::fs::write(ca, params.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let issuer = Issuer::from_params(&params, &ca_key);
+    let own_key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&own_key, &issuer).unwrap();
+    std::fs::write(certificate, own.pem()).unwrap();
+    std::fs::write(key, own_key.serialize_pem()).unwrap();
 }

@@ -9,5 +9,5 @@ mod stores;
 pub use file::FileFixture;
 pub use sample::{again_once_it_is_back, ended, live};
 pub use sealed::{ring, sealed};
-pub use server::{Server, skip};
+pub use server::{Server, free_port, skip};
 pub use stores::{PostgresFixture, RedbFixture, RedisFixture};

@@ -1,6 +1,7 @@
 //! Database servers, started by the tests themselves on free ports from the binaries of the distribution.
 
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,7 @@ pub struct Server {
     folder: TempDir,
     pub port: u16,
     command: Box<dyn Fn(&Path, u16) -> Command + Send + Sync>,
+    is_ready: Box<dyn Fn(u16) -> bool + Send + Sync>,
     child: Option<Child>,
 }
 
@@ -25,7 +27,8 @@ pub fn skip(what: &str) {
     println!("SKIPPED: {what} is not installed");
 }
 
-fn free_port() -> u16 {
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
@@ -37,25 +40,37 @@ fn program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
 }
 
 impl Server {
-    fn new(folder: TempDir, command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Self {
-        let mut server = Self { folder, port: free_port(), command: Box::new(command), child: None };
+    fn new(
+        folder: TempDir,
+        command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static,
+        is_ready: impl Fn(u16) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let (command, is_ready) = (Box::new(command), Box::new(is_ready));
+        let mut server = Self { folder, port: free_port(), command, is_ready, child: None };
         server.start();
         server
     }
 
-    /// Starts it, on the port that it had, and waits until it accepts connections.
+    /// Starts it, on the port that it had, and waits until it is ready. What a killed one left may make the first
+    /// attempts fail.
     pub fn start(&mut self) {
+        let begun = Instant::now();
+        self.spawn();
+        while !(self.is_ready)(self.port) {
+            let log = || fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
+            assert!(begun.elapsed() < START, "the server does not start: {}", log());
+            if self.child.as_mut().unwrap().try_wait().unwrap().is_some() {
+                self.spawn();
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn spawn(&mut self) {
         let log = File::create(self.folder.path().join("server.log")).unwrap();
         let mut command = (self.command)(self.folder.path(), self.port);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
-        let begun = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            let log = || fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
-            assert!(ended.is_none() && begun.elapsed() < START, "the server does not start: {}", log());
-            std::thread::yield_now();
-        }
     }
 
     /// Ends it at once, as a crash would.
@@ -73,19 +88,19 @@ impl Server {
     /// Valkey, or else Redis; none if neither is installed. `extra` are lines for its configuration.
     pub fn redis(extra: &[&str]) -> Option<Self> {
         let binary = program("valkey-server", &[]).or_else(|| program("redis-server", &[]))?;
-        let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
-        Some(Self::new(tempfile::tempdir().unwrap(), move |folder, port| {
-            let folder = folder.display();
+        let extra = extra.join("\n");
+        let command = move |folder: &Path, port: u16| {
             let lines = format!(
-                "bind 127.0.0.1\nport {port}\ndir {folder}\nappendonly yes\nappendfsync always\nsave \"\"\n{}\n",
-                extra.join("\n")
+                "bind 127.0.0.1\nport {port}\ndir {}\nappendonly yes\nappendfsync always\nsave \"\"\n{extra}\n",
+                folder.display()
             );
-            let path = format!("{folder}/server.conf");
+            let path = folder.join("server.conf");
             fs::write(&path, lines).unwrap();
             let mut command = Command::new(&binary);
             command.arg(path);
             command
-        }))
+        };
+        Some(Self::new(tempfile::tempdir().unwrap(), command, pongs))
     }
 
     /// PostgreSQL; none if it is not installed. It refuses to run as root, and then runs as `postgres` or `nobody`.
@@ -93,29 +108,48 @@ impl Server {
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
         let mut folders: Vec<PathBuf> = versions.map(|entry| entry.unwrap().path().join("bin")).collect();
         folders.sort();
-        let initdb = program("initdb", &folders)?;
-        let postgres = program("postgres", &folders)?;
-        let folder = tempfile::tempdir().unwrap();
-        let cluster = folder.path().join("cluster");
-        fs::create_dir(&cluster).unwrap();
+        let [initdb, postgres, pg_isready] =
+            ["initdb", "postgres", "pg_isready"].map(|name| program(name, &folders));
+        let (initdb, postgres, pg_isready) = (initdb?, postgres?, pg_isready?);
         let user = other_user();
-        if let Some((name, _)) = &user {
-            let owned = Command::new("chown").arg("-R").arg(name).arg(folder.path()).status().unwrap();
-            assert!(owned.success());
-        }
-        let made = as_user(&user, &initdb)
-            .args(["-A", "trust", "-U", "sessile", "-E", "UTF8", "--locale=C", "-D"])
-            .arg(&cluster)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Some(Self::new(folder, move |folder, port| {
+        let folder = make_cluster(&initdb, &user);
+        let command = move |folder: &Path, port: u16| {
+            let cluster = folder.join("cluster");
             let mut command = as_user(&user, &postgres);
-            command.arg("-D").arg(folder.join("cluster")).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-            command.arg("-k").arg(folder.join("cluster"));
+            command.arg("-D").arg(&cluster).arg("-k").arg(&cluster);
+            command.args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
             command
-        }))
+        };
+        let is_ready = move |port: u16| {
+            let mut asked = Command::new(&pg_isready);
+            asked.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
+            asked.status().is_ok_and(|status| status.success())
+        };
+        Some(Self::new(folder, command, is_ready))
     }
+}
+
+fn make_cluster(initdb: &Path, user: &Option<(String, (u32, u32))>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = folder.path().join("cluster");
+    fs::create_dir(&cluster).unwrap();
+    if let Some((name, _)) = user {
+        assert!(Command::new("chown").arg("-R").arg(name).arg(folder.path()).status().unwrap().success());
+    }
+    let mut command = as_user(user, initdb);
+    command.args(["-A", "trust", "-U", "sessile", "-E", "UTF8", "--locale=C", "-D"]).arg(&cluster);
+    let made = command.output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    folder
+}
+
+fn pongs(port: u16) -> bool {
+    let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).and_then(|mut stream| {
+        stream.write_all(b"PING\r\n")?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).map(|()| answer)
+    });
+    asked.is_ok_and(|answer| answer == *b"+PONG")
 }
 
 impl Drop for Server {
