@@ -12,11 +12,14 @@ use tempfile::TempDir;
 /// The longest that a server may take to start.
 const START: Duration = Duration::from_secs(60);
 
+/// What starts a server in a folder on a port.
+type StartCommand = dyn Fn(&Path, u16) -> Command + Send + Sync;
+
 /// One server, which ends with this value.
 pub struct Server {
     folder: TempDir,
     pub port: u16,
-    command: Box<dyn Fn(&Path, u16) -> Command + Send + Sync>,
+    command: Box<StartCommand>,
     is_ready: Box<dyn Fn(u16) -> bool + Send + Sync>,
     child: Option<Child>,
 }
