@@ -45,8 +45,8 @@ const PAGE_BYTES: usize = 16 << 20;
 pub struct FileOptions {
     /// The folder, of this node alone; it is made when there is none, readable by its owner only.
     pub folder: PathBuf,
-    /// The most bytes of all segments; what is dead in them is cleaned up before a save is refused. While a segment
-    /// is cleaned, one more may be there.
+    /// The most bytes of all segments. What is dead in them is cleaned up before a save is refused; when that is
+    /// not enough, sessions may take three quarters of it. While a segment is cleaned, one more may be there.
     pub max_bytes: u64,
     /// A segment ends when it would become larger.
     pub segment_bytes: u64,

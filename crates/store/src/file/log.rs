@@ -151,7 +151,8 @@ impl Log {
             if total + bytes <= max_bytes {
                 return Ok(());
             }
-            if live + bytes > max_bytes || !self.clean_oldest().map_err(Refused::Io)? {
+            // The fuller the log, the more has to be moved to win a little: a quarter stays for what is dead.
+            if live + bytes > max_bytes / 4 * 3 || !self.clean_oldest().map_err(Refused::Io)? {
                 break;
             }
         }

@@ -116,7 +116,7 @@ impl Writer {
         match refused {
             Refused::Full { max_bytes } => StoreError::full(
                 &self.name,
-                format!("its sessions take more than {max_bytes} bytes; raise `max_bytes`, or purge"),
+                format!("its sessions take three quarters of `max_bytes` = {max_bytes}; raise it, or purge"),
             ),
             Refused::Io(error) => super::failure(&self.name, error),
         }
