@@ -1,0 +1,221 @@
+//! The statements, and records as rows.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::Bytes;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::names::Names;
+use crate::app::App;
+use crate::codec;
+use crate::key::Key;
+use crate::lifetime::Lifetime;
+use crate::record::{Content, Record};
+use crate::stamp::Stamp;
+use crate::store::{Outcome, Scan, Size};
+
+/// The most records of one page, so that one answer stays bounded.
+const PAGE: usize = 1000;
+/// How many rows are purged at once, so that no transaction is long.
+const PURGE: i64 = 5000;
+
+/// What a row turned out to be.
+#[derive(Debug)]
+pub(super) enum Row {
+    Sound(Record),
+    Damaged { key: Vec<u8>, check: Vec<u8>, cause: &'static str },
+}
+
+/// All statements, with the names of this store in them.
+#[derive(Debug, Clone)]
+pub(super) struct Statements {
+    save: String,
+    load: String,
+    scan: String,
+    purge: String,
+    put_aside: String,
+    size: String,
+}
+
+impl Statements {
+    pub(super) fn of(names: &Names) -> Self {
+        let (table, damaged) = (names.sessions(), names.damaged());
+        let columns = names.columns.quoted();
+        let [key, app, stamp, ended, _, checksum, .., garbage_after] = &columns;
+        let list = columns.join(", ");
+        let taken: Vec<String> =
+            columns[1..].iter().map(|column| format!("{column} = EXCLUDED.{column}")).collect();
+        Self {
+            // Rows are locked in the order of their keys, so that two batches never wait for each other.
+            save: format!(
+                "INSERT INTO {table} AS there ({list})
+                SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::boolean[], $5::bytea[], $6::bytea[],
+                    $7::bigint[], $8::bigint[], $9::bigint[]) AS given ORDER BY 1
+                ON CONFLICT ({key}) DO UPDATE SET {}
+                WHERE (EXCLUDED.{ended}, EXCLUDED.{stamp}) >= (there.{ended}, there.{stamp})
+                RETURNING {key}",
+                taken.join(", ")
+            ),
+            load: format!("SELECT {list} FROM {table} WHERE {key} = $1"),
+            scan: format!(
+                "SELECT {list} FROM {table} WHERE {key} > $1 AND ($2::text IS NULL OR {app} = $2)
+                ORDER BY {key} LIMIT $3"
+            ),
+            purge: format!(
+                "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {garbage_after} < $1
+                ORDER BY {key} LIMIT $2 FOR UPDATE SKIP LOCKED) AND {garbage_after} < $1"
+            ),
+            put_aside: format!(
+                "WITH gone AS (DELETE FROM {table} WHERE {key} = $1 AND {checksum} = $2 RETURNING {list})
+                INSERT INTO {damaged} (cause, {list}) SELECT $3, gone.* FROM gone"
+            ),
+            size: format!(
+                "SELECT (SELECT count(*) FROM {table}), pg_total_relation_size('{table}'),
+                (SELECT count(*) FROM {damaged})"
+            ),
+        }
+    }
+
+    /// Saves records of which no two have the same key; the keys that were stored.
+    pub(super) async fn save(&self, pool: &PgPool, records: &[&Record]) -> Result<HashSet<Key>, sqlx::Error> {
+        fn column<'a, T>(records: &[&'a Record], part: impl Fn(&'a Record) -> T) -> Vec<T> {
+            records.iter().map(|record| part(record)).collect()
+        }
+        let stored: Vec<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(self.save.clone()))
+            .bind(column(records, |record| &record.key.0[..]))
+            .bind(column(records, |record| record.app.as_str()))
+            .bind(column(records, |record| record.stamp.as_bytes()))
+            .bind(column(records, Record::is_ended))
+            .bind(column(records, |record| record.content().map(|content| &content[..])))
+            .bind(column(records, |record| checksum(record).to_vec()))
+            .bind(column(records, |record| signed(record.lifetime.to_millis()[0])))
+            .bind(column(records, |record| signed(record.lifetime.to_millis()[1])))
+            .bind(column(records, |record| signed(record.lifetime.garbage_millis())))
+            .fetch_all(pool)
+            .await?;
+        Ok(stored.iter().filter_map(|key| Key::try_from(&key[..]).ok()).collect())
+    }
+
+    pub(super) async fn load(&self, pool: &PgPool, key: Key) -> Result<Option<Row>, sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(self.load.clone())).bind(&key.0[..]);
+        query.fetch_optional(pool).await?.as_ref().map(read).transpose()
+    }
+
+    pub(super) async fn scan(&self, pool: &PgPool, scan: &Scan) -> Result<Vec<Row>, sqlx::Error> {
+        let after = scan.after.map_or(Vec::new(), |key| key.0.to_vec());
+        let query = sqlx::query(AssertSqlSafe(self.scan.clone()))
+            .bind(after)
+            .bind(scan.app.as_ref().map(App::as_str))
+            .bind(i64::try_from(limit(scan)).unwrap_or(i64::MAX));
+        query.fetch_all(pool).await?.iter().map(read).collect()
+    }
+
+    pub(super) async fn purge(&self, pool: &PgPool, now_millis: u64) -> Result<u64, sqlx::Error> {
+        let mut purged = 0;
+        loop {
+            let query = sqlx::query(AssertSqlSafe(self.purge.clone())).bind(signed(now_millis)).bind(PURGE);
+            match query.execute(pool).await?.rows_affected() {
+                0 => return Ok(purged),
+                more => purged += more,
+            }
+        }
+    }
+
+    pub(super) async fn put_aside(
+        &self,
+        pool: &PgPool,
+        key: &[u8],
+        check: &[u8],
+        cause: &str,
+    ) -> Result<(), sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(self.put_aside.clone())).bind(key).bind(check).bind(cause);
+        query.execute(pool).await.map(drop)
+    }
+
+    pub(super) async fn size(&self, pool: &PgPool) -> Result<Size, sqlx::Error> {
+        let row = sqlx::query(AssertSqlSafe(self.size.clone())).fetch_one(pool).await?;
+        let number = |at| row.try_get::<i64, _>(at).map(i64::unsigned_abs);
+        Ok(Size { records: number(0)?, bytes: number(1)?, damaged: number(2)? })
+    }
+}
+
+pub(super) fn limit(scan: &Scan) -> usize {
+    scan.limit.clamp(1, PAGE)
+}
+
+/// The newest of each session in a batch, by its place: one statement must not write a row twice. An earlier record
+/// that it beats counts as saved, a later one that is older as superseded, as if each came alone.
+pub(super) fn newest(records: &[Record], outcomes: &mut [Outcome]) -> BTreeMap<Key, usize> {
+    let mut newest: BTreeMap<Key, usize> = BTreeMap::new();
+    for (at, record) in records.iter().enumerate() {
+        if matches!(outcomes[at], Outcome::Failed(_)) {
+            continue;
+        }
+        let beaten = newest.get(&record.key).is_some_and(|before| !record.supersedes(&records[*before]));
+        if !beaten {
+            newest.insert(record.key, at);
+            outcomes[at] = Outcome::Saved;
+        }
+    }
+    newest
+}
+
+/// Where the database holds a newer version, none of the batch's records of that session was saved.
+pub(super) fn settle(
+    records: &[Record],
+    stored: &HashSet<Key>,
+    newest: &BTreeMap<Key, usize>,
+    outcomes: &mut [Outcome],
+) {
+    for (record, outcome) in records.iter().zip(outcomes) {
+        if newest.contains_key(&record.key) && !stored.contains(&record.key) && outcome.is_saved() {
+            *outcome = Outcome::Superseded;
+        }
+    }
+}
+
+fn read(row: &PgRow) -> Result<Row, sqlx::Error> {
+    let key: Vec<u8> = row.try_get(0)?;
+    let check: Vec<u8> = row.try_get(5)?;
+    match record(row, &key)? {
+        Ok(record) if check == checksum(&record) => Ok(Row::Sound(record)),
+        Ok(_) => Ok(Row::Damaged { key, check, cause: "its checksum does not fit its row" }),
+        Err(cause) => Ok(Row::Damaged { key, check, cause }),
+    }
+}
+
+fn record(row: &PgRow, key: &[u8]) -> Result<Result<Record, &'static str>, sqlx::Error> {
+    let app: String = row.try_get(1)?;
+    let stamp: Vec<u8> = row.try_get(2)?;
+    let ended: bool = row.try_get(3)?;
+    let content: Option<Vec<u8>> = row.try_get(4)?;
+    let millis = |at| row.try_get::<i64, _>(at).map(|signed| u64::try_from(signed).unwrap_or(0));
+    let (saved_at, idle_left, garbage_after) = (millis(6)?, millis(7)?, millis(8)?);
+    let content = match content {
+        Some(content) if !ended => Content::Live(Bytes::from(content)),
+        None if ended => Content::Ended,
+        _ => return Ok(Err("it is neither a living session nor a tombstone")),
+    };
+    Ok((|| {
+        Ok(Record {
+            key: Key::try_from(key).map_err(|_| "its key has not 16 bytes")?,
+            stamp: Stamp::new(stamp).map_err(|_| "its stamp is too long")?,
+            app: App::new(&app).map_err(|_| "its app has no usable name")?,
+            lifetime: Lifetime::from_millis(saved_at, idle_left, garbage_after.saturating_sub(saved_at)),
+            content,
+        })
+    })())
+}
+
+/// Over all but the times, which an operator may change.
+fn checksum(record: &Record) -> [u8; codec::CHECK] {
+    let (stamp, app) = (record.stamp.as_bytes(), record.app.as_str().as_bytes());
+    let lengths = [stamp.len(), app.len()].map(|length| u8::try_from(length).unwrap_or(u8::MAX));
+    let content = record.content().map_or(&[][..], |content| content);
+    codec::check(&[&record.key.0, &lengths, stamp, app, &[u8::from(record.is_ended())], content])
+}
+
+fn signed(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}

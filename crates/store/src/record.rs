@@ -1,0 +1,98 @@
+//! One version of one session, as a store sees it.
+
+use bytes::Bytes;
+
+use crate::app::App;
+use crate::error::Malformed;
+use crate::key::Key;
+use crate::lifetime::Lifetime;
+use crate::stamp::Stamp;
+
+/// One version of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which session.
+    pub key: Key,
+    /// Which version of it.
+    pub stamp: Stamp,
+    /// The application it belongs to.
+    pub app: App,
+    /// Its times.
+    pub lifetime: Lifetime,
+    /// What it holds, or that it ended.
+    pub content: Content,
+}
+
+/// What a record holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The session lives; its bytes, which mean nothing to a store.
+    Live(Bytes),
+    /// The session ended. Such a tombstone beats every live version, whatever its stamp, so that a slower save of
+    /// another node cannot bring the session back.
+    Ended,
+}
+
+impl Record {
+    /// The longest content in bytes, 16 MiB.
+    pub const CONTENT_LIMIT: usize = 16 << 20;
+
+    /// A living session.
+    ///
+    /// # Errors
+    /// The content is longer than [`CONTENT_LIMIT`](Self::CONTENT_LIMIT).
+    pub fn live(
+        key: Key,
+        stamp: Stamp,
+        app: App,
+        lifetime: Lifetime,
+        content: impl Into<Bytes>,
+    ) -> Result<Self, Malformed> {
+        let content = content.into();
+        if content.len() > Self::CONTENT_LIMIT {
+            return Err(Malformed::Content(content.len()));
+        }
+        Ok(Self { key, stamp, app, lifetime, content: Content::Live(content) })
+    }
+
+    /// The tombstone of a session that ended.
+    #[must_use]
+    pub fn ended(key: Key, stamp: Stamp, app: App, lifetime: Lifetime) -> Self {
+        Self { key, stamp, app, lifetime, content: Content::Ended }
+    }
+
+    /// Whether this is a tombstone.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self.content, Content::Ended)
+    }
+
+    /// The content of a living session.
+    #[must_use]
+    pub fn content(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Live(content) => Some(content),
+            Content::Ended => None,
+        }
+    }
+
+    /// Whether a store that holds `stored` must put this in its place: the tombstone beats the living, otherwise
+    /// the stamp decides, and an equal stamp is written again, with its new times or its new encryption.
+    #[must_use]
+    pub fn supersedes(&self, stored: &Record) -> bool {
+        self.rank() >= stored.rank()
+    }
+
+    /// The fields are public: what a store is given may not have come through [`live`](Self::live).
+    pub(crate) fn check(&self) -> Result<(), Malformed> {
+        match self.content() {
+            Some(content) if content.len() > Self::CONTENT_LIMIT => Err(Malformed::Content(content.len())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The order of all versions of one session.
+    pub(crate) fn rank(&self) -> (bool, &[u8]) {
+        (self.is_ended(), self.stamp.as_bytes())
+    }
+}

@@ -1,0 +1,407 @@
+//! The embedded database: one redb file, for random access to many sessions that are not in memory.
+//!
+//! Nothing of it is kept in memory but redb's cache, and it opens at once however much it holds. It saves more slowly
+//! than the file store, because redb writes whole pages.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+
+use crate::codec;
+use crate::error::{Damaged, StoreError};
+use crate::key::Key;
+use crate::lifetime::epoch_millis;
+use crate::record::Record;
+use crate::store::{Answer, Outcome, Page, Scan, Size, Store};
+
+const RECORDS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("records");
+const DAMAGED: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("damaged");
+/// One row: the bytes of all records.
+const BYTES: TableDefinition<'_, (), u64> = TableDefinition::new("bytes");
+
+/// A page of a scan ends when its records take so many bytes.
+const PAGE_BYTES: usize = 16 << 20;
+
+/// Where the database lies and how large it may become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedbOptions {
+    /// The file, of this node alone; made when there is none.
+    pub path: PathBuf,
+    /// The most bytes of all records; the file is larger, about twice.
+    pub max_bytes: u64,
+    /// How much of the file redb keeps in memory.
+    pub cache_bytes: usize,
+}
+
+impl RedbOptions {
+    /// At most 8 GiB, with a cache of 64 MiB.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), max_bytes: 8 << 30, cache_bytes: 64 << 20 }
+    }
+}
+
+/// Sessions in a redb file of this node.
+#[derive(Debug, Clone)]
+pub struct RedbStore {
+    name: Arc<str>,
+    options: Arc<RedbOptions>,
+    handle: Arc<Mutex<Handle>>,
+}
+
+#[derive(Debug)]
+enum Handle {
+    Open(Arc<Database>),
+    /// redb refuses all work after an I/O error, for instance on a full disk, until it is opened again.
+    Lost,
+    Closed,
+}
+
+impl RedbStore {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// Another process uses it, it is no redb database, or it cannot be read or written.
+    pub async fn open(options: RedbOptions) -> Result<Self, StoreError> {
+        let name: Arc<str> = format!("redb {}", options.path.display()).into();
+        let store = Self { name, options: Arc::new(options), handle: Arc::new(Mutex::new(Handle::Lost)) };
+        let opened = store.clone();
+        store.blocking(move || opened.database().map(drop)).await?;
+        Ok(store)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|panic| StoreError::unavailable(&self.name, panic))?
+    }
+
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        let mut handle = self.handle.lock();
+        match &*handle {
+            Handle::Open(database) => return Ok(Arc::clone(database)),
+            Handle::Closed => return Err(StoreError::Closed { store: self.name.to_string() }),
+            Handle::Lost => {}
+        }
+        let database = create(&self.options).map_err(|error| self.failure(error))?;
+        let database = Arc::new(database);
+        *handle = Handle::Open(Arc::clone(&database));
+        Ok(database)
+    }
+
+    /// Does the work in the open database.
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        work(&*self.database()?).map_err(|error| {
+            if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) {
+                let mut handle = self.handle.lock();
+                if matches!(*handle, Handle::Open(_)) {
+                    *handle = Handle::Lost;
+                }
+            }
+            self.failure(error)
+        })
+    }
+
+    fn failure(&self, error: redb::Error) -> StoreError {
+        match &error {
+            redb::Error::Io(cause)
+                if matches!(
+                    cause.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+                ) =>
+            {
+                StoreError::full(&self.name, error)
+            }
+            redb::Error::Io(_) | redb::Error::PreviousIo => StoreError::unavailable(&self.name, error),
+            redb::Error::DatabaseAlreadyOpen => StoreError::unusable(
+                &self.name,
+                "another process uses this file; give each node a file of its own",
+            ),
+            _ => StoreError::unusable(&self.name, error),
+        }
+    }
+
+    fn save_all(&self, records: &[Record]) -> Result<Vec<Outcome>, StoreError> {
+        let saved = self.with(|database| save(database, records, self.options.max_bytes, &self.name))?;
+        saved.ok_or_else(|| {
+            let max_bytes = self.options.max_bytes;
+            let cause = format!("its sessions take more than {max_bytes} bytes; raise `max_bytes`, or purge");
+            StoreError::full(&self.name, cause)
+        })
+    }
+
+    fn load_one(&self, key: Key) -> Result<Option<Record>, StoreError> {
+        let found = self.with(|database| {
+            let table = database.begin_read()?.open_table(RECORDS)?;
+            Ok(table.get(u128::from(key))?.map(|sealed| Bytes::copy_from_slice(sealed.value())))
+        })?;
+        let Some(sealed) = found else { return Ok(None) };
+        match read(key, &sealed) {
+            Ok(record) => Ok(Some(record)),
+            Err(cause) => Err(StoreError::Damaged(self.put_aside(key, &sealed, cause)?)),
+        }
+    }
+
+    fn page(&self, scan: &Scan) -> Result<Page, StoreError> {
+        let (found, ends) = self.with(|database| next_page(database, scan))?;
+        let next = found.last().map(|(key, _)| *key).filter(|_| !ends);
+        let mut page = Page { next, ..Page::default() };
+        for (key, sealed) in found {
+            match read(key, &sealed) {
+                Ok(record) if scan.app.as_ref().is_none_or(|app| record.app == *app) => {
+                    page.records.push(record)
+                }
+                Ok(_) => {}
+                Err(cause) => page.damaged.push(self.put_aside(key, &sealed, cause)?),
+            }
+        }
+        Ok(page)
+    }
+
+    /// Moves a damaged record into a table of its own, unless it was replaced meanwhile.
+    fn put_aside(&self, key: Key, sealed: &[u8], cause: &'static str) -> Result<Damaged, StoreError> {
+        self.with(|database| {
+            let writing = database.begin_write()?;
+            {
+                let mut records = writing.open_table(RECORDS)?;
+                let same = records.get(u128::from(key))?.is_some_and(|there| there.value() == sealed);
+                if same {
+                    records.remove(u128::from(key))?;
+                    writing.open_table(DAMAGED)?.insert(u128::from(key), sealed)?;
+                    count(&writing, 0, sealed.len())?;
+                }
+            }
+            writing.commit()?;
+            Ok(())
+        })?;
+        let place = format!("table \"damaged\" of {}, key {key}", self.options.path.display());
+        let damaged = Damaged { key: Some(key), place, cause: cause.into() };
+        tracing::error!(store = &*self.name, "{damaged}");
+        Ok(damaged)
+    }
+
+    fn purge_before(&self, now_millis: u64) -> Result<u64, StoreError> {
+        self.with(|database| {
+            let writing = database.begin_write()?;
+            let mut purged = 0;
+            let mut bytes = 0;
+            writing.open_table(RECORDS)?.retain(|key, sealed| {
+                let record = read(key.into(), &Bytes::copy_from_slice(sealed));
+                let garbage = record.is_ok_and(|record| record.lifetime.garbage_millis() < now_millis);
+                if garbage {
+                    purged += 1;
+                    bytes += sealed.len();
+                }
+                !garbage
+            })?;
+            count(&writing, 0, bytes)?;
+            writing.commit()?;
+            Ok(purged)
+        })
+    }
+
+    fn measure(&self) -> Result<Size, StoreError> {
+        let path: &Path = &self.options.path;
+        self.with(|database| {
+            let reading = database.begin_read()?;
+            Ok(Size {
+                records: reading.open_table(RECORDS)?.len()?,
+                bytes: path.metadata()?.len(),
+                damaged: reading.open_table(DAMAGED)?.len()?,
+            })
+        })
+    }
+}
+
+fn create(options: &RedbOptions) -> Result<Database, redb::Error> {
+    let database = redb::Builder::new().set_cache_size(options.cache_bytes).create(&options.path)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(&options.path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    let writing = database.begin_write()?;
+    writing.open_table(RECORDS)?;
+    writing.open_table(DAMAGED)?;
+    writing.open_table(BYTES)?;
+    writing.commit()?;
+    Ok(database)
+}
+
+/// One transaction for the batch; nothing if it would go over the bound.
+fn save(
+    database: &Database,
+    records: &[Record],
+    max_bytes: u64,
+    name: &str,
+) -> Result<Option<Vec<Outcome>>, redb::Error> {
+    let writing = database.begin_write()?;
+    let (mut added, mut removed) = (0, 0);
+    let mut outcomes = Vec::with_capacity(records.len());
+    {
+        let mut table = writing.open_table(RECORDS)?;
+        for record in records {
+            if let Err(malformed) = record.check() {
+                outcomes.push(Outcome::Failed(StoreError::unusable(name, malformed)));
+                continue;
+            }
+            let key = u128::from(record.key);
+            let there = table.get(key)?.map(|sealed| Bytes::copy_from_slice(sealed.value()));
+            // What is damaged has no stamp to beat.
+            let stored = there.as_ref().and_then(|sealed| read(record.key, sealed).ok());
+            if stored.is_some_and(|stored| !record.supersedes(&stored)) {
+                outcomes.push(Outcome::Superseded);
+                continue;
+            }
+            let sealed = codec::seal(record);
+            added += sealed.len();
+            removed += there.map_or(0, |sealed| sealed.len());
+            table.insert(key, &sealed[..])?;
+            outcomes.push(Outcome::Saved);
+        }
+    }
+    if added > 0 {
+        if count(&writing, added, removed)? > max_bytes && added > removed {
+            writing.abort()?;
+            return Ok(None);
+        }
+        writing.commit()?;
+    } else {
+        writing.abort()?;
+    }
+    Ok(Some(outcomes))
+}
+
+/// Counts the bytes of all records; how many there are now.
+fn count(writing: &redb::WriteTransaction, added: usize, removed: usize) -> Result<u64, redb::Error> {
+    let mut table = writing.open_table(BYTES)?;
+    let before = table.get(())?.map_or(0, |bytes| bytes.value());
+    let now = (before + added as u64).saturating_sub(removed as u64);
+    table.insert((), now)?;
+    Ok(now)
+}
+
+/// The next rows, those of other apps included, and whether they are the last ones.
+fn next_page(database: &Database, scan: &Scan) -> Result<(Vec<(Key, Bytes)>, bool), redb::Error> {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let table = database.begin_read()?.open_table(RECORDS)?;
+    let after = scan.after.map_or(Unbounded, |key| Excluded(u128::from(key)));
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    for row in table.range::<u128>((after, Unbounded))? {
+        let (key, sealed) = row?;
+        let length = sealed.value().len();
+        if found.len() >= scan.limit.max(1) || (bytes + length > PAGE_BYTES && !found.is_empty()) {
+            return Ok((found, false));
+        }
+        bytes += length;
+        found.push((Key::from(key.value()), Bytes::copy_from_slice(sealed.value())));
+    }
+    Ok((found, true))
+}
+
+fn read(key: Key, sealed: &Bytes) -> Result<Record, &'static str> {
+    match codec::open(sealed) {
+        Ok(record) if record.key == key => Ok(record),
+        Ok(_) => Err("it lies under the key of another session"),
+        Err(cause) => Err(cause),
+    }
+}
+
+impl Store for RedbStore {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn save(&self, records: Vec<Record>) -> Answer<'_, Vec<Outcome>> {
+        let store = self.clone();
+        Box::pin(self.blocking(move || store.save_all(&records)))
+    }
+
+    fn load(&self, key: Key) -> Answer<'_, Option<Record>> {
+        let store = self.clone();
+        Box::pin(self.blocking(move || store.load_one(key)))
+    }
+
+    fn scan(&self, scan: Scan) -> Answer<'_, Page> {
+        let store = self.clone();
+        Box::pin(self.blocking(move || store.page(&scan)))
+    }
+
+    fn purge(&self, now: SystemTime) -> Answer<'_, u64> {
+        let store = self.clone();
+        Box::pin(self.blocking(move || store.purge_before(epoch_millis(now))))
+    }
+
+    fn size(&self) -> Answer<'_, Size> {
+        let store = self.clone();
+        Box::pin(self.blocking(move || store.measure()))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        let store = self.clone();
+        Box::pin(self.blocking(move || {
+            *store.handle.lock() = Handle::Closed;
+            Ok(())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{App, Lifetime, Stamp};
+
+    fn live(key: u128, content: &[u8]) -> Record {
+        let lifetime = Lifetime::new(SystemTime::now(), Duration::from_secs(60), Duration::from_secs(60));
+        let stamp = Stamp::new(vec![1]).unwrap();
+        Record::live(key.into(), stamp, App::new("/shop").unwrap(), lifetime, content.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_flip_in_any_byte_of_a_record_puts_it_aside_and_harms_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(RedbOptions::new(folder.path().join("sessions.redb"))).await.unwrap();
+        let (record, neighbour) = (live(1, b"content"), live(2, b"neighbour"));
+        let sealed = codec::seal(&record);
+        for place in 0..sealed.len() {
+            store.save(vec![record.clone(), neighbour.clone()]).await.unwrap();
+            let mut flipped = sealed.clone();
+            flipped[place] ^= 1 << (place % 8);
+            let insert = |database: &Database| {
+                let writing = database.begin_write()?;
+                writing.open_table(RECORDS)?.insert(1, &flipped[..])?;
+                writing.commit()?;
+                Ok(())
+            };
+            store.with(insert).unwrap();
+            let error = store.load(Key::from(1)).await.unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Damaged(damaged) if damaged.key == Some(Key::from(1))),
+                "{error}"
+            );
+            assert_eq!(store.load(Key::from(1)).await.unwrap(), None);
+            assert_eq!(store.load(Key::from(2)).await.unwrap().as_ref(), Some(&neighbour));
+            assert_eq!(store.size().await.unwrap().damaged, 1, "the last damage of a session is kept");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_bound_refuses_what_is_new_and_still_takes_what_is_smaller() {
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            RedbOptions { max_bytes: 10_000, ..RedbOptions::new(folder.path().join("sessions.redb")) };
+        let store = RedbStore::open(options).await.unwrap();
+        store.save(vec![live(1, &[0; 6000])]).await.unwrap();
+        let error = store.save(vec![live(2, &[0; 6000])]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert_eq!(store.load(Key::from(2)).await.unwrap(), None, "nothing of a refused batch is stored");
+        store.save(vec![live(1, b"small")]).await.unwrap();
+        assert!(store.save(vec![live(2, &[0; 6000])]).await.unwrap()[0].is_saved());
+    }
+}

@@ -1,0 +1,15 @@
+//! The stores as their users meet them: the suite for all of them, real servers, kills, full disks and flipped bits.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a panic is the report, a skipped test says so")]
+#![allow(unreachable_pub, reason = "a test binary has no public items")]
+
+mod encryption;
+mod file;
+mod flips;
+mod full;
+mod harness;
+mod kill;
+mod model;
+mod postgres;
+mod redb;
+mod redis;
