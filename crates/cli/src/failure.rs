@@ -48,6 +48,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Failed(message) | Self::Usage(message) | Self::Unfinished(message) => f.write_str(message),
             Self::Configuration(errors) => errors.iter().try_for_each(|error| write!(f, "{error}")),
+            Self::Told(code) => write!(f, "the process in the background ended with exit code {code}"),
         }
     }
 }
