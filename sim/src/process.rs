@@ -7,6 +7,7 @@ use sessile_core::{AskId, Boot, Node, Standing, Ticket};
 
 use crate::event::{Attempt, Inside, Reply};
 use crate::history::{HostId, OpId};
+use crate::world::Listener;
 
 /// A running (or stopped) process.
 pub(crate) struct Process {
@@ -30,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) requests: BTreeMap<OpId, Request>,
     /// How often it will still ask whether its drain is complete.
     pub(crate) drain_patience: Option<u32>,
+    /// What its listener knows.
+    pub(crate) listener: Listener,
 }
 
 /// A request inside a process.
@@ -70,6 +73,7 @@ impl Process {
             acks_owed: BTreeSet::new(),
             requests: BTreeMap::new(),
             drain_patience: None,
+            listener: Listener::default(),
         }
     }
 

@@ -7,6 +7,7 @@ mod clients;
 mod deaths;
 mod faults;
 mod links;
+mod listen;
 mod observe;
 mod outages;
 mod requests;
@@ -28,6 +29,7 @@ use crate::trace::Trace;
 
 use clients::{Client, Errand};
 use faults::Armed;
+pub(crate) use listen::Listener;
 use observe::Phase;
 
 /// A run takes no more virtual time than this, whatever goes wrong.
@@ -224,6 +226,7 @@ impl World {
         };
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
+        node.listen(true);
         self.hosts[host] = Some(Process::new(node, boot, clock));
         let from = self.now();
         self.history.lives.push(Life { boot, host, from, to: None, pauses: Vec::new() });
@@ -275,6 +278,10 @@ impl World {
                     self.told(host, boot, told);
                     continue;
                 }
+                Effect::Notice { shard, sequence, notice } => {
+                    self.noticed(host, shard, sequence, notice);
+                    continue;
+                }
                 Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt),
                 Effect::Answered { ask } => Inside::Answered(ask),
                 Effect::GateMoved => Inside::GateMoved,
@@ -292,6 +299,7 @@ impl World {
                 self.history.endings.push(Ending { at, boot, key, reason, event_id, remote });
             }
             Told::StateRequested { from } => self.transfer_began(host, from),
+            Told::BecameReady { .. } => self.listening_begins(host),
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ mod instant;
 mod key;
 mod marks;
 mod node;
+mod notice;
 mod roster;
 mod session;
 mod settings;
@@ -31,6 +32,7 @@ pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, Va
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, SessionRow, Standing};
+pub use notice::{Notice, SessionChange};
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use stamp::{Boot, Stamp};
 pub use value::{Codec, Value};

@@ -40,7 +40,7 @@ pub(crate) const MAX_INACTIVE: &str = "\0inactive";
 pub(crate) const MAX_AGE: &str = "\0age";
 pub(crate) const PRINCIPAL: &str = "\0principal";
 pub(crate) const AUTH_TYPE: &str = "\0auth";
-const SECRET: &str = "secret.";
+pub(crate) const SECRET: &str = "secret.";
 
 /// The name of the field that says whether a secret is live. It holds a hash: no copy holds the secret.
 pub(crate) fn secret_field(secret: Secret) -> FieldName {

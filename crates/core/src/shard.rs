@@ -14,6 +14,7 @@ mod flow;
 mod lane;
 mod receive;
 mod request;
+mod tell;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,6 +97,10 @@ pub(crate) struct Shard {
     pub(crate) news: Vec<News>,
     /// Others may join from this node.
     pub(crate) donates: bool,
+    /// Somebody listens to what happens here.
+    told: bool,
+    /// Notices made so far.
+    notices: u64,
     pub(crate) tally: Tally,
 }
 
@@ -131,6 +136,8 @@ impl Shard {
             answered: BTreeMap::new(),
             news: Vec::new(),
             donates: false,
+            told: false,
+            notices: 0,
             tally: Tally::default(),
             settings,
         }
@@ -308,16 +315,22 @@ impl Shard {
         Some(Stamp::new(top + 1, self.writer))
     }
 
-    /// Remembers an end and drops the copy; returns false if nothing changed.
-    fn bury(&mut self, key: SessionKey, end: Tombstone, remote: bool, fx: &mut Vec<Effect>) -> bool {
+    /// Remembers an end, which another member told or this node made, and drops the copy; returns false if nothing
+    /// changed.
+    fn bury(&mut self, key: SessionKey, end: Tombstone, told_by: Option<Boot>, fx: &mut Vec<Effect>) -> bool {
         let known = self.tombstones.get(&key).copied();
         let held = self.table.remove(key);
         self.marks.saw(end.birth);
-        let end = known.map_or(end, |known| known.merge(end));
+        let mut end = known.map_or(end, |known| known.merge(end));
+        if let (Some(session), Some(by)) = (&held, told_by) {
+            (end.app, end.told_by) = (session.app, Some(by));
+        }
         self.tombstones.insert(key, end);
         self.forget_oldest_end();
         if let Some(session) = &held {
+            let remote = told_by.is_some();
             self.marks.saw(session.birth);
+            self.tell_ended(session, end.reason, remote, fx);
             fx.push(Effect::Event(Event::Ended {
                 key,
                 app: session.app,
