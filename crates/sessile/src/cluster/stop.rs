@@ -35,14 +35,17 @@ impl Cluster {
         }
     }
 
-    /// Says goodbye, sends what still waits, closes all links and ends this node's tasks. From now on its session
-    /// layers answer 503. Call [`drain`](Self::drain) before.
+    /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends this
+    /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before.
     pub async fn leave(&self) {
         for engine in self.engines() {
             engine.step(|node, now, effects| node.leave(now, effects));
         }
         if let Some(outlet) = &self.inner.shared.outlet {
             outlet.group.stop().await;
+        }
+        for engine in self.engines() {
+            engine.listeners.everything_told().await;
         }
         self.inner.tasks.abort();
     }
