@@ -1,5 +1,7 @@
 //! What listeners are told, on the node that acts and on the others.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 #[allow(dead_code, reason = "other tests use the rest")]
 mod cluster;
 

@@ -86,12 +86,15 @@ fn requests(out: &mut Exposition, cluster: &Cluster) {
     out.counter("commits_rejected", "creations and changes that a bound did not allow", rejected);
 }
 
+/// A number that is kept of each application: its name, what it says, and how it is read.
+type Column<T> = (&'static str, &'static str, fn(&Statistics) -> T);
+
 /// What each session layer did, as Tomcat's replication valve prints it.
 fn applications(out: &mut Exposition, cluster: &Cluster) {
     let apps = cluster.statistics();
     let rows =
         |number: fn(&Statistics) -> u64| apps.iter().map(move |(path, done)| (path.as_str(), number(done)));
-    let counts: [(&str, &str, fn(&Statistics) -> u64); 4] = [
+    let counts: [Column<u64>; 4] = [
         ("app_requests", "requests that a session layer handled", Statistics::requests),
         ("app_requests_filtered", "requests on paths that never replicate", Statistics::filtered),
         (
@@ -104,7 +107,7 @@ fn applications(out: &mut Exposition, cluster: &Cluster) {
     for (name, help, number) in counts {
         out.counters(name, help, "app", rows(number));
     }
-    let times: [(&str, &str, fn(&Statistics) -> Duration); 3] = [
+    let times: [Column<Duration>; 3] = [
         ("app_request_seconds", "time of all requests in this node", Statistics::request_time),
         ("app_cluster_seconds", "part of it that was spent on the cluster", Statistics::cluster_time),
         ("app_send_seconds", "time until changes were settled", Statistics::send_time),
