@@ -125,8 +125,9 @@ impl Shard {
         self.table.update(key, |session| {
             for (name, value) in changes.writes() {
                 session.fields.merge(name.as_str(), stamp, value);
+                // Without a write the stamp was not used: a copy that is only sent again stays the same copy.
+                session.top = session.top.max(stamp.counter);
             }
-            session.top = session.top.max(stamp.counter);
             session.use_now(session.touch, now);
             session.told_at = now;
             session.refresh_times();
