@@ -1,7 +1,12 @@
 //! What is set about the sessions of one application.
 
+use sessile_core::{FieldName, Value};
+
+use super::error::SessionError;
+use super::extent::Extent;
 use super::filter::PathFilter;
-use crate::config::{Config, Network, Secure, Session};
+use super::names::NameFilter;
+use crate::config::{Config, Manager, Network, Replication, Secure, Session};
 
 /// The settings of one application's sessions; made only from such as can work.
 #[derive(Clone, Debug)]
@@ -11,6 +16,10 @@ pub(crate) struct SessionSettings {
     pub(crate) session: Session,
     /// Paths on which sessions are read-only and nothing is sent.
     pub(crate) filter: Option<PathFilter>,
+    /// How much of a session travels when a request is over.
+    pub(crate) extent: Extent,
+    /// Which attributes replicate; `None`: all.
+    pub(crate) names: Option<NameFilter>,
     /// Whether responses that committed carry `Sessile-Receipt`.
     pub(crate) receipt_header: bool,
     /// Who is believed when it sends `X-Forwarded-Proto`.
@@ -49,13 +58,41 @@ impl SessionSettings {
                 Err(error) => return wrong("filter", error.to_string()),
             },
         };
+        let names = match config.replication.names.as_str() {
+            "" => None,
+            expression => match NameFilter::new(expression) {
+                Ok(names) => Some(names),
+                Err(error) => return wrong("names", error.to_string()),
+            },
+        };
         Ok(Self {
             path: path.to_owned(),
             session: session.clone(),
             filter,
+            extent: Extent::of(config.cluster.manager, &config.replication),
+            names,
             receipt_header: config.replication.receipt_header,
             trusted_proxies: config.http.trusted_proxies.clone(),
         })
+    }
+
+    /// The same for sessions that are copied as `manager` says.
+    pub(crate) fn managed(self, manager: Manager, replication: &Replication) -> Self {
+        Self { extent: Extent::of(manager, replication), ..self }
+    }
+
+    /// Refuses a value that is too large.
+    pub(crate) fn check_size(&self, name: &FieldName, value: &Value) -> Result<(), SessionError> {
+        let (bytes, max) = (value.bytes.len(), self.session.max_attribute_bytes);
+        if bytes > max {
+            return Err(SessionError::AttributeTooLarge { name: name.as_str().to_owned(), bytes, max });
+        }
+        Ok(())
+    }
+
+    /// Whether the attribute `name` never leaves its node.
+    pub(crate) fn keeps_here(&self, name: &str) -> bool {
+        self.names.as_ref().is_some_and(|replicating| !replicating.has(name))
     }
 
     /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure`

@@ -10,6 +10,7 @@ pub struct Statistics {
     filtered: AtomicU64,
     unprocessed: AtomicU64,
     sends: AtomicU64,
+    discarded: AtomicU64,
     request_micros: AtomicU64,
     cluster_micros: AtomicU64,
 }
@@ -33,6 +34,12 @@ impl Statistics {
     /// Commits that were made, ends of sessions included.
     pub fn sends(&self) -> u64 {
         self.sends.load(Ordering::Relaxed)
+    }
+
+    /// Changes in place that were dropped, because nobody set them and the manager does not send them by itself; see
+    /// [`Session::get_mut`](crate::Session::get_mut).
+    pub fn discarded(&self) -> u64 {
+        self.discarded.load(Ordering::Relaxed)
     }
 
     /// Total time that finished requests spent in this node, up to the head of the response.
@@ -59,6 +66,10 @@ impl Statistics {
 
     pub(crate) fn count_send(&self) {
         self.sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_discarded(&self) {
+        self.discarded.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_time(&self, request: Duration, cluster: Duration) {

@@ -5,7 +5,9 @@
 mod apart;
 mod harness;
 mod joining;
+mod logins;
 mod losing;
+mod managers;
 mod sessions;
 mod stopped;
 mod stopping;
