@@ -16,6 +16,7 @@ pub(crate) mod host;
 mod journal;
 mod listen;
 mod listeners;
+pub(crate) mod local_values;
 mod metrics;
 mod operate;
 mod outlet;
@@ -90,7 +91,7 @@ type Apps = BTreeMap<AppId, Known>;
 /// One of them.
 struct Known {
     path: String,
-    distributable: bool,
+    manager: Manager,
     /// What its newest session layer counts.
     statistics: Option<Arc<Statistics>>,
 }
@@ -137,7 +138,7 @@ impl Cluster {
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
         let (shared, standpoint) = match config.cluster.manager {
             Manager::Local => (Arc::clone(&local), None),
-            Manager::Delta => {
+            Manager::Full | Manager::Delta => {
                 let (engine, standpoint) = member(&config, settings, secrets, &tasks).await?;
                 (engine, Some(standpoint))
             }
@@ -190,26 +191,27 @@ impl Cluster {
 
     /// Sessions for a service that is mounted at `/`, as `[session]` and `[replication]` say.
     pub fn session_layer(&self) -> SessionLayer {
-        self.layer(self.inner.root.clone(), true)
+        self.layer(self.inner.root.clone(), self.config().cluster.manager)
     }
 
-    /// Sessions for an application at its own context path. Those of one that is not `distributable` stay on this
-    /// node.
+    /// Sessions for an application at its own context path, copied as its manager says
+    /// ([`Config::manager_of`]).
     ///
     /// # Errors
     /// The application is none of the configuration's, and a setting of it cannot work.
     pub fn app_layer(&self, app: &config::App) -> Result<SessionLayer, SettingError> {
+        let manager = self.config().manager_of(app);
         let settings = SessionSettings::new(self.config(), &app.path, &app.session)?;
-        Ok(self.layer(settings, app.distributable))
+        Ok(self.layer(settings.managed(manager, &self.config().replication), manager))
     }
 
-    fn layer(&self, settings: SessionSettings, distributable: bool) -> SessionLayer {
+    fn layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
         let inner = &self.inner;
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
-        let engine = if distributable { &inner.shared } else { &inner.local };
+        let engine = if manager == Manager::Local { &inner.local } else { &inner.shared };
         let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
         let layer = SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings);
-        let known = Known { path, distributable, statistics: Some(layer.statistics()) };
+        let known = Known { path, manager, statistics: Some(layer.statistics()) };
         inner.apps.lock().insert(app, known);
         layer
     }
@@ -274,9 +276,9 @@ async fn member(
 }
 
 fn known_apps(config: &Config) -> Apps {
-    let root = Known { path: ROOT.to_owned(), distributable: true, statistics: None };
+    let root = Known { path: ROOT.to_owned(), manager: config.cluster.manager, statistics: None };
     let apps = config.apps.iter().map(|app| {
-        let known = Known { path: app.path.clone(), distributable: app.distributable, statistics: None };
+        let known = Known { path: app.path.clone(), manager: config.manager_of(app), statistics: None };
         (AppId::of_path(&app.path), known)
     });
     std::iter::once((AppId::of_path(ROOT), root)).chain(apps).collect()

@@ -51,5 +51,6 @@ pub use sessile_core::{
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions, SettingError, Statistics,
+    AttributeMut, NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions,
+    SettingError, Statistics,
 };

@@ -137,8 +137,9 @@ impl Shard {
             for (name, value) in changes.writes() {
                 let write = FieldRef { name: name.as_str(), stamp, value: value.map(ValueRef::from) };
                 applied.merge(&mut session.fields, write);
+                // Without a write the stamp was not used: a copy that is only sent again stays the same copy.
+                session.top = session.top.max(stamp.counter);
             }
-            session.top = session.top.max(stamp.counter);
             session.use_now(session.touch, now);
             session.told_at = now;
             session.refresh_times();

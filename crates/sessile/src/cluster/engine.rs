@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::fuse::Fuse;
 use super::journal::Journal;
 use super::listeners::Listeners;
+use super::local_values::LocalTable;
 use super::outlet::{FrameCounts, Outlet};
 use super::waiters::Waiters;
 
@@ -24,12 +25,15 @@ pub(crate) struct Engine {
     pub(crate) waiters: Waiters,
     pub(crate) journal: Journal,
     pub(crate) listeners: Listeners,
+    pub(crate) local_values: LocalTable,
     /// `None` on a node that keeps its sessions for itself.
     pub(crate) outlet: Option<Outlet>,
     pub(crate) received: FrameCounts,
     pub(crate) malformed: AtomicU64,
     pub(crate) gate_waits: AtomicU64,
     pub(crate) refusals: AtomicU64,
+    /// Changes in place that did not travel and were dropped.
+    pub(crate) discarded: AtomicU64,
     running: AtomicUsize,
     pub(crate) fuse: Fuse,
     /// Whom this node met instead of its cluster.
@@ -55,11 +59,13 @@ impl Engine {
             waiters: Waiters::default(),
             journal: Journal::default(),
             listeners: Listeners::default(),
+            local_values: LocalTable::default(),
             outlet,
             received: FrameCounts::default(),
             malformed: AtomicU64::new(0),
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            discarded: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             fuse: Fuse::default(),
             stranded: OnceLock::new(),
@@ -123,6 +129,7 @@ impl Engine {
         match (&event, &self.outlet) {
             (Event::MemberRemoved { boot, .. }, Some(outlet)) => outlet.forget_order(|to| to == *boot),
             (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),
+            (Event::Ended { key, .. }, _) => self.local_values.forget(*key),
             (Event::BecameReady { .. } | Event::NameTaken { .. }, _) => self.waiters.gate.notify_waiters(),
             _ => {}
         }

@@ -86,6 +86,14 @@ fn requests(out: &mut Exposition, cluster: &Cluster) {
     out.counter("gate_waits", "requests that waited because a lease had run out", waits);
     let rejected = sum(|engine| engine.refusals.load(Relaxed));
     out.counter("commits_rejected", "creations and changes that a bound did not allow", rejected);
+    let discarded = sum(|engine| engine.discarded.load(Relaxed));
+    out.counter("changes_discarded", "changes in place that nobody set and that do not travel", discarded);
+    let local = sum(|engine| engine.local_values.count());
+    out.gauge("local_values", "values of sessions that are on this node only", local);
+    let bytes = sum(|engine| engine.local_values.bytes() as u64);
+    out.gauge("local_value_bytes", "bytes of the attributes among them", bytes);
+    let missed = sum(|engine| engine.local_values.missed());
+    out.counter("local_values_missed", "local values asked for that are not on this node", missed);
 }
 
 /// A number that is kept of each application: its name, what it says, and how it is read.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::error::{DrainIncomplete, OwedTo};
 use super::host::SessionHost;
 use super::{Cluster, Known};
+use crate::config::Manager;
 
 /// How often a draining node looks whether anything is left to do.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -84,7 +85,7 @@ impl Cluster {
         let config = self.config();
         let expires = |known: &Known| {
             let own = config.apps.iter().find(|app| app.path == known.path);
-            known.distributable && own.map_or(&config.session, |app| &app.session).expire_on_stop
+            known.manager != Manager::Local && own.map_or(&config.session, |app| &app.session).expire_on_stop
         };
         let apps = self.inner.apps.lock();
         apps.iter().filter(|(_, known)| expires(known)).map(|(app, _)| *app).collect()

@@ -9,6 +9,7 @@ use sessile_core::{AppId, Boot, Fields, MemberRow, SessionKey, SessionRow};
 
 use super::engine::Engine;
 use super::{Apps, Cluster, Known};
+use crate::config::Manager;
 use crate::web::Statistics;
 
 /// A member as this node sees it.
@@ -104,7 +105,7 @@ impl Cluster {
     }
 
     pub(super) fn engine_of(&self, app: AppId) -> Arc<Engine> {
-        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| !known.distributable);
+        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| known.manager == Manager::Local);
         Arc::clone(if is_local { &self.inner.local } else { &self.inner.shared })
     }
 

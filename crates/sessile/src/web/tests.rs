@@ -3,6 +3,8 @@
 
 mod access;
 mod cookies;
+mod in_place;
+mod local;
 mod outcomes;
 mod waiting;
 
