@@ -12,9 +12,10 @@ mod outages;
 mod requests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Boot, Bounds, Effect, Event as Told, Instant, Node, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Effect, Event as Told, Everybody, Instant, Node, Plant, Settings, Timing};
 
 use crate::event::{Event, Inside, Outside, Step};
 use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
@@ -220,6 +221,7 @@ impl World {
             bounds: Bounds::default(),
             copies: None,
             mode: self.plan.mode,
+            placement: Arc::new(Everybody),
             plant: self.plant,
         };
         let tick = settings.timing.tick();

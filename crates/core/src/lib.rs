@@ -9,12 +9,14 @@
 //! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons.
 
 mod changes;
+pub mod conformance;
 mod effect;
 mod fields;
 mod instant;
 mod key;
 mod marks;
 mod node;
+mod placement;
 mod roster;
 mod session;
 mod settings;
@@ -31,7 +33,8 @@ pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, Va
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, SessionRow, Standing};
+pub use placement::{Awaited, Candidate, Everybody, PlacedSession, Placement};
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use stamp::{Boot, Stamp};
 pub use value::{Codec, Value};
-pub use wire::{FrameKind, Malformed, Place};
+pub use wire::{FrameKind, Malformed, Message, Place};

@@ -18,7 +18,8 @@ pub use world::PeerInfo;
 use crate::roster::Roster;
 use crate::shard::{SHARDS, Shard};
 use crate::{
-    AppId, Boot, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey, Settings, Ticket,
+    AppId, Boot, Candidate, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey,
+    Settings, Ticket,
 };
 
 /// The replication state machine of one process.
@@ -40,6 +41,7 @@ use crate::{
 ///     bounds: Bounds::default(),
 ///     copies: None,
 ///     mode: Mode::Synchronous,
+///     placement: std::sync::Arc::new(Everybody),
 ///     plant: Plant::None,
 /// };
 /// let (now, mut fx) = (Instant::ORIGIN, Vec::new());
@@ -66,6 +68,7 @@ struct Published {
     expirers: Vec<Boot>,
     wanted: u32,
     donates: bool,
+    others: Vec<Candidate>,
 }
 
 impl Node {
@@ -161,8 +164,12 @@ impl Node {
     }
 
     fn publish(&self, roster: &Roster) {
-        let now =
-            Published { expirers: roster.expirers(), wanted: roster.wanted(), donates: roster.donates() };
+        let now = Published {
+            expirers: roster.expirers(),
+            wanted: roster.wanted(),
+            donates: roster.donates(),
+            others: roster.candidates(),
+        };
         let mut published = self.published.lock();
         if *published == now {
             return;
@@ -172,6 +179,7 @@ impl Node {
             shard.set_expirers(&now.expirers);
             shard.set_wanted(now.wanted);
             shard.donates = now.donates;
+            shard.set_candidates(&now.others);
         }
         *published = now;
     }

@@ -5,7 +5,7 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{Cluster, key};
-use sessile_core::{Absent, Boot, Changes, Event, FieldName, Gate, Opening, Value};
+use sessile_core::{Absent, Boot, Changes, Event, FieldName, Gate, Message, Opening, Value};
 
 #[test]
 fn a_change_is_settled_when_every_member_has_it() {
@@ -108,6 +108,15 @@ fn a_whole_copy_keeps_what_another_node_wrote_meanwhile() {
     cluster.deliver();
     assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("new"), "sent again with the stamp it has");
     assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
+}
+
+#[test]
+fn a_message_of_the_application_is_no_matter_of_the_core() {
+    let mut cluster = Cluster::start(2);
+    let frame = Message { number: 1, topic: "cache", content: b"drop" }.to_frame();
+    let taken = cluster.act(1, |node, now, fx| node.received(Boot(1), &frame, now, fx));
+    assert!(taken.is_ok(), "as for a version that does not know it");
+    assert_eq!(cluster.nodes[1].counters().frames_skipped, 1);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Nodes in one process, with frames delivered at once and in order.
+#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, Event, FieldName, Fields, Gate, Instant, Mode, Node, Opening,
-    PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
+    AppId, Boot, Bounds, Changes, Effect, Event, Everybody, FieldName, Fields, Gate, Instant, Mode, Node,
+    Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -159,6 +161,7 @@ fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
         bounds: Bounds::default(),
         copies: None,
         mode: Mode::Synchronous,
+        placement: Arc::new(Everybody),
         plant: Plant::None,
     };
     adjust(&mut settings);

@@ -42,9 +42,10 @@ impl Cluster {
             engine.step(|node, now, effects| node.leave(now, effects));
         }
         if let Some(outlet) = &self.inner.shared.outlet {
-            outlet.group.stop().await;
+            outlet.channel.stop().await;
         }
         self.inner.tasks.abort();
+        self.inner.shared.post.close();
     }
 
     fn left_to_do(&self) -> DrainIncomplete {
