@@ -5,7 +5,7 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{APP, Cluster, key};
-use sessile_core::{Absent, AppId, Boot, Changes, Event, FieldName, Gate, Opening, Refusal, Value};
+use sessile_core::{Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Refusal, Value};
 
 #[test]
 fn a_change_is_settled_when_every_member_has_it() {
@@ -164,6 +164,15 @@ fn a_write_that_changes_nothing_can_be_left_out() {
     changes.keep_changed(&opened);
     let left: Vec<_> = changes.writes().map(|(name, _)| name.as_str().to_owned()).collect();
     assert_eq!(left, ["c"]);
+}
+
+#[test]
+fn a_message_of_the_application_is_no_matter_of_the_core() {
+    let mut cluster = Cluster::start(2);
+    let frame = Message { number: 1, topic: "cache", content: b"drop" }.to_frame();
+    let taken = cluster.act(1, |node, now, fx| node.received(Boot(1), &frame, now, fx));
+    assert!(taken.is_ok(), "as for a version that does not know it");
+    assert_eq!(cluster.nodes[1].counters().frames_skipped, 1);
 }
 
 #[test]

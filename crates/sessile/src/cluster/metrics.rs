@@ -29,7 +29,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     members(&mut out, cluster);
     if let Some(outlet) = &shared.outlet {
         frames(&mut out, shared, outlet);
-        let tally = outlet.group.counters();
+        let tally = outlet.channel.counters();
         traffic(&mut out, &tally);
         queues(&mut out, &tally);
         membership(&mut out, &tally);
@@ -186,13 +186,22 @@ fn frames(out: &mut Exposition, shared: &Engine, outlet: &Outlet) {
     out.counters("messages_received", "frames received, by what they say", "kind", shared.received.all());
     let malformed = shared.malformed.load(Relaxed);
     out.counter("messages_malformed", "frames that could not be read; each closed its connection", malformed);
+    let unclaimed = shared.post.unclaimed.load(Relaxed);
+    out.counter("messages_unclaimed", "messages of applications that nobody here listened to", unclaimed);
+    let missed = shared.post.missed.load(Relaxed);
+    out.counter("messages_missed", "messages of applications whose listener was too slow", missed);
     let unsent = &outlet.unsent;
     let causes = [
         ("not_connected", unsent.not_connected.load(Relaxed)),
         ("queue_full", unsent.queue_full.load(Relaxed)),
         ("too_long", unsent.too_long.load(Relaxed)),
     ];
-    out.counters("messages_dropped", "frames that were not sent; their content follows", "cause", causes);
+    out.counters(
+        "messages_dropped",
+        "frames that were not sent; what they say of sessions follows",
+        "cause",
+        causes,
+    );
 }
 
 fn traffic(out: &mut Exposition, tally: &Tally) {

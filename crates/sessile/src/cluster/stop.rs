@@ -48,12 +48,13 @@ impl Cluster {
             engine.step(|node, now, effects| node.leave(now, effects));
         }
         if let Some(outlet) = &self.inner.shared.outlet {
-            outlet.group.stop().await;
+            outlet.channel.stop().await;
         }
         for engine in self.engines() {
             engine.listeners.everything_told().await;
         }
         self.inner.tasks.abort();
+        self.inner.shared.post.close();
     }
 
     /// Ends, on every node, the sessions that this node wrote last, of the applications that want it.

@@ -66,7 +66,7 @@ impl Cluster {
     /// Where the processes that this node has met listen for members, its own address included.
     pub(super) fn addresses(&self) -> BTreeMap<Boot, SocketAddr> {
         let own = self.inner.address.map(|address| (self.inner.boot, address));
-        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.group.counters().peers);
+        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.channel.counters().peers);
         let peers = peers.into_iter().flatten().map(|peer| (Boot(peer.peer.boot), peer.peer.address));
         own.into_iter().chain(peers).collect()
     }
