@@ -22,12 +22,13 @@ const READ_BYTES: usize = 64 << 10;
 /// A batch ends after this many bytes even if more are there, so that their receiver gets a turn.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// An accepted, authenticated connection. Frames come in the order in which they were sent; nothing is sent back
-/// on it. Dropping it closes it.
+/// An accepted, authenticated connection. Frames come in the order in which they were sent on this lane; nothing is
+/// sent back on it. Dropping it closes it.
 #[derive(Debug)]
 pub struct Inbound {
     node: Arc<Node>,
     contact: Arc<Contact>,
+    lane: usize,
     cut: watch::Receiver<bool>,
     stream: Stream,
 }
@@ -43,15 +44,20 @@ struct Stream {
 
 impl Inbound {
     /// Takes a place among the connections of `contact`.
-    pub(crate) fn new(node: Arc<Node>, contact: Arc<Contact>, wire: Wire) -> Result<Self, Refusal> {
-        contact.begin_inbound()?;
+    pub(crate) fn new(
+        node: Arc<Node>,
+        contact: Arc<Contact>,
+        lane: usize,
+        wire: Wire,
+    ) -> Result<Self, Refusal> {
+        contact.begin_inbound(lane)?;
         let stream = Stream {
             wire,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             splitter: Splitter::default(),
             ended: None,
         };
-        Ok(Self { node, cut: contact.cut(), contact, stream })
+        Ok(Self { node, cut: contact.cut(), contact, lane, stream })
     }
 
     pub(crate) fn wire(&mut self) -> &mut Wire {
@@ -62,6 +68,13 @@ impl Inbound {
     #[must_use]
     pub fn peer(&self) -> &Peer {
         &self.contact.peer
+    }
+
+    /// Which of its links this is: 0 is the first; others carry a part of the frames beside it, so that frames of
+    /// different lanes can overtake each other.
+    #[must_use]
+    pub fn lane(&self) -> usize {
+        self.lane
     }
 
     /// Waits for frames and appends all that are there to `out`, at least one. May be dropped while it waits
@@ -88,7 +101,7 @@ impl Inbound {
 
 impl Drop for Inbound {
     fn drop(&mut self) {
-        self.contact.end_inbound();
+        self.contact.end_inbound(self.lane);
     }
 }
 

@@ -33,6 +33,7 @@ mod handshake;
 mod hello;
 mod identity;
 mod inbound;
+mod lane;
 mod link;
 mod membership;
 mod node;
@@ -54,6 +55,7 @@ pub use frame::FRAME_LIMIT;
 pub use group::Group;
 pub use identity::{Identity, NAME_LIMIT, Peer};
 pub use inbound::Inbound;
+pub use lane::LANES_MAX;
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
 };

@@ -87,7 +87,7 @@ impl Outlet {
 
     fn hand_over(&self, to: Boot, frame: Bytes) {
         let kind = FrameKind::of(&frame);
-        let failure = match self.group.send(to.0, frame) {
+        let failure = match self.group.send(to.0, 0, frame) {
             Ok(()) => &self.sent.0[kind.index()],
             Err(SendError::NotConnected(_)) => &self.unsent.not_connected,
             Err(SendError::QueueFull { .. }) => &self.unsent.queue_full,
