@@ -81,6 +81,11 @@ impl Changes {
         self.synchronous = true;
     }
 
+    /// Settled when every member holds it, in asynchronous mode too.
+    pub fn wait_for_all(&mut self) {
+        self.synchronous = true;
+    }
+
     /// Every member gets a complete copy with this commit, each field with the stamp it has, instead of the
     /// changes alone.
     pub fn send_whole(&mut self) {

@@ -26,11 +26,11 @@ mod value;
 mod wire;
 
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
-pub use effect::{AppId, AskId, Effect, EndReason, Event, Receipt, Removal, Ticket};
+pub use effect::{AppId, AskId, Effect, EndReason, Event, NotTaken, Receipt, Removal, Ticket};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, ValueRef};
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
-pub use node::{Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, SessionRow, Standing};
+pub use node::{Closed, Counters, Debt, Gate, MemberRow, NegativeAcks, Node, PeerInfo, SessionRow, Standing};
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use stamp::{Boot, Stamp};
 pub use value::{Codec, Value};

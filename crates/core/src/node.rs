@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, Standing};
-pub use looking::{Counters, Debt, SessionRow};
+pub use looking::{Counters, Debt, NegativeAcks, SessionRow};
 pub use world::PeerInfo;
 
 use crate::roster::Roster;
@@ -143,6 +143,12 @@ impl Node {
             return Err(Refusal::Full);
         }
         self.shard(key).lock().commit(key, changes, now, fx)
+    }
+
+    /// Whether some member is so far behind that a change of this session would be owed to it instead of being sent:
+    /// whoever commits may want to slow down.
+    pub fn is_congested(&self, key: SessionKey) -> bool {
+        self.shard(key).lock().is_congested()
     }
 
     /// Ends a session for good, known here or not. Synchronous in every mode; never undone.

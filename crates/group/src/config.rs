@@ -28,7 +28,7 @@ pub struct GroupConfig {
 /// Bounds and times of the connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelOptions {
-    /// Most bytes that wait for one process; 64 MiB. With further lanes, one half is theirs.
+    /// Most bytes that wait for one process; 64 MiB. With further lanes, a quarter is theirs.
     pub queue_bytes: usize,
     /// How many connections beside the first may be opened to each process that orders what comes over several
     /// ([`Identity::ORDERS_LANES`]); at most [`LANES_MAX`](crate::LANES_MAX). 0.

@@ -118,13 +118,13 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Further lanes share one half: a frame that finds its own full goes over lane 0.
     fn first_bytes(self) -> usize {
-        if self.lanes == 0 { self.queue_bytes } else { self.queue_bytes / 2 }
+        self.queue_bytes - self.lanes * self.lane_bytes()
     }
 
+    /// Further lanes share a quarter: a frame that finds its own full goes over lane 0.
     fn lane_bytes(self) -> usize {
-        (self.queue_bytes / 2).checked_div(self.lanes).unwrap_or(0)
+        (self.queue_bytes / 4).checked_div(self.lanes).unwrap_or(0)
     }
 }
 
@@ -254,10 +254,10 @@ mod tests {
 
     #[test]
     fn all_that_waits_for_a_process_has_one_bound() {
-        let room = Room { queue_bytes: 1000, lanes: 4 };
+        let room = Room { queue_bytes: 1000, lanes: 3 };
         assert_eq!(room.first_bytes() + room.lanes * room.lane_bytes(), 1000);
         let orders = Peer { features: Identity::ORDERS_LANES, ..peer("a", 1) };
-        assert_eq!(Contact::new(orders, room).lanes.len(), 4);
+        assert_eq!(Contact::new(orders, room).lanes.len(), 3);
         assert_eq!(Contact::new(peer("a", 1), room).lanes.len(), 0, "an older build would mix up the order");
     }
 

@@ -1,8 +1,9 @@
 //! The driver: the only place that reads the clock, spawns tasks and executes what the core decided.
 //!
 //! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a change, file
-//! by file: a request commits it through [`host`]; [`engine`] calls the core and carries out its effects; [`outlet`]
-//! sends the frames in order; on the other side [`tasks`] read them and hand them to that engine; the
+//! by file: a request commits it through [`host`], once [`sending`] lets it; [`engine`] calls the core and carries out
+//! its effects; [`outlet`] sends the frames in order; on the other side [`tasks`] read them, [`inlet`] puts those that
+//! overtook each other back into order, and that engine takes them; the
 //! acknowledgement comes back the same way and wakes who waits in [`waiters`].
 //!
 //! Must not know: cookies, HTTP, what a frame says.
@@ -12,9 +13,12 @@ pub(crate) mod engine;
 mod error;
 mod fuse;
 pub(crate) mod host;
+mod inlet;
 mod journal;
 mod metrics;
 mod outlet;
+mod permits;
+pub(crate) mod sending;
 mod start;
 mod stop;
 pub(crate) mod tasks;
@@ -38,6 +42,7 @@ use crate::config::{self, Config, Manager};
 use crate::web::{SessionLayer, SessionSettings, SettingError, Statistics};
 use engine::Engine;
 use host::SessionHost;
+use sending::Sending;
 use tasks::{Links, Tasks};
 
 /// How often a node that joins looks whether it may serve, should nobody have told it.
@@ -115,7 +120,7 @@ impl Cluster {
         let cookie_key = start::cookie_key(&config, secrets.as_ref());
         let boot = start::random_boot()?;
         let settings = start::node_settings(&config, boot);
-        let tasks = Arc::new(Tasks::default());
+        let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
         let (shared, address) = match config.cluster.manager {
@@ -230,12 +235,14 @@ async fn member(
     secrets: Option<ClusterSecrets>,
     tasks: &Tasks,
 ) -> Result<(Arc<Engine>, SocketAddr), JoinError> {
-    let (group, address, events) = start::group(config, settings.boot, secrets).await?;
+    let (owned, boot) = (config.clone(), settings.boot);
+    let started = tasks.run(async move { start::group(&owned, boot, secrets).await }).await;
+    let (group, address, events) = started.map_err(|fault| JoinError::Threads(fault.into()))??;
     tracing::info!(%address, boot = %settings.boot, "{} looks for the cluster {}", settings.name, config.cluster.name);
-    let (tick, patience) = (settings.timing.tick(), settings.timing.drop_time);
-    let engine = Arc::new(Engine::member(settings, group));
-    tasks.spawn(tasks::tick(Arc::clone(&engine), tick));
-    tasks.spawn(Links::new(Arc::clone(&engine), patience).follow(events));
+    let timing = settings.timing.clone();
+    let engine = Arc::new(Engine::member(settings, Sending::new(&config.sender), group));
+    tasks.spawn(tasks::tick(Arc::clone(&engine), timing.tick()));
+    tasks.spawn(Links::new(Arc::clone(&engine), &timing).follow(events));
     Ok((engine, address))
 }
 

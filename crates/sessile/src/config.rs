@@ -27,8 +27,8 @@ pub use foreign::{Refused, load_toml};
 pub use host_port::HostPort;
 pub use network::Network;
 pub use table::{
-    Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, Receiver,
-    Replication, SameSite, Secure, Sender, Session,
+    Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, QueueFull,
+    Receiver, Replication, SameSite, Secure, Sender, Session,
 };
 
 /// Everything that one node is told before it starts.

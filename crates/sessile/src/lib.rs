@@ -44,7 +44,7 @@ pub use admin_token::admin_token;
 pub use cluster::{AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, SessionView};
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, Value,
+    AppId, Boot, EndReason, Event, Fields, NotTaken, Receipt, Removal, SessionKey, Standing, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{

@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use http::header::{HeaderName, SET_COOKIE};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
-use sessile_core::{Absent, Proof, Receipt, Refusal};
+use sessile_core::{Absent, Proof, Receipt};
 
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
@@ -69,7 +69,8 @@ impl Exchange {
     pub(crate) async fn finish<B: From<String>>(self, mut response: Response<B>) -> Response<B> {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
-        let closing = self.session.commit();
+        let passage = self.session.passage().await;
+        let closing = self.session.commit(passage);
         let (used, cookie) = (closing.used, closing.cookie);
         let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
@@ -84,13 +85,13 @@ impl Exchange {
 
     /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read
     /// of others.
-    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, Refusal> {
+    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, SessionError> {
         let mut receipt = None;
         for settlement in closing.settlements {
             self.app.statistics.count_send();
             let settled = settlement.receipt().await;
             if settled.ended && !closing.ended_here {
-                return Err(Refusal::Ended);
+                return Err(SessionError::Ended);
             }
             receipt = Some(settled);
         }
@@ -106,20 +107,20 @@ impl Exchange {
     /// The response as it goes: the application's own, or the error that says why its writes were not taken.
     fn conclude<B: From<String>>(
         &self,
-        settled: Result<Option<Receipt>, Refusal>,
+        settled: Result<Option<Receipt>, SessionError>,
         cookie: CookieChange,
         mut response: Response<B>,
     ) -> Response<B> {
         let (receipt, cookie) = match settled {
             Ok(receipt) => (receipt, cookie),
-            Err(Refusal::Ended) => {
+            Err(SessionError::Ended) => {
                 if self.app.settings.session.on_ended == OnEnded::Conflict {
                     response = answers::refused(&SessionError::Ended);
                 }
                 (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
             }
             Err(refusal) => {
-                response = answers::refused(&refusal.into());
+                response = answers::refused(&refusal);
                 (None, cookie)
             }
         };

@@ -15,6 +15,7 @@ use super::cookie::Identity;
 use super::draft::{Draft, Login, Standing};
 use super::error::SessionError;
 use super::state::{Closing, State};
+use crate::cluster::sending::{Busy, Passage};
 
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum
 /// handler.
@@ -169,7 +170,7 @@ impl Session {
         if let Standing::Held(identity) = state.draft.standing() {
             let mut changes = Changes::new();
             changes.change_secret(identity.secret, secret);
-            let settlement = self.app.host.commit(identity.key, &changes)?;
+            let settlement = self.app.host.commit(identity.key, &changes, Passage::default())?;
             state.settlements.push(settlement);
             state.draft.renew(secret);
             state.renewed = true;
@@ -206,9 +207,18 @@ impl Session {
         self.state.lock().receipt
     }
 
-    /// Hands the request's writes to the node; afterwards every write is an error.
-    pub(crate) fn commit(&self) -> Closing {
-        self.state.lock().commit(&self.app.host)
+    /// Waits until the request's writes may be handed to the node; afterwards every write is an error.
+    pub(crate) async fn passage(&self) -> Result<Passage, Busy> {
+        let writes = self.state.lock().seal();
+        match writes {
+            Some(key) => self.app.host.passage(key).await,
+            None => Ok(Passage::default()),
+        }
+    }
+
+    /// Hands the request's writes to the node, or drops them when they got no passage.
+    pub(crate) fn commit(&self, passage: Result<Passage, Busy>) -> Closing {
+        self.state.lock().commit(&self.app.host, passage)
     }
 
     /// The request is over: from now on every write is an error.

@@ -1,10 +1,12 @@
 //! What all clones of one request's session share, and what is left to do when the application is done.
 
-use sessile_core::{Receipt, Refusal, SessionKey};
+use sessile_core::{Receipt, SessionKey};
 
 use super::cookie::Identity;
 use super::draft::{Draft, Standing};
+use super::error::SessionError;
 use crate::cluster::host::{SessionHost, Settlement};
+use crate::cluster::sending::{Busy, Passage};
 
 /// The session of one request, from its opening to its commit.
 #[derive(Default)]
@@ -28,7 +30,7 @@ pub(crate) struct Closing {
     /// What the response waits for, in the order in which the node took it.
     pub(crate) settlements: Vec<Settlement>,
     /// Why the node did not take the writes.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<SessionError>,
     pub(crate) cookie: CookieChange,
     /// The session, if there is one now.
     pub(crate) key: Option<SessionKey>,
@@ -46,10 +48,19 @@ pub(crate) enum CookieChange {
 }
 
 impl State {
-    /// Hands what was written to the node.
-    pub(crate) fn commit(&mut self, host: &SessionHost) -> Closing {
+    /// From now on nothing is written any more; gives the session that was.
+    pub(crate) fn seal(&mut self) -> Option<SessionKey> {
         self.over = true;
-        let handed = self.draft.changes().map(|(key, changes)| host.commit(key, changes));
+        self.draft.changes().map(|(key, _)| key)
+    }
+
+    /// Hands what was written to the node.
+    pub(crate) fn commit(&mut self, host: &SessionHost, passage: Result<Passage, Busy>) -> Closing {
+        let hand = |(key, changes)| match passage {
+            Ok(passage) => host.commit(key, changes, passage).map_err(SessionError::from),
+            Err(Busy) => Err(SessionError::Busy),
+        };
+        let handed = self.draft.changes().map(hand);
         let refusal = match handed {
             None => None,
             Some(Ok(settlement)) => {

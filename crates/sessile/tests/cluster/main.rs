@@ -6,6 +6,8 @@ mod apart;
 mod harness;
 mod joining;
 mod losing;
+mod road;
+mod senders;
 mod sessions;
 mod stopped;
 mod stopping;
