@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use parking_lot::Mutex;
 use sessile::config::{Mode, QueueFull, Sender};
-use sessile::{Cluster, Event, SessionKey};
+use sessile::{Event, SessionKey};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::harness::{Browser, Node, Reply, Town};
@@ -300,18 +300,4 @@ fn a_busy_application_does_not_hold_up_replication_with_workers() {
         drop((a, b));
     });
     application.join().unwrap();
-}
-
-#[tokio::test]
-async fn a_taken_port_gives_the_next_free_one_or_an_error_that_names_it() {
-    let town = Town::new();
-    let a = town.node("tc01", &[]).await;
-    let mut config = town.config("tc02", &[&a]);
-    config.receiver.listen = a.address().parse().unwrap();
-    let error = Cluster::join(config.clone()).await.unwrap_err().to_string();
-    assert!(error.contains(&a.address()) && error.contains("next_free_port"), "{error}");
-    config.receiver.next_free_port = true;
-    let b = Node::join(config).await;
-    assert_ne!(a.address(), b.address());
-    assert_eq!(b.sees(), ["tc01", "tc02"]);
 }
