@@ -88,12 +88,16 @@ impl Group {
         ))
     }
 
-    /// Appends a frame to what waits for the process `to` on one of its lanes. Never waits; frames on one lane to one
-    /// process are written in the order of these calls, those on different lanes can overtake each other. Lane 0 is
-    /// always there. A frame for a lane that does not exist, is not open or is full goes over lane 0; one that is
-    /// not open is opened for the frames that follow ([`ChannelOptions::lanes`](crate::ChannelOptions::lanes)). When the link is lost, what waits is discarded, and so may be what was written: only
-    /// an answer of the other side's owner says that a frame arrived. A frame that is sent after a link was
-    /// lost and before its [`Event::Down`] was read may go over the next link.
+    /// Appends a frame to what waits for the process `to` on one of its lanes. Never waits. Frames on one lane to one
+    /// process are written in the order of these calls, those on different lanes can overtake each other.
+    ///
+    /// Lane 0 is always there. A frame for a lane that does not exist, is not open or is full goes over lane 0; one
+    /// that is not open is opened for the frames that follow
+    /// ([`ChannelOptions::lanes`](crate::ChannelOptions::lanes)).
+    ///
+    /// When the link is lost, what waits is discarded, and so may be what was written: only an answer of the other
+    /// side's owner says that a frame arrived. A frame that is sent after a link was lost and before its
+    /// [`Event::Down`] was read may go over the next link.
     ///
     /// # Errors
     /// No link, a full queue, or a frame that is too long; the frame was not taken.
