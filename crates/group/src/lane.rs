@@ -122,8 +122,8 @@ async fn carry(
         return false;
     };
     let Some(further) = contact.lane(lane) else { return true };
-    node.counts.lanes_opened.up();
     further.outbox.open();
+    node.counts.lanes_opened.up();
     let finish = async {
         let _ = stopped.wait_for(|stopped| *stopped).await;
         further.outbox.finish();
