@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sessile_core::{AppId, Boot, Event, Settings, Standing};
+use sessile_core::{AppId, Boot, Event, SessionKey, Settings, Standing};
 use sessile_group::ClusterSecrets;
 use tokio::sync::broadcast;
 
@@ -35,7 +35,7 @@ pub use error::{DrainIncomplete, JoinError, OwedTo};
 pub use view::{AppView, MemberView, SessionView};
 
 use crate::config::{self, Config, Manager};
-use crate::web::{SessionLayer, SessionSettings, SettingError, Statistics};
+use crate::web::{DetachedSession, SessionError, SessionLayer, SessionSettings, SettingError, Statistics};
 use engine::Engine;
 use host::SessionHost;
 use tasks::{Links, Tasks};
@@ -173,15 +173,45 @@ impl Cluster {
         Ok(self.layer(settings, app.distributable))
     }
 
+    /// The session `key` of the service that is mounted at `/`, for websockets, streams, background jobs and every
+    /// caller outside HTTP. Another application's are opened through its layer:
+    /// [`SessionLayer::sessions`](SessionLayer::sessions).
+    ///
+    /// The key is what [`Session::key`](crate::Session::key) gives, on this node or on another. Who calls this is
+    /// trusted: it takes no cookie, so never let a key come from a client.
+    ///
+    /// ```
+    /// # use sessile::{Cluster, SessionError, SessionKey};
+    /// async fn import(cluster: Cluster, key: SessionKey) -> Result<(), SessionError> {
+    ///     let session = cluster.session(key).await?;
+    ///     for percent in [50_u8, 100] {
+    ///         session.set("progress", &percent)?;
+    ///         session.commit().await?; // every member has it; an error when the session has ended
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Sessions::open`](crate::Sessions::open).
+    pub async fn session(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
+        self.new_layer(self.inner.root.clone(), true).sessions().open(key).await
+    }
+
     fn layer(&self, settings: SessionSettings, distributable: bool) -> SessionLayer {
         let inner = &self.inner;
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
-        let engine = if distributable { &inner.shared } else { &inner.local };
-        let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
-        let layer = SessionLayer::new(Arc::new(host), self.name(), inner.cookie_key, settings);
+        let layer = self.new_layer(settings, distributable);
         let known = Known { path, distributable, statistics: Some(layer.statistics()) };
         inner.apps.lock().insert(app, known);
         layer
+    }
+
+    fn new_layer(&self, settings: SessionSettings, distributable: bool) -> SessionLayer {
+        let inner = &self.inner;
+        let engine = if distributable { &inner.shared } else { &inner.local };
+        let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
+        SessionLayer::new(Arc::new(host), self.name(), inner.cookie_key, settings)
     }
 
     /// This node's name.

@@ -48,5 +48,6 @@ pub use sessile_core::{
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, SettingError, Statistics,
+    DetachedSession, NoSessionLayer, NotServing, Session, SessionError, SessionLayer, SessionService,
+    Sessions, SettingError, Statistics, adapter,
 };

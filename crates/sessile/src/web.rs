@@ -8,10 +8,12 @@
 //!
 //! Must not know: members, frames, sockets. It reaches the node through `cluster::host` alone.
 
+pub mod adapter;
 mod answers;
 mod app;
 mod codec;
 mod cookie;
+mod detached;
 mod draft;
 mod error;
 mod exchange;
@@ -20,6 +22,7 @@ mod filter;
 mod layer;
 mod service;
 mod session;
+mod sessions;
 mod set_cookie;
 mod settings;
 mod state;
@@ -27,11 +30,14 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub use crate::cluster::host::NotServing;
+pub use detached::DetachedSession;
 pub use error::SessionError;
 pub use extract::NoSessionLayer;
 pub use layer::SessionLayer;
 pub use service::SessionService;
 pub use session::Session;
+pub use sessions::Sessions;
 pub(crate) use settings::SessionSettings;
 pub use settings::SettingError;
 pub use statistics::Statistics;

@@ -6,6 +6,7 @@ use tower_layer::Layer;
 
 use super::app::AppSessions;
 use super::service::SessionService;
+use super::sessions::Sessions;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
 use crate::cluster::host::SessionHost;
@@ -32,6 +33,11 @@ impl SessionLayer {
     /// `secure = true` and the application is at `/`.
     pub fn cookie_name(&self) -> &str {
         self.app.shape.name()
+    }
+
+    /// The application's sessions for callers outside HTTP.
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(Arc::clone(&self.app))
     }
 
     /// What this layer, clones included, did so far.

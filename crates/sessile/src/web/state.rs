@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) settlements: Vec<Settlement>,
     /// The head of the response is on its way, or the request was given up: nothing is written any more.
     pub(crate) over: bool,
+    /// The request is over, and what it wrote is settled.
+    pub(crate) done: bool,
     pub(crate) receipt: Option<Receipt>,
 }
 
@@ -49,18 +51,10 @@ impl State {
     /// Hands what was written to the node.
     pub(crate) fn commit(&mut self, host: &SessionHost) -> Closing {
         self.over = true;
-        let handed = self.draft.changes().map(|(key, changes)| host.commit(key, changes));
-        let refusal = match handed {
-            None => None,
-            Some(Ok(settlement)) => {
-                self.settlements.push(settlement);
-                None
-            }
-            Some(Err(why)) => {
-                self.draft.forget_new();
-                Some(why)
-            }
-        };
+        let refusal = self.hand_over(host).err();
+        if refusal.is_some() {
+            self.draft.forget_new();
+        }
         Closing {
             settlements: std::mem::take(&mut self.settlements),
             refusal,
@@ -71,12 +65,40 @@ impl State {
         }
     }
 
+    /// As [`commit`](Self::commit) for a caller outside HTTP, who goes on from there. What is refused stays written
+    /// here, unless the session ended.
+    pub(crate) fn commit_trusted(&mut self, host: &SessionHost) -> Result<Vec<Settlement>, Refusal> {
+        let written = self.draft.changes().map(|(key, _)| key);
+        if let Err(refusal) = self.hand_over(host) {
+            if refusal == Refusal::Ended {
+                self.draft = Draft::over();
+            }
+            return Err(refusal);
+        }
+        if let Some(key) = written {
+            let copy = host.copy(key);
+            self.draft = copy.map_or_else(Draft::over, |copy| Draft::trusted(key, copy));
+        }
+        Ok(std::mem::take(&mut self.settlements))
+    }
+
+    fn hand_over(&mut self, host: &SessionHost) -> Result<(), Refusal> {
+        if let Some((key, changes)) = self.draft.changes() {
+            self.settlements.push(host.commit(key, changes)?);
+        }
+        Ok(())
+    }
+
     fn cookie_change(&self) -> CookieChange {
         match self.draft.standing() {
             Standing::New(identity) => CookieChange::Set(identity),
             Standing::Held(identity) if self.renewed => CookieChange::Set(identity),
             _ if self.ended => CookieChange::Remove,
-            Standing::Held(_) | Standing::Absent | Standing::Unknown(_) => CookieChange::Keep,
+            Standing::Held(_)
+            | Standing::Absent
+            | Standing::Unknown(_)
+            | Standing::Trusted(_)
+            | Standing::Over => CookieChange::Keep,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod cookies;
+mod detached;
 mod outcomes;
 mod waiting;
 
