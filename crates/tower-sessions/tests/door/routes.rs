@@ -32,13 +32,13 @@ fn is_about(seconds: Option<u64>, expected: u64) -> bool {
 
 #[tokio::test]
 async fn who_stores_nothing_gets_no_cookie() {
-    let (one, _, ..) = apps(Some(Duration::HOUR), None).await;
+    let (one, _other, ..) = apps(Some(Duration::HOUR), None).await;
     assert_eq!(Browser::default().get(&one, "/").await.set_cookie(), None);
 }
 
 #[tokio::test]
 async fn an_invented_id_is_not_taken_over() {
-    let (one, _, ..) = apps(Some(Duration::HOUR), None).await;
+    let (one, _other, ..) = apps(Some(Duration::HOUR), None).await;
     let invented = "id=AAAAAAAAAAAAAAAAAAAAAA";
     let mut browser = Browser::with_cookie(invented);
     browser.ok(&one, "/set/foo/42").await;
@@ -47,7 +47,7 @@ async fn an_invented_id_is_not_taken_over() {
 
 #[tokio::test]
 async fn a_malformed_id_is_removed() {
-    let (one, _, ..) = apps(Some(Duration::HOUR), None).await;
+    let (one, _other, ..) = apps(Some(Duration::HOUR), None).await;
     let mut browser = Browser::with_cookie("id=malformed");
     browser.ok(&one, "/").await;
     assert_eq!(browser.cookie, None);
@@ -55,7 +55,7 @@ async fn a_malformed_id_is_removed() {
 
 #[tokio::test]
 async fn the_cookie_is_as_the_stock_layer_makes_it() {
-    let (one, _, ..) = apps(Some(Duration::HOUR), None).await;
+    let (one, _other, ..) = apps(Some(Duration::HOUR), None).await;
     let reply = Browser::default().get(&one, "/set/foo/42").await;
     assert!(reply.set_cookie().unwrap().starts_with("id="));
     assert_eq!(reply.cookie_attribute("HttpOnly"), Some(""));
@@ -67,7 +67,7 @@ async fn the_cookie_is_as_the_stock_layer_makes_it() {
 
 #[tokio::test]
 async fn without_an_expiry_the_cookie_lives_as_long_as_the_browser() {
-    let (one, _, ..) = apps(None, None).await;
+    let (one, _other, ..) = apps(None, None).await;
     assert_eq!(Browser::default().get(&one, "/set/foo/42").await.max_age(), None);
 }
 
