@@ -29,7 +29,7 @@ impl SessileStore {
     }
 
     /// What names the session in logs and on admin pages, and opens it for jobs through
-    /// [`Sessions::open`](sessile::Sessions::open). The cookie's key cannot be found from it.
+    /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The cookie's key cannot be found from it.
     pub fn key(&self, key: &SessionKey) -> sessile::SessionKey {
         self.sessions.key("actix-session", key.as_ref().as_bytes())
     }

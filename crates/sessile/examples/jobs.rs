@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
-use sessile::{Cluster, Config, DetachedSession, Session, SessionError, Sessions};
+use sessile::{Cluster, Config, DetachedSession, DetachedSessions, Session, SessionError};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -52,7 +52,11 @@ pub fn site(cluster: &Cluster, pace: Duration) -> Router {
 }
 
 /// Answers at once; the job begins when the answer is on its way.
-async fn start(session: Session, sessions: Sessions, pace: Duration) -> Result<&'static str, SessionError> {
+async fn start(
+    session: Session,
+    sessions: DetachedSessions,
+    pace: Duration,
+) -> Result<&'static str, SessionError> {
     session.set("progress", &0)?;
     tokio::spawn(async move {
         // Before this the session may not exist: this very request makes it.
@@ -81,7 +85,7 @@ async fn import(session: DetachedSession, pace: Duration) -> Result<(), SessionE
 }
 
 /// One line for each look at the session, until the job is done or the session has ended.
-async fn progress(session: Session, sessions: Sessions, pace: Duration) -> Response {
+async fn progress(session: Session, sessions: DetachedSessions, pace: Duration) -> Response {
     let Some(key) = session.key() else { return StatusCode::NOT_FOUND.into_response() };
     let lines = stream::unfold(Some(0), move |last: Option<u8>| {
         let sessions = sessions.clone();

@@ -193,7 +193,7 @@ impl Cluster {
     /// ```
     ///
     /// # Errors
-    /// As [`Sessions::open`](crate::Sessions::open).
+    /// As [`DetachedSessions::open`](crate::DetachedSessions::open).
     pub async fn session(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
         self.new_layer(self.inner.root.clone(), true).sessions().open(key).await
     }

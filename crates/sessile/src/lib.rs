@@ -48,6 +48,6 @@ pub use sessile_core::{
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    DetachedSession, NoSessionLayer, NotServing, Session, SessionError, SessionLayer, SessionService,
-    Sessions, SettingError, Statistics, adapter,
+    DetachedSession, DetachedSessions, NoSessionLayer, NotServing, Session, SessionError, SessionLayer,
+    SessionService, SettingError, Statistics, adapter,
 };

@@ -32,7 +32,7 @@ impl SessileStore {
     }
 
     /// What names the session in logs and on admin pages, and opens it for jobs through
-    /// [`Sessions::open`](sessile::Sessions::open). The id cannot be found from it.
+    /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The id cannot be found from it.
     pub fn key(&self, id: &Id) -> SessionKey {
         self.sessions.key("tower-sessions", &id.0.to_le_bytes())
     }

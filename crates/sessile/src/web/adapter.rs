@@ -19,8 +19,8 @@ pub use route::CookieRoute;
 use sessile_core::{KEY_BYTES, SessionKey};
 
 use super::detached::DetachedSession;
+use super::detached_sessions::DetachedSessions;
 use super::error::SessionError;
-use super::sessions::Sessions;
 use crate::config::OnEnded;
 
 /// The attributes of a session, each a JSON text.
@@ -44,17 +44,17 @@ pub struct JsonSession {
 /// The sessions of one application, as the store of another session library sees them.
 #[derive(Clone, Debug)]
 pub struct JsonSessions {
-    sessions: Sessions,
+    sessions: DetachedSessions,
 }
 
 impl JsonSessions {
     /// The store's view of `sessions`.
-    pub fn new(sessions: Sessions) -> Self {
+    pub fn new(sessions: DetachedSessions) -> Self {
         Self { sessions }
     }
 
     /// The sessions themselves.
-    pub fn sessions(&self) -> &Sessions {
+    pub fn sessions(&self) -> &DetachedSessions {
         &self.sessions
     }
 
@@ -152,7 +152,7 @@ impl JsonSessions {
     /// Ends a session everywhere, for good; nothing brings it back.
     ///
     /// # Errors
-    /// As [`Sessions::end`].
+    /// As [`DetachedSessions::end`].
     pub async fn end(&self, key: SessionKey) -> Result<(), SessionError> {
         self.sessions.app().statistics.count_send();
         self.sessions.end(key).await.map(drop)

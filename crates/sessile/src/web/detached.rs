@@ -6,14 +6,14 @@ use std::sync::Arc;
 use sessile_core::{Receipt, SessionKey};
 
 use super::app::AppSessions;
+use super::detached_sessions::{DetachedSessions, used};
 use super::draft::Draft;
 use super::error::SessionError;
 use super::session::Session;
-use super::sessions::{Sessions, used};
 use crate::cluster::host::Settlement;
 
 /// A session that was opened by its key instead of a cookie; see [`Cluster::session`](crate::Cluster::session) and
-/// [`Sessions`].
+/// [`DetachedSessions`].
 ///
 /// It reads and writes as a [`Session`] does, whose methods it has: reads see the session as it was opened, plus
 /// what was written here. What was written is sent by [`commit`](Self::commit), in one piece, as often as wanted;
@@ -79,9 +79,9 @@ impl DetachedSession {
     /// Ends the session everywhere, for good, and waits until every member knows.
     ///
     /// # Errors
-    /// As [`Sessions::end`].
+    /// As [`DetachedSessions::end`].
     pub async fn invalidate(&self) -> Result<Receipt, SessionError> {
-        let ended = Sessions::new(Arc::clone(&self.app)).end(self.key).await?;
+        let ended = DetachedSessions::new(Arc::clone(&self.app)).end(self.key).await?;
         self.session.forget_ended();
         Ok(ended)
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::app::AppSessions;
+use super::detached_sessions::DetachedSessions;
 use super::service::SessionService;
-use super::sessions::Sessions;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
 use crate::cluster::host::SessionHost;
@@ -36,8 +36,8 @@ impl SessionLayer {
     }
 
     /// The application's sessions for callers outside HTTP.
-    pub fn sessions(&self) -> Sessions {
-        Sessions::new(Arc::clone(&self.app))
+    pub fn sessions(&self) -> DetachedSessions {
+        DetachedSessions::new(Arc::clone(&self.app))
     }
 
     /// What this layer, clones included, did so far.

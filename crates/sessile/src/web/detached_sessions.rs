@@ -17,11 +17,11 @@ use crate::config;
 ///
 /// Whoever has it is trusted: it opens sessions by their keys, which are no secret.
 #[derive(Clone)]
-pub struct Sessions {
+pub struct DetachedSessions {
     app: Arc<AppSessions>,
 }
 
-impl Sessions {
+impl DetachedSessions {
     pub(crate) fn new(app: Arc<AppSessions>) -> Self {
         Self { app }
     }
@@ -101,8 +101,8 @@ pub(super) async fn used(app: &AppSessions, key: SessionKey) -> Result<Fields, S
     if opened.app == app.app { Ok(opened.fields) } else { Err(SessionError::Unknown) }
 }
 
-impl std::fmt::Debug for Sessions {
+impl std::fmt::Debug for DetachedSessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sessions").field("path", &self.app.settings.path).finish_non_exhaustive()
+        f.debug_struct("DetachedSessions").field("path", &self.app.settings.path).finish_non_exhaustive()
     }
 }
