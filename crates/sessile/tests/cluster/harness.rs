@@ -12,9 +12,12 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile::config::MembershipKind;
+use sessile::store::Store;
 use sessile::{Cluster, ClusterSecrets, Config, Receipt, Session, SessionError, SessionLayer, SettingError};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::shelf::Shelf;
 
 /// Longest wait for any condition; far above what a working cluster needs.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -65,6 +68,29 @@ impl Town {
 
     pub(crate) async fn node(&self, name: &str, known: &[&Node]) -> Node {
         Node::join(self.config(name, known)).await
+    }
+
+    /// A node that keeps its sessions in `store`.
+    pub(crate) async fn node_on(&self, store: &Arc<Shelf>, name: &str, known: &[&Node]) -> Node {
+        let builder = Cluster::builder(self.config(name, known)).store(Arc::clone(store) as Arc<dyn Store>);
+        let cluster = tokio::time::timeout(LIMIT, builder.join()).await.expect("joins in time").unwrap();
+        Node { app: app().layer(cluster.session_layer()), cluster }
+    }
+
+    /// A node on a file store that another one, which was dropped, may still hold for a moment.
+    pub(crate) async fn node_again(&self, name: &str, known: &[&Node]) -> Node {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            match Cluster::join(self.config(name, known)).await {
+                Ok(cluster) => return Node { app: app().layer(cluster.session_layer()), cluster },
+                Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     pub(crate) async fn pair(&self) -> (Node, Node) {
