@@ -146,7 +146,14 @@ impl Shard {
                 Restored::Here
             }
             None if self.table.contains(key) => {
+                let before = self.table.get(key).map(Session::version);
                 self.merge_copy(key, &saved, fx);
+                if self.table.get(key).map(Session::version) != before {
+                    // The store knew what this node did not, and perhaps no member does.
+                    self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
+                    self.note_change(key, true, fx);
+                    self.pump_all(now, fx);
+                }
                 Restored::Here
             }
             None => self.revive(saved, now, fx),

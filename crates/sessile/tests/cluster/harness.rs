@@ -89,10 +89,6 @@ impl Town {
         }
     }
 
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
     pub(crate) async fn pair(&self) -> (Node, Node) {
         let one = self.node("tc01", &[]).await;
         let other = self.node("tc02", &[&one]).await;
@@ -135,6 +131,19 @@ impl Node {
         let text = self.cluster.metrics();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    /// Waits until this is the answer.
+    pub(crate) async fn until_answers(&self, browser: &Browser, path: &str, wanted: &str) {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            let found = browser.clone().ok(self, path).await;
+            if found == wanted {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{path}: {found:?}, not {wanted:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {

@@ -105,7 +105,8 @@ impl Store for Shelf {
             let stored = self.records.lock().unwrap();
             let after = scan.after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
             let rest = stored.range((after, std::ops::Bound::Unbounded));
-            let records: Vec<Record> = rest.take(scan.limit.max(1)).map(|(_, record)| record.clone()).collect();
+            let records: Vec<Record> =
+                rest.take(scan.limit.max(1)).map(|(_, record)| record.clone()).collect();
             let next = records.last().filter(|_| records.len() == scan.limit.max(1)).map(|last| last.key);
             Ok(Page { records, damaged: Vec::new(), next })
         })
