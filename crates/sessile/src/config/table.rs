@@ -23,4 +23,4 @@ pub use node::{Admin, Http, Node};
 pub use replication::Replication;
 pub use session::{OnEnded, SameSite, Save, Secure, Session};
 pub use store::{Restore, Store, StoreKind};
-pub use transport::{Mode, Receiver, Sender};
+pub use transport::{Mode, QueueFull, Receiver, Sender};

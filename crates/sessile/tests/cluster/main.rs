@@ -11,6 +11,8 @@ mod logins;
 mod losing;
 mod managers;
 mod persisting;
+mod road;
+mod senders;
 mod sessions;
 mod shelf;
 mod stopped;
