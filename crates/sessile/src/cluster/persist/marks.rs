@@ -55,6 +55,7 @@ impl Marks {
     }
 
     fn put(&mut self, key: SessionKey, mut mark: Mark) -> bool {
+        let next = self.order.first().map(|(due, _)| *due);
         if let Some(before) = self.waiting.remove(&key) {
             self.order.remove(&(before.due, key));
             mark.since = mark.since.min(before.since);
@@ -63,7 +64,7 @@ impl Marks {
             mark.waiters.extend(before.waiters);
             mark.end = mark.end.or(before.end);
         }
-        let is_next = self.order.first().is_none_or(|(next, _)| mark.due < *next);
+        let is_next = next.is_none_or(|next| mark.due < next);
         self.order.insert((mark.due, key));
         self.waiting.insert(key, mark);
         is_next
