@@ -126,18 +126,17 @@ async fn a_logout_is_final_though_everything_is_killed_in_the_next_moment() {
 }
 
 #[tokio::test]
-async fn nodes_that_write_apart_into_one_store_lose_nothing() {
+async fn members_that_write_at_once_into_one_store_lose_nothing() {
     let shelf = Arc::new(Shelf::default());
     let town = shelved(|_| ());
     let a = town.node_on(&shelf, "tc01", &[]).await;
+    let b = town.node_on(&shelf, "tc02", &[&a]).await;
     let mut browser = Browser::default();
     browser.ok(&a, "/set/start/0").await;
-    saved(&a).await;
-    // Another cluster: the two know each other by their store alone.
-    let b = town.node_on(&shelf, "tc02", &[]).await;
     for round in 0..10 {
-        browser.clone().ok(&a, &format!("/set/a{round}/{round}")).await;
-        browser.clone().ok(&b, &format!("/set/b{round}/{round}")).await;
+        let (mut one, mut other) = (browser.clone(), browser.clone());
+        let (left, right) = (format!("/set/a{round}/{round}"), format!("/set/b{round}/{round}"));
+        tokio::join!(one.ok(&a, &left), other.ok(&b, &right));
     }
     saved(&a).await;
     saved(&b).await;
@@ -148,6 +147,30 @@ async fn nodes_that_write_apart_into_one_store_lose_nothing() {
             assert_eq!(browser.ok(&c, &format!("/get/{side}{round}")).await, round.to_string());
         }
     }
+}
+
+#[tokio::test]
+async fn a_save_that_meets_a_newer_version_is_merged_with_it() {
+    let shelf = Arc::new(Shelf::default());
+    let town = shelved(|_| ());
+    let a = town.node_on(&shelf, "tc01", &[]).await;
+    let mut browser = Browser::default();
+    browser.ok(&a, "/set/start/0").await;
+    saved(&a).await;
+    // Another cluster: the two know each other by their store alone.
+    let b = town.node_on(&shelf, "tc02", &[]).await;
+    for round in 0..5 {
+        browser.clone().ok(&b, &format!("/set/b/{round}")).await;
+    }
+    saved(&b).await;
+    browser.clone().ok(&a, "/set/a/1").await;
+    saved(&a).await;
+    assert!(a.metric("sessile_store_merges_total") > 0);
+    assert_eq!(browser.clone().ok(&a, "/get/b").await, "4");
+    drop((a, b));
+    let c = town.node_on(&shelf, "tc03", &[]).await;
+    assert_eq!(browser.clone().ok(&c, "/get/a").await, "1");
+    assert_eq!(browser.clone().ok(&c, "/get/b").await, "4");
 }
 
 #[tokio::test]
