@@ -83,8 +83,9 @@ impl Process {
 
     /// Its own copy of a session, in memory or swapped out.
     pub(crate) fn peek(&self, key: SessionKey) -> Option<Fields> {
-        let resident = self.node.peek(key).map(|(_, fields)| fields);
-        resident.or_else(|| self.swap.as_ref().filter(|_| self.node.is_swapped_out(key))?.peek(key))
+        let resident = self.node.peek(key).map(|(_, fields)| fields).or_else(|| self.node.arrived(key));
+        let swapped = || self.swap.as_ref().filter(|_| self.node.is_swapped_out(key))?.peek(key);
+        resident.or_else(swapped)
     }
 
     /// It runs, serves, and has everything.

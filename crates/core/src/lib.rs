@@ -35,8 +35,8 @@ pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, Va
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{
-    Closed, Counters, Debt, Gate, MemberRow, NegativeAcks, Node, PeerInfo, Resident, Saveable, SessionRow,
-    Standing, Survey,
+    Closed, Counters, Debt, Gate, Glance, MemberRow, NegativeAcks, Node, PeerInfo, Resident, Saveable,
+    SessionRow, Standing, Survey,
 };
 pub use notice::{Notice, SessionChange};
 pub use placement::{Awaited, Candidate, Everybody, PlacedSession, Placement};

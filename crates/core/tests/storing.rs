@@ -152,6 +152,21 @@ fn bytes_that_are_no_session_are_refused() {
 }
 
 #[test]
+fn what_only_a_store_knew_reaches_every_member() {
+    let mut cluster = with_one_session();
+    let old = saved(&cluster, 0).1;
+    cluster.set(0, key(1), "b", "2");
+    cluster.deliver();
+    let newer = saved(&cluster, 0).1;
+    let mut cluster = Cluster::start(2);
+    assert_eq!(restore(&mut cluster, 0, &old, Duration::ZERO), Restored::Here);
+    cluster.deliver();
+    assert_eq!(restore(&mut cluster, 1, &newer, Duration::ZERO), Restored::Here);
+    cluster.deliver();
+    assert_eq!(cluster.get(0, key(1), "b").as_deref(), Some("2"));
+}
+
+#[test]
 fn merging_makes_a_version_that_is_above_both() {
     let mut cluster = with_one_session();
     let before = saved(&cluster, 0).0;

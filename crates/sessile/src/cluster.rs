@@ -26,6 +26,7 @@ mod metrics;
 mod operate;
 mod outlet;
 mod permits;
+mod persist;
 pub(crate) mod sending;
 mod standpoint;
 mod start;
@@ -42,16 +43,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sessile_core::{AppId, Boot, Event, SessionKey, Settings, Standing};
 use sessile_group::ClusterSecrets;
-use tokio::sync::broadcast;
+use tokio::sync::{OnceCell, broadcast};
 
 pub use builder::ClusterBuilder;
 pub use error::{DrainIncomplete, JoinError, OwedTo};
 pub use listen::{Listening, Notification, Scope};
 pub use messages::{Message, MessageError, Messages, NoMessage, To};
 pub use operate::{Resync, ResyncError, TransferView};
+pub use persist::StoreView;
 pub use view::{AppView, MemberView, SessionView};
 
-use crate::config::{self, Config, Manager};
+use crate::config::{self, Config, Manager, StoreKind};
 use crate::web::{
     CookieKeys, DetachedSession, SessionError, SessionLayer, SessionSettings, SettingError, Statistics,
 };
@@ -96,6 +98,8 @@ struct Inner {
     local: Arc<Engine>,
     apps: Arc<Mutex<Apps>>,
     tasks: Arc<Tasks>,
+    /// What was stored is here, as far as it is brought back at a start.
+    restored: OnceCell<()>,
 }
 
 /// The applications of this node.
@@ -147,7 +151,14 @@ impl Cluster {
         let controls = Arc::new(Controls::new(cookie_keys, config.node.rewrite_route));
         let secret_ids = Mutex::new(secrets.as_ref().map(ClusterSecrets::ids).unwrap_or_default());
         let boot = start::random_boot()?;
-        let settings = start::node_settings(&config, boot, Arc::clone(&seams.placement));
+        let store = match seams.store.clone() {
+            Some(own) => Some(own),
+            None => crate::store::open(&config).await?,
+        };
+        let is_shared = seams.store.is_none()
+            && matches!(config.store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
+        let mut settings = start::node_settings(&config, boot, Arc::clone(&seams.placement));
+        settings.stores = store.is_some();
         let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
@@ -160,6 +171,9 @@ impl Cluster {
         };
         let address = standpoint.as_ref().map(|standpoint| standpoint.address);
         let apps = Arc::new(Mutex::new(known_apps(&config)));
+        if let Some(store) = store {
+            persist::begin([&shared, &local], &store, is_shared, &config, &tasks);
+        }
         let inner = Inner {
             config,
             boot,
@@ -172,6 +186,7 @@ impl Cluster {
             local,
             apps,
             tasks,
+            restored: OnceCell::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -192,7 +207,10 @@ impl Cluster {
             match engine.node.standing() {
                 Standing::Searching | Standing::Joining => {}
                 Standing::Refused => return Err(self.name_taken()),
-                Standing::Ready | Standing::Incomplete | Standing::Draining | Standing::Left => return Ok(()),
+                Standing::Ready | Standing::Incomplete | Standing::Draining | Standing::Left => {
+                    self.inner.restored.get_or_init(|| self.restore()).await;
+                    return Ok(());
+                }
             }
             let _ = tokio::time::timeout(STANDING_POLL, moved).await;
         }
@@ -257,6 +275,9 @@ impl Cluster {
     fn new_layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
         let inner = &self.inner;
         let engine = if manager == Manager::Local { &inner.local } else { &inner.shared };
+        if let Some(persist) = engine.persist.get() {
+            persist.learn(AppId::of_path(&settings.path), &settings.path, &settings.session);
+        }
         let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
         SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings)
     }

@@ -39,14 +39,15 @@ mod admin_token;
 mod cluster;
 pub mod config;
 pub mod seams;
+pub mod store;
 mod web;
 
 pub use admin::{AdminPort, Outcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 pub use cluster::{
     AppView, Cluster, ClusterBuilder, DrainIncomplete, JoinError, Listening, MemberView, Message,
-    MessageError, Messages, NoMessage, Notification, OwedTo, Resync, ResyncError, Scope, SessionView, To,
-    TransferView,
+    MessageError, Messages, NoMessage, Notification, OwedTo, Resync, ResyncError, Scope, SessionView,
+    StoreView, To, TransferView,
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{

@@ -51,6 +51,16 @@ fn shown(status: &Value) -> String {
             transfer["sessions"], transfer["elapsed_ms"]
         ));
     }
+    let store = &status["store"];
+    if store.is_object() {
+        text.push_str(&format!(
+            "store {}: {} sessions not saved, for {} ms; {} swapped out\n",
+            store["name"].as_str().unwrap_or("?"),
+            store["unsaved"],
+            store["lag_ms"],
+            store["swapped_out"],
+        ));
+    }
     text.push_str(&members(&status["members"]));
     for warning in status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("warning: {warning}\n"));

@@ -6,6 +6,7 @@ mod harness;
 
 mod admin;
 mod operating;
+mod persisting;
 mod starting;
 mod stopping;
 mod surviving;

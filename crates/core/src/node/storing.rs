@@ -8,7 +8,7 @@ use crate::node::Node;
 use crate::session::millis;
 use crate::shard::{Restored, SHARDS};
 use crate::wire::{self, Malformed};
-use crate::{AppId, Effect, Instant, SessionKey, Version};
+use crate::{AppId, Effect, Fields, Instant, SessionKey, Version};
 
 /// Sessions that one step of a survey looks at, so that a shard's lock is never held for long.
 const SURVEY_STEPS: usize = 256;
@@ -38,6 +38,19 @@ pub enum Saveable {
         /// How long the end has to be remembered at least.
         keep: Duration,
     },
+}
+
+/// What can be said of a session without looking at its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Its application.
+    pub app: AppId,
+    /// Since its last use; zero while it is used, and when it has ended.
+    pub idle: Duration,
+    /// It ended.
+    pub ended: bool,
+    /// It changed while its content was in the store: it cannot be saved before that is brought back.
+    pub partial: bool,
 }
 
 /// A session that is in memory, for choosing what to save or to swap out.
@@ -75,6 +88,22 @@ impl Node {
             max_inactive: session.max_inactive,
             content: wire::encode_saved(&session.snapshot(now)),
         })
+    }
+
+    /// A session that lives here, in memory or not, or whose end is remembered.
+    pub fn glance(&self, key: SessionKey, now: Instant) -> Option<Glance> {
+        let shard = self.shard(key).lock();
+        if let Some(end) = shard.end_of(key) {
+            return Some(Glance { app: end.app, idle: Duration::ZERO, ended: true, partial: false });
+        }
+        let session = shard.known(key)?;
+        let partial = shard.is_swapped_out(key) && shard.resident(key).is_some();
+        Some(Glance { app: session.app, idle: session.idle(now), ended: false, partial })
+    }
+
+    /// The version of a session that is in memory.
+    pub fn version(&self, key: SessionKey) -> Option<Version> {
+        self.shard(key).lock().table().get(key).map(crate::session::Session::version)
     }
 
     /// Drops the content of a session that is stored in exactly this version; the session lives on. False while it is
@@ -128,6 +157,11 @@ impl Node {
         let next =
             if to < slots { Survey { slot: to, ..from } } else { Survey { shard: from.shard + 1, slot: 0 } };
         (residents.collect(), (next.shard < SHARDS).then_some(next))
+    }
+
+    /// A copy that a member sent of a session whose own content is still in the store. It may lack what is there.
+    pub fn arrived(&self, key: SessionKey) -> Option<Fields> {
+        self.shard(key).lock().arrived(key).map(|session| session.fields.clone())
     }
 
     /// Whether the content of this session is in the store, or some of it.

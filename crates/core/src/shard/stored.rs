@@ -146,7 +146,14 @@ impl Shard {
                 Restored::Here
             }
             None if self.table.contains(key) => {
+                let before = self.table.get(key).map(Session::version);
                 self.merge_copy(key, &saved, fx);
+                if self.table.get(key).map(Session::version) != before {
+                    // The store knew what this node did not, and perhaps no member does.
+                    self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
+                    self.note_change(key, true, fx);
+                    self.pump_all(now, fx);
+                }
                 Restored::Here
             }
             None => self.revive(saved, now, fx),
@@ -259,7 +266,7 @@ impl Shard {
     }
 
     /// The session as it is known here, in memory or not; without its fields if they are only in the store.
-    pub(super) fn known(&self, key: SessionKey) -> Option<&Session> {
+    pub(crate) fn known(&self, key: SessionKey) -> Option<&Session> {
         self.table.get(key).or_else(|| self.stubs.get(&key).map(|stub| &stub.hollow))
     }
 
@@ -275,9 +282,9 @@ impl Shard {
         self.stubs.contains_key(&key)
     }
 
-    /// What is in memory of a session; of one that is swapped out, the copy that came meanwhile.
-    pub(crate) fn resident(&self, key: SessionKey) -> Option<&Session> {
-        self.table.get(key).or_else(|| self.stubs.get(&key)?.arrived.as_deref())
+    /// The copy that came from a member while the own content is in the store.
+    pub(crate) fn arrived(&self, key: SessionKey) -> Option<&Session> {
+        self.stubs.get(&key)?.arrived.as_deref()
     }
 
     /// Sessions whose content is only in the store.

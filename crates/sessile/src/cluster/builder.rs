@@ -8,6 +8,7 @@ use sessile_group::{Identity, Membership, OpenChannel};
 
 use super::{Cluster, JoinError};
 use crate::config::Config;
+use crate::store::Store;
 
 /// Begins a channel as the process that it is given.
 type OpenWith = Box<dyn FnOnce(Identity) -> io::Result<OpenChannel> + Send>;
@@ -17,11 +18,12 @@ pub(super) struct Seams {
     pub(super) membership: Option<Box<dyn Membership>>,
     pub(super) channel: Option<OpenWith>,
     pub(super) placement: Arc<dyn Placement>,
+    pub(super) store: Option<Arc<dyn Store>>,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { membership: None, channel: None, placement: Arc::new(Everybody) }
+        Self { membership: None, channel: None, placement: Arc::new(Everybody), store: None }
     }
 }
 
@@ -87,6 +89,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Keeps sessions in `store`; `[store]` still says when, but its `kind` and what belongs to it are not used. Every node
+    /// saves what it holds, so nodes may have one store together or one each.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.seams.store = Some(store);
+        self
+    }
+
     /// As [`Cluster::start`].
     ///
     /// # Errors
@@ -118,6 +127,7 @@ impl std::fmt::Debug for ClusterBuilder {
             .field("own_membership", &self.seams.membership.is_some())
             .field("own_channel", &self.seams.channel.is_some())
             .field("placement", &self.seams.placement)
+            .field("own_store", &self.seams.store)
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Boot, Effect, Event, Instant, Malformed, Message, Node, Settings};
+use sessile_core::{Boot, Effect, Event, Instant, Malformed, Message, Node, Removal, Settings};
 use sessile_group::{Channel, Peer, Refusal};
 
 use super::clock::Clock;
@@ -20,6 +20,7 @@ use super::listeners::Listeners;
 use super::local_values::LocalTable;
 use super::messages::post::Post;
 use super::outlet::{FrameCounts, Outlet};
+use super::persist::Persist;
 use super::sending::Sending;
 use super::waiters::Waiters;
 
@@ -43,6 +44,8 @@ pub(crate) struct Engine {
     /// Changes in place that did not travel and were dropped.
     pub(crate) discarded: AtomicU64,
     running: AtomicUsize,
+    /// Where the sessions have a store.
+    pub(crate) persist: OnceLock<Arc<Persist>>,
     pub(crate) fuse: Fuse,
     /// Whom this node met instead of its cluster.
     pub(crate) stranded: OnceLock<(SocketAddr, Refusal)>,
@@ -79,6 +82,7 @@ impl Engine {
             refusals: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
             running: AtomicUsize::new(0),
+            persist: OnceLock::new(),
             fuse: Fuse::default(),
             stranded: OnceLock::new(),
         }
@@ -168,8 +172,8 @@ impl Engine {
                     outlet.channel.forget(boot.0);
                 }
             }
-            // Without a store nothing is swapped out, and nobody asks what changed.
-            Effect::Fetch { .. } | Effect::Changed { .. } => {}
+            Effect::Fetch { key } => self.with_store(|persist| persist.order(key)),
+            Effect::Changed { key, here } => self.with_store(|persist| persist.changed(key, here)),
             Effect::Event(event) => self.note(event),
             // A call that failed in the middle told nothing: what comes after would wait for it for ever.
             Effect::Notice { .. } if self.fuse.is_blown() => {}
@@ -177,7 +181,17 @@ impl Engine {
         }
     }
 
+    /// Without a store nothing is swapped out, and nobody asks what changed.
+    fn with_store(&self, tell: impl FnOnce(&Persist)) {
+        if let Some(persist) = self.persist.get() {
+            tell(persist);
+        }
+    }
+
     fn note(&self, event: Event) {
+        if matches!(&event, Event::MemberRemoved { cause, .. } if *cause != Removal::Left) {
+            self.with_store(Persist::member_lost);
+        }
         match (&event, &self.outlet) {
             (Event::MemberRemoved { boot, .. }, Some(outlet)) => outlet.forget_order(|to| to == *boot),
             (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),

@@ -1,6 +1,7 @@
 //! All counters as text, in the format that Prometheus reads. Never a secret, never a value, never a session's key.
 
 mod exposition;
+mod persistence;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     listeners(&mut out, cluster);
     sending(&mut out, cluster);
     transfer(&mut out, shared);
+    persistence::write(&mut out, cluster);
     members(&mut out, cluster);
     if let Some(outlet) = &shared.outlet {
         frames(&mut out, shared, outlet);

@@ -12,9 +12,12 @@ use http::header::{COOKIE, RETRY_AFTER, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile::config::MembershipKind;
+use sessile::store::Store;
 use sessile::{Cluster, ClusterSecrets, Config, Receipt, Session, SessionError, SessionLayer, SettingError};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::shelf::Shelf;
 
 /// Longest wait for any condition; far above what a working cluster needs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -67,6 +70,25 @@ impl Town {
         Node::join(self.config(name, known)).await
     }
 
+    /// A node that keeps its sessions in `store`.
+    pub(crate) async fn node_on(&self, store: &Arc<Shelf>, name: &str, known: &[&Node]) -> Node {
+        let builder = Cluster::builder(self.config(name, known)).store(Arc::clone(store) as Arc<dyn Store>);
+        let cluster = tokio::time::timeout(LIMIT, builder.join()).await.expect("joins in time").unwrap();
+        Node { app: app().layer(cluster.session_layer()), cluster }
+    }
+
+    /// A node on a file store that another one, which was dropped, may still hold for a moment.
+    pub(crate) async fn node_again(&self, name: &str, known: &[&Node]) -> Node {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            match Cluster::join(self.config(name, known)).await {
+                Ok(cluster) => return Node { app: app().layer(cluster.session_layer()), cluster },
+                Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub(crate) async fn pair(&self) -> (Node, Node) {
         let one = self.node("tc01", &[]).await;
         let other = self.node("tc02", &[&one]).await;
@@ -109,6 +131,19 @@ impl Node {
         let text = self.cluster.metrics();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    /// Waits until this is the answer.
+    pub(crate) async fn until_answers(&self, browser: &Browser, path: &str, wanted: &str) {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            let found = browser.clone().ok(self, path).await;
+            if found == wanted {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{path}: {found:?}, not {wanted:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {

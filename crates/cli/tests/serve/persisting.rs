@@ -1,0 +1,71 @@
+//! Sessions that outlive all processes.
+
+use crate::harness::{Setup, until};
+use crate::{patient, read, write};
+
+/// Both nodes with a file store of their own, beside their configuration.
+fn stored(name: &str, config: String) -> String {
+    patient(name, config) + "[store]\nkind = \"file\"\ninterval = \"10ms\"\n"
+}
+
+#[test]
+fn a_cluster_that_was_stopped_has_its_sessions_again() {
+    let mut setup = Setup::with(["tc01", "tc02"], |name, config| {
+        stored(name, config).replace("interval = \"10ms\"", "interval = \"1h\"")
+    });
+    let tc01 = setup.ports("tc01").http;
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let mut clients: Vec<_> = (0..10).map(|_| setup.client()).collect();
+    for (v, client) in clients.iter_mut().enumerate() {
+        write(client, tc01, v as u64);
+    }
+    for name in ["tc01", "tc02"] {
+        setup.node(name).signal("TERM");
+        assert_eq!(setup.node(name).ended(), Some(0), "{}", setup.node(name).err());
+    }
+    setup.serve("tc01");
+    for (v, client) in clients.iter_mut().enumerate() {
+        assert_eq!(read(client, tc01), Some(v as u64));
+    }
+    assert!(setup.place().join("tc01.sessions").is_dir(), "named after the node, beside its configuration");
+}
+
+#[test]
+fn what_was_saved_survives_a_kill_of_every_node() {
+    let mut setup = Setup::with(["tc01", "tc02"], stored);
+    let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let mut clients: Vec<_> = (0..10).map(|_| setup.client()).collect();
+    for (v, client) in clients.iter_mut().enumerate() {
+        write(client, if v % 2 == 0 { tc01 } else { tc02 }, v as u64);
+    }
+    let mut gone = setup.client();
+    write(&mut gone, tc01, 99);
+    let before = gone.cookie.clone();
+    assert_eq!(gone.post(tc02, "/clusterapp/session?cmd=invalidate").status, 200);
+    for name in ["tc01", "tc02"] {
+        until("everything is saved", || {
+            let store = setup.admin(name, "/status").json()["store"].clone();
+            (store["unsaved"].as_u64().expect("a number") == 0).then_some(())
+        });
+    }
+    setup.node("tc01").kill();
+    setup.node("tc02").kill();
+    setup.serve("tc02");
+    for (v, client) in clients.iter_mut().enumerate() {
+        assert_eq!(read(client, tc02), Some(v as u64));
+    }
+    gone.cookie = before;
+    assert_eq!(read(&mut gone, tc02), None, "who logged out stays logged out");
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_named_with_its_key() {
+    let mut setup =
+        Setup::with(["tc01"], |name, config| stored(name, config) + "key_file = \"nobody.key\"\n");
+    let node = setup.start("tc01");
+    assert_eq!(node.ended(), Some(1));
+    assert!(node.err().contains("key_file") && node.err().contains("nobody.key"), "{}", node.err());
+}
