@@ -7,6 +7,7 @@ mod clients;
 mod deaths;
 mod faults;
 mod links;
+mod listen;
 mod observe;
 mod outages;
 mod requests;
@@ -29,6 +30,7 @@ use crate::trace::Trace;
 
 use clients::{Client, Errand};
 use faults::Armed;
+pub(crate) use listen::Listener;
 use observe::Phase;
 
 /// A run takes no more virtual time than this, whatever goes wrong.
@@ -228,6 +230,7 @@ impl World {
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
+        node.listen(true);
         self.hosts[host] = Some(Process::new(node, boot, clock, swap));
         let from = self.now();
         self.history.lives.push(Life { boot, host, from, to: None, pauses: Vec::new() });
@@ -267,7 +270,8 @@ impl World {
     fn swap_some(&mut self, host: HostId) {
         let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
-        if let Some(swap) = &mut process.swap {
+        let has_begun = process.listener.has_begun();
+        if let Some(swap) = process.swap.as_mut().filter(|_| has_begun) {
             swap.swap_some(&process.node, now.plus(process.clock));
         }
     }
@@ -298,6 +302,10 @@ impl World {
                     self.told(host, boot, told);
                     continue;
                 }
+                Effect::Notice { shard, sequence, notice } => {
+                    self.noticed(host, shard, sequence, notice);
+                    continue;
+                }
                 Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt),
                 Effect::Answered { ask } => Inside::Answered(ask),
                 Effect::GateMoved => Inside::GateMoved,
@@ -317,6 +325,7 @@ impl World {
                 self.history.endings.push(Ending { at, boot, key, reason, event_id, remote });
             }
             Told::StateRequested { from } => self.transfer_began(host, from),
+            Told::BecameReady { .. } => self.listening_begins(host),
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ mod instant;
 mod key;
 mod marks;
 mod node;
+mod notice;
 mod roster;
 mod session;
 mod settings;
@@ -34,6 +35,7 @@ pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{
     Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, Resident, Saveable, SessionRow, Standing, Survey,
 };
+pub use notice::{Notice, SessionChange};
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use shard::Restored;
 pub use stamp::{Boot, Stamp};

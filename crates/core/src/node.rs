@@ -8,7 +8,7 @@ mod storing;
 mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -61,6 +61,8 @@ pub struct Node {
     shards: Box<[Mutex<Shard>]>,
     published: Mutex<Published>,
     frames_skipped: AtomicU64,
+    /// Somebody wants `Effect::Notice`.
+    listened_to: AtomicBool,
 }
 
 /// What the shards were last told of the roster.
@@ -69,6 +71,10 @@ struct Published {
     expirers: Vec<Boot>,
     wanted: u32,
     donates: bool,
+    /// It is or was ready: what it got until then was the state, which happened before.
+    has_served: bool,
+    /// Shards tell what happens.
+    told: bool,
 }
 
 impl Node {
@@ -93,6 +99,7 @@ impl Node {
             shards: (0..SHARDS).map(shard).collect(),
             published: Mutex::new(Published::default()),
             frames_skipped: AtomicU64::new(0),
+            listened_to: AtomicBool::new(false),
             settings,
         }
     }
@@ -159,14 +166,27 @@ impl Node {
         self.shard(key).lock().unsettled(key)
     }
 
+    /// From now on, or not any more, `Effect::Notice` tells every change of every session, whoever made it. Without
+    /// listeners it costs nothing. What a node holds when it becomes ready for the first time is not told.
+    pub fn listen(&self, somebody: bool) {
+        self.listened_to.store(somebody, Ordering::Relaxed);
+        self.publish(&self.roster.lock());
+    }
+
     fn shard(&self, key: SessionKey) -> &Mutex<Shard> {
         &self.shards[key.shard()]
     }
 
     fn publish(&self, roster: &Roster) {
-        let now =
-            Published { expirers: roster.expirers(), wanted: roster.wanted(), donates: roster.donates() };
         let mut published = self.published.lock();
+        let has_served = published.has_served || roster.serves();
+        let now = Published {
+            expirers: roster.expirers(),
+            wanted: roster.wanted(),
+            donates: roster.donates(),
+            has_served,
+            told: has_served && self.listened_to.load(Ordering::Relaxed),
+        };
         if *published == now {
             return;
         }
@@ -175,6 +195,7 @@ impl Node {
             shard.set_expirers(&now.expirers);
             shard.set_wanted(now.wanted);
             shard.donates = now.donates;
+            shard.set_told(now.told);
         }
         *published = now;
     }

@@ -15,6 +15,7 @@ mod lane;
 mod receive;
 mod request;
 mod stored;
+mod tell;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,6 +106,10 @@ pub(crate) struct Shard {
     pub(crate) news: Vec<News>,
     /// Others may join from this node.
     pub(crate) donates: bool,
+    /// Somebody listens to what happens here.
+    told: bool,
+    /// Notices made so far.
+    notices: u64,
     pub(crate) tally: Tally,
 }
 
@@ -142,6 +147,8 @@ impl Shard {
             answered: BTreeMap::new(),
             news: Vec::new(),
             donates: false,
+            told: false,
+            notices: 0,
             tally: Tally::default(),
             settings,
         }
@@ -271,11 +278,6 @@ impl Shard {
         oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
     }
 
-    /// A copy that lacks nothing.
-    pub(crate) fn whole(&self, key: SessionKey) -> Option<&Session> {
-        self.table.get(key).filter(|_| !self.stubs.contains_key(&key))
-    }
-
     pub(crate) fn end_of(&self, key: SessionKey) -> Option<&Tombstone> {
         self.tombstones.get(&key)
     }
@@ -341,18 +343,24 @@ impl Shard {
         Some(Stamp::new(top + 1, self.writer))
     }
 
-    /// Remembers an end and drops the copy; returns false if nothing changed.
-    fn bury(&mut self, key: SessionKey, end: Tombstone, remote: bool, fx: &mut Vec<Effect>) -> bool {
+    /// Remembers an end, which another member told or this node made, and drops the copy; returns false if nothing
+    /// changed.
+    fn bury(&mut self, key: SessionKey, end: Tombstone, told_by: Option<Boot>, fx: &mut Vec<Effect>) -> bool {
         let known = self.tombstones.get(&key).copied();
         let stub = self.stubs.remove(&key);
         let in_memory = self.table.remove(key);
         self.marks.saw(end.birth);
-        let end = known.map_or(end, |known| known.merge(end));
+        let held = in_memory.or(stub.map(|stub| self.give_up(stub, fx)));
+        let mut end = known.map_or(end, |known| known.merge(end));
+        if let (Some(session), Some(by)) = (&held, told_by) {
+            (end.app, end.told_by) = (session.app, Some(by));
+        }
         self.tombstones.insert(key, end);
         self.forget_oldest_end();
-        let held = in_memory.or(stub.map(|stub| self.give_up(stub, fx)));
         if let Some(session) = &held {
+            let remote = told_by.is_some();
             self.marks.saw(session.birth);
+            self.tell_ended(session, end.reason, remote, fx);
             fx.push(Effect::Event(Event::Ended {
                 key,
                 app: session.app,
@@ -361,7 +369,7 @@ impl Shard {
                 remote,
             }));
         }
-        self.note_change(key, !remote, fx);
+        self.note_change(key, told_by.is_none(), fx);
         held.is_some() || known.is_none()
     }
 

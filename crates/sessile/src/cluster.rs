@@ -14,6 +14,8 @@ mod error;
 mod fuse;
 pub(crate) mod host;
 mod journal;
+mod listen;
+mod listeners;
 mod metrics;
 mod operate;
 mod outlet;
@@ -35,6 +37,7 @@ use sessile_group::ClusterSecrets;
 use tokio::sync::broadcast;
 
 pub use error::{DrainIncomplete, JoinError, OwedTo};
+pub use listen::{Listening, Notification, Scope};
 pub use operate::{Resync, ResyncError, TransferView};
 pub use view::{AppView, MemberView, SessionView};
 
@@ -77,11 +80,14 @@ struct Inner {
     shared: Arc<Engine>,
     /// The sessions that stay on this node.
     local: Arc<Engine>,
-    apps: Mutex<BTreeMap<AppId, Known>>,
+    apps: Arc<Mutex<Apps>>,
     tasks: Arc<Tasks>,
 }
 
-/// An application of this node.
+/// The applications of this node.
+type Apps = BTreeMap<AppId, Known>;
+
+/// One of them.
 struct Known {
     path: String,
     distributable: bool,
@@ -137,7 +143,7 @@ impl Cluster {
             }
         };
         let address = standpoint.as_ref().map(|standpoint| standpoint.address);
-        let apps = Mutex::new(known_apps(&config));
+        let apps = Arc::new(Mutex::new(known_apps(&config)));
         let inner = Inner {
             config,
             boot,
@@ -231,8 +237,9 @@ impl Cluster {
             && matches!(self.standing(), Standing::Ready | Standing::Incomplete)
     }
 
-    /// What happens to members and to sessions that are copied, from now on. The queue is bounded: a listener that
-    /// lags is told how much it missed.
+    /// What happens to members and to sessions that are copied, from now on, as it is logged. The queue is bounded: who
+    /// lags is told how much it missed. What must not be missed, and what happens to attributes, tells
+    /// [`listen`](Self::listen).
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.inner.shared.journal.listen()
     }
@@ -266,7 +273,7 @@ async fn member(
     Ok((engine, standpoint))
 }
 
-fn known_apps(config: &Config) -> BTreeMap<AppId, Known> {
+fn known_apps(config: &Config) -> Apps {
     let root = Known { path: ROOT.to_owned(), distributable: true, statistics: None };
     let apps = config.apps.iter().map(|app| {
         let known = Known { path: app.path.clone(), distributable: app.distributable, statistics: None };

@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use fault::{ConfigError, Finding, Findings, Severity};
 pub use foreign::{Refused, load_toml};
+pub(crate) use form::filter_elements;
 pub use host_port::HostPort;
 pub use network::Network;
 pub(crate) use notice::notice_lines;

@@ -42,14 +42,14 @@ mod web;
 pub use admin::{AdminPort, Outcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 pub use cluster::{
-    AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, Resync, ResyncError, SessionView,
-    TransferView,
+    AppView, Cluster, DrainIncomplete, JoinError, Listening, MemberView, Notification, OwedTo, Resync,
+    ResyncError, Scope, SessionView, TransferView,
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, Value,
+    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionChange, SessionKey, Standing, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, SettingError, Statistics,
+    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions, SettingError, Statistics,
 };

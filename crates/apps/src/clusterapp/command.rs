@@ -72,7 +72,6 @@ fn add(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
     if full {
         session.send_whole()?;
     }
-    tracing::debug!(session = ?session.key(), attribute = name, v, size, "attribute added");
     Ok(Facts { new: Some(!existed), v: Some(v), ..Facts::default() })
 }
 
@@ -87,17 +86,12 @@ fn size(parameters: &Parameters) -> Result<usize, Problem> {
 
 fn remove(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
     let name = parameters.text("name")?;
-    if session.remove(name)? {
-        tracing::debug!(session = ?session.key(), attribute = name, "attribute removed");
-    }
+    session.remove(name)?;
     Ok(Facts::default())
 }
 
 fn invalidate(session: &Session) -> Result<Facts, Problem> {
-    let key = session.key();
-    if session.invalidate()? {
-        tracing::debug!(session = ?key, "session invalidated");
-    }
+    session.invalidate()?;
     Ok(Facts::default())
 }
 

@@ -100,7 +100,7 @@ impl Node {
     /// This node's own copy of a session, without touching, asking or sending.
     pub fn peek(&self, key: SessionKey) -> Option<(AppId, Fields)> {
         let shard = self.shard(key).lock();
-        shard.table().get(key).map(|session| (session.app, session.fields.clone()))
+        shard.resident(key).map(|session| (session.app, session.fields.clone()))
     }
 
     /// Live sessions, of one application or of all.

@@ -3,11 +3,13 @@
 use crate::changes::Changes;
 use crate::marks::Birth;
 use crate::session::Session;
+use crate::shard::tell::Applied;
 use crate::shard::{Pending, Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    Boot, Effect, EndReason, Event, Fields, Instant, Mode, Plant, Receipt, Refusal, SessionKey, Stamp, Ticket,
+    Boot, Effect, EndReason, Event, FieldRef, Fields, Instant, Mode, Plant, Receipt, Refusal, SessionKey,
+    Stamp, Ticket, ValueRef,
 };
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ impl Shard {
             self.create(key, changes, now, fx);
         }
         let stamp = self.stamp(key).ok_or(Refusal::Ended)?;
-        self.apply_own(key, changes, stamp, now);
+        self.apply_own(key, changes, stamp, now, fx);
         self.note_change(key, true, fx);
         let synchronous = changes.synchronous || self.settings.mode == Mode::Synchronous;
         let whole = changes.creates() || changes.whole;
@@ -48,7 +50,7 @@ impl Shard {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
-        self.bury(key, end, false, fx);
+        self.bury(key, end, None, fx);
         match reason {
             EndReason::Invalidated => self.tally.invalidated += 1,
             EndReason::Expired => self.tally.expired += 1,
@@ -122,16 +124,29 @@ impl Shard {
         fx.push(Effect::Event(Event::Created { key, app, remote: false }));
     }
 
-    fn apply_own(&mut self, key: SessionKey, changes: &Changes, stamp: Stamp, now: Instant) {
+    fn apply_own(
+        &mut self,
+        key: SessionKey,
+        changes: &Changes,
+        stamp: Stamp,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) {
+        let mut applied = if changes.creates() { Applied::default() } else { self.applied() };
         self.table.update(key, |session| {
             for (name, value) in changes.writes() {
-                session.fields.merge(name.as_str(), stamp, value);
+                let write = FieldRef { name: name.as_str(), stamp, value: value.map(ValueRef::from) };
+                applied.merge(&mut session.fields, write);
             }
             session.top = session.top.max(stamp.counter);
             session.use_now(session.touch, now);
             session.told_at = now;
             session.refresh_times();
         });
+        if changes.creates() {
+            self.tell_created(key, false, fx);
+        }
+        self.tell_applied(key, applied, false, fx);
     }
 
     fn delta(&self, key: SessionKey, changes: &Changes, stamp: Stamp) -> Option<Draft> {

@@ -13,6 +13,7 @@ use sessile_group::{Group, Refusal};
 use super::clock::Clock;
 use super::fuse::Fuse;
 use super::journal::Journal;
+use super::listeners::Listeners;
 use super::outlet::{FrameCounts, Outlet};
 use super::waiters::Waiters;
 
@@ -22,6 +23,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) waiters: Waiters,
     pub(crate) journal: Journal,
+    pub(crate) listeners: Listeners,
     /// `None` on a node that keeps its sessions for itself.
     pub(crate) outlet: Option<Outlet>,
     pub(crate) received: FrameCounts,
@@ -52,6 +54,7 @@ impl Engine {
             clock,
             waiters: Waiters::default(),
             journal: Journal::default(),
+            listeners: Listeners::default(),
             outlet,
             received: FrameCounts::default(),
             malformed: AtomicU64::new(0),
@@ -110,6 +113,9 @@ impl Engine {
             // Without a store nothing is swapped out, and nobody asks what changed.
             Effect::Fetch { .. } | Effect::Changed { .. } => {}
             Effect::Event(event) => self.note(event),
+            // A call that failed in the middle told nothing: what comes after would wait for it for ever.
+            Effect::Notice { .. } if self.fuse.is_blown() => {}
+            Effect::Notice { shard, sequence, notice } => self.listeners.tell(shard, sequence, notice),
         }
     }
 

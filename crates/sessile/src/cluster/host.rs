@@ -53,8 +53,9 @@ impl SessionHost {
         Self { engine, _tasks: tasks }
     }
 
-    /// Waits while the lease is out; then says whether this node serves.
+    /// Waits while the listeners are too far behind or the lease is out; then says whether this node serves.
     pub(crate) async fn admitted(&self) -> Result<(), NotServing> {
+        self.engine.listeners.caught_up().await;
         let mut waited = false;
         loop {
             if self.engine.fuse.is_blown() {

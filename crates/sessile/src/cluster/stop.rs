@@ -38,8 +38,9 @@ impl Cluster {
         }
     }
 
-    /// Says goodbye, sends what still waits, closes all links and ends this node's tasks. From now on its session
-    /// layers answer 503. Call [`drain`](Self::drain) before. First the sessions end that `expire_on_stop` says.
+    /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends this
+    /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before. First the sessions
+    /// end that `expire_on_stop` says.
     pub async fn leave(&self) {
         self.end_own_sessions().await;
         for engine in self.engines() {
@@ -47,6 +48,9 @@ impl Cluster {
         }
         if let Some(outlet) = &self.inner.shared.outlet {
             outlet.group.stop().await;
+        }
+        for engine in self.engines() {
+            engine.listeners.everything_told().await;
         }
         self.inner.tasks.abort();
     }

@@ -165,6 +165,7 @@ async fn read(
     let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.boot))).await;
     let mut frames = Vec::new();
     loop {
+        engine.listeners.caught_up().await;
         if let Err(end) = inbound.next_batch(&mut frames).await {
             tracing::debug!(member = peer.name, %end, "a connection ended");
             return;

@@ -136,7 +136,6 @@ fn parts_that_are_not_built_say_so_and_name_what_works() {
         ("[replication]\ndirty_flag = false", "`dirty_flag = true`"),
         ("[replication]\ncompress = true", "`compress = false`"),
         ("[replication]\nnames = \"x\"", "remove the key"),
-        ("[replication]\nfilter = '.*\\.gif;.*\\.js'", "join the expressions with `|`"),
         ("[receiver]\nworkers = 4", "remove the key"),
         ("[node]\nzone = \"a\"", "remove the key"),
         ("[cluster]\ngroup = \"a\"", "remove the key"),
@@ -203,7 +202,15 @@ fn the_filter_shows_the_place_inside_the_pattern() {
     one_error("[replication]\nfilter = '.*\\.(gif'", "2:15", &["unclosed group", "character 5"]);
     one_error("[replication]\nfilter = 'a\\Q'", "2:12", &["unrecognized escape"]);
     one_error("[replication]\nfilter = \"a\\\\.(\"", "2:10", &["character 4 of the pattern"]);
-    assert!(parse("[replication]\nfilter = ''").is_ok());
+    one_error(
+        "[replication]\nfilter = '.*\\.gif; .*\\.(js;/a'",
+        "2:24",
+        &["element 2, `.*\\.(js`", "unclosed group", "character 5 of the element"],
+    );
+    for list in ["", ";", r".*\.gif;.*\.js;", r".*\.gif;;.*\.js"] {
+        let config = parse(&format!("[replication]\nfilter = '{list}'")).unwrap();
+        assert_eq!(config.replication.filter, list);
+    }
 }
 
 #[test]

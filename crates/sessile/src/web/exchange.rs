@@ -16,10 +16,11 @@ use super::cookie::Presented;
 use super::draft::Draft;
 use super::error::SessionError;
 use super::session::{Access, Session};
+use super::sessions::Sessions;
 use super::settings::SessionSettings;
 use super::state::{Closing, CookieChange};
 use crate::cluster::engine::Running;
-use crate::cluster::host::{NotServing, OpenSession};
+use crate::cluster::host::{NotServing, OpenSession, Settlement};
 use crate::config::{OnEnded, Secure};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -64,6 +65,8 @@ impl Exchange {
         let route = kept_route.unwrap_or(&app.node_name).to_owned();
         let session = Session::new(Arc::clone(&app), access, previous_route, draft);
         let secure = secure(&app.settings, request);
+        let outer = request.extensions_mut().remove::<Sessions>();
+        request.extensions_mut().insert(Sessions::within(outer, session.clone()));
         request.extensions_mut().insert(session.clone());
         let cluster_time = began.elapsed();
         // What matches the filter may be cached by anybody: the next page rewrites the cookie.
@@ -102,20 +105,31 @@ impl Exchange {
     /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read
     /// of others.
     async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, Refusal> {
-        let mut receipt = None;
-        for settlement in closing.settlements {
-            self.app.statistics.count_send();
-            let settled = settlement.receipt().await;
-            if settled.ended && !closing.ended_here {
-                return Err(Refusal::Ended);
-            }
-            receipt = Some(settled);
+        let (began, sends) = (Instant::now(), !closing.settlements.is_empty());
+        let sent = self.sent(closing.settlements, closing.ended_here).await;
+        if sends {
+            self.app.statistics.count_settled(began.elapsed());
         }
+        let receipt = sent?;
         if let Some(refusal) = closing.refusal {
             return Err(refusal);
         }
         if let (None, true, Some(key)) = (receipt, closing.used, closing.key) {
             self.app.host.settled(key).await;
+        }
+        Ok(receipt)
+    }
+
+    /// Waits until each was settled, and gives the last receipt.
+    async fn sent(&self, settlements: Vec<Settlement>, ended_here: bool) -> Result<Option<Receipt>, Refusal> {
+        let mut receipt = None;
+        for settlement in settlements {
+            self.app.statistics.count_send();
+            let settled = settlement.receipt().await;
+            if settled.ended && !ended_here {
+                return Err(Refusal::Ended);
+            }
+            receipt = Some(settled);
         }
         Ok(receipt)
     }

@@ -192,6 +192,27 @@ impl Session {
         Ok(matches!(standing, Standing::Held(_) | Standing::New(_)))
     }
 
+    /// Whether this node is the one that the session belongs to: it made the session, in this request or before, or
+    /// was the last to take it over. (Tomcat: `primaryIndicator`.)
+    ///
+    /// False in the first request after the session moved here, for which [`previous_route`](Self::previous_route) tells
+    /// the node that it came from; the answer to that request gives the browser a cookie that names this node, and from
+    /// then on it is true here. A path that the replication filter matches changes no cookie, and so no owner. False,
+    /// too, where there is no session. A browser that sends requests in parallel may reach two nodes that both are told
+    /// true: it tells who should do what one node is enough for, and excludes nobody.
+    pub fn is_owner(&self) -> bool {
+        match self.used().draft.standing() {
+            Standing::New(_) => true,
+            Standing::Held(_) => self.previous_route.is_none(),
+            Standing::Absent | Standing::Unknown(_) => false,
+        }
+    }
+
+    /// The context path of the application whose session this is.
+    pub fn app_path(&self) -> &str {
+        &self.app.settings.path
+    }
+
     /// The node that the cookie came from, when that is another one than this: the session moved here.
     pub fn previous_route(&self) -> Option<&str> {
         self.previous_route.as_deref()

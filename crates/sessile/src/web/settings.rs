@@ -42,12 +42,9 @@ impl SessionSettings {
         if !path.starts_with('/') || !path.bytes().all(fits_cookie) {
             return wrong("path", format!("`{path}` is no context path; write `/` or `/name`"));
         }
-        let filter = match config.replication.filter.as_str() {
-            "" => None,
-            expression => match PathFilter::new(expression) {
-                Ok(filter) => Some(filter),
-                Err(error) => return wrong("filter", error.to_string()),
-            },
+        let filter = match PathFilter::new(&config.replication.filter) {
+            Ok(filter) => filter,
+            Err(error) => return wrong("filter", error.to_string()),
         };
         Ok(Self {
             path: path.to_owned(),

@@ -1,7 +1,9 @@
 //! What the session layer of one application did since it started.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
 
 /// Counters that are read while requests run; each is exact, together they are a blurred picture.
 #[derive(Debug, Default)]
@@ -12,6 +14,14 @@ pub struct Statistics {
     sends: AtomicU64,
     request_micros: AtomicU64,
     cluster_micros: AtomicU64,
+    sending_micros: AtomicU64,
+    last_send: Mutex<Option<LastSend>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastSend {
+    at: SystemTime,
+    took: Duration,
 }
 
 impl Statistics {
@@ -46,6 +56,22 @@ impl Statistics {
         Duration::from_micros(self.cluster_micros.load(Ordering::Relaxed))
     }
 
+    /// Total time from the end of the handler until the request's changes were settled, of all requests that changed
+    /// something.
+    pub fn send_time(&self) -> Duration {
+        Duration::from_micros(self.sending_micros.load(Ordering::Relaxed))
+    }
+
+    /// The part that the last such request had in [`send_time`](Self::send_time); `None` before the first.
+    pub fn last_send_time(&self) -> Option<Duration> {
+        self.last_send.lock().map(|last| last.took)
+    }
+
+    /// When the last such request was settled, by the wall clock; `None` before the first.
+    pub fn last_sent_at(&self) -> Option<SystemTime> {
+        self.last_send.lock().map(|last| last.at)
+    }
+
     pub(crate) fn count_request(&self, filtered: bool) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         if filtered {
@@ -59,6 +85,12 @@ impl Statistics {
 
     pub(crate) fn count_send(&self) {
         self.sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The changes of a request were settled in that time.
+    pub(crate) fn count_settled(&self, took: Duration) {
+        self.sending_micros.fetch_add(micros(took), Ordering::Relaxed);
+        *self.last_send.lock() = Some(LastSend { at: SystemTime::now(), took });
     }
 
     pub(crate) fn count_time(&self, request: Duration, cluster: Duration) {

@@ -5,6 +5,8 @@
 mod apart;
 mod harness;
 mod joining;
+mod layers;
+mod listening;
 mod losing;
 mod sessions;
 mod stopped;

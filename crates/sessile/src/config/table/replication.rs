@@ -1,12 +1,13 @@
 //! `[replication]`: which requests and which attributes replicate.
 
-use crate::config::form::{Flag, Pattern};
+use crate::config::form::{Flag, Patterns};
 use crate::config::keys::{Table, Visitor};
 
 /// `[replication]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replication {
-    /// Requests whose whole path matches this regular expression never change a session; empty: none are excepted.
+    /// Requests whose whole path matches this regular expression, or one of several with `;` between them, never change
+    /// a session; empty: none are excepted.
     pub filter: String,
     /// Whether responses carry the receipt in a header.
     pub receipt_header: bool,
@@ -23,7 +24,7 @@ impl Table for Replication {
     const MEANING: &'static str = "which requests and attributes replicate";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
-        visitor.key("filter", Pattern, &mut self.filter, "these paths never change a session");
+        visitor.key("filter", Patterns, &mut self.filter, "these paths never change a session");
         visitor.only("dirty_flag", Flag, true, "only what was set travels");
         visitor.only("compress", Flag, false, "large frames travel compressed");
         visitor.key(
