@@ -11,6 +11,7 @@
 mod changes;
 mod effect;
 mod fields;
+mod histogram;
 mod instant;
 mod key;
 mod marks;
@@ -30,6 +31,7 @@ mod wire;
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
 pub use effect::{AppId, AskId, Effect, EndReason, Event, Receipt, Removal, Ticket};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, ValueRef};
+pub use histogram::Histogram;
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{

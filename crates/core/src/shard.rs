@@ -27,7 +27,7 @@ use crate::marks::BirthMarks;
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
-use crate::{Boot, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
+use crate::{Boot, Effect, Event, Histogram, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
 
 use ask::{Answered, Asking};
 pub(crate) use compare::News;
@@ -56,6 +56,8 @@ pub(crate) struct Tally {
     pub(crate) repaired: u64,
     pub(crate) created: u64,
     pub(crate) invalidated: u64,
+    /// How long members took to confirm what they were sent.
+    pub(crate) confirmed_after: Histogram,
 }
 
 /// A commit or an end that some members have not confirmed.

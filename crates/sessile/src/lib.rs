@@ -47,9 +47,11 @@ pub use cluster::{
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionChange, SessionKey, Standing, Value,
+    AppId, Boot, EndReason, Event, Fields, Histogram, Receipt, Removal, SessionChange, SessionKey, Standing,
+    Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
     NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions, SettingError, Statistics,
+    WriteTimes,
 };

@@ -90,6 +90,7 @@ impl Exchange {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
         let closing = self.session.commit();
+        let writes = !closing.settlements.is_empty();
         let (used, cookie) = (closing.used, closing.cookie);
         let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
@@ -98,7 +99,11 @@ impl Exchange {
         } else {
             self.conclude(settled, cookie, response)
         };
-        self.app.statistics.count_time(self.began.elapsed(), self.cluster_time + answered.elapsed());
+        let (request, overhead) = (self.began.elapsed(), answered.elapsed());
+        self.app.statistics.count_time(request, self.cluster_time + overhead);
+        if writes {
+            self.app.statistics.count_write(request, overhead);
+        }
         response
     }
 
