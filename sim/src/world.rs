@@ -13,9 +13,12 @@ mod outages;
 mod requests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Boot, Bounds, Effect, Event as Told, Instant, Node, Plant, SessionKey, Settings, Timing};
+use sessile_core::{
+    Boot, Bounds, Effect, Event as Told, Everybody, Instant, Node, Plant, SessionKey, Settings, Timing,
+};
 
 use crate::event::{Event, Inside, Outside, Step};
 use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
@@ -225,6 +228,7 @@ impl World {
             copies: None,
             mode: self.plan.mode,
             stores: false,
+            placement: Arc::new(Everybody),
             plant: self.plant,
         };
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));

@@ -24,7 +24,8 @@ pub struct AskId(pub u64);
 pub struct Receipt {
     /// Complete copies that hold the change, the writer's own included.
     pub copies: u32,
-    /// Copies that were wanted.
+    /// Copies that were wanted: the writer's own, those of the members that the placement awaited, and those of
+    /// members that are lost.
     pub wanted: u32,
     /// The session had ended elsewhere: the change is dropped.
     pub ended: bool,

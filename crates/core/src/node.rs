@@ -20,7 +20,8 @@ pub use world::PeerInfo;
 use crate::roster::Roster;
 use crate::shard::{SHARDS, Shard};
 use crate::{
-    AppId, Boot, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey, Settings, Ticket,
+    AppId, Boot, Candidate, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey,
+    Settings, Ticket,
 };
 
 /// The replication state machine of one process.
@@ -43,6 +44,7 @@ use crate::{
 ///     copies: None,
 ///     mode: Mode::Synchronous,
 ///     stores: false,
+///     placement: std::sync::Arc::new(Everybody),
 ///     plant: Plant::None,
 /// };
 /// let (now, mut fx) = (Instant::ORIGIN, Vec::new());
@@ -75,6 +77,7 @@ struct Published {
     has_served: bool,
     /// Shards tell what happens.
     told: bool,
+    others: Vec<Candidate>,
 }
 
 impl Node {
@@ -184,6 +187,7 @@ impl Node {
             expirers: roster.expirers(),
             wanted: roster.wanted(),
             donates: roster.donates(),
+            others: roster.candidates(),
             has_served,
             told: has_served && self.listened_to.load(Ordering::Relaxed),
         };
@@ -196,6 +200,7 @@ impl Node {
             shard.set_wanted(now.wanted);
             shard.donates = now.donates;
             shard.set_told(now.told);
+            shard.set_candidates(&now.others);
         }
         *published = now;
     }

@@ -27,7 +27,9 @@ use crate::marks::BirthMarks;
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
-use crate::{Boot, Effect, Event, Histogram, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
+use crate::{
+    Boot, Candidate, Effect, Event, Histogram, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket,
+};
 
 use ask::{Answered, Asking};
 pub(crate) use compare::News;
@@ -67,6 +69,8 @@ struct Pending {
     /// It is the session's end itself: another end does not settle it, everybody has to know of one.
     is_end: bool,
     waiting: Vec<Boot>,
+    /// Members that get it and are not awaited.
+    spared: u32,
     receipt: Receipt,
 }
 
@@ -98,8 +102,11 @@ pub(crate) struct Shard {
     lost_member_at: Option<Instant>,
     scan: u32,
     stub_scan: Option<SessionKey>,
-    /// Copies that a commit wants, the writer's own included.
+    /// Copies that a commit wants which waits for everybody, the writer's own included.
     wanted: u32,
+    /// This node and the other members, as the placement sees them.
+    own: Candidate,
+    others: Vec<Candidate>,
     /// Tops as sessions were opened, for [`Plant::StampAtSet`] only.
     opened_tops: BTreeMap<SessionKey, u64>,
     /// What members said of sessions, until the request that asked looks.
@@ -145,6 +152,8 @@ impl Shard {
             scan: 0,
             stub_scan: None,
             wanted: settings.copies.unwrap_or(1),
+            own: Candidate { boot: settings.boot, name: settings.name.clone() },
+            others: Vec::new(),
             opened_tops: BTreeMap::new(),
             answered: BTreeMap::new(),
             news: Vec::new(),
@@ -239,6 +248,10 @@ impl Shard {
         self.wanted = self.settings.copies.unwrap_or(wanted);
     }
 
+    pub(crate) fn set_candidates(&mut self, others: &[Candidate]) {
+        self.others = others.to_vec();
+    }
+
     // ---- looking ----
 
     pub(crate) fn table(&self) -> &Table {
@@ -313,8 +326,14 @@ impl Shard {
         if self.unsettled.get(&pending.key) == Some(&ticket) {
             self.unsettled.remove(&pending.key);
         }
-        let receipt = Receipt { wanted: self.wanted, ..pending.receipt };
+        let receipt = Receipt { wanted: self.wanted_without(pending.spared), ..pending.receipt };
         fx.push(Effect::Settled { ticket, receipt });
+    }
+
+    /// Copies that make a commit whole for which `spared` members were not awaited. A member that was lost counts as
+    /// awaited until it is back: what it would have been told is not known.
+    fn wanted_without(&self, spared: u32) -> u32 {
+        self.settings.copies.unwrap_or(self.wanted.saturating_sub(spared).max(1))
     }
 
     /// The session ended while its commits were on the way: their changes are dropped.

@@ -108,6 +108,12 @@ impl Config {
         Self::parse(self.directory.join("(configuration made in code)"), &self.effective_toml()).map(|_| ())
     }
 
+    /// What is copied of the sessions of `app`, and to whom.
+    #[must_use]
+    pub fn manager_of(&self, app: &App) -> Manager {
+        if app.distributable { app.manager.unwrap_or(self.cluster.manager) } else { Manager::Local }
+    }
+
     /// Every key with the value in force and its meaning, as TOML that reads back to this configuration.
     #[must_use]
     pub fn effective_toml(&self) -> String {

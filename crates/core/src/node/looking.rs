@@ -103,6 +103,11 @@ impl Node {
         shard.resident(key).map(|session| (session.app, session.fields.clone()))
     }
 
+    /// Whether this node has a copy of a session, without touching, asking or sending.
+    pub fn holds(&self, key: SessionKey) -> bool {
+        self.shard(key).lock().table().contains(key)
+    }
+
     /// Live sessions, of one application or of all.
     pub fn session_count(&self, app: Option<AppId>) -> u64 {
         let count = |shard: &parking_lot::Mutex<crate::shard::Shard>| {

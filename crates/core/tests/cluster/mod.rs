@@ -1,12 +1,14 @@
 //! Nodes in one process, with frames delivered at once and in order.
+#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, Event, FieldName, Fields, Gate, Instant, Mode, Node, Notice,
-    Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
+    AppId, Boot, Bounds, Changes, Effect, Event, Everybody, FieldName, Fields, Gate, Instant, Mode, Node,
+    Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -163,6 +165,7 @@ fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
+        placement: Arc::new(Everybody),
         plant: Plant::None,
     };
     adjust(&mut settings);

@@ -190,6 +190,7 @@ mod tests {
             copies: None,
             mode: Mode::Synchronous,
             stores: false,
+            placement: Arc::new(sessile_core::Everybody),
             plant: Plant::None,
         };
         Node::alone(settings, Instant::ORIGIN)

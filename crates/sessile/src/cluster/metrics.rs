@@ -31,7 +31,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     members(&mut out, cluster);
     if let Some(outlet) = &shared.outlet {
         frames(&mut out, shared, outlet);
-        let tally = outlet.group.counters();
+        let tally = outlet.channel.counters();
         traffic(&mut out, &tally);
         queues(&mut out, &tally);
         membership(&mut out, &tally);
@@ -88,6 +88,14 @@ fn requests(out: &mut Exposition, cluster: &Cluster) {
     out.counter("gate_waits", "requests that waited because a lease had run out", waits);
     let rejected = sum(|engine| engine.refusals.load(Relaxed));
     out.counter("commits_rejected", "creations and changes that a bound did not allow", rejected);
+    let discarded = sum(|engine| engine.discarded.load(Relaxed));
+    out.counter("changes_discarded", "changes in place that nobody set and that do not travel", discarded);
+    let local = sum(|engine| engine.local_values.count());
+    out.gauge("local_values", "values of sessions that are on this node only", local);
+    let bytes = sum(|engine| engine.local_values.bytes() as u64);
+    out.gauge("local_value_bytes", "bytes of the attributes among them", bytes);
+    let missed = sum(|engine| engine.local_values.missed());
+    out.counter("local_values_missed", "local values asked for that are not on this node", missed);
 }
 
 /// A number that is kept of each application: its name, what it says, and how it is read.
@@ -180,13 +188,22 @@ fn frames(out: &mut Exposition, shared: &Engine, outlet: &Outlet) {
     out.counters("messages_received", "frames received, by what they say", "kind", shared.received.all());
     let malformed = shared.malformed.load(Relaxed);
     out.counter("messages_malformed", "frames that could not be read; each closed its connection", malformed);
+    let unclaimed = shared.post.unclaimed.load(Relaxed);
+    out.counter("messages_unclaimed", "messages of applications that nobody here listened to", unclaimed);
+    let missed = shared.post.missed.load(Relaxed);
+    out.counter("messages_missed", "messages of applications whose listener was too slow", missed);
     let unsent = &outlet.unsent;
     let causes = [
         ("not_connected", unsent.not_connected.load(Relaxed)),
         ("queue_full", unsent.queue_full.load(Relaxed)),
         ("too_long", unsent.too_long.load(Relaxed)),
     ];
-    out.counters("messages_dropped", "frames that were not sent; their content follows", "cause", causes);
+    out.counters(
+        "messages_dropped",
+        "frames that were not sent; what they say of sessions follows",
+        "cause",
+        causes,
+    );
 }
 
 fn traffic(out: &mut Exposition, tally: &Tally) {

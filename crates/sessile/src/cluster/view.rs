@@ -9,6 +9,7 @@ use sessile_core::{AppId, Boot, Fields, MemberRow, SessionKey, SessionRow};
 
 use super::engine::Engine;
 use super::{Apps, Cluster, Known};
+use crate::config::Manager;
 use crate::web::Statistics;
 
 /// A member as this node sees it.
@@ -65,7 +66,7 @@ impl Cluster {
     /// Where the processes that this node has met listen for members, its own address included.
     pub(super) fn addresses(&self) -> BTreeMap<Boot, SocketAddr> {
         let own = self.inner.address.map(|address| (self.inner.boot, address));
-        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.group.counters().peers);
+        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.channel.counters().peers);
         let peers = peers.into_iter().flatten().map(|peer| (Boot(peer.peer.boot), peer.peer.address));
         own.into_iter().chain(peers).collect()
     }
@@ -104,7 +105,7 @@ impl Cluster {
     }
 
     pub(super) fn engine_of(&self, app: AppId) -> Arc<Engine> {
-        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| !known.distributable);
+        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| known.manager == Manager::Local);
         Arc::clone(if is_local { &self.inner.local } else { &self.inner.shared })
     }
 

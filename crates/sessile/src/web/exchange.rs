@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use http::header::{HeaderName, SET_COOKIE};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
-use sessile_core::{Absent, Proof, Receipt, Refusal};
+use sessile_core::{Absent, Proof, Receipt};
 
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
@@ -90,18 +90,18 @@ impl Exchange {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
         let closing = self.session.commit();
-        let writes = !closing.settlements.is_empty();
-        let (used, cookie) = (closing.used, closing.cookie);
+        let commits = !closing.settlements.is_empty();
+        let (used, wrote, cookie) = (closing.used, closing.wrote, closing.cookie);
         let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
         let response = if used && self.app.host.admitted().await.is_err() {
             answers::outcome_unknown()
         } else {
-            self.conclude(settled, cookie, response)
+            self.conclude(settled, wrote, cookie, response)
         };
         let (request, overhead) = (self.began.elapsed(), answered.elapsed());
         self.app.statistics.count_time(request, self.cluster_time + overhead);
-        if writes {
+        if commits {
             self.app.statistics.count_write(request, overhead);
         }
         response
@@ -109,7 +109,7 @@ impl Exchange {
 
     /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read
     /// of others.
-    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, Refusal> {
+    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, SessionError> {
         let (began, sends) = (Instant::now(), !closing.settlements.is_empty());
         let sent = self.sent(closing.settlements, closing.ended_here).await;
         if sends {
@@ -126,13 +126,17 @@ impl Exchange {
     }
 
     /// Waits until each was settled, and gives the last receipt.
-    async fn sent(&self, settlements: Vec<Settlement>, ended_here: bool) -> Result<Option<Receipt>, Refusal> {
+    async fn sent(
+        &self,
+        settlements: Vec<Settlement>,
+        ended_here: bool,
+    ) -> Result<Option<Receipt>, SessionError> {
         let mut receipt = None;
         for settlement in settlements {
             self.app.statistics.count_send();
             let settled = settlement.receipt().await;
             if settled.ended && !ended_here {
-                return Err(Refusal::Ended);
+                return Err(SessionError::Ended);
             }
             receipt = Some(settled);
         }
@@ -142,20 +146,21 @@ impl Exchange {
     /// The response as it goes: the application's own, or the error that says why its writes were not taken.
     fn conclude<B: From<String>>(
         &self,
-        settled: Result<Option<Receipt>, Refusal>,
+        settled: Result<Option<Receipt>, SessionError>,
+        wrote: bool,
         cookie: CookieChange,
         mut response: Response<B>,
     ) -> Response<B> {
         let (receipt, cookie) = match settled {
             Ok(receipt) => (receipt, cookie),
-            Err(Refusal::Ended) => {
-                if self.app.settings.session.on_ended == OnEnded::Conflict {
+            Err(SessionError::Ended) => {
+                if wrote && self.app.settings.session.on_ended == OnEnded::Conflict {
                     response = answers::refused(&SessionError::Ended);
                 }
                 (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
             }
             Err(refusal) => {
-                response = answers::refused(&refusal.into());
+                response = answers::refused(&refusal);
                 (None, cookie)
             }
         };
@@ -204,7 +209,8 @@ async fn open(
     let Some(Presented { identity, .. }) = presented else { return Ok((Draft::default(), None)) };
     match app.host.open(identity.key, Proof::Secret(identity.secret)).await {
         Ok((open, opened)) if opened.app == app.app => {
-            Ok((Draft::held(*identity, opened.fields), Some(open)))
+            let local = app.host.local_values(identity.key);
+            Ok((Draft::held(*identity, opened.fields, local), Some(open)))
         }
         Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
         Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),

@@ -1,15 +1,15 @@
-//! Which paths never replicate.
+//! Which paths never replicate, and which attributes do.
 
 use regex::RegexSet;
 
 use crate::config::filter_elements;
 
-/// Regular expressions of which one must match a whole path: `.*\.(gif|js|css)`, or several, as
+/// Regular expressions of which one must match a whole path or name: `.*\.(gif|js|css)`, or several, as
 /// `.*\.gif;.*\.js`.
 ///
-/// On a path that matches, the session can be read and not written, and nothing is sent.
+/// On a path that the filter matches, the session can be read and not written, and nothing is sent.
 #[derive(Clone, Debug)]
-pub(crate) struct PathFilter {
+pub(crate) struct Patterns {
     whole: RegexSet,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct BadElement {
     reason: String,
 }
 
-impl PathFilter {
+impl Patterns {
     /// Reads the list; `None` when nothing is in it.
     pub(crate) fn new(list: &str) -> Result<Option<Self>, BadElement> {
         let mut whole = Vec::new();
@@ -60,8 +60,8 @@ impl PathFilter {
 mod tests {
     use super::*;
 
-    fn filter(list: &str) -> PathFilter {
-        PathFilter::new(list).unwrap().unwrap()
+    fn filter(list: &str) -> Patterns {
+        Patterns::new(list).unwrap().unwrap()
     }
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_empty_list_filters_nothing() {
         for list in ["", ";", " ; ;"] {
-            assert!(PathFilter::new(list).unwrap().is_none(), "{list}");
+            assert!(Patterns::new(list).unwrap().is_none(), "{list}");
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
             (r".*\.gif;;(;.*\.js", "element 2, `(`"),
             ("/a;(?x)b # c", "element 2, `(?x)b # c`"),
         ] {
-            let error = PathFilter::new(list).unwrap_err().to_string();
+            let error = Patterns::new(list).unwrap_err().to_string();
             assert!(error.starts_with(words), "{error}");
         }
     }

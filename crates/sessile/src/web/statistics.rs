@@ -13,6 +13,7 @@ pub struct Statistics {
     filtered: AtomicU64,
     unprocessed: AtomicU64,
     sends: AtomicU64,
+    discarded: AtomicU64,
     request_micros: AtomicU64,
     cluster_micros: AtomicU64,
     sending_micros: AtomicU64,
@@ -54,6 +55,12 @@ impl Statistics {
     /// Commits that were made, ends of sessions included.
     pub fn sends(&self) -> u64 {
         self.sends.load(Ordering::Relaxed)
+    }
+
+    /// Changes in place that were dropped, because nobody set them and the manager does not send them by itself; see
+    /// [`Session::get_mut`](crate::Session::get_mut).
+    pub fn discarded(&self) -> u64 {
+        self.discarded.load(Ordering::Relaxed)
     }
 
     /// Total time that finished requests spent in this node, up to the head of the response.
@@ -113,6 +120,10 @@ impl Statistics {
     pub(crate) fn count_settled(&self, took: Duration) {
         self.sending_micros.fetch_add(micros(took), Ordering::Relaxed);
         *self.last_send.lock() = Some(LastSend { at: SystemTime::now(), took });
+    }
+
+    pub(crate) fn count_discarded(&self) {
+        self.discarded.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_time(&self, request: Duration, cluster: Duration) {
