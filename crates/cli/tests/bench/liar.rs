@@ -68,7 +68,7 @@ fn attend(connection: TcpStream, book: &Mutex<Book>) {
 impl Book {
     fn answer(&mut self, target: &str, cookie: Option<&str>) -> String {
         self.requests += 1;
-        if self.lie == Lie::Failing && self.requests % 10 == 0 {
+        if self.lie == Lie::Failing && self.requests.is_multiple_of(10) {
             return whole("500 Internal Server Error", "", "{\"error\":\"so it goes\"}");
         }
         let query = target.split_once('?').map_or("", |(_, query)| query);

@@ -45,11 +45,11 @@ pub(crate) fn all(rows: &[Row]) -> Vec<Finding> {
         ),
         Finding::of(
             "the responses of pooled and async take nearly the same time",
-            ratio("response mean", "DPS2", "DAS2").map(|times| nearly(times)),
+            ratio("response mean", "DPS2", "DAS2").map(nearly),
         ),
         Finding::of(
             "the overheads of pooled and async are nearly the same",
-            ratio("overhead mean", "DPS2", "DAS2").map(|times| nearly(times)),
+            ratio("overhead mean", "DPS2", "DAS2").map(nearly),
         ),
         Finding::of("the cost of replication grows with the number of nodes", None),
     ]
