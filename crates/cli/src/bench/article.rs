@@ -68,7 +68,11 @@ impl Article {
         let mut measured = Vec::new();
         let mut faults = Measured::default();
         for scenario in self.scenarios() {
-            let done = stand::measure(scenario, &self.dose(scenario), &stop).await?;
+            let dose = self.dose(scenario);
+            let done = tokio::select! {
+                done = stand::measure(scenario, &dose, &stop) => done?,
+                () = stop.insisted() => return Err(Failure::Failed("stopped at once".to_owned())),
+            };
             faults.faults.extend(done.faults);
             faults.unanswered += done.unanswered;
             faults.words.extend(done.words);
