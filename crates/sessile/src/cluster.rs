@@ -40,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sessile_core::{AppId, Boot, Event, Settings, Standing};
+use sessile_core::{AppId, Boot, Event, SessionKey, Settings, Standing};
 use sessile_group::ClusterSecrets;
 use tokio::sync::broadcast;
 
@@ -52,7 +52,9 @@ pub use operate::{Resync, ResyncError, TransferView};
 pub use view::{AppView, MemberView, SessionView};
 
 use crate::config::{self, Config, Manager};
-use crate::web::{CookieKeys, SessionLayer, SessionSettings, SettingError, Statistics};
+use crate::web::{
+    CookieKeys, DetachedSession, SessionError, SessionLayer, SessionSettings, SettingError, Statistics,
+};
 use builder::Seams;
 use controls::Controls;
 use engine::Engine;
@@ -218,15 +220,45 @@ impl Cluster {
         Ok(self.layer(settings.managed(manager, &self.config().replication), manager))
     }
 
+    /// The session `key` of the service that is mounted at `/`, for websockets, streams, background jobs and every
+    /// caller outside HTTP. Another application's are opened through its layer:
+    /// [`SessionLayer::sessions`](SessionLayer::sessions).
+    ///
+    /// The key is what [`Session::key`](crate::Session::key) gives, on this node or on another. Who calls this is
+    /// trusted: it takes no cookie, so never let a key come from a client.
+    ///
+    /// ```
+    /// # use sessile::{Cluster, SessionError, SessionKey};
+    /// async fn import(cluster: Cluster, key: SessionKey) -> Result<(), SessionError> {
+    ///     let session = cluster.session(key).await?;
+    ///     for percent in [50_u8, 100] {
+    ///         session.set("progress", &percent)?;
+    ///         session.commit().await?; // every member has it; an error when the session has ended
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`DetachedSessions::open`](crate::DetachedSessions::open).
+    pub async fn session(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
+        self.new_layer(self.inner.root.clone(), self.config().cluster.manager).sessions().open(key).await
+    }
+
     fn layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
         let inner = &self.inner;
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
-        let engine = if manager == Manager::Local { &inner.local } else { &inner.shared };
-        let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
-        let layer = SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings);
+        let layer = self.new_layer(settings, manager);
         let known = Known { path, manager, statistics: Some(layer.statistics()) };
         inner.apps.lock().insert(app, known);
         layer
+    }
+
+    fn new_layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
+        let inner = &self.inner;
+        let engine = if manager == Manager::Local { &inner.local } else { &inner.shared };
+        let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
+        SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings)
     }
 
     /// This node's name.

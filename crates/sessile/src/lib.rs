@@ -55,6 +55,6 @@ pub use sessile_core::{
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    AttributeMut, NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions,
-    SettingError, Statistics, WriteTimes,
+    AttributeMut, DetachedSession, DetachedSessions, NoSessionLayer, NotServing, Session, SessionError,
+    SessionLayer, SessionService, Sessions, SettingError, Statistics, WriteTimes, adapter,
 };

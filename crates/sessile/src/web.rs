@@ -8,10 +8,13 @@
 //!
 //! Must not know: members, frames, sockets. It reaches the node through `cluster::host` alone.
 
+pub mod adapter;
 mod answers;
 mod app;
 mod codec;
 mod cookie;
+mod detached;
+mod detached_sessions;
 mod draft;
 mod error;
 mod exchange;
@@ -33,7 +36,10 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub use crate::cluster::host::NotServing;
 pub(crate) use cookie::CookieKeys;
+pub use detached::DetachedSession;
+pub use detached_sessions::DetachedSessions;
 pub use error::SessionError;
 pub use extract::NoSessionLayer;
 pub use in_place::AttributeMut;

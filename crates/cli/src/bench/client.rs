@@ -9,8 +9,7 @@ use serde_json::json;
 
 use super::crowd::{Course, Crowd, Measured, Pace};
 use super::progress;
-use super::report::Report;
-use super::report::Row;
+use super::report::{Report, Row};
 use super::samples::{Samples, Summary};
 use super::workload::Workload;
 use crate::failure::Failure;

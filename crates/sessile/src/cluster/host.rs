@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AppId, Changes, Closed, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
+    Absent, AppId, Changes, Closed, Fields, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey,
+    Standing, Ticket,
 };
 use tokio::sync::oneshot;
 
@@ -26,7 +27,7 @@ const ALWAYS_RESOLVES: &str = "a waiter leaves its table only by being sent the 
 
 /// Why this node cannot take a request. It was not processed and may go to another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotServing {
+pub enum NotServing {
     /// It has not got the state, or was removed and reconciles.
     #[error("this node is not ready: it is getting the sessions from the others")]
     NotReady,
@@ -100,6 +101,21 @@ impl SessionHost {
                 }
             }
         }
+    }
+
+    /// Reads a session without using it: its idle time goes on. Where this node would have to ask the others first,
+    /// it is opened, and that is a use.
+    pub(crate) async fn look(self: &Arc<Self>, key: SessionKey) -> Result<Opened, Absent> {
+        let complete = matches!(self.engine.node.standing(), Standing::Ready | Standing::Draining);
+        if complete && let Some((app, fields)) = self.engine.node.peek(key) {
+            return Ok(Opened { key, app, fields });
+        }
+        self.open(key, Proof::Trusted).await.map(|(_, opened)| opened)
+    }
+
+    /// The fields of this node's own copy.
+    pub(crate) fn copy(&self, key: SessionKey) -> Option<Fields> {
+        self.engine.node.peek(key).map(|(_, fields)| fields)
     }
 
     fn try_open(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {

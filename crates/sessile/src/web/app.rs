@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sessile_core::AppId;
+use sessile_core::{AppId, Changes, Secret};
 
 use super::cookie::CookieSeal;
 use super::reminders::Reminders;
@@ -57,5 +57,11 @@ impl AppSessions {
                  returns, or configure [cluster] manager = \"full\" and [replication] dirty_flag = false"
             );
         }
+    }
+
+    /// The first change of a new session, as the settings want it.
+    pub(crate) fn creation(&self, secret: Secret) -> Changes {
+        let session = &self.settings.session;
+        Changes::create(self.app, secret, session.timeout, session.absolute_timeout)
     }
 }

@@ -1,5 +1,6 @@
 //! Typed values to bytes and back. The core sees only the bytes and the tag.
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sessile_core::{Codec, Value};
@@ -18,6 +19,15 @@ pub(crate) fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
         Codec::RAW => Err("it holds raw bytes; read it with get_bytes".to_owned()),
         Codec(tag) => Err(format!("its codec {tag} is not known to this version; read it with get_bytes")),
     }
+}
+
+/// The value as a JSON text; `None` when it has no such form.
+pub(crate) fn to_json(value: Value) -> Option<Bytes> {
+    if value.codec == Codec::JSON {
+        return Some(value.bytes);
+    }
+    let decoded: serde_json::Value = decode(&value).ok()?;
+    Some(decoded.to_string().into())
 }
 
 #[cfg(test)]
@@ -63,6 +73,15 @@ mod tests {
     fn json_of_adapters_is_read() {
         let value = Value { codec: Codec::JSON, bytes: r#"["a","b"]"#.into() };
         assert_eq!(decode::<Vec<String>>(&value).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_has_a_form_in_json_is_written_so() {
+        let json = |value| to_json(value).map(|json| String::from_utf8(json.to_vec()).unwrap());
+        let text = r#"{ "a": 1 }"#;
+        assert_eq!(json(Value { codec: Codec::JSON, bytes: text.into() }).unwrap(), text);
+        assert_eq!(json(encode(&("x", 1.5, None::<()>)).unwrap()).unwrap(), r#"["x",1.5,null]"#);
+        assert_eq!(json(Value::raw("x")), None);
     }
 
     #[test]

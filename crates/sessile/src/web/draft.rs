@@ -43,6 +43,10 @@ pub(crate) enum Standing {
     New(Identity),
     /// It was opened by the request's cookie.
     Held(Identity),
+    /// The process itself opened it, outside of any request: nobody has its cookie here.
+    Trusted(SessionKey),
+    /// Such a session, which ended. No other takes its place, for nobody could be given a cookie.
+    Over,
 }
 
 /// Who is logged in, and how that was found out.
@@ -62,6 +66,23 @@ impl Draft {
     /// The draft of a request whose genuine cookie names a session that nobody knows.
     pub(crate) fn unknown(key: SessionKey) -> Self {
         Self { standing: Standing::Unknown(key), ..Self::default() }
+    }
+
+    /// The draft of a caller outside HTTP.
+    pub(crate) fn trusted(key: SessionKey, opened: Fields, local: Option<Arc<LocalValues>>) -> Self {
+        let local = LocalDraft::held(local);
+        Self { standing: Standing::Trusted(key), opened, local, ..Self::default() }
+    }
+
+    /// The draft of a caller outside HTTP whose session ended.
+    pub(crate) fn over() -> Self {
+        Self { standing: Standing::Over, ..Self::default() }
+    }
+
+    /// What others wrote meanwhile is seen from now on, under what was written here and is not committed.
+    pub(crate) fn reopen(&mut self, opened: Fields) {
+        self.opened = opened;
+        self.weight = None;
     }
 
     /// Makes the session that the first write needs; `creation` is its first change.
@@ -92,7 +113,8 @@ impl Draft {
     pub(crate) fn key(&self) -> Option<SessionKey> {
         match self.standing {
             Standing::New(identity) | Standing::Held(identity) => Some(identity.key),
-            Standing::Absent | Standing::Unknown(_) => None,
+            Standing::Trusted(key) => Some(key),
+            Standing::Absent | Standing::Unknown(_) | Standing::Over => None,
         }
     }
 

@@ -3,7 +3,9 @@
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use sessile_core::{BadName, Refusal};
+use sessile_core::{Absent, BadName, Refusal};
+
+use crate::cluster::host::NotServing;
 
 /// Why a session could not be read or written. Each leaves the session as it was before the call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,9 +91,21 @@ pub enum SessionError {
          busy or their queues full ([sender] pool_size, max_wait, queue_bytes); try again later"
     )]
     Busy,
-    /// The session ended while the request ran.
-    #[error("the session ended while this request ran")]
+    /// The session ended while the request, or the job, ran.
+    #[error("the session has ended; what was written to it meanwhile is dropped")]
     Ended,
+    /// No member knows a session with this key, or it is another application's.
+    #[error("no session of this application has this key; it never existed, or ended long ago")]
+    Unknown,
+    /// Outside of a request there is no browser that could be given a new cookie.
+    #[error("change_id works within a request only: elsewhere nobody can be given the new cookie")]
+    NoCookie,
+    /// This node cannot serve now. Nothing was done.
+    #[error(transparent)]
+    NotServing(#[from] NotServing),
+    /// The changes were sent, but this node left the cluster before it knew what became of them.
+    #[error("this node left the cluster meanwhile; whether the changes stay is open")]
+    OutcomeUnknown,
 }
 
 impl SessionError {
@@ -99,7 +113,12 @@ impl SessionError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::AttributeTooLarge { .. } | Self::SessionTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Full | Self::Busy | Self::NoLocalRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full
+            | Self::Busy
+            | Self::NoLocalRoom { .. }
+            | Self::NotServing(_)
+            | Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unknown => StatusCode::NOT_FOUND,
             Self::Ended => StatusCode::CONFLICT,
             Self::BadName(_)
             | Self::NotEncodable { .. }
@@ -107,7 +126,8 @@ impl SessionError {
             | Self::Lent { .. }
             | Self::TooManyLocal { .. }
             | Self::ReadOnly
-            | Self::Committed => StatusCode::INTERNAL_SERVER_ERROR,
+            | Self::Committed
+            | Self::NoCookie => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -130,11 +150,21 @@ impl From<Refusal> for SessionError {
     }
 }
 
+impl From<Absent> for SessionError {
+    fn from(absent: Absent) -> Self {
+        match absent {
+            Absent::Ended => Self::Ended,
+            Absent::Unknown | Absent::WrongSecret => Self::Unknown,
+            Absent::NoRoom => NotServing::NoRoom.into(),
+        }
+    }
+}
+
 /// For handlers that return `Result<_, SessionError>`: the [`status`](SessionError::status) and the message.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.to_string()).into_response();
-        if self.is_passing() {
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::app::AppSessions;
+use super::detached_sessions::DetachedSessions;
 use super::service::SessionService;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
@@ -33,6 +34,11 @@ impl SessionLayer {
     /// `secure = true` and the application is at `/`.
     pub fn cookie_name(&self) -> &str {
         self.app.shape.name()
+    }
+
+    /// The application's sessions for callers outside HTTP.
+    pub fn sessions(&self) -> DetachedSessions {
+        DetachedSessions::new(Arc::clone(&self.app))
     }
 
     /// What this layer, clones included, did so far.

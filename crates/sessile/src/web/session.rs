@@ -7,7 +7,8 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sessile_core::{Changes, FieldName, KEY_BYTES, Receipt, Secret, SessionKey, Value};
+use sessile_core::{Changes, Codec, FieldName, Fields, KEY_BYTES, Receipt, Secret, SessionKey, Value};
+use tokio::sync::Notify;
 
 use super::app::AppSessions;
 use super::codec;
@@ -17,6 +18,7 @@ use super::error::SessionError;
 use super::extent::Extent;
 use super::loans::{Changed, Loan};
 use super::state::{Closing, State};
+use crate::cluster::host::Settlement;
 use crate::cluster::sending::{Busy, Passage};
 
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum
@@ -41,6 +43,7 @@ pub struct Session {
     access: Access,
     previous_route: Option<Arc<str>>,
     state: Arc<Mutex<State>>,
+    done: Arc<Notify>,
 }
 
 /// Whether the request's path lets it write.
@@ -63,7 +66,15 @@ impl Session {
             access,
             previous_route: previous_route.map(Arc::from),
             state: Arc::new(Mutex::new(state)),
+            done: Arc::default(),
         }
+    }
+
+    /// The session of a caller outside HTTP, who commits by itself.
+    pub(crate) fn detached(app: Arc<AppSessions>, draft: Draft) -> Self {
+        let session = Self::new(app, Access::ReadWrite, None, draft);
+        session.state.lock().done = true;
+        session
     }
 
     /// The attribute `name`; `None` when there is none.
@@ -98,6 +109,17 @@ impl Session {
         self.put(name, Value::raw(bytes))
     }
 
+    /// The attribute `name` as a JSON text; `None` when there is none, or it has no such form.
+    pub(crate) fn get_json(&self, name: &str) -> Option<Bytes> {
+        codec::to_json(self.value(name)?)
+    }
+
+    /// Sets the attribute `name` to a JSON text, which [`get`](Self::get) reads as any type that fits. It is for
+    /// applications whose values are JSON already; the text travels as it is.
+    pub fn set_json(&self, name: &str, json: impl Into<Bytes>) -> Result<(), SessionError> {
+        self.put(name, Value { codec: Codec::JSON, bytes: json.into() })
+    }
+
     /// Removes the attribute `name`; says whether there was one. Never makes a session.
     pub fn remove(&self, name: &str) -> Result<bool, SessionError> {
         let mut state = self.writable()?;
@@ -117,8 +139,9 @@ impl Session {
         self.used().draft.names()
     }
 
-    /// What names the session in logs and on admin pages; `None` until there is one. It proves nothing:
-    /// only the cookie opens a session.
+    /// What names the session in logs and on admin pages; `None` until there is one. It proves nothing to a
+    /// browser: there only the cookie opens a session. A job of the application opens it by its key, see
+    /// [`Cluster::session`](crate::Cluster::session).
     pub fn key(&self) -> Option<SessionKey> {
         self.used().draft.key()
     }
@@ -169,6 +192,9 @@ impl Session {
     /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit.
     pub fn change_id(&self) -> Result<(), SessionError> {
         let mut state = self.writable()?;
+        if let Standing::Trusted(_) | Standing::Over = state.draft.standing() {
+            return Err(SessionError::NoCookie);
+        }
         let secret = Secret(random());
         if let Standing::Held(identity) = state.draft.standing() {
             let mut changes = Changes::new();
@@ -192,11 +218,16 @@ impl Session {
         let mut state = self.writable()?;
         draft = std::mem::take(&mut state.draft);
         let standing = draft.standing();
-        if let Standing::Held(Identity { key, .. }) | Standing::Unknown(key) = standing {
+        if let Standing::Trusted(_) | Standing::Over = standing {
+            state.draft = Draft::over();
+        }
+        if let Standing::Held(Identity { key, .. }) | Standing::Unknown(key) | Standing::Trusted(key) =
+            standing
+        {
             state.settlements.push(self.app.host.end(key));
             state.ended = true;
         }
-        Ok(matches!(standing, Standing::Held(_) | Standing::New(_)))
+        Ok(matches!(standing, Standing::Held(_) | Standing::New(_) | Standing::Trusted(_)))
     }
 
     /// Whether this node is the one that the session belongs to: it made the session, in this request or before, or
@@ -211,7 +242,7 @@ impl Session {
         match self.used().draft.standing() {
             Standing::New(_) => true,
             Standing::Held(_) => self.previous_route.is_none(),
-            Standing::Absent | Standing::Unknown(_) => false,
+            Standing::Absent | Standing::Unknown(_) | Standing::Trusted(_) | Standing::Over => false,
         }
     }
 
@@ -234,16 +265,37 @@ impl Session {
         self.state.lock().receipt
     }
 
+    /// Waits until the request is over and what it wrote is settled; then as [`receipt`](Self::receipt).
+    ///
+    /// For jobs that a handler starts: only then they find the session if the request makes it, and read what
+    /// the request wrote.
+    pub async fn settled(&self) -> Option<Receipt> {
+        loop {
+            let done = self.done.notified();
+            {
+                let state = self.state.lock();
+                if state.done {
+                    return state.receipt;
+                }
+            }
+            done.await;
+        }
+    }
+
     /// Waits until the request's writes may be handed to the node; afterwards every write is an error.
     pub(crate) async fn passage(&self) -> Result<Passage, Busy> {
-        let extent = match self.access {
-            Access::ReadWrite => self.app.settings.extent,
-            Access::ReadOnly => Extent::Written,
-        };
-        let writes = self.state.lock().seal(&self.app, extent);
+        let writes = self.state.lock().seal(&self.app, self.extent());
         match writes {
             Some(key) => self.app.host.passage(key).await,
             None => Ok(Passage::default()),
+        }
+    }
+
+    /// How much of the session is to be handed to the node.
+    fn extent(&self) -> Extent {
+        match self.access {
+            Access::ReadWrite => self.app.settings.extent,
+            Access::ReadOnly => Extent::Written,
         }
     }
 
@@ -256,7 +308,31 @@ impl Session {
 
     /// The request is over: from now on every write is an error.
     pub(crate) fn close(&self) {
-        self.state.lock().over = true;
+        let mut state = self.state.lock();
+        (state.over, state.done) = (true, true);
+        drop(state);
+        self.done.notify_waiters();
+    }
+
+    /// Hands what was written so far to the node, and goes on from there.
+    pub(crate) async fn commit_trusted(&self) -> Result<Vec<Settlement>, SessionError> {
+        let (dropped, written) = self.state.lock().seal_trusted(&self.app, self.extent())?;
+        dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
+        let passage = match written {
+            Some(key) => self.app.host.passage(key).await.map_err(|Busy| SessionError::Busy)?,
+            None => Passage::default(),
+        };
+        self.state.lock().commit_trusted(&self.app.host, passage)
+    }
+
+    /// From now on reads see `opened`, under what is not committed.
+    pub(crate) fn reopen(&self, opened: Fields) {
+        self.state.lock().draft.reopen(opened);
+    }
+
+    /// A caller outside HTTP learned that its session ended.
+    pub(crate) fn forget_ended(&self) {
+        self.state.lock().draft = Draft::over();
     }
 
     pub(crate) fn keep_receipt(&self, receipt: Receipt) {
@@ -275,7 +351,7 @@ impl Session {
 
     /// A value is not on this node, though there is a session that was made before.
     pub(super) fn count_missed_value(&self) {
-        if let Standing::Held(_) = self.state.lock().draft.standing() {
+        if let Standing::Held(_) | Standing::Trusted(_) = self.state.lock().draft.standing() {
             self.app.host.count_missed_value();
         }
     }
@@ -302,12 +378,15 @@ impl Session {
     /// Writes to the draft of a session, which is made first when there is none.
     pub(super) fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
         let mut state = self.writable()?;
+        if let Standing::Over = state.draft.standing() {
+            return Err(SessionError::Ended);
+        }
         if state.draft.key().is_none() {
             if !self.app.host.has_room() {
                 return Err(SessionError::Full);
             }
             let identity = Identity { key: SessionKey(random()), secret: Secret(random()) };
-            state.draft.make(identity, self.creation(identity.secret));
+            state.draft.make(identity, self.app.creation(identity.secret));
         }
         Ok(write(&mut state.draft))
     }
@@ -325,11 +404,6 @@ impl Session {
         state.used = true;
         state
     }
-
-    fn creation(&self, secret: Secret) -> Changes {
-        let settings = &self.app.settings.session;
-        Changes::create(self.app.app, secret, settings.timeout, settings.absolute_timeout)
-    }
 }
 
 impl std::fmt::Debug for Session {
@@ -339,7 +413,7 @@ impl std::fmt::Debug for Session {
     }
 }
 
-fn random() -> [u8; KEY_BYTES] {
+pub(super) fn random() -> [u8; KEY_BYTES] {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes).expect("no session can be made safely on a system without randomness");
     bytes

@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) settlements: Vec<Settlement>,
     /// The head of the response is on its way, or the request was given up: nothing is written any more.
     pub(crate) over: bool,
+    /// The request is over, and what it wrote is settled.
+    pub(crate) done: bool,
     pub(crate) receipt: Option<Receipt>,
     /// Attributes that were changed in place in vain.
     pub(crate) dropped: Vec<FieldName>,
@@ -94,6 +96,39 @@ impl State {
         }
     }
 
+    /// As [`seal`](Self::seal) for a caller outside HTTP, who goes on writing. Gives the attributes that were changed in
+    /// place in vain, and the session of which something is to be handed to the node.
+    pub(crate) fn seal_trusted(
+        &mut self,
+        app: &AppSessions,
+        extent: Extent,
+    ) -> Result<(Vec<FieldName>, Option<SessionKey>), SessionError> {
+        let dropped = self.draft.seal(extent, &app.settings)?;
+        Ok((dropped, self.draft.changes().map(|(key, _)| key)))
+    }
+
+    /// As [`commit`](Self::commit) for a caller outside HTTP, who goes on from there. What is refused stays written
+    /// here, unless the session ended.
+    pub(crate) fn commit_trusted(
+        &mut self,
+        host: &SessionHost,
+        passage: Passage,
+    ) -> Result<Vec<Settlement>, SessionError> {
+        let written = self.draft.changes().map(|(key, _)| key);
+        if let Err(refusal) = self.hand_over(host, passage) {
+            if matches!(refusal, SessionError::Ended) {
+                self.draft = Draft::over();
+            }
+            return Err(refusal);
+        }
+        if let Some(key) = written {
+            let copy = host.copy(key);
+            self.draft =
+                copy.map_or_else(Draft::over, |copy| Draft::trusted(key, copy, host.local_values(key)));
+        }
+        Ok(std::mem::take(&mut self.settlements))
+    }
+
     fn hand_over(&mut self, host: &SessionHost, passage: Passage) -> Result<(), SessionError> {
         if let Some((key, changes)) = self.draft.changes() {
             self.settlements.push(host.commit(key, changes, passage)?);
@@ -109,7 +144,11 @@ impl State {
             Standing::New(identity) => CookieChange::Set(identity),
             Standing::Held(identity) if self.renewed => CookieChange::Set(identity),
             _ if self.ended => CookieChange::Remove,
-            Standing::Held(_) | Standing::Absent | Standing::Unknown(_) => CookieChange::Keep,
+            Standing::Held(_)
+            | Standing::Absent
+            | Standing::Unknown(_)
+            | Standing::Trusted(_)
+            | Standing::Over => CookieChange::Keep,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod cookies;
+mod detached;
 mod in_place;
 mod local;
 mod outcomes;

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 /// Longest wait for any condition; far above what a working cluster needs.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// Nothing listens there: a list of members needs at least one.
 const NOBODY: &str = "127.0.0.1:1";

@@ -1,0 +1,107 @@
+//! The middleware around the stock session middleware.
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use actix_web::{Error, HttpResponse, HttpResponseBuilder};
+use sessile::SessionError;
+use sessile::adapter::{CookieRoute, JsonSessions, UNPROCESSED};
+
+/// Goes around the `SessionMiddleware`; made by [`SessileStore::request_scope`](crate::SessileStore::request_scope).
+///
+/// It remembers what a request loads, so that its update writes only what the request changed. It answers 503 with
+/// `Sessile-Unprocessed: 1` while this node does not serve, and lets a graceful stop wait for the requests that run.
+#[derive(Clone, Debug)]
+pub struct RequestScope {
+    sessions: JsonSessions,
+    route: Option<CookieRoute>,
+}
+
+impl RequestScope {
+    pub(crate) fn new(sessions: JsonSessions) -> Self {
+        Self { sessions, route: None }
+    }
+
+    /// Lets `cookie`, the name that the `SessionMiddleware` has (`id` unless it was told another), carry this node's
+    /// name behind a dot, as balancers with sticky sessions look for it. It is taken off again before the
+    /// `SessionMiddleware` sees it.
+    ///
+    /// A session that moved names its new node from its next `Set-Cookie` on.
+    #[must_use]
+    pub fn with_route(self, cookie: &str) -> Self {
+        let route = CookieRoute::new(cookie, self.sessions.sessions().node_name());
+        Self { route: Some(route), ..self }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for RequestScope
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Transform = RequestScopeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(RequestScopeService { inner: Rc::new(inner), scope: self.clone() }))
+    }
+}
+
+/// An application behind a [`RequestScope`].
+#[derive(Debug)]
+pub struct RequestScopeService<S> {
+    inner: Rc<S>,
+    scope: RequestScope,
+}
+
+impl<S, B> Service<ServiceRequest> for RequestScopeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let (inner, RequestScope { sessions, route }) = (Rc::clone(&self.inner), self.scope.clone());
+        Box::pin(async move {
+            if let Some(route) = &route {
+                rewrite(request.headers_mut(), &COOKIE, |text| Some(route.take_off(text)));
+            }
+            // Not before the gate: a call of the inner service may do anything at once.
+            let answered = sessions.request(async { inner.call(request).await }).await;
+            let mut response = answered.map_err(|error| unavailable(&error))??;
+            response.headers_mut().remove(UNPROCESSED);
+            if let Some(route) = &route {
+                rewrite(response.headers_mut(), &SET_COOKIE, |text| route.put_on(text));
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// Replaces the headers of that name for which there is another text.
+fn rewrite(headers: &mut HeaderMap, name: &HeaderName, other: impl Fn(&str) -> Option<String>) {
+    for value in headers.remove(name).collect::<Vec<_>>() {
+        let text = value.to_str().ok().and_then(&other);
+        let text = text.and_then(|text| HeaderValue::try_from(text).ok());
+        headers.append(name.clone(), text.unwrap_or(value));
+    }
+}
+
+fn unavailable(error: &SessionError) -> Error {
+    let mut answer: HttpResponseBuilder = HttpResponse::ServiceUnavailable();
+    answer.insert_header((RETRY_AFTER, "1"));
+    if let SessionError::NotServing(_) = error {
+        answer.insert_header((UNPROCESSED, "1"));
+    }
+    InternalError::from_response(error.to_string(), answer.body(error.to_string())).into()
+}
