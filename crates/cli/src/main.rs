@@ -5,6 +5,8 @@
 mod admin_client;
 mod applications;
 mod balancer_file;
+mod bench;
+mod connection;
 mod demo;
 mod failure;
 mod farewell;
@@ -12,6 +14,7 @@ mod logging;
 mod output;
 mod port;
 mod report;
+mod rig;
 mod runtime;
 mod secret_file;
 mod server;

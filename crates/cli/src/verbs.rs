@@ -10,6 +10,7 @@ mod status;
 
 use clap::Subcommand;
 
+use crate::bench;
 use crate::demo;
 use crate::failure::Failure;
 
@@ -18,6 +19,9 @@ use crate::failure::Failure;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
+    /// Measure what replication costs
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run the balancer in front of the nodes, or change the nodes of one that runs
     Balance(balance::Balance),
     /// Check configuration files, or show what is in force
@@ -46,7 +50,7 @@ impl Verb {
     /// What is logged when nobody says: the demo tells what happens in its own words.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Demo(_) => "error",
+            Self::Demo(_) | Self::Bench(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -55,6 +59,7 @@ impl Verb {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),

@@ -2,6 +2,7 @@
 
 mod exposition;
 mod persistence;
+mod times;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     requests(&mut out, cluster);
     applications(&mut out, cluster);
     listeners(&mut out, cluster);
+    times::write(&mut out, cluster);
     sending(&mut out, cluster);
     transfer(&mut out, shared);
     persistence::write(&mut out, cluster);
