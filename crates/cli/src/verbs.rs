@@ -10,6 +10,7 @@ mod status;
 
 use clap::Subcommand;
 
+use crate::bench;
 use crate::demo;
 use crate::failure::Failure;
 
@@ -26,6 +27,9 @@ pub(crate) enum Verb {
     /// Make or exchange the secret of a cluster, or show the admin token that follows from it
     #[command(subcommand)]
     Secret(secret::Secret),
+    /// Measure what replication costs on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run one node of a cluster
     Serve(serve::Serve),
     /// Show how a running node and its cluster are
@@ -46,7 +50,7 @@ impl Verb {
     /// What is logged when nobody says: the demo tells what happens in its own words.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Demo(_) => "error",
+            Self::Demo(_) | Self::Bench(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -58,6 +62,7 @@ impl Verb {
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Serve(serve) => serve.run(),
             Self::Status(status) => status.run(),
             Self::Stop(stop) => stop.run(),
