@@ -31,25 +31,29 @@
 //! committed and sent to every member, and the response goes when they have it; a [`Receipt`] says how many that
 //! are. What is promised, and what is not, stands in `docs/consistency.md` of the repository.
 //!
-//! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be set.
+//! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be set,
+//! [`seams`] for the parts that your own code can replace.
 
 mod admin;
 mod admin_token;
 mod cluster;
 pub mod config;
+pub mod seams;
 mod web;
 
 pub use admin::{AdminPort, Outcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 pub use cluster::{
-    AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, Resync, ResyncError, SessionView,
+    AppView, Cluster, ClusterBuilder, DrainIncomplete, JoinError, Listening, MemberView, Message,
+    MessageError, Messages, NoMessage, Notification, OwedTo, Resync, ResyncError, Scope, SessionView, To,
     TransferView,
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, Value,
+    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionChange, SessionKey, Standing, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, SettingError, Statistics,
+    AttributeMut, NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions,
+    SettingError, Statistics,
 };

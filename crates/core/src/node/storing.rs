@@ -67,7 +67,7 @@ impl Node {
         if let Some(end) = shard.end_of(key) {
             return Some(Saveable::Ended { app: end.app, expired: end.is_expiry(), keep: end.keep });
         }
-        let session = shard.whole(key)?;
+        let session = shard.table().get(key)?;
         Some(Saveable::Live {
             app: session.app,
             version: session.version(),
@@ -137,6 +137,6 @@ impl Node {
 
     /// Sessions whose content is only in the store.
     pub fn swapped_out(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().stubs_only().count() as u64).sum()
+        self.shards.iter().map(|shard| shard.lock().swapped_out() as u64).sum()
     }
 }

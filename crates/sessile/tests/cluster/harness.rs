@@ -124,6 +124,8 @@ fn app() -> Router {
     Router::new()
         .route("/set/{name}/{value}", get(set))
         .route("/get/{name}", get(read))
+        .route("/remove/{name}", get(remove))
+        .route("/owner", get(owner))
         .route("/login", get(login))
         .route("/logout", get(logout))
         .route("/slow/{name}/{value}", get(slow))
@@ -141,6 +143,14 @@ async fn slow(session: Session, Path((name, millis)): Path<(String, u64)>) -> Re
 
 async fn read(session: Session, Path(name): Path<String>) -> Result<String, SessionError> {
     Ok(session.get::<String>(&name)?.unwrap_or_default())
+}
+
+async fn remove(session: Session, Path(name): Path<String>) -> Result<String, SessionError> {
+    Ok(session.remove(&name)?.to_string())
+}
+
+async fn owner(session: Session) -> String {
+    session.is_owner().to_string()
 }
 
 async fn login(session: Session) -> Result<(), SessionError> {

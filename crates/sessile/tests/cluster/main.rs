@@ -5,7 +5,11 @@
 mod apart;
 mod harness;
 mod joining;
+mod layers;
+mod listening;
+mod logins;
 mod losing;
+mod managers;
 mod sessions;
 mod stopped;
 mod stopping;
