@@ -1,20 +1,15 @@
 //! `sessile demo`: the article's sample on one machine, with nodes that are real processes.
 //!
-//! `sample` says who listens where; `stage` starts the nodes and the balancer and ends them; `show` lets people play
-//! with them; `check` plays the story by itself and judges it. Each node runs `sessile serve`, so that nothing here is
-//! another way of running one. Must not know how sessions travel.
+//! The nodes and the balancer are a [`rig`](crate::rig); `show` lets people play with them; `check` plays the story by
+//! itself and judges it. Must not know how sessions travel.
 
 mod check;
 mod console;
 mod events;
-mod log_line;
 mod multicast;
-mod node;
 mod paint;
 mod ports;
-mod sample;
 mod show;
-mod stage;
 
 use clap::Args;
 

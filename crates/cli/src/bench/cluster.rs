@@ -1,23 +1,22 @@
-//! Nodes for a measurement: real processes of this very program on free loopback ports, found by a static list.
+//! Nodes for a measurement, without a balancer: real processes of this very program, of which any may be down.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::{ClusterSecrets, Config};
+use sessile::Config;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::metrics::Metrics;
-use crate::demo::node::{News, NodeProcess};
-use crate::demo::sample::NodePlan;
 use crate::failure::Failure;
+use crate::rig::{News, NodeProcess, Plan, Settings, private_directory};
 
-/// The names of the nodes; there are never more.
-const NAMES: [&str; 8] = ["tc01", "tc02", "tc03", "tc04", "tc05", "tc06", "tc07", "tc08"];
+/// All modes and managers, of this version and of later ones: the nodes' configuration says which are which.
+const MODES: [&str; 4] = ["pipelined", "async", "sync", "pooled"];
+const MANAGERS: [&str; 3] = ["delta", "full", "local"];
 /// What the nodes log: only what is wrong, so that logging is not what is measured.
 const LOG: &str = "warn";
 /// Longest wait until a node serves, and until it sees the others.
@@ -28,47 +27,57 @@ const PAUSE: Duration = Duration::from_millis(2);
 const MAX_NEWS: usize = 1;
 
 /// How the nodes of a measurement replicate.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Replication {
     /// The mode of their senders
-    #[arg(long, default_value = "pipelined")]
-    pub(super) mode: String,
+    #[arg(long, default_value = "pipelined", value_parser = mode)]
+    pub(super) mode: &'static str,
     /// Their manager; `local` is replication off
-    #[arg(long, default_value = "delta")]
-    pub(super) manager: String,
+    #[arg(long, default_value = "delta", value_parser = manager)]
+    pub(super) manager: &'static str,
+}
+
+fn mode(text: &str) -> Result<&'static str, String> {
+    one_of(&MODES, text)
+}
+
+fn manager(text: &str) -> Result<&'static str, String> {
+    one_of(&MANAGERS, text)
+}
+
+fn one_of(all: &[&'static str], text: &str) -> Result<&'static str, String> {
+    let found = all.iter().find(|one| **one == text).copied();
+    found.ok_or_else(|| format!("write one of {}", all.join(", ")))
 }
 
 impl Replication {
-    pub(super) fn new(mode: &str, manager: &str) -> Self {
-        Self { mode: mode.to_owned(), manager: manager.to_owned() }
+    pub(super) fn new(mode: &'static str, manager: &'static str) -> Self {
+        Self { mode, manager }
     }
 }
 
-/// Nodes of one cluster, of which any may be down.
+/// Nodes of one cluster.
 #[derive(Debug)]
 pub(super) struct Nodes {
-    plans: Vec<NodePlan>,
+    plan: Plan,
     processes: Vec<Option<NodeProcess>>,
     place: TempDir,
     news: mpsc::Sender<News>,
 }
 
 impl Nodes {
-    /// Writes the files of `count` nodes and starts none of them.
+    /// Writes the files of `count` nodes, at most 8, and starts none of them.
     pub(super) fn prepare(count: usize, replication: &Replication) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("no nodes to measure: {error}"));
-        let plans = plans(count).map_err(|error| failed(&error))?;
-        let place = tempfile::Builder::new().prefix("sessile-bench-").tempdir();
-        let place = place.map_err(|error| failed(&error))?;
-        for plan in &plans {
-            let text = configuration(plan, &plans, replication);
-            let file = place.path().join(format!("{}.toml", plan.name));
-            Config::parse(&file.display().to_string(), &text)?;
-            std::fs::write(file, text).map_err(|error| failed(&error))?;
+        let &Replication { mode, manager } = replication;
+        let plan = Plan::on_free_ports(count, Settings { mode, manager, ..Settings::default() });
+        let plan = plan.map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
+        for node in &plan.nodes {
+            // What this version cannot do is told before anything starts.
+            Config::parse(&format!("{}.toml", node.name), &plan.configuration(node))?;
         }
-        ClusterSecrets::create(&place.path().join("cluster.secret")).map_err(|error| failed(&error))?;
-        let processes = plans.iter().map(|_| None).collect();
-        Ok(Self { plans, processes, place, news: mpsc::channel(MAX_NEWS).0 })
+        let place = private_directory(&plan)?;
+        let processes = plan.nodes.iter().map(|_| None).collect();
+        Ok(Self { plan, processes, place, news: mpsc::channel(MAX_NEWS).0 })
     }
 
     /// Starts `count` nodes and waits until each of them serves and sees all others.
@@ -86,7 +95,7 @@ impl Nodes {
 
     /// Starts one process and does not wait.
     pub(super) fn launch(&mut self, node: usize) -> Result<(), Failure> {
-        let plan = &self.plans[node];
+        let plan = &self.plan.nodes[node];
         let process = NodeProcess::start(plan, self.place.path(), LOG, self.news.clone());
         let process =
             process.map_err(|error| Failure::Failed(format!("{} cannot be started: {error}", plan.name)))?;
@@ -108,11 +117,11 @@ impl Nodes {
     }
 
     async fn until_joined(&self) -> Result<(), Failure> {
-        let (began, wanted) = (Instant::now(), self.plans.len() as f64);
-        for node in 0..self.plans.len() {
+        let (began, wanted) = (Instant::now(), self.plan.nodes.len() as f64);
+        for node in 0..self.plan.nodes.len() {
             while self.metrics_of(node).await?.get("sessile_members") < wanted {
                 if began.elapsed() > PATIENCE {
-                    return Err(Failure::Failed(format!("{} does not see the others", NAMES[node])));
+                    return Err(Failure::Failed(format!("{} does not see the others", self.plan.nodes[node].name)));
                 }
                 sleep(PAUSE).await;
             }
@@ -121,7 +130,7 @@ impl Nodes {
     }
 
     pub(super) fn http(&self, node: usize) -> SocketAddr {
-        self.plans[node].http
+        self.plan.nodes[node].http
     }
 
     /// The processes that live.
@@ -144,13 +153,13 @@ impl Nodes {
 
     /// What one node counts.
     pub(super) async fn metrics_of(&self, node: usize) -> Result<Metrics, Failure> {
-        Metrics::of(self.plans[node].admin).await
+        Metrics::of(self.plan.nodes[node].admin).await
     }
 
     /// What all living nodes count, added up.
     pub(super) async fn metrics(&self) -> Result<Metrics, Failure> {
         let mut sum = Metrics::default();
-        for node in (0..self.plans.len()).filter(|node| self.id(*node).is_some()) {
+        for node in (0..self.plan.nodes.len()).filter(|node| self.id(*node).is_some()) {
             sum = sum.plus(&self.metrics_of(node).await?);
         }
         Ok(sum)
@@ -163,39 +172,11 @@ impl Nodes {
     }
 
     fn last_words(&self, node: usize) -> String {
-        let name = NAMES[node];
+        let name = self.plan.nodes[node].name;
         let log =
             std::fs::read_to_string(self.place.path().join(format!("{name}.log"))).unwrap_or_default();
         format!("{name} does not serve; its log says\n{log}")
     }
-}
-
-/// Ports that are free now; all are held until the last one is known, so that no two are the same.
-fn plans(count: usize) -> io::Result<Vec<NodePlan>> {
-    let hold = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let mut held = Vec::new();
-    let mut plans = Vec::new();
-    for name in NAMES.into_iter().take(count) {
-        let ports = [hold()?, hold()?, hold()?];
-        let [http, replication, admin] = ports.each_ref().map(TcpListener::local_addr);
-        plans.push(NodePlan { name, http: http?, replication: replication?, admin: admin? });
-        held.push(ports);
-    }
-    Ok(plans)
-}
-
-fn configuration(plan: &NodePlan, all: &[NodePlan], replication: &Replication) -> String {
-    let NodePlan { name, http, replication: receiver, admin } = plan;
-    let Replication { mode, manager } = replication;
-    let members: Vec<_> = all.iter().map(|plan| format!("\"{}\"", plan.replication)).collect();
-    let members = members.join(", ");
-    format!(
-        "[node]\nname = \"{name}\"\ndrain_time = \"2s\"\n[http]\nlisten = \"{http}\"\n[admin]\nlisten = \
-         \"{admin}\"\n[cluster]\nname = \"bench\"\nmanager = \"{manager}\"\nsecret_file = \
-         \"cluster.secret\"\n[receiver]\nlisten = \"{receiver}\"\n[sender]\nmode = \"{mode}\"\n[session]\nmax_active \
-         = 2000000\n[[app]]\npath = \"/clusterapp\"\nbuiltin = \"clusterapp\"\ndiagnostics = true\n[membership]\nkind \
-         = \"static\"\nmembers = [{members}]\nfrequency = \"500ms\"\ndrop_time = \"3s\"\n"
-    )
 }
 
 #[cfg(test)]
@@ -203,21 +184,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn configurations_are_accepted_and_ports_differ() {
-        let plans = plans(8).unwrap();
-        let mut ports: Vec<_> =
-            plans.iter().flat_map(|plan| [plan.http, plan.replication, plan.admin]).collect();
-        ports.sort();
-        ports.dedup();
-        assert_eq!(ports.len(), 24);
-        for manager in ["delta", "local"] {
-            let text = configuration(&plans[0], &plans, &Replication::new("async", manager));
-            Config::parse("tc01.toml", &text).expect(&text);
-        }
-    }
-
-    #[test]
     fn a_wrong_mode_is_told_before_anything_starts() {
+        assert_eq!(mode("async"), Ok("async"));
+        assert!(manager("telepathic").unwrap_err().contains("delta, full, local"));
         let wrong = Replication::new("telepathic", "delta");
         assert!(matches!(Nodes::prepare(2, &wrong), Err(Failure::Configuration(_))));
     }

@@ -5,7 +5,6 @@
 //! soon as its port is open, read in the same way. `writer` is a client, `journal` keeps what all of them see,
 //! `verdict` says what follows from it: it alone decides, and knows nothing of processes.
 
-mod connection;
 mod copies;
 mod dice;
 mod figures;
@@ -21,10 +20,9 @@ use self::dice::Dice;
 use self::figures::Figures;
 use self::journal::Journal;
 use self::round::Round;
-use super::sample::Sample;
-use super::stage::Stage;
 use crate::failure::Failure;
 use crate::output;
+use crate::rig::{Plan, Settings, Stage};
 use crate::stop::StopWish;
 
 /// What the nodes of a check log.
@@ -46,10 +44,10 @@ pub(super) async fn run(rounds: u32, seed: Option<u64>) -> Result<(), Failure> {
             u64::from(getrandom::u32().map_err(|error| Failure::Failed(format!("random numbers: {error}")))?)
         }
     };
-    let sample =
-        Sample::on_free_ports().map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
+    let plan = Plan::on_free_ports(2, Settings::default())
+        .map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
     output::print(&format!("demo --check --rounds {rounds} --seed {seed}"))?;
-    let (stage, news) = Stage::open(sample, LOG).await?;
+    let (stage, news) = Stage::open(plan, LOG).await?;
     output::print(&stage.listing())?;
     // What the nodes log is kept in their files; here nobody listens.
     drop(news);
@@ -76,7 +74,7 @@ impl Check {
     fn new(stage: Stage, seed: u64) -> Result<Self, Failure> {
         let journal = Journal::new(stage.place())
             .map_err(|error| Failure::Failed(format!("{}: {error}", stage.place().display())))?;
-        let round = Round::new(stage.sample.balancer, &journal, seed);
+        let round = Round::new(stage.plan.balancer, &journal, seed);
         Ok(Self { stage, journal, dice: Dice::new(seed, 0), round })
     }
 

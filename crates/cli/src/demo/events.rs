@@ -2,8 +2,8 @@
 
 use sessile_balancer::{NodeEvent, NodeState};
 
-use super::log_line::{Level, LogLine};
 use super::paint::Tone;
+use crate::rig::{Level, LogLine};
 
 /// A sentence and its tone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,19 +2,19 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use super::sample::Sample;
 use crate::failure::Failure;
+use crate::rig::Plan;
 
 /// Fails at the first port that cannot be opened.
-pub(super) fn check(sample: &Sample) -> Result<(), Failure> {
-    let nodes = sample.nodes.iter().flat_map(|node| {
+pub(super) fn check(plan: &Plan) -> Result<(), Failure> {
+    let nodes = plan.nodes.iter().flat_map(|node| {
         [
             (node.http, format!("{} for HTTP", node.name)),
             (node.replication, format!("{} for replication", node.name)),
             (node.admin, format!("{} for its admin port", node.name)),
         ]
     });
-    let balancer = (sample.balancer, "the balancer".to_owned());
+    let balancer = (plan.balancer, "the balancer".to_owned());
     std::iter::once(balancer).chain(nodes).try_for_each(|(port, wanted_by)| is_free(port, &wanted_by))
 }
 
@@ -29,14 +29,15 @@ fn is_free(port: SocketAddr, wanted_by: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rig::Settings;
 
     #[test]
     fn a_taken_port_is_named_with_who_wants_it() {
-        let sample = Sample::on_free_ports().unwrap();
-        assert!(check(&sample).is_ok());
-        let taken = sample.nodes[1].replication;
+        let plan = Plan::on_free_ports(2, Settings::default()).unwrap();
+        assert!(check(&plan).is_ok());
+        let taken = plan.nodes[1].replication;
         let _holder = TcpListener::bind(taken).unwrap();
-        let Err(Failure::Failed(message)) = check(&sample) else { panic!("the port is taken") };
+        let Err(Failure::Failed(message)) = check(&plan) else { panic!("the port is taken") };
         for part in [&taken.to_string(), "tc02 for replication", "stop the program"] {
             assert!(message.contains(part), "{message}");
         }

@@ -9,13 +9,11 @@ use tokio::sync::mpsc;
 
 use super::console::{self, Command};
 use super::events::{self, Told};
-use super::node::News;
 use super::paint::{Paint, Tone};
-use super::sample::{GROUP, GROUP_PORT, Membership, Sample};
-use super::stage::Stage;
 use super::{multicast, ports};
 use crate::failure::Failure;
 use crate::output;
+use crate::rig::{GROUP, GROUP_PORT, Membership, News, Plan, Stage};
 use crate::stop::StopWish;
 
 /// What the nodes of this demo log.
@@ -41,11 +39,11 @@ pub(super) async fn run() -> Result<(), Failure> {
             Membership::Static
         }
     };
-    let sample = Sample::of_the_article(membership);
-    ports::check(&sample)?;
+    let plan = Plan::of_the_article(membership);
+    ports::check(&plan)?;
     output::print("starting tc01, tc02 and the balancer …")?;
     let opened = tokio::select! {
-        opened = Stage::open(sample, LOG) => opened?,
+        opened = Stage::open(plan, LOG) => opened?,
         () = stop.asked() => return Ok(()),
     };
     let (stage, news) = opened;
@@ -113,7 +111,7 @@ impl Show {
     }
 
     fn restart(&mut self, name: &str) -> Result<(), Failure> {
-        match self.stage.plan(name) {
+        match self.stage.node(name) {
             Some(plan) if self.stage.process(name).is_none() => {
                 let name = plan.name;
                 self.stage.start(name)?;
@@ -125,7 +123,7 @@ impl Show {
     }
 
     fn not_so(&self, name: &str, why: &str) -> Result<(), Failure> {
-        match self.stage.plan(name) {
+        match self.stage.node(name) {
             Some(_) => output::print(&format!("{name} {why}")),
             None => output::print(&format!("`{name}` is no node of this demo; there are tc01 and tc02")),
         }
@@ -137,7 +135,7 @@ impl Show {
     }
 
     fn introduction(&self) -> String {
-        let Sample { balancer, membership, .. } = &self.stage.sample;
+        let Plan { balancer, membership, .. } = &self.stage.plan;
         let strong = |text: String| self.paint.with(Tone::Strong, text).to_string();
         let page = format!("http://localhost:{}/clusterapp/", balancer.port());
         let found_by = match membership {

@@ -74,7 +74,7 @@ async fn compared<const N: usize>(
     run: &mut Run,
     connections: usize,
     content: Content,
-    kinds: [(&str, &str); N],
+    kinds: [(&'static str, &'static str); N],
 ) -> Result<[Subject; N], Failure> {
     let mut subjects = Vec::with_capacity(N);
     for (mode, manager) in kinds {

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use futures_util::future::try_join_all;
 use http::{Method, StatusCode};
 
-use super::connection::Connection;
 use super::journal::Journal;
 use super::writer::Facts;
+use crate::connection::Connection;
 use crate::failure::Failure;
 
 /// Connections that read at once.

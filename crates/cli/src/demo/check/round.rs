@@ -12,8 +12,8 @@ use super::figures::Figures;
 use super::journal::{Journal, Progress};
 use super::observation::Seen;
 use super::writer::Writer;
-use crate::demo::stage::Stage;
 use crate::failure::Failure;
+use crate::rig::Stage;
 
 /// Clients, each with a connection and a session of its own.
 const CLIENTS: u64 = 8;
@@ -58,13 +58,13 @@ impl Round {
         let killing = kill(stage, journal, dice, &victim);
         tokio::try_join!(load, killing)?;
 
-        for node in stage.sample.nodes.iter().filter(|node| node.name != victim) {
+        for node in stage.plan.nodes.iter().filter(|node| node.name != victim) {
             copies::read_all(node.http, journal).await?;
         }
         stage.start(&victim)?;
         let rejoin = stage.port_opened(&victim).await?;
         note(journal, Seen::Back { node: victim.clone() })?;
-        if let Some(plan) = stage.plan(&victim) {
+        if let Some(plan) = stage.node(&victim) {
             copies::read_all(plan.http, journal).await?;
         }
         let first_good = journal.progress().borrow().first_good.unwrap_or_default();

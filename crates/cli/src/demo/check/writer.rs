@@ -8,11 +8,11 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use tokio::time::sleep;
 
-use super::connection::{Answer, Connection};
 use super::dice::Dice;
 use super::journal::Journal;
 use super::observation::Seen;
 use super::size_of;
+use crate::connection::{Answer, Connection};
 use crate::failure::Failure;
 
 /// Attributes of a session.

@@ -1,4 +1,4 @@
-//! The sample while it runs: the nodes, the balancer, and the directory that holds their files.
+//! A rig while it runs: the nodes, the balancer, and the directory that holds their files.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::node::{News, NodeProcess};
-use super::sample::{NodePlan, Sample};
+use super::plan::{NodePlan, Plan};
 use crate::failure::Failure;
 
 /// Most news that wait to be told; further ones are in the logs.
@@ -27,9 +27,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 const SHOWN_LINES: usize = 12;
 
 /// Nodes and balancer, running.
-pub(super) struct Stage {
-    pub(super) sample: Sample,
-    pub(super) monitor: Monitor,
+pub(crate) struct Stage {
+    pub(crate) plan: Plan,
+    pub(crate) monitor: Monitor,
     place: TempDir,
     nodes: BTreeMap<&'static str, NodeProcess>,
     log: &'static str,
@@ -41,12 +41,9 @@ pub(super) struct Stage {
 impl Stage {
     /// Writes the files, starts the balancer and all nodes, and waits until each node has opened its port. `log` is
     /// the filter of the nodes' logs.
-    pub(super) async fn open(
-        sample: Sample,
-        log: &'static str,
-    ) -> Result<(Self, mpsc::Receiver<News>), Failure> {
-        let place = private_directory(&sample)?;
-        let balancer = Balancer::bind(sample.balancer_config()).await;
+    pub(crate) async fn open(plan: Plan, log: &'static str) -> Result<(Self, mpsc::Receiver<News>), Failure> {
+        let place = private_directory(&plan)?;
+        let balancer = Balancer::bind(plan.balancer_config()).await;
         let balancer = balancer.map_err(|error| Failure::Failed(error.to_string()))?;
         let monitor = balancer.monitor();
         let (stop_balancer, stopped) = oneshot::channel();
@@ -56,23 +53,23 @@ impl Stage {
         }));
         let (news, heard) = mpsc::channel(MAX_NEWS);
         let nodes = BTreeMap::new();
-        let mut stage = Self { sample, monitor, place, nodes, log, news, balancer, stop_balancer };
-        for node in stage.sample.nodes.clone() {
+        let mut stage = Self { plan, monitor, place, nodes, log, news, balancer, stop_balancer };
+        for node in stage.plan.nodes.clone() {
             stage.start(node.name)?;
         }
-        for node in stage.sample.nodes.clone() {
+        for node in stage.plan.nodes.clone() {
             stage.port_opened(node.name).await?;
         }
         Ok((stage, heard))
     }
 
     /// The directory of configurations and logs; it goes with the stage.
-    pub(super) fn place(&self) -> &Path {
+    pub(crate) fn place(&self) -> &Path {
         self.place.path()
     }
 
     /// Who runs where, a line each.
-    pub(super) fn listing(&self) -> String {
+    pub(crate) fn listing(&self) -> String {
         let node = |node: &NodePlan| {
             let id = self.process(node.name).map_or(0, |process| process.id);
             let NodePlan { name, http, replication, admin } = node;
@@ -80,23 +77,23 @@ impl Stage {
         };
         let rest = [
             format!("  files in {}", self.place.path().display()),
-            format!("  balancer  http://{}", self.sample.balancer),
+            format!("  balancer  http://{}", self.plan.balancer),
         ];
-        self.sample.nodes.iter().map(node).chain(rest).collect::<Vec<_>>().join("\n")
+        self.plan.nodes.iter().map(node).chain(rest).collect::<Vec<_>>().join("\n")
     }
 
-    pub(super) fn plan(&self, name: &str) -> Option<&NodePlan> {
-        self.sample.nodes.iter().find(|node| node.name == name)
+    pub(crate) fn node(&self, name: &str) -> Option<&NodePlan> {
+        self.plan.nodes.iter().find(|node| node.name == name)
     }
 
     /// The node's process, if it lives.
-    pub(super) fn process(&self, name: &str) -> Option<&NodeProcess> {
+    pub(crate) fn process(&self, name: &str) -> Option<&NodeProcess> {
         self.nodes.get(name).filter(|node| node.is_alive())
     }
 
     /// Starts a node that does not run.
-    pub(super) fn start(&mut self, name: &str) -> Result<(), Failure> {
-        let Some(plan) = self.plan(name).cloned() else { return Ok(()) };
+    pub(crate) fn start(&mut self, name: &str) -> Result<(), Failure> {
+        let Some(plan) = self.node(name).cloned() else { return Ok(()) };
         let started = NodeProcess::start(&plan, self.place.path(), self.log, self.news.clone());
         let node = started.map_err(|error| Failure::Failed(format!("{name} cannot be started: {error}")))?;
         self.nodes.insert(plan.name, node);
@@ -104,15 +101,15 @@ impl Stage {
     }
 
     /// Kills a node as a crash does.
-    pub(super) async fn kill(&mut self, name: &str) {
+    pub(crate) async fn kill(&mut self, name: &str) {
         if let Some(node) = self.nodes.get_mut(name) {
             node.kill().await;
         }
     }
 
     /// Waits until the node has opened its HTTP port, which it does when it has the state; how long that took.
-    pub(super) async fn port_opened(&self, name: &str) -> Result<Duration, Failure> {
-        let (Some(plan), began) = (self.plan(name), Instant::now()) else { return Ok(Duration::ZERO) };
+    pub(crate) async fn port_opened(&self, name: &str) -> Result<Duration, Failure> {
+        let (Some(plan), began) = (self.node(name), Instant::now()) else { return Ok(Duration::ZERO) };
         let lives = || self.process(name).is_some();
         match until_open(plan.http, lives, began).await {
             true => Ok(began.elapsed()),
@@ -123,7 +120,7 @@ impl Stage {
     }
 
     /// Stops the balancer and the nodes, and removes the files.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         drop(self.stop_balancer);
         for (_, node) in self.nodes {
             node.stop().await;
@@ -150,19 +147,22 @@ async fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) 
 }
 
 /// A directory that only this user can enter, with the configurations and the secret.
-fn private_directory(sample: &Sample) -> Result<TempDir, Failure> {
+pub(crate) fn private_directory(plan: &Plan) -> Result<TempDir, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         let place = std::env::temp_dir();
-        Failure::Failed(format!("{}: no directory for the demo: {error}; set TMPDIR to one", place.display()))
+        Failure::Failed(format!(
+            "{}: no directory for the nodes: {error}; set TMPDIR to one",
+            place.display()
+        ))
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix("sessile-demo-");
+    builder.prefix("sessile-rig-");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
     let place = builder.tempdir().map_err(|error| failed(&error))?;
-    for node in &sample.nodes {
+    for node in &plan.nodes {
         let file = place.path().join(format!("{}.toml", node.name));
-        std::fs::write(file, sample.configuration(node)).map_err(|error| failed(&error))?;
+        std::fs::write(file, plan.configuration(node)).map_err(|error| failed(&error))?;
     }
     ClusterSecrets::create(&place.path().join("cluster.secret")).map_err(|error| failed(&error))?;
     Ok(place)

@@ -1,6 +1,6 @@
 //! One node as a process of its own: started, killed, heard.
 //!
-//! Its standard input is a pipe that nobody writes to. When the demo ends, however it ends, the system closes the
+//! Its standard input is a pipe that nobody writes to. When this program ends, however it ends, the system closes the
 //! pipe, and the node stops by itself (`serve --stop-with-stdin`).
 
 use std::io;
@@ -15,22 +15,22 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::log_line::LogLine;
-use super::sample::NodePlan;
+use super::plan::NodePlan;
 
 /// Longest wait for a node that was asked to stop; then it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What a node did without being asked in the same moment.
 #[derive(Debug)]
-pub(super) enum News {
+pub(crate) enum News {
     Logged { node: &'static str, line: LogLine },
     Ended { node: &'static str, status: String },
 }
 
 /// A node that runs, or ran.
 #[derive(Debug)]
-pub(super) struct NodeProcess {
-    pub(super) id: u32,
+pub(crate) struct NodeProcess {
+    pub(crate) id: u32,
     pipe: ChildStdin,
     kill: Option<oneshot::Sender<()>>,
     ended: watch::Receiver<bool>,
@@ -38,7 +38,7 @@ pub(super) struct NodeProcess {
 
 impl NodeProcess {
     /// Starts the node with the configuration in `place`, where its log is kept as well.
-    pub(super) fn start(
+    pub(crate) fn start(
         plan: &NodePlan,
         place: &Path,
         log: &str,
@@ -48,7 +48,7 @@ impl NodeProcess {
         program.args(["serve", "--stop-with-stdin", "--log-format", "json", "--log", log, "--config"]);
         program.arg(place.join(format!("{}.toml", plan.name)));
         program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        // Ctrl-C in the terminal is for the demo, which then stops its nodes in order.
+        // Ctrl-C in the terminal is for this program, which then stops its nodes in order.
         #[cfg(unix)]
         program.process_group(0);
         let mut child = program.spawn()?;
@@ -70,12 +70,12 @@ impl NodeProcess {
         Ok(Self { id, pipe, kill: Some(kill), ended })
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         !*self.ended.borrow()
     }
 
     /// Ends it as a crash does, and waits until the process is gone.
-    pub(super) async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         if let Some(kill) = self.kill.take() {
             // An error means that it has ended already.
             let _ = kill.send(());
@@ -84,7 +84,7 @@ impl NodeProcess {
     }
 
     /// Asks it to stop in order; kills it if it does not.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let (ended, kill) = (self.ended.clone(), self.kill.take());
         drop(self.pipe);
         if timeout(STOP_PATIENCE, until_ended(ended.clone())).await.is_err()
@@ -96,7 +96,7 @@ impl NodeProcess {
     }
 
     /// Ready once the process is gone.
-    pub(super) async fn gone(&self) {
+    pub(crate) async fn gone(&self) {
         until_ended(self.ended.clone()).await;
     }
 }

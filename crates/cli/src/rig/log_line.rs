@@ -1,19 +1,19 @@
-//! A line of a node's log, which nodes of the demo write as JSON.
+//! A line of a node's log, which nodes of a rig write as JSON.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// What was logged.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct LogLine {
-    pub(super) level: Level,
+pub(crate) struct LogLine {
+    pub(crate) level: Level,
     fields: Map<String, Value>,
 }
 
 /// How serious it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub(super) enum Level {
+pub(crate) enum Level {
     Error,
     Warn,
     Info,
@@ -23,21 +23,21 @@ pub(super) enum Level {
 
 impl LogLine {
     /// Reads a line; `None` for what a node's log did not write, such as a panic.
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok()
     }
 
-    pub(super) fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         self.fields.get("message").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// A field as text, empty when it is not there.
-    pub(super) fn field(&self, name: &str) -> String {
+    pub(crate) fn field(&self, name: &str) -> String {
         self.fields.get(name).map(text).unwrap_or_default()
     }
 
     /// The message and all fields, as `message (name: value, …)`.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let fields = self.fields.iter().filter(|(name, _)| *name != "message");
         let fields: Vec<_> = fields.map(|(name, value)| format!("{name}: {}", text(value))).collect();
         if fields.is_empty() {

@@ -1,0 +1,188 @@
+//! What a run found, kept as a folder: `report.json` (figures and facts), `samples.json` (every time that was
+//! measured) and `index.html` (tables and plots, in one file that needs nothing else).
+//!
+//! A report is rows of named figures, whatever was measured; so two reports of any kind can be compared.
+
+mod machine;
+mod page;
+pub(crate) mod plot;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::machine::Machine;
+use super::samples::{Samples, Summary};
+use crate::failure::Failure;
+
+const FIGURES: &str = "report.json";
+const SAMPLES: &str = "samples.json";
+const PAGE: &str = "index.html";
+
+/// The whole of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// What was measured, for example `article`.
+    pub(crate) title: String,
+    /// The command line that measured it.
+    pub(crate) command: String,
+    /// Seconds since 1970.
+    pub(crate) when: u64,
+    pub(crate) machine: Machine,
+    pub(crate) rows: Vec<Row>,
+    /// What a reader must know, a paragraph each.
+    pub(crate) notes: Vec<String>,
+    /// Drawings, in the page only.
+    #[serde(skip)]
+    pub(crate) plots: Vec<String>,
+}
+
+/// One thing that was measured, for example a scenario.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// In the order in which they are shown.
+    pub(crate) figures: Vec<Figure>,
+    /// What the figures were made from, by what it is.
+    #[serde(skip)]
+    pub(crate) samples: BTreeMap<String, Samples>,
+}
+
+/// A number with its name and its unit, for example `response p99` in `ms`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) unit: String,
+    pub(crate) value: f64,
+}
+
+impl Report {
+    /// An empty report about what happens now, on this machine.
+    pub(crate) fn new(title: &str) -> Self {
+        let when =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let program = std::iter::once("sessile".to_owned());
+        let command = program.chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ");
+        let (rows, notes, plots) = (Vec::new(), Vec::new(), Vec::new());
+        Self { title: title.to_owned(), command, when, machine: Machine::look(), rows, notes, plots }
+    }
+
+    /// Where it goes when nobody says.
+    pub(crate) fn usual_folder(&self) -> PathBuf {
+        PathBuf::from(format!("sessile-bench-{}-{}", self.title, self.when))
+    }
+
+    /// Writes the folder, which must not hold a report yet.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::Failed(format!("{}: the report cannot be written: {error}", folder.display()))
+        };
+        if folder.join(FIGURES).exists() {
+            return Err(failed(&"there is one already; name another folder"));
+        }
+        let samples: BTreeMap<_, _> = self.rows.iter().map(|row| (&row.name, &row.samples)).collect();
+        let figures = serde_json::to_string_pretty(self).map_err(|error| failed(&error))?;
+        let samples = serde_json::to_string(&samples).map_err(|error| failed(&error))?;
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        for (name, text) in [(SAMPLES, samples), (PAGE, page::of(self)), (FIGURES, figures)] {
+            std::fs::write(folder.join(name), text).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Reads a folder, its samples included. The drawings are in the page only.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
+        let mut report: Self = read_json(&folder.join(FIGURES))?;
+        let mut samples: BTreeMap<String, BTreeMap<String, Samples>> = read_json(&folder.join(SAMPLES))?;
+        for row in &mut report.rows {
+            row.samples = samples.remove(&row.name).unwrap_or_default();
+        }
+        Ok(report)
+    }
+}
+
+fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| {
+        Failure::Failed(format!("{}: {error}; name the folder of a report", file.display()))
+    })?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::Failed(format!("{}: this is no report of this version: {error}", file.display()))
+    })
+}
+
+impl Row {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    pub(crate) fn figure(&mut self, name: &str, unit: &str, value: f64) {
+        self.figures.push(Figure { name: name.to_owned(), unit: unit.to_owned(), value });
+    }
+
+    /// Keeps the samples, and adds their mean, median and 99th percentile as figures.
+    pub(crate) fn times(&mut self, name: &str, samples: Samples) {
+        let Summary { mean, p50, p99, .. } = samples.summary();
+        for (which, value) in [("mean", mean), ("p50", p50), ("p99", p99)] {
+            self.figure(&format!("{name} {which}"), "ms", value);
+        }
+        self.samples.insert(name.to_owned(), samples);
+    }
+
+    /// A figure by its name.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
+    }
+}
+
+/// A time for people: `1 h 5 min`, `12 s`.
+pub(crate) fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_as_it_was_written_and_never_overwritten() {
+        let place = tempfile::tempdir().unwrap();
+        let mut report = Report::new("article");
+        let mut row = Row::new("DPS2");
+        let mut samples = Samples::default();
+        (1..=100).for_each(|millis| samples.push(Duration::from_millis(millis)));
+        row.times("response", samples.clone());
+        row.figure("bytes/request", "B", 411.0);
+        report.rows.push(row);
+        report.notes.push("<measured> & honest".to_owned());
+        report.plots.push("<svg></svg>".to_owned());
+        let folder = place.path().join("run");
+        report.write(&folder).unwrap();
+
+        let read = Report::read(&folder).unwrap();
+        assert_eq!(read.rows[0].value("response p99"), Some(99.0));
+        assert_eq!(read.rows[0].value("bytes/request"), Some(411.0));
+        assert_eq!(read.rows[0].samples["response"], samples);
+        let page = std::fs::read_to_string(folder.join(PAGE)).unwrap();
+        assert!(page.contains("&lt;measured&gt; &amp; honest") && page.contains("<svg></svg>"), "{page}");
+        assert!(!page.contains("http://") && !page.contains("https://"), "it can be read offline");
+
+        let Err(Failure::Failed(message)) = report.write(&folder) else { panic!("it would be lost") };
+        assert!(message.contains("another folder"), "{message}");
+        let Err(Failure::Failed(message)) = Report::read(place.path()) else { panic!("none is here") };
+        assert!(message.contains("name the folder of a report"), "{message}");
+    }
+
+    #[test]
+    fn times_are_told_in_words() {
+        let told = [5, 150, 10_000].map(|seconds| in_words(Duration::from_secs(seconds)));
+        assert_eq!(told, ["5 s", "3 min", "2 h 46 min"]);
+    }
+}

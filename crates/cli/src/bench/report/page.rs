@@ -1,0 +1,73 @@
+//! A report as one HTML page, with nothing that has to be fetched.
+
+use std::fmt::{Display, Write as _};
+
+use super::{Report, Row};
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;\
+color:#222}table{border-collapse:collapse;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}\
+th,td{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:right;white-space:nowrap}\
+th:first-child,td:first-child{text-align:left}code{background:#f3f3f3;padding:.1rem .3rem}svg{max-width:100%;height:auto}";
+
+/// The page.
+pub(super) fn of(report: &Report) -> String {
+    let Report { title, command, machine, rows, notes, plots, .. } = report;
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · sessile bench</title>\
+         <style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n<p><code>{}</code></p>\n<p>{}</p>\n",
+        escaped(command),
+        escaped(machine),
+        title = escaped(title),
+    );
+    if !rows.is_empty() {
+        page += &table(rows);
+    }
+    for note in notes {
+        page += &format!("<p>{}</p>\n", escaped(note));
+    }
+    for plot in plots {
+        page += &format!("<figure>{plot}</figure>\n");
+    }
+    page + "</body></html>\n"
+}
+
+/// One line for each row, one column for each figure that any row has.
+fn table(rows: &[Row]) -> String {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for figure in rows.iter().flat_map(|row| &row.figures) {
+        if !names.iter().any(|(name, _)| *name == figure.name) {
+            names.push((&figure.name, &figure.unit));
+        }
+    }
+    let mut text = "<table><tr><th></th>".to_owned();
+    for (name, unit) in &names {
+        write!(text, "<th>{} <small>{}</small></th>", escaped(name), escaped(unit))
+            .expect("a text takes all");
+    }
+    text += "</tr>\n";
+    for row in rows {
+        write!(text, "<tr><td>{}</td>", escaped(&row.name)).expect("a text takes all");
+        for (name, _) in &names {
+            let value = row.value(name).map(number).unwrap_or_default();
+            write!(text, "<td>{value}</td>").expect("a text takes all");
+        }
+        text += "</tr>\n";
+    }
+    text + "</table>\n"
+}
+
+/// As many digits as mean something: about three.
+pub(in crate::bench) fn number(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        small if small < 10.0 => format!("{value:.3}"),
+        middle if middle < 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// Text that HTML shows as it is.
+fn escaped(text: impl Display) -> String {
+    let text = text.to_string();
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,154 @@
+//! A client's connection: HTTP/1.1 with keep-alive, opened again when it was lost.
+//!
+//! Whoever waits for an answer drives the connection himself, without another task: so a time measured here holds no
+//! wake-up that the server is not to blame for.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection to one address.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    at: SocketAddr,
+    open: Option<Open>,
+}
+
+/// The connection, while it is up: one end takes requests, the other carries them out while it is polled.
+#[derive(Debug)]
+struct Open {
+    sender: SendRequest<Empty<Bytes>>,
+    carrier: http1::Connection<TokioIo<TcpStream>, Empty<Bytes>>,
+    /// The carrier has not ended.
+    up: bool,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// The first `name=value` that was set.
+    pub(crate) cookie: Option<String>,
+    pub(crate) body: Bytes,
+    /// From the first byte sent to the last byte read; connecting is not in it.
+    pub(crate) took: Duration,
+}
+
+/// Nothing came back, or not all of it: what became of the request is unknown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    #[error("no answer in time")]
+    Late,
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+    #[error("{0}")]
+    Request(#[from] http::Error),
+}
+
+impl Connection {
+    pub(crate) fn new(at: SocketAddr) -> Self {
+        Self { at, open: None }
+    }
+
+    /// Sends a request with an empty body. After an error the next request goes over a new connection.
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        target: &str,
+        cookie: Option<&str>,
+    ) -> Result<Answer, NoAnswer> {
+        let answered = timeout(PATIENCE, self.exchange(method, target, cookie)).await;
+        let answered = answered.unwrap_or(Err(NoAnswer::Late));
+        if answered.is_err() {
+            self.open = None;
+        }
+        answered
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        target: &str,
+        cookie: Option<&str>,
+    ) -> Result<Answer, NoAnswer> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(HOST, self.at.to_string())
+            .header(CONTENT_LENGTH, 0);
+        if let Some(cookie) = cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        let request = request.body(Empty::new())?;
+        let mut open = match self.open.take().and_then(Open::if_up) {
+            Some(open) => open,
+            None => Open::to(self.at).await?,
+        };
+        let answer = open.carry(request).await?;
+        self.open = Some(open);
+        Ok(answer)
+    }
+}
+
+impl Open {
+    async fn to(at: SocketAddr) -> Result<Self, NoAnswer> {
+        let tcp = TcpStream::connect(at).await?;
+        tcp.set_nodelay(true)?;
+        let (sender, carrier) = http1::handshake(TokioIo::new(tcp)).await?;
+        Ok(Self { sender, carrier, up: true })
+    }
+
+    /// Looks, without waiting, whether the other side has closed it meanwhile.
+    fn if_up(mut self) -> Option<Self> {
+        (self.up && (&mut self.carrier).now_or_never().is_none()).then_some(self)
+    }
+
+    async fn carry(&mut self, request: Request<Empty<Bytes>>) -> Result<Answer, NoAnswer> {
+        let Self { sender, carrier, up } = self;
+        let mut answer = pin!(async {
+            sender.ready().await?;
+            let began = Instant::now();
+            Answer::read(sender.send_request(request).await?, began).await
+        });
+        tokio::select! {
+            biased;
+            answer = answer.as_mut() => answer,
+            // It may have ended in order, with an answer that was the last one.
+            _ended = carrier => {
+                *up = false;
+                answer.await
+            }
+        }
+    }
+}
+
+impl Answer {
+    async fn read(response: Response<Incoming>, began: Instant) -> Result<Self, NoAnswer> {
+        let (head, body) = response.into_parts();
+        let set = head.headers.get(SET_COOKIE).and_then(|set| set.to_str().ok());
+        let cookie = set.and_then(|set| set.split(';').next()).map(str::to_owned);
+        let body = body.collect().await?.to_bytes();
+        Ok(Self { status: head.status, cookie, body, took: began.elapsed() })
+    }
+
+    /// Body and status as a text for people.
+    pub(crate) fn words(&self) -> String {
+        format!("{}: {}", self.status, String::from_utf8_lossy(&self.body).trim())
+    }
+}
