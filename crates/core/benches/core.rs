@@ -2,13 +2,14 @@
 //!
 //! Everything goes through what the crate offers others: whole [`Node`]s without sockets. `cargo bench -p sessile-core`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, FieldName, Fields, Instant, Mode, Node, PeerInfo, Plant, Secret,
-    SessionKey, Settings, Stamp, Timing, Value,
+    AppId, Boot, Bounds, Changes, Effect, Everybody, FieldName, Fields, Instant, Mode, Node, PeerInfo, Plant,
+    Secret, SessionKey, Settings, Stamp, Timing, Value,
 };
 
 /// Bytes of a value: small, one kilobyte, large.
@@ -148,6 +149,7 @@ fn settings(number: u32) -> Settings {
         timing: Timing::default(),
         bounds: Bounds::default(),
         copies: None,
+        placement: Arc::new(Everybody),
         mode: Mode::Synchronous,
         stores: false,
         plant: Plant::None,

@@ -121,7 +121,10 @@ impl Nodes {
         for node in 0..self.plan.nodes.len() {
             while self.metrics_of(node).await?.get("sessile_members") < wanted {
                 if began.elapsed() > PATIENCE {
-                    return Err(Failure::Failed(format!("{} does not see the others", self.plan.nodes[node].name)));
+                    return Err(Failure::Failed(format!(
+                        "{} does not see the others",
+                        self.plan.nodes[node].name
+                    )));
                 }
                 sleep(PAUSE).await;
             }
@@ -173,8 +176,7 @@ impl Nodes {
 
     fn last_words(&self, node: usize) -> String {
         let name = self.plan.nodes[node].name;
-        let log =
-            std::fs::read_to_string(self.place.path().join(format!("{name}.log"))).unwrap_or_default();
+        let log = std::fs::read_to_string(self.place.path().join(format!("{name}.log"))).unwrap_or_default();
         format!("{name} does not serve; its log says\n{log}")
     }
 }

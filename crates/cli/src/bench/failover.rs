@@ -16,9 +16,9 @@ use super::crew::{Content, Writer};
 use super::halt::Halt;
 use super::lag::{peek, sid_of};
 use super::light_client::LightClient;
-use super::usage::Watch;
 use super::manner::{Circumstances, Manner};
 use super::table::{Findings, Table, show};
+use super::usage::Watch;
 use crate::failure::Failure;
 
 /// Writing before the node ends.

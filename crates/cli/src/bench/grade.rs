@@ -66,18 +66,15 @@ mod tests {
     #[test]
     fn grades_follow_the_bars() {
         let latency = Bars::at_most(2.0, 1.5);
-        assert_eq!([1.5, 1.6, 2.0, 2.1].map(|value| latency.grade(value).word()), [
-            "excellent",
-            "good",
-            "good",
-            "missed"
-        ]);
+        assert_eq!(
+            [1.5, 1.6, 2.0, 2.1].map(|value| latency.grade(value).word()),
+            ["excellent", "good", "good", "missed"]
+        );
         let throughput = Bars::at_least(0.7, 0.8);
-        assert_eq!([0.9, 0.7, 0.69].map(|value| throughput.grade(value).word()), [
-            "excellent",
-            "good",
-            "missed"
-        ]);
+        assert_eq!(
+            [0.9, 0.7, 0.69].map(|value| throughput.grade(value).word()),
+            ["excellent", "good", "missed"]
+        );
         assert_eq!(latency.grade(f64::NAN), Grade::Missed);
         assert_eq!(throughput.grade(f64::NAN), Grade::Missed);
     }

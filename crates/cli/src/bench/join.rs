@@ -11,9 +11,9 @@ use super::crew::{Content, Crew};
 use super::halt::Halt;
 use super::latency::Percentiles;
 use super::manner::{Circumstances, Manner};
-use super::usage::Watch;
 use super::memory::fill;
 use super::table::{Findings, Table, microseconds, show};
+use super::usage::Watch;
 use crate::failure::Failure;
 
 /// Requests a second of the clients that feel the join.

@@ -10,9 +10,9 @@ use super::crew::{Content, Writer};
 use super::halt::{Halt, Stretch};
 use super::latency::{Latency, Percentiles};
 use super::light_client::LightClient;
-use super::usage::Watch;
 use super::manner::{Circumstances, Manner};
 use super::table::{Findings, Table, microseconds, show};
+use super::usage::Watch;
 use crate::failure::Failure;
 
 /// Longest wait until a write shows.
@@ -93,8 +93,7 @@ impl LagBench {
             let seen = self.writes(&mut writer, &mut reader, &sid, &halt.after(BOUND)).await?;
             let usage = watch.stop();
             if halt.asked() || !self.manner.again(&usage, tries)? {
-                let circumstances =
-                    Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() };
+                let circumstances = Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() };
                 return Ok(self.report(&seen, circumstances));
             }
         }

@@ -10,10 +10,10 @@ use super::cluster::{Nodes, Replication};
 use super::crew::{Content, Crew, Load};
 use super::halt::Halt;
 use super::latency::Percentiles;
-use super::usage::{Usage, Watch};
 use super::manner::{Circumstances, Manner};
 use super::metrics::Metrics;
 use super::table::{Findings, Table, known, microseconds, show};
+use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 
 /// Load before anything is measured, so that all is warm.
@@ -130,14 +130,7 @@ impl LoadBench {
         }
     }
 
-    fn report(
-        &self,
-        load: &Load,
-        usage: &Usage,
-        cost: Option<Cost>,
-        ours: bool,
-        halt: &Halt,
-    ) -> LoadReport {
+    fn report(&self, load: &Load, usage: &Usage, cost: Option<Cost>, ours: bool, halt: &Halt) -> LoadReport {
         let Replication { mode, manager } = &self.replication;
         let foreign_cpu = usage.foreign.filter(|_| ours);
         LoadReport {
@@ -189,10 +182,9 @@ fn address_of(url: &str) -> Result<SocketAddr, Failure> {
 
 impl Findings for LoadReport {
     fn table(&self) -> Table {
-        let loop_kind = self.intended_rate.map_or_else(
-            || "closed loop".to_owned(),
-            |rate| format!("open loop, {rate} intended a second"),
-        );
+        let loop_kind = self
+            .intended_rate
+            .map_or_else(|| "closed loop".to_owned(), |rate| format!("open loop, {rate} intended a second"));
         let Self { connections, value_bytes, replication, .. } = self;
         let mut table = Table::new(["load", &format!("{connections} connections, {loop_kind}")]);
         let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
@@ -237,10 +229,7 @@ mod tests {
 
     #[test]
     fn costs_are_for_one_write() {
-        let usage = Usage {
-            cpu: Some(Duration::from_millis(30)),
-            foreign: Some(0.0),
-        };
+        let usage = Usage { cpu: Some(Duration::from_millis(30)), foreign: Some(0.0) };
         let cost = Cost::of(1_000, &usage, &Metrics::default());
         assert_eq!(cost, Cost { cpu_us: Some(30.0), frames: 0.0, wire_bytes: 0.0, link_writes: 0.0 });
         assert_eq!(Cost::of(0, &usage, &Metrics::default()).cpu_us, Some(30_000.0));

@@ -12,9 +12,9 @@ use super::cluster::{Nodes, Replication};
 use super::crew::{Content, Writer};
 use super::halt::{Halt, Stretch};
 use super::light_client::LightClient;
-use super::usage::resident;
 use super::manner::Manner;
 use super::table::{Findings, Table, show};
+use super::usage::resident;
 use crate::failure::Failure;
 
 /// Sessions that fill what grows once, before anything is counted.

@@ -98,13 +98,7 @@ impl Findings for RatiosReport {
         let mut table = Table::new(["ratio", "measured", "good", "excellent", "verdict"]);
         for Ratio { name, value, good, excellent, grade } in &self.ratios {
             let verdict = grade.map_or("not measured", Grade::word);
-            table.row([
-                name.clone(),
-                known(*value, 2),
-                good.clone(),
-                excellent.clone(),
-                verdict.to_owned(),
-            ]);
+            table.row([name.clone(), known(*value, 2), good.clone(), excellent.clone(), verdict.to_owned()]);
         }
         table.row(["made of".to_owned(), String::new()]);
         for Figure { name, value } in &self.measured {

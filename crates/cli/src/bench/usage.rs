@@ -46,13 +46,12 @@ impl Watch {
     pub(super) fn stop(self) -> Usage {
         let cpu = minus(sum_of_cpu_time(&self.processes), self.watched);
         let ours = minus(cpu_time(std::process::id()), self.ours);
-        let foreign = self.machine.zip(machine_time()).zip(cpu.zip(ours)).and_then(
-            |((before, after), (cpu, ours))| {
+        let foreign =
+            self.machine.zip(machine_time()).zip(cpu.zip(ours)).and_then(|((before, after), (cpu, ours))| {
                 let busy = after.busy.saturating_sub(before.busy).saturating_sub(cpu + ours);
                 let all = after.all.saturating_sub(before.all);
                 (!all.is_zero()).then(|| busy.as_secs_f64() / all.as_secs_f64())
-            },
-        );
+            });
         Usage { cpu, foreign }
     }
 }

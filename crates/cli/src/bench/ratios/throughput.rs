@@ -45,8 +45,7 @@ pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
     let wire_of_1_kb = wire(&sync, 1_024.0);
     stop([off, sync, not_sync]).await;
 
-    let [off, sync] =
-        compared(run, SOME, KILOBYTE, [("pipelined", "local"), ("pipelined", "delta")]).await?;
+    let [off, sync] = compared(run, SOME, KILOBYTE, [("pipelined", "local"), ("pipelined", "delta")]).await?;
     let (total, without) = (median(&sync.cpu_us), median(&off.cpu_us));
     run.ratio("R3 CPU us of all nodes for a write, 16 connections", total, Bars::at_most(25.0, 20.0));
     let added = total.zip(without).map(|(total, without)| total - without);
