@@ -342,7 +342,7 @@ impl World {
         self.tally.fetches += counters.asks;
         self.tally.leases_run_out += counters.leases_lost;
         self.tally.interrupted_transfers += counters.transfers_interrupted;
-        self.tally.negative_acks += counters.negative_acks;
+        self.tally.negative_acks += counters.negative_acks.total();
         self.tally.conflicts += counters.conflicts;
         self.tally.late_writes += counters.late_writes;
     }

@@ -94,6 +94,11 @@ impl Changes {
         self.synchronous = true;
     }
 
+    /// Settled when every member holds it, in asynchronous mode too.
+    pub fn wait_for_all(&mut self) {
+        self.synchronous = true;
+    }
+
     /// Every member gets a complete copy with this commit, each field with the stamp it has, instead of the
     /// changes alone. Without any write it is sent all the same, and no field gets a new stamp.
     pub fn send_whole(&mut self) {

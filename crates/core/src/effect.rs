@@ -139,6 +139,37 @@ impl fmt::Display for Removal {
     }
 }
 
+/// Why a member did not take what it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It has no complete copy that the change could be applied to; it gets one.
+    NeedSnapshot,
+    /// The session ended there; the end follows.
+    Ended,
+    /// It has no room: the session has fewer copies than wanted.
+    Full,
+    /// An expiry met a copy that is in use; the copy follows.
+    InUse,
+    /// Something that was sent before did not come; all that is on the way is sent again.
+    Gap,
+}
+
+impl NotTaken {
+    /// Every cause.
+    pub const ALL: [Self; 5] = [Self::NeedSnapshot, Self::Ended, Self::Full, Self::InUse, Self::Gap];
+
+    /// The cause as one word, for metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeedSnapshot => "need_snapshot",
+            Self::Ended => "ended",
+            Self::Full => "full",
+            Self::InUse => "in_use",
+            Self::Gap => "gap",
+        }
+    }
+}
+
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
@@ -244,12 +275,22 @@ pub enum Event {
         /// Learned from another member.
         remote: bool,
     },
-    /// A member refused a copy for lack of room: the session has fewer copies than wanted.
-    CopyRefused {
-        /// The session.
-        key: SessionKey,
-        /// Who refused.
+    /// A member did not take a change or a copy that it was sent.
+    NotTaken {
+        /// The session; `None` when something before it was missing.
+        key: Option<SessionKey>,
+        /// The member.
         by: Boot,
+        /// Why.
+        cause: NotTaken,
+    },
+    /// A member has acknowledged nothing for the ack timeout although something is on the way to it. What is on the
+    /// way is given up and sent again.
+    AckLate {
+        /// The member.
+        by: Boot,
+        /// The timeout.
+        after: Duration,
     },
     /// Another live process has this node's name: this one may not join.
     NameTaken {

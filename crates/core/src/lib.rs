@@ -30,12 +30,13 @@ mod version;
 mod wire;
 
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
-pub use effect::{AppId, AskId, Effect, EndReason, Event, Receipt, Removal, Ticket};
+pub use effect::{AppId, AskId, Effect, EndReason, Event, NotTaken, Receipt, Removal, Ticket};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, ValueRef};
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{
-    Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, Resident, Saveable, SessionRow, Standing, Survey,
+    Closed, Counters, Debt, Gate, MemberRow, NegativeAcks, Node, PeerInfo, Resident, Saveable, SessionRow,
+    Standing, Survey,
 };
 pub use notice::{Notice, SessionChange};
 pub use placement::{Awaited, Candidate, Everybody, PlacedSession, Placement};

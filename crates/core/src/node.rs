@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, Standing};
-pub use looking::{Counters, Debt, SessionRow};
+pub use looking::{Counters, Debt, NegativeAcks, SessionRow};
 pub use storing::{Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
@@ -156,6 +156,12 @@ impl Node {
             return Err(Refusal::Full);
         }
         self.shard(key).lock().commit(key, changes, now, fx)
+    }
+
+    /// Whether some member is so far behind that a change of this session would be owed to it instead of being sent:
+    /// whoever commits may want to slow down.
+    pub fn is_congested(&self, key: SessionKey) -> bool {
+        self.shard(key).lock().is_congested()
     }
 
     /// Ends a session for good, known here or not. Synchronous in every mode; never undone.

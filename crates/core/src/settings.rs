@@ -81,6 +81,9 @@ pub struct Bounds {
     pub max_session_bytes: usize,
     /// Bytes of all copies; a copy over it is refused with a negative acknowledgement.
     pub max_table_bytes: usize,
+    /// Bytes of changes on the way to one member that it has not confirmed. Above it, changes are noted as owed and
+    /// sent later, as copies.
+    pub max_unconfirmed_bytes: usize,
 }
 
 impl Default for Bounds {
@@ -90,6 +93,7 @@ impl Default for Bounds {
             max_attribute_bytes: 1 << 20,
             max_session_bytes: 4 << 20,
             max_table_bytes: 4 << 30,
+            max_unconfirmed_bytes: 64 << 20,
         }
     }
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::marks::BirthMarks;
+use crate::node::{Debt, NegativeAcks};
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
@@ -47,7 +48,7 @@ const TOMBSTONES_MAX: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) asks: u64,
-    pub(crate) negative_acks: u64,
+    pub(crate) negative_acks: NegativeAcks,
     pub(crate) conflicts: u64,
     pub(crate) late_writes: u64,
     pub(crate) restarts: u64,
@@ -271,11 +272,17 @@ impl Shard {
         if walking { sessions } else { owed.min(sessions) }
     }
 
-    /// Copies owed to a member and frames on the way to it; `everything` counts all sessions.
-    pub(crate) fn debt(&self, boot: Boot) -> (u64, u64) {
-        let Some(lane) = self.lanes.get(&boot) else { return (0, 0) };
+    /// What is owed to a member or on the way to it; where everything is owed, all sessions count.
+    pub(crate) fn debt(&self, to: Boot, now: Instant) -> Debt {
+        let Some(lane) = self.lanes.get(&to) else { return Debt::none(to) };
         let owed = if lane.walk.is_some() { self.held() } else { lane.owed_count() };
-        (owed as u64, lane.in_flight.len() as u64)
+        Debt {
+            to,
+            owed: owed as u64,
+            unacknowledged: lane.in_flight.len() as u64,
+            bytes: lane.unconfirmed_bytes() as u64,
+            age: lane.unconfirmed_for(now),
+        }
     }
 
     /// How long each member has acknowledged nothing although something is on the way to it.

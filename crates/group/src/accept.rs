@@ -113,10 +113,12 @@ impl Acceptor {
         match answer {
             Some(Ok(Some(inbound))) => {
                 self.node.counts.accepted.up();
-                let peer = inbound.peer().clone();
+                let (peer, lane) = (inbound.peer().clone(), inbound.lane());
                 self.node.tell(Event::Inbound(Box::new(inbound))).await;
-                // The roster ends only together with this task.
-                let _ = self.callers.send(peer).await;
+                if lane == 0 {
+                    // The roster ends only together with this task.
+                    let _ = self.callers.send(peer).await;
+                }
             }
             Some(Err(cause)) => {
                 self.node.counts.refused(cause);

@@ -80,6 +80,11 @@ pub trait Incoming: Send {
     /// Who sends them.
     fn peer(&self) -> &Peer;
 
+    /// Which of the sender's lanes this is; frames of different lanes can overtake each other.
+    fn lane(&self) -> usize {
+        0
+    }
+
     /// Waits for frames and appends all that are there to `out`, at least one. May be dropped while it waits without
     /// losing anything.
     ///

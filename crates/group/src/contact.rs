@@ -8,15 +8,16 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::counters::{PeerTally, TrafficCounts};
-use crate::identity::Peer;
-use crate::outbox::Outbox;
+use crate::identity::{Identity, Peer};
+use crate::lane::{LANES_MAX, Lane};
+use crate::outbox::{Depth, Outbox};
 use crate::refusal::Refusal;
 
 /// How many processes are kept at once.
 const CONTACTS_MAX: usize = 1024;
 /// How many barred processes are remembered; beyond, the oldest is forgotten (its boot is never drawn again).
 const BARRED_MAX: usize = 1024;
-/// How many connections one process may hold to us: its link, and those that replace it before we see it close.
+/// How many connections one process may hold to us as lane 0: its link, and those that replace it before we see it close.
 pub(crate) const INBOUND_PER_CONTACT: usize = 4;
 
 /// One process that has proven to be of this cluster.
@@ -25,16 +26,23 @@ pub(crate) struct Contact {
     pub(crate) peer: Peer,
     pub(crate) outbox: Outbox,
     pub(crate) traffic: TrafficCounts,
+    /// Lane 1 and those after it.
+    lanes: Box<[Lane]>,
     inbounds: AtomicUsize,
+    inbound_lanes: AtomicUsize,
     cut: watch::Sender<bool>,
 }
 
 impl Contact {
-    fn new(peer: Peer, queue_bytes: usize) -> Self {
+    fn new(peer: Peer, room: Room) -> Self {
+        let room = if peer.features & Identity::ORDERS_LANES == 0 { Room { lanes: 0, ..room } } else { room };
+        let lane = |_| Lane::new(peer.boot, room.lane_bytes());
         Self {
-            outbox: Outbox::new(peer.boot, queue_bytes),
+            outbox: Outbox::new(peer.boot, room.first_bytes()),
             traffic: TrafficCounts::default(),
+            lanes: (0..room.lanes).map(lane).collect(),
             inbounds: AtomicUsize::new(0),
+            inbound_lanes: AtomicUsize::new(0),
             cut: watch::Sender::new(false),
             peer,
         }
@@ -49,18 +57,49 @@ impl Contact {
         *self.cut.borrow()
     }
 
-    /// Counts one more connection from this process, within the bound.
-    pub(crate) fn begin_inbound(&self) -> Result<(), Refusal> {
-        let count =
-            self.inbounds.fetch_update(Relaxed, Relaxed, |n| (n < INBOUND_PER_CONTACT).then_some(n + 1));
-        count.map(|_| ()).map_err(|_| Refusal::Full)
+    /// A further lane to this process; none for 0 and for those that do not exist.
+    pub(crate) fn lane(&self, lane: usize) -> Option<&Lane> {
+        self.lanes.get(lane.checked_sub(1)?)
     }
 
-    pub(crate) fn end_inbound(&self) {
-        self.inbounds.fetch_sub(1, Relaxed);
+    /// What waits for a lane: lane 0 where there is no such lane.
+    pub(crate) fn outbox_of(&self, lane: usize) -> &Outbox {
+        self.lane(lane).map_or(&self.outbox, |lane| &lane.outbox)
     }
 
-    /// Whether the process holds a connection to us.
+    /// How much waits for this process, on all lanes.
+    pub(crate) fn depth(&self) -> Depth {
+        let further = self.lanes.iter().map(|lane| lane.outbox.depth());
+        further.fold(self.outbox.depth(), |sum, depth| Depth {
+            bytes: sum.bytes + depth.bytes,
+            age: sum.age.max(depth.age),
+        })
+    }
+
+    /// Further lanes that are open now.
+    pub(crate) fn open_lanes(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.outbox.is_open()).count()
+    }
+
+    /// Counts one more connection from this process, within the bound of its kind.
+    pub(crate) fn begin_inbound(&self, lane: usize) -> Result<(), Refusal> {
+        let (count, most) = self.inbounds_of(lane);
+        let counted = count.fetch_update(Relaxed, Relaxed, |n| (n < most).then_some(n + 1));
+        counted.map(|_| ()).map_err(|_| Refusal::Full)
+    }
+
+    pub(crate) fn end_inbound(&self, lane: usize) {
+        self.inbounds_of(lane).0.fetch_sub(1, Relaxed);
+    }
+
+    fn inbounds_of(&self, lane: usize) -> (&AtomicUsize, usize) {
+        match lane {
+            0 => (&self.inbounds, INBOUND_PER_CONTACT),
+            _ => (&self.inbound_lanes, LANES_MAX),
+        }
+    }
+
+    /// Whether the process holds a connection to us as lane 0.
     pub(crate) fn is_inbound(&self) -> bool {
         self.inbounds.load(Relaxed) > 0
     }
@@ -71,17 +110,35 @@ impl Contact {
     }
 }
 
+/// What may wait for one process, and over how many lanes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) queue_bytes: usize,
+    pub(crate) lanes: usize,
+}
+
+impl Room {
+    fn first_bytes(self) -> usize {
+        self.queue_bytes - self.lanes * self.lane_bytes()
+    }
+
+    /// Further lanes share a quarter: a frame that finds its own full goes over lane 0.
+    fn lane_bytes(self) -> usize {
+        (self.queue_bytes / 4).checked_div(self.lanes).unwrap_or(0)
+    }
+}
+
 /// All processes known now, by boot.
 #[derive(Debug)]
 pub(crate) struct Contacts {
-    queue_bytes: usize,
+    room: Room,
     table: RwLock<HashMap<u32, Arc<Contact>>>,
     barred: Mutex<VecDeque<u32>>,
 }
 
 impl Contacts {
-    pub(crate) fn new(queue_bytes: usize) -> Self {
-        Self { queue_bytes, table: RwLock::default(), barred: Mutex::default() }
+    pub(crate) fn new(room: Room) -> Self {
+        Self { room, table: RwLock::default(), barred: Mutex::default() }
     }
 
     pub(crate) fn get(&self, boot: u32) -> Option<Arc<Contact>> {
@@ -89,8 +146,8 @@ impl Contacts {
     }
 
     /// Runs `visit` on the contact without taking a share of it: the way to send a frame.
-    pub(crate) fn with<T>(&self, boot: u32, visit: impl FnOnce(&Contact) -> T) -> Option<T> {
-        self.table.read().get(&boot).map(|contact| visit(contact))
+    pub(crate) fn with<T>(&self, boot: u32, visit: impl FnOnce(&Arc<Contact>) -> T) -> Option<T> {
+        self.table.read().get(&boot).map(visit)
     }
 
     /// The contact of an authenticated process, new or known.
@@ -111,7 +168,7 @@ impl Contacts {
         if table.len() >= CONTACTS_MAX {
             return Err(Refusal::Full);
         }
-        let contact = Arc::new(Contact::new(peer.clone(), self.queue_bytes));
+        let contact = Arc::new(Contact::new(peer.clone(), self.room));
         table.insert(peer.boot, contact.clone());
         Ok(contact)
     }
@@ -155,7 +212,8 @@ impl Contacts {
         let table = self.table.read();
         let tally = |contact: &Arc<Contact>| PeerTally {
             peer: contact.peer.clone(),
-            queued: contact.outbox.depth(),
+            queued: contact.depth(),
+            lanes: contact.open_lanes(),
             traffic: contact.traffic.snapshot(),
         };
         table.values().map(tally).collect()
@@ -165,6 +223,8 @@ impl Contacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ROOM: Room = Room { queue_bytes: 100, lanes: 0 };
 
     fn peer(name: &str, boot: u32) -> Peer {
         Peer {
@@ -178,7 +238,7 @@ mod tests {
 
     #[test]
     fn one_boot_is_one_process() {
-        let contacts = Contacts::new(100);
+        let contacts = Contacts::new(ROOM);
         contacts.admit(&peer("a", 1)).unwrap();
         contacts.admit(&peer("a", 1)).unwrap();
         contacts.admit(&peer("a", 2)).unwrap();
@@ -186,8 +246,30 @@ mod tests {
     }
 
     #[test]
+    fn connections_are_bounded_first_links_and_further_lanes_by_themselves() {
+        let contact = Contacts::new(ROOM).admit(&peer("a", 1)).unwrap();
+        for (lane, most) in [(0, INBOUND_PER_CONTACT), (1, LANES_MAX)] {
+            for _ in 0..most {
+                contact.begin_inbound(lane).unwrap();
+            }
+            assert_eq!(contact.begin_inbound(lane), Err(Refusal::Full));
+            contact.end_inbound(lane);
+            contact.begin_inbound(lane).unwrap();
+        }
+    }
+
+    #[test]
+    fn all_that_waits_for_a_process_has_one_bound() {
+        let room = Room { queue_bytes: 1000, lanes: 3 };
+        assert_eq!(room.first_bytes() + room.lanes * room.lane_bytes(), 1000);
+        let orders = Peer { features: Identity::ORDERS_LANES, ..peer("a", 1) };
+        assert_eq!(Contact::new(orders, room).lanes.len(), 3);
+        assert_eq!(Contact::new(peer("a", 1), room).lanes.len(), 0, "an older build would mix up the order");
+    }
+
+    #[test]
     fn the_forgotten_may_return_and_the_barred_may_not() {
-        let contacts = Contacts::new(100);
+        let contacts = Contacts::new(ROOM);
         let first = contacts.admit(&peer("a", 1)).unwrap();
         contacts.forget(1);
         assert!(first.is_cut());
@@ -198,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded() {
-        let contacts = Contacts::new(100);
+        let contacts = Contacts::new(ROOM);
         let held: Vec<_> =
             (0..CONTACTS_MAX as u32).map(|boot| contacts.admit(&peer("a", boot)).unwrap()).collect();
         assert_eq!(contacts.admit(&peer("a", u32::MAX)).unwrap_err(), Refusal::Full);

@@ -11,10 +11,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::accept::Acceptor;
 use crate::channel::{Channel, Stopping};
 use crate::config::GroupConfig;
-use crate::contact::{Contact, Contacts};
+use crate::contact::{Contact, Contacts, Room};
 use crate::counters::{Counts, Tally};
 use crate::error::{GroupError, SendError};
 use crate::event::Event;
+use crate::lane::{self, LANES_MAX, WANTED_MAX, Wanted};
 use crate::membership::{Beacon, Local, Membership, Sighting};
 use crate::node::Node;
 use crate::outbox::Depth;
@@ -40,6 +41,8 @@ pub struct Group {
     /// Accepting and membership.
     background: Mutex<JoinSet<()>>,
     roster: Mutex<Option<JoinHandle<JoinSet<Arc<Contact>>>>>,
+    wanted_lanes: mpsc::Sender<Wanted>,
+    lanes: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Group {
@@ -56,7 +59,10 @@ impl Group {
         let trust = secrets.as_ref().map(|secrets| Trust::new(secrets, &identity)).transpose()?;
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let node = Arc::new(Node {
-            contacts: Contacts::new(channel.queue_bytes),
+            contacts: Contacts::new(Room {
+                queue_bytes: channel.queue_bytes,
+                lanes: channel.lanes.min(LANES_MAX),
+            }),
             counts: Counts::default(),
             options: channel,
             identity,
@@ -77,26 +83,44 @@ impl Group {
             let _ = stop.wait_for(|stopped| *stopped).await;
         };
         let roster = tokio::spawn(Roster::new(node.clone()).run(sightings_seen, callers_seen, stopping));
+        let (wanted_lanes, wanted) = mpsc::channel(WANTED_MAX);
+        let lanes = tokio::spawn(lane::open_wanted(node.clone(), wanted, stopped.subscribe()));
         let (background, roster) = (Mutex::new(background), Mutex::new(Some(roster)));
-        Ok((Self { node, beacon, stopped, background, roster }, receiver))
+        let lanes = Mutex::new(Some(lanes));
+        Ok((Self { node, beacon, stopped, background, roster, wanted_lanes, lanes }, receiver))
     }
 
-    /// Appends a frame to what waits for the process `to`. Never waits; frames to one process are written in the
-    /// order of these calls. When the link is lost, what waits is discarded, and so may be what was written: only
-    /// an answer of the other side's owner says that a frame arrived. A frame that is sent after a link was
-    /// lost and before its [`Event::Down`] was read may go over the next link.
+    /// Appends a frame to what waits for the process `to` on one of its lanes. Never waits. Frames on one lane to one
+    /// process are written in the order of these calls, those on different lanes can overtake each other.
+    ///
+    /// Lane 0 is always there. A frame for a lane that does not exist, is not open or is full goes over lane 0; one
+    /// that is not open is opened for the frames that follow
+    /// ([`ChannelOptions::lanes`](crate::ChannelOptions::lanes)).
+    ///
+    /// When the link is lost, what waits is discarded, and so may be what was written: only an answer of the other
+    /// side's owner says that a frame arrived. A frame that is sent after a link was lost and before its
+    /// [`Event::Down`] was read may go over the next link.
     ///
     /// # Errors
     /// No link, a full queue, or a frame that is too long; the frame was not taken.
-    pub fn send(&self, to: u32, frame: Bytes) -> Result<(), SendError> {
-        let sent = self.node.contacts.with(to, |contact| contact.outbox.push(frame));
+    pub fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
+        let sent = self.node.contacts.with(to, |contact| {
+            if let Some(further) = contact.lane(lane) {
+                match further.outbox.push(frame.clone()) {
+                    Ok(()) => return Ok(()),
+                    Err(SendError::NotConnected(_)) => lane::want(contact, lane, &self.wanted_lanes),
+                    Err(_) => {}
+                }
+            }
+            contact.outbox.push(frame)
+        });
         sent.unwrap_or(Err(SendError::NotConnected(to)))
     }
 
     /// How much waits for the process `to`: nothing when it is unknown.
     #[must_use]
     pub fn queued(&self, to: u32) -> Depth {
-        self.node.contacts.with(to, |contact| contact.outbox.depth()).unwrap_or_default()
+        self.node.contacts.with(to, |contact| contact.depth()).unwrap_or_default()
     }
 
     /// All counters now.
@@ -135,9 +159,11 @@ impl Group {
     pub async fn stop(&self) {
         self.background.lock().abort_all();
         let Some(roster) = self.roster.lock().take() else { return };
-        let abort = roster.abort_handle();
+        let Some(lanes) = self.lanes.lock().take() else { return };
+        let aborts = [roster.abort_handle(), lanes.abort_handle()];
         self.stopped.send_replace(true);
         let flush = async {
+            let _ = lanes.await;
             let Ok(mut links) = roster.await else { return };
             while links.join_next().await.is_some() {}
         };
@@ -146,14 +172,14 @@ impl Group {
                 "stopped with frames unwritten: a member, or the owner of this group, does not read"
             );
         }
-        abort.abort();
+        aborts.iter().for_each(tokio::task::AbortHandle::abort);
         self.node.contacts.sever_all();
     }
 }
 
 impl Channel for Group {
-    fn send(&self, to: u32, _lane: usize, frame: Bytes) -> Result<(), SendError> {
-        Self::send(self, to, frame)
+    fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
+        Self::send(self, to, lane, frame)
     }
 
     fn renew_secrets(&self, secrets: &ClusterSecrets) -> Result<(), GroupError> {
@@ -181,6 +207,9 @@ impl Drop for Group {
     fn drop(&mut self) {
         if let Some(roster) = self.roster.get_mut().take() {
             roster.abort();
+        }
+        if let Some(lanes) = self.lanes.get_mut().take() {
+            lanes.abort();
         }
         self.node.contacts.sever_all();
     }

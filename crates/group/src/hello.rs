@@ -10,6 +10,7 @@ use minicbor::{Decode, Encode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::identity::{Identity, Peer, is_node_name, reachable};
+use crate::lane::LANES_MAX;
 use crate::refusal::Refusal;
 
 const MAGIC: [u8; 4] = *b"SESL";
@@ -39,6 +40,9 @@ pub(crate) struct Hello {
     /// Left out by older builds.
     #[n(6)]
     notice: Option<String>,
+    /// Which of the dialing side's links this is; none for its first.
+    #[n(7)]
+    lane: Option<u16>,
 }
 
 impl Hello {
@@ -52,6 +56,7 @@ impl Hello {
             features: identity.features,
             refused: None,
             notice: Some(identity.notice.clone()),
+            lane: None,
         }
     }
 
@@ -59,6 +64,18 @@ impl Hello {
     pub(crate) fn refusing(mut self, cause: Refusal) -> Self {
         self.refused = Some(cause.code());
         self
+    }
+
+    /// The same, on a further link of this node.
+    pub(crate) fn on_lane(mut self, lane: usize) -> Self {
+        self.lane = u16::try_from(lane).ok().filter(|lane| *lane > 0);
+        self
+    }
+
+    /// Which link of the other side this is.
+    pub(crate) fn lane(&self) -> Result<usize, Refusal> {
+        let lane = usize::from(self.lane.unwrap_or(0));
+        if lane > LANES_MAX { Err(Refusal::Malformed) } else { Ok(lane) }
     }
 
     /// Why the other side refuses the connection, if it does.
@@ -164,6 +181,15 @@ mod tests {
         let refusing = hello().refusing(Refusal::Barred);
         let read = Hello::read(&mut &refusing.encode()[..]).await.unwrap();
         assert_eq!(read.refused(), Some(Refusal::Barred));
+    }
+
+    #[tokio::test]
+    async fn it_says_which_link_it_is() {
+        let lane_of = async |hello: Hello| Hello::read(&mut &hello.encode()[..]).await.unwrap().lane();
+        assert_eq!(lane_of(hello()).await, Ok(0));
+        assert_eq!(lane_of(hello().on_lane(LANES_MAX)).await, Ok(LANES_MAX));
+        assert_eq!(lane_of(hello().on_lane(LANES_MAX + 1)).await, Err(Refusal::Malformed));
+        assert_eq!(hello().on_lane(0).encode(), hello().encode(), "an older node reads the same");
     }
 
     #[tokio::test]

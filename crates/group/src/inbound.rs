@@ -23,12 +23,13 @@ const READ_BYTES: usize = 64 << 10;
 /// A batch ends after this many bytes even if more are there, so that their receiver gets a turn.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// An accepted, authenticated connection. Frames come in the order in which they were sent; nothing is sent back
-/// on it. Dropping it closes it.
+/// An accepted, authenticated connection. Frames come in the order in which they were sent on this lane; nothing is
+/// sent back on it. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     node: Arc<Node>,
     contact: Arc<Contact>,
+    lane: usize,
     cut: watch::Receiver<bool>,
     stream: Stream,
 }
@@ -44,15 +45,20 @@ struct Stream {
 
 impl Inbound {
     /// Takes a place among the connections of `contact`.
-    pub(crate) fn new(node: Arc<Node>, contact: Arc<Contact>, wire: Wire) -> Result<Self, Refusal> {
-        contact.begin_inbound()?;
+    pub(crate) fn new(
+        node: Arc<Node>,
+        contact: Arc<Contact>,
+        lane: usize,
+        wire: Wire,
+    ) -> Result<Self, Refusal> {
+        contact.begin_inbound(lane)?;
         let stream = Stream {
             wire,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             splitter: Splitter::default(),
             ended: None,
         };
-        Ok(Self { node, cut: contact.cut(), contact, stream })
+        Ok(Self { node, cut: contact.cut(), contact, lane, stream })
     }
 
     pub(crate) fn wire(&mut self) -> &mut Wire {
@@ -63,6 +69,10 @@ impl Inbound {
 impl Incoming for Inbound {
     fn peer(&self) -> &Peer {
         &self.contact.peer
+    }
+
+    fn lane(&self) -> usize {
+        self.lane
     }
 
     fn next_batch<'a>(&'a mut self, out: &'a mut Vec<Bytes>) -> NextBatch<'a> {
@@ -85,7 +95,7 @@ impl Incoming for Inbound {
 
 impl Drop for Inbound {
     fn drop(&mut self) {
-        self.contact.end_inbound();
+        self.contact.end_inbound(self.lane);
     }
 }
 

@@ -37,6 +37,7 @@ mod hello;
 mod identity;
 mod in_process;
 mod inbound;
+mod lane;
 mod link;
 mod membership;
 mod node;
@@ -59,6 +60,7 @@ pub use frame::FRAME_LIMIT;
 pub use group::Group;
 pub use identity::{Identity, NAME_LIMIT, NOTICE_LIMIT, Peer};
 pub use in_process::InProcess;
+pub use lane::LANES_MAX;
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
 };

@@ -7,6 +7,7 @@
 //! last write, so that one is still unanswered. It never waits on a timer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::contact::Contact;
 use crate::counters::TrafficCounts;
 use crate::node::Node;
-use crate::outbox::Waiting;
+use crate::outbox::{Outbox, Waiting};
 use crate::wire::Wire;
 
 /// The longest single write. Longer ones leave the processor's cache under TLS and cost double.
@@ -22,12 +23,24 @@ const WRITE_BYTES: usize = 64 << 10;
 /// A list of frames that grew beyond this many in a burst is given back.
 const BATCH_KEPT: usize = 4096;
 
-/// Writes what the contact's outbox gets until the link is lost, cut, or finished.
-pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, wire: Wire) {
+/// How a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Everything was written.
+    Finished,
+    /// What waited, and perhaps what was written, did not arrive.
+    Lost,
+}
+
+/// Writes what one of the contact's outboxes gets until the link is lost, cut, or finished. A lane above 0 is
+/// finished when it was idle for the time that the options say.
+pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, lane: usize, wire: Wire) -> End {
     let mut cut = contact.cut();
     let mut link = Link {
         wire,
         contact: &contact,
+        outbox: contact.outbox_of(lane),
+        idle_limit: (lane > 0).then_some(node.options.lane_idle),
         totals: &node.counts.traffic,
         piece: Vec::with_capacity(WRITE_BYTES),
         batch: Vec::new(),
@@ -35,10 +48,16 @@ pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, wire: Wire) {
     };
     tokio::select! {
         biased;
-        _ = cut.wait_for(|cut| *cut) => {}
+        _ = cut.wait_for(|cut| *cut) => End::Lost,
         lost = link.write_all() => match lost {
-            Ok(()) => tracing::debug!(peer = contact.peer.name, "link finished"),
-            Err(error) => tracing::debug!(peer = contact.peer.name, %error, "link lost"),
+            Ok(()) => {
+                tracing::debug!(peer = contact.peer.name, lane, "link finished");
+                End::Finished
+            }
+            Err(error) => {
+                tracing::debug!(peer = contact.peer.name, lane, %error, "link lost");
+                End::Lost
+            }
         },
     }
 }
@@ -46,6 +65,8 @@ pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, wire: Wire) {
 struct Link<'a> {
     wire: Wire,
     contact: &'a Contact,
+    outbox: &'a Outbox,
+    idle_limit: Option<Duration>,
     totals: &'a TrafficCounts,
     piece: Vec<u8>,
     batch: Vec<Bytes>,
@@ -59,15 +80,20 @@ impl Link<'_> {
         loop {
             let waiting = tokio::select! {
                 biased;
-                waiting = self.contact.outbox.ready() => waiting,
+                waiting = self.outbox.ready() => waiting,
                 end = silence(&mut self.wire) => return Err(end),
+                () = idle(self.idle_limit) => {
+                    // What came in this moment is still written.
+                    self.outbox.finish();
+                    continue;
+                }
             };
             let Waiting::Frames(frames) = waiting else { return self.wire.shutdown().await };
             let heard = Some(self.contact.traffic.frames_in.get());
             if busy || frames > 1 || heard == self.heard {
                 tokio::task::yield_now().await;
             }
-            self.contact.outbox.take(&mut self.batch);
+            self.outbox.take(&mut self.batch);
             busy = self.batch.len() > 1;
             self.heard = heard;
             self.write_batch().await?;
@@ -89,7 +115,7 @@ impl Link<'_> {
         }
         self.write_piece().await?;
         self.wire.flush().await?;
-        self.contact.outbox.batch_written();
+        self.outbox.batch_written();
         Ok(())
     }
 
@@ -111,13 +137,21 @@ impl Link<'_> {
             return Ok(());
         }
         self.wire.write_all(&self.piece).await?;
-        self.contact.outbox.written(self.piece.len());
+        self.outbox.written(self.piece.len());
         for counts in [self.totals, &self.contact.traffic] {
             counts.bytes_out.add(self.piece.len());
             counts.writes.up();
         }
         self.piece.clear();
         Ok(())
+    }
+}
+
+/// Ends after `limit`, if there is one.
+async fn idle(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -118,6 +118,11 @@ impl Outbox {
         self.state.lock().writing_since = None;
     }
 
+    /// Whether frames are taken.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.lock().phase == Phase::Open
+    }
+
     pub(crate) fn depth(&self) -> Depth {
         let state = self.state.lock();
         let since = state.writing_since.or(state.waiting_since);

@@ -240,7 +240,7 @@ impl Roster {
         contact.outbox.open();
         let (node, linking) = (self.node.clone(), contact.clone());
         let task = self.links.spawn(async move {
-            link::run(node, linking.clone(), wire).await;
+            link::run(node, linking.clone(), 0, wire).await;
             linking
         });
         for route in self.routes.values_mut() {
@@ -295,7 +295,7 @@ impl Roster {
         }
         self.with_route(address, |route| route.dialing = true);
         let node = self.node.clone();
-        self.dials.spawn(async move { (address, dial(&node, address).await) });
+        self.dials.spawn(async move { (address, dial(&node, address, 0).await) });
     }
 
     /// Dials every address that is to be dialed by itself and whose time has come.
@@ -305,7 +305,7 @@ impl Roster {
         for route in self.routes.values_mut() {
             let still = |sought: &Sought| match *sought {
                 Sought::Lost(boot) => contacts.get(boot).is_some(),
-                Sought::Caller(boot) => contacts.with(boot, Contact::is_inbound).unwrap_or(false),
+                Sought::Caller(boot) => contacts.with(boot, |contact| contact.is_inbound()).unwrap_or(false),
             };
             route.sought = route.sought.filter(still);
         }

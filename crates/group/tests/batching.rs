@@ -48,7 +48,7 @@ async fn acknowledge(group: Arc<Group>, mut inbound: Box<dyn Incoming>) {
     let (mut received, mut batch) = (0, Vec::new());
     while inbound.next_batch(&mut batch).await.is_ok() {
         received += batch.drain(..).count() as u64;
-        group.send(inbound.peer().boot, Bytes::copy_from_slice(&received.to_be_bytes())).unwrap();
+        group.send(inbound.peer().boot, 0, Bytes::copy_from_slice(&received.to_be_bytes())).unwrap();
     }
 }
 
@@ -77,7 +77,7 @@ async fn writes_per_frame(callers: usize) -> f64 {
             for _ in 0..CALLS {
                 let number = {
                     let mut sent = sent.lock();
-                    a.send(b_boot, Bytes::from_static(&[1; 1000])).unwrap();
+                    a.send(b_boot, 0, Bytes::from_static(&[1; 1000])).unwrap();
                     *sent += 1;
                     *sent
                 };

@@ -54,6 +54,7 @@ async fn a_network_within_a_process_is_bounded_and_boots_are_unique() {
         cluster: "sample".into(),
         advertise: ([127, 0, 0, 1], 0).into(),
         features: 0,
+        notice: String::new(),
     };
     let mut members: Vec<OpenChannel> = (0..64).map(|boot| network.join(identity(boot)).unwrap()).collect();
     let refused = |boot| network.join(identity(boot)).err().unwrap().kind();

@@ -38,7 +38,7 @@ async fn three_nodes_exchange_frames_in_order_both_ways() {
         for from in nodes {
             for to in nodes.iter().filter(|to| to.boot != from.boot) {
                 for frame in &frames {
-                    from.group.send(to.boot, frame.clone()).unwrap();
+                    from.group.send(to.boot, 0, frame.clone()).unwrap();
                 }
             }
         }
@@ -55,13 +55,13 @@ async fn three_nodes_exchange_frames_in_order_both_ways() {
 async fn large_frames_arrive_whole_and_too_large_ones_are_not_taken() {
     let (a, b) = pair(&Setup::secure()).await;
     let large = Bytes::from((0..5_000_000_u32).map(|n| n as u8).collect::<Vec<_>>());
-    a.group.send(b.boot, large.clone()).unwrap();
-    a.group.send(b.boot, Bytes::from_static(b"after")).unwrap();
+    a.group.send(b.boot, 0, large.clone()).unwrap();
+    a.group.send(b.boot, 0, Bytes::from_static(b"after")).unwrap();
     b.until("both frames", |b| b.frames_from(a.boot).len() == 2).await;
     assert_eq!(b.frames_from(a.boot)[0], large);
     let too_long = Bytes::from(vec![0; FRAME_LIMIT + 1]);
-    assert_eq!(a.group.send(b.boot, too_long), Err(SendError::TooLong(FRAME_LIMIT + 1)));
-    assert_eq!(a.group.send(99, Bytes::new()), Err(SendError::NotConnected(99)));
+    assert_eq!(a.group.send(b.boot, 0, too_long), Err(SendError::TooLong(FRAME_LIMIT + 1)));
+    assert_eq!(a.group.send(99, 0, Bytes::new()), Err(SendError::NotConnected(99)));
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn frames_that_wait_together_are_written_together() {
         let frames = 2000;
         for _ in 0..frames / 20 {
             for _ in 0..20 {
-                a.group.send(b.boot, Bytes::from_static(&[1; 100])).unwrap();
+                a.group.send(b.boot, 0, Bytes::from_static(&[1; 100])).unwrap();
             }
             tokio::task::yield_now().await;
         }
@@ -94,7 +94,7 @@ async fn a_killed_process_is_proven_gone_and_its_successor_is_met() {
     b.kill();
     a.notices(Noticed::Gone(old)).await;
     assert_eq!(a.count(&Noticed::Down(old)), 1);
-    assert_eq!(a.group.send(old, Bytes::new()), Err(SendError::NotConnected(old)));
+    assert_eq!(a.group.send(old, 0, Bytes::new()), Err(SendError::NotConnected(old)));
 
     let again = TestNode::start(&setup, "b", bind_at(address).await, members(&list)).await;
     a.meets(&again).await;
@@ -170,7 +170,7 @@ async fn a_cut_link_is_dialed_again() {
 async fn the_forgotten_are_met_again_and_the_barred_are_refused() {
     let (a, b) = pair(&Setup::secure()).await;
     a.group.forget(b.boot);
-    assert_eq!(a.group.send(b.boot, Bytes::new()), Err(SendError::NotConnected(b.boot)));
+    assert_eq!(a.group.send(b.boot, 0, Bytes::new()), Err(SendError::NotConnected(b.boot)));
     a.until("a second meeting", |a| a.count(&Noticed::Up(b.boot)) == 2).await;
     assert_eq!(a.count(&Noticed::Down(b.boot)), 0, "who is forgotten is not reported");
     a.until("b's new connection", |a| a.count(&Noticed::Inbound(b.boot)) == 2).await;
@@ -195,7 +195,7 @@ async fn a_reader_that_stops_fills_a_bounded_queue_and_hinders_nobody() {
     a.meets(&b).await;
     let frame = Bytes::from(vec![0; 10_000]);
     let full = loop {
-        match a.group.send(77, frame.clone()) {
+        match a.group.send(77, 0, frame.clone()) {
             Ok(()) => tokio::task::yield_now().await,
             Err(full) => break full,
         }
@@ -258,7 +258,7 @@ async fn a_successor_at_the_same_address_proves_a_half_open_link_dead() {
 async fn what_waits_is_written_before_a_stop() {
     let (a, b) = pair(&Setup::secure()).await;
     for _ in 0..200 {
-        a.group.send(b.boot, Bytes::from(vec![1; 10_000])).unwrap();
+        a.group.send(b.boot, 0, Bytes::from(vec![1; 10_000])).unwrap();
     }
     a.group.stop().await;
     b.until("all frames", |b| b.frames_from(a.boot).len() == 200).await;

@@ -1,10 +1,11 @@
 //! The driver: the only place that reads the clock, spawns tasks and executes what the core decided.
 //!
 //! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a change, file
-//! by file: a request commits it through [`host`]; [`engine`] calls the core and carries out its effects; [`outlet`]
-//! sends the frames in order; on the other side [`tasks`] read them and hand them to that engine; the
-//! acknowledgement comes back the same way and wakes who waits in [`waiters`]. [`builder`] takes parts of the user's
-//! own; [`messages`] are what applications say to each other beside the sessions.
+//! by file: a request commits it through [`host`], once [`sending`] lets it; [`engine`] calls the core and carries out
+//! its effects; [`outlet`] sends the frames in order; on the other side [`tasks`] read them, [`inlet`] puts those that
+//! overtook each other back into order, and that engine takes them; the acknowledgement comes back the same way and
+//! wakes who waits in [`waiters`]. [`builder`] takes parts of the user's own; [`messages`] are what applications say to
+//! each other beside the sessions.
 //!
 //! Must not know: cookies, HTTP, what a frame says.
 
@@ -15,6 +16,7 @@ pub(crate) mod engine;
 mod error;
 mod fuse;
 pub(crate) mod host;
+mod inlet;
 mod journal;
 mod listen;
 mod listeners;
@@ -23,6 +25,8 @@ pub(crate) mod messages;
 mod metrics;
 mod operate;
 mod outlet;
+mod permits;
+pub(crate) mod sending;
 mod standpoint;
 mod start;
 mod stop;
@@ -53,6 +57,7 @@ use builder::Seams;
 use controls::Controls;
 use engine::Engine;
 use host::SessionHost;
+use sending::Sending;
 use standpoint::Standpoint;
 use tasks::{Links, Tasks};
 
@@ -141,7 +146,7 @@ impl Cluster {
         let secret_ids = Mutex::new(secrets.as_ref().map(ClusterSecrets::ids).unwrap_or_default());
         let boot = start::random_boot()?;
         let settings = start::node_settings(&config, boot, Arc::clone(&seams.placement));
-        let tasks = Arc::new(Tasks::default());
+        let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
         let (shared, standpoint) = match config.cluster.manager {
@@ -274,13 +279,15 @@ async fn member(
     secrets: Option<ClusterSecrets>,
     tasks: &Tasks,
 ) -> Result<(Arc<Engine>, Arc<Standpoint>), JoinError> {
-    let (channel, address, events) = start::channel(config, seams, settings.boot, secrets).await?;
+    let (owned, boot) = (config.clone(), settings.boot);
+    let started = tasks.run(async move { start::channel(&owned, seams, boot, secrets).await }).await;
+    let (channel, address, events) = started.map_err(|fault| JoinError::Threads(fault.into()))??;
     let standpoint = Arc::new(Standpoint::new(config, address));
     tracing::info!(%address, boot = %settings.boot, "{} looks for the cluster {}", settings.name, config.cluster.name);
-    let (tick, patience) = (settings.timing.tick(), settings.timing.drop_time);
-    let engine = Arc::new(Engine::member(settings, channel));
-    tasks.spawn(tasks::tick(Arc::clone(&engine), tick));
-    tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&standpoint), patience).follow(events));
+    let timing = settings.timing.clone();
+    let engine = Arc::new(Engine::member(settings, Sending::new(&config.sender), channel));
+    tasks.spawn(tasks::tick(Arc::clone(&engine), timing.tick()));
+    tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&standpoint), &timing).follow(events));
     Ok((engine, standpoint))
 }
 

@@ -50,7 +50,8 @@ pub use cluster::{
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionChange, SessionKey, Standing, Value,
+    AppId, Boot, EndReason, Event, Fields, NotTaken, Receipt, Removal, SessionChange, SessionKey, Standing,
+    Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{

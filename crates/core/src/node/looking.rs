@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::node::Node;
 use crate::roster::{MemberRow, Standing};
-use crate::{AppId, Boot, Fields, Instant, SessionKey};
+use crate::{AppId, Boot, Fields, Instant, NotTaken, SessionKey};
 
 /// A session as the admin pages show it: never its secret, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,50 @@ pub struct Debt {
     pub owed: u64,
     /// Frames on the way that it has not acknowledged.
     pub unacknowledged: u64,
+    /// Bytes of changes that it has not confirmed: on the way, and roughly those that are owed instead.
+    pub bytes: u64,
+    /// How long the oldest frame has been on the way.
+    pub age: Duration,
+}
+
+impl Debt {
+    pub(crate) fn none(to: Boot) -> Self {
+        Self { to, owed: 0, unacknowledged: 0, bytes: 0, age: Duration::ZERO }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            to: self.to,
+            owed: self.owed + other.owed,
+            unacknowledged: self.unacknowledged + other.unacknowledged,
+            bytes: self.bytes + other.bytes,
+            age: self.age.max(other.age),
+        }
+    }
+}
+
+/// Frames that a member did not take, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NegativeAcks([u64; NotTaken::ALL.len()]);
+
+impl NegativeAcks {
+    pub(crate) fn count(&mut self, cause: NotTaken) {
+        self.0[cause as usize] += 1;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
+    }
+
+    /// Every cause with its number.
+    pub fn by_cause(&self) -> impl Iterator<Item = (NotTaken, u64)> {
+        NotTaken::ALL.into_iter().map(|cause| (cause, self.0[cause as usize]))
+    }
+
+    /// All causes together.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
 }
 
 /// Everything that is counted since the start.
@@ -41,7 +85,7 @@ pub struct Counters {
     /// Sessions asked of all members.
     pub asks: u64,
     /// Frames that a member did not take.
-    pub negative_acks: u64,
+    pub negative_acks: NegativeAcks,
     /// Fields that two nodes wrote without knowing of each other.
     pub conflicts: u64,
     /// Writes that met an ended session.
@@ -163,10 +207,8 @@ impl Node {
     pub fn debts(&self, now: Instant) -> Vec<Debt> {
         let members = self.members(now).into_iter().filter(|row| !row.is_self);
         let debts = members.map(|row| {
-            let parts = self.shards.iter().map(|shard| shard.lock().debt(row.boot));
-            let (owed, unacknowledged) =
-                parts.fold((0, 0), |(owed, flying), part| (owed + part.0, flying + part.1));
-            Debt { to: row.boot, owed, unacknowledged }
+            let parts = self.shards.iter().map(|shard| shard.lock().debt(row.boot, now));
+            parts.fold(Debt::none(row.boot), Debt::and)
         });
         debts.filter(|debt| debt.owed + debt.unacknowledged > 0).collect()
     }
@@ -178,7 +220,7 @@ impl Node {
         for shard in &self.shards {
             let tally = &shard.lock().tally;
             sum.asks += tally.asks;
-            sum.negative_acks += tally.negative_acks;
+            sum.negative_acks.add(&tally.negative_acks);
             sum.conflicts += tally.conflicts;
             sum.late_writes += tally.late_writes;
             sum.restarts += tally.restarts;

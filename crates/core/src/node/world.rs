@@ -1,6 +1,6 @@
 //! What the network and the clock bring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::roster::{Order, Roster, Standing};
 use crate::shard::{News, SHARDS, Shard};
 use crate::wire::{self, Ack, Control, Frame, Malformed};
-use crate::{Boot, Effect, Instant, SessionKey};
+use crate::{Boot, Effect, Event, Instant, Place, SessionKey};
 
 /// A process at the other end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +65,12 @@ impl Node {
         roster.tick(stalls, now, fx);
         self.carry_out(&mut roster, now, fx);
         drop(roster);
+        let mut late = BTreeSet::new();
         for shard in &self.shards {
-            shard.lock().tick(now, fx);
+            late.append(&mut shard.lock().tick(now, fx));
         }
+        let after = self.settings.timing.ack_timeout;
+        fx.extend(late.into_iter().map(|by| Effect::Event(Event::AckLate { by, after })));
     }
 
     /// From now on balancers should not choose this node; it goes on serving and replicating.
@@ -117,6 +120,13 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Whether a frame of `from` at this place would tear a gap now: one that came over another connection, and
+    /// earlier than what was sent before it, is better handed to [`received`](Self::received) a little later.
+    pub fn is_ahead(&self, from: Boot, place: Place) -> bool {
+        let shard = self.shards.get(usize::from(place.shard));
+        shard.is_some_and(|shard| shard.lock().is_ahead(from, place))
     }
 
     /// Acknowledges everything received from this process since the last call, in one frame: to be called

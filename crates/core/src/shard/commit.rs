@@ -176,6 +176,18 @@ impl Shard {
         Some(Draft::delta(&delta, changes.weight()))
     }
 
+    /// Some member that can be reached has not confirmed as many bytes as may be on the way to it: further changes
+    /// will be owed to it.
+    pub(crate) fn is_congested(&self) -> bool {
+        let staged_max = self.staged_max();
+        self.lanes.values().any(|lane| lane.linked && lane.unconfirmed_bytes() >= staged_max)
+    }
+
+    /// This shard's share of the bytes that may be on the way to one member.
+    fn staged_max(&self) -> usize {
+        self.settings.bounds.max_unconfirmed_bytes / super::SHARDS
+    }
+
     /// Sends a change to every member, or notes that the member is owed the session. Without a draft every
     /// member gets a copy.
     fn stage(
@@ -238,8 +250,10 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) {
+        let staged_max = self.staged_max();
         let Some(lane) = self.lanes.get_mut(&boot) else { return };
-        if !lane.has_room() {
+        if !lane.has_room(staged_max) {
+            lane.give_up(draft.map_or(0, Draft::len));
             lane.owe(key, ticket);
             return;
         }

@@ -1,5 +1,6 @@
 //! Ending sessions that nobody uses, and forgetting ends that nothing can undo any more.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -14,12 +15,13 @@ const SCAN_PERIOD: Duration = Duration::from_secs(2);
 pub(crate) const UNTOLD_SHARE: u32 = 8;
 
 impl Shard {
-    /// What has to be done without any input: retries and expiry.
-    pub(crate) fn tick(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        self.resend_late(now, fx);
+    /// What has to be done without any input: retries and expiry. Gives the members whose acknowledgements are late.
+    pub(crate) fn tick(&mut self, now: Instant, fx: &mut Vec<Effect>) -> BTreeSet<Boot> {
+        let late = self.resend_late(now, fx);
         self.repeat_asks(now, fx);
         self.retry_rounds(now, fx);
         self.scan(now, fx);
+        late
     }
 
     /// Idle for its time, or as old as it may get, by this node's clock.

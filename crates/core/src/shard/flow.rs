@@ -4,7 +4,8 @@ use crate::shard::lane::{InFlight, Walk};
 use crate::shard::stored::FETCHING_MAX;
 use crate::shard::{Shard, send};
 use crate::wire::{AckLine, Draft, Verdict};
-use crate::{Boot, Effect, Event, Instant, Plant, SessionKey, Ticket};
+use crate::{Boot, Effect, Event, Instant, NotTaken, Plant, SessionKey, Ticket};
+use std::collections::BTreeSet;
 
 /// Slots and ends that one call walks over at most, so that the lock is never held for long.
 const WALK_STEPS: usize = 256;
@@ -24,7 +25,14 @@ impl Shard {
     }
 
     fn on_refusal(&mut self, from: Boot, frame: InFlight, verdict: Verdict, fx: &mut Vec<Effect>) {
-        self.tally.negative_acks += 1;
+        let cause = match verdict {
+            Verdict::NeedSnapshot => NotTaken::NeedSnapshot,
+            Verdict::Ended => NotTaken::Ended,
+            Verdict::Full => NotTaken::Full,
+            Verdict::InUse => NotTaken::InUse,
+        };
+        self.tally.negative_acks.count(cause);
+        fx.push(Effect::Event(Event::NotTaken { key: Some(frame.key), by: from, cause }));
         match verdict {
             Verdict::NeedSnapshot => {
                 if let Some(lane) = self.lanes.get_mut(&from) {
@@ -38,7 +46,6 @@ impl Shard {
             }
             Verdict::Full => {
                 self.tally.copies_refused += 1;
-                fx.push(Effect::Event(Event::CopyRefused { key: frame.key, by: from }));
                 frame.waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, from, fx));
             }
             // The expiry is undone by the copy that follows.
@@ -59,22 +66,25 @@ impl Shard {
         if lane.epoch() == epoch {
             lane.restart();
             self.tally.restarts += 1;
+            self.tally.negative_acks.count(NotTaken::Gap);
+            fx.push(Effect::Event(Event::NotTaken { key: None, by: from, cause: NotTaken::Gap }));
             self.pump(from, now, fx);
         }
     }
 
-    /// Sends again what nobody acknowledged for the ack timeout.
-    pub(crate) fn resend_late(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    /// Sends again what nobody acknowledged for the ack timeout; gives the members that are late.
+    pub(super) fn resend_late(&mut self, now: Instant, fx: &mut Vec<Effect>) -> BTreeSet<Boot> {
         let timeout = self.settings.timing.ack_timeout;
         let late = self.lanes.iter().filter(|(_, lane)| lane.linked && lane.retry_due(timeout, now));
-        let late: Vec<Boot> = late.map(|(boot, _)| *boot).collect();
-        for boot in late {
-            if let Some(lane) = self.lanes.get_mut(&boot) {
+        let late: BTreeSet<Boot> = late.map(|(boot, _)| *boot).collect();
+        for boot in &late {
+            if let Some(lane) = self.lanes.get_mut(boot) {
                 lane.retry(now);
                 self.tally.restarts += 1;
             }
-            self.pump(boot, now, fx);
+            self.pump(*boot, now, fx);
         }
+        late
     }
 
     /// Sends what is owed to anybody, as far as the windows allow.

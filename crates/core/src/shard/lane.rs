@@ -12,9 +12,6 @@ use crate::{Boot, Instant, SessionKey, Ticket};
 /// Bytes of owed copies that may be on the way to one member from one shard before it acknowledges some.
 pub(super) const WINDOW_BYTES: usize = 128 * 1024;
 
-/// Bytes on the way to one member from one shard above which changes are no longer sent one by one.
-const STAGED_MAX_BYTES: usize = 4 << 20;
-
 /// Sessions owed to one member by name; beyond it the whole shard is owed.
 const OWED_MAX: usize = 4096;
 
@@ -61,6 +58,8 @@ pub(super) struct Lane {
     next: u32,
     pub(super) in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
+    /// Bytes that were given up on the way, or had no room there, since the member last was owed nothing.
+    given_up_bytes: usize,
     progress_at: Instant,
     retried_at: Instant,
     /// Since when nothing was acknowledged, across retries.
@@ -107,6 +106,7 @@ impl Lane {
             next: 0,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
+            given_up_bytes: 0,
             progress_at: now,
             retried_at: now,
             silent_since: None,
@@ -179,8 +179,20 @@ impl Lane {
     }
 
     /// Changes can be sent as they are committed; otherwise their sessions are owed.
-    pub(super) fn has_room(&self) -> bool {
-        self.linked && self.in_flight_bytes < STAGED_MAX_BYTES
+    pub(super) fn has_room(&self, staged_max: usize) -> bool {
+        self.linked && self.in_flight_bytes < staged_max
+    }
+
+    /// A change of this size had no room and is owed instead.
+    pub(super) fn give_up(&mut self, bytes: usize) {
+        let before = if self.is_even() { 0 } else { self.given_up_bytes };
+        self.given_up_bytes = before.saturating_add(bytes);
+    }
+
+    /// Bytes of changes that the member has not confirmed: those on the way, and roughly those owed instead.
+    pub(super) fn unconfirmed_bytes(&self) -> usize {
+        let given_up = if self.is_even() { 0 } else { self.given_up_bytes };
+        self.in_flight_bytes.saturating_add(given_up)
     }
 
     pub(super) fn owed_count(&self) -> usize {
@@ -220,6 +232,7 @@ impl Lane {
     pub(super) fn restart(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.next = 0;
+        self.give_up(self.in_flight_bytes);
         self.in_flight_bytes = 0;
         if let Some(payment) = &mut self.payment {
             payment.due = None;
@@ -277,6 +290,12 @@ impl Lane {
         self.restart();
     }
 
+    /// How long the oldest change that the member has not confirmed has been on the way, retries included.
+    pub(super) fn unconfirmed_for(&self, now: Instant) -> Duration {
+        let since = [self.silent_since, self.oldest()].into_iter().flatten().min();
+        since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
     /// When the oldest frame that is not acknowledged was sent.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.in_flight.front().map(|frame| frame.sent_at)
@@ -296,6 +315,12 @@ impl Lane {
 }
 
 impl Arrivals {
+    /// Whether something that belongs before this place has not come.
+    pub(super) fn is_ahead(&self, place: Place) -> bool {
+        let next = if place.epoch > self.epoch { 0 } else { self.next };
+        place.epoch >= self.epoch && place.sequence > next
+    }
+
     /// Judges a frame by its place.
     pub(super) fn judge(&mut self, place: Place) -> Arrival {
         if place.epoch > self.epoch {

@@ -14,6 +14,11 @@ use crate::{
 };
 
 impl Shard {
+    /// Whether something that `from` placed before this has not come.
+    pub(crate) fn is_ahead(&self, from: Boot, place: Place) -> bool {
+        self.lanes.get(&from).is_some_and(|lane| lane.arrivals.is_ahead(place))
+    }
+
     /// Takes a frame that has a place, if it is the next one of its sender.
     pub(crate) fn on_placed(
         &mut self,

@@ -199,7 +199,7 @@ impl TestNode {
     }
 
     pub(crate) fn send(&self, to: &Self, frame: &'static str) {
-        self.group.send(to.boot, Bytes::from_static(frame.as_bytes())).unwrap();
+        self.group.send(to.boot, 0, Bytes::from_static(frame.as_bytes())).unwrap();
     }
 
     /// Waits until frames from `from` end with these.

@@ -29,6 +29,8 @@ pub(super) struct Member {
     address: String,
     state: &'static str,
     age_ms: u64,
+    unconfirmed_bytes: u64,
+    unconfirmed_ms: u64,
     #[serde(rename = "self")]
     is_self: bool,
 }
@@ -93,6 +95,8 @@ impl From<MemberView> for Member {
             address: member.address,
             state: member.state,
             age_ms: milliseconds(member.age),
+            unconfirmed_bytes: member.unconfirmed_bytes,
+            unconfirmed_ms: milliseconds(member.unconfirmed_for),
             is_self: member.is_self,
         }
     }

@@ -5,18 +5,22 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sessile_core::{Boot, Effect, Event, Instant, Malformed, Message, Node, Settings};
 use sessile_group::{Channel, Peer, Refusal};
 
 use super::clock::Clock;
 use super::fuse::Fuse;
+use super::inlet::{EarlyCounts, Inlet};
 use super::journal::Journal;
 use super::listeners::Listeners;
 use super::local_values::LocalTable;
 use super::messages::post::Post;
 use super::outlet::{FrameCounts, Outlet};
+use super::sending::Sending;
 use super::waiters::Waiters;
 
 /// A living node.
@@ -30,7 +34,9 @@ pub(crate) struct Engine {
     pub(crate) post: Post,
     /// `None` on a node that keeps its sessions for itself.
     pub(crate) outlet: Option<Outlet>,
+    pub(crate) sending: Sending,
     pub(crate) received: FrameCounts,
+    pub(crate) early: EarlyCounts,
     pub(crate) malformed: AtomicU64,
     pub(crate) gate_waits: AtomicU64,
     pub(crate) refusals: AtomicU64,
@@ -44,8 +50,9 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// The node of a cluster's member.
-    pub(crate) fn member(settings: Settings, channel: Box<dyn Channel>) -> Self {
-        Self::of(Clock::start(), |now| Node::new(settings, now), Some(Outlet::new(channel)))
+    pub(crate) fn member(settings: Settings, sending: Sending, channel: Box<dyn Channel>) -> Self {
+        let engine = Self::of(Clock::start(), |now| Node::new(settings, now), Some(Outlet::new(channel)));
+        Self { sending, ..engine }
     }
 
     /// A node that never has members.
@@ -64,7 +71,9 @@ impl Engine {
             local_values: LocalTable::default(),
             post: Post::default(),
             outlet,
+            sending: Sending::default(),
             received: FrameCounts::default(),
+            early: EarlyCounts::default(),
             malformed: AtomicU64::new(0),
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
@@ -83,36 +92,71 @@ impl Engine {
 
     /// One call into the core, and then everything that it decided.
     pub(crate) fn step<R>(&self, call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+        self.step_on(0, call)
+    }
+
+    /// The same, with the changes that it sends on that lane.
+    pub(crate) fn step_on<R>(
+        &self,
+        lane: usize,
+        call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
+    ) -> R {
         let _guard = self.fuse.guard();
         let mut effects = Vec::new();
         let result = call(&self.node, self.clock.now(), &mut effects);
-        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        effects.into_iter().for_each(|effect| self.carry_out(effect, lane));
         result
     }
 
     /// All frames of one read: their effects are carried out together, and one acknowledgement goes back.
-    pub(crate) fn receive(&self, from: &Peer, frames: &[Bytes]) -> Result<(), Malformed> {
+    pub(crate) fn receive(
+        &self,
+        from: &Peer,
+        frames: &[Bytes],
+        inlet: &Mutex<Inlet>,
+    ) -> Result<(), Malformed> {
         let boot = Boot(from.boot);
         let _guard = self.fuse.guard();
         self.step(|node, now, effects| {
+            let mut inlet = inlet.lock();
             let taken = frames.iter().try_for_each(|frame| {
                 self.received.count(frame);
-                match Message::of(frame)? {
-                    Some(message) => self.post.deliver(from, &message, frame),
-                    None => node.received(boot, frame, now, effects)?,
-                }
-                Ok(())
+                let is_ahead = |place| node.is_ahead(boot, place);
+                let received = |frame: &Bytes| match Message::of(frame)? {
+                    Some(message) => {
+                        self.post.deliver(from, &message, frame);
+                        Ok(())
+                    }
+                    None => node.received(boot, frame, now, effects),
+                };
+                inlet.take(frame, now, &self.early, is_ahead, received)
             });
+            drop(inlet);
             node.acknowledge(boot, effects);
             taken
         })
     }
 
-    fn carry_out(&self, effect: Effect) {
+    /// Hands in the frames of `from` that have waited for `limit` for one before them.
+    pub(crate) fn give_up_early(
+        &self,
+        from: Boot,
+        limit: Duration,
+        inlet: &Mutex<Inlet>,
+    ) -> Result<(), Malformed> {
+        self.step(|node, now, effects| {
+            let received = |frame: &Bytes| node.received(from, frame, now, effects);
+            let taken = inlet.lock().give_up_late(limit, now, &self.early, received);
+            node.acknowledge(from, effects);
+            taken
+        })
+    }
+
+    fn carry_out(&self, effect: Effect, lane: usize) {
         match effect {
             Effect::Send { to, frame } => {
                 if let Some(outlet) = &self.outlet {
-                    outlet.send(to, frame);
+                    outlet.send(to, lane, frame);
                 }
             }
             Effect::Settled { ticket, receipt } => self.waiters.commits.arrive(ticket, receipt),

@@ -37,6 +37,9 @@ pub enum JoinError {
     /// The system gave no random number to name this process by.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
+    /// The system gave no threads for `[receiver] workers`, or what ran on them failed.
+    #[error("the threads of [receiver] workers cannot work: {0}; make it smaller or leave it out")]
+    Threads(#[source] io::Error),
     /// A port is taken, or the membership cannot begin.
     #[error(transparent)]
     Group(#[from] GroupError),

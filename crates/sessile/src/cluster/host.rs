@@ -3,17 +3,19 @@
 //! The node itself never waits. Here its answers become futures: for the gate, for the members that are asked
 //! about an unknown session, for the receipt of a commit. Knows nothing of cookies or HTTP; `web` does.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AppId, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
+    Absent, AppId, Changes, Closed, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
 };
 use tokio::sync::oneshot;
 
 use super::engine::{Engine, Running};
 use super::local_values::{LocalChanges, LocalValues};
+use super::sending::{Busy, Passage};
 use super::tasks::Tasks;
 use super::waiters::Starting;
 
@@ -120,14 +122,29 @@ impl SessionHost {
         room
     }
 
+    /// Waits until a commit on this session may begin, as `[sender]` says. Nothing happened when it is given up.
+    pub(crate) async fn passage(&self, key: SessionKey) -> Result<Passage, Busy> {
+        self.engine.sending.passage(&self.engine, key).await
+    }
+
     /// Commits `changes`. When this returns, the node and the senders hold the commit, and it runs to its end
     /// whether or not anybody waits for the settlement: that is why no task of its own is needed.
-    pub(crate) fn commit(&self, key: SessionKey, changes: &Changes) -> Result<Settlement, Refusal> {
+    pub(crate) fn commit(
+        &self,
+        key: SessionKey,
+        changes: &Changes,
+        passage: Passage,
+    ) -> Result<Settlement, Refusal> {
+        let mut changes = Cow::Borrowed(changes);
+        if passage.synchronous {
+            changes.to_mut().wait_for_all();
+        }
         let starting = self.engine.waiters.commits.starting();
-        let committed = self.engine.step(|node, now, effects| node.commit(key, changes, now, effects));
+        let commit = |node: &Node, now, effects: &mut _| node.commit(key, &changes, now, effects);
+        let committed = self.engine.step_on(passage.lane(), commit);
         let refused = committed.as_ref().is_err_and(|refusal| *refusal != Refusal::Ended);
         self.engine.refusals.fetch_add(u64::from(refused), Ordering::Relaxed);
-        Ok(Settlement::of(starting, committed?))
+        Ok(Settlement(starting.expect_holding(committed?, passage.permit)))
     }
 
     /// What the session has on this node only.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sessile_core::{Boot, EndReason, Event};
+use sessile_core::{Boot, EndReason, Event, NotTaken, SessionKey};
 use tokio::sync::broadcast;
 
 /// Events that a slow listener may be behind; then it is told that it missed some.
 const EVENTS_MAX: usize = 1024;
+/// Members whose late acknowledgements are counted.
+const LATE_MAX: usize = 1024;
 
 /// The memory of one node's events.
 pub(crate) struct Journal {
@@ -21,6 +23,7 @@ struct Facts {
     names: BTreeMap<Boot, String>,
     transfer: Transfer,
     name_taken_by: Option<Boot>,
+    late_acks: BTreeMap<String, u64>,
 }
 
 /// The last state transfer to this node.
@@ -52,6 +55,11 @@ impl Journal {
         self.facts.lock().transfer
     }
 
+    /// How often a member acknowledged nothing for the ack timeout, by name.
+    pub(crate) fn late_acks(&self) -> BTreeMap<String, u64> {
+        self.facts.lock().late_acks.clone()
+    }
+
     /// The process because of which this one may not join.
     pub(crate) fn name_taken_by(&self) -> Option<Boot> {
         self.facts.lock().name_taken_by
@@ -77,10 +85,30 @@ impl Journal {
                 tracing::debug!(%key, reason, remote, "session ended");
             }
             Event::Revived { key, .. } => tracing::debug!(%key, "session revived from the store"),
-            Event::CopyRefused { key, by } => {
-                tracing::warn!(%key, "{} has no room for a copy of a session", self.name(*by));
-            }
+            Event::NotTaken { key, by, cause } => self.log_not_taken(*key, *by, *cause),
+            Event::AckLate { by, after } => self.log_late_ack(*by, *after),
             about_members => self.log_membership(about_members),
+        }
+    }
+
+    fn log_not_taken(&self, key: Option<SessionKey>, by: Boot, cause: NotTaken) {
+        let (member, cause_name) = (self.name(by), cause.name());
+        let key = key.map(|key| key.to_string()).unwrap_or_default();
+        match cause {
+            NotTaken::Full => tracing::warn!(key, "{member} has no room for a copy of a session"),
+            _ => tracing::debug!(key, cause = cause_name, "not taken by {member}"),
+        }
+    }
+
+    fn log_late_ack(&self, by: Boot, after: Duration) {
+        let member = self.name(by);
+        tracing::warn!(
+            "no acknowledgement from {member} for {} ms: what is on the way is sent again",
+            after.as_millis()
+        );
+        let late = &mut self.facts.lock().late_acks;
+        if late.len() < LATE_MAX || late.contains_key(&member) {
+            *late.entry(member).or_default() += 1;
         }
     }
 
@@ -132,7 +160,8 @@ impl Journal {
             | Event::Replicated { .. }
             | Event::Ended { .. }
             | Event::Revived { .. }
-            | Event::CopyRefused { .. } => {}
+            | Event::NotTaken { .. }
+            | Event::AckLate { .. } => {}
         }
     }
 

@@ -138,7 +138,7 @@ impl Cluster {
 /// Those who did not get it, and why.
 fn hand_out(outlet: &Outlet, receivers: &[(Boot, String)], frame: Bytes) -> Vec<(String, SendError)> {
     let missed = receivers.iter().filter_map(|(boot, name)| {
-        let failure = outlet.hand_over(*boot, frame.clone()).err()?;
+        let failure = outlet.hand_over(*boot, 0, frame.clone()).err()?;
         Some((name.clone(), failure))
     });
     missed.collect()

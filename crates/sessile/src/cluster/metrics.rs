@@ -25,6 +25,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     requests(&mut out, cluster);
     applications(&mut out, cluster);
     listeners(&mut out, cluster);
+    sending(&mut out, cluster);
     transfer(&mut out, shared);
     members(&mut out, cluster);
     if let Some(outlet) = &shared.outlet {
@@ -65,7 +66,6 @@ fn decisions(out: &mut Exposition, counters: Counters) {
         ("sessions_invalidated", "sessions that an application ended on this node", invalidated),
         ("sessions_expired", "sessions that this node ended because nobody used them", expired),
         ("asks", "times that all members were asked for a session", asks),
-        ("negative_acks", "frames that a member did not take", negative_acks),
         ("conflicts", "fields that two nodes wrote without knowing of each other", conflicts),
         ("late_writes", "writes that met an ended session", late_writes),
         ("resends", "times that changes on their way were given up and sent again as copies", restarts),
@@ -77,6 +77,30 @@ fn decisions(out: &mut Exposition, counters: Counters) {
     ] {
         out.counter(name, help, count);
     }
+    let causes = negative_acks.by_cause().map(|(cause, count)| (cause.name(), count));
+    out.counters("negative_acks", "frames that a member did not take", "cause", causes);
+}
+
+fn sending(out: &mut Exposition, cluster: &Cluster) {
+    let shared = &cluster.inner.shared;
+    let counts = &shared.sending.counts;
+    if let Some(free) = shared.sending.free_connections() {
+        out.gauge("commit_connections_free", "connections that a commit could take now", free as u64);
+    }
+    let (waited, refused) = (counts.waited.load(Relaxed), counts.refused.load(Relaxed));
+    out.counter("commits_delayed", "commits that waited for a connection or for room in the queue", waited);
+    out.counter("commits_refused", "commits that got no connection or no room in time", refused);
+    let synchronous = counts.synchronous.load(Relaxed);
+    out.counter("commits_made_synchronous", "commits that waited because the queue was full", synchronous);
+    let members = cluster.members();
+    let others: Vec<_> = members.iter().filter(|member| !member.is_self).collect();
+    let bytes = others.iter().map(|member| (member.name.as_str(), member.unconfirmed_bytes));
+    out.gauges("unconfirmed_bytes", "bytes of changes that a member has not confirmed", "member", bytes);
+    let ages = others.iter().map(|member| (member.name.as_str(), member.unconfirmed_for.as_secs_f64()));
+    out.gauges("unconfirmed_age_seconds", "how long the oldest of them has been on the way", "member", ages);
+    let late = shared.journal.late_acks();
+    let late = late.iter().map(|(name, count)| (name.as_str(), *count));
+    out.counters("acks_late", "times that a member acknowledged nothing for the ack timeout", "member", late);
 }
 
 fn requests(out: &mut Exposition, cluster: &Cluster) {
@@ -196,6 +220,9 @@ fn frames(out: &mut Exposition, shared: &Engine, outlet: &Outlet) {
         ("queue_full", unsent.queue_full.load(Relaxed)),
         ("too_long", unsent.too_long.load(Relaxed)),
     ];
+    let (held, given_up) = (shared.early.held.load(Relaxed), shared.early.given_up.load(Relaxed));
+    out.counter("messages_early", "frames that waited for one that they had overtaken", held);
+    out.counter("messages_early_given_up", "of these, handed on without it; copies follow", given_up);
     out.counters(
         "messages_dropped",
         "frames that were not sent; what they say of sessions follows",
@@ -213,6 +240,11 @@ fn traffic(out: &mut Exposition, tally: &Tally) {
     out.counter("writes", "writes that carried the frames", traffic.writes);
     out.counter("links_up", "links to other processes that came up", tally.links_up);
     out.counter("links_lost", "links to other processes that were lost", tally.links_lost);
+    let lanes: usize = tally.peers.iter().map(|peer| peer.lanes).sum();
+    out.gauge("lanes", "connections for single commits that are open now", lanes as u64);
+    let ends = [("idle", tally.lanes_closed), ("lost", tally.lanes_lost), ("failed", tally.lanes_failed)];
+    out.counter("lanes_opened", "connections for single commits that were opened", tally.lanes_opened);
+    out.counters("lanes_closed", "how such connections ended, or could not be opened", "cause", ends);
 }
 
 fn queues(out: &mut Exposition, tally: &Tally) {

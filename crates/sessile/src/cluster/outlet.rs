@@ -33,7 +33,7 @@ struct Queue {
     epoch: u32,
     next: u32,
     /// Frames that are ahead of `next`: at most as many as other threads are about to hand in.
-    early: BTreeMap<u32, Bytes>,
+    early: BTreeMap<u32, (usize, Bytes)>,
 }
 
 /// Frames by their kind.
@@ -64,18 +64,19 @@ impl Outlet {
         Self { channel, stripes: Default::default(), sent: FrameCounts::default(), unsent: Unsent::default() }
     }
 
-    /// Sends `frame`, or keeps it for the moment that its predecessor takes. Never blocks on I/O.
-    pub(crate) fn send(&self, to: Boot, frame: Bytes) {
+    /// Sends `frame`, or keeps it for the moment that its predecessor takes. Never blocks on I/O. A frame that has a
+    /// place goes over that lane, all others over lane 0.
+    pub(crate) fn send(&self, to: Boot, lane: usize, frame: Bytes) {
         match Place::of(&frame) {
-            Some(place) => self.send_in_order(to, place, frame),
-            None => self.send_now(to, frame),
+            Some(place) => self.send_in_order(to, lane, place, frame),
+            None => self.send_now(to, 0, frame),
         }
     }
 
-    fn send_in_order(&self, to: Boot, place: Place, frame: Bytes) {
+    fn send_in_order(&self, to: Boot, lane: usize, place: Place, frame: Bytes) {
         let mut stripe = self.stripes[usize::from(place.shard) % STRIPES].lock();
         let queue = stripe.entry((to, place.shard)).or_default();
-        queue.take(place, frame, |frame| self.send_now(to, frame));
+        queue.take(place, lane, frame, |lane, frame| self.send_now(to, lane, frame));
     }
 
     /// These processes are not members any more. When one becomes a member again, the core begins another epoch.
@@ -86,17 +87,17 @@ impl Outlet {
     }
 
     /// A frame that cannot be sent is counted; the core finds out by itself.
-    fn send_now(&self, to: Boot, frame: Bytes) {
+    fn send_now(&self, to: Boot, lane: usize, frame: Bytes) {
         let kind = FrameKind::of(&frame);
-        if let Err(error @ SendError::TooLong(_)) = self.hand_over(to, frame) {
+        if let Err(error @ SendError::TooLong(_)) = self.hand_over(to, lane, frame) {
             tracing::error!(member = %to, kind = kind.name(), %error, "a session cannot be copied");
         }
     }
 
     /// Sends a frame at once, and counts what became of it.
-    pub(crate) fn hand_over(&self, to: Boot, frame: Bytes) -> Result<(), SendError> {
+    pub(crate) fn hand_over(&self, to: Boot, lane: usize, frame: Bytes) -> Result<(), SendError> {
         let kind = FrameKind::of(&frame);
-        let sent = self.channel.send(to.0, 0, frame);
+        let sent = self.channel.send(to.0, lane, frame);
         let count = match &sent {
             Ok(()) => &self.sent.0[kind.index()],
             Err(SendError::NotConnected(_)) => &self.unsent.not_connected,
@@ -110,7 +111,7 @@ impl Outlet {
 
 impl Queue {
     /// Passes on `frame` and what waited for it.
-    fn take(&mut self, place: Place, frame: Bytes, mut pass_on: impl FnMut(Bytes)) {
+    fn take(&mut self, place: Place, lane: usize, frame: Bytes, mut pass_on: impl FnMut(usize, Bytes)) {
         if place.epoch > self.epoch {
             *self = Self { epoch: place.epoch, ..Self::default() };
         }
@@ -119,13 +120,13 @@ impl Queue {
             return;
         }
         if place.sequence > self.next {
-            self.early.insert(place.sequence, frame);
+            self.early.insert(place.sequence, (lane, frame));
             return;
         }
-        pass_on(frame);
+        pass_on(lane, frame);
         self.next = place.sequence.saturating_add(1);
-        while let Some(frame) = self.early.remove(&self.next) {
-            pass_on(frame);
+        while let Some((lane, frame)) = self.early.remove(&self.next) {
+            pass_on(lane, frame);
             self.next = self.next.saturating_add(1);
         }
     }
@@ -140,7 +141,7 @@ mod tests {
         for (epoch, sequence) in frames {
             let place = Place { shard: 0, epoch: *epoch, sequence: *sequence };
             let frame = Bytes::from(vec![(epoch * 10 + sequence) as u8]);
-            queue.take(place, frame, |frame| passed.push(frame[0]));
+            queue.take(place, 0, frame, |_, frame| passed.push(frame[0]));
         }
         passed
     }

@@ -18,8 +18,8 @@ use crate::config::{self, Config, HostPort, MembershipKind};
 /// Tells this key from the others that are derived from the same secret.
 const COOKIE_PURPOSE: &str = "sessile session cookie tag, version 1";
 
-/// What this build can do beyond the first version: nothing yet.
-const FEATURES: u64 = 0;
+/// What this build can do beyond the first version.
+const FEATURES: u64 = Identity::ORDERS_LANES;
 
 /// The cluster's secrets; `None` where the configuration does without.
 pub(super) fn secrets(config: &Config) -> Result<Option<ClusterSecrets>, JoinError> {
@@ -70,10 +70,11 @@ pub(super) fn node_settings(config: &Config, boot: Boot, placement: Arc<dyn Plac
                 .unwrap_or_default(),
             max_session_bytes: sessions().map(|session| session.max_session_bytes).max().unwrap_or_default(),
             max_table_bytes: session.max_table_bytes,
+            max_unconfirmed_bytes: config.sender.queue_bytes,
         },
         copies: config.cluster.copies,
         mode: match config.sender.mode {
-            config::Mode::Pipelined => Mode::Synchronous,
+            config::Mode::Sync | config::Mode::Pooled | config::Mode::Pipelined => Mode::Synchronous,
             config::Mode::Async => Mode::Asynchronous,
         },
         stores: false,
@@ -118,6 +119,8 @@ async fn group(
     let advertise = advertised(config, bound).await?;
     let channel = ChannelOptions {
         queue_bytes: config.sender.queue_bytes,
+        lanes: lanes(&config.sender),
+        lane_idle: config.sender.keep_alive,
         search_timeout: config.membership.drop_time,
         trust_refused: config.membership.trust_refused,
         ..ChannelOptions::default()
@@ -136,6 +139,14 @@ fn identity(config: &Config, boot: Boot, advertise: SocketAddr) -> Identity {
         advertise,
         features: FEATURES,
         notice: config.notice(),
+    }
+}
+
+/// Connections beside the first, to each member.
+fn lanes(sender: &config::Sender) -> usize {
+    match sender.mode {
+        config::Mode::Pooled => sender.pool_size.into(),
+        config::Mode::Sync | config::Mode::Pipelined | config::Mode::Async => 0,
     }
 }
 

@@ -3,19 +3,23 @@
 //! Whatever they notice, they tell the core through its [`Engine`]; they decide nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Boot, PeerInfo};
-use sessile_group::{Event, Incoming, Peer, Refusal};
+use sessile_core::{Boot, Malformed, PeerInfo, Timing};
+use sessile_group::{Event, Incoming, Peer, ReceiveError, Refusal};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::engine::Engine;
+use super::inlet::Inlet;
 use super::standpoint::Standpoint;
 
 /// How long the frames that a dead process still sent are read before the core is told that it is gone.
@@ -23,15 +27,53 @@ const LAST_FRAMES: Duration = Duration::from_millis(250);
 
 /// The tasks of this process; dropping it ends them.
 #[derive(Default)]
-pub(crate) struct Tasks(Mutex<JoinSet<()>>);
+pub(crate) struct Tasks {
+    running: Mutex<JoinSet<()>>,
+    /// Threads of their own; without them the tasks run where they are spawned.
+    threads: Option<Runtime>,
+}
 
 impl Tasks {
+    /// On `workers` threads of their own, if a number is given.
+    pub(crate) fn on(workers: Option<u16>) -> io::Result<Self> {
+        let runtime = |workers: u16| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(workers.into()).thread_name("sessile-receiver").enable_all().build()
+        };
+        Ok(Self { running: Mutex::default(), threads: workers.map(runtime).transpose()? })
+    }
+
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.lock().spawn(task);
+        let mut running = self.running.lock();
+        match &self.threads {
+            Some(threads) => running.spawn_on(task, threads.handle()),
+            None => running.spawn(task),
+        };
+    }
+
+    /// Runs `start` where the tasks run: what it spawns and listens on stays there.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        start: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        match &self.threads {
+            Some(threads) => threads.spawn(start).await,
+            None => Ok(start.await),
+        }
     }
 
     pub(crate) fn abort(&self) {
-        self.0.lock().abort_all();
+        self.running.lock().abort_all();
+    }
+}
+
+impl Drop for Tasks {
+    /// Does not wait: this may be the last clone of a cluster, dropped inside a runtime.
+    fn drop(&mut self) {
+        self.running.get_mut().abort_all();
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
     }
 }
 
@@ -54,14 +96,27 @@ pub(crate) struct Links {
     readers: JoinSet<()>,
     /// Which process each of them reads.
     reading: HashMap<Id, u32>,
+    /// What came over the connections of each process, in its order.
+    inlets: HashMap<u32, Arc<Mutex<Inlet>>>,
+    /// How long a frame that overtook others waits for them.
+    early_wait: Duration,
     /// A process that cannot be dialed for so long is read all the same, so that its end is noticed.
     patience: Duration,
 }
 
 impl Links {
-    pub(crate) fn new(engine: Arc<Engine>, standpoint: Arc<Standpoint>, patience: Duration) -> Self {
-        let linked = watch::Sender::new(BTreeSet::new());
-        Self { engine, standpoint, linked, readers: JoinSet::new(), reading: HashMap::new(), patience }
+    pub(crate) fn new(engine: Arc<Engine>, standpoint: Arc<Standpoint>, timing: &Timing) -> Self {
+        Self {
+            engine,
+            standpoint,
+            linked: watch::Sender::new(BTreeSet::new()),
+            readers: JoinSet::new(),
+            reading: HashMap::new(),
+            inlets: HashMap::new(),
+            // The sender itself begins again after the whole.
+            early_wait: timing.ack_timeout / 2,
+            patience: timing.drop_time,
+        }
     }
 
     pub(crate) async fn follow(mut self, mut events: mpsc::Receiver<Event>) {
@@ -122,7 +177,12 @@ impl Links {
 
     fn accepted(&mut self, inbound: Box<dyn Incoming>) {
         let boot = inbound.peer().boot;
-        let reader = read(Arc::clone(&self.engine), inbound, self.linked.subscribe(), self.patience);
+        let inlet = Arc::clone(self.inlets.entry(boot).or_default());
+        if inbound.lane() > 0 {
+            inlet.lock().expect_several();
+        }
+        let reader = Reader { engine: Arc::clone(&self.engine), inbound, inlet, early_wait: self.early_wait };
+        let reader = reader.run(self.linked.subscribe(), self.patience);
         self.reading.insert(self.readers.spawn(reader).id(), boot);
     }
 
@@ -149,32 +209,59 @@ impl Links {
                 error.id()
             }
         };
-        self.reading.remove(&id);
+        let ended = self.reading.remove(&id);
+        if let Some(boot) = ended.filter(|boot| !self.reading.values().any(|read| read == boot)) {
+            self.inlets.remove(&boot);
+        }
     }
 }
 
-/// Hands in what comes over one connection until it ends.
-async fn read(
+/// Hands in what comes over one connection.
+struct Reader {
     engine: Arc<Engine>,
-    mut inbound: Box<dyn Incoming>,
-    mut linked: watch::Receiver<BTreeSet<u32>>,
-    patience: Duration,
-) {
-    let peer = inbound.peer().clone();
-    // What it says to a process that cannot answer would be lost, and repeated only by the next heartbeat.
-    let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.boot))).await;
-    let mut frames = Vec::new();
-    loop {
-        engine.listeners.caught_up().await;
-        if let Err(end) = inbound.next_batch(&mut frames).await {
-            tracing::debug!(member = peer.name, %end, "a connection ended");
-            return;
+    inbound: Box<dyn Incoming>,
+    inlet: Arc<Mutex<Inlet>>,
+    early_wait: Duration,
+}
+
+impl Reader {
+    /// Reads until the connection ends.
+    async fn run(mut self, mut linked: watch::Receiver<BTreeSet<u32>>, patience: Duration) {
+        let peer = self.inbound.peer().clone();
+        // What it says to a process that cannot answer would be lost, and repeated only by the next heartbeat.
+        let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.boot))).await;
+        let mut frames = Vec::new();
+        loop {
+            self.engine.listeners.caught_up().await;
+            let handed_in = match self.next_batch(&mut frames).await {
+                None => self.engine.give_up_early(Boot(peer.boot), self.early_wait, &self.inlet),
+                Some(Ok(())) => self.engine.receive(&peer, &frames, &self.inlet),
+                Some(Err(end)) => {
+                    tracing::debug!(member = peer.name, %end, "a connection ended");
+                    return;
+                }
+            };
+            if let Err(malformed) = handed_in {
+                self.refuse(&malformed);
+                return;
+            }
+            frames.clear();
         }
-        if let Err(malformed) = engine.receive(&peer, &frames) {
-            engine.malformed.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(member = peer.name, %malformed, "a frame cannot be read: closing the connection");
-            return;
+    }
+
+    /// The next frames, or `None` when early ones may have waited long enough.
+    async fn next_batch(&mut self, frames: &mut Vec<Bytes>) -> Option<Result<(), ReceiveError>> {
+        let has_early = self.inlet.lock().has_early();
+        if has_early {
+            timeout(self.early_wait, self.inbound.next_batch(frames)).await.ok()
+        } else {
+            Some(self.inbound.next_batch(frames).await)
         }
-        frames.clear();
+    }
+
+    fn refuse(&self, malformed: &Malformed) {
+        self.engine.malformed.fetch_add(1, Ordering::Relaxed);
+        let member = &self.inbound.peer().name;
+        tracing::warn!(member, %malformed, "a frame cannot be read: closing the connection");
     }
 }

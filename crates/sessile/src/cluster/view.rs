@@ -27,6 +27,10 @@ pub struct MemberView {
     pub age: Duration,
     /// This node itself.
     pub is_self: bool,
+    /// Bytes of changes that it has not confirmed: on the way, and roughly those owed to it instead.
+    pub unconfirmed_bytes: u64,
+    /// How long the oldest change on the way to it has been so.
+    pub unconfirmed_for: Duration,
 }
 
 /// A session as the admin pages show it: never its secret, never a value.
@@ -51,8 +55,13 @@ impl Cluster {
     pub fn members(&self) -> Vec<MemberView> {
         let engine = &self.inner.shared;
         let addresses = self.addresses();
-        let rows = engine.node.members(engine.clock.now()).into_iter();
+        let now = engine.clock.now();
+        let rows = engine.node.members(now).into_iter();
+        let debts = engine.node.debts(now);
+        let debt = |boot| debts.iter().find(|debt| debt.to == boot);
         let view = |row: MemberRow| MemberView {
+            unconfirmed_bytes: debt(row.boot).map_or(0, |debt| debt.bytes),
+            unconfirmed_for: debt(row.boot).map_or(Duration::ZERO, |debt| debt.age),
             address: addresses.get(&row.boot).map(ToString::to_string).unwrap_or_default(),
             name: row.name,
             boot: row.boot,

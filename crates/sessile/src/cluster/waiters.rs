@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use sessile_core::{AskId, Receipt, Ticket};
 use tokio::sync::{Notify, oneshot};
 
+use super::permits::Permit;
+
 /// All who wait for this node's decisions.
 #[derive(Default)]
 pub(crate) struct Waiters {
@@ -30,13 +32,19 @@ pub(crate) struct Meeting<K, V> {
 }
 
 struct Places<K, V> {
-    awaited: HashMap<K, Vec<oneshot::Sender<V>>>,
+    awaited: HashMap<K, Vec<Waiter<V>>>,
     /// Outcomes that came early, in the order of their coming.
     early: BTreeMap<u64, (K, V)>,
     /// Those who are about to learn a key, by when they started.
     starting: BTreeSet<u64>,
     /// Counts starts and early outcomes, so that they can be compared.
     turn: u64,
+}
+
+struct Waiter<V> {
+    outcome: oneshot::Sender<V>,
+    /// Given back when the outcome is known, even if nobody waits any more.
+    held: Option<Permit>,
 }
 
 impl<K, V> Default for Meeting<K, V> {
@@ -58,10 +66,10 @@ impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
 
     /// The outcome of `key` is known. Called at most once for a key.
     pub(crate) fn arrive(&self, key: K, outcome: V) {
-        let senders = {
+        let waiters = {
             let mut places = self.places.lock();
             match places.awaited.remove(&key) {
-                Some(senders) => senders,
+                Some(waiters) => waiters,
                 None => {
                     if !places.starting.is_empty() {
                         let turn = places.next_turn();
@@ -71,9 +79,10 @@ impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
                 }
             }
         };
-        for sender in senders {
+        for waiter in waiters {
+            drop(waiter.held);
             // A request that was given up has dropped its receiver: nothing to tell it.
-            let _ = sender.send(outcome.clone());
+            let _ = waiter.outcome.send(outcome.clone());
         }
     }
 }
@@ -102,6 +111,11 @@ pub(crate) struct Starting<'a, K, V> {
 impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
     /// What resolves with the outcome of `key`, be it early or late.
     pub(crate) fn expect(self, key: K) -> oneshot::Receiver<V> {
+        self.expect_holding(key, None)
+    }
+
+    /// The same, and `held` is kept until that outcome is known.
+    pub(crate) fn expect_holding(self, key: K, held: Option<Permit>) -> oneshot::Receiver<V> {
         let (sender, receiver) = oneshot::channel();
         let mut places = self.meeting.places.lock();
         let early = places.early.range(self.turn..).find(|(_, (known, _))| *known == key);
@@ -110,8 +124,8 @@ impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
             Some((_, (_, outcome))) => drop(sender.send(outcome.clone())),
             None => {
                 let waiting = places.awaited.entry(key).or_default();
-                waiting.retain(|sender| !sender.is_closed());
-                waiting.push(sender);
+                waiting.retain(|waiter| waiter.held.is_some() || !waiter.outcome.is_closed());
+                waiting.push(Waiter { outcome: sender, held });
             }
         }
         drop(places);
@@ -132,6 +146,7 @@ impl<K, V> Drop for Starting<'_, K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::permits::Permits;
 
     #[tokio::test]
     async fn an_outcome_meets_all_its_waiters_in_any_order() {
@@ -146,6 +161,20 @@ mod tests {
         assert_eq!((one.await.unwrap(), other.await.unwrap()), ("late", "late"));
         let places = meeting.places.lock();
         assert!(places.awaited.is_empty() && places.early.is_empty());
+    }
+
+    #[test]
+    fn what_is_held_is_given_back_by_the_outcome_alone() {
+        let (meeting, permits) = (Meeting::default(), Permits::new(1..=2));
+        drop(meeting.starting().expect_holding(1, permits.try_take()));
+        drop(meeting.starting().expect(1));
+        assert_eq!(permits.free(), 1, "the client hung up, the commit goes on");
+        meeting.arrive(1, ());
+        assert_eq!(permits.free(), 2);
+        let starting = meeting.starting();
+        meeting.arrive(2, ());
+        drop(starting.expect_holding(2, permits.try_take()));
+        assert_eq!(permits.free(), 2, "the outcome came first");
     }
 
     #[test]

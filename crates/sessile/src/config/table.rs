@@ -21,4 +21,4 @@ pub use membership::{Membership, MembershipKind};
 pub use node::{Admin, Http, Node};
 pub use replication::Replication;
 pub use session::{OnEnded, SameSite, Secure, Session};
-pub use transport::{Mode, Receiver, Sender};
+pub use transport::{Mode, QueueFull, Receiver, Sender};

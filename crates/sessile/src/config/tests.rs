@@ -7,7 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    App, Builtin, Config, ConfigError, Manager, MembershipKind, Mode, SameSite, Secure, Session, Severity,
+    App, Builtin, Config, ConfigError, Manager, MembershipKind, Mode, QueueFull, SameSite, Secure, Sender,
+    Session, Severity,
 };
 
 /// The sample of the design, as printed there.
@@ -147,11 +148,7 @@ fn parts_that_are_not_built_say_so_and_name_what_works() {
     for (text, works) in [
         ("[cluster]\nmanager = \"backup\"", "`full`, `delta` or `local`"),
         ("[membership]\nkind = \"swim\"", "`multicast` or `static`"),
-        ("[sender]\nmode = \"pooled\"", "`pipelined` or `async`"),
-        ("[sender]\nqueue_full = \"refuse\"", "`block`"),
-        ("[sender]\npool_size = 5", "`pool_size = 25`"),
         ("[replication]\ncompress = true", "`compress = false`"),
-        ("[receiver]\nworkers = 4", "remove the key"),
         ("[node]\nzone = \"a\"", "remove the key"),
         ("[cluster]\ngroup = \"a\"", "remove the key"),
     ] {
@@ -236,8 +233,32 @@ fn the_filter_shows_the_place_inside_the_pattern() {
 }
 
 #[test]
+fn the_sender_and_the_receiver_are_told_how_to_work() {
+    for (word, mode) in [
+        ("sync", Mode::Sync),
+        ("pooled", Mode::Pooled),
+        ("pipelined", Mode::Pipelined),
+        ("async", Mode::Async),
+    ] {
+        assert_eq!(parse(&format!("[sender]\nmode = \"{word}\"")).unwrap().sender.mode, mode);
+    }
+    let text = "[sender]\npool_size = 3\nmax_wait = \"2s\"\nkeep_alive = \"5s\"\nqueue_full = \"refuse\"\n[receiver]\nworkers = 2";
+    let config = parse(text).unwrap();
+    assert_eq!((config.sender.pool_size, config.sender.max_wait), (3, Duration::from_secs(2)));
+    assert_eq!(
+        (config.sender.keep_alive, config.sender.queue_full),
+        (Duration::from_secs(5), QueueFull::Refuse)
+    );
+    assert_eq!(config.receiver.workers, Some(2));
+    one_error("[sender]\npool_size = 0", "2:13", &["1 to 256"]);
+    one_error("[sender]\nqueue_full = \"drop\"", "2:14", &["`block`, `sync` or `refuse`"]);
+    one_error("[receiver]\nworkers = 65", "2:11", &["1 to 64"]);
+    assert_eq!(usize::from(Sender::POOL_MAX), sessile_group::LANES_MAX, "who dials no more than is accepted");
+}
+
+#[test]
 fn all_errors_of_a_file_come_at_once_in_order() {
-    let found = errors("[sender]\nmode = \"pooled\"\n[node]\nname = \"\"\ncolour = 1\n[http]\nlisten = true");
+    let found = errors("[sender]\nmode = \"fast\"\n[node]\nname = \"\"\ncolour = 1\n[http]\nlisten = true");
     let places: Vec<&str> = found.iter().map(|error| &error[..4]).collect();
     assert_eq!(places, ["2:8 ", "4:8 ", "5:1 ", "7:10"]);
     let syntax = errors("[node\nname = \"a\"\n[http]\nlisten = \n");

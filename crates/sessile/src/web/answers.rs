@@ -32,7 +32,7 @@ pub(crate) fn outcome_unknown<B: From<String>>() -> Response<B> {
 /// The node did not take what the request wrote.
 pub(crate) fn refused<B: From<String>>(error: &SessionError) -> Response<B> {
     let mut response = text(error.status(), error.to_string());
-    if *error == SessionError::Full {
+    if error.is_passing() {
         response.headers_mut().insert(RETRY_AFTER, SOON);
     }
     response

@@ -82,6 +82,13 @@ pub enum SessionError {
     /// This node holds `max_active` sessions; no further one is made.
     #[error("no room for one more session: max_active is reached; try again later or raise it")]
     Full,
+    /// The other members do not confirm changes as fast as they come, and `[sender]` says that no more are taken
+    /// then: no connection of the pool became free, or the queue is full.
+    #[error(
+        "the changes could not be sent now and nothing of them was kept: the connections to the other nodes are \
+         busy or their queues full ([sender] pool_size, max_wait, queue_bytes); try again later"
+    )]
+    Busy,
     /// The session ended while the request ran.
     #[error("the session ended while this request ran")]
     Ended,
@@ -92,7 +99,7 @@ impl SessionError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::AttributeTooLarge { .. } | Self::SessionTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Full | Self::NoLocalRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Busy | Self::NoLocalRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended => StatusCode::CONFLICT,
             Self::BadName(_)
             | Self::NotEncodable { .. }
@@ -102,6 +109,13 @@ impl SessionError {
             | Self::ReadOnly
             | Self::Committed => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+}
+
+impl SessionError {
+    /// Trying again soon may end differently.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Full | Self::Busy)
     }
 }
 
@@ -120,7 +134,7 @@ impl From<Refusal> for SessionError {
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.to_string()).into_response();
-        if self == Self::Full {
+        if self.is_passing() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

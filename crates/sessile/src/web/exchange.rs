@@ -89,7 +89,8 @@ impl Exchange {
     pub(crate) async fn finish<B: From<String>>(self, mut response: Response<B>) -> Response<B> {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
-        let closing = self.session.commit();
+        let passage = self.session.passage().await;
+        let closing = self.session.commit(passage);
         let (used, wrote, cookie) = (closing.used, closing.wrote, closing.cookie);
         let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.

@@ -17,6 +17,7 @@ use super::error::SessionError;
 use super::extent::Extent;
 use super::loans::{Changed, Loan};
 use super::state::{Closing, State};
+use crate::cluster::sending::{Busy, Passage};
 
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum
 /// handler.
@@ -172,7 +173,7 @@ impl Session {
         if let Standing::Held(identity) = state.draft.standing() {
             let mut changes = Changes::new();
             changes.change_secret(identity.secret, secret);
-            let settlement = self.app.host.commit(identity.key, &changes)?;
+            let settlement = self.app.host.commit(identity.key, &changes, Passage::default())?;
             state.settlements.push(settlement);
             state.draft.renew(secret);
             state.renewed = true;
@@ -233,13 +234,22 @@ impl Session {
         self.state.lock().receipt
     }
 
-    /// Hands the request's writes to the node; afterwards every write is an error.
-    pub(crate) fn commit(&self) -> Closing {
+    /// Waits until the request's writes may be handed to the node; afterwards every write is an error.
+    pub(crate) async fn passage(&self) -> Result<Passage, Busy> {
         let extent = match self.access {
             Access::ReadWrite => self.app.settings.extent,
             Access::ReadOnly => Extent::Written,
         };
-        let closing = self.state.lock().commit(&self.app, extent);
+        let writes = self.state.lock().seal(&self.app, extent);
+        match writes {
+            Some(key) => self.app.host.passage(key).await,
+            None => Ok(Passage::default()),
+        }
+    }
+
+    /// Hands the request's writes to the node, or drops them when they got no passage.
+    pub(crate) fn commit(&self, passage: Result<Passage, Busy>) -> Closing {
+        let closing = self.state.lock().commit(&self.app, passage);
         closing.dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
         closing
     }

@@ -8,6 +8,7 @@ use super::draft::{Draft, Standing};
 use super::error::SessionError;
 use super::extent::Extent;
 use crate::cluster::host::{SessionHost, Settlement};
+use crate::cluster::sending::{Busy, Passage};
 
 /// The session of one request, from its opening to its commit.
 #[derive(Default)]
@@ -24,6 +25,10 @@ pub(crate) struct State {
     /// The head of the response is on its way, or the request was given up: nothing is written any more.
     pub(crate) over: bool,
     pub(crate) receipt: Option<Receipt>,
+    /// Attributes that were changed in place in vain.
+    pub(crate) dropped: Vec<FieldName>,
+    /// Why nothing can be handed to the node.
+    pub(crate) refusal: Option<SessionError>,
 }
 
 /// What the layer has to do when the application is done.
@@ -53,22 +58,34 @@ pub(crate) enum CookieChange {
 }
 
 impl State {
-    /// Hands what was written to the node, and as much of the rest as `extent` says.
-    pub(crate) fn commit(&mut self, app: &AppSessions, extent: Extent) -> Closing {
+    /// From now on nothing is written any more; as much of the session as `extent` says is to be handed to the node.
+    /// Gives the session of which something is.
+    pub(crate) fn seal(&mut self, app: &AppSessions, extent: Extent) -> Option<SessionKey> {
         self.over = true;
-        let sealed = self.draft.seal(extent, &app.settings);
-        let handed = sealed.and_then(|dropped| self.hand_over(&app.host).map(|()| dropped));
-        let (dropped, refusal) = match handed {
-            Ok(dropped) => (dropped, None),
+        match self.draft.seal(extent, &app.settings) {
+            Ok(dropped) => self.dropped = dropped,
             Err(why) => {
                 self.draft.forget_new();
-                (Vec::new(), Some(why))
+                self.refusal = Some(why);
+                return None;
             }
-        };
+        }
+        self.draft.changes().map(|(key, _)| key)
+    }
+
+    /// Hands to the node what was sealed.
+    pub(crate) fn commit(&mut self, app: &AppSessions, passage: Result<Passage, Busy>) -> Closing {
+        if self.refusal.is_none() {
+            let handed = passage.map_err(|Busy| SessionError::Busy);
+            self.refusal = handed.and_then(|passage| self.hand_over(&app.host, passage)).err();
+            if self.refusal.is_some() {
+                self.draft.forget_new();
+            }
+        }
         Closing {
             settlements: std::mem::take(&mut self.settlements),
-            refusal,
-            dropped,
+            refusal: self.refusal.take(),
+            dropped: std::mem::take(&mut self.dropped),
             wrote: self.draft.writes_any(),
             cookie: self.cookie_change(),
             key: self.draft.key(),
@@ -77,9 +94,9 @@ impl State {
         }
     }
 
-    fn hand_over(&mut self, host: &SessionHost) -> Result<(), SessionError> {
+    fn hand_over(&mut self, host: &SessionHost, passage: Passage) -> Result<(), SessionError> {
         if let Some((key, changes)) = self.draft.changes() {
-            self.settlements.push(host.commit(key, changes)?);
+            self.settlements.push(host.commit(key, changes, passage)?);
         }
         if let Some(key) = self.draft.key() {
             host.keep(key, self.draft.local.take_changes());

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::routing::get;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{COOKIE, RETRY_AFTER, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile::config::MembershipKind;
@@ -123,6 +123,7 @@ impl Node {
 fn app() -> Router {
     Router::new()
         .route("/set/{name}/{value}", get(set))
+        .route("/large/{name}/{bytes}", get(large))
         .route("/get/{name}", get(read))
         .route("/remove/{name}", get(remove))
         .route("/owner", get(owner))
@@ -133,6 +134,11 @@ fn app() -> Router {
 
 async fn set(session: Session, Path((name, value)): Path<(String, String)>) -> Result<(), SessionError> {
     session.set(&name, &value)
+}
+
+/// Writes a value of that size.
+async fn large(session: Session, Path((name, bytes)): Path<(String, usize)>) -> Result<(), SessionError> {
+    session.set(&name, &"x".repeat(bytes))
 }
 
 /// Holds its request open until somebody else changed the session `name`, then writes.
@@ -170,6 +176,7 @@ pub(crate) struct Reply {
     pub(crate) receipt: Option<Receipt>,
     pub(crate) cookie: Option<String>,
     pub(crate) unprocessed: bool,
+    pub(crate) retry_after: bool,
 }
 
 /// Keeps the session's cookie from answer to answer.
@@ -205,11 +212,19 @@ impl Browser {
         let cookie = set.map(|set| set.split(';').next().unwrap().to_owned());
         let status = response.status();
         let unprocessed = response.headers().contains_key("sessile-unprocessed");
+        let retry_after = response.headers().contains_key(RETRY_AFTER);
         let body = response.into_body().collect().await.unwrap().to_bytes();
         if let Some(cookie) = &cookie {
             self.cookie = Some(cookie.clone()).filter(|cookie| !cookie.ends_with('='));
         }
-        Reply { status, body: String::from_utf8(body.to_vec()).unwrap(), receipt, cookie, unprocessed }
+        Reply {
+            status,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+            receipt,
+            cookie,
+            unprocessed,
+            retry_after,
+        }
     }
 
     /// As [`get`](Self::get), with a 200 and its body.

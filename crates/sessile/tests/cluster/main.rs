@@ -10,6 +10,8 @@ mod listening;
 mod logins;
 mod losing;
 mod managers;
+mod road;
+mod senders;
 mod sessions;
 mod stopped;
 mod stopping;

@@ -1,12 +1,20 @@
 //! What a browser may rely on while it goes from node to node.
 
 use http::StatusCode;
+use sessile::config::Mode;
 
 use crate::harness::{Browser, Town};
 
+const SYNCHRONOUS: [Mode; 3] = [Mode::Pipelined, Mode::Pooled, Mode::Sync];
+const ALL: [Mode; 4] = [Mode::Pipelined, Mode::Pooled, Mode::Sync, Mode::Async];
+
+fn in_mode(mode: Mode) -> Town {
+    Town::with(move |config| config.sender.mode = mode)
+}
+
 /// Every step is read on the other node in the very next request.
-async fn what_one_node_wrote_the_other_reads() {
-    let (a, b) = Town::new().pair().await;
+async fn what_one_node_wrote_the_other_reads(mode: Mode) {
+    let (a, b) = in_mode(mode).pair().await;
     let mut browser = Browser::default();
     for round in 0..20 {
         let (write, read) = if round % 2 == 0 { (&a, &b) } else { (&b, &a) };
@@ -22,12 +30,16 @@ async fn what_one_node_wrote_the_other_reads() {
 
 #[tokio::test]
 async fn a_write_is_read_elsewhere_on_one_thread() {
-    what_one_node_wrote_the_other_reads().await;
+    for mode in SYNCHRONOUS {
+        what_one_node_wrote_the_other_reads(mode).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_write_is_read_elsewhere_on_many_threads() {
-    what_one_node_wrote_the_other_reads().await;
+    for mode in SYNCHRONOUS {
+        what_one_node_wrote_the_other_reads(mode).await;
+    }
 }
 
 #[tokio::test]
@@ -57,7 +69,13 @@ async fn the_owner_changes_with_the_first_answer_after_a_move() {
 
 #[tokio::test]
 async fn a_logout_is_final_everywhere() {
-    let (a, b) = Town::new().pair().await;
+    for mode in ALL {
+        a_logout_is_final(mode).await;
+    }
+}
+
+async fn a_logout_is_final(mode: Mode) {
+    let (a, b) = in_mode(mode).pair().await;
     let mut browser = Browser::default();
     browser.ok(&a, "/set/x/1").await;
     browser.ok(&b, "/get/x").await;
@@ -88,7 +106,13 @@ async fn a_request_that_was_overtaken_by_a_logout_brings_nothing_back() {
 
 #[tokio::test]
 async fn a_login_changes_the_id_on_both_nodes() {
-    let (a, b) = Town::new().pair().await;
+    for mode in ALL {
+        a_login_changes_the_id(mode).await;
+    }
+}
+
+async fn a_login_changes_the_id(mode: Mode) {
+    let (a, b) = in_mode(mode).pair().await;
     let mut browser = Browser::default();
     browser.ok(&a, "/set/x/1").await;
     let before = browser.clone();
@@ -102,7 +126,13 @@ async fn a_login_changes_the_id_on_both_nodes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn different_attributes_written_at_once_all_survive() {
-    let (a, b) = Town::new().pair().await;
+    for mode in SYNCHRONOUS {
+        writes_at_once_all_survive(mode).await;
+    }
+}
+
+async fn writes_at_once_all_survive(mode: Mode) {
+    let (a, b) = in_mode(mode).pair().await;
     let mut browser = Browser::default();
     browser.ok(&a, "/set/start/0").await;
     let (a, b) = (std::sync::Arc::new(a), std::sync::Arc::new(b));
@@ -130,7 +160,7 @@ async fn different_attributes_written_at_once_all_survive() {
 
 #[tokio::test]
 async fn in_asynchronous_mode_a_commit_settles_at_once() {
-    let town = Town::with(|config| config.sender.mode = sessile::config::Mode::Async);
+    let town = in_mode(Mode::Async);
     let (a, b) = town.pair().await;
     let mut browser = Browser::default();
     let receipt = browser.get(&a, "/set/x/1").await.receipt.unwrap();

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::HOUR;
+use super::{DAY, HOUR, SECOND};
 use crate::config::HostPort;
 use crate::config::form::{Address, Flag, Number, OneOf, Optional, Peer, Size, Time};
 use crate::config::keys::{Table, Visitor};
@@ -15,22 +15,60 @@ pub struct Sender {
     pub mode: Mode,
     /// A member that has not confirmed a change after this long is suspected.
     pub ack_timeout: Duration,
-    /// How many bytes may wait for one member; a member that needs more gets whole sessions later instead.
+    /// Mode `pooled`: how many connections to each member commits may take for themselves, at most
+    /// [`POOL_MAX`](Self::POOL_MAX).
+    pub pool_size: u16,
+    /// Longest wait of a commit for a free connection, or for room in the queue.
+    pub max_wait: Duration,
+    /// Mode `pooled`: a connection on which nothing was sent for so long is closed.
+    pub keep_alive: Duration,
+    /// How many bytes one member may leave unconfirmed; beyond it it gets whole sessions later instead.
     pub queue_bytes: usize,
+    /// Mode `async`: what becomes of a commit when the queue of a member is full.
+    pub queue_full: QueueFull,
+}
+
+impl Sender {
+    /// The largest [`pool_size`](Self::pool_size).
+    pub const POOL_MAX: u16 = 256;
 }
 
 /// When a response may go, and over which connections changes travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// When every member has confirmed; one change at a time is on the way, on one connection.
+    Sync,
+    /// When every member has confirmed; each change has a connection of its own while it is on the way.
+    Pooled,
     /// When every member has confirmed; many changes are on the way at once on one connection.
     Pipelined,
     /// At once.
     Async,
 }
 
+/// What becomes of a commit when a member leaves as many bytes unconfirmed as it may. The end of a session and a
+/// change of its id always go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueFull {
+    /// It waits for room, at most `max_wait`, and then goes; the member gets the session later, as a copy.
+    Block,
+    /// It waits for its confirmation, as in the synchronous modes.
+    Sync,
+    /// It is refused with 503 and `Retry-After`.
+    Refuse,
+}
+
 impl Default for Sender {
     fn default() -> Self {
-        Self { mode: Mode::Pipelined, ack_timeout: Duration::from_secs(1), queue_bytes: 64 << 20 }
+        Self {
+            mode: Mode::Pipelined,
+            ack_timeout: Duration::from_secs(1),
+            pool_size: 25,
+            max_wait: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(60),
+            queue_bytes: 64 << 20,
+            queue_full: QueueFull::Block,
+        }
     }
 }
 
@@ -40,30 +78,49 @@ impl Table for Sender {
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let mode = OneOf {
-            built: &[("pipelined", Mode::Pipelined), ("async", Mode::Async)],
-            later: &["sync", "pooled"],
+            built: &[
+                ("pipelined", Mode::Pipelined),
+                ("pooled", Mode::Pooled),
+                ("sync", Mode::Sync),
+                ("async", Mode::Async),
+            ],
+            later: &[],
         };
-        let full = OneOf { built: &[("block", ())], later: &["sync", "refuse"] };
-        visitor.key("mode", mode, &mut self.mode, "when a response may go: pipelined | async");
+        let policies =
+            &[("block", QueueFull::Block), ("sync", QueueFull::Sync), ("refuse", QueueFull::Refuse)];
+        let full = OneOf { built: policies, later: &[] };
+        visitor.key("mode", mode, &mut self.mode, "pipelined | pooled | sync | async");
         visitor.key(
             "ack_timeout",
             Time(1..=HOUR),
             &mut self.ack_timeout,
             "unconfirmed for this long: suspected",
         );
-        visitor.only(
+        visitor.key(
             "pool_size",
-            Number::<u32>::within(1..=1024),
-            25,
-            "connections a member; for mode pooled only",
+            Number::<u16>::within(1..=Self::POOL_MAX),
+            &mut self.pool_size,
+            "pooled: connections to each member",
+        );
+        visitor.key(
+            "max_wait",
+            Time(1..=HOUR),
+            &mut self.max_wait,
+            "longest wait for a connection or for room",
+        );
+        visitor.key(
+            "keep_alive",
+            Time(SECOND..=DAY),
+            &mut self.keep_alive,
+            "pooled: idle connections are closed then",
         );
         visitor.key(
             "queue_bytes",
             Size(1 << 16..=1 << 40),
             &mut self.queue_bytes,
-            "what may wait for one member",
+            "what one member may leave unconfirmed",
         );
-        visitor.only("queue_full", full, (), "a full queue: changes go later, as copies");
+        visitor.key("queue_full", full, &mut self.queue_full, "async: block | sync | refuse");
     }
 }
 
@@ -76,11 +133,19 @@ pub struct Receiver {
     pub advertise: Option<HostPort>,
     /// Whether the next free port is taken when this one is not free.
     pub next_free_port: bool,
+    /// Threads of their own for everything that concerns the other members; `None` works on the threads of the
+    /// runtime in which the node was started.
+    pub workers: Option<u16>,
 }
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)), advertise: None, next_free_port: false }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)),
+            advertise: None,
+            next_free_port: false,
+            workers: None,
+        }
     }
 }
 
@@ -97,6 +162,11 @@ impl Table for Receiver {
             &mut self.next_free_port,
             "take a later port when this one is taken",
         );
-        visitor.later("workers", "a number of receiving threads");
+        visitor.key(
+            "workers",
+            Optional(Number::<u16>::within(1..=64)),
+            &mut self.workers,
+            "threads of their own for replication",
+        );
     }
 }

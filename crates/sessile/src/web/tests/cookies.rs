@@ -7,6 +7,7 @@ use axum::extract::ConnectInfo;
 use sessile_core::{AppId, Changes, Secret, SessionKey};
 
 use super::*;
+use crate::cluster::sending::Passage;
 use crate::config::{Network, Secure};
 use crate::web::cookie::{CookieSeal, Identity};
 
@@ -125,7 +126,7 @@ async fn even_a_genuine_cookie_opens_only_sessions_of_its_application() {
     let mut site = Site::new();
     let identity = Identity { key: SessionKey([1; 16]), secret: Secret([2; 16]) };
     let foreign = Changes::create(AppId::of_path("/bank"), identity.secret, Duration::from_secs(60), None);
-    site.host.commit(identity.key, &foreign).unwrap().receipt().await;
+    site.host.commit(identity.key, &foreign, Passage::default()).unwrap().receipt().await;
     site.cookie = Some(format!("sid={}", CookieSeal::new(COOKIE_KEY, "/").encode(identity, "tc01")));
     assert_eq!(site.visit(async |session| answer(session.key().is_some())).await.body, "false");
 }
