@@ -1,12 +1,22 @@
-//! `sessile bench`: what replication costs here, measured on real nodes that it starts itself, beside the floors of
-//! this machine.
+//! `sessile bench`: what replication costs, measured on real nodes.
 //!
-//! `cluster` starts the nodes, `crew` loads them, `latency` keeps what came back, `usage` knows what it cost, `floor`
-//! measures what no program can beat. Each measurement has a file; `ratios` puts them together. Nothing here is a
-//! second way to run a node or to replicate.
+//! One part repeats the article: `visitor` is one client and `crowd` all of them; `verdict` knows what a right answer
+//! is. `client` measures a server that runs, `article` starts nodes and repeats the article's scenarios. `samples`
+//! holds times, `report` writes all of it down and `compare` reads it again.
+//!
+//! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
+//! back, `usage` and `traffic` know what it cost, `floor` measures what no program can beat. `load`, `lag`, `failover`,
+//! `join`, `memory` and `scale` are measurements, `ratios` puts them together. `exposed` reads what nodes count for
+//! both. Must not know how sessions travel.
 
+mod answer;
+mod article;
+mod client;
 mod cluster;
+mod compare;
 mod crew;
+mod crowd;
+mod exposed;
 mod failover;
 mod floor;
 mod grade;
@@ -16,25 +26,34 @@ mod lag;
 mod latency;
 mod light_client;
 mod load;
-
 mod manner;
 mod memory;
-mod metrics;
+mod progress;
 mod ratios;
 mod report;
 mod samples;
 mod scale;
 mod table;
+mod traffic;
 mod usage;
+mod verdict;
+mod visitor;
+mod workload;
 
 use clap::Subcommand;
 
 use crate::failure::Failure;
 use crate::runtime;
 
-/// What is measured.
+/// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
+    /// Measure a server that keeps clusterapp's contract, with the article's arguments
+    Client(client::Client),
+    /// Repeat the article's seven scenarios on two nodes that are started for it
+    Article(article::Article),
+    /// Put two reports side by side
+    Compare(compare::Compare),
     /// Requests a second and their latencies, closed loop or, with --rate, open loop
     Load(load::LoadBench),
     /// How long after a write the other node shows it
@@ -57,13 +76,16 @@ pub(crate) enum Bench {
 impl Bench {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Load(bench) => runtime::run_on_one_thread(bench.run()),
-            Self::Lag(bench) => runtime::run_on_one_thread(bench.run()),
-            Self::Failover(bench) => runtime::run_on_one_thread(bench.run()),
-            Self::Join(bench) => runtime::run_on_one_thread(bench.run()),
-            Self::Memory(bench) => runtime::run_on_one_thread(bench.run()),
-            Self::Scale(bench) => runtime::run_on_one_thread(bench.run()),
-            Self::Ratios(bench) => runtime::run_on_one_thread(bench.run()),
+            Self::Client(client) => runtime::run(client.run()),
+            Self::Article(article) => runtime::run(article.run()),
+            Self::Compare(compare) => compare.run(),
+            Self::Load(load) => runtime::run_on_one_thread(load.run()),
+            Self::Lag(lag) => runtime::run_on_one_thread(lag.run()),
+            Self::Failover(failover) => runtime::run_on_one_thread(failover.run()),
+            Self::Join(join) => runtime::run_on_one_thread(join.run()),
+            Self::Memory(memory) => runtime::run_on_one_thread(memory.run()),
+            Self::Scale(scale) => runtime::run_on_one_thread(scale.run()),
+            Self::Ratios(ratios) => runtime::run_on_one_thread(ratios.run()),
             Self::FloorPeer(peer) => peer.run(),
         }
     }

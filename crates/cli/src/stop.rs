@@ -41,6 +41,11 @@ impl StopWish {
         self.heard(1).await;
     }
 
+    /// Whether a stop was asked for.
+    pub(crate) fn is_asked(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
     /// Ready once a stop was asked for again.
     pub(crate) async fn insisted(&self) {
         self.heard(2).await;

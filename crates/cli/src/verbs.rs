@@ -19,6 +19,9 @@ use crate::failure::Failure;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
+    /// Measure what replication costs
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run the balancer in front of the nodes, or change the nodes of one that runs
     Balance(balance::Balance),
     /// Check configuration files, or show what is in force
@@ -27,9 +30,6 @@ pub(crate) enum Verb {
     /// Make or exchange the secret of a cluster, or show the admin token that follows from it
     #[command(subcommand)]
     Secret(secret::Secret),
-    /// Measure what replication costs on this machine
-    #[command(subcommand)]
-    Bench(bench::Bench),
     /// Run one node of a cluster
     Serve(serve::Serve),
     /// Show how a running node and its cluster are
@@ -59,10 +59,10 @@ impl Verb {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
-            Self::Bench(bench) => bench.run(),
             Self::Serve(serve) => serve.run(),
             Self::Status(status) => status.run(),
             Self::Stop(stop) => stop.run(),

@@ -12,6 +12,7 @@ mod changes;
 pub mod conformance;
 mod effect;
 mod fields;
+mod histogram;
 mod instant;
 mod key;
 mod marks;
@@ -32,6 +33,7 @@ mod wire;
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
 pub use effect::{AppId, AskId, Effect, EndReason, Event, NotTaken, Receipt, Removal, Ticket};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, ValueRef};
+pub use histogram::Histogram;
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{

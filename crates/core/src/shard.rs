@@ -28,7 +28,9 @@ use crate::node::{Debt, NegativeAcks};
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
-use crate::{Boot, Candidate, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
+use crate::{
+    Boot, Candidate, Effect, Event, Histogram, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket,
+};
 
 use ask::{Answered, Asking};
 pub(crate) use compare::News;
@@ -57,6 +59,8 @@ pub(crate) struct Tally {
     pub(crate) repaired: u64,
     pub(crate) created: u64,
     pub(crate) invalidated: u64,
+    /// How long members took to confirm what they were sent.
+    pub(crate) confirmed_after: Histogram,
 }
 
 /// A commit or an end that some members have not confirmed.

@@ -232,3 +232,18 @@ fn the_last_writer_of_a_session_is_known() {
     assert_eq!(cluster.nodes[1].last_written_here(&[APP]), [key(2)]);
     assert_eq!(cluster.nodes[1].last_written_here(&[AppId(99)]), []);
 }
+
+#[test]
+fn a_confirmation_is_timed_from_the_commit() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    let before = cluster.nodes[0].confirmation_times();
+    cluster.set(0, key(1), "cart", "umbrella");
+    let wait = Duration::from_millis(7);
+    cluster.now = cluster.now.plus(wait);
+    cluster.deliver();
+    let after = cluster.nodes[0].confirmation_times();
+    assert_eq!((after.count(), after.sum()), (before.count() + 1, before.sum() + wait));
+    assert_eq!(cluster.nodes[1].confirmation_times().count(), 0, "nothing was sent from there");
+}

@@ -50,11 +50,11 @@ pub use cluster::{
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, NotTaken, Receipt, Removal, SessionChange, SessionKey, Standing,
-    Value,
+    AppId, Boot, EndReason, Event, Fields, Histogram, NotTaken, Receipt, Removal, SessionChange, SessionKey,
+    Standing, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
     AttributeMut, NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions,
-    SettingError, Statistics,
+    SettingError, Statistics, WriteTimes,
 };

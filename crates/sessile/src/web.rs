@@ -43,4 +43,4 @@ pub use session::Session;
 pub use sessions::Sessions;
 pub(crate) use settings::SessionSettings;
 pub use settings::SettingError;
-pub use statistics::Statistics;
+pub use statistics::{Statistics, WriteTimes};

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::metrics::Metrics;
+use super::exposed::Exposed;
 use crate::failure::Failure;
 use crate::rig::{News, NodeProcess, Plan, Settings, private_directory};
 
@@ -119,7 +119,7 @@ impl Nodes {
     async fn until_joined(&self) -> Result<(), Failure> {
         let (began, wanted) = (Instant::now(), self.plan.nodes.len() as f64);
         for node in 0..self.plan.nodes.len() {
-            while self.metrics_of(node).await?.get("sessile_members") < wanted {
+            while self.metrics_of(node).await?.value("sessile_members") < wanted {
                 if began.elapsed() > PATIENCE {
                     return Err(Failure::Failed(format!(
                         "{} does not see the others",
@@ -155,17 +155,14 @@ impl Nodes {
     }
 
     /// What one node counts.
-    pub(super) async fn metrics_of(&self, node: usize) -> Result<Metrics, Failure> {
-        Metrics::of(self.plan.nodes[node].admin).await
+    pub(super) async fn metrics_of(&self, node: usize) -> Result<Exposed, Failure> {
+        Exposed::ask(self.plan.nodes[node].admin).await
     }
 
     /// What all living nodes count, added up.
-    pub(super) async fn metrics(&self) -> Result<Metrics, Failure> {
-        let mut sum = Metrics::default();
-        for node in (0..self.plan.nodes.len()).filter(|node| self.id(*node).is_some()) {
-            sum = sum.plus(&self.metrics_of(node).await?);
-        }
-        Ok(sum)
+    pub(super) async fn metrics(&self) -> Result<Exposed, Failure> {
+        let living = (0..self.plan.nodes.len()).filter(|node| self.id(*node).is_some());
+        Exposed::ask_all(&living.map(|node| self.plan.nodes[node].admin).collect::<Vec<_>>()).await
     }
 
     /// Stops all nodes in order.

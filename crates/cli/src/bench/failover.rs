@@ -159,7 +159,7 @@ async fn lost(mut writers: JoinSet<(String, u64)>, nodes: &Nodes) -> Result<(u64
 /// Ready once the other node sees no other member.
 async fn until_alone(nodes: &Nodes) -> Result<(), Failure> {
     let began = Instant::now();
-    while nodes.metrics_of(1).await?.get("sessile_members") > 1.0 {
+    while nodes.metrics_of(1).await?.value("sessile_members") > 1.0 {
         if began.elapsed() > PATIENCE {
             return Err(Failure::Failed(format!("the end of a node was not noticed within {PATIENCE:?}")));
         }

@@ -13,6 +13,7 @@ use super::latency::Percentiles;
 use super::manner::{Circumstances, Manner};
 use super::memory::fill;
 use super::table::{Findings, Table, microseconds, show};
+use super::traffic::Traffic;
 use super::usage::Watch;
 use crate::failure::Failure;
 
@@ -116,10 +117,10 @@ async fn measure(
     let (serving, usage) = (serving?, watch.stop());
     let (joiner, bytes) = (nodes.metrics_of(1).await?, nodes.metrics().await?.since(&counted));
     let report = JoinReport {
-        sessions: joiner.get("sessile_transfer_sessions") as u64,
-        transfer_seconds: joiner.get("sessile_transfer_seconds"),
+        sessions: joiner.value("sessile_transfer_sessions") as u64,
+        transfer_seconds: joiner.value("sessile_transfer_seconds"),
         serving_seconds: serving.as_secs_f64(),
-        wire_bytes: bytes.encrypted_bytes(),
+        wire_bytes: Traffic::of(&bytes).wire_bytes,
         before: before.latency.percentiles(),
         meanwhile: meanwhile.latency.percentiles(),
         circumstances: Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() },

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::cluster::{Nodes, Replication};
 use super::crew::{Content, Crew, Load};
+use super::exposed::Exposed;
 use super::halt::Halt;
 use super::latency::Percentiles;
 use super::manner::{Circumstances, Manner};
-use super::metrics::Metrics;
 use super::table::{Findings, Table, known, microseconds, show};
+use super::traffic::Traffic;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 
@@ -82,13 +83,14 @@ pub(super) struct Cost {
 
 impl Cost {
     /// The cost of one of so many writes.
-    pub(super) fn of(writes: u64, usage: &Usage, counted: &Metrics) -> Self {
+    pub(super) fn of(writes: u64, usage: &Usage, counted: &Exposed) -> Self {
         let each = |value: f64| value / writes.max(1) as f64;
+        let Traffic { frames, wire_bytes, link_writes } = Traffic::of(counted);
         Self {
             cpu_us: usage.cpu.map(|cpu| each(cpu.as_secs_f64() * 1e6)),
-            frames: each(counted.frames()),
-            wire_bytes: each(counted.encrypted_bytes()),
-            link_writes: each(counted.link_writes()),
+            frames: each(frames),
+            wire_bytes: each(wire_bytes),
+            link_writes: each(link_writes),
         }
     }
 }
@@ -230,8 +232,8 @@ mod tests {
     #[test]
     fn costs_are_for_one_write() {
         let usage = Usage { cpu: Some(Duration::from_millis(30)), foreign: Some(0.0) };
-        let cost = Cost::of(1_000, &usage, &Metrics::default());
+        let cost = Cost::of(1_000, &usage, &Exposed::default());
         assert_eq!(cost, Cost { cpu_us: Some(30.0), frames: 0.0, wire_bytes: 0.0, link_writes: 0.0 });
-        assert_eq!(Cost::of(0, &usage, &Metrics::default()).cpu_us, Some(30_000.0));
+        assert_eq!(Cost::of(0, &usage, &Exposed::default()).cpu_us, Some(30_000.0));
     }
 }

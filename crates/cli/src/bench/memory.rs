@@ -120,7 +120,7 @@ fn memory_of(nodes: &Nodes) -> Result<[u64; 2], Failure> {
 /// Ready once the other node holds as many sessions.
 async fn until_copied(nodes: &Nodes, sessions: u64) -> Result<(), Failure> {
     let began = Instant::now();
-    while nodes.metrics_of(1).await?.get("sessile_sessions") < sessions as f64 {
+    while nodes.metrics_of(1).await?.value("sessile_sessions") < sessions as f64 {
         if began.elapsed() > PATIENCE {
             return Err(Failure::Failed("the other node does not get all copies".to_owned()));
         }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::machine::Machine;
+pub(crate) use self::page::number;
 use super::samples::{Samples, Summary};
 use crate::failure::Failure;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::node::Node;
 use crate::roster::{MemberRow, Standing};
-use crate::{AppId, Boot, Fields, Instant, NotTaken, SessionKey};
+use crate::{AppId, Boot, Fields, Histogram, Instant, NotTaken, SessionKey};
 
 /// A session as the admin pages show it: never its secret, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +211,15 @@ impl Node {
             parts.fold(Debt::none(row.boot), Debt::and)
         });
         debts.filter(|debt| debt.owed + debt.unacknowledged > 0).collect()
+    }
+
+    /// How long members took to confirm what this node sent them, changes and whole copies alike: from the moment in
+    /// which it was sent, for a change that of its commit, to the arrival of the acknowledgement. In every mode; the
+    /// member has applied it before, so this is an upper bound of the time of replication.
+    pub fn confirmation_times(&self) -> Histogram {
+        let mut times = Histogram::default();
+        self.shards.iter().for_each(|shard| times.add(&shard.lock().tally.confirmed_after));
+        times
     }
 
     /// Everything that is counted since the start.

@@ -17,7 +17,10 @@ impl Shard {
         let Some(taken) = lane.acknowledged(line, now) else { return };
         for (frame, verdict) in taken {
             match verdict {
-                None => frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx)),
+                None => {
+                    self.tally.confirmed_after.record(now.since(frame.sent_at));
+                    frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx));
+                }
                 Some(verdict) => self.on_refusal(from, frame, verdict, fx),
             }
         }

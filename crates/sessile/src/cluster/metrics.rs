@@ -1,6 +1,7 @@
 //! All counters as text, in the format that Prometheus reads. Never a secret, never a value, never a session's key.
 
 mod exposition;
+mod times;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     requests(&mut out, cluster);
     applications(&mut out, cluster);
     listeners(&mut out, cluster);
+    times::write(&mut out, cluster);
     sending(&mut out, cluster);
     transfer(&mut out, shared);
     members(&mut out, cluster);

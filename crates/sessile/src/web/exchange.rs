@@ -91,6 +91,7 @@ impl Exchange {
         let answered = Instant::now();
         let passage = self.session.passage().await;
         let closing = self.session.commit(passage);
+        let commits = !closing.settlements.is_empty();
         let (used, wrote, cookie) = (closing.used, closing.wrote, closing.cookie);
         let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
@@ -99,7 +100,11 @@ impl Exchange {
         } else {
             self.conclude(settled, wrote, cookie, response)
         };
-        self.app.statistics.count_time(self.began.elapsed(), self.cluster_time + answered.elapsed());
+        let (request, overhead) = (self.began.elapsed(), answered.elapsed());
+        self.app.statistics.count_time(request, self.cluster_time + overhead);
+        if commits {
+            self.app.statistics.count_write(request, overhead);
+        }
         response
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use sessile_core::Histogram;
 
 /// Counters that are read while requests run; each is exact, together they are a blurred picture.
 #[derive(Debug, Default)]
@@ -17,6 +18,16 @@ pub struct Statistics {
     cluster_micros: AtomicU64,
     sending_micros: AtomicU64,
     last_send: Mutex<Option<LastSend>>,
+    writes: Mutex<WriteTimes>,
+}
+
+/// Times of requests that changed a session or ended one, failed ones included.
+#[derive(Clone, Debug, Default)]
+pub struct WriteTimes {
+    /// In this node, from the head of the request to the head of the response.
+    pub request: Histogram,
+    /// The part of it after the handler had returned: the commit, and waiting for whom the mode waits for.
+    pub overhead: Histogram,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +88,17 @@ impl Statistics {
     /// When the last such request was settled, by the wall clock; `None` before the first.
     pub fn last_sent_at(&self) -> Option<SystemTime> {
         self.last_send.lock().map(|last| last.at)
+    }
+
+    /// How long requests took that changed something.
+    pub fn write_times(&self) -> WriteTimes {
+        self.writes.lock().clone()
+    }
+
+    pub(crate) fn count_write(&self, request: Duration, overhead: Duration) {
+        let mut writes = self.writes.lock();
+        writes.request.record(request);
+        writes.overhead.record(overhead);
     }
 
     pub(crate) fn count_request(&self, filtered: bool) {

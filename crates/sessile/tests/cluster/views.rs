@@ -110,6 +110,9 @@ async fn metrics_count_messages_and_never_tell_a_secret() {
     assert_eq!(value(&b, "sessile_state{state=\"ready\"}"), 1);
     assert_eq!(value(&a, "sessile_sessions_at_risk"), 0);
     assert!(value(&a, "sessile_bytes_sent_total") > 0);
+    assert_eq!(value(&a, "sessile_app_write_seconds_count{app=\"/\"}"), 2);
+    assert_eq!(value(&a, "sessile_app_write_overhead_seconds_bucket{app=\"/\",le=\"+Inf\"}"), 2);
+    assert!(a.cluster.metrics().contains("sessile_confirmation_seconds_count{cluster="));
     let text = a.cluster.metrics();
     let cookie = browser.cookie.unwrap();
     let sealed = cookie.split('=').nth(1).unwrap().split('.').next().unwrap();

@@ -8,6 +8,7 @@ use crate::bench::crew::{Content, Crew};
 use crate::bench::grade::Bars;
 use crate::bench::latency::median;
 use crate::bench::load::{Cost, loaded};
+use crate::bench::traffic::Traffic;
 use crate::failure::Failure;
 
 const TIME: Duration = Duration::from_secs(1);
@@ -117,7 +118,7 @@ impl Subject {
             }
             run.found.circumstances.note(&usage);
             self.per_second.push(load.per_second());
-            self.link_writes.push(origin.link_writes() / load.writes().max(1) as f64);
+            self.link_writes.push(Traffic::of(&origin).link_writes / load.writes().max(1) as f64);
             let Some(Cost { cpu_us, wire_bytes, .. }) = cost else { return Ok(()) };
             self.cpu_us.extend(cpu_us);
             self.wire_bytes.push(wire_bytes);

@@ -57,7 +57,7 @@ fn table(rows: &[Row]) -> String {
 }
 
 /// As many digits as mean something: about three.
-pub(in crate::bench) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         small if small < 10.0 => format!("{value:.3}"),

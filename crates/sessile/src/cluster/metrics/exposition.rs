@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use sessile_core::Histogram;
+
 /// In front of every name.
 const PREFIX: &str = "sessile_";
 
@@ -42,6 +44,31 @@ impl Exposition {
         self.rows(name, help, "gauge", label, rows);
     }
 
+    /// One histogram for each value of `label`.
+    pub(super) fn histograms<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        rows: impl IntoIterator<Item = (&'l str, Histogram)>,
+    ) {
+        self.head(name, help, "histogram");
+        for (row, times) in rows {
+            let row = row.replace('\\', "\\\\");
+            let row = format!("{label}=\"{row}\"");
+            for (bound, count) in times.cumulative() {
+                self.sample(
+                    &format!("{name}_bucket"),
+                    &format!("{{{row},le=\"{}\"}}", bound.as_secs_f64()),
+                    count,
+                );
+            }
+            self.sample(&format!("{name}_bucket"), &format!("{{{row},le=\"+Inf\"}}"), times.count());
+            self.sample(&format!("{name}_sum"), &format!("{{{row}}}"), times.sum().as_secs_f64());
+            self.sample(&format!("{name}_count"), &format!("{{{row}}}"), times.count());
+        }
+    }
+
     pub(super) fn into_text(self) -> String {
         self.0
     }
@@ -77,7 +104,27 @@ impl Exposition {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn histograms_count_up_to_infinity() {
+        let (mut out, mut times) = (Exposition::default(), Histogram::default());
+        [Duration::from_millis(2), Duration::from_secs(60)].iter().for_each(|time| times.record(*time));
+        out.histograms("wait_seconds", "how long", "app", [("/shop", times)]);
+        let text = out.into_text();
+        for line in [
+            "# TYPE sessile_wait_seconds histogram",
+            "sessile_wait_seconds_bucket{app=\"/shop\",le=\"0.0016\"} 0",
+            "sessile_wait_seconds_bucket{app=\"/shop\",le=\"0.002\"} 1",
+            "sessile_wait_seconds_bucket{app=\"/shop\",le=\"+Inf\"} 2",
+            "sessile_wait_seconds_sum{app=\"/shop\"} 60.002",
+            "sessile_wait_seconds_count{app=\"/shop\"} 2",
+        ] {
+            assert!(text.lines().any(|written| written == line), "{line}: {text}");
+        }
+    }
 
     #[test]
     fn every_name_has_help_and_type_once() {

@@ -1,0 +1,126 @@
+//! What a node counts, read at its admin port: the text that Prometheus reads.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use http::{Method, StatusCode};
+
+use crate::connection::Connection;
+use crate::failure::Failure;
+
+/// Every sample with its labels, of one node or of several together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Exposed(BTreeMap<String, f64>);
+
+/// Times that were counted in steps: the sum is exact, a percentile is the upper end of its step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Steps {
+    pub(crate) count: f64,
+    sum_seconds: f64,
+    /// Seconds with the number of times that do not exceed them, shortest first.
+    below: Vec<(f64, f64)>,
+}
+
+impl Exposed {
+    /// Asks the node whose admin port is `admin`.
+    pub(crate) async fn ask(admin: SocketAddr) -> Result<Self, Failure> {
+        let failed = |words: String| Failure::Failed(format!("http://{admin}/metrics: {words}"));
+        let answer = Connection::new(admin).send(Method::GET, "/metrics", None).await;
+        let answer = answer.map_err(|none| failed(none.to_string()))?;
+        if answer.status != StatusCode::OK {
+            return Err(failed(answer.words()));
+        }
+        Ok(Self::parse(&String::from_utf8_lossy(&answer.body)))
+    }
+
+    /// Asks several nodes and adds what they count.
+    pub(crate) async fn ask_all(admins: &[SocketAddr]) -> Result<Self, Failure> {
+        let mut sum = Self::default();
+        for admin in admins {
+            for (name, value) in Self::ask(*admin).await?.0 {
+                *sum.0.entry(name).or_default() += value;
+            }
+        }
+        Ok(sum)
+    }
+
+    fn parse(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = lines.filter_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Self(samples.collect())
+    }
+
+    /// What was counted since `before`.
+    pub(crate) fn since(mut self, before: &Self) -> Self {
+        for (name, value) in &mut self.0 {
+            *value -= before.0.get(name).copied().unwrap_or_default();
+        }
+        self
+    }
+
+    /// A sample by its name without labels; zero where a node has none.
+    pub(crate) fn value(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// A histogram with one label, whose value is of no interest.
+    pub(crate) fn steps(&self, name: &str) -> Steps {
+        let all = |suffix: &str| {
+            let begins = format!("{name}_{suffix}{{");
+            self.0.iter().filter(move |(key, _)| key.starts_with(&begins))
+        };
+        let sum = |suffix| all(suffix).map(|(_, value)| value).sum();
+        let mut below: Vec<(f64, f64)> = all("bucket")
+            .filter_map(|(key, count)| {
+                let (_, bound) = key.split_once("le=\"")?;
+                Some((bound.split('"').next()?.parse::<f64>().ok()?, *count))
+            })
+            .collect();
+        below.sort_by(|one, other| one.0.total_cmp(&other.0));
+        Steps { count: sum("count"), sum_seconds: sum("sum"), below }
+    }
+}
+
+impl Steps {
+    pub(crate) fn mean_ms(&self) -> f64 {
+        if self.count > 0.0 { self.sum_seconds * 1e3 / self.count } else { 0.0 }
+    }
+
+    /// The upper end of the step in which the time lies that `portion` of all do not exceed.
+    pub(crate) fn percentile_ms(&self, portion: f64) -> f64 {
+        let rank = (portion * self.count).max(1.0);
+        let found = self.below.iter().find(|(_, count)| *count >= rank);
+        found.map_or(0.0, |(seconds, _)| seconds * 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# TYPE sessile_wait_seconds histogram\n\
+        sessile_wait_seconds_bucket{app=\"/a\",le=\"0.001\"} 10\nsessile_wait_seconds_bucket{app=\"/a\",le=\"0.01\"} 99\n\
+        sessile_wait_seconds_bucket{app=\"/a\",le=\"0.002\"} 50\nsessile_wait_seconds_bucket{app=\"/a\",le=\"+Inf\"} 100\n\
+        sessile_wait_seconds_sum{app=\"/a\"} 0.5\nsessile_wait_seconds_count{app=\"/a\"} 100\nsessile_bytes_sent_total 4110\n";
+
+    #[test]
+    fn percentiles_are_the_ends_of_their_steps() {
+        let exposed = Exposed::parse(TEXT);
+        let steps = exposed.steps("sessile_wait_seconds");
+        assert_eq!((steps.count, steps.mean_ms()), (100.0, 5.0));
+        assert_eq!([0.1, 0.5, 0.99].map(|portion| steps.percentile_ms(portion)), [1.0, 2.0, 10.0]);
+        assert_eq!(steps.percentile_ms(1.0), f64::INFINITY);
+        assert_eq!(exposed.value("sessile_bytes_sent_total"), 4110.0);
+        assert_eq!(exposed.steps("sessile_other_seconds").percentile_ms(0.99), 0.0);
+    }
+
+    #[test]
+    fn what_was_counted_before_is_taken_off() {
+        let since = Exposed::parse(TEXT).since(&Exposed::parse(TEXT));
+        assert_eq!(since.value("sessile_bytes_sent_total"), 0.0);
+        assert_eq!(since.steps("sessile_wait_seconds").mean_ms(), 0.0);
+    }
+}
