@@ -103,7 +103,9 @@ impl Pair {
         let end = now.plus(JOINING);
         while pair.now < end {
             pair.now = pair.now.plus(Timing::default().tick());
-            [0, 1].map(|node| pair.act(node, |node, now, fx| node.tick(now, fx)));
+            for node in [0, 1] {
+                pair.act(node, |node, now, fx| node.tick(now, fx));
+            }
             pair.deliver();
         }
         pair

@@ -95,7 +95,9 @@ mod tests {
     #[test]
     fn the_worst_stretch_is_told() {
         let mut told = Circumstances::default();
-        [0.01, 0.31, 0.02].map(|foreign| told.note(&usage(foreign)));
+        for foreign in [0.01, 0.31, 0.02] {
+            told.note(&usage(foreign));
+        }
         assert_eq!(told.foreign_cpu, Some(0.31));
         assert!(told.words().contains("DOUBTFUL") && told.words().contains("31 %"), "{}", told.words());
     }
