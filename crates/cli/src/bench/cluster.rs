@@ -73,7 +73,7 @@ impl Nodes {
         let plan = plan.map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
         for node in &plan.nodes {
             // What this version cannot do is told before anything starts.
-            Config::parse(&format!("{}.toml", node.name), &plan.configuration(node))?;
+            Config::parse(format!("{}.toml", node.name), &plan.configuration(node))?;
         }
         let place = private_directory(&plan)?;
         let processes = plan.nodes.iter().map(|_| None).collect();
