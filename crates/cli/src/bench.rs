@@ -1,18 +1,41 @@
 //! `sessile bench`: what replication costs, measured on real nodes.
 //!
-//! `visitor` is one client and `crowd` all of them; `verdict` knows what a right answer is. `client` measures a server
-//! that runs, `article` starts nodes and repeats the article's scenarios. `exposed` reads what nodes count, `samples`
-//! holds times, `report` writes all of it down and `compare` reads it again. Must not know how sessions travel.
+//! One part repeats the article: `visitor` is one client and `crowd` all of them; `verdict` knows what a right answer
+//! is. `client` measures a server that runs, `article` starts nodes and repeats the article's scenarios. `samples`
+//! holds times, `report` writes all of it down and `compare` reads it again.
+//!
+//! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
+//! back, `usage` and `traffic` know what it cost, `floor` measures what no program can beat. `load`, `lag`, `failover`,
+//! `join`, `memory` and `scale` are measurements, `ratios` puts them together. `exposed` reads what nodes count for
+//! both. Must not know how sessions travel.
 
 mod answer;
 mod article;
 mod client;
+mod cluster;
 mod compare;
+mod crew;
 mod crowd;
 mod exposed;
+mod failover;
+mod floor;
+mod grade;
+mod halt;
+mod join;
+mod lag;
+mod latency;
+mod light_client;
+mod load;
+mod manner;
+mod memory;
 mod progress;
+mod ratios;
 mod report;
 mod samples;
+mod scale;
+mod table;
+mod traffic;
+mod usage;
 mod verdict;
 mod visitor;
 mod workload;
@@ -31,6 +54,23 @@ pub(crate) enum Bench {
     Article(article::Article),
     /// Put two reports side by side
     Compare(compare::Compare),
+    /// Requests a second and their latencies, closed loop or, with --rate, open loop
+    Load(load::LoadBench),
+    /// How long after a write the other node shows it
+    Lag(lag::LagBench),
+    /// What a node's end costs: acknowledged writes lost, time until the other one answers
+    Failover(failover::FailoverBench),
+    /// State transfer to a node that joins, and what clients feel of it
+    Join(join::JoinBench),
+    /// Bytes of memory for each copy of a session
+    Memory(memory::MemoryBench),
+    /// Messages and bytes for each write with 2 to 8 nodes
+    Scale(scale::ScaleBench),
+    /// The costs of replication as ratios to the floors of this machine
+    Ratios(ratios::RatiosBench),
+    /// The other process of a floor
+    #[command(hide = true)]
+    FloorPeer(floor::FloorPeer),
 }
 
 impl Bench {
@@ -39,6 +79,14 @@ impl Bench {
             Self::Client(client) => runtime::run(client.run()),
             Self::Article(article) => runtime::run(article.run()),
             Self::Compare(compare) => compare.run(),
+            Self::Load(load) => runtime::run_on_one_thread(load.run()),
+            Self::Lag(lag) => runtime::run_on_one_thread(lag.run()),
+            Self::Failover(failover) => runtime::run_on_one_thread(failover.run()),
+            Self::Join(join) => runtime::run_on_one_thread(join.run()),
+            Self::Memory(memory) => runtime::run_on_one_thread(memory.run()),
+            Self::Scale(scale) => runtime::run_on_one_thread(scale.run()),
+            Self::Ratios(ratios) => runtime::run_on_one_thread(ratios.run()),
+            Self::FloorPeer(peer) => peer.run(),
         }
     }
 }

@@ -10,6 +10,6 @@ mod plan;
 mod stage;
 
 pub(crate) use log_line::{Level, LogLine};
-pub(crate) use node::News;
+pub(crate) use node::{News, NodeProcess};
 pub(crate) use plan::{GROUP, GROUP_PORT, Membership, Plan, Settings};
-pub(crate) use stage::Stage;
+pub(crate) use stage::{Stage, private_directory};

@@ -15,3 +15,12 @@ pub(crate) fn run<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T
     runtime.shutdown_background();
     done
 }
+
+/// Runs a verb on this thread alone: for those that must take little of the machine.
+pub(crate) fn run_on_one_thread<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("the system gives no events: {error}")))?;
+    let done = runtime.block_on(verb);
+    runtime.shutdown_background();
+    done
+}

@@ -147,7 +147,7 @@ async fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) 
 }
 
 /// A directory that only this user can enter, with the configurations and the secret.
-fn private_directory(plan: &Plan) -> Result<TempDir, Failure> {
+pub(crate) fn private_directory(plan: &Plan) -> Result<TempDir, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         let place = std::env::temp_dir();
         Failure::Failed(format!(

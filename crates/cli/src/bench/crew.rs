@@ -1,0 +1,204 @@
+//! Clients that write, each into a session of its own: as fast as they can, or at a rate that does not wait for them.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::halt::Stretch;
+use super::latency::Latency;
+use super::light_client::{LightClient, NoAnswer};
+use crate::failure::Failure;
+
+/// Most requests that wait for a client whose requests are intended; further ones are counted as never sent.
+const MAX_BACKLOG: usize = 100_000;
+/// Pause after a request that failed, so that a dead server is not hammered.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What the sessions hold and what is written into them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content {
+    /// Attributes of a session; writes take turns among them.
+    pub(super) attributes: u64,
+    /// Bytes of each value.
+    pub(super) size: usize,
+}
+
+/// Clients with their sessions.
+#[derive(Debug)]
+pub(super) struct Crew {
+    clients: Vec<Writer>,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) http: LightClient,
+    content: Content,
+    /// The version of the last write that was tried.
+    pub(super) version: u64,
+}
+
+/// What came of a stretch of load.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    pub(super) latency: Latency,
+    pub(super) failed: u64,
+    /// Intended requests that were still waiting at the end, or found no room to wait.
+    pub(super) never_sent: u64,
+    pub(super) elapsed: Duration,
+    /// The first thing that went wrong, in words.
+    pub(super) trouble: Option<String>,
+}
+
+impl Crew {
+    /// Connects `connections` clients to `at` and fills a session for each.
+    pub(super) async fn hire(at: SocketAddr, connections: usize, content: Content) -> Result<Self, Failure> {
+        let mut clients = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let mut client = Writer { http: LightClient::new(at), content, version: 0 };
+            client.fill().await.map_err(|why| Failure::Failed(format!("no session at {at}: {why}")))?;
+            clients.push(client);
+        }
+        Ok(Self { clients })
+    }
+
+    /// Writes until the stretch is over: each client as soon as it has its answer or, with a `rate`, all together so
+    /// many a second, whether answers come or not; then a latency counts from the intended start.
+    pub(super) async fn drive(&mut self, rate: Option<f64>, stretch: &Stretch) -> Load {
+        let began = Instant::now();
+        let (mut tasks, mut turns) = (JoinSet::new(), Vec::new());
+        for mut client in self.clients.drain(..) {
+            let (turn, mine) = mpsc::channel(if rate.is_some() { MAX_BACKLOG } else { 1 });
+            turns.push(turn);
+            let stretch = stretch.clone();
+            tasks.spawn(async move {
+                let load = match rate {
+                    None => client.write_closed(&stretch).await,
+                    Some(_) => client.write_open(mine, &stretch).await,
+                };
+                (client, load)
+            });
+        }
+        let pace = rate.map(|rate| {
+            let stretch = stretch.clone();
+            std::thread::spawn(move || pace(rate, turns, &stretch))
+        });
+        let mut sum = Load::none();
+        while let Some(Ok((client, load))) = tasks.join_next().await {
+            self.clients.push(client);
+            sum.add(&load);
+        }
+        // It ended with the stretch; a panic there would have been the clients' as well.
+        sum.never_sent += pace.and_then(|pace| pace.join().ok()).unwrap_or(0);
+        sum.elapsed = began.elapsed();
+        sum
+    }
+}
+
+/// Says when requests are intended to start, to one client after the other; how many found no room. A thread of its
+/// own: the timers of the runtime are a millisecond apart.
+fn pace(rate: f64, turns: Vec<mpsc::Sender<Instant>>, stretch: &Stretch) -> u64 {
+    let (began, mut unsent) = (Instant::now(), 0);
+    for (number, turn) in (0_u32..).zip(turns.iter().cycle()) {
+        let intended = began + Duration::from_secs_f64(f64::from(number) / rate);
+        if intended >= stretch.end || stretch.is_over() {
+            break;
+        }
+        std::thread::sleep(intended.saturating_duration_since(Instant::now()));
+        unsent += u64::from(turn.try_send(intended).is_err());
+    }
+    unsent
+}
+
+impl Writer {
+    /// A client that takes over the session of `http`.
+    pub(super) fn new(http: LightClient, content: Content) -> Self {
+        Self { http, content, version: 0 }
+    }
+
+    /// Makes the session, with all its attributes.
+    pub(super) async fn fill(&mut self) -> Result<(), String> {
+        let Content { attributes, size } = self.content;
+        let target = format!("/clusterapp/session?cmd=add&name=a&count={attributes}&size={size}&v=0");
+        self.post(&target).await
+    }
+
+    /// Writes the next version into the next attribute, and waits for the answer.
+    pub(super) async fn write(&mut self) -> Result<(), String> {
+        self.version += 1;
+        let (name, size, v) = (self.version % self.content.attributes, self.content.size, self.version);
+        self.post(&format!("/clusterapp/session?cmd=add&name=a{name}&size={size}&v={v}")).await
+    }
+
+    async fn post(&mut self, target: &str) -> Result<(), String> {
+        match self.http.send("POST", target).await {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            Ok(answer) => {
+                Err(format!("status {}: {}", answer.status, String::from_utf8_lossy(answer.body).trim()))
+            }
+            Err(none) => Err(NoAnswer::to_string(&none)),
+        }
+    }
+
+    async fn write_closed(&mut self, stretch: &Stretch) -> Load {
+        let mut load = Load::none();
+        while !stretch.is_over() {
+            let intended = Instant::now();
+            self.write_timed(intended, &mut load).await;
+        }
+        load
+    }
+
+    async fn write_open(&mut self, mut turns: mpsc::Receiver<Instant>, stretch: &Stretch) -> Load {
+        let mut load = Load::none();
+        while let Some(intended) = turns.recv().await {
+            if stretch.is_over() {
+                load.never_sent += 1 + turns.len() as u64;
+                break;
+            }
+            self.write_timed(intended, &mut load).await;
+        }
+        load
+    }
+
+    async fn write_timed(&mut self, intended: Instant, load: &mut Load) {
+        match self.write().await {
+            Ok(()) => load.latency.record(intended.elapsed()),
+            Err(why) => {
+                load.failed += 1;
+                load.trouble.get_or_insert(why);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Load {
+    pub(super) fn none() -> Self {
+        let (latency, elapsed) = (Latency::new(), Duration::ZERO);
+        Self { latency, failed: 0, never_sent: 0, elapsed, trouble: None }
+    }
+
+    /// Adds what came of another stretch, or of another client in the same one.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.latency.add(&other.latency);
+        self.failed += other.failed;
+        self.never_sent += other.never_sent;
+        self.elapsed += other.elapsed;
+        if self.trouble.is_none() {
+            self.trouble.clone_from(&other.trouble);
+        }
+    }
+
+    /// Acknowledged writes.
+    pub(super) fn writes(&self) -> u64 {
+        self.latency.percentiles().count
+    }
+
+    /// Acknowledged writes in a second.
+    pub(super) fn per_second(&self) -> f64 {
+        self.writes() as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}

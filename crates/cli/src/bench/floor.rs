@@ -1,0 +1,163 @@
+//! What no program on this machine can beat: the same bytes to another process and back over a plain TCP connection,
+//! and a plain stream.
+//!
+//! The other process is this program again (`sessile bench floor-peer`). It connects to the one that measures, so that
+//! it ends with it, however that ends.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::latency::Latency;
+use crate::failure::Failure;
+
+/// Bytes of one replicated write of 1 KB, and of its acknowledgement.
+const THERE: usize = 1_066;
+const BACK: usize = 8;
+/// Bytes that are handed to the system at once.
+const PIECE: usize = 256 * 1024;
+/// Longest wait for the other process.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the other process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Answers each message.
+    Pong,
+    /// Reads to the end, then says how much it was.
+    Sink,
+}
+
+/// The other process.
+#[derive(Debug, Args)]
+pub(crate) struct FloorPeer {
+    at: SocketAddr,
+    part: Part,
+}
+
+impl FloorPeer {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        self.play().map_err(|error| Failure::Failed(format!("floor: {error}")))
+    }
+
+    fn play(&self) -> io::Result<()> {
+        let mut tcp = TcpStream::connect_timeout(&self.at, PATIENCE)?;
+        tcp.set_nodelay(true)?;
+        match self.part {
+            Part::Pong => {
+                let mut message = [0; THERE];
+                while tcp.read_exact(&mut message).is_ok() {
+                    tcp.write_all(&message[..BACK])?;
+                }
+                Ok(())
+            }
+            Part::Sink => {
+                let bytes = io::copy(&mut io::BufReader::with_capacity(PIECE, &tcp), &mut io::sink())?;
+                tcp.write_all(&bytes.to_be_bytes())
+            }
+        }
+    }
+}
+
+/// A connection to another process; that ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Floor {
+    tcp: TcpStream,
+    peer: Child,
+}
+
+impl Floor {
+    /// A process that answers each message.
+    pub(super) fn ping_pong() -> Result<Self, Failure> {
+        Self::start(Part::Pong).map_err(failed)
+    }
+
+    /// The other process.
+    pub(super) fn peer(&self) -> u32 {
+        self.peer.id()
+    }
+
+    /// Sends messages and waits for the answer of each, for as long as told.
+    pub(super) fn bounce(&mut self, time: Duration) -> Result<Latency, Failure> {
+        let (mut latency, began) = (Latency::new(), Instant::now());
+        let (message, mut answer) = ([7; THERE], [0; BACK]);
+        while began.elapsed() < time {
+            let sent = Instant::now();
+            self.tcp.write_all(&message).map_err(failed)?;
+            self.tcp.read_exact(&mut answer).map_err(failed)?;
+            latency.record(sent.elapsed());
+        }
+        Ok(latency)
+    }
+
+    /// Bytes a second of a plain stream of so many bytes.
+    pub(super) fn stream(bytes: u64) -> Result<f64, Failure> {
+        let mut floor = Self::start(Part::Sink).map_err(failed)?;
+        let began = Instant::now();
+        io::copy(&mut io::repeat(7).take(bytes), &mut io::BufWriter::with_capacity(PIECE, &floor.tcp))
+            .map_err(failed)?;
+        floor.tcp.shutdown(Shutdown::Write).map_err(failed)?;
+        let mut counted = [0; 8];
+        floor.tcp.read_exact(&mut counted).map_err(failed)?;
+        let rate = bytes as f64 / began.elapsed().as_secs_f64();
+        match u64::from_be_bytes(counted) {
+            counted if counted == bytes => Ok(rate),
+            counted => Err(failed(format!("{bytes} bytes were sent, {counted} came"))),
+        }
+    }
+
+    fn start(part: Part) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let name = part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let mut program = Command::new(std::env::current_exe()?);
+        program.args(["bench", "floor-peer", &listener.local_addr()?.to_string(), &name]);
+        let mut peer = program.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let connected = accept(&listener).and_then(|tcp| {
+            tcp.set_nodelay(true)?;
+            tcp.set_read_timeout(Some(PATIENCE))?;
+            Ok(tcp)
+        });
+        match connected {
+            Ok(tcp) => Ok(Self { tcp, peer }),
+            Err(error) => {
+                // It did not come: nothing is lost by killing it.
+                let _ = peer.kill();
+                let _ = peer.wait();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The first connection, in time.
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    listener.set_nonblocking(true)?;
+    let began = Instant::now();
+    loop {
+        match listener.accept() {
+            Ok((tcp, _)) => {
+                tcp.set_nonblocking(false)?;
+                return Ok(tcp);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("the floor of this machine cannot be measured: {error}"))
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        // The end of the connection ends it. Its exit code says nothing.
+        let _ = self.tcp.shutdown(Shutdown::Both);
+        let _ = self.peer.wait();
+    }
+}

@@ -1,0 +1,148 @@
+//! `sessile bench join`: a second node joins one that is full; how long the state takes, how many bytes, and what
+//! clients feel of it.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::cluster::{Nodes, Replication};
+use super::crew::{Content, Crew};
+use super::halt::Halt;
+use super::latency::Percentiles;
+use super::manner::{Circumstances, Manner};
+use super::memory::fill;
+use super::table::{Findings, Table, microseconds, show};
+use super::traffic::Traffic;
+use super::usage::Watch;
+use crate::failure::Failure;
+
+/// Requests a second of the clients that feel the join.
+const RATE: f64 = 1_000.0;
+const FOREGROUND: usize = 4;
+/// How long the clients write before the join.
+const BEFORE: Duration = Duration::from_secs(2);
+const QUICK_BEFORE: Duration = Duration::from_millis(300);
+/// Longest join that is measured.
+const BOUND: Duration = Duration::from_secs(120);
+/// Sessions when it is only about function.
+const QUICK: u64 = 300;
+
+/// The measurement.
+#[derive(Debug, Args)]
+pub(crate) struct JoinBench {
+    /// Sessions that the first node holds
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=2_000_000))]
+    sessions: u64,
+    /// Attributes of each
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+    attributes: u64,
+    /// Bytes of each value
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    size: u32,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct JoinReport {
+    pub(super) sessions: u64,
+    /// The joiner's own figure: from asking for the state until it has all.
+    pub(super) transfer_seconds: f64,
+    /// From the start of the process until its HTTP port was open.
+    pub(super) serving_seconds: f64,
+    /// On all links meanwhile, the foreground's included, encrypted.
+    pub(super) wire_bytes: f64,
+    pub(super) before: Percentiles,
+    /// From the start of the joiner's process until it served.
+    pub(super) meanwhile: Percentiles,
+    #[serde(flatten)]
+    pub(super) circumstances: Circumstances,
+}
+
+impl JoinBench {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let halt = Halt::listen()?;
+        let sessions = if self.manner.quick { QUICK } else { self.sessions };
+        let content = Content { attributes: self.attributes, size: self.size as usize };
+        let mut tries = 0;
+        let report = loop {
+            tries += 1;
+            let (report, usage) = join(sessions, content, self.manner.quick, &halt).await?;
+            if halt.asked() || !self.manner.again(&usage, tries)? {
+                break report;
+            }
+        };
+        show(&report, self.manner.json)
+    }
+}
+
+/// Fills a node, lets another one join, and tells what that took.
+pub(super) async fn join(
+    sessions: u64,
+    content: Content,
+    quick: bool,
+    halt: &Halt,
+) -> Result<(JoinReport, super::usage::Usage), Failure> {
+    let mut nodes = Nodes::prepare(2, &Replication::new("pipelined", "delta"))?;
+    nodes.launch(0)?;
+    nodes.until_serving(0).await?;
+    let measured = measure(&mut nodes, sessions, content, quick, halt).await;
+    nodes.stop().await;
+    measured
+}
+
+async fn measure(
+    nodes: &mut Nodes,
+    sessions: u64,
+    content: Content,
+    quick: bool,
+    halt: &Halt,
+) -> Result<(JoinReport, super::usage::Usage), Failure> {
+    fill(nodes.http(0), sessions, content, halt).await?;
+    let mut crew = Crew::hire(nodes.http(0), FOREGROUND, content).await?;
+    let calm = if quick { QUICK_BEFORE } else { BEFORE };
+    let before = crew.drive(Some(RATE), &halt.after(calm)).await;
+    let (began, counted) = (Instant::now(), nodes.metrics_of(0).await?);
+    nodes.launch(1)?;
+    let watch = Watch::start(nodes.ids());
+    let joined = halt.after(BOUND);
+    let serving = async {
+        let served = nodes.until_serving(1).await.map(|()| began.elapsed());
+        joined.end_now();
+        served
+    };
+    let (serving, meanwhile) = tokio::join!(serving, crew.drive(Some(RATE), &joined));
+    let (serving, usage) = (serving?, watch.stop());
+    let (joiner, bytes) = (nodes.metrics_of(1).await?, nodes.metrics().await?.since(&counted));
+    let report = JoinReport {
+        sessions: joiner.value("sessile_transfer_sessions") as u64,
+        transfer_seconds: joiner.value("sessile_transfer_seconds"),
+        serving_seconds: serving.as_secs_f64(),
+        wire_bytes: Traffic::of(&bytes).wire_bytes,
+        before: before.latency.percentiles(),
+        meanwhile: meanwhile.latency.percentiles(),
+        circumstances: Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() },
+    };
+    Ok((report, usage))
+}
+
+impl Findings for JoinReport {
+    fn table(&self) -> Table {
+        let rate = self.wire_bytes / self.transfer_seconds.max(f64::MIN_POSITIVE) / 1e6;
+        let mut table = Table::new(["join", &format!("{} sessions", self.sessions)]);
+        let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+        row("state transfer", microseconds(self.transfer_seconds * 1e6));
+        row("process started until it serves", microseconds(self.serving_seconds * 1e6));
+        row("bytes on the links, encrypted", format!("{:.0}", self.wire_bytes));
+        row("MB a second of transfer", format!("{rate:.0}"));
+        for (when, of) in [("before", self.before), ("meanwhile", self.meanwhile)] {
+            row(&format!("p50 of clients {when}"), microseconds(of.p50_us));
+            row(&format!("p99 of clients {when} ({} writes)", of.count), microseconds(of.p99_us));
+        }
+        table.remark(format!("clients: {RATE} writes a second, intended starts"));
+        table.remark(self.circumstances.words());
+        table
+    }
+}

@@ -1,0 +1,190 @@
+//! `sessile bench lag`: how long after a write was sent the other node shows it, and after its answer came.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::{Nodes, Replication};
+use super::crew::{Content, Writer};
+use super::halt::{Halt, Stretch};
+use super::latency::{Latency, Percentiles};
+use super::light_client::LightClient;
+use super::manner::{Circumstances, Manner};
+use super::table::{Findings, Table, microseconds, show};
+use super::usage::Watch;
+use crate::failure::Failure;
+
+/// Longest wait until a write shows.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most time for all writes together.
+const BOUND: Duration = Duration::from_secs(300);
+/// Writes when it is only about function.
+const QUICK: u32 = 20;
+
+/// The measurement.
+#[derive(Debug, Args)]
+pub(crate) struct LagBench {
+    /// How many writes, one after the other
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    writes: u32,
+    /// Bytes of each value
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    size: u32,
+    #[command(flatten)]
+    replication: Replication,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct LagReport {
+    replication: String,
+    value_bytes: u32,
+    /// From sending the request until its answer.
+    response: Percentiles,
+    /// From sending the request until a look at the other node showed the value.
+    seen_after_sending: Percentiles,
+    /// From the answer on; 0 where the value was seen before it.
+    seen_after_answer: Percentiles,
+    /// One look at the other node: nothing shorter can be seen.
+    look: Percentiles,
+    #[serde(flatten)]
+    circumstances: Circumstances,
+}
+
+/// Latencies of one kind each.
+struct Seen {
+    response: Latency,
+    after_sending: Latency,
+    after_answer: Latency,
+    look: Latency,
+}
+
+#[derive(Deserialize)]
+struct Facts {
+    sid: Option<String>,
+    v: Option<u64>,
+}
+
+impl LagBench {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        if self.replication.manager == "local" {
+            return Err(Failure::Usage("manager `local` shows nothing on the other node".to_owned()));
+        }
+        let halt = Halt::listen()?;
+        let nodes = Nodes::start(2, &self.replication).await?;
+        let measured = self.measure(&nodes, &halt).await;
+        nodes.stop().await;
+        show(&measured?, self.manner.json)
+    }
+
+    async fn measure(&self, nodes: &Nodes, halt: &Halt) -> Result<LagReport, Failure> {
+        let content = Content { attributes: 1, size: self.size as usize };
+        let mut writer = Writer::new(LightClient::new(nodes.http(0)), content);
+        writer.fill().await.map_err(Failure::Failed)?;
+        let sid = sid_of(&mut writer.http).await?;
+        let mut reader = LightClient::new(nodes.http(1));
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let watch = Watch::start(nodes.ids());
+            let seen = self.writes(&mut writer, &mut reader, &sid, &halt.after(BOUND)).await?;
+            let usage = watch.stop();
+            if halt.asked() || !self.manner.again(&usage, tries)? {
+                let circumstances = Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() };
+                return Ok(self.report(&seen, circumstances));
+            }
+        }
+    }
+
+    async fn writes(
+        &self,
+        writer: &mut Writer,
+        reader: &mut LightClient,
+        sid: &str,
+        stretch: &Stretch,
+    ) -> Result<Seen, Failure> {
+        let [response, after_sending, after_answer, look] = std::array::from_fn(|_| Latency::new());
+        let mut seen = Seen { response, after_sending, after_answer, look };
+        for _ in 0..if self.manner.quick { QUICK } else { self.writes } {
+            if stretch.is_over() {
+                break;
+            }
+            let (sent, v) = (Instant::now(), writer.version + 1);
+            let answered = async { writer.write().await.map(|()| Instant::now()).map_err(Failure::Failed) };
+            let (answered, showed) = tokio::try_join!(answered, shows(reader, sid, v, &mut seen.look))?;
+            seen.response.record(answered - sent);
+            seen.after_sending.record(showed - sent);
+            seen.after_answer.record(showed.saturating_duration_since(answered));
+        }
+        Ok(seen)
+    }
+
+    fn report(&self, seen: &Seen, circumstances: Circumstances) -> LagReport {
+        let Replication { mode, manager } = &self.replication;
+        LagReport {
+            replication: format!("2 nodes, {mode}, {manager}, encrypted"),
+            value_bytes: self.size,
+            response: seen.response.percentiles(),
+            seen_after_sending: seen.after_sending.percentiles(),
+            seen_after_answer: seen.after_answer.percentiles(),
+            look: seen.look.percentiles(),
+            circumstances,
+        }
+    }
+}
+
+/// The key of the client's session.
+pub(super) async fn sid_of(http: &mut LightClient) -> Result<String, Failure> {
+    let answer = http.send("POST", "/clusterapp/session?cmd=show&name=a0").await;
+    let answer = answer.map_err(|none| Failure::Failed(format!("show: {none}")))?;
+    let sid = serde_json::from_slice::<Facts>(answer.body).ok().and_then(|facts| facts.sid);
+    sid.ok_or_else(|| Failure::Failed("the server does not tell the session's key".to_owned()))
+}
+
+/// The version that a node's own copy holds; `None` while it has none.
+pub(super) async fn peek(http: &mut LightClient, sid: &str) -> Result<Option<u64>, Failure> {
+    let answer = http.send("GET", &format!("/clusterapp/session?cmd=peek&sid={sid}&name=a0")).await;
+    let answer = answer.map_err(|none| Failure::Failed(format!("peek: {none}")))?;
+    if answer.status != 200 {
+        let words = String::from_utf8_lossy(answer.body);
+        return Err(Failure::Failed(format!("peek: status {}: {words}", answer.status)));
+    }
+    let facts: Result<Facts, _> = serde_json::from_slice(answer.body);
+    Ok(facts.map_err(|error| Failure::Failed(format!("peek: {error}")))?.v)
+}
+
+/// When a look showed version `v`.
+async fn shows(http: &mut LightClient, sid: &str, v: u64, looks: &mut Latency) -> Result<Instant, Failure> {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let look = Instant::now();
+        let found = peek(http, sid).await?;
+        looks.record(look.elapsed());
+        if found.is_some_and(|found| found >= v) {
+            return Ok(Instant::now());
+        }
+    }
+    Err(Failure::Failed(format!("the other node does not show a write within {PATIENCE:?}")))
+}
+
+impl Findings for LagReport {
+    fn table(&self) -> Table {
+        let mut table = Table::new(["lag", "p50", "p90", "p99", "longest"]);
+        for (name, of) in [
+            ("response", self.response),
+            ("seen on the other node, from sending", self.seen_after_sending),
+            ("seen on the other node, from the answer", self.seen_after_answer),
+            ("one look (nothing shorter is seen)", self.look),
+        ] {
+            let [p50, p90, p99, max] = [of.p50_us, of.p90_us, of.p99_us, of.max_us].map(microseconds);
+            table.row([name.to_owned(), p50, p90, p99, max]);
+        }
+        let (writes, bytes) = (self.response.count, self.value_bytes);
+        table.remark(format!("{writes} writes of {bytes} B; {}", self.replication));
+        table.remark(self.circumstances.words());
+        table
+    }
+}

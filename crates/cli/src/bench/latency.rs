@@ -1,0 +1,95 @@
+//! Latencies of many requests, kept exactly enough for their percentiles (HDR histogram, three digits).
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// The longest latency that is told apart; what is longer counts as this.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Latencies so far, in nanoseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Latency(Histogram<u64>);
+
+/// What is told of them, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(super) struct Percentiles {
+    pub(super) count: u64,
+    pub(super) p50_us: f64,
+    pub(super) p90_us: f64,
+    pub(super) p99_us: f64,
+    pub(super) p999_us: f64,
+    pub(super) max_us: f64,
+}
+
+impl Latency {
+    pub(super) fn new() -> Self {
+        let longest = LONGEST.as_nanos() as u64;
+        Self(Histogram::new_with_bounds(1, longest, 3).expect("the bounds are those that it allows"))
+    }
+
+    pub(super) fn record(&mut self, latency: Duration) {
+        self.0.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all have the same bounds");
+    }
+
+    pub(super) fn percentiles(&self) -> Percentiles {
+        let at = |percent| self.0.value_at_percentile(percent) as f64 / 1e3;
+        Percentiles {
+            count: self.0.len(),
+            p50_us: at(50.0),
+            p90_us: at(90.0),
+            p99_us: at(99.0),
+            p999_us: at(99.9),
+            max_us: self.0.max() as f64 / 1e3,
+        }
+    }
+}
+
+/// The middle one, or the mean of the two in the middle; `None` of nothing.
+pub(super) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(sorted[middle]),
+        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_samples() {
+        let (mut low, mut high) = (Latency::new(), Latency::new());
+        (1..=500).for_each(|us| low.record(Duration::from_micros(us)));
+        (501..=1_000).for_each(|us| high.record(Duration::from_micros(us)));
+        low.add(&high);
+        let told = low.percentiles();
+        assert_eq!(told.count, 1_000);
+        for (value, expected) in [(told.p50_us, 500.0), (told.p99_us, 990.0), (told.max_us, 1_000.0)] {
+            assert!((value - expected).abs() / expected < 0.002, "{value} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_counts_as_the_longest() {
+        let mut latency = Latency::new();
+        latency.record(LONGEST * 3);
+        assert!((latency.percentiles().max_us / LONGEST.as_micros() as f64 - 1.0).abs() < 0.002);
+    }
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+}

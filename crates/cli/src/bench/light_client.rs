@@ -1,0 +1,166 @@
+//! The client that loads a node: one HTTP/1.1 connection that reads only what it must, so that it takes little of the
+//! cores that it shares with the nodes. It knows no sessions but keeps the cookie it was given.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Most bytes of a head.
+const HEAD_BOUND: usize = 64 * 1024;
+/// Most bytes of an answer.
+const BODY_BOUND: usize = 64 << 20;
+
+/// A keep-alive connection with its cookie.
+#[derive(Debug)]
+pub(super) struct LightClient {
+    at: SocketAddr,
+    tcp: Option<TcpStream>,
+    cookie: Option<String>,
+    buffer: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer<'b> {
+    pub(super) status: u16,
+    pub(super) body: &'b [u8],
+}
+
+/// Nothing usable came back: what became of the request is unknown.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    #[error("no answer within {PATIENCE:?}")]
+    Late,
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("the connection ended in the middle of an answer")]
+    Cut,
+    #[error("an answer that this client does not read: {0}")]
+    Strange(&'static str),
+}
+
+/// The head of an answer, as far as it matters here.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    /// Where the body begins.
+    length: usize,
+    body: usize,
+    cookie: Option<String>,
+}
+
+impl LightClient {
+    /// A client of the server at `at`, which connects with its first request.
+    pub(super) fn new(at: SocketAddr) -> Self {
+        Self { at, tcp: None, cookie: None, buffer: Vec::with_capacity(4 * 1024) }
+    }
+
+    /// The same session at another server, over a connection of its own.
+    pub(super) fn at_other(&self, at: SocketAddr) -> Self {
+        Self { cookie: self.cookie.clone(), ..Self::new(at) }
+    }
+
+    /// Goes on without its cookie, over the same connection.
+    pub(super) fn forget(&mut self) {
+        self.cookie = None;
+    }
+
+    /// Sends a request with an empty body. After an error the next one goes over a new connection.
+    pub(super) async fn send(&mut self, method: &str, target: &str) -> Result<Answer<'_>, NoAnswer> {
+        let exchanged = timeout(PATIENCE, self.exchange(method, target)).await.unwrap_or(Err(NoAnswer::Late));
+        let head = exchanged.inspect_err(|_| self.tcp = None)?;
+        Ok(Answer { status: head.status, body: &self.buffer[head.length..head.length + head.body] })
+    }
+
+    async fn exchange(&mut self, method: &str, target: &str) -> Result<Head, NoAnswer> {
+        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n", self.at);
+        if let Some(cookie) = &self.cookie {
+            request.extend(["Cookie: ", cookie, "\r\n"]);
+        }
+        request.push_str("\r\n");
+        let tcp = match &mut self.tcp {
+            Some(tcp) => tcp,
+            none => {
+                let tcp = TcpStream::connect(self.at).await?;
+                tcp.set_nodelay(true)?;
+                none.insert(tcp)
+            }
+        };
+        tcp.write_all(request.as_bytes()).await?;
+        let head = read(tcp, &mut self.buffer).await?;
+        if head.cookie.is_some() {
+            self.cookie.clone_from(&head.cookie);
+        }
+        Ok(head)
+    }
+}
+
+/// Reads one answer, whole.
+async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, NoAnswer> {
+    buffer.clear();
+    let head = loop {
+        more(tcp, buffer).await?;
+        match parse(buffer)? {
+            Some(head) => break head,
+            None if buffer.len() > HEAD_BOUND => return Err(NoAnswer::Strange("a head without an end")),
+            None => {}
+        }
+    };
+    while buffer.len() < head.length + head.body {
+        more(tcp, buffer).await?;
+    }
+    Ok(head)
+}
+
+async fn more(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), NoAnswer> {
+    if tcp.read_buf(buffer).await? == 0 {
+        return Err(NoAnswer::Cut);
+    }
+    Ok(())
+}
+
+/// The head, once all of it is there.
+fn parse(bytes: &[u8]) -> Result<Option<Head>, NoAnswer> {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| NoAnswer::Strange("a head that is no text"))?;
+    let mut lines = text.split("\r\n");
+    let status = lines.next().and_then(|first| first.split(' ').nth(1)).and_then(|code| code.parse().ok());
+    let status = status.ok_or(NoAnswer::Strange("no status"))?;
+    let (mut body, mut cookie) = (None, None);
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        if name.eq_ignore_ascii_case("content-length") {
+            body = value.trim().parse().ok();
+        } else if name.eq_ignore_ascii_case("set-cookie") && cookie.is_none() {
+            cookie = value.split(';').next().map(|pair| pair.trim().to_owned());
+        }
+    }
+    let body = body.filter(|body| *body <= BODY_BOUND);
+    let body = body.ok_or(NoAnswer::Strange("no Content-Length, or too large a one"))?;
+    Ok(Some(Head { status, length: end + 4, body, cookie }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_once_it_is_whole() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nSet-Cookie: sid=a.tc01; Path=/\r\n\r\n{}";
+        assert_eq!(parse(&answer[..40]).unwrap(), None);
+        let head = parse(answer).unwrap().unwrap();
+        assert_eq!((head.status, head.body, head.cookie.as_deref()), (200, 2, Some("sid=a.tc01")));
+        assert_eq!(&answer[head.length..], b"{}");
+    }
+
+    #[test]
+    fn an_answer_of_unknown_length_is_an_error() {
+        assert!(parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
+        assert!(parse(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n").is_err());
+        assert!(parse(b"nonsense\r\n\r\n").is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! `sessile bench memory`: how much a node's process grows by each copy of a session, against what the session holds.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::cluster::{Nodes, Replication};
+use super::crew::{Content, Writer};
+use super::halt::{Halt, Stretch};
+use super::light_client::LightClient;
+use super::manner::Manner;
+use super::table::{Findings, Table, show};
+use super::usage::resident;
+use crate::failure::Failure;
+
+/// Sessions that fill what grows once, before anything is counted.
+const WARM_UP: u64 = 2_000;
+/// Sessions when it is only about function.
+const QUICK: u64 = 500;
+/// Clients that make sessions.
+const MAKERS: u64 = 16;
+/// Most time to make them.
+const BOUND: Duration = Duration::from_secs(600);
+/// Longest wait until the other node has all copies, and the pause between two looks.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(20);
+/// The small session of the bars: 3 attributes that hold 128 B with their names; and the one of 1 KB.
+pub(super) const SMALL: Content = Content { attributes: 3, size: 41 };
+pub(super) const KILOBYTE: Content = Content { attributes: 1, size: 1_022 };
+
+/// The measurement.
+#[derive(Debug, Args)]
+pub(crate) struct MemoryBench {
+    /// Sessions of each size
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=900_000))]
+    sessions: u64,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct MemoryReport {
+    sizes: Vec<Growth>,
+    interrupted: bool,
+}
+
+/// What sessions of one size take.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Growth {
+    pub(super) sessions: u64,
+    /// Names and values of one session.
+    pub(super) content_bytes: u64,
+    /// Growth of the node that the sessions were made at.
+    pub(super) origin_bytes: f64,
+    /// Growth of the other node, which holds copies only.
+    pub(super) copy_bytes: f64,
+}
+
+impl Growth {
+    /// Growth of one copy against its content.
+    pub(super) fn ratio(&self) -> f64 {
+        self.copy_bytes / self.content_bytes as f64
+    }
+
+    /// What a copy takes beside its content.
+    pub(super) fn fixed_bytes(&self) -> f64 {
+        self.copy_bytes - self.content_bytes as f64
+    }
+}
+
+impl MemoryBench {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let halt = Halt::listen()?;
+        let sessions = if self.manner.quick { QUICK } else { self.sessions };
+        let mut sizes = Vec::new();
+        for content in [SMALL, KILOBYTE] {
+            if !halt.asked() {
+                sizes.push(growth(sessions, content, &halt).await?);
+            }
+        }
+        show(&MemoryReport { sizes, interrupted: halt.asked() }, self.manner.json)
+    }
+}
+
+/// Makes sessions at one of two nodes and tells how both grew.
+pub(super) async fn growth(sessions: u64, content: Content, halt: &Halt) -> Result<Growth, Failure> {
+    let nodes = Nodes::start(2, &Replication::new("pipelined", "delta")).await?;
+    let measured = measure(&nodes, sessions, content, halt).await;
+    nodes.stop().await;
+    measured
+}
+
+async fn measure(nodes: &Nodes, sessions: u64, content: Content, halt: &Halt) -> Result<Growth, Failure> {
+    let warm = fill(nodes.http(0), WARM_UP, content, halt).await?;
+    until_copied(nodes, warm).await?;
+    let before = memory_of(nodes)?;
+    let made = fill(nodes.http(0), sessions, content, halt).await?;
+    until_copied(nodes, warm + made).await?;
+    let after = memory_of(nodes)?;
+    let each = |node: usize| (after[node] as f64 - before[node] as f64) / made.max(1) as f64;
+    Ok(Growth { sessions: made, content_bytes: held(content), origin_bytes: each(0), copy_bytes: each(1) })
+}
+
+/// Names and values of one session: names are `a` and a number.
+fn held(content: Content) -> u64 {
+    (0..content.attributes).map(|number| format!("a{number}").len() as u64 + content.size as u64).sum()
+}
+
+fn memory_of(nodes: &Nodes) -> Result<[u64; 2], Failure> {
+    let of = |node| nodes.id(node).and_then(resident);
+    let both = of(0).zip(of(1)).map(|(first, second)| [first, second]);
+    both.ok_or_else(|| Failure::Failed("this system does not tell the memory of a process".to_owned()))
+}
+
+/// Ready once the other node holds as many sessions.
+async fn until_copied(nodes: &Nodes, sessions: u64) -> Result<(), Failure> {
+    let began = Instant::now();
+    while nodes.metrics_of(1).await?.value("sessile_sessions") < sessions as f64 {
+        if began.elapsed() > PATIENCE {
+            return Err(Failure::Failed("the other node does not get all copies".to_owned()));
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Makes sessions of that content; how many there were when it was done or interrupted.
+pub(super) async fn fill(
+    at: SocketAddr,
+    sessions: u64,
+    content: Content,
+    halt: &Halt,
+) -> Result<u64, Failure> {
+    let (mut makers, stretch) = (JoinSet::new(), halt.after(BOUND));
+    for maker in 0..MAKERS {
+        let share = sessions / MAKERS + u64::from(maker < sessions % MAKERS);
+        makers.spawn(make(at, share, content, stretch.clone()));
+    }
+    let mut made = 0;
+    while let Some(done) = makers.join_next().await {
+        let done = done.map_err(|error| Failure::Failed(format!("a client failed: {error}")))?;
+        made += done.map_err(|why| Failure::Failed(format!("a session was not made: {why}")))?;
+    }
+    Ok(made)
+}
+
+async fn make(at: SocketAddr, sessions: u64, content: Content, stretch: Stretch) -> Result<u64, String> {
+    let mut client = Writer::new(LightClient::new(at), content);
+    for made in 0..sessions {
+        if stretch.is_over() {
+            return Ok(made);
+        }
+        client.http.forget();
+        client.fill().await?;
+    }
+    Ok(sessions)
+}
+
+impl Findings for MemoryReport {
+    fn table(&self) -> Table {
+        let mut table =
+            Table::new(["memory", "sessions", "content", "origin", "copy", "copy / content", "fixed"]);
+        for growth in &self.sizes {
+            let Growth { sessions, content_bytes, origin_bytes, copy_bytes } = growth;
+            table.row([
+                format!("{content_bytes} B"),
+                sessions.to_string(),
+                format!("{content_bytes} B"),
+                format!("{origin_bytes:.0} B"),
+                format!("{copy_bytes:.0} B"),
+                format!("{:.2}", growth.ratio()),
+                format!("{:.0} B", growth.fixed_bytes()),
+            ]);
+        }
+        table.remark("growth of resident memory for each session; origin: the node that it was made at");
+        if self.interrupted {
+            table.remark("interrupted: this is what was measured");
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_are_those_of_the_bars() {
+        assert_eq!(held(SMALL), 129);
+        assert_eq!(held(KILOBYTE), 1_024);
+    }
+
+    #[test]
+    fn growth_is_set_against_content() {
+        let growth = Growth { sessions: 10, content_bytes: 100, origin_bytes: 300.0, copy_bytes: 250.0 };
+        assert_eq!((growth.ratio(), growth.fixed_bytes()), (2.5, 150.0));
+    }
+}

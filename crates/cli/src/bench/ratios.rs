@@ -1,0 +1,110 @@
+//! `sessile bench ratios`: what replication costs against the floors of this very machine, measured in the same run.
+//!
+//! Figures of machines cannot be compared, ratios nearly can. What has to be compared is measured in turns, round
+//! after round, and the median counts. `latency` has R1; `throughput` R2, R3 and R4; `weight` R5 and R6.
+
+mod latency;
+mod throughput;
+mod weight;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::grade::{Bars, Grade};
+use super::halt::Halt;
+use super::manner::{Circumstances, Manner};
+use super::table::{Findings, Table, known, show};
+use crate::failure::Failure;
+
+/// The measurement.
+#[derive(Debug, Args)]
+pub(crate) struct RatiosBench {
+    /// How often what is compared is measured in turns
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
+    rounds: u32,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How it is measured, and what is known so far.
+struct Run {
+    rounds: u32,
+    manner: Manner,
+    halt: Halt,
+    found: RatiosReport,
+}
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+struct RatiosReport {
+    ratios: Vec<Ratio>,
+    /// What the ratios were made of.
+    measured: Vec<Figure>,
+    #[serde(flatten)]
+    circumstances: Circumstances,
+}
+
+/// One ratio against its bars.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Ratio {
+    name: String,
+    /// Unknown where the system does not tell what it needs.
+    value: Option<f64>,
+    good: String,
+    excellent: String,
+    grade: Option<Grade>,
+}
+
+/// A figure with its unit in its name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Figure {
+    name: String,
+    value: Option<f64>,
+}
+
+impl RatiosBench {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let rounds = if self.manner.quick { 1 } else { self.rounds };
+        let halt = Halt::listen()?;
+        let mut run = Run { rounds, manner: self.manner, halt, found: RatiosReport::default() };
+        let measured = run.all().await;
+        run.found.circumstances.interrupted = run.halt.asked();
+        // What was measured before a failure is not withheld.
+        show(&run.found, self.manner.json)?;
+        measured
+    }
+}
+
+impl Run {
+    async fn all(&mut self) -> Result<(), Failure> {
+        latency::measure(self).await?;
+        throughput::measure(self).await?;
+        weight::measure(self).await
+    }
+
+    fn ratio(&mut self, name: &str, value: Option<f64>, bars: Bars) {
+        let [good, excellent] = bars.words();
+        let grade = value.map(|value| bars.grade(value));
+        self.found.ratios.push(Ratio { name: name.to_owned(), value, good, excellent, grade });
+    }
+
+    fn figure(&mut self, name: &str, value: Option<f64>) {
+        self.found.measured.push(Figure { name: name.to_owned(), value });
+    }
+}
+
+impl Findings for RatiosReport {
+    fn table(&self) -> Table {
+        let mut table = Table::new(["ratio", "measured", "good", "excellent", "verdict"]);
+        for Ratio { name, value, good, excellent, grade } in &self.ratios {
+            let verdict = grade.map_or("not measured", Grade::word);
+            table.row([name.clone(), known(*value, 2), good.clone(), excellent.clone(), verdict.to_owned()]);
+        }
+        table.row(["made of".to_owned(), String::new()]);
+        for Figure { name, value } in &self.measured {
+            table.row([format!("  {name}"), known(*value, 1)]);
+        }
+        table.remark(self.circumstances.words());
+        table
+    }
+}

@@ -1,0 +1,135 @@
+//! R2, R3 and R4: requests a second, processor time and bytes, against the same program with replication off.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::bench::cluster::{Nodes, Replication};
+use crate::bench::crew::{Content, Crew};
+use crate::bench::grade::Bars;
+use crate::bench::latency::median;
+use crate::bench::load::{Cost, loaded};
+use crate::bench::traffic::Traffic;
+use crate::failure::Failure;
+
+const TIME: Duration = Duration::from_secs(1);
+const QUICK: Duration = Duration::from_millis(100);
+const MANY: usize = 64;
+const SOME: usize = 16;
+const KILOBYTE: Content = Content { attributes: 100, size: 1_024 };
+const SMALL: Content = Content { attributes: 100, size: 100 };
+/// What of a write has to travel beside its name and value: the session's key and the stamp.
+const KEY_AND_STAMP: f64 = 24.0;
+/// Bytes of the name of an attribute here: `a` and one or two digits.
+const NAME: f64 = 2.9;
+
+/// Nodes and their clients, and what they showed in each round.
+struct Subject {
+    nodes: Nodes,
+    crew: Crew,
+    per_second: Vec<f64>,
+    cpu_us: Vec<f64>,
+    wire_bytes: Vec<f64>,
+    /// Writes to the link of the node that the clients write to, for each of their writes.
+    link_writes: Vec<f64>,
+}
+
+pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
+    let [off, sync, not_sync] =
+        compared(run, MANY, KILOBYTE, [("pipelined", "local"), ("pipelined", "delta"), ("async", "delta")])
+            .await?;
+    let against = |with: &Subject| Some(median(&with.per_second)? / median(&off.per_second)?);
+    run.ratio("R2 throughput, synchronous, 64 connections", against(&sync), Bars::at_least(0.7, 0.8));
+    run.ratio("R2 throughput, async, 64 connections", against(&not_sync), Bars::at_least(0.85, 0.9));
+    run.figure("requests a second, replication off, 64 connections", median(&off.per_second));
+    run.figure("requests a second, synchronous, 64 connections", median(&sync.per_second));
+    run.figure("requests a second, async, 64 connections", median(&not_sync.per_second));
+    let wire_of_1_kb = wire(&sync, 1_024.0);
+    stop([off, sync, not_sync]).await;
+
+    let [off, sync] = compared(run, SOME, KILOBYTE, [("pipelined", "local"), ("pipelined", "delta")]).await?;
+    let (total, without) = (median(&sync.cpu_us), median(&off.cpu_us));
+    run.ratio("R3 CPU us of all nodes for a write, 16 connections", total, Bars::at_most(25.0, 20.0));
+    let added = total.zip(without).map(|(total, without)| total - without);
+    run.ratio("R3 CPU us added by replication", added, Bars::at_most(10.0, 7.0));
+    run.ratio("R3 writes to the link for a delta", median(&sync.link_writes), Bars::at_most(0.3, 0.3));
+    run.ratio("R3 system calls added for a write", None, Bars::at_most(1.5, 0.6));
+    run.figure("CPU us for a write, replication off, 16 connections", without);
+    run.figure("requests a second, synchronous, 16 connections", median(&sync.per_second));
+    stop([off, sync]).await;
+
+    let [small] = compared(run, MANY, SMALL, [("pipelined", "delta")]).await?;
+    run.ratio("R4 wire, 1 KB values", wire_of_1_kb, Bars::at_most(1.3, 1.1));
+    run.ratio("R4 wire, 100 B values", wire(&small, 100.0), Bars::at_most(1.3, 1.3));
+    stop([small]).await;
+    Ok(())
+}
+
+/// Bytes between the nodes against those that have to travel.
+fn wire(subject: &Subject, value: f64) -> Option<f64> {
+    median(&subject.wire_bytes).map(|bytes| bytes / (KEY_AND_STAMP + NAME + value))
+}
+
+/// Starts all, and loads them in turns.
+async fn compared<const N: usize>(
+    run: &mut Run,
+    connections: usize,
+    content: Content,
+    kinds: [(&'static str, &'static str); N],
+) -> Result<[Subject; N], Failure> {
+    let mut subjects = Vec::with_capacity(N);
+    for (mode, manager) in kinds {
+        let count = if manager == "local" { 1 } else { 2 };
+        let nodes = Nodes::start(count, &Replication::new(mode, manager)).await?;
+        let crew = Crew::hire(nodes.http(0), connections, content).await?;
+        let [per_second, cpu_us, wire_bytes, link_writes] = std::array::from_fn(|_| Vec::new());
+        subjects.push(Subject { nodes, crew, per_second, cpu_us, wire_bytes, link_writes });
+    }
+    let mut subjects: [Subject; N] = subjects.try_into().map_err(|_| {
+        // Each kind gave one.
+        Failure::Failed("not everything that is compared was started".to_owned())
+    })?;
+    for round in 0..=run.rounds {
+        for subject in &mut subjects {
+            // The first round only warms up.
+            subject.play(run, round > 0).await?;
+        }
+    }
+    Ok(subjects)
+}
+
+impl Subject {
+    async fn play(&mut self, run: &mut Run, counts: bool) -> Result<(), Failure> {
+        let time = if run.manner.quick { QUICK } else { TIME };
+        let mut tries = 0;
+        while !run.halt.asked() {
+            tries += 1;
+            let before = self.nodes.metrics_of(0).await?;
+            let (load, usage, cost) =
+                loaded(&mut self.crew, Some(&self.nodes), None, time, &run.halt).await?;
+            let origin = self.nodes.metrics_of(0).await?.since(&before);
+            if let Some(trouble) = load.trouble {
+                return Err(Failure::Failed(format!("a write failed: {trouble}")));
+            }
+            if !counts {
+                return Ok(());
+            }
+            if run.manner.again(&usage, tries)? || run.halt.asked() {
+                continue;
+            }
+            run.found.circumstances.note(&usage);
+            self.per_second.push(load.per_second());
+            self.link_writes.push(Traffic::of(&origin).link_writes / load.writes().max(1) as f64);
+            let Some(Cost { cpu_us, wire_bytes, .. }) = cost else { return Ok(()) };
+            self.cpu_us.extend(cpu_us);
+            self.wire_bytes.push(wire_bytes);
+            return Ok(());
+        }
+        Ok(())
+    }
+}
+
+async fn stop<const N: usize>(subjects: [Subject; N]) {
+    for subject in subjects {
+        subject.nodes.stop().await;
+    }
+}

@@ -1,0 +1,127 @@
+//! `sessile bench scale`: what a write costs with 2 to 8 nodes on this machine, in messages and bytes.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::cluster::{Nodes, Replication};
+use super::crew::{Content, Crew};
+use super::halt::Halt;
+use super::latency::Percentiles;
+use super::load::{Cost, loaded};
+use super::manner::{Circumstances, Manner};
+use super::table::{Findings, Table, known, microseconds, show};
+use crate::failure::Failure;
+
+const TIME: Duration = Duration::from_secs(2);
+const QUICK: Duration = Duration::from_millis(200);
+
+/// The measurement.
+#[derive(Debug, Args)]
+pub(crate) struct ScaleBench {
+    /// The largest cluster
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=8))]
+    nodes: u8,
+    /// Clients, all at the first node
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    connections: u16,
+    /// Bytes of each value
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    size: u32,
+    #[command(flatten)]
+    replication: Replication,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct ScaleReport {
+    replication: String,
+    value_bytes: u32,
+    clusters: Vec<Row>,
+    #[serde(flatten)]
+    circumstances: Circumstances,
+}
+
+/// One size of cluster.
+#[derive(Debug, Serialize)]
+struct Row {
+    nodes: u8,
+    requests_per_second: f64,
+    latency: Percentiles,
+    cost: Option<Cost>,
+}
+
+impl ScaleBench {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let halt = Halt::listen()?;
+        let Replication { mode, manager } = &self.replication;
+        let mut report = ScaleReport {
+            replication: format!("{mode}, {manager}, encrypted"),
+            value_bytes: self.size,
+            clusters: Vec::new(),
+            circumstances: Circumstances::default(),
+        };
+        let most = if self.manner.quick { self.nodes.min(3) } else { self.nodes };
+        for count in 2..=most {
+            if halt.asked() {
+                break;
+            }
+            let nodes = Nodes::start(count.into(), &self.replication).await?;
+            let measured = self.measure(&nodes, count, &mut report.circumstances, &halt).await;
+            nodes.stop().await;
+            report.clusters.push(measured?);
+        }
+        report.circumstances.interrupted = halt.asked();
+        show(&report, self.manner.json)
+    }
+
+    async fn measure(
+        &self,
+        nodes: &Nodes,
+        count: u8,
+        circumstances: &mut Circumstances,
+        halt: &Halt,
+    ) -> Result<Row, Failure> {
+        let content = Content { attributes: 1, size: self.size as usize };
+        let mut crew = Crew::hire(nodes.http(0), self.connections.into(), content).await?;
+        let time = if self.manner.quick { QUICK } else { TIME };
+        crew.drive(None, &halt.after(time / 4)).await;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (load, usage, cost) = loaded(&mut crew, Some(nodes), None, time, halt).await?;
+            if halt.asked() || !self.manner.again(&usage, tries)? {
+                circumstances.note(&usage);
+                let (requests_per_second, latency) = (load.per_second(), load.latency.percentiles());
+                return Ok(Row { nodes: count, requests_per_second, latency, cost });
+            }
+        }
+    }
+}
+
+impl Findings for ScaleReport {
+    fn table(&self) -> Table {
+        let mut table =
+            Table::new(["nodes", "writes/s", "p50", "p99", "frames", "bytes", "CPU us", "link writes"]);
+        for Row { nodes, requests_per_second, latency, cost } in &self.clusters {
+            let of = |value: fn(&Cost) -> f64| cost.as_ref().map(value);
+            table.row([
+                nodes.to_string(),
+                format!("{requests_per_second:.0}"),
+                microseconds(latency.p50_us),
+                microseconds(latency.p99_us),
+                known(of(|cost| cost.frames), 2),
+                known(of(|cost| cost.wire_bytes), 0),
+                known(cost.and_then(|cost| cost.cpu_us), 1),
+                known(of(|cost| cost.link_writes), 2),
+            ]);
+        }
+        let (bytes, replication) = (self.value_bytes, &self.replication);
+        table.remark(format!("for each write of {bytes} B at one node, all nodes together; {replication}"));
+        table.remark(self.circumstances.words());
+        table
+    }
+}

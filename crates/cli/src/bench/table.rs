@@ -1,0 +1,92 @@
+//! A table for people, and the same findings for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output;
+
+/// Rows under their heads; all columns but the first stand to the right.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+    remarks: Vec<String>,
+}
+
+/// What a measurement found, ready to be shown.
+pub(super) trait Findings: Serialize {
+    fn table(&self) -> Table;
+}
+
+/// Writes findings to standard output.
+pub(super) fn show(findings: &impl Findings, json: bool) -> Result<(), Failure> {
+    if !json {
+        return output::print(&findings.table().to_string());
+    }
+    let text = serde_json::to_string_pretty(findings);
+    output::print(&text.map_err(|error| Failure::Failed(format!("the report cannot be written: {error}")))?)
+}
+
+impl Table {
+    pub(super) fn new<const N: usize>(head: [&str; N]) -> Self {
+        Self { rows: vec![head.map(str::to_owned).to_vec()], remarks: Vec::new() }
+    }
+
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.to_vec());
+    }
+
+    /// A sentence below the table.
+    pub(super) fn remark(&mut self, words: impl Into<String>) {
+        self.remarks.push(words.into());
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let cell = |row: &[String], column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
+        let widths: Vec<_> = (0..columns)
+            .map(|column| self.rows.iter().map(|row| cell(row, column)).max().unwrap_or(0))
+            .collect();
+        for row in &self.rows {
+            for (column, (text, width)) in row.iter().zip(&widths).enumerate() {
+                match column {
+                    0 => write!(f, "{text:<width$}")?,
+                    _ => write!(f, "  {text:>width$}")?,
+                }
+            }
+            writeln!(f)?;
+        }
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "{remark}"))
+    }
+}
+
+/// Microseconds as people read them.
+pub(super) fn microseconds(us: f64) -> String {
+    match us {
+        us if us >= 1e6 => format!("{:.2} s", us / 1e6),
+        us if us >= 1e3 => format!("{:.2} ms", us / 1e3),
+        us => format!("{us:.0} us"),
+    }
+}
+
+/// A figure that may not be known on this system.
+pub(super) fn known(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let mut table = Table::new(["what", "p50"]);
+        table.row(["a".into(), microseconds(12.0)]);
+        table.row(["longer".into(), microseconds(1_500.0)]);
+        table.remark("so it was");
+        assert_eq!(table.to_string(), "what        p50\na         12 us\nlonger  1.50 ms\nso it was\n");
+    }
+}

@@ -1,0 +1,111 @@
+//! `sessile bench`: every measurement of load starts real nodes and tells what its report promises. Never how fast.
+
+mod program;
+
+use program::{run, scratch};
+use serde_json::Value;
+
+/// The report of a measurement as its JSON.
+fn report(arguments: &[&str]) -> Value {
+    let mut all = vec!["bench"];
+    all.extend(arguments);
+    all.extend(["--quick", "--json"]);
+    let done = run(&scratch([]), &all);
+    assert_eq!(done.code, 0, "{}", done.err);
+    serde_json::from_str(&done.out).expect(&done.out)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn load_in_a_closed_loop_tells_latencies_and_costs() {
+    let told = report(&["load", "--connections", "3"]);
+    assert_eq!(told["failed"], 0, "{told}");
+    assert!(number(&told["requests_per_second"]) > 0.0);
+    assert!(number(&told["latency"]["p99_us"]) >= number(&told["latency"]["p50_us"]));
+    // Each write of 1 KB travels to one other node.
+    assert!(number(&told["cost"]["frames"]) >= 1.0, "{told}");
+    assert!((1_024.0..2_048.0).contains(&number(&told["cost"]["wire_bytes"])), "{told}");
+}
+
+#[test]
+fn load_in_an_open_loop_sends_what_was_intended() {
+    let told = report(&["load", "--connections", "2", "--rate", "50", "--manager", "local"]);
+    // 50 a second for 0.2 s; a slow machine leaves some of them unsent, and says so.
+    let sent = number(&told["latency"]["count"]) + number(&told["failed"]) + number(&told["never_sent"]);
+    assert!((1.0..=11.0).contains(&sent), "{told}");
+    assert!(number(&told["cost"]["wire_bytes"]) < 1.0, "nothing is replicated: {told}");
+}
+
+#[test]
+fn lag_sees_each_write_on_the_other_node() {
+    let told = report(&["lag"]);
+    assert_eq!(told["seen_after_sending"]["count"], 20);
+    assert!(number(&told["look"]["count"]) >= 20.0);
+}
+
+#[cfg(unix)]
+#[test]
+fn failover_loses_nothing_that_was_acknowledged() {
+    let told = report(&["failover"]);
+    let rounds = told["rounds"].as_array().expect("rounds");
+    assert_eq!(rounds.len(), 2);
+    for round in rounds {
+        assert!(number(&round["acknowledged"]) > 0.0, "{round}");
+        assert_eq!(round["lost"], 0, "{round}");
+        assert!(number(&round["first_good_ms"]) > 0.0, "{round}");
+    }
+}
+
+#[test]
+fn join_brings_all_sessions() {
+    let told = report(&["join"]);
+    // Those that were made, and one of each client.
+    assert_eq!(told["sessions"], 304, "{told}");
+    assert!(number(&told["wire_bytes"]) > 304.0 * 1_024.0, "{told}");
+    assert!(number(&told["before"]["count"]) > 0.0, "{told}");
+}
+
+#[test]
+fn scale_counts_a_message_for_each_further_node() {
+    let told = report(&["scale", "--nodes", "3"]);
+    let bytes: Vec<_> = [0, 1].map(|row| number(&told["clusters"][row]["cost"]["wire_bytes"])).to_vec();
+    assert!(bytes[1] > bytes[0] * 1.5, "{told}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_counts_a_copy_for_each_session() {
+    let told = report(&["memory"]);
+    for size in told["sizes"].as_array().expect("sizes") {
+        assert_eq!(size["sessions"], 500);
+        assert!(number(&size["copy_bytes"]) > number(&size["content_bytes"]) / 2.0, "{size}");
+    }
+}
+
+#[test]
+fn ratios_have_a_verdict_or_say_that_they_were_not_measured() {
+    let told = report(&["ratios"]);
+    let ratios = told["ratios"].as_array().expect("ratios");
+    for name in ["R1", "R2", "R3", "R4", "R6"] {
+        assert!(ratios.iter().any(|ratio| ratio["name"].as_str().unwrap_or("").starts_with(name)), "{told}");
+    }
+    for ratio in ratios {
+        assert_eq!(ratio["value"].is_null(), ratio["grade"].is_null(), "{ratio}");
+    }
+}
+
+#[test]
+fn wrong_orders_are_told_as_such() {
+    for (arguments, remedy) in [
+        (["bench", "load", "--mode", "telepathic"], "pipelined, async"),
+        (["bench", "load", "--url", "nowhere"], "localhost:8080"),
+        (["bench", "lag", "--manager", "local"], "shows nothing"),
+    ] {
+        let done = run(&scratch([]), arguments);
+        assert_eq!(done.code, 2, "{}", done.err);
+        assert!(done.err.contains(remedy), "{}", done.err);
+    }
+}

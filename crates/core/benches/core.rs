@@ -1,0 +1,175 @@
+//! How long the core's own work takes: merging, committing with encoding, receiving with decoding, the table.
+//!
+//! Everything goes through what the crate offers others: whole [`Node`]s without sockets. `cargo bench -p sessile-core`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use divan::{Bencher, black_box};
+use sessile_core::{
+    AppId, Boot, Bounds, Changes, Effect, Everybody, FieldName, Fields, Instant, Mode, Node, PeerInfo, Plant,
+    Secret, SessionKey, Settings, Stamp, Timing, Value,
+};
+
+/// Bytes of a value: small, one kilobyte, large.
+const SIZES: [usize; 3] = [41, 1_024, 102_400];
+/// Sessions in a table.
+const SESSIONS: [u32; 2] = [1_000, 100_000];
+/// Far longer than two nodes need to find each other.
+const JOINING: Duration = Duration::from_secs(3);
+
+fn main() {
+    divan::main();
+}
+
+/// A write that is newer than the field that is there.
+#[divan::bench(args = SIZES)]
+fn merge(bencher: Bencher, size: usize) {
+    let value = Value::raw(vec![7; size]);
+    let (mut fields, mut counter) = (Fields::default(), 0);
+    bencher.bench_local(|| {
+        counter += 1;
+        fields.merge("a7", Stamp::new(counter, Boot(1)), Some(black_box(&value)))
+    });
+}
+
+/// Commits one attribute, and encodes it for the other member, which acknowledges outside of what is measured.
+#[divan::bench(args = SIZES)]
+fn commit_and_encode(bencher: Bencher, size: usize) {
+    let mut pair = Pair::start();
+    pair.commit(0, &create());
+    pair.deliver();
+    let changes = write(size);
+    let pair = std::cell::RefCell::new(pair);
+    bencher
+        .with_inputs(|| pair.borrow_mut().deliver())
+        .bench_local_values(|()| pair.borrow_mut().commit(0, black_box(&changes)));
+}
+
+/// Decodes and applies one attribute that the other member sent.
+#[divan::bench(args = SIZES)]
+fn decode_and_apply(bencher: Bencher, size: usize) {
+    let mut pair = Pair::start();
+    pair.commit(0, &create());
+    pair.deliver();
+    let changes = write(size);
+    let pair = std::cell::RefCell::new(pair);
+    bencher
+        .with_inputs(|| {
+            let mut pair = pair.borrow_mut();
+            pair.deliver();
+            pair.commit(0, &changes);
+            std::mem::take(&mut pair.sent[0])
+        })
+        .bench_local_values(|frames| pair.borrow_mut().receive(1, black_box(&frames)));
+}
+
+/// Finds a session among many and clones its fields.
+#[divan::bench(args = SESSIONS)]
+fn table_lookup(bencher: Bencher, sessions: u32) {
+    let node = Node::alone(settings(0), Instant::ORIGIN);
+    let mut fx = Vec::new();
+    for number in 0..sessions {
+        node.commit(key(number), &create(), Instant::ORIGIN, &mut fx).expect("there is room");
+        fx.clear();
+    }
+    let mut number = 0_u32;
+    bencher.bench_local(|| {
+        number = number.wrapping_add(7_919) % sessions;
+        node.peek(black_box(key(number))).expect("it is there")
+    });
+}
+
+/// Two nodes and the frames between them.
+struct Pair {
+    nodes: [Node; 2],
+    now: Instant,
+    /// By the node that sent them.
+    sent: [Vec<Bytes>; 2],
+}
+
+impl Pair {
+    fn start() -> Self {
+        let now = Instant::ORIGIN;
+        let nodes = [0, 1].map(|number| Node::new(settings(number), now));
+        let mut pair = Self { nodes, now, sent: [Vec::new(), Vec::new()] };
+        for from in [0, 1] {
+            let other = 1 - from;
+            let peer = PeerInfo { boot: Boot(other as u32 + 1), name: format!("tc{other}") };
+            pair.act(from, |node, now, fx| node.link_up(&peer, now, fx));
+            pair.act(from, |node, now, fx| node.searched(now, fx));
+        }
+        let end = now.plus(JOINING);
+        while pair.now < end {
+            pair.now = pair.now.plus(Timing::default().tick());
+            for node in [0, 1] {
+                pair.act(node, |node, now, fx| node.tick(now, fx));
+            }
+            pair.deliver();
+        }
+        pair
+    }
+
+    fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+        let mut fx = Vec::new();
+        let result = run(&self.nodes[index], self.now, &mut fx);
+        let frames = fx.into_iter().filter_map(|effect| match effect {
+            Effect::Send { frame, .. } => Some(frame),
+            _ => None,
+        });
+        self.sent[index].extend(frames);
+        result
+    }
+
+    fn commit(&mut self, index: usize, changes: &Changes) {
+        self.act(index, |node, now, fx| node.commit(key(0), changes, now, fx)).expect("committed");
+    }
+
+    fn receive(&mut self, index: usize, frames: &[Bytes]) {
+        let from = Boot(2 - index as u32);
+        for frame in frames {
+            self.act(index, |node, now, fx| node.received(from, frame, now, fx)).expect("well formed");
+        }
+        self.act(index, |node, _, fx| node.acknowledge(from, fx));
+    }
+
+    /// Delivers all frames until nothing is on the way.
+    fn deliver(&mut self) {
+        while !self.sent.iter().all(Vec::is_empty) {
+            let sent = std::mem::take(&mut self.sent);
+            self.receive(1, &sent[0]);
+            self.receive(0, &sent[1]);
+        }
+    }
+}
+
+fn settings(number: u32) -> Settings {
+    Settings {
+        boot: Boot(number + 1),
+        name: format!("tc{number}"),
+        timing: Timing::default(),
+        bounds: Bounds::default(),
+        copies: None,
+        placement: Arc::new(Everybody),
+        mode: Mode::Synchronous,
+        stores: false,
+        plant: Plant::None,
+    }
+}
+
+fn key(number: u32) -> SessionKey {
+    // Keys are random in real life: a table spreads them by their bits.
+    SessionKey((u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)).to_le_bytes())
+}
+
+fn create() -> Changes {
+    Changes::create(AppId(7), Secret([9; 16]), Duration::from_secs(1800), None)
+}
+
+fn write(size: usize) -> Changes {
+    let mut changes = Changes::new();
+    let name = FieldName::attribute("a7").expect("a valid name");
+    changes.put(name, Some(Value::raw(vec![7; size])));
+    changes
+}
