@@ -7,6 +7,7 @@ mod rotate;
 mod secret;
 mod serve;
 mod status;
+mod store;
 
 use clap::Subcommand;
 
@@ -28,6 +29,9 @@ pub(crate) enum Verb {
     Secret(secret::Secret),
     /// Run one node of a cluster
     Serve(serve::Serve),
+    /// Look into a store of sessions, and move what is in it; no node may be using it, unless it is a database
+    #[command(subcommand)]
+    Store(store::Store),
     /// Show how a running node and its cluster are
     Status(status::Status),
     /// Drain a running node and stop it; exit code 3 when something was left
@@ -48,6 +52,7 @@ impl Verb {
         match self {
             Self::Demo(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
+            Self::Store(_) => store::USUAL_LOG,
             _ => "info",
         }
     }
@@ -60,6 +65,7 @@ impl Verb {
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(),
             Self::Status(status) => status.run(),
+            Self::Store(store) => store.run(),
             Self::Stop(stop) => stop.run(),
             Self::Drain(offer) => offer.drain(),
             Self::Resume(offer) => offer.resume(),

@@ -20,6 +20,7 @@ mod session;
 mod settings;
 mod shard;
 mod stamp;
+mod stored_session;
 mod table;
 mod tombstone;
 mod value;
@@ -37,6 +38,7 @@ pub use node::{
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use shard::Restored;
 pub use stamp::{Boot, Stamp};
+pub use stored_session::StoredSession;
 pub use value::{Codec, Value};
 pub use version::Version;
 pub use wire::{FrameKind, Malformed, Place};

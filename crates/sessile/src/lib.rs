@@ -47,7 +47,7 @@ pub use cluster::{
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, Value,
+    AppId, Boot, Codec, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, StoredSession, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{

@@ -1,0 +1,116 @@
+//! Which store is meant: words such as `file:/var/lib/sessile`, and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use sessile_store::{
+    Damaged, FileOptions, FileStore, PostgresOptions, PostgresStore, RedbOptions, RedbStore, RedisOptions,
+    RedisStore, Store, StoreError,
+};
+
+use crate::failure::Failure;
+
+/// A store as it is named on a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `file:FOLDER`
+    File(PathBuf),
+    /// `redb:FILE`
+    Redb(PathBuf),
+    /// `postgres://…`
+    Postgres(String),
+    /// `redis://…` or, with TLS, `rediss://…`
+    Redis(String),
+}
+
+/// Whether a store that is not there is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Refused,
+    Made,
+}
+
+/// A store in use, and what was damaged when it was opened.
+pub(crate) type Opened = (Arc<dyn Store>, Vec<Damaged>);
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(words: &str) -> Result<Self, String> {
+        let (kind, rest) = words.split_once(':').unwrap_or_default();
+        match kind {
+            _ if rest.is_empty() => Err(FORMS.to_owned()),
+            "file" => Ok(Self::File(rest.into())),
+            "redb" => Ok(Self::Redb(rest.into())),
+            "postgres" | "postgresql" => Ok(Self::Postgres(words.to_owned())),
+            "redis" | "rediss" => Ok(Self::Redis(words.to_owned())),
+            _ => Err(FORMS.to_owned()),
+        }
+    }
+}
+
+const FORMS: &str =
+    "a store is file:FOLDER, redb:FILE, postgres://USER:PASSWORD@HOST/DATABASE or redis://HOST:PORT";
+
+impl Place {
+    pub(crate) async fn open(&self, missing: Missing) -> Result<Opened, Failure> {
+        self.refuse_missing(missing)?;
+        let store: Arc<dyn Store> = match self {
+            Self::File(folder) => {
+                let store = FileStore::open(FileOptions::new(folder)).await.map_err(failed)?;
+                let damaged = store.damaged().to_vec();
+                return Ok((Arc::new(store), damaged));
+            }
+            Self::Redb(path) => Arc::new(RedbStore::open(RedbOptions::new(path)).await.map_err(failed)?),
+            Self::Postgres(url) => Arc::new(PostgresStore::open(PostgresOptions::new(url)).map_err(failed)?),
+            Self::Redis(url) => Arc::new(RedisStore::open(RedisOptions::new(url)).map_err(failed)?),
+        };
+        Ok((store, Vec::new()))
+    }
+
+    /// A misspelt path must not become a new store, which would then be found empty.
+    fn refuse_missing(&self, missing: Missing) -> Result<(), Failure> {
+        let (kind, path, sign) = match self {
+            Self::File(folder) => ("file", folder, folder.join("lock")),
+            Self::Redb(path) => ("redb", path, path.clone()),
+            Self::Postgres(_) | Self::Redis(_) => return Ok(()),
+        };
+        if missing == Missing::Made || sign.exists() {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!("there is no {kind} store at {}", Path::display(path))))
+    }
+}
+
+/// What a store says, as a failure of the verb.
+pub(crate) fn failed(error: StoreError) -> Failure {
+    Failure::Failed(in_words(&error))
+}
+
+/// What a store says, and what to do about it.
+pub(crate) fn in_words(error: &StoreError) -> String {
+    if !error.is_in_use() {
+        return error.to_string();
+    }
+    format!(
+        "{error}. Is it a node that runs? Stop that node first (`sessile stop NODE`), or ask the node itself for its \
+         sessions (`GET /sessions` at its admin port)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_name_a_store() {
+        assert_eq!("file:/var/lib/sessile".parse(), Ok(Place::File("/var/lib/sessile".into())));
+        assert_eq!("redb:s.redb".parse(), Ok(Place::Redb("s.redb".into())));
+        assert_eq!("rediss://db:1/0".parse(), Ok(Place::Redis("rediss://db:1/0".into())));
+        assert_eq!("postgresql://db/x".parse(), Ok(Place::Postgres("postgresql://db/x".into())));
+        for wrong in ["", "file:", "/var/lib/sessile", "mysql://db/x"] {
+            assert!(wrong.parse::<Place>().unwrap_err().contains("file:FOLDER"), "{wrong}");
+        }
+    }
+}
