@@ -47,12 +47,11 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// What is logged when nobody says: the demo tells what happens in its own words.
+    /// What is logged when nobody says: some verbs tell what happens in their own words.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Demo(_) => "error",
+            Self::Demo(_) | Self::Store(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
-            Self::Store(_) => store::USUAL_LOG,
             _ => "info",
         }
     }

@@ -20,9 +20,6 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
-/// What a store finds damaged the verbs tell themselves.
-pub(super) const USUAL_LOG: &str = "error,sessile_store=off";
-
 /// What to do with a store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Store {

@@ -1,31 +1,24 @@
-//! What was found damaged: told at once, and a reason for exit code 1 when everything else is done.
-
-use sessile_store::Damaged;
+//! What was found damaged: a reason for exit code 1 once everything else is done. The log names each record.
 
 use crate::failure::Failure;
-use crate::output;
 
 /// Counts damaged records.
 #[derive(Debug, Default)]
-pub(super) struct Damages(u64);
+pub(super) struct Damages(usize);
 
 impl Damages {
-    /// Tells each of them.
-    pub(super) fn tell(&mut self, damaged: &[Damaged]) {
-        for damage in damaged {
-            output::tell(&format!("damaged: {damage}"));
-            self.0 += 1;
-        }
+    /// So many more.
+    pub(super) fn add(&mut self, damaged: usize) {
+        self.0 += damaged;
     }
 
     /// A failure when there were any.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
-        if self.0 == 0 {
-            return Ok(());
+        match self.0 {
+            0 => Ok(()),
+            count => Err(Failure::Failed(format!(
+                "{count} stored sessions are damaged, see above; everything else was done"
+            ))),
         }
-        Err(Failure::Failed(format!(
-            "{} damaged records were put aside and are not in the store any more; all others are as they were",
-            self.0
-        )))
     }
 }

@@ -54,7 +54,7 @@ impl Export {
         let mut scan = Scan { app: self.app.clone(), ..Scan::pages_of(PAGE) };
         loop {
             let page = store.scan(scan.clone()).await.map_err(failed)?;
-            damages.tell(&page.damaged);
+            damages.add(page.damaged.len());
             for record in &page.records {
                 write_line(to, &Line::of(record)).map_err(|error| self.not_written(&error, exported))?;
                 exported += 1;
@@ -70,7 +70,9 @@ impl Export {
 
     fn not_written(&self, error: &io::Error, exported: u64) -> Failure {
         let to = self.output.as_ref().map_or("standard output".to_owned(), |path| path.display().to_string());
-        Failure::Failed(format!("cannot write to {to} after {exported} records: {error}; the export is not whole"))
+        Failure::Failed(format!(
+            "cannot write to {to} after {exported} records: {error}; the export is not whole"
+        ))
     }
 }
 

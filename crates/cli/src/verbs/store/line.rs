@@ -64,7 +64,8 @@ impl Line {
         match (&self.content, self.ended) {
             (None, true) => Ok(Record::ended(key, stamp, app, lifetime)),
             (Some(content), false) => {
-                let content = BASE64_STANDARD.decode(content).map_err(|error| format!("`content`: {error}"))?;
+                let content =
+                    BASE64_STANDARD.decode(content).map_err(|error| format!("`content`: {error}"))?;
                 Record::live(key, stamp, app, lifetime, content).map_err(|error| error.to_string())
             }
             (None, false) => Err("`content` is missing, though the session has not `ended`".to_owned()),

@@ -45,7 +45,7 @@ impl Ls {
         }
         loop {
             let page = store.scan(scan.clone()).await.map_err(failed)?;
-            damages.tell(&page.damaged);
+            damages.add(page.damaged.len());
             let now = SystemTime::now();
             let row = |record: &Record| if self.json { json_row(record, now) } else { row(record, now) };
             let rows: Vec<String> = page.records.iter().map(row).collect();

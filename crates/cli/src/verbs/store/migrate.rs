@@ -39,9 +39,9 @@ impl Migrate {
         runtime::run(async {
             let mut damages = Damages::default();
             let (from, damaged) = self.from.open(Missing::Refused).await?;
-            damages.tell(&damaged);
+            damages.add(damaged);
             let (to, damaged) = self.target(&from).await?;
-            damages.tell(&damaged);
+            damages.add(damaged);
             let from = sealed(from, self.from_key_file.as_deref())?;
             let to = sealed(to, self.to_key_file.as_deref())?;
             let done = migrate(&*from, &*to, &mut damages).await;
@@ -53,7 +53,7 @@ impl Migrate {
     /// Only one process, and one handle, may have a folder or a file open.
     async fn target(&self, from: &Arc<dyn Store>) -> Result<Opened, Failure> {
         if self.from == self.to {
-            return Ok((Arc::clone(from), Vec::new()));
+            return Ok((Arc::clone(from), 0));
         }
         self.to.open(Missing::Made).await
     }
@@ -69,9 +69,12 @@ async fn migrate(from: &dyn Store, to: &dyn Store, damages: &mut Damages) -> Res
         }
     });
     let copied = copied.await.map_err(|error| {
-        Failure::Failed(format!("{}. What was copied stays; run the same command again to go on", in_words(&error)))
+        Failure::Failed(format!(
+            "{}. What was copied stays; run the same command again to go on",
+            in_words(&error)
+        ))
     })?;
-    damages.tell(&copied.damaged);
+    damages.add(copied.damaged.len());
     let mut tally = Tally { saved: copied.saved, superseded: copied.superseded, ..Tally::default() };
     for error in &copied.failed {
         tally.refuse(&error.to_string());

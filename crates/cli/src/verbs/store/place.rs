@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use sessile_store::{
-    Damaged, FileOptions, FileStore, PostgresOptions, PostgresStore, RedbOptions, RedbStore, RedisOptions,
-    RedisStore, Store, StoreError,
+    FileOptions, FileStore, PostgresOptions, PostgresStore, RedbOptions, RedbStore, RedisOptions, RedisStore,
+    Store, StoreError,
 };
 
 use crate::failure::Failure;
@@ -31,8 +31,8 @@ pub(crate) enum Missing {
     Made,
 }
 
-/// A store in use, and what was damaged when it was opened.
-pub(crate) type Opened = (Arc<dyn Store>, Vec<Damaged>);
+/// An open store, and how many records were found damaged by that.
+pub(crate) type Opened = (Arc<dyn Store>, usize);
 
 impl FromStr for Place {
     type Err = String;
@@ -59,14 +59,14 @@ impl Place {
         let store: Arc<dyn Store> = match self {
             Self::File(folder) => {
                 let store = FileStore::open(FileOptions::new(folder)).await.map_err(failed)?;
-                let damaged = store.damaged().to_vec();
+                let damaged = store.damaged().len();
                 return Ok((Arc::new(store), damaged));
             }
             Self::Redb(path) => Arc::new(RedbStore::open(RedbOptions::new(path)).await.map_err(failed)?),
             Self::Postgres(url) => Arc::new(PostgresStore::open(PostgresOptions::new(url)).map_err(failed)?),
             Self::Redis(url) => Arc::new(RedisStore::open(RedisOptions::new(url)).map_err(failed)?),
         };
-        Ok((store, Vec::new()))
+        Ok((store, 0))
     }
 
     /// A misspelt path must not become a new store, which would then be found empty.

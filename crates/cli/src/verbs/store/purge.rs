@@ -49,7 +49,7 @@ async fn count(store: &dyn Store, now: SystemTime, damages: &mut Damages) -> Res
     let mut scan = Scan::pages_of(PAGE);
     loop {
         let page = store.scan(scan.clone()).await.map_err(failed)?;
-        damages.tell(&page.damaged);
+        damages.add(page.damaged.len());
         all += page.records.len() as u64;
         garbage += page.records.iter().filter(|record| record.lifetime.garbage_after() < now).count() as u64;
         scan.after = match page.next {

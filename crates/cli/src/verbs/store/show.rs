@@ -38,8 +38,8 @@ impl Show {
     async fn show(&self, store: &dyn Store, damages: &mut Damages) -> Result<(), Failure> {
         let record = match store.load(self.key).await {
             Ok(record) => record,
-            Err(StoreError::Damaged(damaged)) => {
-                damages.tell(&[damaged]);
+            Err(StoreError::Damaged(_)) => {
+                damages.add(1);
                 return Ok(());
             }
             Err(error) => return Err(failed(error)),

@@ -10,7 +10,10 @@ use sessile_store::{Key, Lifetime};
 
 /// The attributes by name, as JSON. A value that has no such form is `{"codec": …, "base64": …}`.
 pub(super) fn attributes(session: &StoredSession<'_>) -> Map<String, Value> {
-    session.attributes().map(|(name, _, value)| (name.to_owned(), json_of(value.codec, value.bytes))).collect()
+    session
+        .attributes()
+        .map(|(name, _, value)| (name.to_owned(), json_of(value.codec, value.bytes)))
+        .collect()
 }
 
 /// A value as JSON.
@@ -75,7 +78,11 @@ mod tests {
         assert_eq!(json_of(Codec::JSON, br#"{"a":1}"#), json!({ "a": 1 }));
         let raw = json!({ "codec": "raw", "base64": "AAE=" });
         assert_eq!(json_of(Codec::RAW, &[0, 1]), raw);
-        assert_eq!(json_of(Codec::CBOR, &[0xff])["base64"], "/w==", "what cannot be decoded is shown as it is");
+        assert_eq!(
+            json_of(Codec::CBOR, &[0xff])["base64"],
+            "/w==",
+            "what cannot be decoded is shown as it is"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl WhichStore {
             let (store, damaged) = self.store.open(missing).await?;
             let store = sealed(store, self.key_file.as_deref())?;
             let mut damages = Damages::default();
-            damages.tell(&damaged);
+            damages.add(damaged);
             let done = work(&*store, &mut damages).await;
             let closed = store.close().await.map_err(failed);
             done.and(closed).and_then(|()| damages.verdict())
