@@ -37,7 +37,7 @@ pub use reference::reference;
 pub use schema::json_schema;
 pub use table::{
     Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, Receiver,
-    Replication, SameSite, Secure, Sender, Session,
+    Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
 };
 
 /// Everything that one node is told before it starts.
@@ -63,6 +63,8 @@ pub struct Config {
     pub replication: Replication,
     /// How long sessions live, how big they may be, and their cookie.
     pub session: Session,
+    /// Where sessions are kept longer than any process lives.
+    pub store: Store,
     /// The applications that `sessile serve` hosts; a service that uses the library has none here.
     pub apps: Vec<App>,
     /// The directory that relative paths of the file start from: the file's own.

@@ -37,6 +37,7 @@ mod admin;
 mod admin_token;
 mod cluster;
 pub mod config;
+pub mod store;
 mod web;
 
 pub use admin::{AdminPort, Outcome, StopRequests, health};

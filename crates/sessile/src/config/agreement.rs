@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::fault::Finding;
 use super::form::describe;
 use super::places::Places;
-use super::table::{MembershipKind, SameSite, Secure, Session};
+use super::table::{MembershipKind, SameSite, Secure, Session, Store, StoreKind};
 use super::{Config, HostPort};
 
 /// A node keeps its table in so many parts, each with its share of the bytes.
@@ -20,6 +20,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     queue(config, places, findings);
     session("session", &config.session, places, findings);
     apps(config, places, findings);
+    store(config, places, findings);
     if config.cluster.insecure {
         let span = places.of(&[("cluster", "insecure")]);
         let warning = Finding::warning(span, "cluster traffic is neither authenticated nor encrypted");
@@ -109,6 +110,33 @@ fn queue(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
         findings
             .push(error.help("the queue to a member must have room for the largest session: make it larger"));
     }
+}
+
+/// What a kind of store needs, and what would be read by nobody.
+fn store(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let store = &config.store;
+    let place = |key| places.of(&[("store", key), ("store", "kind")]);
+    let is_server = matches!(store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
+    if is_server && store.url.is_some() == store.url_file.is_some() {
+        let error = Finding::error(place("url"), "a store on a server needs `url` or `url_file`, one of them");
+        findings.push(error.help("add for example `url = \"postgres://sessile@db/sessions\"`"));
+    }
+    if store.url.as_ref().is_some_and(|url| has_password(url)) {
+        let error = Finding::error(place("url"), "`url` has a password in it");
+        let help = "write the URL into a file with mode 0600 and name it: `url_file = \"store.url\"`";
+        findings.push(error.label("it would be shown by `config show`").help(help));
+    }
+    if store.kind.is_none() && *store != Store::default() {
+        let warning = Finding::warning(place("path"), "[store] has no `kind`: nothing is stored");
+        findings.push(warning.help("add for example `kind = \"file\"`"));
+    }
+}
+
+fn has_password(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let named = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    named || url.contains("password=")
 }
 
 /// `table` is where the keys were given: `session`, or an app that inherits from it.

@@ -19,7 +19,7 @@ use super::fault::Finding;
 pub(super) use address::{Address, Cidr, Interface, MulticastGroup, Peer};
 pub(super) use measure::{Number, Size, Time, TimeOrNever, describe};
 pub(super) use pattern::Pattern;
-pub(super) use text::{CookieName, File, Name, UrlPath};
+pub(super) use text::{CookieName, File, Name, Text, UrlPath};
 pub(super) use word::{Flag, OneOf, SecureWord};
 
 /// One way to write a value.

@@ -32,6 +32,7 @@ impl Config {
         visitor.table(&mut self.receiver);
         visitor.table(&mut self.replication);
         visitor.table(&mut self.session);
+        visitor.table(&mut self.store);
     }
 }
 

@@ -73,7 +73,11 @@ impl<'t> Reading<'t> {
         // Two values are compared only when each of them could be read: else one slip would be reported twice.
         if self.findings.is_empty() {
             agreement::check(config, &self.places, &mut self.findings);
-            config.cluster.secret_file = config.directory.join(&config.cluster.secret_file);
+            let Config { directory, cluster, store, .. } = config;
+            let files = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
+            for file in files.into_iter().flatten().chain([&mut cluster.secret_file]) {
+                *file = directory.join(&*file);
+            }
         }
         self.findings.sort_by_key(|finding| finding.span.start);
         self.findings

@@ -11,8 +11,12 @@ const SETTING_WIDTH: usize = 35;
 /// See [`Config::effective_toml`].
 pub(super) fn effective(config: &Config) -> String {
     let mut config = config.clone();
-    if let Ok(relative) = config.cluster.secret_file.strip_prefix(&config.directory) {
-        config.cluster.secret_file = relative.to_owned();
+    let Config { directory, cluster, store, .. } = &mut config;
+    let files = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
+    for file in files.into_iter().flatten().chain([&mut cluster.secret_file]) {
+        if let Ok(relative) = file.strip_prefix(&*directory) {
+            *file = relative.to_owned();
+        }
     }
     let mut printed = Sections(Vec::new());
     config.tables(&mut printed);

@@ -6,6 +6,7 @@ mod membership;
 mod node;
 mod replication;
 mod session;
+mod store;
 mod transport;
 
 /// Milliseconds in a second.
@@ -20,5 +21,6 @@ pub use cluster::{Cluster, Manager};
 pub use membership::{Membership, MembershipKind};
 pub use node::{Admin, Http, Node};
 pub use replication::Replication;
-pub use session::{OnEnded, SameSite, Secure, Session};
+pub use session::{OnEnded, SameSite, Save, Secure, Session};
+pub use store::{Restore, Store, StoreKind};
 pub use transport::{Mode, Receiver, Sender};

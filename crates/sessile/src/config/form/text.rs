@@ -136,3 +136,26 @@ impl Form for File {
         Shape::new("file", json!({ "type": "string", "minLength": 1, "maxLength": MAX_PATH }))
     }
 }
+
+/// Any text of one line.
+pub(in crate::config) struct Text;
+
+impl Form for Text {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let text = string(value, "a text")?;
+        if text.is_empty() || text.len() > MAX_PATH || text.chars().any(char::is_control) {
+            return Err(Wrong::new(format!("must be one line of 1 to {MAX_PATH} bytes")));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new("text", json!({ "type": "string", "minLength": 1, "maxLength": MAX_PATH }))
+    }
+}

@@ -37,6 +37,27 @@ pub struct Session {
     pub on_ended: OnEnded,
     /// Whether a graceful stop of a node ends the sessions that this node wrote last, on every node.
     pub expire_on_stop: bool,
+    /// Whether these sessions go into the store, where there is one.
+    pub persist: bool,
+    /// When they are saved.
+    pub save: Save,
+    /// With [`Save::Idle`]: saved when not used for so long.
+    pub backup_idle: Duration,
+    /// Not used for so long: only in the store; `None`: they stay in memory.
+    pub swap_idle: Option<Duration>,
+}
+
+/// When a session is saved. A graceful stop saves all that is not yet saved, in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Save {
+    /// Before the response that changed it goes.
+    Through,
+    /// Soon after each change, within [`Store::interval`](super::Store::interval).
+    Behind,
+    /// When it has not been used for [`Session::backup_idle`].
+    Idle,
+    /// Only at a graceful stop.
+    Stop,
 }
 
 /// Whether the cookie is for https only.
@@ -84,6 +105,10 @@ impl Default for Session {
             same_site: SameSite::Lax,
             on_ended: OnEnded::Ignore,
             expire_on_stop: false,
+            persist: true,
+            save: Save::Behind,
+            backup_idle: Duration::from_secs(30),
+            swap_idle: None,
         }
     }
 }
@@ -133,5 +158,25 @@ impl Table for Session {
             "session ended during the request: ignore | 409",
         );
         visitor.key("expire_on_stop", Flag, &mut self.expire_on_stop, "true: a node that stops ends its own");
+        self.persistence_keys(visitor);
+    }
+}
+
+impl Session {
+    fn persistence_keys(&mut self, visitor: &mut impl Visitor) {
+        let save = OneOf {
+            built: &[
+                ("through", Save::Through),
+                ("behind", Save::Behind),
+                ("idle", Save::Idle),
+                ("stop", Save::Stop),
+            ],
+            later: &[],
+        };
+        let (backup, swap) = (Time(SECOND..=DAY), TimeOrNever(SECOND..=TEN_YEARS));
+        visitor.key("persist", Flag, &mut self.persist, "false: never into the store");
+        visitor.key("save", save, &mut self.save, "through | behind (the response) | idle | stop");
+        visitor.key("backup_idle", backup, &mut self.backup_idle, "save = \"idle\": unused for so long");
+        visitor.key("swap_idle", swap, &mut self.swap_idle, "unused for so long: only in the store");
     }
 }
