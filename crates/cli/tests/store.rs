@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use program::{Done, run, scratch};
-use sessile_store::{FileOptions, FileStore, KeyRing, RedbOptions, RedbStore, Store};
+use sessile::store::{FileOptions, FileStore, KeyRing, RedbOptions, RedbStore, Store};
 use tempfile::TempDir;
 
 /// Two sessions and an ended one, as `export` writes them.
@@ -206,6 +206,33 @@ fn flip(folder: &Path, wanted: &[u8]) {
         }
     }
     panic!("no file holds {wanted:?}");
+}
+
+#[test]
+fn a_configuration_names_its_store() {
+    let place = scratch([
+        ("tc01.toml", "[node]\nname = \"tc01\"\n[store]\nkind = \"redb\"\nkey_file = \"store.key\"\n"),
+        ("none.toml", "[node]\nname = \"tc01\"\n"),
+        ("sessions.jsonl", SESSIONS),
+    ]);
+    let keyless = run(&place, ["store", "ls", "--config", "tc01.toml"]);
+    assert_eq!((keyless.code, keyless.out.as_str()), (2, ""));
+    assert!(keyless.err.contains("`key_file` in [store]"), "{}", keyless.err);
+
+    KeyRing::create(&place.path().join("store.key")).expect("a new file");
+    assert_eq!(run(&place, ["store", "import", "sessions.jsonl", "--config", "tc01.toml"]).code, 0);
+    let exported = run(&place, ["store", "export", "--config", "tc01.toml"]);
+    assert_eq!((exported.code, exported.out.as_str()), (0, SESSIONS), "{}", exported.err);
+    let same = ["store", "migrate", "--from", "config:tc01.toml", "--to", "config:tc01.toml"];
+    let migrated = run(&place, same);
+    assert_eq!((migrated.code, migrated.out.as_str()), (0, "saved 3, superseded 0, failed 0\n"));
+    assert!(place.path().join("tc01.redb").is_file(), "it is called after the node");
+
+    let refused = run(&place, same.into_iter().chain(["--to-key-file", "store.key"]));
+    assert_eq!(refused.code, 2);
+    let none = run(&place, ["store", "ls", "--config", "none.toml"]);
+    assert_eq!((none.code, none.out.as_str()), (2, ""));
+    assert!(none.err.contains("none.toml describes no store"), "{}", none.err);
 }
 
 #[test]

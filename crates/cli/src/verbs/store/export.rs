@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sessile_store::{App, Scan, Store};
+use sessile::store::{App, Scan, Store};
 
 use super::damages::Damages;
 use super::line::Line;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sessile_store::{Record, Store};
+use sessile::store::{Record, Store};
 
 use super::line::Line;
 use super::place::Missing;

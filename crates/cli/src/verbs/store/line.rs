@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sessile::StoredSession;
-use sessile_store::{App, Lifetime, Record, Stamp};
+use sessile::store::{App, Lifetime, Record, Stamp};
 
 use super::values;
 
@@ -95,7 +95,7 @@ fn digits(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sessile_store::{Content, Key};
+    use sessile::store::{Content, Key};
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::json;
-use sessile_store::{App, Key, Record, Scan, Store};
+use sessile::store::{App, Key, Record, Scan, Store};
 
 use super::damages::Damages;
 use super::place::{Missing, failed};

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile_store::{Copied, Store, copy};
+use sessile::store::{Copied, Store, copy};
 
 use super::damages::Damages;
 use super::place::{Missing, Opened, Place, failed, in_words};
 use super::tally::Tally;
-use super::which::sealed;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
@@ -20,7 +19,7 @@ const PROGRESS: Duration = Duration::from_secs(2);
 /// From where to where.
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
-    /// The store to read: file:FOLDER, redb:FILE, postgres://… or redis://…
+    /// The store to read: file:FOLDER, redb:FILE, postgres://…, redis://… or config:FILE for that of a node
     #[arg(long, value_name = "STORE")]
     from: Place,
     /// The store to write; the same one to encrypt it anew
@@ -42,8 +41,8 @@ impl Migrate {
             damages.add(damaged);
             let (to, damaged) = self.target(&from).await?;
             damages.add(damaged);
-            let from = sealed(from, self.from_key_file.as_deref())?;
-            let to = sealed(to, self.to_key_file.as_deref())?;
+            let from = self.from.sealed(from, self.from_key_file.as_deref())?;
+            let to = self.to.sealed(to, self.to_key_file.as_deref())?;
             let done = migrate(&*from, &*to, &mut damages).await;
             let closed = from.close().await.and(to.close().await).map_err(failed);
             done.and(closed).and_then(|()| damages.verdict())

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use sessile_store::{
-    FileOptions, FileStore, PostgresOptions, PostgresStore, RedbOptions, RedbStore, RedisOptions, RedisStore,
-    Store, StoreError,
+use sessile::Config;
+use sessile::store::{
+    self, Encrypted, FileOptions, FileStore, KeyRing, OpenError, PostgresOptions, PostgresStore, RedbOptions,
+    RedbStore, RedisOptions, RedisStore, Store, StoreError,
 };
 
 use crate::failure::Failure;
@@ -22,6 +23,8 @@ pub(crate) enum Place {
     Postgres(String),
     /// `redis://…` or, with TLS, `rediss://…`
     Redis(String),
+    /// `config:FILE`: the one that the configuration of a node describes, with its keys
+    Config(PathBuf),
 }
 
 /// Whether a store that is not there is made.
@@ -44,14 +47,15 @@ impl FromStr for Place {
             "file" => Ok(Self::File(rest.into())),
             "redb" => Ok(Self::Redb(rest.into())),
             "postgres" | "postgresql" => Ok(Self::Postgres(words.to_owned())),
+            "config" => Ok(Self::Config(rest.into())),
             "redis" | "rediss" => Ok(Self::Redis(words.to_owned())),
             _ => Err(FORMS.to_owned()),
         }
     }
 }
 
-const FORMS: &str =
-    "a store is file:FOLDER, redb:FILE, postgres://USER:PASSWORD@HOST/DATABASE or redis://HOST:PORT";
+const FORMS: &str = "a store is file:FOLDER, redb:FILE, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or \
+                     config:FILE with the configuration of a node";
 
 impl Place {
     pub(crate) async fn open(&self, missing: Missing) -> Result<Opened, Failure> {
@@ -63,10 +67,28 @@ impl Place {
                 return Ok((Arc::new(store), damaged));
             }
             Self::Redb(path) => Arc::new(RedbStore::open(RedbOptions::new(path)).await.map_err(failed)?),
+            Self::Config(file) => configured(file).await?,
             Self::Postgres(url) => Arc::new(PostgresStore::open(PostgresOptions::new(url)).map_err(failed)?),
             Self::Redis(url) => Arc::new(RedisStore::open(RedisOptions::new(url)).map_err(failed)?),
         };
         Ok((store, 0))
+    }
+
+    /// The store with these keys around it, if any. A configuration names its own.
+    pub(crate) fn sealed(
+        &self,
+        store: Arc<dyn Store>,
+        key_file: Option<&Path>,
+    ) -> Result<Arc<dyn Store>, Failure> {
+        let Some(path) = key_file else { return Ok(store) };
+        if let Self::Config(file) = self {
+            let file = file.display();
+            return Err(Failure::Usage(format!(
+                "the keys of this store are those of `key_file` in [store] of {file}"
+            )));
+        }
+        let keys = KeyRing::load(path).map_err(|error| Failure::Failed(error.to_string()))?;
+        Ok(Arc::new(Encrypted::new(store, keys)))
     }
 
     /// A misspelt path must not become a new store, which would then be found empty.
@@ -74,13 +96,24 @@ impl Place {
         let (kind, path, sign) = match self {
             Self::File(folder) => ("file", folder, folder.join("lock")),
             Self::Redb(path) => ("redb", path, path.clone()),
-            Self::Postgres(_) | Self::Redis(_) => return Ok(()),
+            Self::Postgres(_) | Self::Redis(_) | Self::Config(_) => return Ok(()),
         };
         if missing == Missing::Made || sign.exists() {
             return Ok(());
         }
         Err(Failure::Failed(format!("there is no {kind} store at {}", Path::display(path))))
     }
+}
+
+async fn configured(file: &Path) -> Result<Arc<dyn Store>, Failure> {
+    let opened = store::open(&Config::load(file)?).await.map_err(|error| match error {
+        OpenError::Store(error) => failed(error),
+        wrong => Failure::Usage(format!("{}: {wrong}", file.display())),
+    })?;
+    opened.ok_or_else(|| {
+        let file = file.display();
+        Failure::Usage(format!("{file} describes no store; it does with a `kind` in [store]"))
+    })
 }
 
 /// What a store says, as a failure of the verb.

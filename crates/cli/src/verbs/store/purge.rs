@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use sessile_store::{Scan, Store};
+use sessile::store::{Scan, Store};
 
 use super::damages::Damages;
 use super::place::{Missing, failed};

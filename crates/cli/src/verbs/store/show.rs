@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use clap::Args;
 use serde_json::{Value, json};
 use sessile::StoredSession;
-use sessile_store::{Key, Record, Store, StoreError};
+use sessile::store::{Key, Record, Store, StoreError};
 
 use super::damages::Damages;
 use super::place::{Missing, failed};

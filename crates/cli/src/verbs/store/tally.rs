@@ -1,6 +1,6 @@
 //! What became of records that were saved, counted.
 
-use sessile_store::{Outcome, Record, Store};
+use sessile::store::{Outcome, Record, Store};
 
 use super::place::failed;
 use crate::failure::Failure;

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
+use sessile::store::{Key, Lifetime};
 use sessile::{Codec, SessionKey, StoredSession};
-use sessile_store::{Key, Lifetime};
 
 /// The attributes by name, as JSON. A value that has no such form is `{"codec": …, "base64": …}`.
 pub(super) fn attributes(session: &StoredSession<'_>) -> Map<String, Value> {

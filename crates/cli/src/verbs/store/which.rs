@@ -1,10 +1,9 @@
 //! The store that a verb works on, as its arguments name it.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use clap::Args;
-use sessile_store::{Encrypted, KeyRing, Store};
+use sessile::store::Store;
 
 use super::damages::Damages;
 use super::place::{Missing, Place, failed};
@@ -15,10 +14,13 @@ use crate::runtime;
 #[derive(Debug, Args)]
 pub(super) struct WhichStore {
     /// The store: file:FOLDER, redb:FILE, postgres://… or redis://…
-    #[arg(long, value_name = "STORE")]
-    store: Place,
-    /// The file with the keys that the store is encrypted with
+    #[arg(long, value_name = "STORE", required_unless_present = "config", conflicts_with = "config")]
+    store: Option<Place>,
+    /// The configuration of a node, for the store that it describes
     #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The file with the keys that the store is encrypted with
+    #[arg(long, value_name = "FILE", requires = "store")]
     key_file: Option<PathBuf>,
 }
 
@@ -30,8 +32,9 @@ impl WhichStore {
         work: impl AsyncFnOnce(&dyn Store, &mut Damages) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         runtime::run(async {
-            let (store, damaged) = self.store.open(missing).await?;
-            let store = sealed(store, self.key_file.as_deref())?;
+            let place = self.place()?;
+            let (store, damaged) = place.open(missing).await?;
+            let store = place.sealed(store, self.key_file.as_deref())?;
             let mut damages = Damages::default();
             damages.add(damaged);
             let done = work(&*store, &mut damages).await;
@@ -39,11 +42,9 @@ impl WhichStore {
             done.and(closed).and_then(|()| damages.verdict())
         })
     }
-}
 
-/// The store as it is with these keys around it.
-pub(super) fn sealed(store: Arc<dyn Store>, key_file: Option<&Path>) -> Result<Arc<dyn Store>, Failure> {
-    let Some(path) = key_file else { return Ok(store) };
-    let keys = KeyRing::load(path).map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(Arc::new(Encrypted::new(store, keys)))
+    fn place(&self) -> Result<Place, Failure> {
+        let configured = || self.config.clone().map(Place::Config);
+        self.store.clone().or_else(configured).ok_or_else(|| Failure::Usage("name a store".to_owned()))
+    }
 }
