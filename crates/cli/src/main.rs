@@ -5,6 +5,7 @@
 mod admin_client;
 mod applications;
 mod balancer_file;
+mod bench;
 mod demo;
 mod failure;
 mod farewell;

@@ -11,6 +11,7 @@ mod store;
 
 use clap::Subcommand;
 
+use crate::bench;
 use crate::demo;
 use crate::failure::Failure;
 
@@ -21,6 +22,9 @@ pub(crate) enum Verb {
     Demo(demo::Demo),
     /// Run the balancer in front of the nodes, or change the nodes of one that runs
     Balance(balance::Balance),
+    /// Measure what things cost on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Check configuration files, or show what is in force
     #[command(subcommand)]
     Config(config::Config),
@@ -50,7 +54,7 @@ impl Verb {
     /// What is logged when nobody says: some verbs tell what happens in their own words.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Demo(_) | Self::Store(_) => "error",
+            Self::Bench(_) | Self::Demo(_) | Self::Store(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -60,6 +64,7 @@ impl Verb {
         match self {
             Self::Demo(demo) => demo.run(),
             Self::Balance(balance) => balance.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(),
