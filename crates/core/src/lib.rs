@@ -33,7 +33,8 @@ pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, Va
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{
-    Closed, Counters, Debt, Gate, MemberRow, Node, PeerInfo, Resident, Saveable, SessionRow, Standing, Survey,
+    Closed, Counters, Debt, Gate, Glance, MemberRow, Node, PeerInfo, Resident, Saveable, SessionRow,
+    Standing, Survey,
 };
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use shard::Restored;

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, Standing};
 pub use looking::{Counters, Debt, SessionRow};
-pub use storing::{Resident, Saveable, Survey};
+pub use storing::{Glance, Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
 use crate::roster::Roster;

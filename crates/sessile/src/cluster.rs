@@ -17,6 +17,7 @@ mod journal;
 mod metrics;
 mod operate;
 mod outlet;
+mod persist;
 mod standpoint;
 mod start;
 mod stop;
@@ -32,10 +33,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sessile_core::{AppId, Boot, Event, Settings, Standing};
 use sessile_group::ClusterSecrets;
-use tokio::sync::broadcast;
+use tokio::sync::{OnceCell, broadcast};
 
 pub use error::{DrainIncomplete, JoinError, OwedTo};
 pub use operate::{Resync, ResyncError, TransferView};
+pub use persist::StoreView;
 pub use view::{AppView, MemberView, SessionView};
 
 use crate::config::{self, Config, Manager};
@@ -79,6 +81,8 @@ struct Inner {
     local: Arc<Engine>,
     apps: Mutex<BTreeMap<AppId, Known>>,
     tasks: Arc<Tasks>,
+    /// What was stored is here, as far as it is brought back at a start.
+    restored: OnceCell<()>,
 }
 
 /// An application of this node.
@@ -136,8 +140,12 @@ impl Cluster {
                 (engine, Some(standpoint))
             }
         };
+        let store = crate::store::open(&config).await?;
         let address = standpoint.as_ref().map(|standpoint| standpoint.address);
         let apps = Mutex::new(known_apps(&config));
+        if let Some(store) = store {
+            persist::begin(&shared, &local, &store, &config, &tasks);
+        }
         let inner = Inner {
             config,
             boot,
@@ -150,6 +158,7 @@ impl Cluster {
             local,
             apps,
             tasks,
+            restored: OnceCell::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -170,7 +179,10 @@ impl Cluster {
             match engine.node.standing() {
                 Standing::Searching | Standing::Joining => {}
                 Standing::Refused => return Err(self.name_taken()),
-                Standing::Ready | Standing::Incomplete | Standing::Draining | Standing::Left => return Ok(()),
+                Standing::Ready | Standing::Incomplete | Standing::Draining | Standing::Left => {
+                    self.inner.restored.get_or_init(|| self.restore()).await;
+                    return Ok(());
+                }
             }
             let _ = tokio::time::timeout(STANDING_POLL, moved).await;
         }
@@ -201,6 +213,9 @@ impl Cluster {
         let inner = &self.inner;
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
         let engine = if distributable { &inner.shared } else { &inner.local };
+        if let Some(persist) = engine.persist.get() {
+            persist.learn(app, &path, &settings.session);
+        }
         let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
         let layer = SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings);
         let known = Known { path, distributable, statistics: Some(layer.statistics()) };

@@ -44,7 +44,7 @@ pub use admin::{AdminPort, Outcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 pub use cluster::{
     AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, Resync, ResyncError, SessionView,
-    TransferView,
+    StoreView, TransferView,
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{

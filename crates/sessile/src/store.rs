@@ -33,7 +33,9 @@ pub enum OpenError {
         cause: String,
     },
     /// A column of PostgreSQL is not named as it must be.
-    #[error("`columns` in [store]: {0:?} is not of the form \"usual = other\" with one of the usual names {USUAL}")]
+    #[error(
+        "`columns` in [store]: {0:?} is not of the form \"usual = other\" with one of the usual names {USUAL}"
+    )]
     Column(String),
     /// There are no keys to encrypt with.
     #[error("`key_file` in [store]: {0}")]

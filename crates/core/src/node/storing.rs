@@ -40,6 +40,19 @@ pub enum Saveable {
     },
 }
 
+/// What can be said of a session without looking at its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Its application.
+    pub app: AppId,
+    /// Since its last use; zero while it is used, and when it has ended.
+    pub idle: Duration,
+    /// It ended.
+    pub ended: bool,
+    /// It changed while its content was in the store: it cannot be saved before that is brought back.
+    pub partial: bool,
+}
+
 /// A session that is in memory, for choosing what to save or to swap out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resident {
@@ -75,6 +88,22 @@ impl Node {
             max_inactive: session.max_inactive,
             content: wire::encode_saved(&session.snapshot(now)),
         })
+    }
+
+    /// A session that lives here, in memory or not, or whose end is remembered.
+    pub fn glance(&self, key: SessionKey, now: Instant) -> Option<Glance> {
+        let shard = self.shard(key).lock();
+        if let Some(end) = shard.end_of(key) {
+            return Some(Glance { app: end.app, idle: Duration::ZERO, ended: true, partial: false });
+        }
+        let session = shard.known(key)?;
+        let partial = shard.is_swapped_out(key) && shard.table().contains(key);
+        Some(Glance { app: session.app, idle: session.idle(now), ended: false, partial })
+    }
+
+    /// The version of a session that is in memory.
+    pub fn version(&self, key: SessionKey) -> Option<Version> {
+        self.shard(key).lock().whole(key).map(crate::session::Session::version)
     }
 
     /// Drops the content of a session that is stored in exactly this version; the session lives on. False while it is

@@ -235,7 +235,7 @@ impl Shard {
     }
 
     /// The session as it is known here, in memory or not; without its fields if they are only in the store.
-    pub(super) fn known(&self, key: SessionKey) -> Option<&Session> {
+    pub(crate) fn known(&self, key: SessionKey) -> Option<&Session> {
         self.table.get(key).or_else(|| self.stubs.get(&key).map(|stub| &stub.hollow))
     }
 

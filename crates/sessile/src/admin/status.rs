@@ -29,6 +29,15 @@ pub(super) struct Status {
     warnings: Vec<String>,
     /// The public ids of the secrets in use, the active one first.
     secrets: Vec<String>,
+    store: Option<Store>,
+}
+
+#[derive(Serialize)]
+struct Store {
+    name: String,
+    unsaved: usize,
+    lag_ms: u64,
+    swapped_out: u64,
 }
 
 #[derive(Serialize)]
@@ -62,6 +71,12 @@ fn of(cluster: &Cluster) -> Status {
         members: cluster.members().into_iter().map(Member::from).collect(),
         warnings: cluster.warnings(),
         secrets: cluster.secret_ids(),
+        store: cluster.store().map(|store| Store {
+            name: store.name,
+            unsaved: store.unsaved,
+            lag_ms: milliseconds(store.lag),
+            swapped_out: store.swapped_out,
+        }),
     }
 }
 

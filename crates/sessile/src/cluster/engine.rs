@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use sessile_core::{Boot, Effect, Event, Instant, Malformed, Node, Settings};
+use sessile_core::{Boot, Effect, Event, Instant, Malformed, Node, Removal, Settings};
 use sessile_group::{Group, Refusal};
 
 use super::clock::Clock;
 use super::fuse::Fuse;
 use super::journal::Journal;
 use super::outlet::{FrameCounts, Outlet};
+use super::persist::Persist;
 use super::waiters::Waiters;
 
 /// A living node.
@@ -29,6 +30,8 @@ pub(crate) struct Engine {
     pub(crate) gate_waits: AtomicU64,
     pub(crate) refusals: AtomicU64,
     running: AtomicUsize,
+    /// Where the sessions have a store.
+    pub(crate) persist: OnceLock<Arc<Persist>>,
     pub(crate) fuse: Fuse,
     /// Whom this node met instead of its cluster.
     pub(crate) stranded: OnceLock<(SocketAddr, Refusal)>,
@@ -58,6 +61,7 @@ impl Engine {
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             running: AtomicUsize::new(0),
+            persist: OnceLock::new(),
             fuse: Fuse::default(),
             stranded: OnceLock::new(),
         }
@@ -107,13 +111,23 @@ impl Engine {
                     outlet.group.forget(boot.0);
                 }
             }
-            // Without a store nothing is swapped out, and nobody asks what changed.
-            Effect::Fetch { .. } | Effect::Changed { .. } => {}
+            Effect::Fetch { key } => self.with_store(|persist| persist.order(key)),
+            Effect::Changed { key, here } => self.with_store(|persist| persist.changed(key, here)),
             Effect::Event(event) => self.note(event),
         }
     }
 
+    /// Without a store nothing is swapped out, and nobody asks what changed.
+    fn with_store(&self, tell: impl FnOnce(&Persist)) {
+        if let Some(persist) = self.persist.get() {
+            tell(persist);
+        }
+    }
+
     fn note(&self, event: Event) {
+        if matches!(&event, Event::MemberRemoved { cause, .. } if *cause != Removal::Left) {
+            self.with_store(Persist::member_lost);
+        }
         match (&event, &self.outlet) {
             (Event::MemberRemoved { boot, .. }, Some(outlet)) => outlet.forget_order(|to| to == *boot),
             (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),

@@ -10,6 +10,7 @@ use sessile_group::{GroupError, Refusal, SecretError, StaticError};
 use thiserror::Error;
 
 use crate::config::{ConfigError, HostPort};
+use crate::store::OpenError;
 use crate::web::SettingError;
 
 /// Why [`Cluster::join`](super::Cluster::join) failed. Nothing of the node is left running.
@@ -40,6 +41,9 @@ pub enum JoinError {
     /// A port is taken, or the membership cannot begin.
     #[error(transparent)]
     Group(#[from] GroupError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// The list of members cannot be used.
     #[error(transparent)]
     Members(#[from] StaticError),
@@ -96,6 +100,8 @@ pub struct DrainIncomplete {
     pub requests: usize,
     /// Members that lack something.
     pub debts: Vec<OwedTo>,
+    /// Sessions that the store lacks in their newest version.
+    pub unsaved: usize,
 }
 
 /// What one member lacks.
@@ -112,6 +118,9 @@ pub struct OwedTo {
 impl fmt::Display for DrainIncomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the time to drain is over: {} requests still run", self.requests)?;
+        if self.unsaved > 0 {
+            write!(f, "; {} sessions are not in the store", self.unsaved)?;
+        }
         for OwedTo { member, sessions, unacknowledged } in &self.debts {
             write!(f, "; {member} lacks {sessions} sessions and has not confirmed {unacknowledged} changes")?;
         }
@@ -127,8 +136,8 @@ mod tests {
     fn what_is_left_is_listed() {
         let debt = OwedTo { member: "tc02".to_owned(), sessions: 3, unacknowledged: 1 };
         assert_eq!(
-            DrainIncomplete { requests: 2, debts: vec![debt] }.to_string(),
-            "the time to drain is over: 2 requests still run; tc02 lacks 3 sessions and has not confirmed 1 changes"
+            DrainIncomplete { requests: 2, debts: vec![debt], unsaved: 4 }.to_string(),
+            "the time to drain is over: 2 requests still run; 4 sessions are not in the store; tc02 lacks 3 sessions and has not confirmed 1 changes"
         );
     }
 

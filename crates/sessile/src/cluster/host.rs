@@ -11,8 +11,10 @@ use sessile_core::{
     Absent, AppId, Changes, Closed, Gate, Opened, Opening, Proof, Receipt, Refusal, SessionKey, Ticket,
 };
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::engine::{Engine, Running};
+use super::persist::{Awaited, Found};
 use super::tasks::Tasks;
 use super::waiters::Starting;
 
@@ -36,8 +38,8 @@ pub(crate) enum NotServing {
     /// A fault of the program left behind what nobody may answer from.
     #[error("this node has failed by a fault of the program and must be restarted")]
     Failed,
-    /// The session is on another node and does not fit here.
-    #[error("this node has no room for a copy of the session")]
+    /// The session is on another node or in the store, and cannot be had now.
+    #[error("this node cannot get the session: it has no room for it, or the store does not answer")]
     NoRoom,
 }
 
@@ -89,13 +91,36 @@ impl SessionHost {
         loop {
             match self.try_open(key, proof, answered) {
                 Attempt::Open(opened) => return Ok((OpenSession::new(self, key), opened)),
+                Attempt::Absent(Absent::Unknown) if self.look_up(key).await? == Found::Here => {
+                    answered = false
+                }
                 Attempt::Absent(absent) => return Err(absent),
                 Attempt::Asking(answer) => {
-                    answer.await.expect(ALWAYS_RESOLVES);
+                    self.answered(key, answer).await?;
                     answered = true;
                 }
             }
         }
+    }
+
+    /// Looks into the store for a session that no member knows.
+    async fn look_up(&self, key: SessionKey) -> Result<Found, Absent> {
+        let Some(persist) = self.engine.persist.get() else { return Ok(Found::Nowhere) };
+        match persist.look_up(&self.engine, key).await {
+            Found::Unavailable => Err(Absent::NoRoom),
+            found => Ok(found),
+        }
+    }
+
+    /// Waits for the members, or, within bounds, for content that comes from the store.
+    async fn answered(&self, key: SessionKey, answer: oneshot::Receiver<()>) -> Result<(), Absent> {
+        match self.engine.persist.get().filter(|_| self.engine.node.is_swapped_out(key)) {
+            None => answer.await.expect(ALWAYS_RESOLVES),
+            Some(persist) => {
+                timeout(persist.patience(), answer).await.map_err(|_| Absent::NoRoom)?.expect(ALWAYS_RESOLVES)
+            }
+        }
+        Ok(())
     }
 
     fn try_open(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {
@@ -125,13 +150,14 @@ impl SessionHost {
         let committed = self.engine.step(|node, now, effects| node.commit(key, changes, now, effects));
         let refused = committed.as_ref().is_err_and(|refusal| *refusal != Refusal::Ended);
         self.engine.refusals.fetch_add(u64::from(refused), Ordering::Relaxed);
-        Ok(Settlement::of(starting, committed?))
+        Ok(Settlement::of(starting, committed?).and_saved(&self.engine, key))
     }
 
     /// Ends the session everywhere, for good, also when it is not known here. Needs nobody to wait either.
     pub(crate) fn end(&self, key: SessionKey) -> Settlement {
         let starting = self.engine.waiters.commits.starting();
-        Settlement::of(starting, self.engine.step(|node, now, effects| node.end(key, now, effects)))
+        let ticket = self.engine.step(|node, now, effects| node.end(key, now, effects));
+        Settlement::of(starting, ticket).and_saved(&self.engine, key)
     }
 
     /// The sessions of these applications that this node wrote last.
@@ -178,16 +204,30 @@ impl Drop for OpenSession {
 
 /// A commit on its way to everybody who must hold it.
 #[must_use = "the response must wait for it"]
-pub(crate) struct Settlement(oneshot::Receiver<Receipt>);
+pub(crate) struct Settlement {
+    settled: oneshot::Receiver<Receipt>,
+    /// Where the store must have it, too.
+    saved: Option<Awaited>,
+}
 
 impl Settlement {
     fn of(starting: Starting<'_, Ticket, Receipt>, ticket: Ticket) -> Self {
-        Self(starting.expect(ticket))
+        Self { settled: starting.expect(ticket), saved: None }
+    }
+
+    /// The same, until the store has it where it must.
+    fn and_saved(self, engine: &Engine, key: SessionKey) -> Self {
+        let saved = engine.persist.get().and_then(|persist| persist.awaited(engine, key));
+        Self { saved, ..self }
     }
 
     /// Waits until all who must hold the commit hold it, or were given up.
     pub(crate) async fn receipt(self) -> Receipt {
-        self.0.await.expect(ALWAYS_RESOLVES)
+        let receipt = self.settled.await.expect(ALWAYS_RESOLVES);
+        if let Some(saved) = self.saved {
+            saved.done().await;
+        }
+        receipt
     }
 }
 

@@ -1,6 +1,7 @@
 //! All counters as text, in the format that Prometheus reads. Never a secret, never a value, never a session's key.
 
 mod exposition;
+mod persistence;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,6 +22,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     decisions(&mut out, shared.node.counters());
     requests(&mut out, cluster);
     transfer(&mut out, shared);
+    persistence::write(&mut out, cluster);
     members(&mut out, cluster);
     if let Some(outlet) = &shared.outlet {
         frames(&mut out, shared, outlet);

@@ -147,14 +147,14 @@ impl Cluster {
     /// What an operator should mend: settings that members disagree about, an address that others cannot reach.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();
         let (Some(standpoint), Some(outlet)) = (&self.inner.standpoint, &self.inner.shared.outlet) else {
-            return Vec::new();
+            return warnings;
         };
         let members: Vec<Boot> = self.members().into_iter().map(|member| member.boot).collect();
         let peers = outlet.group.counters().peers.into_iter();
         let peers = peers.filter(|peer| members.contains(&Boot(peer.peer.boot)));
-        let mut warnings: Vec<String> =
-            peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)).collect();
+        warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
         warnings.sort();
         warnings
     }

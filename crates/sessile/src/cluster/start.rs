@@ -74,7 +74,7 @@ pub(super) fn node_settings(config: &Config, boot: Boot) -> Settings {
             config::Mode::Pipelined => Mode::Synchronous,
             config::Mode::Async => Mode::Asynchronous,
         },
-        stores: false,
+        stores: config.store.kind.is_some(),
         plant: Plant::None,
     }
 }

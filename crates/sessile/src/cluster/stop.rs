@@ -28,7 +28,7 @@ impl Cluster {
         }
         loop {
             let left = self.left_to_do();
-            if left.requests == 0 && left.debts.is_empty() {
+            if left.requests == 0 && left.debts.is_empty() && left.unsaved == 0 {
                 return Ok(());
             }
             if Instant::now() >= until {
@@ -42,6 +42,7 @@ impl Cluster {
     /// layers answer 503. Call [`drain`](Self::drain) before. First the sessions end that `expire_on_stop` says.
     pub async fn leave(&self) {
         self.end_own_sessions().await;
+        self.save_the_rest().await;
         for engine in self.engines() {
             engine.step(|node, now, effects| node.leave(now, effects));
         }
@@ -49,6 +50,26 @@ impl Cluster {
             outlet.group.stop().await;
         }
         self.inner.tasks.abort();
+        if let Some(persist) = self.inner.shared.persist.get() {
+            persist.close().await;
+        }
+    }
+
+    /// What changed since the drain, or all that changed where there was none.
+    async fn save_the_rest(&self) {
+        let until = Instant::now() + self.config().store.timeout;
+        while self.unsaved() > 0 && Instant::now() < until {
+            sleep(DRAIN_POLL).await;
+        }
+        let unsaved = self.unsaved();
+        if unsaved > 0 {
+            tracing::error!("{unsaved} sessions are not in the store in their newest version");
+        }
+    }
+
+    /// Saves everything at once from now on; how many sessions the store still lacks.
+    fn unsaved(&self) -> usize {
+        self.engines().filter_map(|engine| engine.persist.get()).map(|persist| persist.flush()).sum()
     }
 
     /// Ends, on every node, the sessions that this node wrote last, of the applications that want it.
@@ -99,6 +120,7 @@ impl Cluster {
         DrainIncomplete {
             requests: self.engines().map(|engine| engine.running()).sum(),
             debts: debts.collect(),
+            unsaved: self.unsaved(),
         }
     }
 }

@@ -118,7 +118,8 @@ fn store(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let place = |key| places.of(&[("store", key), ("store", "kind")]);
     let is_server = matches!(store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
     if is_server && store.url.is_some() == store.url_file.is_some() {
-        let error = Finding::error(place("url"), "a store on a server needs `url` or `url_file`, one of them");
+        let error =
+            Finding::error(place("url"), "a store on a server needs `url` or `url_file`, one of them");
         findings.push(error.help("add for example `url = \"postgres://sessile@db/sessions\"`"));
     }
     if store.url.as_ref().is_some_and(|url| has_password(url)) {

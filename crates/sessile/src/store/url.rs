@@ -20,7 +20,10 @@ fn read(path: &Path) -> Result<String, String> {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode();
         if mode & 0o077 != 0 {
-            return Err(format!("others can read it, and it may hold a password: chmod 600 {}", path.display()));
+            return Err(format!(
+                "others can read it, and it may hold a password: chmod 600 {}",
+                path.display()
+            ));
         }
     }
     let url = text.trim();

@@ -103,9 +103,19 @@ impl Table for Store {
         visitor.key("kind", Optional(kind), &mut self.kind, "file | redb | postgres | redis; else none");
         visitor.key("path", Optional(File), &mut self.path, "file, redb; else NAME.sessions, NAME.redb");
         visitor.key("url", Optional(Text), &mut self.url, "postgres, redis: the server, without a password");
-        visitor.key("url_file", Optional(File), &mut self.url_file, "the file that holds it, with a password");
+        visitor.key(
+            "url_file",
+            Optional(File),
+            &mut self.url_file,
+            "the file that holds it, with a password",
+        );
         visitor.key("cluster", Flag, &mut self.cluster, "true: the url leads to a Redis cluster");
-        visitor.key("ca_file", Optional(File), &mut self.ca_file, "redis: who signed its certificate, in PEM");
+        visitor.key(
+            "ca_file",
+            Optional(File),
+            &mut self.ca_file,
+            "redis: who signed its certificate, in PEM",
+        );
         visitor.key("table", Optional(Text), &mut self.table, "postgres: its name; redis: begins all keys");
         visitor.key("columns", List(Text), &mut self.columns, "postgres: other names, \"key = session_id\"");
         visitor.key("max_bytes", bytes, &mut self.max_bytes, "file, redb: the most they take");

@@ -1,0 +1,71 @@
+//! Brings back all stored sessions when a node starts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use sessile_core::{AppId, SessionKey};
+use sessile_store::{Page, Record, Scan};
+use tokio::time::{sleep, timeout};
+
+use super::Persist;
+use super::loader::Found;
+use super::saver::CALL_MAX;
+use crate::cluster::engine::Engine;
+
+/// Records of one page.
+const PAGE: usize = 256;
+/// Attempts to read one page of a store that fails, and the time between two.
+const ATTEMPTS: (u32, Duration) = (5, Duration::from_millis(500));
+
+/// Brings back every session of the applications that `wanted` accepts. What does not fit comes when it is asked for.
+pub(super) async fn restore_all(engine: &Arc<Engine>, persist: &Persist, wanted: impl Fn(AppId) -> bool) {
+    let (began, mut scan, mut count) = (Instant::now(), Scan::pages_of(PAGE), 0_u64);
+    loop {
+        let Some(page) = persist.page(&scan).await else {
+            tracing::error!(
+                "not all sessions could be brought back from {}: the others come when they are asked for",
+                persist.name()
+            );
+            return;
+        };
+        for record in page.records.iter().filter(|record| wanted(AppId::of_path(record.app.as_str()))) {
+            count += u64::from(persist.restore(engine, record));
+        }
+        let Some(next) = page.next else { break };
+        scan.after = Some(next);
+        tokio::task::yield_now().await;
+    }
+    tracing::info!("{count} sessions brought back from {} in {:?}", persist.name(), began.elapsed());
+}
+
+impl Persist {
+    async fn page(&self, scan: &Scan) -> Option<Page> {
+        for _ in 0..ATTEMPTS.0 {
+            match timeout(CALL_MAX, self.store.scan(scan.clone())).await {
+                Ok(Ok(page)) => {
+                    page.damaged.iter().for_each(|damaged| self.health.damaged(damaged));
+                    self.health.works();
+                    return Some(page);
+                }
+                Ok(Err(error)) => self.health.error(&error),
+                Err(_) => self.health.failed("it does not answer"),
+            }
+            sleep(ATTEMPTS.1).await;
+        }
+        None
+    }
+
+    /// Whether the session is here now.
+    fn restore(&self, engine: &Engine, record: &Record) -> bool {
+        let key = SessionKey(record.key.0);
+        let is_known = engine.node.glance(key, engine.clock.now()).is_some();
+        let in_memory = || engine.node.session_count(None);
+        if !is_known && (record.is_ended() || self.swap_above.is_some_and(|above| in_memory() >= above)) {
+            return false;
+        }
+        let is_here = self.take(engine, key, record) == Found::Here;
+        self.health.restored.fetch_add(u64::from(is_here), Relaxed);
+        is_here
+    }
+}
