@@ -19,5 +19,6 @@ fn every_embedded_store_is_measured_and_nothing_is_left() {
             "{figure}"
         );
     }
+    assert!(report["write_behind"]["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{report}");
     assert_eq!(std::fs::read_dir(place.path()).expect("a folder").count(), 0);
 }

@@ -1,20 +1,23 @@
 //! `sessile bench store`: how fast each store saves, loads and opens again, beside the raw speed of the medium in the
-//! same run.
+//! same run; and what write-behind costs a request.
 //!
-//! Next: `store/load.rs` makes the sessions, `store/medium.rs` writes bytes without any store, `store/trial.rs` measures
+//! Next: `store/behind.rs` sends requests to nodes with and without a store, `store/load.rs` makes the sessions, `store/medium.rs` writes bytes without any store, `store/trial.rs` measures
 //! one store.
 
+mod behind;
 mod load;
 mod medium;
 mod trial;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 use sessile::store::{KeyRing, PostgresOptions, RedisOptions};
 use tempfile::TempDir;
 
+use self::behind::{Behind, Plan};
 use self::load::Load;
 use self::trial::{Kind, Trial};
 use crate::failure::Failure;
@@ -64,19 +67,27 @@ impl StoreBench {
         let folder = tempfile::Builder::new().prefix("sessile-bench-").tempdir_in(&self.folder);
         let folder =
             folder.map_err(|error| Failure::Failed(format!("{}: {error}", self.folder.display())))?;
-        let trials = runtime::run(async {
+        let (trials, behind) = runtime::run(async {
             let mut trials = Vec::new();
             for kind in self.kinds(&folder)? {
                 output::tell(&format!("measuring {} …", kind.name()));
                 trials.push(trial::measure(&kind, &load, folder.path()).await?);
             }
-            Ok(trials)
+            output::tell("measuring requests with and without a store …");
+            Ok((trials, behind::measure(self.plan(), folder.path()).await?))
         })?;
-        output::print(&if self.json {
-            format!("{:#}", as_json(&load, &trials))
+        let text = if self.json {
+            format!("{:#}", as_json(&load, &trials, &behind))
         } else {
-            table(&load, &trials)
-        })
+            table(&load, &trials) + &behind_in_words(&behind)
+        };
+        output::print(&text)
+    }
+
+    fn plan(&self) -> Plan {
+        let (rounds, round) =
+            if self.quick { (2, Duration::from_millis(50)) } else { (10, Duration::from_secs(2)) };
+        Plan { bytes: self.bytes, rounds, round }
     }
 
     fn kinds(&self, folder: &TempDir) -> Result<Vec<Kind>, Failure> {
@@ -129,7 +140,18 @@ fn table(load: &Load, trials: &[Trial]) -> String {
     text
 }
 
-fn as_json(load: &Load, trials: &[Trial]) -> Value {
+fn behind_in_words(behind: &Behind) -> String {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    format!(
+        "\nwrite-behind: the middle one of {} requests takes {:.1} µs without a store and {:.1} µs with one, {:.2} times as long\n",
+        behind.requests,
+        micros(behind.without),
+        micros(behind.with),
+        behind.ratio()
+    )
+}
+
+fn as_json(load: &Load, trials: &[Trial], behind: &Behind) -> Value {
     let stores = trials.iter().map(|trial| {
         json!({
             "store": trial.name,
@@ -145,5 +167,11 @@ fn as_json(load: &Load, trials: &[Trial]) -> Value {
         "bytes": load.bytes,
         "batch": load.batch,
         "stores": stores.collect::<Vec<_>>(),
+        "write_behind": {
+            "requests": behind.requests,
+            "without_us": behind.without.as_secs_f64() * 1e6,
+            "with_us": behind.with.as_secs_f64() * 1e6,
+            "ratio": behind.ratio(),
+        },
     })
 }
