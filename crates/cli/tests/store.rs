@@ -121,8 +121,9 @@ fn garbage_is_counted_first_and_removed_when_that_is_said() {
 #[test]
 fn a_store_is_migrated_encrypted_and_given_another_key() {
     let place = filled("file:sessions");
-    let key = |name: &str| KeyRing::create(&place.path().join(name)).expect("a new file");
-    (key("old.key"), key("new.key"));
+    for name in ["old.key", "new.key"] {
+        KeyRing::create(&place.path().join(name)).expect("a new file");
+    }
     let migrate = |words: &str| {
         let done = run(&place, ["store", "migrate"].into_iter().chain(words.split(' ')));
         assert_eq!(done.code, 0, "{}", done.err);

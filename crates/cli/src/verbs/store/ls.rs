@@ -40,19 +40,17 @@ impl Ls {
     async fn list(&self, store: &dyn Store, damages: &mut Damages) -> Result<(), Failure> {
         let mut left = self.limit as usize;
         let mut scan = Scan { after: self.after, app: self.app.clone(), limit: left };
-        if !self.json {
-            output::print(&heading())?;
-        }
+        let mut heading = (!self.json).then(heading);
         loop {
             let page = store.scan(scan.clone()).await.map_err(failed)?;
             damages.add(page.damaged.len());
             let now = SystemTime::now();
             let row = |record: &Record| if self.json { json_row(record, now) } else { row(record, now) };
-            let rows: Vec<String> = page.records.iter().map(row).collect();
-            if !rows.is_empty() {
-                output::print(&rows.join("\n"))?;
+            let lines: Vec<String> = heading.take().into_iter().chain(page.records.iter().map(row)).collect();
+            if !lines.is_empty() {
+                output::print(&lines.join("\n"))?;
             }
-            left = left.saturating_sub(rows.len());
+            left = left.saturating_sub(page.records.len());
             let Some(next) = page.next else { return Ok(()) };
             if left == 0 {
                 output::tell(&format!("there may be more: --after {}", values::shown_key(next)));

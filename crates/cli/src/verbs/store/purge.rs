@@ -37,7 +37,7 @@ impl Purge {
             let (garbage, all) = count(store, now, damages).await?;
             output::print(&format!(
                 "{garbage} of {all} records are garbage at {clock} by this machine's clock; \
-                 to remove them: sessile store purge --yes"
+                 the same command with --yes removes them"
             ))
         })
     }

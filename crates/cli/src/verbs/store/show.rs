@@ -102,12 +102,27 @@ impl Show {
     }
 }
 
+/// What is told of a session, in the order in which people read it.
+const ORDER: [&str; 12] = [
+    "key",
+    "store_key",
+    "app",
+    "ended",
+    "saved_at",
+    "idle_left",
+    "max_inactive",
+    "age_when_saved",
+    "kept_until",
+    "logged_in",
+    "bytes",
+    "version",
+];
+
 /// The description as lines; the attributes as a table.
 fn for_people(told: &Value) -> String {
-    let mut text = String::new();
-    for (name, value) in told.as_object().into_iter().flatten().filter(|(_, value)| !value.is_array()) {
-        text.push_str(&format!("{:<15} {}\n", name.replace('_', " "), plain(value)));
-    }
+    let known = ORDER.iter().filter_map(|name| Some((name, told.get(name)?)));
+    let mut text: String =
+        known.map(|(name, value)| format!("{:<15} {}\n", name.replace('_', " "), plain(value))).collect();
     let Some(attributes) = told["attributes"].as_array() else { return text };
     text.push_str(&format!("\n{:<24} {:>9}  {:<6} {:<20}\n", "ATTRIBUTE", "BYTES", "CODEC", "STAMP"));
     for attribute in attributes {
