@@ -1,4 +1,5 @@
 //! Sessions whose content is in a store: swapped out, brought back, revived, ended.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod cluster;
 
