@@ -4,9 +4,11 @@
 
 #![no_main]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use sessile_core::{Boot, Bounds, Instant, Mode, Node, PeerInfo, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Everybody, Instant, Message, Mode, Node, PeerInfo, Plant, Settings, Timing};
 
 fuzz_target!(|input: &[u8]| {
     let settings = Settings {
@@ -17,6 +19,7 @@ fuzz_target!(|input: &[u8]| {
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
+        placement: Arc::new(Everybody),
         plant: Plant::None,
     };
     let (now, mut fx) = (Instant::ORIGIN, Vec::new());
@@ -26,6 +29,7 @@ fuzz_target!(|input: &[u8]| {
     let join = Bytes::from_static(b"\x03\x00\x82\x64tc02\x00");
     node.received(Boot(2), &join, now, &mut fx).expect("a well-formed join");
     for frame in input.split(|byte| *byte == 0xFF) {
+        let _ = Message::of(frame);
         let _ = node.received(Boot(2), &Bytes::copy_from_slice(frame), now, &mut fx);
     }
     node.acknowledge(Boot(2), &mut fx);

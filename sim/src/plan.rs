@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) swaps: bool,
     /// Even the last complete copy may be killed.
     pub(crate) reckless: bool,
+    /// Every request sends the whole session, also one that writes nothing.
+    pub(crate) whole: bool,
 }
 
 /// How clients choose a node.
@@ -112,6 +114,7 @@ impl Plan {
             transfer_timeout: Duration::from_secs(rng.pick(&[4, 20, 60])),
             faults,
             reckless: rng.chance(50),
+            whole: rng.chance(150),
             // Drawn last, so that other plans stay as they were.
             swaps: rng.chance(250),
         }

@@ -8,6 +8,7 @@ use sessile_core::{AskId, Boot, Fields, Node, SessionKey, Standing, Ticket};
 use crate::event::{Attempt, Inside, Reply};
 use crate::history::{HostId, OpId};
 use crate::swap::SwapFile;
+use crate::world::Listener;
 
 /// A running (or stopped) process.
 pub(crate) struct Process {
@@ -33,6 +34,8 @@ pub(crate) struct Process {
     pub(crate) swap: Option<SwapFile>,
     /// How often it will still ask whether its drain is complete.
     pub(crate) drain_patience: Option<u32>,
+    /// What its listener knows.
+    pub(crate) listener: Listener,
 }
 
 /// A request inside a process.
@@ -74,6 +77,7 @@ impl Process {
             requests: BTreeMap::new(),
             swap,
             drain_patience: None,
+            listener: Listener::default(),
         }
     }
 

@@ -69,6 +69,7 @@ fn reader_settings() -> Settings {
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
+        placement: std::sync::Arc::new(sessile_core::Everybody),
         plant: Plant::None,
     }
 }

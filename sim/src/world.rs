@@ -7,14 +7,18 @@ mod clients;
 mod deaths;
 mod faults;
 mod links;
+mod listen;
 mod observe;
 mod outages;
 mod requests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Boot, Bounds, Effect, Event as Told, Instant, Node, Plant, SessionKey, Settings, Timing};
+use sessile_core::{
+    Boot, Bounds, Effect, Event as Told, Everybody, Instant, Node, Plant, SessionKey, Settings, Timing,
+};
 
 use crate::event::{Event, Inside, Outside, Step};
 use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
@@ -29,6 +33,7 @@ use crate::trace::Trace;
 
 use clients::{Client, Errand};
 use faults::Armed;
+pub(crate) use listen::Listener;
 use observe::Phase;
 
 /// A run takes no more virtual time than this, whatever goes wrong.
@@ -223,11 +228,13 @@ impl World {
             copies: None,
             mode: self.plan.mode,
             stores: false,
+            placement: Arc::new(Everybody),
             plant: self.plant,
         };
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
+        node.listen(true);
         self.hosts[host] = Some(Process::new(node, boot, clock, swap));
         let from = self.now();
         self.history.lives.push(Life { boot, host, from, to: None, pauses: Vec::new() });
@@ -267,7 +274,8 @@ impl World {
     fn swap_some(&mut self, host: HostId) {
         let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
-        if let Some(swap) = &mut process.swap {
+        let has_begun = process.listener.has_begun();
+        if let Some(swap) = process.swap.as_mut().filter(|_| has_begun) {
             swap.swap_some(&process.node, now.plus(process.clock));
         }
     }
@@ -298,6 +306,10 @@ impl World {
                     self.told(host, boot, told);
                     continue;
                 }
+                Effect::Notice { shard, sequence, notice } => {
+                    self.noticed(host, shard, sequence, notice);
+                    continue;
+                }
                 Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt),
                 Effect::Answered { ask } => Inside::Answered(ask),
                 Effect::GateMoved => Inside::GateMoved,
@@ -317,6 +329,7 @@ impl World {
                 self.history.endings.push(Ending { at, boot, key, reason, event_id, remote });
             }
             Told::StateRequested { from } => self.transfer_began(host, from),
+            Told::BecameReady { .. } => self.listening_begins(host),
             _ => {}
         }
     }

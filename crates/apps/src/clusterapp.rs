@@ -3,13 +3,14 @@
 //! A program gets JSON and a browser gets a page, both from the same facts. The way of a request: `render` is the
 //! outermost and the last to act, because only after the session layer is the receipt known; `measuring` takes what
 //! must not touch a session; `command` works on the session and answers with an `Answer`; `page` draws it.
-//! `payload` makes the values.
+//! `payload` makes the values, `listener` logs what happens to the sessions.
 //!
 //! Must not know: cookies, secrets, how a session reaches another node.
 
 mod accept;
 mod answer;
 mod command;
+mod listener;
 mod measuring;
 mod origin;
 mod page;
@@ -26,7 +27,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use sessile::config::App;
-use sessile::{AppView, Cluster, SessionLayer};
+use sessile::{AppView, Cluster, Listening, SessionLayer};
 use tower::ServiceBuilder;
 use tower::util::AndThenLayer;
 
@@ -43,6 +44,8 @@ struct Site {
     /// The context path without a slash at its end: empty when mounted at `/`.
     base_path: String,
     diagnostics: bool,
+    /// Logs what happens to the sessions.
+    _listening: Option<Listening>,
 }
 
 /// The application with its full paths (`/clusterapp/`, `/clusterapp/session`, …): merge it into a node's router.
@@ -58,9 +61,11 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         pages = pages.route(&base_path, get(command::page));
     }
     let stats = path("/stats");
+    let view = cluster.look(&app.path);
     let site = Arc::new(Site {
         cluster: cluster.clone(),
-        view: cluster.look(&app.path),
+        _listening: listener::listen(&view),
+        view,
         base_path,
         diagnostics: app.diagnostics,
     });

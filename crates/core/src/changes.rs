@@ -36,7 +36,20 @@ impl Changes {
 
     /// Nothing would be sent.
     pub fn is_empty(&self) -> bool {
-        self.create.is_none() && self.writes.is_empty()
+        self.create.is_none() && self.writes.is_empty() && !self.whole
+    }
+
+    /// Whether this writes something, be it only that there is a session now.
+    pub fn writes_any(&self) -> bool {
+        self.create.is_some() || !self.writes.is_empty()
+    }
+
+    /// Forgets the writes that leave a field as it was in `opened`, so that these fields keep the stamps they have.
+    /// Of a session that this makes, nothing is forgotten.
+    pub fn keep_changed(&mut self, opened: &Fields) {
+        if self.create.is_none() {
+            self.writes.retain(|(name, value)| opened.get(name.as_str()) != *value);
+        }
     }
 
     /// Whether this makes a session.
@@ -82,7 +95,7 @@ impl Changes {
     }
 
     /// Every member gets a complete copy with this commit, each field with the stamp it has, instead of the
-    /// changes alone.
+    /// changes alone. Without any write it is sent all the same, and no field gets a new stamp.
     pub fn send_whole(&mut self) {
         self.whole = true;
     }

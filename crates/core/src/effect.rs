@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Boot, SessionKey};
+use crate::{Boot, Notice, SessionKey};
 
 /// The application that a session belongs to: a number that all members give the same application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,8 @@ pub struct AskId(pub u64);
 pub struct Receipt {
     /// Complete copies that hold the change, the writer's own included.
     pub copies: u32,
-    /// Copies that were wanted.
+    /// Copies that were wanted: the writer's own, those of the members that the placement awaited, and those of
+    /// members that are lost.
     pub wanted: u32,
     /// The session had ended elsewhere: the change is dropped.
     pub ended: bool,
@@ -95,8 +96,17 @@ pub enum Effect {
         /// The process.
         boot: Boot,
     },
-    /// For logs, listeners and counters.
+    /// For logs and counters.
     Event(Event),
+    /// For listeners; see [`Node::listen`](crate::Node::listen).
+    Notice {
+        /// Which part of the sessions it is about: all notices of one session are of one part.
+        shard: u8,
+        /// Its place among the notices of that part, without gaps: two threads may come by in the wrong order.
+        sequence: u64,
+        /// What happened.
+        notice: Notice,
+    },
 }
 
 /// Why a member left the view.

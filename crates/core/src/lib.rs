@@ -9,12 +9,15 @@
 //! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons.
 
 mod changes;
+pub mod conformance;
 mod effect;
 mod fields;
 mod instant;
 mod key;
 mod marks;
 mod node;
+mod notice;
+mod placement;
 mod roster;
 mod session;
 mod settings;
@@ -36,10 +39,12 @@ pub use node::{
     Closed, Counters, Debt, Gate, Glance, MemberRow, Node, PeerInfo, Resident, Saveable, SessionRow,
     Standing, Survey,
 };
+pub use notice::{Notice, SessionChange};
+pub use placement::{Awaited, Candidate, Everybody, PlacedSession, Placement};
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use shard::Restored;
 pub use stamp::{Boot, Stamp};
 pub use stored_session::StoredSession;
 pub use value::{Codec, Value};
 pub use version::Version;
-pub use wire::{FrameKind, Malformed, Place};
+pub use wire::{FrameKind, Malformed, Message, Place};

@@ -8,7 +8,7 @@ mod storing;
 mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -20,7 +20,8 @@ pub use world::PeerInfo;
 use crate::roster::Roster;
 use crate::shard::{SHARDS, Shard};
 use crate::{
-    AppId, Boot, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey, Settings, Ticket,
+    AppId, Boot, Candidate, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey,
+    Settings, Ticket,
 };
 
 /// The replication state machine of one process.
@@ -43,6 +44,7 @@ use crate::{
 ///     copies: None,
 ///     mode: Mode::Synchronous,
 ///     stores: false,
+///     placement: std::sync::Arc::new(Everybody),
 ///     plant: Plant::None,
 /// };
 /// let (now, mut fx) = (Instant::ORIGIN, Vec::new());
@@ -61,6 +63,8 @@ pub struct Node {
     shards: Box<[Mutex<Shard>]>,
     published: Mutex<Published>,
     frames_skipped: AtomicU64,
+    /// Somebody wants `Effect::Notice`.
+    listened_to: AtomicBool,
 }
 
 /// What the shards were last told of the roster.
@@ -69,6 +73,11 @@ struct Published {
     expirers: Vec<Boot>,
     wanted: u32,
     donates: bool,
+    /// It is or was ready: what it got until then was the state, which happened before.
+    has_served: bool,
+    /// Shards tell what happens.
+    told: bool,
+    others: Vec<Candidate>,
 }
 
 impl Node {
@@ -93,6 +102,7 @@ impl Node {
             shards: (0..SHARDS).map(shard).collect(),
             published: Mutex::new(Published::default()),
             frames_skipped: AtomicU64::new(0),
+            listened_to: AtomicBool::new(false),
             settings,
         }
     }
@@ -159,14 +169,28 @@ impl Node {
         self.shard(key).lock().unsettled(key)
     }
 
+    /// From now on, or not any more, `Effect::Notice` tells every change of every session, whoever made it. Without
+    /// listeners it costs nothing. What a node holds when it becomes ready for the first time is not told.
+    pub fn listen(&self, somebody: bool) {
+        self.listened_to.store(somebody, Ordering::Relaxed);
+        self.publish(&self.roster.lock());
+    }
+
     fn shard(&self, key: SessionKey) -> &Mutex<Shard> {
         &self.shards[key.shard()]
     }
 
     fn publish(&self, roster: &Roster) {
-        let now =
-            Published { expirers: roster.expirers(), wanted: roster.wanted(), donates: roster.donates() };
         let mut published = self.published.lock();
+        let has_served = published.has_served || roster.serves();
+        let now = Published {
+            expirers: roster.expirers(),
+            wanted: roster.wanted(),
+            donates: roster.donates(),
+            others: roster.candidates(),
+            has_served,
+            told: has_served && self.listened_to.load(Ordering::Relaxed),
+        };
         if *published == now {
             return;
         }
@@ -175,6 +199,8 @@ impl Node {
             shard.set_expirers(&now.expirers);
             shard.set_wanted(now.wanted);
             shard.donates = now.donates;
+            shard.set_told(now.told);
+            shard.set_candidates(&now.others);
         }
         *published = now;
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::shard::SHARDS;
 use crate::wire::{self, Phase, Plain, RefusedReason};
-use crate::{Boot, Effect, Event, Instant, Plant, Removal, Settings};
+use crate::{Boot, Candidate, Effect, Event, Instant, Plant, Removal, Settings};
 
 use join::Join;
 use removal::Fence;
@@ -252,6 +252,11 @@ impl Roster {
         let ready = |peer: &Peer| matches!(peer.phase, Phase::Ready | Phase::Draining);
         let others = self.members().filter(|(_, peer, _)| ready(peer)).map(|(boot, _, _)| boot);
         me.into_iter().chain(others).collect()
+    }
+
+    /// The other members, as a placement sees them.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        self.members().map(|(boot, peer, _)| Candidate { boot, name: peer.name.clone() }).collect()
     }
 
     /// Copies that a commit wants.

@@ -43,7 +43,7 @@ pub(crate) const MAX_INACTIVE: &str = "\0inactive";
 pub(crate) const MAX_AGE: &str = "\0age";
 pub(crate) const PRINCIPAL: &str = "\0principal";
 pub(crate) const AUTH_TYPE: &str = "\0auth";
-const SECRET: &str = "secret.";
+pub(crate) const SECRET: &str = "secret.";
 
 /// The name of the field that says whether a secret is live. It holds a hash: no copy holds the secret.
 pub(crate) fn secret_field(secret: Secret) -> FieldName {
@@ -99,6 +99,23 @@ impl Session {
     /// Older than its greatest age, which no use prolongs.
     pub(crate) fn is_aged(&self, now: Instant) -> bool {
         self.max_age.is_some_and(|max| now.since(self.born_at) >= max)
+    }
+
+    /// Takes over what another copy knows.
+    pub(crate) fn merge(&mut self, theirs: &Session) {
+        for field in theirs.fields.all() {
+            self.fields.merge_field(field);
+        }
+        self.catch_up(theirs);
+    }
+
+    /// As [`merge`](Self::merge), for everything but the fields, which were merged already.
+    pub(crate) fn catch_up(&mut self, theirs: &Session) {
+        self.top = self.top.max(theirs.top);
+        self.touch = self.touch.max(theirs.touch);
+        self.used_at = self.used_at.max(theirs.used_at);
+        self.born_at = self.born_at.min(theirs.born_at);
+        self.refresh_times();
     }
 
     /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once.

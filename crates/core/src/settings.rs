@@ -1,8 +1,9 @@
 //! What a node is told at its start: who it is, its times, its bounds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Boot;
+use crate::{Boot, Placement};
 
 /// Everything a [`Node`](crate::Node) is told once.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Whether a store wants to know what changes (`Effect::Changed`).
     pub stores: bool,
+    /// Whom a commit waits for; the same on every node. [`Everybody`](crate::Everybody) by default.
+    pub placement: Arc<dyn Placement>,
     /// A deliberate bug. Anything but [`Plant::None`] is for the simulator, which must catch it.
     pub plant: Plant,
 }
@@ -94,7 +97,7 @@ impl Default for Bounds {
 /// When a commit counts as settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// When every current member holds it. Ends are always so.
+    /// When every current member that the placement awaits holds it. Ends wait for all, in every mode.
     #[default]
     Synchronous,
     /// At once; the receipt shows the age of the oldest change that is not yet confirmed.

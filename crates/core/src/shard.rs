@@ -15,6 +15,7 @@ mod lane;
 mod receive;
 mod request;
 mod stored;
+mod tell;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::marks::BirthMarks;
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
-use crate::{Boot, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
+use crate::{Boot, Candidate, Effect, Event, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket};
 
 use ask::{Answered, Asking};
 pub(crate) use compare::News;
@@ -64,6 +65,8 @@ struct Pending {
     /// It is the session's end itself: another end does not settle it, everybody has to know of one.
     is_end: bool,
     waiting: Vec<Boot>,
+    /// Members that get it and are not awaited.
+    spared: u32,
     receipt: Receipt,
 }
 
@@ -95,8 +98,11 @@ pub(crate) struct Shard {
     lost_member_at: Option<Instant>,
     scan: u32,
     stub_scan: Option<SessionKey>,
-    /// Copies that a commit wants, the writer's own included.
+    /// Copies that a commit wants which waits for everybody, the writer's own included.
     wanted: u32,
+    /// This node and the other members, as the placement sees them.
+    own: Candidate,
+    others: Vec<Candidate>,
     /// Tops as sessions were opened, for [`Plant::StampAtSet`] only.
     opened_tops: BTreeMap<SessionKey, u64>,
     /// What members said of sessions, until the request that asked looks.
@@ -105,6 +111,10 @@ pub(crate) struct Shard {
     pub(crate) news: Vec<News>,
     /// Others may join from this node.
     pub(crate) donates: bool,
+    /// Somebody listens to what happens here.
+    told: bool,
+    /// Notices made so far.
+    notices: u64,
     pub(crate) tally: Tally,
 }
 
@@ -138,10 +148,14 @@ impl Shard {
             scan: 0,
             stub_scan: None,
             wanted: settings.copies.unwrap_or(1),
+            own: Candidate { boot: settings.boot, name: settings.name.clone() },
+            others: Vec::new(),
             opened_tops: BTreeMap::new(),
             answered: BTreeMap::new(),
             news: Vec::new(),
             donates: false,
+            told: false,
+            notices: 0,
             tally: Tally::default(),
             settings,
         }
@@ -230,6 +244,10 @@ impl Shard {
         self.wanted = self.settings.copies.unwrap_or(wanted);
     }
 
+    pub(crate) fn set_candidates(&mut self, others: &[Candidate]) {
+        self.others = others.to_vec();
+    }
+
     // ---- looking ----
 
     pub(crate) fn table(&self) -> &Table {
@@ -271,11 +289,6 @@ impl Shard {
         oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
     }
 
-    /// A copy that lacks nothing.
-    pub(crate) fn whole(&self, key: SessionKey) -> Option<&Session> {
-        self.table.get(key).filter(|_| !self.stubs.contains_key(&key))
-    }
-
     pub(crate) fn end_of(&self, key: SessionKey) -> Option<&Tombstone> {
         self.tombstones.get(&key)
     }
@@ -309,8 +322,14 @@ impl Shard {
         if self.unsettled.get(&pending.key) == Some(&ticket) {
             self.unsettled.remove(&pending.key);
         }
-        let receipt = Receipt { wanted: self.wanted, ..pending.receipt };
+        let receipt = Receipt { wanted: self.wanted_without(pending.spared), ..pending.receipt };
         fx.push(Effect::Settled { ticket, receipt });
+    }
+
+    /// Copies that make a commit whole for which `spared` members were not awaited. A member that was lost counts as
+    /// awaited until it is back: what it would have been told is not known.
+    fn wanted_without(&self, spared: u32) -> u32 {
+        self.settings.copies.unwrap_or(self.wanted.saturating_sub(spared).max(1))
     }
 
     /// The session ended while its commits were on the way: their changes are dropped.
@@ -341,18 +360,24 @@ impl Shard {
         Some(Stamp::new(top + 1, self.writer))
     }
 
-    /// Remembers an end and drops the copy; returns false if nothing changed.
-    fn bury(&mut self, key: SessionKey, end: Tombstone, remote: bool, fx: &mut Vec<Effect>) -> bool {
+    /// Remembers an end, which another member told or this node made, and drops the copy; returns false if nothing
+    /// changed.
+    fn bury(&mut self, key: SessionKey, end: Tombstone, told_by: Option<Boot>, fx: &mut Vec<Effect>) -> bool {
         let known = self.tombstones.get(&key).copied();
         let stub = self.stubs.remove(&key);
         let in_memory = self.table.remove(key);
         self.marks.saw(end.birth);
-        let end = known.map_or(end, |known| known.merge(end));
+        let held = in_memory.or(stub.map(|stub| self.give_up(stub, fx)));
+        let mut end = known.map_or(end, |known| known.merge(end));
+        if let (Some(session), Some(by)) = (&held, told_by) {
+            (end.app, end.told_by) = (session.app, Some(by));
+        }
         self.tombstones.insert(key, end);
         self.forget_oldest_end();
-        let held = in_memory.or(stub.map(|stub| self.give_up(stub, fx)));
         if let Some(session) = &held {
+            let remote = told_by.is_some();
             self.marks.saw(session.birth);
+            self.tell_ended(session, end.reason, remote, fx);
             fx.push(Effect::Event(Event::Ended {
                 key,
                 app: session.app,
@@ -361,7 +386,7 @@ impl Shard {
                 remote,
             }));
         }
-        self.note_change(key, !remote, fx);
+        self.note_change(key, told_by.is_none(), fx);
         held.is_some() || known.is_none()
     }
 

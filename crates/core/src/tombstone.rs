@@ -24,6 +24,8 @@ pub(crate) struct Tombstone {
     pub(crate) top: u64,
     pub(crate) since: Instant,
     pub(crate) keep: Duration,
+    /// Who told it, if it ended a copy that was here.
+    pub(crate) told_by: Option<Boot>,
 }
 
 impl Tombstone {
@@ -36,6 +38,7 @@ impl Tombstone {
             top: session.top,
             since: now,
             keep: session.max_inactive.min(KEPT_AT_MOST),
+            told_by: None,
         }
     }
 
@@ -49,6 +52,7 @@ impl Tombstone {
             top: 0,
             since: now,
             keep: UNKNOWN_KEPT_FOR,
+            told_by: None,
         }
     }
 
@@ -61,6 +65,7 @@ impl Tombstone {
             top: end.top,
             since: now,
             keep: Duration::from_millis(end.keep_ms).min(KEPT_AT_MOST),
+            told_by: None,
         }
     }
 

@@ -11,6 +11,7 @@
 mod control;
 mod copies;
 mod kind;
+mod message;
 mod place;
 mod repair;
 
@@ -19,6 +20,8 @@ pub(crate) use control::{
 };
 pub(crate) use copies::{Delta, End, FieldChange, Snapshot, StampedField, Touch};
 pub use kind::FrameKind;
+use message::MESSAGE;
+pub use message::Message;
 pub(crate) use place::PLACE_BYTES;
 pub use place::Place;
 pub(crate) use repair::{

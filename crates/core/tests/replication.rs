@@ -5,7 +5,7 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{APP, Cluster, key};
-use sessile_core::{Absent, AppId, Boot, Changes, Event, FieldName, Gate, Opening, Value};
+use sessile_core::{Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Refusal, Value};
 
 #[test]
 fn a_change_is_settled_when_every_member_has_it() {
@@ -108,6 +108,71 @@ fn a_whole_copy_keeps_what_another_node_wrote_meanwhile() {
     cluster.deliver();
     assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("new"), "sent again with the stamp it has");
     assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
+}
+
+#[test]
+fn a_session_is_sent_again_without_a_write_and_stays_the_same_copy() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.set(0, key(1), "a", "one");
+    cluster.deliver();
+    cluster.set(1, key(1), "a", "theirs");
+    let before = cluster.fields(0, key(1));
+    let mut again = Changes::new();
+    again.send_whole();
+    let ticket = cluster.act(0, |node, now, fx| node.commit(key(1), &again, now, fx)).unwrap();
+    assert_eq!(cluster.receipt(0, ticket), None, "it waits for the members like any commit");
+    assert_eq!(cluster.fields(0, key(1)), before, "no field has a new stamp");
+    cluster.deliver();
+    let receipt = cluster.receipt(0, ticket).expect("settled");
+    assert_eq!((receipt.copies, receipt.wanted), (2, 2));
+    assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("theirs"), "nothing was written over");
+    assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
+    let top = |node: usize, cluster: &Cluster| cluster.fields(node, key(1)).unwrap().highest_counter();
+    let (writes, expected) = (cluster.set(0, key(1), "b", "next"), top(1, &cluster) + 1);
+    cluster.deliver();
+    assert!(cluster.receipt(0, writes).is_some());
+    assert_eq!(top(1, &cluster), expected, "the counter did not move by what was only sent");
+}
+
+#[test]
+fn a_session_that_ended_is_not_sent_again() {
+    let mut cluster = Cluster::start(2);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    cluster.act(1, |node, now, fx| node.end(key(1), now, fx));
+    let mut again = Changes::new();
+    again.send_whole();
+    let late = cluster.act(0, |node, now, fx| node.commit(key(1), &again, now, fx)).unwrap();
+    cluster.deliver();
+    assert!(cluster.receipt(0, late).expect("settled").ended);
+    assert!((0..2).all(|node| cluster.fields(node, key(1)).is_none()));
+    let refused = cluster.act(0, |node, now, fx| node.commit(key(1), &again, now, fx));
+    assert_eq!(refused, Err(Refusal::Ended));
+}
+
+#[test]
+fn a_write_that_changes_nothing_can_be_left_out() {
+    let mut cluster = Cluster::start(1);
+    cluster.create(0, key(1));
+    cluster.set(0, key(1), "a", "one");
+    let opened = cluster.fields(0, key(1)).unwrap();
+    let mut changes = Changes::new();
+    for (name, value) in [("a", Some("one")), ("b", None), ("c", Some("new"))] {
+        changes.put(FieldName::attribute(name).unwrap(), value.map(Value::raw));
+    }
+    changes.keep_changed(&opened);
+    let left: Vec<_> = changes.writes().map(|(name, _)| name.as_str().to_owned()).collect();
+    assert_eq!(left, ["c"]);
+}
+
+#[test]
+fn a_message_of_the_application_is_no_matter_of_the_core() {
+    let mut cluster = Cluster::start(2);
+    let frame = Message { number: 1, topic: "cache", content: b"drop" }.to_frame();
+    let taken = cluster.act(1, |node, now, fx| node.received(Boot(1), &frame, now, fx));
+    assert!(taken.is_ok(), "as for a version that does not know it");
+    assert_eq!(cluster.nodes[1].counters().frames_skipped, 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
+use crate::channel::Incoming;
 use crate::event::Event;
 use crate::grumble::Grumble;
 use crate::handshake::answer;
@@ -113,7 +114,7 @@ impl Acceptor {
             Some(Ok(Some(inbound))) => {
                 self.node.counts.accepted.up();
                 let peer = inbound.peer().clone();
-                self.node.tell(Event::Inbound(inbound)).await;
+                self.node.tell(Event::Inbound(Box::new(inbound))).await;
                 // The roster ends only together with this task.
                 let _ = self.callers.send(peer).await;
             }

@@ -59,13 +59,13 @@ pub enum SendError {
     TooLong(usize),
 }
 
-/// Why an [`Inbound`](crate::Inbound) connection has no more frames.
+/// Why there are no more frames from an [`Incoming`](crate::Incoming).
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveError {
     /// The other side closed it, or its process ended.
     #[error("the connection was closed by the other side")]
     Closed,
-    /// This side gave the process up ([`Group::forget`](crate::Group::forget)) or stopped.
+    /// This side gave the process up ([`forget`](crate::Channel::forget)) or stopped.
     #[error("the connection was closed by this node")]
     Cut,
     /// A length above [`FRAME_LIMIT`](crate::FRAME_LIMIT): the stream cannot be read on.

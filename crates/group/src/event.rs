@@ -2,17 +2,17 @@
 
 use std::net::SocketAddr;
 
+use crate::channel::Incoming;
 use crate::identity::Peer;
-use crate::inbound::Inbound;
 use crate::refusal::Refusal;
 
-/// Something that happened. For one process the order is: `Up`, `Down`, then either `Gone` or `Up` again.
+/// Something that a [`Channel`](crate::Channel) noticed. For one process the order is: `Up`, `Down`, then either
+/// `Gone` or `Up` again.
 ///
 /// The queue of events is bounded and nothing is dropped from it: an owner that stops reading stops new
 /// connections, never the frames of those it has.
-#[derive(Debug)]
 pub enum Event {
-    /// The link to this process is authenticated and takes frames. After [`Group::forget`](crate::Group::forget)
+    /// The link to this process is authenticated and takes frames. After [`forget`](crate::Channel::forget)
     /// it may come again without a [`Event::Down`] in between.
     Up(Peer),
     /// The link to this process was lost. What waited to be sent was discarded. It is being dialed again.
@@ -22,13 +22,13 @@ pub enum Event {
     },
     /// The process is proven gone: after its link closed, dialing its address again was refused, or another process
     /// answered there. Follows [`Event::Down`], at once or later. Frames that it had sent before may still wait in
-    /// its [`Inbound`].
+    /// its [`Incoming`].
     Gone {
         /// Which process.
         boot: u32,
     },
     /// An authenticated connection on which a process sends us frames.
-    Inbound(Inbound),
+    Inbound(Box<dyn Incoming>),
     /// The first search is over; sent once.
     Searched {
         /// The processes whose links are up.
@@ -39,4 +39,21 @@ pub enum Event {
         /// this node is alone.
         strangers: Vec<(SocketAddr, Refusal)>,
     },
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Up(peer) => f.debug_tuple("Up").field(peer).finish(),
+            Self::Down { boot } => write!(f, "Down({boot:08x})"),
+            Self::Gone { boot } => write!(f, "Gone({boot:08x})"),
+            Self::Inbound(incoming) => f.debug_tuple("Inbound").field(incoming.peer()).finish(),
+            Self::Searched { reached, silent, strangers } => f
+                .debug_struct("Searched")
+                .field("reached", reached)
+                .field("silent", silent)
+                .field("strangers", strangers)
+                .finish(),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::accept::Acceptor;
+use crate::channel::{Channel, Stopping};
 use crate::config::GroupConfig;
 use crate::contact::{Contact, Contacts};
 use crate::counters::{Counts, Tally};
@@ -147,6 +148,32 @@ impl Group {
         }
         abort.abort();
         self.node.contacts.sever_all();
+    }
+}
+
+impl Channel for Group {
+    fn send(&self, to: u32, _lane: usize, frame: Bytes) -> Result<(), SendError> {
+        Self::send(self, to, frame)
+    }
+
+    fn renew_secrets(&self, secrets: &ClusterSecrets) -> Result<(), GroupError> {
+        Self::renew_secrets(self, secrets)
+    }
+
+    fn queued(&self, to: u32) -> Depth {
+        Self::queued(self, to)
+    }
+
+    fn counters(&self) -> Tally {
+        Self::counters(self)
+    }
+
+    fn forget(&self, boot: u32) {
+        Self::forget(self, boot);
+    }
+
+    fn stop(&self) -> Stopping<'_> {
+        Box::pin(Self::stop(self))
     }
 }
 

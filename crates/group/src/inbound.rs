@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 
+use crate::channel::{Incoming, NextBatch};
 use crate::contact::Contact;
 use crate::error::ReceiveError;
 use crate::frame::{Splitter, TooLong};
@@ -25,7 +26,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// An accepted, authenticated connection. Frames come in the order in which they were sent; nothing is sent back
 /// on it. Dropping it closes it.
 #[derive(Debug)]
-pub struct Inbound {
+pub(crate) struct Inbound {
     node: Arc<Node>,
     contact: Arc<Contact>,
     cut: watch::Receiver<bool>,
@@ -57,32 +58,28 @@ impl Inbound {
     pub(crate) fn wire(&mut self) -> &mut Wire {
         &mut self.stream.wire
     }
+}
 
-    /// Who sends on it.
-    #[must_use]
-    pub fn peer(&self) -> &Peer {
+impl Incoming for Inbound {
+    fn peer(&self) -> &Peer {
         &self.contact.peer
     }
 
-    /// Waits for frames and appends all that are there to `out`, at least one. May be dropped while it waits
-    /// without losing anything.
-    ///
-    /// # Errors
-    /// The connection has ended, and why. What was appended before is whole; a frame that was cut in its middle is
-    /// never delivered.
-    pub async fn next_batch(&mut self, out: &mut Vec<Bytes>) -> Result<(), ReceiveError> {
-        let before = out.len();
-        let stream = &mut self.stream;
-        let read = tokio::select! {
-            biased;
-            _ = self.cut.wait_for(|cut| *cut) => return Err(ReceiveError::Cut),
-            read = poll_fn(|cx| stream.poll_batch(cx, out)) => read?,
-        };
-        for counts in [&self.node.counts.traffic, &self.contact.traffic] {
-            counts.frames_in.add(out.len() - before);
-            counts.bytes_in.add(read);
-        }
-        Ok(())
+    fn next_batch<'a>(&'a mut self, out: &'a mut Vec<Bytes>) -> NextBatch<'a> {
+        Box::pin(async {
+            let before = out.len();
+            let stream = &mut self.stream;
+            let read = tokio::select! {
+                biased;
+                _ = self.cut.wait_for(|cut| *cut) => return Err(ReceiveError::Cut),
+                read = poll_fn(|cx| stream.poll_batch(cx, out)) => read?,
+            };
+            for counts in [&self.node.counts.traffic, &self.contact.traffic] {
+                counts.frames_in.add(out.len() - before);
+                counts.bytes_in.add(read);
+            }
+            Ok(())
+        })
     }
 }
 

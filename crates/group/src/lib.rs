@@ -18,10 +18,13 @@
 //! clock. Everything in it is bounded: queues in bytes, tables in entries, waits in time.
 //!
 //! Where to go next: [`Group`] is the handle; `roster` decides whom to dial and what it proves; `handshake` is how
-//! two nodes meet; `link` and [`Inbound`] carry frames; [`Membership`] is the seam for finding addresses.
+//! two nodes meet; `link` and `inbound` carry frames. [`Membership`] is the seam for finding addresses, [`Channel`]
+//! the one for carrying frames, which [`Group`] and [`InProcess`] fill; [`conformance`] tests what fills them.
 
 mod accept;
+mod channel;
 mod config;
+pub mod conformance;
 mod contact;
 mod counters;
 mod error;
@@ -32,6 +35,7 @@ mod grumble;
 mod handshake;
 mod hello;
 mod identity;
+mod in_process;
 mod inbound;
 mod link;
 mod membership;
@@ -46,6 +50,7 @@ mod secret_file;
 mod tls;
 mod wire;
 
+pub use channel::{Channel, Incoming, NextBatch, OpenChannel, Stopping};
 pub use config::{ChannelOptions, GroupConfig, listen};
 pub use counters::{Datagrams, PeerTally, Tally, Traffic};
 pub use error::{GroupError, ReceiveError, SendError};
@@ -53,7 +58,7 @@ pub use event::Event;
 pub use frame::FRAME_LIMIT;
 pub use group::Group;
 pub use identity::{Identity, NAME_LIMIT, NOTICE_LIMIT, Peer};
-pub use inbound::Inbound;
+pub use in_process::InProcess;
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
 };

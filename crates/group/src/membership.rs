@@ -27,13 +27,16 @@ use crate::grumble::Grumble;
 use crate::identity::Identity;
 use crate::node::Node;
 
-/// What a membership sees.
+/// What a membership sees. It makes the channel dial, and never changes by itself who is a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// Something at this address may be a member; repeated while it may. Attempts to dial it are rate limited.
+    /// Something at this address may be a member; repeated while it may, every second or so, because an address that
+    /// did not answer is dialed again only when it is sighted again. Attempts are rate limited, so saying it more
+    /// often costs nothing; this node's own address is passed over.
     Address(SocketAddr),
     /// Every address that can be known at start has been named. Said once; the first search then ends when all of
-    /// them answered or refused.
+    /// them answered or refused. Until then the node does not begin a cluster of its own, so a way that cannot know
+    /// says it after the time in which others would have been seen.
     AllNamed,
 }
 
@@ -41,6 +44,19 @@ pub enum Sighting {
 pub type NextSighting<'a> = Pin<Box<dyn Future<Output = Sighting> + Send + 'a>>;
 
 /// A way to learn at which addresses members may be.
+///
+/// **What a sighting means**: somebody should try this address, nothing more. Who answers there proves with the
+/// cluster's secret that it belongs here, and only links and heartbeats tell who is a member and who is lost. So a
+/// sighting that is wrong, stale or forged costs one attempt; one that is missing leaves a node unfound until somebody
+/// else dials it, because one direction is enough: who is dialed dials back.
+///
+/// **Bounds**: at most 1,024 addresses are known at once, and further ones are dropped and counted; 64 are dialed at
+/// once. A node that was met and lost is dialed without further sightings.
+///
+/// **Failure**: a membership that cannot see at the moment waits, and goes on when it can; an empty view removes
+/// nobody. It must not panic: a panic ends the sightings, not the links.
+///
+/// [`conformance::membership`](crate::conformance::membership) tests all of this.
 pub trait Membership: Send {
     /// Called once, before the first [`next`](Self::next), with what this node says of itself.
     ///
@@ -48,8 +64,10 @@ pub trait Membership: Send {
     /// It cannot work here at all; the group does not start. What may mend itself is no error.
     fn begin(&mut self, local: Local) -> io::Result<()>;
 
-    /// Waits for the next sighting; it is never dropped half-way while the group lives. A way that announces this
-    /// node does so in here.
+    /// Waits for the next sighting. The future is never dropped half-way while the group lives, only with the
+    /// membership itself when the group ends: so it may keep its progress in itself, and what it must undo at the end
+    /// belongs into `Drop`. A way that announces this node does so in here. It must wait somewhere: one that is
+    /// always ready keeps a thread busy.
     fn next(&mut self) -> NextSighting<'_>;
 }
 

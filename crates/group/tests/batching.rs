@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use harness::{Setup, bind_all, members, new_boot};
 use parking_lot::Mutex;
-use sessile_group::{Event, Group, GroupConfig, Identity, Inbound};
+use sessile_group::{Event, Group, GroupConfig, Identity, Incoming};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -31,7 +31,7 @@ async fn start(listener: TcpListener, list: &[String]) -> (Arc<Group>, mpsc::Rec
 }
 
 /// Waits for the link to the other node and the connection from it.
-async fn meet(events: &mut mpsc::Receiver<Event>) -> Inbound {
+async fn meet(events: &mut mpsc::Receiver<Event>) -> Box<dyn Incoming> {
     let (mut up, mut inbound) = (false, None);
     while !up || inbound.is_none() {
         match events.recv().await.unwrap() {
@@ -44,7 +44,7 @@ async fn meet(events: &mut mpsc::Receiver<Event>) -> Inbound {
 }
 
 /// Acknowledges every batch with one frame: the number of frames received so far.
-async fn acknowledge(group: Arc<Group>, mut inbound: Inbound) {
+async fn acknowledge(group: Arc<Group>, mut inbound: Box<dyn Incoming>) {
     let (mut received, mut batch) = (0, Vec::new());
     while inbound.next_batch(&mut batch).await.is_ok() {
         received += batch.drain(..).count() as u64;
@@ -52,7 +52,7 @@ async fn acknowledge(group: Arc<Group>, mut inbound: Inbound) {
     }
 }
 
-async fn hear(mut inbound: Inbound, acknowledged: watch::Sender<u64>) {
+async fn hear(mut inbound: Box<dyn Incoming>, acknowledged: watch::Sender<u64>) {
     let mut batch = Vec::new();
     while inbound.next_batch(&mut batch).await.is_ok() {
         let last = batch.drain(..).next_back().unwrap();

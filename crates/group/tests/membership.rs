@@ -1,4 +1,4 @@
-//! What every membership has to do, run over each of them, and what is special about multicast.
+//! Each membership through the suite for all of them, and what is special about multicast.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod harness;
@@ -6,44 +6,8 @@ mod harness;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use harness::{Noticed, Setup, TestNode, bind, bind_all, bind_at, members};
-use sessile_group::{ClusterSecrets, Membership, Multicast, MulticastConfig};
-
-/// Any membership leads nodes to each other, ends the first search once, leads a restarted node back, and names
-/// a lone node nobody.
-async fn conformance(make: impl Fn(&[String]) -> Box<dyn Membership>) {
-    let setup = Setup::secure();
-    let (listeners, list) = bind_all::<3>().await;
-    let [a, b, c] = listeners.map(|listener| listener.local_addr().unwrap());
-    let [a, b, c] = [bind_at(a), bind_at(b), bind_at(c)];
-    let alone = TestNode::start(&setup, "a", a.await, make(&list)).await;
-    assert_eq!(alone.searched().await, (vec![], vec![]), "the first node is alone");
-    let a = alone;
-
-    let b = TestNode::start(&setup, "b", b.await, make(&list)).await;
-    a.meets(&b).await;
-    assert_eq!(b.searched().await, (vec![a.boot], vec![]));
-    let c = TestNode::start(&setup, "c", c.await, make(&list)).await;
-    c.meets(&a).await;
-    c.meets(&b).await;
-    let (mut reached, silent) = c.searched().await;
-    reached.sort_unstable();
-    assert_eq!((reached, silent), (vec![a.boot, b.boot], vec![]));
-
-    let (old, address) = (b.boot, b.address);
-    b.kill();
-    a.notices(Noticed::Gone(old)).await;
-    c.notices(Noticed::Gone(old)).await;
-    let b = TestNode::start(&setup, "b", bind_at(address).await, make(&list)).await;
-    b.meets(&a).await;
-    b.meets(&c).await;
-    for node in [&a, &b, &c] {
-        node.searched().await;
-        let searches =
-            node.noticed().into_iter().filter(|noticed| matches!(noticed, Noticed::Searched { .. }));
-        assert_eq!(searches.count(), 1);
-    }
-}
+use harness::{Setup, TestNode, bind, members};
+use sessile_group::{ClusterSecrets, Membership, Multicast, MulticastConfig, conformance};
 
 fn multicast_on(port: u16) -> MulticastConfig {
     let frequency = Duration::from_millis(100);
@@ -67,12 +31,12 @@ fn intruder() -> UdpSocket {
 
 #[tokio::test]
 async fn a_static_list_conforms() {
-    conformance(|list| members(list)).await;
+    conformance::membership(|list| members(list)).await;
 }
 
 #[tokio::test]
 async fn a_static_list_of_host_names_conforms() {
-    conformance(|list| {
+    conformance::membership(|list| {
         let named: Vec<_> = list.iter().map(|address| address.replace("127.0.0.1", "localhost")).collect();
         members(&named)
     })
@@ -82,7 +46,7 @@ async fn a_static_list_of_host_names_conforms() {
 #[tokio::test]
 async fn multicast_conforms() {
     let port = free_port();
-    conformance(|_| multicast(port)).await;
+    conformance::membership(|_| multicast(port)).await;
 }
 
 #[tokio::test]

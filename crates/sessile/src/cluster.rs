@@ -3,10 +3,12 @@
 //! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a change, file
 //! by file: a request commits it through [`host`]; [`engine`] calls the core and carries out its effects; [`outlet`]
 //! sends the frames in order; on the other side [`tasks`] read them and hand them to that engine; the
-//! acknowledgement comes back the same way and wakes who waits in [`waiters`].
+//! acknowledgement comes back the same way and wakes who waits in [`waiters`]. [`builder`] takes parts of the user's
+//! own; [`messages`] are what applications say to each other beside the sessions.
 //!
 //! Must not know: cookies, HTTP, what a frame says.
 
+mod builder;
 pub(crate) mod clock;
 pub(crate) mod controls;
 pub(crate) mod engine;
@@ -14,6 +16,10 @@ mod error;
 mod fuse;
 pub(crate) mod host;
 mod journal;
+mod listen;
+mod listeners;
+pub(crate) mod local_values;
+pub(crate) mod messages;
 mod metrics;
 mod operate;
 mod outlet;
@@ -35,13 +41,17 @@ use sessile_core::{AppId, Boot, Event, Settings, Standing};
 use sessile_group::ClusterSecrets;
 use tokio::sync::{OnceCell, broadcast};
 
+pub use builder::ClusterBuilder;
 pub use error::{DrainIncomplete, JoinError, OwedTo};
+pub use listen::{Listening, Notification, Scope};
+pub use messages::{Message, MessageError, Messages, NoMessage, To};
 pub use operate::{Resync, ResyncError, TransferView};
 pub use persist::StoreView;
 pub use view::{AppView, MemberView, SessionView};
 
-use crate::config::{self, Config, Manager};
+use crate::config::{self, Config, Manager, StoreKind};
 use crate::web::{CookieKeys, SessionLayer, SessionSettings, SettingError, Statistics};
+use builder::Seams;
 use controls::Controls;
 use engine::Engine;
 use host::SessionHost;
@@ -79,16 +89,19 @@ struct Inner {
     shared: Arc<Engine>,
     /// The sessions that stay on this node.
     local: Arc<Engine>,
-    apps: Mutex<BTreeMap<AppId, Known>>,
+    apps: Arc<Mutex<Apps>>,
     tasks: Arc<Tasks>,
     /// What was stored is here, as far as it is brought back at a start.
     restored: OnceCell<()>,
 }
 
-/// An application of this node.
+/// The applications of this node.
+type Apps = BTreeMap<AppId, Known>;
+
+/// One of them.
 struct Known {
     path: String,
-    distributable: bool,
+    manager: Manager,
     /// What its newest session layer counts.
     statistics: Option<Arc<Statistics>>,
 }
@@ -100,14 +113,12 @@ impl Cluster {
     /// # Errors
     /// Nothing of the node is left running, and [`JoinError`] says what to do.
     pub async fn join(config: Config) -> Result<Self, JoinError> {
-        let cluster = Self::start(config).await?;
-        match cluster.ready().await {
-            Ok(()) => Ok(cluster),
-            Err(error) => {
-                cluster.leave().await;
-                Err(error)
-            }
-        }
+        Self::builder(config).join().await
+    }
+
+    /// A cluster some of whose parts are your own; the others are as `config` says.
+    pub fn builder(config: Config) -> ClusterBuilder {
+        ClusterBuilder::new(config)
     }
 
     /// Begins to join, for those who want to watch it: members, standing and metrics can be seen at once, and session
@@ -117,6 +128,10 @@ impl Cluster {
     /// # Errors
     /// Nothing of the node is left running, and [`JoinError`] says what to do.
     pub async fn start(config: Config) -> Result<Self, JoinError> {
+        Self::builder(config).start().await
+    }
+
+    async fn begin(config: Config, seams: Seams) -> Result<Self, JoinError> {
         config.validate()?;
         let root = SessionSettings::new(&config, ROOT, &config.session)?;
         let secrets = start::secrets(&config)?;
@@ -129,22 +144,28 @@ impl Cluster {
         let controls = Arc::new(Controls::new(cookie_keys, config.node.rewrite_route));
         let secret_ids = Mutex::new(secrets.as_ref().map(ClusterSecrets::ids).unwrap_or_default());
         let boot = start::random_boot()?;
-        let settings = start::node_settings(&config, boot);
+        let store = match seams.store.clone() {
+            Some(own) => Some(own),
+            None => crate::store::open(&config).await?,
+        };
+        let is_shared = seams.store.is_none()
+            && matches!(config.store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
+        let mut settings = start::node_settings(&config, boot, Arc::clone(&seams.placement));
+        settings.stores = store.is_some();
         let tasks = Arc::new(Tasks::default());
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
         let (shared, standpoint) = match config.cluster.manager {
             Manager::Local => (Arc::clone(&local), None),
-            Manager::Delta => {
-                let (engine, standpoint) = member(&config, settings, secrets, &tasks).await?;
+            Manager::Full | Manager::Delta => {
+                let (engine, standpoint) = member(&config, seams, settings, secrets, &tasks).await?;
                 (engine, Some(standpoint))
             }
         };
-        let store = crate::store::open(&config).await?;
         let address = standpoint.as_ref().map(|standpoint| standpoint.address);
-        let apps = Mutex::new(known_apps(&config));
+        let apps = Arc::new(Mutex::new(known_apps(&config)));
         if let Some(store) = store {
-            persist::begin(&shared, &local, &store, &config, &tasks);
+            persist::begin([&shared, &local], &store, is_shared, &config, &tasks);
         }
         let inner = Inner {
             config,
@@ -196,29 +217,30 @@ impl Cluster {
 
     /// Sessions for a service that is mounted at `/`, as `[session]` and `[replication]` say.
     pub fn session_layer(&self) -> SessionLayer {
-        self.layer(self.inner.root.clone(), true)
+        self.layer(self.inner.root.clone(), self.config().cluster.manager)
     }
 
-    /// Sessions for an application at its own context path. Those of one that is not `distributable` stay on this
-    /// node.
+    /// Sessions for an application at its own context path, copied as its manager says
+    /// ([`Config::manager_of`]).
     ///
     /// # Errors
     /// The application is none of the configuration's, and a setting of it cannot work.
     pub fn app_layer(&self, app: &config::App) -> Result<SessionLayer, SettingError> {
+        let manager = self.config().manager_of(app);
         let settings = SessionSettings::new(self.config(), &app.path, &app.session)?;
-        Ok(self.layer(settings, app.distributable))
+        Ok(self.layer(settings.managed(manager, &self.config().replication), manager))
     }
 
-    fn layer(&self, settings: SessionSettings, distributable: bool) -> SessionLayer {
+    fn layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
         let inner = &self.inner;
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
-        let engine = if distributable { &inner.shared } else { &inner.local };
+        let engine = if manager == Manager::Local { &inner.local } else { &inner.shared };
         if let Some(persist) = engine.persist.get() {
             persist.learn(app, &path, &settings.session);
         }
         let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
         let layer = SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings);
-        let known = Known { path, distributable, statistics: Some(layer.statistics()) };
+        let known = Known { path, manager, statistics: Some(layer.statistics()) };
         inner.apps.lock().insert(app, known);
         layer
     }
@@ -246,8 +268,9 @@ impl Cluster {
             && matches!(self.standing(), Standing::Ready | Standing::Incomplete)
     }
 
-    /// What happens to members and to sessions that are copied, from now on. The queue is bounded: a listener that
-    /// lags is told how much it missed.
+    /// What happens to members and to sessions that are copied, from now on, as it is logged. The queue is bounded: who
+    /// lags is told how much it missed. What must not be missed, and what happens to attributes, tells
+    /// [`listen`](Self::listen).
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.inner.shared.journal.listen()
     }
@@ -267,24 +290,25 @@ impl Cluster {
 /// Starts the links to the others and the node that uses them.
 async fn member(
     config: &Config,
+    seams: Seams,
     settings: Settings,
     secrets: Option<ClusterSecrets>,
     tasks: &Tasks,
 ) -> Result<(Arc<Engine>, Arc<Standpoint>), JoinError> {
-    let (group, address, events) = start::group(config, settings.boot, secrets).await?;
+    let (channel, address, events) = start::channel(config, seams, settings.boot, secrets).await?;
     let standpoint = Arc::new(Standpoint::new(config, address));
     tracing::info!(%address, boot = %settings.boot, "{} looks for the cluster {}", settings.name, config.cluster.name);
     let (tick, patience) = (settings.timing.tick(), settings.timing.drop_time);
-    let engine = Arc::new(Engine::member(settings, group));
+    let engine = Arc::new(Engine::member(settings, channel));
     tasks.spawn(tasks::tick(Arc::clone(&engine), tick));
     tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&standpoint), patience).follow(events));
     Ok((engine, standpoint))
 }
 
-fn known_apps(config: &Config) -> BTreeMap<AppId, Known> {
-    let root = Known { path: ROOT.to_owned(), distributable: true, statistics: None };
+fn known_apps(config: &Config) -> Apps {
+    let root = Known { path: ROOT.to_owned(), manager: config.cluster.manager, statistics: None };
     let apps = config.apps.iter().map(|app| {
-        let known = Known { path: app.path.clone(), distributable: app.distributable, statistics: None };
+        let known = Known { path: app.path.clone(), manager: config.manager_of(app), statistics: None };
         (AppId::of_path(&app.path), known)
     });
     std::iter::once((AppId::of_path(ROOT), root)).chain(apps).collect()

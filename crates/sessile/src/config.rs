@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use fault::{ConfigError, Finding, Findings, Severity};
 pub use foreign::{Refused, load_toml};
+pub(crate) use form::filter_elements;
 pub use host_port::HostPort;
 pub use network::Network;
 pub(crate) use notice::notice_lines;
@@ -107,6 +108,12 @@ impl Config {
     /// As [`Config::load`]; the places are those in [`Config::effective_toml`].
     pub fn validate(&self) -> Result<(), ConfigError> {
         Self::parse(self.directory.join("(configuration made in code)"), &self.effective_toml()).map(|_| ())
+    }
+
+    /// What is copied of the sessions of `app`, and to whom.
+    #[must_use]
+    pub fn manager_of(&self, app: &App) -> Manager {
+        if app.distributable { app.manager.unwrap_or(self.cluster.manager) } else { Manager::Local }
     }
 
     /// Every key with the value in force and its meaning, as TOML that reads back to this configuration.

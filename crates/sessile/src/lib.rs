@@ -31,26 +31,31 @@
 //! committed and sent to every member, and the response goes when they have it; a [`Receipt`] says how many that
 //! are. What is promised, and what is not, stands in `docs/consistency.md` of the repository.
 //!
-//! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be set.
+//! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be set,
+//! [`seams`] for the parts that your own code can replace.
 
 mod admin;
 mod admin_token;
 mod cluster;
 pub mod config;
+pub mod seams;
 pub mod store;
 mod web;
 
 pub use admin::{AdminPort, Outcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 pub use cluster::{
-    AppView, Cluster, DrainIncomplete, JoinError, MemberView, OwedTo, Resync, ResyncError, SessionView,
-    StoreView, TransferView,
+    AppView, Cluster, ClusterBuilder, DrainIncomplete, JoinError, Listening, MemberView, Message,
+    MessageError, Messages, NoMessage, Notification, OwedTo, Resync, ResyncError, Scope, SessionView,
+    StoreView, To, TransferView,
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, Codec, EndReason, Event, Fields, Receipt, Removal, SessionKey, Standing, StoredSession, Value,
+    AppId, Boot, Codec, EndReason, Event, Fields, Receipt, Removal, SessionChange, SessionKey, Standing,
+    StoredSession, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, SettingError, Statistics,
+    AttributeMut, NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions,
+    SettingError, Statistics,
 };

@@ -64,6 +64,7 @@ impl World {
     }
 
     pub(super) fn observe(&mut self) {
+        self.question_listeners();
         let boots = self.harmony();
         self.note_harmony(boots.clone());
         if self.phase == Phase::Faults && self.plan.mode == Mode::Synchronous {

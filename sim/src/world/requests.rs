@@ -114,10 +114,7 @@ impl World {
         let key = self.key_of(op);
         self.history.ops[op].committed = Some(self.queue.now());
         match self.history.ops[op].action {
-            Action::Read => {
-                let ticket = self.call(host, |node, _, _| node.unsettled(key)).and_then(|(ticket, _)| ticket);
-                self.wait_for(host, op, ticket);
-            }
+            Action::Read if !self.plan.whole => self.wait_for_others(host, op, key),
             Action::Logout => {
                 let Some((ticket, effects)) = self.call(host, |node, now, fx| node.end(key, now, fx)) else {
                     return;
@@ -146,6 +143,11 @@ impl World {
                 self.wait_for(host, op, Some(ticket));
                 self.execute(host, effects);
             }
+            // Nothing was to be written: what was read stays true of the time when the session was opened.
+            Err(Refusal::Ended) if matches!(self.history.ops[op].action, Action::Read) => {
+                self.execute(host, effects);
+                self.wait_for_others(host, op, key);
+            }
             Err(refusal) => {
                 self.execute(host, effects);
                 let reply = match refusal {
@@ -172,7 +174,16 @@ impl World {
             Action::Login(old, new) => changes.change_secret(session.secrets[*old], session.secrets[*new]),
             Action::Read | Action::Logout => {}
         }
+        if self.plan.whole {
+            changes.send_whole();
+        }
         changes
+    }
+
+    /// Waits for the commit that this request may have read.
+    fn wait_for_others(&mut self, host: HostId, op: OpId, key: SessionKey) {
+        let ticket = self.call(host, |node, _, _| node.unsettled(key)).and_then(|(ticket, _)| ticket);
+        self.wait_for(host, op, ticket);
     }
 
     /// Waits for the ticket; without one there is nothing to wait for.

@@ -33,6 +33,7 @@ pub(super) async fn run(
     tell_takeover(&session);
     let facts = match parameters.get("cmd").unwrap_or("show") {
         "add" => add(&session, &parameters)?,
+        "mutate" => mutate(&session, &parameters)?,
         "remove" => remove(&session, &parameters)?,
         "invalidate" => invalidate(&session)?,
         "show" => show(&session, &parameters)?,
@@ -72,7 +73,6 @@ fn add(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
     if full {
         session.send_whole()?;
     }
-    tracing::debug!(session = ?session.key(), attribute = name, v, size, "attribute added");
     Ok(Facts { new: Some(!existed), v: Some(v), ..Facts::default() })
 }
 
@@ -85,19 +85,28 @@ fn size(parameters: &Parameters) -> Result<usize, Problem> {
     })
 }
 
+/// The attribute gets another version and its content, at its old size, without being set: the article's `map.put`.
+fn mutate(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
+    let name = parameters.text("name")?;
+    let v = parameters.number("v", MAX_VERSION)?;
+    let Some(mut value) = session.get_bytes_mut(name)? else {
+        let message =
+            format!("parameter `name`: the session has no attribute `{name}` that could be changed");
+        return Err(Problem::bad_request(message));
+    };
+    *value = payload::payload(v, value.len());
+    tracing::debug!(session = ?session.key(), attribute = name, v, "attribute changed in place");
+    Ok(Facts { v: Some(v), ..Facts::default() })
+}
+
 fn remove(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
     let name = parameters.text("name")?;
-    if session.remove(name)? {
-        tracing::debug!(session = ?session.key(), attribute = name, "attribute removed");
-    }
+    session.remove(name)?;
     Ok(Facts::default())
 }
 
 fn invalidate(session: &Session) -> Result<Facts, Problem> {
-    let key = session.key();
-    if session.invalidate()? {
-        tracing::debug!(session = ?key, "session invalidated");
-    }
+    session.invalidate()?;
     Ok(Facts::default())
 }
 
@@ -113,6 +122,6 @@ fn show(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
 fn unknown(command: &str, diagnostics: bool) -> Problem {
     let peek = if diagnostics { ", peek (in the query string)" } else { "" };
     Problem::bad_request(format!(
-        "parameter `cmd`: `{command}` is no command; use add, remove, invalidate, show{peek}"
+        "parameter `cmd`: `{command}` is no command; use add, mutate, remove, invalidate, show{peek}"
     ))
 }

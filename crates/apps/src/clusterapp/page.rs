@@ -125,10 +125,15 @@ fn forms(site: &Site, details: Option<&Details>) -> String {
          type=\"number\" min=\"0\" value=\"{SUGGESTED_SIZE}\" required></label><label>Version <input name=\"v\" \
          type=\"number\" min=\"0\" value=\"{next}\" required></label><button>Add</button>"
     );
+    let mutate = format!(
+        "<label>Name <input name=\"name\" value=\"cart\" required></label><label>Version <input name=\"v\" \
+         type=\"number\" min=\"0\" value=\"{next}\" required></label><button>Change in place</button>"
+    );
     let remove = "<label>Name <input name=\"name\" value=\"cart\" required></label><button>Remove</button>";
     format!(
-        "<section><h2>Change it</h2>{}{}{}</section>\n",
+        "<section><h2>Change it</h2>{}{}{}{}</section>\n",
         form("add", &add),
+        form("mutate", &mutate),
         form("remove", remove),
         form("invalidate", "<button class=\"grave\">Invalidate the session</button>"),
     )

@@ -4,6 +4,7 @@
 
 mod commands;
 mod measuring;
+mod mutating;
 mod pages;
 mod refusals;
 mod two_nodes;

@@ -11,8 +11,11 @@ use crate::visitor::Visitor;
 async fn wrong_parameters_are_named() {
     let mut visitor = Visitor::new().await;
     for (query, named) in [
-        ("cmd=nap", "add, remove, invalidate, show"),
-        ("cmd=mutate&name=a&v=1", "add, remove, invalidate, show"),
+        ("cmd=nap", "add, mutate, remove, invalidate, show"),
+        ("cmd=mutate&name=a&v=1", "no attribute `a`"),
+        ("cmd=mutate&v=1", "`name`"),
+        ("cmd=mutate&name=a", "`v`"),
+        ("cmd=mutate&name=a&v=x", "`v`"),
         ("cmd=add&size=1&v=1", "`name`"),
         ("cmd=add&name=a&v=1", "`size`"),
         ("cmd=add&name=a&size=1", "`v`"),

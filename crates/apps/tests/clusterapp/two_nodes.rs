@@ -10,7 +10,29 @@ use crate::visitor::{Site, Visitor};
 /// Nothing listens there: a list of members needs at least one.
 const NOBODY: &str = "127.0.0.1:1";
 
-async fn node(place: &TempDir, name: &str, known: &str) -> Site {
+/// Two nodes of one cluster.
+pub(crate) struct Pair {
+    pub(crate) one: Site,
+    pub(crate) other: Site,
+    _place: TempDir,
+}
+
+impl Pair {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// Both configurations are changed by `change`.
+    pub(crate) async fn with(change: impl Fn(&mut Config) + Clone) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let one = node(&place, "tc01", NOBODY, change.clone()).await;
+        let address = one.cluster.members()[0].address.clone();
+        let other = node(&place, "tc02", &address, change).await;
+        Self { one, other, _place: place }
+    }
+}
+
+async fn node(place: &TempDir, name: &str, known: &str, change: impl FnOnce(&mut Config)) -> Site {
     let secret_file = place.path().join("cluster.secret");
     ClusterSecrets::load_or_create(&secret_file).unwrap();
     Site::of(|config: &mut Config, _| {
@@ -21,16 +43,15 @@ async fn node(place: &TempDir, name: &str, known: &str) -> Site {
         config.receiver.listen = ([127, 0, 0, 1], 0).into();
         config.membership.kind = MembershipKind::Static;
         config.membership.members = vec![known.parse().unwrap()];
+        config.membership.drop_time = std::time::Duration::from_secs(15);
+        change(config);
     })
     .await
 }
 
 #[tokio::test]
 async fn either_node_goes_on_with_the_session() {
-    let place = tempfile::tempdir().unwrap();
-    let one = node(&place, "tc01", NOBODY).await;
-    let address = one.cluster.members()[0].address.clone();
-    let other = node(&place, "tc02", &address).await;
+    let Pair { one, other, _place } = Pair::new().await;
 
     let mut visitor = Visitor::at(&one);
     let sid = visitor.facts("cmd=add&name=a&size=1024&v=7").await["sid"].clone();
@@ -56,10 +77,7 @@ async fn either_node_goes_on_with_the_session() {
 
 #[tokio::test]
 async fn full_sends_the_whole_session_again() {
-    let place = tempfile::tempdir().unwrap();
-    let one = node(&place, "tc01", NOBODY).await;
-    let address = one.cluster.members()[0].address.clone();
-    let other = node(&place, "tc02", &address).await;
+    let Pair { one, other, _place } = Pair::new().await;
     let snapshots = || counted(&one.cluster.metrics(), "sessile_messages_sent_total{kind=\"snapshot\"}");
 
     let mut visitor = Visitor::at(&one);
@@ -76,7 +94,8 @@ async fn full_sends_the_whole_session_again() {
     );
 }
 
-fn counted(metrics: &str, name: &str) -> u64 {
+/// The value of the metric whose line begins with `name`.
+pub(crate) fn counted(metrics: &str, name: &str) -> u64 {
     let line = metrics.lines().find(|line| line.starts_with(name)).expect("counted");
     line.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }

@@ -30,6 +30,11 @@ impl FieldRef<'_> {
         self.name.starts_with(SYSTEM)
     }
 
+    /// A number for this write, the same on every node.
+    pub(crate) fn identity(&self) -> u64 {
+        super::fingerprint::of(self.name, self.stamp)
+    }
+
     /// Bytes of name and value.
     pub fn weight(&self) -> usize {
         self.name.len() + self.value.map_or(0, |value| value.bytes.len())

@@ -100,7 +100,12 @@ impl Node {
     /// This node's own copy of a session, without touching, asking or sending.
     pub fn peek(&self, key: SessionKey) -> Option<(AppId, Fields)> {
         let shard = self.shard(key).lock();
-        shard.table().get(key).map(|session| (session.app, session.fields.clone()))
+        shard.resident(key).map(|session| (session.app, session.fields.clone()))
+    }
+
+    /// Whether this node has a copy of a session, without touching, asking or sending.
+    pub fn holds(&self, key: SessionKey) -> bool {
+        self.shard(key).lock().table().contains(key)
     }
 
     /// Live sessions, of one application or of all.

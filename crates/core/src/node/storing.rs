@@ -80,7 +80,7 @@ impl Node {
         if let Some(end) = shard.end_of(key) {
             return Some(Saveable::Ended { app: end.app, expired: end.is_expiry(), keep: end.keep });
         }
-        let session = shard.whole(key)?;
+        let session = shard.table().get(key)?;
         Some(Saveable::Live {
             app: session.app,
             version: session.version(),
@@ -97,13 +97,13 @@ impl Node {
             return Some(Glance { app: end.app, idle: Duration::ZERO, ended: true, partial: false });
         }
         let session = shard.known(key)?;
-        let partial = shard.is_swapped_out(key) && shard.table().contains(key);
+        let partial = shard.is_swapped_out(key) && shard.resident(key).is_some();
         Some(Glance { app: session.app, idle: session.idle(now), ended: false, partial })
     }
 
     /// The version of a session that is in memory.
     pub fn version(&self, key: SessionKey) -> Option<Version> {
-        self.shard(key).lock().whole(key).map(crate::session::Session::version)
+        self.shard(key).lock().table().get(key).map(crate::session::Session::version)
     }
 
     /// Drops the content of a session that is stored in exactly this version; the session lives on. False while it is
@@ -166,6 +166,6 @@ impl Node {
 
     /// Sessions whose content is only in the store.
     pub fn swapped_out(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().stubs_only().count() as u64).sum()
+        self.shards.iter().map(|shard| shard.lock().swapped_out() as u64).sum()
     }
 }

@@ -227,7 +227,12 @@ impl Node {
 fn order_shard(shard: &mut Shard, order: Order, now: Instant, fx: &mut Vec<Effect>) {
     match order {
         Order::Add(boot) => shard.add_member(boot, now, fx),
-        Order::Remove { boot, clean } => shard.remove_member(boot, clean, now, fx),
+        Order::Remove { boot, clean } => {
+            shard.remove_member(boot, clean, now, fx);
+            if !clean {
+                shard.speak_for(boot, now, fx);
+            }
+        }
         Order::RemoveAll => shard.remove_all(now, fx),
         Order::Linked { boot, linked } => shard.set_linked(boot, linked, now, fx),
         Order::Compare { with, joining } => shard.compare(with, joining, now, fx),

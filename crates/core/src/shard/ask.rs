@@ -137,7 +137,7 @@ impl Shard {
         self.touch(key, |session| session.touch = session.touch.max(touch));
         // An expiry that a later use overruled is merged like any other: the copy outlives it.
         if let Some(end) = &answer.end {
-            let _in_use = self.on_end(end, now, fx);
+            let _in_use = self.on_end(from, end, now, fx);
         }
         if let Some(copy) = &answer.copy {
             let no_room = self.on_snapshot(from, copy, frame, now, fx) == Err(Verdict::Full);

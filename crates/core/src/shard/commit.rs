@@ -3,13 +3,24 @@
 use crate::changes::Changes;
 use crate::marks::Birth;
 use crate::session::Session;
+use crate::shard::tell::Applied;
 use crate::shard::{Pending, Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    Boot, Effect, EndReason, Event, Fields, Instant, Mode, Plant, Receipt, Refusal, SessionKey, Stamp, Ticket,
+    Awaited, Boot, Effect, EndReason, Event, FieldRef, Fields, Instant, Mode, PlacedSession, Plant, Receipt,
+    Refusal, SessionKey, Stamp, Ticket, ValueRef,
 };
 use std::time::Duration;
+
+/// Whom a commit waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    Nobody,
+    /// Those that the placement names.
+    Placed,
+    Everybody,
+}
 
 impl Shard {
     /// Stamps and applies the changes in one section, and stages them for every member.
@@ -28,12 +39,16 @@ impl Shard {
             self.create(key, changes, now, fx);
         }
         let stamp = self.stamp(key).ok_or(Refusal::Ended)?;
-        self.apply_own(key, changes, stamp, now);
+        self.apply_own(key, changes, stamp, now, fx);
         self.note_change(key, true, fx);
-        let synchronous = changes.synchronous || self.settings.mode == Mode::Synchronous;
+        let waits = match self.settings.mode {
+            _ if changes.synchronous => Waits::Everybody,
+            Mode::Synchronous => Waits::Placed,
+            Mode::Asynchronous => Waits::Nobody,
+        };
         let whole = changes.creates() || changes.whole;
         let draft = if whole { None } else { self.delta(key, changes, stamp) };
-        Ok(self.stage(key, draft, synchronous, now, fx))
+        Ok(self.stage(key, draft, waits, now, fx))
     }
 
     /// Ends a session, known or not. Always synchronous, in every mode.
@@ -48,15 +63,16 @@ impl Shard {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
-        self.bury(key, end, false, fx);
+        self.bury(key, end, None, fx);
         match reason {
             EndReason::Invalidated => self.tally.invalidated += 1,
             EndReason::Expired => self.tally.expired += 1,
         }
         self.settle_as_ended(key, fx);
         let draft = self.tombstones.get(&key).map(|end| Draft::end(&end.to_wire(key)));
-        let synchronous = self.settings.plant != Plant::EndAsynchronous;
-        self.stage(key, draft, synchronous, now, fx)
+        let waits =
+            if self.settings.plant == Plant::EndAsynchronous { Waits::Nobody } else { Waits::Everybody };
+        self.stage(key, draft, waits, now, fx)
     }
 
     fn check(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
@@ -122,16 +138,30 @@ impl Shard {
         fx.push(Effect::Event(Event::Created { key, app, remote: false }));
     }
 
-    fn apply_own(&mut self, key: SessionKey, changes: &Changes, stamp: Stamp, now: Instant) {
+    fn apply_own(
+        &mut self,
+        key: SessionKey,
+        changes: &Changes,
+        stamp: Stamp,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) {
+        let mut applied = if changes.creates() { Applied::default() } else { self.applied() };
         self.table.update(key, |session| {
             for (name, value) in changes.writes() {
-                session.fields.merge(name.as_str(), stamp, value);
+                let write = FieldRef { name: name.as_str(), stamp, value: value.map(ValueRef::from) };
+                applied.merge(&mut session.fields, write);
+                // Without a write the stamp was not used: a copy that is only sent again stays the same copy.
+                session.top = session.top.max(stamp.counter);
             }
-            session.top = session.top.max(stamp.counter);
             session.use_now(session.touch, now);
             session.told_at = now;
             session.refresh_times();
         });
+        if changes.creates() {
+            self.tell_created(key, false, fx);
+        }
+        self.tell_applied(key, applied, false, fx);
     }
 
     fn delta(&self, key: SessionKey, changes: &Changes, stamp: Stamp) -> Option<Draft> {
@@ -152,30 +182,51 @@ impl Shard {
         &mut self,
         key: SessionKey,
         draft: Option<Draft>,
-        synchronous: bool,
+        waits: Waits,
         now: Instant,
         fx: &mut Vec<Effect>,
     ) -> Ticket {
         let ticket = self.next_ticket();
         let boots: Vec<Boot> = self.lanes.keys().copied().collect();
+        let spared = if waits == Waits::Placed { self.spared(key) } else { Vec::new() };
         let mut waiting = Vec::new();
         for boot in boots {
-            let awaited = synchronous && self.lanes.get(&boot).is_some_and(|lane| lane.awaited);
+            let awaited = waits != Waits::Nobody
+                && !spared.contains(&boot)
+                && self.lanes.get(&boot).is_some_and(|lane| lane.awaited);
             if awaited {
                 waiting.push(boot);
             }
             self.stage_for(boot, key, draft.as_ref(), awaited.then_some(ticket), now, fx);
         }
-        let receipt = Receipt { copies: 1, wanted: self.wanted, ..Receipt::default() };
+        let spared = u32::try_from(spared.len()).unwrap_or(u32::MAX);
+        let receipt = Receipt { copies: 1, wanted: self.wanted_without(spared), ..Receipt::default() };
         if waiting.is_empty() {
-            let unconfirmed = (!synchronous && !self.lanes.is_empty()).then(|| self.unconfirmed_for(now));
+            let is_async = waits == Waits::Nobody && !self.lanes.is_empty();
+            let unconfirmed = is_async.then(|| self.unconfirmed_for(now));
             fx.push(Effect::Settled { ticket, receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt } });
         } else {
             let is_end = self.tombstones.contains_key(&key);
-            self.pending.insert(ticket, Pending { key, is_end, waiting, receipt });
+            self.pending.insert(ticket, Pending { key, is_end, waiting, spared, receipt });
             self.unsettled.insert(key, ticket);
         }
         ticket
+    }
+
+    /// Members that a commit on this session need not wait for. Whoever an earlier commit on it still waits for
+    /// is awaited: a response that saw both waits only for the later one.
+    fn spared(&self, key: SessionKey) -> Vec<Boot> {
+        let Some(session) = self.table.get(key) else { return Vec::new() };
+        let session = PlacedSession { key, app: session.app };
+        let Awaited::Only(chosen) = self.settings.placement.awaited(session, &self.own, &self.others) else {
+            return Vec::new();
+        };
+        let earlier = self.unsettled.get(&key).and_then(|ticket| self.pending.get(ticket));
+        let awaited = |boot: &Boot| {
+            chosen.contains(boot) || earlier.is_some_and(|earlier| earlier.waiting.contains(boot))
+        };
+        let others = self.others.iter().map(|other| other.boot);
+        others.filter(|boot| self.lanes.contains_key(boot) && !awaited(boot)).collect()
     }
 
     fn stage_for(

@@ -12,6 +12,7 @@ use minicbor::bytes::ByteArray;
 
 use crate::session::Session;
 use crate::shard::lane::{Lane, Payment, Walk, birth};
+use crate::shard::stored::Stub;
 use crate::shard::{Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{self, Digest, Entry, Listing, Mark, NotDonor, Paid, Want};
@@ -89,7 +90,7 @@ impl Shard {
     }
 
     fn fingerprint(&self) -> u64 {
-        let stubs = self.stubs_only().map(|(_, stub)| stub.fingerprint());
+        let stubs = self.stubs.values().map(Stub::fingerprint);
         self.table.iter().map(Session::fingerprint).chain(stubs).fold(0, u64::wrapping_add)
     }
 
@@ -152,7 +153,7 @@ impl Shard {
 
     fn list(&mut self, to: Boot, round: u32, fx: &mut Vec<Effect>) {
         let marks = self.current_marks();
-        let stubs = self.stubs_only().map(|(_, stub)| entry(&stub.hollow, stub.fingerprint()));
+        let stubs = self.stubs.values().map(|stub| entry(&stub.hollow, stub.fingerprint()));
         let resident = self.table.iter().map(|session| entry(session, session.fingerprint()));
         let entries: Vec<Entry> = resident.chain(stubs).collect();
         let Some(lane) = self.lanes.get_mut(&to) else { return };
@@ -189,7 +190,7 @@ impl Shard {
             let equal = listed.get(&key).is_some_and(|entry| entry.fingerprint == fingerprint);
             (!equal).then_some(key)
         };
-        let stubs = self.stubs_only().map(|(key, stub)| (*key, stub.fingerprint()));
+        let stubs = self.stubs.iter().map(|(key, stub)| (*key, stub.fingerprint()));
         let resident = self.table.iter().map(|session| (session.key, session.fingerprint()));
         let mut owed: Vec<SessionKey> = resident.chain(stubs).filter_map(differs).collect();
         let mut wanted: Vec<_> = owed.iter().filter(|key| listed.contains_key(key)).copied().collect();

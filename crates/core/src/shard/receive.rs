@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::session::{Session, large_value};
 use crate::shard::lane::{Arrival, birth};
+use crate::shard::tell::Applied;
 use crate::shard::{Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{self, Delta, End, FieldChange, Gap, Place, Placed, Snapshot, Verdict};
@@ -35,7 +36,7 @@ impl Shard {
         let taken = match body {
             Placed::Delta(delta) => self.on_delta(from, &delta, frame, now, fx),
             Placed::Snapshot(snapshot) => self.on_snapshot(from, &snapshot, frame, now, fx),
-            Placed::End(end) => self.on_end(&end, now, fx),
+            Placed::End(end) => self.on_end(from, &end, now, fx),
         };
         if let Err(verdict) = taken
             && let Some(lane) = self.lanes.get_mut(&from)
@@ -69,9 +70,10 @@ impl Shard {
         if stamp.counter > session.top.saturating_add(Stamp::MAX_LEAP) || !names_are_valid {
             return Err(Verdict::NeedSnapshot);
         }
+        let mut applied = self.applied();
         let conflicts = self.table.update(key, |session| {
-            let conflicts =
-                delta.fields.iter().filter(|field| merge_change(session, field, stamp, frame)).count();
+            let merge = |field: &&FieldChange<'_>| merge_change(session, field, stamp, frame, &mut applied);
+            let conflicts = delta.fields.iter().filter(merge).count();
             session.top = session.top.max(stamp.counter);
             session.use_now(delta.touch, now);
             session.told_at = now;
@@ -81,6 +83,7 @@ impl Shard {
         self.tally.conflicts += conflicts.unwrap_or(0) as u64;
         self.note_change(key, false, fx);
         fx.push(Effect::Event(Event::Replicated { key, from }));
+        self.tell_applied(key, applied, true, fx);
         Ok(())
     }
 
@@ -110,13 +113,17 @@ impl Shard {
         if let Some(ours) = self.table.get(key) {
             // The planted copy is believed to be complete, so what completes it is not looked at.
             if self.settings.plant != Plant::AckIncomplete || ours.birth.number > 0 {
-                self.merge_copy(key, &session);
+                self.merge_copy(key, &session, fx);
                 self.note_change(key, false, fx);
             }
             return Ok(());
         }
-        let swapped_out = self.stubs.contains_key(&key);
-        if !revived && !swapped_out && self.marks.covers(birth) {
+        if self.is_swapped_out(key) {
+            self.marks.saw(birth);
+            self.arrive(session, fx);
+            return Ok(());
+        }
+        if !revived && self.marks.covers(birth) {
             // It was here and is not: it ended, and its end has been forgotten since.
             self.tombstones.insert(key, Tombstone::unknown(birth, now));
             return Err(self.answer_with_end(from, key));
@@ -124,37 +131,37 @@ impl Shard {
         if self.is_full(session.fields.weight()) {
             return Err(Verdict::Full);
         }
-        if !swapped_out {
-            fx.push(Effect::Event(Event::Created { key, app: session.app, remote: true }));
-        }
+        fx.push(Effect::Event(Event::Created { key, app: session.app, remote: true }));
         self.table.insert(session);
         self.marks.saw(birth);
         self.note_change(key, false, fx);
-        // What was stored here may have what the copy lacks.
-        self.forget_lost(key);
-        self.fetch(key, fx);
+        self.tell_created(key, true, fx);
         Ok(())
     }
 
-    pub(super) fn merge_copy(&mut self, key: SessionKey, theirs: &Session) {
+    pub(super) fn merge_copy(&mut self, key: SessionKey, theirs: &Session, fx: &mut Vec<Effect>) {
+        let mut applied = self.applied();
         let conflicts = self.table.update(key, |session| {
             let mut conflicts = 0;
             for field in theirs.fields.all() {
                 conflicts += usize::from(is_conflict(&session.fields, field.name, field.stamp));
-                session.fields.merge_field(field);
+                applied.merge(&mut session.fields, field);
             }
-            session.top = session.top.max(theirs.top);
-            session.touch = session.touch.max(theirs.touch);
-            session.used_at = session.used_at.max(theirs.used_at);
-            session.born_at = session.born_at.min(theirs.born_at);
-            session.refresh_times();
+            session.catch_up(theirs);
             conflicts
         });
         self.tally.conflicts += conflicts.unwrap_or(0) as u64;
+        self.tell_applied(key, applied, true, fx);
     }
 
     /// Takes an end, unless it is an expiry and the copy here is in use.
-    pub(super) fn on_end(&mut self, end: &End, now: Instant, fx: &mut Vec<Effect>) -> Result<(), Verdict> {
+    pub(super) fn on_end(
+        &mut self,
+        from: Boot,
+        end: &End,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), Verdict> {
         let key = SessionKey(end.key);
         let theirs = Tombstone::from_wire(end, now);
         if let Some(session) = self.known(key) {
@@ -170,7 +177,7 @@ impl Shard {
         if self.unsettled.contains_key(&key) {
             self.tally.late_writes += 1;
         }
-        self.bury(key, theirs, true, fx);
+        self.bury(key, theirs, Some(from), fx);
         self.settle_as_ended(key, fx);
         // A copy from here may reach somebody whom the end has already reached and who has forgotten it.
         for lane in self.lanes.values_mut().filter(|lane| lane.is_sending(key)) {
@@ -198,12 +205,18 @@ impl Shard {
 }
 
 /// Merges one change of a delta; true if another node had written the field without knowing of it.
-fn merge_change(session: &mut Session, change: &FieldChange<'_>, stamp: Stamp, frame: &Bytes) -> bool {
+fn merge_change(
+    session: &mut Session,
+    change: &FieldChange<'_>,
+    stamp: Stamp,
+    frame: &Bytes,
+    applied: &mut Applied,
+) -> bool {
     let conflict = is_conflict(&session.fields, change.name, stamp);
     let large = change.value.and_then(|bytes| large_value(change.codec, bytes, frame));
     let small = change.value.map(|bytes| ValueRef::new(Codec(change.codec), bytes));
     let value = large.as_ref().map(ValueRef::from).or(small);
-    let merge = session.fields.merge_field(FieldRef { name: change.name, stamp, value });
+    let merge = applied.merge(&mut session.fields, FieldRef { name: change.name, stamp, value });
     conflict || merge == Merge::Clash
 }
 

@@ -3,7 +3,7 @@
 //! What stays is a [`Stub`]: enough to know that the session lives, to compare it with other members and to end it
 //! when nobody uses it. Whoever needs the content (a request, a member that is owed a copy, a member that asks) makes
 //! the shard order it by `Effect::Fetch`; it comes with [`Shard::restore`], or [`Shard::lost`] says that it cannot.
-//! While there is a stub, a copy in the table may lack what the store holds: it is not opened and not sent.
+//! A session has either a copy in the table or a stub. What members send of it meanwhile waits in the stub.
 //!
 //! Must not know: what a store is, where it is, when a session should be swapped out.
 
@@ -28,6 +28,8 @@ pub(crate) struct Stub {
     fetching: bool,
     /// The store cannot give it; the members are being asked.
     lost: bool,
+    /// A copy that came from a member meanwhile; the stored one may have what it lacks.
+    arrived: Option<Box<Session>>,
     /// Requests that wait for it.
     askers: Vec<AskId>,
     /// Members that asked for it.
@@ -43,6 +45,7 @@ impl Stub {
             content,
             fetching: false,
             lost: false,
+            arrived: None,
             askers: Vec::new(),
             asked_by: Vec::new(),
         }
@@ -74,9 +77,8 @@ impl Shard {
     /// Drops the content of a session that is stored in exactly this version. False while it is used, or some
     /// member may not have it yet, or it has changed since.
     pub(crate) fn swap_out(&mut self, key: SessionKey, version: Version) -> bool {
-        let rests = self.table.get(key).is_some_and(|session| {
-            session.open == 0 && session.version() == version && !self.stubs.contains_key(&key)
-        });
+        let rests =
+            self.table.get(key).is_some_and(|session| session.open == 0 && session.version() == version);
         let wanted = self.unsettled.contains_key(&key)
             || self.asks.contains_key(&key)
             || self.lanes.values().any(|lane| lane.owes(key) || lane.unconfirmed().any(|other| other == key));
@@ -134,7 +136,7 @@ impl Shard {
         match self.stubs.remove(&key) {
             Some(stub) => {
                 let is_known = saved.fingerprint() ^ saved.top == stub.content;
-                self.put_back(saved, &stub.hollow);
+                self.put_back(saved, &stub, fx);
                 if !is_known {
                     // Another user of the store has saved a newer version, which the members do not have either.
                     self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
@@ -144,7 +146,7 @@ impl Shard {
                 Restored::Here
             }
             None if self.table.contains(key) => {
-                self.merge_copy(key, &saved);
+                self.merge_copy(key, &saved, fx);
                 Restored::Here
             }
             None => self.revive(saved, now, fx),
@@ -157,6 +159,12 @@ impl Shard {
         stub.lost = true;
         stub.asked_by.clear();
         let askers = std::mem::take(&mut stub.askers);
+        if stub.arrived.is_some() {
+            self.forget_lost(key);
+            self.lanes.values_mut().for_each(|lane| lane.content_came(key));
+            self.ask_again(key, askers, now, fx);
+            return self.pump_all(now, fx);
+        }
         // Nobody can get from here what is not here.
         let waiting: Vec<(Boot, Vec<Ticket>)> =
             self.lanes.iter_mut().map(|(boot, lane)| (*boot, lane.give_up_content(key))).collect();
@@ -168,8 +176,10 @@ impl Shard {
 
     /// A copy came, or all members have answered: what cannot be had from the store is not waited for any more.
     pub(super) fn forget_lost(&mut self, key: SessionKey) {
-        if self.stubs.get(&key).is_some_and(|stub| stub.lost) {
-            self.stubs.remove(&key);
+        if self.stubs.get(&key).is_some_and(|stub| stub.lost)
+            && let Some(Stub { arrived: Some(copy), .. }) = self.stubs.remove(&key)
+        {
+            self.table.insert(*copy);
         }
     }
 
@@ -181,17 +191,30 @@ impl Shard {
     }
 
     /// What happened to the session while its content was away counts.
-    fn put_back(&mut self, mut saved: Session, hollow: &Session) {
+    fn put_back(&mut self, mut saved: Session, stub: &Stub, fx: &mut Vec<Effect>) {
+        let (key, hollow) = (saved.key, &stub.hollow);
         saved.top = saved.top.max(hollow.top);
         saved.touch = saved.touch.max(hollow.touch);
         saved.used_at = hollow.used_at;
         saved.told_at = hollow.told_at;
         saved.born_at = hollow.born_at;
-        if self.table.contains(saved.key) {
-            self.merge_copy(saved.key, &saved);
-        } else {
-            self.table.insert(saved);
+        self.table.insert(saved);
+        if let Some(arrived) = &stub.arrived {
+            self.merge_copy(key, arrived, fx);
         }
+    }
+
+    /// Keeps the copy that a member sent until the stored one is there.
+    pub(super) fn arrive(&mut self, copy: Session, fx: &mut Vec<Effect>) {
+        let key = copy.key;
+        let Some(stub) = self.stubs.get_mut(&key) else { return };
+        match &mut stub.arrived {
+            Some(earlier) => earlier.merge(&copy),
+            None => stub.arrived = Some(Box::new(copy)),
+        }
+        self.forget_lost(key);
+        self.note_change(key, false, fx);
+        self.fetch(key, fx);
     }
 
     fn serve_those_who_waited(&mut self, key: SessionKey, stub: Stub, now: Instant, fx: &mut Vec<Effect>) {
@@ -228,6 +251,7 @@ impl Shard {
         }
         self.marks.saw(saved.birth);
         self.table.insert(saved);
+        self.tell_created(key, true, fx);
         fx.push(Effect::Event(Event::Revived { key, app }));
         self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
         self.pump_all(now, fx);
@@ -251,12 +275,17 @@ impl Shard {
         self.stubs.contains_key(&key)
     }
 
-    /// Sessions of which there is nothing but a stub here.
-    pub(crate) fn stubs_only(&self) -> impl Iterator<Item = (&SessionKey, &Stub)> {
-        self.stubs.iter().filter(|(key, _)| !self.table.contains(**key))
+    /// What is in memory of a session; of one that is swapped out, the copy that came meanwhile.
+    pub(crate) fn resident(&self, key: SessionKey) -> Option<&Session> {
+        self.table.get(key).or_else(|| self.stubs.get(&key)?.arrived.as_deref())
     }
 
-    /// All sessions that live here, in memory or not; one whose content is just coming may count twice.
+    /// Sessions whose content is only in the store.
+    pub(crate) fn swapped_out(&self) -> usize {
+        self.stubs.len()
+    }
+
+    /// All sessions that live here, in memory or not.
     pub(crate) fn held(&self) -> usize {
         self.table.len() + self.stubs.len()
     }

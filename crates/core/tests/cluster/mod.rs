@@ -1,12 +1,14 @@
 //! Nodes in one process, with frames delivered at once and in order.
+#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, Event, FieldName, Fields, Gate, Instant, Mode, Node, Opening,
-    PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
+    AppId, Boot, Bounds, Changes, Effect, Event, Everybody, FieldName, Fields, Gate, Instant, Mode, Node,
+    Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -17,6 +19,7 @@ pub(crate) struct Cluster {
     pub(crate) now: Instant,
     pub(crate) settled: Vec<(usize, Ticket, Receipt)>,
     pub(crate) events: Vec<(usize, Event)>,
+    pub(crate) notices: Vec<(usize, Notice)>,
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
     pub(crate) cut: Vec<usize>,
@@ -35,6 +38,7 @@ impl Cluster {
             now,
             settled: Vec::new(),
             events: Vec::new(),
+            notices: Vec::new(),
             wires: VecDeque::new(),
             cut: Vec::new(),
         };
@@ -81,6 +85,7 @@ impl Cluster {
                 Effect::Send { to, frame } => self.wires.push_back((index, to.0 as usize - 1, frame)),
                 Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
                 Effect::Event(event) => self.events.push((index, event)),
+                Effect::Notice { notice, .. } => self.notices.push((index, notice)),
                 _ => {}
             }
         }
@@ -160,6 +165,7 @@ fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
+        placement: Arc::new(Everybody),
         plant: Plant::None,
     };
     adjust(&mut settings);

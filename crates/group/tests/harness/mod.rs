@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sessile_group::{
-    ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Inbound, Membership, Static, listen,
+    ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Incoming, Membership, Static, listen,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -220,7 +220,7 @@ impl TestNode {
     }
 }
 
-async fn read(mut inbound: Inbound, seen: Arc<Mutex<Seen>>) {
+async fn read(mut inbound: Box<dyn Incoming>, seen: Arc<Mutex<Seen>>) {
     let boot = inbound.peer().boot;
     let mut batch = Vec::new();
     while inbound.next_batch(&mut batch).await.is_ok() {

@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use sessile_core::{Boot, Effect, Event, Instant, Malformed, Node, Removal, Settings};
-use sessile_group::{Group, Refusal};
+use sessile_core::{Boot, Effect, Event, Instant, Malformed, Message, Node, Removal, Settings};
+use sessile_group::{Channel, Peer, Refusal};
 
 use super::clock::Clock;
 use super::fuse::Fuse;
 use super::journal::Journal;
+use super::listeners::Listeners;
+use super::local_values::LocalTable;
+use super::messages::post::Post;
 use super::outlet::{FrameCounts, Outlet};
 use super::persist::Persist;
 use super::waiters::Waiters;
@@ -23,12 +26,17 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) waiters: Waiters,
     pub(crate) journal: Journal,
+    pub(crate) listeners: Listeners,
+    pub(crate) local_values: LocalTable,
+    pub(crate) post: Post,
     /// `None` on a node that keeps its sessions for itself.
     pub(crate) outlet: Option<Outlet>,
     pub(crate) received: FrameCounts,
     pub(crate) malformed: AtomicU64,
     pub(crate) gate_waits: AtomicU64,
     pub(crate) refusals: AtomicU64,
+    /// Changes in place that did not travel and were dropped.
+    pub(crate) discarded: AtomicU64,
     running: AtomicUsize,
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
@@ -39,8 +47,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// The node of a cluster's member.
-    pub(crate) fn member(settings: Settings, group: Group) -> Self {
-        Self::of(Clock::start(), |now| Node::new(settings, now), Some(Outlet::new(group)))
+    pub(crate) fn member(settings: Settings, channel: Box<dyn Channel>) -> Self {
+        Self::of(Clock::start(), |now| Node::new(settings, now), Some(Outlet::new(channel)))
     }
 
     /// A node that never has members.
@@ -55,11 +63,15 @@ impl Engine {
             clock,
             waiters: Waiters::default(),
             journal: Journal::default(),
+            listeners: Listeners::default(),
+            local_values: LocalTable::default(),
+            post: Post::default(),
             outlet,
             received: FrameCounts::default(),
             malformed: AtomicU64::new(0),
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            discarded: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
             fuse: Fuse::default(),
@@ -83,14 +95,19 @@ impl Engine {
     }
 
     /// All frames of one read: their effects are carried out together, and one acknowledgement goes back.
-    pub(crate) fn receive(&self, from: Boot, frames: &[Bytes]) -> Result<(), Malformed> {
+    pub(crate) fn receive(&self, from: &Peer, frames: &[Bytes]) -> Result<(), Malformed> {
+        let boot = Boot(from.boot);
         let _guard = self.fuse.guard();
         self.step(|node, now, effects| {
             let taken = frames.iter().try_for_each(|frame| {
                 self.received.count(frame);
-                node.received(from, frame, now, effects)
+                match Message::of(frame)? {
+                    Some(message) => self.post.deliver(from, &message, frame),
+                    None => node.received(boot, frame, now, effects)?,
+                }
+                Ok(())
             });
-            node.acknowledge(from, effects);
+            node.acknowledge(boot, effects);
             taken
         })
     }
@@ -108,12 +125,15 @@ impl Engine {
             Effect::Forget { boot } => {
                 // Not barred from connecting: it has to be told that it is barred.
                 if let Some(outlet) = &self.outlet {
-                    outlet.group.forget(boot.0);
+                    outlet.channel.forget(boot.0);
                 }
             }
             Effect::Fetch { key } => self.with_store(|persist| persist.order(key)),
             Effect::Changed { key, here } => self.with_store(|persist| persist.changed(key, here)),
             Effect::Event(event) => self.note(event),
+            // A call that failed in the middle told nothing: what comes after would wait for it for ever.
+            Effect::Notice { .. } if self.fuse.is_blown() => {}
+            Effect::Notice { shard, sequence, notice } => self.listeners.tell(shard, sequence, notice),
         }
     }
 
@@ -131,6 +151,7 @@ impl Engine {
         match (&event, &self.outlet) {
             (Event::MemberRemoved { boot, .. }, Some(outlet)) => outlet.forget_order(|to| to == *boot),
             (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),
+            (Event::Ended { key, .. }, _) => self.local_values.forget(*key),
             (Event::BecameReady { .. } | Event::NameTaken { .. }, _) => self.waiters.gate.notify_waiters(),
             _ => {}
         }

@@ -44,6 +44,15 @@ pub enum JoinError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The user's own channel cannot begin.
+    #[error("the channel given to `Cluster::builder` cannot begin: {0}")]
+    Channel(#[source] io::Error),
+    /// Both a channel and a membership were given.
+    #[error(
+        "`Cluster::builder` was given a channel and a membership, but a channel of your own finds its members itself: \
+         leave out the membership, or the channel"
+    )]
+    MembershipUnused,
     /// The list of members cannot be used.
     #[error(transparent)]
     Members(#[from] StaticError),

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::engine::{Engine, Running};
+use super::local_values::{LocalChanges, LocalValues};
 use super::persist::{Awaited, Found};
 use super::tasks::Tasks;
 use super::waiters::Starting;
@@ -55,8 +56,9 @@ impl SessionHost {
         Self { engine, _tasks: tasks }
     }
 
-    /// Waits while the lease is out; then says whether this node serves.
+    /// Waits while the listeners are too far behind or the lease is out; then says whether this node serves.
     pub(crate) async fn admitted(&self) -> Result<(), NotServing> {
+        self.engine.listeners.caught_up().await;
         let mut waited = false;
         loop {
             if self.engine.fuse.is_blown() {
@@ -151,6 +153,38 @@ impl SessionHost {
         let refused = committed.as_ref().is_err_and(|refusal| *refusal != Refusal::Ended);
         self.engine.refusals.fetch_add(u64::from(refused), Ordering::Relaxed);
         Ok(Settlement::of(starting, committed?).and_saved(&self.engine, key))
+    }
+
+    /// What the session has on this node only.
+    pub(crate) fn local_values(&self, key: SessionKey) -> Option<Arc<LocalValues>> {
+        self.engine.local_values.of(key)
+    }
+
+    /// Bytes of all attributes that stay on this node.
+    pub(crate) fn local_bytes(&self) -> usize {
+        self.engine.local_values.bytes()
+    }
+
+    /// Keeps on this node what stays on it, as long as the session is here.
+    pub(crate) fn keep(&self, key: SessionKey, changes: LocalChanges) {
+        if changes.is_empty() {
+            return;
+        }
+        self.engine.local_values.change(key, changes);
+        // An end that came before was told when there was nothing to forget.
+        if !self.engine.node.holds(key) {
+            self.engine.local_values.forget(key);
+        }
+    }
+
+    /// A local value was asked for that is not on this node.
+    pub(crate) fn count_missed_value(&self) {
+        self.engine.local_values.count_missed();
+    }
+
+    /// A change in place was dropped.
+    pub(crate) fn count_discarded(&self) {
+        self.engine.discarded.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ends the session everywhere, for good, also when it is not known here. Needs nobody to wait either.

@@ -4,7 +4,9 @@ mod exposition;
 mod persistence;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
 
 use exposition::Exposition;
 use sessile_core::{Counters, Standing};
@@ -13,6 +15,7 @@ use sessile_group::{Depth, Tally};
 use super::Cluster;
 use super::engine::Engine;
 use super::outlet::Outlet;
+use crate::web::Statistics;
 
 /// Everything about `cluster` that is counted.
 pub(super) fn text(cluster: &Cluster) -> String {
@@ -21,12 +24,14 @@ pub(super) fn text(cluster: &Cluster) -> String {
     sessions(&mut out, cluster);
     decisions(&mut out, shared.node.counters());
     requests(&mut out, cluster);
+    applications(&mut out, cluster);
+    listeners(&mut out, cluster);
     transfer(&mut out, shared);
     persistence::write(&mut out, cluster);
     members(&mut out, cluster);
     if let Some(outlet) = &shared.outlet {
         frames(&mut out, shared, outlet);
-        let tally = outlet.group.counters();
+        let tally = outlet.channel.counters();
         traffic(&mut out, &tally);
         queues(&mut out, &tally);
         membership(&mut out, &tally);
@@ -83,6 +88,66 @@ fn requests(out: &mut Exposition, cluster: &Cluster) {
     out.counter("gate_waits", "requests that waited because a lease had run out", waits);
     let rejected = sum(|engine| engine.refusals.load(Relaxed));
     out.counter("commits_rejected", "creations and changes that a bound did not allow", rejected);
+    let discarded = sum(|engine| engine.discarded.load(Relaxed));
+    out.counter("changes_discarded", "changes in place that nobody set and that do not travel", discarded);
+    let local = sum(|engine| engine.local_values.count());
+    out.gauge("local_values", "values of sessions that are on this node only", local);
+    let bytes = sum(|engine| engine.local_values.bytes() as u64);
+    out.gauge("local_value_bytes", "bytes of the attributes among them", bytes);
+    let missed = sum(|engine| engine.local_values.missed());
+    out.counter("local_values_missed", "local values asked for that are not on this node", missed);
+}
+
+/// A number that is kept of each application: its name, what it says, and how it is read.
+type Column<T> = (&'static str, &'static str, fn(&Statistics) -> T);
+
+/// What each session layer did, as Tomcat's replication valve prints it.
+fn applications(out: &mut Exposition, cluster: &Cluster) {
+    let apps = cluster.statistics();
+    let rows =
+        |number: fn(&Statistics) -> u64| apps.iter().map(move |(path, done)| (path.as_str(), number(done)));
+    let counts: [Column<u64>; 4] = [
+        ("app_requests", "requests that a session layer handled", Statistics::requests),
+        ("app_requests_filtered", "requests on paths that never replicate", Statistics::filtered),
+        (
+            "app_requests_unprocessed",
+            "requests turned away because this node did not serve",
+            Statistics::unprocessed,
+        ),
+        ("app_sends", "commits, ends of sessions included", Statistics::sends),
+    ];
+    for (name, help, number) in counts {
+        out.counters(name, help, "app", rows(number));
+    }
+    let times: [Column<Duration>; 3] = [
+        ("app_request_seconds", "time of all requests in this node", Statistics::request_time),
+        ("app_cluster_seconds", "part of it that was spent on the cluster", Statistics::cluster_time),
+        ("app_send_seconds", "time until changes were settled", Statistics::send_time),
+    ];
+    for (name, help, time) in times {
+        out.counters(
+            name,
+            help,
+            "app",
+            apps.iter().map(|(path, done)| (path.as_str(), time(done).as_secs_f64())),
+        );
+    }
+    let last = |(path, done): &(String, Arc<Statistics>)| {
+        let at = done.last_sent_at()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some((path.clone(), at.as_secs_f64(), done.last_send_time()?.as_secs_f64()))
+    };
+    let last: Vec<_> = apps.iter().filter_map(last).collect();
+    let took = last.iter().map(|(path, _, took)| (path.as_str(), *took));
+    out.gauges("app_last_send_seconds", "how long the last changes took to be settled", "app", took);
+    let at = last.iter().map(|(path, at, _)| (path.as_str(), *at));
+    out.gauges("app_last_send_timestamp_seconds", "when that was, by the wall clock", "app", at);
+}
+
+fn listeners(out: &mut Exposition, cluster: &Cluster) {
+    let waiting: u64 = cluster.engines().map(|engine| engine.listeners.waiting()).sum();
+    out.gauge("notifications_waiting", "notifications that listeners have not heard yet", waiting);
+    let panics = cluster.engines().map(|engine| engine.listeners.panics()).sum();
+    out.counter("listener_panics", "calls of a listener that ended in a panic", panics);
 }
 
 fn transfer(out: &mut Exposition, shared: &Engine) {
@@ -123,13 +188,22 @@ fn frames(out: &mut Exposition, shared: &Engine, outlet: &Outlet) {
     out.counters("messages_received", "frames received, by what they say", "kind", shared.received.all());
     let malformed = shared.malformed.load(Relaxed);
     out.counter("messages_malformed", "frames that could not be read; each closed its connection", malformed);
+    let unclaimed = shared.post.unclaimed.load(Relaxed);
+    out.counter("messages_unclaimed", "messages of applications that nobody here listened to", unclaimed);
+    let missed = shared.post.missed.load(Relaxed);
+    out.counter("messages_missed", "messages of applications whose listener was too slow", missed);
     let unsent = &outlet.unsent;
     let causes = [
         ("not_connected", unsent.not_connected.load(Relaxed)),
         ("queue_full", unsent.queue_full.load(Relaxed)),
         ("too_long", unsent.too_long.load(Relaxed)),
     ];
-    out.counters("messages_dropped", "frames that were not sent; their content follows", "cause", causes);
+    out.counters(
+        "messages_dropped",
+        "frames that were not sent; what they say of sessions follows",
+        "cause",
+        causes,
+    );
 }
 
 fn traffic(out: &mut Exposition, tally: &Tally) {

@@ -130,7 +130,7 @@ impl Cluster {
             return Ok(secrets);
         }
         if let Some(outlet) = &self.inner.shared.outlet {
-            outlet.group.renew_secrets(&secrets)?;
+            outlet.channel.renew_secrets(&secrets)?;
         }
         self.inner.controls.cookie_keys.renew(start::cookie_keys(config, Some(&secrets)));
         *self.inner.secret_ids.lock() = secrets.ids();
@@ -152,7 +152,7 @@ impl Cluster {
             return warnings;
         };
         let members: Vec<Boot> = self.members().into_iter().map(|member| member.boot).collect();
-        let peers = outlet.group.counters().peers.into_iter();
+        let peers = outlet.channel.counters().peers.into_iter();
         let peers = peers.filter(|peer| members.contains(&Boot(peer.peer.boot)));
         warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
         warnings.sort();
@@ -163,7 +163,7 @@ impl Cluster {
     #[must_use]
     pub fn queued(&self) -> (usize, Duration) {
         let Some(outlet) = &self.inner.shared.outlet else { return (0, Duration::ZERO) };
-        let peers = outlet.group.counters().peers;
+        let peers = outlet.channel.counters().peers;
         let bytes = peers.iter().map(|peer| peer.queued.bytes).sum();
         (bytes, peers.iter().map(|peer| peer.queued.age).max().unwrap_or_default())
     }

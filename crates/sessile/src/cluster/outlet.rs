@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sessile_core::{Boot, FrameKind, Place};
-use sessile_group::{Group, SendError};
+use sessile_group::{Channel, SendError};
 
 /// More locks than shards would not be used.
 const STRIPES: usize = 16;
 
 /// The way out of this process to all others.
 pub(crate) struct Outlet {
-    pub(crate) group: Group,
+    pub(crate) channel: Box<dyn Channel>,
     stripes: [Mutex<HashMap<(Boot, u8), Queue>>; STRIPES],
     pub(crate) sent: FrameCounts,
     pub(crate) unsent: Unsent,
@@ -60,22 +60,22 @@ impl FrameCounts {
 }
 
 impl Outlet {
-    pub(crate) fn new(group: Group) -> Self {
-        Self { group, stripes: Default::default(), sent: FrameCounts::default(), unsent: Unsent::default() }
+    pub(crate) fn new(channel: Box<dyn Channel>) -> Self {
+        Self { channel, stripes: Default::default(), sent: FrameCounts::default(), unsent: Unsent::default() }
     }
 
     /// Sends `frame`, or keeps it for the moment that its predecessor takes. Never blocks on I/O.
     pub(crate) fn send(&self, to: Boot, frame: Bytes) {
         match Place::of(&frame) {
             Some(place) => self.send_in_order(to, place, frame),
-            None => self.hand_over(to, frame),
+            None => self.send_now(to, frame),
         }
     }
 
     fn send_in_order(&self, to: Boot, place: Place, frame: Bytes) {
         let mut stripe = self.stripes[usize::from(place.shard) % STRIPES].lock();
         let queue = stripe.entry((to, place.shard)).or_default();
-        queue.take(place, frame, |frame| self.hand_over(to, frame));
+        queue.take(place, frame, |frame| self.send_now(to, frame));
     }
 
     /// These processes are not members any more. When one becomes a member again, the core begins another epoch.
@@ -85,18 +85,26 @@ impl Outlet {
         }
     }
 
-    fn hand_over(&self, to: Boot, frame: Bytes) {
+    /// A frame that cannot be sent is counted; the core finds out by itself.
+    fn send_now(&self, to: Boot, frame: Bytes) {
         let kind = FrameKind::of(&frame);
-        let failure = match self.group.send(to.0, frame) {
+        if let Err(error @ SendError::TooLong(_)) = self.hand_over(to, frame) {
+            tracing::error!(member = %to, kind = kind.name(), %error, "a session cannot be copied");
+        }
+    }
+
+    /// Sends a frame at once, and counts what became of it.
+    pub(crate) fn hand_over(&self, to: Boot, frame: Bytes) -> Result<(), SendError> {
+        let kind = FrameKind::of(&frame);
+        let sent = self.channel.send(to.0, 0, frame);
+        let count = match &sent {
             Ok(()) => &self.sent.0[kind.index()],
             Err(SendError::NotConnected(_)) => &self.unsent.not_connected,
             Err(SendError::QueueFull { .. }) => &self.unsent.queue_full,
-            Err(error @ SendError::TooLong(_)) => {
-                tracing::error!(member = %to, kind = kind.name(), %error, "a session cannot be copied");
-                &self.unsent.too_long
-            }
+            Err(SendError::TooLong(_)) => &self.unsent.too_long,
         };
-        failure.fetch_add(1, Relaxed);
+        count.fetch_add(1, Relaxed);
+        sent
     }
 }
 

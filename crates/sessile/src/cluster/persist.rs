@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 use super::engine::Engine;
 use super::tasks::Tasks;
-use crate::config::{self, Config, Save, StoreKind};
+use crate::config::{self, Config, Save};
 pub(crate) use health::Health;
 pub(crate) use loader::Found;
 use loader::LookUps;
@@ -73,19 +73,14 @@ pub(crate) struct Persist {
 
 impl Persist {
     /// Begins to save and load the sessions of `engine`.
-    pub(super) fn start(
-        engine: &Arc<Engine>,
-        store: Arc<dyn Store>,
-        config: &Config,
-        tasks: &Tasks,
-    ) -> Arc<Self> {
+    fn start(engine: &Arc<Engine>, store: Arc<dyn Store>, is_shared: bool, config: &Config, tasks: &Tasks) {
         let (orders, ordered) = mpsc::unbounded_channel();
         let settings = &config.store;
         let persist = Arc::new(Self {
             health: Health::new(store.name()),
             store,
             policies: Policies::new(config),
-            is_shared: matches!(settings.kind, Some(StoreKind::Postgres | StoreKind::Redis)),
+            is_shared,
             interval: settings.interval,
             patience: settings.timeout,
             swap_above: settings.swap_above,
@@ -101,8 +96,7 @@ impl Persist {
         tasks.spawn(loader::fetch_ordered(Arc::clone(engine), Arc::clone(&persist), ordered));
         tasks.spawn(swapper::run(Arc::clone(engine), Arc::clone(&persist)));
         // An engine has one store for its whole life.
-        let _ = engine.persist.set(Arc::clone(&persist));
-        persist
+        let _ = engine.persist.set(persist);
     }
 
     /// A session changed or ended.
@@ -219,15 +213,15 @@ impl Awaited {
 
 /// Gives both engines of a node the same store.
 pub(super) fn begin(
-    shared: &Arc<Engine>,
-    local: &Arc<Engine>,
+    [shared, local]: [&Arc<Engine>; 2],
     store: &Arc<dyn Store>,
+    is_shared: bool,
     config: &Config,
     tasks: &Tasks,
 ) {
-    Persist::start(shared, Arc::clone(store), config, tasks);
+    Persist::start(shared, Arc::clone(store), is_shared, config, tasks);
     if !Arc::ptr_eq(shared, local) {
-        Persist::start(local, Arc::clone(store), config, tasks);
+        Persist::start(local, Arc::clone(store), is_shared, config, tasks);
     }
     tracing::info!("sessions are kept in {}", store.name());
 }

@@ -2,14 +2,16 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use sessile_core::{Boot, Bounds, Mode, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Mode, Placement, Plant, Settings, Timing};
 use sessile_group::{
-    ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
+    Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
     MulticastConfig, SECRET_BYTES, SecretError, Static, listen,
 };
 use tokio::sync::mpsc;
 
+use super::builder::Seams;
 use super::error::JoinError;
 use crate::config::{self, Config, HostPort, MembershipKind};
 
@@ -47,7 +49,7 @@ pub(super) fn random_boot() -> Result<Boot, JoinError> {
 }
 
 /// What the core is told once.
-pub(super) fn node_settings(config: &Config, boot: Boot) -> Settings {
+pub(super) fn node_settings(config: &Config, boot: Boot, placement: Arc<dyn Placement>) -> Settings {
     let (membership, session) = (&config.membership, &config.session);
     // An application may allow itself more; its own layer keeps the others to theirs.
     let sessions = || config.apps.iter().map(|app| &app.session).chain([session]);
@@ -74,42 +76,75 @@ pub(super) fn node_settings(config: &Config, boot: Boot) -> Settings {
             config::Mode::Pipelined => Mode::Synchronous,
             config::Mode::Async => Mode::Asynchronous,
         },
-        stores: config.store.kind.is_some(),
+        stores: false,
+        placement,
         plant: Plant::None,
     }
 }
 
+/// Begins to look for the others: over the user's own channel, or by listening as the configuration says.
+pub(super) async fn channel(
+    config: &Config,
+    seams: Seams,
+    boot: Boot,
+    secrets: Option<ClusterSecrets>,
+) -> Result<(Box<dyn Channel>, SocketAddr, mpsc::Receiver<Event>), JoinError> {
+    match (seams.channel, seams.membership) {
+        (Some(_), Some(_)) => Err(JoinError::MembershipUnused),
+        (Some(open), None) => {
+            let address = advertised(config, config.receiver.listen).await?;
+            let (channel, events) = open(identity(config, boot, address)).map_err(JoinError::Channel)?;
+            Ok((channel, address, events))
+        }
+        (None, own) => {
+            let membership = own.map_or_else(|| membership(&config.membership), Ok)?;
+            let (group, address, events) = group(config, boot, secrets, membership).await?;
+            Ok((Box::new(group), address, events))
+        }
+    }
+}
+
 /// Listens, and begins to look for the others.
-pub(super) async fn group(
+async fn group(
     config: &Config,
     boot: Boot,
     secrets: Option<ClusterSecrets>,
+    membership: Box<dyn Membership>,
 ) -> Result<(Group, SocketAddr, mpsc::Receiver<Event>), JoinError> {
     let listener = listen(config.receiver.listen, config.receiver.next_free_port).await?;
     let bound = listener
         .local_addr()
         .map_err(|source| sessile_group::GroupError::Listen { address: config.receiver.listen, source })?;
-    let advertise = match &config.receiver.advertise {
-        Some(advertise) => resolve(advertise).await?,
-        None => bound,
-    };
-    let identity = Identity {
-        name: config.node.name.clone(),
-        boot: boot.0,
-        cluster: config.cluster.name.clone(),
-        advertise,
-        features: FEATURES,
-        notice: config.notice(),
-    };
+    let advertise = advertised(config, bound).await?;
     let channel = ChannelOptions {
         queue_bytes: config.sender.queue_bytes,
         search_timeout: config.membership.drop_time,
         trust_refused: config.membership.trust_refused,
         ..ChannelOptions::default()
     };
+    let identity = identity(config, boot, advertise);
     let group_config = GroupConfig { identity, secrets, listener, channel };
-    let (group, events) = Group::start(group_config, membership(&config.membership)?).await?;
+    let (group, events) = Group::start(group_config, membership).await?;
     Ok((group, advertise, events))
+}
+
+fn identity(config: &Config, boot: Boot, advertise: SocketAddr) -> Identity {
+    Identity {
+        name: config.node.name.clone(),
+        boot: boot.0,
+        cluster: config.cluster.name.clone(),
+        advertise,
+        features: FEATURES,
+        notice: config.notice(),
+    }
+}
+
+/// The address that others are told.
+async fn advertised(config: &Config, otherwise: SocketAddr) -> Result<SocketAddr, JoinError> {
+    match &config.receiver.advertise {
+        Some(advertise) => resolve(advertise).await,
+        None => Ok(otherwise),
+    }
 }
 
 async fn resolve(advertise: &HostPort) -> Result<SocketAddr, JoinError> {

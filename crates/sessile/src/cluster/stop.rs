@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::error::{DrainIncomplete, OwedTo};
 use super::host::SessionHost;
 use super::{Cluster, Known};
+use crate::config::Manager;
 
 /// How often a draining node looks whether anything is left to do.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -38,8 +39,9 @@ impl Cluster {
         }
     }
 
-    /// Says goodbye, sends what still waits, closes all links and ends this node's tasks. From now on its session
-    /// layers answer 503. Call [`drain`](Self::drain) before. First the sessions end that `expire_on_stop` says.
+    /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends this
+    /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before. First the sessions
+    /// end that `expire_on_stop` says.
     pub async fn leave(&self) {
         self.end_own_sessions().await;
         self.save_the_rest().await;
@@ -47,9 +49,13 @@ impl Cluster {
             engine.step(|node, now, effects| node.leave(now, effects));
         }
         if let Some(outlet) = &self.inner.shared.outlet {
-            outlet.group.stop().await;
+            outlet.channel.stop().await;
+        }
+        for engine in self.engines() {
+            engine.listeners.everything_told().await;
         }
         self.inner.tasks.abort();
+        self.inner.shared.post.close();
         if let Some(persist) = self.inner.shared.persist.get() {
             persist.close().await;
         }
@@ -69,7 +75,7 @@ impl Cluster {
 
     /// Saves everything at once from now on; how many sessions the store still lacks.
     fn unsaved(&self) -> usize {
-        self.engines().filter_map(|engine| engine.persist.get()).map(|persist| persist.flush()).sum()
+        self.persists().map(|(_, persist)| persist.flush()).sum()
     }
 
     /// Ends, on every node, the sessions that this node wrote last, of the applications that want it.
@@ -101,7 +107,7 @@ impl Cluster {
         let config = self.config();
         let expires = |known: &Known| {
             let own = config.apps.iter().find(|app| app.path == known.path);
-            known.distributable && own.map_or(&config.session, |app| &app.session).expire_on_stop
+            known.manager != Manager::Local && own.map_or(&config.session, |app| &app.session).expire_on_stop
         };
         let apps = self.inner.apps.lock();
         apps.iter().filter(|(_, known)| expires(known)).map(|(app, _)| *app).collect()

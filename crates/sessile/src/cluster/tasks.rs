@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sessile_core::{Boot, PeerInfo};
-use sessile_group::{Event, Inbound, Peer, Refusal};
+use sessile_group::{Event, Incoming, Peer, Refusal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -120,7 +120,7 @@ impl Links {
         });
     }
 
-    fn accepted(&mut self, inbound: Inbound) {
+    fn accepted(&mut self, inbound: Box<dyn Incoming>) {
         let boot = inbound.peer().boot;
         let reader = read(Arc::clone(&self.engine), inbound, self.linked.subscribe(), self.patience);
         self.reading.insert(self.readers.spawn(reader).id(), boot);
@@ -156,7 +156,7 @@ impl Links {
 /// Hands in what comes over one connection until it ends.
 async fn read(
     engine: Arc<Engine>,
-    mut inbound: Inbound,
+    mut inbound: Box<dyn Incoming>,
     mut linked: watch::Receiver<BTreeSet<u32>>,
     patience: Duration,
 ) {
@@ -165,11 +165,12 @@ async fn read(
     let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.boot))).await;
     let mut frames = Vec::new();
     loop {
+        engine.listeners.caught_up().await;
         if let Err(end) = inbound.next_batch(&mut frames).await {
             tracing::debug!(member = peer.name, %end, "a connection ended");
             return;
         }
-        if let Err(malformed) = engine.receive(Boot(peer.boot), &frames) {
+        if let Err(malformed) = engine.receive(&peer, &frames) {
             engine.malformed.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(member = peer.name, %malformed, "a frame cannot be read: closing the connection");
             return;

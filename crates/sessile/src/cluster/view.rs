@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use sessile_core::{AppId, Boot, Fields, MemberRow, SessionKey, SessionRow};
 
-use super::Cluster;
 use super::engine::Engine;
+use super::{Apps, Cluster, Known};
+use crate::config::Manager;
 use crate::web::Statistics;
 
 /// A member as this node sees it.
@@ -65,7 +66,7 @@ impl Cluster {
     /// Where the processes that this node has met listen for members, its own address included.
     pub(super) fn addresses(&self) -> BTreeMap<Boot, SocketAddr> {
         let own = self.inner.address.map(|address| (self.inner.boot, address));
-        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.group.counters().peers);
+        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.channel.counters().peers);
         let peers = peers.into_iter().flatten().map(|peer| (Boot(peer.peer.boot), peer.peer.address));
         own.into_iter().chain(peers).collect()
     }
@@ -77,11 +78,9 @@ impl Cluster {
         rows.sort_by_key(|row| (row.key.shard(), row.key));
         rows.truncate(limit);
         let apps = self.inner.apps.lock();
-        let path =
-            |app: AppId| apps.get(&app).map_or_else(|| format!("app:{:08x}", app.0), |app| app.path.clone());
         let view = |row: SessionRow| SessionView {
             key: row.key,
-            app: path(row.app),
+            app: path_of(&apps, row.app),
             attributes: row.attributes,
             bytes: row.bytes,
             idle: row.idle,
@@ -106,8 +105,17 @@ impl Cluster {
     }
 
     pub(super) fn engine_of(&self, app: AppId) -> Arc<Engine> {
-        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| !known.distributable);
+        let is_local = self.inner.apps.lock().get(&app).is_some_and(|known| known.manager == Manager::Local);
         Arc::clone(if is_local { &self.inner.local } else { &self.inner.shared })
+    }
+
+    /// What the session layers of all applications did so far, by context path.
+    pub(super) fn statistics(&self) -> Vec<(String, Arc<Statistics>)> {
+        let apps = self.inner.apps.lock();
+        let counted = |known: &Known| Some((known.path.clone(), known.statistics.clone()?));
+        let mut rows: Vec<_> = apps.values().filter_map(counted).collect();
+        rows.sort_by(|one, other| one.0.cmp(&other.0));
+        rows
     }
 
     fn statistics_of(&self, app: AppId) -> Arc<Statistics> {
@@ -116,11 +124,16 @@ impl Cluster {
     }
 }
 
+/// The context path of an application, or `app:` and a number where this node has no such application.
+pub(super) fn path_of(apps: &Apps, app: AppId) -> String {
+    apps.get(&app).map_or_else(|| format!("app:{:08x}", app.0), |known| known.path.clone())
+}
+
 /// What an application may know of itself on this node: for measuring, and without touching any session.
 #[derive(Clone)]
 pub struct AppView {
-    cluster: Cluster,
-    app: AppId,
+    pub(super) cluster: Cluster,
+    pub(super) app: AppId,
 }
 
 impl AppView {

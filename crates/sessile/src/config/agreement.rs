@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::fault::Finding;
 use super::form::describe;
 use super::places::Places;
-use super::table::{MembershipKind, SameSite, Secure, Session, Store, StoreKind};
+use super::table::{App, Manager, MembershipKind, SameSite, Secure, Session, Store, StoreKind};
 use super::{Config, HostPort};
 
 /// A node keeps its table in so many parts, each with its share of the bytes.
@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     session("session", &config.session, places, findings);
     apps(config, places, findings);
     store(config, places, findings);
+    dirty_flag(config, places, findings);
     if config.cluster.insecure {
         let span = places.of(&[("cluster", "insecure")]);
         let warning = Finding::warning(span, "cluster traffic is neither authenticated nor encrypted");
@@ -186,9 +187,36 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
                 findings.push(error.help("set it in [session], where it holds for the whole node"));
             }
         }
+        manager(config, app, &table, places, findings);
         // What is wrong with the inherited values was said at their own place.
         if app.session != config.session {
             session(&table, &app.session, places, findings);
         }
+    }
+}
+
+/// `table` is the application's.
+fn manager(config: &Config, app: &App, table: &str, places: &Places, findings: &mut Vec<Finding>) {
+    if app.manager.is_none_or(|manager| manager == Manager::Local) {
+        return;
+    }
+    let span = places.of(&[(table, "manager")]);
+    if !app.distributable {
+        let error = Finding::error(span, "this `manager` needs an application that is `distributable`");
+        findings.push(error.help("leave `manager` out, or write `distributable = true`"));
+    } else if config.cluster.manager == Manager::Local {
+        let error = Finding::error(span, "`manager` in [cluster] is \"local\": this node has no members");
+        findings
+            .push(error.help("give [cluster] this manager, and \"local\" to the applications that want it"));
+    }
+}
+
+/// Warns where the flag changes nothing.
+fn dirty_flag(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let mut managers = config.apps.iter().map(|app| config.manager_of(app)).chain([config.cluster.manager]);
+    if !config.replication.dirty_flag && !managers.any(|manager| manager == Manager::Full) {
+        let span = places.of(&[("replication", "dirty_flag")]);
+        let warning = Finding::warning(span, "`dirty_flag = false` means something with manager `full` only");
+        findings.push(warning.help("write `manager = \"full\"` in [cluster], or leave `dirty_flag` out"));
     }
 }

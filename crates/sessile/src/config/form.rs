@@ -18,7 +18,8 @@ use super::fault::Finding;
 
 pub(super) use address::{Address, Cidr, Interface, MulticastGroup, Peer};
 pub(super) use measure::{Number, Size, Time, TimeOrNever, describe};
-pub(super) use pattern::Pattern;
+pub(super) use pattern::Patterns;
+pub(crate) use pattern::elements as filter_elements;
 pub(super) use text::{CookieName, File, Name, Text, UrlPath};
 pub(super) use word::{Flag, OneOf, SecureWord};
 

@@ -96,6 +96,24 @@ fn an_application_overrides_any_session_key() {
 }
 
 #[test]
+fn an_application_may_have_its_own_manager() {
+    let app = |rest: &str| format!("[[app]]\npath = \"/a\"\nbuiltin = \"clusterapp\"\n{rest}");
+    for (cluster, rest, manager) in [
+        ("delta", "", Manager::Delta),
+        ("full", "", Manager::Full),
+        ("delta", "manager = \"full\"", Manager::Full),
+        ("full", "manager = \"local\"", Manager::Local),
+        ("local", "manager = \"local\"", Manager::Local),
+        ("full", "distributable = false", Manager::Local),
+    ] {
+        let config = parse(&format!("[cluster]\nmanager = \"{cluster}\"\n{}", app(rest))).expect("good");
+        assert_eq!(config.manager_of(&config.apps[0]), manager, "{cluster}: {rest}");
+    }
+    let flag = format!("[replication]\ndirty_flag = false\n{}", app("manager = \"full\""));
+    assert!(Config::parse("tc01.toml", &flag).expect("good").1.list.is_empty(), "the flag has its manager");
+}
+
+#[test]
 fn unknown_keys_suggest_the_key_that_was_meant() {
     let unknown = "unknown key";
     one_error(
@@ -127,16 +145,12 @@ fn unknown_keys_suggest_the_key_that_was_meant() {
 fn parts_that_are_not_built_say_so_and_name_what_works() {
     let version = "is not available in this version";
     for (text, works) in [
-        ("[cluster]\nmanager = \"full\"", "`delta` or `local`"),
-        ("[cluster]\nmanager = \"backup\"", "`delta` or `local`"),
+        ("[cluster]\nmanager = \"backup\"", "`full`, `delta` or `local`"),
         ("[membership]\nkind = \"swim\"", "`multicast` or `static`"),
         ("[sender]\nmode = \"pooled\"", "`pipelined` or `async`"),
         ("[sender]\nqueue_full = \"refuse\"", "`block`"),
         ("[sender]\npool_size = 5", "`pool_size = 25`"),
-        ("[replication]\ndirty_flag = false", "`dirty_flag = true`"),
         ("[replication]\ncompress = true", "`compress = false`"),
-        ("[replication]\nnames = \"x\"", "remove the key"),
-        ("[replication]\nfilter = '.*\\.gif;.*\\.js'", "join the expressions with `|`"),
         ("[receiver]\nworkers = 4", "remove the key"),
         ("[node]\nzone = \"a\"", "remove the key"),
         ("[cluster]\ngroup = \"a\"", "remove the key"),
@@ -193,6 +207,12 @@ fn values_that_contradict_each_other_are_named_together() {
     one_error(&format!("{app}same_site = \"None\"\nsecure = false"), "4:13", &["`secure = true`"]);
     one_error(&format!("{app}max_active = 5"), "4:14", &["`max_active`", "set it in [session]"]);
     one_error(&format!("{app}max_table_bytes = \"1GiB\""), "4:19", &["`max_table_bytes`", "[session]"]);
+    one_error(&format!("{app}distributable = false\nmanager = \"full\""), "5:11", &["`distributable`"]);
+    one_error(
+        &format!("[cluster]\nmanager = \"local\"\n{app}manager = \"delta\""),
+        "6:11",
+        &["has no members"],
+    );
     one_error("[[app]]\nbuiltin = \"clusterapp\"", "1:1", &["has no `path`"]);
     one_error("[[app]]\npath = \"/a\"", "1:1", &["has no `builtin`"]);
     assert!(parse("[receiver]\nlisten = 0\n[http]\nlisten = 0").is_ok(), "free ports never collide");
@@ -203,7 +223,16 @@ fn the_filter_shows_the_place_inside_the_pattern() {
     one_error("[replication]\nfilter = '.*\\.(gif'", "2:15", &["unclosed group", "character 5"]);
     one_error("[replication]\nfilter = 'a\\Q'", "2:12", &["unrecognized escape"]);
     one_error("[replication]\nfilter = \"a\\\\.(\"", "2:10", &["character 4 of the pattern"]);
-    assert!(parse("[replication]\nfilter = ''").is_ok());
+    one_error(
+        "[replication]\nfilter = '.*\\.gif; .*\\.(js;/a'",
+        "2:24",
+        &["element 2, `.*\\.(js`", "unclosed group", "character 5 of the element"],
+    );
+    for list in ["", ";", r".*\.gif;.*\.js;", r".*\.gif;;.*\.js"] {
+        let config = parse(&format!("[replication]\nfilter = '{list}'")).unwrap();
+        assert_eq!(config.replication.filter, list);
+    }
+    one_error("[replication]\nnames = 'user\\.('", "2:16", &["`names`", "unclosed group"]);
 }
 
 #[test]
@@ -220,6 +249,7 @@ fn suspicious_values_are_warnings() {
     for (text, part) in [
         ("[membership]\nbind = \"10.0.0.5\"", "cannot reach a loopback address"),
         ("[membership]\nkind = \"static\"\nmembers = [\"tc01:4001\", \"tc02:4001\"]", "cannot reach"),
+        ("[replication]\ndirty_flag = false", "with manager `full` only"),
         ("[cluster]\ninsecure = true", "neither authenticated nor encrypted"),
     ] {
         let (_, findings) = Config::parse("tc01.toml", text).expect("only a warning");
@@ -295,19 +325,25 @@ proptest! {
         filter in "([a-z./]|\\\\[.'\"n])*[a-z'\"]?",
         secret in "[a-z \"'\\\\]{1,9}x",
         frequency in 10_u64..=750,
+        names in "([a-z.]|\\\\[.])*[a-z]?",
+        dirty_flag in any::<bool>(),
+        manager in 0..4_usize,
         copies in proptest::option::of(1_u32..=64),
     ) {
         prop_assume!(regex::Regex::new(&filter).is_ok());
         let mut config = Config { directory: "conf".into(), session: shared, ..Config::default() };
         config.node.name = name;
         config.replication.filter = filter;
+        config.replication.names = names;
+        config.replication.dirty_flag = dirty_flag;
+        let manager = [None, Some(Manager::Full), Some(Manager::Delta), Some(Manager::Local)][manager];
         config.cluster.secret_file = config.directory.join(secret);
         config.cluster.copies = copies;
         config.membership.frequency = Duration::from_millis(frequency);
         config.membership.members = vec!["[::1]:4001".parse().expect("an address")];
         config.http.trusted_proxies = vec![super::Network::new([10, 0, 0, 0].into(), 8).expect("a network")];
         let own = Session { max_table_bytes: config.session.max_table_bytes, ..own };
-        config.apps = vec![App { path: "/own".to_owned(), ..App::with_session(own) }];
+        config.apps = vec![App { path: "/own".to_owned(), manager, ..App::with_session(own) }];
         config.apps.push(App { distributable: false, ..App::with_session(config.session.clone()) });
         let text = config.effective_toml();
         prop_assert_eq!(parse(&text).map_err(|error| error.to_string()), Ok(config), "{}", text);

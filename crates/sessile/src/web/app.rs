@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sessile_core::AppId;
 
 use super::cookie::CookieSeal;
+use super::reminders::Reminders;
 use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
@@ -21,6 +22,7 @@ pub(crate) struct AppSessions {
     pub(crate) seal: CookieSeal,
     pub(crate) shape: CookieShape,
     pub(crate) statistics: Arc<Statistics>,
+    reminders: Reminders,
 }
 
 impl AppSessions {
@@ -40,6 +42,20 @@ impl AppSessions {
             controls,
             settings,
             statistics: Arc::default(),
+            reminders: Reminders::default(),
+        }
+    }
+
+    /// The attribute `name` was changed in place in vain.
+    pub(crate) fn discarded(&self, name: &str) {
+        self.statistics.count_discarded();
+        self.host.count_discarded();
+        if self.reminders.is_due(name) {
+            tracing::warn!(
+                attribute = name,
+                "changed in place and not set: the change is dropped. Call AttributeMut::set before the handler \
+                 returns, or configure [cluster] manager = \"full\" and [replication] dirty_flag = false"
+            );
         }
     }
 }

@@ -1,12 +1,18 @@
 //! What one request knows of its session: as it was opened, and what the request wrote since.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Changes, FieldName, Fields, Secret, SessionKey, Value};
 
 use super::cookie::Identity;
 use super::error::SessionError;
+use super::extent::Extent;
+use super::loans::{Changed, Loan, Loans};
+use super::local::LocalDraft;
+use super::settings::SessionSettings;
+use crate::cluster::local_values::LocalValues;
 
 /// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are
 /// committed.
@@ -15,6 +21,9 @@ pub(crate) struct Draft {
     standing: Standing,
     opened: Fields,
     changes: Changes,
+    loans: Loans,
+    /// What stays on this node.
+    pub(crate) local: LocalDraft,
     /// What this request set of the two; the changes hold it in a form that only the core reads.
     max_inactive: Option<Duration>,
     login: Option<Login>,
@@ -44,9 +53,10 @@ pub(crate) struct Login {
 }
 
 impl Draft {
-    /// The draft of a request that opened a session.
-    pub(crate) fn held(identity: Identity, opened: Fields) -> Self {
-        Self { standing: Standing::Held(identity), opened, ..Self::default() }
+    /// The draft of a request that opened a session, which has `local` on this node.
+    pub(crate) fn held(identity: Identity, opened: Fields, local: Option<Arc<LocalValues>>) -> Self {
+        let local = LocalDraft::held(local);
+        Self { standing: Standing::Held(identity), opened, local, ..Self::default() }
     }
 
     /// The draft of a request whose genuine cookie names a session that nobody knows.
@@ -92,6 +102,11 @@ impl Draft {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
+        let here = self.loans.value(name).or_else(|| self.local.attribute(name));
+        here.cloned().or_else(|| self.replicated(name))
+    }
+
+    fn replicated(&self, name: &str) -> Option<Value> {
         match self.changes.written(name) {
             Some(written) => written.cloned(),
             None => self.opened.get(name),
@@ -108,18 +123,30 @@ impl Draft {
                 names.remove(name.as_str());
             }
         }
+        names.extend(self.local.names().cloned());
         names.into_iter().collect()
     }
 
-    /// Writes an attribute, unless the session would become larger than `max` bytes.
-    pub(crate) fn put(&mut self, name: FieldName, value: Value, max: usize) -> Result<(), SessionError> {
+    /// Writes an attribute that is not too large itself, unless the session would become so.
+    pub(crate) fn put(
+        &mut self,
+        name: FieldName,
+        value: Value,
+        settings: &SessionSettings,
+    ) -> Result<(), SessionError> {
+        let max = settings.session.max_session_bytes;
         let before = self.get(name.as_str()).map_or(0, |old| name.as_str().len() + old.bytes.len());
         let bytes = self.weight().saturating_sub(before) + name.as_str().len() + value.bytes.len();
         if bytes > max {
             return Err(SessionError::SessionTooLarge { bytes, max });
         }
         self.weight = Some(bytes);
-        self.changes.put(name, Some(value));
+        self.loans.overrule(name.as_str());
+        if settings.keeps_here(name.as_str()) {
+            self.local.put(&name, value);
+        } else {
+            self.changes.put(name, Some(value));
+        }
         Ok(())
     }
 
@@ -127,8 +154,56 @@ impl Draft {
     pub(crate) fn remove(&mut self, name: FieldName) -> bool {
         let Some(old) = self.get(name.as_str()) else { return false };
         self.weight = Some(self.weight().saturating_sub(old.bytes.len()));
-        self.changes.put(name, None);
+        self.loans.overrule(name.as_str());
+        self.local.remove(&name);
+        if self.replicated(name.as_str()).is_some() {
+            self.changes.put(name, None);
+        }
         true
+    }
+
+    /// Gives an attribute out to be changed in place.
+    pub(crate) fn lend(&mut self, name: &FieldName) -> Result<Loan, SessionError> {
+        self.loans.lend(name)
+    }
+
+    /// Takes it back; says whether it was changed and nobody wrote it meanwhile.
+    pub(crate) fn take_back(&mut self, name: &FieldName, loan: &Loan, changed: Option<Changed>) -> bool {
+        self.loans.take_back(name, loan, changed)
+    }
+
+    /// Settles what is handed to the node, as the manager says. Returns the attributes whose changes in place are
+    /// dropped.
+    pub(crate) fn seal(
+        &mut self,
+        extent: Extent,
+        settings: &SessionSettings,
+    ) -> Result<Vec<FieldName>, SessionError> {
+        let mut dropped = Vec::new();
+        for (name, changed) in self.loans.take_changed() {
+            let was_set =
+                self.changes.written(name.as_str()).is_some() || self.local.has_written(name.as_str());
+            if was_set || extent == Extent::Whole {
+                let value = changed?;
+                settings.check_size(&name, &value)?;
+                self.put(name, value, settings)?;
+            } else {
+                dropped.push(name);
+            }
+        }
+        if extent != Extent::Written {
+            let was_written = self.changes.writes_any();
+            self.changes.keep_changed(&self.opened);
+            if was_written || extent == Extent::Whole {
+                self.changes.send_whole();
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Whether anything is to be written, beside being sent.
+    pub(crate) fn writes_any(&self) -> bool {
+        self.changes.writes_any()
     }
 
     /// What is committed travels as a whole copy.
@@ -158,6 +233,6 @@ impl Draft {
     }
 
     fn weight(&self) -> usize {
-        self.weight.unwrap_or_else(|| self.opened.weight())
+        self.weight.unwrap_or_else(|| self.opened.weight() + self.local.weight())
     }
 }

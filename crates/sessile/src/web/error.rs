@@ -47,6 +47,30 @@ pub enum SessionError {
         /// What the decoder says.
         reason: String,
     },
+    /// A handle of the attribute is out: see [`Session::get_mut`](crate::Session::get_mut).
+    #[error("attribute `{name}` is already being changed in place; drop the first handle before")]
+    Lent {
+        /// The attribute.
+        name: String,
+    },
+    /// The attribute stays on this node, by `[replication] names`, and such attributes take all bytes they may.
+    #[error(
+        "attribute `{name}` stays on this node, which has no room for it: such attributes take max_table_bytes = {max}"
+    )]
+    NoLocalRoom {
+        /// The attribute.
+        name: String,
+        /// What all of them may take.
+        max: usize,
+    },
+    /// The session keeps as many values on this node as it may.
+    #[error("`{name}` cannot be kept: the session has {max} local values; remove some")]
+    TooManyLocal {
+        /// The value's name.
+        name: String,
+        /// What is allowed.
+        max: usize,
+    },
     /// The request's path matches the replication filter, so that nothing it does is sent.
     #[error(
         "the session is read-only here: the path matches [replication] filter; write elsewhere or change it"
@@ -68,11 +92,13 @@ impl SessionError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::AttributeTooLarge { .. } | Self::SessionTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NoLocalRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended => StatusCode::CONFLICT,
             Self::BadName(_)
             | Self::NotEncodable { .. }
             | Self::NotDecodable { .. }
+            | Self::Lent { .. }
+            | Self::TooManyLocal { .. }
             | Self::ReadOnly
             | Self::Committed => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use http::header::{HeaderName, SET_COOKIE};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
-use sessile_core::{Absent, Proof, Receipt, Refusal};
+use sessile_core::{Absent, Proof, Receipt};
 
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
@@ -16,10 +16,11 @@ use super::cookie::Presented;
 use super::draft::Draft;
 use super::error::SessionError;
 use super::session::{Access, Session};
+use super::sessions::Sessions;
 use super::settings::SessionSettings;
 use super::state::{Closing, CookieChange};
 use crate::cluster::engine::Running;
-use crate::cluster::host::{NotServing, OpenSession};
+use crate::cluster::host::{NotServing, OpenSession, Settlement};
 use crate::config::{OnEnded, Secure};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -64,6 +65,8 @@ impl Exchange {
         let route = kept_route.unwrap_or(&app.node_name).to_owned();
         let session = Session::new(Arc::clone(&app), access, previous_route, draft);
         let secure = secure(&app.settings, request);
+        let outer = request.extensions_mut().remove::<Sessions>();
+        request.extensions_mut().insert(Sessions::within(outer, session.clone()));
         request.extensions_mut().insert(session.clone());
         let cluster_time = began.elapsed();
         // What matches the filter may be cached by anybody: the next page rewrites the cookie.
@@ -87,13 +90,13 @@ impl Exchange {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
         let closing = self.session.commit();
-        let (used, cookie) = (closing.used, closing.cookie);
+        let (used, wrote, cookie) = (closing.used, closing.wrote, closing.cookie);
         let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
         let response = if used && self.app.host.admitted().await.is_err() {
             answers::outcome_unknown()
         } else {
-            self.conclude(settled, cookie, response)
+            self.conclude(settled, wrote, cookie, response)
         };
         self.app.statistics.count_time(self.began.elapsed(), self.cluster_time + answered.elapsed());
         response
@@ -101,16 +104,13 @@ impl Exchange {
 
     /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read
     /// of others.
-    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, Refusal> {
-        let mut receipt = None;
-        for settlement in closing.settlements {
-            self.app.statistics.count_send();
-            let settled = settlement.receipt().await;
-            if settled.ended && !closing.ended_here {
-                return Err(Refusal::Ended);
-            }
-            receipt = Some(settled);
+    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, SessionError> {
+        let (began, sends) = (Instant::now(), !closing.settlements.is_empty());
+        let sent = self.sent(closing.settlements, closing.ended_here).await;
+        if sends {
+            self.app.statistics.count_settled(began.elapsed());
         }
+        let receipt = sent?;
         if let Some(refusal) = closing.refusal {
             return Err(refusal);
         }
@@ -120,23 +120,42 @@ impl Exchange {
         Ok(receipt)
     }
 
+    /// Waits until each was settled, and gives the last receipt.
+    async fn sent(
+        &self,
+        settlements: Vec<Settlement>,
+        ended_here: bool,
+    ) -> Result<Option<Receipt>, SessionError> {
+        let mut receipt = None;
+        for settlement in settlements {
+            self.app.statistics.count_send();
+            let settled = settlement.receipt().await;
+            if settled.ended && !ended_here {
+                return Err(SessionError::Ended);
+            }
+            receipt = Some(settled);
+        }
+        Ok(receipt)
+    }
+
     /// The response as it goes: the application's own, or the error that says why its writes were not taken.
     fn conclude<B: From<String>>(
         &self,
-        settled: Result<Option<Receipt>, Refusal>,
+        settled: Result<Option<Receipt>, SessionError>,
+        wrote: bool,
         cookie: CookieChange,
         mut response: Response<B>,
     ) -> Response<B> {
         let (receipt, cookie) = match settled {
             Ok(receipt) => (receipt, cookie),
-            Err(Refusal::Ended) => {
-                if self.app.settings.session.on_ended == OnEnded::Conflict {
+            Err(SessionError::Ended) => {
+                if wrote && self.app.settings.session.on_ended == OnEnded::Conflict {
                     response = answers::refused(&SessionError::Ended);
                 }
                 (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
             }
             Err(refusal) => {
-                response = answers::refused(&refusal.into());
+                response = answers::refused(&refusal);
                 (None, cookie)
             }
         };
@@ -185,7 +204,8 @@ async fn open(
     let Some(Presented { identity, .. }) = presented else { return Ok((Draft::default(), None)) };
     match app.host.open(identity.key, Proof::Secret(identity.secret)).await {
         Ok((open, opened)) if opened.app == app.app => {
-            Ok((Draft::held(*identity, opened.fields), Some(open)))
+            let local = app.host.local_values(identity.key);
+            Ok((Draft::held(*identity, opened.fields, local), Some(open)))
         }
         Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
         Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),

@@ -1,4 +1,4 @@
-//! `Session` as an argument of an axum handler.
+//! `Session` and `Sessions` as arguments of an axum handler.
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
@@ -6,8 +6,9 @@ use http::StatusCode;
 use http::request::Parts;
 
 use super::session::Session;
+use super::sessions::Sessions;
 
-/// A handler asked for a [`Session`] on a route that no [`SessionLayer`](super::SessionLayer) is around.
+/// A handler asked for a [`Session`], or for [`Sessions`], on a route that no [`SessionLayer`](super::SessionLayer) is around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no session layer around this route: add `.layer(cluster.session_layer())` to the router that holds it"
@@ -21,6 +22,14 @@ impl IntoResponse for NoSessionLayer {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = NoSessionLayer;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, NoSessionLayer> {
+        parts.extensions.get().cloned().ok_or(NoSessionLayer)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Sessions {
     type Rejection = NoSessionLayer;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, NoSessionLayer> {

@@ -14,6 +14,8 @@ use super::codec;
 use super::cookie::Identity;
 use super::draft::{Draft, Login, Standing};
 use super::error::SessionError;
+use super::extent::Extent;
+use super::loans::{Changed, Loan};
 use super::state::{Closing, State};
 
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum
@@ -77,7 +79,8 @@ impl Session {
     /// Sets the attribute `name`, making a session when there is none.
     ///
     /// Setting the value that is already there is a write like any other: it is sent, and it supersedes
-    /// what another request wrote meanwhile.
+    /// what another request wrote meanwhile. Only with manager `full` it is none: the session is sent, and the
+    /// attribute stays as old as it was.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), SessionError> {
         let value = codec::encode(value)
             .map_err(|reason| SessionError::NotEncodable { name: name.to_owned(), reason })?;
@@ -101,8 +104,8 @@ impl Session {
     }
 
     /// The other members get the whole session with what this request writes, each attribute with the stamp it
-    /// has, instead of the changes alone. Costs what the session weighs; a request that writes nothing still
-    /// sends nothing.
+    /// has, instead of the changes alone; also when this request writes nothing. Costs what the session weighs.
+    /// Manager `full` does it by itself.
     pub fn send_whole(&self) -> Result<(), SessionError> {
         self.writable()?.draft.send_whole();
         Ok(())
@@ -183,13 +186,37 @@ impl Session {
     /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
     /// by a panic, a 5xx or a client that hung up.
     pub fn invalidate(&self) -> Result<bool, SessionError> {
+        // Outlives the lock: what the request kept in it may do anything when it goes.
+        let draft;
         let mut state = self.writable()?;
-        let standing = std::mem::take(&mut state.draft).standing();
+        draft = std::mem::take(&mut state.draft);
+        let standing = draft.standing();
         if let Standing::Held(Identity { key, .. }) | Standing::Unknown(key) = standing {
             state.settlements.push(self.app.host.end(key));
             state.ended = true;
         }
         Ok(matches!(standing, Standing::Held(_) | Standing::New(_)))
+    }
+
+    /// Whether this node is the one that the session belongs to: it made the session, in this request or before, or
+    /// was the last to take it over. (Tomcat: `primaryIndicator`.)
+    ///
+    /// False in the first request after the session moved here, for which [`previous_route`](Self::previous_route) tells
+    /// the node that it came from; the answer to that request gives the browser a cookie that names this node, and from
+    /// then on it is true here. A path that the replication filter matches changes no cookie, and so no owner. False,
+    /// too, where there is no session. A browser that sends requests in parallel may reach two nodes that both are told
+    /// true: it tells who should do what one node is enough for, and excludes nobody.
+    pub fn is_owner(&self) -> bool {
+        match self.used().draft.standing() {
+            Standing::New(_) => true,
+            Standing::Held(_) => self.previous_route.is_none(),
+            Standing::Absent | Standing::Unknown(_) => false,
+        }
+    }
+
+    /// The context path of the application whose session this is.
+    pub fn app_path(&self) -> &str {
+        &self.app.settings.path
     }
 
     /// The node that the cookie came from, when that is another one than this: the session moved here.
@@ -208,7 +235,13 @@ impl Session {
 
     /// Hands the request's writes to the node; afterwards every write is an error.
     pub(crate) fn commit(&self) -> Closing {
-        self.state.lock().commit(&self.app.host)
+        let extent = match self.access {
+            Access::ReadWrite => self.app.settings.extent,
+            Access::ReadOnly => Extent::Written,
+        };
+        let closing = self.state.lock().commit(&self.app, extent);
+        closing.dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
+        closing
     }
 
     /// The request is over: from now on every write is an error.
@@ -220,22 +253,44 @@ impl Session {
         self.state.lock().receipt = Some(receipt);
     }
 
-    fn value(&self, name: &str) -> Option<Value> {
-        self.used().draft.get(name)
+    /// An attribute that was lent comes back, `changed` or not.
+    pub(super) fn take_back(&self, name: &FieldName, loan: &Loan, changed: Option<Changed>) {
+        let mut state = self.state.lock();
+        let is_late = state.draft.take_back(name, loan, changed) && state.over;
+        drop(state);
+        if is_late {
+            self.app.discarded(name.as_str());
+        }
     }
 
-    fn put(&self, name: &str, value: Value) -> Result<(), SessionError> {
-        let max = self.app.settings.session.max_attribute_bytes;
-        let bytes = value.bytes.len();
-        if bytes > max {
-            return Err(SessionError::AttributeTooLarge { name: name.to_owned(), bytes, max });
+    /// A value is not on this node, though there is a session that was made before.
+    pub(super) fn count_missed_value(&self) {
+        if let Standing::Held(_) = self.state.lock().draft.standing() {
+            self.app.host.count_missed_value();
         }
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        let value = self.used().draft.get(name);
+        if value.is_none() && self.app.settings.keeps_here(name) {
+            self.count_missed_value();
+        }
+        value
+    }
+
+    pub(super) fn put(&self, name: &str, value: Value) -> Result<(), SessionError> {
         let name = FieldName::attribute(name)?;
-        self.with_session(|draft| draft.put(name, value, self.app.settings.session.max_session_bytes))?
+        let settings = &self.app.settings;
+        settings.check_size(&name, &value)?;
+        let max = settings.session.max_table_bytes;
+        if settings.keeps_here(name.as_str()) && self.app.host.local_bytes() + value.bytes.len() > max {
+            return Err(SessionError::NoLocalRoom { name: name.as_str().to_owned(), max });
+        }
+        self.with_session(|draft| draft.put(name, value, settings))?
     }
 
     /// Writes to the draft of a session, which is made first when there is none.
-    fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
+    pub(super) fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
         let mut state = self.writable()?;
         if state.draft.key().is_none() {
             if !self.app.host.has_room() {
@@ -247,7 +302,7 @@ impl Session {
         Ok(write(&mut state.draft))
     }
 
-    fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+    pub(super) fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {
         if self.access == Access::ReadOnly {
             return Err(SessionError::ReadOnly);
         }
@@ -255,7 +310,7 @@ impl Session {
         if state.over { Err(SessionError::Committed) } else { Ok(state) }
     }
 
-    fn used(&self) -> MutexGuard<'_, State> {
+    pub(super) fn used(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
         state.used = true;
         state

@@ -1,7 +1,11 @@
 //! What is set about the sessions of one application.
 
-use super::filter::PathFilter;
-use crate::config::{Config, Network, Secure, Session};
+use sessile_core::{FieldName, Value};
+
+use super::error::SessionError;
+use super::extent::Extent;
+use super::filter::Patterns;
+use crate::config::{Config, Manager, Network, Replication, Secure, Session};
 
 /// The settings of one application's sessions; made only from such as can work.
 #[derive(Clone, Debug)]
@@ -10,7 +14,11 @@ pub(crate) struct SessionSettings {
     pub(crate) path: String,
     pub(crate) session: Session,
     /// Paths on which sessions are read-only and nothing is sent.
-    pub(crate) filter: Option<PathFilter>,
+    pub(crate) filter: Option<Patterns>,
+    /// How much of a session travels when a request is over.
+    pub(crate) extent: Extent,
+    /// Which attributes replicate; `None`: all.
+    pub(crate) names: Option<Patterns>,
     /// Whether responses that committed carry `Sessile-Receipt`.
     pub(crate) receipt_header: bool,
     /// Who is believed when it sends `X-Forwarded-Proto`.
@@ -42,20 +50,39 @@ impl SessionSettings {
         if !path.starts_with('/') || !path.bytes().all(fits_cookie) {
             return wrong("path", format!("`{path}` is no context path; write `/` or `/name`"));
         }
-        let filter = match config.replication.filter.as_str() {
-            "" => None,
-            expression => match PathFilter::new(expression) {
-                Ok(filter) => Some(filter),
-                Err(error) => return wrong("filter", error.to_string()),
-            },
+        let patterns = |key, list: &str| {
+            Patterns::new(list).map_err(|error| SettingError { key, problem: error.to_string() })
         };
+        let filter = patterns("filter", &config.replication.filter)?;
+        let names = patterns("names", &config.replication.names)?;
         Ok(Self {
             path: path.to_owned(),
             session: session.clone(),
             filter,
+            extent: Extent::of(config.cluster.manager, &config.replication),
+            names,
             receipt_header: config.replication.receipt_header,
             trusted_proxies: config.http.trusted_proxies.clone(),
         })
+    }
+
+    /// The same for sessions that are copied as `manager` says.
+    pub(crate) fn managed(self, manager: Manager, replication: &Replication) -> Self {
+        Self { extent: Extent::of(manager, replication), ..self }
+    }
+
+    /// Refuses a value that is too large.
+    pub(crate) fn check_size(&self, name: &FieldName, value: &Value) -> Result<(), SessionError> {
+        let (bytes, max) = (value.bytes.len(), self.session.max_attribute_bytes);
+        if bytes > max {
+            return Err(SessionError::AttributeTooLarge { name: name.as_str().to_owned(), bytes, max });
+        }
+        Ok(())
+    }
+
+    /// Whether the attribute `name` never leaves its node.
+    pub(crate) fn keeps_here(&self, name: &str) -> bool {
+        self.names.as_ref().is_some_and(|replicating| !replicating.matches(name))
     }
 
     /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure`

@@ -1,9 +1,12 @@
 //! What all clones of one request's session share, and what is left to do when the application is done.
 
-use sessile_core::{Receipt, Refusal, SessionKey};
+use sessile_core::{FieldName, Receipt, SessionKey};
 
+use super::app::AppSessions;
 use super::cookie::Identity;
 use super::draft::{Draft, Standing};
+use super::error::SessionError;
+use super::extent::Extent;
 use crate::cluster::host::{SessionHost, Settlement};
 
 /// The session of one request, from its opening to its commit.
@@ -28,11 +31,15 @@ pub(crate) struct Closing {
     /// What the response waits for, in the order in which the node took it.
     pub(crate) settlements: Vec<Settlement>,
     /// Why the node did not take the writes.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<SessionError>,
+    /// Attributes that were changed in place in vain.
+    pub(crate) dropped: Vec<FieldName>,
     pub(crate) cookie: CookieChange,
     /// The session, if there is one now.
     pub(crate) key: Option<SessionKey>,
     pub(crate) used: bool,
+    /// Something was written, beside what is sent again.
+    pub(crate) wrote: bool,
     /// The request ended the session that it came with.
     pub(crate) ended_here: bool,
 }
@@ -46,29 +53,38 @@ pub(crate) enum CookieChange {
 }
 
 impl State {
-    /// Hands what was written to the node.
-    pub(crate) fn commit(&mut self, host: &SessionHost) -> Closing {
+    /// Hands what was written to the node, and as much of the rest as `extent` says.
+    pub(crate) fn commit(&mut self, app: &AppSessions, extent: Extent) -> Closing {
         self.over = true;
-        let handed = self.draft.changes().map(|(key, changes)| host.commit(key, changes));
-        let refusal = match handed {
-            None => None,
-            Some(Ok(settlement)) => {
-                self.settlements.push(settlement);
-                None
-            }
-            Some(Err(why)) => {
+        let sealed = self.draft.seal(extent, &app.settings);
+        let handed = sealed.and_then(|dropped| self.hand_over(&app.host).map(|()| dropped));
+        let (dropped, refusal) = match handed {
+            Ok(dropped) => (dropped, None),
+            Err(why) => {
                 self.draft.forget_new();
-                Some(why)
+                (Vec::new(), Some(why))
             }
         };
         Closing {
             settlements: std::mem::take(&mut self.settlements),
             refusal,
+            dropped,
+            wrote: self.draft.writes_any(),
             cookie: self.cookie_change(),
             key: self.draft.key(),
             used: self.used,
             ended_here: self.ended,
         }
+    }
+
+    fn hand_over(&mut self, host: &SessionHost) -> Result<(), SessionError> {
+        if let Some((key, changes)) = self.draft.changes() {
+            self.settlements.push(host.commit(key, changes)?);
+        }
+        if let Some(key) = self.draft.key() {
+            host.keep(key, self.draft.local.take_changes());
+        }
+        Ok(())
     }
 
     fn cookie_change(&self) -> CookieChange {

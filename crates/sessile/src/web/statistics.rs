@@ -1,7 +1,9 @@
 //! What the session layer of one application did since it started.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
 
 /// Counters that are read while requests run; each is exact, together they are a blurred picture.
 #[derive(Debug, Default)]
@@ -10,8 +12,17 @@ pub struct Statistics {
     filtered: AtomicU64,
     unprocessed: AtomicU64,
     sends: AtomicU64,
+    discarded: AtomicU64,
     request_micros: AtomicU64,
     cluster_micros: AtomicU64,
+    sending_micros: AtomicU64,
+    last_send: Mutex<Option<LastSend>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastSend {
+    at: SystemTime,
+    took: Duration,
 }
 
 impl Statistics {
@@ -35,6 +46,12 @@ impl Statistics {
         self.sends.load(Ordering::Relaxed)
     }
 
+    /// Changes in place that were dropped, because nobody set them and the manager does not send them by itself; see
+    /// [`Session::get_mut`](crate::Session::get_mut).
+    pub fn discarded(&self) -> u64 {
+        self.discarded.load(Ordering::Relaxed)
+    }
+
     /// Total time that finished requests spent in this node, up to the head of the response.
     pub fn request_time(&self) -> Duration {
         Duration::from_micros(self.request_micros.load(Ordering::Relaxed))
@@ -44,6 +61,22 @@ impl Statistics {
     /// other members' answers and for receipts.
     pub fn cluster_time(&self) -> Duration {
         Duration::from_micros(self.cluster_micros.load(Ordering::Relaxed))
+    }
+
+    /// Total time from the end of the handler until the request's changes were settled, of all requests that changed
+    /// something.
+    pub fn send_time(&self) -> Duration {
+        Duration::from_micros(self.sending_micros.load(Ordering::Relaxed))
+    }
+
+    /// The part that the last such request had in [`send_time`](Self::send_time); `None` before the first.
+    pub fn last_send_time(&self) -> Option<Duration> {
+        self.last_send.lock().map(|last| last.took)
+    }
+
+    /// When the last such request was settled, by the wall clock; `None` before the first.
+    pub fn last_sent_at(&self) -> Option<SystemTime> {
+        self.last_send.lock().map(|last| last.at)
     }
 
     pub(crate) fn count_request(&self, filtered: bool) {
@@ -59,6 +92,16 @@ impl Statistics {
 
     pub(crate) fn count_send(&self) {
         self.sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The changes of a request were settled in that time.
+    pub(crate) fn count_settled(&self, took: Duration) {
+        self.sending_micros.fetch_add(micros(took), Ordering::Relaxed);
+        *self.last_send.lock() = Some(LastSend { at: SystemTime::now(), took });
+    }
+
+    pub(crate) fn count_discarded(&self) {
+        self.discarded.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_time(&self, request: Duration, cluster: Duration) {

@@ -3,6 +3,8 @@
 
 mod access;
 mod cookies;
+mod in_place;
+mod local;
 mod outcomes;
 mod waiting;
 
@@ -13,7 +15,7 @@ use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use sessile_core::{Boot, Bounds, Instant, Mode, Node, Plant, Settings, Timing};
+use sessile_core::{Boot, Bounds, Everybody, Instant, Mode, Node, Plant, Settings, Timing};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
@@ -105,6 +107,7 @@ fn node_settings() -> Settings {
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
+        placement: Arc::new(Everybody),
         plant: Plant::None,
     }
 }

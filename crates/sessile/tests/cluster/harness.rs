@@ -12,9 +12,12 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile::config::MembershipKind;
+use sessile::store::Store;
 use sessile::{Cluster, ClusterSecrets, Config, Receipt, Session, SessionError, SessionLayer, SettingError};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::shelf::Shelf;
 
 /// Longest wait for any condition; far above what a working cluster needs.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -65,6 +68,29 @@ impl Town {
 
     pub(crate) async fn node(&self, name: &str, known: &[&Node]) -> Node {
         Node::join(self.config(name, known)).await
+    }
+
+    /// A node that keeps its sessions in `store`.
+    pub(crate) async fn node_on(&self, store: &Arc<Shelf>, name: &str, known: &[&Node]) -> Node {
+        let builder = Cluster::builder(self.config(name, known)).store(Arc::clone(store) as Arc<dyn Store>);
+        let cluster = tokio::time::timeout(LIMIT, builder.join()).await.expect("joins in time").unwrap();
+        Node { app: app().layer(cluster.session_layer()), cluster }
+    }
+
+    /// A node on a file store that another one, which was dropped, may still hold for a moment.
+    pub(crate) async fn node_again(&self, name: &str, known: &[&Node]) -> Node {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            match Cluster::join(self.config(name, known)).await {
+                Ok(cluster) => return Node { app: app().layer(cluster.session_layer()), cluster },
+                Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     pub(crate) async fn pair(&self) -> (Node, Node) {
@@ -124,6 +150,8 @@ fn app() -> Router {
     Router::new()
         .route("/set/{name}/{value}", get(set))
         .route("/get/{name}", get(read))
+        .route("/remove/{name}", get(remove))
+        .route("/owner", get(owner))
         .route("/login", get(login))
         .route("/logout", get(logout))
         .route("/slow/{name}/{value}", get(slow))
@@ -141,6 +169,14 @@ async fn slow(session: Session, Path((name, millis)): Path<(String, u64)>) -> Re
 
 async fn read(session: Session, Path(name): Path<String>) -> Result<String, SessionError> {
     Ok(session.get::<String>(&name)?.unwrap_or_default())
+}
+
+async fn remove(session: Session, Path(name): Path<String>) -> Result<String, SessionError> {
+    Ok(session.remove(&name)?.to_string())
+}
+
+async fn owner(session: Session) -> String {
+    session.is_owner().to_string()
 }
 
 async fn login(session: Session) -> Result<(), SessionError> {

@@ -5,8 +5,15 @@
 mod apart;
 mod harness;
 mod joining;
+mod layers;
+mod listening;
+mod logins;
 mod losing;
+mod persisting;
+mod managers;
 mod sessions;
+mod shelf;
 mod stopped;
 mod stopping;
+mod swapping;
 mod views;

@@ -42,6 +42,20 @@ async fn the_cookie_names_the_node_that_serves() {
 }
 
 #[tokio::test]
+async fn the_owner_changes_with_the_first_answer_after_a_move() {
+    let (a, b) = Town::new().pair().await;
+    let mut browser = Browser::default();
+    assert_eq!(browser.ok(&a, "/owner").await, "false", "of no session");
+    browser.ok(&a, "/set/x/1").await;
+    assert_eq!(browser.ok(&a, "/owner").await, "true");
+    let elsewhere = browser.clone();
+    assert_eq!(browser.ok(&b, "/owner").await, "false", "the cookie still names the other node");
+    assert_eq!(browser.ok(&b, "/owner").await, "true", "it took over");
+    assert_eq!(elsewhere.clone().ok(&a, "/owner").await, "true", "an old cookie is believed");
+    assert_eq!(browser.ok(&a, "/owner").await, "false");
+}
+
+#[tokio::test]
 async fn a_logout_is_final_everywhere() {
     let (a, b) = Town::new().pair().await;
     let mut browser = Browser::default();

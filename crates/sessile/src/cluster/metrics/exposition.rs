@@ -26,7 +26,7 @@ impl Exposition {
         name: &str,
         help: &str,
         label: &str,
-        rows: impl IntoIterator<Item = (&'l str, u64)>,
+        rows: impl IntoIterator<Item = (&'l str, impl Display)>,
     ) {
         self.rows(&format!("{name}_total"), help, "counter", label, rows);
     }
@@ -56,6 +56,7 @@ impl Exposition {
     ) {
         self.head(name, help, kind);
         for (row, value) in rows {
+            let row = row.replace('\\', "\\\\");
             self.sample(name, &format!("{{{label}=\"{row}\"}}"), value);
         }
     }

@@ -123,7 +123,7 @@ impl Persist {
     }
 
     /// Marks everything in memory, so that its times in the store are new.
-    fn refresh(&self, engine: &Engine) {
+    pub(super) fn refresh(&self, engine: &Engine) {
         let mut survey = Some(Survey::default());
         while let Some(from) = survey {
             let (residents, next) = engine.node.survey(from, engine.clock.now());

@@ -47,6 +47,10 @@ impl Cluster {
 
     /// Brings back what is stored, if a start does: the first node of a cluster before it serves, others beside it.
     pub(in crate::cluster) async fn restore(&self) {
+        for (engine, persist) in self.persists().filter(|(_, persist)| !persist.is_shared) {
+            // What the others sent while this node joined, its own store may lack.
+            persist.refresh(engine);
+        }
         if self.config().store.restore != Restore::All {
             return;
         }
@@ -74,8 +78,8 @@ impl Cluster {
     /// The applications whose sessions are in the other engine of this node.
     fn apps_elsewhere(&self, engine: &Arc<Engine>) -> Vec<AppId> {
         let (shared, local) = (&self.inner.shared, &self.inner.local);
-        let holds = |distributable: bool| Arc::ptr_eq(engine, if distributable { shared } else { local });
+        let holds = |manager| Arc::ptr_eq(engine, if manager == Manager::Local { local } else { shared });
         let apps = self.inner.apps.lock();
-        apps.iter().filter(|(_, known)| !holds(known.distributable)).map(|(app, _)| *app).collect()
+        apps.iter().filter(|(_, known)| !holds(known.manager)).map(|(app, _)| *app).collect()
     }
 }

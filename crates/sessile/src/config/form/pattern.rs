@@ -1,4 +1,4 @@
-//! Regular expressions.
+//! Lists of regular expressions.
 
 use std::ops::Range;
 
@@ -8,26 +8,41 @@ use toml::de::DeValue;
 
 use super::{Form, Shape, Wrong, quoted, string};
 
-/// A regular expression; the empty text matches nothing here, so it switches the key off.
-pub(in crate::config) struct Pattern;
+/// The places of the elements of a list with `;` between them. Empty elements are none.
+pub(crate) fn elements(list: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    list.split(';').filter_map(move |part| {
+        let from = start + (part.len() - part.trim_start().len());
+        start += part.len() + 1;
+        let element = part.trim();
+        (!element.is_empty()).then_some(from..from + element.len())
+    })
+}
 
-impl Form for Pattern {
+/// Regular expressions with `;` between them; the empty list switches the key off.
+pub(in crate::config) struct Patterns;
+
+impl Form for Patterns {
     type Value = String;
 
     fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
-        let pattern = string(value, "a regular expression")?;
-        if let Some(place) = pattern.find(';') {
-            return Err(Wrong::new("is a list with `;`, which is not available in this version")
-                .label("the list form")
-                .help("join the expressions with `|`: '.*\\.gif|.*\\.js'")
-                .at(inside(value, place..place + 1)));
+        let list = string(value, "a regular expression, or several with `;` between them")?;
+        for (index, place) in elements(list).enumerate() {
+            let element = &list[place.clone()];
+            let which = match list.contains(';') {
+                true => format!(" in element {}, `{element}`", index + 1),
+                false => String::new(),
+            };
+            regex_syntax::Parser::new()
+                .parse(element)
+                .map_err(|error| syntax(&error, &which, place.start, value))?;
+            regex::Regex::new(&format!("^(?:{element})$")).map_err(|error| {
+                Wrong::new(format!("is no regular expression that can be used{which}"))
+                    .label(error.to_string().replace('\n', " "))
+                    .at(inside(value, place))
+            })?;
         }
-        regex_syntax::Parser::new().parse(pattern).map_err(|error| syntax(&error, value))?;
-        regex::Regex::new(pattern).map_err(|error| {
-            Wrong::new("is a regular expression that cannot be used")
-                .label(error.to_string().replace('\n', " "))
-        })?;
-        Ok(pattern.to_owned())
+        Ok(list.to_owned())
     }
 
     fn write(&self, value: &String) -> Option<String> {
@@ -39,24 +54,28 @@ impl Form for Pattern {
     }
 }
 
-fn syntax(error: &regex_syntax::Error, value: &Spanned<DeValue<'_>>) -> Wrong {
+/// What is wrong with the element that starts at `start`.
+fn syntax(error: &regex_syntax::Error, which: &str, start: usize, value: &Spanned<DeValue<'_>>) -> Wrong {
     let (reason, span) = match error {
         regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span()),
         regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span()),
-        other => return Wrong::new("is not a regular expression").label(other.to_string()),
+        other => {
+            return Wrong::new(format!("is not a regular expression{which}")).label(other.to_string());
+        }
     };
-    let place = span.start.offset..span.end.offset;
+    let place = start + span.start.offset..start + span.end.offset;
     let column = span.start.column;
-    Wrong::new(format!("is not a regular expression: {reason} (character {column} of the pattern)"))
+    let whole = if which.is_empty() { "pattern" } else { "element" };
+    Wrong::new(format!("is not a regular expression{which}: {reason} (character {column} of the {whole})"))
         .help("a point, a bracket or a star that is meant as itself has a backslash in front: '\\.'")
         .at(inside(value, place))
 }
 
-/// The place of a part of the pattern in the file: exact where the text stands there as it is, between quotes.
+/// The place of a part of the list in the file: exact where the text stands there as it is, between quotes.
 fn inside(value: &Spanned<DeValue<'_>>, part: Range<usize>) -> Range<usize> {
     let span = value.span();
-    let pattern = value.get_ref().as_str().unwrap_or_default();
-    let quotes = span.len().saturating_sub(pattern.len());
+    let list = value.get_ref().as_str().unwrap_or_default();
+    let quotes = span.len().saturating_sub(list.len());
     // One quote on each side, and no escape sequence between them.
     if quotes == 2 { span.start + 1 + part.start..span.start + 1 + part.end } else { span }
 }

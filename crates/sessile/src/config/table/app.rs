@@ -1,7 +1,7 @@
 //! `[[app]]`: an application that `sessile serve` hosts.
 
-use super::Session;
-use crate::config::form::{Flag, OneOf, UrlPath};
+use super::{Manager, Session};
+use crate::config::form::{Flag, OneOf, Optional, UrlPath};
 use crate::config::keys::{Table, Visitor};
 
 /// `[[app]]`.
@@ -13,6 +13,9 @@ pub struct App {
     pub builtin: Builtin,
     /// Whether its sessions are copied; without, they stay on their node.
     pub distributable: bool,
+    /// What is copied of its sessions; `None`: what `[cluster] manager` says. See
+    /// [`Config::manager_of`](crate::Config::manager_of).
+    pub manager: Option<Manager>,
     /// Whether it answers questions that measure it; they need no cookie.
     pub diagnostics: bool,
     /// What holds for its sessions: `[session]` with the keys that this table gives in its place.
@@ -31,7 +34,14 @@ impl App {
     #[must_use]
     pub fn with_session(session: Session) -> Self {
         let path = "/".to_owned();
-        Self { path, builtin: Builtin::Clusterapp, distributable: true, diagnostics: false, session }
+        Self {
+            path,
+            builtin: Builtin::Clusterapp,
+            distributable: true,
+            manager: None,
+            diagnostics: false,
+            session,
+        }
     }
 }
 
@@ -44,6 +54,8 @@ impl Table for App {
         visitor.key("path", UrlPath, &mut self.path, "where it is mounted; also the cookie's path");
         visitor.key("builtin", builtin, &mut self.builtin, "an application of the program");
         visitor.key("distributable", Flag, &mut self.distributable, "false: its sessions stay on their node");
+        let manager = &mut self.manager;
+        visitor.key("manager", Optional(Manager::WORDS), manager, "else what [cluster] says");
         visitor.key("diagnostics", Flag, &mut self.diagnostics, "peek and stats");
         visitor.later("file", "an application in a file");
         self.session.keys(visitor);

@@ -27,10 +27,20 @@ pub struct Cluster {
 /// What is copied to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
+    /// The whole session, to every member.
+    Full,
     /// The changed attributes, to every member.
     Delta,
     /// Nothing: sessions stay on their node.
     Local,
+}
+
+impl Manager {
+    /// How it is written.
+    pub(super) const WORDS: OneOf<Self> = OneOf {
+        built: &[("full", Self::Full), ("delta", Self::Delta), ("local", Self::Local)],
+        later: &["backup"],
+    };
 }
 
 impl Default for Cluster {
@@ -51,13 +61,10 @@ impl Table for Cluster {
     const MEANING: &'static str = "which cluster the node belongs to and what is copied to whom";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
-        let manager = OneOf {
-            built: &[("delta", Manager::Delta), ("local", Manager::Local)],
-            later: &["full", "backup"],
-        };
         let wait = TimeOrNever(SECOND..=DAY);
         visitor.key("name", Name, &mut self.name, "nodes of another name are strangers");
-        visitor.key("manager", manager, &mut self.manager, "what is copied to whom: delta | local");
+        let manager = &mut self.manager;
+        visitor.key("manager", Manager::WORDS, manager, "what is copied to all: full | delta | local");
         visitor.key(
             "secret_file",
             File,

@@ -1,0 +1,31 @@
+//! The session listener: logs what happens to the application's sessions, here and on the other nodes.
+
+use sessile::{AppView, EndReason, Listening, Notification, Scope, SessionChange};
+
+/// Logs at level `debug`; `None`, and no work for the node, where nobody would see it.
+pub(super) fn listen(sessions: &AppView) -> Option<Listening> {
+    tracing::enabled!(tracing::Level::DEBUG).then(|| sessions.listen(Scope::EveryNode, log))
+}
+
+fn log(told: &Notification) {
+    let Notification { key, app, remote, .. } = told;
+    match &told.change {
+        SessionChange::Created => tracing::debug!(session = %key, app, remote, "session created"),
+        SessionChange::Ended { reason: EndReason::Expired } => {
+            tracing::debug!(session = %key, app, remote, "session expired");
+        }
+        SessionChange::Ended { reason: EndReason::Invalidated } => {
+            tracing::debug!(session = %key, app, remote, "session invalidated");
+        }
+        SessionChange::AttributeAdded { name } => {
+            tracing::debug!(session = %key, app, remote, attribute = %name, "session changed: attribute added");
+        }
+        SessionChange::AttributeReplaced { name } => {
+            tracing::debug!(session = %key, app, remote, attribute = %name, "session changed: attribute replaced");
+        }
+        SessionChange::AttributeRemoved { name } => {
+            tracing::debug!(session = %key, app, remote, attribute = %name, "session changed: attribute removed");
+        }
+        other => tracing::debug!(session = %key, app, remote, change = ?other, "session changed"),
+    }
+}

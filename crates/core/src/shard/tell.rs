@@ -1,0 +1,138 @@
+//! Telling listeners what was applied: only while there are any, and in the order in which it happened here.
+
+use crate::session::{MAX_INACTIVE, PRINCIPAL, SECRET, Session};
+use crate::shard::Shard;
+use crate::tombstone::event_id;
+use crate::{
+    Boot, Effect, EndReason, FieldRef, Fields, Instant, Merge, Notice, SessionChange, SessionKey, Stamp,
+};
+
+/// An end that a member told less than so many drop times before it was removed may not have reached that member's own
+/// listeners: it is told here in its place. Finding out that a process is dead takes up to one of them.
+const LAST_WORDS: u32 = 2;
+
+/// Changes of one session, collected while they are applied.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    wanted: bool,
+    changes: Vec<(SessionChange, u64)>,
+}
+
+impl Applied {
+    /// Merges a field, and notes what that did to the session.
+    pub(super) fn merge(&mut self, fields: &mut Fields, write: FieldRef<'_>) -> Merge {
+        if !self.wanted {
+            return fields.merge_field(write);
+        }
+        let before = fields.contains(write.name);
+        let merge = fields.merge_field(write);
+        if matches!(merge, Merge::Applied | Merge::Clash)
+            && let Some(change) = change(write.name, before, fields.contains(write.name))
+        {
+            self.changes.push((change, write.identity()));
+        }
+        merge
+    }
+}
+
+/// What it means that a field of that name, which was there before or not, is there now or not.
+fn change(name: &str, before: bool, now: bool) -> Option<SessionChange> {
+    let is_system = FieldRef { name, stamp: Stamp::default(), value: None }.is_system();
+    match (before, now) {
+        _ if name == PRINCIPAL => Some(SessionChange::PrincipalChanged),
+        _ if name == MAX_INACTIVE => Some(SessionChange::MaxInactiveChanged),
+        (false, true) if is_system => name[1..].starts_with(SECRET).then_some(SessionChange::IdChanged),
+        _ if is_system => None,
+        (false, true) => Some(SessionChange::AttributeAdded { name: name.into() }),
+        (true, true) => Some(SessionChange::AttributeReplaced { name: name.into() }),
+        (true, false) => Some(SessionChange::AttributeRemoved { name: name.into() }),
+        (false, false) => None,
+    }
+}
+
+impl Shard {
+    /// Somebody listens, or nobody does any more.
+    pub(crate) fn set_told(&mut self, told: bool) {
+        self.told = told;
+    }
+
+    /// Where changes are noted that are about to be applied.
+    pub(super) fn applied(&self) -> Applied {
+        Applied { wanted: self.told, changes: Vec::new() }
+    }
+
+    /// Tells what was applied to a session that is here.
+    pub(super) fn tell_applied(
+        &mut self,
+        key: SessionKey,
+        applied: Applied,
+        remote: bool,
+        fx: &mut Vec<Effect>,
+    ) {
+        if applied.changes.is_empty() {
+            return;
+        }
+        let Some(app) = self.table.get(key).map(|session| session.app) else { return };
+        for (change, field) in applied.changes {
+            self.tell(Notice { key, app, change, event_id: event_id(key) ^ field, remote }, fx);
+        }
+    }
+
+    /// Tells of a session that is new here, with what it has.
+    pub(super) fn tell_created(&mut self, key: SessionKey, remote: bool, fx: &mut Vec<Effect>) {
+        let Some(session) = self.table.get(key).filter(|_| self.told) else { return };
+        let app = session.app;
+        let attributes = session.fields.all().filter(|field| !field.is_system() && field.value.is_some());
+        let added = attributes.map(|field| {
+            let change = SessionChange::AttributeAdded { name: field.name.into() };
+            (change, event_id(key) ^ field.identity())
+        });
+        let changes: Vec<_> =
+            std::iter::once((SessionChange::Created, !event_id(key))).chain(added).collect();
+        for (change, event_id) in changes {
+            self.tell(Notice { key, app, change, event_id, remote }, fx);
+        }
+    }
+
+    /// Tells of the end of a session that was here.
+    pub(super) fn tell_ended(
+        &mut self,
+        session: &Session,
+        reason: EndReason,
+        remote: bool,
+        fx: &mut Vec<Effect>,
+    ) {
+        let Session { key, app, .. } = *session;
+        let change = SessionChange::Ended { reason };
+        self.tell(Notice { key, app, change, event_id: event_id(key), remote }, fx);
+    }
+
+    /// A member is taken for dead: whoever it told of an end speaks for it now.
+    pub(crate) fn speak_for(&mut self, dead: Boot, now: Instant, fx: &mut Vec<Effect>) {
+        if !self.told {
+            return;
+        }
+        let recent = self.settings.timing.drop_time * LAST_WORDS;
+        let ends = self.tombstones.iter();
+        let ends = ends.filter(|(_, end)| end.told_by == Some(dead) && now.since(end.since) <= recent);
+        let notices: Vec<Notice> = ends
+            .map(|(key, end)| Notice {
+                key: *key,
+                app: end.app,
+                change: SessionChange::Ended { reason: end.reason },
+                event_id: event_id(*key),
+                remote: false,
+            })
+            .collect();
+        for notice in notices {
+            self.tell(notice, fx);
+        }
+    }
+
+    fn tell(&mut self, notice: Notice, fx: &mut Vec<Effect>) {
+        if self.told {
+            fx.push(Effect::Notice { shard: self.number, sequence: self.notices, notice });
+            self.notices += 1;
+        }
+    }
+}

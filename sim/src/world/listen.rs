@@ -1,0 +1,113 @@
+//! A listener on every node, which knows what the node holds from nothing but what it was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sessile_core::{Instant, Node, Notice, Plant, SessionChange, SessionKey};
+
+use crate::history::HostId;
+use crate::world::World;
+
+/// Sessions that are listed at once.
+const LISTED: usize = 10_000;
+
+/// Sessions with the names of their attributes.
+type Names = BTreeMap<SessionKey, BTreeSet<Box<str>>>;
+
+/// What the listener of one process made of the notices.
+#[derive(Default)]
+pub(crate) struct Listener {
+    /// `None` until the process is ready for the first time.
+    known: Option<Names>,
+    /// Notices heard of each part of the sessions.
+    heard: BTreeMap<u8, u64>,
+}
+
+impl World {
+    /// What a process holds when it becomes ready is not told.
+    pub(super) fn listening_begins(&mut self, host: HostId) {
+        let now = self.now();
+        let Some(process) = &mut self.hosts[host] else { return };
+        if process.listener.known.is_none() {
+            process.listener.known = Some(names(&process.node, now.plus(process.clock)));
+        }
+    }
+
+    pub(super) fn noticed(&mut self, host: HostId, shard: u8, sequence: u64, notice: Notice) {
+        let Some(process) = &mut self.hosts[host] else { return };
+        let words = format!("n{host}'s listener is told {notice:?}");
+        if let Err(wrong) = process.listener.hear(shard, sequence, notice) {
+            self.misheard(format!("{words}: {wrong}"));
+        }
+    }
+
+    /// Whoever heard everything knows everything.
+    pub(super) fn question_listeners(&mut self) {
+        let mut wrong = Vec::new();
+        for (host, process) in self.hosts.iter().enumerate() {
+            let Some(process) = process else { continue };
+            let Some(known) = &process.listener.known else { continue };
+            let held = names(&process.node, self.now().plus(process.clock));
+            let differs =
+                |key: &&SessionKey| known.get(*key) != held.get(*key) && !process.node.is_swapped_out(**key);
+            let differing: Vec<_> = known.keys().chain(held.keys()).filter(differs).collect();
+            if let Some(key) = differing.first() {
+                let (known, held) = (known.get(*key), held.get(*key));
+                wrong.push(format!("n{host} holds {held:?} of {key}, its listener was told {known:?}"));
+            }
+        }
+        wrong.into_iter().for_each(|words| self.misheard(words));
+    }
+
+    /// A planted bug has to be caught by the promise that it breaks.
+    fn misheard(&mut self, words: String) {
+        if self.plant == Plant::None {
+            self.alarm(words);
+        }
+    }
+}
+
+impl Listener {
+    /// Its process was ready once: what it holds from now on is told.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.known.is_some()
+    }
+
+    fn hear(&mut self, shard: u8, sequence: u64, notice: Notice) -> Result<(), &'static str> {
+        let next = self.heard.entry(shard).or_default();
+        if std::mem::replace(next, sequence + 1) != sequence {
+            return Err("out of order");
+        }
+        let Some(known) = &mut self.known else { return Err("too early") };
+        let (key, remote) = (notice.key, notice.remote);
+        match notice.change {
+            SessionChange::Created => match known.insert(key, BTreeSet::new()) {
+                None => Ok(()),
+                Some(_) => Err("it was there before"),
+            },
+            // In the place of a dead node an end is told again.
+            SessionChange::Ended { .. } => match known.remove(&key) {
+                None if remote => Err("there was no such session"),
+                _ => Ok(()),
+            },
+            change => {
+                let names = known.get_mut(&key).ok_or("there is no such session")?;
+                let fits = match change {
+                    SessionChange::AttributeAdded { name } => names.insert(name),
+                    SessionChange::AttributeReplaced { name } => names.contains(&name),
+                    SessionChange::AttributeRemoved { name } => names.remove(&name),
+                    _ => true,
+                };
+                if fits { Ok(()) } else { Err("that is not what was there before") }
+            }
+        }
+    }
+}
+
+fn names(node: &Node, now: Instant) -> Names {
+    let rows = node.sessions(None, LISTED, now).into_iter();
+    let of = |key| {
+        let (_, fields) = node.peek(key)?;
+        Some((key, fields.attributes().map(|(name, _)| name.into()).collect()))
+    };
+    rows.filter_map(|row| of(row.key)).collect()
+}
