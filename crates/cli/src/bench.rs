@@ -6,7 +6,7 @@
 //!
 //! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
 //! back, `usage` and `traffic` know what it cost, `floor` measures what no program can beat. `load`, `lag`, `failover`,
-//! `join`, `memory` and `scale` are measurements, `ratios` puts them together. `exposed` reads what nodes count for
+//! `join`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores. `exposed` reads what nodes count for
 //! both. Must not know how sessions travel.
 
 mod answer;
@@ -33,6 +33,7 @@ mod ratios;
 mod report;
 mod samples;
 mod scale;
+mod store;
 mod table;
 mod traffic;
 mod usage;
@@ -68,6 +69,8 @@ pub(crate) enum Bench {
     Scale(scale::ScaleBench),
     /// The costs of replication as ratios to the floors of this machine
     Ratios(ratios::RatiosBench),
+    /// How fast stores save, load and open again, beside the medium that they write to
+    Store(store::StoreBench),
     /// The other process of a floor
     #[command(hide = true)]
     FloorPeer(floor::FloorPeer),
@@ -86,6 +89,7 @@ impl Bench {
             Self::Memory(memory) => runtime::run_on_one_thread(memory.run()),
             Self::Scale(scale) => runtime::run_on_one_thread(scale.run()),
             Self::Ratios(ratios) => runtime::run_on_one_thread(ratios.run()),
+            Self::Store(bench) => bench.run(),
             Self::FloorPeer(peer) => peer.run(),
         }
     }

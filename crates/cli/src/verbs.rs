@@ -7,6 +7,7 @@ mod rotate;
 mod secret;
 mod serve;
 mod status;
+mod store;
 
 use clap::Subcommand;
 
@@ -32,6 +33,9 @@ pub(crate) enum Verb {
     Secret(secret::Secret),
     /// Run one node of a cluster
     Serve(serve::Serve),
+    /// Look into a store of sessions, and move what is in it; no node may be using it, unless it is a database
+    #[command(subcommand)]
+    Store(store::Store),
     /// Show how a running node and its cluster are
     Status(status::Status),
     /// Drain a running node and stop it; exit code 3 when something was left
@@ -47,10 +51,10 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// What is logged when nobody says: the demo tells what happens in its own words.
+    /// What is logged when nobody says: some verbs tell what happens in their own words.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Demo(_) | Self::Bench(_) => "error",
+            Self::Bench(_) | Self::Demo(_) | Self::Store(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -65,6 +69,7 @@ impl Verb {
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(),
             Self::Status(status) => status.run(),
+            Self::Store(store) => store.run(),
             Self::Stop(stop) => stop.run(),
             Self::Drain(offer) => offer.drain(),
             Self::Resume(offer) => offer.resume(),

@@ -1,4 +1,5 @@
 //! Sessions whose content is in a store: swapped out, brought back, revived, ended.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod cluster;
 
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::{Cluster, SECRET, key};
-use sessile_core::{Effect, EndReason, Event, Opening, Restored, Saveable, Version};
+use sessile_core::{Effect, EndReason, Event, Opening, Restored, Saveable, StoredSession, Version};
 
 fn saved(cluster: &Cluster, node: usize) -> (Version, Bytes) {
     match cluster.nodes[node].saveable(key(1), cluster.now) {
@@ -192,4 +193,16 @@ fn a_store_is_told_what_changes_and_whose_doing_it_was() {
         }));
     });
     assert_eq!(told, [(key(1), true)]);
+}
+
+#[test]
+fn stored_content_shows_its_attributes_and_nothing_that_opens_the_session() {
+    let cluster = with_one_session();
+    let (_, content) = saved(&cluster, 1);
+    let stored = StoredSession::read(&content).unwrap();
+    assert_eq!(stored.key(), key(1));
+    assert!(stored.max_inactive().is_some());
+    let shown: Vec<_> = stored.attributes().map(|(name, _, value)| (name, value.bytes)).collect();
+    assert_eq!(shown, [("a", &b"1"[..])], "the field of the secret is no attribute");
+    assert!(StoredSession::read(&content[..content.len() - 1]).is_err());
 }

@@ -51,8 +51,8 @@ pub use cluster::{
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, EndReason, Event, Fields, Histogram, NotTaken, Receipt, Removal, SessionChange, SessionKey,
-    Standing, Value,
+    AppId, Boot, Codec, EndReason, Event, Fields, Histogram, NotTaken, Receipt, Removal, SessionChange,
+    SessionKey, Standing, StoredSession, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{

@@ -21,11 +21,15 @@ const PAGE: usize = 256;
 
 /// Copies all records, tombstones too. The target keeps what it has that is newer, so both may be in use meanwhile,
 /// and a copy that was interrupted is simply begun again. With the same [`Encrypted`](crate::Encrypted) as source
-/// and target, everything is encrypted anew with the first key.
+/// and target, everything is encrypted anew with the first key. `progress` is told after each page.
 ///
 /// # Errors
 /// The source could not be read or the target not be written; what was copied until then stays.
-pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError> {
+pub async fn copy(
+    from: &dyn Store,
+    to: &dyn Store,
+    mut progress: impl FnMut(&Copied),
+) -> Result<Copied, StoreError> {
     let mut copied = Copied::default();
     let mut scan = Scan::pages_of(PAGE);
     loop {
@@ -38,6 +42,7 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError
                 Outcome::Failed(error) => copied.failed.push(error),
             }
         }
+        progress(&copied);
         match page.next {
             Some(key) => scan.after = Some(key),
             None => return Ok(copied),

@@ -72,11 +72,15 @@ impl Encrypted {
                 Ok(record)
             }
             Err(Sealed::Unusable(cause)) => Err(StoreError::unusable(&self.name, cause)),
-            Err(Sealed::Forged) => Err(StoreError::Damaged(Damaged {
-                key: Some(record.key),
-                place: format!("the {} store, where it was", self.store.name()),
-                cause: "its content does not fit its seal".into(),
-            })),
+            Err(Sealed::Forged) => {
+                let damaged = Damaged {
+                    key: Some(record.key),
+                    place: format!("the {} store, where it was", self.store.name()),
+                    cause: "its content does not fit its seal".into(),
+                };
+                tracing::error!(store = self.name, "{damaged}");
+                Err(StoreError::Damaged(damaged))
+            }
         }
     }
 

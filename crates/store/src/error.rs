@@ -1,6 +1,7 @@
 //! What can go wrong, in words that name the input, the place and the remedy.
 
 use std::error::Error;
+use std::io;
 
 use crate::key::Key;
 
@@ -90,6 +91,13 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Full { .. })
+    }
+
+    /// Whether another process uses it, which only one may at a time: a folder or a file.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        let Self::Unusable { cause, .. } = self else { return false };
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ResourceBusy)
     }
 
     /// It cannot be reached now.

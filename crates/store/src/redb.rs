@@ -121,7 +121,10 @@ impl RedbStore {
             redb::Error::Io(_) | redb::Error::PreviousIo => StoreError::unavailable(&self.name, error),
             redb::Error::DatabaseAlreadyOpen => StoreError::unusable(
                 &self.name,
-                "another process uses this file; give each node a file of its own",
+                io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    "another process uses this file; give each node a file of its own",
+                ),
             ),
             _ => StoreError::unusable(&self.name, error),
         }

@@ -38,7 +38,7 @@ async fn keys_rotate_and_an_old_one_can_be_retired() {
     let error = with(&store, &[2]).load(Key::from(1)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unusable { .. }), "a missing key is no damage: {error:?}");
     assert!(error.to_string().contains("not in the key file"), "{error}");
-    assert_eq!(copy(&both, &both).await.unwrap().saved, 3);
+    assert_eq!(copy(&both, &both, |_| {}).await.unwrap().saved, 3);
     let new = with(&store, &[2]);
     for key in 1..=3 {
         assert_eq!(new.load(Key::from(key)).await.unwrap(), Some(live(key, 1)), "all is under the new key");
@@ -71,7 +71,7 @@ async fn plain_content_is_refused_until_it_is_migrated() {
         matches!(error, StoreError::Unusable { .. }) && error.to_string().contains("encrypted"),
         "{error}"
     );
-    copy(&*store, &sealed).await.unwrap();
+    copy(&*store, &sealed, |_| {}).await.unwrap();
     assert_eq!(sealed.load(Key::from(1)).await.unwrap(), Some(live(1, 1)));
     let stored = store.load(Key::from(1)).await.unwrap().unwrap();
     assert_ne!(stored.content, Content::Live(live(1, 1).content().unwrap().clone()));

@@ -1,0 +1,86 @@
+//! `sessile store import`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sessile::store::{Record, Store};
+
+use super::line::Line;
+use super::place::Missing;
+use super::tally::Tally;
+use super::which::WhichStore;
+use crate::failure::Failure;
+
+/// How many records are saved at once, at most.
+const BATCH: usize = 256;
+/// And after how many bytes.
+const BATCH_BYTES: usize = 8 << 20;
+/// The longest line: the longest content in base64, with room for what people are shown of it.
+const LINE_BYTES: u64 = 10 * Record::CONTENT_LIMIT as u64;
+
+/// What to import.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file that `export` wrote; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    which: WhichStore,
+}
+
+impl Import {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let mut lines = open(&self.file)?;
+        self.which.using(Missing::Made, async |store, _| self.read_all(&mut *lines, store).await)
+    }
+
+    async fn read_all(&self, lines: &mut dyn BufRead, store: &dyn Store) -> Result<(), Failure> {
+        let mut tally = Tally::default();
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let mut text = Vec::new();
+        for number in 1_u64.. {
+            text.clear();
+            let read = lines.take(LINE_BYTES).read_until(b'\n', &mut text);
+            if read.map_err(|error| self.unreadable(&error))? == 0 {
+                break;
+            }
+            match record(&text) {
+                Ok(None) => {}
+                Ok(Some(record)) => {
+                    bytes += record.content().map_or(0, |content| content.len());
+                    batch.push(record);
+                }
+                Err(why) => tally.refuse(&format!("{}, line {number}: {why}", self.file.display())),
+            }
+            if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+                tally.save(store, std::mem::take(&mut batch)).await?;
+                bytes = 0;
+            }
+        }
+        tally.save(store, batch).await?;
+        tally.conclude()
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::Failed(format!("{}: {error}", self.file.display()))
+    }
+}
+
+/// The record of a line; none if it is empty.
+fn record(line: &[u8]) -> Result<Option<Record>, String> {
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    line.record().map(Some)
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
+    Ok(Box::new(BufReader::new(file)))
+}

@@ -1,0 +1,86 @@
+//! `sessile store migrate`: from one store into another, or onto itself with other keys.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use sessile::store::{Copied, Store, copy};
+
+use super::damages::Damages;
+use super::place::{Missing, Opened, Place, failed, in_words};
+use super::tally::Tally;
+use crate::failure::Failure;
+use crate::{output, runtime};
+
+/// How often the progress is told.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// From where to where.
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// The store to read: file:FOLDER, redb:FILE, postgres://…, redis://… or config:FILE for that of a node
+    #[arg(long, value_name = "STORE")]
+    from: Place,
+    /// The store to write; the same one to encrypt it anew
+    #[arg(long, value_name = "STORE")]
+    to: Place,
+    /// The file with the keys that the first is encrypted with
+    #[arg(long, value_name = "FILE")]
+    from_key_file: Option<PathBuf>,
+    /// The file with the keys that the second is to be encrypted with
+    #[arg(long, value_name = "FILE")]
+    to_key_file: Option<PathBuf>,
+}
+
+impl Migrate {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        runtime::run(async {
+            let mut damages = Damages::default();
+            let (from, damaged) = self.from.open(Missing::Refused).await?;
+            damages.add(damaged);
+            let (to, damaged) = self.target(&from).await?;
+            damages.add(damaged);
+            let from = self.from.sealed(from, self.from_key_file.as_deref())?;
+            let to = self.to.sealed(to, self.to_key_file.as_deref())?;
+            let done = migrate(&*from, &*to, &mut damages).await;
+            let closed = from.close().await.and(to.close().await).map_err(failed);
+            done.and(closed).and_then(|()| damages.verdict())
+        })
+    }
+
+    /// Only one process, and one handle, may have a folder or a file open.
+    async fn target(&self, from: &Arc<dyn Store>) -> Result<Opened, Failure> {
+        if self.from == self.to {
+            return Ok((Arc::clone(from), 0));
+        }
+        self.to.open(Missing::Made).await
+    }
+}
+
+async fn migrate(from: &dyn Store, to: &dyn Store, damages: &mut Damages) -> Result<(), Failure> {
+    let all = from.size().await.map_err(failed)?.records;
+    let mut told_at = Instant::now();
+    let copied = copy(from, to, |copied| {
+        if told_at.elapsed() >= PROGRESS {
+            output::tell(&format!("{} of about {all} records", seen(copied)));
+            told_at = Instant::now();
+        }
+    });
+    let copied = copied.await.map_err(|error| {
+        Failure::Failed(format!(
+            "{}. What was copied stays; run the same command again to go on",
+            in_words(&error)
+        ))
+    })?;
+    damages.add(copied.damaged.len());
+    let mut tally = Tally { saved: copied.saved, superseded: copied.superseded, ..Tally::default() };
+    for error in &copied.failed {
+        tally.refuse(&error.to_string());
+    }
+    tally.conclude()
+}
+
+fn seen(copied: &Copied) -> u64 {
+    copied.saved + copied.superseded + copied.failed.len() as u64
+}

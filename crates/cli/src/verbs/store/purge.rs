@@ -1,0 +1,60 @@
+//! `sessile store purge`.
+
+use std::time::SystemTime;
+
+use clap::Args;
+use sessile::store::{Scan, Store};
+
+use super::damages::Damages;
+use super::place::{Missing, failed};
+use super::values;
+use super::which::WhichStore;
+use crate::failure::Failure;
+use crate::output;
+
+/// How many records are looked at at once.
+const PAGE: usize = 256;
+
+/// What to purge.
+#[derive(Debug, Args)]
+pub(crate) struct Purge {
+    #[command(flatten)]
+    which: WhichStore,
+    /// Remove it; without this it is only counted
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Purge {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        self.which.using(Missing::Refused, async |store, damages| {
+            let now = SystemTime::now();
+            let clock = values::shown_moment(now);
+            if self.yes {
+                let purged = store.purge(now).await.map_err(failed)?;
+                return output::print(&format!("removed {purged} records that were garbage at {clock}"));
+            }
+            let (garbage, all) = count(store, now, damages).await?;
+            output::print(&format!(
+                "{garbage} of {all} records are garbage at {clock} by this machine's clock; \
+                 the same command with --yes removes them"
+            ))
+        })
+    }
+}
+
+/// How many records are garbage, and how many there are.
+async fn count(store: &dyn Store, now: SystemTime, damages: &mut Damages) -> Result<(u64, u64), Failure> {
+    let (mut garbage, mut all) = (0, 0);
+    let mut scan = Scan::pages_of(PAGE);
+    loop {
+        let page = store.scan(scan.clone()).await.map_err(failed)?;
+        damages.add(page.damaged.len());
+        all += page.records.len() as u64;
+        garbage += page.records.iter().filter(|record| record.lifetime.garbage_after() < now).count() as u64;
+        scan.after = match page.next {
+            Some(next) => Some(next),
+            None => return Ok((garbage, all)),
+        };
+    }
+}
