@@ -97,7 +97,7 @@ impl Node {
             return Some(Glance { app: end.app, idle: Duration::ZERO, ended: true, partial: false });
         }
         let session = shard.known(key)?;
-        let partial = shard.is_swapped_out(key) && shard.resident(key).is_some();
+        let partial = shard.arrived(key).is_some();
         Some(Glance { app: session.app, idle: session.idle(now), ended: false, partial })
     }
 
