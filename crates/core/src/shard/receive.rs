@@ -182,14 +182,22 @@ impl Shard {
         if self.unsettled.contains_key(&key) {
             self.tally.late_writes += 1;
         }
+        let was_here = self.known(key).is_some();
         self.bury(key, theirs, Some(from), fx);
         self.settle_as_ended(key, fx);
-        // A copy from here may reach somebody whom the end has already reached and who has forgotten it.
+        if was_here {
+            self.follow_copies(key, now, fx);
+        }
+        Ok(())
+    }
+
+    /// The session has just ended. A copy from here may still reach somebody whom the end had reached before, and who has
+    /// forgotten it: the end goes after it.
+    fn follow_copies(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) {
         for lane in self.lanes.values_mut().filter(|lane| lane.is_sending(key)) {
             lane.owe(key, []);
         }
         self.pump_all(now, fx);
-        Ok(())
     }
 
     /// A copy that an expiry overlooked goes to everybody, with a use that the expiry did not know.
