@@ -1,5 +1,7 @@
 //! What a browser may rely on while it goes from node to node.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use sessile::config::Mode;
 
@@ -9,7 +11,11 @@ const SYNCHRONOUS: [Mode; 3] = [Mode::Pipelined, Mode::Pooled, Mode::Sync];
 const ALL: [Mode; 4] = [Mode::Pipelined, Mode::Pooled, Mode::Sync, Mode::Async];
 
 fn in_mode(mode: Mode) -> Town {
-    Town::with(move |config| config.sender.mode = mode)
+    Town::with(move |config| {
+        config.sender.mode = mode;
+        // None of these tests is about time: nothing is sent again because a machine is busy.
+        config.sender.ack_timeout = Duration::from_secs(10);
+    })
 }
 
 /// Every step is read on the other node in the very next request.
