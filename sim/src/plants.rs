@@ -22,7 +22,7 @@ pub const PLANTS: [(&str, Plant); 11] = [
 ];
 
 /// Each planted bug must be caught within so many seeds.
-pub const CAUGHT_WITHIN: u64 = 200;
+pub const CAUGHT_WITHIN: u64 = 300;
 
 /// The plant of that name.
 pub fn by_name(name: &str) -> Option<Plant> {

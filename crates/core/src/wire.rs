@@ -93,7 +93,7 @@ const DELTA: u16 = 40;
 const SNAPSHOT: u16 = 41;
 const END: u16 = 42;
 /// A snapshot in a store: never sent, so that it needs no place.
-pub(crate) const SAVED: u16 = 60;
+pub(crate) const SAVED: u16 = 50;
 
 /// The body of a frame that has a place in the order of one shard on one link.
 #[derive(Debug)]
