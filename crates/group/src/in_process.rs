@@ -44,6 +44,7 @@ const STOP_FLUSH: Duration = Duration::from_secs(2);
 ///     cluster: "sample".to_owned(),
 ///     advertise: ([127, 0, 0, 1], 0).into(),
 ///     features: 0,
+///     notice: String::new(),
 /// };
 /// let (one, _) = network.join(named("tc01", 1))?;
 /// let (_other, mut noticed) = network.join(named("tc02", 2))?;
