@@ -85,6 +85,8 @@ pub(crate) struct Shard {
     table: Table,
     /// Sessions whose content is in the store.
     stubs: BTreeMap<SessionKey, Stub>,
+    /// Bytes of the copies that wait in them.
+    arrived_bytes: usize,
     tombstones: BTreeMap<SessionKey, Tombstone>,
     marks: BirthMarks,
     births: u64,
@@ -137,6 +139,7 @@ impl Shard {
             writer,
             table: Table::default(),
             stubs: BTreeMap::new(),
+            arrived_bytes: 0,
             tombstones: BTreeMap::new(),
             marks: BirthMarks::default(),
             births: 0,
@@ -375,7 +378,7 @@ impl Shard {
     /// changed.
     fn bury(&mut self, key: SessionKey, end: Tombstone, told_by: Option<Boot>, fx: &mut Vec<Effect>) -> bool {
         let known = self.tombstones.get(&key).copied();
-        let stub = self.stubs.remove(&key);
+        let stub = self.take_stub(key);
         let in_memory = self.table.remove(key);
         self.marks.saw(end.birth);
         let held = in_memory.or(stub.map(|stub| self.give_up(stub, fx)));

@@ -181,6 +181,29 @@ fn merging_makes_a_version_that_is_above_both() {
 }
 
 #[test]
+fn what_is_swapped_out_counts_against_the_same_bound() {
+    let mut cluster = Cluster::with(1, |settings| settings.bounds.max_table_bytes = 32 << 10);
+    let mut made = 0_u8;
+    let refused = loop {
+        let changes = sessile_core::Changes::create(cluster::APP, SECRET, Duration::from_secs(1800), None);
+        match cluster.act(0, |node, now, fx| node.commit(key(made), &changes, now, fx)) {
+            Ok(_) => {
+                let (version, _) = match cluster.nodes[0].saveable(key(made), cluster.now) {
+                    Some(Saveable::Live { version, content, .. }) => (version, content),
+                    other => panic!("not alive: {other:?}"),
+                };
+                assert!(cluster.nodes[0].swap_out(key(made), version));
+                made += 1;
+            }
+            Err(refusal) => break refusal,
+        }
+        assert!(made < u8::MAX, "stubs are not counted");
+    };
+    assert_eq!(refused, sessile_core::Refusal::Full);
+    assert!(cluster.nodes[0].table_bytes() <= 32 << 10);
+}
+
+#[test]
 fn a_store_is_told_what_changes_and_whose_doing_it_was() {
     let mut cluster = Cluster::with(2, |settings| settings.stores = true);
     let mut told = Vec::new();

@@ -166,7 +166,7 @@ impl Node {
 
     /// Bytes of all copies, roughly.
     pub fn table_bytes(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().table().bytes() as u64).sum()
+        self.shards.iter().map(|shard| shard.lock().bytes() as u64).sum()
     }
 
     /// A page of sessions: shard by shard, within a shard by key, from after `after`, at most `limit`.

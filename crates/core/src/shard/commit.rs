@@ -112,7 +112,7 @@ impl Shard {
     /// Whether one more session of this weight would exceed this shard's share of the table's bytes.
     pub(super) fn is_full(&self, weight: usize) -> bool {
         let share = self.settings.bounds.max_table_bytes / super::SHARDS;
-        self.table.bytes() + weight + size_of::<Session>() > share
+        self.bytes() + weight + size_of::<Session>() > share
     }
 
     fn create(&mut self, key: SessionKey, changes: &Changes, now: Instant, fx: &mut Vec<Effect>) {

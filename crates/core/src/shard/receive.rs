@@ -124,6 +124,9 @@ impl Shard {
             return Ok(());
         }
         if self.is_swapped_out(key) {
+            if self.is_full(session.fields.weight()) {
+                return Err(Verdict::Full);
+            }
             self.marks.saw(birth);
             self.arrive(session, fx);
             return Ok(());

@@ -51,6 +51,10 @@ impl Stub {
         }
     }
 
+    fn arrived_bytes(&self) -> usize {
+        self.arrived.as_ref().map_or(0, |copy| copy.footprint())
+    }
+
     /// A request waits for the content.
     pub(crate) fn is_awaited(&self) -> bool {
         !self.askers.is_empty()
@@ -133,7 +137,7 @@ impl Shard {
             return Restored::Ended;
         }
         let Some(saved) = Session::from_snapshot(content, frame, now) else { return Restored::Ended };
-        match self.stubs.remove(&key) {
+        match self.take_stub(key) {
             Some(stub) => {
                 let is_known = saved.fingerprint() ^ saved.top == stub.content;
                 self.put_back(saved, &stub, fx);
@@ -184,7 +188,7 @@ impl Shard {
     /// A copy came, or all members have answered: what cannot be had from the store is not waited for any more.
     pub(super) fn forget_lost(&mut self, key: SessionKey) {
         if self.stubs.get(&key).is_some_and(|stub| stub.lost)
-            && let Some(Stub { arrived: Some(copy), .. }) = self.stubs.remove(&key)
+            && let Some(Stub { arrived: Some(copy), .. }) = self.take_stub(key)
         {
             self.table.insert(*copy);
         }
@@ -215,10 +219,12 @@ impl Shard {
     pub(super) fn arrive(&mut self, copy: Session, fx: &mut Vec<Effect>) {
         let key = copy.key;
         let Some(stub) = self.stubs.get_mut(&key) else { return };
+        let before = stub.arrived_bytes();
         match &mut stub.arrived {
             Some(earlier) => earlier.merge(&copy),
             None => stub.arrived = Some(Box::new(copy)),
         }
+        self.arrived_bytes = self.arrived_bytes + stub.arrived_bytes() - before;
         self.forget_lost(key);
         self.note_change(key, false, fx);
         self.fetch(key, fx);
@@ -285,6 +291,17 @@ impl Shard {
     /// The copy that came from a member while the own content is in the store.
     pub(crate) fn arrived(&self, key: SessionKey) -> Option<&Session> {
         self.stubs.get(&key)?.arrived.as_deref()
+    }
+
+    pub(super) fn take_stub(&mut self, key: SessionKey) -> Option<Stub> {
+        let stub = self.stubs.remove(&key)?;
+        self.arrived_bytes -= stub.arrived_bytes();
+        Some(stub)
+    }
+
+    /// Bytes of everything that is here of sessions, roughly: copies, stubs, and what waits in these.
+    pub(crate) fn bytes(&self) -> usize {
+        self.table.bytes() + self.stubs.len() * size_of::<(SessionKey, Stub)>() + self.arrived_bytes
     }
 
     /// Sessions whose content is only in the store.

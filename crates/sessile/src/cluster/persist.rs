@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sessile_core::{AppId, SessionKey};
 use sessile_store::Store;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::engine::Engine;
@@ -33,7 +33,7 @@ use super::tasks::Tasks;
 use crate::config::{self, Config, Save};
 pub(crate) use health::Health;
 pub(crate) use loader::Found;
-use loader::LookUps;
+use loader::{LookUps, Orders};
 use marks::Marks;
 use policy::Policies;
 use restorer::restore_all;
@@ -66,15 +66,13 @@ pub(crate) struct Persist {
     elsewhere: Mutex<HashMap<SessionKey, Instant>>,
     look_ups: LookUps,
     loads: Semaphore,
-    /// At most one order for each session that is swapped out.
-    orders: mpsc::UnboundedSender<SessionKey>,
+    orders: Orders,
     pub(crate) health: Health,
 }
 
 impl Persist {
     /// Begins to save and load the sessions of `engine`.
     fn start(engine: &Arc<Engine>, store: Arc<dyn Store>, is_shared: bool, config: &Config, tasks: &Tasks) {
-        let (orders, ordered) = mpsc::unbounded_channel();
         let settings = &config.store;
         let persist = Arc::new(Self {
             health: Health::new(store.name()),
@@ -90,10 +88,10 @@ impl Persist {
             elsewhere: Mutex::default(),
             look_ups: LookUps::default(),
             loads: Semaphore::new(LOADS_MAX),
-            orders,
+            orders: Orders::default(),
         });
         tasks.spawn(saver::run(Arc::clone(engine), Arc::clone(&persist)));
-        tasks.spawn(loader::fetch_ordered(Arc::clone(engine), Arc::clone(&persist), ordered));
+        tasks.spawn(loader::fetch_ordered(Arc::clone(engine), Arc::clone(&persist)));
         tasks.spawn(swapper::run(Arc::clone(engine), Arc::clone(&persist)));
         // An engine has one store for its whole life.
         let _ = engine.persist.set(persist);
@@ -131,8 +129,7 @@ impl Persist {
 
     /// The content of a session is needed that was swapped out.
     pub(super) fn order(&self, key: SessionKey) {
-        // The receiver ends with the node.
-        let _ = self.orders.send(key);
+        self.orders.place(key);
     }
 
     /// An application's layer was made: from now on its sessions are saved as `session` says.

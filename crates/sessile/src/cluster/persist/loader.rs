@@ -1,6 +1,7 @@
 //! Looks up sessions that no member knows, and brings back the content of those that were swapped out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -8,12 +9,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sessile_core::{Restored, SessionKey};
 use sessile_store::{Damaged, Key, Record, StoreError};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::saver::CALL_MAX;
-use super::{Persist, translate};
+use super::{LOADS_MAX, Persist, translate};
 use crate::cluster::engine::Engine;
 
 /// Between two attempts to bring back the content of one session.
@@ -34,19 +35,48 @@ pub(crate) enum Found {
 }
 
 /// Brings back what the core orders, until the node ends.
-pub(super) async fn fetch_ordered(
-    engine: Arc<Engine>,
-    persist: Arc<Persist>,
-    mut ordered: mpsc::UnboundedReceiver<SessionKey>,
-) {
+pub(super) async fn fetch_ordered(engine: Arc<Engine>, persist: Arc<Persist>) {
     let mut fetches = JoinSet::new();
     loop {
+        while fetches.len() < LOADS_MAX
+            && let Some(key) = persist.orders.next()
+        {
+            fetches.spawn(fetch(Arc::clone(&engine), Arc::clone(&persist), key));
+        }
         tokio::select! {
-            Some(key) = ordered.recv() => {
-                fetches.spawn(fetch(Arc::clone(&engine), Arc::clone(&persist), key));
-            }
+            () = persist.orders.placed.notified() => {}
             Some(_) = fetches.join_next() => {}
         }
+    }
+}
+
+/// Sessions whose content the core wants back, each once: never more than are swapped out.
+#[derive(Default)]
+pub(super) struct Orders {
+    keys: Mutex<Keys>,
+    placed: Notify,
+}
+
+#[derive(Default)]
+struct Keys {
+    waiting: BTreeSet<SessionKey>,
+    last: Option<SessionKey>,
+}
+
+impl Orders {
+    pub(super) fn place(&self, key: SessionKey) {
+        self.keys.lock().waiting.insert(key);
+        self.placed.notify_one();
+    }
+
+    /// Goes round, so that every one has its turn.
+    fn next(&self) -> Option<SessionKey> {
+        let Keys { waiting, last } = &mut *self.keys.lock();
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = waiting.range((from, Bound::Unbounded)).next().or_else(|| waiting.first()).copied()?;
+        waiting.remove(&next);
+        *last = Some(next);
+        Some(next)
     }
 }
 

@@ -139,8 +139,8 @@ impl Persist {
             return mark.end.clone().map_or(Todo::Nothing, Todo::Save);
         };
         let Some(policy) = self.policies.of(glance.app) else { return Todo::Nothing };
+        // The core has ordered the rest already.
         if glance.partial {
-            self.order(key);
             return Todo::Later(BACKOFF.0);
         }
         let is_urgent = !mark.waiters.is_empty() || self.is_flushing.load(Relaxed);
