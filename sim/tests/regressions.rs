@@ -4,13 +4,17 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 30] = [
+const ONCE_BROKEN: [(u64, &str); 32] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
     (163, "C6: a stale touch revived what had expired"),
     (177, "C5: an end known on one side of a split only was brought back by the next one to return"),
     (181, "progress: two equal sides with a common least member never found together"),
+    (
+        244,
+        "C5: an expired session was brought back by a stale copy, without what had been dropped with its end",
+    ),
     (296, "progress: a join waited for a process whose last words came late"),
     (341, "C5: a member died while another joined, and what it owed was not compared for"),
     (564, "C6: a stale touch revived what had expired"),
@@ -20,6 +24,7 @@ const ONCE_BROKEN: [(u64, &str); 30] = [
     (2481, "C4: a joiner took an answer to its earlier join for one to this, and never met who came between"),
     (2938, "C6: an expiry was undone by requests that had only asked, and told twice"),
     (3683, "C6: a member was removed before it answered, which counted as its consent to an expiry"),
+    (3863, "C5: two that began apart took each other's old joins for new ones and never compared"),
     (4680, "C4: an incomplete member included one that it had removed, which did not know, and granted it"),
     (4966, "C6: an expiry was undone by requests that had only asked, and told twice"),
     (5496, "C6: a member was removed before it answered, which counted as its consent to an expiry"),

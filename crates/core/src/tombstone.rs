@@ -93,9 +93,10 @@ impl Tombstone {
         self.reason == EndReason::Expired
     }
 
-    /// Whether a copy with this touch outlives the end.
-    pub(crate) fn yields_to(&self, touch: u32) -> bool {
-        self.is_expiry() && touch > self.touch
+    /// Whether a copy with this top and touch outlives the end. One that lacks writes which were dropped with the end
+    /// does not: it was used where nobody was answered from it, and would bring back a part of the session.
+    pub(crate) fn yields_to(&self, top: u64, touch: u32) -> bool {
+        self.is_expiry() && touch > self.touch && top >= self.top
     }
 }
 
