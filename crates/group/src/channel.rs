@@ -28,7 +28,7 @@ pub type OpenChannel = (Box<dyn Channel>, mpsc::Receiver<Event>);
 /// **What the owner assumes.** A frame may be lost, doubled, late, or overtaken by another one, and a process may be
 /// silent for any time: all of that is repaired above. Three things are not:
 /// * A frame arrives whole and unchanged, or not at all.
-/// * Whoever an [`Incoming`] names as its [`Peer`] did send its frames. Frames hold sessions, so a channel that
+/// * Whoever an [`Incoming`] names as its [`Peer`] did send its frames. What frames hold is not for others, so a channel that
 ///   leaves this machine authenticates both ends and encrypts; nothing above it does.
 /// * [`Event::Gone`] is proof. It means that this process has ended and will never send again; the cluster goes on
 ///   without it at once. A channel that cannot prove it never says so: silence is judged by the owner.

@@ -5,7 +5,8 @@ use crate::shard::stored::FETCHING_MAX;
 use crate::shard::{Shard, send};
 use crate::wire::{AckLine, Draft, Verdict};
 use crate::{Boot, Effect, Event, Instant, NotTaken, Plant, SessionKey, Ticket};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// Slots and ends that one call walks over at most, so that the lock is never held for long.
 const WALK_STEPS: usize = 256;
@@ -180,9 +181,7 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) -> Option<Walk> {
-        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let stubs = self.stubs.range((from, std::ops::Bound::Unbounded));
-        let keys: Vec<SessionKey> = stubs.take(FETCHING_MAX).map(|(key, _)| *key).collect();
+        let keys = keys_after(&self.stubs, after, FETCHING_MAX);
         if let Some(last) = keys.last().copied() {
             keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, fx));
             return Some(Walk::Stubs(Some(last)));
@@ -197,13 +196,9 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) -> Option<Walk> {
-        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let ends = self.tombstones.range((from, std::ops::Bound::Unbounded));
-        let keys: Vec<SessionKey> = ends.take(WALK_STEPS).map(|(key, _)| *key).collect();
+        let keys = keys_after(&self.tombstones, after, WALK_STEPS);
         let last = keys.last().copied();
-        for key in keys {
-            self.send_copy(to, key, Vec::new(), now, fx);
-        }
+        keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, fx));
         last.map(|last| Walk::Ends(Some(last)))
     }
 
@@ -211,4 +206,10 @@ impl Shard {
     pub(crate) fn take_ack(&mut self, from: Boot) -> Option<AckLine> {
         self.lanes.get_mut(&from)?.arrivals.take_line(self.number)
     }
+}
+
+/// The next keys of a map, at most `most`.
+fn keys_after<T>(map: &BTreeMap<SessionKey, T>, after: Option<SessionKey>, most: usize) -> Vec<SessionKey> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    map.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
 }
