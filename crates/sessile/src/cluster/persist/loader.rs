@@ -193,3 +193,21 @@ impl Drop for LookUp<'_> {
         self.persist.look_ups.lock().remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_kept_once_and_every_one_has_its_turn() {
+        let (orders, key) = (Orders::default(), |number| SessionKey([number; 16]));
+        for number in [2, 3, 2, 2] {
+            orders.place(key(number));
+        }
+        assert_eq!(orders.next(), Some(key(2)));
+        orders.place(key(1));
+        orders.place(key(2));
+        let rest: Vec<_> = std::iter::from_fn(|| orders.next()).collect();
+        assert_eq!(rest, [key(3), key(1), key(2)], "who was served waits for the others");
+    }
+}
