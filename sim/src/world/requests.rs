@@ -332,7 +332,7 @@ pub(super) fn seen(fields: &Fields) -> Seen {
         .attributes()
         .filter_map(|(name, value)| {
             let number = value.bytes.try_into().map_or(u64::MAX, u64::from_le_bytes);
-            Some((Attribute::parse(name)?, number))
+            Some((name.parse().ok()?, number))
         })
         .collect()
 }
