@@ -303,6 +303,12 @@ impl Shard {
         oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
     }
 
+    /// A session that no member holds ended before this node started.
+    pub(crate) fn remember_end(&mut self, key: SessionKey, end: Tombstone) {
+        self.tombstones.entry(key).or_insert(end);
+        self.forget_oldest_end();
+    }
+
     pub(crate) fn end_of(&self, key: SessionKey) -> Option<&Tombstone> {
         self.tombstones.get(&key)
     }

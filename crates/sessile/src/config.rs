@@ -37,8 +37,8 @@ pub(crate) use notice::notice_lines;
 pub use reference::reference;
 pub use schema::json_schema;
 pub use table::{
-    Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, QueueFull,
-    Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
+    Admin, App, Builtin, Cluster, Http, Keep, Manager, Membership, MembershipKind, Mode, Node, OnEnded,
+    QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
 };
 
 /// Everything that one node is told before it starts.

@@ -11,6 +11,8 @@
 pub mod adapter;
 mod answers;
 mod app;
+mod carried;
+mod carrier;
 mod codec;
 mod cookie;
 mod detached;

@@ -8,10 +8,11 @@ use sessile_core::{AppId, SessionKey};
 use sessile_store::{Page, Record, Scan};
 use tokio::time::{sleep, timeout};
 
-use super::Persist;
 use super::loader::Found;
 use super::saver::CALL_MAX;
+use super::{Persist, translate};
 use crate::cluster::engine::Engine;
+use crate::config::Keep;
 
 /// Records of one page.
 const PAGE: usize = 256;
@@ -56,9 +57,20 @@ impl Persist {
         None
     }
 
+    /// Whether cookies carry the sessions of its application: only a remembered end keeps such a session from coming back.
+    fn is_carried(&self, record: &Record) -> bool {
+        let policy = self.policies.of(AppId::of_path(record.app.as_str()));
+        policy.is_some_and(|policy| policy.keep == Keep::Cookie)
+    }
+
     /// Whether the session is here now.
     fn restore(&self, engine: &Engine, record: &Record) -> bool {
         let key = SessionKey(record.key.0);
+        if record.is_ended() && self.is_carried(record) {
+            let (app, left) = (AppId::of_path(record.app.as_str()), translate::remembered_for(record));
+            engine.node.remember_end(key, app, left, engine.clock.now());
+            return false;
+        }
         let is_known = engine.node.glance(key, engine.clock.now()).is_some();
         let in_memory = || engine.node.session_count(None);
         if !is_known && (record.is_ended() || self.swap_above.is_some_and(|above| in_memory() >= above)) {
