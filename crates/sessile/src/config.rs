@@ -110,10 +110,15 @@ impl Config {
         Self::parse(self.directory.join("(configuration made in code)"), &self.effective_toml()).map(|_| ())
     }
 
-    /// What is copied of the sessions of `app`, and to whom.
+    /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which
+    /// every member has to know.
     #[must_use]
     pub fn manager_of(&self, app: &App) -> Manager {
-        if app.distributable { app.manager.unwrap_or(self.cluster.manager) } else { Manager::Local }
+        match app.session.keep {
+            Keep::Cookie => self.cluster.manager,
+            Keep::Memory if app.distributable => app.manager.unwrap_or(self.cluster.manager),
+            Keep::Memory => Manager::Local,
+        }
     }
 
     /// Every key with the value in force and its meaning, as TOML that reads back to this configuration.

@@ -122,7 +122,10 @@ fn store(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     if is_server && store.url.is_some() == store.url_file.is_some() {
         let error =
             Finding::error(place("url"), "a store on a server needs `url` or `url_file`, one of them");
-        findings.push(error.help("add for example `url = \"postgres://sessile@db/sessions\"`"));
+        findings.push(error.help(match store.url {
+            Some(_) => "leave one of the two out",
+            None => "add for example `url = \"postgres://sessile@db/sessions\"`",
+        }));
     }
     if store.url.as_ref().is_some_and(|url| has_password(url)) {
         let error = Finding::error(place("url"), "`url` has a password in it");

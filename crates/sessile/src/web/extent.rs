@@ -35,10 +35,10 @@ impl Session {
         Ok(())
     }
 
-    /// The response goes only when the store, too, has what this request writes, as with `save = "through"` for all of the
-    /// application's; so a kill of all nodes in the next moment does not lose it. It waits for `[store] timeout` at
-    /// most: the [`Receipt`](crate::Receipt) says in `stored` whether the store had it then. That is `false` where nothing is stored. Does
-    /// nothing where the request writes nothing, or the cookie carries the session.
+    /// The response goes only when the store, too, has what this request writes, as with `save = "through"` for the whole
+    /// application; so a kill of all nodes in the next moment does not lose it. It waits for `[store] timeout` at most,
+    /// and [`Receipt::stored`](crate::Receipt::stored) says whether the store had it then; where nothing is stored, that it
+    /// had not. Does nothing where the request writes nothing, or the cookie carries the session.
     ///
     /// For a route, call it in a layer between the session layer and the route's handlers.
     ///

@@ -139,6 +139,21 @@ async fn applications_choose_for_themselves() {
 }
 
 #[tokio::test]
+async fn a_logout_reaches_every_node_though_the_application_is_not_distributable() {
+    let (a, b) = Town::new().pair().await;
+    let on = |node: &Node| {
+        let mut app = sessile::config::App::with_session(node.cluster.config().session.clone());
+        (app.distributable, app.session.keep) = (false, Keep::Cookie);
+        node.with_layer(node.cluster.app_layer(&app))
+    };
+    let mut browser = Browser::default();
+    browser.ok(&on(&a), "/set/x/1").await;
+    let copy = browser.clone();
+    browser.ok(&on(&a), "/logout").await;
+    assert_eq!(copy.clone().ok(&on(&b), "/get/x").await, "");
+}
+
+#[tokio::test]
 async fn jobs_are_told_that_no_node_has_the_session() {
     let town = carried(|_| ());
     let a = town.node("tc01", &[]).await;

@@ -352,3 +352,23 @@ async fn where_nothing_is_stored_the_receipt_does_not_say_it_was() {
     assert_eq!(browser.get(&a, "/through/x/1").await.receipt.unwrap().stored, Some(false));
     assert_eq!(browser.get(&a, "/logout").await.receipt.unwrap().stored, None);
 }
+
+#[tokio::test]
+async fn a_store_that_does_not_work_is_told_before_a_session_is_to_be_saved() {
+    let shelf = Arc::new(Shelf::default());
+    shelf.is_down(true);
+    let a = shelved(|config| config.store.restore = Restore::OnDemand).node_on(&shelf, "tc01", &[]).await;
+    a.until("the failure is shown", |a| a.metric("sessile_store_failing") == 1).await;
+}
+
+#[tokio::test]
+async fn a_node_starts_though_its_store_does_not_answer() {
+    let shelf = Arc::new(Shelf::default());
+    shelf.block();
+    let a = shelved(|_| ()).node_on(&shelf, "tc01", &[]).await;
+    let mut browser = Browser::default();
+    browser.ok(&a, "/set/x/1").await;
+    shelf.release();
+    saved(&a).await;
+    assert_eq!(shelf.holds(), (1, 0));
+}
