@@ -234,6 +234,7 @@ impl Session {
     /// then on it is true here. A path that the replication filter matches changes no cookie, and so no owner. False,
     /// too, where there is no session. A browser that sends requests in parallel may reach two nodes that both are told
     /// true: it tells who should do what one node is enough for, and excludes nobody.
+    /// Where the cookie carries the session, no node has it more than another: true on every one.
     pub fn is_owner(&self) -> bool {
         match self.used().draft.standing() {
             Standing::New(_) => true,
