@@ -37,8 +37,8 @@ pub(crate) use notice::notice_lines;
 pub use reference::reference;
 pub use schema::json_schema;
 pub use table::{
-    Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, QueueFull,
-    Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
+    Admin, App, Builtin, Cluster, Http, Keep, Manager, Membership, MembershipKind, Mode, Node, OnEnded,
+    QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
 };
 
 /// Everything that one node is told before it starts.
@@ -110,10 +110,15 @@ impl Config {
         Self::parse(self.directory.join("(configuration made in code)"), &self.effective_toml()).map(|_| ())
     }
 
-    /// What is copied of the sessions of `app`, and to whom.
+    /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which
+    /// every member has to know.
     #[must_use]
     pub fn manager_of(&self, app: &App) -> Manager {
-        if app.distributable { app.manager.unwrap_or(self.cluster.manager) } else { Manager::Local }
+        match app.session.keep {
+            Keep::Cookie => self.cluster.manager,
+            Keep::Memory if app.distributable => app.manager.unwrap_or(self.cluster.manager),
+            Keep::Memory => Manager::Local,
+        }
     }
 
     /// Every key with the value in force and its meaning, as TOML that reads back to this configuration.

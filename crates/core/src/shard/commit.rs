@@ -8,8 +8,8 @@ use crate::shard::{Pending, Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    Awaited, Boot, Effect, EndReason, Event, FieldRef, Fields, Instant, Mode, PlacedSession, Plant, Receipt,
-    Refusal, SessionKey, Stamp, Ticket, ValueRef,
+    AppId, Awaited, Boot, Effect, EndReason, Event, FieldRef, Fields, Instant, Mode, PlacedSession, Plant,
+    Receipt, Refusal, SessionKey, Stamp, Ticket, ValueRef,
 };
 use std::time::Duration;
 
@@ -63,8 +63,24 @@ impl Shard {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
+        self.end_as(key, end, now, fx)
+    }
+
+    /// The same for a session of which no member has a copy.
+    pub(crate) fn end_carried(
+        &mut self,
+        key: SessionKey,
+        app: AppId,
+        keep: Duration,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Ticket {
+        self.end_as(key, Tombstone::carried(app, keep, now), now, fx)
+    }
+
+    fn end_as(&mut self, key: SessionKey, end: Tombstone, now: Instant, fx: &mut Vec<Effect>) -> Ticket {
         self.bury(key, end, None, fx);
-        match reason {
+        match end.reason {
             EndReason::Invalidated => self.tally.invalidated += 1,
             EndReason::Expired => self.tally.expired += 1,
         }
