@@ -79,7 +79,7 @@ impl DetachedSessions {
         let host = &self.app.host;
         let _running = host.request();
         host.admitted().await?;
-        let receipt = host.end(key).receipt().await;
+        let receipt = host.end(key).receipt().await.ok_or(SessionError::OutcomeUnknown)?;
         host.admitted().await.map_err(|_| SessionError::OutcomeUnknown)?;
         Ok(receipt)
     }
