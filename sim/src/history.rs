@@ -26,6 +26,8 @@ pub enum Attribute {
     Member(OpId),
     /// Derived from the session, written at creation: shows a mix-up of sessions.
     Canary,
+    /// A field of the session that only the next version knows: a register that it writes with every change.
+    Later,
 }
 
 impl Attribute {
@@ -49,6 +51,7 @@ impl fmt::Display for Attribute {
             Self::Pair(number) => write!(f, "p{number}"),
             Self::Member(op) => write!(f, "m{op}"),
             Self::Canary => f.write_str("c"),
+            Self::Later => f.write_str("later"),
         }
     }
 }

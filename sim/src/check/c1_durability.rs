@@ -24,9 +24,10 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     violations
 }
 
-/// A request was told that its session does not exist, or that its secret is wrong, against what it must know.
+/// A request was told that its session does not exist, has ended, or that its secret is wrong, against what it must
+/// know.
 fn vanished(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
-    let Outcome::Absent(absent) = op.outcome else { return None };
+    let (Outcome::Absent(_) | Outcome::Ended) = op.outcome else { return None };
     let (boot, ended) = (op.boot?, op.ended?);
     let replaced = |(_, login): (OpId, &Op)| {
         matches!(login.action, Action::Login(old, _) if old == op.secret)
@@ -34,14 +35,14 @@ fn vanished(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
             && login.counts()
     };
     if !knowledge.is_alive(op.session, ended)
-        || absent == Absent::WrongSecret && knowledge.ops_of(op.session).any(replaced)
+        || op.outcome == Outcome::Absent(Absent::WrongSecret) && knowledge.ops_of(op.session).any(replaced)
     {
         return None;
     }
     let (source, made) = source_of_secret(knowledge, op)?;
     knowledge.must_show(made, boot, op.began, op.began).then(|| Violation {
         checker: CHECKER,
-        words: format!("a session that lives was answered with {absent:?}"),
+        words: format!("a session that lives was answered with {:?}", op.outcome),
         session: Some(op.session),
         ops: vec![source, id],
     })

@@ -148,7 +148,7 @@ impl Exchange {
         let mut receipt = None;
         for settlement in settlements {
             self.app.statistics.count_send();
-            let settled = settlement.receipt().await;
+            let settled = settlement.receipt().await.ok_or(SessionError::OutcomeUnknown)?;
             if settled.ended && !ended_here {
                 return Err(SessionError::Ended);
             }
@@ -236,7 +236,7 @@ async fn open(
         }
         Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
         Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),
-        Err(Absent::NoRoom) => Err(NotServing::NoRoom),
+        Err(Absent::NoRoom) => Err(app.host.without_session()),
     }
 }
 
