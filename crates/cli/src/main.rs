@@ -8,6 +8,7 @@ mod balancer_file;
 mod bench;
 mod connection;
 mod demo;
+mod drill;
 mod failure;
 mod farewell;
 mod logging;
@@ -18,6 +19,7 @@ mod rig;
 mod runtime;
 mod secret_file;
 mod server;
+mod signal;
 mod stop;
 mod verbs;
 

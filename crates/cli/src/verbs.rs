@@ -14,6 +14,7 @@ use clap::Subcommand;
 
 use crate::bench;
 use crate::demo;
+use crate::drill;
 use crate::failure::Failure;
 
 /// What the program is asked to do.
@@ -21,6 +22,8 @@ use crate::failure::Failure;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
+    /// Load a cluster, disturb it, and count what was lost, doubled or resurrected
+    Drill(drill::Drill),
     /// Measure what replication costs
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -57,7 +60,7 @@ impl Verb {
     /// What is logged when nobody says: some verbs tell what happens in their own words.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Bench(_) | Self::Demo(_) | Self::Store(_) => "error",
+            Self::Bench(_) | Self::Demo(_) | Self::Drill(_) | Self::Store(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -66,6 +69,7 @@ impl Verb {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
+            Self::Drill(drill) => drill.run(),
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),

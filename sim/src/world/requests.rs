@@ -345,7 +345,7 @@ pub(super) fn seen(fields: &Fields) -> Seen {
     attributes
         .filter_map(|(name, value)| {
             let number = value.bytes.try_into().map_or(u64::MAX, u64::from_le_bytes);
-            Some((Attribute::parse(name)?, number))
+            Some((name.parse().ok()?, number))
         })
         .chain(next::read(fields).map(|number| (Attribute::Later, number)))
         .collect()
