@@ -5,6 +5,7 @@
 mod harness;
 
 mod admin;
+mod deploying;
 mod operating;
 mod persisting;
 mod starting;

@@ -83,12 +83,12 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("maxidlebackup", STORES),
     ("maxidleswap", STORES),
     ("minidleswap", STORES),
-    ("watchdir", FARM),
-    ("deploydir", FARM),
-    ("tempdir", FARM),
-    ("watchenabled", FARM),
-    ("maxvalidtime", FARM),
-    ("processdeployfrequency", FARM),
+    ("watchdir", "`watch_dir` in [farm]"),
+    ("deploydir", "`deploy_dir` in [farm]"),
+    ("tempdir", "`temp_dir` in [farm]"),
+    ("watchenabled", "`watch` in [farm]"),
+    ("maxvalidtime", "`deploy_time` in [farm], with a unit: \"5m\""),
+    ("processdeployfrequency", "`interval` in [farm], with a unit: \"2s\""),
     ("printtoscreen", "the option `--log debug` of `sessile serve`"),
     ("debug", "the option `--log debug` of `sessile serve`"),
     ("doclusterlog", "the option `--log debug` of `sessile serve`"),
@@ -96,12 +96,11 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("doreceivedprocessingstats", "nothing; `/metrics` of the admin port always counts"),
     ("doprocessingstats", "nothing; `/metrics` of the admin port always counts"),
     ("statistics", "nothing; `/metrics` of the admin port always counts"),
-    ("docbase", "`builtin` in [[app]]"),
+    ("docbase", "`file` in [[app]]"),
 ];
 
 const NOTHING: &str = "nothing; what it set needs no setting here";
 const STORES: &str = "nothing yet; keeping sessions in files and databases comes with a later version";
-const FARM: &str = "nothing yet; deploying applications to all members comes with a later version";
 
 /// What stands in the place of the attribute `name` of Tomcat; `None` for all other words.
 pub(super) fn remedy(name: &str) -> Option<&'static str> {
