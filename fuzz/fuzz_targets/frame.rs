@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use sessile_core::{Boot, Bounds, Everybody, Instant, Message, Mode, Node, PeerInfo, Plant, Settings, Timing};
+use sessile_core::{
+    Boot, Bounds, Everybody, Instant, Message, Mode, Node, PeerInfo, Plant, Settings, Timing,
+};
 
 fuzz_target!(|input: &[u8]| {
     let settings = Settings {

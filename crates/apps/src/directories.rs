@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sessile::Config;
 
+/// How files begin that are not whole yet.
+pub(crate) const DRAFT: &str = "draft-";
+
 /// The directories of one node, which no other process uses while this lives.
 #[derive(Debug)]
 pub struct Directories {
@@ -49,6 +52,7 @@ impl Directories {
         };
         make(&deploy).map_err(failed(&deploy))?;
         let lock = locked(&deploy.join("lock")).map_err(failed(&deploy))?;
+        remove_drafts(&deploy).map_err(failed(&deploy))?;
         if temp.exists() {
             fs::remove_dir_all(&temp).map_err(failed(&temp))?;
         }
@@ -64,6 +68,17 @@ fn make(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(path)
+}
+
+/// What a process that was killed had not finished.
+fn remove_drafts(deploy: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(deploy)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(DRAFT) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn locked(path: &Path) -> io::Result<File> {
@@ -92,9 +107,11 @@ mod tests {
             (place.path().join("tc01.apps"), place.path().join("tc01"))
         );
         fs::write(first.temp.join("left"), "over").unwrap();
+        fs::write(first.deploy.join("draft-x"), "half").unwrap();
         assert!(Directories::open(&config).unwrap_err().to_string().contains("another process uses it"));
         drop(first);
         let second = Directories::open(&config).unwrap().unwrap();
-        assert_eq!(fs::read_dir(second.temp).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&second.temp).unwrap().count(), 0);
+        assert!(!second.deploy.join("draft-x").exists());
     }
 }

@@ -59,7 +59,7 @@ impl Farm {
     /// when the node is ready; what the configuration mounts itself is left alone.
     ///
     /// # Errors
-    /// The catalog cannot be read. An archive that cannot be prepared any more is logged, and had again from a member.
+    /// The catalog (`catalog.json` in `deploy_dir`) cannot be read; without it the node has what the members have. An archive that cannot be prepared any more is logged, and had again from a member.
     pub async fn start(
         cluster: Cluster,
         site: Site,

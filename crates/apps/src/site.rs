@@ -54,6 +54,12 @@ impl Site {
         self.exchange(base(path), None)
     }
 
+    /// Whether something is mounted at `path` itself.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.table.read().iter().any(|mounted| &*mounted.path == base(path))
+    }
+
     /// The service that gives every request to its application.
     pub fn router(&self) -> Router {
         Router::new().fallback(dispatch).with_state(self.clone())

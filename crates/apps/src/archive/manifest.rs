@@ -160,8 +160,7 @@ impl Manifest {
 
     /// The application that is mounted as `mounted` says, with what it says itself. `file` is the archive, for messages.
     pub(crate) fn app(&self, mounted: &config::App, file: PathBuf) -> config::App {
-        let mut app = mounted.clone();
-        app.file = Some(file);
+        let mut app = config::App { builtin: None, directory: None, file: Some(file), ..mounted.clone() };
         app.distributable &= self.distributable.unwrap_or(true);
         self.session.put_over(&mut app.session);
         app
@@ -269,7 +268,7 @@ mod tests {
         let session = config::Session { cookie: "mine".to_owned(), ..config::Session::default() };
         let mounted = config::App::with_session(session);
         let app = read("manifest = 1").unwrap().app(&mounted, "ROOT.zip".into());
-        assert_eq!(app, config::App { file: Some("ROOT.zip".into()), ..mounted });
+        assert_eq!(app, config::App { builtin: None, file: Some("ROOT.zip".into()), ..mounted });
         assert_eq!(Manifest::default().component_in(|_| false), None);
     }
 

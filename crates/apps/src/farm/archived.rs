@@ -13,7 +13,6 @@ pub(crate) struct Digest([u8; 32]);
 
 /// An archive that nodes can ask each other for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Archived {
     /// What its file is called; says where it is mounted.
     pub(crate) name: ArchiveName,

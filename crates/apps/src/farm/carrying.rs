@@ -115,7 +115,7 @@ impl Driver {
             None => {
                 tracing::info!(app = path, "undeployed");
                 if let Some(unmounted) = self.site.unmount(&path) {
-                    tokio::spawn(retire(self.cluster.clone(), path.clone(), unmounted));
+                    tokio::spawn(retire(self.cluster.clone(), self.site.clone(), path.clone(), unmounted));
                 }
             }
         }
@@ -160,10 +160,13 @@ pub(super) fn mount(
 }
 
 /// Ends the sessions that want to, when the last request of the application is over.
-async fn retire(cluster: Cluster, path: String, unmounted: Unmounted) {
+async fn retire(cluster: Cluster, site: Site, path: String, unmounted: Unmounted) {
     let until = Instant::now() + RETIRE_TIME;
     while !unmounted.is_over() && Instant::now() < until {
         sleep(RETIRE_POLL).await;
     }
-    cluster.retire_app(&path).await;
+    // One that was deployed there meanwhile has its sessions.
+    if !site.has(&path) {
+        cluster.retire_app(&path).await;
+    }
 }

@@ -159,7 +159,6 @@ impl Driver {
                 Some(event) = inbox.recv() => self.heard(event).await,
                 _ = ticks.tick() => self.tick().await,
             }
-            self.show();
         }
     }
 
@@ -173,9 +172,14 @@ impl Driver {
             tracing::warn!(member = from.name, "a message of the farm cannot be read: another version?");
             return;
         };
+        // They come by the thousand and change nothing that is shown.
+        let is_bulk = matches!(message, Message::Ask { .. } | Message::Piece { .. });
         let (now, mut effects) = (self.now(), Vec::new());
         self.machine.received(&from, message, now, &mut effects);
         self.carry_out(effects).await;
+        if !is_bulk {
+            self.show();
+        }
     }
 
     async fn heard(&mut self, event: Event) {
@@ -190,6 +194,7 @@ impl Driver {
                 self.carry_out(effects).await;
             }
         }
+        self.show();
     }
 
     async fn tick(&mut self) {
@@ -201,6 +206,7 @@ impl Driver {
         if self.machine.under_way() == 0 && std::mem::take(&mut self.untidy) {
             self.tidy().await;
         }
+        self.show();
     }
 
     /// Who is there now.
@@ -282,6 +288,8 @@ impl Driver {
             }
             Outcome::Busy => {}
         }
+        // Whoever asks what runs now is told of it.
+        self.show();
         match asker {
             // Who asked may have gone.
             Asker::Operator(answer) => drop(answer.send(outcome)),

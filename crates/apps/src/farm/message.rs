@@ -132,7 +132,11 @@ impl Message {
     }
 
     fn is_bounded(&self) -> bool {
-        let is_path = |path: &String| path.starts_with('/') && path.len() <= PATH_MAX;
+        let is_path = |path: &String| {
+            path.starts_with('/')
+                && path.len() <= PATH_MAX
+                && path.bytes().all(|byte| byte.is_ascii_graphic())
+        };
         let goes_there = |path: &String, archive: &Option<Archived>| {
             is_path(path) && archive.as_ref().is_none_or(|archive| archive.name.path == *path)
         };

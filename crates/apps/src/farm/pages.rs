@@ -13,6 +13,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -103,7 +104,7 @@ async fn apps(State(pages): State<FarmPages>) -> Result<Json<Told>, Refusal> {
 
 async fn deploy(
     State(pages): State<FarmPages>,
-    upload: Result<Query<Upload>, axum::extract::rejection::QueryRejection>,
+    upload: Result<Query<Upload>, QueryRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
     let farm = pages.farm()?;
@@ -120,12 +121,20 @@ async fn deploy(
     answer(path, Some(digest), outcome)
 }
 
-async fn undeploy(State(pages): State<FarmPages>, Query(place): Query<Place>) -> Result<Response, Refusal> {
+async fn undeploy(
+    State(pages): State<FarmPages>,
+    place: Result<Query<Place>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
     let outcome = pages.farm()?.undeploy(place.path.clone()).await;
     answer(place.path, None, outcome)
 }
 
-async fn roll_back(State(pages): State<FarmPages>, Query(place): Query<Place>) -> Result<Response, Refusal> {
+async fn roll_back(
+    State(pages): State<FarmPages>,
+    place: Result<Query<Place>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
     let farm = pages.farm()?;
     let outcome = farm.roll_back(place.path.clone()).await;
     answer(place.path, None, outcome)
@@ -179,7 +188,7 @@ fn word(result: NodeResult) -> &'static str {
     match result {
         NodeResult::Active => "active",
         NodeResult::Left => "left",
-        NodeResult::NoFarm => "no farm",
+        NodeResult::NoFarm => "no farm yet",
         NodeResult::Unconfirmed => "unconfirmed",
     }
 }

@@ -304,7 +304,7 @@ impl Protocol {
         let told = self.peers.values().filter_map(|peer| Some(peer.told.as_ref()?.get(path)?.stamp));
         let pending = self.pending.keys().filter(|(of, _)| of == path).map(|(_, stamp)| *stamp);
         let highest = told.chain(pending).chain([self.catalog.stamp(path)]).max().unwrap_or_default();
-        Stamp { counter: highest.counter + 1, boot: self.me.boot }
+        Stamp { counter: highest.counter.saturating_add(1), boot: self.me.boot }
     }
 
     /// From now on this holds at its path; what was prepared for less is of no use any more.

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::archived::Digest;
 use super::catalog::Catalog;
+use crate::directories::DRAFT;
 
 /// The catalog.
 const CATALOG: &str = "catalog.json";
@@ -44,7 +45,7 @@ impl Shelf {
 
     /// Keeps the catalog: when this returns, a crash does not lose it.
     pub(crate) fn save(&self, catalog: &Catalog) -> io::Result<()> {
-        let mut draft = NamedTempFile::new_in(&self.deploy)?;
+        let mut draft = draft_in(&self.deploy)?;
         draft.write_all(&serde_json::to_vec_pretty(catalog)?)?;
         draft.as_file().sync_all()?;
         draft.persist(self.deploy.join(CATALOG))?;
@@ -58,7 +59,7 @@ impl Shelf {
 
     /// A file for what is uploaded, gone when it is dropped.
     pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
-        NamedTempFile::new_in(&self.temp)
+        draft_in(&self.temp)
     }
 
     /// Puts a whole archive on the shelf.
@@ -137,7 +138,7 @@ impl Shelf {
     }
 
     fn copy(&self, file: &Path, digest: Digest) -> io::Result<()> {
-        let mut draft = NamedTempFile::new_in(&self.deploy)?;
+        let mut draft = draft_in(&self.deploy)?;
         io::copy(&mut File::open(file)?, draft.as_file_mut())?;
         draft.as_file().sync_all()?;
         draft.persist(self.path(digest))?;
@@ -156,6 +157,11 @@ impl Shelf {
         };
         Ok(entries.into_iter().filter_map(archive).collect())
     }
+}
+
+/// A file that is gone when it is dropped.
+fn draft_in(directory: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(DRAFT).tempfile_in(directory)
 }
 
 fn digest_of(path: &Path) -> io::Result<Digest> {

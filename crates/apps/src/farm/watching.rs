@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use sessile::config;
@@ -34,6 +35,8 @@ pub(crate) struct Watching {
     taken: BTreeMap<String, Fingerprint>,
     not_before: BTreeMap<String, Duration>,
     events: mpsc::Sender<Event>,
+    /// The directory could not be looked at, which was told.
+    failing: Arc<AtomicBool>,
 }
 
 impl Watching {
@@ -47,6 +50,7 @@ impl Watching {
             taken: BTreeMap::new(),
             not_before: BTreeMap::new(),
             events,
+            failing: Arc::default(),
         }
     }
 
@@ -59,7 +63,7 @@ impl Watching {
         let (taken, shelf, limit) = (self.taken.clone(), Arc::clone(shelf), self.archive_bytes);
         let waiting = self.not_before.iter().filter(|(_, not_before)| now < **not_before);
         let waiting: Vec<String> = waiting.map(|(path, _)| path.clone()).collect();
-        let events = self.events.clone();
+        let (events, failing) = (self.events.clone(), Arc::clone(&self.failing));
         tokio::spawn(async move {
             let mut watcher = watcher;
             let looked = blocking(move || {
@@ -74,11 +78,14 @@ impl Watching {
                 });
                 Ok(Sighted { arrived: arrived.collect(), gone })
             });
-            match looked.await {
+            let looked = looked.await;
+            let was_failing = failing.swap(looked.is_err(), Relaxed);
+            match looked {
                 Ok(sighted) if sighted.arrived.is_empty() && sighted.gone.is_empty() => {}
                 // The driver has ended when nobody hears it.
                 Ok(sighted) => drop(events.send(Event::Sighted(sighted)).await),
-                Err(cause) => tracing::warn!(%cause, "[farm] watch_dir cannot be looked at"),
+                Err(cause) if !was_failing => tracing::error!(%cause, "[farm] watch_dir cannot be looked at"),
+                Err(_) => {}
             }
         });
     }

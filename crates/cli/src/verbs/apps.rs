@@ -140,7 +140,7 @@ pub(super) fn table(apps: &Value) -> String {
         let (path, version, digest) = (cell("path"), cell("version"), short(cell("digest")));
         let version = if version.is_empty() { "-" } else { version };
         let since = UNIX_EPOCH + Duration::from_millis(app["since_ms"].as_u64().unwrap_or_default());
-        let since = humantime::format_rfc3339_seconds(since);
+        let since = humantime::format_rfc3339_seconds(since).to_string();
         let nodes: Vec<String> = app["nodes"].as_array().into_iter().flatten().map(node).collect();
         let nodes = nodes.join(", ");
         text.push_str(&format!("{path:<16} {version:<10} {digest:<13} {since:<21} {nodes}\n"));

@@ -82,8 +82,9 @@ mod tests {
         let app = "[[app]]\npath = \"/shop\"\nbuiltin = \"clusterapp\"\ntimeout = \"5m\"";
         assert_eq!(
             warnings(app),
-            ["members disagree about [[app]] /shop: tc01 has none, tc02 builtin = \"clusterapp\", \
-                 distributable = true, timeout = \"5m\""]
+            [
+                "members disagree about [[app]] /shop: tc01 has none, tc02 distributable = true, timeout = \"5m\""
+            ]
         );
     }
 

@@ -96,7 +96,7 @@ impl<'t> Reading<'t> {
             self.findings.push(Finding::error(surplus.span(), format!("more than {MAX_APPS} applications")));
         }
         for (index, value) in given.iter().take(MAX_APPS).enumerate() {
-            let mut app = App::with_session(config.session.clone());
+            let mut app = App { builtin: None, ..App::with_session(config.session.clone()) };
             match value.get_ref() {
                 DeValue::Table(entries) => {
                     let table = format!("app[{index}]");

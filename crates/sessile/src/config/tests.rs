@@ -51,9 +51,8 @@ fn the_sample_is_accepted_and_means_what_it_says() {
     assert_eq!(config.cluster.secret_file.to_string_lossy(), "conf/cluster.secret");
     assert_eq!(config.membership.kind, MembershipKind::Multicast);
     assert_eq!(config.sender.mode, Mode::Pipelined);
-    let builtin = Some(Builtin::Clusterapp);
-    let own = App::with_session(Session::default());
-    let app = App { path: "/clusterapp".to_owned(), builtin, diagnostics: true, ..own };
+    let app =
+        App { path: "/clusterapp".to_owned(), diagnostics: true, ..App::with_session(Session::default()) };
     assert_eq!(config.apps, [app]);
     assert_eq!(config.apps[0].builtin, Some(Builtin::Clusterapp));
 }
@@ -211,6 +210,11 @@ fn values_that_contradict_each_other_are_named_together() {
         "6:11",
         &["has no members"],
     );
+    one_error(
+        "[farm]\nwatch_dir = \"a\"\ndeploy_dir = \"a\"",
+        "2:13",
+        &["also `deploy_dir`", "its own directory"],
+    );
     one_error("[[app]]\nbuiltin = \"clusterapp\"", "1:1", &["has no `path`"]);
     one_error("[[app]]\npath = \"/a\"", "1:1", &["has no `builtin`", "`file = \"shop.zip\"`"]);
     one_error(&format!("{app}file = \"a.zip\""), "4:8", &["both `builtin` and `file`"]);
@@ -367,10 +371,10 @@ proptest! {
         config.http.trusted_proxies = vec![super::Network::new([10, 0, 0, 0].into(), 8).expect("a network")];
         let own = Session { max_table_bytes: config.session.max_table_bytes, ..own };
         let file = Some(config.directory.join("shop.zip"));
-        config.apps = vec![App { path: "/own".to_owned(), file, manager, ..App::with_session(own) }];
+        config.apps = vec![App { path: "/own".to_owned(), builtin: None, file, manager, ..App::with_session(own) }];
         let directory = Some(config.directory.join("public"));
         let shared = App::with_session(config.session.clone());
-        config.apps.push(App { directory, distributable: false, ..shared });
+        config.apps.push(App { builtin: None, directory, distributable: false, ..shared });
         config.farm.watch_dir = Some(config.directory.join("webapps"));
         let text = config.effective_toml();
         prop_assert_eq!(parse(&text).map_err(|error| error.to_string()), Ok(config), "{}", text);

@@ -36,13 +36,13 @@ pub enum Builtin {
 }
 
 impl App {
-    /// An application at `/` whose sessions live as `session` says.
+    /// An application at `/` whose sessions live as `session` says: the sample, until another one is put in its place.
     #[must_use]
     pub fn with_session(session: Session) -> Self {
         let path = "/".to_owned();
         Self {
             path,
-            builtin: None,
+            builtin: Some(Builtin::Clusterapp),
             file: None,
             directory: None,
             distributable: true,
