@@ -9,6 +9,7 @@ mod server;
 
 mod admin;
 mod damaging;
+mod deploying;
 mod operating;
 mod persisting;
 mod sharing;

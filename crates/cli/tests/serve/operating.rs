@@ -15,14 +15,14 @@ fn pair(change: impl Fn(&str, String) -> String) -> Setup {
 }
 
 /// Runs a verb to its end: the exit code, and what it wrote.
-fn verb(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn verb(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
     let mut verb = Running::start(setup.place(), arguments);
     let code = verb.ended().expect("no signal ended it");
     (code, verb.out(), verb.err())
 }
 
 #[track_caller]
-fn succeeds(setup: &Setup, arguments: &[&str]) -> String {
+pub(crate) fn succeeds(setup: &Setup, arguments: &[&str]) -> String {
     let (code, out, err) = verb(setup, arguments);
     assert_eq!(code, 0, "{arguments:?}: {out}{err}");
     out

@@ -1,0 +1,22 @@
+//! WebAssembly applications: components that export `wasi:http/incoming-handler@0.2` and may import
+//! `sessile:web/session`, the session of the request.
+//!
+//! A [`ComponentHost`], one a process, makes a [`Component`] of the bytes of a file; its [`router`](Component::router) serves
+//! requests. What runs is compiled when the program was built with the feature `wasm`; without it
+//! [`prepare`](ComponentHost::prepare) says so. `docs/applications.md` is for those who write applications.
+//!
+//! Must not know: archives, manifests, other nodes. Next: [`ComponentSettings`].
+
+mod error;
+mod limits;
+pub(crate) mod measure;
+mod settings;
+
+#[cfg(not(feature = "wasm"))]
+mod absent;
+
+#[cfg(not(feature = "wasm"))]
+pub use absent::{Component, ComponentHost};
+pub use error::ComponentError;
+pub use limits::Limits;
+pub use settings::{ComponentSettings, HostPort};
