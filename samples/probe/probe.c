@@ -8,7 +8,9 @@ typedef sessile_web_session_error_t error_t;
 static int served = 0;
 static bool has_kept = false;
 static session_t kept;
+// Volatile, so that no compiler leaves their loops out.
 static volatile unsigned long long spun = 0;
+static char *volatile eaten;
 
 static sessile_web_session_borrow_http_session_t borrow(session_t session) {
   return sessile_web_session_borrow_http_session(session);
@@ -215,6 +217,7 @@ static void eat(void) {
     if (!memory)
       __builtin_trap();
     memset(memory, 1, 1 << 20);
+    eaten = memory;
   }
 }
 

@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use crate::place::Place;
 use crate::run::run;
 
-const REMEDY: &str = "with rustup: `rustup target add wasm32-wasip2`; on Debian: `apt-get install rustc-web rust-web-src`";
+const REMEDY: &str =
+    "with rustup: `rustup target add wasm32-wasip2`; on Debian: `apt-get install rustc-web rust-web-src`";
 /// Where Debian's `rustc-web` is.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 

@@ -23,6 +23,7 @@ mod bindings {
 use bindings::sessile::web::session::{Error, Host, HostHttpSession, add_to_linker};
 
 /// What a guest holds of a session.
+#[allow(unreachable_pub, reason = "the generated module, which is public, names it")]
 pub struct SessionHandle {
     request: u64,
     key: SessionKey,
