@@ -221,6 +221,13 @@ static void eat(void) {
   }
 }
 
+// Asks for so many MiB at once, and says whether it got them.
+static void take(outparam_t out, const char *path) {
+  char *mib = parameter(path, "mib");
+  eaten = malloc((mib ? strtoul(mib, NULL, 10) : 1) << 20);
+  answer(out, 200, eaten ? "taken" : "there is no more");
+}
+
 static void served_so_far(outparam_t out) {
   char words[16];
   snprintf(words, sizeof words, "%d", served);
@@ -250,6 +257,8 @@ static bool without_session(request_t request, outparam_t out, const char *path,
     environment(out);
   else if (!strcmp(act, "call"))
     call_out(out, path);
+  else if (!strcmp(act, "take"))
+    take(out, path);
   else if (!strcmp(act, "spin"))
     spin();
   else if (!strcmp(act, "eat"))

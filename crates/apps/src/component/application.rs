@@ -172,6 +172,7 @@ impl RunningGuest {
         let Some(running) = &mut self.0 else { return Failure::NoResponse };
         match running.await {
             Ok(ended) => ended.err().unwrap_or(Failure::NoResponse),
+            Err(ended) if ended.is_panic() => Failure::Trapped(wasmtime::Error::msg("the host panicked")),
             Err(_) => Failure::Stopping,
         }
     }

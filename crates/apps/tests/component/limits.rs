@@ -45,10 +45,14 @@ async fn a_hog_gets_no_more_memory() {
     let limits = Limits { memory: 8 << 20, ..Limits::default() };
     let Some(site) = Site::of(limited(limits)).await else { return };
     let mut visitor = Visitor::at(&site);
+    assert_eq!(visitor.get("take?mib=2").await, "taken");
+    assert_eq!(visitor.get("take?mib=32").await, "there is no more");
     let reply = visitor.ask("eat").await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     says_little(&reply);
     assert_eq!(visitor.get("hello").await, "hello");
+    let Some(site) = Site::of(settings()).await else { return };
+    assert_eq!(Visitor::at(&site).get("take?mib=32").await, "taken");
 }
 
 #[tokio::test]
@@ -111,6 +115,6 @@ async fn a_body_over_the_limit_is_refused() {
     let declared = visitor.post("echo", "x".repeat(10_001)).await;
     assert_eq!(declared.status, StatusCode::PAYLOAD_TOO_LARGE);
     let pieces = (0..11).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1_000])));
-    let streamed = Request::post("/probe/echo").body(Body::from_stream(stream::iter(pieces))).unwrap();
+    let streamed = Request::post("/app/echo").body(Body::from_stream(stream::iter(pieces))).unwrap();
     assert_eq!(visitor.send(streamed).await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }

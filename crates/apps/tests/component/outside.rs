@@ -58,7 +58,7 @@ async fn what_a_guest_prints_is_logged_with_its_path() {
     assert_eq!(Visitor::at(&site).get("print").await, "printed");
     let lines_are_there = || {
         let log = String::from_utf8(log.0.lock().clone()).unwrap();
-        log.contains("the guest says hello") && log.contains("and complains") && log.contains("app=/probe")
+        log.contains("the guest says hello") && log.contains("and complains") && log.contains("app=/app")
     };
     let logged = async {
         while !lines_are_there() {

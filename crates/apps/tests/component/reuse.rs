@@ -71,4 +71,5 @@ async fn a_handle_of_an_earlier_visitor_opens_nothing() {
         told = other.get("kept").await;
     }
     assert_eq!(told, "invalidated");
+    assert_eq!(visitor.get("kept").await, "invalidated", "nor for the visitor whose session it was");
 }

@@ -109,11 +109,11 @@ async fn a_guest_neither_sees_nor_sets_the_session_cookie() {
     visitor.count().await;
     let cookie = visitor.cookie.clone().unwrap();
     let request =
-        Request::get("/probe/headers").header(COOKIE, "lang=en").header("x-forwarded-prefix", "/forged");
+        Request::get("/app/headers").header(COOKIE, "lang=en").header("x-forwarded-prefix", "/forged");
     let reply = visitor.send(request.body(axum::body::Body::empty()).unwrap()).await;
     assert!(reply.body.contains("cookie: lang=en\n"), "{}", reply.body);
     assert!(!reply.body.contains("sid"), "{}", reply.body);
-    assert!(reply.body.contains("x-forwarded-prefix: /probe\n") && !reply.body.contains("forged"));
+    assert!(reply.body.contains("x-forwarded-prefix: /app\n") && !reply.body.contains("forged"));
     let set: Vec<_> = reply.headers.get_all(SET_COOKIE).iter().collect();
     assert_eq!(set, ["theme=dark"]);
     assert_eq!(visitor.cookie, Some(cookie));

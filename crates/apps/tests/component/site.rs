@@ -19,7 +19,7 @@ use crate::guests::{guest, host};
 /// Longest wait for any condition; far above what is needed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// Where the guest is mounted; a native handler shares its sessions at `/native`.
-const BASE: &str = "/probe";
+const BASE: &str = "/app";
 
 /// A node with the guest.
 pub(crate) struct Site {
@@ -53,15 +53,15 @@ pub(crate) fn limited(limits: Limits) -> ComponentSettings {
 impl Site {
     /// A node that is alone; `None` where the guest is not built.
     pub(crate) async fn of(settings: ComponentSettings) -> Option<Self> {
-        Self::with(settings, |config| {
+        Self::with("probe", settings, |config| {
             config.cluster.manager = Manager::Local;
             config.cluster.insecure = true;
         })
         .await
     }
 
-    async fn with(settings: ComponentSettings, change: impl FnOnce(&mut Config)) -> Option<Self> {
-        let component = host().prepare(guest("probe")?, &settings).await.unwrap();
+    async fn with(name: &str, settings: ComponentSettings, change: impl FnOnce(&mut Config)) -> Option<Self> {
+        let component = host().prepare(guest(name)?, &settings).await.unwrap();
         let mut config = Config::default();
         change(&mut config);
         let mut app = App::with_session(config.session.clone());
@@ -93,19 +93,30 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) async fn of(settings: ComponentSettings) -> Option<Self> {
+        Self::with("probe", settings).await
+    }
+
+    /// Two nodes with another guest.
+    pub(crate) async fn with(guest: &str, settings: ComponentSettings) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         // Nothing listens there: a list of members needs at least one.
-        let one = node(&place, "tc01", "127.0.0.1:1", settings.clone()).await?;
+        let one = node(&place, "tc01", "127.0.0.1:1", guest, settings.clone()).await?;
         let known = one.cluster.members()[0].address.clone();
-        let other = node(&place, "tc02", &known, settings).await?;
+        let other = node(&place, "tc02", &known, guest, settings).await?;
         Some(Self { one, other, _place: place })
     }
 }
 
-async fn node(place: &TempDir, name: &str, known: &str, settings: ComponentSettings) -> Option<Site> {
+async fn node(
+    place: &TempDir,
+    name: &str,
+    known: &str,
+    guest: &str,
+    settings: ComponentSettings,
+) -> Option<Site> {
     let secret_file = place.path().join("cluster.secret");
     ClusterSecrets::load_or_create(&secret_file).unwrap();
-    Site::with(settings, |config| {
+    Site::with(guest, settings, |config| {
         name.clone_into(&mut config.node.name);
         config.cluster.manager = Manager::Delta;
         config.cluster.secret_file = secret_file;
@@ -153,19 +164,19 @@ impl Visitor {
         Reply { status: head.status, headers: head.headers, body: String::from_utf8(read).unwrap() }
     }
 
-    /// `GET /probe/ACT`.
+    /// `GET /app/ACT`.
     pub(crate) async fn ask(&mut self, act: &str) -> Reply {
         self.send(Request::get(format!("{BASE}/{act}")).body(Body::empty()).unwrap()).await
     }
 
-    /// What `GET /probe/ACT` answers with 200.
+    /// What `GET /app/ACT` answers with 200.
     pub(crate) async fn get(&mut self, act: &str) -> String {
         let reply = self.ask(act).await;
         assert_eq!(reply.status, 200, "{act}: {}", reply.body);
         reply.body
     }
 
-    /// `POST /probe/ACT` with a body.
+    /// `POST /app/ACT` with a body.
     pub(crate) async fn post(&mut self, act: &str, body: impl Into<Body>) -> Reply {
         self.send(Request::post(format!("{BASE}/{act}")).body(body.into()).unwrap()).await
     }
