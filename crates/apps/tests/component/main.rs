@@ -6,6 +6,7 @@
 #![cfg(feature = "wasm")]
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
+mod carts;
 mod guests;
 mod limits;
 mod outside;

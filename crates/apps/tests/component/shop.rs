@@ -19,7 +19,7 @@ async fn submit(visitor: &mut Visitor, path: &str, form: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visitor_shops_on_whichever_node_is_there() {
-    let Some(Pair { one, other, _place }) = Pair::with("shop", settings()).await else { return };
+    let Some(Pair { one, other, _place }) = Pair::with("shop", "shop", settings()).await else { return };
     let mut visitor = Visitor::at(&one);
     let page = visitor.get("").await;
     assert!(page.contains("umbrella") && page.contains("It is empty."), "{page}");
@@ -44,7 +44,7 @@ async fn a_visitor_shops_on_whichever_node_is_there() {
 
 #[tokio::test]
 async fn what_it_does_not_know_it_says() {
-    let Some(Pair { one, .. }) = Pair::with("shop", settings()).await else { return };
+    let Some(Pair { one, .. }) = Pair::with("shop", "shop", settings()).await else { return };
     let mut visitor = Visitor::at(&one);
     let reply = visitor.ask("nowhere").await;
     assert_eq!(reply.status, StatusCode::NOT_FOUND);

@@ -93,17 +93,17 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) async fn of(settings: ComponentSettings) -> Option<Self> {
-        Self::with("probe", settings).await
+        Self::with("probe", "probe", settings).await
     }
 
-    /// Two nodes with another guest.
-    pub(crate) async fn with(guest: &str, settings: ComponentSettings) -> Option<Self> {
+    /// A node with one guest and a node with the other.
+    pub(crate) async fn with(one: &str, other: &str, settings: ComponentSettings) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         // Nothing listens there: a list of members needs at least one.
-        let one = node(&place, "tc01", "127.0.0.1:1", guest, settings.clone()).await?;
-        let known = one.cluster.members()[0].address.clone();
-        let other = node(&place, "tc02", &known, guest, settings).await?;
-        Some(Self { one, other, _place: place })
+        let first = node(&place, "tc01", "127.0.0.1:1", one, settings.clone()).await?;
+        let known = first.cluster.members()[0].address.clone();
+        let second = node(&place, "tc02", &known, other, settings).await?;
+        Some(Self { one: first, other: second, _place: place })
     }
 }
 
