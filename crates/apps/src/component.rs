@@ -18,7 +18,7 @@
 
 mod error;
 mod limits;
-mod measure;
+pub(crate) mod measure;
 mod settings;
 
 #[cfg(not(feature = "wasm"))]
