@@ -8,6 +8,7 @@ mod secret;
 mod serve;
 mod status;
 mod store;
+mod top;
 
 use clap::Subcommand;
 
@@ -38,6 +39,8 @@ pub(crate) enum Verb {
     Store(store::Store),
     /// Show how a running node and its cluster are
     Status(status::Status),
+    /// Show which attributes and routes cost a running node the most
+    Top(top::Top),
     /// Drain a running node and stop it; exit code 3 when something was left
     Stop(operate::Stop),
     /// Let balancers not choose a running node any more; it goes on serving and replicating
@@ -70,6 +73,7 @@ impl Verb {
             Self::Serve(serve) => serve.run(),
             Self::Status(status) => status.run(),
             Self::Store(store) => store.run(),
+            Self::Top(top) => top.run(),
             Self::Stop(stop) => stop.run(),
             Self::Drain(offer) => offer.drain(),
             Self::Resume(offer) => offer.resume(),
