@@ -110,8 +110,8 @@ impl Session {
         self.put(name, Value::raw(bytes))
     }
 
-    /// The attribute `name` as a JSON text; `None` when there is none, or it has no such form.
-    pub(crate) fn get_json(&self, name: &str) -> Option<Bytes> {
+    /// The attribute `name` as a JSON text, whoever encoded it; `None` when there is none, or it has no such form.
+    pub fn get_json(&self, name: &str) -> Option<Bytes> {
         codec::to_json(self.value(name)?)
     }
 
