@@ -8,6 +8,7 @@ use sessile_core::{AppId, Changes, Secret, SessionKey};
 use super::carried::remembered_for;
 use super::carrier::Carrier;
 use super::cookie::CookieSeal;
+use super::idempotency::Turns;
 use super::reminders::Reminders;
 use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
@@ -27,6 +28,8 @@ pub(crate) struct AppSessions {
     pub(crate) carrier: Option<Carrier>,
     pub(crate) shape: CookieShape,
     pub(crate) statistics: Arc<Statistics>,
+    /// Idempotency keys that requests of this node work on.
+    pub(crate) turns: Arc<Turns>,
     reminders: Reminders,
 }
 
@@ -50,6 +53,7 @@ impl AppSessions {
             controls,
             settings,
             statistics: Arc::default(),
+            turns: Arc::default(),
             reminders: Reminders::default(),
         }
     }

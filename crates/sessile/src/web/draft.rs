@@ -233,6 +233,11 @@ impl Draft {
         true
     }
 
+    /// Writes a note of the session. It is small; no bound is looked at.
+    pub(crate) fn note(&mut self, name: FieldName, value: Value) {
+        self.changes.put(name, Some(value));
+    }
+
     /// Gives an attribute out to be changed in place.
     pub(crate) fn lend(&mut self, name: &FieldName) -> Result<Loan, SessionError> {
         self.loans.lend(name)

@@ -307,7 +307,9 @@ impl Session {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         (state.over, state.done) = (true, true);
+        let hold = state.hold.take();
         drop(state);
+        drop(hold);
         self.done.notify_waiters();
     }
 
@@ -359,6 +361,10 @@ impl Session {
             self.count_missed_value();
         }
         value
+    }
+
+    pub(super) fn app(&self) -> &Arc<AppSessions> {
+        &self.app
     }
 
     pub(super) fn put(&self, name: &str, value: Value) -> Result<(), SessionError> {

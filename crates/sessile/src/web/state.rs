@@ -9,6 +9,7 @@ use super::cookie::Identity;
 use super::draft::{Draft, Standing};
 use super::error::SessionError;
 use super::extent::Extent;
+use super::idempotency::Hold;
 use crate::cluster::host::{SessionHost, Settlement};
 use crate::cluster::sending::{Busy, Passage};
 
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) dropped: Vec<FieldName>,
     /// Why nothing can be handed to the node.
     pub(crate) refusal: Option<SessionError>,
+    /// The idempotency key that the request works on, until it is over.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// What the layer has to do when the application is done.

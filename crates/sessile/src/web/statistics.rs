@@ -14,6 +14,7 @@ pub struct Statistics {
     unprocessed: AtomicU64,
     sends: AtomicU64,
     discarded: AtomicU64,
+    replayed: AtomicU64,
     request_micros: AtomicU64,
     cluster_micros: AtomicU64,
     sending_micros: AtomicU64,
@@ -61,6 +62,12 @@ impl Statistics {
     /// [`Session::get_mut`](crate::Session::get_mut).
     pub fn discarded(&self) -> u64 {
         self.discarded.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were sent again under their idempotency key, and got the answer of the first time; see
+    /// [`IdempotencyLayer`](crate::IdempotencyLayer).
+    pub fn replayed(&self) -> u64 {
+        self.replayed.load(Ordering::Relaxed)
     }
 
     /// Total time that finished requests spent in this node, up to the head of the response.
@@ -124,6 +131,10 @@ impl Statistics {
 
     pub(crate) fn count_discarded(&self) {
         self.discarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_replayed(&self) {
+        self.replayed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_time(&self, request: Duration, cluster: Duration) {

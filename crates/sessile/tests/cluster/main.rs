@@ -6,6 +6,7 @@ mod apart;
 mod carrying;
 mod detached;
 mod harness;
+mod idempotency;
 mod joining;
 mod layers;
 mod listening;
