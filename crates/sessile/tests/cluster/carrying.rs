@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use axum::body::Body;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
 use sessile::config::{Keep, Manager};
-use sessile::{Config, SessionError};
+use sessile::{Config, IdempotencyLayer, Session, SessionError};
+use tower::ServiceExt as _;
 
 use crate::harness::{Browser, Node, Town};
 use crate::shelf::Shelf;
@@ -151,6 +155,25 @@ async fn a_logout_reaches_every_node_though_the_application_is_not_distributable
     let copy = browser.clone();
     browser.ok(&on(&a), "/logout").await;
     assert_eq!(copy.clone().ok(&on(&b), "/get/x").await, "");
+}
+
+#[tokio::test]
+async fn a_request_with_an_idempotency_key_runs_as_ever() {
+    let a = carried(|_| ()).node("tc01", &[]).await;
+    let count = async |session: Session| -> Result<String, SessionError> {
+        let count = session.get::<u32>("count")?.unwrap_or_default() + 1;
+        session.set("count", &count)?;
+        Ok(count.to_string())
+    };
+    let app = axum::Router::new().route("/count", axum::routing::post(count));
+    let app = app.layer(IdempotencyLayer::new()).layer(a.cluster.session_layer());
+    let mut cookie = String::new();
+    for wanted in ["1", "2", "3"] {
+        let request = Request::post("/count").header("idempotency-key", "k").header(COOKIE, &cookie);
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        cookie = response.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), wanted);
+    }
 }
 
 #[tokio::test]
