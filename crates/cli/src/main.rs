@@ -10,6 +10,7 @@ mod connection;
 mod demo;
 mod failure;
 mod farewell;
+mod hangup;
 mod logging;
 mod output;
 mod port;

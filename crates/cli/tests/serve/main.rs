@@ -5,6 +5,7 @@
 mod harness;
 
 mod admin;
+mod hostile;
 mod operating;
 mod persisting;
 mod starting;
