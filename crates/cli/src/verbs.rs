@@ -9,6 +9,7 @@ mod secret;
 mod serve;
 mod status;
 mod store;
+mod top;
 
 use clap::Subcommand;
 
@@ -47,6 +48,8 @@ pub(crate) enum Verb {
     Rollback(apps::At),
     /// Show what the farm runs, and on which nodes
     Apps(apps::Apps),
+    /// Show which attributes and routes cost a running node the most
+    Top(top::Top),
     /// Drain a running node and stop it; exit code 3 when something was left
     Stop(operate::Stop),
     /// Let balancers not choose a running node any more; it goes on serving and replicating
@@ -83,6 +86,7 @@ impl Verb {
             Self::Undeploy(at) => at.undeploy(),
             Self::Rollback(at) => at.roll_back(),
             Self::Apps(apps) => apps.run(),
+            Self::Top(top) => top.run(),
             Self::Stop(stop) => stop.run(),
             Self::Drain(offer) => offer.drain(),
             Self::Resume(offer) => offer.resume(),

@@ -56,6 +56,7 @@ pub use sessile_core::{
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
-    AttributeMut, DetachedSession, DetachedSessions, NoSessionLayer, NotServing, Session, SessionError,
-    SessionLayer, SessionService, Sessions, SettingError, Statistics, WriteTimes, adapter,
+    AttributeMut, Cost, Costs, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent,
+    NoSessionLayer, NotServing, Session, SessionError, SessionLayer, SessionService, Sessions, SettingError,
+    Statistics, WriteTimes, adapter, idempotency_key,
 };

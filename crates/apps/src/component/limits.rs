@@ -8,9 +8,9 @@ use super::error::ComponentError;
 use super::measure::{bytes, time};
 
 /// The largest `memory` that can be allowed: each instance reserves as much address space.
-const MAX_MEMORY: usize = 1 << 30;
+pub(super) const MAX_MEMORY: usize = 1 << 30;
 /// The most `concurrency` that can be allowed.
-const MAX_CONCURRENCY: usize = 512;
+pub(super) const MAX_CONCURRENCY: usize = 512;
 /// The longest `queue` that can be allowed.
 const MAX_QUEUE: usize = 65_536;
 

@@ -35,6 +35,19 @@ fn a_node_is_shown_and_stopped_by_its_name() {
     let shown = succeeds(&setup, &["status", "tc01"]);
     assert!(shown.starts_with("tc01 in cluster test: ready\nsessions 1, at risk 0;"), "{shown}");
     assert!(shown.contains("tc02") && !shown.contains("warning"), "{shown}");
+    let top = succeeds(&setup, &["top", "tc01"]);
+    assert!(top.starts_with("/clusterapp\n  ATTRIBUTE") && top.contains("POST /clusterapp/session"), "{top}");
+    let costs: serde_json::Value =
+        serde_json::from_str(&succeeds(&setup, &["top", "tc01", "--json"])).expect("JSON");
+    let row = |name: &str| {
+        let rows = costs[0]["attributes"].as_array().expect("rows").iter();
+        rows.clone().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name} in {costs}"))
+    };
+    assert_eq!((&row("a")["bytes"], &row("a")["commits"]), (&65.into(), &1.into()), "a name and 64 bytes");
+    assert!(
+        succeeds(&setup, &["top", "tc02"]).contains("nothing was committed yet"),
+        "tc02 committed nothing"
+    );
     let status = succeeds(&setup, &["status", "--config", "tc02.toml", "--json"]);
     let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!(

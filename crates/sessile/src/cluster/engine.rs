@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) refusals: AtomicU64,
     /// Changes in place that did not travel and were dropped.
     pub(crate) discarded: AtomicU64,
+    /// Requests that got the answer of the first time.
+    pub(crate) replayed: AtomicU64,
     running: AtomicUsize,
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
@@ -81,6 +83,7 @@ impl Engine {
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
             fuse: Fuse::default(),

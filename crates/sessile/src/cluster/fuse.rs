@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Fuse(AtomicBool);
 
 /// Held during a call into the core.
-pub(crate) struct Guard<'f>(&'f Fuse);
+pub(crate) struct Guard<'f> {
+    fuse: &'f Fuse,
+    /// The call is made while a handler's panic unwinds, to clean up after it: that is no fault of the core.
+    cleans_up: bool,
+}
 
 impl Fuse {
     pub(crate) fn guard(&self) -> Guard<'_> {
-        Guard(self)
+        Guard { fuse: self, cleans_up: std::thread::panicking() }
     }
 
     pub(crate) fn is_blown(&self) -> bool {
@@ -22,7 +26,8 @@ impl Fuse {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() && !self.0.0.swap(true, Ordering::Relaxed) {
+        let fell = std::thread::panicking() && !self.cleans_up;
+        if fell && !self.fuse.0.swap(true, Ordering::Relaxed) {
             tracing::error!("a fault of this program: this node serves nobody any more; restart it");
         }
     }
@@ -42,5 +47,21 @@ mod tests {
             panic!("a planted fault");
         }));
         assert!(panicked.is_err() && fuse.is_blown());
+    }
+
+    #[test]
+    fn what_a_handlers_panic_cleans_up_does_not_blow_it() {
+        struct CleansUp<'f>(&'f Fuse);
+        impl Drop for CleansUp<'_> {
+            fn drop(&mut self) {
+                drop(self.0.guard());
+            }
+        }
+        let fuse = Fuse::default();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _cleans_up = CleansUp(&fuse);
+            panic!("a handler's fault");
+        }));
+        assert!(panicked.is_err() && !fuse.is_blown());
     }
 }

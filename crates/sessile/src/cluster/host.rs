@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AppId, Changes, Closed, Fields, Gate, Node, Opened, Opening, Proof, Receipt, Refusal, SessionKey,
-    Standing, Ticket,
+    Absent, AppId, Boot, Changes, Closed, Fields, Gate, Node, Opened, Opening, Proof, Receipt, Refusal,
+    SessionKey, Standing, Ticket,
 };
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -123,6 +123,16 @@ impl SessionHost {
         self.engine.node.peek(key).map(|(_, fields)| fields)
     }
 
+    /// This process.
+    pub(crate) fn boot(&self) -> Boot {
+        self.engine.node.boot()
+    }
+
+    /// The processes that are members now, this one included.
+    pub(crate) fn members(&self) -> Vec<Boot> {
+        self.engine.node.members(self.engine.clock.now()).iter().map(|member| member.boot).collect()
+    }
+
     /// Looks into the store for a session that no member knows.
     async fn look_up(&self, key: SessionKey) -> Result<Found, Absent> {
         let Some(persist) = self.engine.persist.get() else { return Ok(Found::Nowhere) };
@@ -219,6 +229,11 @@ impl SessionHost {
     /// A change in place was dropped.
     pub(crate) fn count_discarded(&self) {
         self.engine.discarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request got the answer of the first time.
+    pub(crate) fn count_replayed(&self) {
+        self.engine.replayed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ends the session everywhere, for good, also when it is not known here. Needs nobody to wait either.

@@ -122,6 +122,12 @@ fn requests(out: &mut Exposition, cluster: &Cluster) {
     let rejected = sum(|engine| engine.refusals.load(Relaxed));
     out.counter("commits_rejected", "creations and changes that a bound did not allow", rejected);
     let discarded = sum(|engine| engine.discarded.load(Relaxed));
+    let replayed = sum(|engine| engine.replayed.load(Relaxed));
+    out.counter(
+        "requests_replayed",
+        "requests that were sent again and got the answer of the first time",
+        replayed,
+    );
     out.counter("changes_discarded", "changes in place that nobody set and that do not travel", discarded);
     let local = sum(|engine| engine.local_values.count());
     out.gauge("local_values", "values of sessions that are on this node only", local);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sessile_core::{AppId, Changes, Secret};
 
 use super::cookie::CookieSeal;
+use super::idempotency::Turns;
 use super::reminders::Reminders;
 use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
@@ -22,6 +23,8 @@ pub(crate) struct AppSessions {
     pub(crate) seal: CookieSeal,
     pub(crate) shape: CookieShape,
     pub(crate) statistics: Arc<Statistics>,
+    /// Idempotency keys that requests of this node work on.
+    pub(crate) turns: Arc<Turns>,
     reminders: Reminders,
 }
 
@@ -42,6 +45,7 @@ impl AppSessions {
             controls,
             settings,
             statistics: Arc::default(),
+            turns: Arc::default(),
             reminders: Reminders::default(),
         }
     }

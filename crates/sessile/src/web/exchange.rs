@@ -10,6 +10,7 @@ use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
 use sessile_core::{Absent, Proof, Receipt};
 
+use super::accounting::Route;
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
 use super::cookie::Presented;
@@ -36,6 +37,8 @@ pub(crate) struct Exchange {
     /// The cookie that came, if it is to be made anew: it names another node than it should, or its tag is of a
     /// secret that will be dropped.
     outdated: Option<Presented>,
+    /// Whose bytes are counted.
+    account: Route,
     /// The node that a cookie of the answer names.
     route: String,
     secure: bool,
@@ -78,6 +81,7 @@ impl Exchange {
             _open: open,
             _running: running,
             outdated,
+            account: Route::of(request.method(), request.uri(), request.extensions()),
             route,
             secure,
             began,
@@ -90,7 +94,7 @@ impl Exchange {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
         let passage = self.session.passage().await;
-        let closing = self.session.commit(passage);
+        let closing = self.session.commit(passage, &self.account);
         let commits = !closing.settlements.is_empty();
         let (used, wrote, cookie) = (closing.used, closing.wrote, closing.cookie);
         let settled = self.settle(closing).await;

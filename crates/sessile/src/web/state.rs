@@ -2,12 +2,14 @@
 
 use sessile_core::{FieldName, Receipt, SessionKey};
 
+use super::accounting::Route;
 use super::app::AppSessions;
 use super::cookie::Identity;
 use super::draft::{Draft, Standing};
 use super::error::SessionError;
 use super::extent::Extent;
-use crate::cluster::host::{SessionHost, Settlement};
+use super::idempotency::Hold;
+use crate::cluster::host::Settlement;
 use crate::cluster::sending::{Busy, Passage};
 
 /// The session of one request, from its opening to its commit.
@@ -31,6 +33,8 @@ pub(crate) struct State {
     pub(crate) dropped: Vec<FieldName>,
     /// Why nothing can be handed to the node.
     pub(crate) refusal: Option<SessionError>,
+    /// The idempotency key that the request works on, until it is over.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// What the layer has to do when the application is done.
@@ -76,10 +80,15 @@ impl State {
     }
 
     /// Hands to the node what was sealed.
-    pub(crate) fn commit(&mut self, app: &AppSessions, passage: Result<Passage, Busy>) -> Closing {
+    pub(crate) fn commit(
+        &mut self,
+        app: &AppSessions,
+        passage: Result<Passage, Busy>,
+        route: &Route,
+    ) -> Closing {
         if self.refusal.is_none() {
             let handed = passage.map_err(|Busy| SessionError::Busy);
-            self.refusal = handed.and_then(|passage| self.hand_over(&app.host, passage)).err();
+            self.refusal = handed.and_then(|passage| self.hand_over(app, passage, Some(route))).err();
             if self.refusal.is_some() {
                 self.draft.forget_new();
             }
@@ -111,11 +120,12 @@ impl State {
     /// here, unless the session ended.
     pub(crate) fn commit_trusted(
         &mut self,
-        host: &SessionHost,
+        app: &AppSessions,
         passage: Passage,
     ) -> Result<Vec<Settlement>, SessionError> {
+        let host = &app.host;
         let written = self.draft.changes().map(|(key, _)| key);
-        if let Err(refusal) = self.hand_over(host, passage) {
+        if let Err(refusal) = self.hand_over(app, passage, None) {
             if matches!(refusal, SessionError::Ended) {
                 self.draft = Draft::over();
             }
@@ -129,12 +139,18 @@ impl State {
         Ok(std::mem::take(&mut self.settlements))
     }
 
-    fn hand_over(&mut self, host: &SessionHost, passage: Passage) -> Result<(), SessionError> {
+    fn hand_over(
+        &mut self,
+        app: &AppSessions,
+        passage: Passage,
+        route: Option<&Route>,
+    ) -> Result<(), SessionError> {
         if let Some((key, changes)) = self.draft.changes() {
-            self.settlements.push(host.commit(key, changes, passage)?);
+            self.settlements.push(app.host.commit(key, changes, passage)?);
+            app.statistics.accounting.count(self.draft.carried(), route);
         }
         if let Some(key) = self.draft.key() {
-            host.keep(key, self.draft.local.take_changes());
+            app.host.keep(key, self.draft.local.take_changes());
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 mod apart;
 mod detached;
 mod harness;
+mod idempotency;
 mod joining;
 mod layers;
 mod listening;
