@@ -2,6 +2,7 @@
 //! is what only the simulator knows: receipts and who really held the change, ends and their events, quiet.
 
 mod c1_receipts;
+mod c4_haste;
 mod c5_convergence;
 mod c6_expiry;
 mod clients;
@@ -55,6 +56,7 @@ pub fn judge(history: &History) -> Vec<Violation> {
         progress::check(&knowledge),
         clients::check(&told),
         c1_receipts::check(&knowledge),
+        c4_haste::check(&knowledge),
         c5_convergence::check(&knowledge),
         c6_expiry::check(&knowledge),
     ]

@@ -11,6 +11,7 @@ mod demo;
 mod drill;
 mod failure;
 mod farewell;
+mod hangup;
 mod logging;
 mod output;
 mod port;

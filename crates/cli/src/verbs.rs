@@ -1,5 +1,6 @@
 //! The verbs, one module each.
 
+mod apps;
 mod balance;
 mod config;
 mod operate;
@@ -8,6 +9,7 @@ mod secret;
 mod serve;
 mod status;
 mod store;
+mod top;
 
 use clap::Subcommand;
 
@@ -41,6 +43,16 @@ pub(crate) enum Verb {
     Store(store::Store),
     /// Show how a running node and its cluster are
     Status(status::Status),
+    /// Show which attributes and routes cost a running node the most
+    Top(top::Top),
+    /// Deploy an archive on every node of the farm: a WebAssembly component, or a zip with its manifest
+    Deploy(apps::Deploy),
+    /// Remove an application from every node of the farm
+    Undeploy(apps::At),
+    /// Deploy again, on every node of the farm, what ran at a path before
+    Rollback(apps::At),
+    /// Show what the farm runs, and on which nodes
+    Apps(apps::Apps),
     /// Drain a running node and stop it; exit code 3 when something was left
     Stop(operate::Stop),
     /// Let balancers not choose a running node any more; it goes on serving and replicating
@@ -74,6 +86,11 @@ impl Verb {
             Self::Serve(serve) => serve.run(),
             Self::Status(status) => status.run(),
             Self::Store(store) => store.run(),
+            Self::Top(top) => top.run(),
+            Self::Deploy(deploy) => deploy.run(),
+            Self::Undeploy(at) => at.undeploy(),
+            Self::Rollback(at) => at.roll_back(),
+            Self::Apps(apps) => apps.run(),
             Self::Stop(stop) => stop.run(),
             Self::Drain(offer) => offer.drain(),
             Self::Resume(offer) => offer.resume(),

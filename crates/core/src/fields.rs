@@ -21,6 +21,7 @@ use std::sync::Arc;
 pub use name::{BadName, FieldName, MAX_NAME_BYTES};
 pub use view::{FieldRef, ValueRef};
 
+use name::{NOTE, SYSTEM};
 use packed::Packed;
 use spread::Spread;
 
@@ -126,6 +127,12 @@ impl Fields {
     /// The application's live attributes in the order of the names' bytes.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, ValueRef<'_>)> {
         self.all().filter(|field| !field.is_system()).filter_map(|field| Some((field.name, field.value?)))
+    }
+
+    /// The live notes, by the names that [`FieldName::note`] was given, in the order of their bytes.
+    pub fn notes(&self) -> impl Iterator<Item = (&str, ValueRef<'_>)> {
+        self.all()
+            .filter_map(|field| Some((field.name.strip_prefix(SYSTEM)?.strip_prefix(NOTE)?, field.value?)))
     }
 
     /// How many attributes are live.

@@ -264,6 +264,11 @@ impl Roster {
         self.most
     }
 
+    /// The process that this is.
+    pub(crate) fn boot(&self) -> Boot {
+        self.settings.boot
+    }
+
     /// Every member as this node sees it.
     pub(crate) fn rows(&self, now: Instant) -> Vec<MemberRow> {
         let me = MemberRow {

@@ -19,6 +19,9 @@ pub enum Attribute {
     Member(u64),
     /// `c`: a number of the session's own, written when it is made. Shows a mix-up of sessions.
     Canary,
+    /// `later`: a field of the session that only the next version of the program knows, a register that it writes with
+    /// every change.
+    Later,
 }
 
 /// A session's attributes as somebody saw them.
@@ -38,6 +41,7 @@ impl FromStr for Attribute {
             Some(("p", number)) => number.parse().ok().map(Self::Pair),
             Some(("m", number)) => number.parse().ok().map(Self::Member),
             Some(("c", "")) => Some(Self::Canary),
+            Some(("l", "ater")) => Some(Self::Later),
             _ => None,
         };
         attribute.ok_or_else(|| UnknownAttribute(name.to_owned()))
@@ -65,6 +69,7 @@ impl fmt::Display for Attribute {
             Self::Pair(number) => write!(f, "p{number}"),
             Self::Member(number) => write!(f, "m{number}"),
             Self::Canary => f.write_str("c"),
+            Self::Later => f.write_str("later"),
         }
     }
 }
@@ -75,9 +80,9 @@ mod tests {
 
     #[test]
     fn every_attribute_is_its_name() {
-        for attribute in
-            [Attribute::Register(7), Attribute::Pair(1), Attribute::Member(u64::MAX), Attribute::Canary]
-        {
+        let (register, pair, member) =
+            (Attribute::Register(7), Attribute::Pair(1), Attribute::Member(u64::MAX));
+        for attribute in [register, pair, member, Attribute::Canary, Attribute::Later] {
             assert_eq!(attribute.to_string().parse(), Ok(attribute));
         }
         for name in ["", "r", "r256", "x1", "cc", "p-1", "é"] {

@@ -8,6 +8,7 @@
 //! curl -c jar -b jar localhost:9080/login -d 'name=ada&password=lovelace'
 //! curl -c jar -b jar localhost:9080/cart -d 'item=umbrella'
 //! curl -c jar -b jar localhost:10080/cart     # the same cart, also after the first one was killed
+//! curl -c jar -b jar localhost:9080/checkout -d '' -H 'Idempotency-Key: 1'      # repeat it anywhere: one order
 //! ```
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use sessile::{Cluster, Config, Session, SessionError};
+use sessile::{Cluster, Config, IdempotencyLayer, Session, SessionError};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -51,6 +52,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// The shop. Nothing in it knows that there is a cluster.
 pub fn shop() -> Router {
     Router::new()
+        .route("/checkout", post(checkout))
+        .layer(IdempotencyLayer::new())
         .route("/cart", get(show).post(add))
         .route("/login", post(login))
         .route("/logout", post(logout))
@@ -79,6 +82,18 @@ async fn add(session: Session, Form(line): Form<Line>) -> Result<Response, Sessi
     *cart.entry(line.item).or_default() += 1;
     session.set("cart", &cart)?;
     Ok(Json(cart).into_response())
+}
+
+/// Sent twice, under one key, it is carried out once: the second one gets the answer of the first.
+async fn checkout(session: Session) -> Result<Response, SessionError> {
+    let cart: Cart = session.get("cart")?.unwrap_or_default();
+    if cart.is_empty() {
+        return Ok((StatusCode::CONFLICT, "your cart is empty\n").into_response());
+    }
+    session.remove("cart")?;
+    let order = session.get::<u32>("orders")?.unwrap_or_default() + 1;
+    session.set("orders", &order)?;
+    Ok(format!("order {order}: {} things\n", cart.values().sum::<u32>()).into_response())
 }
 
 async fn login(session: Session, Form(given): Form<Credentials>) -> Result<Response, SessionError> {

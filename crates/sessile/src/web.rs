@@ -8,9 +8,12 @@
 //!
 //! Must not know: members, frames, sockets. It reaches the node through `cluster::host` alone.
 
+mod accounting;
 pub mod adapter;
 mod answers;
 mod app;
+mod carried;
+mod carrier;
 mod codec;
 mod cookie;
 mod detached;
@@ -21,6 +24,7 @@ mod exchange;
 mod extent;
 mod extract;
 mod filter;
+mod idempotency;
 mod in_place;
 mod layer;
 mod loans;
@@ -37,11 +41,13 @@ mod statistics;
 mod tests;
 
 pub use crate::cluster::host::NotServing;
+pub use accounting::{Cost, Costs};
 pub(crate) use cookie::CookieKeys;
 pub use detached::DetachedSession;
 pub use detached_sessions::DetachedSessions;
 pub use error::SessionError;
 pub use extract::NoSessionLayer;
+pub use idempotency::{IdempotencyLayer, Idempotent, idempotency_key};
 pub use in_place::AttributeMut;
 pub use layer::SessionLayer;
 pub use service::SessionService;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile::config::MembershipKind;
@@ -45,7 +45,9 @@ impl Browser {
     }
 
     async fn post(&mut self, shop: &Router, path: &str, form: &str) -> (StatusCode, String) {
-        let request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = Request::post(path)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(CONTENT_LENGTH, form.len());
         self.send(shop, request, form.to_owned().into()).await
     }
 
@@ -82,6 +84,12 @@ async fn the_cart_and_the_login_stay_when_a_server_goes() {
 
     drop((one, shop));
     assert_eq!(browser.get(&other_shop, "/cart").await.1, r#"["ada",{"umbrella":2}]"#);
+    for _ in 0..2 {
+        let order = browser.post(&other_shop, "/checkout", "idempotency_key=k1").await;
+        assert_eq!(order, (StatusCode::OK, "order 1: 2 things\n".to_owned()));
+    }
+    assert_eq!(browser.post(&other_shop, "/checkout", "idempotency_key=k2").await.0, StatusCode::CONFLICT);
+    assert_eq!(browser.get(&other_shop, "/cart").await.1, r#"["ada",{}]"#);
     let stolen = before_login.clone().get(&other_shop, "/cart").await.1;
     assert_eq!(stolen, "[null,{}]", "the cookie from before the login opens nothing");
     browser.post(&other_shop, "/logout", "").await;

@@ -66,6 +66,13 @@ impl Exposed {
         self.0.get(name).copied().unwrap_or_default()
     }
 
+    /// The sum of the samples of that name, whatever their labels.
+    pub(crate) fn sum(&self, name: &str) -> f64 {
+        let labelled = format!("{name}{{");
+        let of_name = self.0.iter().filter(|(key, _)| *key == name || key.starts_with(&labelled));
+        of_name.map(|(_, value)| value).sum()
+    }
+
     /// A histogram with one label, whose value is of no interest.
     pub(crate) fn steps(&self, name: &str) -> Steps {
         let all = |suffix: &str| {
@@ -114,6 +121,8 @@ mod tests {
         assert_eq!([0.1, 0.5, 0.99].map(|portion| steps.percentile_ms(portion)), [1.0, 2.0, 10.0]);
         assert_eq!(steps.percentile_ms(1.0), f64::INFINITY);
         assert_eq!(exposed.value("sessile_bytes_sent_total"), 4110.0);
+        assert_eq!(exposed.sum("sessile_wait_seconds_bucket"), 259.0);
+        assert_eq!(exposed.sum("sessile_bytes_sent_total"), 4110.0);
         assert_eq!(exposed.steps("sessile_other_seconds").percentile_ms(0.99), 0.0);
     }
 

@@ -12,6 +12,9 @@ pub const MAX_NAME_BYTES: usize = 255;
 /// Begins the names of system fields. No attribute can have such a name, so neither can hit the other.
 pub(super) const SYSTEM: char = '\0';
 
+/// Begins, after [`SYSTEM`], the names of notes.
+pub(super) const NOTE: &str = "note.";
+
 /// The checked name of an attribute or of a system field: 1 to [`MAX_NAME_BYTES`] bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldName(Arc<str>);
@@ -60,6 +63,16 @@ impl FieldName {
         }
         let marked = format!("{SYSTEM}{name}");
         Self::sized(&marked)
+    }
+
+    /// The name of a note: a system field in which a layer around the application keeps what belongs to the session.
+    /// Applications neither see it nor can hit it; it travels, merges and ends like an attribute.
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn note(name: &str) -> Result<Self, BadName> {
+        Self::attribute(name)?;
+        Self::system(&format!("{NOTE}{name}"))
     }
 
     /// A name as other nodes send it, of either kind.
@@ -135,5 +148,14 @@ mod tests {
         assert_eq!(FieldName::received("\0"), Err(BadName::Empty));
         assert!(FieldName::system(&"n".repeat(MAX_NAME_BYTES)).is_err());
         assert!(!FieldName::received("cart").unwrap().is_system());
+    }
+
+    #[test]
+    fn a_note_is_a_system_field_of_its_own_kind() {
+        let note = FieldName::note("principal").unwrap();
+        assert!(note.is_system());
+        assert_ne!(note, FieldName::system("principal").unwrap());
+        assert_eq!(FieldName::received(note.as_str()), Ok(note.clone()));
+        assert!(FieldName::note("").is_err() && FieldName::note("a\nb").is_err());
     }
 }

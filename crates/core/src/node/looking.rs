@@ -111,6 +111,11 @@ pub struct Counters {
 }
 
 impl Node {
+    /// The process that this node is.
+    pub fn boot(&self) -> Boot {
+        self.roster.lock().boot()
+    }
+
     /// How far this node is.
     pub fn standing(&self) -> Standing {
         self.roster.lock().standing

@@ -29,9 +29,10 @@ pub(crate) fn gone(knowledge: &Knowledge<'_>) -> usize {
     knowledge.history.operations.iter().filter(is_gone).count()
 }
 
-/// A request was told that its session does not exist, or that its secret is wrong, against what it must know.
+/// A request was told that its session does not exist, has ended, or that its secret is wrong, against what it must
+/// know.
 fn vanished(knowledge: &Knowledge<'_>, id: OperationId, operation: &Operation) -> Option<Finding> {
-    if !matches!(operation.outcome, Outcome::Absent | Outcome::WrongSecret) {
+    if !matches!(operation.outcome, Outcome::Absent | Outcome::Ended | Outcome::WrongSecret) {
         return None;
     }
     let (process, ended) = (operation.process?, operation.ended?);

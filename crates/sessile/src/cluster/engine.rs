@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) refusals: AtomicU64,
     /// Changes in place that did not travel and were dropped.
     pub(crate) discarded: AtomicU64,
+    /// Requests that got the answer of the first time.
+    pub(crate) replayed: AtomicU64,
     running: AtomicUsize,
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
@@ -81,6 +83,7 @@ impl Engine {
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
             fuse: Fuse::default(),
@@ -105,7 +108,7 @@ impl Engine {
         lane: usize,
         call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
     ) -> R {
-        let _guard = self.fuse.guard();
+        let _guard = self.fuse.guard(&self.waiters);
         let mut effects = Vec::new();
         let result = call(&self.node, self.clock.now(), &mut effects);
         effects.into_iter().for_each(|effect| self.carry_out(effect, lane));
@@ -120,7 +123,7 @@ impl Engine {
         inlet: &Mutex<Inlet>,
     ) -> Result<(), Malformed> {
         let boot = Boot(from.boot);
-        let _guard = self.fuse.guard();
+        let _guard = self.fuse.guard(&self.waiters);
         self.step(|node, now, effects| {
             let mut inlet = inlet.lock();
             let taken = frames.iter().try_for_each(|frame| {

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use sessile_core::Histogram;
 
+use super::accounting::{Accounting, Costs};
+
 /// Counters that are read while requests run; each is exact, together they are a blurred picture.
 #[derive(Debug, Default)]
 pub struct Statistics {
@@ -14,11 +16,13 @@ pub struct Statistics {
     unprocessed: AtomicU64,
     sends: AtomicU64,
     discarded: AtomicU64,
+    replayed: AtomicU64,
     request_micros: AtomicU64,
     cluster_micros: AtomicU64,
     sending_micros: AtomicU64,
     last_send: Mutex<Option<LastSend>>,
     writes: Mutex<WriteTimes>,
+    pub(crate) accounting: Accounting,
 }
 
 /// Times of requests that changed a session or ended one, failed ones included.
@@ -63,6 +67,12 @@ impl Statistics {
         self.discarded.load(Ordering::Relaxed)
     }
 
+    /// Requests that were sent again under their idempotency key, and got the answer of the first time; see
+    /// [`IdempotencyLayer`](crate::IdempotencyLayer).
+    pub fn replayed(&self) -> u64 {
+        self.replayed.load(Ordering::Relaxed)
+    }
+
     /// Total time that finished requests spent in this node, up to the head of the response.
     pub fn request_time(&self) -> Duration {
         Duration::from_micros(self.request_micros.load(Ordering::Relaxed))
@@ -95,6 +105,16 @@ impl Statistics {
         self.writes.lock().clone()
     }
 
+    /// The attributes that cost most since the node started, at most 64, heaviest first.
+    pub fn heaviest_attributes(&self) -> Costs {
+        self.accounting.attributes()
+    }
+
+    /// The routes whose requests cost most, by method and the router's pattern, at most 64, heaviest first.
+    pub fn heaviest_routes(&self) -> Costs {
+        self.accounting.routes()
+    }
+
     pub(crate) fn count_write(&self, request: Duration, overhead: Duration) {
         let mut writes = self.writes.lock();
         writes.request.record(request);
@@ -124,6 +144,10 @@ impl Statistics {
 
     pub(crate) fn count_discarded(&self) {
         self.discarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_replayed(&self) {
+        self.replayed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_time(&self, request: Duration, cluster: Duration) {

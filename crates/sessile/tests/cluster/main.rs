@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod apart;
+mod carrying;
 mod detached;
 mod harness;
+mod idempotency;
 mod joining;
 mod layers;
 mod listening;

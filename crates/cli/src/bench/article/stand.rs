@@ -25,6 +25,8 @@ const LOG: &str = "warn";
 const DROP_TIME: &str = "30s";
 /// Longest wait until the nodes know each other.
 const MEETING: Duration = Duration::from_secs(30);
+/// Longest wait until they hold everything of each other.
+const CONFIRMING: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How much is measured.
@@ -72,6 +74,7 @@ async fn on(stage: &Stage, scenario: &Scenario, dose: &Dose, stop: &StopWish) ->
     let Dose { repetitions, pace, .. } = *dose;
     let course = Course { workload: scenario.workload, repetitions, pace, nodes };
     let mut crowd = Crowd::set_up(stage.plan.balancer, dose.threads, course, stop.clone()).await?;
+    all_confirmed(&admins).await?;
     let resting = Exposed::ask_all(&admins).await?;
     sleep(dose.rest).await;
     let rested = Exposed::ask_all(&admins).await?;
@@ -79,6 +82,7 @@ async fn on(stage: &Stage, scenario: &Scenario, dose: &Dose, stop: &StopWish) ->
     let bar = progress::bar(scenario.code, dose.threads * repetitions);
     crowd.repeat(&bar).await;
     bar.finish_and_clear();
+    all_confirmed(&admins).await?;
     let busy = Exposed::ask_all(&admins).await?.since(&rested);
     let interrupted = stop.is_asked();
     if !interrupted {
@@ -103,6 +107,20 @@ async fn met(nodes: &[(String, SocketAddr)]) -> Result<(), Failure> {
             }
             sleep(PAUSE).await;
         }
+    }
+    Ok(())
+}
+
+/// Waits until nothing is on its way between the nodes: what an asynchronous sender still has to send belongs to what
+/// was measured before.
+async fn all_confirmed(admins: &[SocketAddr]) -> Result<(), Failure> {
+    let began = Instant::now();
+    while Exposed::ask_all(admins).await?.sum("sessile_unconfirmed_bytes") > 0.0 {
+        if began.elapsed() > CONFIRMING {
+            let words = format!("the nodes do not confirm each other's changes within {CONFIRMING:?}");
+            return Err(Failure::Failed(words));
+        }
+        sleep(PAUSE).await;
     }
     Ok(())
 }

@@ -1,0 +1,80 @@
+//! Requests that take effect once, however often they are sent: a form submitted twice, a retry after a timeout, a
+//! retry that another node gets because the first one died.
+//!
+//! A request that carries a key ([`asked`]) has its turn on its node ([`turns`]), claims the key in its session on all
+//! members, and then runs ([`ledger`]). Its answer ([`answer`]) is noted in the session, in the same commit as what the
+//! handler wrote: there is never one without the other. Whoever sends the key again gets the noted answer.
+//!
+//! Must not know: the cookie, the network. What it keeps are notes of the session ([`entry`]).
+
+mod answer;
+mod asked;
+mod entry;
+mod ledger;
+mod request;
+mod service;
+mod turns;
+
+pub(crate) use ledger::Hold;
+pub use service::Idempotent;
+pub(crate) use turns::Turns;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tower_layer::Layer;
+
+use super::session::random;
+
+/// Lets a request that carries an idempotency key take effect once in its session; sent again, it gets the answer
+/// of the first time, with the header `Idempotent-Replayed: true`.
+///
+/// It goes *inside* the session layer. The key is the value of the header `Idempotency-Key`
+/// ([draft-ietf-httpapi-idempotency-key-header]) or, for HTML forms, of a hidden field `idempotency_key`, which
+/// [`idempotency_key`] makes. It counts in POST, PUT, PATCH and DELETE, and only within one session: a request
+/// without a session, or without a key, runs as ever; so does each of an application whose sessions are in their cookies
+/// (`keep = "cookie"`), because nobody else could read the note.
+///
+/// * Done before: the noted answer, if it has at most 8 KiB; else 409, which says that it was done.
+/// * Running now, here or on another node: waits for its answer, 409 after ten seconds.
+/// * The same key with another request (method, path, body up to 64 KiB): 422.
+/// * A 5xx whose handler wrote nothing to the session is not noted: sent again, the request runs again. The same after a
+///   panic, a client that hung up, and the death of the node before it answered.
+///
+/// A session remembers the last 16 keys of each node. What a handler does *outside* of the session (a payment, a mail)
+/// may have happened when a node died in the middle of it: give the same key to whom it calls.
+///
+/// ```no_run
+/// use axum::{Router, routing::post};
+/// use sessile::{Cluster, IdempotencyLayer};
+///
+/// # fn site(cluster: &Cluster) -> Router {
+/// Router::new()
+///     .route("/checkout", post(async || "thank you"))
+///     .layer(IdempotencyLayer::new())
+///     .layer(cluster.session_layer())
+/// # }
+/// ```
+///
+/// [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdempotencyLayer;
+
+impl IdempotencyLayer {
+    /// The layer. It has no settings.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl<S> Layer<S> for IdempotencyLayer {
+    type Service = Idempotent<S>;
+
+    fn layer(&self, inner: S) -> Idempotent<S> {
+        Idempotent::new(inner)
+    }
+}
+
+/// A new key, for the hidden field `idempotency_key` of a form: 22 characters that fit into HTML as they are.
+pub fn idempotency_key() -> String {
+    URL_SAFE_NO_PAD.encode(random())
+}
