@@ -43,6 +43,11 @@ impl Shard {
             }
             Arrival::Next => {}
         }
+        let copied = match &body {
+            Placed::Snapshot(snapshot) => Some(SessionKey(snapshot.key)),
+            Placed::End(end) => Some(SessionKey(end.key)),
+            Placed::Delta(_) | Placed::Unknown => None,
+        };
         let taken = match body {
             Placed::Delta(delta) => self.on_delta(from, &delta, frame, now, fx),
             Placed::Snapshot(snapshot) => self.on_snapshot(from, &snapshot, frame, now, fx),
@@ -59,7 +64,9 @@ impl Shard {
             // The answer to what was refused is owed: the end, or the copy that is in use.
             self.pump_all(now, fx);
         }
-        self.note_progress(from, now);
+        if let Some(key) = copied {
+            self.note_progress(from, key, now);
+        }
     }
 
     fn on_delta(
