@@ -105,6 +105,11 @@ impl Changes {
         self.whole = true;
     }
 
+    /// Whether every member gets a complete copy.
+    pub fn sends_whole(&self) -> bool {
+        self.whole
+    }
+
     fn put_system(&mut self, name: &str, value: Option<Value>) {
         self.put(FieldName::received(name).expect("the names of system fields are valid"), value);
     }

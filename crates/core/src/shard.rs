@@ -328,6 +328,9 @@ impl Shard {
             && pending.waiting.contains(&by)
         {
             pending.receipt.copies += 1;
+            if self.settings.plant == Plant::SettlesOnFirst {
+                pending.waiting = vec![by];
+            }
             self.no_longer_awaits(ticket, by, fx);
         }
     }

@@ -9,6 +9,7 @@
 //! | `/members` | `[{name, boot, address, state, age_ms, unconfirmed_bytes, unconfirmed_ms, self}]` | yes |
 //! | `/sessions?after=KEY&limit=N` | `[{key, app, attributes, bytes, idle_ms, copies}]` | yes |
 //! | `/status` | members, standing, sessions, queue, last transfer, warnings in one object | yes |
+//! | `/top` | the heaviest attributes and routes of each application | yes |
 //! | POST `/stop` | drains and leaves; answers with the outcome: `{drained, left}` | yes |
 //! | POST `/drain`, `/resume` | not offered to balancers; offered again | yes |
 //! | POST `/route?rewrite=BOOL` | switches the rewriting of the route in the cookie | yes |
@@ -29,6 +30,7 @@ mod pages;
 mod refusal;
 mod status;
 mod stopping;
+mod top;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -93,6 +95,7 @@ impl AdminPort {
             .route("/members", get(pages::members))
             .route("/sessions", get(pages::sessions))
             .route("/status", get(status::status))
+            .route("/top", get(top::top))
             .route("/stop", post(stopping::stop))
             .route("/drain", post(actions::drain))
             .route("/resume", post(actions::resume))
@@ -111,6 +114,13 @@ impl AdminPort {
             .fallback(async || Refusal::NoSuchPage)
             .method_not_allowed_fallback(async || Refusal::WrongMethod)
             .with_state(self.clone())
+    }
+
+    /// Further pages of this port, for who has the token: merge them with [`router`](Self::router).
+    pub fn guarded(&self, pages: Router) -> Router {
+        pages
+            .route_layer(from_fn_with_state(self.clone(), guard::token))
+            .layer(from_fn_with_state(self.clone(), guard::host))
     }
 
     fn cluster(&self) -> Result<&Cluster, Refusal> {

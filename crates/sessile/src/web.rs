@@ -8,6 +8,7 @@
 //!
 //! Must not know: members, frames, sockets. It reaches the node through `cluster::host` alone.
 
+mod accounting;
 pub mod adapter;
 mod answers;
 mod app;
@@ -40,6 +41,7 @@ mod statistics;
 mod tests;
 
 pub use crate::cluster::host::NotServing;
+pub use accounting::{Cost, Costs};
 pub(crate) use cookie::CookieKeys;
 pub use detached::DetachedSession;
 pub use detached_sessions::DetachedSessions;

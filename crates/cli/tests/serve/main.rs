@@ -9,6 +9,8 @@ mod server;
 
 mod admin;
 mod damaging;
+mod deploying;
+mod hostile;
 mod operating;
 mod persisting;
 mod sharing;

@@ -15,14 +15,14 @@ fn pair(change: impl Fn(&str, String) -> String) -> Setup {
 }
 
 /// Runs a verb to its end: the exit code, and what it wrote.
-fn verb(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn verb(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
     let mut verb = Running::start(setup.place(), arguments);
     let code = verb.ended().expect("no signal ended it");
     (code, verb.out(), verb.err())
 }
 
 #[track_caller]
-fn succeeds(setup: &Setup, arguments: &[&str]) -> String {
+pub(crate) fn succeeds(setup: &Setup, arguments: &[&str]) -> String {
     let (code, out, err) = verb(setup, arguments);
     assert_eq!(code, 0, "{arguments:?}: {out}{err}");
     out
@@ -35,6 +35,19 @@ fn a_node_is_shown_and_stopped_by_its_name() {
     let shown = succeeds(&setup, &["status", "tc01"]);
     assert!(shown.starts_with("tc01 in cluster test: ready\nsessions 1, at risk 0;"), "{shown}");
     assert!(shown.contains("tc02") && !shown.contains("warning"), "{shown}");
+    let top = succeeds(&setup, &["top", "tc01"]);
+    assert!(top.starts_with("/clusterapp\n  ATTRIBUTE") && top.contains("POST /clusterapp/session"), "{top}");
+    let costs: serde_json::Value =
+        serde_json::from_str(&succeeds(&setup, &["top", "tc01", "--json"])).expect("JSON");
+    let row = |name: &str| {
+        let rows = costs[0]["attributes"].as_array().expect("rows").iter();
+        rows.clone().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name} in {costs}"))
+    };
+    assert_eq!((&row("a")["bytes"], &row("a")["commits"]), (&65.into(), &1.into()), "a name and 64 bytes");
+    assert!(
+        succeeds(&setup, &["top", "tc02"]).contains("nothing was committed yet"),
+        "tc02 committed nothing"
+    );
     let status = succeeds(&setup, &["status", "--config", "tc02.toml", "--json"]);
     let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!(
@@ -215,4 +228,27 @@ fn secrets_are_exchanged_while_clients_write() {
     assert_eq!(stranger.ended(), Some(1), "who only knows the old secret is refused");
     assert!(stranger.err().contains("secret"), "{}", stranger.err());
     assert_eq!(read(&mut sleeper, nodes[0]), Some(7));
+}
+
+#[test]
+fn a_node_without_an_admin_port_reads_its_secrets_again_when_told_by_a_signal() {
+    let without_admin = |_: &str, config: String| {
+        let lines = config.lines().collect::<Vec<_>>();
+        let admin = lines.iter().position(|line| *line == "[admin]").expect("a table");
+        [&lines[..admin], &lines[admin + 2..]].concat().join("\n")
+    };
+    let mut setup = Setup::with(["tc01"], without_admin);
+    setup.serve("tc01");
+    let file = setup.place().join("cluster.secret");
+    let first = std::fs::read_to_string(&file).unwrap();
+    let usable = std::fs::metadata(&file).unwrap().permissions();
+    std::fs::write(&file, "no secret at all").unwrap();
+    setup.node("tc01").signal("HUP");
+    setup.node("tc01").says("the secrets stay as they were");
+    let second = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=";
+    std::fs::write(&file, format!("{}\n{second}\n", first.trim())).unwrap();
+    std::fs::set_permissions(&file, usable).unwrap();
+    setup.node("tc01").signal("HUP");
+    setup.node("tc01").says("the secrets were read again");
+    write(&mut setup.client(), setup.ports("tc01").http, 1);
 }

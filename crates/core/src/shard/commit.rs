@@ -8,8 +8,8 @@ use crate::shard::{Pending, Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AppId, Awaited, Boot, Effect, EndReason, Event, FieldRef, Fields, Instant, Mode, PlacedSession, Plant,
-    Receipt, Refusal, SessionKey, Stamp, Ticket, ValueRef,
+    AppId, Awaited, Boot, Effect, EndReason, Event, FieldName, FieldRef, Fields, Instant, Mode,
+    PlacedSession, Plant, Receipt, Refusal, SessionKey, Stamp, Ticket, Value, ValueRef,
 };
 use std::time::Duration;
 
@@ -182,7 +182,11 @@ impl Shard {
 
     fn delta(&self, key: SessionKey, changes: &Changes, stamp: Stamp) -> Option<Draft> {
         let touch = self.table.get(key)?.touch;
-        let fields = changes.writes().map(|(name, value)| FieldChange {
+        let untold = |name: &FieldName, value: Option<&Value>| {
+            self.settings.plant == Plant::OldSecretKept && name.is_system() && value.is_none()
+        };
+        let writes = changes.writes().filter(|(name, value)| !untold(name, *value));
+        let fields = writes.map(|(name, value)| FieldChange {
             name: name.as_str(),
             codec: value.map_or(0, |value| value.codec.0),
             value: value.map(|value| value.bytes.as_ref()),
@@ -217,11 +221,12 @@ impl Shard {
         let ticket = self.next_ticket();
         let boots: Vec<Boot> = self.lanes.keys().copied().collect();
         let spared = if waits == Waits::Placed { self.spared(key) } else { Vec::new() };
+        let reachable_only = self.settings.plant == Plant::UnlinkedNotAwaited;
         let mut waiting = Vec::new();
         for boot in boots {
             let awaited = waits != Waits::Nobody
                 && !spared.contains(&boot)
-                && self.lanes.get(&boot).is_some_and(|lane| lane.awaited);
+                && self.lanes.get(&boot).is_some_and(|lane| lane.awaited && (lane.linked || !reachable_only));
             if awaited {
                 waiting.push(boot);
             }

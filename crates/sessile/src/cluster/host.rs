@@ -25,8 +25,6 @@ use super::waiters::Starting;
 /// How often a request that found the gate stalled looks again, should nobody have told it.
 const GATE_POLL: Duration = Duration::from_millis(50);
 
-const ALWAYS_RESOLVES: &str = "a waiter leaves its table only by being sent the outcome";
-
 /// Why this node cannot take a request. It was not processed and may go to another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotServing {
@@ -145,13 +143,16 @@ impl SessionHost {
 
     /// Waits for the members, or, within bounds, for content that comes from the store.
     async fn answered(&self, key: SessionKey, answer: oneshot::Receiver<()>) -> Result<(), Absent> {
-        match self.engine.persist.get().filter(|_| self.engine.node.is_swapped_out(key)) {
-            None => answer.await.expect(ALWAYS_RESOLVES),
-            Some(persist) => {
-                timeout(persist.patience(), answer).await.map_err(|_| Absent::NoRoom)?.expect(ALWAYS_RESOLVES)
-            }
-        }
-        Ok(())
+        let answered = match self.engine.persist.get().filter(|_| self.engine.node.is_swapped_out(key)) {
+            None => answer.await.is_ok(),
+            Some(persist) => matches!(timeout(persist.patience(), answer).await, Ok(Ok(()))),
+        };
+        if answered { Ok(()) } else { Err(Absent::NoRoom) }
+    }
+
+    /// Why a session that lives cannot be had.
+    pub(crate) fn without_session(&self) -> NotServing {
+        if self.engine.fuse.is_blown() { NotServing::Failed } else { NotServing::NoRoom }
     }
 
     fn try_open(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {
@@ -351,15 +352,16 @@ impl Settlement {
         Self { saving: awaited.map_or(Saving::NotAwaited, Saving::Awaited), ..self }
     }
 
-    /// Waits until all who must hold the commit hold it, or were given up.
-    pub(crate) async fn receipt(self) -> Receipt {
-        let receipt = self.settled.await.expect(ALWAYS_RESOLVES);
+    /// Waits until all who must hold the commit hold it, or were given up. `None`: this node failed meanwhile, and
+    /// nobody can say.
+    pub(crate) async fn receipt(self) -> Option<Receipt> {
+        let receipt = self.settled.await.ok()?;
         let stored = match self.saving {
             Saving::NotAwaited => None,
             Saving::Awaited(saved) => Some(saved.done().await),
             Saving::Impossible => Some(false),
         };
-        Receipt { stored, ..receipt }
+        Some(Receipt { stored, ..receipt })
     }
 }
 

@@ -119,7 +119,7 @@ impl Cluster {
     }
 
     /// What the session layers of all applications did so far, by context path.
-    pub(super) fn statistics(&self) -> Vec<(String, Arc<Statistics>)> {
+    pub(crate) fn statistics(&self) -> Vec<(String, Arc<Statistics>)> {
         let apps = self.inner.apps.lock();
         let counted = |known: &Known| Some((known.path.clone(), known.statistics.clone()?));
         let mut rows: Vec<_> = apps.values().filter_map(counted).collect();

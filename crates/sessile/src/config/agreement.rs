@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     carried(config, "session", &config.session, places, findings);
     apps(config, places, findings);
     store(config, places, findings);
+    farm(config, places, findings);
     dirty_flag(config, places, findings);
     if config.cluster.insecure {
         let span = places.of(&[("cluster", "insecure")]);
@@ -111,6 +112,17 @@ fn queue(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
         let error = Finding::error(span, "`queue_bytes` in [sender] is less than twice `max_session_bytes`");
         findings
             .push(error.help("the queue to a member must have room for the largest session: make it larger"));
+    }
+}
+
+/// What is deployed must not be seen as what is to be deployed.
+fn farm(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let farm = &config.farm;
+    if farm.watch_dir.is_some() && [&farm.deploy_dir, &farm.temp_dir].contains(&&farm.watch_dir) {
+        let span = places.of(&[("farm", "watch_dir")]);
+        let error = Finding::error(span, "`watch_dir` is also `deploy_dir` or `temp_dir`");
+        findings
+            .push(error.help("give each its own directory; the farm keeps its own files in the other two"));
     }
 }
 

@@ -104,12 +104,12 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("sessionlastaccessedcol", "`columns` in [store], as \"saved_at = NAME\""),
     ("sessionmaxinactivecol", "`columns` in [store], as \"idle_left = NAME\""),
     ("sessionvalidcol", "`columns` in [store], as \"ended = NAME\""),
-    ("watchdir", FARM),
-    ("deploydir", FARM),
-    ("tempdir", FARM),
-    ("watchenabled", FARM),
-    ("maxvalidtime", FARM),
-    ("processdeployfrequency", FARM),
+    ("watchdir", "`watch_dir` in [farm]"),
+    ("deploydir", "`deploy_dir` in [farm]"),
+    ("tempdir", "`temp_dir` in [farm]"),
+    ("watchenabled", "`watch` in [farm]"),
+    ("maxvalidtime", "`deploy_time` in [farm], with a unit: \"5m\""),
+    ("processdeployfrequency", "`interval` in [farm], with a unit: \"2s\""),
     ("printtoscreen", "the option `--log debug` of `sessile serve`"),
     ("debug", "the option `--log debug` of `sessile serve`"),
     ("doclusterlog", "the option `--log debug` of `sessile serve`"),
@@ -117,11 +117,10 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("doreceivedprocessingstats", "nothing; `/metrics` of the admin port always counts"),
     ("doprocessingstats", "nothing; `/metrics` of the admin port always counts"),
     ("statistics", "nothing; `/metrics` of the admin port always counts"),
-    ("docbase", "`builtin` in [[app]]"),
+    ("docbase", "`file` in [[app]]"),
 ];
 
 const NOTHING: &str = "nothing; what it set needs no setting here";
-const FARM: &str = "nothing yet; deploying applications to all members comes with a later version";
 
 /// What stands in the place of the attribute `name` of Tomcat; `None` for all other words.
 pub(super) fn remedy(name: &str) -> Option<&'static str> {

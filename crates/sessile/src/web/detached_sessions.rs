@@ -83,7 +83,7 @@ impl DetachedSessions {
         let host = &self.app.host;
         let _running = host.request();
         host.admitted().await?;
-        let receipt = self.app.end(key, None).receipt().await;
+        let receipt = self.app.end(key, None).receipt().await.ok_or(SessionError::OutcomeUnknown)?;
         host.admitted().await.map_err(|_| SessionError::OutcomeUnknown)?;
         Ok(receipt)
     }

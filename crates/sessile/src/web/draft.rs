@@ -169,6 +169,18 @@ impl Draft {
         (!self.changes.is_empty()).then_some((self.key()?, &self.changes))
     }
 
+    /// What a commit carries: each attribute with the bytes of name and value, fields of the system without a name.
+    pub(crate) fn in_commit(&self) -> impl Iterator<Item = (Option<&str>, usize)> {
+        let written = self.changes.writes().map(|(name, value)| {
+            let bytes = name.as_str().len() + value.map_or(0, |value| value.bytes.len());
+            ((!name.is_system()).then_some(name.as_str()), bytes)
+        });
+        let is_whole = self.changes.sends_whole();
+        let others = self.opened.attributes().filter(move |_| is_whole);
+        let others = others.filter(|(name, _)| self.changes.written(name).is_none());
+        written.chain(others.map(|(name, value)| (Some(name), name.len() + value.bytes.len())))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
         let here = self.loans.value(name).or_else(|| self.local.attribute(name));
         here.cloned().or_else(|| self.replicated(name))

@@ -10,6 +10,7 @@ use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
 use sessile_core::{Absent, Proof, Receipt};
 
+use super::accounting::Route;
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
 use super::carried::{Carried, key_of};
@@ -41,6 +42,8 @@ pub(crate) struct Exchange {
     /// The cookie that came, if it is to be made anew: it names another node than it should, or its tag is of a
     /// secret that will be dropped.
     outdated: Option<Presented>,
+    /// Whose bytes are counted.
+    account: Route,
     /// The node that a cookie of the answer names.
     route: String,
     secure: bool,
@@ -86,6 +89,7 @@ impl Exchange {
             _open: open,
             _running: running,
             outdated,
+            account: Route::of(request.method(), request.uri(), request.extensions()),
             route,
             secure,
             began,
@@ -98,7 +102,7 @@ impl Exchange {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
         let passage = self.session.passage().await;
-        let mut closing = self.session.commit(passage);
+        let mut closing = self.session.commit(passage, &self.account);
         let commits = !closing.settlements.is_empty();
         let cookie = std::mem::replace(&mut closing.cookie, CookieChange::Keep);
         let (used, wrote) = (closing.used, closing.wrote);
@@ -144,7 +148,7 @@ impl Exchange {
         let mut receipt = None;
         for settlement in settlements {
             self.app.statistics.count_send();
-            let settled = settlement.receipt().await;
+            let settled = settlement.receipt().await.ok_or(SessionError::OutcomeUnknown)?;
             if settled.ended && !ended_here {
                 return Err(SessionError::Ended);
             }
@@ -232,7 +236,7 @@ async fn open(
         }
         Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
         Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),
-        Err(Absent::NoRoom) => Err(NotServing::NoRoom),
+        Err(Absent::NoRoom) => Err(app.host.without_session()),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use sessile_core::{Changes, Codec, FieldName, Fields, KEY_BYTES, Receipt, Secret, SessionKey, Value};
 use tokio::sync::Notify;
 
+use super::accounting::Route;
 use super::app::AppSessions;
 use super::codec;
 use super::cookie::Identity;
@@ -109,8 +110,8 @@ impl Session {
         self.put(name, Value::raw(bytes))
     }
 
-    /// The attribute `name` as a JSON text; `None` when there is none, or it has no such form.
-    pub(crate) fn get_json(&self, name: &str) -> Option<Bytes> {
+    /// The attribute `name` as a JSON text, whoever encoded it; `None` when there is none, or it has no such form.
+    pub fn get_json(&self, name: &str) -> Option<Bytes> {
         codec::to_json(self.value(name)?)
     }
 
@@ -297,8 +298,8 @@ impl Session {
     }
 
     /// Hands the request's writes to the node, or drops them when they got no passage.
-    pub(crate) fn commit(&self, passage: Result<Passage, Busy>) -> Closing {
-        let closing = self.state.lock().commit(&self.app, passage);
+    pub(crate) fn commit(&self, passage: Result<Passage, Busy>, route: &Route) -> Closing {
+        let closing = self.state.lock().commit(&self.app, passage, route);
         closing.dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
         closing
     }
@@ -321,7 +322,7 @@ impl Session {
             Some(key) => self.app.host.passage(key).await.map_err(|Busy| SessionError::Busy)?,
             None => Passage::default(),
         };
-        self.state.lock().commit_trusted(&self.app.host, passage)
+        self.state.lock().commit_trusted(&self.app, passage)
     }
 
     /// From now on reads see `opened`, under what is not committed.

@@ -2,6 +2,7 @@
 
 use sessile_core::{FieldName, Receipt, Secret, SessionKey};
 
+use super::accounting::Route;
 use super::app::AppSessions;
 use super::carried::{Carried, key_of};
 use super::carrier::check_size;
@@ -10,7 +11,7 @@ use super::draft::{Draft, Standing};
 use super::error::SessionError;
 use super::extent::Extent;
 use super::idempotency::Hold;
-use crate::cluster::host::{SessionHost, Settlement};
+use crate::cluster::host::Settlement;
 use crate::cluster::sending::{Busy, Passage};
 
 /// The session of one request, from its opening to its commit.
@@ -89,13 +90,18 @@ impl State {
     }
 
     /// Hands to the node what was sealed.
-    pub(crate) fn commit(&mut self, app: &AppSessions, passage: Result<Passage, Busy>) -> Closing {
+    pub(crate) fn commit(
+        &mut self,
+        app: &AppSessions,
+        passage: Result<Passage, Busy>,
+        route: &Route,
+    ) -> Closing {
         if self.refusal.is_none() {
             let handed = match app.settings.beside_carried {
                 Some(beside) => self.carry_away(app, beside),
                 None => passage
                     .map_err(|Busy| SessionError::Busy)
-                    .and_then(|passage| self.hand_over(&app.host, passage)),
+                    .and_then(|passage| self.hand_over(app, passage, Some(route))),
             };
             self.refusal = handed.err();
             if self.refusal.is_some() {
@@ -129,11 +135,12 @@ impl State {
     /// here, unless the session ended.
     pub(crate) fn commit_trusted(
         &mut self,
-        host: &SessionHost,
+        app: &AppSessions,
         passage: Passage,
     ) -> Result<Vec<Settlement>, SessionError> {
+        let host = &app.host;
         let written = self.draft.changes().map(|(key, _)| key);
-        if let Err(refusal) = self.hand_over(host, passage) {
+        if let Err(refusal) = self.hand_over(app, passage, None) {
             if matches!(refusal, SessionError::Ended) {
                 self.draft = Draft::over();
             }
@@ -147,14 +154,20 @@ impl State {
         Ok(std::mem::take(&mut self.settlements))
     }
 
-    fn hand_over(&mut self, host: &SessionHost, passage: Passage) -> Result<(), SessionError> {
+    fn hand_over(
+        &mut self,
+        app: &AppSessions,
+        passage: Passage,
+        route: Option<&Route>,
+    ) -> Result<(), SessionError> {
         if let Some((key, changes)) = self.draft.changes() {
-            self.settlements.push(host.commit(key, changes, passage)?);
+            self.settlements.push(app.host.commit(key, changes, passage)?);
+            app.statistics.accounting.count(self.draft.in_commit(), route);
         }
         if let Some(key) = self.draft.key() {
-            host.keep(key, self.draft.local.take_changes());
+            app.host.keep(key, self.draft.local.take_changes());
             if let Some(last) = self.settlements.last_mut().filter(|_| self.saves_through) {
-                host.save_through(last, key);
+                app.host.save_through(last, key);
             }
         }
         Ok(())

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use sessile_core::Histogram;
 
+use super::accounting::{Accounting, Costs};
+
 /// Counters that are read while requests run; each is exact, together they are a blurred picture.
 #[derive(Debug, Default)]
 pub struct Statistics {
@@ -20,6 +22,7 @@ pub struct Statistics {
     sending_micros: AtomicU64,
     last_send: Mutex<Option<LastSend>>,
     writes: Mutex<WriteTimes>,
+    pub(crate) accounting: Accounting,
 }
 
 /// Times of requests that changed a session or ended one, failed ones included.
@@ -100,6 +103,16 @@ impl Statistics {
     /// How long requests took that changed something.
     pub fn write_times(&self) -> WriteTimes {
         self.writes.lock().clone()
+    }
+
+    /// The attributes that cost most since the node started, at most 64, heaviest first.
+    pub fn heaviest_attributes(&self) -> Costs {
+        self.accounting.attributes()
+    }
+
+    /// The routes whose requests cost most, by method and the router's pattern, at most 64, heaviest first.
+    pub fn heaviest_routes(&self) -> Costs {
+        self.accounting.routes()
     }
 
     pub(crate) fn count_write(&self, request: Duration, overhead: Duration) {

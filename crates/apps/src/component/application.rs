@@ -1,0 +1,192 @@
+//! A component as an application: an axum router with its sessions around it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::body::Body;
+use axum::error_handling::HandleErrorLayer;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http_body::Body as _;
+use sessile::{Session, SessionLayer};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tower::{ServiceBuilder, service_fn};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use super::admission::{Admission, Place};
+use super::call::{Call, GuestBody};
+use super::cookies;
+use super::failure::Failure;
+use super::guest::Guest;
+use super::instances::Instances;
+use super::settings::ComponentSettings;
+use super::threads::GuestThreads;
+use super::turns::{Turns, one_by_one};
+
+/// Tells the guest its context path, as proxies tell it.
+const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// A component that is ready to serve. Clones share its instances and its limits.
+#[derive(Clone)]
+pub struct Component(Arc<Shared>);
+
+struct Shared {
+    settings: ComponentSettings,
+    admission: Admission,
+    instances: Arc<Instances>,
+    threads: GuestThreads,
+}
+
+/// A component where it is mounted.
+struct Application {
+    component: Component,
+    /// The context path, without a slash at its end.
+    base_path: Arc<str>,
+    prefix: HeaderValue,
+    cookie: String,
+}
+
+impl Component {
+    pub(super) fn new(pre: ProxyPre<Guest>, settings: ComponentSettings, threads: GuestThreads) -> Self {
+        Self(Arc::new(Shared {
+            admission: Admission::new(&settings.limits),
+            instances: Arc::new(Instances::new(pre, settings.clone())),
+            settings,
+            threads,
+        }))
+    }
+
+    /// The application at `base_path` (`/shop`; `/` or empty at the root) with its full paths: it answers whatever
+    /// comes. Its sessions are those of `sessions`; what a request wrote is committed when its head is there, and dropped
+    /// when the guest fails before.
+    pub fn router(&self, base_path: &str, sessions: SessionLayer) -> Router {
+        let base_path = base_path.trim_end_matches('/');
+        let cookie = sessions.cookie_name().to_owned();
+        let turns = self.0.settings.serialize.then(|| Turns::new(&cookie, &self.0.settings.limits));
+        let application = Arc::new(Application {
+            component: self.clone(),
+            base_path: base_path.into(),
+            prefix: HeaderValue::try_from(base_path).unwrap_or(HeaderValue::from_static("")),
+            cookie,
+        });
+        let serve = move |request| Arc::clone(&application).serve(request);
+        // A failure passes the layer as an error, so that nothing of the request is committed.
+        let service = ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(std::future::ready::<Failure>))
+            .layer(sessions)
+            .service(service_fn(serve));
+        let router = Router::new().fallback_service(service);
+        match turns {
+            Some(turns) => router.layer(from_fn_with_state(Arc::new(turns), one_by_one)),
+            None => router,
+        }
+    }
+}
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Component").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+impl Application {
+    async fn serve(self: Arc<Self>, request: Request) -> Result<Response, Failure> {
+        let answered = self.answer(request).await;
+        answered.inspect_err(|failure| failure.log(&self.base_path))
+    }
+
+    async fn answer(&self, mut request: Request) -> Result<Response, Failure> {
+        let max_body = self.component.0.settings.limits.body as u64;
+        if request.body().size_hint().lower() > max_body || declared(&request) > max_body {
+            return Err(Failure::TooLarge);
+        }
+        let session = request.extensions().get::<Session>().cloned().expect("the session layer is around");
+        cookies::hide(request.headers_mut(), &self.cookie);
+        request.headers_mut().insert(PREFIX, self.prefix.clone());
+        let mut response = self.call(request, session).await?.map(Body::new);
+        cookies::refuse(response.headers_mut(), &self.cookie);
+        Ok(response)
+    }
+
+    /// Gives the request to a guest and waits for the head of its response. A client that goes before ends the guest.
+    async fn call(&self, request: Request, session: Session) -> Result<Response<GuestBody>, Failure> {
+        let place = self.component.0.admission.place().await?;
+        let (head, comes) = oneshot::channel();
+        let (head_is_set, is_too_large) = (Arc::default(), Arc::default());
+        let call = Call {
+            app: Arc::clone(&self.base_path),
+            request,
+            session,
+            head,
+            head_is_set: Arc::clone(&head_is_set),
+            is_too_large: Arc::clone(&is_too_large),
+        };
+        let mut guest = self.start(call, place);
+        let head = comes.await;
+        if is_too_large.load(Ordering::Acquire) {
+            return Err(Failure::TooLarge);
+        }
+        match head {
+            Ok(Ok(response)) => {
+                guest.go_on();
+                Ok(response)
+            }
+            Ok(Err(code)) => Err(Failure::Refused(code)),
+            Err(_) => Err(guest.failure().await),
+        }
+    }
+
+    fn start(&self, call: Call, place: Place) -> RunningGuest {
+        let shared = Arc::clone(&self.component.0);
+        let (app, head_is_set) = (Arc::clone(&self.base_path), Arc::clone(&call.head_is_set));
+        let run = async move {
+            let _place = place;
+            let ended = call.run(&shared.instances, &shared.settings.limits).await;
+            match ended {
+                Err(failure) if head_is_set.load(Ordering::Acquire) => failure.log(&app),
+                Err(failure) => return Err(failure),
+                Ok(()) => (),
+            }
+            Ok(())
+        };
+        RunningGuest(Some(self.component.0.threads.handle().spawn(run)))
+    }
+}
+
+/// A guest at work. It ends when nobody waits for it any more, unless it may go on.
+struct RunningGuest(Option<JoinHandle<Result<(), Failure>>>);
+
+impl RunningGuest {
+    /// Its head is there: the body follows.
+    fn go_on(&mut self) {
+        self.0 = None;
+    }
+
+    /// Why it set no head.
+    async fn failure(mut self) -> Failure {
+        let Some(running) = &mut self.0 else { return Failure::NoResponse };
+        match running.await {
+            Ok(ended) => ended.err().unwrap_or(Failure::NoResponse),
+            Err(ended) if ended.is_panic() => Failure::Trapped(wasmtime::Error::msg("the host panicked")),
+            Err(_) => Failure::Stopping,
+        }
+    }
+}
+
+impl Drop for RunningGuest {
+    fn drop(&mut self) {
+        if let Some(running) = &self.0 {
+            running.abort();
+        }
+    }
+}
+
+fn declared(request: &Request) -> u64 {
+    let length = request.headers().get(CONTENT_LENGTH);
+    length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,128 @@
+//! What an instance sees of the world, and what is counted of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sessile::Session;
+use wasmtime::component::ResourceTable;
+use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::egress::Egress;
+use super::engine::TICK;
+use super::limits::Limits;
+use super::log_lines::LogLines;
+use super::settings::{ComponentSettings, HostPort};
+
+/// Handles of requests, bodies, streams and sessions that an instance may hold.
+const MAX_HANDLES: usize = 10_000;
+/// Elements of one table of an instance.
+const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// Bytes of randomness that one call gives.
+const MAX_RANDOM_BYTES: u64 = 64 * 1024;
+
+/// The state of one instance.
+pub(super) struct Guest {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    egress: Egress,
+    pub(super) table: ResourceTable,
+    pub(super) takes: StoreLimits,
+    pub(super) output: LogLines,
+    /// What the request may still compute.
+    ticks_left: u64,
+    request: Option<Current>,
+    /// Requests so far: tells a handle of an earlier one.
+    requests: u64,
+}
+
+/// The request that is being handled.
+struct Current {
+    session: Session,
+    head_is_set: Arc<AtomicBool>,
+}
+
+/// The request computed for longer than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("it computed for longer than cpu-time allows")]
+pub(super) struct OverCpuTime;
+
+impl Guest {
+    pub(super) fn new(app: &Arc<str>, settings: &ComponentSettings, egress: Arc<[HostPort]>) -> Self {
+        let output = LogLines::of(Arc::clone(app));
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(output.clone()).stderr(output.clone()).max_random_size(MAX_RANDOM_BYTES);
+        wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        settings.env.iter().for_each(|(name, value)| {
+            wasi.env(name, value);
+        });
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
+        let takes = StoreLimitsBuilder::new()
+            .memory_size(settings.limits.memory)
+            .table_elements(MAX_TABLE_ELEMENTS)
+            .build();
+        Self {
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            egress: Egress { app: Arc::clone(app), allowed: egress },
+            table,
+            takes,
+            output,
+            ticks_left: ticks(&settings.limits),
+            request: None,
+            requests: 0,
+        }
+    }
+
+    /// A request begins, with its session. Its head is set when `head_is_set` says so.
+    pub(super) fn begin(&mut self, session: Session, head_is_set: Arc<AtomicBool>, limits: &Limits) {
+        self.ticks_left = ticks(limits);
+        self.requests += 1;
+        self.request = Some(Current { session, head_is_set });
+    }
+
+    /// The request is over: nothing of it can be used any more.
+    pub(super) fn end(&mut self) {
+        self.request = None;
+        self.output.end_request();
+    }
+
+    /// The request's session, while there is a request.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.request.as_ref().map(|request| &request.session)
+    }
+
+    /// Which request of the instance this is.
+    pub(super) fn request_number(&self) -> u64 {
+        self.requests
+    }
+
+    /// What the request writes from now on would come too late.
+    pub(super) fn head_is_set(&self) -> bool {
+        self.request.as_ref().is_none_or(|request| request.head_is_set.load(Ordering::Acquire))
+    }
+
+    /// A tick passed while it computed: its thread does something else before it goes on, if it may.
+    pub(super) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.ticks_left = self.ticks_left.checked_sub(1).ok_or(OverCpuTime)?;
+        Ok(UpdateDeadline::Yield(1))
+    }
+}
+
+fn ticks(limits: &Limits) -> u64 {
+    u64::try_from(limits.cpu_time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX)
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
+    }
+}

@@ -1,0 +1,105 @@
+//! The instances of one component: a new one for each request, or some that serve one request after another.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
+
+use super::guest::Guest;
+use super::settings::{ComponentSettings, HostPort};
+
+/// An instance that waited longer for a request is dropped.
+const MAX_IDLE: Duration = Duration::from_secs(30);
+/// What one call of a guest may hand to the node, in bytes.
+const MAX_CALL_BYTES: usize = 16 << 20;
+
+/// All instances of one component.
+pub(super) struct Instances {
+    pre: ProxyPre<Guest>,
+    settings: ComponentSettings,
+    egress: Arc<[HostPort]>,
+    idle: Mutex<Idle>,
+}
+
+/// Those that wait for a request.
+#[derive(Default)]
+struct Idle {
+    /// The last one used is the next; those at the front have waited longest.
+    instances: Vec<Instance>,
+    /// A task forgets those that waited too long.
+    is_swept: bool,
+}
+
+/// One of them, in one request's hands.
+pub(super) struct Instance {
+    pub(super) store: Store<Guest>,
+    pub(super) proxy: Proxy,
+    served: u32,
+    idle_since: Instant,
+}
+
+impl Instances {
+    pub(super) fn new(pre: ProxyPre<Guest>, settings: ComponentSettings) -> Self {
+        let egress = settings.egress.clone().into();
+        Self { pre, settings, egress, idle: Mutex::default() }
+    }
+
+    /// One that no other request has.
+    pub(super) async fn take(&self, app: &Arc<str>) -> wasmtime::Result<Instance> {
+        let idle = self.idle.lock().instances.pop();
+        match idle {
+            Some(instance) => Ok(instance),
+            None => self.make(app).await,
+        }
+    }
+
+    /// One that has answered may serve again; one that failed must not come here.
+    pub(super) fn give_back(self: &Arc<Self>, mut instance: Instance) {
+        instance.served += 1;
+        instance.idle_since = Instant::now();
+        if instance.served >= self.settings.reuse {
+            return;
+        }
+        let mut idle = self.idle.lock();
+        idle.instances.push(instance);
+        if !std::mem::replace(&mut idle.is_swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    async fn make(&self, app: &Arc<str>) -> wasmtime::Result<Instance> {
+        let guest = Guest::new(app, &self.settings, Arc::clone(&self.egress));
+        let mut store = Store::new(self.pre.engine(), guest);
+        store.limiter(|guest| &mut guest.takes);
+        store.set_hostcall_fuel(MAX_CALL_BYTES);
+        store.epoch_deadline_callback(|mut store| store.data_mut().tick());
+        store.set_epoch_deadline(1);
+        let proxy = self.pre.instantiate_async(&mut store).await?;
+        Ok(Instance { store, proxy, served: 0, idle_since: Instant::now() })
+    }
+
+    /// Gives the memory of idle instances back; says whether there are others.
+    fn forget_expired(&self) -> bool {
+        let mut idle = self.idle.lock();
+        let is_expired = |instance: &Instance| instance.idle_since.elapsed() >= MAX_IDLE;
+        let expired = idle.instances.iter().take_while(|instance| is_expired(instance)).count();
+        let expired: Vec<_> = idle.instances.drain(..expired).collect();
+        idle.is_swept = !idle.instances.is_empty();
+        let goes_on = idle.is_swept;
+        drop(idle);
+        drop(expired);
+        goes_on
+    }
+}
+
+async fn sweep(instances: Weak<Instances>) {
+    loop {
+        tokio::time::sleep(MAX_IDLE).await;
+        let goes_on = instances.upgrade().is_some_and(|instances| instances.forget_expired());
+        if !goes_on {
+            return;
+        }
+    }
+}

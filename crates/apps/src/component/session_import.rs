@@ -1,0 +1,172 @@
+//! `sessile:web/session` as guests import it, on the [`Session`] of the request.
+//!
+//! A handle is good for the request that got it and for the session that it named then: an instance that serves
+//! another visitor next finds it invalidated.
+
+use std::time::Duration;
+
+use sessile::{Session, SessionError, SessionKey};
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+use super::guest::Guest;
+
+#[allow(missing_docs, unreachable_pub, reason = "generated; the WIT has the words")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit/session.wit",
+        inline: "package sessile:host; world host { import sessile:web/session@0.1.0; }",
+        imports: { default: trappable },
+        with: { "sessile:web/session.http-session": super::SessionHandle },
+    });
+}
+
+use bindings::sessile::web::session::{Error, Host, HostHttpSession, add_to_linker};
+
+/// What a guest holds of a session.
+#[allow(unreachable_pub, reason = "the generated module, which is public, names it")]
+pub struct SessionHandle {
+    request: u64,
+    key: SessionKey,
+}
+
+type Handle = Resource<SessionHandle>;
+type Outcome<T> = wasmtime::Result<Result<T, Error>>;
+
+/// Lets components import it.
+pub(super) fn offer(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
+}
+
+impl Guest {
+    fn handle(&mut self, key: SessionKey) -> wasmtime::Result<Handle> {
+        let request = self.request_number();
+        Ok(self.table.push(SessionHandle { request, key })?)
+    }
+
+    /// Does something with the session that a handle means.
+    fn with<T>(&self, handle: &Handle, act: impl FnOnce(&Session) -> Result<T, Error>) -> Outcome<T> {
+        let handle = self.table.get(handle)?;
+        let session = self
+            .session()
+            .filter(|session| handle.request == self.request_number() && session.key() == Some(handle.key));
+        Ok(session.ok_or(Error::Invalidated).and_then(act))
+    }
+
+    /// The same for what writes.
+    fn write<T>(&self, handle: &Handle, act: impl FnOnce(&Session) -> Result<T, SessionError>) -> Outcome<T> {
+        let is_late = self.head_is_set();
+        self.with(
+            handle,
+            |session| {
+                if is_late { Err(Error::Committed) } else { act(session).map_err(Error::from) }
+            },
+        )
+    }
+}
+
+impl Host for Guest {
+    fn current(&mut self) -> wasmtime::Result<Option<Handle>> {
+        let key = self.session().and_then(Session::key);
+        key.map(|key| self.handle(key)).transpose()
+    }
+
+    fn get_or_create(&mut self) -> Outcome<Handle> {
+        if let Some(handle) = self.current()? {
+            return Ok(Ok(handle));
+        }
+        let Some(session) = self.session().filter(|_| !self.head_is_set()) else {
+            return Ok(Err(Error::Committed));
+        };
+        // A session comes into being with its first write.
+        let key = match session.set_max_inactive(session.max_inactive()) {
+            Ok(()) => session.key().ok_or(Error::Invalidated),
+            Err(error) => Err(error.into()),
+        };
+        match key {
+            Ok(key) => self.handle(key).map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+impl HostHttpSession for Guest {
+    fn key(&mut self, of: Handle) -> Outcome<String> {
+        let key = self.table.get(&of)?.key;
+        self.with(&of, |_| Ok(key.to_string()))
+    }
+
+    fn is_new(&mut self, of: Handle) -> Outcome<bool> {
+        self.with(&of, |session| Ok(session.is_new()))
+    }
+
+    fn names(&mut self, of: Handle) -> Outcome<Vec<String>> {
+        self.with(&of, |session| Ok(session.names()))
+    }
+
+    fn get(&mut self, of: Handle, name: String) -> Outcome<Option<Vec<u8>>> {
+        self.with(&of, |session| Ok(session.get_bytes(&name).map(Vec::from)))
+    }
+
+    fn set(&mut self, of: Handle, name: String, value: Vec<u8>) -> Outcome<()> {
+        self.write(&of, |session| session.set_bytes(&name, value))
+    }
+
+    fn get_json(&mut self, of: Handle, name: String) -> Outcome<Option<String>> {
+        let json = |session: &Session| session.get_json(&name).map(Vec::from);
+        self.with(&of, |session| Ok(json(session).and_then(|json| String::from_utf8(json).ok())))
+    }
+
+    fn set_json(&mut self, of: Handle, name: String, json: String) -> Outcome<()> {
+        self.write(&of, |session| session.set_json(&name, json))
+    }
+
+    fn remove(&mut self, of: Handle, name: String) -> Outcome<bool> {
+        self.write(&of, |session| session.remove(&name))
+    }
+
+    fn max_inactive_interval(&mut self, of: Handle) -> Outcome<u32> {
+        let seconds = |session: &Session| session.max_inactive().as_secs().try_into().unwrap_or(u32::MAX);
+        self.with(&of, |session| Ok(seconds(session)))
+    }
+
+    fn set_max_inactive_interval(&mut self, of: Handle, seconds: u32) -> Outcome<()> {
+        self.write(&of, |session| session.set_max_inactive(Duration::from_secs(seconds.into())))
+    }
+
+    fn principal(&mut self, of: Handle) -> Outcome<Option<String>> {
+        self.with(&of, |session| Ok(session.principal()))
+    }
+
+    fn set_principal(&mut self, of: Handle, name: Option<String>) -> Outcome<()> {
+        self.write(&of, |session| session.set_principal(name.as_deref(), None))
+    }
+
+    fn change_id(&mut self, of: Handle) -> Outcome<()> {
+        self.write(&of, Session::change_id)
+    }
+
+    fn invalidate(&mut self, of: Handle) -> Outcome<()> {
+        self.write(&of, |session| session.invalidate().map(|_| ()))
+    }
+
+    fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::AttributeTooLarge { max, .. } | SessionError::SessionTooLarge { max, .. } => {
+                Self::TooLarge(max as u64)
+            }
+            SessionError::BadName(_) => Self::BadName,
+            SessionError::ReadOnly => Self::ReadOnly,
+            SessionError::Committed => Self::Committed,
+            SessionError::Full => Self::TooManySessions,
+            SessionError::Ended | SessionError::Unknown => Self::Invalidated,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! How one component is run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::error::ComponentError;
+use super::limits::Limits;
+
+/// The most requests that one instance can be allowed to serve.
+const MAX_REUSE: u32 = 1_000_000;
+
+/// How one component is run. The default: an instance for each request, nothing outside may be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentSettings {
+    /// What it may take.
+    pub limits: Limits,
+    /// How many requests one instance serves, one after another, before it is dropped; 1 to 1,000,000. With more than 1
+    /// the component keeps what it holds in memory from one request to the next, whoever sent it.
+    pub reuse: u32,
+    /// Requests with the same session cookie run one after another on a node, each from its opening to its commit. Such
+    /// a one waits as long as `request_time`, and at most `queue` of them wait.
+    pub serialize: bool,
+    /// What it may call over HTTP, beside nothing.
+    pub egress: Vec<HostPort>,
+    /// Its environment, all of it.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A host and a port that a component may call: `api.example:443`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HostPort {
+    /// The host as a URI names it, in lower case.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Default for ComponentSettings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            reuse: 1,
+            serialize: false,
+            egress: Vec::new(),
+            env: BTreeMap::new(),
+        }
+    }
+}
+
+impl ComponentSettings {
+    /// Refuses what cannot work, by its key.
+    ///
+    /// # Errors
+    /// [`ComponentError::Setting`].
+    pub fn check(&self) -> Result<(), ComponentError> {
+        if !(1..=MAX_REUSE).contains(&self.reuse) {
+            return Err(ComponentError::Setting { key: "reuse", problem: "must be 1 to 1000000".to_owned() });
+        }
+        self.limits.check()
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match parts {
+            Some((host, port)) if is_host(host) && port > 0 => {
+                Ok(Self { host: host.to_ascii_lowercase(), port })
+            }
+            _ => Err(format!("`{text}` is no host and port; write `api.example:443`")),
+        }
+    }
+}
+
+/// Whether a URI could name a host so.
+fn is_host(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'[' | b']' | b':')
+        })
+}
+
+impl TryFrom<String> for HostPort {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_and_a_port_are_read_as_they_are_written() {
+        for text in ["api.example:443", "127.0.0.1:80", "[::1]:8080"] {
+            assert_eq!(text.parse::<HostPort>().unwrap().to_string(), text);
+        }
+        assert_eq!("API.example:443".parse::<HostPort>().unwrap().host, "api.example");
+        for wrong in ["api.example", ":80", "http://api.example:80", "a:0", "a:65536", "a b:80"] {
+            assert!(wrong.parse::<HostPort>().unwrap_err().contains("api.example:443"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_instance_that_serves_nobody_is_refused() {
+        assert!(ComponentSettings::default().check().is_ok());
+        let wrong = ComponentSettings { reuse: 0, ..ComponentSettings::default() };
+        assert_eq!(wrong.check().unwrap_err().to_string(), "reuse: must be 1 to 1000000");
+    }
+}
