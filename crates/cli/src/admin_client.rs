@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
+use http::header::{AUTHORIZATION, HOST};
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -107,19 +107,30 @@ impl AdminClient {
 
     /// Asks a question.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, NoAnswer> {
-        self.ask(Method::GET, path, PATIENCE).await
+        self.ask(Method::GET, path, Bytes::new(), PATIENCE).await
     }
 
     /// Asks for a change, which may take as long as `at_most`.
     pub(crate) async fn post(&self, path: &str, at_most: Duration) -> Result<Value, NoAnswer> {
-        self.ask(Method::POST, path, at_most + PATIENCE).await
+        self.send(path, Bytes::new(), at_most).await
     }
 
-    async fn ask(&self, method: Method, path: &str, at_most: Duration) -> Result<Value, NoAnswer> {
+    /// Asks for a change with `body`, which may take as long as `at_most`.
+    pub(crate) async fn send(&self, path: &str, body: Bytes, at_most: Duration) -> Result<Value, NoAnswer> {
+        self.ask(Method::POST, path, body, at_most + PATIENCE).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        at_most: Duration,
+    ) -> Result<Value, NoAnswer> {
         let mut refused = None;
         // While secrets are exchanged, the node may not have read the file yet.
         for token in &self.tokens {
-            let asked = timeout(at_most, self.ask_with(token, method.clone(), path)).await;
+            let asked = timeout(at_most, self.ask_with(token, method.clone(), path, body.clone())).await;
             let answered = asked.map_err(|_| self.failed(format!("no answer within {at_most:?}")))??;
             match answered {
                 (StatusCode::OK, told) => return Ok(told),
@@ -138,6 +149,7 @@ impl AdminClient {
         token: &str,
         method: Method,
         path: &str,
+        body: Bytes,
     ) -> Result<(StatusCode, Value), NoAnswer> {
         let failed = |error: &dyn std::fmt::Display| self.failed(error.to_string());
         let tcp = TcpStream::connect(self.address).await.map_err(|error| self.not_running(&error))?;
@@ -149,8 +161,7 @@ impl AdminClient {
             .uri(path)
             .header(HOST, self.address.to_string())
             .header(AUTHORIZATION, format!("Bearer {token}"))
-            .header(CONTENT_LENGTH, 0)
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(body))
             .map_err(|error| failed(&error))?;
         let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
         let status = answer.status();

@@ -1,56 +1,49 @@
-//! The applications of a node, each at its context path.
+//! The applications that a node's configuration mounts.
 
-use std::sync::Arc;
+use std::path::Path;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use sessile::config::Builtin;
-use sessile::{Cluster, SettingError};
+use sessile::Cluster;
+use sessile::config::{App, Builtin};
+use sessile_apps::archive::ArchiveName;
 use sessile_apps::clusterapp;
-use tower_service::Service;
+use sessile_apps::site::{Site, Workshop, directory};
 
-/// An application and where it is mounted.
-struct Mounted {
-    /// Empty for the one at `/`.
-    path: String,
-    router: Router,
-}
+use crate::failure::Failure;
 
-/// The longest paths first, so that an application below another one is found.
-type Site = Arc<[Mounted]>;
-
-/// Everything that the node's configuration mounts.
-pub(crate) fn router(cluster: &Cluster) -> Result<Router, SettingError> {
-    let mut site: Vec<Mounted> = Vec::new();
+/// Mounts all of them.
+pub(crate) async fn mount(
+    cluster: &Cluster,
+    site: &Site,
+    workshop: Option<&Workshop>,
+) -> Result<(), Failure> {
     for app in &cluster.config().apps {
-        let layer = cluster.app_layer(app)?;
-        let router = match app.builtin {
-            Builtin::Clusterapp => clusterapp::router(cluster, app, layer),
+        let wrong = |problem: String| Failure::Failed(format!("the application at {}: {problem}", app.path));
+        let router = match app {
+            App { builtin: Some(Builtin::Clusterapp), .. } => {
+                let layer = cluster.app_layer(app).map_err(|error| wrong(error.to_string()))?;
+                clusterapp::router(cluster, app, layer)
+            }
+            App { directory: Some(root), .. } => directory(root, &app.path)
+                .map_err(|error| wrong(format!("the directory {}: {error}", root.display())))?,
+            App { file: Some(file), .. } => {
+                let name = name_of(file).map_err(wrong)?;
+                let workshop = workshop.expect("a node with an archive has directories");
+                let prepared = workshop.prepare(file, &name, app).await;
+                let application = prepared.map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+                application.router(cluster).map_err(|error| wrong(error.to_string()))?
+            }
+            App { builtin: None, directory: None, file: None, .. } => {
+                return Err(wrong("it has no `builtin`, `file` or `directory`".to_owned()));
+            }
         };
-        site.push(Mounted { path: app.path.trim_end_matches('/').to_owned(), router });
+        // Nothing was there before.
+        let _ = site.mount(&app.path, router);
     }
-    site.sort_by_key(|mounted| std::cmp::Reverse(mounted.path.len()));
-    Ok(Router::new().fallback(dispatch).with_state(Site::from(site)))
+    Ok(())
 }
 
-impl Mounted {
-    /// Whether a path is its own: the context path, or below it.
-    fn has(&self, path: &str) -> bool {
-        path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-}
-
-async fn dispatch(State(site): State<Site>, request: Request) -> Response {
-    let Some(mounted) = site.iter().find(|mounted| mounted.has(request.uri().path())) else {
-        let mut paths: Vec<_> = site.iter().map(|mounted| format!("{}/", mounted.path)).collect();
-        paths.sort();
-        let words = format!("There is no application at this path. This node has: {}\n", paths.join(", "));
-        return (StatusCode::NOT_FOUND, words).into_response();
-    };
-    match mounted.router.clone().call(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
+/// What the name of the file says; where it is mounted says the configuration.
+fn name_of(file: &Path) -> Result<ArchiveName, String> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.parse().map_err(|error: sessile_apps::archive::ArchiveError| error.to_string())
 }

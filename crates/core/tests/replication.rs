@@ -220,6 +220,28 @@ fn members_that_compare_again_repair_what_differs_and_count_it() {
 }
 
 #[test]
+fn a_comparison_that_the_other_side_forgot_begins_again_though_changes_keep_coming() {
+    let mut cluster = Cluster::start(2);
+    let keys: Vec<_> = (1..=40).map(key).collect();
+    for key in &keys {
+        cluster.create(0, *key);
+    }
+    cluster.deliver();
+    cluster.act(1, |node, now, fx| node.compare_again(now, fx));
+    // What was asked is lost, as it is when the other node leaves and comes back.
+    cluster.cut = vec![0, 1];
+    cluster.deliver();
+    cluster.cut.clear();
+    for round in 0..40 {
+        keys.iter().for_each(|key| {
+            cluster.set(0, *key, "round", &round.to_string());
+        });
+        cluster.run(Duration::from_millis(250));
+    }
+    assert_eq!(cluster.nodes[1].comparing(), [], "ten seconds later");
+}
+
+#[test]
 fn the_last_writer_of_a_session_is_known() {
     let mut cluster = Cluster::start(2);
     for number in 1..=2 {

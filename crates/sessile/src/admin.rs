@@ -116,6 +116,13 @@ impl AdminPort {
             .with_state(self.clone())
     }
 
+    /// Further pages of this port, for who has the token: merge them with [`router`](Self::router).
+    pub fn guarded(&self, pages: Router) -> Router {
+        pages
+            .route_layer(from_fn_with_state(self.clone(), guard::token))
+            .layer(from_fn_with_state(self.clone(), guard::host))
+    }
+
     fn cluster(&self) -> Result<&Cluster, Refusal> {
         self.shared.cluster.get().ok_or(Refusal::NotJoined)
     }

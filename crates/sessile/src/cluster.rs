@@ -25,6 +25,7 @@ pub(crate) mod messages;
 mod metrics;
 mod operate;
 mod outlet;
+mod parts;
 mod permits;
 mod persist;
 pub(crate) mod sending;
@@ -50,6 +51,7 @@ pub use error::{DrainIncomplete, JoinError, OwedTo};
 pub use listen::{Listening, Notification, Scope};
 pub use messages::{Message, MessageError, Messages, NoMessage, To};
 pub use operate::{Resync, ResyncError, TransferView};
+pub use parts::{Gauge, PartReport};
 pub use persist::StoreView;
 pub use view::{AppView, MemberView, SessionView};
 
@@ -61,6 +63,7 @@ use builder::Seams;
 use controls::Controls;
 use engine::Engine;
 use host::SessionHost;
+use parts::Parts;
 use sending::Sending;
 use standpoint::Standpoint;
 use tasks::{Links, Tasks};
@@ -97,6 +100,8 @@ struct Inner {
     /// The sessions that stay on this node.
     local: Arc<Engine>,
     apps: Arc<Mutex<Apps>>,
+    /// What is told of parts of the process beside the sessions.
+    parts: Parts,
     tasks: Arc<Tasks>,
     /// What was stored is here, as far as it is brought back at a start.
     restored: OnceCell<()>,
@@ -109,6 +114,8 @@ type Apps = BTreeMap<AppId, Known>;
 struct Known {
     path: String,
     manager: Manager,
+    /// Whether its sessions end where this node stops or the application goes.
+    expires: bool,
     /// What its newest session layer counts.
     statistics: Option<Arc<Statistics>>,
 }
@@ -185,6 +192,7 @@ impl Cluster {
             shared,
             local,
             apps,
+            parts: Parts::default(),
             tasks,
             restored: OnceCell::new(),
         };
@@ -231,7 +239,7 @@ impl Cluster {
     /// ([`Config::manager_of`]).
     ///
     /// # Errors
-    /// The application is none of the configuration's, and a setting of it cannot work.
+    /// A setting of it cannot work. Those of the configuration were checked when it was read.
     pub fn app_layer(&self, app: &config::App) -> Result<SessionLayer, SettingError> {
         let manager = self.config().manager_of(app);
         let settings = SessionSettings::new(self.config(), &app.path, &app.session)?;
@@ -266,8 +274,9 @@ impl Cluster {
     fn layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
         let inner = &self.inner;
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
+        let expires = settings.session.expire_on_stop;
         let layer = self.new_layer(settings, manager);
-        let known = Known { path, manager, statistics: Some(layer.statistics()) };
+        let known = Known { path, manager, expires, statistics: Some(layer.statistics()) };
         inner.apps.lock().insert(app, known);
         layer
     }
@@ -345,12 +354,13 @@ async fn member(
 }
 
 fn known_apps(config: &Config) -> Apps {
-    let root = Known { path: ROOT.to_owned(), manager: config.cluster.manager, statistics: None };
-    let apps = config.apps.iter().map(|app| {
-        let known = Known { path: app.path.clone(), manager: config.manager_of(app), statistics: None };
-        (AppId::of_path(&app.path), known)
-    });
-    std::iter::once((AppId::of_path(ROOT), root)).chain(apps).collect()
+    let known = |path: &str, manager, session: &config::Session| {
+        let (path, expires) = (path.to_owned(), session.expire_on_stop);
+        (AppId::of_path(&path), Known { path, manager, expires, statistics: None })
+    };
+    let root = known(ROOT, config.cluster.manager, &config.session);
+    let apps = config.apps.iter().map(|app| known(&app.path, config.manager_of(app), &app.session));
+    std::iter::once(root).chain(apps).collect()
 }
 
 impl std::fmt::Debug for Cluster {

@@ -29,7 +29,7 @@ mod unknown;
 use std::path::{Path, PathBuf};
 
 pub use fault::{ConfigError, Finding, Findings, Severity};
-pub use foreign::{Refused, load_toml};
+pub use foreign::{Refused, load_toml, parse_toml};
 pub(crate) use form::filter_elements;
 pub use host_port::HostPort;
 pub use network::Network;
@@ -37,8 +37,8 @@ pub(crate) use notice::notice_lines;
 pub use reference::reference;
 pub use schema::json_schema;
 pub use table::{
-    Admin, App, Builtin, Cluster, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded, QueueFull,
-    Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
+    Admin, App, Builtin, Cluster, Farm, Http, Keep, Manager, Membership, MembershipKind, Mode, Node, OnEnded,
+    QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
 };
 
 /// Everything that one node is told before it starts.
@@ -66,6 +66,8 @@ pub struct Config {
     pub session: Session,
     /// Where sessions are kept longer than any process lives.
     pub store: Store,
+    /// Where applications are dropped, and how they reach every node.
+    pub farm: Farm,
     /// The applications that `sessile serve` hosts; a service that uses the library has none here.
     pub apps: Vec<App>,
     /// The directory that relative paths of the file start from: the file's own.
@@ -110,10 +112,24 @@ impl Config {
         Self::parse(self.directory.join("(configuration made in code)"), &self.effective_toml()).map(|_| ())
     }
 
-    /// What is copied of the sessions of `app`, and to whom.
+    /// Every path of a file or directory that it gives.
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let Self { cluster, store, farm, apps, .. } = self;
+        let stored = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
+        let farm = [&mut farm.watch_dir, &mut farm.deploy_dir, &mut farm.temp_dir];
+        let apps = apps.iter_mut().flat_map(|app| [&mut app.file, &mut app.directory]);
+        stored.into_iter().chain(farm).chain(apps).flatten().chain([&mut cluster.secret_file])
+    }
+
+    /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which
+    /// every member has to know.
     #[must_use]
     pub fn manager_of(&self, app: &App) -> Manager {
-        if app.distributable { app.manager.unwrap_or(self.cluster.manager) } else { Manager::Local }
+        match app.session.keep {
+            Keep::Cookie => self.cluster.manager,
+            Keep::Memory if app.distributable => app.manager.unwrap_or(self.cluster.manager),
+            Keep::Memory => Manager::Local,
+        }
     }
 
     /// Every key with the value in force and its meaning, as TOML that reads back to this configuration.

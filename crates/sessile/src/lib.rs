@@ -45,9 +45,9 @@ mod web;
 pub use admin::{AdminPort, Outcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 pub use cluster::{
-    AppView, Cluster, ClusterBuilder, DrainIncomplete, JoinError, Listening, MemberView, Message,
-    MessageError, Messages, NoMessage, Notification, OwedTo, Resync, ResyncError, Scope, SessionView,
-    StoreView, To, TransferView,
+    AppView, Cluster, ClusterBuilder, DrainIncomplete, Gauge, JoinError, Listening, MemberView, Message,
+    MessageError, Messages, NoMessage, Notification, OwedTo, PartReport, Resync, ResyncError, Scope,
+    SessionView, StoreView, To, TransferView,
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{

@@ -6,9 +6,14 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
+use sessile_apps::component::ComponentHost;
+use sessile_apps::directories::Directories;
+use sessile_apps::farm::{Farm, FarmPages};
+use sessile_apps::site::{Site, Workshop};
 
 use crate::failure::Failure;
 use crate::farewell::Farewell;
+use crate::hangup::Hangups;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopWish;
@@ -35,6 +40,8 @@ struct Node {
     farewell: Farewell,
     /// Answers to the last.
     admin: Option<Admin>,
+    /// Its own while it serves.
+    _directories: Option<Directories>,
 }
 
 /// The admin port, being served.
@@ -57,15 +64,22 @@ impl Serve {
 async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
     let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+    let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
         started = start(config) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
-    tokio::select! {
-        () = stop.asked() => {}
-        () = node.asked_to_stop() => tracing::info!("asked to stop at the admin port"),
+    loop {
+        tokio::select! {
+            () = stop.asked() => break,
+            () = hangups.next() => node.read_secrets_again(),
+            () = node.asked_to_stop() => {
+                tracing::info!("asked to stop at the admin port");
+                break;
+            }
+        }
     }
     tokio::select! {
         done = node.stop(drain_time) => done,
@@ -78,20 +92,56 @@ async fn start(config: Config) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
-    let admin = start_admin(&config, tokens)?;
+    let farm_pages = FarmPages::default();
+    let admin = start_admin(&config, tokens, &farm_pages)?;
     let cluster = Cluster::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
     if let Some(Admin { port, .. }) = &admin {
         // Operators see the transfer while it goes on.
         port.follow(cluster.clone());
     }
     cluster.ready().await.map_err(|error| Failure::Failed(error.to_string()))?;
-    let applications = applications::router(&cluster).map_err(|error| Failure::Failed(error.to_string()))?;
-    let (farewell, pages) = Farewell::of(applications);
+    let site = Site::default();
+    let directories =
+        Directories::open(cluster.config()).map_err(|error| Failure::Failed(error.to_string()))?;
+    let workshop = directories.as_ref().map(|directories| workshop(&cluster, directories)).transpose()?;
+    applications::mount(&cluster, &site, workshop.as_ref()).await?;
+    let farm = start_farm(&cluster, &site, workshop, directories.as_ref()).await?;
+    farm_pages.follow(farm.clone(), cluster.config().apps.iter().map(|app| app.path.clone()).collect());
+    if let Some(farm) = farm {
+        // Before that it would answer 404 where others answer.
+        farm.caught_up().await;
+    }
+    let (farewell, pages) = Farewell::of(site.router());
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
     tell_ready(&cluster, address, began.elapsed())?;
-    Ok(Node { cluster, server, farewell, admin })
+    Ok(Node { cluster, server, farewell, admin, _directories: directories })
+}
+
+/// Where archives become applications of this node.
+fn workshop(cluster: &Cluster, directories: &Directories) -> Result<Workshop, Failure> {
+    let components = ComponentHost::new(directories.compiled.clone());
+    let components = components.map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(Workshop::new(cluster.config(), directories.temp.clone(), components))
+}
+
+/// This node's part in the farm, where its configuration has one.
+async fn start_farm(
+    cluster: &Cluster,
+    site: &Site,
+    workshop: Option<Workshop>,
+    directories: Option<&Directories>,
+) -> Result<Option<Farm>, Failure> {
+    let (Some(workshop), Some(directories)) = (workshop, directories) else { return Ok(None) };
+    if !cluster.config().farm.is_on() {
+        return Ok(None);
+    }
+    let started = Farm::start(cluster.clone(), site.clone(), workshop, directories).await;
+    let place = directories.deploy.display();
+    started
+        .map(Some)
+        .map_err(|error| Failure::Failed(format!("what is deployed in {place} cannot be read: {error}")))
 }
 
 /// Tells the log who serves where with whom, and whoever started the node that it does.
@@ -105,13 +155,13 @@ fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<()
 }
 
 /// The admin port answers at once: that the node is alive, and that it is not ready yet.
-fn start_admin(config: &Config, tokens: Vec<String>) -> Result<Option<Admin>, Failure> {
+fn start_admin(config: &Config, tokens: Vec<String>, farm: &FarmPages) -> Result<Option<Admin>, Failure> {
     let Some(listen) = config.admin.listen else { return Ok(None) };
     let listener = ReservedPort::take("admin", listen)?.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let port = AdminPort::new(tokens, address);
     let requests = port.stop_requests();
-    let server = Server::start(listener, port.router());
+    let server = Server::start(listener, port.router().merge(port.guarded(farm.router())));
     tracing::info!(admin = %address, "the admin port is open");
     Ok(Some(Admin { port, server, requests }))
 }
@@ -133,6 +183,17 @@ impl Node {
         match &mut self.admin {
             Some(admin) => admin.requests.asked().await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// As `sessile secret reload`, also for a node without an admin port. A file that cannot be used changes nothing.
+    fn read_secrets_again(&self) {
+        match self.cluster.reload_secrets() {
+            Ok(secrets) => {
+                let tokens = admin_tokens(&secrets, &self.cluster.config().cluster.name);
+                self.admin.iter().for_each(|admin| admin.port.believe(tokens.clone()));
+            }
+            Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay as they were"),
         }
     }
 

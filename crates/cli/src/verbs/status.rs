@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::apps;
 use crate::admin_client::WhichNode;
 use crate::failure::Failure;
 use crate::{output, runtime};
@@ -20,7 +21,10 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
-        let status = runtime::run(async { Ok(client.get("/status").await?) })?;
+        let mut status = runtime::run(async { Ok(client.get("/status").await?) })?;
+        // A node that joins its cluster has none yet.
+        let deployed = runtime::run(async { Ok(client.get("/apps").await?) }).unwrap_or_default();
+        status["apps"] = deployed["apps"].clone();
         if self.json {
             return output::print(&format!("{status:#}"));
         }
@@ -62,6 +66,9 @@ fn shown(status: &Value) -> String {
         ));
     }
     text.push_str(&members(&status["members"]));
+    if status["apps"].as_array().is_some_and(|apps| !apps.is_empty()) {
+        text.push_str(&format!("\n{}", apps::table(&status["apps"])));
+    }
     for warning in status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("warning: {warning}\n"));
     }
@@ -91,6 +98,9 @@ mod tests {
         let status = json!({ "name": "tc01", "cluster": "sample", "state": "ready", "offered": false,
             "rewrites_route": true, "sessions": 3, "sessions_at_risk": 1, "queue_bytes": 0, "queue_age_ms": 0,
             "last_transfer": { "sessions": 3, "elapsed_ms": 12 }, "members": [member],
+            "apps": [{ "path": "/shop", "version": "2", "digest": "0123456789abcdef", "since_ms": 0, "nodes": [
+                { "name": "tc01", "digest": "0123456789abcdef", "agrees": true },
+                { "name": "tc02", "digest": "fedcba9876543210", "agrees": false }] }],
             "warnings": ["members disagree"] });
         let shown = super::shown(&status);
         for part in [
@@ -98,6 +108,7 @@ mod tests {
             "sessions 3, at risk 1;",
             "state received: 3 sessions in 12 ms",
             "this node",
+            "/shop            2          0123456789ab  1970-01-01T00:00:00Z  tc01, tc02: fedcba987654",
             "warning: members disagree",
         ] {
             assert!(shown.contains(part), "{part} in {shown}");

@@ -5,7 +5,7 @@
 //! it has been acknowledged. An empty shard skips the list: it is owed everything. That is the state
 //! transfer, the repair after a partition and the debts of a dead member, in one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use minicbor::bytes::ByteArray;
@@ -33,6 +33,9 @@ pub(crate) struct Round {
     was_empty: bool,
     listed: BTreeMap<SessionKey, Entry>,
     next_piece: u32,
+    /// What the other side was asked for; only that is progress. Changes go on meanwhile, whether it still knows of
+    /// this comparison or not.
+    wanted: BTreeSet<SessionKey>,
     progress_at: Instant,
     /// Without progress for so long it begins again, and then waits twice as long: on a slow link an
     /// answer must have the time to come.
@@ -70,6 +73,7 @@ impl Shard {
             was_empty: self.table.len() == 0,
             listed: BTreeMap::new(),
             next_piece: 0,
+            wanted: BTreeSet::new(),
             progress_at: now,
             patience: self.settings.timing.ack_timeout * 2,
         };
@@ -107,9 +111,11 @@ impl Shard {
         }
     }
 
-    /// Something came from this member: the comparison is alive.
-    pub(super) fn note_progress(&mut self, from: Boot, now: Instant) {
-        if let Some(round) = self.rounds.get_mut(&from) {
+    /// A copy came from this member. If it is one that was asked for, the comparison is alive.
+    pub(super) fn note_progress(&mut self, from: Boot, key: SessionKey, now: Instant) {
+        if let Some(round) = self.rounds.get_mut(&from)
+            && (round.was_empty || round.wanted.contains(&key))
+        {
             round.progress_at = now;
         }
     }
@@ -199,7 +205,8 @@ impl Shard {
                 continue;
             }
             let birth = birth(entry.birth_boot, entry.birth_number);
-            if !self.tombstones.contains_key(key) && self.marks.covers(birth) {
+            let covered = self.marks.covers(birth) && self.settings.plant != Plant::EndForgottenEarly;
+            if !self.tombstones.contains_key(key) && covered {
                 self.tombstones.insert(*key, Tombstone::unknown(birth, now));
             }
             if self.tombstones.contains_key(key) {
@@ -212,6 +219,9 @@ impl Shard {
         self.tally.repaired += (owed.len() + lacking) as u64;
         if let Some(lane) = self.lanes.get_mut(&with) {
             owed.into_iter().for_each(|key| lane.owe(key, []));
+        }
+        if let Some(round) = self.rounds.get_mut(&with) {
+            round.wanted = wanted.iter().copied().collect();
         }
         let keys: Vec<ByteArray<16>> = wanted.into_iter().map(|key| key.0.into()).collect();
         let shard = self.number;
@@ -238,7 +248,9 @@ impl Shard {
     /// Says so when a round's debts have all been acknowledged.
     pub(super) fn report_paid(&mut self, to: Boot, fx: &mut Vec<Effect>) {
         let Some(payment) = self.lanes.get_mut(&to).and_then(Lane::settle_payment) else { return };
-        let marks = payment.marks.iter().map(|(boot, number)| Mark { boot: boot.0, number: *number });
+        let late = self.settings.plant == Plant::MarksTooLate;
+        let marks = if late { self.current_marks() } else { payment.marks };
+        let marks = marks.iter().map(|(boot, number)| Mark { boot: boot.0, number: *number });
         let paid = Paid { shard: self.number, round: payment.round, marks: marks.collect() };
         send(fx, to, wire::encode(&paid));
     }

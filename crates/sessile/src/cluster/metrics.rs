@@ -31,6 +31,7 @@ pub(super) fn text(cluster: &Cluster) -> String {
     sending(&mut out, cluster);
     transfer(&mut out, shared);
     persistence::write(&mut out, cluster);
+    parts(&mut out, cluster);
     members(&mut out, cluster);
     if let Some(outlet) = &shared.outlet {
         frames(&mut out, shared, outlet);
@@ -47,6 +48,12 @@ fn sessions(out: &mut Exposition, cluster: &Cluster) {
     out.gauge("sessions", "live sessions of which this node holds a copy", cluster.session_count());
     out.gauge("session_bytes", "bytes of all copies on this node", bytes);
     out.gauge("sessions_at_risk", "sessions that have fewer copies than they should", cluster.at_risk());
+}
+
+fn parts(out: &mut Exposition, cluster: &Cluster) {
+    for gauge in cluster.inner.parts.gauges() {
+        out.gauge(gauge.name, gauge.help, gauge.value);
+    }
 }
 
 fn decisions(out: &mut Exposition, counters: Counters) {

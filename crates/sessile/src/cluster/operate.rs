@@ -144,10 +144,12 @@ impl Cluster {
         self.inner.secret_ids.lock().clone()
     }
 
-    /// What an operator should mend: settings that members disagree about, an address that others cannot reach.
+    /// What an operator should mend: settings that members disagree about, an address that others cannot reach, and
+    /// what [parts beside the sessions](Self::report) say.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();
+        warnings.extend(self.inner.parts.warnings());
         let (Some(standpoint), Some(outlet)) = (&self.inner.standpoint, &self.inner.shared.outlet) else {
             return warnings;
         };

@@ -43,7 +43,7 @@ impl Cluster {
     /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before. First the sessions
     /// end that `expire_on_stop` says.
     pub async fn leave(&self) {
-        self.end_own_sessions().await;
+        self.end_own_sessions(self.apps_that_expire()).await;
         self.save_the_rest().await;
         for engine in self.engines() {
             engine.step(|node, now, effects| node.leave(now, effects));
@@ -58,6 +58,16 @@ impl Cluster {
         self.inner.shared.post.close();
         if let Some(persist) = self.inner.shared.persist.get() {
             persist.close().await;
+        }
+    }
+
+    /// The application at `app_path` is not run by this node any more; call it when its last request is over. With
+    /// `expire_on_stop` its sessions end that this node wrote last; the others stay as long as they would have.
+    pub async fn retire_app(&self, app_path: &str) {
+        let app = AppId::of_path(app_path);
+        let known = self.inner.apps.lock().remove(&app);
+        if known.is_some_and(|known| known.expires && known.manager != Manager::Local) {
+            self.end_own_sessions(vec![app]).await;
         }
     }
 
@@ -78,9 +88,8 @@ impl Cluster {
         self.persists().map(|(_, persist)| persist.flush()).sum()
     }
 
-    /// Ends, on every node, the sessions that this node wrote last, of the applications that want it.
-    async fn end_own_sessions(&self) {
-        let apps = self.apps_that_expire();
+    /// Ends, on every node, the sessions of these applications that this node wrote last.
+    async fn end_own_sessions(&self, apps: Vec<AppId>) {
         if apps.is_empty() {
             return;
         }
@@ -104,11 +113,7 @@ impl Cluster {
 
     /// The applications whose sessions end with their node.
     fn apps_that_expire(&self) -> Vec<AppId> {
-        let config = self.config();
-        let expires = |known: &Known| {
-            let own = config.apps.iter().find(|app| app.path == known.path);
-            known.manager != Manager::Local && own.map_or(&config.session, |app| &app.session).expire_on_stop
-        };
+        let expires = |known: &Known| known.manager != Manager::Local && known.expires;
         let apps = self.inner.apps.lock();
         apps.iter().filter(|(_, known)| expires(known)).map(|(app, _)| *app).collect()
     }

@@ -31,7 +31,7 @@ pub(super) fn tables() -> Vec<TableEntry> {
 
 /// The table of an application; its own keys come before those that it shares with `[session]`.
 pub(super) fn app() -> TableEntry {
-    app_of(&App::with_session(Session::default()))
+    app_of(&App { builtin: None, ..App::with_session(Session::default()) })
 }
 
 /// The same with the values of `config` as defaults.

@@ -28,7 +28,19 @@ pub fn load_toml<T: DeserializeOwned>(
     validate: impl FnOnce(&T) -> Result<(), Refused>,
 ) -> Result<T, ConfigError> {
     let path = path.as_ref();
-    let text = text_of(path)?;
+    parse_toml(path, text_of(path)?, validate)
+}
+
+/// The same for a text that is at hand; `path` names it in messages.
+///
+/// # Errors
+/// [`ConfigError::Invalid`] with the place in the text.
+pub fn parse_toml<T: DeserializeOwned>(
+    path: impl AsRef<Path>,
+    text: String,
+    validate: impl FnOnce(&T) -> Result<(), Refused>,
+) -> Result<T, ConfigError> {
+    let path = path.as_ref();
     let read = toml::from_str::<T>(&text).map_err(|error| finding(&error));
     let checked = read.and_then(|value| match validate(&value) {
         Ok(()) => Ok(value),

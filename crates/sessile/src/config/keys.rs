@@ -33,6 +33,7 @@ impl Config {
         visitor.table(&mut self.replication);
         visitor.table(&mut self.session);
         visitor.table(&mut self.store);
+        visitor.table(&mut self.farm);
     }
 }
 

@@ -35,13 +35,15 @@ impl Config {
     }
 }
 
+/// What may differ from node to node of one application.
+const OWN_OF_NODE: [&str; 4] = ["path", "file", "directory", "diagnostics"];
+
 /// What an application is, in one line: all its keys that are not as in `[session]`.
 fn told_of(app: &App, config: &Config) -> String {
     let shared = App { path: String::new(), ..App::with_session(config.session.clone()) };
     let shared = values(&catalog::app_of(&shared));
     let own = values(&catalog::app_of(app)).into_iter().filter(|value| {
-        value.0 == "distributable"
-            || (value.0 != "path" && value.0 != "diagnostics" && !shared.contains(value))
+        value.0 == "distributable" || (!OWN_OF_NODE.contains(&value.0) && !shared.contains(value))
     });
     let own: Vec<String> = own.map(|(key, value)| format!("{key} = {value}")).collect();
     format!("[[app]] {}{BETWEEN}{}", app.path, own.join(", "))

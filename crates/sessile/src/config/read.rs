@@ -73,10 +73,9 @@ impl<'t> Reading<'t> {
         // Two values are compared only when each of them could be read: else one slip would be reported twice.
         if self.findings.is_empty() {
             agreement::check(config, &self.places, &mut self.findings);
-            let Config { directory, cluster, store, .. } = config;
-            let files = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
-            for file in files.into_iter().flatten().chain([&mut cluster.secret_file]) {
-                *file = directory.join(&*file);
+            let directory = config.directory.clone();
+            for path in config.paths() {
+                *path = directory.join(&*path);
             }
         }
         self.findings.sort_by_key(|finding| finding.span.start);
@@ -97,13 +96,13 @@ impl<'t> Reading<'t> {
             self.findings.push(Finding::error(surplus.span(), format!("more than {MAX_APPS} applications")));
         }
         for (index, value) in given.iter().take(MAX_APPS).enumerate() {
-            let mut app = App::with_session(config.session.clone());
+            let mut app = App { builtin: None, ..App::with_session(config.session.clone()) };
             match value.get_ref() {
                 DeValue::Table(entries) => {
                     let table = format!("app[{index}]");
                     self.fill(table.clone(), Some((entries, value.span())), &mut app);
                     self.required(&table, value.span(), "path", "\"/clusterapp\"");
-                    self.required(&table, value.span(), "builtin", "\"clusterapp\"");
+                    self.one_source(&table, value.span());
                 }
                 other => {
                     let message = format!("an application is a table, not a {}", other.type_str());
@@ -114,6 +113,27 @@ impl<'t> Reading<'t> {
         }
         // Also a file without applications should be told which keys they have.
         self.fill(App::NAME.to_owned(), None, &mut App::with_session(config.session.clone()));
+    }
+
+    /// An application is in one place.
+    fn one_source(&mut self, table: &str, header: Range<usize>) {
+        let given: Vec<_> = ["builtin", "file", "directory"]
+            .into_iter()
+            .filter(|key| self.places.gives(table, key))
+            .collect();
+        match given[..] {
+            [_] => {}
+            [] => {
+                let message = "this `[[app]]` has no `builtin`, `file` or `directory`";
+                let help = "add for example `builtin = \"clusterapp\"` or `file = \"shop.zip\"`";
+                self.findings.push(Finding::error(header, message).help(help));
+            }
+            [one, other, ..] => {
+                let span = self.places.of(&[(table, other)]);
+                let message = format!("this `[[app]]` has both `{one}` and `{other}`");
+                self.findings.push(Finding::error(span, message).help("keep one of them"));
+            }
+        }
     }
 
     fn required(&mut self, table: &str, header: Range<usize>, key: &'static str, example: &str) {

@@ -7,7 +7,7 @@ use super::keys::Table;
 use super::table::App;
 
 /// What an application cannot leave out.
-const REQUIRED_OF_APP: [&str; 2] = ["path", "builtin"];
+const REQUIRED_OF_APP: [&str; 1] = ["path"];
 
 /// The JSON schema (2020-12) of a node's file, as text. It allows everything that
 /// [`Config::load`](super::Config::load) does; where values must agree with each other only loading can tell.

@@ -11,11 +11,10 @@ const SETTING_WIDTH: usize = 35;
 /// See [`Config::effective_toml`].
 pub(super) fn effective(config: &Config) -> String {
     let mut config = config.clone();
-    let Config { directory, cluster, store, .. } = &mut config;
-    let files = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
-    for file in files.into_iter().flatten().chain([&mut cluster.secret_file]) {
-        if let Ok(relative) = file.strip_prefix(&*directory) {
-            *file = relative.to_owned();
+    let directory = config.directory.clone();
+    for path in config.paths() {
+        if let Ok(relative) = path.strip_prefix(&directory) {
+            *path = relative.to_owned();
         }
     }
     let mut printed = Sections(Vec::new());

@@ -2,6 +2,7 @@
 
 mod app;
 mod cluster;
+mod farm;
 mod membership;
 mod node;
 mod replication;
@@ -18,9 +19,10 @@ const DAY: u64 = 24 * HOUR;
 
 pub use app::{App, Builtin};
 pub use cluster::{Cluster, Manager};
+pub use farm::Farm;
 pub use membership::{Membership, MembershipKind};
 pub use node::{Admin, Http, Node};
 pub use replication::Replication;
-pub use session::{OnEnded, SameSite, Save, Secure, Session};
+pub use session::{Keep, OnEnded, SameSite, Save, Secure, Session};
 pub use store::{Restore, Store, StoreKind};
 pub use transport::{Mode, QueueFull, Receiver, Sender};

@@ -54,7 +54,7 @@ fn the_sample_is_accepted_and_means_what_it_says() {
     let app =
         App { path: "/clusterapp".to_owned(), diagnostics: true, ..App::with_session(Session::default()) };
     assert_eq!(config.apps, [app]);
-    assert_eq!(config.apps[0].builtin, Builtin::Clusterapp);
+    assert_eq!(config.apps[0].builtin, Some(Builtin::Clusterapp));
 }
 
 #[test]
@@ -210,8 +210,14 @@ fn values_that_contradict_each_other_are_named_together() {
         "6:11",
         &["has no members"],
     );
+    one_error(
+        "[farm]\nwatch_dir = \"a\"\ndeploy_dir = \"a\"",
+        "2:13",
+        &["also `deploy_dir`", "its own directory"],
+    );
     one_error("[[app]]\nbuiltin = \"clusterapp\"", "1:1", &["has no `path`"]);
-    one_error("[[app]]\npath = \"/a\"", "1:1", &["has no `builtin`"]);
+    one_error("[[app]]\npath = \"/a\"", "1:1", &["has no `builtin`", "`file = \"shop.zip\"`"]);
+    one_error(&format!("{app}file = \"a.zip\""), "4:8", &["both `builtin` and `file`"]);
     assert!(parse("[receiver]\nlisten = 0\n[http]\nlisten = 0").is_ok(), "free ports never collide");
 }
 
@@ -364,8 +370,12 @@ proptest! {
         config.membership.members = vec!["[::1]:4001".parse().expect("an address")];
         config.http.trusted_proxies = vec![super::Network::new([10, 0, 0, 0].into(), 8).expect("a network")];
         let own = Session { max_table_bytes: config.session.max_table_bytes, ..own };
-        config.apps = vec![App { path: "/own".to_owned(), manager, ..App::with_session(own) }];
-        config.apps.push(App { distributable: false, ..App::with_session(config.session.clone()) });
+        let file = Some(config.directory.join("shop.zip"));
+        config.apps = vec![App { path: "/own".to_owned(), builtin: None, file, manager, ..App::with_session(own) }];
+        let directory = Some(config.directory.join("public"));
+        let shared = App::with_session(config.session.clone());
+        config.apps.push(App { builtin: None, directory, distributable: false, ..shared });
+        config.farm.watch_dir = Some(config.directory.join("webapps"));
         let text = config.effective_toml();
         prop_assert_eq!(parse(&text).map_err(|error| error.to_string()), Ok(config), "{}", text);
     }
@@ -404,12 +414,16 @@ fn names_of_tomcat_lead_to_the_keys_of_today() {
         ("cluster", "stateTransferTimeout", "`state_transfer_timeout` in [cluster]"),
         ("replication", "primaryIndicator", "an application asks"),
         ("session", "maxActiveSessions", "`max_active` in [session]"),
-        ("session", "saveOnRestart", "a later version"),
+        ("session", "saveOnRestart", "`kind` in [store]"),
+        ("session", "maxIdleBackup", "`backup_idle` in [session]"),
+        ("session", "maxIdleSwap", "`swap_idle` in [session]"),
+        ("session", "minIdleSwap", "`swap_above` in [store]"),
+        ("store", "connectionURL", "`url_file`"),
         ("node", "jvmRoute", "`name` in [node]"),
-        ("http", "watchDir", "a later version"),
-        ("http", "deployDir", "a later version"),
-        ("http", "tempDir", "a later version"),
-        ("admin", "watchEnabled", "a later version"),
+        ("http", "watchDir", "`watch_dir` in [farm]"),
+        ("http", "deployDir", "`deploy_dir` in [farm]"),
+        ("http", "tempDir", "`temp_dir` in [farm]"),
+        ("admin", "watchEnabled", "`watch` in [farm]"),
         ("admin", "printToScreen", "--log debug"),
     ] {
         for name in [attribute.to_owned(), attribute.to_lowercase(), attribute.to_uppercase()] {

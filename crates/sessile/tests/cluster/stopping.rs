@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use sessile::Standing;
+use sessile::config::App;
 
-use crate::harness::{Browser, Town};
+use crate::harness::{Browser, Node, Town};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -45,6 +46,29 @@ async fn draining_waits_for_running_requests() {
     assert_eq!(reply.status, StatusCode::OK);
     a.cluster.leave().await;
     assert_eq!(browser.ok(&b, "/get/y").await, "slow");
+}
+
+#[tokio::test]
+async fn an_application_that_goes_takes_the_sessions_that_its_node_wrote_last() {
+    let (a, b) = Town::new().pair().await;
+    let shop = |node: &Node, expire_on_stop| {
+        let session = sessile::config::Session { expire_on_stop, ..node.cluster.config().session.clone() };
+        let shop = App { path: "/shop".to_owned(), ..App::with_session(session) };
+        node.with_layer(node.cluster.app_layer(&shop))
+    };
+    let (shop_a, shop_b) = (shop(&a, true), shop(&b, true));
+    let (mut of_a, mut of_b, mut elsewhere) = (Browser::default(), Browser::default(), Browser::default());
+    of_a.ok(&shop_a, "/set/x/1").await;
+    of_b.ok(&shop_b, "/set/x/2").await;
+    elsewhere.ok(&a, "/set/x/3").await;
+    a.cluster.retire_app("/shop").await;
+    let shop_a = shop(&a, false);
+    assert_eq!(of_a.clone().ok(&shop_b, "/get/x").await, "", "it ended everywhere");
+    assert_eq!(of_b.ok(&shop_a, "/get/x").await, "2", "what another node wrote stays");
+    assert_eq!(elsewhere.ok(&b, "/get/x").await, "3", "other applications are left alone");
+    of_a.ok(&shop_a, "/set/x/4").await;
+    a.cluster.retire_app("/shop").await;
+    assert_eq!(of_a.ok(&shop_b, "/get/x").await, "4", "without expire_on_stop the sessions stay");
 }
 
 #[tokio::test]

@@ -1,16 +1,22 @@
 //! `[[app]]`: an application that `sessile serve` hosts.
 
+use std::path::PathBuf;
+
 use super::{Manager, Session};
-use crate::config::form::{Flag, OneOf, Optional, UrlPath};
+use crate::config::form::{File, Flag, OneOf, Optional, UrlPath};
 use crate::config::keys::{Table, Visitor};
 
-/// `[[app]]`.
+/// `[[app]]`. It is one of a builtin application, a file and a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     /// Where it is mounted: its context path, which is also the path of its cookie.
     pub path: String,
-    /// Which application it is.
-    pub builtin: Builtin,
+    /// An application that comes with the program.
+    pub builtin: Option<Builtin>,
+    /// An archive: a WebAssembly component, or a zip with its manifest, component and static files.
+    pub file: Option<PathBuf>,
+    /// A directory whose files are served as they are; it has no sessions.
+    pub directory: Option<PathBuf>,
     /// Whether its sessions are copied; without, they stay on their node.
     pub distributable: bool,
     /// What is copied of its sessions; `None`: what `[cluster] manager` says. See
@@ -30,13 +36,15 @@ pub enum Builtin {
 }
 
 impl App {
-    /// An application at `/` whose sessions live as `session` says.
+    /// An application at `/` whose sessions live as `session` says: the sample, until another one is put in its place.
     #[must_use]
     pub fn with_session(session: Session) -> Self {
         let path = "/".to_owned();
         Self {
             path,
-            builtin: Builtin::Clusterapp,
+            builtin: Some(Builtin::Clusterapp),
+            file: None,
+            directory: None,
             distributable: true,
             manager: None,
             diagnostics: false,
@@ -52,12 +60,14 @@ impl Table for App {
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let builtin = OneOf { built: &[("clusterapp", Builtin::Clusterapp)], later: &[] };
         visitor.key("path", UrlPath, &mut self.path, "where it is mounted; also the cookie's path");
-        visitor.key("builtin", builtin, &mut self.builtin, "an application of the program");
+        let builtin = Optional(builtin);
+        visitor.key("builtin", builtin, &mut self.builtin, "an application of the program, or");
+        visitor.key("file", Optional(File), &mut self.file, "an archive, .wasm, .zip or .wapp, or");
+        visitor.key("directory", Optional(File), &mut self.directory, "files that are served as they are");
         visitor.key("distributable", Flag, &mut self.distributable, "false: its sessions stay on their node");
         let manager = &mut self.manager;
         visitor.key("manager", Optional(Manager::WORDS), manager, "else what [cluster] says");
         visitor.key("diagnostics", Flag, &mut self.diagnostics, "peek and stats");
-        visitor.later("file", "an application in a file");
         self.session.keys(visitor);
     }
 }

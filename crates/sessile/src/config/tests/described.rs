@@ -105,7 +105,7 @@ fn the_schema_allows_what_is_right_and_refuses_what_is_not() {
         "[node]\nname = \"tc 01\"",
         "[node]\nrewrite_route = \"yes\"",
         "[session]\nsecure = \"always\"",
-        "[[app]]\npath = \"/a\"",
+        "[[app]]\nbuiltin = \"clusterapp\"",
         "[app]\npath = \"/a\"\nbuiltin = \"clusterapp\"",
     ] {
         assert!(!fits(wrong) && parse(wrong).is_err(), "{wrong}");

@@ -1,0 +1,89 @@
+//! Archives: what is dropped into a directory and becomes an application.
+//!
+//! A bare WebAssembly component (`shop.wasm`), or a zip (`shop.zip`, `shop.wapp`) with the manifest `app.toml`, the
+//! component it names and the files it serves. [`ArchiveName`] says where it is mounted, [`Manifest`] how it is run.
+//! Whoever made the archive is not trusted: nothing is written outside of the directory given, and no more than the
+//! [`Bounds`] allow, whatever its headers say.
+//!
+//! Must not know: other nodes, sessions, how an application is run. Next: `archive/unpack.rs`.
+
+mod entry;
+mod error;
+mod manifest;
+mod name;
+mod unpack;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+pub use error::ArchiveError;
+pub use manifest::Manifest;
+pub use name::{ArchiveName, Kind};
+
+/// How a component begins; the same magic with another version is a core module.
+const COMPONENT: &[u8; 8] = b"\0asm\x0d\0\x01\0";
+/// How all WebAssembly begins.
+const WASM: &[u8] = b"\0asm";
+
+/// How much an archive may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of all its files, unpacked.
+    pub unpacked_bytes: u64,
+    /// How many files and directories it has.
+    pub files: usize,
+}
+
+/// What is in an archive that was found to be good.
+#[derive(Debug)]
+pub struct Archive {
+    /// How it is run; the defaults where it is a bare component.
+    pub manifest: Manifest,
+    /// The component.
+    pub component: Option<Bytes>,
+    /// What it serves as it is, unpacked; removed when dropped.
+    pub files: Option<TempDir>,
+}
+
+impl Archive {
+    /// Reads the archive at `path`, called `name`, and unpacks its files into a new directory below `temp`. Takes as
+    /// long as the disk does: not for a thread that serves.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] names the reason and the entry, and nothing of it is left in `temp`.
+    pub fn open(path: &Path, name: &ArchiveName, temp: &Path, bounds: Bounds) -> Result<Self, ArchiveError> {
+        let file = File::open(path).map_err(|source| ArchiveError::file(path, source))?;
+        match name.kind {
+            Kind::Zip => unpack::open(file, name, temp, bounds),
+            Kind::Component => Self::bare(file, path, name, bounds),
+        }
+    }
+
+    fn bare(file: File, path: &Path, name: &ArchiveName, bounds: Bounds) -> Result<Self, ArchiveError> {
+        let mut bytes = Vec::new();
+        let read = file.take(bounds.unpacked_bytes + 1).read_to_end(&mut bytes);
+        read.map_err(|source| ArchiveError::file(path, source))?;
+        if bytes.len() as u64 > bounds.unpacked_bytes {
+            return Err(ArchiveError::TooLarge { entry: name.to_string(), limit: bounds.unpacked_bytes });
+        }
+        let component = Some(component(&name.to_string(), bytes)?);
+        Ok(Self { manifest: Manifest::default(), component, files: None })
+    }
+}
+
+/// Takes bytes as a component, as far as their beginning tells.
+fn component(entry: &str, bytes: Vec<u8>) -> Result<Bytes, ArchiveError> {
+    if bytes.starts_with(COMPONENT) {
+        return Ok(bytes.into());
+    }
+    let problem = if bytes.starts_with(WASM) {
+        "is a core module, not a component; build it for the target wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    } else {
+        "is no WebAssembly component"
+    };
+    Err(ArchiveError::entry(entry, problem))
+}

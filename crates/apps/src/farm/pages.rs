@@ -1,0 +1,208 @@
+//! The farm's pages at the admin port: `/apps` tells what runs where; three more deploy, remove and go back.
+//!
+//! | path | what it does |
+//! |---|---|
+//! | GET `/apps` | `{apps: [{path, archive, version, digest, bytes, since_ms, previous, nodes: [{name, digest, agrees}]}], mounted: [path], warnings, under_way}` |
+//! | POST `/apps/deploy?name=shop.zip&path=/x` | deploys the body; `path` in the place of what the name says |
+//! | POST `/apps/undeploy?path=/shop` | removes it |
+//! | POST `/apps/rollback?path=/shop` | deploys again what ran before |
+//!
+//! A POST answers when every node has, with `{path, nodes: [{name, result}]}`, or with `{error}`. Whoever calls this has
+//! shown the admin token: [`AdminPort::guarded`](sessile::AdminPort::guarded) is around it.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+
+use super::archived::Digest;
+use super::view::AppRow;
+use super::{Farm, NodeResult, Outcome};
+use crate::archive::ArchiveName;
+
+/// The pages: at first they say that the node is not ready, then they are those of its farm. Clones are the same ones.
+#[derive(Clone, Default)]
+pub struct FarmPages {
+    served: Arc<OnceLock<Served>>,
+}
+
+/// What is told about.
+struct Served {
+    farm: Option<Farm>,
+    /// What the configuration mounts.
+    mounted: Vec<String>,
+}
+
+/// Why something was not done.
+struct Refusal(StatusCode, String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Upload {
+    name: String,
+    path: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Told {
+    apps: Vec<AppRow>,
+    mounted: Vec<String>,
+    warnings: Vec<String>,
+    under_way: usize,
+}
+
+impl FarmPages {
+    /// From now on the pages are those of `farm`; `mounted` are the paths that the configuration mounts. A second call
+    /// changes nothing.
+    pub fn follow(&self, farm: Option<Farm>, mounted: Vec<String>) {
+        // A process has one farm: the first one stays.
+        let _ = self.served.set(Served { farm, mounted });
+    }
+
+    /// The pages, for who may deploy.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/apps", get(apps))
+            .route("/apps/deploy", post(deploy))
+            .route("/apps/undeploy", post(undeploy))
+            .route("/apps/rollback", post(roll_back))
+            .with_state(self.clone())
+    }
+
+    fn served(&self) -> Result<&Served, Refusal> {
+        let words = "this node has not joined its cluster yet; /readyz says when it has";
+        self.served.get().ok_or_else(|| Refusal(StatusCode::SERVICE_UNAVAILABLE, words.to_owned()))
+    }
+
+    fn farm(&self) -> Result<&Farm, Refusal> {
+        let words = "this node takes no part in a farm: give its configuration a [farm] with `deploy_dir` or `watch_dir`";
+        self.served()?.farm.as_ref().ok_or_else(|| Refusal(StatusCode::NOT_IMPLEMENTED, words.to_owned()))
+    }
+}
+
+async fn apps(State(pages): State<FarmPages>) -> Result<Json<Told>, Refusal> {
+    let served = pages.served()?;
+    let view = served.farm.as_ref().map(|farm| Arc::clone(&farm.view.borrow())).unwrap_or_default();
+    let (apps, warnings, under_way) = (view.apps.clone(), view.warnings.clone(), view.under_way);
+    Ok(Json(Told { apps, mounted: served.mounted.clone(), warnings, under_way }))
+}
+
+async fn deploy(
+    State(pages): State<FarmPages>,
+    upload: Result<Query<Upload>, QueryRejection>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let farm = pages.farm()?;
+    let Query(upload) = upload.map_err(|wrong| bad(wrong.body_text()))?;
+    let name: ArchiveName = upload.name.parse().map_err(|error| bad(format!("{error}")))?;
+    let name = match &upload.path {
+        Some(path) => name.at(path).map_err(|error| bad(error.to_string()))?,
+        None => name,
+    };
+    let path = name.path.clone();
+    let draft = farm.shelf.draft().map_err(failed)?;
+    let (digest, bytes) = receive(body, &draft, farm.archive_bytes).await?;
+    let outcome = farm.deploy(name, draft, digest, bytes).await;
+    answer(path, Some(digest), outcome)
+}
+
+async fn undeploy(
+    State(pages): State<FarmPages>,
+    place: Result<Query<Place>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
+    let outcome = pages.farm()?.undeploy(place.path.clone()).await;
+    answer(place.path, None, outcome)
+}
+
+async fn roll_back(
+    State(pages): State<FarmPages>,
+    place: Result<Query<Place>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
+    let farm = pages.farm()?;
+    let outcome = farm.roll_back(place.path.clone()).await;
+    answer(place.path, None, outcome)
+}
+
+/// Writes what comes to `draft`, as far as it may be that large.
+async fn receive(
+    mut body: Body,
+    draft: &tempfile::NamedTempFile,
+    limit: u64,
+) -> Result<(Digest, u64), Refusal> {
+    let mut file = tokio::fs::File::from_std(draft.reopen().map_err(failed)?);
+    let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0_u64);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|broken| bad(format!("the upload broke: {broken}")))?;
+        let Ok(part) = frame.into_data() else { continue };
+        bytes += part.len() as u64;
+        if bytes > limit {
+            let words = format!("the archive is larger than the {limit} bytes of [farm] max_archive_bytes");
+            return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, words));
+        }
+        hasher.update(&part);
+        file.write_all(&part).await.map_err(failed)?;
+    }
+    file.flush().await.map_err(failed)?;
+    if bytes == 0 {
+        return Err(bad("the body is empty: it is the archive".to_owned()));
+    }
+    Ok((Digest::from(*hasher.finalize().as_bytes()), bytes))
+}
+
+fn answer(path: String, digest: Option<Digest>, outcome: Option<Outcome>) -> Result<Response, Refusal> {
+    let conflict = |words: String| Err(Refusal(StatusCode::CONFLICT, words));
+    match outcome {
+        Some(Outcome::Done { nodes }) => {
+            let row = |(name, result)| json!({ "name": name, "result": word(result) });
+            let nodes: Vec<_> = nodes.into_iter().map(row).collect();
+            Ok(Json(json!({ "path": path, "digest": digest, "nodes": nodes })).into_response())
+        }
+        Some(Outcome::Refused { by, reason }) => conflict(format!("{by} refused it: {reason}")),
+        Some(Outcome::TimedOut { waiting }) => conflict(format!(
+            "given up: {} had not prepared it within [farm] deploy_time",
+            waiting.join(", ")
+        )),
+        Some(Outcome::Busy) => conflict(format!("another deployment of {path} is under way")),
+        None => conflict("the node leaves".to_owned()),
+    }
+}
+
+fn word(result: NodeResult) -> &'static str {
+    match result {
+        NodeResult::Active => "active",
+        NodeResult::Left => "left",
+        NodeResult::NoFarm => "no farm yet",
+        NodeResult::Unconfirmed => "unconfirmed",
+    }
+}
+
+fn bad(words: String) -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, words)
+}
+
+fn failed(cause: std::io::Error) -> Refusal {
+    Refusal(StatusCode::INTERNAL_SERVER_ERROR, format!("the archive cannot be kept: {cause}"))
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}

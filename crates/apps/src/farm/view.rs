@@ -1,0 +1,74 @@
+//! What operators are shown of the farm.
+
+use serde::Serialize;
+
+use super::archived::Archived;
+use super::protocol::Protocol;
+
+/// All of it, as this node knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) apps: Vec<AppRow>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) under_way: usize,
+    pub(crate) caught_up: bool,
+}
+
+/// One application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AppRow {
+    path: String,
+    archive: String,
+    version: String,
+    digest: String,
+    bytes: u64,
+    since_ms: u64,
+    /// The digest of what a rollback would bring back.
+    previous: Option<String>,
+    /// This node first.
+    nodes: Vec<NodeRow>,
+}
+
+/// What one node runs there; `digest` is empty where it runs nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct NodeRow {
+    name: String,
+    digest: String,
+    agrees: bool,
+}
+
+impl View {
+    pub(crate) fn of(machine: &Protocol, me: &str, now: std::time::Duration) -> Self {
+        let apps = machine.catalog().apps.iter().filter_map(|(path, entry)| {
+            let archive = entry.archive.as_ref()?;
+            let own = NodeRow::of(me, Some(archive), archive);
+            let others = machine.elsewhere(path).map(|(name, theirs)| NodeRow::of(name, theirs, archive));
+            Some(AppRow {
+                path: path.clone(),
+                archive: archive.name.to_string(),
+                version: archive.name.version.clone(),
+                digest: archive.digest.to_string(),
+                bytes: archive.bytes,
+                since_ms: entry.since_ms,
+                previous: entry.previous.as_ref().map(|previous| previous.digest.to_string()),
+                nodes: std::iter::once(own).chain(others).collect(),
+            })
+        });
+        Self {
+            apps: apps.collect(),
+            warnings: machine.warnings(now),
+            under_way: machine.under_way(),
+            caught_up: machine.has_caught_up(now),
+        }
+    }
+}
+
+impl NodeRow {
+    fn of(name: &str, runs: Option<&Archived>, here: &Archived) -> Self {
+        Self {
+            name: name.to_owned(),
+            digest: runs.map(|runs| runs.digest.to_string()).unwrap_or_default(),
+            agrees: runs.is_some_and(|runs| runs.digest == here.digest),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What an archive becomes: its files and its component, ready to be mounted.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use sessile::config::App;
+use sessile::{Cluster, Config, ConfigError, SettingError};
+use tower::ServiceExt;
+
+use crate::archive::{Archive, ArchiveError, ArchiveName, Bounds, Manifest};
+use crate::component::{Component, ComponentError, ComponentHost};
+use crate::statics::Statics;
+
+/// Hex digits of a digest that tell versions apart in entity tags.
+const TAG_DIGITS: usize = 32;
+
+/// Where archives become applications. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Workshop {
+    temp: Arc<PathBuf>,
+    bounds: Bounds,
+    components: ComponentHost,
+    node: Arc<Config>,
+}
+
+/// A version of an application that can be mounted.
+#[derive(Clone, Debug)]
+pub struct Application {
+    app: App,
+    one_page: bool,
+    files: Option<Statics>,
+    component: Option<Component>,
+}
+
+/// Why an archive cannot serve here.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is not taken.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// What it wants does not go with the configuration of this node.
+    #[error("its manifest does not go with this node: {0}")]
+    Setting(String),
+    /// Its component cannot run.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+}
+
+impl Workshop {
+    /// Archives are unpacked below `temp`, and components run on `components`.
+    #[must_use]
+    pub fn new(node: &Config, temp: PathBuf, components: ComponentHost) -> Self {
+        let farm = &node.farm;
+        let bounds = Bounds {
+            unpacked_bytes: farm.max_unpacked_bytes as u64,
+            files: usize::try_from(farm.max_files).unwrap_or(usize::MAX),
+        };
+        Self { temp: Arc::new(temp), bounds, components, node: Arc::new(node.clone()) }
+    }
+
+    /// Checks the archive in `file`, which is called `name`, unpacks it and compiles its component; nothing is mounted.
+    /// It is to be served where `mounted` is, and its manifest says more than that.
+    ///
+    /// # Errors
+    /// [`Unusable`]; nothing is left of it.
+    pub async fn prepare(
+        &self,
+        file: &Path,
+        name: &ArchiveName,
+        mounted: &App,
+    ) -> Result<Application, Unusable> {
+        let (file, named, temp, bounds) =
+            (file.to_owned(), name.clone(), Arc::clone(&self.temp), self.bounds);
+        let opening = tokio::task::spawn_blocking(move || {
+            let digest = digest_of(&file)?;
+            Ok::<_, ArchiveError>((Archive::open(&file, &named, &temp, bounds)?, digest))
+        });
+        let (archive, digest) = opening.await.map_err(|fault| Unusable::Setting(fault.to_string()))??;
+        let app = archive.manifest.app(mounted, name.to_string().into());
+        self.check(&app)?;
+        let component = match archive.component {
+            Some(bytes) => {
+                Some(self.components.prepare(bytes, &archive.manifest.component_settings()).await?)
+            }
+            None => None,
+        };
+        let files =
+            archive.files.map(|files| statics(&archive.manifest, Arc::new(files), &digest)).transpose()?;
+        Ok(Application { app, one_page: archive.manifest.is_one_page(), files, component })
+    }
+
+    /// Whether a node whose only application this is would start.
+    fn check(&self, app: &App) -> Result<(), Unusable> {
+        let alone = Config { apps: vec![app.clone()], ..(*self.node).clone() };
+        match alone.validate() {
+            Ok(()) => Ok(()),
+            Err(ConfigError::Invalid(findings)) => {
+                let messages: Vec<_> = findings.list.into_iter().map(|finding| finding.message).collect();
+                Err(Unusable::Setting(messages.join("; ")))
+            }
+            Err(other) => Err(Unusable::Setting(other.to_string())),
+        }
+    }
+}
+
+fn digest_of(file: &Path) -> Result<String, ArchiveError> {
+    let failed = |source| ArchiveError::File { path: file.to_owned(), source };
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut std::fs::File::open(file).map_err(failed)?, &mut hasher).map_err(failed)?;
+    Ok(hasher.finalize().to_hex()[..TAG_DIGITS].to_owned())
+}
+
+fn statics(
+    manifest: &Manifest,
+    unpacked: Arc<tempfile::TempDir>,
+    digest: &str,
+) -> Result<Statics, ArchiveError> {
+    let place = unpacked.path().to_owned();
+    let statics = Statics::of_version(&unpacked, manifest.files_dir(), digest, manifest.cache());
+    statics.map_err(|source| ArchiveError::File { path: place, source })
+}
+
+/// The files below `root` as an application at `path`.
+///
+/// # Errors
+/// It is no directory that can be read.
+pub fn directory(root: &Path, path: &str) -> std::io::Result<Router> {
+    let files = Some(Statics::of_directory(root)?);
+    Ok(Served { base: path.trim_end_matches('/').to_owned(), files, one_page: false, rest: None }.router())
+}
+
+impl Application {
+    /// The service of it at its path, with the sessions of `cluster`.
+    ///
+    /// # Errors
+    /// What its manifest says of sessions cannot work.
+    pub fn router(&self, cluster: &Cluster) -> Result<Router, SettingError> {
+        let base = self.app.path.trim_end_matches('/').to_owned();
+        let rest = match &self.component {
+            Some(component) => Some(component.router(&base, cluster.app_layer(&self.app)?)),
+            None => None,
+        };
+        Ok(Served { base, files: self.files.clone(), one_page: self.one_page, rest }.router())
+    }
+
+    /// Whether it has sessions at all.
+    #[must_use]
+    pub fn has_sessions(&self) -> bool {
+        self.component.is_some()
+    }
+}
+
+/// What requests of one version are answered from.
+struct Served {
+    /// The context path; empty at `/`.
+    base: String,
+    files: Option<Statics>,
+    one_page: bool,
+    /// What files do not answer.
+    rest: Option<Router>,
+}
+
+impl Served {
+    fn router(self) -> Router {
+        Router::new().fallback(serve).with_state(Arc::new(self))
+    }
+
+    /// A file, where the path names one; only those who read are given files of an application that also answers itself.
+    async fn file(&self, asked: &Parts) -> Option<Response> {
+        let reads = asked.method == Method::GET || asked.method == Method::HEAD;
+        let files = self.files.as_ref().filter(|_| reads || self.rest.is_none())?;
+        let path = asked.uri.path().strip_prefix(&self.base)?;
+        files.answer(&asked.method, &asked.uri, path, &asked.headers).await
+    }
+
+    /// The page of an application of one page, for whoever navigates.
+    async fn page(&self, asked: &Parts) -> Option<Response> {
+        let navigates = self.one_page && self.rest.is_none() && asked.method == Method::GET;
+        self.files.as_ref().filter(|_| navigates)?.index(&asked.headers).await
+    }
+}
+
+async fn serve(State(served): State<Arc<Served>>, request: Request) -> Response {
+    let (asked, body) = request.into_parts();
+    if let Some(file) = served.file(&asked).await {
+        return file;
+    }
+    if let Some(page) = served.page(&asked).await {
+        return page;
+    }
+    let Some(rest) = served.rest.clone() else {
+        return (StatusCode::NOT_FOUND, "There is no such file.\n").into_response();
+    };
+    match rest.oneshot(Request::from_parts(asked, body)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}

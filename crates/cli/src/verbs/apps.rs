@@ -1,0 +1,172 @@
+//! `sessile deploy|undeploy|rollback|apps`: what the farm runs, changed and shown through one of its nodes.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::Value;
+
+use crate::admin_client::{AdminClient, WhichNode, file_of};
+use crate::failure::Failure;
+use crate::{output, runtime};
+
+/// What a deployment takes beyond the time that the farm gives it.
+const SLACK: Duration = Duration::from_secs(30);
+/// Hex digits of a digest that people are shown.
+const SHOWN_DIGITS: usize = 12;
+
+/// What to deploy.
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    /// The archive: NAME.wasm, NAME.zip or NAME.wapp; its name says where it is mounted
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where it is mounted, in the place of what its name says
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// The configuration of the node that is given it, or the node's name where NAME.toml is in this directory
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Which application is meant.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// Where it is mounted, such as /shop
+    #[arg(value_name = "PATH")]
+    path: String,
+    /// The configuration of the node that is asked, or the node's name where NAME.toml is in this directory
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Whose farm to show.
+#[derive(Debug, Args)]
+pub(crate) struct Apps {
+    #[command(flatten)]
+    node: WhichNode,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Deploy {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let client = AdminClient::of(&file_of(&self.config)?)?;
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let archive = read(&self.file, client.config.farm.max_archive_bytes as u64)?;
+        let place = self.path.map(|path| format!("&path={}", escaped(&path))).unwrap_or_default();
+        let question = format!("/apps/deploy?name={}{place}", escaped(&name));
+        let told = change(&client, &question, archive)?;
+        told_of(&client, &told, "deployed")
+    }
+}
+
+impl At {
+    pub(crate) fn undeploy(self) -> Result<(), Failure> {
+        self.ask("undeploy", "undeployed")
+    }
+
+    pub(crate) fn roll_back(self) -> Result<(), Failure> {
+        self.ask("rollback", "rolled back")
+    }
+
+    fn ask(self, what: &str, done: &str) -> Result<(), Failure> {
+        let client = AdminClient::of(&file_of(&self.config)?)?;
+        let told = change(&client, &format!("/apps/{what}?path={}", escaped(&self.path)), Bytes::new())?;
+        told_of(&client, &told, done)
+    }
+}
+
+impl Apps {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let client = self.node.client()?;
+        let told = runtime::run(async { Ok(client.get("/apps").await?) })?;
+        if self.json {
+            return output::print(&format!("{told:#}"));
+        }
+        let mut text = table(&told["apps"]);
+        for path in told["mounted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            text.push_str(&format!("{path:<16} by the configuration of {}\n", client.name));
+        }
+        for warning in told["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            text.push_str(&format!("warning: {warning}\n"));
+        }
+        output::print(&text)
+    }
+}
+
+fn read(file: &Path, limit: u64) -> Result<Bytes, Failure> {
+    let wrong = |problem: String| Failure::Usage(format!("{}: {problem}", file.display()));
+    let bytes = std::fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
+    if bytes > limit {
+        return Err(wrong(format!("{bytes} bytes are more than the {limit} of [farm] max_archive_bytes")));
+    }
+    std::fs::read(file).map(Bytes::from).map_err(|error| wrong(error.to_string()))
+}
+
+fn change(client: &AdminClient, question: &str, body: Bytes) -> Result<Value, Failure> {
+    let at_most = client.config.farm.deploy_time * 2 + SLACK;
+    runtime::run(async { Ok(client.send(question, body, at_most).await?) })
+}
+
+/// What came of it on each node. One that prepared it and did not confirm the switch leaves the change unfinished.
+fn told_of(client: &AdminClient, told: &Value, done: &str) -> Result<(), Failure> {
+    let path = told["path"].as_str().unwrap_or("?");
+    let digest = told["digest"].as_str().map(|digest| format!(" ({})", short(digest))).unwrap_or_default();
+    let mut text = format!("{path}{digest} {done} through {}\n", client.name);
+    let mut open = Vec::new();
+    for node in told["nodes"].as_array().into_iter().flatten() {
+        let (name, result) = (node["name"].as_str().unwrap_or("?"), node["result"].as_str().unwrap_or("?"));
+        text.push_str(&format!("{name:<16} {result}\n"));
+        if result == "unconfirmed" {
+            open.push(name);
+        }
+    }
+    output::print(&text)?;
+    if open.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Failed(format!("not confirmed by {}", open.join(", "))))
+    }
+}
+
+/// One line for each application of the farm.
+pub(super) fn table(apps: &Value) -> String {
+    let mut text = format!("{:<16} {:<10} {:<13} {:<21} NODES\n", "PATH", "VERSION", "DIGEST", "SINCE");
+    for app in apps.as_array().into_iter().flatten() {
+        let cell = |key: &str| app[key].as_str().unwrap_or_default();
+        let (path, version, digest) = (cell("path"), cell("version"), short(cell("digest")));
+        let version = if version.is_empty() { "-" } else { version };
+        let since = UNIX_EPOCH + Duration::from_millis(app["since_ms"].as_u64().unwrap_or_default());
+        let since = humantime::format_rfc3339_seconds(since).to_string();
+        let nodes: Vec<String> = app["nodes"].as_array().into_iter().flatten().map(node).collect();
+        let nodes = nodes.join(", ");
+        text.push_str(&format!("{path:<16} {version:<10} {digest:<13} {since:<21} {nodes}\n"));
+    }
+    text
+}
+
+/// A node, and what it runs where that is something else.
+fn node(node: &Value) -> String {
+    let name = node["name"].as_str().unwrap_or("?");
+    match (node["agrees"].as_bool(), node["digest"].as_str()) {
+        (Some(true), _) => name.to_owned(),
+        (_, None | Some("")) => format!("{name}: nothing"),
+        (_, Some(digest)) => format!("{name}: {}", short(digest)),
+    }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..SHOWN_DIGITS).unwrap_or(digest)
+}
+
+/// Text within a query.
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}

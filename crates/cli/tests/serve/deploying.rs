@@ -1,0 +1,315 @@
+//! Applications that are deployed while nodes run: on one of them, and then on all.
+
+use std::io::{Cursor, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::harness::{Answer, Running, Setup, until};
+use crate::operating::{succeeds, verb};
+
+/// A node with a farm that watches `NAME.webapps`, and notices changes soon.
+fn farmer(name: &str, config: String) -> String {
+    let farm = format!("[farm]\nwatch_dir = \"{name}.webapps\"\ninterval = \"100ms\"\n[[app]]");
+    config.replace("[[app]]", &farm)
+}
+
+/// The same with pieces so small that a transfer takes a while.
+fn slow_farmer(name: &str, config: String) -> String {
+    farmer(name, config).replace("[farm]", "[farm]\npiece_bytes = \"1KiB\"")
+}
+
+fn setup<const N: usize>(names: [&'static str; N], change: impl Fn(&str, String) -> String) -> Setup {
+    let setup = Setup::with(names, change);
+    for name in names {
+        std::fs::create_dir(setup.place().join(format!("{name}.webapps"))).expect("a new directory");
+    }
+    setup
+}
+
+fn pair(change: impl Fn(&str, String) -> String) -> Setup {
+    let mut setup = setup(["tc01", "tc02"], change);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    until("both see each other", || (setup.members("tc01").len() == 2).then_some(()));
+    setup
+}
+
+/// An archive whose only page says `words`, and which is at least so large.
+fn archive(words: &str, bytes: usize) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut ballast = vec![0; bytes];
+    getrandom::fill(&mut ballast).expect("random bytes");
+    for (name, content) in [
+        ("app.toml", &b"manifest = 1\n"[..]),
+        ("static/index.html", words.as_bytes()),
+        ("static/ballast", &ballast),
+    ] {
+        zip.start_file(name, SimpleFileOptions::default()).expect("a name");
+        zip.write_all(content).expect("memory");
+    }
+    zip.finish().expect("memory").into_inner()
+}
+
+fn write(place: &Path, name: &str, content: &[u8]) -> PathBuf {
+    let file = place.join(name);
+    std::fs::write(&file, content).expect("writable");
+    file
+}
+
+fn ask(setup: &Setup, at: SocketAddr, path: &str) -> Answer {
+    setup.client().send(at, "GET", path, &[]).expect("it answers")
+}
+
+/// What the page of `/shop` says on that node; `None` where there is none.
+fn shop(setup: &Setup, name: &str) -> Option<String> {
+    let answer = ask(setup, setup.ports(name).http, "/shop/");
+    assert_eq!(answer.header("set-cookie"), None);
+    (answer.status == 200).then_some(answer.text)
+}
+
+fn says(setup: &Setup, names: &[&str], words: Option<&str>) {
+    for name in names {
+        until(&format!("{name} says {words:?}"), || (shop(setup, name).as_deref() == words).then_some(()));
+    }
+}
+
+/// The files that a node has of archives that arrive or were unpacked.
+fn temporary(setup: &Setup, name: &str) -> Vec<String> {
+    let temp = setup.place().join(format!("{name}.apps/temp"));
+    let entries = std::fs::read_dir(temp).into_iter().flatten();
+    entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn what_is_deployed_on_one_node_runs_on_all_until_it_is_removed() {
+    let setup = pair(farmer);
+    write(setup.place(), "shop##001.zip", &archive("first", 0));
+    write(setup.place(), "shop##002.zip", &archive("second", 0));
+    let told = succeeds(&setup, &["deploy", "shop##001.zip", "--config", "tc01.toml"]);
+    assert!(told.contains("deployed through tc01") && told.contains("tc02             active"), "{told}");
+    // No waiting: the verb has done so.
+    assert_eq!(shop(&setup, "tc01").as_deref(), Some("first"));
+    assert_eq!(shop(&setup, "tc02").as_deref(), Some("first"));
+    let tag = ask(&setup, setup.ports("tc01").http, "/shop/").header("etag").map(str::to_owned);
+    assert_eq!(ask(&setup, setup.ports("tc02").http, "/shop/").header("etag").map(str::to_owned), tag);
+
+    succeeds(&setup, &["deploy", "shop##002.zip", "--config", "tc02"]);
+    assert_eq!(
+        [shop(&setup, "tc01"), shop(&setup, "tc02")],
+        [Some("second".to_owned()), Some("second".to_owned())]
+    );
+    let table = until("tc01 has heard of tc02", || {
+        let table = succeeds(&setup, &["apps", "tc01"]);
+        table.contains("tc01, tc02\n").then_some(table)
+    });
+    assert!(table.contains("/shop            002"), "{table}");
+    assert!(table.contains("/clusterapp      by the configuration of tc01"), "{table}");
+    assert!(succeeds(&setup, &["status", "tc01"]).contains("/shop            002"));
+
+    succeeds(&setup, &["rollback", "/shop", "--config", "tc01"]);
+    assert_eq!(
+        [shop(&setup, "tc01"), shop(&setup, "tc02")],
+        [Some("first".to_owned()), Some("first".to_owned())]
+    );
+    succeeds(&setup, &["undeploy", "/shop", "--config", "tc02"]);
+    assert_eq!([shop(&setup, "tc01"), shop(&setup, "tc02")], [None, None]);
+    let (code, _, err) = verb(&setup, &["undeploy", "/shop", "--config", "tc02"]);
+    assert!(code == 1 && err.contains("the farm has nothing at /shop"), "{code} {err}");
+    for name in ["tc01", "tc02"] {
+        until("nothing is left of it", || temporary(&setup, name).is_empty().then_some(()));
+    }
+}
+
+#[test]
+fn a_watched_directory_is_followed() {
+    let setup = pair(farmer);
+    let both = ["tc01", "tc02"];
+    let webapps = setup.place().join("tc01.webapps");
+    let file = write(&webapps, "shop.zip", &archive("first", 0));
+    says(&setup, &both, Some("first"));
+    write(&webapps, "shop.zip", &archive("second, and longer", 9));
+    says(&setup, &both, Some("second, and longer"));
+    // It stays what it is, although the directory has another one.
+    succeeds(&setup, &["rollback", "/shop", "--config", "tc02"]);
+    assert_eq!(shop(&setup, "tc01").as_deref(), Some("first"));
+    write(&webapps, "shop.zip", &archive("third", 0));
+    says(&setup, &both, Some("third"));
+    std::fs::remove_file(file).unwrap();
+    says(&setup, &both, None);
+}
+
+#[test]
+fn a_bad_archive_is_refused_and_the_old_version_goes_on() {
+    let mut setup = pair(farmer);
+    let good = archive("good", 0);
+    write(setup.place(), "shop.zip", &good);
+    succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+    for (content, words) in [
+        (&good[..good.len() / 2], "no zip that can be read"),
+        (&b"nonsense"[..], "no zip that can be read"),
+        (&b""[..], "the body is empty"),
+    ] {
+        write(setup.place(), "shop.zip", content);
+        let (code, _, err) = verb(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+        assert!(code == 1 && err.contains(words), "{code} {err}");
+    }
+    write(setup.place(), "clusterapp.zip", &good);
+    let (code, _, err) = verb(&setup, &["deploy", "clusterapp.zip", "--config", "tc01"]);
+    assert!(code == 1 && err.contains("an application of this node's configuration"), "{err}");
+    write(setup.place(), "shop.cwasm", b"compiled");
+    let (code, _, err) = verb(&setup, &["deploy", "shop.cwasm", "--config", "tc01"]);
+    assert!(code == 1 && err.contains("compiled code is never taken"), "{err}");
+    write(setup.place(), "shop.wasm", b"\0asm\x01\0\0\0");
+    let (code, _, err) = verb(&setup, &["deploy", "shop.wasm", "--config", "tc01"]);
+    assert!(code == 1 && err.contains("core module"), "{err}");
+    write(&setup.place().join("tc02.webapps"), "shop.zip", b"nonsense");
+    setup.node("tc02").says("not deployed: the old version goes on");
+    assert_eq!(
+        [shop(&setup, "tc01"), shop(&setup, "tc02")],
+        [Some("good".to_owned()), Some("good".to_owned())]
+    );
+    let unguarded =
+        setup.client().send(setup.ports("tc01").admin, "POST", "/apps/undeploy?path=/shop", &[]).unwrap();
+    assert_eq!(unguarded.status, 401, "deploying is running code: it wants the token");
+}
+
+#[test]
+fn no_request_fails_while_versions_change() {
+    let setup = pair(farmer);
+    write(setup.place(), "shop.zip", &archive("version 0", 0));
+    succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+    let (over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let browsers = ["tc01", "tc02"].into_iter().map(|name| {
+        let (over, asked, at, mut client) =
+            (over.clone(), asked.clone(), setup.ports(name).http, setup.client());
+        std::thread::spawn(move || {
+            while !over.load(SeqCst) {
+                let answer = client.get(at, "/shop/");
+                assert!(answer.status == 200 && answer.text.starts_with("version "), "{answer:?}");
+                asked.fetch_add(1, SeqCst);
+            }
+        })
+    });
+    let browsers: Vec<_> = browsers.collect();
+    for version in 1..6 {
+        let before = asked.load(SeqCst);
+        write(setup.place(), "shop.zip", &archive(&format!("version {version}"), 100_000));
+        succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+        until("requests ran meanwhile", || (asked.load(SeqCst) > before + 5).then_some(()));
+    }
+    over.store(true, SeqCst);
+    browsers.into_iter().for_each(|browser| browser.join().expect("no request failed"));
+    assert_eq!(shop(&setup, "tc02").as_deref(), Some("version 5"));
+}
+
+#[test]
+fn a_late_node_has_everything_before_it_serves_and_a_restarted_one_keeps_it() {
+    let mut setup = setup(["tc01", "tc02"], farmer);
+    setup.serve("tc01");
+    write(setup.place(), "shop.zip", &archive("hello", 300_000));
+    succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+    setup.serve("tc02");
+    assert_eq!(shop(&setup, "tc02").as_deref(), Some("hello"));
+    // Removed while one of them is away.
+    setup.node("tc02").kill();
+    until("tc02 is missed", || (setup.members("tc01").len() == 1).then_some(()));
+    succeeds(&setup, &["undeploy", "/shop", "--config", "tc01"]);
+    setup.serve("tc02");
+    assert_eq!(shop(&setup, "tc02"), None);
+    succeeds(&setup, &["deploy", "shop.zip", "--path", "/shop/new", "--config", "tc01"]);
+    assert_eq!(ask(&setup, setup.ports("tc02").http, "/shop/new/").text, "hello");
+    setup.node("tc01").kill();
+    setup.node("tc02").kill();
+    setup.serve("tc02");
+    assert_eq!(ask(&setup, setup.ports("tc02").http, "/shop/new/").text, "hello", "it was kept");
+}
+
+#[test]
+fn a_sender_that_is_killed_leaves_nothing_half_deployed() {
+    let mut setup = pair(slow_farmer);
+    write(setup.place(), "shop.zip", &archive("old", 0));
+    succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+    write(setup.place(), "shop.zip", &archive("new", 8 << 20));
+    let mut deploying = setup.order(&["deploy", "shop.zip", "--config", "tc01"]);
+    until("tc02 has a part of it", || {
+        temporary(&setup, "tc02").iter().any(|name| name.ends_with(".part")).then_some(())
+    });
+    setup.node("tc01").kill();
+    assert_eq!(deploying.ended(), Some(1), "{}", deploying.err());
+    until("tc02 has dropped its part", || {
+        (!temporary(&setup, "tc02").iter().any(|name| name.ends_with(".part"))).then_some(())
+    });
+    assert_eq!(shop(&setup, "tc02").as_deref(), Some("old"));
+    setup.serve("tc01");
+    assert_eq!(shop(&setup, "tc01").as_deref(), Some("old"), "it was not committed");
+    succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+    assert_eq!(
+        [shop(&setup, "tc01"), shop(&setup, "tc02")],
+        [Some("new".to_owned()), Some("new".to_owned())]
+    );
+}
+
+#[test]
+fn a_receiver_that_is_killed_is_not_waited_for_and_catches_up() {
+    let mut setup = pair(slow_farmer);
+    write(setup.place(), "shop.zip", &archive("new", 8 << 20));
+    let mut deploying = setup.order(&["deploy", "shop.zip", "--config", "tc01"]);
+    until("tc02 has a part of it", || {
+        temporary(&setup, "tc02").iter().any(|name| name.ends_with(".part")).then_some(())
+    });
+    setup.node("tc02").kill();
+    assert_eq!(deploying.ended(), Some(0), "{}", deploying.err());
+    assert!(deploying.out().contains("tc02             left"), "{}", deploying.out());
+    assert_eq!(shop(&setup, "tc01").as_deref(), Some("new"));
+    setup.serve("tc02");
+    assert_eq!(shop(&setup, "tc02").as_deref(), Some("new"));
+}
+
+#[test]
+fn nodes_that_differ_are_told_of() {
+    let mut setup = setup(["tc01", "tc02"], |name, config| match name {
+        "tc02" => farmer(name, config).replace("[farm]", "[farm]\ncatch_up = false"),
+        _ => farmer(name, config),
+    });
+    setup.serve("tc01");
+    write(setup.place(), "shop.zip", &archive("hello", 0));
+    succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+    setup.serve("tc02");
+    assert_eq!(shop(&setup, "tc02"), None, "it does not catch up");
+    let shown = until("the difference is told", || {
+        let shown = succeeds(&setup, &["status", "tc01"]);
+        shown.contains("members disagree about /shop: tc01 runs ").then_some(shown)
+    });
+    assert!(shown.contains("tc02 runs nothing") && shown.contains("tc01, tc02: nothing"), "{shown}");
+    let metrics = ask(&setup, setup.ports("tc01").admin, "/metrics").text;
+    assert!(
+        metrics.contains("sessile_farm_apps 1\n") && metrics.contains("sessile_farm_disagreements 1\n"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn files_and_archives_of_the_configuration_are_mounted_at_the_start() {
+    let apps =
+        "[[app]]\npath = \"/docs\"\ndirectory = \"public\"\n[[app]]\npath = \"/old\"\nfile = \"shop.zip\"\n";
+    let mut setup = Setup::with(["tc01", "bad"], |_, config| config + apps);
+    std::fs::create_dir(setup.place().join("public")).unwrap();
+    write(setup.place(), "public/a.txt", b"a text");
+    write(setup.place(), "shop.zip", &archive("hello", 0));
+    setup.serve("tc01");
+    let http = setup.ports("tc01").http;
+    assert_eq!(ask(&setup, http, "/docs/a.txt").text, "a text");
+    assert_eq!(ask(&setup, http, "/old/").text, "hello");
+    assert_eq!(ask(&setup, http, "/docs/../cluster.secret").status, 404);
+    let (code, _, err) = verb(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
+    assert!(code == 1 && err.contains("takes no part in a farm"), "{err}");
+    write(setup.place(), "shop.zip", b"nonsense");
+    let mut bad = Running::start(setup.place(), ["serve", "--config", "bad.toml"]);
+    assert_eq!(bad.ended(), Some(1));
+    assert!(bad.err().contains("the application at /old: ") && bad.err().contains("no zip"), "{}", bad.err());
+}

@@ -1,0 +1,236 @@
+//! A link that delays, jitters, stalls, damages, half-closes and breaks: what the kernels of test machines often cannot.
+//!
+//! It forwards TCP connections. A stalled one is still open and takes nothing: so does a machine without power, and
+//! a peer that never reads.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+/// Bytes that are forwarded at once.
+const CHUNK: usize = 4 * 1024;
+/// How often a stalled connection looks whether it still is.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// What a link does, to be changed while it does it. Clones are the same weather.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Weather(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    delay_ms: AtomicU64,
+    jitter_ms: AtomicU64,
+    /// One of so many chunks has a flipped bit; 0 is none.
+    damage_every: AtomicU32,
+    stalled: AtomicBool,
+    /// Connections of an earlier age are cut.
+    age: AtomicU64,
+    /// What is sent to a connection does not arrive; what comes from it does.
+    half_closed: AtomicBool,
+    pub(crate) damaged: AtomicU64,
+    dice: AtomicU64,
+}
+
+impl Weather {
+    /// Every chunk takes so long, and up to so much longer.
+    pub(crate) fn delay(&self, delay_ms: u64, jitter_ms: u64) {
+        self.0.delay_ms.store(delay_ms, Relaxed);
+        self.0.jitter_ms.store(jitter_ms, Relaxed);
+    }
+
+    /// One of so many chunks has a flipped bit.
+    pub(crate) fn damage(&self, every: u32) {
+        self.0.damage_every.store(every, Relaxed);
+    }
+
+    /// Chunks that were damaged so far.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.0.damaged.load(Relaxed)
+    }
+
+    /// Connections stay open and nothing passes, in either direction.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.0.stalled.store(stalled, Relaxed);
+    }
+
+    /// Both sides of every connection are reset.
+    pub(crate) fn reset(&self) {
+        self.0.age.fetch_add(1, Relaxed);
+    }
+
+    /// The sending direction of every connection is closed when it would next send.
+    pub(crate) fn half_close(&self, closed: bool) {
+        self.0.half_closed.store(closed, Relaxed);
+    }
+
+    fn lag(&self) -> Duration {
+        let (delay, jitter) = (self.0.delay_ms.load(Relaxed), self.0.jitter_ms.load(Relaxed));
+        Duration::from_millis(delay + if jitter == 0 { 0 } else { self.throw() % jitter })
+    }
+
+    /// Numbers that are mixed enough for weather.
+    fn throw(&self) -> u64 {
+        let mut z = self.0.dice.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z ^ (z >> 31)
+    }
+}
+
+/// One direction between two nodes. It ends with the program: connections that it has are the nodes'.
+pub(crate) struct Emulator {
+    pub(crate) port: u16,
+}
+
+impl Emulator {
+    /// Listens at `here` for connections that are meant for `to`.
+    pub(crate) fn start(here: Ipv4Addr, to: SocketAddr, weather: Weather) -> Result<Self> {
+        let listener = TcpListener::bind((here, 0)).context("an emulated link")?;
+        let port = listener.local_addr().context("an emulated link")?.port();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let weather = weather.clone();
+                std::thread::spawn(move || carry(client, to, &weather));
+            }
+        });
+        Ok(Self { port })
+    }
+}
+
+/// Connects on behalf of the client. If nobody listens there, the client is reset, as it would be without a link between.
+fn carry(client: TcpStream, to: SocketAddr, weather: &Weather) {
+    let Ok(server) = TcpStream::connect_timeout(&to, Duration::from_secs(2)) else { return reset(&client) };
+    let age = weather.0.age.load(Relaxed);
+    let ends = [(&client, &server), (&server, &client)]
+        .map(|(from, to)| Some((from.try_clone().ok()?, to.try_clone().ok()?)));
+    for (from, to) in ends.into_iter().flatten() {
+        let weather = weather.clone();
+        let _ = from.set_nodelay(true);
+        std::thread::spawn(move || forward(from, to, &weather, age));
+    }
+}
+
+/// Forwards one direction until it ends, and then closes it for the other side.
+fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64) {
+    let (queue, late) = std::sync::mpsc::sync_channel::<(Instant, Vec<u8>)>(1_024);
+    let (mut source, sending) = (from, weather.clone());
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; CHUNK];
+        let _ = source.set_read_timeout(Some(Duration::from_millis(50)));
+        loop {
+            if sending.0.age.load(Relaxed) != age {
+                return reset(&source);
+            }
+            if sending.0.stalled.load(Relaxed) {
+                sleep(GLANCE);
+                continue;
+            }
+            match source.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => {
+                    if queue.send((Instant::now() + sending.lag(), buffer[..read].to_vec())).is_err() {
+                        return;
+                    }
+                }
+                Err(error) if is_late(&error) => {}
+                Err(_) => return,
+            }
+        }
+    });
+    while let Ok((due, mut bytes)) = late.recv() {
+        sleep(due.saturating_duration_since(Instant::now()));
+        while weather.0.stalled.load(Relaxed) && weather.0.age.load(Relaxed) == age {
+            sleep(GLANCE);
+        }
+        if weather.0.half_closed.load(Relaxed) {
+            break;
+        }
+        damage(&mut bytes, weather);
+        if to.write_all(&bytes).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+    drop(late);
+    let _ = reader.join();
+}
+
+fn damage(bytes: &mut [u8], weather: &Weather) {
+    let every = u64::from(weather.0.damage_every.load(Relaxed));
+    if every == 0 || !weather.throw().is_multiple_of(every) || bytes.is_empty() {
+        return;
+    }
+    let place = (weather.throw() as usize) % bytes.len();
+    bytes[place] ^= 1 << (weather.throw() % 8);
+    weather.0.damaged.fetch_add(1, Relaxed);
+}
+
+fn is_late(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut | std::io::ErrorKind::Interrupted
+    )
+}
+
+/// The connection ends with RST instead of FIN.
+fn reset(socket: &TcpStream) {
+    let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+    let _ = socket.shutdown(Shutdown::Both);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link to an echo, which this gives back.
+    fn echo() -> (TcpStream, Weather) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let at = listener.local_addr().expect("it listens");
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    std::io::copy(&mut client.try_clone().expect("a socket"), &mut client)
+                });
+            }
+        });
+        let weather = Weather::default();
+        let emulator = Emulator::start(Ipv4Addr::LOCALHOST, at, weather.clone()).expect("it listens");
+        let client = TcpStream::connect(("127.0.0.1", emulator.port)).expect("it accepts");
+        (client, weather)
+    }
+
+    #[test]
+    fn a_link_carries_delays_stalls_damages_and_breaks() {
+        let (mut client, weather) = echo();
+        let mut exchange = |bytes: &[u8]| {
+            let mut back = vec![0; bytes.len()];
+            client.write_all(bytes)?;
+            client.read_exact(&mut back).map(|()| back)
+        };
+        assert_eq!(exchange(b"plain").expect("an echo"), b"plain");
+        weather.delay(40, 10);
+        let began = Instant::now();
+        assert_eq!(exchange(b"late").expect("an echo"), b"late");
+        assert!(began.elapsed() >= Duration::from_millis(80), "there and back");
+        weather.delay(0, 0);
+        weather.damage(1);
+        assert_ne!(exchange(b"twice damaged, at different places").expect("an echo").len(), 0);
+        assert_eq!(weather.damaged(), 2);
+        weather.damage(0);
+        weather.stall(true);
+        let freed = weather.clone();
+        std::thread::spawn(move || {
+            sleep(Duration::from_millis(60));
+            freed.stall(false);
+        });
+        let began = Instant::now();
+        assert_eq!(exchange(b"stalled").expect("an echo"), b"stalled");
+        assert!(began.elapsed() >= Duration::from_millis(30));
+        weather.reset();
+        assert!(exchange(b"gone").and_then(|_| exchange(b"gone")).is_err());
+    }
+}

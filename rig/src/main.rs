@@ -1,0 +1,169 @@
+//! Test hosts in network namespaces: real nodes, real faults, and the verdict of a drill.
+//!
+//! `nest` gives this program namespaces of its own; `network` is a bridge with hosts, and what is done to their links;
+//! `emulator` is a link that delays, stalls and damages; `host` is a process of a node; `load` is `sessile drill` at
+//! work; `rig` is all of it. Each of `scenarios` is a fault of the catalogue, with its bar. Must not know how sessions
+//! travel, nor judge by itself what clients saw.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
+
+mod dialog;
+mod emulator;
+mod figures;
+mod flood;
+mod host;
+mod load;
+mod nest;
+mod network;
+mod rig;
+mod scenario;
+mod scenarios;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use crate::figures::Figures;
+use crate::rig::Ground;
+use crate::scenario::Scenario;
+use crate::scenarios::SCENARIOS;
+
+/// Runs nodes on hosts of their own, as network namespaces, disturbs them, and judges what their clients saw.
+#[derive(Debug, Parser)]
+#[command(name = "sessile-rig", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    helper: Option<Helper>,
+    #[command(flatten)]
+    wish: Wish,
+}
+
+#[derive(Debug, Args)]
+struct Wish {
+    /// Say which scenarios there are
+    #[arg(long)]
+    list: bool,
+    /// Play those whose name begins so, as F8; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["quick", "all"])]
+    scenario: Vec<String>,
+    /// Play a few that together take little more than a minute
+    #[arg(long)]
+    quick: bool,
+    /// Play every one
+    #[arg(long, conflicts_with = "quick")]
+    all: bool,
+    /// The seed of the clients and of what is sampled
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keep logs, configurations and histories in this folder
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+    /// The program `sessile`; left out, the one beside this program
+    #[arg(long, value_name = "FILE")]
+    sessile: Option<PathBuf>,
+    /// This process has namespaces of its own already
+    #[arg(long, hide = true)]
+    nested: bool,
+}
+
+/// What the rig runs on other hosts.
+#[derive(Debug, Subcommand)]
+enum Helper {
+    /// Floods a multicast group with bytes, and with what others said there before
+    #[command(hide = true)]
+    Flood(flood::Flood),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.helper {
+        Some(Helper::Flood(flood)) => flood.run().map(|()| true),
+        None => run(arguments.wish),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(wish: Wish) -> Result<bool> {
+    let chosen = chosen(&wish)?;
+    if wish.list {
+        for scenario in &chosen {
+            println!("{:<18} {}\n{:<18}   bar: {}", scenario.name, scenario.title, "", scenario.bar);
+        }
+        return Ok(true);
+    }
+    if !wish.nested {
+        return nest::enter();
+    }
+    nest::prepare()?;
+    let sessile = sessile(&wish)?;
+    let mut fine = true;
+    for scenario in chosen {
+        fine &= play(scenario, &wish, &sessile);
+    }
+    Ok(fine)
+}
+
+fn chosen(wish: &Wish) -> Result<Vec<&'static Scenario>> {
+    let is_named = |scenario: &&Scenario| wish.scenario.iter().any(|name| scenario.is_called(name));
+    let is_chosen =
+        |scenario: &&Scenario| wish.all || wish.list || wish.quick && scenario.quick || is_named(scenario);
+    let unknown =
+        wish.scenario.iter().find(|name| !SCENARIOS.iter().any(|scenario| scenario.is_called(name)));
+    if let Some(name) = unknown {
+        bail!("no scenario is called {name}; --list says which there are");
+    }
+    let chosen: Vec<_> = SCENARIOS.iter().filter(is_chosen).collect();
+    if chosen.is_empty() {
+        bail!("nothing to play: give --quick, --all, --scenario NAME, or --list");
+    }
+    Ok(chosen)
+}
+
+/// Plays one; says its figures in a line.
+fn play(scenario: &Scenario, wish: &Wish, sessile: &Path) -> bool {
+    let began = Instant::now();
+    let ground = Ground::new(
+        sessile.to_owned(),
+        wish.seed,
+        wish.keep.as_ref().map(|folder| folder.join(scenario.name)),
+    );
+    let played = ground.and_then(|ground| (scenario.play)(&ground));
+    let seconds = began.elapsed().as_secs();
+    match played {
+        Ok(figures) => {
+            let fine = figures.holds();
+            let word = if fine { "ok" } else { "FAILED" };
+            println!("{:<18} {word:<6} {seconds:>3} s  {figures}", scenario.name);
+            tell_broken(&figures, scenario, wish.seed);
+            fine
+        }
+        Err(error) => {
+            println!("{:<18} BROKEN {seconds:>3} s  {error:#}; seed {}", scenario.name, wish.seed);
+            false
+        }
+    }
+}
+
+fn tell_broken(figures: &Figures, scenario: &Scenario, seed: u64) {
+    for broken in &figures.broken {
+        println!("    {broken}; seed {seed}, bar: {}", scenario.bar);
+    }
+}
+
+fn sessile(wish: &Wish) -> Result<PathBuf> {
+    let beside = std::env::current_exe().context("where is this program?")?.with_file_name("sessile");
+    let file = wish.sessile.clone().unwrap_or(beside);
+    match file.is_file() {
+        true => Ok(file),
+        false => bail!("{} is not there: build it, or name it with --sessile", file.display()),
+    }
+}

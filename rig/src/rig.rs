@@ -1,0 +1,231 @@
+//! All of it: hosts on a network, a drill, and faults that are told to it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use sessile_history::Dice;
+use tempfile::TempDir;
+
+use crate::emulator::{Emulator, Weather};
+use crate::figures::Figures;
+use crate::host::{Host, PATIENCE, Settings};
+use crate::load::Load;
+use crate::network::{HERE, Network};
+
+/// Where the balancer listens.
+const BALANCER: &str = "10.77.0.254:8080";
+
+/// What a scenario is played on: the program, the seed, and a folder.
+pub(crate) struct Ground {
+    pub(crate) sessile: PathBuf,
+    pub(crate) seed: u64,
+    place: PathBuf,
+    _scratch: Option<TempDir>,
+}
+
+impl Ground {
+    /// A folder of the user's, or one that goes with the ground.
+    pub(crate) fn new(sessile: PathBuf, seed: u64, keep: Option<PathBuf>) -> Result<Self> {
+        let scratch = match keep {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().context("a temporary folder")?),
+        };
+        let place = keep.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned()));
+        let place = place.context("no folder")?;
+        std::fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
+        Ok(Self { sessile, seed, place, _scratch: scratch })
+    }
+
+    /// Dice that the seed repeats; those of the clients are others.
+    pub(crate) fn dice(&self) -> Dice {
+        Dice::new(self.seed, 1 << 33)
+    }
+
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// A cluster of so many nodes, of one mind.
+    pub(crate) fn cluster(&self, nodes: usize, settings: &Settings) -> Result<Rig> {
+        self.cluster_among(nodes, nodes, settings)
+    }
+
+    /// The same, on the first of so many hosts.
+    pub(crate) fn cluster_among(&self, hosts: usize, nodes: usize, settings: &Settings) -> Result<Rig> {
+        let network = Network::new(hosts)?;
+        self.secret(settings.cluster)?;
+        let host = |number| {
+            let name = format!("tc0{number}");
+            Host::new(&self.sessile, &self.place, number, &name, nodes, settings)
+        };
+        let hosts = (1..=nodes).map(host).collect::<Result<Vec<_>>>()?;
+        let mut rig = Rig { hosts, load: None, emulators: Vec::new(), balancer: None, network };
+        rig.hosts.iter_mut().try_for_each(Host::start)?;
+        rig.hosts.iter_mut().try_for_each(|host| host.ready(nodes - 1))?;
+        Ok(rig)
+    }
+
+    /// The secret of a cluster, if it has none yet.
+    pub(crate) fn secret(&self, cluster: &str) -> Result<()> {
+        let file = self.place.join(format!("{cluster}.secret"));
+        if file.exists() {
+            std::fs::remove_file(&file).context("an old secret")?;
+        }
+        let made =
+            Command::new(&self.sessile).args(["secret", "new"]).arg(&file).stdout(Stdio::null()).status();
+        match made.context("sessile secret new")?.success() {
+            true => Ok(()),
+            false => bail!("sessile secret new failed"),
+        }
+    }
+}
+
+/// A cluster on its hosts, perhaps under load. All of it goes when dropped.
+pub(crate) struct Rig {
+    load: Option<Load>,
+    balancer: Option<Child>,
+    emulators: Vec<Emulator>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) network: Network,
+}
+
+impl Rig {
+    /// Starts the load.
+    pub(crate) fn load(&mut self, ground: &Ground, more: &[&str]) -> Result<()> {
+        let balancer = self.balancer.as_ref().map(|_| format!("http://{BALANCER}"));
+        let folder = ground.place.join("drill");
+        self.load =
+            Some(Load::start(&ground.sessile, &self.hosts, balancer.as_deref(), ground.seed, folder, more)?);
+        // The first noted line says that it runs.
+        self.tell("note the load begins")
+    }
+
+    /// Ends the load; what the clients saw.
+    pub(crate) fn judged(&mut self) -> Result<Figures> {
+        self.load.take().context("there is no load")?.end()
+    }
+
+    /// Where the history of the load will be.
+    pub(crate) fn history(&self) -> Option<PathBuf> {
+        self.load.as_ref().map(|load| load.folder().join("history.jsonl"))
+    }
+
+    pub(crate) fn tell(&mut self, event: &str) -> Result<()> {
+        self.load.as_mut().map_or(Ok(()), |load| load.tell(event))
+    }
+
+    pub(crate) fn kill(&mut self, node: usize) -> Result<()> {
+        self.tell(&format!("killed {}", self.hosts[node].name.clone()))?;
+        self.hosts[node].kill()
+    }
+
+    /// Starts a killed node, and waits until it serves with so many others.
+    pub(crate) fn restart(&mut self, node: usize, others: usize) -> Result<Duration> {
+        let began = Instant::now();
+        self.hosts[node].start()?;
+        self.hosts[node].ready(others)?;
+        let took = began.elapsed();
+        self.tell(&format!("started {}", self.hosts[node].name.clone()))?;
+        Ok(took)
+    }
+
+    /// Stops a node for so long.
+    pub(crate) fn pause(&mut self, node: usize, time: Duration) -> Result<()> {
+        let name = self.hosts[node].name.clone();
+        self.tell(&format!("stopped {name}"))?;
+        self.hosts[node].stop()?;
+        sleep(time);
+        self.hosts[node].go_on()?;
+        self.tell(&format!("resumed {name}"))
+    }
+
+    /// A clean cut: nothing passes between nodes of different sides.
+    pub(crate) fn split(&mut self, sides: &[&[usize]]) -> Result<()> {
+        let names = |side: &&[usize]| {
+            side.iter().map(|node| self.hosts[*node].name.clone()).collect::<Vec<_>>().join(",")
+        };
+        let told: Vec<_> = sides.iter().map(names).collect();
+        self.tell(&format!("cut {}", told.join(" ")))?;
+        for (place, side) in sides.iter().enumerate() {
+            for (one, other) in side
+                .iter()
+                .flat_map(|one| sides[place + 1..].concat().into_iter().map(move |other| (*one, other)))
+            {
+                self.network.cut(one + 1, other + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All links are whole again.
+    pub(crate) fn heal(&mut self) -> Result<()> {
+        self.network.heal()?;
+        self.tell("healed")
+    }
+
+    /// Waits until every node sees all others.
+    pub(crate) fn together(&mut self) -> Result<Duration> {
+        let (began, others) = (Instant::now(), self.hosts.len() - 1);
+        while !self.hosts.iter().all(|host| host.members() == Some(others)) {
+            if began.elapsed() > PATIENCE {
+                let seen: Vec<_> = self.hosts.iter().map(Host::members).collect();
+                bail!("the nodes did not find together in {PATIENCE:?}; others that they see: {seen:?}");
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(began.elapsed())
+    }
+
+    /// All links to and from a node go through an emulator, which is gentle at first. Links that are up stay as they
+    /// are until they end.
+    pub(crate) fn emulate(&mut self, node: usize) -> Result<Weather> {
+        let weather = Weather::default();
+        let others: Vec<_> = (0..self.hosts.len()).filter(|other| *other != node).collect();
+        for (from, to) in others.iter().flat_map(|other| [(node, *other), (*other, node)]) {
+            let emulator = Emulator::start(HERE, (self.hosts[to].address(), 4001).into(), weather.clone())?;
+            self.network.divert(from + 1, to + 1, emulator.port)?;
+            self.emulators.push(emulator);
+        }
+        Ok(weather)
+    }
+
+    /// A balancer in front of all nodes.
+    pub(crate) fn balance(&mut self, ground: &Ground) -> Result<()> {
+        let nodes: String = (self.hosts.iter())
+            .map(|host| {
+                format!("[[node]]\nname = \"{}\"\naddress = \"{}:9080\"\n", host.name, host.address())
+            })
+            .collect();
+        let file = ground.place.join("balancer.toml");
+        let text = format!("[balance]\nlisten = \"{BALANCER}\"\nunsafe_paths = [\"/clusterapp\"]\n{nodes}");
+        std::fs::write(&file, text).context("the balancer's file")?;
+        let mut program = Command::new(&ground.sessile);
+        program.args(["balance", "--config"]).arg(&file);
+        program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.balancer = Some(program.spawn().context("sessile balance")?);
+        Ok(())
+    }
+
+    pub(crate) fn kill_balancer(&mut self) -> Result<()> {
+        if let Some(mut balancer) = self.balancer.take() {
+            balancer.kill().context("SIGKILL")?;
+            balancer.wait().context("after SIGKILL")?;
+        }
+        Ok(())
+    }
+
+    /// How often a node removed another, so far.
+    pub(crate) fn removals(&self) -> usize {
+        self.hosts.iter().map(|host| host.logged("member removed")).sum()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        let _ = self.kill_balancer();
+        // Stopped processes take SIGKILL as well; hosts end with themselves.
+    }
+}

@@ -1,0 +1,64 @@
+//! The catalogue: each fault with its bar, by the numbers under which the project knows them.
+
+mod clients;
+mod crashes;
+mod cuts;
+mod joins;
+mod limits;
+mod links;
+mod pairs;
+mod pauses;
+mod strangers;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::figures::Figures;
+use crate::rig::Rig;
+use crate::scenario::Scenario;
+
+/// All of them.
+pub(crate) const SCENARIOS: [Scenario; 27] = [
+    crashes::KILL,
+    crashes::KILL_IN_BURST,
+    crashes::ALL_COPIES,
+    pauses::LONG,
+    pauses::COPY,
+    pauses::SHORT,
+    cuts::SPLIT,
+    cuts::ONE_WAY,
+    cuts::PARTIAL,
+    cuts::FLAPPING,
+    cuts::LONG_DIVERGENCE,
+    links::LOSS,
+    links::NARROW,
+    links::FAR,
+    links::FLIPPED_BITS,
+    links::HALF_OPEN,
+    links::RESETS,
+    limits::DESCRIPTORS,
+    limits::LITTLE_CPU,
+    clients::OVERSIZED,
+    clients::SLOW_CLIENTS,
+    clients::LOGOUT_RACE,
+    clients::CROWD_ON_ONE,
+    joins::ALL_AT_ONCE,
+    joins::SAME_NAME,
+    strangers::FLOODED_GROUP,
+    pairs::SAMPLED,
+];
+
+/// The load goes on for so long.
+fn go_on(seconds: u64) {
+    std::thread::sleep(Duration::from_secs(seconds));
+}
+
+/// All nodes find together, the load goes on a little, and is judged.
+fn end(rig: &mut Rig) -> Result<Figures> {
+    let together = rig.together()?;
+    go_on(2);
+    let mut figures = rig.judged()?;
+    figures.measure("together after", format!("{} ms", together.as_millis()));
+    Ok(figures)
+}

@@ -1,0 +1,110 @@
+//! Networks that fall apart and heal.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::figures::Figures;
+use crate::host::Settings;
+use crate::rig::{Ground, Rig};
+use crate::scenario::Scenario;
+use crate::scenarios::{end, go_on};
+
+pub(crate) const SPLIT: Scenario = Scenario {
+    name: "F8-split",
+    title: "one node is cut off from two, for three times the drop time; clients reach all of them",
+    bar: "each side goes on; after the heal all copies are equal and nothing ended comes back",
+    quick: true,
+    play: |ground| {
+        let mut rig = under_load(ground, 3)?;
+        rig.split(&[&[0], &[1, 2]])?;
+        go_on(9);
+        rig.heal()?;
+        end(&mut rig)
+    },
+};
+
+pub(crate) const ONE_WAY: Scenario = Scenario {
+    name: "F9-one-way",
+    title: "nothing that one node sends reaches the others; what they send reaches it",
+    bar: "no node is believed alive for ever by one side only",
+    quick: false,
+    play: |ground| {
+        let mut rig = under_load(ground, 3)?;
+        rig.tell("cut")?;
+        rig.network.cut_one_way(1, 2)?;
+        rig.network.cut_one_way(1, 3)?;
+        go_on(9);
+        // Whoever is not heard is out on both sides by now.
+        let seen: Vec<_> = rig.hosts.iter().map(|host| host.members()).collect();
+        rig.heal()?;
+        let mut figures = end(&mut rig)?;
+        let one_sided = seen[0] == Some(2) || seen[1] == Some(2) || seen[2] == Some(2);
+        figures.require(!one_sided, || format!("after three drop times the nodes saw {seen:?} others"));
+        Ok(figures)
+    },
+};
+
+pub(crate) const PARTIAL: Scenario = Scenario {
+    name: "F10-partial",
+    title: "two nodes do not reach each other; the third reaches both",
+    bar: "the cluster becomes disjoint sides, and one again after the heal",
+    quick: false,
+    play: |ground| {
+        let mut rig = under_load(ground, 3)?;
+        rig.tell("cut")?;
+        rig.network.cut(1, 2)?;
+        go_on(9);
+        rig.heal()?;
+        end(&mut rig)
+    },
+};
+
+pub(crate) const FLAPPING: Scenario = Scenario {
+    name: "F11-flapping",
+    title: "a link between two nodes is cut for 300 ms, ten times",
+    bar: "what was missed is sent, not everything each time",
+    quick: false,
+    play: flapping,
+};
+
+fn flapping(ground: &Ground) -> Result<Figures> {
+    let mut rig = under_load(ground, 3)?;
+    rig.tell("cut")?;
+    for _ in 0..10 {
+        rig.network.cut(1, 2)?;
+        std::thread::sleep(Duration::from_millis(300));
+        rig.network.heal()?;
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    rig.heal()?;
+    let mut figures = end(&mut rig)?;
+    let transfers: f64 =
+        rig.hosts.iter().map(|host| host.metric("sessile_transfers_received_total")).sum::<Result<f64>>()?;
+    figures.measure("removals", rig.removals());
+    figures.measure("transfers", transfers);
+    // Each of the two joiners got the state once when it started.
+    figures.require(transfers <= 3.0, || format!("{transfers} whole transfers"));
+    Ok(figures)
+}
+
+pub(crate) const LONG_DIVERGENCE: Scenario = Scenario {
+    name: "F12-divergence",
+    title: "four nodes in two halves for 20 s, with sessions made, changed and ended on both",
+    bar: "nothing ended comes back; what both wrote survives",
+    quick: false,
+    play: |ground| {
+        let mut rig = under_load(ground, 4)?;
+        rig.split(&[&[0, 1], &[2, 3]])?;
+        go_on(20);
+        rig.heal()?;
+        end(&mut rig)
+    },
+};
+
+fn under_load(ground: &Ground, nodes: usize) -> Result<Rig> {
+    let mut rig = ground.cluster(nodes, &Settings::default())?;
+    rig.load(ground, &["--patience", "8s"])?;
+    go_on(2);
+    Ok(rig)
+}
