@@ -6,7 +6,7 @@
 //!
 //! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
 //! back, `usage` and `traffic` know what it cost, `floor` measures what no program can beat. `load`, `lag`, `failover`,
-//! `join`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores. `exposed` reads what nodes count for
+//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores. `exposed` reads what nodes count for
 //! both. Must not know how sessions travel.
 
 mod answer;
@@ -16,6 +16,7 @@ mod cluster;
 mod compare;
 mod crew;
 mod crowd;
+mod deploy;
 mod exposed;
 mod failover;
 mod floor;
@@ -63,6 +64,8 @@ pub(crate) enum Bench {
     Failover(failover::FailoverBench),
     /// State transfer to a node that joins, and what clients feel of it
     Join(join::JoinBench),
+    /// How long an archive takes until it runs on every node
+    Deploy(deploy::DeployBench),
     /// Bytes of memory for each copy of a session
     Memory(memory::MemoryBench),
     /// Messages and bytes for each write with 2 to 8 nodes
@@ -86,6 +89,7 @@ impl Bench {
             Self::Lag(lag) => runtime::run_on_one_thread(lag.run()),
             Self::Failover(failover) => runtime::run_on_one_thread(failover.run()),
             Self::Join(join) => runtime::run_on_one_thread(join.run()),
+            Self::Deploy(deploy) => runtime::run_on_one_thread(deploy.run()),
             Self::Memory(memory) => runtime::run_on_one_thread(memory.run()),
             Self::Scale(scale) => runtime::run_on_one_thread(scale.run()),
             Self::Ratios(ratios) => runtime::run_on_one_thread(ratios.run()),

@@ -69,6 +69,15 @@ fn join_brings_all_sessions() {
 }
 
 #[test]
+fn deploy_counts_until_every_node_runs_it() {
+    let told = report(&["deploy", "--nodes", "3", "--times", "2"]);
+    let row = &told["rows"][0];
+    assert_eq!((&told["megabytes"], &row["nodes"]), (&1.into(), &3.into()), "{told}");
+    let [fastest, median, slowest] = ["fastest", "median", "slowest"].map(|name| number(&row[name]));
+    assert!(fastest > 0.0 && fastest <= median && median <= slowest, "{told}");
+}
+
+#[test]
 fn scale_counts_a_message_for_each_further_node() {
     let told = report(&["scale", "--nodes", "3"]);
     let bytes: Vec<_> = [0, 1].map(|row| number(&told["clusters"][row]["cost"]["wire_bytes"])).to_vec();

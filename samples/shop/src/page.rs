@@ -1,5 +1,6 @@
 //! The pages, which work without a script.
 
+use crate::bindings::wasi::random::random::get_random_bytes;
 use crate::shop::{Visitor, WARES};
 
 const STYLE: &str = "body{font:1.1rem/1.5 system-ui;max-width:34rem;margin:2rem auto;padding:0 1rem;color:#222}\
@@ -57,12 +58,22 @@ fn cart(base: &str, visitor: &Visitor) -> String {
         WARES.iter().map(|(ware, cents)| cents * visitor.cart.get(*ware).copied().unwrap_or(0)).sum();
     let rows: String =
         visitor.cart.iter().map(|(ware, count)| format!("<tr><td>{}<td>{count}", escape(ware))).collect();
-    let checkout = if visitor.name.is_some() {
-        format!("<form method=post action=\"{}/checkout\"><button>Check out</button></form>", escape(base))
-    } else {
-        "Log in to check out.".to_owned()
-    };
+    let checkout = if visitor.name.is_some() { checkout(base) } else { "Log in to check out.".to_owned() };
     format!("<h2>Cart</h2><table>{rows}<tr><td>Sum<td>{}</table><p>{checkout}</p>", price(sum))
+}
+
+/// Sent twice, it orders once: the node remembers the key.
+fn checkout(base: &str) -> String {
+    format!(
+        "<form method=post action=\"{}/checkout\"><input type=hidden name=idempotency_key value={}>\
+         <button>Check out</button></form>",
+        escape(base),
+        key()
+    )
+}
+
+fn key() -> String {
+    get_random_bytes(16).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn price(cents: u32) -> String {

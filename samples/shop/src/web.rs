@@ -81,23 +81,28 @@ fn unescape(value: &str) -> String {
 
 /// Sets the head, which commits the session, and writes the body.
 pub fn answer(out: ResponseOutparam, response: Response) {
-    let (status, headers, words) = match response {
-        Response::Page(status, html) => {
-            (status, [("content-type", "text/html; charset=utf-8".to_owned())], html)
-        }
-        Response::See(path) => (303, [("location", path)], String::new()),
-    };
-    let fields = Fields::new();
-    for (name, value) in headers {
-        fields.append(name, value.as_bytes()).expect("these headers may be set");
+    match response {
+        Response::Page(status, html) => show(out, status, &html),
+        // Without a body the node can keep the answer for whoever sends the form again.
+        Response::See(path) => ResponseOutparam::set(out, Ok(head(303, "location", &path))),
     }
-    let head = OutgoingResponse::new(fields);
-    head.set_status_code(status).expect("it is a status");
+}
+
+fn show(out: ResponseOutparam, status: u16, html: &str) {
+    let head = head(status, "content-type", "text/html; charset=utf-8");
     let body = head.body().expect("taken once");
     let stream = body.write().expect("taken once");
     ResponseOutparam::set(out, Ok(head));
     // A browser that hung up reads no more.
-    let _ = words.as_bytes().chunks(4096).try_for_each(|piece| stream.blocking_write_and_flush(piece));
+    let _ = html.as_bytes().chunks(4096).try_for_each(|piece| stream.blocking_write_and_flush(piece));
     drop(stream);
     let _ = OutgoingBody::finish(body, None);
+}
+
+fn head(status: u16, header: &str, value: &str) -> OutgoingResponse {
+    let fields = Fields::new();
+    fields.append(header, value.as_bytes()).expect("these headers may be set");
+    let head = OutgoingResponse::new(fields);
+    head.set_status_code(status).expect("it is a status");
+    head
 }

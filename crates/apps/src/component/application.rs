@@ -12,7 +12,7 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http_body::Body as _;
-use sessile::{Session, SessionLayer};
+use sessile::{IdempotencyLayer, Session, SessionLayer};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::{ServiceBuilder, service_fn};
@@ -63,7 +63,7 @@ impl Component {
 
     /// The application at `base_path` (`/shop`; `/` or empty at the root) with its full paths: it answers whatever
     /// comes. Its sessions are those of `sessions`; what a request wrote is committed when its head is there, and dropped
-    /// when the guest fails before.
+    /// when the guest fails before. A request with an idempotency key takes effect once, see [`IdempotencyLayer`].
     pub fn router(&self, base_path: &str, sessions: SessionLayer) -> Router {
         let base_path = base_path.trim_end_matches('/');
         let cookie = sessions.cookie_name().to_owned();
@@ -79,6 +79,7 @@ impl Component {
         let service = ServiceBuilder::new()
             .layer(HandleErrorLayer::new(std::future::ready::<Failure>))
             .layer(sessions)
+            .layer(IdempotencyLayer::new())
             .service(service_fn(serve));
         let router = Router::new().fallback_service(service);
         match turns {

@@ -79,3 +79,31 @@ pub(super) async fn one_by_one(State(turns): State<Arc<Turns>>, request: Request
         Err(failure) => failure.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(queue: usize) -> Turns {
+        Turns::new("sid", &Limits { queue, request_time: Duration::from_millis(50), ..Limits::default() })
+    }
+
+    #[tokio::test]
+    async fn sessions_wait_for_themselves_alone_and_are_forgotten() {
+        let turns = turns(1);
+        let (one, other) = (turns.wait("a").await, turns.wait("b").await);
+        assert!(one.is_ok() && other.is_ok());
+        assert!(matches!(turns.wait("a").await, Err(Failure::Busy)), "nobody waits for ever");
+        assert_eq!(turns.sessions.lock().len(), 2);
+        drop((one, other));
+        assert!(turns.wait("a").await.is_ok());
+        assert!(turns.sessions.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let turns = turns(0);
+        let _one = turns.wait("a").await;
+        assert!(matches!(turns.wait("a").await, Err(Failure::Busy)));
+    }
+}

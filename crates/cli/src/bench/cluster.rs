@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::exposed::Exposed;
+use crate::admin_client::AdminClient;
 use crate::failure::Failure;
 use crate::rig::{News, NodeProcess, Plan, Settings, private_directory};
 
@@ -68,8 +69,14 @@ pub(super) struct Nodes {
 impl Nodes {
     /// Writes the files of `count` nodes, at most 8, and starts none of them.
     pub(super) fn prepare(count: usize, replication: &Replication) -> Result<Self, Failure> {
+        Self::prepare_with(count, replication, "")
+    }
+
+    /// The same with further tables in their files.
+    fn prepare_with(count: usize, replication: &Replication, more: &str) -> Result<Self, Failure> {
         let &Replication { mode, manager } = replication;
-        let plan = Plan::on_free_ports(count, Settings { mode, manager, ..Settings::default() });
+        let settings = Settings { mode, manager, more: more.to_owned(), ..Settings::default() };
+        let plan = Plan::on_free_ports(count, settings);
         let plan = plan.map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
         for node in &plan.nodes {
             // What this version cannot do is told before anything starts.
@@ -82,7 +89,16 @@ impl Nodes {
 
     /// Starts `count` nodes and waits until each of them serves and sees all others.
     pub(super) async fn start(count: usize, replication: &Replication) -> Result<Self, Failure> {
-        let mut nodes = Self::prepare(count, replication)?;
+        Self::start_with(count, replication, "").await
+    }
+
+    /// The same with further tables in their files.
+    pub(super) async fn start_with(
+        count: usize,
+        replication: &Replication,
+        more: &str,
+    ) -> Result<Self, Failure> {
+        let mut nodes = Self::prepare_with(count, replication, more)?;
         (0..count).try_for_each(|node| nodes.launch(node))?;
         for node in 0..count {
             nodes.until_serving(node).await?;
@@ -134,6 +150,11 @@ impl Nodes {
 
     pub(super) fn http(&self, node: usize) -> SocketAddr {
         self.plan.nodes[node].http
+    }
+
+    /// Who asks the node's admin port.
+    pub(super) fn admin_client(&self, node: usize) -> Result<AdminClient, Failure> {
+        AdminClient::of(&self.place.path().join(format!("{}.toml", self.plan.nodes[node].name)))
     }
 
     /// The processes that live.

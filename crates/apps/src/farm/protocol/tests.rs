@@ -20,6 +20,8 @@ struct Process {
     /// What is mounted, and what is on disk.
     mounted: BTreeMap<String, Digest>,
     settled: BTreeMap<u64, Outcome>,
+    /// The newest activation at each path.
+    newest: BTreeMap<String, Stamp>,
     /// The archive that it cannot run.
     cannot: Option<Digest>,
     catch_up: bool,
@@ -73,8 +75,9 @@ impl World {
             .collect();
         let machine = Protocol::new(member(name, boot), settings, catalog, shelf.keys().copied().collect());
         let (arriving, prepared, settled) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let newest = BTreeMap::new();
         let process =
-            Process { machine, shelf, arriving, prepared, mounted, settled, cannot: None, catch_up };
+            Process { machine, shelf, arriving, prepared, mounted, settled, newest, cannot: None, catch_up };
         self.processes.insert(member(name, boot), process);
     }
 
@@ -155,6 +158,10 @@ impl World {
             let now = self.now;
             let process = self.processes.get_mut(who).unwrap();
             let mut more = Vec::new();
+            if let Effect::Activate(order) = &effect {
+                let before = process.newest.insert(order.path.clone(), order.stamp);
+                assert!(before < Some(order.stamp), "an older deployment took the place of a later one");
+            }
             match effect {
                 Effect::Send { to, message } => self.wire.push_back((who.clone(), to, message.encode())),
                 Effect::SendPiece { to, digest, from, bytes } => {
