@@ -21,6 +21,11 @@ pub(crate) fn namespace(host: usize) -> String {
     format!("h{host}")
 }
 
+/// Its port of the bridge.
+fn port(host: usize) -> String {
+    format!("v{host}")
+}
+
 /// Its address.
 pub(crate) fn address(host: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, u8::try_from(host).unwrap_or(u8::MAX))
@@ -96,6 +101,8 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for host in 1..=self.hosts {
+            // A namespace goes in its own time, and its end of the link with it: the next network would find the other one.
+            let _ = run("ip", &["link", "del", &port(host)]);
             let _ = run("ip", &["netns", "del", &namespace(host)]);
         }
         let _ = run("ip", &["link", "del", "br0"]);
@@ -103,7 +110,7 @@ impl Drop for Network {
 }
 
 fn add_host(host: usize) -> Result<()> {
-    let (name, port) = (namespace(host), format!("v{host}"));
+    let (name, port) = (namespace(host), port(host));
     run("ip", &["netns", "add", &name])?;
     run("ip", &["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &name])?;
     run("ip", &["link", "set", &port, "master", "br0", "up"])?;

@@ -66,7 +66,7 @@ pub fn write(history: &History, mut out: impl Write) -> std::io::Result<()> {
     history.holdings.iter().try_for_each(|holding| line(&Line::Holding(holding.clone())))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// What cannot be read, with the number of its line.
