@@ -89,6 +89,8 @@ pub(crate) enum Step {
     Kill(Boot),
     /// That cut heals.
     Heal(u32),
+    /// Changes from the first get to the second again.
+    Unchoke(HostId, HostId),
     /// A link between the two breaks.
     Flap(HostId, HostId),
     /// The other hosts are restarted one after another, then the separated one comes back.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use sessile_core::{Absent, Boot, EndReason, Instant, Mode, Receipt, Secret, SessionKey};
+pub use sessile_history::{Attribute, Seen};
 
 /// A node's name, as an index: a process that returns has the same host and another boot.
 pub type HostId = usize;
@@ -14,47 +15,6 @@ pub type OpId = usize;
 
 /// Index of a session in [`History::sessions`].
 pub type SessionId = usize;
-
-/// An attribute that the clients use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Attribute {
-    /// A register: every write has a value of its own.
-    Register(u8),
-    /// One half of a pair that is always written together, with one value.
-    Pair(u8),
-    /// A member of an append-only set: written once, by the operation of that number.
-    Member(OpId),
-    /// Derived from the session, written at creation: shows a mix-up of sessions.
-    Canary,
-}
-
-impl Attribute {
-    /// The attribute of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        let (head, tail) = name.split_at_checked(1)?;
-        match head {
-            "r" => tail.parse().ok().map(Self::Register),
-            "p" => tail.parse().ok().map(Self::Pair),
-            "m" => tail.parse().ok().map(Self::Member),
-            "c" => Some(Self::Canary),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Attribute {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Register(number) => write!(f, "r{number}"),
-            Self::Pair(number) => write!(f, "p{number}"),
-            Self::Member(op) => write!(f, "m{op}"),
-            Self::Canary => f.write_str("c"),
-        }
-    }
-}
-
-/// A session's attributes as somebody saw them.
-pub type Seen = BTreeMap<Attribute, u64>;
 
 /// What a client asked for.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Who reaches whom, over which links, and how long a frame takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sessile_core::{Boot, Instant};
@@ -22,6 +22,7 @@ pub(crate) struct Network {
     rng: Rng,
     cuts: BTreeMap<u32, Vec<(HostId, HostId)>>,
     newest_cut: u32,
+    chokes: BTreeSet<(HostId, HostId)>,
     links: BTreeMap<(Boot, Boot), Link>,
     next: u64,
     stalled: Vec<Frame>,
@@ -40,6 +41,7 @@ impl Network {
             rng,
             cuts: BTreeMap::new(),
             newest_cut: 0,
+            chokes: BTreeSet::new(),
             links: BTreeMap::new(),
             next: 0,
             stalled: Vec::new(),
@@ -61,9 +63,24 @@ impl Network {
         self.reaches(one, other) && self.reaches(other, one)
     }
 
-    /// Whether any cut is open.
+    /// Whether anything is cut or choked.
     pub(crate) fn is_cut(&self) -> bool {
-        !self.cuts.is_empty()
+        !self.cuts.is_empty() || !self.chokes.is_empty()
+    }
+
+    /// From now on no change gets from one host to another.
+    pub(crate) fn choke(&mut self, from: HostId, to: HostId) {
+        self.chokes.insert((from, to));
+    }
+
+    /// Changes get through again.
+    pub(crate) fn unchoke(&mut self, from: HostId, to: HostId) {
+        self.chokes.remove(&(from, to));
+    }
+
+    /// Whether changes from one host to another are lost.
+    pub(crate) fn is_choked(&self, from: HostId, to: HostId) -> bool {
+        self.chokes.contains(&(from, to))
     }
 
     /// Cuts the given ways; the number names the cut.
@@ -86,6 +103,7 @@ impl Network {
     /// Heals every cut, and loses and doubles nothing any more.
     pub(crate) fn heal_all(&mut self) {
         self.cuts.clear();
+        self.chokes.clear();
         (self.weather.loss, self.weather.doubled) = (0, 0);
     }
 

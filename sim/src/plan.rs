@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) reckless: bool,
     /// Every request sends the whole session, also one that writes nothing.
     pub(crate) whole: bool,
+    /// Some processes are of the next version: a rolling upgrade, or one that is taken back.
+    pub(crate) mixed: bool,
 }
 
 /// How clients choose a node.
@@ -94,6 +96,8 @@ pub(crate) enum Fault {
     Flap { one: HostId, other: HostId, times: u32 },
     /// One host is stopped, or cut off, while all others are restarted one after another.
     Outage { host: HostId, cut: bool },
+    /// Changes from one host do not get to another, everything else does: a connection of several is stuck.
+    Choke { from: HostId, to: HostId, time: Duration },
     /// A wall clock jumps, which no part of the core could even notice.
     ClockJump,
 }
@@ -105,7 +109,7 @@ impl Plan {
         let cuts = rng.chance(400);
         let count = rng.between(MIN_FAULTS as u64, 6) as usize;
         let faults = (0..count).map(|_| (rng.millis(1_500, 7_000), draw_fault(rng, hosts, cuts))).collect();
-        Self {
+        let mut plan = Self {
             hosts,
             mode: if rng.chance(900) { Mode::Synchronous } else { Mode::Asynchronous },
             weather: Weather::draw(rng, hosts),
@@ -115,9 +119,16 @@ impl Plan {
             faults,
             reckless: rng.chance(50),
             whole: rng.chance(150),
-            // Drawn last, so that other plans stay as they were.
+            // What came later is drawn last, so that other plans stay as they were.
             swaps: rng.chance(250),
+            mixed: rng.chance(250),
+        };
+        for draw in [draw_choke, draw_partial] {
+            if rng.chance(150) {
+                plan.faults.push((rng.millis(1_500, 7_000), draw(rng, hosts)));
+            }
         }
+        plan
     }
 }
 
@@ -184,6 +195,22 @@ fn draw_cut(rng: &mut Rng, hosts: usize) -> Fault {
         6 | 7 => Fault::OneWay { sides, time },
         _ => Fault::Partial { one: lonely, other: (lonely + 1 + rng.index(hosts - 1)) % hosts, time },
     }
+}
+
+fn draw_choke(rng: &mut Rng, hosts: usize) -> Fault {
+    let (from, to) = draw_pair(rng, hosts);
+    Fault::Choke { from, to, time: rng.millis(500, 12_000) }
+}
+
+/// One of the two is removed by those who see both, while it holds leases of theirs.
+fn draw_partial(rng: &mut Rng, hosts: usize) -> Fault {
+    let (one, other) = draw_pair(rng, hosts);
+    Fault::Partial { one, other, time: rng.millis(3_000, 6_000) }
+}
+
+fn draw_pair(rng: &mut Rng, hosts: usize) -> (HostId, HostId) {
+    let one = rng.index(hosts);
+    (one, (one + 1 + rng.index(hosts - 1)) % hosts)
 }
 
 fn pause_time(rng: &mut Rng) -> Duration {

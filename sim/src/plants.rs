@@ -7,7 +7,7 @@ use sessile_core::Plant;
 use crate::run::{Verdict, run, run_many};
 
 /// Every planted bug and its name on the command line.
-pub const PLANTS: [(&str, Plant); 11] = [
+pub const PLANTS: [(&str, Plant); 35] = [
     ("writer-is-name", Plant::WriterIsName),
     ("stamp-at-set", Plant::StampAtSet),
     ("counter-from-live-fields", Plant::CounterFromLiveFields),
@@ -18,6 +18,30 @@ pub const PLANTS: [(&str, Plant); 11] = [
     ("debt-forgotten", Plant::DebtForgotten),
     ("no-lease", Plant::NoLease),
     ("end-asynchronous", Plant::EndAsynchronous),
+    ("gap-overlooked", Plant::GapOverlooked),
+    ("refusal-untold", Plant::RefusalUntold),
+    ("ack-out-of-order", Plant::AckOutOfOrder),
+    ("merged-by-arrival", Plant::MergedByArrival),
+    ("copy-restamped", Plant::CopyRestamped),
+    ("removals-not-copied", Plant::RemovalsNotCopied),
+    ("top-not-raised", Plant::TopNotRaised),
+    ("old-secret-kept", Plant::OldSecretKept),
+    ("settles-on-first", Plant::SettlesOnFirst),
+    ("unlinked-not-awaited", Plant::UnlinkedNotAwaited),
+    ("reads-do-not-wait", Plant::ReadsDoNotWait),
+    ("restore-overwrites", Plant::RestoreOverwrites),
+    ("swap-out-in-use", Plant::SwapOutInUse),
+    ("first-answer-wins", Plant::FirstAnswerWins),
+    ("expires-alone", Plant::ExpiresAlone),
+    ("foreign-clock", Plant::ForeignClock),
+    ("neighbour-taken", Plant::NeighbourTaken),
+    ("end-forgotten-early", Plant::EndForgottenEarly),
+    ("marks-too-late", Plant::MarksTooLate),
+    ("joiner-trusts-donor", Plant::JoinerTrustsDonor),
+    ("own-pause-unnoticed", Plant::OwnPauseUnnoticed),
+    ("told-twice", Plant::ToldTwice),
+    ("unknown-field-dropped", Plant::UnknownFieldDropped),
+    ("unknown-change-taken", Plant::UnknownChangeTaken),
     ("none", Plant::None),
 ];
 

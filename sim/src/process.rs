@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sessile_core::{AskId, Boot, Fields, Node, SessionKey, Standing, Ticket};
+use sessile_core::{AskId, Boot, Fields, Instant, Node, SessionKey, Standing, Ticket};
 
 use crate::event::{Attempt, Inside, Reply};
 use crate::history::{HostId, OpId};
@@ -36,6 +36,10 @@ pub(crate) struct Process {
     pub(crate) drain_patience: Option<u32>,
     /// What its listener knows.
     pub(crate) listener: Listener,
+    /// It is of the next version.
+    pub(crate) is_next: bool,
+    /// Until then it watches: it has everything and does not serve yet.
+    pub(crate) watches_until: Instant,
 }
 
 /// A request inside a process.
@@ -64,7 +68,13 @@ pub(crate) enum Stage {
 
 impl Process {
     /// A new process.
-    pub(crate) fn new(node: Node, boot: Boot, clock: Duration, swap: Option<SwapFile>) -> Self {
+    pub(crate) fn new(
+        node: Node,
+        boot: Boot,
+        clock: Duration,
+        swap: Option<SwapFile>,
+        is_next: bool,
+    ) -> Self {
         Self {
             boot,
             node,
@@ -78,6 +88,8 @@ impl Process {
             swap,
             drain_patience: None,
             listener: Listener::default(),
+            is_next,
+            watches_until: Instant::ORIGIN,
         }
     }
 

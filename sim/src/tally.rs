@@ -23,6 +23,8 @@ pub struct Tally {
     pub leases_run_out: u64,
     /// Times a session's content was swapped out.
     pub swaps: u64,
+    /// Frames of a version that the receiver does not know.
+    pub unknown_frames: u64,
 }
 
 impl Tally {
@@ -37,10 +39,11 @@ impl Tally {
         self.interrupted_transfers += other.interrupted_transfers;
         self.leases_run_out += other.leases_run_out;
         self.swaps += other.swaps;
+        self.unknown_frames += other.unknown_frames;
     }
 
     /// The counters that must be above zero over many runs.
-    pub fn required(&self) -> [(&'static str, u64); 7] {
+    pub fn required(&self) -> [(&'static str, u64); 8] {
         [
             ("fetches", self.fetches),
             ("negative acks", self.negative_acks),
@@ -49,6 +52,7 @@ impl Tally {
             ("interrupted transfers", self.interrupted_transfers),
             ("leases that ran out", self.leases_run_out),
             ("swaps", self.swaps),
+            ("frames of an unknown kind", self.unknown_frames),
         ]
     }
 }

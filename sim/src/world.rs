@@ -23,6 +23,7 @@ use sessile_core::{
 use crate::event::{Event, Inside, Outside, Step};
 use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
 use crate::network::Network;
+use crate::next;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::queue::Queue;
@@ -38,6 +39,9 @@ use observe::Phase;
 
 /// A run takes no more virtual time than this, whatever goes wrong.
 const LONGEST_RUN: Duration = Duration::from_secs(600);
+
+/// Nor more events: nodes that keep each other busy for nothing are a fault like any other.
+const MOST_EVENTS: u64 = 1_000_000;
 
 /// Clients, each with one session at a time.
 const CLIENTS: usize = 5;
@@ -106,9 +110,11 @@ impl World {
     pub(crate) fn run(mut self) -> Remains {
         self.trace.say(self.queue.now(), format_args!("{:?}", self.plan));
         self.begin();
+        let mut events = 0;
         while self.phase != Phase::Over {
             let Some(event) = self.queue.pop() else { break };
-            if self.now() > Instant::ORIGIN.plus(LONGEST_RUN) {
+            events += 1;
+            if events > MOST_EVENTS || self.now() > Instant::ORIGIN.plus(LONGEST_RUN) {
                 self.alarm("the run does not come to its end".into());
                 break;
             }
@@ -220,6 +226,7 @@ impl World {
         }
         let boot = Boot(self.rng.next() as u32);
         let clock = self.rng.duration(Duration::ZERO, Duration::from_secs(1_000_000));
+        let is_next = self.plan.mixed && self.rng.chance(500);
         let settings = Settings {
             boot,
             name: format!("n{host}"),
@@ -229,19 +236,25 @@ impl World {
             mode: self.plan.mode,
             stores: false,
             placement: Arc::new(Everybody),
-            plant: self.plant,
+            plant: if is_next && self.plant == Plant::UnknownFieldDropped { Plant::None } else { self.plant },
         };
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
         node.listen(true);
-        self.hosts[host] = Some(Process::new(node, boot, clock, swap));
+        self.hosts[host] = Some(Process::new(node, boot, clock, swap, is_next));
         let from = self.now();
         self.history.lives.push(Life { boot, host, from, to: None, pauses: Vec::new() });
-        self.say(format_args!("n{host} starts as {boot}"));
+        let version = if is_next { "the next" } else { "today's" };
+        self.say(format_args!("n{host} starts as {boot} of {version} version"));
         self.queue.after(tick, Event::Inside(boot, Inside::Tick));
         self.queue.after(Duration::from_millis(5), Event::Inside(boot, Inside::Dial));
         self.queue.after(Duration::from_millis(1_000), Event::Inside(boot, Inside::Searched));
+    }
+
+    /// A process of the next version has everything and does not serve yet: a state that today's does not know.
+    fn is_watching(&self, host: HostId) -> bool {
+        self.hosts[host].as_ref().is_some_and(|process| process.watches_until > self.now())
     }
 
     /// Calls the node of a live process; the caller executes the effects.
@@ -266,6 +279,7 @@ impl World {
     fn tick(&mut self, host: HostId) {
         self.drive(host, |node, now, fx| node.tick(now, fx));
         self.gate_moved(host);
+        self.greet(host);
         self.swap_some(host);
         let Some(process) = &self.hosts[host] else { return };
         self.queue.after(Timing::default().tick(), Event::Inside(process.boot, Inside::Tick));
@@ -329,8 +343,34 @@ impl World {
                 self.history.endings.push(Ending { at, boot, key, reason, event_id, remote });
             }
             Told::StateRequested { from } => self.transfer_began(host, from),
-            Told::BecameReady { .. } => self.listening_begins(host),
+            Told::BecameReady { .. } => {
+                self.listening_begins(host);
+                self.watch(host);
+            }
             _ => {}
+        }
+    }
+
+    /// A process of the next version is ready, and watches for a while before it serves.
+    fn watch(&mut self, host: HostId) {
+        let time = match &self.hosts[host] {
+            Some(process) if process.is_next => self.rng.millis(0, 3_000),
+            _ => return,
+        };
+        let until = self.now().plus(time);
+        let Some(process) = &mut self.hosts[host] else { return };
+        process.watches_until = until;
+        self.queue.at(until, Event::Inside(process.boot, Inside::GateMoved));
+    }
+
+    /// Members of the next version tell all others what these may not know.
+    fn greet(&mut self, host: HostId) {
+        let Some(process) = self.hosts[host].as_ref().filter(|process| process.is_next) else { return };
+        let (boot, now) = (process.boot, self.now().plus(process.clock));
+        let others: Vec<_> =
+            process.node.members(now).iter().filter(|row| !row.is_self).map(|row| row.boot).collect();
+        for other in others {
+            self.send((boot, host), other, next::greeting());
         }
     }
 
@@ -345,5 +385,6 @@ impl World {
         self.tally.negative_acks += counters.negative_acks.total();
         self.tally.conflicts += counters.conflicts;
         self.tally.late_writes += counters.late_writes;
+        self.tally.unknown_frames += counters.frames_skipped;
     }
 }

@@ -20,11 +20,15 @@ use tokio::time::timeout;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What nodes say in headers of their own.
+const RECEIPT: &str = "sessile-receipt";
+const UNPROCESSED: &str = "sessile-unprocessed";
 
 /// A connection to one address.
 #[derive(Debug)]
 pub(crate) struct Connection {
     at: SocketAddr,
+    patience: Duration,
     open: Option<Open>,
 }
 
@@ -44,6 +48,10 @@ pub(crate) struct Answer {
     /// The first `name=value` that was set.
     pub(crate) cookie: Option<String>,
     pub(crate) body: Bytes,
+    /// What the node says of the copies, where it does.
+    pub(crate) receipt: Option<String>,
+    /// The node says that it did not process the request.
+    pub(crate) unprocessed: bool,
     /// From the first byte sent to the last byte read; connecting is not in it.
     pub(crate) took: Duration,
 }
@@ -53,6 +61,9 @@ pub(crate) struct Answer {
 pub(crate) enum NoAnswer {
     #[error("no answer in time")]
     Late,
+    /// The request was never sent.
+    #[error("no connection: {0}")]
+    Unconnected(std::io::Error),
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error("{0}")]
@@ -63,7 +74,12 @@ pub(crate) enum NoAnswer {
 
 impl Connection {
     pub(crate) fn new(at: SocketAddr) -> Self {
-        Self { at, open: None }
+        Self { at, patience: PATIENCE, open: None }
+    }
+
+    /// A connection whose requests wait no longer than this.
+    pub(crate) fn with_patience(at: SocketAddr, patience: Duration) -> Self {
+        Self { patience, ..Self::new(at) }
     }
 
     /// Sends a request with an empty body. After an error the next request goes over a new connection.
@@ -73,7 +89,7 @@ impl Connection {
         target: &str,
         cookie: Option<&str>,
     ) -> Result<Answer, NoAnswer> {
-        let answered = timeout(PATIENCE, self.exchange(method, target, cookie)).await;
+        let answered = timeout(self.patience, self.exchange(method, target, cookie)).await;
         let answered = answered.unwrap_or(Err(NoAnswer::Late));
         if answered.is_err() {
             self.open = None;
@@ -108,7 +124,7 @@ impl Connection {
 
 impl Open {
     async fn to(at: SocketAddr) -> Result<Self, NoAnswer> {
-        let tcp = TcpStream::connect(at).await?;
+        let tcp = TcpStream::connect(at).await.map_err(NoAnswer::Unconnected)?;
         tcp.set_nodelay(true)?;
         let (sender, carrier) = http1::handshake(TokioIo::new(tcp)).await?;
         Ok(Self { sender, carrier, up: true })
@@ -143,8 +159,10 @@ impl Answer {
         let (head, body) = response.into_parts();
         let set = head.headers.get(SET_COOKIE).and_then(|set| set.to_str().ok());
         let cookie = set.and_then(|set| set.split(';').next()).map(str::to_owned);
+        let receipt = head.headers.get(RECEIPT).and_then(|receipt| receipt.to_str().ok()).map(str::to_owned);
+        let unprocessed = head.headers.contains_key(UNPROCESSED);
         let body = body.collect().await?.to_bytes();
-        Ok(Self { status: head.status, cookie, body, took: began.elapsed() })
+        Ok(Self { status: head.status, cookie, body, receipt, unprocessed, took: began.elapsed() })
     }
 
     /// Body and status as a text for people.

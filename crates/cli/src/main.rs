@@ -8,8 +8,10 @@ mod balancer_file;
 mod bench;
 mod connection;
 mod demo;
+mod drill;
 mod failure;
 mod farewell;
+mod hangup;
 mod logging;
 mod output;
 mod port;
@@ -18,6 +20,7 @@ mod rig;
 mod runtime;
 mod secret_file;
 mod server;
+mod signal;
 mod stop;
 mod verbs;
 

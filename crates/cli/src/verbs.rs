@@ -15,6 +15,7 @@ use clap::Subcommand;
 
 use crate::bench;
 use crate::demo;
+use crate::drill;
 use crate::failure::Failure;
 
 /// What the program is asked to do.
@@ -22,6 +23,8 @@ use crate::failure::Failure;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
+    /// Load a cluster, disturb it, and count what was lost, doubled or resurrected
+    Drill(drill::Drill),
     /// Measure what replication costs
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -40,6 +43,8 @@ pub(crate) enum Verb {
     Store(store::Store),
     /// Show how a running node and its cluster are
     Status(status::Status),
+    /// Show which attributes and routes cost a running node the most
+    Top(top::Top),
     /// Deploy an archive on every node of the farm: a WebAssembly component, or a zip with its manifest
     Deploy(apps::Deploy),
     /// Remove an application from every node of the farm
@@ -48,8 +53,6 @@ pub(crate) enum Verb {
     Rollback(apps::At),
     /// Show what the farm runs, and on which nodes
     Apps(apps::Apps),
-    /// Show which attributes and routes cost a running node the most
-    Top(top::Top),
     /// Drain a running node and stop it; exit code 3 when something was left
     Stop(operate::Stop),
     /// Let balancers not choose a running node any more; it goes on serving and replicating
@@ -66,7 +69,7 @@ impl Verb {
     /// What is logged when nobody says: some verbs tell what happens in their own words.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Bench(_) | Self::Demo(_) | Self::Store(_) => "error",
+            Self::Bench(_) | Self::Demo(_) | Self::Drill(_) | Self::Store(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -75,6 +78,7 @@ impl Verb {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
+            Self::Drill(drill) => drill.run(),
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
@@ -82,11 +86,11 @@ impl Verb {
             Self::Serve(serve) => serve.run(),
             Self::Status(status) => status.run(),
             Self::Store(store) => store.run(),
+            Self::Top(top) => top.run(),
             Self::Deploy(deploy) => deploy.run(),
             Self::Undeploy(at) => at.undeploy(),
             Self::Rollback(at) => at.roll_back(),
             Self::Apps(apps) => apps.run(),
-            Self::Top(top) => top.run(),
             Self::Stop(stop) => stop.run(),
             Self::Drain(offer) => offer.drain(),
             Self::Resume(offer) => offer.resume(),

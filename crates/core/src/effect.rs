@@ -31,6 +31,8 @@ pub struct Receipt {
     pub ended: bool,
     /// Asynchronous mode: the age of the oldest change that no other member confirmed yet.
     pub unconfirmed_for: Option<Duration>,
+    /// Where the response waited for a store: whether that has the change. The core leaves it open; its driver knows.
+    pub stored: Option<bool>,
 }
 
 impl Receipt {
@@ -47,8 +49,13 @@ impl fmt::Display for Receipt {
         }
         write!(f, "copies={}/{}", self.copies, self.wanted)?;
         match self.unconfirmed_for {
-            Some(age) => write!(f, " async age={}ms", age.as_millis()),
-            None if self.is_degraded() => f.write_str(" degraded"),
+            Some(age) => write!(f, " async age={}ms", age.as_millis())?,
+            None if self.is_degraded() => f.write_str(" degraded")?,
+            None => {}
+        }
+        match self.stored {
+            Some(true) => f.write_str(" stored"),
+            Some(false) => f.write_str(" not-stored"),
             None => Ok(()),
         }
     }

@@ -9,6 +9,7 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -167,6 +168,19 @@ impl Node {
     /// Ends a session for good, known here or not. Synchronous in every mode; never undone.
     pub fn end(&self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) -> Ticket {
         self.shard(key).lock().end(key, EndReason::Invalidated, now, fx)
+    }
+
+    /// The same for a session that no member holds, because its bearer carries its content: members remember for
+    /// `keep` that it ended, the newest million of such ends or so.
+    pub fn end_carried(
+        &self,
+        key: SessionKey,
+        app: AppId,
+        keep: Duration,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Ticket {
+        self.shard(key).lock().end_carried(key, app, keep, now, fx)
     }
 
     /// The newest commit or end of this node on a session that is not settled: a response that read the

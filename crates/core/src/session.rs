@@ -8,7 +8,8 @@ use crate::marks::Birth;
 use crate::shard::UNTOLD_SHARE;
 use crate::wire::{Snapshot, StampedField};
 use crate::{
-    AppId, Boot, Codec, FieldName, FieldRef, Fields, Instant, Secret, SessionKey, Value, ValueRef, Version,
+    AppId, Boot, Codec, FieldName, FieldRef, Fields, Instant, Secret, SessionKey, Stamp, Value, ValueRef,
+    Version,
 };
 
 /// A complete copy of one session.
@@ -67,7 +68,12 @@ impl Session {
     ///
     /// Large values stay slices of `frame`, which brought the snapshot.
     pub(crate) fn from_snapshot(snapshot: &Snapshot<'_>, frame: &Bytes, now: Instant) -> Option<Self> {
-        let valid = snapshot.fields.iter().all(|field| FieldName::received(field.name).is_ok());
+        let is_possible = |counter: u64| counter <= Stamp::TOP_MAX;
+        let valid = is_possible(snapshot.top)
+            && snapshot
+                .fields
+                .iter()
+                .all(|field| FieldName::received(field.name).is_ok() && is_possible(field.counter));
         let mut session = Self {
             key: SessionKey(snapshot.key),
             app: AppId(snapshot.app),

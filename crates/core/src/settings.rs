@@ -136,4 +136,52 @@ pub enum Plant {
     NoLease,
     /// Invalidate answers before the others know.
     EndAsynchronous,
+    /// A frame beyond a gap is taken and acknowledged like the next one.
+    GapOverlooked,
+    /// A frame that is not taken is acknowledged without saying so.
+    RefusalUntold,
+    /// An acknowledgement is believed though an earlier one, and what it refused, has not come.
+    AckOutOfOrder,
+    /// A field takes whatever arrives last.
+    MergedByArrival,
+    /// A copy carries the session's top as the stamp of every field.
+    CopyRestamped,
+    /// A copy leaves out the marks of removed fields.
+    RemovalsNotCopied,
+    /// A delta does not raise the receiver's top.
+    TopNotRaised,
+    /// A login tells the others the new secret and not the end of the old one.
+    OldSecretKept,
+    /// A commit settles when the first member confirmed it.
+    SettlesOnFirst,
+    /// A member that cannot be reached just now is not waited for.
+    UnlinkedNotAwaited,
+    /// A response does not wait for the commit that it read.
+    ReadsDoNotWait,
+    /// Content that comes back from the store replaces what arrived meanwhile.
+    RestoreOverwrites,
+    /// A session is swapped out though a request has it open or a member lacks it.
+    SwapOutInUse,
+    /// The first answer to a question decides.
+    FirstAnswerWins,
+    /// An idle session ends without asking anybody.
+    ExpiresAlone,
+    /// The time of the last use travels as the sender's clock shows it.
+    ForeignClock,
+    /// A copy of an unknown session goes to the one that is stored next to where it would be.
+    NeighbourTaken,
+    /// Ends are forgotten once acknowledged, and birth marks are not looked at.
+    EndForgottenEarly,
+    /// The birth marks of a state transfer are those of its end.
+    MarksTooLate,
+    /// A joiner compares with nobody but its donor.
+    JoinerTrustsDonor,
+    /// A process that was stopped judges others by the time it slept.
+    OwnPauseUnnoticed,
+    /// A listener is told of every end twice.
+    ToldTwice,
+    /// A copy leaves out system fields that this version does not know.
+    UnknownFieldDropped,
+    /// A change of a kind that this version does not know is acknowledged like one that was taken.
+    UnknownChangeTaken,
 }

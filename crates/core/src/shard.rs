@@ -46,6 +46,9 @@ pub(crate) const SHARDS: usize = 16;
 /// Ends remembered in one shard; beyond it the oldest are forgotten and birth marks have to serve.
 const TOMBSTONES_MAX: usize = 1 << 16;
 
+/// As many of them are forgotten at once then.
+const TOMBSTONES_FORGOTTEN: usize = TOMBSTONES_MAX / 16;
+
 /// What a shard did, beside its effects.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -303,6 +306,12 @@ impl Shard {
         oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
     }
 
+    /// A session that no member holds ended before this node started.
+    pub(crate) fn remember_end(&mut self, key: SessionKey, end: Tombstone) {
+        self.tombstones.entry(key).or_insert(end);
+        self.forget_oldest_ends();
+    }
+
     pub(crate) fn end_of(&self, key: SessionKey) -> Option<&Tombstone> {
         self.tombstones.get(&key)
     }
@@ -319,6 +328,9 @@ impl Shard {
             && pending.waiting.contains(&by)
         {
             pending.receipt.copies += 1;
+            if self.settings.plant == Plant::SettlesOnFirst {
+                pending.waiting = vec![by];
+            }
             self.no_longer_awaits(ticket, by, fx);
         }
     }
@@ -387,7 +399,7 @@ impl Shard {
             (end.app, end.told_by) = (session.app, Some(by));
         }
         self.tombstones.insert(key, end);
-        self.forget_oldest_end();
+        self.forget_oldest_ends();
         if let Some(session) = &held {
             let remote = told_by.is_some();
             self.marks.saw(session.birth);
@@ -411,13 +423,15 @@ impl Shard {
         }
     }
 
-    fn forget_oldest_end(&mut self) {
+    /// Many at once, so that a flood of ends does not look at all of them for each.
+    fn forget_oldest_ends(&mut self) {
         if self.tombstones.len() <= TOMBSTONES_MAX {
             return;
         }
-        let oldest = self.tombstones.iter().min_by_key(|(_, end)| end.since).map(|(key, _)| *key);
-        if let Some(key) = oldest {
-            self.tombstones.remove(&key);
+        let mut ends: Vec<_> = self.tombstones.iter().map(|(key, end)| (end.since, *key)).collect();
+        ends.select_nth_unstable(TOMBSTONES_FORGOTTEN);
+        for (_, key) in &ends[..TOMBSTONES_FORGOTTEN] {
+            self.tombstones.remove(key);
         }
     }
 }

@@ -35,6 +35,10 @@ impl Stamp {
     /// so that its changes are still taken as such.
     pub const FOUNDING_LEAD: u64 = 1 << 18;
 
+    /// The greatest counter that a copy may bring. No session is written so often; above it is damage or malice, and no
+    /// room for further writes.
+    pub const TOP_MAX: u64 = 1 << 62;
+
     /// The stamp `(counter, boot)`.
     pub fn new(counter: u64, boot: Boot) -> Self {
         Self { counter, boot }

@@ -10,8 +10,12 @@ use crate::{AppId, Boot, EndReason, Instant, SessionKey};
 /// How long the end of a session that this node never knew is remembered.
 pub(crate) const UNKNOWN_KEPT_FOR: Duration = Duration::from_secs(30 * 60);
 
-/// Remembered for at most this long, whatever the session's idle time was: birth marks serve after it.
+/// The end of a session that members held is remembered for at most this long, whatever its idle time was: birth marks
+/// serve after it.
 const KEPT_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// No end is remembered for longer.
+const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// An ended session. Beats every stamp; an expiry yields to a use that it did not know.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +60,11 @@ impl Tombstone {
         }
     }
 
+    /// For a session that no member holds, because its bearer carries it: no birth mark serves after this.
+    pub(crate) fn carried(app: AppId, keep: Duration, now: Instant) -> Self {
+        Self { app, keep: keep.min(EVER), ..Self::unknown(Birth::default(), now) }
+    }
+
     pub(crate) fn from_wire(end: &End, now: Instant) -> Self {
         Self {
             app: AppId(end.app),
@@ -64,7 +73,7 @@ impl Tombstone {
             touch: end.touch,
             top: end.top,
             since: now,
-            keep: Duration::from_millis(end.keep_ms).min(KEPT_AT_MOST),
+            keep: Duration::from_millis(end.keep_ms).min(EVER),
             told_by: None,
         }
     }

@@ -28,6 +28,8 @@ pub(crate) use repair::{
     Ack, AckLine, Answer, Ask, Digest, Entry, Exception, Gap, Listing, Mark, NotDonor, Paid, Verdict, Want,
 };
 
+use std::ops::RangeInclusive;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -88,7 +90,8 @@ kinds! {
     30 Digest, 31 Listing, 32 Want, 33 Paid, 34 NotDonor,
 }
 
-/// The kinds that carry a place.
+/// The kinds that carry a place, those of versions to come included.
+const PLACED: RangeInclusive<u16> = 40..=49;
 const DELTA: u16 = 40;
 const SNAPSHOT: u16 = 41;
 const END: u16 = 42;
@@ -101,6 +104,8 @@ pub(crate) enum Placed<'b> {
     Delta(Delta<'b>),
     Snapshot(Snapshot<'b>),
     End(End),
+    /// A change that only a newer version can read.
+    Unknown,
 }
 
 /// Any frame that this version knows.
@@ -117,14 +122,15 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
     };
     let kind = u16::from_le_bytes(*kind);
     let malformed = |cause| Malformed::Body { kind, cause };
-    if !matches!(kind, DELTA | SNAPSHOT | END) {
+    if !PLACED.contains(&kind) {
         return Ok(decode_control(kind, body)?.map(Frame::Control));
     }
     let (place, body) = Place::read(body).ok_or(Malformed::OutOfRange { kind, what: "the place" })?;
     let placed = match kind {
         DELTA => Placed::Delta(minicbor::decode(body).map_err(malformed)?),
         SNAPSHOT => Placed::Snapshot(minicbor::decode(body).map_err(malformed)?),
-        _ => Placed::End(minicbor::decode(body).map_err(malformed)?),
+        END => Placed::End(minicbor::decode(body).map_err(malformed)?),
+        _ => Placed::Unknown,
     };
     Ok(Some(Frame::Placed(place, placed)))
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::{Cluster, SECRET, key};
-use sessile_core::{Effect, EndReason, Event, Opening, Restored, Saveable, StoredSession, Version};
+use sessile_core::{
+    AppId, Effect, EndReason, Event, Opening, Restored, Saveable, SessionKey, StoredSession, Version,
+};
 
 fn saved(cluster: &Cluster, node: usize) -> (Version, Bytes) {
     match cluster.nodes[node].saveable(key(1), cluster.now) {
@@ -139,6 +141,45 @@ fn an_ended_session_is_not_revived_by_an_old_record() {
 }
 
 #[test]
+fn a_store_that_returns_after_its_end_was_forgotten_brings_nothing_back() {
+    let mut cluster = with_one_session();
+    let content = saved(&cluster, 0).1;
+    cluster.act(1, |node, now, fx| node.end(key(1), now, fx));
+    cluster.deliver();
+    cluster.run(Duration::from_secs(2 * 60 * 60));
+    for node in 0..2 {
+        assert_eq!(cluster.nodes[node].glance(key(1), cluster.now), None, "the tombstone is gone");
+        assert_eq!(restore(&mut cluster, node, &content, Duration::ZERO), Restored::Ended);
+    }
+    cluster.deliver();
+    assert!(cluster.get(0, key(1), "a").is_none() && cluster.get(1, key(1), "a").is_none());
+}
+
+#[test]
+fn the_end_of_a_carried_session_is_remembered_for_as_long_as_it_says_and_reaches_who_joins() {
+    let (mut cluster, app) = (Cluster::start(2), AppId::of_path("/"));
+    let week = Duration::from_secs(7 * 86_400);
+    cluster.act(0, |node, now, fx| node.end_carried(key(1), app, week, now, fx));
+    cluster.deliver();
+    let ended = |cluster: &Cluster, node: usize| {
+        cluster.nodes[node]
+            .glance(key(1), cluster.now)
+            .is_some_and(|glance| glance.ended && glance.app == app)
+    };
+    assert!(ended(&cluster, 0) && ended(&cluster, 1));
+    cluster.add_linked_with(&[0, 1]);
+    cluster.deliver();
+    cluster.run(Duration::from_secs(60));
+    assert!(ended(&cluster, 2), "a newcomer");
+    cluster.now = cluster.now.plus(week - Duration::from_secs(3_600));
+    cluster.run(Duration::from_secs(10));
+    assert!(ended(&cluster, 0), "no birth mark stands in for it");
+    cluster.now = cluster.now.plus(Duration::from_secs(3_600));
+    cluster.run(Duration::from_secs(10));
+    assert!(!ended(&cluster, 0));
+}
+
+#[test]
 fn bytes_that_are_no_session_are_refused() {
     let mut cluster = with_one_session();
     let content = saved(&cluster, 0).1;
@@ -228,4 +269,26 @@ fn stored_content_shows_its_attributes_and_nothing_that_opens_the_session() {
     let shown: Vec<_> = stored.attributes().map(|(name, _, value)| (name, value.bytes)).collect();
     assert_eq!(shown, [("a", &b"1"[..])], "the field of the secret is no attribute");
     assert!(StoredSession::read(&content[..content.len() - 1]).is_err());
+}
+
+#[test]
+fn of_too_many_ends_the_oldest_are_forgotten() {
+    const SHARD: usize = 1 << 16;
+    let (mut cluster, app) = (Cluster::start(1), AppId::of_path("/"));
+    let in_one_shard = |number: usize| {
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&number.to_le_bytes());
+        SessionKey(key)
+    };
+    let ended =
+        |cluster: &Cluster, number| cluster.nodes[0].glance(in_one_shard(number), cluster.now).is_some();
+    for number in 0..=SHARD {
+        cluster.now = cluster.now.plus(Duration::from_micros(1));
+        cluster.act(0, |node, now, fx| {
+            node.end_carried(in_one_shard(number), app, Duration::from_secs(3_600), now, fx)
+        });
+    }
+    let kept = (0..=SHARD).filter(|number| ended(&cluster, *number)).count();
+    assert!((SHARD * 15 / 16..=SHARD).contains(&kept), "{kept}");
+    assert!(!ended(&cluster, 0) && ended(&cluster, SHARD) && ended(&cluster, SHARD / 8));
 }

@@ -6,10 +6,11 @@ mod harness;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use harness::{Noticed, Setup, TestNode, bind, members};
-use sessile_group::{ClusterSecrets, Refusal};
+use sessile_group::{ClusterSecrets, Refusal, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 fn with_secrets(active: u8, accepted: &[u8]) -> Setup {
     let accepted = accepted.iter().map(|n| [*n; 32]).collect();
@@ -118,6 +119,18 @@ async fn drip(address: SocketAddr) {
     }
 }
 
+/// What the process `x` of boot 0x10000 says first, without secrets.
+fn hello(advertise: SocketAddr) -> Vec<u8> {
+    let address = advertise.to_string();
+    let mut body = vec![0xa5, 0, 0x66];
+    body.extend(b"sample");
+    body.extend([1, 0x61, b'x', 2, 0x1a, 0, 1, 0, 0, 3, 0x60 + address.len() as u8]);
+    body.extend(address.as_bytes());
+    body.extend([4, 0]);
+    let length = (body.len() as u16).to_be_bytes();
+    [b"SESL\x01\x01", &length[..], &body].concat()
+}
+
 #[tokio::test]
 async fn a_member_that_breaks_the_framing_loses_only_its_connection() {
     // Without secrets a stranger may claim to be a member; with them, a faulty member may do the same.
@@ -126,15 +139,7 @@ async fn a_member_that_breaks_the_framing_loses_only_its_connection() {
     let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
     a.meets(&b).await;
     let mut stream = TcpStream::connect(a.address).await.unwrap();
-    let closed = bind().await.local_addr().unwrap().to_string();
-    let mut hello = vec![0xa5, 0, 0x66];
-    hello.extend(b"sample");
-    hello.extend([1, 0x61, b'x', 2, 0x1a, 0, 1, 0, 0, 3, 0x60 + closed.len() as u8]);
-    hello.extend(closed.as_bytes());
-    hello.extend([4, 0]);
-    stream.write_all(b"SESL\x01\x01").await.unwrap();
-    stream.write_all(&(hello.len() as u16).to_be_bytes()).await.unwrap();
-    stream.write_all(&hello).await.unwrap();
+    stream.write_all(&hello(bind().await.local_addr().unwrap())).await.unwrap();
     stream.write_all(b"\x00\x00\x00\x02ok").await.unwrap();
     stream.write_all(&[0xff; 100]).await.unwrap();
     a.notices(Noticed::Inbound(1 << 16)).await;
@@ -142,4 +147,119 @@ async fn a_member_that_breaks_the_framing_loses_only_its_connection() {
     assert_eq!(a.frames_from(1 << 16), ["ok"]);
     b.send(&a, "still here");
     a.receives(&b, &["still here"]).await;
+}
+
+#[tokio::test]
+async fn a_member_that_sends_byte_by_byte_is_understood_and_holds_up_nobody() {
+    let setup = Setup::insecure();
+    let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
+    let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
+    a.meets(&b).await;
+    let mut stream = TcpStream::connect(a.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let frame = [&200_u32.to_be_bytes()[..], &[b'.'; 200]].concat();
+    let said = [&hello(bind().await.local_addr().unwrap())[..], &frame].concat();
+    for (number, byte) in said.iter().enumerate() {
+        stream.write_all(&[*byte]).await.unwrap();
+        if number % 50 == 0 {
+            b.send(&a, "honest");
+        }
+        tokio::task::yield_now().await;
+    }
+    a.until("the whole frame", |a| a.frames_from(1 << 16).first().is_some_and(|frame| frame.len() == 200))
+        .await;
+    a.until("all that was honest", |a| a.frames_from(b.boot).len() == said.len().div_ceil(50)).await;
+}
+
+#[tokio::test]
+async fn a_storm_of_resets_cuts_no_link() {
+    let setup = Setup::secure();
+    let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
+    let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
+    a.meets(&b).await;
+    for number in 0..300_usize {
+        let mut stream = TcpStream::connect(a.address).await.unwrap();
+        // Closing it now is a reset, in the middle of the first record or before it.
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        let _ = stream.write_all(&b"\x16\x03\x01\x40\x00\x01"[..number % 7]).await;
+        drop(stream);
+        b.send(&a, "honest");
+    }
+    a.until("all that was honest", |a| a.frames_from(b.boot).len() == 300).await;
+    let ended = |a: &TestNode| {
+        let tally = a.group.counters();
+        tally.refused_for(Refusal::Silent) + tally.refused_for(Refusal::Crowded) > 250
+    };
+    a.until("the handshakes' ends", ended).await;
+    let tally = a.group.counters();
+    assert_eq!((tally.links_up, tally.links_lost, tally.accepted), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn a_member_that_never_reads_costs_a_bounded_queue_and_holds_up_nobody() {
+    let mut setup = Setup::insecure();
+    setup.channel.queue_bytes = 1 << 20;
+    let deaf = bind().await;
+    let address = deaf.local_addr().unwrap();
+    let a = TestNode::start(&setup, "a", bind().await, members(&[address.to_string()])).await;
+    let (mut stream, _) = deaf.accept().await.unwrap();
+    stream.write_all(&hello(address)).await.unwrap();
+    a.notices(Noticed::Up(1 << 16)).await;
+    let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
+    a.meets(&b).await;
+    let frame = Bytes::from(vec![0; 64 << 10]);
+    let full = loop {
+        // What the system takes off the queue is bounded, too.
+        match a.group.send(1 << 16, 0, frame.clone()) {
+            Ok(()) => tokio::task::yield_now().await,
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(full, SendError::QueueFull { bytes, .. } if bytes <= setup.channel.queue_bytes),
+        "{full}"
+    );
+    a.send(&b, "still here");
+    b.receives(&a, &["still here"]).await;
+    drop((stream, deaf));
+    a.notices(Noticed::Down(1 << 16)).await;
+}
+
+#[tokio::test]
+async fn a_recorded_connection_is_worth_nothing() {
+    let setup = Setup::secure();
+    let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
+    let road = bind().await;
+    let b =
+        TestNode::start(&setup, "b", bind().await, members(&[road.local_addr().unwrap().to_string()])).await;
+    let recorded = tokio::spawn(record(road, a.address));
+    a.meets(&b).await;
+    b.send(&a, "heard once");
+    a.receives(&b, &["heard once"]).await;
+    b.kill();
+    let recorded = tokio::time::timeout(harness::LIMIT, recorded).await.unwrap().unwrap();
+    let accepted = a.group.counters().accepted;
+    let mut stream = TcpStream::connect(a.address).await.unwrap();
+    let _ = stream.write_all(&recorded).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(harness::LIMIT, stream.read_to_end(&mut answer)).await.expect("it is ended");
+    a.until("the refusal", |a| a.group.counters().refused_for(Refusal::Untrusted) > 0).await;
+    assert_eq!(a.group.counters().accepted, accepted);
+}
+
+/// Carries one connection to `to` until its end, and gives what the caller said.
+async fn record(road: TcpListener, to: SocketAddr) -> Vec<u8> {
+    let (caller, _) = road.accept().await.unwrap();
+    let (mut said, mut back) = caller.into_split();
+    let (mut answers, mut forth) = TcpStream::connect(to).await.unwrap().into_split();
+    let returning = tokio::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
+    let (mut recorded, mut part) = (Vec::new(), [0; 4096]);
+    while let Ok(length @ 1..) = said.read(&mut part).await {
+        recorded.extend_from_slice(&part[..length]);
+        if forth.write_all(&part[..length]).await.is_err() {
+            break;
+        }
+    }
+    returning.abort();
+    recorded
 }

@@ -4,6 +4,8 @@
 mod harness;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use harness::{Setup, TestNode, bind, members};
@@ -134,6 +136,46 @@ async fn announcements_of_nobody_cost_a_bounded_number_of_attempts() {
     a.until("the flood", |a| a.group.counters().datagrams.heard > 100).await;
     let b = TestNode::start(&setup, "b", bind().await, multicast(port)).await;
     a.meets(&b).await;
+}
+
+#[tokio::test]
+async fn another_application_that_floods_the_group_keeps_nobody_apart_and_gets_no_answer() {
+    let port = free_port();
+    let group: SocketAddr = (MulticastConfig::default().group, port).into();
+    let (flooding, over) = (intruder(), Arc::new(AtomicBool::new(false)));
+    flooding.set_nonblocking(true).unwrap();
+    let until_then = Arc::clone(&over);
+    let flood = std::thread::spawn(move || {
+        let mut sent = 0_u64;
+        while !until_then.load(Ordering::Relaxed) {
+            // A full buffer loses a datagram, as it would for anybody.
+            sent += (0..20).filter(|_| flooding.send_to(&[0x5a; 1200], group).is_ok()).count() as u64;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (sent, flooding.recv(&mut [0; 100]).is_ok())
+    });
+    let setup = Setup::secure();
+    let mut nodes = Vec::new();
+    for name in ["a", "b", "c"] {
+        nodes.push(TestNode::start(&setup, name, bind().await, multicast(port)).await);
+    }
+    nodes[0].meets(&nodes[1]).await;
+    nodes[0].meets(&nodes[2]).await;
+    let announcing = |node: &TestNode| {
+        let datagrams = node.group.counters().datagrams;
+        datagrams.sent > 5 && datagrams.foreign > 100
+    };
+    for node in &nodes {
+        node.until("its announcements, and the flood", announcing).await;
+    }
+    over.store(true, Ordering::Relaxed);
+    let (sent, answered) = flood.join().unwrap();
+    assert!(!answered, "no datagram is answered by another");
+    for node in &nodes {
+        let tally = node.group.counters();
+        assert!(tally.datagrams.foreign <= sent && tally.datagrams.forged == 0, "{tally:?}");
+        assert_eq!((tally.links_up, tally.links_lost, tally.peers.len()), (2, 0, 2), "{tally:?}");
+    }
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub(crate) use notice::notice_lines;
 pub use reference::reference;
 pub use schema::json_schema;
 pub use table::{
-    Admin, App, Builtin, Cluster, Farm, Http, Manager, Membership, MembershipKind, Mode, Node, OnEnded,
+    Admin, App, Builtin, Cluster, Farm, Http, Keep, Manager, Membership, MembershipKind, Mode, Node, OnEnded,
     QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
 };
 
@@ -121,10 +121,15 @@ impl Config {
         stored.into_iter().chain(farm).chain(apps).flatten().chain([&mut cluster.secret_file])
     }
 
-    /// What is copied of the sessions of `app`, and to whom.
+    /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which
+    /// every member has to know.
     #[must_use]
     pub fn manager_of(&self, app: &App) -> Manager {
-        if app.distributable { app.manager.unwrap_or(self.cluster.manager) } else { Manager::Local }
+        match app.session.keep {
+            Keep::Cookie => self.cluster.manager,
+            Keep::Memory if app.distributable => app.manager.unwrap_or(self.cluster.manager),
+            Keep::Memory => Manager::Local,
+        }
     }
 
     /// Every key with the value in force and its meaning, as TOML that reads back to this configuration.

@@ -12,6 +12,8 @@ mod accounting;
 pub mod adapter;
 mod answers;
 mod app;
+mod carried;
+mod carrier;
 mod codec;
 mod cookie;
 mod detached;

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::io;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::key::Key;
 
 /// A part of a record that no store takes.
@@ -36,7 +39,8 @@ pub struct Damaged {
 impl std::fmt::Display for Damaged {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.key {
-            Some(key) => write!(f, "the stored session {key}")?,
+            // As logs and admin pages write keys.
+            Some(key) => write!(f, "the stored session {}", URL_SAFE_NO_PAD.encode(key.0))?,
             None => f.write_str("a stored session, which one cannot be told,")?,
         }
         write!(f, " is damaged: {}; its bytes are in {}", self.cause, self.place)

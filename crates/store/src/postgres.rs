@@ -68,6 +68,11 @@ impl PostgresStore {
     pub fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         let unusable =
             |cause: Box<dyn std::error::Error + Send + Sync>| StoreError::unusable("postgres", cause);
+        if !["postgres://", "postgresql://"].iter().any(|scheme| options.url.starts_with(scheme)) {
+            return Err(unusable(
+                "its URL must be as in postgres://sessile:password@db.example.com/sessions".into(),
+            ));
+        }
         let connect = PgConnectOptions::from_str(&options.url).map_err(|error| unusable(error.into()))?;
         options.names.check().map_err(|error| unusable(error.into()))?;
         let name = format!(
@@ -204,6 +209,10 @@ fn failure(store: &str, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
     match &error {
         sqlx::Error::PoolClosed => StoreError::Closed { store: store.into() },
+        sqlx::Error::PoolTimedOut => {
+            let cause = "no connection in time: nothing listens there, or all its connections are in use";
+            StoreError::unavailable(store, cause)
+        }
         sqlx::Error::Database(_) if code == "53100" => StoreError::full(store, error),
         sqlx::Error::Database(_) if is_passing(&code) => StoreError::unavailable(store, error),
         sqlx::Error::Database(_) | sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => {

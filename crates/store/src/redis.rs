@@ -90,6 +90,10 @@ impl RedisStore {
                 format!("the prefix {:?} has other characters than letters, digits and _-.:", options.prefix);
             return Err(StoreError::unusable("redis", cause));
         }
+        if options.urls.iter().any(|url| redis::parse_redis_url(url).is_none()) {
+            let cause = "its URL must be as in redis://sessile:password@cache.example.com:6379/0, or rediss:// for TLS";
+            return Err(StoreError::unusable("redis", cause));
+        }
         let link = Link::new(&options).map_err(|error| StoreError::unusable("redis", error))?;
         Ok(Self {
             name: format!("redis {}", link.place()),

@@ -79,7 +79,7 @@ impl World {
                 self.ask(client, session, secret, Action::Write(pair.to_vec()));
             }
             34..=45 => {
-                let member = (Attribute::Member(number as OpId), Some(number));
+                let member = (Attribute::Member(number), Some(number));
                 self.ask(client, session, secret, Action::Write(vec![member]));
             }
             46..=53 => {
@@ -135,7 +135,7 @@ impl World {
         let only_host = self.rng.chance(350).then(|| self.rng.index(self.hosts.len()));
         for _ in 0..self.rng.between(2, 3) {
             let number = self.history.ops.len() as u64;
-            let name = shared.unwrap_or(Attribute::Member(number as OpId));
+            let name = shared.unwrap_or(Attribute::Member(number));
             let handler = self.rng.millis(0, 30);
             let write = Action::Write(vec![(name, Some(number))]);
             self.start_op(client, session, secret, write, handler, true, only_host);

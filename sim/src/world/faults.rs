@@ -120,6 +120,10 @@ impl World {
                 }
             }
             Fault::Outage { host, cut } => self.outage(host, cut),
+            Fault::Choke { from, to, time } => {
+                self.network.choke(from, to);
+                self.later(time, Step::Unchoke(from, to));
+            }
             Fault::ClockJump => {}
         }
     }
@@ -148,6 +152,7 @@ impl World {
                 self.network.heal(cut);
                 self.release();
             }
+            Step::Unchoke(from, to) => self.network.unchoke(from, to),
             Step::Flap(one, other) => self.flap(one, other),
             Step::Roll(outage) => self.roll(outage),
         }

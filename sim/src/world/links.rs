@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::{Boot, PeerInfo, Timing};
+use sessile_core::{Boot, PeerInfo, Place, Timing};
 
 use crate::event::{Event, Frame, Inside};
 use crate::history::HostId;
+use crate::next;
 use crate::world::World;
 
 /// Between two rounds of dialling.
@@ -15,6 +16,11 @@ const DIAL_EVERY: Duration = Duration::from_millis(300);
 impl World {
     /// Sends a frame over the link to `to`; without one it is lost.
     pub(super) fn send(&mut self, from: (Boot, HostId), to: Boot, bytes: Bytes) {
+        let watching = self.is_watching(from.1);
+        let bytes = match &self.hosts[from.1] {
+            Some(process) if process.is_next => next::outgoing(&bytes, watching),
+            _ => bytes,
+        };
         self.trace.mix_bytes(&bytes);
         let Some(link) = self.network.carrier(from.0, to) else { return };
         let frame = Frame { from: from.0, to, link, bytes };
@@ -47,10 +53,16 @@ impl World {
         if !self.network.reaches(sender, host) || self.network.is_stalled(frame.from, frame.to) {
             return self.network.stall(frame);
         }
+        if self.network.is_choked(sender, host) && Place::of(&frame.bytes).is_some() {
+            return;
+        }
         let kind = frame.bytes.first_chunk().map_or(0, |kind| u16::from_le_bytes(*kind));
         self.say(format_args!("n{host} gets kind {kind} of n{sender}, {} bytes", frame.bytes.len()));
+        let is_next = self.hosts[host].as_ref().is_some_and(|process| process.is_next);
+        let understood = if is_next { next::incoming(&frame.bytes) } else { Some(frame.bytes.clone()) };
+        let Some(bytes) = understood else { return };
         let Some((read, effects)) =
-            self.call(host, |node, now, fx| node.received(frame.from, &frame.bytes, now, fx))
+            self.call(host, |node, now, fx| node.received(frame.from, &bytes, now, fx))
         else {
             return;
         };

@@ -188,7 +188,7 @@ impl World {
         for (session, secret) in self.living_sessions() {
             let host = self.rng.index(self.hosts.len());
             let op = self.history.ops.len();
-            let write = Action::Write(vec![(Attribute::Member(op), Some(op as u64))]);
+            let write = Action::Write(vec![(Attribute::Member(op as u64), Some(op as u64))]);
             self.start_final(session, secret, write, host);
         }
     }

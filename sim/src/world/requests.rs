@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, AskId, Boot, Changes, FieldName, Fields, Gate, Mode, Opening, Proof, Receipt, Refusal, SessionKey,
-    Ticket, Value,
+    AppId, AskId, Boot, Changes, Closed, FieldName, Fields, Gate, Mode, Opening, Proof, Receipt, Refusal,
+    SessionKey, Ticket, Value,
 };
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
 use crate::history::{Action, Attribute, HostId, OpId, Outcome, Seen};
+use crate::next;
 use crate::process::{Request, Stage};
 use crate::world::World;
 
@@ -40,7 +41,7 @@ impl World {
     fn gate(&mut self, host: HostId) -> Option<Gate> {
         let (gate, effects) = self.call(host, |node, now, _| node.gate(now))?;
         self.execute(host, effects);
-        Some(gate)
+        Some(if self.is_watching(host) { Gate::Closed(Closed::NotReady) } else { gate })
     }
 
     fn enter(&mut self, host: HostId, op: OpId) {
@@ -131,7 +132,8 @@ impl World {
 
     fn commit(&mut self, host: HostId, op: OpId) {
         let key = self.key_of(op);
-        let changes = self.changes(op);
+        let mut changes = self.changes(op);
+        self.write_more(host, op, &mut changes);
         let Some((result, effects)) = self.call(host, |node, now, fx| node.commit(key, &changes, now, fx))
         else {
             return;
@@ -158,6 +160,17 @@ impl World {
                 self.close(host, op);
                 self.leave(host, op);
             }
+        }
+    }
+
+    /// Beside what the client asked for, the next version writes a field of its own.
+    fn write_more(&mut self, host: HostId, op: OpId, changes: &mut Changes) {
+        let is_next = self.hosts[host].as_ref().is_some_and(|process| process.is_next);
+        if let Action::Write(writes) = &mut self.history.ops[op].action
+            && is_next
+        {
+            writes.push((Attribute::Later, Some(op as u64)));
+            next::write(changes, op as u64);
         }
     }
 
@@ -328,11 +341,12 @@ fn put(changes: &mut Changes, name: Attribute, value: Option<u64>) {
 
 /// The attributes of a copy as clients read them; a damaged value reads as a value that nobody wrote.
 pub(super) fn seen(fields: &Fields) -> Seen {
-    fields
-        .attributes()
+    let attributes = fields.attributes();
+    attributes
         .filter_map(|(name, value)| {
             let number = value.bytes.try_into().map_or(u64::MAX, u64::from_le_bytes);
-            Some((Attribute::parse(name)?, number))
+            Some((name.parse().ok()?, number))
         })
+        .chain(next::read(fields).map(|number| (Attribute::Later, number)))
         .collect()
 }

@@ -20,6 +20,7 @@ use super::manner::{Circumstances, Manner};
 use super::table::{Findings, Table, show};
 use super::usage::Watch;
 use crate::failure::Failure;
+use crate::signal;
 
 /// Writing before the node ends.
 const LOAD: Duration = Duration::from_secs(1);
@@ -186,21 +187,13 @@ async fn end_node(nodes: &mut Nodes, end: End) -> Result<(), Failure> {
             nodes.kill(0).await;
             Ok(())
         }
-        End::Stopped => stop_process(nodes.id(0)),
+        End::Stopped => {
+            let id = nodes.id(0);
+            signal::stop(
+                id.ok_or_else(|| Failure::Failed("the node ended before it was stopped".to_owned()))?,
+            )
+        }
     }
-}
-
-#[cfg(unix)]
-fn stop_process(process: Option<u32>) -> Result<(), Failure> {
-    use rustix::process::{Pid, Signal, kill_process};
-    let id = process.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let id = id.ok_or_else(|| Failure::Failed("the node ended before it was stopped".to_owned()))?;
-    kill_process(id, Signal::STOP).map_err(|error| Failure::Failed(format!("SIGSTOP: {error}")))
-}
-
-#[cfg(not(unix))]
-fn stop_process(_: Option<u32>) -> Result<(), Failure> {
-    Err(Failure::Failed("this system cannot stop a process and let it live".to_owned()))
 }
 
 impl Findings for FailoverReport {

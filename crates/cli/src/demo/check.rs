@@ -6,7 +6,6 @@
 //! `verdict` says what follows from it: it alone decides, and knows nothing of processes.
 
 mod copies;
-mod dice;
 mod figures;
 mod journal;
 mod observation;
@@ -16,7 +15,8 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-use self::dice::Dice;
+use sessile_history::Dice;
+
 use self::figures::Figures;
 use self::journal::Journal;
 use self::round::Round;

@@ -13,6 +13,7 @@ use sessile_apps::site::{Site, Workshop};
 
 use crate::failure::Failure;
 use crate::farewell::Farewell;
+use crate::hangup::Hangups;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopWish;
@@ -63,15 +64,22 @@ impl Serve {
 async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
     let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+    let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
         started = start(config) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
-    tokio::select! {
-        () = stop.asked() => {}
-        () = node.asked_to_stop() => tracing::info!("asked to stop at the admin port"),
+    loop {
+        tokio::select! {
+            () = stop.asked() => break,
+            () = hangups.next() => node.read_secrets_again(),
+            () = node.asked_to_stop() => {
+                tracing::info!("asked to stop at the admin port");
+                break;
+            }
+        }
     }
     tokio::select! {
         done = node.stop(drain_time) => done,
@@ -175,6 +183,17 @@ impl Node {
         match &mut self.admin {
             Some(admin) => admin.requests.asked().await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// As `sessile secret reload`, also for a node without an admin port. A file that cannot be used changes nothing.
+    fn read_secrets_again(&self) {
+        match self.cluster.reload_secrets() {
+            Ok(secrets) => {
+                let tokens = admin_tokens(&secrets, &self.cluster.config().cluster.name);
+                self.admin.iter().for_each(|admin| admin.port.believe(tokens.clone()));
+            }
+            Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay as they were"),
         }
     }
 

@@ -74,6 +74,11 @@ impl Running {
         self.child.try_wait().expect("it is our child").is_none()
     }
 
+    /// What the system calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as a crash does (SIGKILL).
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is our child");

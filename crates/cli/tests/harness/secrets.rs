@@ -21,7 +21,10 @@ impl Secrets {
     /// Adds the secret in a session's cookie, `name=value`.
     pub(crate) fn learn_cookie(&self, pair: &str) {
         let (_, value) = pair.split_once('=').expect("name=value");
-        let (text, _route) = value.rsplit_once('.').expect("a route after the last dot");
+        let Some((text, _route)) = value.rsplit_once('.') else {
+            // It carries the session itself.
+            return self.learn(value);
+        };
         let bytes = URL_SAFE_NO_PAD.decode(text).expect("base64url");
         let secret = &bytes[KEY_BYTES..2 * KEY_BYTES];
         self.learn(text);

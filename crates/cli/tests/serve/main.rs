@@ -3,11 +3,17 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../../../store/tests/stores/harness/server.rs"]
+#[allow(unreachable_pub, clippy::unwrap_used, clippy::print_stdout, reason = "as in the tests of the stores")]
+mod server;
 
 mod admin;
+mod damaging;
 mod deploying;
+mod hostile;
 mod operating;
 mod persisting;
+mod sharing;
 mod starting;
 mod stopping;
 mod surviving;

@@ -229,3 +229,26 @@ fn secrets_are_exchanged_while_clients_write() {
     assert!(stranger.err().contains("secret"), "{}", stranger.err());
     assert_eq!(read(&mut sleeper, nodes[0]), Some(7));
 }
+
+#[test]
+fn a_node_without_an_admin_port_reads_its_secrets_again_when_told_by_a_signal() {
+    let without_admin = |_: &str, config: String| {
+        let lines = config.lines().collect::<Vec<_>>();
+        let admin = lines.iter().position(|line| *line == "[admin]").expect("a table");
+        [&lines[..admin], &lines[admin + 2..]].concat().join("\n")
+    };
+    let mut setup = Setup::with(["tc01"], without_admin);
+    setup.serve("tc01");
+    let file = setup.place().join("cluster.secret");
+    let first = std::fs::read_to_string(&file).unwrap();
+    let usable = std::fs::metadata(&file).unwrap().permissions();
+    std::fs::write(&file, "no secret at all").unwrap();
+    setup.node("tc01").signal("HUP");
+    setup.node("tc01").says("the secrets stay as they were");
+    let second = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=";
+    std::fs::write(&file, format!("{}\n{second}\n", first.trim())).unwrap();
+    std::fs::set_permissions(&file, usable).unwrap();
+    setup.node("tc01").signal("HUP");
+    setup.node("tc01").says("the secrets were read again");
+    write(&mut setup.client(), setup.ports("tc01").http, 1);
+}

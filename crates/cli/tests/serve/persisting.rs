@@ -69,3 +69,30 @@ fn a_store_that_cannot_be_opened_is_named_with_its_key() {
     assert_eq!(node.ended(), Some(1));
     assert!(node.err().contains("key_file") && node.err().contains("nobody.key"), "{}", node.err());
 }
+
+#[test]
+fn sessions_in_cookies_outlive_every_node_and_a_logout_is_final() {
+    let mut setup =
+        Setup::with(["tc01", "tc02"], |name, config| patient(name, config) + "keep = \"cookie\"\n");
+    let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let (mut stays, mut goes) = (setup.client(), setup.client());
+    for client in [&mut stays, &mut goes] {
+        write(client, tc01, 7);
+        assert_eq!(read(client, tc02), Some(7));
+    }
+    assert_eq!(setup.admin("tc01", "/sessions").json(), serde_json::json!([]), "no node has them");
+    let copy = goes.cookie.clone();
+    assert_eq!(goes.post(tc01, "/clusterapp/session?cmd=invalidate").status, 200);
+    goes.cookie = copy;
+    assert_eq!(read(&mut goes, tc02), None, "a copy of the cookie is worth nothing");
+
+    let large = stays.post(tc01, "/clusterapp/session?cmd=add&name=b&size=5000&v=1");
+    assert_eq!(large.status, 413, "{large:?}");
+    assert!(large.text.contains("4096"), "{large:?}");
+    setup.node("tc01").kill();
+    setup.node("tc02").kill();
+    setup.serve("tc02");
+    assert_eq!(read(&mut stays, tc02), Some(7));
+}

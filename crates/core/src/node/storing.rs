@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::node::Node;
 use crate::session::millis;
 use crate::shard::{Restored, SHARDS};
+use crate::tombstone::Tombstone;
 use crate::wire::{self, Malformed};
 use crate::{AppId, Effect, Fields, Instant, SessionKey, Version};
 
@@ -133,6 +134,11 @@ impl Node {
         saved.idle_ms = saved.idle_ms.saturating_add(millis(stored_for));
         saved.age_ms = saved.age_ms.saturating_add(millis(stored_for));
         Ok(self.shard(key).lock().restore(key, &saved, content, now, fx))
+    }
+
+    /// A session that its bearer carries ended before this node started, and that is still to be remembered for `keep`.
+    pub fn remember_end(&self, key: SessionKey, app: AppId, keep: Duration, now: Instant) {
+        self.shard(key).lock().remember_end(key, Tombstone::carried(app, keep, now));
     }
 
     /// The content that was fetched is not in the store, or cannot be read. Whoever waits for it gets what other

@@ -10,7 +10,7 @@ use parking_lot::MutexGuard;
 use crate::node::Node;
 use crate::roster::{Order, Roster, Standing};
 use crate::shard::{News, SHARDS, Shard};
-use crate::wire::{self, Ack, Control, Frame, Malformed};
+use crate::wire::{self, Ack, Control, Frame, Malformed, Placed};
 use crate::{Boot, Effect, Event, Instant, Place, SessionKey};
 
 /// A process at the other end of a link.
@@ -111,6 +111,9 @@ impl Node {
     ) -> Result<(), Malformed> {
         match wire::decode(frame)? {
             Some(Frame::Placed(place, body)) => {
+                if matches!(body, Placed::Unknown) {
+                    self.frames_skipped.fetch_add(1, Ordering::Relaxed);
+                }
                 let shard = &self.shards[usize::from(place.shard)];
                 shard.lock().on_placed(from, place, body, frame, now, fx);
             }

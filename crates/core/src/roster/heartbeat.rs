@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::roster::{Order, Roster, send};
 use crate::wire::{Echo, Heartbeat, Out, Phase, Refused, RefusedReason};
-use crate::{Boot, Effect, Event, Instant, Removal};
+use crate::{Boot, Effect, Event, Instant, Plant, Removal};
 
 /// Heartbeats whose echo is waited for; older ones count as lost.
 const SENT_MAX: usize = 64;
@@ -37,7 +37,8 @@ impl Roster {
     /// looks for others first: whoever started meanwhile waited for it in vain and began without it.
     pub(crate) fn notice_own_pause(&mut self, now: Instant, fx: &mut Vec<Effect>) {
         let stopped = now.since(self.ticked_at);
-        if stopped < self.settings.timing.heartbeat * 2 {
+        let notices = self.settings.plant != Plant::OwnPauseUnnoticed;
+        if stopped < self.settings.timing.heartbeat * 2 || !notices {
             return;
         }
         self.ticked_at = now;

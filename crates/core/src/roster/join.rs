@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::roster::{Order, Roster, Standing, send};
 use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
-use crate::{Boot, Effect, Event, Instant};
+use crate::{Boot, Effect, Event, Instant, Plant};
 
 /// This node's way into the cluster.
 #[derive(Debug)]
@@ -287,7 +287,8 @@ impl Roster {
             Stage::Transferring { donor, since } if *donor == with => {
                 let elapsed = now.since(*since);
                 fx.push(Effect::Event(Event::StateReceived { sessions, elapsed }));
-                self.compare_with_all(rest, false, now, fx);
+                let trusts = self.settings.plant == Plant::JoinerTrustsDonor;
+                self.compare_with_all(if trusts { Vec::new() } else { rest }, false, now, fx);
             }
             Stage::Comparing { left, .. } => {
                 left.remove(&with);

@@ -9,7 +9,7 @@ use crate::shard::expire::UNTOLD_SHARE;
 use crate::shard::stored::Stub;
 use crate::shard::{Shard, send};
 use crate::wire::{self, Answer, Ask, Verdict};
-use crate::{AskId, Boot, Effect, EndReason, Instant, SessionKey};
+use crate::{AskId, Boot, Effect, EndReason, Instant, Plant, SessionKey};
 
 /// Answers that are remembered until their askers look.
 const ANSWERED_MAX: usize = 1024;
@@ -58,7 +58,9 @@ impl Shard {
 
     /// Asks whether a session that is idle here is in use elsewhere; ends it if not.
     pub(super) fn ask_expiry(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) {
-        if !self.asks.contains_key(&key) {
+        if self.settings.plant == Plant::ExpiresAlone {
+            self.end(key, EndReason::Expired, now, fx);
+        } else if !self.asks.contains_key(&key) {
             self.begin(key, true, Vec::new(), now, fx);
         }
     }
@@ -132,6 +134,9 @@ impl Shard {
         let Some(asking) = expected else { return };
         if !asking.waiting.remove(&from) {
             return;
+        }
+        if self.settings.plant == Plant::FirstAnswerWins {
+            asking.waiting.clear();
         }
         let touch = answer.touch.unwrap_or(0);
         self.touch(key, |session| session.touch = session.touch.max(touch));

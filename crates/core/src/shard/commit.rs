@@ -8,8 +8,8 @@ use crate::shard::{Pending, Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    Awaited, Boot, Effect, EndReason, Event, FieldRef, Fields, Instant, Mode, PlacedSession, Plant, Receipt,
-    Refusal, SessionKey, Stamp, Ticket, ValueRef,
+    AppId, Awaited, Boot, Effect, EndReason, Event, FieldName, FieldRef, Fields, Instant, Mode,
+    PlacedSession, Plant, Receipt, Refusal, SessionKey, Stamp, Ticket, Value, ValueRef,
 };
 use std::time::Duration;
 
@@ -63,8 +63,24 @@ impl Shard {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
+        self.end_as(key, end, now, fx)
+    }
+
+    /// The same for a session of which no member has a copy.
+    pub(crate) fn end_carried(
+        &mut self,
+        key: SessionKey,
+        app: AppId,
+        keep: Duration,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Ticket {
+        self.end_as(key, Tombstone::carried(app, keep, now), now, fx)
+    }
+
+    fn end_as(&mut self, key: SessionKey, end: Tombstone, now: Instant, fx: &mut Vec<Effect>) -> Ticket {
         self.bury(key, end, None, fx);
-        match reason {
+        match end.reason {
             EndReason::Invalidated => self.tally.invalidated += 1,
             EndReason::Expired => self.tally.expired += 1,
         }
@@ -166,7 +182,11 @@ impl Shard {
 
     fn delta(&self, key: SessionKey, changes: &Changes, stamp: Stamp) -> Option<Draft> {
         let touch = self.table.get(key)?.touch;
-        let fields = changes.writes().map(|(name, value)| FieldChange {
+        let untold = |name: &FieldName, value: Option<&Value>| {
+            self.settings.plant == Plant::OldSecretKept && name.is_system() && value.is_none()
+        };
+        let writes = changes.writes().filter(|(name, value)| !untold(name, *value));
+        let fields = writes.map(|(name, value)| FieldChange {
             name: name.as_str(),
             codec: value.map_or(0, |value| value.codec.0),
             value: value.map(|value| value.bytes.as_ref()),
@@ -201,11 +221,12 @@ impl Shard {
         let ticket = self.next_ticket();
         let boots: Vec<Boot> = self.lanes.keys().copied().collect();
         let spared = if waits == Waits::Placed { self.spared(key) } else { Vec::new() };
+        let reachable_only = self.settings.plant == Plant::UnlinkedNotAwaited;
         let mut waiting = Vec::new();
         for boot in boots {
             let awaited = waits != Waits::Nobody
                 && !spared.contains(&boot)
-                && self.lanes.get(&boot).is_some_and(|lane| lane.awaited);
+                && self.lanes.get(&boot).is_some_and(|lane| lane.awaited && (lane.linked || !reachable_only));
             if awaited {
                 waiting.push(boot);
             }

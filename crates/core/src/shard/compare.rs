@@ -199,7 +199,8 @@ impl Shard {
                 continue;
             }
             let birth = birth(entry.birth_boot, entry.birth_number);
-            if !self.tombstones.contains_key(key) && self.marks.covers(birth) {
+            let covered = self.marks.covers(birth) && self.settings.plant != Plant::EndForgottenEarly;
+            if !self.tombstones.contains_key(key) && covered {
                 self.tombstones.insert(*key, Tombstone::unknown(birth, now));
             }
             if self.tombstones.contains_key(key) {
@@ -238,7 +239,9 @@ impl Shard {
     /// Says so when a round's debts have all been acknowledged.
     pub(super) fn report_paid(&mut self, to: Boot, fx: &mut Vec<Effect>) {
         let Some(payment) = self.lanes.get_mut(&to).and_then(Lane::settle_payment) else { return };
-        let marks = payment.marks.iter().map(|(boot, number)| Mark { boot: boot.0, number: *number });
+        let late = self.settings.plant == Plant::MarksTooLate;
+        let marks = if late { self.current_marks() } else { payment.marks };
+        let marks = marks.iter().map(|(boot, number)| Mark { boot: boot.0, number: *number });
         let paid = Paid { shard: self.number, round: payment.round, marks: marks.collect() };
         send(fx, to, wire::encode(&paid));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::{Boot, Effect, Instant, SessionKey};
+use crate::{Boot, Effect, Instant, Plant, SessionKey};
 
 /// Every session is looked at once in this time.
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
@@ -71,8 +71,9 @@ impl Shard {
     fn forget_ends(&mut self, now: Instant) {
         let Self { tombstones, lanes, settings, .. } = self;
         let least = settings.timing.drop_time * 4;
+        let hasty = settings.plant == Plant::EndForgottenEarly;
         tombstones.retain(|key, end| {
-            now.since(end.since) < end.keep.max(least)
+            now.since(end.since) < if hasty { least / 4 } else { end.keep.max(least) }
                 || lanes.values().any(|lane| lane.owes(*key) || lane.unconfirmed().any(|other| other == *key))
         });
     }

@@ -1,9 +1,10 @@
 //! Sending to one member: in order, acknowledged, and sent again as copies when in doubt.
 
+use crate::session::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL, SECRET, Session};
 use crate::shard::lane::{InFlight, Walk};
 use crate::shard::stored::FETCHING_MAX;
 use crate::shard::{Shard, send};
-use crate::wire::{AckLine, Draft, Verdict};
+use crate::wire::{AckLine, Draft, Snapshot, Verdict};
 use crate::{Boot, Effect, Event, Instant, NotTaken, Plant, SessionKey, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -15,7 +16,9 @@ impl Shard {
     /// Processes what `from` says it processed.
     pub(crate) fn on_ack(&mut self, from: Boot, line: &AckLine, now: Instant, fx: &mut Vec<Effect>) {
         let Some(lane) = self.lanes.get_mut(&from) else { return };
-        let Some(taken) = lane.acknowledged(line, now) else { return };
+        let first = if self.settings.plant == Plant::AckOutOfOrder { 0 } else { line.first };
+        let line = AckLine { first, ..line.clone() };
+        let Some(taken) = lane.acknowledged(&line, now) else { return };
         for (frame, verdict) in taken {
             match verdict {
                 None => {
@@ -130,7 +133,7 @@ impl Shard {
             return;
         }
         let draft = if let Some(session) = self.table.get(key) {
-            Draft::snapshot(&session.snapshot(now), session.fields.weight())
+            Draft::snapshot(&self.copy_of(session, now), session.fields.weight())
         } else if let Some(end) = self.tombstones.get(&key) {
             Draft::end(&end.to_wire(key))
         } else {
@@ -140,6 +143,21 @@ impl Shard {
         let Some(lane) = self.lanes.get_mut(&to) else { return };
         let place = lane.place(self.number, key, draft.len(), waiters, now);
         send(fx, to, draft.finally_at(place));
+    }
+
+    /// A copy as members get it: all that this node knows, unless a planted bug spoils it.
+    fn copy_of<'s>(&self, session: &'s Session, now: Instant) -> Snapshot<'s> {
+        let mut copy = session.snapshot(now);
+        match self.settings.plant {
+            Plant::CopyRestamped => copy.fields.iter_mut().for_each(|field| {
+                (field.counter, field.writer) = (session.top, self.writer.0);
+            }),
+            Plant::RemovalsNotCopied => copy.fields.retain(|field| field.value.is_some()),
+            Plant::UnknownFieldDropped => copy.fields.retain(|field| is_known(field.name)),
+            Plant::ForeignClock => copy.idle_ms = session.used_at.as_micros() / 1_000,
+            _ => {}
+        }
+        copy
     }
 
     /// One stretch of the walk over everything; false when there is none or it is over.
@@ -206,6 +224,12 @@ impl Shard {
     pub(crate) fn take_ack(&mut self, from: Boot) -> Option<AckLine> {
         self.lanes.get_mut(&from)?.arrivals.take_line(self.number)
     }
+}
+
+/// For [`Plant::UnknownFieldDropped`] only: an attribute, or a system field of this version.
+fn is_known(name: &str) -> bool {
+    let system = [MAX_INACTIVE, MAX_AGE, PRINCIPAL, AUTH_TYPE];
+    !name.starts_with('\0') || system.contains(&name) || name[1..].starts_with(SECRET)
 }
 
 /// The next keys of a map, at most `most`.

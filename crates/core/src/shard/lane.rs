@@ -336,6 +336,17 @@ impl Arrivals {
         if std::mem::replace(&mut self.gap_told, true) { Arrival::Old } else { Arrival::Gap }
     }
 
+    /// For [`Plant::GapOverlooked`](crate::Plant::GapOverlooked) only: what is missing before this place counts as
+    /// processed.
+    pub(super) fn overlook_gap(&mut self, place: Place) {
+        if self.is_ahead(place) {
+            if place.epoch > self.epoch {
+                *self = Self { epoch: place.epoch, ..Self::default() };
+            }
+            self.next = place.sequence;
+        }
+    }
+
     /// The frame that was judged last is not taken.
     pub(super) fn except(&mut self, verdict: Verdict) {
         self.exceptions.push(Exception { sequence: self.next - 1, verdict });

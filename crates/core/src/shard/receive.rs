@@ -1,5 +1,7 @@
 //! Applying what another member sent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::session::{Session, large_value};
@@ -30,6 +32,9 @@ impl Shard {
         fx: &mut Vec<Effect>,
     ) {
         let Some(lane) = self.lanes.get_mut(&from) else { return };
+        if self.settings.plant == Plant::GapOverlooked {
+            lane.arrivals.overlook_gap(place);
+        }
         match lane.arrivals.judge(place) {
             Arrival::Old => return,
             Arrival::Gap => {
@@ -42,8 +47,12 @@ impl Shard {
             Placed::Delta(delta) => self.on_delta(from, &delta, frame, now, fx),
             Placed::Snapshot(snapshot) => self.on_snapshot(from, &snapshot, frame, now, fx),
             Placed::End(end) => self.on_end(from, &end, now, fx),
+            Placed::Unknown if self.settings.plant == Plant::UnknownChangeTaken => Ok(()),
+            // What it changed comes as a copy, which every version can read.
+            Placed::Unknown => Err(Verdict::NeedSnapshot),
         };
         if let Err(verdict) = taken
+            && self.settings.plant != Plant::RefusalUntold
             && let Some(lane) = self.lanes.get_mut(&from)
         {
             lane.arrivals.except(verdict);
@@ -75,11 +84,13 @@ impl Shard {
         if stamp.counter > session.top.saturating_add(Stamp::MAX_LEAP) || !names_are_valid {
             return Err(Verdict::NeedSnapshot);
         }
-        let mut applied = self.applied();
+        let (mut applied, plant) = (self.applied(), self.settings.plant);
         let conflicts = self.table.update(key, |session| {
             let merge = |field: &&FieldChange<'_>| merge_change(session, field, stamp, frame, &mut applied);
             let conflicts = delta.fields.iter().filter(merge).count();
-            session.top = session.top.max(stamp.counter);
+            if plant != Plant::TopNotRaised {
+                session.top = session.top.max(stamp.counter);
+            }
             session.use_now(delta.touch, now);
             session.told_at = now;
             session.refresh_times();
@@ -103,7 +114,13 @@ impl Shard {
     ) -> Result<(), Verdict> {
         let key = SessionKey(snapshot.key);
         let birth = birth(snapshot.birth_boot, snapshot.birth_number);
-        let Some(session) = Session::from_snapshot(snapshot, frame, now) else { return Err(Verdict::Full) };
+        let Some(mut session) = Session::from_snapshot(snapshot, frame, now) else {
+            return Err(Verdict::Full);
+        };
+        if self.settings.plant == Plant::ForeignClock {
+            session.used_at = Instant::after_origin(Duration::from_millis(snapshot.idle_ms));
+        }
+        let key = if self.settings.plant == Plant::NeighbourTaken { self.neighbour(key) } else { key };
         let mut revived = false;
         if let Some(end) = self.tombstones.get(&key) {
             let later = self.settings.plant == Plant::EndComparedByStamp && snapshot.top > end.top;
@@ -131,7 +148,7 @@ impl Shard {
             self.arrive(session, fx);
             return Ok(());
         }
-        if !revived && self.marks.covers(birth) {
+        if !revived && self.marks.covers(birth) && self.settings.plant != Plant::EndForgottenEarly {
             // It was here and is not: it ended, and its end has been forgotten since.
             self.tombstones.insert(key, Tombstone::unknown(birth, now));
             return Err(self.answer_with_end(from, key));
@@ -145,6 +162,12 @@ impl Shard {
         self.note_change(key, false, fx);
         self.tell_created(key, true, fx);
         Ok(())
+    }
+
+    /// For [`Plant::NeighbourTaken`] only: the session that comes next in the order of the keys.
+    fn neighbour(&self, key: SessionKey) -> SessionKey {
+        let later = self.table.iter().map(|session| session.key).filter(|known| *known >= key);
+        later.min().unwrap_or(key)
     }
 
     pub(super) fn merge_copy(&mut self, key: SessionKey, theirs: &Session, fx: &mut Vec<Effect>) {
@@ -254,7 +277,7 @@ fn incomplete(key: SessionKey, now: Instant) -> Session {
         used_at: now,
         told_at: now,
         born_at: now,
-        max_inactive: std::time::Duration::MAX,
+        max_inactive: Duration::MAX,
         max_age: None,
         fields: Fields::default(),
     }

@@ -92,7 +92,7 @@ impl Shard {
 
     /// The newest commit of this node on a session that is not settled.
     pub(crate) fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
-        self.unsettled.get(&key).copied()
+        self.unsettled.get(&key).copied().filter(|_| self.settings.plant != Plant::ReadsDoNotWait)
     }
 
     /// Another member tells a use.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::wire::{Ask, Snapshot};
-use crate::{AskId, Boot, Effect, Event, Fields, Instant, SessionKey, Ticket, Version};
+use crate::{AskId, Boot, Effect, Event, Fields, Instant, Plant, SessionKey, Ticket, Version};
 
 /// Copies for one member that may wait for their content at once.
 pub(super) const FETCHING_MAX: usize = 64;
@@ -86,7 +86,8 @@ impl Shard {
         let wanted = self.unsettled.contains_key(&key)
             || self.asks.contains_key(&key)
             || self.lanes.values().any(|lane| lane.owes(key) || lane.unconfirmed().any(|other| other == key));
-        if !rests || wanted {
+        let spares = self.settings.plant != Plant::SwapOutInUse || !self.table.contains(key);
+        if (!rests || wanted) && spares {
             return false;
         }
         if let Some(session) = self.table.remove(key) {
@@ -210,7 +211,9 @@ impl Shard {
         saved.told_at = hollow.told_at;
         saved.born_at = hollow.born_at;
         self.table.insert(saved);
-        if let Some(arrived) = &stub.arrived {
+        if let Some(arrived) = &stub.arrived
+            && self.settings.plant != Plant::RestoreOverwrites
+        {
             self.merge_copy(key, arrived, fx);
         }
     }

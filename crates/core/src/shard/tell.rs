@@ -4,7 +4,8 @@ use crate::session::{MAX_INACTIVE, PRINCIPAL, SECRET, Session};
 use crate::shard::Shard;
 use crate::tombstone::event_id;
 use crate::{
-    Boot, Effect, EndReason, FieldRef, Fields, Instant, Merge, Notice, SessionChange, SessionKey, Stamp,
+    Boot, Effect, EndReason, FieldRef, Fields, Instant, Merge, Notice, Plant, SessionChange, SessionKey,
+    Stamp,
 };
 
 /// An end that a member told less than so many drop times before it was removed may not have reached that member's own
@@ -15,12 +16,19 @@ const LAST_WORDS: u32 = 2;
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     wanted: bool,
+    /// A planted bug: what arrives last wins.
+    by_arrival: bool,
     changes: Vec<(SessionChange, u64)>,
 }
 
 impl Applied {
     /// Merges a field, and notes what that did to the session.
-    pub(super) fn merge(&mut self, fields: &mut Fields, write: FieldRef<'_>) -> Merge {
+    pub(super) fn merge(&mut self, fields: &mut Fields, mut write: FieldRef<'_>) -> Merge {
+        if self.by_arrival
+            && let Some(ours) = fields.field(write.name)
+        {
+            write.stamp = write.stamp.max(Stamp::new(ours.stamp.counter + 1, write.stamp.boot));
+        }
         if !self.wanted {
             return fields.merge_field(write);
         }
@@ -58,7 +66,8 @@ impl Shard {
 
     /// Where changes are noted that are about to be applied.
     pub(super) fn applied(&self) -> Applied {
-        Applied { wanted: self.told, changes: Vec::new() }
+        let by_arrival = self.settings.plant == Plant::MergedByArrival;
+        Applied { wanted: self.told, by_arrival, changes: Vec::new() }
     }
 
     /// Tells what was applied to a session that is here.
@@ -104,7 +113,11 @@ impl Shard {
     ) {
         let Session { key, app, .. } = *session;
         let change = SessionChange::Ended { reason };
-        self.tell(Notice { key, app, change, event_id: event_id(key), remote }, fx);
+        let notice = Notice { key, app, change, event_id: event_id(key), remote };
+        if self.settings.plant == Plant::ToldTwice {
+            self.tell(notice.clone(), fx);
+        }
+        self.tell(notice, fx);
     }
 
     /// A member is taken for dead: whoever it told of an end speaks for it now.

@@ -1,6 +1,6 @@
 //! Where a frame stands in the order of one shard on one link.
 
-use super::{DELTA, END, KIND_BYTES, SNAPSHOT};
+use super::{KIND_BYTES, PLACED};
 
 /// Bytes of a place: shard, epoch, sequence.
 pub(crate) const PLACE_BYTES: usize = 9;
@@ -22,7 +22,7 @@ impl Place {
     /// arrive in any order. For a driver with several threads, which keeps each destination's order by it.
     pub fn of(frame: &[u8]) -> Option<Self> {
         let (kind, body) = frame.split_first_chunk::<KIND_BYTES>()?;
-        let has_place = matches!(u16::from_le_bytes(*kind), DELTA | SNAPSHOT | END);
+        let has_place = PLACED.contains(&u16::from_le_bytes(*kind));
         Self::read(body).filter(|_| has_place).map(|(place, _)| place)
     }
 

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sessile_core::Instant;
 
@@ -48,6 +48,15 @@ impl Clock {
     /// How the core sees the present moment.
     pub(crate) fn now(&self) -> Instant {
         Instant::after_origin(BEFORE_START.saturating_add(self.elapsed()))
+    }
+
+    /// Since 1970 by the wall clock, which may be wrong: only for what comes back from outside, like a cookie.
+    pub(crate) fn wall(&self) -> Duration {
+        #[cfg(test)]
+        if self.hand.is_some() {
+            return BEFORE_START + self.elapsed();
+        }
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 
     fn elapsed(&self) -> Duration {

@@ -108,7 +108,7 @@ impl Engine {
         lane: usize,
         call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
     ) -> R {
-        let _guard = self.fuse.guard();
+        let _guard = self.fuse.guard(&self.waiters);
         let mut effects = Vec::new();
         let result = call(&self.node, self.clock.now(), &mut effects);
         effects.into_iter().for_each(|effect| self.carry_out(effect, lane));
@@ -123,7 +123,7 @@ impl Engine {
         inlet: &Mutex<Inlet>,
     ) -> Result<(), Malformed> {
         let boot = Boot(from.boot);
-        let _guard = self.fuse.guard();
+        let _guard = self.fuse.guard(&self.waiters);
         self.step(|node, now, effects| {
             let mut inlet = inlet.lock();
             let taken = frames.iter().try_for_each(|frame| {

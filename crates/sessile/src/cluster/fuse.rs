@@ -1,7 +1,9 @@
 //! A panic in the core is a bug, and leaves behind state that nobody may answer from: the node stops serving, and stops
-//! ticking, so that the others go on without it.
+//! ticking, so that the others go on without it. Who waits for its decisions is told that none will come.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::waiters::Waiters;
 
 /// Blows when a thread panics while it is guarded.
 #[derive(Debug, Default)]
@@ -12,11 +14,13 @@ pub(crate) struct Guard<'f> {
     fuse: &'f Fuse,
     /// The call is made while a handler's panic unwinds, to clean up after it: that is no fault of the core.
     cleans_up: bool,
+    waiters: &'f Waiters,
 }
 
 impl Fuse {
-    pub(crate) fn guard(&self) -> Guard<'_> {
-        Guard { fuse: self, cleans_up: std::thread::panicking() }
+    /// Guards a call on whose outcome `waiters` may wait.
+    pub(crate) fn guard<'f>(&'f self, waiters: &'f Waiters) -> Guard<'f> {
+        Guard { fuse: self, cleans_up: std::thread::panicking(), waiters }
     }
 
     pub(crate) fn is_blown(&self) -> bool {
@@ -29,6 +33,7 @@ impl Drop for Guard<'_> {
         let fell = std::thread::panicking() && !self.cleans_up;
         if fell && !self.fuse.0.swap(true, Ordering::Relaxed) {
             tracing::error!("a fault of this program: this node serves nobody any more; restart it");
+            self.waiters.abandon();
         }
     }
 }
@@ -39,11 +44,11 @@ mod tests {
 
     #[test]
     fn only_a_panic_blows_it() {
-        let fuse = Fuse::default();
-        drop(fuse.guard());
+        let (fuse, waiters) = (Fuse::default(), Waiters::default());
+        drop(fuse.guard(&waiters));
         assert!(!fuse.is_blown());
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _guard = fuse.guard();
+            let _guard = fuse.guard(&waiters);
             panic!("a planted fault");
         }));
         assert!(panicked.is_err() && fuse.is_blown());
@@ -51,15 +56,15 @@ mod tests {
 
     #[test]
     fn what_a_handlers_panic_cleans_up_does_not_blow_it() {
-        struct CleansUp<'f>(&'f Fuse);
+        struct CleansUp<'f>(&'f Fuse, &'f Waiters);
         impl Drop for CleansUp<'_> {
             fn drop(&mut self) {
-                drop(self.0.guard());
+                drop(self.0.guard(self.1));
             }
         }
-        let fuse = Fuse::default();
+        let (fuse, waiters) = (Fuse::default(), Waiters::default());
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _cleans_up = CleansUp(&fuse);
+            let _cleans_up = CleansUp(&fuse, &waiters);
             panic!("a handler's fault");
         }));
         assert!(panicked.is_err() && !fuse.is_blown());

@@ -25,8 +25,6 @@ use super::waiters::Starting;
 /// How often a request that found the gate stalled looks again, should nobody have told it.
 const GATE_POLL: Duration = Duration::from_millis(50);
 
-const ALWAYS_RESOLVES: &str = "a waiter leaves its table only by being sent the outcome";
-
 /// Why this node cannot take a request. It was not processed and may go to another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotServing {
@@ -111,8 +109,9 @@ impl SessionHost {
     /// Reads a session without using it: its idle time goes on. Where this node would have to ask the others first,
     /// it is opened, and that is a use.
     pub(crate) async fn look(self: &Arc<Self>, key: SessionKey) -> Result<Opened, Absent> {
-        let complete = matches!(self.engine.node.standing(), Standing::Ready | Standing::Draining);
-        if complete && let Some((app, fields)) = self.engine.node.peek(key) {
+        if self.is_complete()
+            && let Some((app, fields)) = self.engine.node.peek(key)
+        {
             return Ok(Opened { key, app, fields });
         }
         self.open(key, Proof::Trusted).await.map(|(_, opened)| opened)
@@ -144,13 +143,16 @@ impl SessionHost {
 
     /// Waits for the members, or, within bounds, for content that comes from the store.
     async fn answered(&self, key: SessionKey, answer: oneshot::Receiver<()>) -> Result<(), Absent> {
-        match self.engine.persist.get().filter(|_| self.engine.node.is_swapped_out(key)) {
-            None => answer.await.expect(ALWAYS_RESOLVES),
-            Some(persist) => {
-                timeout(persist.patience(), answer).await.map_err(|_| Absent::NoRoom)?.expect(ALWAYS_RESOLVES)
-            }
-        }
-        Ok(())
+        let answered = match self.engine.persist.get().filter(|_| self.engine.node.is_swapped_out(key)) {
+            None => answer.await.is_ok(),
+            Some(persist) => matches!(timeout(persist.patience(), answer).await, Ok(Ok(()))),
+        };
+        if answered { Ok(()) } else { Err(Absent::NoRoom) }
+    }
+
+    /// Why a session that lives cannot be had.
+    pub(crate) fn without_session(&self) -> NotServing {
+        if self.engine.fuse.is_blown() { NotServing::Failed } else { NotServing::NoRoom }
     }
 
     fn try_open(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {
@@ -196,7 +198,16 @@ impl SessionHost {
         let refused = committed.as_ref().is_err_and(|refusal| *refusal != Refusal::Ended);
         self.engine.refusals.fetch_add(u64::from(refused), Ordering::Relaxed);
         let settled = starting.expect_holding(committed?, passage.permit);
-        Ok(Settlement { settled, saved: None }.and_saved(&self.engine, key))
+        Ok(Settlement { settled, saving: Saving::NotAwaited }.and_saved(&self.engine, key))
+    }
+
+    /// The settlement waits for the store, too, be that configured or not.
+    pub(crate) fn save_through(&self, settlement: &mut Settlement, key: SessionKey) {
+        if let Saving::NotAwaited = settlement.saving {
+            let persist = self.engine.persist.get();
+            let awaited = persist.and_then(|persist| persist.awaited_on_request(&self.engine, key));
+            settlement.saving = awaited.map_or(Saving::Impossible, Saving::Awaited);
+        }
     }
 
     /// What the session has on this node only.
@@ -241,6 +252,36 @@ impl SessionHost {
         let starting = self.engine.waiters.commits.starting();
         let ticket = self.engine.step(|node, now, effects| node.end(key, now, effects));
         Settlement::of(starting, ticket).and_saved(&self.engine, key)
+    }
+
+    /// The same for a session that its bearer carries: members remember its end for `keep`.
+    pub(crate) fn end_carried(&self, key: SessionKey, app: AppId, keep: Duration) -> Settlement {
+        let starting = self.engine.waiters.commits.starting();
+        let ticket = self.engine.step(|node, now, effects| node.end_carried(key, app, keep, now, effects));
+        Settlement::of(starting, ticket).and_saved(&self.engine, key)
+    }
+
+    /// Whether a session that no node holds was ended; a node that may lack ends asks the others.
+    pub(crate) async fn has_ended(self: &Arc<Self>, key: SessionKey) -> bool {
+        if self.is_complete() {
+            return self.remembers_end(key);
+        }
+        matches!(self.open(key, Proof::Trusted).await, Err(Absent::Ended))
+    }
+
+    /// Whether this node knows that the session ended.
+    pub(crate) fn remembers_end(&self, key: SessionKey) -> bool {
+        self.engine.node.glance(key, self.engine.clock.now()).is_some_and(|glance| glance.ended)
+    }
+
+    /// Since 1970, by this node's wall clock.
+    pub(crate) fn wall_time(&self) -> Duration {
+        self.engine.clock.wall()
+    }
+
+    /// Whether what this node does not know is known to nobody.
+    fn is_complete(&self) -> bool {
+        matches!(self.engine.node.standing(), Standing::Ready | Standing::Draining)
     }
 
     /// The sessions of these applications that this node wrote last.
@@ -289,28 +330,38 @@ impl Drop for OpenSession {
 #[must_use = "the response must wait for it"]
 pub(crate) struct Settlement {
     settled: oneshot::Receiver<Receipt>,
-    /// Where the store must have it, too.
-    saved: Option<Awaited>,
+    saving: Saving,
+}
+
+/// Whether the store must have it, too.
+enum Saving {
+    NotAwaited,
+    Awaited(Awaited),
+    /// It was asked for where nothing is stored.
+    Impossible,
 }
 
 impl Settlement {
     fn of(starting: Starting<'_, Ticket, Receipt>, ticket: Ticket) -> Self {
-        Self { settled: starting.expect(ticket), saved: None }
+        Self { settled: starting.expect(ticket), saving: Saving::NotAwaited }
     }
 
     /// The same, until the store has it where it must.
     fn and_saved(self, engine: &Engine, key: SessionKey) -> Self {
-        let saved = engine.persist.get().and_then(|persist| persist.awaited(engine, key));
-        Self { saved, ..self }
+        let awaited = engine.persist.get().and_then(|persist| persist.awaited(engine, key));
+        Self { saving: awaited.map_or(Saving::NotAwaited, Saving::Awaited), ..self }
     }
 
-    /// Waits until all who must hold the commit hold it, or were given up.
-    pub(crate) async fn receipt(self) -> Receipt {
-        let receipt = self.settled.await.expect(ALWAYS_RESOLVES);
-        if let Some(saved) = self.saved {
-            saved.done().await;
-        }
-        receipt
+    /// Waits until all who must hold the commit hold it, or were given up. `None`: this node failed meanwhile, and
+    /// nobody can say.
+    pub(crate) async fn receipt(self) -> Option<Receipt> {
+        let receipt = self.settled.await.ok()?;
+        let stored = match self.saving {
+            Saving::NotAwaited => None,
+            Saving::Awaited(saved) => Some(saved.done().await),
+            Saving::Impossible => Some(false),
+        };
+        Some(Receipt { stored, ..receipt })
     }
 }
 

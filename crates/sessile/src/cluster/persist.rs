@@ -145,6 +145,12 @@ impl Persist {
         (glance.ended || policy.save == Save::Through).then(|| self.save_now(key))
     }
 
+    /// The same where the response asked to wait. `None` for an application whose sessions are not stored.
+    pub(crate) fn awaited_on_request(self: &Arc<Self>, engine: &Engine, key: SessionKey) -> Option<Awaited> {
+        let glance = engine.node.glance(key, engine.clock.now())?;
+        self.policies.of(glance.app).map(|_| self.save_now(key))
+    }
+
     /// Saves the session as soon as possible.
     pub(crate) fn save_now(self: &Arc<Self>, key: SessionKey) -> Awaited {
         let (sender, saved) = oneshot::channel();
@@ -197,14 +203,16 @@ pub(crate) struct Awaited {
 }
 
 impl Awaited {
-    /// Ready when the session is saved, or the wait was given up; then that is counted and logged, and the save goes on.
-    pub(crate) async fn done(self) {
+    /// Whether the session is saved. Else the wait was given up: that is counted and logged, and the save goes on.
+    pub(crate) async fn done(self) -> bool {
         let Self { persist, saved } = self;
         // Who has waited in vain already does not wait again: one outage costs each request its patience once.
         let patience = persist.patience.saturating_sub(persist.health.failing_for());
-        if !matches!(timeout(patience, saved).await, Ok(Ok(()))) {
+        let is_saved = matches!(timeout(patience, saved).await, Ok(Ok(())));
+        if !is_saved {
             persist.health.gave_up();
         }
+        is_saved
     }
 }
 

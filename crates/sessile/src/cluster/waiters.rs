@@ -22,6 +22,15 @@ pub(crate) struct Waiters {
     pub(crate) gate: Notify,
 }
 
+impl Waiters {
+    /// Nothing will be decided any more: who waits, and who is about to, learns that.
+    pub(crate) fn abandon(&self) {
+        self.commits.abandon();
+        self.asks.abandon();
+        self.gate.notify_waiters();
+    }
+}
+
 /// Where outcomes meet those who wait for them, whichever of the two arrives first.
 ///
 /// An outcome may come, on another thread, before its waiter has learned the key to wait for. So whoever is about
@@ -39,6 +48,8 @@ struct Places<K, V> {
     starting: BTreeSet<u64>,
     /// Counts starts and early outcomes, so that they can be compared.
     turn: u64,
+    /// No outcome comes any more.
+    abandoned: bool,
 }
 
 struct Waiter<V> {
@@ -49,8 +60,13 @@ struct Waiter<V> {
 
 impl<K, V> Default for Meeting<K, V> {
     fn default() -> Self {
-        let places =
-            Places { awaited: HashMap::new(), early: BTreeMap::new(), starting: BTreeSet::new(), turn: 0 };
+        let places = Places {
+            awaited: HashMap::new(),
+            early: BTreeMap::new(),
+            starting: BTreeSet::new(),
+            turn: 0,
+            abandoned: false,
+        };
         Self { places: Mutex::new(places) }
     }
 }
@@ -87,6 +103,18 @@ impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
     }
 }
 
+impl<K, V> Meeting<K, V> {
+    /// Everybody who waits, now or later, resolves without an outcome.
+    fn abandon(&self) {
+        let waiting = {
+            let mut places = self.places.lock();
+            places.abandoned = true;
+            std::mem::take(&mut places.awaited)
+        };
+        drop(waiting);
+    }
+}
+
 impl<K, V> Places<K, V> {
     fn next_turn(&mut self) -> u64 {
         self.turn += 1;
@@ -109,7 +137,7 @@ pub(crate) struct Starting<'a, K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
-    /// What resolves with the outcome of `key`, be it early or late.
+    /// What resolves with the outcome of `key`, be it early or late; as closed if none will come.
     pub(crate) fn expect(self, key: K) -> oneshot::Receiver<V> {
         self.expect_holding(key, None)
     }
@@ -122,6 +150,7 @@ impl<K: Eq + Hash, V: Clone> Starting<'_, K, V> {
         match early {
             // It stays: another one who is starting may be about to wait for the same.
             Some((_, (_, outcome))) => drop(sender.send(outcome.clone())),
+            None if places.abandoned => {}
             None => {
                 let waiting = places.awaited.entry(key).or_default();
                 waiting.retain(|waiter| waiter.held.is_some() || !waiter.outcome.is_closed());
@@ -175,6 +204,17 @@ mod tests {
         meeting.arrive(2, ());
         drop(starting.expect_holding(2, permits.try_take()));
         assert_eq!(permits.free(), 2, "the outcome came first");
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_vain_is_told() {
+        let (meeting, permits) = (Meeting::<u32, ()>::default(), Permits::new(1..=2));
+        let (before, starting) = (meeting.starting(), meeting.starting());
+        let before = before.expect_holding(1, permits.try_take());
+        meeting.abandon();
+        assert!(before.await.is_err() && starting.expect(2).await.is_err());
+        assert!(meeting.starting().expect(3).await.is_err());
+        assert_eq!(permits.free(), 2);
     }
 
     #[test]

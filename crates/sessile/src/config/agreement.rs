@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::fault::Finding;
 use super::form::describe;
 use super::places::Places;
-use super::table::{App, Manager, MembershipKind, SameSite, Secure, Session, Store, StoreKind};
+use super::table::{App, Keep, Manager, MembershipKind, SameSite, Secure, Session, Store, StoreKind};
 use super::{Config, HostPort};
 
 /// A node keeps its table in so many parts, each with its share of the bytes.
@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     reach(config, places, findings);
     queue(config, places, findings);
     session("session", &config.session, places, findings);
+    carried(config, "session", &config.session, places, findings);
     apps(config, places, findings);
     store(config, places, findings);
     farm(config, places, findings);
@@ -133,7 +134,10 @@ fn store(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     if is_server && store.url.is_some() == store.url_file.is_some() {
         let error =
             Finding::error(place("url"), "a store on a server needs `url` or `url_file`, one of them");
-        findings.push(error.help("add for example `url = \"postgres://sessile@db/sessions\"`"));
+        findings.push(error.help(match store.url {
+            Some(_) => "leave one of the two out",
+            None => "add for example `url = \"postgres://sessile@db/sessions\"`",
+        }));
     }
     if store.url.as_ref().is_some_and(|url| has_password(url)) {
         let error = Finding::error(place("url"), "`url` has a password in it");
@@ -204,6 +208,19 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
         if app.session != config.session {
             session(&table, &app.session, places, findings);
         }
+        if own.keep != shared.keep {
+            carried(config, &table, own, places, findings);
+        }
+    }
+}
+
+/// What travels through browsers needs a key that they do not have.
+fn carried(config: &Config, table: &str, session: &Session, places: &Places, findings: &mut Vec<Finding>) {
+    if session.keep == Keep::Cookie && config.cluster.insecure {
+        let span = places.of(&[(table, "keep"), ("cluster", "insecure")]);
+        let error = Finding::error(span, "`keep = \"cookie\"` needs the cluster's secret");
+        let help = "without `insecure`, cookies are sealed with a key that follows from `secret_file`";
+        findings.push(error.label("anybody could make sessions").help(help));
     }
 }
 

@@ -23,6 +23,6 @@ pub use farm::Farm;
 pub use membership::{Membership, MembershipKind};
 pub use node::{Admin, Http, Node};
 pub use replication::Replication;
-pub use session::{OnEnded, SameSite, Save, Secure, Session};
+pub use session::{Keep, OnEnded, SameSite, Save, Secure, Session};
 pub use store::{Restore, Store, StoreKind};
 pub use transport::{Mode, QueueFull, Receiver, Sender};

@@ -79,10 +79,31 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("sessiontimeout", "`timeout` in [session], with a unit: \"30m\""),
     ("sessioncookiename", "`cookie` in [session]"),
     ("processexpiresfrequency", "nothing; idle sessions end within one scan"),
-    ("saveonrestart", STORES),
-    ("maxidlebackup", STORES),
-    ("maxidleswap", STORES),
-    ("minidleswap", STORES),
+    ("saveonrestart", "`kind` in [store]: a graceful stop saves every session, and a start brings them back"),
+    ("maxidlebackup", "`backup_idle` in [session] with `save = \"idle\"`, with a unit: \"30s\""),
+    (
+        "maxidleswap",
+        "`swap_idle` in [session] and, to swap out above a number of sessions, `swap_above` in [store]",
+    ),
+    (
+        "minidleswap",
+        "nothing; above `swap_above` in [store] the least recently used leave memory, and none that a request has open",
+    ),
+    (
+        "maxactive",
+        "`max_active` in [session], which counts what is in memory; swapping out begins at `swap_above`",
+    ),
+    ("checkinterval", "nothing; the store is cleaned once an hour"),
+    ("sessiontable", "`table` in [store]"),
+    ("connectionurl", "`url` in [store], or `url_file` if there is a password in it"),
+    ("connectionname", "`url_file` in [store]: user and password are a part of the URL"),
+    ("connectionpassword", "`url_file` in [store]: user and password are a part of the URL"),
+    ("sessionidcol", "`columns` in [store], as \"key = NAME\""),
+    ("sessiondatacol", "`columns` in [store], as \"content = NAME\""),
+    ("sessionappcol", "`columns` in [store], as \"app = NAME\""),
+    ("sessionlastaccessedcol", "`columns` in [store], as \"saved_at = NAME\""),
+    ("sessionmaxinactivecol", "`columns` in [store], as \"idle_left = NAME\""),
+    ("sessionvalidcol", "`columns` in [store], as \"ended = NAME\""),
     ("watchdir", "`watch_dir` in [farm]"),
     ("deploydir", "`deploy_dir` in [farm]"),
     ("tempdir", "`temp_dir` in [farm]"),
@@ -100,7 +121,6 @@ const ATTRIBUTES: &[(&str, &str)] = &[
 ];
 
 const NOTHING: &str = "nothing; what it set needs no setting here";
-const STORES: &str = "nothing yet; keeping sessions in files and databases comes with a later version";
 
 /// What stands in the place of the attribute `name` of Tomcat; `None` for all other words.
 pub(super) fn remedy(name: &str) -> Option<&'static str> {

@@ -1,9 +1,12 @@
 //! All that the requests of one application share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use sessile_core::{AppId, Changes, Secret};
+use sessile_core::{AppId, Changes, Secret, SessionKey};
 
+use super::carried::remembered_for;
+use super::carrier::Carrier;
 use super::cookie::CookieSeal;
 use super::idempotency::Turns;
 use super::reminders::Reminders;
@@ -11,7 +14,7 @@ use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
 use crate::cluster::controls::Controls;
-use crate::cluster::host::SessionHost;
+use crate::cluster::host::{SessionHost, Settlement};
 
 /// The sessions of one application on one node.
 pub(crate) struct AppSessions {
@@ -21,6 +24,8 @@ pub(crate) struct AppSessions {
     pub(crate) controls: Arc<Controls>,
     pub(crate) settings: SessionSettings,
     pub(crate) seal: CookieSeal,
+    /// Where the cookies carry the sessions.
+    pub(crate) carrier: Option<Carrier>,
     pub(crate) shape: CookieShape,
     pub(crate) statistics: Arc<Statistics>,
     /// Idempotency keys that requests of this node work on.
@@ -40,6 +45,9 @@ impl AppSessions {
             host,
             app: AppId::of_path(&settings.path),
             node_name: node_name.to_owned(),
+            carrier: settings
+                .beside_carried
+                .map(|_| Carrier::new(controls.cookie_keys.clone(), &settings.path)),
             seal: CookieSeal::new(controls.cookie_keys.clone(), &settings.path),
             shape: CookieShape::new(&settings),
             controls,
@@ -63,8 +71,25 @@ impl AppSessions {
         }
     }
 
-    /// The first change of a new session, as the settings want it.
+    /// Whether one more session can be made now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.carrier.is_some() || self.host.has_room()
+    }
+
+    /// Ends a session everywhere, for good. `idle` is the idle time of one that its cookie carries, if it has its own.
+    pub(crate) fn end(&self, key: SessionKey, idle: Option<Duration>) -> Settlement {
+        if self.carrier.is_none() {
+            return self.host.end(key);
+        }
+        let keep = remembered_for(idle.unwrap_or(self.settings.session.timeout));
+        self.host.end_carried(key, self.app, keep)
+    }
+
+    /// The first change of a new session, as the settings want it. A cookie carries nothing that these say already.
     pub(crate) fn creation(&self, secret: Secret) -> Changes {
+        if self.carrier.is_some() {
+            return Changes::new();
+        }
         let session = &self.settings.session;
         Changes::create(self.app, secret, session.timeout, session.absolute_timeout)
     }

@@ -52,6 +52,14 @@ impl CookieKeys {
         Self(Arc::new(RwLock::new(keys)))
     }
 
+    /// The keys that one application has for another purpose than tags, in the same order.
+    pub(super) fn derive(&self, purpose: &'static str, path: &str) -> Vec<[u8; 32]> {
+        let derive = |key: &[u8; 32]| {
+            *blake3::Hasher::new_derive_key(purpose).update(key).update(path.as_bytes()).finalize().as_bytes()
+        };
+        self.0.read().iter().map(derive).collect()
+    }
+
     /// From now on tags are made with the first of these, and those of all are believed.
     pub(crate) fn renew(&self, keys: Vec<[u8; 32]>) {
         *self.0.write() = keys;
@@ -111,15 +119,7 @@ impl CookieSeal {
 
     /// The first cookie called `name` that verifies.
     pub(crate) fn find(&self, headers: &HeaderMap, name: &str) -> Option<Presented> {
-        headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|header| header.to_str().ok())
-            .flat_map(|header| header.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(given, _)| *given == name)
-            .take(CANDIDATES_MAX)
-            .find_map(|(_, value)| self.decode(value))
+        candidates(headers, name).find_map(|value| self.decode(value))
     }
 
     fn tag(&self, key: &[u8; 32], identity: Identity) -> [u8; TAG_BYTES] {
@@ -129,6 +129,19 @@ impl CookieSeal {
         hasher.finalize_xof().fill(&mut tag);
         tag
     }
+}
+
+/// The values of the first cookies called `name`.
+pub(super) fn candidates<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(move |(given, _)| *given == name)
+        .map(|(_, value)| value)
+        .take(CANDIDATES_MAX)
 }
 
 /// Whether `text` can be a node's name.

@@ -103,7 +103,7 @@ impl DetachedSession {
     async fn settle(&self, handed: Vec<Settlement>) -> Result<Option<Receipt>, SessionError> {
         let mut receipt = None;
         for settlement in handed {
-            let settled = settlement.receipt().await;
+            let settled = settlement.receipt().await.ok_or(SessionError::OutcomeUnknown)?;
             if settled.ended {
                 return self.known(Err(SessionError::Ended));
             }

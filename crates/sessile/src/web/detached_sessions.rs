@@ -30,9 +30,11 @@ impl DetachedSessions {
     ///
     /// # Errors
     /// [`Ended`](SessionError::Ended) or [`Unknown`](SessionError::Unknown) when there is no such session of this
-    /// application; [`NotServing`](SessionError::NotServing) when this node cannot answer for its copies.
+    /// application; [`NotServing`](SessionError::NotServing) when this node cannot answer for its copies;
+    /// [`InCookie`](SessionError::InCookie) where sessions live in their cookies.
     pub async fn open(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
         let _running = self.app.host.request();
+        self.are_on_nodes()?;
         self.app.host.admitted().await?;
         let fields = used(&self.app, key).await?;
         self.app.host.settled(key).await;
@@ -46,6 +48,7 @@ impl DetachedSessions {
     /// As [`open`](Self::open).
     pub async fn look(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
         let _running = self.app.host.request();
+        self.are_on_nodes()?;
         self.app.host.admitted().await?;
         let opened = self.app.host.look(key).await?;
         if opened.app != self.app.app {
@@ -62,6 +65,7 @@ impl DetachedSessions {
     /// A session under a key that the caller chose; no cookie opens it. It is there once it is committed, and that
     /// is an [`Ended`](SessionError::Ended) where the key is in use, or was.
     pub(crate) fn create(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
+        self.are_on_nodes()?;
         if !self.app.host.has_room() {
             return Err(SessionError::Full);
         }
@@ -79,9 +83,14 @@ impl DetachedSessions {
         let host = &self.app.host;
         let _running = host.request();
         host.admitted().await?;
-        let receipt = host.end(key).receipt().await;
+        let receipt = self.app.end(key, None).receipt().await.ok_or(SessionError::OutcomeUnknown)?;
         host.admitted().await.map_err(|_| SessionError::OutcomeUnknown)?;
         Ok(receipt)
+    }
+
+    /// A session that its cookie carries can be ended from here, but not opened.
+    fn are_on_nodes(&self) -> Result<(), SessionError> {
+        if self.app.carrier.is_some() { Err(SessionError::InCookie) } else { Ok(()) }
     }
 
     /// This node's name: the route that balancers look for.

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Changes, FieldName, Fields, Secret, SessionKey, Value};
+use sessile_core::{Boot, Changes, FieldName, Fields, Secret, SessionKey, Stamp, Value};
 
+use super::carried::Carried;
+use super::carrier::check_size;
 use super::cookie::Identity;
 use super::error::SessionError;
 use super::extent::Extent;
@@ -29,7 +31,16 @@ pub(crate) struct Draft {
     login: Option<Login>,
     /// What names and values take with the writes; counted when the first one comes.
     weight: Option<usize>,
+    /// When a session was made that its cookie carries; `None`: in this request.
+    born_at: Option<Duration>,
+    /// Its cookie is to be made anew though nothing was written.
+    is_outdated: bool,
 }
+
+/// What this request wrote, in a session that its cookie carries: later than what was opened.
+const WRITTEN: Stamp = Stamp { counter: 2, boot: Boot(0) };
+/// What it is about to write: later still.
+const PROPOSED: Stamp = Stamp { counter: 3, boot: Boot(0) };
 
 /// Whether there is a session, and whose it is.
 #[derive(Clone, Copy, Default)]
@@ -61,6 +72,13 @@ impl Draft {
     pub(crate) fn held(identity: Identity, opened: Fields, local: Option<Arc<LocalValues>>) -> Self {
         let local = LocalDraft::held(local);
         Self { standing: Standing::Held(identity), opened, local, ..Self::default() }
+    }
+
+    /// The draft of a request whose cookie carries its session.
+    pub(crate) fn carried(carried: Carried, is_outdated: bool) -> Self {
+        let Carried { identity, born_at, fields, .. } = carried;
+        let standing = Standing::Held(identity);
+        Self { standing, opened: fields, born_at: Some(born_at), is_outdated, ..Self::default() }
     }
 
     /// The draft of a request whose genuine cookie names a session that nobody knows.
@@ -102,7 +120,35 @@ impl Draft {
     pub(crate) fn renew(&mut self, secret: Secret) {
         if let Standing::Held(identity) = &mut self.standing {
             identity.secret = secret;
+            self.is_outdated = true;
         }
+    }
+
+    /// What a cookie that carries the session is to hold from `now` on; `None` when the old one may stay.
+    pub(crate) fn to_carry(&self, now: Duration) -> Option<Carried> {
+        let identity = match self.standing {
+            Standing::New(identity) => identity,
+            Standing::Held(identity) if self.is_outdated || !self.changes.is_empty() => identity,
+            _ => return None,
+        };
+        let born_at = self.born_at.unwrap_or(now).min(now);
+        Some(Carried { identity, born_at, sealed_at: now, fields: self.content() })
+    }
+
+    /// All fields with what this request wrote.
+    fn content(&self) -> Fields {
+        let mut fields = self.opened.clone();
+        for (name, value) in self.changes.writes() {
+            fields.merge(name.as_str(), WRITTEN, value);
+        }
+        fields
+    }
+
+    /// Refuses a value with which the session's cookie would become too large.
+    fn check_cookie(&self, name: &FieldName, value: &Value, beside: usize) -> Result<(), SessionError> {
+        let mut fields = self.content();
+        fields.merge(name.as_str(), PROPOSED, Some(value));
+        check_size(&fields, beside)
     }
 
     pub(crate) fn standing(&self) -> Standing {
@@ -124,7 +170,7 @@ impl Draft {
     }
 
     /// What a commit carries: each attribute with the bytes of name and value, fields of the system without a name.
-    pub(crate) fn carried(&self) -> impl Iterator<Item = (Option<&str>, usize)> {
+    pub(crate) fn in_commit(&self) -> impl Iterator<Item = (Option<&str>, usize)> {
         let written = self.changes.writes().map(|(name, value)| {
             let bytes = name.as_str().len() + value.map_or(0, |value| value.bytes.len());
             ((!name.is_system()).then_some(name.as_str()), bytes)
@@ -173,6 +219,9 @@ impl Draft {
         let bytes = self.weight().saturating_sub(before) + name.as_str().len() + value.bytes.len();
         if bytes > max {
             return Err(SessionError::SessionTooLarge { bytes, max });
+        }
+        if let Some(beside) = settings.beside_carried {
+            self.check_cookie(&name, &value, beside)?;
         }
         self.weight = Some(bytes);
         self.loans.overrule(name.as_str());

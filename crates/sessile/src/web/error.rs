@@ -30,6 +30,23 @@ pub enum SessionError {
         /// What is allowed.
         max: usize,
     },
+    /// The cookie that carries the session would become larger than browsers keep.
+    #[error(
+        "session: its cookie would have {bytes} bytes, more than the {max} that browsers keep; store less in it, or \
+         let this application keep its sessions in memory ([session] keep)"
+    )]
+    CookieTooLarge {
+        /// Size that the cookie would have, name and attributes included.
+        bytes: usize,
+        /// What browsers keep.
+        max: usize,
+    },
+    /// The sessions of this application live in their cookies, and no node has them.
+    #[error(
+        "the sessions of this application live in their cookies ([session] keep = \"cookie\"): nothing of them stays \
+         on a node, and only a request that brings its cookie can open one"
+    )]
+    InCookie,
     /// The name cannot name an attribute.
     #[error(transparent)]
     BadName(#[from] BadName),
@@ -112,7 +129,9 @@ impl SessionError {
     /// The status that tells a client the same.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::AttributeTooLarge { .. } | Self::SessionTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::AttributeTooLarge { .. } | Self::SessionTooLarge { .. } | Self::CookieTooLarge { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Self::Full
             | Self::Busy
             | Self::NoLocalRoom { .. }
@@ -127,6 +146,7 @@ impl SessionError {
             | Self::TooManyLocal { .. }
             | Self::ReadOnly
             | Self::Committed
+            | Self::InCookie
             | Self::NoCookie => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

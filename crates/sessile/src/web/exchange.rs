@@ -13,6 +13,7 @@ use sessile_core::{Absent, Proof, Receipt};
 use super::accounting::Route;
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
+use super::carried::{Carried, key_of};
 use super::cookie::Presented;
 use super::draft::Draft;
 use super::error::SessionError;
@@ -25,6 +26,10 @@ use crate::cluster::host::{NotServing, OpenSession, Settlement};
 use crate::config::{OnEnded, Secure};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What became of changes that went into a cookie: the browser has the only copy, as it should.
+const IN_COOKIE: Receipt =
+    Receipt { copies: 1, wanted: 1, ended: false, unconfirmed_for: None, stored: None };
 
 /// A request on its way through. Dropping it, in whatever way the application ended, closes the session.
 pub(crate) struct Exchange {
@@ -56,7 +61,10 @@ impl Exchange {
         let access = access(&app.settings, request.uri().path());
         app.statistics.count_request(access == Access::ReadOnly);
         let presented = app.seal.find(request.headers(), app.shape.name());
+        let carried =
+            app.carrier.as_ref().and_then(|carrier| carrier.find(request.headers(), app.shape.name()));
         let opened = match app.host.admitted().await {
+            Ok(()) if app.carrier.is_some() => Ok((open_carried(&app, carried, access).await, None)),
             Ok(()) => open(&app, presented.as_ref()).await,
             Err(not_serving) => Err(not_serving),
         };
@@ -94,9 +102,10 @@ impl Exchange {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
         let passage = self.session.passage().await;
-        let closing = self.session.commit(passage, &self.account);
+        let mut closing = self.session.commit(passage, &self.account);
         let commits = !closing.settlements.is_empty();
-        let (used, wrote, cookie) = (closing.used, closing.wrote, closing.cookie);
+        let cookie = std::mem::replace(&mut closing.cookie, CookieChange::Keep);
+        let (used, wrote) = (closing.used, closing.wrote);
         let settled = self.settle(closing).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
         let response = if used && self.app.host.admitted().await.is_err() {
@@ -139,7 +148,7 @@ impl Exchange {
         let mut receipt = None;
         for settlement in settlements {
             self.app.statistics.count_send();
-            let settled = settlement.receipt().await;
+            let settled = settlement.receipt().await.ok_or(SessionError::OutcomeUnknown)?;
             if settled.ended && !ended_here {
                 return Err(SessionError::Ended);
             }
@@ -157,12 +166,16 @@ impl Exchange {
         mut response: Response<B>,
     ) -> Response<B> {
         let (receipt, cookie) = match settled {
+            Ok(None) if matches!(cookie, CookieChange::Carry(_)) && wrote => (Some(IN_COOKIE), cookie),
             Ok(receipt) => (receipt, cookie),
             Err(SessionError::Ended) => {
                 if wrote && self.app.settings.session.on_ended == OnEnded::Conflict {
                     response = answers::refused(&SessionError::Ended);
                 }
-                (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Remove)
+                // Who ended one that its cookie carries has given the browser another cookie, or taken it away.
+                let cookie =
+                    if self.app.carrier.is_some() { CookieChange::Keep } else { CookieChange::Remove };
+                (Some(Receipt { ended: true, ..Receipt::default() }), cookie)
             }
             Err(refusal) => {
                 response = answers::refused(&refusal);
@@ -175,14 +188,18 @@ impl Exchange {
     }
 
     fn write_cookie<B>(&self, change: CookieChange, response: &mut Response<B>) {
-        let identity = match (change, &self.outdated) {
-            (CookieChange::Set(identity), _) => Some(identity),
-            (CookieChange::Keep, Some(presented)) => Some(presented.identity),
+        let named = |identity| Some(self.app.seal.encode(identity, &self.route));
+        let value = match (change, &self.outdated) {
+            (CookieChange::Set(identity), _) => named(identity),
+            (CookieChange::Keep, Some(presented)) => named(presented.identity),
+            (CookieChange::Carry(carried), _) => {
+                self.app.carrier.as_ref().map(|carrier| carrier.seal(&carried))
+            }
             (CookieChange::Remove, _) => None,
             (CookieChange::Keep, None) => return,
         };
-        let header = match identity {
-            Some(identity) => self.app.shape.set(&self.app.seal.encode(identity, &self.route), self.secure),
+        let header = match value {
+            Some(value) => self.app.shape.set(&value, self.secure),
             None => self.app.shape.remove(self.secure),
         };
         response.headers_mut().append(SET_COOKIE, header);
@@ -219,8 +236,24 @@ async fn open(
         }
         Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
         Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),
-        Err(Absent::NoRoom) => Err(NotServing::NoRoom),
+        Err(Absent::NoRoom) => Err(app.host.without_session()),
     }
+}
+
+/// The draft of a request whose cookie may carry its session, sealed with the active secret or not.
+async fn open_carried(app: &Arc<AppSessions>, found: Option<(Carried, bool)>, access: Access) -> Draft {
+    let Some((carried, is_current)) = found else { return Draft::default() };
+    let (session, now) = (&app.settings.session, app.host.wall_time());
+    if carried.is_over(session, now) {
+        return Draft::default();
+    }
+    for key in [carried.identity.key, key_of(carried.identity.secret)] {
+        if app.host.has_ended(key).await {
+            return Draft::default();
+        }
+    }
+    let is_outdated = access == Access::ReadWrite && (!is_current || carried.is_stale(session, now));
+    Draft::carried(carried, is_outdated)
 }
 
 fn access(settings: &SessionSettings, path: &str) -> Access {

@@ -31,7 +31,8 @@ use super::session::random;
 /// It goes *inside* the session layer. The key is the value of the header `Idempotency-Key`
 /// ([draft-ietf-httpapi-idempotency-key-header]) or, for HTML forms, of a hidden field `idempotency_key`, which
 /// [`idempotency_key`] makes. It counts in POST, PUT, PATCH and DELETE, and only within one session: a request
-/// without a session, or without a key, runs as ever.
+/// without a session, or without a key, runs as ever; so does each of an application whose sessions are in their cookies
+/// (`keep = "cookie"`), because nobody else could read the note.
 ///
 /// * Done before: the noted answer, if it has at most 8 KiB; else 409, which says that it was done.
 /// * Running now, here or on another node: waits for its answer, 409 after ten seconds.

@@ -116,9 +116,13 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`TooManyLocal`](SessionError::TooManyLocal) when the session has 256 of them; what refuses any write.
+    /// [`TooManyLocal`](SessionError::TooManyLocal) when the session has 256 of them;
+    /// [`InCookie`](SessionError::InCookie) where sessions live in their cookies; what refuses any write.
     pub fn set_local<T: Any + Send + Sync>(&self, name: &str, value: T) -> Result<(), SessionError> {
         let name = FieldName::attribute(name)?;
+        if self.is_carried() {
+            return Err(SessionError::InCookie);
+        }
         if !self.writable()?.draft.local.has_room_for(name.as_str()) {
             let (name, max) = (name.as_str().to_owned(), LOCAL_VALUES_MAX);
             return Err(SessionError::TooManyLocal { name, max });

@@ -127,14 +127,6 @@ impl Session {
         Ok(state.draft.remove(FieldName::attribute(name)?))
     }
 
-    /// The other members get the whole session with what this request writes, each attribute with the stamp it
-    /// has, instead of the changes alone; also when this request writes nothing. Costs what the session weighs.
-    /// Manager `full` does it by itself.
-    pub fn send_whole(&self) -> Result<(), SessionError> {
-        self.writable()?.draft.send_whole();
-        Ok(())
-    }
-
     /// The names of all attributes, in order.
     pub fn names(&self) -> Vec<String> {
         self.used().draft.names()
@@ -190,21 +182,25 @@ impl Session {
     /// made needs no change.
     ///
     /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
-    /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit.
+    /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit. (Where the cookie
+    /// carries the session, it takes effect with the response, and what running requests write is dropped.)
     pub fn change_id(&self) -> Result<(), SessionError> {
         let mut state = self.writable()?;
         if let Standing::Trusted(_) | Standing::Over = state.draft.standing() {
             return Err(SessionError::NoCookie);
         }
         let secret = Secret(random());
-        if let Standing::Held(identity) = state.draft.standing() {
+        let Standing::Held(identity) = state.draft.standing() else { return Ok(()) };
+        if self.app.carrier.is_some() {
+            state.superseded.get_or_insert(identity.secret);
+        } else {
             let mut changes = Changes::new();
             changes.change_secret(identity.secret, secret);
             let settlement = self.app.host.commit(identity.key, &changes, Passage::default())?;
             state.settlements.push(settlement);
-            state.draft.renew(secret);
             state.renewed = true;
         }
+        state.draft.renew(secret);
         Ok(())
     }
 
@@ -225,7 +221,7 @@ impl Session {
         if let Standing::Held(Identity { key, .. }) | Standing::Unknown(key) | Standing::Trusted(key) =
             standing
         {
-            state.settlements.push(self.app.host.end(key));
+            state.settlements.push(self.app.end(key, draft.max_inactive()));
             state.ended = true;
         }
         Ok(matches!(standing, Standing::Held(_) | Standing::New(_) | Standing::Trusted(_)))
@@ -239,6 +235,7 @@ impl Session {
     /// then on it is true here. A path that the replication filter matches changes no cookie, and so no owner. False,
     /// too, where there is no session. A browser that sends requests in parallel may reach two nodes that both are told
     /// true: it tells who should do what one node is enough for, and excludes nobody.
+    /// Where the cookie carries the session, no node has it more than another: true on every one.
     pub fn is_owner(&self) -> bool {
         match self.used().draft.standing() {
             Standing::New(_) => true,
@@ -287,8 +284,8 @@ impl Session {
     pub(crate) async fn passage(&self) -> Result<Passage, Busy> {
         let writes = self.state.lock().seal(&self.app, self.extent());
         match writes {
-            Some(key) => self.app.host.passage(key).await,
-            None => Ok(Passage::default()),
+            Some(key) if self.app.carrier.is_none() => self.app.host.passage(key).await,
+            _ => Ok(Passage::default()),
         }
     }
 
@@ -389,13 +386,18 @@ impl Session {
             return Err(SessionError::Ended);
         }
         if state.draft.key().is_none() {
-            if !self.app.host.has_room() {
+            if !self.app.has_room() {
                 return Err(SessionError::Full);
             }
             let identity = Identity { key: SessionKey(random()), secret: Secret(random()) };
             state.draft.make(identity, self.app.creation(identity.secret));
         }
         Ok(write(&mut state.draft))
+    }
+
+    /// Whether the cookie carries the session.
+    pub(super) fn is_carried(&self) -> bool {
+        self.app.carrier.is_some()
     }
 
     pub(super) fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {

@@ -31,6 +31,11 @@ impl CookieShape {
         &self.name
     }
 
+    /// Bytes of the cookie beside its value, at most.
+    pub(crate) fn beside_value(&self) -> usize {
+        self.set("", true).len()
+    }
+
     /// Gives the browser `value`, until it is closed or told otherwise: the server decides when the session
     /// ends.
     pub(crate) fn set(&self, value: &str, secure: bool) -> HeaderValue {

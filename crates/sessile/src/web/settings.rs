@@ -5,7 +5,8 @@ use sessile_core::{FieldName, Value};
 use super::error::SessionError;
 use super::extent::Extent;
 use super::filter::Patterns;
-use crate::config::{Config, Manager, Network, Replication, Secure, Session};
+use super::set_cookie::CookieShape;
+use crate::config::{Config, Keep, Manager, Network, Replication, Secure, Session};
 
 /// The settings of one application's sessions; made only from such as can work.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct SessionSettings {
     pub(crate) receipt_header: bool,
     /// Who is believed when it sends `X-Forwarded-Proto`.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// Where the cookie carries the session: its bytes beside the value.
+    pub(crate) beside_carried: Option<usize>,
 }
 
 /// A setting that cannot work, in a configuration that was put together in code or in a call.
@@ -55,7 +58,7 @@ impl SessionSettings {
         };
         let filter = patterns("filter", &config.replication.filter)?;
         let names = patterns("names", &config.replication.names)?;
-        Ok(Self {
+        let settings = Self {
             path: path.to_owned(),
             session: session.clone(),
             filter,
@@ -63,12 +66,30 @@ impl SessionSettings {
             names,
             receipt_header: config.replication.receipt_header,
             trusted_proxies: config.http.trusted_proxies.clone(),
-        })
+            beside_carried: None,
+        };
+        match session.keep {
+            Keep::Memory => Ok(settings),
+            Keep::Cookie if config.cluster.insecure => wrong(
+                "keep",
+                "`cookie` needs the cluster's secret: without one anybody can make sessions".into(),
+            ),
+            Keep::Cookie => Ok(settings.carried()),
+        }
+    }
+
+    /// The same for sessions that live in their cookies: nothing of them is copied, so nothing stays here either.
+    fn carried(self) -> Self {
+        let beside_carried = Some(CookieShape::new(&self).beside_value());
+        Self { extent: Extent::Written, names: None, beside_carried, ..self }
     }
 
     /// The same for sessions that are copied as `manager` says.
     pub(crate) fn managed(self, manager: Manager, replication: &Replication) -> Self {
-        Self { extent: Extent::of(manager, replication), ..self }
+        match self.session.keep {
+            Keep::Memory => Self { extent: Extent::of(manager, replication), ..self },
+            Keep::Cookie => self,
+        }
     }
 
     /// Refuses a value that is too large.

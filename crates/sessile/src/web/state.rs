@@ -1,9 +1,11 @@
 //! What all clones of one request's session share, and what is left to do when the application is done.
 
-use sessile_core::{FieldName, Receipt, SessionKey};
+use sessile_core::{FieldName, Receipt, Secret, SessionKey};
 
 use super::accounting::Route;
 use super::app::AppSessions;
+use super::carried::{Carried, key_of};
+use super::carrier::check_size;
 use super::cookie::Identity;
 use super::draft::{Draft, Standing};
 use super::error::SessionError;
@@ -20,8 +22,10 @@ pub(crate) struct State {
     pub(crate) used: bool,
     /// The request ended the session that it came with.
     pub(crate) ended: bool,
-    /// The cookie's secret is not the session's any more.
+    /// The secret of a session that nodes hold is not the cookie's any more.
     pub(crate) renewed: bool,
+    /// What is handed to the node waits for the store.
+    pub(crate) saves_through: bool,
     /// What was already handed to the node, in that order.
     pub(crate) settlements: Vec<Settlement>,
     /// The head of the response is on its way, or the request was given up: nothing is written any more.
@@ -29,6 +33,10 @@ pub(crate) struct State {
     /// The request is over, and what it wrote is settled.
     pub(crate) done: bool,
     pub(crate) receipt: Option<Receipt>,
+    /// The secret of a session that its cookie carries, before this request changed it.
+    pub(crate) superseded: Option<Secret>,
+    /// What its cookie is to carry from now on.
+    pub(crate) carried: Option<Carried>,
     /// Attributes that were changed in place in vain.
     pub(crate) dropped: Vec<FieldName>,
     /// Why nothing can be handed to the node.
@@ -56,10 +64,12 @@ pub(crate) struct Closing {
 }
 
 /// What the response tells the browser to do with the cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CookieChange {
     Keep,
     Set(Identity),
+    /// It carries the session.
+    Carry(Box<Carried>),
     Remove,
 }
 
@@ -87,8 +97,13 @@ impl State {
         route: &Route,
     ) -> Closing {
         if self.refusal.is_none() {
-            let handed = passage.map_err(|Busy| SessionError::Busy);
-            self.refusal = handed.and_then(|passage| self.hand_over(app, passage, Some(route))).err();
+            let handed = match app.settings.beside_carried {
+                Some(beside) => self.carry_away(app, beside),
+                None => passage
+                    .map_err(|Busy| SessionError::Busy)
+                    .and_then(|passage| self.hand_over(app, passage, Some(route))),
+            };
+            self.refusal = handed.err();
             if self.refusal.is_some() {
                 self.draft.forget_new();
             }
@@ -147,15 +162,37 @@ impl State {
     ) -> Result<(), SessionError> {
         if let Some((key, changes)) = self.draft.changes() {
             self.settlements.push(app.host.commit(key, changes, passage)?);
-            app.statistics.accounting.count(self.draft.carried(), route);
+            app.statistics.accounting.count(self.draft.in_commit(), route);
         }
         if let Some(key) = self.draft.key() {
             app.host.keep(key, self.draft.local.take_changes());
+            if let Some(last) = self.settlements.last_mut().filter(|_| self.saves_through) {
+                app.host.save_through(last, key);
+            }
         }
         Ok(())
     }
 
-    fn cookie_change(&self) -> CookieChange {
+    /// Gives the session to its cookie instead of the node, unless it ended meanwhile or is too large.
+    fn carry_away(&mut self, app: &AppSessions, beside: usize) -> Result<(), SessionError> {
+        let Some(carried) = self.draft.to_carry(app.host.wall_time()) else { return Ok(()) };
+        let Identity { key, secret } = carried.identity;
+        let opened_by = key_of(self.superseded.unwrap_or(secret));
+        if [key, opened_by].into_iter().any(|key| app.host.remembers_end(key)) {
+            return Err(SessionError::Ended);
+        }
+        check_size(&carried.fields, beside)?;
+        if self.superseded.is_some() {
+            self.settlements.push(app.end(opened_by, carried.fields.max_inactive()));
+        }
+        self.carried = Some(carried);
+        Ok(())
+    }
+
+    fn cookie_change(&mut self) -> CookieChange {
+        if let Some(carried) = self.carried.take() {
+            return CookieChange::Carry(Box::new(carried));
+        }
         match self.draft.standing() {
             Standing::New(identity) => CookieChange::Set(identity),
             Standing::Held(identity) if self.renewed => CookieChange::Set(identity),

@@ -2,6 +2,7 @@
 //! have.
 
 mod access;
+mod carried;
 mod cookies;
 mod detached;
 mod in_place;
@@ -20,7 +21,7 @@ use sessile_core::{Boot, Bounds, Everybody, Instant, Mode, Node, Plant, Settings
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
-use super::{Session, SessionLayer, SessionSettings};
+use super::{Session, SessionError, SessionLayer, SessionSettings};
 use crate::Config;
 use crate::cluster::clock::Clock;
 use crate::cluster::controls::Controls;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::get;
 use http::header::{COOKIE, RETRY_AFTER, SET_COOKIE};
 use http::{Request, StatusCode};
@@ -165,10 +167,21 @@ fn app() -> Router {
         .route("/login", get(login))
         .route("/logout", get(logout))
         .route("/slow/{name}/{value}", get(slow))
+        .route("/through/{name}/{value}", get(set).route_layer(middleware::from_fn(save_through)))
 }
 
 async fn set(session: Session, Path((name, value)): Path<(String, String)>) -> Result<(), SessionError> {
     session.set(&name, &value)
+}
+
+/// The routes behind this wait for the store.
+async fn save_through(
+    session: Session,
+    request: axum::extract::Request,
+    next: Next,
+) -> Result<Response, SessionError> {
+    session.save_through()?;
+    Ok(next.run(request).await)
 }
 
 /// Writes a value of that size.

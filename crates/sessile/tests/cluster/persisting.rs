@@ -309,3 +309,66 @@ async fn an_application_that_does_not_persist_leaves_nothing_in_the_store() {
     stop(a).await;
     assert_eq!(shelf.holds(), (0, 0));
 }
+
+#[tokio::test]
+async fn a_request_may_wait_for_the_store_where_others_do_not() {
+    let shelf = Arc::new(Shelf::default());
+    let town = shelved(|config| config.store.interval = Duration::from_secs(3_600));
+    let a = town.node_on(&shelf, "tc01", &[]).await;
+    let b = town.node_on(&shelf, "tc02", &[&a]).await;
+    let mut browser = Browser::default();
+    let usual = browser.get(&a, "/set/x/1").await.receipt.unwrap();
+    assert_eq!((usual.to_string().as_str(), shelf.holds()), ("copies=2/2", (0, 0)));
+    let through = browser.get(&a, "/through/x/2").await.receipt.unwrap();
+    assert_eq!((through.to_string().as_str(), shelf.holds()), ("copies=2/2 stored", (1, 0)));
+    drop((a, b));
+    let a = town.node_on(&shelf, "tc01", &[]).await;
+    assert_eq!(browser.ok(&a, "/get/x").await, "2");
+}
+
+#[tokio::test]
+async fn the_receipt_says_when_the_store_was_not_waited_for_any_longer() {
+    let shelf = Arc::new(Shelf::default());
+    let town = shelved(|config| config.store.timeout = Duration::from_millis(50));
+    let a = town.node_on(&shelf, "tc01", &[]).await;
+    let mut browser = Browser::default();
+    shelf.block();
+    let given_up = browser.get(&a, "/through/x/1").await.receipt.unwrap();
+    assert_eq!((given_up.to_string().as_str(), given_up.stored), ("copies=1/1 not-stored", Some(false)));
+    shelf.release();
+    saved(&a).await;
+    let logout = browser.get(&a, "/logout").await.receipt.unwrap();
+    assert_eq!(logout.to_string(), "copies=1/1 stored", "an end waits always");
+}
+
+#[tokio::test]
+async fn where_nothing_is_stored_the_receipt_does_not_say_it_was() {
+    let a = Town::new().node("tc01", &[]).await;
+    let mut browser = Browser::default();
+    assert_eq!(browser.get(&a, "/through/x/1").await.receipt.unwrap().to_string(), "copies=1/1 not-stored");
+    let shelf = Arc::new(Shelf::default());
+    let a = shelved(|config| config.session.persist = false).node_on(&shelf, "tc01", &[]).await;
+    let mut browser = Browser::default();
+    assert_eq!(browser.get(&a, "/through/x/1").await.receipt.unwrap().stored, Some(false));
+    assert_eq!(browser.get(&a, "/logout").await.receipt.unwrap().stored, None);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_work_is_told_before_a_session_is_to_be_saved() {
+    let shelf = Arc::new(Shelf::default());
+    shelf.is_down(true);
+    let a = shelved(|config| config.store.restore = Restore::OnDemand).node_on(&shelf, "tc01", &[]).await;
+    a.until("the failure is shown", |a| a.metric("sessile_store_failing") == 1).await;
+}
+
+#[tokio::test]
+async fn a_node_starts_though_its_store_does_not_answer() {
+    let shelf = Arc::new(Shelf::default());
+    shelf.block();
+    let a = shelved(|_| ()).node_on(&shelf, "tc01", &[]).await;
+    let mut browser = Browser::default();
+    browser.ok(&a, "/set/x/1").await;
+    shelf.release();
+    saved(&a).await;
+    assert_eq!(shelf.holds(), (1, 0));
+}

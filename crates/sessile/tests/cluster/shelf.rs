@@ -89,7 +89,8 @@ impl Store for Shelf {
 
     fn load(&self, key: Key) -> Answer<'_, Option<Record>> {
         Box::pin(async move {
-            self.loads.fetch_add(1, SeqCst);
+            // Nobody's key is asked for to see whether the store works.
+            self.loads.fetch_add(usize::from(key.0 != [0; Key::BYTES]), SeqCst);
             self.turn().await?;
             if self.is_damaged.load(SeqCst) {
                 let damaged = Damaged { key: Some(key), place: "the test".into(), cause: "a bit".into() };

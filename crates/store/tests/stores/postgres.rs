@@ -82,3 +82,11 @@ async fn a_name_that_is_a_statement_is_refused() {
     let error = PostgresStore::open(options).unwrap_err().to_string();
     assert!(error.contains("cannot name a table"), "{error}");
 }
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused_and_not_shown() {
+    for url in ["redis://sessile:hidden@127.0.0.1:1", "sessile:hidden@127.0.0.1", ""] {
+        let error = PostgresStore::open(PostgresOptions::new(url)).unwrap_err().to_string();
+        assert!(error.contains("as in postgres://") && !error.contains("hidden"), "{error}");
+    }
+}

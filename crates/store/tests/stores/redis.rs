@@ -132,3 +132,11 @@ fn issue(ca: &Path, certificate: &Path, key: &Path) {
     std::fs::write(certificate, own.pem()).unwrap();
     std::fs::write(key, own_key.serialize_pem()).unwrap();
 }
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused_and_not_shown() {
+    for url in ["postgres://sessile:hidden@127.0.0.1/db", "127.0.0.1:hidden", ""] {
+        let error = RedisStore::open(RedisOptions::new(url)).unwrap_err().to_string();
+        assert!(error.contains("as in redis://") && !error.contains("hidden"), "{error}");
+    }
+}

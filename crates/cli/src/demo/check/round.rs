@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use sessile_history::Dice;
 use tokio::time::{sleep, timeout};
 
 use super::copies;
-use super::dice::Dice;
 use super::figures::Figures;
 use super::journal::{Journal, Progress};
 use super::observation::Seen;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use sessile_history::Dice;
 use tokio::time::sleep;
 
-use super::dice::Dice;
 use super::journal::Journal;
 use super::observation::Seen;
 use super::size_of;

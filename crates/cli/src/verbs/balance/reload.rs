@@ -5,31 +5,23 @@ use std::path::{Path, PathBuf};
 
 use sessile_balancer::{BalanceConfig, Roster};
 
+use crate::hangup::Hangups;
 use crate::{balancer_file, report};
 
 /// Listens from now on; the future follows the file for ever. Without a file, SIGHUP changes nothing.
-#[cfg(unix)]
 pub(super) fn follow(file: Option<PathBuf>, roster: Roster) -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangups = signal(SignalKind::hangup())?;
+    let mut hangups = Hangups::listen()?;
     Ok(async move {
         let Some(file) = file else { return std::future::pending().await };
         let started_with = balancer_file::load(&file).map(|config| config.balance).ok();
-        while hangups.recv().await.is_some() {
+        loop {
+            hangups.next().await;
             read_again(&file, started_with.as_ref(), &roster);
         }
-        std::future::pending().await
     })
 }
 
-/// Without signals nothing is followed.
-#[cfg(not(unix))]
-pub(super) fn follow(_: Option<PathBuf>, _: Roster) -> io::Result<impl Future<Output = ()>> {
-    Ok(std::future::pending())
-}
-
 /// Takes over the nodes of the file. One that cannot be used changes nothing.
-#[cfg_attr(not(unix), allow(dead_code, reason = "only a signal asks for it"))]
 fn read_again(file: &Path, started_with: Option<&BalanceConfig>, roster: &Roster) {
     let config = match balancer_file::load(file) {
         Ok(config) => config,

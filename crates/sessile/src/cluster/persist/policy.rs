@@ -7,13 +7,14 @@ use parking_lot::RwLock;
 use sessile_core::AppId;
 use sessile_store::App;
 
-use crate::config::{Config, Save, Session};
+use crate::config::{Config, Keep, Save, Session};
 
 /// What one application wants.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     /// Its name in the store.
     pub(super) app: App,
+    pub(super) keep: Keep,
     pub(super) save: Save,
     pub(super) backup_idle: Duration,
     pub(super) swap_idle: Option<Duration>,
@@ -60,6 +61,6 @@ impl Policies {
 fn policy(name: &str, session: &Session) -> Option<Policy> {
     // A path that no store takes as a name was refused by the configuration.
     let app = App::new(name).ok()?;
-    let Session { persist, save, backup_idle, swap_idle, .. } = *session;
-    persist.then_some(Policy { app, save, backup_idle, swap_idle })
+    let Session { keep, persist, save, backup_idle, swap_idle, .. } = *session;
+    persist.then_some(Policy { app, keep, save, backup_idle, swap_idle })
 }

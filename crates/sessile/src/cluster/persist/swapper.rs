@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use sessile_core::{SessionKey, Survey, Version};
-use sessile_store::Record;
+use sessile_store::{Key, Record};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::saver::CALL_MAX;
@@ -23,6 +23,10 @@ const BATCH: usize = 64;
 const REFRESH_PERIOD: Duration = Duration::from_secs(86_400);
 /// How often garbage is removed from the store.
 const PURGE_PERIOD: Duration = Duration::from_secs(3_600);
+/// How often a store that fails is asked whether it works again; others are asked once at the start.
+const PROBE_PERIOD: Duration = Duration::from_secs(10);
+/// No session has this key, so that nothing is found under it.
+const NOBODYS_KEY: Key = Key([0; Key::BYTES]);
 /// A wall clock may be so wrong; garbage is kept for longer.
 const CLOCK_ERROR: Duration = Duration::from_secs(86_400);
 
@@ -31,8 +35,14 @@ pub(super) async fn run(engine: Arc<Engine>, persist: Arc<Persist>) {
     let mut ticks = interval(SURVEY_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut refreshed, mut purged) = (Instant::now(), Instant::now());
+    persist.probe().await;
+    let mut probed = Instant::now();
     loop {
         ticks.tick().await;
+        if probed.elapsed() >= PROBE_PERIOD && persist.health.problem().is_some() {
+            persist.probe().await;
+            probed = Instant::now();
+        }
         persist.forget_elsewhere();
         let idle = persist.survey(&engine);
         for keys in idle.chunks(BATCH) {
@@ -129,6 +139,18 @@ impl Persist {
             let (residents, next) = engine.node.survey(from, engine.clock.now());
             residents.into_iter().for_each(|resident| self.mark(resident.key, self.interval, None));
             survey = next;
+        }
+    }
+
+    /// Asks for a session that nobody has: a wrong address or password is told before a session is to be saved, and that
+    /// the store works again though none is.
+    async fn probe(&self) {
+        match timeout(CALL_MAX, self.store.load(NOBODYS_KEY)).await {
+            // A store that can be read may still be full: while there is something to save, that tells.
+            Ok(Ok(_)) if self.unsaved() > 0 => {}
+            Ok(Ok(_)) => self.health.works(),
+            Ok(Err(error)) => self.health.error(&error),
+            Err(_) => self.health.failed("it does not answer"),
         }
     }
 

@@ -34,6 +34,12 @@ pub(super) fn record(
     }
 }
 
+/// How long the end that a record tells of still has to be remembered; a wrong clock makes that longer at most.
+pub(super) fn remembered_for(record: &Record) -> Duration {
+    let whole = record.lifetime.keep().saturating_sub(KEPT_LONGER) / 2;
+    whole.saturating_sub(stored_for(record))
+}
+
 /// How long ago a record was saved, by a wall clock that may be wrong: never negative.
 pub(super) fn stored_for(record: &Record) -> Duration {
     SystemTime::now().duration_since(record.lifetime.saved_at()).unwrap_or_default()

@@ -19,6 +19,8 @@ pub struct Session {
     pub timeout: Duration,
     /// A session that is this old ends though it is used; `None`: none does.
     pub absolute_timeout: Option<Duration>,
+    /// Where sessions live.
+    pub keep: Keep,
     /// How many sessions may be created and live.
     pub max_active: u64,
     /// The largest attribute, in bytes as encoded.
@@ -45,6 +47,15 @@ pub struct Session {
     pub backup_idle: Duration,
     /// Not used for so long: only in the store; `None`: they stay in memory.
     pub swap_idle: Option<Duration>,
+}
+
+/// Where sessions live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// In the memory of the nodes.
+    Memory,
+    /// In their cookies, encrypted: small ones, which then no node has.
+    Cookie,
 }
 
 /// When a session is saved. A graceful stop saves all that is not yet saved, in every case.
@@ -96,6 +107,7 @@ impl Default for Session {
         Self {
             timeout: Duration::from_secs(30 * 60),
             absolute_timeout: None,
+            keep: Keep::Memory,
             max_active: 1_000_000,
             max_attribute_bytes: 1 << 20,
             max_session_bytes: 4 << 20,
@@ -129,6 +141,8 @@ impl Table for Session {
         visitor.key("timeout", Time(lifetime.clone()), &mut self.timeout, "unused for this long: ended");
         let absolute = &mut self.absolute_timeout;
         visitor.key("absolute_timeout", TimeOrNever(lifetime), absolute, "this old: ended, used or not");
+        let keep = OneOf { built: &[("memory", Keep::Memory), ("cookie", Keep::Cookie)], later: &[] };
+        visitor.key("keep", keep, &mut self.keep, "memory | cookie: small ones, encrypted in the browser");
         visitor.key("max_active", active, &mut self.max_active, "then no more can be created");
         visitor.key(
             "max_attribute_bytes",

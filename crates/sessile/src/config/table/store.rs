@@ -18,7 +18,7 @@ pub struct Store {
     pub url: Option<String>,
     /// The file that holds the URL instead, with its password; readable by its owner only.
     pub url_file: Option<PathBuf>,
-    /// The servers of a Redis cluster are told apart by themselves; `url` names any of them.
+    /// Whether `url` leads to a Redis cluster. It may name any of its servers; the others are found through that one.
     pub cluster: bool,
     /// The certificate authority of a Redis server, in PEM; `None`: a public one.
     pub ca_file: Option<PathBuf>,

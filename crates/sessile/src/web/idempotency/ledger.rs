@@ -88,8 +88,10 @@ impl Ledger {
     async fn claim(&self, asked: Asked) -> Result<Option<(FieldName, Entry)>, SessionError> {
         let passage = self.app.host.passage(self.session).await.map_err(|Busy| SessionError::Busy)?;
         let (slot, claim, settlement) = self.write_claim(asked, passage)?;
-        if settlement.receipt().await.ended {
-            return Err(SessionError::Ended);
+        match settlement.receipt().await {
+            None => return Err(SessionError::OutcomeUnknown),
+            Some(receipt) if receipt.ended => return Err(SessionError::Ended),
+            Some(_) => {}
         }
         if self.other(asked).is_none() {
             return Ok(Some((slot, claim)));

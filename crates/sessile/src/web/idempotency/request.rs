@@ -11,10 +11,11 @@ use crate::web::draft::Standing;
 use crate::web::session::Session;
 
 impl Session {
-    /// The session that the request came with, where the request may write to it.
+    /// The session that the request came with, where the request may write to it and nodes hold it: what a cookie
+    /// carries is seen by nobody who gets the cookie from before.
     pub(super) fn ledgered(&self) -> Option<(Arc<AppSessions>, SessionKey)> {
         match self.writable().ok()?.draft.standing() {
-            Standing::Held(identity) => Some((Arc::clone(self.app()), identity.key)),
+            Standing::Held(identity) if !self.is_carried() => Some((Arc::clone(self.app()), identity.key)),
             _ => None,
         }
     }

@@ -156,6 +156,13 @@ impl Pair {
         Some(self.other.peek(key)?.1.get("n")?.bytes)
     }
 
+    /// A call into the core on another thread panics.
+    fn fail(&self) {
+        let engine = Arc::clone(&self.site.engine);
+        let call = move || engine.step(|_, _, _| panic!("a planted fault"));
+        assert!(std::thread::spawn(call).join().is_err());
+    }
+
     /// Cuts the wires until the lease is out.
     fn stalled(&mut self) {
         self.cut = true;
@@ -259,4 +266,29 @@ async fn a_node_that_left_meanwhile_does_not_claim_that_it_did_nothing() {
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(reply.response.headers()["retry-after"], "1");
     assert!(!reply.response.headers().contains_key("sessile-unprocessed"));
+}
+
+#[tokio::test]
+async fn who_waits_on_a_node_that_fails_is_answered_at_once() {
+    let mut pair = Pair::connected(usual());
+    pair.begin();
+    let mut writing = pair.writing("two");
+    let mut reading = pair.reading();
+    assert!(is_waiting(&mut writing) && is_waiting(&mut reading));
+    let key = SessionKey([9; 16]);
+    let unknown = pair.site.host.clone();
+    let mut asking = async move { unknown.open(key, sessile_core::Proof::Trusted).await.err() }.boxed();
+    assert!((&mut asking).now_or_never().is_none(), "the other node is asked");
+    pair.stalled();
+    let mut at_gate = pair.reading();
+    assert!(is_waiting(&mut at_gate));
+    pair.fail();
+    for (waiting, may_be_repeated) in [(writing, false), (reading, false), (at_gate, true)] {
+        let reply = waiting.await;
+        assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(reply.response.headers().contains_key("sessile-unprocessed"), may_be_repeated);
+    }
+    assert_eq!(asking.await, Some(sessile_core::Absent::NoRoom));
+    let later = pair.reading().await;
+    assert_eq!((later.status, later.body.contains("restarted")), (StatusCode::SERVICE_UNAVAILABLE, true));
 }

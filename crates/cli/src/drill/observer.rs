@@ -1,0 +1,82 @@
+//! Watches whether all nodes are of one mind: each is ready and sees all others.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::journal::Journal;
+use super::target::{Stats, Targets};
+use crate::connection::Connection;
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// It counts once it lasted so long.
+const SETTLING: Duration = Duration::from_secs(1);
+/// A node that says nothing for so long is not of one mind with anybody.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest time until all are of one mind again.
+const HEALING: Duration = Duration::from_secs(90);
+
+/// Looks for ever, and writes down what it sees.
+pub(super) async fn watch(targets: Targets, journal: Journal) {
+    let mut nodes = connections(&targets);
+    let mut since = None;
+    loop {
+        sleep(LOOK_EVERY).await;
+        let Some((living, epoch)) = journal.undisturbed() else {
+            since = None;
+            continue;
+        };
+        let now = journal.now();
+        if !agree(&mut nodes, living).await {
+            since = None;
+            continue;
+        }
+        let (first, of) = *since.get_or_insert((now, epoch));
+        if of != epoch {
+            since = Some((now, epoch));
+        } else if now - first >= SETTLING.as_micros() as u64 {
+            journal.harmony(first + SETTLING.as_micros() as u64, now, epoch);
+        }
+    }
+}
+
+/// Waits until all are of one mind; an error says how they are instead. Without named nodes there is nothing to see.
+pub(super) async fn until_calm(journal: &Journal, targets: &Targets) -> Result<(), String> {
+    let began = Instant::now();
+    while !targets.nodes.is_empty() && !journal.is_calm() {
+        if began.elapsed() > HEALING {
+            return Err(views(targets).await);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+fn connections(targets: &Targets) -> Vec<Connection> {
+    targets.nodes.iter().map(|(_, at)| Connection::with_patience(*at, PATIENCE)).collect()
+}
+
+/// Whether so many nodes are ready and see exactly each other.
+async fn agree(nodes: &mut [Connection], living: usize) -> bool {
+    let mut ready = 0;
+    for node in nodes {
+        match Stats::ask(node).await {
+            Ok(stats) if stats.members + 1 == living => ready += 1,
+            Ok(_) => return false,
+            Err(_) => {}
+        }
+    }
+    ready == living
+}
+
+async fn views(targets: &Targets) -> String {
+    let mut words = Vec::new();
+    for ((name, _), mut node) in targets.nodes.iter().zip(connections(targets)) {
+        words.push(match Stats::ask(&mut node).await {
+            Ok(stats) => format!("{name} sees {} others", stats.members),
+            Err(why) => format!("{name}: {why}"),
+        });
+    }
+    words.join(", ")
+}

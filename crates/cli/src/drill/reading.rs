@@ -1,0 +1,114 @@
+//! At the end: every session, as each node shows it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use sessile_history::{Action, Holding, Outcome, Seen, SessionId};
+use tokio::time::sleep;
+
+use super::browser::Browser;
+use super::journal::Journal;
+use super::link::Link;
+use super::target::Targets;
+use crate::failure::Failure;
+
+/// Readers of one node at once.
+const READERS: usize = 8;
+/// Longest wait for a node to answer a reader.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Pause before it is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Sessions that differ are read again for so long: a request that nobody waited for may still run.
+const SETTLING: Duration = Duration::from_secs(15);
+
+/// Sessions with the cookie that their client had last.
+type Cookies = BTreeMap<SessionId, String>;
+/// What one node showed.
+type Copies = BTreeMap<SessionId, Seen>;
+
+/// Reads every session that a client ever had on every node, and writes down what is there.
+pub(super) async fn read_all(
+    browsers: Vec<Browser>,
+    targets: &Targets,
+    journal: &Journal,
+) -> Result<(), Failure> {
+    let cookies: Cookies = browsers.into_iter().flat_map(|browser| browser.had).collect();
+    let (nodes, began) = (targets.readable(), Instant::now());
+    let mut copies = vec![Copies::new(); nodes.len()];
+    let mut doubtful = cookies.clone();
+    while !doubtful.is_empty() {
+        for ((name, at), copies) in nodes.iter().zip(&mut copies) {
+            copies.retain(|session, _| !doubtful.contains_key(session));
+            copies.extend(read(name, *at, &doubtful, journal).await?);
+        }
+        let differ =
+            |session: &SessionId| copies.windows(2).any(|pair| pair[0].get(session) != pair[1].get(session));
+        doubtful = cookies
+            .iter()
+            .filter(|(session, _)| differ(session))
+            .map(|(id, cookie)| (*id, cookie.clone()))
+            .collect();
+        if began.elapsed() > SETTLING {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    let at = journal.now();
+    let holding = |((name, _), sessions): (&(String, SocketAddr), Copies)| {
+        Some(Holding { process: journal.process(name)?, at, sessions })
+    };
+    journal.hold(nodes.iter().zip(copies).filter_map(holding).collect());
+    Ok(())
+}
+
+/// What a node shows of these sessions.
+async fn read(name: &str, at: SocketAddr, cookies: &Cookies, journal: &Journal) -> Result<Copies, Failure> {
+    let cookies: Vec<_> = cookies.iter().collect();
+    let parts = cookies.chunks(cookies.len().div_ceil(READERS).max(1));
+    let read = try_join_all(parts.map(|part| read_part(name, at, part, journal))).await?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+async fn read_part(
+    name: &str,
+    at: SocketAddr,
+    cookies: &[(&SessionId, &String)],
+    journal: &Journal,
+) -> Result<Copies, Failure> {
+    let (mut link, mut copies) = (Link::new(&[at], PATIENCE), Copies::new());
+    for (session, cookie) in cookies {
+        if let Some(seen) = read_one(name, &mut link, **session, cookie, journal).await? {
+            copies.insert(**session, seen);
+        }
+    }
+    Ok(copies)
+}
+
+async fn read_one(
+    name: &str,
+    link: &mut Link,
+    session: SessionId,
+    cookie: &str,
+    journal: &Journal,
+) -> Result<Option<Seen>, Failure> {
+    let began = Instant::now();
+    loop {
+        let reply = link.ask(0, &Action::Read, 0, Some(cookie)).await;
+        match reply.outcome {
+            Some(Outcome::Ok | Outcome::Absent) if reply.damaged.is_empty() => return Ok(reply.seen),
+            Some(Outcome::Ok) => {
+                // A history says of an operation what was damaged.
+                let id = journal.sending(u32::MAX, session, Action::Read);
+                journal.ended(id, Some(name), |operation| operation.damaged.clone_from(&reply.damaged));
+                return Ok(reply.seen);
+            }
+            _ if began.elapsed() > PATIENCE => {
+                let seconds = PATIENCE.as_secs();
+                return Err(Failure::Failed(format!("{name} did not show a session for {seconds} s")));
+            }
+            _ => sleep(PAUSE).await,
+        }
+    }
+}

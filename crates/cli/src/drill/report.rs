@@ -1,0 +1,148 @@
+//! The verdict, for people and programs, and what is kept of a drill.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use sessile_history::{History, Kind, Verdict, judge, write};
+
+use super::Drill;
+use super::event::Event;
+use super::journal::Journal;
+use super::target::Targets;
+use crate::failure::Failure;
+use crate::output;
+
+/// Findings that are shown in full; all are in what is kept.
+const SHOWN: usize = 3;
+
+/// What came of a drill.
+pub(super) struct Report {
+    seed: u64,
+    clients: u32,
+    nodes: usize,
+    verdict: Verdict,
+    history: History,
+    events: Vec<(u64, Event)>,
+    /// How the nodes saw each other, if they did not find together.
+    apart: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(
+        drill: &Drill,
+        seed: u64,
+        targets: &Targets,
+        journal: &Journal,
+        apart: Option<String>,
+    ) -> Self {
+        let (history, events) = journal.look(|history, events| (history.clone(), events.to_vec()));
+        let (clients, nodes) = (drill.clients, targets.nodes.len());
+        Self { seed, clients, nodes, verdict: judge(&history), history, events, apart }
+    }
+
+    /// Shows the verdict; an error says what was found, and where all of it is kept.
+    pub(super) fn judge(
+        &self,
+        keep: Option<&Path>,
+        logs: Option<&Path>,
+        as_json: bool,
+    ) -> Result<(), Failure> {
+        output::print(&if as_json { format!("{:#}", self.json()) } else { self.table() })?;
+        let fine = self.verdict.is_clean() && self.apart.is_none();
+        let chosen = PathBuf::from(format!("sessile-drill-{}-{}", self.seed, std::process::id()));
+        let folder = keep.or(if fine { None } else { Some(&chosen) });
+        if let Some(folder) = folder {
+            self.keep(folder, logs)
+                .map_err(|error| Failure::Failed(format!("{} cannot be kept: {error}", folder.display())))?;
+            output::tell(&format!("history, verdict and faults are in {}", folder.display()));
+        }
+        if fine { Ok(()) } else { Err(self.failure()) }
+    }
+
+    fn table(&self) -> String {
+        let Self { seed, clients, nodes, verdict, .. } = self;
+        let mut text = format!(
+            "{nodes} nodes, {clients} clients, {} sessions, seed {seed}\n{} acknowledged, {} unknown, {} not processed; {} faults; \
+             longest wait {} ms\n",
+            verdict.sessions,
+            verdict.acknowledged,
+            verdict.unknown,
+            verdict.failed,
+            self.faults(),
+            verdict.longest_wait / 1_000
+        );
+        for kind in Kind::ALL {
+            text += &format!("{:<12} {:>6}  {}\n", kind.to_string(), verdict.count(kind), meaning(kind));
+        }
+        if verdict.gone_with_all_copies > 0 {
+            let gone = verdict.gone_with_all_copies;
+            text += &format!("{gone} answers had no session because every process that held it was gone\n");
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let counts: serde_json::Map<_, _> = (Kind::ALL.iter())
+            .map(|kind| (kind.to_string().replace(' ', "_"), self.verdict.count(*kind).into()))
+            .collect();
+        json!({
+            "seed": self.seed,
+            "nodes": self.nodes,
+            "clients": self.clients,
+            "faults": self.faults(),
+            "counts": counts,
+            "verdict": self.verdict,
+            "apart": self.apart,
+        })
+    }
+
+    fn faults(&self) -> usize {
+        let is_fault = |event: &Event| matches!(event, Event::Killed(_) | Event::Stopped(_) | Event::Cut(_));
+        self.events.iter().filter(|(_, event)| is_fault(event)).count()
+    }
+
+    fn failure(&self) -> Failure {
+        let findings = self.verdict.findings.iter().take(SHOWN).map(|finding| finding.tell(&self.history));
+        let apart = self.apart.iter().map(|views| format!("the nodes did not find together: {views}"));
+        let told: Vec<_> = apart.chain(findings).collect();
+        Failure::Failed(format!("the drill found what must not be\n{}", told.join("\n")))
+    }
+
+    fn keep(&self, folder: &Path, logs: Option<&Path>) -> io::Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut lines = BufWriter::new(fs::File::create(folder.join("history.jsonl"))?);
+        write(&self.history, &mut lines)?;
+        lines.flush()?;
+        fs::write(folder.join("verdict.json"), format!("{:#}\n", self.json()))?;
+        let faults = self.events.iter().map(|(at, event)| format!("{:.6} {event}\n", *at as f64 / 1e6));
+        fs::write(folder.join("faults.log"), faults.collect::<String>())?;
+        let told: String = self.verdict.findings.iter().map(|finding| finding.tell(&self.history)).collect();
+        fs::write(folder.join("findings.txt"), told)?;
+        logs.map_or(Ok(()), |logs| copy_logs(logs, folder))
+    }
+}
+
+/// What the nodes logged; never their secret.
+fn copy_logs(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|extension| extension == "log") {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn meaning(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Lost => "acknowledged, and gone though a copy lives",
+        Kind::Doubled => "written once, replaced, and back",
+        Kind::Resurrected => "seen after its end",
+        Kind::Torn => "half of what one request wrote, or other bytes",
+        Kind::Diverged => "not the same on two nodes after everything healed",
+        Kind::MixedUp => "another session's, or nobody's",
+        Kind::Stale => "not what had been acknowledged before",
+    }
+}

@@ -1,0 +1,36 @@
+//! Stops a process as an operator or a debugger does, and lets it go on.
+
+use crate::failure::Failure;
+
+/// Stops the process: it is there and silent.
+pub(crate) fn stop(process: u32) -> Result<(), Failure> {
+    send(process, Wish::Stop)
+}
+
+/// Lets a stopped process go on.
+pub(crate) fn go_on(process: u32) -> Result<(), Failure> {
+    send(process, Wish::GoOn)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Stop,
+    GoOn,
+}
+
+#[cfg(unix)]
+fn send(process: u32, wish: Wish) -> Result<(), Failure> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let (signal, name) = match wish {
+        Wish::Stop => (Signal::STOP, "SIGSTOP"),
+        Wish::GoOn => (Signal::CONT, "SIGCONT"),
+    };
+    let failed = |why: &dyn std::fmt::Display| Failure::Failed(format!("{name} to process {process}: {why}"));
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or_else(|| failed(&"no such number"))?;
+    kill_process(id, signal).map_err(|error| failed(&error))
+}
+
+#[cfg(not(unix))]
+fn send(process: u32, wish: Wish) -> Result<(), Failure> {
+    Err(Failure::Failed(format!("process {process}: this system knows no {wish:?} that lets a process live")))
+}

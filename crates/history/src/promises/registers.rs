@@ -1,0 +1,35 @@
+//! Which value of an attribute a reader may see: any that no write it must know of has surely replaced.
+
+use std::collections::BTreeSet;
+
+use crate::{Attribute, Knowledge, Operation, OperationId, SessionId};
+
+/// A write that proves that `found` is not what the reader should have seen.
+///
+/// `demanded` says of a write whether the reader must know of it.
+pub(super) fn refutation<'h>(
+    knowledge: &Knowledge<'h>,
+    session: SessionId,
+    attribute: Attribute,
+    found: Option<u64>,
+    demanded: impl Fn(&Operation) -> bool,
+) -> Option<(OperationId, &'h Operation)> {
+    let writes: Vec<_> =
+        knowledge.operations_of(session).filter(|(_, write)| write.writes(attribute).is_some()).collect();
+    // Before any write there was nothing, which every write that is demanded has replaced.
+    let sources: Vec<_> =
+        writes.iter().filter(|(_, op)| op.writes(attribute) == Some(found) && op.counts()).collect();
+    writes.iter().rev().copied().find(|(id, write)| {
+        write.over().is_some()
+            && write.writes(attribute) != Some(found)
+            && !sources.iter().any(|(source, _)| source == id)
+            && demanded(write)
+            && sources.iter().all(|(_, source)| knowledge.is_older(source, write))
+    })
+}
+
+/// What was written to a session, each attribute once.
+pub(super) fn written(knowledge: &Knowledge<'_>, session: SessionId) -> BTreeSet<Attribute> {
+    let writes = knowledge.operations_of(session).flat_map(|(_, operation)| operation.written());
+    writes.map(|(name, _)| *name).collect()
+}

@@ -1,0 +1,133 @@
+//! What a client does next, so that its history shows what it must.
+
+use crate::{Action, Attribute, Dice};
+
+/// Registers of a session.
+const REGISTERS: u64 = 3;
+/// Operations of a session until its client logs out, at the least and below.
+const LIFE: (u64, u64) = (20, 120);
+/// Looks with the old cookie after that.
+const PROBES: u32 = 3;
+/// Values of one client begin here, times its number: nobody else writes them.
+const VALUES: u64 = 1_000_000_000;
+
+/// One client's operations: registers and their removal, a set that is added to, a pair that is written together,
+/// reads, logins to a new session, logouts and looks at what has ended.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    dice: Dice,
+    next_value: u64,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// There is a session for so many operations more.
+    Working(u64),
+    /// It has ended; so many looks more.
+    Probing(u32),
+    /// There is none.
+    Idle,
+}
+
+impl Workload {
+    /// The workload of the client of that number, below 2^20; the same for the same seed.
+    pub fn new(seed: u64, client: u32) -> Self {
+        let next_value = (u64::from(client) + 1) * VALUES;
+        Self { dice: Dice::new(seed, u64::from(client) + 1), next_value, phase: Phase::Idle }
+    }
+
+    /// The next operations, one or two that are to run at once. After [`Action::Create`] all are about the new session.
+    pub fn next_actions(&mut self) -> Vec<Action> {
+        match self.phase {
+            Phase::Idle | Phase::Probing(0) => {
+                self.phase = Phase::Working(LIFE.0 + self.dice.below(LIFE.1 - LIFE.0));
+                vec![Action::Create]
+            }
+            Phase::Working(0) => {
+                self.phase = Phase::Probing(PROBES);
+                vec![Action::Logout]
+            }
+            Phase::Working(left) => {
+                self.phase = Phase::Working(left - 1);
+                self.at_work()
+            }
+            Phase::Probing(left) => {
+                self.phase = Phase::Probing(left - 1);
+                vec![Action::Read]
+            }
+        }
+    }
+
+    /// There is no session any more, or none could be made.
+    pub fn forget(&mut self) {
+        self.phase = Phase::Idle;
+    }
+
+    /// A number that no other operation was given: the value of a write, or a canary.
+    pub fn value(&mut self) -> u64 {
+        self.next_value += 1;
+        self.next_value
+    }
+
+    /// A number below `bound`, which is not 0, of the client's own.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.dice.below(bound)
+    }
+
+    fn at_work(&mut self) -> Vec<Action> {
+        let value = self.value();
+        let register = Attribute::Register(self.dice.below(REGISTERS) as u8);
+        match self.dice.below(20) {
+            0..=6 => vec![Action::Write(vec![(register, Some(value))])],
+            7 => vec![Action::Write(vec![(register, None)])],
+            8..=10 => vec![self.addition()],
+            11..=12 => vec![pair(value)],
+            // Two at once, on whatever nodes: both must survive.
+            13 => vec![self.addition(), Action::Write(vec![(register, Some(value))])],
+            14 => vec![self.addition(), self.addition()],
+            15 => vec![pair(value), Action::Read],
+            _ => vec![Action::Read],
+        }
+    }
+
+    fn addition(&mut self) -> Action {
+        let value = self.value();
+        Action::Write(vec![(Attribute::Member(value), Some(value))])
+    }
+}
+
+fn pair(value: u64) -> Action {
+    Action::Write(vec![(Attribute::Pair(0), Some(value)), (Attribute::Pair(1), Some(value))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_made_used_ended_and_looked_for() {
+        let mut workload = Workload::new(7, 3);
+        let actions: Vec<_> = (0..400).flat_map(|_| workload.next_actions()).collect();
+        let ends: Vec<_> = (0..actions.len()).filter(|at| actions[*at] == Action::Logout).collect();
+        assert!(ends.len() >= 2 && actions[0] == Action::Create, "{actions:?}");
+        for end in &ends[..ends.len() - 1] {
+            assert_eq!(actions[end + 1..end + 4], [Action::Read, Action::Read, Action::Read]);
+            assert_eq!(actions[end + 4], Action::Create);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_operations_and_no_value_twice() {
+        let run = |seed, client| {
+            let mut workload = Workload::new(seed, client);
+            (0..200).map(|_| workload.next_actions()).collect::<Vec<_>>()
+        };
+        assert_eq!(run(1, 0), run(1, 0));
+        assert_ne!(run(1, 0), run(1, 1));
+        let mut workload = Workload::new(1, 0);
+        let values: std::collections::BTreeSet<_> = (0..1_000).map(|_| workload.value()).collect();
+        assert_eq!(values.len(), 1_000);
+        assert!(values.iter().all(|value| value / VALUES == 1));
+    }
+}
