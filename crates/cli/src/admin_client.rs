@@ -60,7 +60,7 @@ pub(crate) fn file_of(node: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// A node's admin port and the tokens that it may want.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AdminClient {
     /// The node's name.
     pub(crate) name: String,
@@ -117,7 +117,24 @@ impl AdminClient {
 
     /// Asks for a change with `body`, which may take as long as `at_most`.
     pub(crate) async fn send(&self, path: &str, body: Bytes, at_most: Duration) -> Result<Value, NoAnswer> {
-        self.ask(Method::POST, path, body, at_most + PATIENCE).await
+        if body.is_empty() {
+            return self.ask(Method::POST, path, body, at_most + PATIENCE).await;
+        }
+        // Whoever is still sending may not read that its token was refused.
+        let known = Self { tokens: vec![self.accepted_token().await?], ..self.clone() };
+        known.ask(Method::POST, path, body, at_most + PATIENCE).await
+    }
+
+    /// The token that the node believes; while secrets are exchanged that may be any of them.
+    async fn accepted_token(&self) -> Result<String, NoAnswer> {
+        for token in &self.tokens {
+            let asked = timeout(PATIENCE, self.ask_with(token, Method::GET, "/members", Bytes::new())).await;
+            let (status, _) = asked.map_err(|_| self.failed(format!("no answer within {PATIENCE:?}")))??;
+            if status != StatusCode::UNAUTHORIZED {
+                return Ok(token.clone());
+            }
+        }
+        Err(self.unauthorized())
     }
 
     async fn ask(

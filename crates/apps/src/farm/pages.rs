@@ -29,6 +29,9 @@ use super::view::AppRow;
 use super::{Farm, NodeResult, Outcome};
 use crate::archive::ArchiveName;
 
+/// Most bytes of a refused upload that are read for its sender to hear why.
+const DRAINED_BYTES: usize = 64 << 20;
+
 /// The pages: at first they say that the node is not ready, then they are those of its farm. Clones are the same ones.
 #[derive(Clone, Default)]
 pub struct FarmPages {
@@ -105,7 +108,22 @@ async fn apps(State(pages): State<FarmPages>) -> Result<Json<Told>, Refusal> {
 async fn deploy(
     State(pages): State<FarmPages>,
     upload: Result<Query<Upload>, QueryRejection>,
-    body: Body,
+    mut body: Body,
+) -> Response {
+    match take(&pages, upload, &mut body).await {
+        Ok(done) => done,
+        Err(refusal) => {
+            // Who is still sending would not read why.
+            drain(&mut body).await;
+            refusal.into_response()
+        }
+    }
+}
+
+async fn take(
+    pages: &FarmPages,
+    upload: Result<Query<Upload>, QueryRejection>,
+    body: &mut Body,
 ) -> Result<Response, Refusal> {
     let farm = pages.farm()?;
     let Query(upload) = upload.map_err(|wrong| bad(wrong.body_text()))?;
@@ -119,6 +137,16 @@ async fn deploy(
     let (digest, bytes) = receive(body, &draft, farm.archive_bytes).await?;
     let outcome = farm.deploy(name, draft, digest, bytes).await;
     answer(path, Some(digest), outcome)
+}
+
+/// Reads what still comes, within a bound, and forgets it.
+async fn drain(body: &mut Body) {
+    let mut left = DRAINED_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let read = frame.data_ref().map_or(0, |part| part.len());
+        let Some(rest) = left.checked_sub(read) else { return };
+        left = rest;
+    }
 }
 
 async fn undeploy(
@@ -142,7 +170,7 @@ async fn roll_back(
 
 /// Writes what comes to `draft`, as far as it may be that large.
 async fn receive(
-    mut body: Body,
+    body: &mut Body,
     draft: &tempfile::NamedTempFile,
     limit: u64,
 ) -> Result<(Digest, u64), Refusal> {

@@ -308,6 +308,9 @@ fn files_and_archives_of_the_configuration_are_mounted_at_the_start() {
     assert_eq!(ask(&setup, http, "/docs/../cluster.secret").status, 404);
     let (code, _, err) = verb(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
     assert!(code == 1 && err.contains("takes no part in a farm"), "{err}");
+    write(setup.place(), "shop.zip", &archive("large", 8 << 20));
+    let (code, _, err) = verb(&setup, &["deploy", "shop.zip", "--config", "tc01.toml"]);
+    assert!(code == 1 && err.contains("takes no part in a farm"), "also who sends much is told: {err}");
     write(setup.place(), "shop.zip", b"nonsense");
     let mut bad = Running::start(setup.place(), ["serve", "--config", "bad.toml"]);
     assert_eq!(bad.ended(), Some(1));
