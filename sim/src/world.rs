@@ -41,7 +41,7 @@ use observe::Phase;
 const LONGEST_RUN: Duration = Duration::from_secs(600);
 
 /// Nor more events: nodes that keep each other busy for nothing are a fault like any other.
-const MOST_EVENTS: u64 = 1_000_000;
+const MOST_EVENTS: u64 = 400_000;
 
 /// Clients, each with one session at a time.
 const CLIENTS: usize = 5;
