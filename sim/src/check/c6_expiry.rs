@@ -11,6 +11,10 @@ use crate::history::{Action, Ending, Op, OpId, SessionId};
 
 const CHECKER: &str = "C6 expiry";
 
+/// A member that consented may have it used before the end arrives there; then that member overrules the end. So long
+/// may the answer and the end be on their way.
+const CROSSING: Duration = Duration::from_millis(50);
+
 /// Besides a quarter of the idle time: the scan, the question to the others, and their answers.
 const SLACK: Duration = Duration::from_secs(4);
 
@@ -55,7 +59,8 @@ fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
 fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
     op.boot.is_some_and(|boot| {
         boot == ending.boot && knowledge.was_up(boot, opened, ending.at)
-            || knowledge.was_up(boot, opened, ending.at)
+            || opened.plus(CROSSING) <= ending.at
+                && knowledge.was_up(boot, opened, ending.at)
                 && knowledge.was_up(ending.boot, opened, ending.at)
                 && !knowledge.was_divided(opened, ending.at)
     })
