@@ -1,6 +1,6 @@
 //! The pages, which work without a script.
 
-use crate::bindings::wasi::random::random::get_random_bytes;
+use crate::bindings::sessile::web::idempotency::new_key;
 use crate::shop::{Visitor, WARES};
 
 const STYLE: &str = "body{font:1.1rem/1.5 system-ui;max-width:34rem;margin:2rem auto;padding:0 1rem;color:#222}\
@@ -68,12 +68,8 @@ fn checkout(base: &str) -> String {
         "<form method=post action=\"{}/checkout\"><input type=hidden name=idempotency_key value={}>\
          <button>Check out</button></form>",
         escape(base),
-        key()
+        new_key()
     )
-}
-
-fn key() -> String {
-    get_random_bytes(16).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn price(cents: u32) -> String {

@@ -14,12 +14,13 @@ use super::guest::Guest;
 mod bindings {
     wasmtime::component::bindgen!({
         path: "wit/session.wit",
-        inline: "package sessile:host; world host { import sessile:web/session@0.1.0; }",
+        inline: "package sessile:host; world host { import sessile:web/session@0.1.0; import sessile:web/idempotency@0.1.0; }",
         imports: { default: trappable },
         with: { "sessile:web/session.http-session": super::SessionHandle },
     });
 }
 
+use bindings::sessile::web::idempotency;
 use bindings::sessile::web::session::{Error, Host, HostHttpSession, add_to_linker};
 
 /// What a guest holds of a session.
@@ -34,6 +35,7 @@ type Outcome<T> = wasmtime::Result<Result<T, Error>>;
 
 /// Lets components import it.
 pub(super) fn offer(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    idempotency::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
 }
 
@@ -61,6 +63,12 @@ impl Guest {
                 if is_late { Err(Error::Committed) } else { act(session).map_err(Error::from) }
             },
         )
+    }
+}
+
+impl idempotency::Host for Guest {
+    fn new_key(&mut self) -> wasmtime::Result<String> {
+        Ok(sessile::idempotency_key())
     }
 }
 
