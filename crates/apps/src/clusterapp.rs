@@ -61,7 +61,7 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         pages = pages.route(&base_path, get(command::page));
     }
     let stats = path("/stats");
-    let view = cluster.look(&app.path);
+    let view = cluster.look(app.session_path());
     let site = Arc::new(Site {
         cluster: cluster.clone(),
         _listening: listener::listen(&view),

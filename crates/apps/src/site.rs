@@ -16,7 +16,7 @@ use http::StatusCode;
 use parking_lot::RwLock;
 use tower::ServiceExt;
 
-pub use application::{Application, Workshop, directory};
+pub use application::{Application, Unusable, Workshop, directory};
 
 /// All applications of a node. Clones are the same one.
 #[derive(Clone, Default)]

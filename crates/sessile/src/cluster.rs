@@ -242,7 +242,8 @@ impl Cluster {
     /// A setting of it cannot work. Those of the configuration were checked when it was read.
     pub fn app_layer(&self, app: &config::App) -> Result<SessionLayer, SettingError> {
         let manager = self.config().manager_of(app);
-        let settings = SessionSettings::new(self.config(), &app.path, &app.session)?;
+        let settings = SessionSettings::new(self.config(), app.session_path(), &app.session)?;
+        self.agrees(app, manager)?;
         Ok(self.layer(settings.managed(manager, &self.config().replication), manager))
     }
 
@@ -268,27 +269,48 @@ impl Cluster {
     /// # Errors
     /// As [`DetachedSessions::open`](crate::DetachedSessions::open).
     pub async fn session(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
-        self.new_layer(self.inner.root.clone(), self.config().cluster.manager).sessions().open(key).await
+        let (settings, manager) = (self.inner.root.clone(), self.config().cluster.manager);
+        self.new_layer(settings, manager, Arc::default()).sessions().open(key).await
     }
 
     fn layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
         let inner = &self.inner;
         let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
         let expires = settings.session.expire_on_stop;
-        let layer = self.new_layer(settings, manager);
-        let known = Known { path, manager, expires, statistics: Some(layer.statistics()) };
+        let counted = inner.apps.lock().get(&app).and_then(|known| known.statistics.clone());
+        let statistics = counted.unwrap_or_default();
+        let known = Known { path, manager, expires, statistics: Some(Arc::clone(&statistics)) };
         inner.apps.lock().insert(app, known);
-        layer
+        self.new_layer(settings, manager, statistics)
     }
 
-    fn new_layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
+    /// Whether `app` wants sessions that it shares copied as the others do.
+    fn agrees(&self, app: &config::App, manager: Manager) -> Result<(), SettingError> {
+        let apps = self.inner.apps.lock();
+        let served = apps.get(&AppId::of_path(app.session_path())).filter(|known| known.statistics.is_some());
+        match served.filter(|known| app.session_path() != app.path && known.manager != manager) {
+            None => Ok(()),
+            Some(known) => {
+                let problem =
+                    format!("the sessions at `{}` are copied in another way; use its manager", known.path);
+                Err(SettingError { key: "session_path", problem })
+            }
+        }
+    }
+
+    fn new_layer(
+        &self,
+        settings: SessionSettings,
+        manager: Manager,
+        statistics: Arc<Statistics>,
+    ) -> SessionLayer {
         let inner = &self.inner;
         let engine = if manager == Manager::Local { &inner.local } else { &inner.shared };
         if let Some(persist) = engine.persist.get() {
             persist.learn(AppId::of_path(&settings.path), &settings.path, &settings.session);
         }
         let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
-        SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings)
+        SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings, statistics)
     }
 
     /// This node's name.
@@ -359,7 +381,7 @@ fn known_apps(config: &Config) -> Apps {
         (AppId::of_path(&path), Known { path, manager, expires, statistics: None })
     };
     let root = known(ROOT, config.cluster.manager, &config.session);
-    let apps = config.apps.iter().map(|app| known(&app.path, config.manager_of(app), &app.session));
+    let apps = config.apps.iter().map(|app| known(app.session_path(), config.manager_of(app), &app.session));
     std::iter::once(root).chain(apps).collect()
 }
 

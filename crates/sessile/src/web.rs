@@ -47,6 +47,7 @@ pub use detached::DetachedSession;
 pub use detached_sessions::DetachedSessions;
 pub use error::SessionError;
 pub use extract::NoSessionLayer;
+pub(crate) use idempotency::Turns;
 pub use idempotency::{IdempotencyLayer, Idempotent, idempotency_key};
 pub use in_place::AttributeMut;
 pub use layer::SessionLayer;

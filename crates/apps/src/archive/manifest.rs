@@ -41,6 +41,8 @@ pub struct Manifest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 struct Session {
+    /// Whose sessions: of its own path, or of one above it.
+    path: Option<String>,
     #[serde(deserialize_with = "some_time")]
     timeout: Option<Duration>,
     #[serde(deserialize_with = "some_time")]
@@ -162,6 +164,7 @@ impl Manifest {
     pub(crate) fn app(&self, mounted: &config::App, file: PathBuf) -> config::App {
         let mut app = config::App { builtin: None, directory: None, file: Some(file), ..mounted.clone() };
         app.distributable &= self.distributable.unwrap_or(true);
+        app.session_path = self.session.path.clone().or(app.session_path);
         self.session.put_over(&mut app.session);
         app
     }
@@ -245,7 +248,7 @@ mod tests {
     #[test]
     fn all_keys_are_read() {
         let text = "manifest = 1\ncomponent = \"shop.wasm\"\ndistributable = false\n\
-            [session]\ntimeout = \"10m\"\nmax-bytes = 65536\nmax-attribute-bytes = 32768\nserialize = true\n\
+            [session]\npath = \"/\"\ntimeout = \"10m\"\nmax-bytes = 65536\nmax-attribute-bytes = 32768\nserialize = true\n\
             cookie = { name = \"shop\", same-site = \"Strict\", secure = true }\n\
             [limits]\nmemory = \"64MiB\"\nconcurrency = 8\n[instance]\nreuse = 5\n\
             [static]\ndir = \"public/x\"\ncache = \"max-age=3600\"\nspa = true\n\
@@ -253,6 +256,7 @@ mod tests {
         let manifest = read(text).unwrap();
         let app = manifest.app(&config::App::with_session(config::Session::default()), "shop.zip".into());
         assert!(!app.distributable);
+        assert_eq!(app.session_path(), "/");
         let session = &app.session;
         assert_eq!((session.timeout.as_secs(), session.max_session_bytes), (600, 65536));
         assert_eq!((session.cookie.as_str(), session.same_site), ("shop", SameSite::Strict));

@@ -1,12 +1,15 @@
 //! What operators change while a node runs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::web::CookieKeys;
+use crate::web::{CookieKeys, Turns};
 
 /// The switches and keys of one node; everybody who needs them holds the same ones.
 pub(crate) struct Controls {
     pub(crate) cookie_keys: CookieKeys,
+    /// Idempotency keys that requests of this node work on.
+    pub(crate) turns: Arc<Turns>,
     rewrites_route: AtomicBool,
     is_offered: AtomicBool,
 }
@@ -16,6 +19,7 @@ impl Controls {
     pub(crate) fn new(cookie_keys: CookieKeys, rewrites_route: bool) -> Self {
         Self {
             cookie_keys,
+            turns: Arc::default(),
             rewrites_route: AtomicBool::new(rewrites_route),
             is_offered: AtomicBool::new(true),
         }

@@ -192,6 +192,7 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
             let error = Finding::error(span, "an application at the health path of [http]");
             findings.push(error.help("give one of them another path"));
         }
+        sharing(config, index, &table, places, findings);
         let (own, shared) = (&app.session, &config.session);
         for (key, is_own) in [
             ("max_active", own.max_active != shared.max_active),
@@ -212,6 +213,33 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
             carried(config, &table, own, places, findings);
         }
     }
+}
+
+/// Whether the application at `index` can have the sessions that it names, and wants them as the others do.
+fn sharing(config: &Config, index: usize, table: &str, places: &Places, findings: &mut Vec<Finding>) {
+    let app = &config.apps[index];
+    let span = || places.of(&[(table, "session_path"), (table, "path")]);
+    if !is_above(app.session_path(), &app.path) {
+        let message =
+            format!("`session_path` is not above `{}`: browsers would not send the cookie", app.path);
+        findings.push(Finding::error(span(), message).help("name a path that it begins with, such as \"/\""));
+    }
+    let before = config.apps[..index].iter().find(|before| before.session_path() == app.session_path());
+    let agrees =
+        |before: &App| before.session == app.session && config.manager_of(before) == config.manager_of(app);
+    if let Some(before) = before.filter(|before| before.path != app.path && !agrees(before)) {
+        let message =
+            format!("the sessions at `{}` are set otherwise by `{}`", app.session_path(), before.path);
+        let help =
+            "applications that share sessions need the same manager, `distributable` and keys of [session]";
+        findings.push(Finding::error(span(), message).help(help));
+    }
+}
+
+/// Whether a cookie of the path `above` is sent with requests to `path`.
+fn is_above(above: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(above.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What travels through browsers needs a key that they do not have.

@@ -201,6 +201,15 @@ fn values_that_contradict_each_other_are_named_together() {
     one_error("[session]\nsame_site = \"None\"\nsecure = false", "2:13", &["`secure = true`"]);
     let app = "[[app]]\npath = \"/a\"\nbuiltin = \"clusterapp\"\n";
     one_error(&format!("{app}{app}"), "5:8", &["a second application at `/a`"]);
+    let shared = |path: &str, keys: &str| {
+        format!("[[app]]\npath = \"{path}\"\nbuiltin = \"clusterapp\"\nsession_path = \"/s\"\n{keys}")
+    };
+    one_error(&shared("/a", ""), "4:16", &["`session_path` is not above `/a`", "such as \"/\""]);
+    one_error(&shared("/sa", ""), "4:16", &["`session_path` is not above `/sa`"]);
+    let both = |keys| [shared("/s/a", ""), shared("/s/b", keys)].concat();
+    one_error(&both("timeout = \"5m\"\n"), "8:16", &["the sessions at `/s` are set otherwise by `/s/a`"]);
+    one_error(&both("distributable = false\n"), "8:16", &["set otherwise by `/s/a`", "same manager"]);
+    assert_eq!(parse(&both("diagnostics = true\n")).map(|config| config.apps.len()).ok(), Some(2));
     one_error(&format!("{app}same_site = \"None\"\nsecure = false"), "4:13", &["`secure = true`"]);
     one_error(&format!("{app}max_active = 5"), "4:14", &["`max_active`", "set it in [session]"]);
     one_error(&format!("{app}max_table_bytes = \"1GiB\""), "4:19", &["`max_table_bytes`", "[session]"]);

@@ -77,6 +77,7 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("maxactivesessions", "`max_active` in [session]"),
     ("maxinactiveinterval", "`timeout` in [session], with a unit: \"30m\""),
     ("sessiontimeout", "`timeout` in [session], with a unit: \"30m\""),
+    ("sessioncookiepath", "`session_path` in [[app]]"),
     ("sessioncookiename", "`cookie` in [session]"),
     ("processexpiresfrequency", "nothing; idle sessions end within one scan"),
     ("saveonrestart", "`kind` in [store]: a graceful stop saves every session, and a start brings them back"),

@@ -8,7 +8,6 @@ use sessile_core::{AppId, Changes, Secret, SessionKey};
 use super::carried::remembered_for;
 use super::carrier::Carrier;
 use super::cookie::CookieSeal;
-use super::idempotency::Turns;
 use super::reminders::Reminders;
 use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
@@ -28,8 +27,6 @@ pub(crate) struct AppSessions {
     pub(crate) carrier: Option<Carrier>,
     pub(crate) shape: CookieShape,
     pub(crate) statistics: Arc<Statistics>,
-    /// Idempotency keys that requests of this node work on.
-    pub(crate) turns: Arc<Turns>,
     reminders: Reminders,
 }
 
@@ -40,6 +37,7 @@ impl AppSessions {
         node_name: &str,
         controls: Arc<Controls>,
         settings: SessionSettings,
+        statistics: Arc<Statistics>,
     ) -> Self {
         Self {
             host,
@@ -52,8 +50,7 @@ impl AppSessions {
             shape: CookieShape::new(&settings),
             controls,
             settings,
-            statistics: Arc::default(),
-            turns: Arc::default(),
+            statistics,
             reminders: Reminders::default(),
         }
     }

@@ -20,14 +20,15 @@ pub struct SessionLayer {
 
 impl SessionLayer {
     /// The layer of the application that `settings` describe, on the node called `node_name`. `controls`
-    /// are that node's.
+    /// are that node's, `statistics` those of all layers of these sessions.
     pub(crate) fn new(
         host: Arc<SessionHost>,
         node_name: &str,
         controls: Arc<Controls>,
         settings: SessionSettings,
+        statistics: Arc<Statistics>,
     ) -> Self {
-        Self { app: Arc::new(AppSessions::new(host, node_name, controls, settings)) }
+        Self { app: Arc::new(AppSessions::new(host, node_name, controls, settings, statistics)) }
     }
 
     /// The cookie's name, as a balancer must look for it: the configured one, behind `__Host-` where
@@ -41,7 +42,7 @@ impl SessionLayer {
         DetachedSessions::new(Arc::clone(&self.app))
     }
 
-    /// What this layer, clones included, did so far.
+    /// What this layer, and others of the same sessions on this node, did so far.
     pub fn statistics(&self) -> Arc<Statistics> {
         Arc::clone(&self.app.statistics)
     }

@@ -244,7 +244,7 @@ impl Session {
         }
     }
 
-    /// The context path of the application whose session this is.
+    /// The path of the application's sessions: its context path, or that of all who share them.
     pub fn app_path(&self) -> &str {
         &self.app.settings.path
     }

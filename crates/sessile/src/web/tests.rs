@@ -128,7 +128,7 @@ fn controls() -> Arc<Controls> {
 }
 
 fn layer(host: &Arc<SessionHost>, node_name: &str, settings: SessionSettings) -> SessionLayer {
-    SessionLayer::new(Arc::clone(host), node_name, controls(), settings)
+    SessionLayer::new(Arc::clone(host), node_name, controls(), settings, Arc::default())
 }
 
 async fn send<A, R>(layer: &SessionLayer, request: Request<Body>, app: A) -> Reply

@@ -49,6 +49,15 @@ async fn set_portal(portal: Session, Path(value): Path<String>) -> Result<(), Se
     portal.set("x", &format!("portal {value}"))
 }
 
+async fn set_own(session: Session, Path(value): Path<String>) -> Result<(), SessionError> {
+    assert_eq!(session.app_path(), "/s", "that of its sessions");
+    session.set("x", &value)
+}
+
+async fn get_own(session: Session) -> Result<String, SessionError> {
+    Ok(session.get("x")?.unwrap_or_default())
+}
+
 /// Keeps one cookie for each path, though all have one name, and sends them as browsers do: the longest path first.
 #[derive(Default)]
 struct Jar(BTreeMap<String, String>);
@@ -126,4 +135,33 @@ async fn the_filter_holds_for_all_of_them() {
     let shop = b.cluster.look("/shop").statistics();
     assert_eq!((shop.requests(), shop.filtered(), shop.sends()), (2, 1, 0));
     assert_eq!((shop.last_sent_at(), shop.last_send_time()), (None, None));
+}
+
+#[tokio::test]
+async fn applications_that_name_one_path_have_the_same_sessions() {
+    let town = Town::with(|config| {
+        let shared = App { session_path: Some("/s".to_owned()), ..App::with_session(config.session.clone()) };
+        config.apps =
+            ["/s/shop", "/s/help"].map(|path| App { path: path.to_owned(), ..shared.clone() }).into();
+    });
+    let (a, b) = town.pair().await;
+    let site = |node: &Node| {
+        let site = Router::new().route("/set/{value}", get(set_own)).route("/get", get(get_own));
+        let layers = node.cluster.config().apps.iter().map(|app| (app, node.cluster.app_layer(app).unwrap()));
+        layers.fold(Router::new(), |all, (app, layer)| all.nest(&app.path, site.clone().layer(layer)))
+    };
+    let (at_a, at_b) = (site(&a), site(&b));
+    let mut jar = Jar::default();
+    jar.get(&at_a, "/s/shop/set/1").await;
+    assert_eq!(jar.0.keys().collect::<Vec<_>>(), ["/s"], "one cookie for both");
+    assert_eq!(jar.get(&at_a, "/s/help/get").await, "1");
+    assert_eq!(jar.get(&at_b, "/s/help/get").await, "1");
+    jar.get(&at_b, "/s/help/set/2").await;
+    assert_eq!(jar.get(&at_a, "/s/shop/get").await, "2");
+    assert_eq!((a.cluster.session_count(), b.cluster.session_count()), (1, 1));
+    let both = a.cluster.look("/s").statistics();
+    assert_eq!((both.requests(), both.sends()), (3, 1), "they are counted together");
+    let local = App { distributable: false, ..a.cluster.config().apps[0].clone() };
+    let refused = a.cluster.app_layer(&local).err().map(|error| error.to_string());
+    assert!(refused.is_some_and(|words| words.contains("session_path") && words.contains("/s")));
 }

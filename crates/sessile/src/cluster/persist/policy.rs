@@ -33,7 +33,7 @@ impl Policies {
         let policies = Self { known: RwLock::default(), others: config.session.clone() };
         policies.learn(AppId::of_path("/"), "/", &config.session);
         for app in &config.apps {
-            policies.learn(AppId::of_path(&app.path), &app.path, &app.session);
+            policies.learn(AppId::of_path(app.session_path()), app.session_path(), &app.session);
         }
         policies
     }

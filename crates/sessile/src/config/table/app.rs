@@ -9,8 +9,10 @@ use crate::config::keys::{Table, Visitor};
 /// `[[app]]`. It is one of a builtin application, a file and a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
-    /// Where it is mounted: its context path, which is also the path of its cookie.
+    /// Where it is mounted: its context path.
     pub path: String,
+    /// Whose sessions it has; `None`: its own. See [`session_path`](Self::session_path).
+    pub session_path: Option<String>,
     /// An application that comes with the program.
     pub builtin: Option<Builtin>,
     /// An archive: a WebAssembly component, or a zip with its manifest, component and static files.
@@ -42,6 +44,7 @@ impl App {
         let path = "/".to_owned();
         Self {
             path,
+            session_path: None,
             builtin: Some(Builtin::Clusterapp),
             file: None,
             directory: None,
@@ -53,13 +56,24 @@ impl App {
     }
 }
 
+impl App {
+    /// The path of its sessions, which is also that of their cookie: its own, or one above it. Applications that name one
+    /// path have the same sessions. (Tomcat: `sessionCookiePath`.)
+    #[must_use]
+    pub fn session_path(&self) -> &str {
+        self.session_path.as_deref().unwrap_or(&self.path)
+    }
+}
+
 impl Table for App {
     const NAME: &'static str = "app";
     const MEANING: &'static str = "an application that `sessile serve` hosts";
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let builtin = OneOf { built: &[("clusterapp", Builtin::Clusterapp)], later: &[] };
-        visitor.key("path", UrlPath, &mut self.path, "where it is mounted; also the cookie's path");
+        visitor.key("path", UrlPath, &mut self.path, "where it is mounted");
+        let shared = "whose sessions it has, above its own path; also the cookie's path";
+        visitor.key("session_path", Optional(UrlPath), &mut self.session_path, shared);
         let builtin = Optional(builtin);
         visitor.key("builtin", builtin, &mut self.builtin, "an application of the program, or");
         visitor.key("file", Optional(File), &mut self.file, "an archive, .wasm, .zip or .wapp, or");

@@ -65,7 +65,9 @@ impl Ledger {
     pub(super) async fn enter(self, asked: Asked) -> Result<Entered, SessionError> {
         let deadline = Instant::now() + WAIT;
         let matter = (self.session, asked.key);
-        let Some(turn) = self.app.turns.take(matter, deadline).await else { return Ok(Entered::Busy) };
+        let Some(turn) = self.app.controls.turns.take(matter, deadline).await else {
+            return Ok(Entered::Busy);
+        };
         loop {
             match self.other(asked).map(|entry| (entry.request == asked.request, entry.stage)) {
                 Some((false, _)) => return Ok(Entered::OtherRequest),
@@ -106,7 +108,7 @@ impl Ledger {
         passage: Passage,
     ) -> Result<(FieldName, Entry, Settlement), SessionError> {
         // Two requests with different keys must not choose one slot.
-        let _choosing = self.app.turns.choosing();
+        let _choosing = self.app.controls.turns.choosing();
         let (slot, number) = self.free_slot().ok_or(SessionError::Busy)?;
         let claim = Entry::running(asked, number, self.app.host.boot());
         let mut changes = Changes::new();

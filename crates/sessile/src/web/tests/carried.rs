@@ -203,7 +203,8 @@ async fn on_filtered_paths_no_cookie_is_made_anew() {
 async fn a_rotated_secret_makes_the_cookie_anew() {
     let mut site = Site::with(carried());
     let controls = controls();
-    site.layer = SessionLayer::new(Arc::clone(&site.host), "tc01", Arc::clone(&controls), carried());
+    site.layer =
+        SessionLayer::new(Arc::clone(&site.host), "tc01", Arc::clone(&controls), carried(), Arc::default());
     site.put("cart", "umbrella").await;
     controls.cookie_keys.renew(vec![[8; 32], COOKIE_KEY]);
     assert!(site.visit(async |_| answer(())).await.set_cookie.is_some());

@@ -80,7 +80,8 @@ async fn without_rewriting_the_route_stays_though_another_node_answers() {
     site.visit(put).await;
     let controls = controls();
     controls.rewrite_route(false);
-    site.layer = SessionLayer::new(Arc::clone(&site.host), "tc02", Arc::clone(&controls), usual());
+    site.layer =
+        SessionLayer::new(Arc::clone(&site.host), "tc02", Arc::clone(&controls), usual(), Arc::default());
     let moved = site.visit(async |session| answer(session.previous_route())).await;
     assert_eq!((moved.body.as_str(), moved.set_cookie), ("\"tc01\"", None));
     let renewed = site.visit(async |session| answer(session.change_id().is_ok())).await;
@@ -96,7 +97,8 @@ async fn without_rewriting_the_route_stays_though_another_node_answers() {
 async fn a_tag_of_a_secret_that_goes_is_made_anew_once() {
     let mut site = Site::new();
     let controls = controls();
-    site.layer = SessionLayer::new(Arc::clone(&site.host), "tc01", Arc::clone(&controls), usual());
+    site.layer =
+        SessionLayer::new(Arc::clone(&site.host), "tc01", Arc::clone(&controls), usual(), Arc::default());
     site.visit(put).await;
     controls.cookie_keys.renew(vec![[8; 32], COOKIE_KEY]);
     let picture = Request::get("/logo.gif").body(Body::empty()).unwrap();
