@@ -41,6 +41,12 @@ async fn guests_that_compute_on_every_thread_delay_nobody_else() {
     let Some(Pair { one, other, _place }) = Pair::of(limited(limits)).await else { return };
     let mut visitor = Visitor::at(&one);
     visitor.native().await;
+    let met = async {
+        while !are_together(&one, &other) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, met).await.expect("the first one hears that the second is ready");
     // More than the machine has cores.
     let spinning: Vec<_> = (0..16)
         .map(|_| {

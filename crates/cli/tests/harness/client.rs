@@ -98,6 +98,10 @@ impl Answer {
         match length {
             Some(length) if body.len() == length => Ok(answer),
             Some(_) => Err(io::Error::from(ErrorKind::UnexpectedEof)),
+            None if answer.header("transfer-encoding") == Some("chunked") => {
+                let text = whole(body).ok_or_else(|| broken("no whole chunks"))?;
+                Ok(Self { text, ..answer })
+            }
             None => Err(broken("no content-length")),
         }
     }
@@ -117,4 +121,18 @@ impl Answer {
 /// Whether nobody listens there.
 pub(crate) fn is_refused(at: SocketAddr) -> bool {
     matches!(TcpStream::connect(at), Err(error) if error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// A body that came in chunks; `None` if its end did not come.
+fn whole(mut chunks: &str) -> Option<String> {
+    let mut body = String::new();
+    loop {
+        let (size, rest) = chunks.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return (rest == "\r\n").then_some(body);
+        }
+        body.push_str(rest.get(..size)?);
+        chunks = rest.get(size..)?.strip_prefix("\r\n")?;
+    }
 }

@@ -316,3 +316,47 @@ fn files_and_archives_of_the_configuration_are_mounted_at_the_start() {
     assert_eq!(bad.ended(), Some(1));
     assert!(bad.err().contains("the application at /old: ") && bad.err().contains("no zip"), "{}", bad.err());
 }
+
+/// The guest of the tests, where it is built: `cargo run --manifest-path samples/builder/Cargo.toml -- probe`.
+#[cfg(feature = "wasm")]
+fn component() -> Option<Vec<u8>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/probe.wasm");
+    let found = std::fs::read(&file).ok();
+    let required = std::env::var_os("SESSILE_REQUIRE_EXTERNAL").is_some();
+    assert!(
+        found.is_some() || !required,
+        "SESSILE_REQUIRE_EXTERNAL is set, and {} is not built",
+        file.display()
+    );
+    if found.is_none() {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {} is not built", file.display());
+    }
+    found
+}
+
+#[cfg(feature = "wasm")]
+#[test]
+fn sessions_of_a_component_survive_its_versions_and_its_nodes() {
+    let Some(component) = component() else { return };
+    let mut setup = pair(farmer);
+    let mut user = setup.client();
+    let [tc01, tc02] = ["tc01", "tc02"].map(|name| setup.ports(name).http);
+    let mut count = |at| user.get(at, "/shop/count").json()["count"].as_u64();
+    write(setup.place(), "shop##001.wasm", &component);
+    succeeds(&setup, &["deploy", "shop##001.wasm", "--config", "tc01"]);
+    assert_eq!([count(tc01), count(tc02)], [Some(1), Some(2)], "on both nodes");
+    // The same code under another name would be the same archive: it needs other bytes.
+    let mut next = component;
+    next.extend([0, 2, 1, b'x']); // an empty custom section
+    write(setup.place(), "shop##002.wasm", &next);
+    succeeds(&setup, &["deploy", "shop##002.wasm", "--config", "tc02"]);
+    assert!(succeeds(&setup, &["apps", "tc01"]).contains("/shop            002"));
+    assert_eq!([count(tc01), count(tc02)], [Some(3), Some(4)], "its sessions are those of the path");
+    let broken = [&next[..next.len() / 2], &[0xff; 64]].concat();
+    write(setup.place(), "shop##003.wasm", &broken);
+    let (code, _, err) = verb(&setup, &["deploy", "shop##003.wasm", "--config", "tc01"]);
+    assert!(code == 1 && err.contains("tc01 refused it: the component cannot be compiled"), "{code} {err}");
+    assert_eq!(count(tc02), Some(5), "the one before goes on");
+    setup.node("tc01").kill();
+    assert_eq!(count(tc02), Some(6), "and the other node");
+}
