@@ -12,7 +12,8 @@ const REMEDY: &str = "install Node.js 20 or newer with npm, which must reach its
 /// Builds the package `samples/NAME`.
 pub fn build(place: &Place, name: &str) -> Result<()> {
     let sample = place.sample(name);
-    let npm = ["ci", "--no-fund", "--no-audit", "--silent"];
+    // Not `ci`, which misses entries of other platforms in a lock file without addresses of registries.
+    let npm = ["install", "--no-save", "--no-fund", "--no-audit", "--silent"];
     run(Command::new("npm").args(npm).current_dir(&sample), REMEDY)?;
     let mut node = Command::new("node");
     node.current_dir(&sample).arg("build.mjs").arg(place.wit()).arg(place.component(name));
