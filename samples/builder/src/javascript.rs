@@ -1,4 +1,4 @@
-//! JavaScript to a component: componentize-js, which brings an engine, from npm by the sample's lock file.
+//! JavaScript to a component: componentize-js, which brings an engine, from npm in the one version that the sample names.
 
 use std::process::Command;
 
@@ -12,8 +12,7 @@ const REMEDY: &str = "install Node.js 20 or newer with npm, which must reach its
 /// Builds the package `samples/NAME`.
 pub fn build(place: &Place, name: &str) -> Result<()> {
     let sample = place.sample(name);
-    // Not `ci`, which misses entries of other platforms in a lock file without addresses of registries.
-    let npm = ["install", "--no-save", "--no-fund", "--no-audit", "--silent"];
+    let npm = ["install", "--no-package-lock", "--no-fund", "--no-audit", "--silent"];
     run(Command::new("npm").args(npm).current_dir(&sample), REMEDY)?;
     let mut node = Command::new("node");
     node.current_dir(&sample).arg("build.mjs").arg(place.wit()).arg(place.component(name));
