@@ -7,6 +7,7 @@
 mod heartbeat;
 mod join;
 mod removal;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::{Boot, Candidate, Effect, Event, Instant, Plant, Removal, Settings};
 
 use join::Join;
 use removal::Fence;
+pub use rows::MemberRow;
 
 /// Barred processes that are remembered.
 const BARRED_MAX: usize = 1024;
@@ -264,30 +266,6 @@ impl Roster {
         self.most
     }
 
-    /// The process that this is.
-    pub(crate) fn boot(&self) -> Boot {
-        self.settings.boot
-    }
-
-    /// Every member as this node sees it.
-    pub(crate) fn rows(&self, now: Instant) -> Vec<MemberRow> {
-        let me = MemberRow {
-            boot: self.settings.boot,
-            name: self.settings.name.clone(),
-            state: state_name(self.phase(), false),
-            age: Duration::ZERO,
-            is_self: true,
-        };
-        let others = self.members().map(|(boot, peer, member)| MemberRow {
-            boot,
-            name: peer.name.clone(),
-            state: state_name(peer.phase, member.suspected),
-            age: now.since(member.alive_at),
-            is_self: false,
-        });
-        std::iter::once(me).chain(others).collect()
-    }
-
     /// Each shard has an answer to a comparison that was ordered.
     pub(crate) fn compared(&mut self, with: Boot, sessions: u64, now: Instant, fx: &mut Vec<Effect>) {
         let Some(left) = self.comparing.get_mut(&with) else { return };
@@ -389,21 +367,6 @@ impl Roster {
     }
 }
 
-/// A member as the admin pages show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberRow {
-    /// The process.
-    pub boot: Boot,
-    /// Its node name.
-    pub name: String,
-    /// `starting`, `returning`, `ready`, `incomplete`, `draining`, or `suspected`.
-    pub state: &'static str,
-    /// Since the newest heartbeat that it echoed was sent.
-    pub age: Duration,
-    /// This node itself.
-    pub is_self: bool,
-}
-
 impl Peer {
     fn new(name: &str, now: Instant) -> Self {
         Self {
@@ -427,17 +390,6 @@ impl Membership {
             suspected: false,
             leaving: None,
         }
-    }
-}
-
-fn state_name(phase: Phase, suspected: bool) -> &'static str {
-    match phase {
-        _ if suspected => "suspected",
-        Phase::Starting => "starting",
-        Phase::Returning => "returning",
-        Phase::Ready => "ready",
-        Phase::Incomplete => "incomplete",
-        Phase::Draining => "draining",
     }
 }
 
