@@ -1,11 +1,10 @@
 //! What clients saw and what became of the processes: all that the checkers judge by.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use sessile_core::{Absent, Boot, EndReason, Instant, Mode, Receipt, Secret, SessionKey};
-pub use sessile_history::{Attribute, Seen};
+pub use sessile_history::{Action, Attribute, Seen};
 
 /// A node's name, as an index: a process that returns has the same host and another boot.
 pub type HostId = usize;
@@ -15,21 +14,6 @@ pub type OpId = usize;
 
 /// Index of a session in [`History::sessions`].
 pub type SessionId = usize;
-
-/// What a client asked for.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// A new session.
-    Create,
-    /// Attributes get new values; `None` removes.
-    Write(Vec<(Attribute, Option<u64>)>),
-    /// Nothing changes.
-    Read,
-    /// A change of id: the session's secret of the first index ends, that of the second begins.
-    Login(usize, usize),
-    /// The session ends.
-    Logout,
-}
 
 /// What the client knows of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +250,7 @@ impl History {
             seconds(Some(op.began)),
             seconds(op.opened),
             seconds(op.ended),
-            Words(&op.action),
+            op.action,
             op.outcome,
         );
         if let Some((at, receipt)) = op.receipt {
@@ -282,25 +266,5 @@ impl History {
 
     fn hosts(&self, boots: &[Boot]) -> Vec<HostId> {
         boots.iter().filter_map(|boot| self.life(*boot)).map(|life| life.host).collect()
-    }
-}
-
-struct Words<'a>(&'a Action);
-
-impl fmt::Display for Words<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Action::Create => f.write_str("create"),
-            Action::Read => f.write_str("read"),
-            Action::Logout => f.write_str("logout"),
-            Action::Login(old, new) => write!(f, "login {old}→{new}"),
-            Action::Write(writes) => {
-                f.write_str("write")?;
-                writes.iter().try_for_each(|(name, value)| match value {
-                    Some(value) => write!(f, " {name}={value}"),
-                    None => write!(f, " -{name}"),
-                })
-            }
-        }
     }
 }

@@ -62,7 +62,7 @@ fn operation_of(op: &Op) -> Operation {
         client: 0,
         session: op.session,
         secret: op.secret,
-        action: action_of(&op.action),
+        action: op.action.clone(),
         began: op.began.as_micros(),
         ended: micros(op.ended),
         outcome: outcome_of(op.outcome),
@@ -73,16 +73,6 @@ fn operation_of(op: &Op) -> Operation {
         committed: micros(op.committed),
         settled,
         holders: Some(op.holders.iter().copied().map(process).collect()),
-    }
-}
-
-fn action_of(action: &history::Action) -> sessile_history::Action {
-    match action {
-        history::Action::Create => sessile_history::Action::Create,
-        history::Action::Write(writes) => sessile_history::Action::Write(writes.clone()),
-        history::Action::Read => sessile_history::Action::Read,
-        history::Action::Login(old, new) => sessile_history::Action::Login(*old, *new),
-        history::Action::Logout => sessile_history::Action::Logout,
     }
 }
 
