@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::emulator::Weather;
 use crate::figures::Figures;
 use crate::host::Settings;
 use crate::rig::{Ground, Rig};
@@ -70,11 +71,7 @@ pub(crate) const FAR: Scenario = Scenario {
     bar: "nobody is removed",
     quick: false,
     play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        let weather = rig.emulate(2)?;
-        anew(&mut rig, 2)?;
-        rig.load(ground, &[])?;
-        go_on(2);
+        let (mut rig, weather) = loaded_behind_emulator(ground, &[])?;
         rig.tell("note a far node")?;
         weather.delay(50, 20);
         go_on(10);
@@ -92,11 +89,7 @@ pub(crate) const FLIPPED_BITS: Scenario = Scenario {
     bar: "no damaged byte is ever believed; links that carried one are closed and come back",
     quick: true,
     play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        let weather = rig.emulate(2)?;
-        anew(&mut rig, 2)?;
-        rig.load(ground, &[])?;
-        go_on(1);
+        let (mut rig, weather) = loaded_behind_emulator(ground, &[])?;
         rig.tell("note flipped bits")?;
         weather.damage(300);
         go_on(8);
@@ -121,11 +114,7 @@ pub(crate) const HALF_OPEN: Scenario = Scenario {
 };
 
 fn half_open(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    let weather = rig.emulate(2)?;
-    anew(&mut rig, 2)?;
-    rig.load(ground, &["--patience", "8s"])?;
-    go_on(2);
+    let (mut rig, weather) = loaded_behind_emulator(ground, &["--patience", "8s"])?;
     let before = memory(&rig)?;
     rig.tell("cut tc01,tc02 tc03")?;
     weather.stall(true);
@@ -148,11 +137,7 @@ pub(crate) const RESETS: Scenario = Scenario {
     bar: "the first costs nothing, the second is a split like any other; memory is bounded",
     quick: false,
     play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        let weather = rig.emulate(2)?;
-        anew(&mut rig, 2)?;
-        rig.load(ground, &[])?;
-        go_on(2);
+        let (mut rig, weather) = loaded_behind_emulator(ground, &[])?;
         let before = memory(&rig)?;
         rig.tell("note resets")?;
         for _ in 0..9 {
@@ -173,11 +158,17 @@ pub(crate) const RESETS: Scenario = Scenario {
     },
 };
 
-/// A node is started again, so that all its links go through its emulators.
-fn anew(rig: &mut Rig, node: usize) -> Result<()> {
-    rig.kill(node)?;
-    rig.restart(node, rig.hosts.len() - 1)?;
-    rig.together().map(|_| ())
+/// Three nodes under load. The third was started again, so that all its links go through emulators.
+fn loaded_behind_emulator(ground: &Ground, keys: &[&str]) -> Result<(Rig, Weather)> {
+    const NODE: usize = 2;
+    let mut rig = ground.cluster(3, &Settings::default())?;
+    let weather = rig.emulate(NODE)?;
+    rig.kill(NODE)?;
+    rig.restart(NODE, rig.hosts.len() - 1)?;
+    rig.together()?;
+    rig.load(ground, keys)?;
+    go_on(2);
+    Ok((rig, weather))
 }
 
 fn memory(rig: &Rig) -> Result<Vec<u64>> {
