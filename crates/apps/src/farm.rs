@@ -73,7 +73,12 @@ impl Farm {
         let (deploy_time, archive_bytes) = (config.deploy_time, config.max_archive_bytes as u64);
         let driver =
             Driver::start(cluster, site, workshop, Arc::clone(&shelf), events.clone(), shown).await?;
-        tokio::spawn(driver.run(inbox));
+        let running = tokio::spawn(driver.run(inbox));
+        tokio::spawn(async move {
+            if let Err(fault) = running.await {
+                tracing::error!(%fault, "the farm of this node has failed by a fault of the program; what runs goes on. Restart the node");
+            }
+        });
         Ok(Self { events, shelf, view, deploy_time, archive_bytes })
     }
 
@@ -110,7 +115,7 @@ impl Farm {
         self.ask(|answer| Wish::RollBack { path, answer }).await
     }
 
-    /// `None` when the node leaves before there is an answer.
+    /// `None` when the node leaves, or its driver fails, before there is an answer.
     async fn ask(&self, wish: impl FnOnce(oneshot::Sender<Outcome>) -> Wish) -> Option<Outcome> {
         let (answer, answered) = oneshot::channel();
         self.events.send(Event::Wish(wish(answer))).await.ok()?;

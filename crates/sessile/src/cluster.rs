@@ -239,12 +239,26 @@ impl Cluster {
     /// ([`Config::manager_of`]).
     ///
     /// # Errors
-    /// A setting of it cannot work. Those of the configuration were checked when it was read.
+    /// A setting of it cannot work, or the sessions that it would share are copied in another way. Those of the
+    /// configuration were checked when it was read.
     pub fn app_layer(&self, app: &config::App) -> Result<SessionLayer, SettingError> {
+        let (settings, manager) = self.settings_of(app)?;
+        Ok(self.layer(settings, manager))
+    }
+
+    /// Whether [`app_layer`](Self::app_layer) would give a layer now; nothing changes.
+    ///
+    /// # Errors
+    /// As [`app_layer`](Self::app_layer).
+    pub fn check_app(&self, app: &config::App) -> Result<(), SettingError> {
+        self.settings_of(app).map(drop)
+    }
+
+    fn settings_of(&self, app: &config::App) -> Result<(SessionSettings, Manager), SettingError> {
         let manager = self.config().manager_of(app);
         let settings = SessionSettings::new(self.config(), app.session_path(), &app.session)?;
         self.agrees(app, manager)?;
-        Ok(self.layer(settings.managed(manager, &self.config().replication), manager))
+        Ok((settings.managed(manager, &self.config().replication), manager))
     }
 
     /// The session `key` of the service that is mounted at `/`, for websockets, streams, background jobs and every

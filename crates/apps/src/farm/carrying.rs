@@ -144,7 +144,10 @@ pub(super) async fn prepare(
     let session = cluster.config().session.clone();
     let mounted = App { path: path.to_owned(), ..App::with_session(session) };
     let prepared = workshop.prepare(&shelf.path(archive.digest), &archive.name, &mounted).await;
-    prepared.map_err(|error| error.to_string())
+    let application = prepared.map_err(|error| error.to_string())?;
+    // What could not be mounted must be refused before anybody switches.
+    application.check(cluster).map_err(|error| error.to_string())?;
+    Ok(application)
 }
 
 pub(super) fn mount(

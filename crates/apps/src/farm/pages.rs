@@ -208,7 +208,7 @@ fn answer(path: String, digest: Option<Digest>, outcome: Option<Outcome>) -> Res
             waiting.join(", ")
         )),
         Some(Outcome::Busy) => conflict(format!("another deployment of {path} is under way")),
-        None => conflict("the node leaves".to_owned()),
+        None => conflict("the node leaves, or its farm has failed: its log says which".to_owned()),
     }
 }
 

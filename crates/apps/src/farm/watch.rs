@@ -76,7 +76,7 @@ impl Watcher {
 
     /// The files whose names are those of archives.
     fn files(&mut self) -> io::Result<Vec<(ArchiveName, PathBuf, Fingerprint)>> {
-        let mut files = Vec::new();
+        let (mut files, mut odd) = (Vec::new(), BTreeSet::new());
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let text = entry.file_name().to_string_lossy().into_owned();
@@ -88,12 +88,15 @@ impl Watcher {
             match text.parse::<ArchiveName>() {
                 Ok(name) => files.push((name, entry.path(), (metadata.len(), metadata.modified().ok()))),
                 Err(error) => {
-                    if self.odd.insert(text) {
+                    if !self.odd.contains(&text) {
                         tracing::warn!(directory = %self.directory.display(), "not deployed: {error}");
                     }
+                    odd.insert(text);
                 }
             }
         }
+        // Names that are gone are forgotten.
+        self.odd = odd;
         Ok(files)
     }
 }
@@ -128,6 +131,10 @@ mod tests {
         }
         assert!(watcher.look(&known).unwrap().gone.is_empty(), "it may be replaced just now");
         assert_eq!(watcher.look(&known).unwrap().gone, known);
+        assert_eq!(watcher.odd.len(), 1);
+        fs::remove_file(place.path().join("notes.txt")).unwrap();
+        watcher.look(&known).unwrap();
+        assert!(watcher.odd.is_empty(), "what is gone is forgotten");
     }
 
     #[test]

@@ -148,6 +148,14 @@ impl Application {
         Ok(Served { base, files: self.files.clone(), one_page: self.one_page, rest }.router())
     }
 
+    /// Whether [`router`](Self::router) would give its service now.
+    ///
+    /// # Errors
+    /// As [`router`](Self::router).
+    pub fn check(&self, cluster: &Cluster) -> Result<(), SettingError> {
+        if self.has_sessions() { cluster.check_app(&self.app) } else { Ok(()) }
+    }
+
     /// Whether it has sessions at all.
     #[must_use]
     pub fn has_sessions(&self) -> bool {

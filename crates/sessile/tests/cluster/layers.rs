@@ -162,6 +162,7 @@ async fn applications_that_name_one_path_have_the_same_sessions() {
     let both = a.cluster.look("/s").statistics();
     assert_eq!((both.requests(), both.sends()), (3, 1), "they are counted together");
     let local = App { distributable: false, ..a.cluster.config().apps[0].clone() };
+    assert!(a.cluster.check_app(&local).is_err() && a.cluster.check_app(&a.cluster.config().apps[0]).is_ok());
     let refused = a.cluster.app_layer(&local).err().map(|error| error.to_string());
     assert!(refused.is_some_and(|words| words.contains("session_path") && words.contains("/s")));
 }

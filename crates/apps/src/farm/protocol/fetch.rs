@@ -93,8 +93,10 @@ impl Protocol {
             pending.order.archive.as_ref().is_some_and(|archive| archive.digest == digest)
         });
         let waiting: Vec<_> = waiting.map(|(_, pending)| pending.order.clone()).collect();
-        if result.is_ok() {
-            self.shelf.insert(digest);
+        match result {
+            Ok(()) => drop(self.shelf.insert(digest)),
+            // A disk that is full must not keep half of it.
+            Err(_) => effects.push(Effect::Drop { digest }),
         }
         for order in waiting {
             match (&result, order.archive) {

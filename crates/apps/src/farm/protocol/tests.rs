@@ -24,6 +24,8 @@ struct Process {
     newest: BTreeMap<String, Stamp>,
     /// The archive that it cannot run.
     cannot: Option<Digest>,
+    /// How many more pieces its disk takes.
+    room: usize,
     catch_up: bool,
 }
 
@@ -75,9 +77,9 @@ impl World {
             .collect();
         let machine = Protocol::new(member(name, boot), settings, catalog, shelf.keys().copied().collect());
         let (arriving, prepared, settled) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        let newest = BTreeMap::new();
+        let (newest, cannot, room) = (BTreeMap::new(), None, usize::MAX);
         let process =
-            Process { machine, shelf, arriving, prepared, mounted, settled, newest, cannot: None, catch_up };
+            Process { machine, shelf, arriving, prepared, mounted, settled, newest, cannot, room, catch_up };
         self.processes.insert(member(name, boot), process);
     }
 
@@ -169,7 +171,11 @@ impl World {
                     let bytes = process.shelf[&digest].slice(from_byte..to_byte);
                     self.wire.push_back((who.clone(), to, Message::Piece { digest, from, bytes }.encode()));
                 }
+                Effect::Write { digest, .. } if process.room == 0 => {
+                    process.machine.fetched(digest, Err("the disk is full".to_owned()), &mut more);
+                }
                 Effect::Write { digest, from, bytes } => {
+                    process.room -= 1;
                     process.arriving.entry(digest).or_default().insert(from, bytes);
                 }
                 Effect::Finish { digest } => {
@@ -266,6 +272,18 @@ fn what_one_node_cannot_run_runs_nowhere() {
     let refused = Outcome::Refused { by: "tc02".to_owned(), reason: "no such import".to_owned() };
     assert_eq!(world.process("tc01").settled[&2], refused);
     assert_eq!(world.mounted(), [Some(good); 3]);
+    world.assert_tidy();
+}
+
+#[test]
+fn a_disk_that_is_full_keeps_nothing_of_an_archive() {
+    let mut world = World::of(["tc01", "tc02"]);
+    world.process("tc02").room = 3;
+    world.deploy("tc01", 1, "too much");
+    world.run(3);
+    let refused = Outcome::Refused { by: "tc02".to_owned(), reason: "the disk is full".to_owned() };
+    assert_eq!(world.process("tc01").settled[&1], refused);
+    assert_eq!(world.mounted(), [None; 2]);
     world.assert_tidy();
 }
 
