@@ -42,7 +42,7 @@ const LOG: &str = "info";
 #[derive(Debug, Args)]
 pub(crate) struct Drill {
     /// A node of the cluster: all of them, each where its clusterapp is; it needs `diagnostics = true`
-    #[arg(long = "node", value_name = "URL", required_unless_present_any = ["balancer", "own"])]
+    #[arg(long = "node", value_name = "URL")]
     nodes: Vec<Target>,
     /// The balancer; half of the requests go through it, or all of them where no node is named
     #[arg(long, value_name = "URL")]
@@ -119,6 +119,11 @@ impl Drill {
     /// Whom to load: a cluster of its own, or the one that was named.
     async fn scene(&self) -> Result<(Targets, Option<Stage>), Failure> {
         let Some(nodes) = self.own else {
+            if self.nodes.is_empty() && self.balancer.is_none() {
+                let words = "which cluster? Write --own for one that is started for the drill, or name yours: \
+                             --node URL for each node, --balancer URL, or both";
+                return Err(Failure::Usage(words.to_owned()));
+            }
             let balancer = self.balancer.as_ref().map(|target| target.at);
             return Ok((Targets::ask(&self.nodes, balancer, self.patience).await?, None));
         };

@@ -133,7 +133,8 @@ impl Acceptor {
         if !cause.is_passing()
             && let Some(times) = self.grumble.may_speak()
         {
-            tracing::warn!(?source, times, "a connection to the replication port was refused: {cause}");
+            let source = source.map(tracing::field::display);
+            tracing::warn!(source, times, "a connection to the replication port was refused: {cause}");
         }
     }
 }
