@@ -79,11 +79,11 @@ fn nearly(ratio: f64) -> (String, bool) {
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.holds {
-            Some(true) => "holds",
-            Some(false) => "does not hold",
-            None => "open",
+            Some(true) => "holds:",
+            Some(false) => "does not hold:",
+            None => "open:",
         };
-        write!(out, "{verdict:13} {} ({})", self.claim, self.measured)
+        write!(out, "{verdict:14} {} ({})", self.claim, self.measured)
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         let yes = Some(true);
         assert_eq!(holds, [yes, yes, yes, yes, yes, yes, None], "{findings:?}");
         assert_eq!(findings[2].measured, "3.0 times");
-        assert!(findings[0].to_string().starts_with("holds "));
+        assert!(findings[0].to_string().starts_with("holds: "));
     }
 
     #[test]

@@ -41,7 +41,10 @@ pub(crate) fn percentiles(caption: &str, lines: &[(&str, &Samples)]) -> String {
                 .label(*name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
         }
-        chart.configure_series_labels().background_style(WHITE.mix(0.8)).label_font(LABEL).draw()?;
+        // The lines rise to the right, and the longest times are what matters.
+        let labels = &mut chart.configure_series_labels();
+        labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8));
+        labels.label_font(LABEL).draw()?;
         area.present()?;
         Ok(())
     })
