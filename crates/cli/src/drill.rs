@@ -35,6 +35,8 @@ use crate::{output, runtime};
 
 /// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(5);
+/// Operations whose history is kept and judged: some hundred bytes each. A load that has made as many ends.
+const OPERATIONS_MAX: usize = 1_000_000;
 /// What the nodes of a drill log.
 const LOG: &str = "info";
 
@@ -175,7 +177,10 @@ impl Drill {
                 Ok(())
             }
             heard = told => heard,
-            () = progress(journal) => Ok(()),
+            () = progress(journal) => {
+                output::tell("the history is full; what was done so far is judged");
+                Ok(())
+            }
         };
         end.ask();
         let mut browsers = Vec::new();
@@ -187,10 +192,10 @@ impl Drill {
     }
 }
 
-/// Says how far it is; never ready.
+/// Says how far it is; ready when the history is as long as it may get.
 async fn progress(journal: &Journal) {
     let began = Instant::now();
-    loop {
+    while journal.operations() < OPERATIONS_MAX {
         sleep(PROGRESS).await;
         let (acknowledged, unknown) = journal.counts();
         output::tell(&format!(

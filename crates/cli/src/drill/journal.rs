@@ -58,6 +58,11 @@ impl Journal {
         Micros::try_from(self.began.elapsed().as_micros()).unwrap_or(Micros::MAX)
     }
 
+    /// How many operations there were, running ones included.
+    pub(super) fn operations(&self) -> usize {
+        self.inner.lock().history.operations.len()
+    }
+
     /// A client is about to make a session with this canary.
     pub(super) fn creating(&self, client: u32, canary: u64) -> (SessionId, OperationId) {
         let mut inner = self.inner.lock();
