@@ -11,6 +11,7 @@ use sessile_apps::directories::Directories;
 use sessile_apps::farm::{Farm, FarmPages};
 use sessile_apps::site::{Site, Workshop};
 
+use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::farewell::Farewell;
 use crate::hangup::Hangups;
@@ -56,18 +57,18 @@ impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run(serve(config, self.stop_with_stdin))
+        runtime::run_with_cores(|cores| serve(config, cores, self.stop_with_stdin))
     }
 }
 
 /// Starts the node, waits for the wish to stop, and stops it.
-async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
+async fn serve(config: Config, cores: Cores, stop_with_stdin: bool) -> Result<(), Failure> {
     let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config) => started?,
+        started = start(config, cores) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
@@ -88,7 +89,7 @@ async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
 }
 
 /// Joins the cluster; then, and not before, the port of the applications opens.
-async fn start(config: Config) -> Result<Node, Failure> {
+async fn start(config: Config, cores: Cores) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
@@ -114,7 +115,7 @@ async fn start(config: Config) -> Result<Node, Failure> {
     let (farewell, pages) = Farewell::of(site.router());
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
+    let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)));
     tell_ready(&cluster, address, began.elapsed())?;
     Ok(Node { cluster, server, farewell, admin, _directories: directories })
 }
