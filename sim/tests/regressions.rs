@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 32] = [
+const ONCE_BROKEN: [(u64, &str); 42] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -40,6 +40,16 @@ const ONCE_BROKEN: [(u64, &str); 32] = [
     (9653, "C2: a joiner included the stopped member that it had removed, which went on with old sessions"),
     (9719, "C6: the same, and what it still used had expired"),
     (9886, "C6: an expiry was undone by requests that had only asked, and told twice"),
+    (7870, "C5 (its checker): an end that was lost once was still on its way when the copies were compared"),
+    (12430, "C4: a commit that was refused and sent again settled after a later one, for which alone readers waited"),
+    (18403, "C6 (its checker): an expiry of another side buried a use, and a third side's copy came back"),
+    (20548, "C1: a joiner lost its link to the only member it had met, and began a cluster of its own beside it"),
+    (21744, "C4: a commit that was refused and sent again settled after a later one"),
+    (24181, "C4: a commit that was refused and sent again settled after a later one"),
+    (25391, "C1: a stopped node took the lease of a member that joined anew for a sign that nobody went on"),
+    (28593, "C4: a commit that was refused and sent again settled after a later one"),
+    (29044, "C6: who had asked at the same time took that for a use, and undid the expiry"),
+    (30298, "C4: a commit that was refused and sent again settled after a later one"),
 ];
 
 #[test]

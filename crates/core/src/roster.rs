@@ -23,6 +23,8 @@ pub use rows::MemberRow;
 
 /// Barred processes that are remembered.
 const BARRED_MAX: usize = 1024;
+/// Processes out of sight that are remembered during one join.
+const OUT_OF_SIGHT_MAX: usize = 1024;
 
 /// How far this node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,8 @@ pub(crate) struct Roster {
     has_state: bool,
     peers: BTreeMap<Boot, Peer>,
     barred: BTreeSet<Boot>,
+    /// Processes that were met while this node joins and cannot be reached now, and when they were heard last.
+    out_of_sight: BTreeMap<Boot, Instant>,
     /// Processes that were removed and have not shown since that they know it.
     overruled: BTreeSet<Boot>,
     join: Option<Join>,
@@ -147,6 +151,7 @@ impl Roster {
             has_state: false,
             peers: BTreeMap::new(),
             barred: BTreeSet::new(),
+            out_of_sight: BTreeMap::new(),
             overruled: BTreeSet::new(),
             searched: false,
             comparing: BTreeMap::new(),
@@ -180,6 +185,7 @@ impl Roster {
         let peer = self.peers.entry(boot).or_insert_with(|| Peer::new(name, now));
         peer.linked = true;
         peer.heard_at = now;
+        self.out_of_sight.remove(&boot);
         if peer.membership.is_some() {
             self.orders.push(Order::Linked { boot, linked: true });
         }
@@ -196,6 +202,9 @@ impl Roster {
         if peer.membership.is_some() {
             self.orders.push(Order::Linked { boot, linked: false });
         } else {
+            if self.join.is_some() && self.out_of_sight.len() < OUT_OF_SIGHT_MAX {
+                self.out_of_sight.insert(boot, peer.heard_at);
+            }
             self.peers.remove(&boot);
         }
     }

@@ -77,6 +77,11 @@ struct Pending {
     /// Members that get it and are not awaited.
     spared: u32,
     receipt: Receipt,
+    /// The commit before it on the same session, which is settled first: a response that read both waits only for the
+    /// later one.
+    earlier: Option<Ticket>,
+    /// The commit after it.
+    later: Option<Ticket>,
 }
 
 /// The sessions of one shard and their replication.
@@ -339,18 +344,35 @@ impl Shard {
     fn no_longer_awaits(&mut self, ticket: Ticket, boot: Boot, fx: &mut Vec<Effect>) {
         let Some(pending) = self.pending.get_mut(&ticket) else { return };
         pending.waiting.retain(|waiting| *waiting != boot);
-        if pending.waiting.is_empty() {
+        self.settle_if_held(ticket, fx);
+    }
+
+    /// Settles a commit for which nobody is awaited any more, unless one before it still waits.
+    fn settle_if_held(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+        if self.is_held(ticket) {
             self.settle(ticket, fx);
         }
     }
 
+    fn is_held(&self, ticket: Ticket) -> bool {
+        self.pending.get(&ticket).is_some_and(|pending| {
+            let is_first = pending.earlier.is_none_or(|earlier| !self.pending.contains_key(&earlier));
+            pending.waiting.is_empty() && is_first
+        })
+    }
+
+    /// Settles a commit, and those after it that waited for nothing else.
     fn settle(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
-        let Some(pending) = self.pending.remove(&ticket) else { return };
-        if self.unsettled.get(&pending.key) == Some(&ticket) {
-            self.unsettled.remove(&pending.key);
+        let mut next = Some(ticket);
+        while let Some(ticket) = next {
+            let Some(pending) = self.pending.remove(&ticket) else { return };
+            if self.unsettled.get(&pending.key) == Some(&ticket) {
+                self.unsettled.remove(&pending.key);
+            }
+            let receipt = Receipt { wanted: self.wanted_without(pending.spared), ..pending.receipt };
+            fx.push(Effect::Settled { ticket, receipt });
+            next = pending.later.filter(|later| self.is_held(*later));
         }
-        let receipt = Receipt { wanted: self.wanted_without(pending.spared), ..pending.receipt };
-        fx.push(Effect::Settled { ticket, receipt });
     }
 
     /// Copies that make a commit whole for which `spared` members were not awaited. A member that was lost counts as

@@ -1,16 +1,21 @@
 //! C5: after the last fault heals all copies become equal, and every commit is whole again.
 
+use std::time::Duration;
+
 use crate::check::Violation;
 use crate::check::knowledge::Knowledge;
-use crate::history::{Holding, Op, OpId, Outcome};
+use crate::history::{History, Holding, Op, OpId, Outcome, SessionId};
 
 const CHECKER: &str = "C5 convergence";
 
+/// An end that began so shortly before the comparison may still be on its way: it was lost once and is sent again.
+const ENDING: Duration = Duration::from_secs(2);
+
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     let history = knowledge.history;
-    let mut violations = unequal(&history.healed);
-    violations.extend(history.disagreements.iter().flat_map(|pair| unequal(pair)));
-    violations.extend(unequal(&history.last));
+    let mut violations = unequal(history, &history.healed);
+    violations.extend(history.disagreements.iter().flat_map(|pair| unequal(history, pair)));
+    violations.extend(unequal(history, &history.last));
     let last_writes = history.ops.iter().enumerate().skip(history.final_writes_from.max(1));
     if history.final_writes_from > 0 {
         violations.extend(last_writes.filter_map(|(id, op)| degraded(knowledge, id, op)));
@@ -18,7 +23,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     violations
 }
 
-fn unequal(holdings: &[Holding]) -> Vec<Violation> {
+fn unequal(history: &History, holdings: &[Holding]) -> Vec<Violation> {
     let violation = |words, session| Violation { checker: CHECKER, words, session, ops: Vec::new() };
     let mut violations = Vec::new();
     for holding in holdings.iter().filter(|holding| holding.strangers > 0) {
@@ -29,7 +34,8 @@ fn unequal(holdings: &[Holding]) -> Vec<Violation> {
     for pair in holdings.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
         let ids = one.sessions.keys().chain(other.sessions.keys());
-        let unequal = ids.copied().find(|id| one.sessions.get(id) != other.sessions.get(id));
+        let differs = |id: &SessionId| one.sessions.get(id) != other.sessions.get(id);
+        let unequal = ids.copied().find(|id| differs(id) && !is_ending(history, *id, one));
         if let Some(id) = unequal {
             let (mine, theirs) = (one.sessions.get(&id), other.sessions.get(&id));
             let words = format!(
@@ -42,6 +48,12 @@ fn unequal(holdings: &[Holding]) -> Vec<Violation> {
         }
     }
     violations
+}
+
+fn is_ending(history: &History, id: SessionId, holding: &Holding) -> bool {
+    let key = history.sessions[id].key;
+    let mut endings = history.endings.iter().filter(|ending| ending.key == key && ending.at <= holding.at);
+    endings.any(|ending| holding.at.since(ending.at) < ENDING)
 }
 
 /// A commit after the healing that was not acknowledged by everybody.

@@ -41,6 +41,7 @@ fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
                 opened <= ending.at
                     && ending.at.since(opened) < record.max_inactive
                     && is_known(knowledge, op, opened, ending)
+                    && !was_overruled(knowledge, op, opened, ending)
             })
         });
         if let Some((id, _)) = used {
@@ -63,6 +64,15 @@ fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending
                 && knowledge.was_up(boot, opened, ending.at)
                 && knowledge.was_up(ending.boot, opened, ending.at)
                 && !knowledge.was_divided(opened, ending.at)
+    })
+}
+
+/// Whether the process that had the use learned between that and this end of an earlier one: another side of a split let
+/// the session expire, and what came back later was a third side's copy, with its own last use.
+fn was_overruled(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
+    let mut endings = knowledge.history.endings.iter().filter(|other| other.key == ending.key);
+    endings.any(|other| {
+        op.boot == Some(other.boot) && other.remote && other.at >= opened && other.at < ending.at
     })
 }
 

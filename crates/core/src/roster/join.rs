@@ -70,8 +70,14 @@ impl Roster {
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
+        let served = peer.membership.is_some() && peer.phase.serves();
         peer.phase = join.phase;
         peer.waits_for_name_since = None;
+        if self.doubtful && served && !join.phase.serves() {
+            // A member that served joins anew: somebody went on without it, and perhaps without this node.
+            self.step_out(from, now, fx);
+        }
+        let Some(peer) = self.peers.get_mut(&from) else { return };
         if peer.membership.as_ref().is_some_and(|member| member.leaving.is_some()) {
             return;
         }
@@ -253,7 +259,8 @@ impl Roster {
     fn found_or_wait(&mut self, phases: &[(Boot, Phase)], now: Instant, fx: &mut Vec<Effect>) {
         let rank = |boot: Boot, phase: Phase| (phase != Phase::Returning, boot);
         let mine = rank(self.settings.boot, self.phase());
-        if phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine) || self.may_be_found(now) {
+        let goes_before = phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine);
+        if goes_before || self.may_be_found(now) || self.has_lost_sight(now) {
             return;
         }
         let others = phases.iter().map(|(boot, _)| *boot).collect();
@@ -267,6 +274,13 @@ impl Roster {
         let was_stopped = self.resumed_at > join.started_at;
         let since = join.started_at.max(self.resumed_at);
         (self.has_state || was_stopped) && now.since(since) < self.settings.timing.drop_time
+    }
+
+    /// Whether somebody was met whose link was lost a moment ago, and who is not known to be dead: that may be a member
+    /// of a cluster that this node would begin another one beside.
+    fn has_lost_sight(&self, now: Instant) -> bool {
+        let drop_time = self.settings.timing.drop_time;
+        self.out_of_sight.values().any(|heard_at| now.since(*heard_at) < drop_time)
     }
 
     fn compare_with_all(&mut self, others: Vec<Boot>, founding: bool, now: Instant, fx: &mut Vec<Effect>) {

@@ -98,6 +98,7 @@ impl Roster {
             self.complete_removal(boot, Removal::Gone, now, fx);
         }
         self.peers.remove(&boot);
+        self.out_of_sight.remove(&boot);
         self.overruled.remove(&boot);
         self.advance_join(now, fx);
     }
@@ -174,6 +175,7 @@ impl Roster {
         self.peers.retain(|_, peer| peer.linked);
         self.comparing.clear();
         self.orders.push(Order::RemoveAll);
+        self.out_of_sight.clear();
         self.join = Some(Join::new(now));
         fx.push(Effect::Event(Event::SteppedOut { by }));
     }

@@ -21,6 +21,8 @@ pub(super) struct Answered {
     pub(super) no_room: bool,
     /// One does not agree that its time is over.
     pub(super) in_use: bool,
+    /// One asked the same meanwhile and may let it expire.
+    pub(super) contested: bool,
 }
 
 /// A question on its way to every member. One "ended" beats all content.
@@ -106,7 +108,7 @@ impl Shard {
         let own = self.asks.get_mut(&key).filter(|_| ask.expiry);
         let in_demand = own.as_ref().is_some_and(|asking| !asking.askers.is_empty());
         if let Some(own) = own {
-            own.answered.in_use = true;
+            own.answered.contested = true;
         }
         let in_demand = in_demand || self.stubs.get(&key).is_some_and(Stub::is_awaited);
         let in_use = |session: &&Session| in_demand || !self.is_due(session, now);
@@ -206,10 +208,10 @@ impl Shard {
         self.forget_lost(key);
         let due = self.known(key).is_some_and(|session| self.is_due(session, now));
         let in_use = asking.answered.in_use || self.stubs.get(&key).is_some_and(Stub::is_awaited);
-        if asking.expiry && due && !in_use {
-            self.end(key, EndReason::Expired, now, fx);
-        } else if asking.expiry && due {
+        if asking.expiry && due && in_use {
             self.prolong(key, now);
+        } else if asking.expiry && due && !asking.answered.contested {
+            self.end(key, EndReason::Expired, now, fx);
         }
         self.finish(key, asking.askers, asking.answered, fx);
     }

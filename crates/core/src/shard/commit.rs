@@ -240,8 +240,12 @@ impl Shard {
             fx.push(Effect::Settled { ticket, receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt } });
         } else {
             let is_end = self.tombstones.contains_key(&key);
-            self.pending.insert(ticket, Pending { key, is_end, waiting, spared, receipt });
-            self.unsettled.insert(key, ticket);
+            let earlier = self.unsettled.insert(key, ticket);
+            if let Some(before) = earlier.and_then(|earlier| self.pending.get_mut(&earlier)) {
+                before.later = Some(ticket);
+            }
+            let pending = Pending { key, is_end, waiting, spared, receipt, earlier, later: None };
+            self.pending.insert(ticket, pending);
         }
         ticket
     }

@@ -46,7 +46,7 @@ impl Shard {
             return Opening::Asking(self.fetch_for_request(key, now, fx));
         }
         match self.table.get(key) {
-            Some(session) if self.is_due(session, now) && !answered.in_use => {
+            Some(session) if self.is_due(session, now) && !answered.in_use && !answered.contested => {
                 self.end(key, EndReason::Expired, now, fx);
                 Opening::Absent(Absent::Ended)
             }
