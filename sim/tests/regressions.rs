@@ -41,9 +41,15 @@ const ONCE_BROKEN: [(u64, &str); 42] = [
     (9719, "C6: the same, and what it still used had expired"),
     (9886, "C6: an expiry was undone by requests that had only asked, and told twice"),
     (7870, "C5 (its checker): an end that was lost once was still on its way when the copies were compared"),
-    (12430, "C4: a commit that was refused and sent again settled after a later one, for which alone readers waited"),
+    (
+        12430,
+        "C4: a commit that was refused and sent again settled after a later one, for which alone readers waited",
+    ),
     (18403, "C6 (its checker): an expiry of another side buried a use, and a third side's copy came back"),
-    (20548, "C1: a joiner lost its link to the only member it had met, and began a cluster of its own beside it"),
+    (
+        20548,
+        "C1: a joiner lost its link to the only member it had met, and began a cluster of its own beside it",
+    ),
     (21744, "C4: a commit that was refused and sent again settled after a later one"),
     (24181, "C4: a commit that was refused and sent again settled after a later one"),
     (25391, "C1: a stopped node took the lease of a member that joined anew for a sign that nobody went on"),
