@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
@@ -17,19 +18,28 @@ use tokio::sync::oneshot;
 /// More threads than this would not find the work; also where the machine has more cores.
 const MAX_THREADS: usize = 64;
 
-/// The threads beside the one that runs the node. They end when this is dropped, and cut what they serve.
+/// The threads. Those beside the calling one end when this is dropped, and cut what they serve.
 #[derive(Debug, Default)]
 pub(crate) struct Cores {
+    /// Connections on the thread that runs the node.
+    here: Load,
     others: Vec<Core>,
-    turn: AtomicUsize,
 }
 
-/// A thread, told to end by being dropped.
+/// Another thread, told to end by being dropped.
 #[derive(Debug)]
 struct Core {
     runtime: Handle,
+    load: Load,
     _until: oneshot::Sender<()>,
 }
+
+/// How many connections a thread serves.
+#[derive(Debug, Default, Clone)]
+struct Load(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+struct Served(Load);
 
 impl Cores {
     /// One for each core of this machine, the calling thread counted.
@@ -38,11 +48,16 @@ impl Cores {
     /// When the system gives no threads.
     pub(crate) fn all() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        let others = (1..cores).map(Core::start).collect::<io::Result<_>>()?;
-        Ok(Self { others, turn: AtomicUsize::new(0) })
+        Self::of(cores)
     }
 
-    /// Serves a connection on the thread whose turn it is.
+    fn of(cores: usize) -> io::Result<Self> {
+        let others = (1..cores).map(Core::start).collect::<io::Result<_>>()?;
+        Ok(Self { here: Load::default(), others })
+    }
+
+    /// Serves a connection on the thread that has the fewest; on the node's own, where its changes have the shortest way,
+    /// when several have as few.
     pub(crate) fn spawn<F>(
         &self,
         tcp: TcpStream,
@@ -51,9 +66,13 @@ impl Cores {
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        let turn = self.turn.fetch_add(1, Relaxed) % (self.others.len() + 1);
-        let Some(core) = self.others.get(turn) else {
-            tokio::spawn(serve(tcp));
+        let least = self.others.iter().min_by_key(|core| core.load.count());
+        let Some(core) = least.filter(|core| core.load.count() < self.here.count()) else {
+            let served = self.here.one_more();
+            tokio::spawn(async move {
+                serve(tcp).await;
+                drop(served);
+            });
             return;
         };
         let tcp = match tcp.into_std() {
@@ -63,12 +82,14 @@ impl Cores {
                 return;
             }
         };
+        let served = core.load.one_more();
         core.runtime.spawn(async move {
             // It is registered with the runtime that this runs on.
             match TcpStream::from_std(tcp) {
                 Ok(tcp) => serve(tcp).await,
                 Err(cause) => tracing::warn!(%peer, %cause, "a connection could not be taken over"),
             }
+            drop(served);
         });
     }
 }
@@ -77,12 +98,30 @@ impl Core {
     fn start(number: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (until, told) = oneshot::channel::<()>();
-        let core = Self { runtime: runtime.handle().clone(), _until: until };
+        let core = Self { runtime: runtime.handle().clone(), load: Load::default(), _until: until };
         thread::Builder::new().name(format!("sessile-core-{number}")).spawn(move || {
             // An error: nobody is left who could tell. That is the end as well.
             let _ = runtime.block_on(told);
         })?;
         Ok(core)
+    }
+}
+
+impl Load {
+    fn count(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+
+    fn one_more(&self) -> Served {
+        self.0.fetch_add(1, Relaxed);
+        Served(self.clone())
+    }
+}
+
+/// Also when the connection is cut, or its handler panics.
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -100,8 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_thread_serves_and_ends_with_the_last_owner() {
-        let others = (1..4).map(Core::start).collect::<io::Result<_>>().unwrap();
-        let cores = Cores { others, turn: AtomicUsize::new(0) };
+        let cores = Cores::of(4).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (tell, mut told) = mpsc::channel(8);
         let mut clients = Vec::new();
