@@ -8,6 +8,7 @@ mod balancer_file;
 mod bench;
 mod connection;
 mod demo;
+mod deploy_key;
 mod drill;
 mod failure;
 mod farewell;

@@ -112,6 +112,11 @@ impl Setup {
         Client::new(self.secrets.clone())
     }
 
+    /// What no process may ever write; for a test that makes more of them.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// The admin token of the cluster, once one of its nodes has run.
     pub(crate) fn token(&self) -> &str {
         self.token.get_or_init(|| {

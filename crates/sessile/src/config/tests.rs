@@ -287,6 +287,7 @@ fn suspicious_values_are_warnings() {
         ("[membership]\nkind = \"static\"\nmembers = [\"tc01:4001\", \"tc02:4001\"]", "cannot reach"),
         ("[replication]\ndirty_flag = false", "with manager `full` only"),
         ("[cluster]\ninsecure = true", "neither authenticated nor encrypted"),
+        ("[farm]\ndeploy_key_file = \"deploy.key\"", "takes no part in a farm"),
     ] {
         let (_, findings) = Config::parse("tc01.toml", text).expect("only a warning");
         assert_eq!(findings.list.len(), 1, "{findings}");

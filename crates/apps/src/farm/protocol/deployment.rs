@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Effect, HELLO_TIME, Member, NodeResult, Outcome, Protocol};
 use crate::farm::archived::Archived;
 use crate::farm::message::{Message, Order};
+use crate::farm::seal::Stage;
 use crate::farm::stamp::Stamp;
 
 /// How often is said again what was not answered.
@@ -54,7 +55,8 @@ impl Protocol {
             effects.push(Effect::Settled { number, outcome: Outcome::Busy });
             return;
         }
-        let order = Order { path: path.to_owned(), stamp: self.next_stamp(path), archive };
+        let order = Order { path: path.to_owned(), stamp: self.next_stamp(path), archive, seal: None };
+        let order = self.sealer.sealed(order, Stage::Offered);
         let (phase, answers) = (Phase::Preparing, BTreeMap::new());
         let prepare = order.archive.clone();
         let stamp = order.stamp;
@@ -149,6 +151,7 @@ impl Protocol {
         }
         deployment.phase = Phase::Committed;
         deployment.sent = now;
+        deployment.order = self.sealer.sealed(deployment.order.clone(), Stage::Held);
         let order = deployment.order.clone();
         // A later deployment of another node may have come first: then it stays.
         if order.stamp > self.catalog.stamp(path) {

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod keyed;
+
 const DEPLOY_TIME: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(200);
 
@@ -38,6 +40,8 @@ struct World {
     /// Messages that are lost, out of a hundred.
     loss: u64,
     dice: u64,
+    /// The deploy keys of the nodes that have one.
+    keys: BTreeMap<&'static str, Sealer>,
 }
 
 fn member(name: &str, boot: u32) -> Member {
@@ -75,7 +79,9 @@ impl World {
         let mounted = mounted
             .filter_map(|(path, entry)| Some((path.clone(), entry.archive.as_ref()?.digest)))
             .collect();
-        let machine = Protocol::new(member(name, boot), settings, catalog, shelf.keys().copied().collect());
+        let shelved = shelf.keys().copied().collect();
+        let sealer = self.keys.get(name).cloned().unwrap_or_default();
+        let machine = Protocol::new(member(name, boot), settings, sealer, catalog, shelved);
         let (arriving, prepared, settled) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         let (newest, cannot, room) = (BTreeMap::new(), None, usize::MAX);
         let process =
@@ -197,7 +203,7 @@ impl World {
                     }
                     process.machine.prepared(&path, stamp, result, now, &mut more);
                 }
-                Effect::Activate(Order { path, stamp, archive: Some(archive) }) => {
+                Effect::Activate(Order { path, stamp, archive: Some(archive), .. }) => {
                     assert!(
                         process.prepared.remove(&(path.clone(), stamp)),
                         "only what was prepared is mounted"
