@@ -7,11 +7,13 @@
 //! | POST `/apps/undeploy?path=/shop` | removes it |
 //! | POST `/apps/rollback?path=/shop` | deploys again what ran before |
 //!
-//! A POST answers when every node has, with `{path, nodes: [{name, result}]}`, or with `{error}`. Whoever calls this has
+//! A POST answers when every node has, with `{path, digest, nodes: [{name, result}], took_ms: {prepared, carried,
+//! switched}}`, or with `{error}`. Whoever calls this has
 //! shown the admin token: [`AdminPort::guarded`](sessile::AdminPort::guarded) is around it. Where the farm has a deploy key, a
 //! POST shows that too, in the header `Sessile-Deploy-Key`.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -210,10 +212,14 @@ async fn receive(
 fn answer(path: String, digest: Option<Digest>, outcome: Option<Outcome>) -> Result<Response, Refusal> {
     let conflict = |words: String| Err(Refusal(StatusCode::CONFLICT, words));
     match outcome {
-        Some(Outcome::Done { nodes }) => {
+        Some(Outcome::Done { nodes, took }) => {
+            let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            let [prepared, carried, switched] = [took.prepared, took.carried, took.switched].map(ms);
+            let took = json!({ "prepared": prepared, "carried": carried, "switched": switched });
             let row = |(name, result)| json!({ "name": name, "result": word(result) });
             let nodes: Vec<_> = nodes.into_iter().map(row).collect();
-            Ok(Json(json!({ "path": path, "digest": digest, "nodes": nodes })).into_response())
+            Ok(Json(json!({ "path": path, "digest": digest, "nodes": nodes, "took_ms": took }))
+                .into_response())
         }
         Some(Outcome::Refused { by, reason }) => conflict(format!("{by} refused it: {reason}")),
         Some(Outcome::TimedOut { waiting }) => conflict(format!(

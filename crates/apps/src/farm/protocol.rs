@@ -26,7 +26,7 @@ use super::message::{Listed, Message, Order};
 use super::seal::Sealer;
 use super::stamp::Stamp;
 use deployment::Deployment;
-pub(crate) use effect::{Effect, NodeResult, Outcome};
+pub(crate) use effect::{Effect, NodeResult, Outcome, Took};
 use fetch::Fetch;
 use pending::Pending;
 
@@ -156,7 +156,7 @@ impl Protocol {
                 self.refused_there(from, &path, stamp, reason, effects)
             }
             Message::Activate(order) => self.activate_order(from, order, now, effects),
-            Message::Active { path, stamp } => self.active_there(from, &path, stamp, effects),
+            Message::Active { path, stamp } => self.active_there(from, &path, stamp, now, effects),
             Message::Abort { path, stamp } => self.aborted(&path, stamp, effects),
             Message::Ask { digest, from: at, bytes } => self.asked(from, digest, at, bytes, effects),
             Message::Missing { digest } => self.missing_there(from, digest, now, effects),
