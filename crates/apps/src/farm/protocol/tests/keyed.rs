@@ -1,7 +1,7 @@
 //! Farms some of whose nodes have a deploy key.
 
 use super::*;
-use crate::farm::seal::Sealer;
+use crate::farm::seal::{Sealer, Stage};
 
 /// The deploy key of this number.
 fn key(number: u8) -> Sealer {
@@ -128,4 +128,23 @@ fn what_was_deployed_before_there_was_a_key_is_sealed_by_those_who_kept_it() {
     world.start("tc03", 10, Catalog::default(), BTreeMap::new(), true);
     world.run(5);
     assert_eq!(world.mounted(), [Some(digest); 3]);
+}
+
+#[test]
+fn what_holds_before_it_is_prepared_here_is_kept_as_what_holds() {
+    let mut world = keyed(["tc01", "tc02"], &[("tc01", 1), ("tc02", 1)]);
+    let digest = world.deploy("tc01", 1, "first");
+    while world.process("tc02").arriving.is_empty() {
+        world.deliver(1);
+    }
+    let offered = world.process("tc02").machine.pending.values().next().unwrap().order.clone();
+    let held = key(1).sealed(offered, Stage::Held);
+    let (from, to) = (world.at("tc01"), world.at("tc02"));
+    world.wire.push_front((from, to, Message::Activate(held.clone()).encode()));
+    while world.process("tc02").mounted.is_empty() {
+        assert!(!world.wire.is_empty(), "it was never switched to");
+        world.deliver(1);
+    }
+    assert_eq!(world.process("tc02").mounted["/shop"], digest);
+    assert_eq!(world.process("tc02").machine.catalog().apps["/shop"].seal, held.seal);
 }
