@@ -33,6 +33,15 @@ impl Payload {
         Ok(Self::Component(component, bytes))
     }
 
+    /// How large each of them is, in whole megabytes.
+    pub(super) fn megabytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Static(bytes) => *bytes,
+            Self::Component(component, bytes) => component.len().max(*bytes),
+        };
+        (bytes >> 20) as u64
+    }
+
     /// The name that it is deployed under.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -85,7 +85,7 @@ impl DeployBench {
         let megabytes = if self.manner.quick { QUICK } else { self.megabytes };
         let payload = Payload::new(self.component.as_deref(), megabytes)?;
         let mut report = DeployReport {
-            megabytes,
+            megabytes: payload.megabytes(),
             payload: payload.words(),
             rows: Vec::new(),
             circumstances: Circumstances::default(),
