@@ -48,7 +48,7 @@ pub(crate) struct At {
 /// The deploy key, where the farm has one.
 #[derive(Debug, Args)]
 struct Key {
-    /// The file with the deploy key, in the place of [farm] deploy_key_file of the configuration
+    /// The file with the deploy key, in the place of `[farm] deploy_key_file` of the configuration
     #[arg(long, value_name = "FILE")]
     deploy_key_file: Option<PathBuf>,
 }

@@ -30,7 +30,7 @@ pub(crate) enum Secret {
         /// The configuration of a node of the cluster
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Print what the header `Sessile-Deploy-Key` is to say instead, from [farm] deploy_key_file
+        /// Print what the header `Sessile-Deploy-Key` is to say instead, from `[farm] deploy_key_file`
         #[arg(long)]
         deploy: bool,
     },
