@@ -10,10 +10,12 @@
 mod archived;
 mod carrying;
 mod catalog;
+mod deploy_key;
 mod driver;
 mod message;
 mod pages;
 mod protocol;
+mod seal;
 mod shelf;
 mod stamp;
 mod view;
@@ -33,6 +35,7 @@ use crate::archive::ArchiveName;
 use crate::directories::Directories;
 use crate::site::{Site, Workshop};
 use archived::Digest;
+pub use deploy_key::{DEPLOY_KEY_HEADER, DeployKey};
 use driver::{Driver, Event, Wish};
 pub use pages::FarmPages;
 pub(crate) use protocol::{NodeResult, Outcome};
@@ -52,11 +55,13 @@ pub struct Farm {
     view: channel::Receiver<Arc<View>>,
     deploy_time: Duration,
     archive_bytes: u64,
+    deploy_key: Option<DeployKey>,
 }
 
 impl Farm {
     /// Mounts on `site` what this node kept, and begins to take part, as `[farm]` of the configuration says. To be called
-    /// when the node is ready; what the configuration mounts itself is left alone.
+    /// when the node is ready; what the configuration mounts itself is left alone. With a `deploy_key` nothing is changed
+    /// without it, neither by requests at this node nor by other members.
     ///
     /// # Errors
     /// The catalog (`catalog.json` in `deploy_dir`) cannot be read; without it the node has what the members have. An archive that cannot be prepared any more is logged, and had again from a member.
@@ -65,21 +70,23 @@ impl Farm {
         site: Site,
         workshop: Workshop,
         directories: &Directories,
+        deploy_key: Option<DeployKey>,
     ) -> io::Result<Self> {
         let shelf = Arc::new(Shelf::new(directories.deploy.clone(), directories.temp.clone()));
         let (events, inbox) = mpsc::channel(WISHES_MAX);
         let (shown, view) = channel::channel(Arc::default());
         let config = &cluster.config().farm;
         let (deploy_time, archive_bytes) = (config.deploy_time, config.max_archive_bytes as u64);
-        let driver =
-            Driver::start(cluster, site, workshop, Arc::clone(&shelf), events.clone(), shown).await?;
+        let sealer = deploy_key.as_ref().map(DeployKey::sealer).unwrap_or_default();
+        let shelved = Arc::clone(&shelf);
+        let driver = Driver::start(cluster, site, workshop, shelved, events.clone(), shown, sealer).await?;
         let running = tokio::spawn(driver.run(inbox));
         tokio::spawn(async move {
             if let Err(fault) = running.await {
                 tracing::error!(%fault, "the farm of this node has failed by a fault of the program; what runs goes on. Restart the node");
             }
         });
-        Ok(Self { events, shelf, view, deploy_time, archive_bytes })
+        Ok(Self { events, shelf, view, deploy_time, archive_bytes, deploy_key })
     }
 
     /// Ready when this node has what the members have, so that it can be given requests; at the latest when a
@@ -92,6 +99,11 @@ impl Farm {
                 "this node serves without all applications of the members: they could not be had in time"
             );
         }
+    }
+
+    /// Whether a request shows the deploy key, where one is wanted.
+    fn may_change(&self, headers: &http::HeaderMap) -> bool {
+        self.deploy_key.as_ref().is_none_or(|key| key.is_shown_in(headers))
     }
 
     /// Deploys what is in `draft`, everywhere.

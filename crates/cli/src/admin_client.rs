@@ -13,6 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use sessile::{Config, admin_tokens};
+use sessile_apps::farm::{DEPLOY_KEY_HEADER, DeployKey};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -67,6 +68,8 @@ pub(crate) struct AdminClient {
     pub(crate) config: Config,
     address: SocketAddr,
     tokens: Vec<String>,
+    /// Shown with every question, where there is one.
+    deploy_key: Option<DeployKey>,
 }
 
 /// Nobody answers at the admin port.
@@ -102,7 +105,12 @@ impl AdminClient {
         }
         let secrets = secret_file::load(&config.cluster.secret_file)?;
         let tokens = admin_tokens(&secrets, &config.cluster.name);
-        Ok(Self { name, address: reachable(listen), tokens, config })
+        Ok(Self { name, address: reachable(listen), tokens, config, deploy_key: None })
+    }
+
+    /// The same client, which shows the deploy key too.
+    pub(crate) fn with_deploy_key(self, deploy_key: Option<DeployKey>) -> Self {
+        Self { deploy_key, ..self }
     }
 
     /// Asks a question.
@@ -173,13 +181,15 @@ impl AdminClient {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(tcp)).await.map_err(|error| failed(&error))?;
         tokio::spawn(connection);
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, self.address.to_string())
-            .header(AUTHORIZATION, format!("Bearer {token}"))
-            .body(Full::new(body))
-            .map_err(|error| failed(&error))?;
+            .header(AUTHORIZATION, format!("Bearer {token}"));
+        if let Some(key) = &self.deploy_key {
+            request = request.header(DEPLOY_KEY_HEADER, key.token());
+        }
+        let request = request.body(Full::new(body)).map_err(|error| failed(&error))?;
         let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();

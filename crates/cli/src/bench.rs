@@ -11,6 +11,7 @@
 
 mod answer;
 mod article;
+mod ballast;
 mod client;
 mod cluster;
 mod compare;

@@ -9,6 +9,7 @@ mod bench;
 mod connection;
 mod cores;
 mod demo;
+mod deploy_key;
 mod drill;
 mod failure;
 mod farewell;

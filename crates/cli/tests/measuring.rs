@@ -75,6 +75,13 @@ fn deploy_counts_until_every_node_runs_it() {
     assert_eq!((&told["megabytes"], &row["nodes"]), (&1.into(), &3.into()), "{told}");
     let [fastest, median, slowest] = ["fastest", "median", "slowest"].map(|name| number(&row[name]));
     assert!(fastest > 0.0 && fastest <= median && median <= slowest, "{told}");
+    let parts = ["prepared", "carried", "switched"].map(|name| number(&row["parts"][name]));
+    let sum: f64 = parts.iter().sum();
+    assert!(sum > 0.0 && sum <= median, "the parts of the median: {told}");
+    assert!(
+        told["payload"].as_str().is_some_and(|words| words.contains("no component is compiled")),
+        "{told}"
+    );
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Config {
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let Self { cluster, store, farm, apps, .. } = self;
         let stored = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
-        let farm = [&mut farm.watch_dir, &mut farm.deploy_dir, &mut farm.temp_dir];
+        let farm = [&mut farm.watch_dir, &mut farm.deploy_dir, &mut farm.temp_dir, &mut farm.deploy_key_file];
         let apps = apps.iter_mut().flat_map(|app| [&mut app.file, &mut app.directory]);
         stored.into_iter().chain(farm).chain(apps).flatten().chain([&mut cluster.secret_file])
     }

@@ -100,7 +100,7 @@ impl Driver {
         });
     }
 
-    async fn activate(&mut self, Order { path, stamp, archive }: Order) {
+    async fn activate(&mut self, Order { path, stamp, archive, seal: _ }: Order) {
         match archive {
             Some(archive) => {
                 let application = self.prepared.remove(&(path.clone(), stamp));

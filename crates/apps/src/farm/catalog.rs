@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::archived::{Archived, Digest};
+use super::message::Order;
+use super::seal::{Seal, Sealer, Stage};
 use super::stamp::Stamp;
 
 /// Most paths in a catalog, those included where something was removed.
@@ -20,6 +22,9 @@ pub(crate) struct Entry {
     /// What ran before, for the way back.
     #[serde(default)]
     pub(crate) previous: Option<Archived>,
+    /// That it was deployed with the deploy key, for those who hear of it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seal: Option<Seal>,
     /// When this node switched to it, in milliseconds since the Unix epoch; for people.
     #[serde(default)]
     pub(crate) since_ms: u64,
@@ -48,16 +53,26 @@ impl Catalog {
         self.apps.get(path)?.archive.as_ref()
     }
 
-    /// From now on this holds at `path`. The archive that ran before stays the way back.
-    pub(super) fn put(&mut self, path: &str, stamp: Stamp, archive: Option<Archived>) {
-        let old = self.apps.remove(path);
+    /// From now on this holds. The archive that ran before stays the way back.
+    pub(super) fn put(&mut self, Order { path, stamp, archive, seal }: Order) {
+        let old = self.apps.remove(&path);
         let previous = old.and_then(|old| {
             let replaced =
                 old.archive.filter(|old| archive.as_ref().is_none_or(|new| new.digest != old.digest));
             replaced.or(old.previous)
         });
-        self.apps.insert(path.to_owned(), Entry { stamp, archive, previous, since_ms: 0 });
-        self.forget_oldest_removal(path);
+        self.apps.insert(path.clone(), Entry { stamp, archive, previous, seal, since_ms: 0 });
+        self.forget_oldest_removal(&path);
+    }
+
+    /// Seals anew what was kept on the disk of this node, which is believed: it may be from before there was a key, or
+    /// from before another one.
+    pub(super) fn seal(&mut self, sealer: &Sealer) {
+        for (path, entry) in &mut self.apps {
+            let Entry { stamp, archive, seal, .. } = entry.clone();
+            let order = Order { path: path.clone(), stamp, archive, seal };
+            entry.seal = sealer.sealed(order, Stage::Held).seal;
+        }
     }
 
     fn forget_oldest_removal(&mut self, but: &str) {

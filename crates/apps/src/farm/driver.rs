@@ -17,6 +17,7 @@ use super::carrying::{TOPIC, mount, prepare};
 use super::message::Message;
 use super::mounted_by;
 use super::protocol::{Effect, Member, Outcome, Protocol, Settings};
+use super::seal::Sealer;
 use super::shelf::Shelf;
 use super::stamp::Stamp;
 use super::view::View;
@@ -91,6 +92,7 @@ impl Driver {
         shelf: Arc<Shelf>,
         events: mpsc::Sender<Event>,
         shown: watch::Sender<Arc<View>>,
+        sealer: Sealer,
     ) -> io::Result<Self> {
         let loading = Arc::clone(&shelf);
         let (mut catalog, archives) = blocking(move || loading.load()).await?;
@@ -122,7 +124,7 @@ impl Driver {
         }
         let me = Member { name: cluster.name().to_owned(), boot: own_boot(&cluster) };
         let watching = Watching::new(&farm.clone(), events.clone());
-        let machine = Protocol::new(me, settings, catalog, archives);
+        let machine = Protocol::new(me, settings, sealer, catalog, archives);
         Ok(Self {
             cluster,
             site,

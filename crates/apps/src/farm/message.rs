@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archived::{Archived, Digest};
 use super::catalog::PATHS_MAX;
+use super::seal::Seal;
 use super::stamp::Stamp;
 
 /// The first byte of a piece; JSON begins with another one.
@@ -30,6 +31,9 @@ pub(crate) struct Order {
     pub(crate) stamp: Stamp,
     /// What is to run.
     pub(crate) archive: Option<Archived>,
+    /// That it was made with the deploy key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seal: Option<Seal>,
 }
 
 /// What holds at a path, as it is told.
@@ -39,6 +43,9 @@ pub(crate) struct Listed {
     pub(crate) stamp: Stamp,
     /// What runs.
     pub(crate) archive: Option<Archived>,
+    /// That it was made with the deploy key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seal: Option<Seal>,
 }
 
 /// A message.
@@ -188,13 +195,14 @@ mod tests {
             path: path.to_owned(),
             stamp: Stamp { counter: 3, boot: 9 },
             archive: Some(archived("shop##2.zip")),
+            seal: None,
         }
     }
 
     #[test]
     fn what_is_sent_is_read() {
-        let Order { path, stamp, archive } = order("/shop");
-        let listed = Listed { stamp, archive };
+        let Order { path, stamp, archive, seal } = order("/shop");
+        let listed = Listed { stamp, archive, seal };
         for message in [
             Message::Offer(order("/shop")),
             Message::Catalog { apps: [(path.clone(), listed)].into(), answer: true },

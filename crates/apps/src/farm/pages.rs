@@ -7,10 +7,13 @@
 //! | POST `/apps/undeploy?path=/shop` | removes it |
 //! | POST `/apps/rollback?path=/shop` | deploys again what ran before |
 //!
-//! A POST answers when every node has, with `{path, nodes: [{name, result}]}`, or with `{error}`. Whoever calls this has
-//! shown the admin token: [`AdminPort::guarded`](sessile::AdminPort::guarded) is around it.
+//! A POST answers when every node has, with `{path, digest, nodes: [{name, result}], took_ms: {prepared, carried,
+//! switched}}`, or with `{error}`. Whoever calls this has
+//! shown the admin token: [`AdminPort::guarded`](sessile::AdminPort::guarded) is around it. Where the farm has a deploy key, a
+//! POST shows that too, in the header `Sessile-Deploy-Key`.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -18,7 +21,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -29,6 +32,8 @@ use super::view::AppRow;
 use super::{Farm, NodeResult, Outcome};
 use crate::archive::ArchiveName;
 
+const NO_KEY: &str = "this node wants the deploy key of its [farm] deploy_key_file beside the admin token: name the file with \
+     `--deploy-key-file`, or send what `sessile secret token --deploy --config FILE` prints as the header `Sessile-Deploy-Key`";
 /// Most bytes of a refused upload that are read for its sender to hear why.
 const DRAINED_BYTES: usize = 64 << 20;
 
@@ -92,9 +97,15 @@ impl FarmPages {
         self.served.get().ok_or_else(|| Refusal(StatusCode::SERVICE_UNAVAILABLE, words.to_owned()))
     }
 
-    fn farm(&self) -> Result<&Farm, Refusal> {
+    /// The farm, for a request that may change what it runs.
+    fn farm(&self, headers: &HeaderMap) -> Result<&Farm, Refusal> {
         let words = "this node takes no part in a farm: give its configuration a [farm] with `deploy_dir` or `watch_dir`";
-        self.served()?.farm.as_ref().ok_or_else(|| Refusal(StatusCode::NOT_IMPLEMENTED, words.to_owned()))
+        let farm = self.served()?.farm.as_ref();
+        let farm = farm.ok_or_else(|| Refusal(StatusCode::NOT_IMPLEMENTED, words.to_owned()))?;
+        match farm.may_change(headers) {
+            true => Ok(farm),
+            false => Err(Refusal(StatusCode::FORBIDDEN, NO_KEY.to_owned())),
+        }
     }
 }
 
@@ -108,9 +119,10 @@ async fn apps(State(pages): State<FarmPages>) -> Result<Json<Told>, Refusal> {
 async fn deploy(
     State(pages): State<FarmPages>,
     upload: Result<Query<Upload>, QueryRejection>,
+    headers: HeaderMap,
     mut body: Body,
 ) -> Response {
-    match take(&pages, upload, &mut body).await {
+    match take(&pages, upload, &headers, &mut body).await {
         Ok(done) => done,
         Err(refusal) => {
             // Who is still sending would not read why.
@@ -123,9 +135,10 @@ async fn deploy(
 async fn take(
     pages: &FarmPages,
     upload: Result<Query<Upload>, QueryRejection>,
+    headers: &HeaderMap,
     body: &mut Body,
 ) -> Result<Response, Refusal> {
-    let farm = pages.farm()?;
+    let farm = pages.farm(headers)?;
     let Query(upload) = upload.map_err(|wrong| bad(wrong.body_text()))?;
     let name: ArchiveName = upload.name.parse().map_err(|error| bad(format!("{error}")))?;
     let name = match &upload.path {
@@ -152,18 +165,20 @@ async fn drain(body: &mut Body) {
 async fn undeploy(
     State(pages): State<FarmPages>,
     place: Result<Query<Place>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
-    let outcome = pages.farm()?.undeploy(place.path.clone()).await;
+    let outcome = pages.farm(&headers)?.undeploy(place.path.clone()).await;
     answer(place.path, None, outcome)
 }
 
 async fn roll_back(
     State(pages): State<FarmPages>,
     place: Result<Query<Place>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
-    let farm = pages.farm()?;
+    let farm = pages.farm(&headers)?;
     let outcome = farm.roll_back(place.path.clone()).await;
     answer(place.path, None, outcome)
 }
@@ -197,10 +212,14 @@ async fn receive(
 fn answer(path: String, digest: Option<Digest>, outcome: Option<Outcome>) -> Result<Response, Refusal> {
     let conflict = |words: String| Err(Refusal(StatusCode::CONFLICT, words));
     match outcome {
-        Some(Outcome::Done { nodes }) => {
+        Some(Outcome::Done { nodes, took }) => {
+            let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            let [prepared, carried, switched] = [took.prepared, took.carried, took.switched].map(ms);
+            let took = json!({ "prepared": prepared, "carried": carried, "switched": switched });
             let row = |(name, result)| json!({ "name": name, "result": word(result) });
             let nodes: Vec<_> = nodes.into_iter().map(row).collect();
-            Ok(Json(json!({ "path": path, "digest": digest, "nodes": nodes })).into_response())
+            Ok(Json(json!({ "path": path, "digest": digest, "nodes": nodes, "took_ms": took }))
+                .into_response())
         }
         Some(Outcome::Refused { by, reason }) => conflict(format!("{by} refused it: {reason}")),
         Some(Outcome::TimedOut { waiting }) => conflict(format!(

@@ -21,11 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::archived::{Archived, Digest};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Entry};
 use super::message::{Listed, Message, Order};
+use super::seal::Sealer;
 use super::stamp::Stamp;
 use deployment::Deployment;
-pub(crate) use effect::{Effect, NodeResult, Outcome};
+pub(crate) use effect::{Effect, NodeResult, Outcome, Took};
 use fetch::Fetch;
 use pending::Pending;
 
@@ -66,11 +67,19 @@ struct Peer {
     told: Option<BTreeMap<String, Listed>>,
 }
 
+impl Peer {
+    fn tells(&self, path: &str, stamp: Stamp) -> bool {
+        let listed = self.told.as_ref().and_then(|told| told.get(path));
+        listed.is_some_and(|listed| listed.stamp == stamp)
+    }
+}
+
 /// One node's part in the farm.
 #[derive(Debug)]
 pub(crate) struct Protocol {
     me: Member,
     settings: Settings,
+    sealer: Sealer,
     catalog: Catalog,
     /// The archives that are kept here, whole.
     shelf: BTreeSet<Digest>,
@@ -90,10 +99,18 @@ pub(crate) struct Protocol {
 impl Protocol {
     /// The node `me`, which has `catalog` and the archives in `shelf`.
     #[must_use]
-    pub(crate) fn new(me: Member, settings: Settings, catalog: Catalog, shelf: BTreeSet<Digest>) -> Self {
+    pub(crate) fn new(
+        me: Member,
+        settings: Settings,
+        sealer: Sealer,
+        mut catalog: Catalog,
+        shelf: BTreeSet<Digest>,
+    ) -> Self {
+        catalog.seal(&sealer);
         Self {
             me,
             settings,
+            sealer,
             catalog,
             shelf,
             peers: BTreeMap::new(),
@@ -139,7 +156,7 @@ impl Protocol {
                 self.refused_there(from, &path, stamp, reason, effects)
             }
             Message::Activate(order) => self.activate_order(from, order, now, effects),
-            Message::Active { path, stamp } => self.active_there(from, &path, stamp, effects),
+            Message::Active { path, stamp } => self.active_there(from, &path, stamp, now, effects),
             Message::Abort { path, stamp } => self.aborted(&path, stamp, effects),
             Message::Ask { digest, from: at, bytes } => self.asked(from, digest, at, bytes, effects),
             Message::Missing { digest } => self.missing_there(from, digest, now, effects),
@@ -178,6 +195,8 @@ impl Protocol {
             }
         }
         self.note_differences(now);
+        let peers = &self.peers;
+        self.unusable.retain(|(path, stamp), _| peers.values().any(|peer| peer.tells(path, *stamp)));
     }
 
     /// What is deployed.
@@ -273,7 +292,8 @@ impl Protocol {
 
     fn tell_catalog(&self, to: &Member, answer: bool, effects: &mut Vec<Effect>) {
         let listed = self.catalog.apps.iter().map(|(path, entry)| {
-            (path.clone(), Listed { stamp: entry.stamp, archive: entry.archive.clone() })
+            let Entry { stamp, archive, seal, .. } = entry.clone();
+            (path.clone(), Listed { stamp, archive, seal })
         });
         effects.push(Effect::send(to, Message::Catalog { apps: listed.collect(), answer }));
     }
@@ -293,8 +313,8 @@ impl Protocol {
         let Some(peer) = self.peers.get_mut(from) else { return };
         peer.told = Some(apps.clone());
         if self.settings.catch_up {
-            for (path, Listed { stamp, archive }) in apps {
-                self.learn(from, Order { path, stamp, archive }, now, effects);
+            for (path, Listed { stamp, archive, seal }) in apps {
+                self.learn(from, Order { path, stamp, archive, seal }, now, effects);
             }
         }
     }
@@ -309,11 +329,11 @@ impl Protocol {
 
     /// From now on this holds at its path; what was prepared for less is of no use any more.
     fn switch(&mut self, order: Order, effects: &mut Vec<Effect>) {
-        let Order { path, stamp, archive } = order;
-        self.catalog.put(&path, stamp, archive.clone());
+        let (path, stamp) = (order.path.clone(), order.stamp);
+        self.catalog.put(order.clone());
         self.catalog_changed = true;
         self.unusable.retain(|(at, under), _| *at != path || *under > stamp);
-        effects.push(Effect::Activate(Order { path: path.clone(), stamp, archive }));
+        effects.push(Effect::Activate(order));
         let over = self.pending.keys().filter(|(at, under)| *at == path && *under <= stamp);
         for (at, under) in over.cloned().collect::<Vec<_>>() {
             self.drop_pending(&at, under, under != stamp, effects);

@@ -74,10 +74,16 @@ impl Watcher {
         Ok(look)
     }
 
+    /// The same with the directory and the remedy.
+    fn unreadable(&self, cause: &io::Error) -> io::Error {
+        let directory = self.directory.display();
+        io::Error::new(cause.kind(), format!("{directory}: {cause}; make it, or leave `watch_dir` out"))
+    }
+
     /// The files whose names are those of archives.
     fn files(&mut self) -> io::Result<Vec<(ArchiveName, PathBuf, Fingerprint)>> {
         let (mut files, mut odd) = (Vec::new(), BTreeSet::new());
-        for entry in fs::read_dir(&self.directory)? {
+        for entry in fs::read_dir(&self.directory).map_err(|cause| self.unreadable(&cause))? {
             let entry = entry?;
             let text = entry.file_name().to_string_lossy().into_owned();
             // One that is removed meanwhile is not there.
@@ -140,6 +146,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_an_error_and_removes_nothing() {
         let mut watcher = Watcher::new("/nowhere/webapps".into());
-        assert!(watcher.look(&["/shop".to_owned()]).is_err());
+        let error = watcher.look(&["/shop".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("/nowhere/webapps: ") && error.contains("make it"), "{error}");
     }
 }

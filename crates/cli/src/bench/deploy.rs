@@ -1,14 +1,12 @@
 //! `sessile bench deploy`: how long an archive takes until it runs on every node.
 
-use std::io::{Cursor, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
 
+use super::ballast::Payload;
 use super::cluster::{Nodes, Replication};
 use super::halt::Halt;
 use super::manner::{Circumstances, Manner};
@@ -32,6 +30,9 @@ pub(crate) struct DeployBench {
     /// Numbers of nodes, 2 to 8
     #[arg(long, value_delimiter = ',', default_value = "2,4", value_parser = clap::value_parser!(u64).range(2..=8))]
     nodes: Vec<u64>,
+    /// A component to deploy in the place of a static archive, brought to that size by a section that nobody reads
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
     /// Deployments of each, one over the other
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
     times: u64,
@@ -43,6 +44,8 @@ pub(crate) struct DeployBench {
 #[derive(Debug, Serialize)]
 struct DeployReport {
     megabytes: u64,
+    /// What was deployed, in words.
+    payload: String,
     rows: Vec<Row>,
     #[serde(flatten)]
     circumstances: Circumstances,
@@ -55,19 +58,43 @@ struct Row {
     fastest: f64,
     median: f64,
     slowest: f64,
+    /// What the deployment with the median spent, as the farm tells it.
+    parts: Parts,
+}
+
+/// The parts of a deployment, in seconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Parts {
+    /// Checked and compiled by the node that was given it.
+    prepared: f64,
+    /// Got and compiled by the others.
+    carried: f64,
+    switched: f64,
+}
+
+/// One deployment.
+#[derive(Debug)]
+struct Deployed {
+    seconds: f64,
+    parts: Parts,
 }
 
 impl DeployBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let halt = Halt::listen()?;
         let megabytes = if self.manner.quick { QUICK } else { self.megabytes };
-        let mut report =
-            DeployReport { megabytes, rows: Vec::new(), circumstances: Circumstances::default() };
+        let payload = Payload::new(self.component.as_deref(), megabytes)?;
+        let mut report = DeployReport {
+            megabytes: payload.megabytes(),
+            payload: payload.words(),
+            rows: Vec::new(),
+            circumstances: Circumstances::default(),
+        };
         for nodes in &self.nodes {
             let mut tries = 0;
             loop {
                 tries += 1;
-                let (row, usage) = measure(*nodes, megabytes, self.times).await?;
+                let (row, usage) = measure(*nodes, &payload, self.times).await?;
                 if halt.asked() || !self.manner.again(&usage, tries)? {
                     report.circumstances.note(&usage);
                     report.rows.push(row);
@@ -83,60 +110,57 @@ impl DeployBench {
     }
 }
 
-async fn measure(count: u64, megabytes: u64, times: u64) -> Result<(Row, Usage), Failure> {
+async fn measure(count: u64, payload: &Payload, times: u64) -> Result<(Row, Usage), Failure> {
     let nodes = Nodes::start_with(count as usize, &Replication::new("pipelined", "delta"), FARM).await?;
     let watch = Watch::start(nodes.ids());
-    let deployed = deploy(&nodes, megabytes, times).await;
+    let deployed = deploy(&nodes, payload, times).await;
     let usage = watch.stop();
     nodes.stop().await;
-    let mut seconds = deployed?;
-    seconds.sort_by(f64::total_cmp);
-    let (fastest, slowest) = (seconds[0], seconds[seconds.len() - 1]);
-    Ok((Row { nodes: count, fastest, median: seconds[seconds.len() / 2], slowest }, usage))
+    let mut deployed = deployed?;
+    deployed.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+    let (fastest, slowest) = (deployed[0].seconds, deployed[deployed.len() - 1].seconds);
+    let Deployed { seconds: median, parts } = deployed.swap_remove(deployed.len() / 2);
+    Ok((Row { nodes: count, fastest, median, slowest, parts }, usage))
 }
 
-/// How long each deployment took.
-async fn deploy(nodes: &Nodes, megabytes: u64, times: u64) -> Result<Vec<f64>, Failure> {
+/// One deployment after the other.
+async fn deploy(nodes: &Nodes, payload: &Payload, times: u64) -> Result<Vec<Deployed>, Failure> {
     let client = nodes.admin_client(0)?;
-    let mut seconds = Vec::new();
+    let question = format!("/apps/deploy?name={}", payload.name());
+    let mut deployed = Vec::new();
     for _ in 0..times {
-        let archive = archive(megabytes).map_err(|error| Failure::Failed(format!("an archive: {error}")))?;
+        let archive = payload.fresh()?;
         let began = Instant::now();
-        let told = client.send("/apps/deploy?name=bench.zip", archive, BOUND).await?;
-        seconds.push(began.elapsed().as_secs_f64());
+        let told = client.send(&question, archive, BOUND).await?;
+        let seconds = began.elapsed().as_secs_f64();
         let nodes = told["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
         if !nodes.iter().all(|node| node["result"] == "active") {
             return Err(Failure::Failed(format!("not every node runs it: {told}")));
         }
+        let part = |name: &str| told["took_ms"][name].as_f64().unwrap_or_default() / 1e3;
+        let (prepared, carried, switched) = (part("prepared"), part("carried"), part("switched"));
+        deployed.push(Deployed { seconds, parts: Parts { prepared, carried, switched } });
     }
-    Ok(seconds)
-}
-
-/// An archive that was never there before.
-fn archive(megabytes: u64) -> std::io::Result<Bytes> {
-    let mut ballast = vec![0; (megabytes as usize) << 20];
-    getrandom::fill(&mut ballast).map_err(std::io::Error::other)?;
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in [("app.toml", &b"manifest = 1\n"[..]), ("static/ballast", &ballast)] {
-        zip.start_file(
-            name,
-            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
-        )?;
-        zip.write_all(content)?;
-    }
-    Ok(zip.finish()?.into_inner().into())
+    Ok(deployed)
 }
 
 impl Findings for DeployReport {
     fn table(&self) -> Table {
+        let first = format!("{} MB, until it runs on", self.megabytes);
         let mut table =
-            Table::new([&format!("{} MB, until it runs on", self.megabytes), "fastest", "median", "slowest"]);
+            Table::new([&first, "fastest", "median", "slowest", "prepared", "carried", "switched"]);
         let time = |seconds: f64| microseconds(seconds * 1e6);
         for row in &self.rows {
             let [fastest, median, slowest] = [row.fastest, row.median, row.slowest].map(time);
-            table.row([format!("{} nodes", row.nodes), fastest, median, slowest]);
+            let Parts { prepared, carried, switched } = row.parts;
+            let [prepared, carried, switched] = [prepared, carried, switched].map(time);
+            let nodes = format!("{} nodes", row.nodes);
+            table.row([nodes, fastest, median, slowest, prepared, carried, switched]);
         }
-        table.remark("a zip of one static file, uploaded to one node; no component is compiled");
+        table.remark(&self.payload);
+        table.remark(
+            "of the median: prepared by the node that was given it, then carried to the others and prepared there, then switched",
+        );
         table.remark(self.circumstances.words());
         table
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::admin_client::{AdminClient, WhichNode, file_of};
 use crate::failure::Failure;
-use crate::{output, runtime};
+use crate::{deploy_key, output, runtime};
 
 /// What a deployment takes beyond the time that the farm gives it.
 const SLACK: Duration = Duration::from_secs(30);
@@ -28,6 +28,8 @@ pub(crate) struct Deploy {
     /// The configuration of the node that is given it, or the node's name where NAME.toml is in this directory
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(flatten)]
+    key: Key,
 }
 
 /// Which application is meant.
@@ -39,6 +41,16 @@ pub(crate) struct At {
     /// The configuration of the node that is asked, or the node's name where NAME.toml is in this directory
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(flatten)]
+    key: Key,
+}
+
+/// The deploy key, where the farm has one.
+#[derive(Debug, Args)]
+struct Key {
+    /// The file with the deploy key, in the place of `[farm] deploy_key_file` of the configuration
+    #[arg(long, value_name = "FILE")]
+    deploy_key_file: Option<PathBuf>,
 }
 
 /// Whose farm to show.
@@ -53,7 +65,7 @@ pub(crate) struct Apps {
 
 impl Deploy {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let client = AdminClient::of(&file_of(&self.config)?)?;
+        let client = self.key.client(&self.config)?;
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         let archive = read(&self.file, client.config.farm.max_archive_bytes as u64)?;
         let place = self.path.map(|path| format!("&path={}", escaped(&path))).unwrap_or_default();
@@ -73,9 +85,21 @@ impl At {
     }
 
     fn ask(self, what: &str, done: &str) -> Result<(), Failure> {
-        let client = AdminClient::of(&file_of(&self.config)?)?;
+        let client = self.key.client(&self.config)?;
         let told = change(&client, &format!("/apps/{what}?path={}", escaped(&self.path)), Bytes::new())?;
         told_of(&client, &told, done)
+    }
+}
+
+impl Key {
+    /// The client of that node, which shows the key.
+    fn client(&self, node: &Path) -> Result<AdminClient, Failure> {
+        let client = AdminClient::of(&file_of(node)?)?;
+        let key = match &self.deploy_key_file {
+            Some(file) => Some(deploy_key::load(file, &client.config)?),
+            None => deploy_key::of_node(&client.config)?,
+        };
+        Ok(client.with_deploy_key(key))
     }
 }
 

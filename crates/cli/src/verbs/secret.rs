@@ -2,14 +2,14 @@
 //! token that follows from it.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use sessile::{ClusterSecrets, SecretError, admin_token};
 
 use super::rotate::{Reload, Rotate};
 use crate::failure::Failure;
-use crate::{output, secret_file};
+use crate::{deploy_key, output, secret_file};
 
 /// What to do with secrets.
 #[derive(Debug, Subcommand)]
@@ -30,6 +30,9 @@ pub(crate) enum Secret {
         /// The configuration of a node of the cluster
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Print what the header `Sessile-Deploy-Key` is to say instead, from `[farm] deploy_key_file`
+        #[arg(long)]
+        deploy: bool,
     },
 }
 
@@ -43,13 +46,22 @@ impl Secret {
             }
             Self::Rotate(rotate) => rotate.run(),
             Self::Reload(reload) => reload.run(),
-            Self::Token { config } => {
+            Self::Token { config, deploy: true } => deploy_token(&config),
+            Self::Token { config, deploy: false } => {
                 let cluster = sessile::Config::load(config)?.cluster;
                 let secrets = secret_file::load(&cluster.secret_file)?;
                 output::print(&admin_token(&secrets, &cluster.name))
             }
         }
     }
+}
+
+fn deploy_token(file: &Path) -> Result<(), Failure> {
+    let Some(key) = deploy_key::of_node(&sessile::Config::load(file)?)? else {
+        let words = format!("{} names no [farm] deploy_key_file: the admin token is enough", file.display());
+        return Err(Failure::Failed(words));
+    };
+    output::print(key.token())
 }
 
 fn failed(error: SecretError) -> Failure {

@@ -8,7 +8,7 @@ use clap::Args;
 use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
-use sessile_apps::farm::{Farm, FarmPages};
+use sessile_apps::farm::{DeployKey, Farm, FarmPages};
 use sessile_apps::site::{Site, Workshop};
 
 use crate::cores::Cores;
@@ -18,7 +18,7 @@ use crate::hangup::Hangups;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopWish;
-use crate::{applications, output, report, runtime, secret_file};
+use crate::{applications, deploy_key, output, report, runtime, secret_file};
 
 /// Longest wait until whoever asked for a stop has heard how it ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -93,6 +93,7 @@ async fn start(config: Config, cores: Cores) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
+    let deploy_key = deploy_key::of_node(&config)?;
     let farm_pages = FarmPages::default();
     let admin = start_admin(&config, tokens, &farm_pages)?;
     let cluster = Cluster::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
@@ -106,7 +107,7 @@ async fn start(config: Config, cores: Cores) -> Result<Node, Failure> {
         Directories::open(cluster.config()).map_err(|error| Failure::Failed(error.to_string()))?;
     let workshop = directories.as_ref().map(|directories| workshop(&cluster, directories)).transpose()?;
     applications::mount(&cluster, &site, workshop.as_ref()).await?;
-    let farm = start_farm(&cluster, &site, workshop, directories.as_ref()).await?;
+    let farm = start_farm(&cluster, &site, workshop, directories.as_ref(), deploy_key).await?;
     farm_pages.follow(farm.clone(), cluster.config().apps.iter().map(|app| app.path.clone()).collect());
     if let Some(farm) = farm {
         // Before that it would answer 404 where others answer.
@@ -133,12 +134,13 @@ async fn start_farm(
     site: &Site,
     workshop: Option<Workshop>,
     directories: Option<&Directories>,
+    deploy_key: Option<DeployKey>,
 ) -> Result<Option<Farm>, Failure> {
     let (Some(workshop), Some(directories)) = (workshop, directories) else { return Ok(None) };
     if !cluster.config().farm.is_on() {
         return Ok(None);
     }
-    let started = Farm::start(cluster.clone(), site.clone(), workshop, directories).await;
+    let started = Farm::start(cluster.clone(), site.clone(), workshop, directories, deploy_key).await;
     let place = directories.deploy.display();
     started
         .map(Some)

@@ -42,7 +42,8 @@ impl Setup {
         change: impl Fn(&str, String) -> String,
     ) -> Self {
         let host = own_host();
-        let free = || free_address(host);
+        let mut addresses = free_addresses(host, 3 * N).into_iter();
+        let mut free = || addresses.next().expect("three for each node");
         let ports: BTreeMap<_, _> = names
             .into_iter()
             .map(|name| (name, Ports { http: free(), admin: free(), replication: free() }))
@@ -110,6 +111,11 @@ impl Setup {
     /// A browser that has no cookie yet.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.secrets.clone())
+    }
+
+    /// What no process may ever write; for a test that makes more of them.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The admin token of the cluster, once one of its nodes has run.
@@ -211,6 +217,12 @@ pub(crate) fn own_host() -> IpAddr {
 
 /// A port at `host` that was free just now.
 pub(crate) fn free_address(host: IpAddr) -> SocketAddr {
-    let probe = TcpListener::bind((host, 0)).expect("a free port");
-    probe.local_addr().expect("it is bound")
+    free_addresses(host, 1)[0]
+}
+
+/// So many, each another one: all are held until the last is found.
+fn free_addresses(host: IpAddr, count: usize) -> Vec<SocketAddr> {
+    let probe = |_| TcpListener::bind((host, 0)).expect("a free port");
+    let probes: Vec<_> = (0..count).map(probe).collect();
+    probes.iter().map(|probe| probe.local_addr().expect("it is bound")).collect()
 }

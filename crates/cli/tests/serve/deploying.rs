@@ -13,7 +13,7 @@ use crate::harness::{Answer, Running, Setup, until};
 use crate::operating::{succeeds, verb};
 
 /// A node with a farm that watches `NAME.webapps`, and notices changes soon.
-fn farmer(name: &str, config: String) -> String {
+pub(crate) fn farmer(name: &str, config: String) -> String {
     let farm = format!("[farm]\nwatch_dir = \"{name}.webapps\"\ninterval = \"100ms\"\n[[app]]");
     config.replace("[[app]]", &farm)
 }
@@ -23,7 +23,10 @@ fn slow_farmer(name: &str, config: String) -> String {
     farmer(name, config).replace("[farm]", "[farm]\npiece_bytes = \"1KiB\"")
 }
 
-fn setup<const N: usize>(names: [&'static str; N], change: impl Fn(&str, String) -> String) -> Setup {
+pub(crate) fn setup<const N: usize>(
+    names: [&'static str; N],
+    change: impl Fn(&str, String) -> String,
+) -> Setup {
     let setup = Setup::with(names, change);
     for name in names {
         std::fs::create_dir(setup.place().join(format!("{name}.webapps"))).expect("a new directory");
@@ -31,7 +34,7 @@ fn setup<const N: usize>(names: [&'static str; N], change: impl Fn(&str, String)
     setup
 }
 
-fn pair(change: impl Fn(&str, String) -> String) -> Setup {
+pub(crate) fn pair(change: impl Fn(&str, String) -> String) -> Setup {
     let mut setup = setup(["tc01", "tc02"], change);
     setup.serve("tc01");
     setup.serve("tc02");
@@ -40,7 +43,7 @@ fn pair(change: impl Fn(&str, String) -> String) -> Setup {
 }
 
 /// An archive whose only page says `words`, and which is at least so large.
-fn archive(words: &str, bytes: usize) -> Vec<u8> {
+pub(crate) fn archive(words: &str, bytes: usize) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let mut ballast = vec![0; bytes];
     getrandom::fill(&mut ballast).expect("random bytes");
@@ -55,7 +58,7 @@ fn archive(words: &str, bytes: usize) -> Vec<u8> {
     zip.finish().expect("memory").into_inner()
 }
 
-fn write(place: &Path, name: &str, content: &[u8]) -> PathBuf {
+pub(crate) fn write(place: &Path, name: &str, content: &[u8]) -> PathBuf {
     let file = place.join(name);
     std::fs::write(&file, content).expect("writable");
     file
@@ -66,13 +69,13 @@ fn ask(setup: &Setup, at: SocketAddr, path: &str) -> Answer {
 }
 
 /// What the page of `/shop` says on that node; `None` where there is none.
-fn shop(setup: &Setup, name: &str) -> Option<String> {
+pub(crate) fn shop(setup: &Setup, name: &str) -> Option<String> {
     let answer = ask(setup, setup.ports(name).http, "/shop/");
     assert_eq!(answer.header("set-cookie"), None);
     (answer.status == 200).then_some(answer.text)
 }
 
-fn says(setup: &Setup, names: &[&str], words: Option<&str>) {
+pub(crate) fn says(setup: &Setup, names: &[&str], words: Option<&str>) {
     for name in names {
         until(&format!("{name} says {words:?}"), || (shop(setup, name).as_deref() == words).then_some(()));
     }

@@ -124,6 +124,22 @@ fn farm(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
         findings
             .push(error.help("give each its own directory; the farm keeps its own files in the other two"));
     }
+    deploy_key(config, places, findings);
+}
+
+/// It must be had by fewer than those who have the cluster's secret.
+fn deploy_key(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let Some(file) = &config.farm.deploy_key_file else { return };
+    let span = places.of(&[("farm", "deploy_key_file")]);
+    if *file == config.cluster.secret_file {
+        let error = Finding::error(span, "`deploy_key_file` is also `secret_file` in [cluster]");
+        let help = "give it a file of its own, made by `sessile secret new deploy.key`";
+        findings.push(error.label("everybody who has the secret could deploy").help(help));
+    } else if !config.farm.is_on() {
+        let warning =
+            Finding::warning(span, "[farm] has a `deploy_key_file`, and the node takes no part in a farm");
+        findings.push(warning.help("add `deploy_dir` or `watch_dir`, or leave it out"));
+    }
 }
 
 /// What a kind of store needs, and what would be read by nobody.

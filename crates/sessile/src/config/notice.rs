@@ -30,6 +30,9 @@ impl Config {
             let values = values(&table).into_iter().filter(|(key, _)| tells(key));
             lines.extend(values.map(|(key, value)| format!("[{}] {key}{BETWEEN}{value}", table.name)));
         }
+        // That there is one, and nothing that follows from it.
+        let keyed = self.farm.deploy_key_file.as_ref();
+        lines.extend(keyed.map(|_| format!("[farm] deploy_key_file{BETWEEN}is set")));
         lines.extend(self.apps.iter().map(|app| told_of(app, self)));
         fitting(&lines)
     }
@@ -78,6 +81,16 @@ pub(crate) fn notice_lines(notice: &str) -> BTreeMap<&str, &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_deploy_key_it_tells_that_there_is_one() {
+        let mut config = Config::default();
+        let without = config.notice();
+        config.farm.deploy_key_file = Some("secret/deploy.key".into());
+        let with = config.notice();
+        assert_eq!(with.replace("[farm] deploy_key_file: is set\n", ""), without);
+        assert_eq!(notice_lines(&with)["[farm] deploy_key_file"], "is set");
+    }
 
     #[test]
     fn however_much_there_is_it_fits_and_no_difference_is_lost() {

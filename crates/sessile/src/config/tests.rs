@@ -199,6 +199,8 @@ fn values_that_contradict_each_other_are_named_together() {
     one_error("[session]\nmax_attribute_bytes = \"8MiB\"", "2:23", &["larger than `max_session_bytes`"]);
     one_error("[session]\nmax_table_bytes = \"32MiB\"", "2:19", &["larger than `max_table_bytes` / 16"]);
     one_error("[session]\nsame_site = \"None\"\nsecure = false", "2:13", &["`secure = true`"]);
+    let keyed = "[farm]\ndeploy_dir = \"a\"\ndeploy_key_file = \"cluster.secret\"";
+    one_error(keyed, "3:19", &["is also `secret_file` in [cluster]", "secret new deploy.key"]);
     let app = "[[app]]\npath = \"/a\"\nbuiltin = \"clusterapp\"\n";
     one_error(&format!("{app}{app}"), "5:8", &["a second application at `/a`"]);
     let shared = |path: &str, keys: &str| {
@@ -287,6 +289,7 @@ fn suspicious_values_are_warnings() {
         ("[membership]\nkind = \"static\"\nmembers = [\"tc01:4001\", \"tc02:4001\"]", "cannot reach"),
         ("[replication]\ndirty_flag = false", "with manager `full` only"),
         ("[cluster]\ninsecure = true", "neither authenticated nor encrypted"),
+        ("[farm]\ndeploy_key_file = \"deploy.key\"", "takes no part in a farm"),
     ] {
         let (_, findings) = Config::parse("tc01.toml", text).expect("only a warning");
         assert_eq!(findings.list.len(), 1, "{findings}");

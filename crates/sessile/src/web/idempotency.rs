@@ -9,6 +9,7 @@
 
 mod answer;
 mod asked;
+mod begun;
 mod entry;
 mod ledger;
 mod request;
@@ -34,7 +35,7 @@ use super::session::random;
 /// without a session, or without a key, runs as ever; so does each of an application whose sessions are in their cookies
 /// (`keep = "cookie"`), because nobody else could read the note.
 ///
-/// * Done before: the noted answer, if it has at most 8 KiB; else 409, which says that it was done.
+/// * Done before: the noted answer, if it has at most 8 KiB and ended within two seconds; else 409, which says that it was done.
 /// * Running now, here or on another node: waits for its answer, 409 after ten seconds.
 /// * The same key with another request (method, path, body up to 64 KiB): 422.
 /// * A 5xx whose handler wrote nothing to the session is not noted: sent again, the request runs again. The same after a

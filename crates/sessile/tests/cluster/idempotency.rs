@@ -39,6 +39,7 @@ impl Works {
             .route("/slow", post(slow))
             .route("/panic", post(panics))
             .route("/fail", post(fails))
+            .route("/report", post(report))
             .with_state(self.clone())
             .layer(IdempotencyLayer::new())
             .layer(node.cluster.session_layer());
@@ -77,6 +78,13 @@ async fn panics(session: Session, State(works): State<Works>) -> Result<(), Sess
 async fn fails(State(works): State<Works>) -> StatusCode {
     works.carried_out.fetch_add(1, Ordering::SeqCst);
     StatusCode::BAD_GATEWAY
+}
+
+/// Answers in parts, and says no length before.
+async fn report(session: Session, State(works): State<Works>) -> Result<Body, SessionError> {
+    works.carry_out(&session)?;
+    let parts = ["order ".to_owned(), works.count().to_string()];
+    Ok(Body::from_stream(futures_util::stream::iter(parts.map(Ok::<_, std::io::Error>))))
 }
 
 #[derive(Debug)]
@@ -152,6 +160,21 @@ async fn the_death_of_the_node_that_answered_changes_nothing() {
     let again = send(&b, &browser, "/order", "k1", "umbrella").await;
     assert_eq!((again.replayed, again.location.as_str()), (true, "/thanks/1"));
     assert_eq!(works.count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_whose_length_nobody_told_is_given_again_on_every_node() {
+    let (a, b, works, browser) = pair().await;
+    for (node, replayed) in [(&a, false), (&a, true), (&b, true)] {
+        let answer = send(node, &browser, "/report", "k1", "").await;
+        assert_eq!(
+            (answer.status, answer.replayed, answer.body.as_str()),
+            (StatusCode::OK, replayed, "order 1")
+        );
+    }
+    assert_eq!(works.count(), 1);
+    drop(a);
+    assert_eq!(send(&b, &browser, "/report", "k1", "").await.body, "order 1", "also after a death");
 }
 
 #[tokio::test]

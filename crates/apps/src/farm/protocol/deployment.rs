@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Effect, HELLO_TIME, Member, NodeResult, Outcome, Protocol};
+use super::{Effect, HELLO_TIME, Member, NodeResult, Outcome, Protocol, Took};
 use crate::farm::archived::Archived;
 use crate::farm::message::{Message, Order};
+use crate::farm::seal::Stage;
 use crate::farm::stamp::Stamp;
 
 /// How often is said again what was not answered.
@@ -17,6 +18,8 @@ pub(super) struct Deployment {
     pub(super) order: Order,
     number: u64,
     began: Duration,
+    offered: Duration,
+    committed: Duration,
     phase: Phase,
     answers: BTreeMap<Member, Answer>,
     sent: Duration,
@@ -54,12 +57,14 @@ impl Protocol {
             effects.push(Effect::Settled { number, outcome: Outcome::Busy });
             return;
         }
-        let order = Order { path: path.to_owned(), stamp: self.next_stamp(path), archive };
+        let order = Order { path: path.to_owned(), stamp: self.next_stamp(path), archive, seal: None };
+        let order = self.sealer.sealed(order, Stage::Offered);
         let (phase, answers) = (Phase::Preparing, BTreeMap::new());
         let prepare = order.archive.clone();
         let stamp = order.stamp;
-        self.deployments
-            .insert(path.to_owned(), Deployment { order, number, began: now, phase, answers, sent: now });
+        let (began, offered, committed, sent) = (now, now, now, now);
+        let deployment = Deployment { order, number, began, offered, committed, phase, answers, sent };
+        self.deployments.insert(path.to_owned(), deployment);
         match prepare {
             Some(archive) => effects.push(Effect::Prepare { path: path.to_owned(), stamp, archive }),
             None => self.offer(path, now, effects),
@@ -86,7 +91,7 @@ impl Protocol {
     fn offer(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.get_mut(path) else { return };
         deployment.phase = Phase::Offered;
-        deployment.sent = now;
+        (deployment.offered, deployment.sent) = (now, now);
         deployment.answers = self.peers.keys().map(|member| (member.clone(), Answer::Waiting)).collect();
         deployment.say_again(effects);
         self.commit_when_prepared(path, now, effects);
@@ -124,10 +129,11 @@ impl Protocol {
         from: &Member,
         path: &str,
         stamp: Stamp,
+        now: Duration,
         effects: &mut Vec<Effect>,
     ) {
         self.answer(from, path, stamp, Answer::Over(NodeResult::Active));
-        self.settle_when_over(path, effects);
+        self.settle_when_over(path, now, effects);
     }
 
     fn answer(&mut self, from: &Member, path: &str, stamp: Stamp, answer: Answer) {
@@ -148,7 +154,8 @@ impl Protocol {
             return;
         }
         deployment.phase = Phase::Committed;
-        deployment.sent = now;
+        (deployment.committed, deployment.sent) = (now, now);
+        deployment.order = self.sealer.sealed(deployment.order.clone(), Stage::Held);
         let order = deployment.order.clone();
         // A later deployment of another node may have come first: then it stays.
         if order.stamp > self.catalog.stamp(path) {
@@ -159,25 +166,30 @@ impl Protocol {
         if let Some(deployment) = self.deployments.get(path) {
             deployment.say_again(effects);
         }
-        self.settle_when_over(path, effects);
+        self.settle_when_over(path, now, effects);
     }
 
-    fn settle_when_over(&mut self, path: &str, effects: &mut Vec<Effect>) {
+    fn settle_when_over(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.get(path) else { return };
         let is_over = deployment.answers.values().all(|answer| matches!(answer, Answer::Over(_)));
         if deployment.phase == Phase::Committed && is_over {
-            self.settle(path, effects);
+            self.settle(path, now, effects);
         }
     }
 
-    fn settle(&mut self, path: &str, effects: &mut Vec<Effect>) {
+    fn settle(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.remove(path) else { return };
         let others = deployment.answers.iter().map(|(member, answer)| match answer {
             Answer::Over(result) => (member.name.clone(), *result),
             Answer::Waiting | Answer::Prepared => (member.name.clone(), NodeResult::Unconfirmed),
         });
         let nodes = std::iter::once((self.me.name.clone(), NodeResult::Active)).chain(others).collect();
-        effects.push(Effect::Settled { number: deployment.number, outcome: Outcome::Done { nodes } });
+        let took = Took {
+            prepared: deployment.offered.saturating_sub(deployment.began),
+            carried: deployment.committed.saturating_sub(deployment.offered),
+            switched: now.saturating_sub(deployment.committed),
+        };
+        effects.push(Effect::Settled { number: deployment.number, outcome: Outcome::Done { nodes, took } });
     }
 
     /// Ends a deployment that was not committed; everywhere the old version goes on.
@@ -199,7 +211,7 @@ impl Protocol {
             if let Some(answer @ (Answer::Waiting | Answer::Prepared)) = answer {
                 *answer = Answer::Over(NodeResult::Left);
                 self.commit_when_prepared(&path, now, effects);
-                self.settle_when_over(&path, effects);
+                self.settle_when_over(&path, now, effects);
             }
         }
     }
@@ -208,10 +220,10 @@ impl Protocol {
         for path in self.deployments.keys().cloned().collect::<Vec<_>>() {
             self.drop_strangers(&path, now);
             self.commit_when_prepared(&path, now, effects);
-            self.settle_when_over(&path, effects);
+            self.settle_when_over(&path, now, effects);
             let Some(deployment) = self.deployments.get_mut(&path) else { continue };
             if now >= deployment.began + self.settings.deploy_time {
-                self.time_out(&path, effects);
+                self.time_out(&path, now, effects);
             } else if now >= deployment.sent + RESEND {
                 deployment.sent = now;
                 deployment.say_again(effects);
@@ -230,12 +242,12 @@ impl Protocol {
         }
     }
 
-    fn time_out(&mut self, path: &str, effects: &mut Vec<Effect>) {
+    fn time_out(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.get(path) else { return };
         let waiting = deployment.answers.iter().filter(|(_, answer)| **answer == Answer::Waiting);
         let waiting: Vec<String> = waiting.map(|(member, _)| member.name.clone()).collect();
         match deployment.phase {
-            Phase::Committed => self.settle(path, effects),
+            Phase::Committed => self.settle(path, now, effects),
             Phase::Offered => self.give_up(path, Outcome::TimedOut { waiting }, effects),
             Phase::Preparing => {
                 let waiting = vec![self.me.name.clone()];

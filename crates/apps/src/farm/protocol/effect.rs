@@ -1,5 +1,7 @@
 //! What the state machine wants done, in this order.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Member;
@@ -81,6 +83,8 @@ pub(crate) enum Outcome {
     Done {
         /// Each with what came of it there, this node first.
         nodes: Vec<(String, NodeResult)>,
+        /// How long that took.
+        took: Took,
     },
     /// A node cannot run it; everywhere the old version goes on.
     Refused {
@@ -96,6 +100,17 @@ pub(crate) enum Outcome {
     },
     /// Another deployment at that path is under way.
     Busy,
+}
+
+/// How long the parts of a deployment took, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Took {
+    /// Until its coordinator had prepared it.
+    pub(crate) prepared: Duration,
+    /// Until all others had got and prepared it.
+    pub(crate) carried: Duration,
+    /// Until all had switched.
+    pub(crate) switched: Duration,
 }
 
 /// What came of a deployment on one node.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Effect, Member, Protocol};
 use crate::farm::message::{Message, Order, REASON_MAX};
+use crate::farm::seal::Stage;
 use crate::farm::stamp::Stamp;
 
 /// Most deployments that are prepared at once; further ones are refused.
@@ -25,6 +26,10 @@ impl Protocol {
     /// A coordinator wants this to be prepared.
     pub(super) fn offered(&mut self, from: &Member, order: Order, now: Duration, effects: &mut Vec<Effect>) {
         let (path, stamp, holds) = (order.path.clone(), order.stamp, self.catalog.stamp(&order.path));
+        if let Some(objection) = self.sealer.objection(&order, Stage::Offered) {
+            let reason = objection.to_owned();
+            return effects.push(Effect::send(from, Message::Refused { path, stamp, reason }));
+        }
         if stamp == holds {
             effects.push(Effect::send(from, Message::Prepared { path, stamp }));
         } else if stamp < holds {
@@ -67,11 +72,14 @@ impl Protocol {
         }
     }
 
-    /// Switches to what holds elsewhere, at once or when it is prepared.
+    /// Switches to what holds elsewhere, at once or when it is prepared; what is not believed to hold never.
     fn adopt(&mut self, from: &Member, order: Order, now: Duration, effects: &mut Vec<Effect>) {
+        if let Some(objection) = self.sealer.objection(&order, Stage::Held) {
+            return self.note_unusable(order.path, order.stamp, objection.to_owned());
+        }
         match self.pending.get_mut(&(order.path.clone(), order.stamp)) {
             Some(pending) if pending.is_prepared => self.switch(order, effects),
-            Some(pending) => pending.adopted = true,
+            Some(pending) => (pending.adopted, pending.order) = (true, order),
             None if order.archive.is_none() => self.switch(order, effects),
             None => self.begin(from, order, true, now, effects),
         }
@@ -153,13 +161,17 @@ impl Protocol {
         let cut = reason.floor_char_boundary(REASON_MAX);
         reason.truncate(cut);
         if pending.adopted {
-            self.unusable.retain(|(at, _), _| at != path);
-            self.unusable.insert((path.to_owned(), stamp), reason);
+            self.note_unusable(path.to_owned(), stamp, reason);
         } else {
             let refused = Message::Refused { path: path.to_owned(), stamp, reason };
             effects.push(Effect::send(&pending.from.clone(), refused));
         }
         self.drop_pending(path, stamp, true, effects);
+    }
+
+    fn note_unusable(&mut self, path: String, stamp: Stamp, reason: String) {
+        self.unusable.retain(|(at, _), _| *at != path);
+        self.unusable.insert((path, stamp), reason);
     }
 
     /// The coordinator has given it up.

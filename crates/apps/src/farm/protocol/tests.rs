@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod keyed;
+
 const DEPLOY_TIME: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(200);
 
@@ -38,6 +40,8 @@ struct World {
     /// Messages that are lost, out of a hundred.
     loss: u64,
     dice: u64,
+    /// The deploy keys of the nodes that have one.
+    keys: BTreeMap<&'static str, Sealer>,
 }
 
 fn member(name: &str, boot: u32) -> Member {
@@ -75,7 +79,9 @@ impl World {
         let mounted = mounted
             .filter_map(|(path, entry)| Some((path.clone(), entry.archive.as_ref()?.digest)))
             .collect();
-        let machine = Protocol::new(member(name, boot), settings, catalog, shelf.keys().copied().collect());
+        let shelved = shelf.keys().copied().collect();
+        let sealer = self.keys.get(name).cloned().unwrap_or_default();
+        let machine = Protocol::new(member(name, boot), settings, sealer, catalog, shelved);
         let (arriving, prepared, settled) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         let (newest, cannot, room) = (BTreeMap::new(), None, usize::MAX);
         let process =
@@ -197,7 +203,7 @@ impl World {
                     }
                     process.machine.prepared(&path, stamp, result, now, &mut more);
                 }
-                Effect::Activate(Order { path, stamp, archive: Some(archive) }) => {
+                Effect::Activate(Order { path, stamp, archive: Some(archive), .. }) => {
                     assert!(
                         process.prepared.remove(&(path.clone(), stamp)),
                         "only what was prepared is mounted"
@@ -224,8 +230,10 @@ impl World {
     }
 }
 
-fn done(nodes: &[&str]) -> Outcome {
-    Outcome::Done { nodes: nodes.iter().map(|name| ((*name).to_owned(), NodeResult::Active)).collect() }
+/// Whether it was done, and runs on all of these.
+fn is_done(outcome: &Outcome, names: &[&str]) -> bool {
+    let active = |name: &&str| ((*name).to_owned(), NodeResult::Active);
+    matches!(outcome, Outcome::Done { nodes, .. } if *nodes == names.iter().map(active).collect::<Vec<_>>())
 }
 
 #[test]
@@ -246,7 +254,7 @@ fn a_deployment_runs_everywhere_and_nobody_switches_before_all_have_prepared() {
         world.deliver(1);
     }
     assert_eq!(world.mounted(), [Some(first); 3]);
-    assert_eq!(world.process("tc01").settled[&1], done(&["tc01", "tc02", "tc03"]));
+    assert!(is_done(&world.process("tc01").settled[&1], &["tc01", "tc02", "tc03"]));
     world.run(2);
     world.assert_tidy();
     let second = world.deploy("tc03", 2, "second");
@@ -323,7 +331,7 @@ fn a_receiver_that_dies_is_not_waited_for_and_catches_up() {
     world.deliver(9);
     let (catalog, shelf) = world.kill("tc02");
     world.run(3);
-    let Outcome::Done { nodes } = &world.process("tc01").settled[&1] else { panic!("not done") };
+    let Outcome::Done { nodes, .. } = &world.process("tc01").settled[&1] else { panic!("not done") };
     assert!(nodes.contains(&("tc02".to_owned(), NodeResult::Left)), "{nodes:?}");
     world.start("tc02", 9, catalog, shelf, true);
     assert!(!world.mounted().iter().all(|mounted| *mounted == Some(digest)));
@@ -365,7 +373,7 @@ fn a_member_without_a_farm_is_not_waited_for() {
         world.process("tc01").machine.tick(now + Duration::from_secs(second), &mut effects);
         world.carry_out(&who, effects);
     }
-    let Outcome::Done { nodes } = &world.process("tc01").settled[&1] else { panic!("not done") };
+    let Outcome::Done { nodes, .. } = &world.process("tc01").settled[&1] else { panic!("not done") };
     assert_eq!(nodes[1], ("mute".to_owned(), NodeResult::NoFarm));
 }
 

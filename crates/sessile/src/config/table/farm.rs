@@ -16,6 +16,8 @@ pub struct Farm {
     pub deploy_dir: Option<PathBuf>,
     /// Where archives arrive and are unpacked; `None`: `temp` within `deploy_dir`.
     pub temp_dir: Option<PathBuf>,
+    /// A key without which nobody deploys, removes or goes back here; `None`: the admin token is enough.
+    pub deploy_key_file: Option<PathBuf>,
     /// Whether `watch_dir` is looked at.
     pub watch: bool,
     /// How often it is looked at.
@@ -48,6 +50,7 @@ impl Default for Farm {
             watch_dir: None,
             deploy_dir: None,
             temp_dir: None,
+            deploy_key_file: None,
             watch: true,
             interval: Duration::from_secs(1),
             catch_up: true,
@@ -69,6 +72,8 @@ impl Table for Farm {
         visitor.key("watch_dir", Optional(File), &mut self.watch_dir, "archives put here run on every node");
         visitor.key("deploy_dir", Optional(File), &mut self.deploy_dir, "kept here; else NAME.apps");
         visitor.key("temp_dir", Optional(File), &mut self.temp_dir, "arrives here; else temp in deploy_dir");
+        let key = "a key that deploying wants beside the admin token";
+        visitor.key("deploy_key_file", Optional(File), &mut self.deploy_key_file, key);
         visitor.key("watch", Flag, &mut self.watch, "false: watch_dir is not looked at");
         visitor.key("interval", Time(100..=HOUR), &mut self.interval, "how often it is looked at");
         visitor.key("catch_up", Flag, &mut self.catch_up, "takes what was deployed while it was away");

@@ -1,14 +1,19 @@
 //! An answer as it is noted, and as it is given again.
 
-use axum::body::{Body, HttpBody as _, to_bytes};
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use http::response::Parts;
 use http::{HeaderMap, HeaderName as Name, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use super::begun::Read;
+
 /// Most bytes of an answer that is noted, headers and body.
 const ANSWER_MAX: usize = 8 * 1024;
+/// Longest wait for its end; the client's first bytes wait as long.
+const END_TIME: Duration = Duration::from_secs(2);
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const YES: HeaderValue = HeaderValue::from_static("true");
@@ -19,7 +24,7 @@ const NOT_KEPT: [HeaderName; 3] = [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answer {
     status: u16,
-    /// `None`: it was too large to be noted, or had no known end.
+    /// `None`: it was too large to be noted, or did not end soon.
     content: Option<Content>,
 }
 
@@ -36,24 +41,16 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let headers = kept(&parts.headers);
         let head: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let fits = body.size_hint().upper().is_some_and(|bytes| bytes as usize + head <= ANSWER_MAX);
-        if !fits {
-            return (Self { status, content: None }, Response::from_parts(parts, body));
-        }
-        Self::with_body(status, headers, parts, body).await
-    }
-
-    async fn with_body(
-        status: u16,
-        headers: Vec<(String, Vec<u8>)>,
-        parts: Parts,
-        body: Body,
-    ) -> (Self, Response) {
-        match to_bytes(body, ANSWER_MAX).await {
-            Ok(body) => {
+        let read = match ANSWER_MAX.checked_sub(head) {
+            Some(room) => Read::within(room, END_TIME, body).await,
+            None => Ok(Read::Begun(body)),
+        };
+        match read {
+            Ok(Read::Whole(body)) => {
                 let content = Some(Content { headers, body: body.to_vec() });
                 (Self { status, content }, Response::from_parts(parts, Body::from(body)))
             }
+            Ok(Read::Begun(body)) => (Self { status, content: None }, Response::from_parts(parts, body)),
             Err(cause) => {
                 tracing::error!(%cause, "the handler's answer broke off; that it was carried out is noted");
                 let words = "the request was carried out, but its answer broke off";
@@ -67,7 +64,8 @@ impl Answer {
     pub(super) fn again(self) -> Response {
         let Some(content) = self.content else {
             let words = format!(
-                "this request was carried out before and answered with {}; that answer was too large to be kept\n",
+                "this request was carried out before and answered with {}; that answer was too large to be kept, or did not \
+                 end soon\n",
                 self.status
             );
             return replayed((StatusCode::CONFLICT, words).into_response());
@@ -95,6 +93,9 @@ fn kept(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
+    use futures_util::StreamExt as _;
+    use futures_util::stream::iter;
     use http::header::{LOCATION, SET_COOKIE};
 
     use super::*;
@@ -119,15 +120,35 @@ mod tests {
         assert_eq!(text(again).await, "bye");
     }
 
+    fn streamed(parts: Vec<String>) -> impl futures_util::Stream<Item = Result<String, std::io::Error>> {
+        iter(parts).map(Ok)
+    }
+
     #[tokio::test]
-    async fn of_a_large_one_or_one_without_an_end_it_is_told_that_it_was_done() {
-        let endless = Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("part")]));
-        for response in ["x".repeat(ANSWER_MAX).into_response(), Response::new(endless)] {
+    async fn one_whose_length_nobody_told_is_given_again_like_any_other() {
+        let parts = ["thank ", "you"].map(str::to_owned).to_vec();
+        let (noted, response) = Answer::note(Response::new(Body::from_stream(streamed(parts)))).await;
+        assert_eq!(text(response).await, "thank you");
+        let again = noted.again();
+        assert_eq!(again.status(), StatusCode::OK);
+        assert_eq!(text(again).await, "thank you");
+    }
+
+    #[tokio::test]
+    async fn of_a_large_one_it_is_told_that_it_was_done() {
+        let large = "x".repeat(ANSWER_MAX + 1);
+        let parts = vec![large[1..].to_owned(), large[..1].to_owned()];
+        let streamed = Response::new(Body::from_stream(streamed(parts)));
+        for response in [large.clone().into_response(), streamed] {
             let (noted, response) = Answer::note(response).await;
-            assert_ne!(text(response).await, "", "the first client gets all of it");
-            let again = noted.again();
-            assert_eq!(again.status(), StatusCode::CONFLICT);
-            assert!(text(again).await.contains("answered with 200"));
+            assert_eq!(text(response).await, large, "the first client gets all of it");
+            told_that_it_was_done(noted).await;
         }
+    }
+
+    async fn told_that_it_was_done(noted: Answer) {
+        let again = noted.again();
+        assert_eq!(again.status(), StatusCode::CONFLICT);
+        assert!(text(again).await.contains("answered with 200"));
     }
 }
