@@ -14,6 +14,7 @@ use sessile_apps::site::{Site, Workshop};
 use crate::failure::Failure;
 use crate::farewell::Farewell;
 use crate::hangup::Hangups;
+use crate::making::Making;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopWish;
@@ -53,21 +54,21 @@ struct Admin {
 }
 
 impl Serve {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run(serve(config, self.stop_with_stdin))
+        runtime::run(serve(config, making, self.stop_with_stdin))
     }
 }
 
 /// Starts the node, waits for the wish to stop, and stops it.
-async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
+async fn serve(config: Config, making: &impl Making, stop_with_stdin: bool) -> Result<(), Failure> {
     let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config) => started?,
+        started = start(config, making) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
@@ -88,13 +89,14 @@ async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
 }
 
 /// Joins the cluster; then, and not before, the port of the applications opens.
-async fn start(config: Config) -> Result<Node, Failure> {
+async fn start(config: Config, making: &impl Making) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let farm_pages = FarmPages::default();
     let admin = start_admin(&config, tokens, &farm_pages)?;
-    let cluster = Cluster::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let cluster = making.builder(config).start().await;
+    let cluster = cluster.map_err(|error| Failure::Failed(error.to_string()))?;
     if let Some(Admin { port, .. }) = &admin {
         // Operators see the transfer while it goes on.
         port.follow(cluster.clone());
@@ -112,9 +114,10 @@ async fn start(config: Config) -> Result<Node, Failure> {
         farm.caught_up().await;
     }
     let (farewell, pages) = Farewell::of(site.router());
+    let more = making.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start(listener, pages.merge(sessile::health(&cluster)));
+    let server = Server::start(listener, pages.merge(sessile::health(&cluster)).merge(more));
     tell_ready(&cluster, address, began.elapsed())?;
     Ok(Node { cluster, server, farewell, admin, _directories: directories })
 }
