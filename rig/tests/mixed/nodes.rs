@@ -57,7 +57,9 @@ impl Nodes {
     pub(crate) fn load(&mut self) -> Result<()> {
         let nodes: Vec<_> = self.nodes.iter().map(|node| node.http.into()).collect();
         let folder = self.place.path().join("drill");
-        self.load = Some(Load::start(Path::new(PROGRAM), &nodes, None, 1, folder, &["--clients", "4"])?);
+        // Gently: other tests run on this machine, too.
+        let more = ["--clients", "4", "--think", "20ms"];
+        self.load = Some(Load::start(Path::new(PROGRAM), &nodes, None, 1, folder, &more)?);
         self.tell("note the load begins")
     }
 
