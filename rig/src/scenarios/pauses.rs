@@ -11,7 +11,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 pub(crate) const LONG: Scenario = Scenario {
     name: "F5-pause",
-    title: "SIGSTOP of a node for 1 to 10 s, longer and shorter than the drop time, then SIGCONT; three times",
+    title: "SIGSTOP of a node for 1 to 10 s, longer and shorter than the drop time, then SIGCONT; three times; its clients go on elsewhere after a second and ask it again",
     bar: "its late writes undo nothing, and it never answers from old memory",
     quick: true,
     play: |ground| {
