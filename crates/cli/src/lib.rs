@@ -1,8 +1,8 @@
 //! The program `sessile`: its verbs, its messages and its exit codes. What the verbs do is in the other crates.
 //!
-//! It is a library, so that this project's test hosts can run the same node with parts of their own: [`Making`]. For services of your
-//! own use the crate `sessile`. Next: `verbs/` has one module for each verb; `failure.rs` says which exit code stands
-//! for what.
+//! It is a library, so that this project's test hosts can run the same node with parts of their own: [`Making`]. For
+//! services of your own use the crate `sessile`. Next: `verbs/` has one module for each verb; `failure.rs` says which
+//! exit code stands for what.
 
 mod admin_client;
 mod applications;
