@@ -1,8 +1,8 @@
 //! The sample application: puts values of any size into a session, reads them back, and says which node answered.
 //!
 //! A program gets JSON and a browser gets a page, both from the same facts. The way of a request: `render` is the
-//! outermost and the last to act, because only after the session layer is the receipt known; `measuring` takes what
-//! must not touch a session; `command` works on the session and answers with an `Answer`; `page` draws it.
+//! outermost and the last to act, because only after the session layer is the receipt known, and it asks `measuring` first,
+//! which takes what must not touch a session; `command` works on the session and answers with an `Answer`; `page` draws it.
 //! `payload` makes the values, `listener` logs what happens to the sessions.
 //!
 //! Must not know: cookies, secrets, how a session reaches another node.
@@ -23,8 +23,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use sessile::config::App;
 use sessile::{AppView, Cluster, Listening, SessionLayer};
@@ -32,9 +31,6 @@ use tower::ServiceBuilder;
 use tower::util::AndThenLayer;
 
 use problem::Problem;
-
-/// Most bytes of a form.
-const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// What all requests of one mounted application share.
 struct Site {
@@ -75,10 +71,7 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         .layer(layer)
         .layer(AndThenLayer::new(problem::refuse));
     pages
-        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(from_fn(origin::check))
         .layer(sessions)
-        .layer(from_fn_with_state(Arc::clone(&site), measuring::peek_first))
         .route(&stats, get(measuring::stats))
         .layer(from_fn_with_state(Arc::clone(&site), render::answer))
         .with_state(site)

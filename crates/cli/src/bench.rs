@@ -35,6 +35,7 @@ mod report;
 mod samples;
 mod scale;
 mod store;
+mod syscalls;
 mod table;
 mod traffic;
 mod usage;

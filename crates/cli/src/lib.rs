@@ -9,6 +9,7 @@ mod applications;
 mod balancer_file;
 mod bench;
 mod connection;
+mod cores;
 mod demo;
 mod drill;
 mod failure;

@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
+use crate::cores::Cores;
+
 /// Most connections at one port; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 10_000;
 /// Longest wait for the head of a request, and thereby for the next request on an idle connection.
@@ -33,17 +35,26 @@ pub(crate) struct Server {
     accepting: JoinHandle<()>,
     /// Each connection holds a receiver.
     stopping: watch::Sender<bool>,
+    /// Connections that are still served after the port was closed run there.
+    _cores: Arc<Cores>,
 }
 
 impl Server {
-    /// Serves `router`, whose requests carry the peer's address as [`ConnectInfo`].
+    /// Serves `router`, whose requests carry the peer's address as [`ConnectInfo`], where this is called.
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
+        Self::start_on(Cores::default(), listener, router)
+    }
+
+    /// The same on all of these threads.
+    pub(crate) fn start_on(cores: Cores, listener: TcpListener, router: Router) -> Self {
         let (stopping, stop) = watch::channel(false);
-        Self { accepting: tokio::spawn(accept(listener, router, stop)), stopping }
+        let cores = Arc::new(cores);
+        let accepting = tokio::spawn(accept(Arc::clone(&cores), listener, router, stop));
+        Self { accepting, stopping, _cores: cores }
     }
 
     /// Closes the port and lets running requests end; answers how many connections were still busy when the time
-    /// was over. They are cut when the process ends.
+    /// was over. They are cut.
     pub(crate) async fn stop(self, at_most: Duration) -> usize {
         self.stopping.send_replace(true);
         if let Err(fault) = self.accepting.await {
@@ -55,7 +66,7 @@ impl Server {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+async fn accept(cores: Arc<Cores>, listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let (tcp, peer, slot) = tokio::select! {
@@ -63,7 +74,7 @@ async fn accept(listener: TcpListener, router: Router, mut stop: watch::Receiver
             () = stop_said(&mut stop) => return,
         };
         let (router, stop) = (router.clone(), stop.clone());
-        tokio::spawn(async move {
+        cores.spawn(tcp, peer, move |tcp| async move {
             serve(tcp, peer, router, stop).await;
             drop(slot);
         });

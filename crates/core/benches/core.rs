@@ -81,6 +81,27 @@ fn table_lookup(bencher: Bencher, sessions: u32) {
     });
 }
 
+/// A node joins one that is full: what the donor and the joiner compute for it together.
+#[divan::bench(args = [(129, 10_000), (1_024, 10_000)], sample_count = 5, sample_size = 1)]
+fn state_transfer(bencher: Bencher, (size, sessions): (usize, u32)) {
+    let full = || {
+        let mut pair = Pair::apart();
+        pair.found(0);
+        let changes = filled(size);
+        for number in 0..sessions {
+            pair.act(0, |node, now, fx| node.commit(key(number), &changes, now, fx)).expect("there is room");
+        }
+        pair
+    };
+    let joined = |mut pair: Pair| {
+        pair.introduce();
+        pair.pass(JOINING);
+        assert_eq!(pair.nodes[1].peek(key(sessions - 1)).map(|(app, _)| app), Some(AppId(7)));
+        pair
+    };
+    bencher.counter(sessions).with_inputs(full).bench_local_values(joined);
+}
+
 /// Two nodes and the frames between them.
 struct Pair {
     nodes: [Node; 2],
@@ -91,24 +112,45 @@ struct Pair {
 
 impl Pair {
     fn start() -> Self {
+        let mut pair = Self::apart();
+        pair.introduce();
+        pair.pass(JOINING);
+        pair
+    }
+
+    /// Neither knows of the other.
+    fn apart() -> Self {
         let now = Instant::ORIGIN;
         let nodes = [0, 1].map(|number| Node::new(settings(number), now));
-        let mut pair = Self { nodes, now, sent: [Vec::new(), Vec::new()] };
+        Self { nodes, now, sent: [Vec::new(), Vec::new()] }
+    }
+
+    /// That node looked for others and found nobody: it begins a cluster.
+    fn found(&mut self, index: usize) {
+        self.act(index, |node, now, fx| node.searched(now, fx));
+        self.pass(JOINING);
+    }
+
+    /// Links each of them to the other.
+    fn introduce(&mut self) {
         for from in [0, 1] {
             let other = 1 - from;
             let peer = PeerInfo { boot: Boot(other as u32 + 1), name: format!("tc{other}") };
-            pair.act(from, |node, now, fx| node.link_up(&peer, now, fx));
-            pair.act(from, |node, now, fx| node.searched(now, fx));
+            self.act(from, |node, now, fx| node.link_up(&peer, now, fx));
+            self.act(from, |node, now, fx| node.searched(now, fx));
         }
-        let end = now.plus(JOINING);
-        while pair.now < end {
-            pair.now = pair.now.plus(Timing::default().tick());
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now.plus(time);
+        while self.now < end {
+            self.now = self.now.plus(Timing::default().tick());
             for node in [0, 1] {
-                pair.act(node, |node, now, fx| node.tick(now, fx));
+                self.act(node, |node, now, fx| node.tick(now, fx));
             }
-            pair.deliver();
+            self.deliver();
         }
-        pair
     }
 
     fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
@@ -165,6 +207,14 @@ fn key(number: u32) -> SessionKey {
 
 fn create() -> Changes {
     Changes::create(AppId(7), Secret([9; 16]), Duration::from_secs(1800), None)
+}
+
+/// A new session with one value.
+fn filled(size: usize) -> Changes {
+    let mut changes = create();
+    let name = FieldName::attribute("a7").expect("a valid name");
+    changes.put(name, Some(Value::raw(vec![7; size])));
+    changes
 }
 
 fn write(size: usize) -> Changes {

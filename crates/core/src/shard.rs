@@ -16,6 +16,7 @@ mod receive;
 mod request;
 mod stored;
 mod tell;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

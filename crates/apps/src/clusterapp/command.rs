@@ -9,6 +9,7 @@ use sessile::Session;
 use super::Site;
 use super::accept::prefers_page;
 use super::answer::{Answer, Details, Facts};
+use super::origin;
 use super::parameters::Parameters;
 use super::payload::{self, MAX_SIZE, MAX_VERSION};
 use super::problem::Problem;
@@ -28,6 +29,7 @@ pub(super) async fn run(
     session: Session,
     request: Request,
 ) -> Result<Answer, Problem> {
+    origin::check(&request)?;
     let wants_page = prefers_page(request.headers());
     let parameters = Parameters::of_request(request).await?;
     tell_takeover(&session);

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use serde_json::json;
@@ -16,18 +15,13 @@ use super::answer::{Answer, Facts};
 use super::parameters::Parameters;
 use super::problem::Problem;
 
-/// Answers `peek` before the session layer sees the request; all else goes on.
-pub(super) async fn peek_first(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    match asked_to_peek(&site, request.uri()) {
-        Some(parameters) => peek(&site, &parameters).into_response(),
-        None => next.run(request).await,
-    }
-}
-
-fn asked_to_peek(site: &Site, uri: &Uri) -> Option<Parameters> {
+/// The answer to `peek`; `None` to every other request.
+pub(super) fn peek_asked(site: &Site, uri: &Uri) -> Option<Response> {
+    // Every request comes by here: most are told apart before anything is decoded.
+    uri.query().filter(|query| query.contains("peek"))?;
     let is_command = uri.path().strip_prefix(&site.base_path) == Some("/session");
-    let parameters = Parameters::of_query(uri).ok().filter(|_| is_command)?;
-    (parameters.get("cmd") == Some("peek")).then_some(parameters)
+    let parameters = is_command.then(|| Parameters::of_query(uri))?;
+    (parameters.get("cmd") == Some("peek")).then(|| peek(site, &parameters).into_response())
 }
 
 fn peek(site: &Site, parameters: &Parameters) -> Result<Answer, Problem> {

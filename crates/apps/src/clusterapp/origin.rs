@@ -1,20 +1,17 @@
 //! Forms of other sites change nothing here.
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 
 use super::problem::Problem;
 
 /// Refuses a POST that a browser sends on behalf of another site. Programs send no `Origin` and pass.
-pub(super) async fn check(request: Request, next: Next) -> Response {
+pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
     if request.method() == Method::POST && !is_own(request.headers()) {
         let message = "this form comes from another site: open this application's own page and use it there";
-        return Problem::new(StatusCode::FORBIDDEN, message).into_response();
+        return Err(Problem::new(StatusCode::FORBIDDEN, message));
     }
-    next.run(request).await
+    Ok(())
 }
 
 /// Whether the request's `Origin`, if it has one, is the host that it was sent to.

@@ -1,33 +1,35 @@
 //! What a request asks for: the parameters of its query string and of its form.
 
 use std::collections::HashMap;
+use std::error::Error;
 
-use axum::Form;
-use axum::extract::{FromRequest, Query, Request};
+use axum::body::to_bytes;
+use axum::extract::Request;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, StatusCode, Uri};
+use http_body_util::LengthLimitError;
 
 use super::problem::Problem;
+
+/// Most bytes of a form.
+const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// Parameters by name. Of several with one name the last counts, and the form goes over the query string.
 #[derive(Debug, Default)]
 pub(super) struct Parameters(HashMap<String, String>);
 
-type Pairs = Vec<(String, String)>;
-
 impl Parameters {
     /// Those of a query string alone.
-    pub(super) fn of_query(uri: &Uri) -> Result<Self, Problem> {
-        let Query(pairs) = Query::<Pairs>::try_from_uri(uri)?;
-        Ok(Self(pairs.into_iter().collect()))
+    pub(super) fn of_query(uri: &Uri) -> Self {
+        Self(pairs(uri.query().unwrap_or_default().as_bytes()).collect())
     }
 
     /// Those of the query string and, in a POST that brings one, of the form.
     pub(super) async fn of_request(request: Request) -> Result<Self, Problem> {
-        let mut parameters = Self::of_query(request.uri())?;
+        let mut parameters = Self::of_query(request.uri());
         if request.method() == http::Method::POST && brings_form(request.headers()) {
-            let Form(pairs) = Form::<Pairs>::from_request(request, &()).await?;
-            parameters.0.extend(pairs);
+            let form = to_bytes(request.into_body(), MAX_FORM_BYTES).await.map_err(unreadable)?;
+            parameters.0.extend(pairs(&form));
         }
         Ok(parameters)
     }
@@ -65,6 +67,19 @@ fn number(name: &str, value: &str, max: u64) -> Result<u64, Problem> {
     })
 }
 
+fn pairs(encoded: &[u8]) -> impl Iterator<Item = (String, String)> {
+    form_urlencoded::parse(encoded).into_owned()
+}
+
+/// Why a form is not there: it is too large, or its client went away.
+fn unreadable(error: axum::Error) -> Problem {
+    if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
+        let message = format!("the form has more than {MAX_FORM_BYTES} bytes; send less");
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message);
+    }
+    Problem::bad_request(format!("the form could not be read: {error}"))
+}
+
 fn brings_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -78,7 +93,7 @@ mod tests {
     use super::*;
 
     fn query(text: &str) -> Parameters {
-        Parameters::of_query(&format!("/session?{text}").parse().unwrap()).unwrap()
+        Parameters::of_query(&format!("/session?{text}").parse().unwrap())
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
@@ -49,18 +48,6 @@ impl From<SessionError> for Problem {
             SessionError::BadName(name) => Self::bad_request(name.to_string()),
             error => Self::new(error.status(), error.to_string()),
         }
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
-    }
-}
-
-impl From<FormRejection> for Problem {
-    fn from(rejection: FormRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
     }
 }
 

@@ -11,6 +11,7 @@ use sessile_apps::directories::Directories;
 use sessile_apps::farm::{Farm, FarmPages};
 use sessile_apps::site::{Site, Workshop};
 
+use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::farewell::Farewell;
 use crate::hangup::Hangups;
@@ -57,18 +58,23 @@ impl Serve {
     pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run(serve(config, making, self.stop_with_stdin))
+        runtime::run_with_cores(|cores| serve(config, making, cores, self.stop_with_stdin))
     }
 }
 
 /// Starts the node, waits for the wish to stop, and stops it.
-async fn serve(config: Config, making: &impl Making, stop_with_stdin: bool) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    making: &impl Making,
+    cores: Cores,
+    stop_with_stdin: bool,
+) -> Result<(), Failure> {
     let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config, making) => started?,
+        started = start(config, making, cores) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
@@ -89,7 +95,7 @@ async fn serve(config: Config, making: &impl Making, stop_with_stdin: bool) -> R
 }
 
 /// Joins the cluster; then, and not before, the port of the applications opens.
-async fn start(config: Config, making: &impl Making) -> Result<Node, Failure> {
+async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
@@ -117,7 +123,7 @@ async fn start(config: Config, making: &impl Making) -> Result<Node, Failure> {
     let more = making.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start(listener, pages.merge(sessile::health(&cluster)).merge(more));
+    let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
     tell_ready(&cluster, address, began.elapsed())?;
     Ok(Node { cluster, server, farewell, admin, _directories: directories })
 }

@@ -6,11 +6,9 @@ use std::time::Duration;
 use crate::marks::Birth;
 use crate::shard::compare::Answering;
 use crate::shard::stored::FETCHING_MAX;
+use crate::shard::window::Window;
 use crate::wire::{AckLine, Exception, Place, Verdict};
 use crate::{Boot, Instant, SessionKey, Ticket};
-
-/// Bytes of owed copies that may be on the way to one member from one shard before it acknowledges some.
-pub(super) const WINDOW_BYTES: usize = 128 * 1024;
 
 /// Sessions owed to one member by name; beyond it the whole shard is owed.
 const OWED_MAX: usize = 4096;
@@ -58,6 +56,8 @@ pub(super) struct Lane {
     next: u32,
     pub(super) in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
+    /// Of owed copies; changes always go.
+    window: Window,
     /// Bytes that were given up on the way, or had no room there, since the member last was owed nothing.
     given_up_bytes: usize,
     progress_at: Instant,
@@ -106,6 +106,7 @@ impl Lane {
             next: 0,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
+            window: Window::new(now),
             given_up_bytes: 0,
             progress_at: now,
             retried_at: now,
@@ -206,7 +207,7 @@ impl Lane {
 
     /// Owed copies may be sent now.
     pub(super) fn has_window(&self) -> bool {
-        self.linked && self.in_flight_bytes < WINDOW_BYTES && self.fetching.len() < FETCHING_MAX
+        self.linked && self.window.has_room(self.in_flight_bytes) && self.fetching.len() < FETCHING_MAX
     }
 
     /// Gives a frame its place and remembers it until it is acknowledged.
@@ -259,7 +260,9 @@ impl Lane {
             let verdict = line.exceptions.iter().find(|exception| exception.sequence == frame.sequence);
             taken.push((frame, verdict.map(|exception| exception.verdict)));
         }
-        if !taken.is_empty() {
+        if let Some((newest, _)) = taken.last() {
+            let bytes = taken.iter().map(|(frame, _)| frame.bytes).sum();
+            self.window.acknowledged(bytes, newest.sent_at, now);
             self.progress_at = now;
             self.silent_since = None;
         }

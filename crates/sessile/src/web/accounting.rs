@@ -11,8 +11,8 @@ use axum::extract::MatchedPath;
 use http::{Extensions, Method, Uri};
 use parking_lot::Mutex;
 
-/// Rows of one table.
-const ROWS: usize = 64;
+/// Rows of one table: more than most applications have names, so that rows are seldom displaced.
+const ROWS: usize = 256;
 /// Most bytes of a path that no router named.
 const PATH_MAX: usize = 80;
 /// Under this name stands what belongs to the system: logins, timeouts, notes.

@@ -175,8 +175,7 @@ impl Draft {
             let bytes = name.as_str().len() + value.map_or(0, |value| value.bytes.len());
             ((!name.is_system()).then_some(name.as_str()), bytes)
         });
-        let is_whole = self.changes.sends_whole();
-        let others = self.opened.attributes().filter(move |_| is_whole);
+        let others = self.changes.sends_whole().then(|| self.opened.attributes()).into_iter().flatten();
         let others = others.filter(|(name, _)| self.changes.written(name).is_none());
         written.chain(others.map(|(name, value)| (Some(name), name.len() + value.bytes.len())))
     }

@@ -8,6 +8,7 @@ use crate::bench::crew::{Content, Crew};
 use crate::bench::grade::Bars;
 use crate::bench::latency::median;
 use crate::bench::load::{Cost, loaded};
+use crate::bench::syscalls::SyscallWatch;
 use crate::bench::traffic::Traffic;
 use crate::failure::Failure;
 
@@ -46,13 +47,18 @@ pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
     let wire_of_1_kb = wire(&sync, 1_024.0);
     stop([off, sync, not_sync]).await;
 
-    let [off, sync] = compared(run, SOME, KILOBYTE, [("pipelined", "local"), ("pipelined", "delta")]).await?;
+    let [mut off, mut sync] =
+        compared(run, SOME, KILOBYTE, [("pipelined", "local"), ("pipelined", "delta")]).await?;
+    let calls = [off.calls(run).await, sync.calls(run).await];
     let (total, without) = (median(&sync.cpu_us), median(&off.cpu_us));
     run.ratio("R3 CPU us of all nodes for a write, 16 connections", total, Bars::at_most(25.0, 20.0));
     let added = total.zip(without).map(|(total, without)| total - without);
     run.ratio("R3 CPU us added by replication", added, Bars::at_most(10.0, 7.0));
     run.ratio("R3 writes to the link for a delta", median(&sync.link_writes), Bars::at_most(0.3, 0.3));
-    run.ratio("R3 system calls added for a write", None, Bars::at_most(1.5, 0.6));
+    let [calls_without, calls_with] = calls;
+    let added = calls_with.zip(calls_without).map(|(with, without)| with - without);
+    run.ratio("R3 system calls added for a write", added, Bars::at_most(1.5, 0.6));
+    run.figure("system calls for a write, replication off, 16 connections", calls_without);
     run.figure("CPU us for a write, replication off, 16 connections", without);
     run.figure("requests a second, synchronous, 16 connections", median(&sync.per_second));
     stop([off, sync]).await;
@@ -97,9 +103,23 @@ async fn compared<const N: usize>(
     Ok(subjects)
 }
 
+impl Run {
+    fn time(&self) -> Duration {
+        if self.manner.quick { QUICK } else { TIME }
+    }
+}
+
 impl Subject {
+    /// System calls of all nodes for a write. A stretch of its own: counting costs a little.
+    async fn calls(&mut self, run: &Run) -> Option<f64> {
+        let watch = SyscallWatch::start(&self.nodes.ids()).await?;
+        let load = self.crew.drive(None, &run.halt.after(run.time())).await;
+        let calls = watch.stop().await?;
+        Some(calls / load.writes().max(1) as f64)
+    }
+
     async fn play(&mut self, run: &mut Run, counts: bool) -> Result<(), Failure> {
-        let time = if run.manner.quick { QUICK } else { TIME };
+        let time = run.time();
         let mut tries = 0;
         while !run.halt.asked() {
             tries += 1;
