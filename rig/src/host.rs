@@ -40,6 +40,8 @@ pub(crate) struct Host {
     place: PathBuf,
     sessile: PathBuf,
     settings: Settings,
+    /// What is planted into it, as `planted-node` has it; nothing: the released program.
+    planted: Vec<String>,
     child: Option<Child>,
 }
 
@@ -59,6 +61,7 @@ impl Host {
             place: place.to_owned(),
             sessile: sessile.to_owned(),
             settings: settings.clone(),
+            planted: Vec::new(),
             child: None,
         };
         fs::write(host.file("toml"), host.configuration(nodes))
@@ -91,6 +94,18 @@ impl Host {
         self.place.join(format!("{}-h{}.{extension}", self.name, self.number))
     }
 
+    /// Plants this into the node from its next start on.
+    pub(crate) fn plant(&mut self, planted: &[impl ToString]) {
+        self.planted = planted.iter().map(ToString::to_string).collect();
+    }
+
+    fn program(&self) -> Result<PathBuf> {
+        if self.planted.is_empty() {
+            return Ok(self.sessile.clone());
+        }
+        Ok(std::env::current_exe().context("where is this program?")?.with_file_name("planted-node"))
+    }
+
     /// Starts the process; it is not ready yet.
     pub(crate) fn start(&mut self) -> Result<()> {
         let log = File::options()
@@ -103,7 +118,7 @@ impl Host {
         if let Some(descriptors) = self.settings.descriptors {
             program.args(["prlimit", &format!("--nofile={descriptors}:{descriptors}")]);
         }
-        program.arg(&self.sessile).args(["serve", "--config"]).arg(self.file("toml"));
+        program.arg(self.program()?).args(&self.planted).args(["serve", "--config"]).arg(self.file("toml"));
         program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.child = Some(program.spawn().context("ip netns exec")?);
         Ok(())
@@ -143,6 +158,20 @@ impl Host {
             child.kill().context("SIGKILL")?;
             child.wait().context("after SIGKILL")?;
         }
+        Ok(())
+    }
+
+    /// SIGTERM; the node drains, and the process ends.
+    pub(crate) fn leave(&mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        let began = Instant::now();
+        while !self.has_ended() {
+            if began.elapsed() > PATIENCE {
+                bail!("{} does not leave; its log ends with\n{}", self.name, self.tail());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.child = None;
         Ok(())
     }
 

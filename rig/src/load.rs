@@ -1,6 +1,7 @@
 //! `sessile drill` at work, which is told what is done to the cluster.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -10,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::figures::Figures;
-use crate::host::Host;
 
 /// Longest wait for the drill to note what it is told.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ impl Load {
     /// Starts it against these nodes, and a balancer.
     pub(crate) fn start(
         sessile: &Path,
-        hosts: &[Host],
+        nodes: &[SocketAddr],
         balancer: Option<&str>,
         seed: u64,
         folder: PathBuf,
@@ -36,8 +36,8 @@ impl Load {
     ) -> Result<Self> {
         let mut program = Command::new(sessile);
         program.args(["drill", "--told", "--json", "--seed", &seed.to_string()]);
-        for host in hosts {
-            program.args(["--node", &format!("http://{}:9080", host.address())]);
+        for node in nodes {
+            program.args(["--node", &format!("http://{node}")]);
         }
         balancer.iter().for_each(|url| {
             program.args(["--balancer", url]);

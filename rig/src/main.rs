@@ -11,9 +11,11 @@ mod emulator;
 mod figures;
 mod flood;
 mod host;
+mod ledger;
 mod load;
 mod nest;
 mod network;
+mod plants;
 mod rig;
 mod scenario;
 mod scenarios;
@@ -54,6 +56,12 @@ struct Wish {
     /// Play every one
     #[arg(long, conflicts_with = "quick")]
     all: bool,
+    /// Make sure that planted bugs are found: each that real processes show, or with --quick one that they always show
+    #[arg(long, conflicts_with_all = ["all", "scenario"])]
+    plants: bool,
+    /// Play with this bug of the core in every node; or, of --plants, only this one
+    #[arg(long, value_name = "BUG", value_parser = plants::known)]
+    plant: Option<String>,
     /// The seed of the clients and of what is sampled
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -93,7 +101,7 @@ fn main() -> ExitCode {
 }
 
 fn run(wish: Wish) -> Result<bool> {
-    let chosen = chosen(&wish)?;
+    let chosen = if wish.plants { Vec::new() } else { chosen(&wish)? };
     if wish.list {
         for scenario in &chosen {
             println!("{:<18} {}\n{:<18}   bar: {}", scenario.name, scenario.title, "", scenario.bar);
@@ -105,6 +113,9 @@ fn run(wish: Wish) -> Result<bool> {
     }
     nest::prepare()?;
     let sessile = sessile(&wish)?;
+    if wish.plants {
+        return plants::find(&sessile, wish.plant.as_deref(), wish.quick, wish.seed);
+    }
     let mut fine = true;
     for scenario in chosen {
         fine &= play(scenario, &wish, &sessile);
@@ -131,12 +142,9 @@ fn chosen(wish: &Wish) -> Result<Vec<&'static Scenario>> {
 /// Plays one; says its figures in a line.
 fn play(scenario: &Scenario, wish: &Wish, sessile: &Path) -> bool {
     let began = Instant::now();
-    let ground = Ground::new(
-        sessile.to_owned(),
-        wish.seed,
-        wish.keep.as_ref().map(|folder| folder.join(scenario.name)),
-    );
-    let played = ground.and_then(|ground| (scenario.play)(&ground));
+    let keep = wish.keep.as_ref().map(|folder| folder.join(scenario.name));
+    let played = Ground::new(sessile.to_owned(), wish.seed, keep)
+        .and_then(|ground| (scenario.play)(&ground.planted(wish.plant.as_deref())));
     let seconds = began.elapsed().as_secs();
     match played {
         Ok(figures) => {

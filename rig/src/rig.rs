@@ -22,6 +22,8 @@ const BALANCER: &str = "10.77.0.254:8080";
 pub(crate) struct Ground {
     pub(crate) sessile: PathBuf,
     pub(crate) seed: u64,
+    /// What is planted into every node of a cluster.
+    pub(crate) planted: Vec<String>,
     place: PathBuf,
     _scratch: Option<TempDir>,
 }
@@ -36,7 +38,13 @@ impl Ground {
         let place = keep.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned()));
         let place = place.context("no folder")?;
         std::fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
-        Ok(Self { sessile, seed, place, _scratch: scratch })
+        Ok(Self { sessile, seed, planted: Vec::new(), place, _scratch: scratch })
+    }
+
+    /// The same, where this bug is in every node.
+    pub(crate) fn planted(self, bug: Option<&str>) -> Self {
+        let planted = bug.into_iter().flat_map(|bug| ["--plant".to_owned(), bug.to_owned()]).collect();
+        Self { planted, ..self }
     }
 
     /// Dice that the seed repeats; those of the clients are others.
@@ -59,7 +67,9 @@ impl Ground {
         self.secret(settings.cluster)?;
         let host = |number| {
             let name = format!("tc0{number}");
-            Host::new(&self.sessile, &self.place, number, &name, nodes, settings)
+            let mut host = Host::new(&self.sessile, &self.place, number, &name, nodes, settings)?;
+            host.plant(&self.planted);
+            Ok(host)
         };
         let hosts = (1..=nodes).map(host).collect::<Result<Vec<_>>>()?;
         let mut rig = Rig { hosts, load: None, emulators: Vec::new(), balancer: None, network };
@@ -97,8 +107,9 @@ impl Rig {
     pub(crate) fn load(&mut self, ground: &Ground, more: &[&str]) -> Result<()> {
         let balancer = self.balancer.as_ref().map(|_| format!("http://{BALANCER}"));
         let folder = ground.place.join("drill");
+        let nodes: Vec<_> = self.hosts.iter().map(|host| (host.address(), 9080).into()).collect();
         self.load =
-            Some(Load::start(&ground.sessile, &self.hosts, balancer.as_deref(), ground.seed, folder, more)?);
+            Some(Load::start(&ground.sessile, &nodes, balancer.as_deref(), ground.seed, folder, more)?);
         // The first noted line says that it runs.
         self.tell("note the load begins")
     }

@@ -6,6 +6,7 @@ mod cuts;
 mod joins;
 mod limits;
 mod links;
+mod mixed;
 mod pairs;
 mod pauses;
 mod strangers;
@@ -19,7 +20,7 @@ use crate::rig::Rig;
 use crate::scenario::Scenario;
 
 /// All of them.
-pub(crate) const SCENARIOS: [Scenario; 27] = [
+pub(crate) const SCENARIOS: [Scenario; 28] = [
     crashes::KILL,
     crashes::KILL_IN_BURST,
     crashes::ALL_COPIES,
@@ -45,6 +46,7 @@ pub(crate) const SCENARIOS: [Scenario; 27] = [
     clients::CROWD_ON_ONE,
     joins::ALL_AT_ONCE,
     joins::SAME_NAME,
+    mixed::MIXED,
     strangers::FLOODED_GROUP,
     pairs::SAMPLED,
 ];

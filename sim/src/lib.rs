@@ -8,7 +8,6 @@ pub mod check;
 mod event;
 pub mod history;
 mod network;
-mod next;
 mod plan;
 pub mod plants;
 mod process;

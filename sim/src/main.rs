@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use sessile_core::Plant;
-use sessile_sim::plants::{CAUGHT_WITHIN, PLANTS, by_name, catch};
+use sessile_planted::bugs::{BUGS, by_name};
+use sessile_sim::plants::{CAUGHT_WITHIN, catch};
 use sessile_sim::run::{Verdict, run, run_many};
 use sessile_sim::tally::Tally;
 
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         None => Plant::None,
         Some(Ok(plant)) => plant,
         Some(Err(name)) => {
-            let names: Vec<_> = PLANTS.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = BUGS.iter().map(|(name, _)| *name).collect();
             eprintln!("no plant is called {name}; there are {}", names.join(", "));
             return ExitCode::from(2);
         }
@@ -123,7 +124,7 @@ fn is_meaningful(seeds: u64, tally: &Tally) -> bool {
 fn all_plants(arguments: &Arguments) -> bool {
     println!("{:<26} {:>6}  checker", "plant", "seeds");
     let mut all = true;
-    for (name, plant) in PLANTS.into_iter().filter(|(_, plant)| *plant != Plant::None) {
+    for (name, plant) in BUGS.into_iter().filter(|(_, plant)| *plant != Plant::None) {
         match catch(plant, arguments.from, CAUGHT_WITHIN, arguments.jobs) {
             Some(verdict) => {
                 let seeds = verdict.seed - arguments.from + 1;

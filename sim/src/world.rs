@@ -23,7 +23,6 @@ use sessile_core::{
 use crate::event::{Event, Inside, Outside, Step};
 use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
 use crate::network::Network;
-use crate::next;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::queue::Queue;
@@ -31,6 +30,7 @@ use crate::rng::Rng;
 use crate::swap::SwapFile;
 use crate::tally::Tally;
 use crate::trace::Trace;
+use sessile_planted::next;
 
 use clients::{Client, Errand};
 use faults::Armed;

@@ -17,6 +17,7 @@ use crate::bench;
 use crate::demo;
 use crate::drill;
 use crate::failure::Failure;
+use crate::making::Making;
 
 /// What the program is asked to do.
 #[derive(Debug, Subcommand)]
@@ -75,7 +76,7 @@ impl Verb {
         }
     }
 
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
             Self::Drill(drill) => drill.run(),
@@ -83,7 +84,7 @@ impl Verb {
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
-            Self::Serve(serve) => serve.run(),
+            Self::Serve(serve) => serve.run(making),
             Self::Status(status) => status.run(),
             Self::Store(store) => store.run(),
             Self::Top(top) => top.run(),

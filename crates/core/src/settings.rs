@@ -24,7 +24,7 @@ pub struct Settings {
     pub stores: bool,
     /// Whom a commit waits for; the same on every node. [`Everybody`](crate::Everybody) by default.
     pub placement: Arc<dyn Placement>,
-    /// A deliberate bug. Anything but [`Plant::None`] is for the simulator, which must catch it.
+    /// A deliberate bug. Anything but [`Plant::None`] is for the simulator and the test hosts, which must catch it.
     pub plant: Plant,
 }
 
@@ -108,7 +108,7 @@ pub enum Mode {
     Asynchronous,
 }
 
-/// Bugs that a simulator plants to prove that its checkers see them.
+/// Bugs that a simulator and test hosts plant to prove that its checkers see them.
 ///
 /// Each leaves out one rule of PROTOCOL.md; the program never passes any but `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -79,12 +79,14 @@ impl Workload {
         let value = self.value();
         let register = Attribute::Register(self.dice.below(REGISTERS) as u8);
         match self.dice.below(20) {
-            0..=6 => vec![Action::Write(vec![(register, Some(value))])],
+            0..=6 => vec![write(register, value)],
             7 => vec![Action::Write(vec![(register, None)])],
             8..=10 => vec![self.addition()],
-            11..=12 => vec![pair(value)],
+            11 => vec![pair(value)],
+            // One attribute at once, on whatever nodes: all must settle on the same write.
+            12 => vec![write(register, value), write(register, self.value())],
             // Two at once, on whatever nodes: both must survive.
-            13 => vec![self.addition(), Action::Write(vec![(register, Some(value))])],
+            13 => vec![self.addition(), write(register, value)],
             14 => vec![self.addition(), self.addition()],
             15 => vec![pair(value), Action::Read],
             _ => vec![Action::Read],
@@ -95,6 +97,10 @@ impl Workload {
         let value = self.value();
         Action::Write(vec![(Attribute::Member(value), Some(value))])
     }
+}
+
+fn write(attribute: Attribute, value: u64) -> Action {
+    Action::Write(vec![(attribute, Some(value))])
 }
 
 fn pair(value: u64) -> Action {
@@ -115,6 +121,20 @@ mod tests {
             assert_eq!(actions[end + 1..end + 4], [Action::Read, Action::Read, Action::Read]);
             assert_eq!(actions[end + 4], Action::Create);
         }
+    }
+
+    #[test]
+    fn one_attribute_is_written_twice_at_once() {
+        let mut workload = Workload::new(7, 3);
+        let written = |action: &Action| match action {
+            Action::Write(writes) => writes.first().map(|(attribute, _)| *attribute),
+            _ => None,
+        };
+        let both = (0..400).map(|_| workload.next_actions()).filter(|actions| match actions.as_slice() {
+            [one, other] => one != other && written(one).is_some() && written(one) == written(other),
+            _ => false,
+        });
+        assert!(both.count() > 3);
     }
 
     #[test]

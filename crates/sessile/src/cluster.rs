@@ -28,6 +28,8 @@ mod outlet;
 mod parts;
 mod permits;
 mod persist;
+#[cfg_attr(not(feature = "planted"), path = "cluster/unplanted.rs")]
+mod planted;
 pub(crate) mod sending;
 mod standpoint;
 mod start;
@@ -53,6 +55,8 @@ pub use messages::{Message, MessageError, Messages, NoMessage, To};
 pub use operate::{Resync, ResyncError, TransferView};
 pub use parts::{Gauge, PartReport};
 pub use persist::StoreView;
+#[cfg(feature = "planted")]
+pub use planted::Planted;
 pub use view::{AppView, MemberView, SessionView};
 
 use crate::config::{self, Config, Manager, StoreKind};
@@ -166,6 +170,7 @@ impl Cluster {
             && matches!(config.store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
         let mut settings = start::node_settings(&config, boot, Arc::clone(&seams.placement));
         settings.stores = store.is_some();
+        settings.plant = seams.planted.bug();
         let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
@@ -372,18 +377,19 @@ impl Cluster {
 /// Starts the links to the others and the node that uses them.
 async fn member(
     config: &Config,
-    seams: Seams,
+    mut seams: Seams,
     settings: Settings,
     secrets: Option<ClusterSecrets>,
     tasks: &Tasks,
 ) -> Result<(Arc<Engine>, Arc<Standpoint>), JoinError> {
-    let (owned, boot) = (config.clone(), settings.boot);
+    let (owned, boot, mut planted) = (config.clone(), settings.boot, std::mem::take(&mut seams.planted));
     let started = tasks.run(async move { start::channel(&owned, seams, boot, secrets).await }).await;
     let (channel, address, events) = started.map_err(|fault| JoinError::Threads(fault.into()))??;
+    let (channel, events) = planted.around(channel, events);
     let standpoint = Arc::new(Standpoint::new(config, address));
     tracing::info!(%address, boot = %settings.boot, "{} looks for the cluster {}", settings.name, config.cluster.name);
     let timing = settings.timing.clone();
-    let engine = Arc::new(Engine::member(settings, Sending::new(&config.sender), channel));
+    let engine = Arc::new(Engine::member(settings, Sending::new(&config.sender), channel, planted));
     tasks.spawn(tasks::tick(Arc::clone(&engine), timing.tick()));
     tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&standpoint), &timing).follow(events));
     Ok((engine, standpoint))

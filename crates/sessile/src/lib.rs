@@ -44,6 +44,8 @@ mod web;
 
 pub use admin::{AdminPort, Outcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
+#[cfg(feature = "planted")]
+pub use cluster::Planted;
 pub use cluster::{
     AppView, Cluster, ClusterBuilder, DrainIncomplete, Gauge, JoinError, Listening, MemberView, Message,
     MessageError, Messages, NoMessage, Notification, OwedTo, PartReport, Resync, ResyncError, Scope,

@@ -11,13 +11,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 pub(crate) const LONG: Scenario = Scenario {
     name: "F5-pause",
-    title: "SIGSTOP of a node for 1 to 10 s, longer and shorter than the drop time, then SIGCONT; three times",
+    title: "SIGSTOP of a node for 1 to 10 s, longer and shorter than the drop time, then SIGCONT; three times; its clients go on elsewhere after a second and ask it again",
     bar: "its late writes undo nothing, and it never answers from old memory",
     quick: true,
     play: |ground| {
         let mut rig = ground.cluster(3, &Settings::default())?;
         let mut dice = ground.dice();
-        rig.load(ground, &[])?;
+        // They do not wait for the stopped node, change their session elsewhere, and ask it again before it goes on.
+        rig.load(ground, &["--patience", "1s", "--clients", "16"])?;
         go_on(2);
         for time in [1_000 + dice.below(1_500), 4_000, 5_000 + dice.below(5_000)] {
             rig.pause(dice.below(3) as usize, Duration::from_millis(time))?;

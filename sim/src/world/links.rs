@@ -7,8 +7,8 @@ use sessile_core::{Boot, PeerInfo, Place, Timing};
 
 use crate::event::{Event, Frame, Inside};
 use crate::history::HostId;
-use crate::next;
 use crate::world::World;
+use sessile_planted::next;
 
 /// Between two rounds of dialling.
 const DIAL_EVERY: Duration = Duration::from_millis(300);

@@ -9,9 +9,9 @@ use sessile_core::{
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
 use crate::history::{Action, Attribute, HostId, OpId, Outcome, Seen};
-use crate::next;
 use crate::process::{Request, Stage};
 use crate::world::World;
+use sessile_planted::next;
 
 /// The application of all simulated sessions.
 const APP: AppId = AppId(1);

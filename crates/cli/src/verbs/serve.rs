@@ -15,6 +15,7 @@ use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::farewell::Farewell;
 use crate::hangup::Hangups;
+use crate::making::Making;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopWish;
@@ -54,21 +55,26 @@ struct Admin {
 }
 
 impl Serve {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run_with_cores(|cores| serve(config, cores, self.stop_with_stdin))
+        runtime::run_with_cores(|cores| serve(config, making, cores, self.stop_with_stdin))
     }
 }
 
 /// Starts the node, waits for the wish to stop, and stops it.
-async fn serve(config: Config, cores: Cores, stop_with_stdin: bool) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    making: &impl Making,
+    cores: Cores,
+    stop_with_stdin: bool,
+) -> Result<(), Failure> {
     let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config, cores) => started?,
+        started = start(config, making, cores) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
@@ -89,14 +95,15 @@ async fn serve(config: Config, cores: Cores, stop_with_stdin: bool) -> Result<()
 }
 
 /// Joins the cluster; then, and not before, the port of the applications opens.
-async fn start(config: Config, cores: Cores) -> Result<Node, Failure> {
+async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let deploy_key = deploy_key::of_node(&config)?;
     let farm_pages = FarmPages::default();
     let admin = start_admin(&config, tokens, &farm_pages)?;
-    let cluster = Cluster::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let cluster = making.builder(config).start().await;
+    let cluster = cluster.map_err(|error| Failure::Failed(error.to_string()))?;
     if let Some(Admin { port, .. }) = &admin {
         // Operators see the transfer while it goes on.
         port.follow(cluster.clone());
@@ -114,9 +121,10 @@ async fn start(config: Config, cores: Cores) -> Result<Node, Failure> {
         farm.caught_up().await;
     }
     let (farewell, pages) = Farewell::of(site.router());
+    let more = making.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)));
+    let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
     tell_ready(&cluster, address, began.elapsed())?;
     Ok(Node { cluster, server, farewell, admin, _directories: directories })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sessile_core::{Everybody, Placement};
 use sessile_group::{Identity, Membership, OpenChannel};
 
+use super::planted::Planted;
 use super::{Cluster, JoinError};
 use crate::config::Config;
 use crate::store::Store;
@@ -19,11 +20,13 @@ pub(super) struct Seams {
     pub(super) channel: Option<OpenWith>,
     pub(super) placement: Arc<dyn Placement>,
     pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) planted: Planted,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { membership: None, channel: None, placement: Arc::new(Everybody), store: None }
+        let placement = Arc::new(Everybody);
+        Self { membership: None, channel: None, placement, store: None, planted: Planted::default() }
     }
 }
 
@@ -93,6 +96,13 @@ impl ClusterBuilder {
     /// saves what it holds, so nodes may have one store together or one each.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.seams.store = Some(store);
+        self
+    }
+
+    /// Plants this into the node.
+    #[cfg(feature = "planted")]
+    pub fn planted(mut self, planted: Planted) -> Self {
+        self.seams.planted = planted;
         self
     }
 

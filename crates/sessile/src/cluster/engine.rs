@@ -21,6 +21,7 @@ use super::local_values::LocalTable;
 use super::messages::post::Post;
 use super::outlet::{FrameCounts, Outlet};
 use super::persist::Persist;
+use super::planted::Planted;
 use super::sending::Sending;
 use super::waiters::Waiters;
 
@@ -51,13 +52,19 @@ pub(crate) struct Engine {
     pub(crate) fuse: Fuse,
     /// Whom this node met instead of its cluster.
     pub(crate) stranded: OnceLock<(SocketAddr, Refusal)>,
+    pub(crate) planted: Planted,
 }
 
 impl Engine {
     /// The node of a cluster's member.
-    pub(crate) fn member(settings: Settings, sending: Sending, channel: Box<dyn Channel>) -> Self {
+    pub(crate) fn member(
+        settings: Settings,
+        sending: Sending,
+        channel: Box<dyn Channel>,
+        planted: Planted,
+    ) -> Self {
         let engine = Self::of(Clock::start(), |now| Node::new(settings, now), Some(Outlet::new(channel)));
-        Self { sending, ..engine }
+        Self { sending, planted, ..engine }
     }
 
     /// A node that never has members.
@@ -88,6 +95,7 @@ impl Engine {
             persist: OnceLock::new(),
             fuse: Fuse::default(),
             stranded: OnceLock::new(),
+            planted: Planted::default(),
         }
     }
 

@@ -192,6 +192,7 @@ impl SessionHost {
         if passage.synchronous {
             changes.to_mut().wait_for_all();
         }
+        self.engine.planted.write_more(&self.engine.node, key, &mut changes);
         let starting = self.engine.waiters.commits.starting();
         let commit = |node: &Node, now, effects: &mut _| node.commit(key, &changes, now, effects);
         let committed = self.engine.step_on(passage.lane(), commit);

@@ -44,7 +44,7 @@ const PLAIN_BODY: usize = 2;
 const APPENDED: &[u8] = b"\xa1\x00\x65later";
 
 /// A frame of the core as the next version sends it.
-pub(crate) fn outgoing(frame: &Bytes, watching: bool) -> Bytes {
+pub fn outgoing(frame: &Bytes, watching: bool) -> Bytes {
     let Some(kind) = frame.first_chunk().map(|kind| u16::from_le_bytes(*kind)) else { return frame.clone() };
     let body = if (40..=42).contains(&kind) { PLACED_BODY } else { PLAIN_BODY };
     let mut later = BytesMut::from(&frame[..]);
@@ -69,7 +69,7 @@ fn append(frame: &mut BytesMut, body: usize, element: &[u8]) {
 }
 
 /// A frame of anybody as the next version hands it to its core; `None` for one that it understands by itself.
-pub(crate) fn incoming(frame: &Bytes) -> Option<Bytes> {
+pub fn incoming(frame: &Bytes) -> Option<Bytes> {
     match frame.first_chunk().map(|kind| u16::from_le_bytes(*kind)) {
         Some(LATER_CONTROL) => None,
         Some(LATER_DELTA) => {
@@ -82,7 +82,7 @@ pub(crate) fn incoming(frame: &Bytes) -> Option<Bytes> {
 }
 
 /// What it tells every member now and then.
-pub(crate) fn greeting() -> Bytes {
+pub fn greeting() -> Bytes {
     let mut frame = BytesMut::new();
     frame.put_u16_le(LATER_CONTROL);
     frame.put_slice(b"\x82\x01");
@@ -91,13 +91,13 @@ pub(crate) fn greeting() -> Bytes {
 }
 
 /// Every commit of the next version also writes its own field.
-pub(crate) fn write(changes: &mut Changes, value: u64) {
+pub fn write(changes: &mut Changes, value: u64) {
     let name = FieldName::received(FIELD).expect("a system name as nodes send it");
     changes.put(name, Some(Value { codec: CODEC, bytes: value.to_le_bytes().to_vec().into() }));
 }
 
 /// What a copy holds of that field; damaged, it reads as a value that nobody wrote.
-pub(crate) fn read(fields: &Fields) -> Option<u64> {
+pub fn read(fields: &Fields) -> Option<u64> {
     let value = fields.field(FIELD)?.value?;
     let bytes = value.bytes.try_into().ok().filter(|_| value.codec == CODEC);
     Some(bytes.map_or(u64::MAX, u64::from_le_bytes))

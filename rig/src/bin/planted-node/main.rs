@@ -1,0 +1,79 @@
+//! The program `sessile` with something planted: a deliberate bug of the core, or the next version of the protocol.
+//!
+//! `planted-node --next serve --config tc01.toml` is the node of `sessile serve tc01.toml` in every other respect, and
+//! without anything planted this is `sessile`. `later` is the next version around a node. For tests and test hosts; not
+//! published.
+
+mod later;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use sessile::{Cluster, ClusterBuilder, Config, Planted};
+use sessile_cli::{Making, Pages};
+use sessile_core::Plant;
+use sessile_planted::bugs;
+
+use crate::later::Later;
+
+/// How long a node of the next version only watches, if nobody says.
+const WATCHES: &str = "500";
+
+/// Runs the program sessile with something planted.
+#[derive(Debug, Parser)]
+#[command(name = "planted-node")]
+struct Arguments {
+    /// Speak the next version of the protocol
+    #[arg(long)]
+    next: bool,
+    /// A node of the next version has everything for so long before it serves
+    #[arg(long, value_name = "MILLISECONDS", default_value = WATCHES, requires = "next")]
+    watches: u64,
+    /// Make this mistake; `sessile-sim --plants` names them
+    #[arg(long, value_name = "NAME", value_parser = bug, default_value = "none")]
+    plant: Plant,
+    /// The words after `sessile`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORDS")]
+    sessile: Vec<OsString>,
+}
+
+/// A node into which something is planted.
+struct PlantedNode {
+    bug: Plant,
+    later: Option<Later>,
+}
+
+impl Making for PlantedNode {
+    fn builder(&self, config: Config) -> ClusterBuilder {
+        let mut planted = Planted::default().with_bug(self.bug);
+        if let Some(later) = &self.later {
+            planted = planted.with_version(later.around(), later::commit);
+        }
+        Cluster::builder(config).planted(planted)
+    }
+
+    fn pages(&self, cluster: Cluster) -> Pages<'_> {
+        Box::pin(async move {
+            match &self.later {
+                Some(later) => {
+                    later.watch().await;
+                    later::pages(cluster)
+                }
+                None => axum::Router::new(),
+            }
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let later = arguments.next.then(|| Later::new(Duration::from_millis(arguments.watches)));
+    let words = std::iter::once(OsString::from("sessile")).chain(arguments.sessile);
+    sessile_cli::run(words, &PlantedNode { bug: arguments.plant, later })
+}
+
+fn bug(name: &str) -> Result<Plant, String> {
+    bugs::by_name(name).ok_or_else(|| format!("no planted bug is called {name}"))
+}
