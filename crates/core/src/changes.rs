@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::session::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL, duration_value, secret_field};
-use crate::{AppId, FieldName, Fields, Secret, SessionKey, Value};
+use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
+use crate::session::{duration_value, secret_hash};
+use crate::{AppId, FieldName, Fields, NameRef, Secret, SessionKey, Value};
 
 /// The changes of one request: committed together, with one stamp, or not at all.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,7 @@ impl Changes {
         if let Some(max_age) = max_age {
             changes.put_system(MAX_AGE, Some(duration_value(max_age)));
         }
-        changes.put(secret_field(secret), Some(Value::raw(vec![1])));
+        changes.put(FieldName::secret(secret_hash(secret)), Some(Value::raw(vec![1])));
         changes
     }
 
@@ -89,8 +90,8 @@ impl Changes {
 
     /// A login: `new` opens the session from now on, `old` no longer. Always synchronous.
     pub fn change_secret(&mut self, old: Secret, new: Secret) {
-        self.put(secret_field(old), None);
-        self.put(secret_field(new), Some(Value::raw(vec![1])));
+        self.put(FieldName::secret(secret_hash(old)), None);
+        self.put(FieldName::secret(secret_hash(new)), Some(Value::raw(vec![1])));
         self.synchronous = true;
     }
 
@@ -125,8 +126,12 @@ impl Changes {
 impl Fields {
     /// How long nobody may use the session before it expires.
     pub fn max_inactive(&self) -> Option<Duration> {
-        let value = self.field(MAX_INACTIVE)?.value?;
-        Some(Duration::from_millis(u64::from_le_bytes(value.bytes.try_into().ok()?)))
+        self.duration(MAX_INACTIVE)
+    }
+
+    /// How old it may get, however much it is used.
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        self.duration(MAX_AGE)
     }
 
     /// Who is logged in.
@@ -141,7 +146,12 @@ impl Fields {
 
     /// Whether a secret opens the session.
     pub fn admits(&self, secret: Secret) -> bool {
-        self.contains(secret_field(secret).as_str())
+        self.find(NameRef::secret(secret_hash(secret))).is_some_and(|field| field.value.is_some())
+    }
+
+    fn duration(&self, name: &str) -> Option<Duration> {
+        let value = self.field(name)?.value?;
+        Some(Duration::from_millis(u64::from_le_bytes(value.bytes.try_into().ok()?)))
     }
 
     fn text(&self, name: &str) -> Option<String> {

@@ -6,8 +6,10 @@
 
 mod fingerprint;
 mod name;
+mod name_ref;
 mod packed;
 mod spread;
+mod system;
 mod varint;
 mod view;
 
@@ -19,11 +21,13 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use name::{BadName, FieldName, MAX_NAME_BYTES};
+pub use name_ref::NameRef;
+pub(crate) use system::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
 pub use view::{FieldRef, ValueRef};
 
-use name::{NOTE, SYSTEM};
 use packed::Packed;
 use spread::Spread;
+use system::{NOTE, SYSTEM};
 
 use crate::stamp::Stamp;
 use crate::value::Value;
@@ -74,12 +78,12 @@ impl Fields {
     ///
     /// A value of 16 KiB or more is kept as the shared buffer that it came in, a smaller one is copied.
     pub fn merge(&mut self, name: &str, stamp: Stamp, value: Option<&Value>) -> Merge {
-        self.merge_field(FieldRef { name, stamp, value: value.map(ValueRef::from) })
+        self.merge_field(FieldRef { name: name.into(), stamp, value: value.map(ValueRef::from) })
     }
 
     /// Merges one field of other fields or of a frame.
     pub fn merge_field(&mut self, write: FieldRef<'_>) -> Merge {
-        let Some(ours) = self.field(write.name) else {
+        let Some(ours) = self.find(write.name) else {
             self.put(write);
             return Merge::Applied;
         };
@@ -99,6 +103,11 @@ impl Fields {
 
     /// The field of that name, be it live or removed, an attribute or the system's.
     pub fn field(&self, name: &str) -> Option<FieldRef<'_>> {
+        self.find(name.into())
+    }
+
+    /// The same by a name in whichever form.
+    pub(crate) fn find(&self, name: NameRef<'_>) -> Option<FieldRef<'_>> {
         match &self.form {
             Form::Packed(packed) => packed.field(name),
             Form::Spread(spread) => spread.field(name),
@@ -126,13 +135,16 @@ impl Fields {
 
     /// The application's live attributes in the order of the names' bytes.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, ValueRef<'_>)> {
-        self.all().filter(|field| !field.is_system()).filter_map(|field| Some((field.name, field.value?)))
+        self.all()
+            .filter(|field| !field.is_system())
+            .filter_map(|field| Some((field.name.text()?, field.value?)))
     }
 
     /// The live notes, by the names that [`FieldName::note`] was given, in the order of their bytes.
     pub fn notes(&self) -> impl Iterator<Item = (&str, ValueRef<'_>)> {
-        self.all()
-            .filter_map(|field| Some((field.name.strip_prefix(SYSTEM)?.strip_prefix(NOTE)?, field.value?)))
+        self.all().filter_map(|field| {
+            Some((field.name.text()?.strip_prefix(SYSTEM)?.strip_prefix(NOTE)?, field.value?))
+        })
     }
 
     /// How many attributes are live.
@@ -167,7 +179,7 @@ impl Fields {
     /// A stamp determines its content, so equal fingerprints mean equal fields, but for 1 chance in 2^64.
     /// It finds what differs by accident; it is no defence against names that were chosen to collide.
     pub fn fingerprint(&self) -> u64 {
-        self.all().fold(0, |sum, field| sum.wrapping_add(fingerprint::of(field.name, field.stamp)))
+        self.all().fold(0, |sum, field| sum.wrapping_add(field.identity()))
     }
 
     /// Puts the write in the place of whatever has its name, and changes the form when the size asks for it.
@@ -214,10 +226,11 @@ fn packed_size(weight: usize, count: usize) -> usize {
     weight.saturating_add(count.saturating_mul(PACKED_FIELD_COST))
 }
 
-/// Merges all of them; those that come in [`Fields::all`]'s order are built at once, without a step for each.
+/// Merges all of them; where no name comes twice, at once, without a step for each.
 impl<'a> FromIterator<FieldRef<'a>> for Fields {
     fn from_iter<I: IntoIterator<Item = FieldRef<'a>>>(writes: I) -> Self {
-        let writes: Vec<_> = writes.into_iter().collect();
+        let mut writes: Vec<_> = writes.into_iter().collect();
+        writes.sort_by_key(|write| write.name);
         if writes.is_sorted_by(|one, next| one.name < next.name) {
             return Self { form: Form::holding(&writes) };
         }

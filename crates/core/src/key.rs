@@ -8,6 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// Bytes in a key and in a secret.
 pub const KEY_BYTES: usize = 16;
 
+/// Characters of a key's text form.
+pub(crate) const KEY_CHARACTERS: usize = 22;
+
 /// Names a session everywhere and for life: shard, wire, logs, admin pages, stores.
 ///
 /// Written as 22 characters of unpadded base64url.
@@ -17,8 +20,18 @@ pub struct SessionKey(pub [u8; KEY_BYTES]);
 impl SessionKey {
     /// Reads the text form; `None` unless it is exactly one key's one spelling.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        bytes.try_into().ok().map(Self)
+        // The decoder wants room for whole groups of four characters.
+        let mut room = [0; KEY_CHARACTERS.div_ceil(4) * 3];
+        let bytes = URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()?;
+        room[..bytes].try_into().ok().map(Self)
+    }
+
+    /// The text form.
+    pub(crate) fn spelled(self) -> [u8; KEY_CHARACTERS] {
+        let mut text = [0; KEY_CHARACTERS];
+        let written = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text);
+        debug_assert_eq!(written, Ok(KEY_CHARACTERS));
+        text
     }
 
     /// The slice of the sessions that it belongs to: pages of sessions are ordered by this, then by key.
@@ -35,7 +48,7 @@ impl SessionKey {
 
 impl fmt::Display for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+        f.write_str(str::from_utf8(&self.spelled()).expect("base64 is ASCII"))
     }
 }
 

@@ -16,6 +16,7 @@ mod histogram;
 mod instant;
 mod key;
 mod marks;
+mod narrow;
 mod node;
 mod notice;
 mod placement;
@@ -33,7 +34,7 @@ mod wire;
 
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
 pub use effect::{AppId, AskId, Effect, EndReason, Event, NotTaken, Receipt, Removal, Ticket};
-pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, ValueRef};
+pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, NameRef, ValueRef};
 pub use histogram::Histogram;
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};

@@ -6,12 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Boot;
+use crate::narrow::Narrow;
 
 /// Who created a session, and as which of its sessions in this shard. Numbers begin at one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Birth {
     pub(crate) boot: Boot,
     pub(crate) number: u64,
+}
+
+impl Birth {
+    /// Bytes that hold every number, and the greatest one. No process makes so many sessions; a copy that says so is
+    /// damage or malice.
+    pub(crate) const NUMBER_BYTES: usize = 5;
+    pub(crate) const NUMBER_MAX: u64 = Narrow::<{ Self::NUMBER_BYTES }>::MAX;
 }
 
 /// Births above a gap that are remembered for one boot. Beyond it the newest are forgotten: the mark then

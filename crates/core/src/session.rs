@@ -1,14 +1,33 @@
 //! One session as a node holds it: always a complete copy.
+//!
+//! There are millions, so its fields are as narrow as what they hold allows:
+//!
+//! | field | bytes | |
+//! |---|---|---|
+//! | `key` | 16 | |
+//! | `fields` | 16 | the address and length of the packed fields, which are an allocation of their own |
+//! | `top` | 8 | |
+//! | `app`, `touch`, `open` | 4 each | |
+//! | `boot`, `number` | 4 + 5 | its birth |
+//! | `used`, `told`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
+//! | `alarm` | 4 | whole seconds; never zero, so that a free slot of the table takes no byte more |
+//! | together | 80 | |
+//!
+//! The table adds four bytes and one of its index, which is between 44 and 88 % full. How long it may be idle and how old it
+//! may get are system fields and nowhere else: `alarm` says when it is worth while to read them.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::fields::{MAX_AGE, MAX_INACTIVE};
 use crate::marks::Birth;
+use crate::narrow::Narrow;
 use crate::shard::UNTOLD_SHARE;
 use crate::wire::{Snapshot, StampedField};
 use crate::{
-    AppId, Boot, Codec, FieldName, FieldRef, Fields, Instant, Secret, SessionKey, Stamp, Value, ValueRef,
+    AppId, Boot, Codec, FieldRef, Fields, Instant, KEY_BYTES, Secret, SessionKey, Stamp, Value, ValueRef,
     Version,
 };
 
@@ -20,38 +39,39 @@ use crate::{
 pub(crate) struct Session {
     pub(crate) key: SessionKey,
     pub(crate) app: AppId,
-    pub(crate) birth: Birth,
+    /// Its birth: who made it, and as which of its sessions in this shard.
+    boot: Boot,
+    number: Narrow<{ Birth::NUMBER_BYTES }>,
     /// The highest counter ever seen in this session. Never falls.
     pub(crate) top: u64,
     /// Rises with each use; orders uses against an expiry.
     pub(crate) touch: u32,
     /// Requests that have it open here: while there are any it is in use.
     pub(crate) open: u32,
-    pub(crate) used_at: Instant,
+    used: Moment,
     /// When the last touch was told to the others.
-    pub(crate) told_at: Instant,
-    pub(crate) born_at: Instant,
-    pub(crate) max_inactive: Duration,
-    pub(crate) max_age: Option<Duration>,
+    told: Moment,
+    born: Moment,
+    /// Before this it is certainly not due.
+    alarm: Alarm,
     pub(crate) fields: Fields,
 }
+
+/// An instant in whole milliseconds.
+type Moment = Narrow<5>;
+
+/// One more than an instant's whole seconds.
+type Alarm = NonZero<u32>;
 
 /// Values from this size on stay slices of the frame that brought them.
 const SLICE_FROM: usize = 16 * 1024;
 
-/// System fields, as they are named in [`Fields`] (the zero byte in front keeps them from applications).
-pub(crate) const MAX_INACTIVE: &str = "\0inactive";
-pub(crate) const MAX_AGE: &str = "\0age";
-pub(crate) const PRINCIPAL: &str = "\0principal";
-pub(crate) const AUTH_TYPE: &str = "\0auth";
-pub(crate) const SECRET: &str = "secret.";
-
-/// The name of the field that says whether a secret is live. It holds a hash: no copy holds the secret.
-pub(crate) fn secret_field(secret: Secret) -> FieldName {
+/// What the field that says whether a secret is live is named after: no copy holds the secret itself.
+pub(crate) fn secret_hash(secret: Secret) -> [u8; KEY_BYTES] {
     let hash = blake3::derive_key("sessile session secret v1", &secret.0);
-    let mut short = [0; 16];
-    short.copy_from_slice(&hash[..16]);
-    FieldName::system(&format!("{SECRET}{}", SessionKey(short))).expect("a fixed prefix and 22 characters")
+    let mut short = [0; KEY_BYTES];
+    short.copy_from_slice(&hash[..KEY_BYTES]);
+    short
 }
 
 /// A duration as a field's value, in milliseconds.
@@ -63,48 +83,106 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn moment(instant: Instant) -> Moment {
+    // Never earlier than it was: nothing ends too soon.
+    Moment::of(instant.as_micros().div_ceil(1_000))
+}
+
+fn instant(moment: Moment) -> Instant {
+    Instant::after_origin(Duration::from_millis(moment.get()))
+}
+
+fn alarm(instant: Instant) -> Alarm {
+    let seconds = instant.since(Instant::ORIGIN).as_secs();
+    Alarm::MIN.saturating_add(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
 impl Session {
+    /// A session without fields that is used now for the first time.
+    pub(crate) fn new(key: SessionKey, app: AppId, birth: Birth, now: Instant) -> Self {
+        let now = moment(now);
+        Self {
+            key,
+            app,
+            boot: birth.boot,
+            number: Narrow::of(birth.number),
+            top: 0,
+            touch: 0,
+            open: 0,
+            used: now,
+            told: now,
+            born: now,
+            alarm: Alarm::MIN,
+            fields: Fields::default(),
+        }
+    }
+
     /// The copy that a snapshot describes; `None` if it holds what no node can have made.
     ///
     /// Large values stay slices of `frame`, which brought the snapshot.
     pub(crate) fn from_snapshot(snapshot: &Snapshot<'_>, frame: &Bytes, now: Instant) -> Option<Self> {
         let is_possible = |counter: u64| counter <= Stamp::TOP_MAX;
         let valid = is_possible(snapshot.top)
-            && snapshot
-                .fields
-                .iter()
-                .all(|field| FieldName::received(field.name).is_ok() && is_possible(field.counter));
+            && snapshot.birth_number <= Birth::NUMBER_MAX
+            && snapshot.fields.iter().all(|field| field.name.is_valid() && is_possible(field.counter));
+        let birth = Birth { boot: Boot(snapshot.birth_boot), number: snapshot.birth_number };
         let mut session = Self {
-            key: SessionKey(snapshot.key),
-            app: AppId(snapshot.app),
-            birth: Birth { boot: Boot(snapshot.birth_boot), number: snapshot.birth_number },
             top: snapshot.top,
             touch: snapshot.touch,
-            open: 0,
-            used_at: now.minus(Duration::from_millis(snapshot.idle_ms)),
-            told_at: now,
-            born_at: now.minus(Duration::from_millis(snapshot.age_ms)),
-            max_inactive: Duration::MAX,
-            max_age: None,
+            used: moment(now.minus(Duration::from_millis(snapshot.idle_ms))),
+            born: moment(now.minus(Duration::from_millis(snapshot.age_ms))),
             fields: fields_of(snapshot, frame),
+            ..Self::new(SessionKey(snapshot.key), AppId(snapshot.app), birth, now)
         };
-        session.refresh_times();
+        session.set_alarm();
         valid.then_some(session)
+    }
+
+    /// The session without its content, but with what says when it ends.
+    pub(crate) fn hollow(mut self) -> Self {
+        let says_when = |field: &FieldRef<'_>| field.name == MAX_INACTIVE || field.name == MAX_AGE;
+        self.fields = self.fields.all().filter(says_when).collect();
+        self
+    }
+
+    pub(crate) fn birth(&self) -> Birth {
+        Birth { boot: self.boot, number: self.number.get() }
+    }
+
+    pub(crate) fn used_at(&self) -> Instant {
+        instant(self.used)
+    }
+
+    /// How long nobody may use it before it expires.
+    pub(crate) fn max_inactive(&self) -> Duration {
+        self.fields.max_inactive().unwrap_or(Duration::MAX)
     }
 
     /// Idle time by this node's clock; zero while a request has it open.
     pub(crate) fn idle(&self, now: Instant) -> Duration {
-        if self.open > 0 { Duration::ZERO } else { now.since(self.used_at) }
+        if self.open > 0 { Duration::ZERO } else { now.since(self.used_at()) }
     }
 
     /// Idle for its time, without any grace: no use of this copy speaks against an end.
     pub(crate) fn is_idle_out(&self, now: Instant) -> bool {
-        self.idle(now) >= self.max_inactive
+        self.idle(now) >= self.max_inactive()
     }
 
     /// Older than its greatest age, which no use prolongs.
     pub(crate) fn is_aged(&self, now: Instant) -> bool {
-        self.max_age.is_some_and(|max| now.since(self.born_at) >= max)
+        self.fields.max_age().is_some_and(|max| now.since(instant(self.born)) >= max)
+    }
+
+    /// Whether it is worth while to ask if it is due: false long before, and most of the time.
+    pub(crate) fn may_be_due(&self, now: Instant) -> bool {
+        alarm(now) >= self.alarm
+    }
+
+    /// Works out when it may be due, after any merge. Uses only delay that, so they leave the alarm as it is.
+    pub(crate) fn set_alarm(&mut self) {
+        let idle_out = self.used_at().plus(self.max_inactive());
+        let aged = self.fields.max_age().map(|max| instant(self.born).plus(max));
+        self.alarm = alarm(aged.map_or(idle_out, |aged| aged.min(idle_out)));
     }
 
     /// Takes over what another copy knows.
@@ -119,35 +197,53 @@ impl Session {
     pub(crate) fn catch_up(&mut self, theirs: &Session) {
         self.top = self.top.max(theirs.top);
         self.touch = self.touch.max(theirs.touch);
-        self.used_at = self.used_at.max(theirs.used_at);
-        self.born_at = self.born_at.min(theirs.born_at);
-        self.refresh_times();
+        self.use_at(theirs.used_at());
+        self.born = moment(instant(self.born).min(instant(theirs.born)));
+        self.set_alarm();
     }
 
     /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once.
     pub(crate) fn leave_some_time(&mut self, now: Instant) {
-        let rest = self.max_inactive / UNTOLD_SHARE;
-        self.used_at = self.used_at.max(now.minus(self.max_inactive - rest));
-        if let Some(max_age) = self.max_age {
-            self.born_at = self.born_at.max(now.minus(max_age.saturating_sub(rest)));
+        let max_inactive = self.max_inactive();
+        let rest = max_inactive / UNTOLD_SHARE;
+        self.use_at(now.minus(max_inactive - rest));
+        if let Some(max_age) = self.fields.max_age() {
+            let born_at = now.minus(max_age.saturating_sub(rest));
+            self.born = moment(instant(self.born).max(born_at));
         }
     }
 
     /// Somebody uses it now.
     pub(crate) fn use_now(&mut self, touch: u32, now: Instant) {
         self.touch = self.touch.max(touch);
-        self.used_at = self.used_at.max(now);
+        self.use_at(now);
     }
 
-    /// Reads the system fields that decide about expiry, after any merge.
-    pub(crate) fn refresh_times(&mut self) {
-        self.max_inactive = self.duration(MAX_INACTIVE).unwrap_or(Duration::MAX);
-        self.max_age = self.duration(MAX_AGE);
+    /// It was used then, if not later.
+    pub(crate) fn use_at(&mut self, at: Instant) {
+        self.used = moment(self.used_at().max(at));
     }
 
-    fn duration(&self, name: &str) -> Option<Duration> {
-        let value = self.fields.field(name)?.value?;
-        Some(Duration::from_millis(u64::from_le_bytes(value.bytes.try_into().ok()?)))
+    /// A use is told to the others, or came from one of them.
+    pub(crate) fn tell_at(&mut self, now: Instant) {
+        self.told = moment(now);
+    }
+
+    /// Time since the others knew of a use.
+    pub(crate) fn untold(&self, now: Instant) -> Duration {
+        now.since(instant(self.told))
+    }
+
+    /// Takes over the times of what stood for it while its content was away.
+    pub(crate) fn take_times(&mut self, hollow: &Self) {
+        (self.used, self.told, self.born) = (hollow.used, hollow.told, hollow.born);
+        self.set_alarm();
+    }
+
+    /// For a planted bug only: whatever was known before.
+    pub(crate) fn believe_used_at(&mut self, at: Instant) {
+        self.used = moment(at);
+        self.set_alarm();
     }
 
     /// A number that is equal on two nodes when and only when the copies are.
@@ -175,12 +271,12 @@ impl Session {
         Snapshot {
             key: self.key.0,
             app: self.app.0,
-            birth_boot: self.birth.boot.0,
-            birth_number: self.birth.number,
+            birth_boot: self.boot.0,
+            birth_number: self.number.get(),
             top: self.top,
             touch: self.touch,
             idle_ms: millis(self.idle(now)),
-            age_ms: millis(now.since(self.born_at)),
+            age_ms: millis(now.since(instant(self.born))),
             fields: self.fields.all().map(to_wire).collect(),
         }
     }
@@ -197,12 +293,13 @@ fn to_wire(field: FieldRef<'_>) -> StampedField<'_> {
 }
 
 fn fields_of(snapshot: &Snapshot<'_>, frame: &Bytes) -> Fields {
-    let large: Vec<Option<Value>> =
-        snapshot.fields.iter().map(|field| large_value(field.codec, field.value?, frame)).collect();
-    let fields = snapshot.fields.iter().zip(&large).map(|(field, large)| {
-        let value = match large {
-            Some(value) => Some(ValueRef::from(value)),
-            None => field.value.map(|bytes| ValueRef::new(Codec(field.codec), bytes)),
+    let large = snapshot.fields.iter().filter_map(|field| large_value(field.codec, field.value?, frame));
+    let large: Vec<Value> = large.collect();
+    let mut kept = large.iter();
+    let fields = snapshot.fields.iter().map(|field| {
+        let value = match field.value {
+            Some(bytes) if bytes.len() >= SLICE_FROM => kept.next().map(ValueRef::from),
+            bytes => bytes.map(|bytes| ValueRef::new(Codec(field.codec), bytes)),
         };
         FieldRef { name: field.name, stamp: field.stamp(), value }
     });
@@ -212,4 +309,77 @@ fn fields_of(snapshot: &Snapshot<'_>, frame: &Bytes) -> Fields {
 /// A value that is large enough to stay a slice of the frame that brought it.
 pub(crate) fn large_value(codec: u8, bytes: &[u8], frame: &Bytes) -> Option<Value> {
     (bytes.len() >= SLICE_FROM).then(|| Value { codec: Codec(codec), bytes: frame.slice_ref(bytes) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+
+    fn session(idle_ms: u64, age_ms: u64, max_inactive: u64, max_age: Option<u64>, now: Instant) -> Session {
+        let (max_inactive, max_age) = (max_inactive.to_le_bytes(), max_age.map(u64::to_le_bytes));
+        let field = |name: &'static str, value| StampedField {
+            name: name.into(),
+            counter: 1,
+            writer: 1,
+            codec: 0,
+            value: Some(value),
+        };
+        let inactive = field(MAX_INACTIVE, &max_inactive[..]);
+        let age = max_age.as_ref().map(|age| field(MAX_AGE, &age[..]));
+        let snapshot = Snapshot {
+            key: [1; KEY_BYTES],
+            app: 1,
+            birth_boot: 1,
+            birth_number: 1,
+            top: 1,
+            touch: 1,
+            idle_ms,
+            age_ms,
+            fields: [inactive].into_iter().chain(age).collect(),
+        };
+        Session::from_snapshot(&snapshot, &Bytes::new(), now).expect("nothing here is impossible")
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_may_be_due(
+            idle in 0..3 * MINUTE,
+            older in 0..3 * MINUTE,
+            max_inactive in 0..3 * MINUTE,
+            max_age in prop_oneof![Just(None), (0..3 * MINUTE).prop_map(Some)],
+            (used_after, looked_after) in (0..3 * MINUTE, 0..3 * MINUTE),
+        ) {
+            let made = Instant::ORIGIN.plus(Duration::from_millis(10 * MINUTE));
+            let mut session = session(idle, idle + older, max_inactive, max_age, made);
+            let used = made.plus(Duration::from_millis(used_after));
+            session.use_now(2, used);
+            let now = used.plus(Duration::from_millis(looked_after));
+            prop_assert!(session.may_be_due(now) || !(session.is_idle_out(now) || session.is_aged(now)));
+            session.set_alarm();
+            prop_assert!(session.may_be_due(now) || !(session.is_idle_out(now) || session.is_aged(now)));
+            prop_assert!(!session.may_be_due(now) || looked_after + 1_000 > max_inactive || max_age.is_some());
+        }
+    }
+
+    #[test]
+    fn its_times_are_those_it_was_given_to_a_millisecond() {
+        let now = Instant::after_origin(Duration::from_micros(86_400_000_001));
+        let mut session = session(1_500, 60_000, 9_000, None, now);
+        assert_eq!(session.idle(now), Duration::from_micros(1_499_001), "never more than it was");
+        session.open = 1;
+        assert_eq!(session.idle(now), Duration::ZERO);
+        assert_eq!(session.snapshot(now).age_ms, 59_999);
+        let hollow = session.hollow();
+        assert_eq!((hollow.max_inactive(), hollow.fields.all().count()), (Duration::from_secs(9), 1));
+    }
+
+    #[test]
+    fn it_takes_what_the_module_says() {
+        assert_eq!(size_of::<Session>(), 80);
+        assert_eq!(size_of::<Option<Session>>(), 80);
+    }
 }

@@ -425,7 +425,7 @@ impl Shard {
         self.forget_oldest_ends();
         if let Some(session) = &held {
             let remote = told_by.is_some();
-            self.marks.saw(session.birth);
+            self.marks.saw(session.birth());
             self.tell_ended(session, end.reason, remote, fx);
             fx.push(Effect::Event(Event::Ended {
                 key,

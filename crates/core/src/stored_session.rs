@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::session::{AUTH_TYPE, MAX_INACTIVE, PRINCIPAL};
+use crate::fields::{AUTH_TYPE, MAX_INACTIVE, PRINCIPAL};
 use crate::wire::{self, Malformed, Snapshot, StampedField};
-use crate::{Codec, FieldName, FieldRef, SessionKey, Stamp, ValueRef};
+use crate::{Codec, FieldRef, SessionKey, Stamp, ValueRef};
 
 /// The content that [`Node::saveable`](crate::Node::saveable) gave, for tools that show it. A node reads it with
 /// [`Node::restore`](crate::Node::restore).
@@ -20,7 +20,7 @@ impl<'c> StoredSession<'c> {
     /// These bytes are no session.
     pub fn read(content: &'c [u8]) -> Result<Self, Malformed> {
         let snapshot = wire::decode_saved(content)?;
-        if snapshot.fields.iter().any(|field| FieldName::received(field.name).is_err()) {
+        if snapshot.fields.iter().any(|field| !field.name.is_valid()) {
             return Err(Malformed::OutOfRange { kind: wire::SAVED, what: "the name of a field" });
         }
         Ok(Self(snapshot))
@@ -57,7 +57,7 @@ impl<'c> StoredSession<'c> {
         self.0.fields.iter().filter_map(|field| {
             let (stamp, value) = (field.stamp(), Some(ValueRef::new(Codec(field.codec), field.value?)));
             let field = FieldRef { name: field.name, stamp, value };
-            (!field.is_system()).then_some((field.name, stamp, field.value?))
+            Some((field.name.text().filter(|_| !field.is_system())?, stamp, field.value?))
         })
     }
 

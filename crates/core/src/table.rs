@@ -47,6 +47,11 @@ impl Table {
         self.chunks.get(slot / CHUNK)?.get(slot % CHUNK)?.as_ref()
     }
 
+    pub(crate) fn slot_mut(&mut self, slot: u32) -> Option<&mut Session> {
+        let slot = slot as usize;
+        self.chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)?.as_mut()
+    }
+
     pub(crate) fn contains(&self, key: SessionKey) -> bool {
         self.find(key).is_some()
     }

@@ -36,12 +36,12 @@ impl Tombstone {
     pub(crate) fn of(session: &Session, reason: EndReason, now: Instant) -> Self {
         Self {
             app: session.app,
-            birth: session.birth,
+            birth: session.birth(),
             reason,
             touch: session.touch,
             top: session.top,
             since: now,
-            keep: session.max_inactive.min(KEPT_AT_MOST),
+            keep: session.max_inactive().min(KEPT_AT_MOST),
             told_by: None,
         }
     }

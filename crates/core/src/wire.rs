@@ -167,6 +167,10 @@ fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut BytesMut) {
     minicbor::encode(body, writer).expect("memory takes every byte, and no body can fail to encode");
 }
 
+/// Beside its name and value a field of a copy has lengths, a stamp and a codec, which seldom take more: a frame that has
+/// to grow while it is written leaves a gap in memory that nothing fits into.
+const FIELD_COST: usize = 16;
+
 /// A frame that is written once and sent to several members, each at its own place.
 pub(crate) struct Draft(BytesMut);
 
@@ -176,7 +180,7 @@ impl Draft {
     }
 
     pub(crate) fn snapshot(body: &Snapshot<'_>, size_hint: usize) -> Self {
-        Self::new(SNAPSHOT, body, size_hint)
+        Self::new(SNAPSHOT, body, size_hint + body.fields.len() * FIELD_COST)
     }
 
     pub(crate) fn end(body: &End) -> Self {

@@ -4,7 +4,7 @@ mod cluster;
 
 use std::time::Duration;
 
-use cluster::{APP, Cluster, key};
+use cluster::{APP, Cluster, SECRET, key};
 use sessile_core::{Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Refusal, Value};
 
 #[test]
@@ -83,6 +83,50 @@ fn an_idle_session_expires_everywhere_once() {
     assert!(cluster.fields(0, key(1)).is_none() && cluster.fields(1, key(1)).is_none());
     let expired: u64 = cluster.nodes.iter().map(|node| node.counters().expired).sum();
     assert_eq!(expired, 1);
+}
+
+#[test]
+fn a_shorter_idle_time_counts_from_now_on_wherever_it_was_set() {
+    let mut cluster = Cluster::start(2);
+    // As many as it takes for either node to be the one that ends some of them.
+    let keys = || (1..=16).map(key);
+    for key in keys() {
+        cluster.create(0, key);
+    }
+    cluster.deliver();
+    cluster.run(Duration::from_secs(600));
+    for key in keys() {
+        let mut changes = Changes::new();
+        changes.set_max_inactive(Duration::from_secs(60));
+        cluster.act(0, |node, now, fx| node.commit(key, &changes, now, fx)).expect("committed");
+    }
+    cluster.deliver();
+    cluster.run(Duration::from_secs(55));
+    assert!(keys().all(|key| cluster.fields(0, key).is_some() && cluster.fields(1, key).is_some()));
+    cluster.run(Duration::from_secs(10));
+    assert!(keys().all(|key| cluster.fields(0, key).is_none() && cluster.fields(1, key).is_none()));
+    let expired: Vec<u64> = cluster.nodes.iter().map(|node| node.counters().expired).collect();
+    assert!(expired.iter().all(|count| *count > 0), "{expired:?}: one node ended all of them");
+}
+
+#[test]
+fn an_old_session_ends_though_it_is_used_and_a_used_one_does_not() {
+    let mut cluster = Cluster::start(1);
+    let idle = Duration::from_secs(60);
+    for (number, max_age) in [(1, None), (2, Some(3 * idle))] {
+        let changes = Changes::create(APP, SECRET, idle, max_age);
+        cluster.act(0, |node, now, fx| node.commit(key(number), &changes, now, fx)).expect("created");
+    }
+    for _ in 0..5 {
+        for key in [key(1), key(2)] {
+            assert!(matches!(cluster.open(0, key), Opening::Open(_)));
+            cluster.act(0, |node, now, _| node.close(key, now));
+        }
+        cluster.run(Duration::from_secs(35));
+    }
+    assert!(cluster.fields(0, key(1)).is_some() && cluster.fields(0, key(2)).is_some());
+    cluster.run(Duration::from_secs(10));
+    assert!(cluster.fields(0, key(1)).is_some() && cluster.fields(0, key(2)).is_none());
 }
 
 #[test]

@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::name_ref::NameRef;
+use super::system::{NOTE, SYSTEM};
+use crate::key::KEY_BYTES;
+
 /// The longest name of a field, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 255;
-
-/// Begins the names of system fields. No attribute can have such a name, so neither can hit the other.
-pub(super) const SYSTEM: char = '\0';
-
-/// Begins, after [`SYSTEM`], the names of notes.
-pub(super) const NOTE: &str = "note.";
 
 /// The checked name of an attribute or of a system field: 1 to [`MAX_NAME_BYTES`] bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,10 +45,8 @@ impl FieldName {
     /// # Errors
     /// Refuses an empty name, one above [`MAX_NAME_BYTES`], and control characters.
     pub fn attribute(name: &str) -> Result<Self, BadName> {
-        if name.contains(char::is_control) && name.len() <= MAX_NAME_BYTES {
-            return Err(BadName::Control { name: name.to_owned() });
-        }
-        Self::sized(name)
+        check_attribute(name)?;
+        Ok(Self(name.into()))
     }
 
     /// The name of a system field; `name` comes without the zero byte that marks it.
@@ -58,11 +54,12 @@ impl FieldName {
     /// # Errors
     /// Refuses an empty name and one that is above [`MAX_NAME_BYTES`] with its mark.
     pub(crate) fn system(name: &str) -> Result<Self, BadName> {
-        if name.is_empty() {
-            return Err(BadName::Empty);
-        }
-        let marked = format!("{SYSTEM}{name}");
-        Self::sized(&marked)
+        Self::received(&format!("{SYSTEM}{name}"))
+    }
+
+    /// The name of the field that says whether the secret of this hash is live.
+    pub(crate) fn secret(hash: [u8; KEY_BYTES]) -> Self {
+        Self(NameRef::secret(hash).with_text(|text| text.into()))
     }
 
     /// The name of a note: a system field in which a layer around the application keeps what belongs to the session.
@@ -80,9 +77,19 @@ impl FieldName {
     /// # Errors
     /// Refuses what no node can have made.
     pub fn received(name: &str) -> Result<Self, BadName> {
+        Self::check(name)?;
+        Ok(Self(name.into()))
+    }
+
+    /// The same, when only the answer is wanted.
+    ///
+    /// # Errors
+    /// As [`received`](Self::received).
+    pub(super) fn check(name: &str) -> Result<(), BadName> {
         match name.strip_prefix(SYSTEM) {
-            Some(unmarked) => Self::system(unmarked),
-            None => Self::attribute(name),
+            Some("") => Err(BadName::Empty),
+            Some(_) => check_size(name),
+            None => check_attribute(name),
         }
     }
 
@@ -95,13 +102,20 @@ impl FieldName {
     pub fn is_system(&self) -> bool {
         self.0.starts_with(SYSTEM)
     }
+}
 
-    fn sized(name: &str) -> Result<Self, BadName> {
-        match name.len() {
-            0 => Err(BadName::Empty),
-            1..=MAX_NAME_BYTES => Ok(Self(name.into())),
-            bytes => Err(BadName::TooLong { start: name.chars().take(24).collect(), bytes }),
-        }
+fn check_attribute(name: &str) -> Result<(), BadName> {
+    if name.contains(char::is_control) && name.len() <= MAX_NAME_BYTES {
+        return Err(BadName::Control { name: name.to_owned() });
+    }
+    check_size(name)
+}
+
+fn check_size(name: &str) -> Result<(), BadName> {
+    match name.len() {
+        0 => Err(BadName::Empty),
+        1..=MAX_NAME_BYTES => Ok(()),
+        bytes => Err(BadName::TooLong { start: name.chars().take(24).collect(), bytes }),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::name_ref::NameRef;
 use super::view::{FieldRef, ValueRef};
 use crate::stamp::Stamp;
 use crate::value::Value;
@@ -40,7 +41,7 @@ impl Spread {
     }
 
     /// The field of that name.
-    pub(super) fn field(&self, name: &str) -> Option<FieldRef<'_>> {
+    pub(super) fn field(&self, name: NameRef<'_>) -> Option<FieldRef<'_>> {
         Some(self.fields[self.place(name).ok()?].lend())
     }
 
@@ -75,17 +76,25 @@ impl Spread {
         list + self.fields.len() * (COUNTS + size_of::<Field>()) + self.weight
     }
 
-    fn place(&self, name: &str) -> Result<usize, usize> {
-        self.fields.binary_search_by(|field| (*field.name).cmp(name))
+    fn place(&self, name: NameRef<'_>) -> Result<usize, usize> {
+        name.with_text(|name| self.fields.binary_search_by(|field| (*field.name).cmp(name)))
     }
 }
 
 impl Field {
     fn of(field: FieldRef<'_>) -> Self {
-        Self { name: field.name.into(), stamp: field.stamp, value: field.value.map(ValueRef::to_stored) }
+        Self {
+            name: field.name.with_text(|text| text.into()),
+            stamp: field.stamp,
+            value: field.value.map(ValueRef::to_stored),
+        }
     }
 
     fn lend(&self) -> FieldRef<'_> {
-        FieldRef { name: &self.name, stamp: self.stamp, value: self.value.as_ref().map(ValueRef::from) }
+        FieldRef {
+            name: (*self.name).into(),
+            stamp: self.stamp,
+            value: self.value.as_ref().map(ValueRef::from),
+        }
     }
 }

@@ -70,7 +70,8 @@ impl Model {
 
     /// Everything that fields tell, told by the model.
     fn check(&self, fields: &Fields) {
-        let rows: Vec<_> = fields.all().map(|field| (field.name.to_owned(), field.stamp)).collect();
+        let rows: Vec<_> =
+            fields.all().map(|field| (field.name.to_text().into_owned(), field.stamp)).collect();
         let expected: Vec<_> = self.0.iter().map(|(name, (stamp, _))| (name.clone(), *stamp)).collect();
         assert_eq!(rows, expected);
         for (name, (stamp, content)) in &self.0 {
@@ -91,14 +92,19 @@ impl Model {
         );
         let size = packed_size(weight, self.0.len());
         assert!(if is_packed(fields) { size <= SPREAD_OVER } else { size > PACK_UNDER });
-        assert!(fields.footprint() >= weight);
+        let values: usize = self.0.values().map(|(_, content)| bytes(content)).sum();
+        assert!(fields.footprint() >= values);
     }
 }
 
 fn names() -> impl Strategy<Value = String> {
     let long = "x".repeat(MAX_NAME_BYTES);
-    let known = ["a", "b", "cart", "cart2", "Größe", "\0principal", "\0max-inactive", &long];
-    prop_oneof![4 => select(known.map(str::to_owned).to_vec()), 1 => "[a-f]{1,3}"]
+    let secrets = [[0; 16], [9; 16]].map(|hash| NameRef::secret(hash).to_text());
+    let no_secret = secrets[0].replace('A', "9");
+    let known =
+        ["a", "b", "cart", "cart2", "Größe", "\0principal", "\0inactive", "\0note.x", "\0secret", &long];
+    let known = known.into_iter().chain([&*secrets[0], &secrets[1], &no_secret]);
+    prop_oneof![4 => select(known.map(str::to_owned).collect::<Vec<_>>()), 1 => "[a-f]{1,3}"]
 }
 
 fn stamps() -> impl Strategy<Value = Stamp> {
@@ -114,7 +120,7 @@ fn values() -> impl Strategy<Value = Option<Value>> {
         1 => 4050..4110_usize,
         1 => 16_382..16_388_usize,
     ];
-    let value = (lengths, 0..3_u8, 0..2_u8)
+    let value = (lengths, 0..3_u8, 0..6_u8)
         .prop_map(|(length, fill, codec)| Value { codec: Codec(codec), bytes: vec![fill; length].into() });
     prop_oneof![4 => value.prop_map(Some), 1 => Just(None)]
 }
@@ -182,7 +188,7 @@ proptest! {
         let collected: Fields = writes
             .iter()
             .map(|write| FieldRef {
-                name: &write.name,
+                name: write.name.as_str().into(),
                 stamp: write.stamp,
                 value: write.value.as_ref().map(ValueRef::from),
             })
@@ -195,7 +201,7 @@ proptest! {
     #[test]
     fn fingerprints_differ_where_fields_do(one in writes(), other in writes()) {
         let stamps = |fields: &Fields| -> Vec<_> {
-            fields.all().map(|field| (field.name.to_owned(), field.stamp)).collect()
+            fields.all().map(|field| (field.name.to_text().into_owned(), field.stamp)).collect()
         };
         let (one, other) = (merged(&one), merged(&other));
         prop_assert_eq!(one.fingerprint() == other.fingerprint(), stamps(&one) == stamps(&other));
@@ -262,9 +268,13 @@ fn large_values_are_shared_and_small_ones_leave_their_buffer() {
 
 #[test]
 fn a_small_session_takes_little_more_than_its_content() {
-    let names = ["\0max-inactive", "cart", "theme", "user"];
-    let fields = merged(&names.map(|name| Write::new(name, 9, bytes_of(24))));
-    assert_eq!(fields.footprint(), fields.weight() + 1 + 4 + names.len() * 5);
+    let secret = NameRef::secret([9; 16]).to_text();
+    let system = [Write::new("\0inactive", 1, bytes_of(8)), Write::new(&secret, 1, bytes_of(1))];
+    let attributes = ["a0", "a1", "a2"].map(|name| Write::new(name, 1, bytes_of(41)));
+    let content: usize = merged(&attributes).weight();
+    assert_eq!(content, 129);
+    // The sum that `packed` tells.
+    assert_eq!(merged(system.iter().chain(&attributes)).footprint(), 179);
     assert_eq!(size_of::<Fields>(), 16);
     assert_eq!(Fields::default().footprint(), 0);
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::name::SYSTEM;
+use super::name_ref::NameRef;
 use crate::stamp::Stamp;
 use crate::value::{Codec, Value};
 
@@ -17,7 +17,7 @@ const SHARE_FROM: usize = 16 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldRef<'a> {
     /// The name, with a zero byte before it when it is a system field.
-    pub name: &'a str,
+    pub name: NameRef<'a>,
     /// The last write.
     pub stamp: Stamp,
     /// The value; `None` when the field was removed.
@@ -27,12 +27,12 @@ pub struct FieldRef<'a> {
 impl FieldRef<'_> {
     /// Whether the field belongs to the system and not to the application.
     pub fn is_system(&self) -> bool {
-        self.name.starts_with(SYSTEM)
+        self.name.is_system()
     }
 
     /// A number for this write, the same on every node.
     pub(crate) fn identity(&self) -> u64 {
-        super::fingerprint::of(self.name, self.stamp)
+        self.name.with_text(|name| super::fingerprint::of(name, self.stamp))
     }
 
     /// Bytes of name and value.

@@ -85,8 +85,8 @@ impl Node {
         Some(Saveable::Live {
             app: session.app,
             version: session.version(),
-            idle_left: session.max_inactive.saturating_sub(session.idle(now)),
-            max_inactive: session.max_inactive,
+            idle_left: session.max_inactive().saturating_sub(session.idle(now)),
+            max_inactive: session.max_inactive(),
             content: wire::encode_saved(&session.snapshot(now)),
         })
     }

@@ -161,8 +161,8 @@ impl Shard {
     /// against no end that comes meanwhile.
     fn prolong(&mut self, key: SessionKey, now: Instant) {
         self.touch(key, |session| {
-            let rest = session.max_inactive / UNTOLD_SHARE;
-            session.used_at = session.used_at.max(now.minus(session.max_inactive).plus(rest));
+            let max_inactive = session.max_inactive();
+            session.use_at(now.minus(max_inactive).plus(max_inactive / UNTOLD_SHARE));
         });
     }
 

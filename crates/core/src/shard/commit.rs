@@ -8,8 +8,8 @@ use crate::shard::{Pending, Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AppId, Awaited, Boot, Effect, EndReason, Event, FieldName, FieldRef, Fields, Instant, Mode,
-    PlacedSession, Plant, Receipt, Refusal, SessionKey, Stamp, Ticket, Value, ValueRef,
+    AppId, Awaited, Boot, Effect, EndReason, Event, FieldName, FieldRef, Instant, Mode, PlacedSession, Plant,
+    Receipt, Refusal, SessionKey, Stamp, Ticket, Value, ValueRef,
 };
 use std::time::Duration;
 
@@ -135,20 +135,9 @@ impl Shard {
         self.births += 1;
         let birth = Birth { boot: self.settings.boot, number: self.births };
         let app = changes.create.unwrap_or_default();
-        self.table.insert(Session {
-            key,
-            app,
-            birth,
-            top: 0,
-            touch: 1,
-            open: 0,
-            used_at: now,
-            told_at: now,
-            born_at: now,
-            max_inactive: Duration::MAX,
-            max_age: None,
-            fields: Fields::default(),
-        });
+        let mut session = Session::new(key, app, birth, now);
+        session.touch = 1;
+        self.table.insert(session);
         self.marks.saw(birth);
         self.tally.created += 1;
         fx.push(Effect::Event(Event::Created { key, app, remote: false }));
@@ -164,15 +153,25 @@ impl Shard {
     ) {
         let mut applied = if changes.creates() { Applied::default() } else { self.applied() };
         self.table.update(key, |session| {
-            for (name, value) in changes.writes() {
-                let write = FieldRef { name: name.as_str(), stamp, value: value.map(ValueRef::from) };
-                applied.merge(&mut session.fields, write);
-                // Without a write the stamp was not used: a copy that is only sent again stays the same copy.
+            let writes = changes.writes().map(|(name, value)| FieldRef {
+                name: name.as_str().into(),
+                stamp,
+                value: value.map(ValueRef::from),
+            });
+            if changes.creates() {
+                session.fields = writes.collect();
+            } else {
+                for write in writes {
+                    applied.merge(&mut session.fields, write);
+                }
+            }
+            // Without a write the stamp was not used: a copy that is only sent again stays the same copy.
+            if !changes.writes.is_empty() {
                 session.top = session.top.max(stamp.counter);
             }
             session.use_now(session.touch, now);
-            session.told_at = now;
-            session.refresh_times();
+            session.tell_at(now);
+            session.set_alarm();
         });
         if changes.creates() {
             self.tell_created(key, false, fx);

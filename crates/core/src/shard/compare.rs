@@ -291,8 +291,8 @@ fn entry(session: &Session, fingerprint: u64) -> Entry {
     Entry {
         key: session.key.0,
         fingerprint,
-        birth_boot: session.birth.boot.0,
-        birth_number: session.birth.number,
+        birth_boot: session.birth().boot.0,
+        birth_number: session.birth().number,
     }
 }
 

@@ -26,25 +26,30 @@ impl Shard {
 
     /// Idle for its time, or as old as it may get, by this node's clock.
     pub(super) fn is_due(&self, session: &Session, now: Instant) -> bool {
-        let untold = self.lost_member_at.is_some_and(|lost| session.used_at <= lost);
-        let grace = if untold { session.max_inactive / UNTOLD_SHARE } else { Duration::ZERO };
-        session.idle(now) >= session.max_inactive.saturating_add(grace) || session.is_aged(now)
+        session.may_be_due(now) && is_due(session, self.lost_member_at, now)
     }
 
     /// Looks at the next stretch of the table; the whole of it within [`SCAN_PERIOD`].
     fn scan(&mut self, now: Instant, fx: &mut Vec<Effect>) {
         let slots = self.table.slots();
         let end = self.scan.saturating_add(self.stretch(slots)).min(slots);
-        let resident = (self.scan..end).filter_map(|slot| self.table.slot(slot));
+        let mut due = Vec::new();
+        for slot in self.scan..end {
+            let Some(session) = self.table.slot_mut(slot).filter(|session| session.may_be_due(now)) else {
+                continue;
+            };
+            if is_due(session, self.lost_member_at, now) {
+                due.push(session.key);
+            } else {
+                session.set_alarm();
+            }
+        }
         let from = self.stub_scan.map_or(Bound::Unbounded, Bound::Excluded);
         let stubs = self.stubs.range((from, Bound::Unbounded)).map(|(_, stub)| &stub.hollow);
         let stubs: Vec<&Session> = stubs.take(self.stretch(self.stubs.len() as u32) as usize).collect();
         let next_stub = stubs.last().map(|session| session.key);
-        let due: Vec<SessionKey> = resident
-            .chain(stubs)
-            .filter(|session| self.is_due(session, now) && self.ends_here(session.key))
-            .map(|session| session.key)
-            .collect();
+        due.extend(stubs.iter().filter(|session| self.is_due(session, now)).map(|session| session.key));
+        due.retain(|key| self.ends_here(*key));
         self.stub_scan = next_stub;
         for key in due {
             self.ask_expiry(key, now, fx);
@@ -77,6 +82,14 @@ impl Shard {
                 || lanes.values().any(|lane| lane.owes(*key) || lane.unconfirmed().any(|other| other == *key))
         });
     }
+}
+
+/// See [`Shard::is_due`]. What the member lost at `lost` last told nobody may have been a use.
+fn is_due(session: &Session, lost: Option<Instant>, now: Instant) -> bool {
+    let max_inactive = session.max_inactive();
+    let untold = lost.is_some_and(|lost| session.used_at() <= lost);
+    let grace = if untold { max_inactive / UNTOLD_SHARE } else { Duration::ZERO };
+    session.idle(now) >= max_inactive.saturating_add(grace) || session.is_aged(now)
 }
 
 fn weight(boot: Boot, key: SessionKey) -> u64 {

@@ -1,11 +1,12 @@
 //! Sending to one member: in order, acknowledged, and sent again as copies when in doubt.
 
-use crate::session::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL, SECRET, Session};
+use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
+use crate::session::Session;
 use crate::shard::lane::{InFlight, Walk};
 use crate::shard::stored::FETCHING_MAX;
 use crate::shard::{Shard, send};
 use crate::wire::{AckLine, Draft, Snapshot, Verdict};
-use crate::{Boot, Effect, Event, Instant, NotTaken, Plant, SessionKey, Ticket};
+use crate::{Boot, Effect, Event, Instant, NameRef, NotTaken, Plant, SessionKey, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -154,7 +155,7 @@ impl Shard {
             }),
             Plant::RemovalsNotCopied => copy.fields.retain(|field| field.value.is_some()),
             Plant::UnknownFieldDropped => copy.fields.retain(|field| is_known(field.name)),
-            Plant::ForeignClock => copy.idle_ms = session.used_at.as_micros() / 1_000,
+            Plant::ForeignClock => copy.idle_ms = session.used_at().as_micros() / 1_000,
             _ => {}
         }
         copy
@@ -227,9 +228,9 @@ impl Shard {
 }
 
 /// For [`Plant::UnknownFieldDropped`] only: an attribute, or a system field of this version.
-fn is_known(name: &str) -> bool {
+fn is_known(name: NameRef<'_>) -> bool {
     let system = [MAX_INACTIVE, MAX_AGE, PRINCIPAL, AUTH_TYPE];
-    !name.starts_with('\0') || system.contains(&name) || name[1..].starts_with(SECRET)
+    !name.is_system() || name.is_secret() || system.iter().any(|known| name == *known)
 }
 
 /// The next keys of a map, at most `most`.

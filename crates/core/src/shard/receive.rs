@@ -11,8 +11,8 @@ use crate::shard::{Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{self, Delta, End, FieldChange, Gap, Place, Placed, Snapshot, Verdict};
 use crate::{
-    AppId, Boot, Codec, Effect, Event, FieldName, FieldRef, Fields, Instant, Merge, Plant, SessionKey, Stamp,
-    ValueRef,
+    AppId, Boot, Codec, Effect, Event, FieldName, FieldRef, Fields, Instant, Merge, NameRef, Plant,
+    SessionKey, Stamp, ValueRef,
 };
 
 impl Shard {
@@ -99,8 +99,8 @@ impl Shard {
                 session.top = session.top.max(stamp.counter);
             }
             session.use_now(delta.touch, now);
-            session.told_at = now;
-            session.refresh_times();
+            session.tell_at(now);
+            session.set_alarm();
             conflicts
         });
         self.tally.conflicts += conflicts.unwrap_or(0) as u64;
@@ -125,7 +125,7 @@ impl Shard {
             return Err(Verdict::Full);
         };
         if self.settings.plant == Plant::ForeignClock {
-            session.used_at = Instant::after_origin(Duration::from_millis(snapshot.idle_ms));
+            session.believe_used_at(Instant::after_origin(Duration::from_millis(snapshot.idle_ms)));
         }
         let key = if self.settings.plant == Plant::NeighbourTaken { self.neighbour(key) } else { key };
         let mut revived = false;
@@ -141,7 +141,7 @@ impl Shard {
         }
         if let Some(ours) = self.table.get(key) {
             // The planted copy is believed to be complete, so what completes it is not looked at.
-            if self.settings.plant != Plant::AckIncomplete || ours.birth.number > 0 {
+            if self.settings.plant != Plant::AckIncomplete || ours.birth().number > 0 {
                 self.merge_copy(key, &session, fx);
                 self.note_change(key, false, fx);
             }
@@ -258,34 +258,21 @@ fn merge_change(
     frame: &Bytes,
     applied: &mut Applied,
 ) -> bool {
-    let conflict = is_conflict(&session.fields, change.name, stamp);
+    let conflict = is_conflict(&session.fields, change.name.into(), stamp);
     let large = change.value.and_then(|bytes| large_value(change.codec, bytes, frame));
     let small = change.value.map(|bytes| ValueRef::new(Codec(change.codec), bytes));
     let value = large.as_ref().map(ValueRef::from).or(small);
-    let merge = applied.merge(&mut session.fields, FieldRef { name: change.name, stamp, value });
+    let merge = applied.merge(&mut session.fields, FieldRef { name: change.name.into(), stamp, value });
     conflict || merge == Merge::Clash
 }
 
-fn is_conflict(fields: &Fields, name: &str, stamp: Stamp) -> bool {
-    fields
-        .field(name)
-        .is_some_and(|ours| ours.stamp.counter == stamp.counter && ours.stamp.boot != stamp.boot)
+fn is_conflict(fields: &Fields, name: NameRef<'_>, stamp: Stamp) -> bool {
+    fields.find(name).is_some_and(|ours| ours.stamp.counter == stamp.counter && ours.stamp.boot != stamp.boot)
 }
 
 /// For [`Plant::AckIncomplete`] only: a copy made of nothing but what a delta brought.
 fn incomplete(key: SessionKey, now: Instant) -> Session {
-    Session {
-        key,
-        app: AppId::default(),
-        birth: birth(0, 0),
-        top: u64::from(u32::MAX),
-        touch: 0,
-        open: 0,
-        used_at: now,
-        told_at: now,
-        born_at: now,
-        max_inactive: Duration::MAX,
-        max_age: None,
-        fields: Fields::default(),
-    }
+    let mut session = Session::new(key, AppId::default(), birth(0, 0), now);
+    session.top = u64::from(u32::MAX);
+    session
 }

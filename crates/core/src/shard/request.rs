@@ -70,9 +70,9 @@ impl Shard {
         let tell = self.table.touch(key, |session| {
             session.open += 1;
             session.use_now(session.touch.saturating_add(1), now);
-            let due = now.since(session.told_at) >= session.max_inactive / TOUCHES_PER_TIMEOUT;
+            let due = session.untold(now) >= session.max_inactive() / TOUCHES_PER_TIMEOUT;
             if due {
-                session.told_at = now;
+                session.tell_at(now);
             }
             due.then_some(session.touch)
         });
@@ -86,7 +86,7 @@ impl Shard {
     pub(crate) fn close(&mut self, key: SessionKey, now: Instant) {
         self.table.touch(key, |session| {
             session.open = session.open.saturating_sub(1);
-            session.used_at = session.used_at.max(now);
+            session.use_at(now);
         });
     }
 
@@ -102,7 +102,7 @@ impl Shard {
         }
         self.touch(SessionKey(touch.key), |session| {
             session.use_now(touch.touch, now);
-            session.told_at = now;
+            session.tell_at(now);
         });
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::wire::{Ask, Snapshot};
-use crate::{AskId, Boot, Effect, Event, Fields, Instant, Plant, SessionKey, Ticket, Version};
+use crate::{AskId, Boot, Effect, Event, Instant, Plant, SessionKey, Ticket, Version};
 
 /// Copies for one member that may wait for their content at once.
 pub(super) const FETCHING_MAX: usize = 64;
@@ -20,7 +20,7 @@ pub(super) const FETCHING_MAX: usize = 64;
 /// What is left in memory of a session that is in the store.
 #[derive(Debug)]
 pub(crate) struct Stub {
-    /// The session without its fields; `top`, uses and times are kept up to date.
+    /// The session without its content; `top`, uses and times are kept up to date.
     pub(crate) hollow: Session,
     /// The fingerprint of the content, without `top`.
     content: u64,
@@ -37,11 +37,10 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
-    fn of(mut session: Session) -> Self {
+    fn of(session: Session) -> Self {
         let content = session.fingerprint() ^ session.top;
-        session.fields = Fields::default();
         Self {
-            hollow: session,
+            hollow: session.hollow(),
             content,
             fetching: false,
             lost: false,
@@ -207,9 +206,7 @@ impl Shard {
         let (key, hollow) = (saved.key, &stub.hollow);
         saved.top = saved.top.max(hollow.top);
         saved.touch = saved.touch.max(hollow.touch);
-        saved.used_at = hollow.used_at;
-        saved.told_at = hollow.told_at;
-        saved.born_at = hollow.born_at;
+        saved.take_times(hollow);
         self.table.insert(saved);
         if let Some(arrived) = &stub.arrived
             && self.settings.plant != Plant::RestoreOverwrites
@@ -257,15 +254,15 @@ impl Shard {
     fn revive(&mut self, mut saved: Session, now: Instant, fx: &mut Vec<Effect>) -> Restored {
         let (key, app) = (saved.key, saved.app);
         saved.leave_some_time(now);
-        if self.marks.covers(saved.birth) {
+        if self.marks.covers(saved.birth()) {
             // It was here and is not: it ended, and its end has been forgotten since.
-            self.tombstones.insert(key, crate::tombstone::Tombstone::unknown(saved.birth, now));
+            self.tombstones.insert(key, crate::tombstone::Tombstone::unknown(saved.birth(), now));
             return Restored::Ended;
         }
         if self.is_full(saved.fields.weight()) {
             return Restored::Full;
         }
-        self.marks.saw(saved.birth);
+        self.marks.saw(saved.birth());
         self.table.insert(saved);
         self.tell_created(key, true, fx);
         fx.push(Effect::Event(Event::Revived { key, app }));

@@ -1,11 +1,12 @@
 //! Telling listeners what was applied: only while there are any, and in the order in which it happened here.
 
-use crate::session::{MAX_INACTIVE, PRINCIPAL, SECRET, Session};
+use crate::fields::{MAX_INACTIVE, PRINCIPAL};
+use crate::session::Session;
 use crate::shard::Shard;
 use crate::tombstone::event_id;
 use crate::{
-    Boot, Effect, EndReason, FieldRef, Fields, Instant, Merge, Notice, Plant, SessionChange, SessionKey,
-    Stamp,
+    Boot, Effect, EndReason, FieldRef, Fields, Instant, Merge, NameRef, Notice, Plant, SessionChange,
+    SessionKey, Stamp,
 };
 
 /// An end that a member told less than so many drop times before it was removed may not have reached that member's own
@@ -25,17 +26,18 @@ impl Applied {
     /// Merges a field, and notes what that did to the session.
     pub(super) fn merge(&mut self, fields: &mut Fields, mut write: FieldRef<'_>) -> Merge {
         if self.by_arrival
-            && let Some(ours) = fields.field(write.name)
+            && let Some(ours) = fields.find(write.name)
         {
             write.stamp = write.stamp.max(Stamp::new(ours.stamp.counter + 1, write.stamp.boot));
         }
         if !self.wanted {
             return fields.merge_field(write);
         }
-        let before = fields.contains(write.name);
+        let has_it = |fields: &Fields| fields.find(write.name).is_some_and(|field| field.value.is_some());
+        let before = has_it(fields);
         let merge = fields.merge_field(write);
         if matches!(merge, Merge::Applied | Merge::Clash)
-            && let Some(change) = change(write.name, before, fields.contains(write.name))
+            && let Some(change) = change(write.name, before, has_it(fields))
         {
             self.changes.push((change, write.identity()));
         }
@@ -44,16 +46,15 @@ impl Applied {
 }
 
 /// What it means that a field of that name, which was there before or not, is there now or not.
-fn change(name: &str, before: bool, now: bool) -> Option<SessionChange> {
-    let is_system = FieldRef { name, stamp: Stamp::default(), value: None }.is_system();
+fn change(name: NameRef<'_>, before: bool, now: bool) -> Option<SessionChange> {
     match (before, now) {
         _ if name == PRINCIPAL => Some(SessionChange::PrincipalChanged),
         _ if name == MAX_INACTIVE => Some(SessionChange::MaxInactiveChanged),
-        (false, true) if is_system => name[1..].starts_with(SECRET).then_some(SessionChange::IdChanged),
-        _ if is_system => None,
-        (false, true) => Some(SessionChange::AttributeAdded { name: name.into() }),
-        (true, true) => Some(SessionChange::AttributeReplaced { name: name.into() }),
-        (true, false) => Some(SessionChange::AttributeRemoved { name: name.into() }),
+        (false, true) if name.is_secret() => Some(SessionChange::IdChanged),
+        _ if name.is_system() => None,
+        (false, true) => Some(SessionChange::AttributeAdded { name: name.to_text().into() }),
+        (true, true) => Some(SessionChange::AttributeReplaced { name: name.to_text().into() }),
+        (true, false) => Some(SessionChange::AttributeRemoved { name: name.to_text().into() }),
         (false, false) => None,
     }
 }
@@ -93,7 +94,7 @@ impl Shard {
         let app = session.app;
         let attributes = session.fields.all().filter(|field| !field.is_system() && field.value.is_some());
         let added = attributes.map(|field| {
-            let change = SessionChange::AttributeAdded { name: field.name.into() };
+            let change = SessionChange::AttributeAdded { name: field.name.to_text().into() };
             (change, event_id(key) ^ field.identity())
         });
         let changes: Vec<_> =

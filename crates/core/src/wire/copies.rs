@@ -1,8 +1,9 @@
 //! Frames that carry what sessions hold.
 
-use minicbor::{Decode, Encode};
+use minicbor::encode::{self, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder, decode};
 
-use crate::{Boot, Stamp};
+use crate::{Boot, NameRef, Stamp};
 
 /// One field's change; its stamp is the commit's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -28,7 +29,7 @@ pub(crate) struct Delta<'b> {
     pub(crate) writer: u32,
     #[n(3)]
     pub(crate) touch: u32,
-    #[b(4)]
+    #[cbor(b(4), decode_with = "decode_list")]
     pub(crate) fields: Vec<FieldChange<'b>>,
 }
 
@@ -42,7 +43,7 @@ impl Delta<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct StampedField<'b> {
     #[b(0)]
-    pub(crate) name: &'b str,
+    pub(crate) name: NameRef<'b>,
     #[n(1)]
     pub(crate) counter: u64,
     #[n(2)]
@@ -81,7 +82,7 @@ pub(crate) struct Snapshot<'b> {
     pub(crate) idle_ms: u64,
     #[n(7)]
     pub(crate) age_ms: u64,
-    #[b(8)]
+    #[cbor(b(8), decode_with = "decode_list")]
     pub(crate) fields: Vec<StampedField<'b>>,
 }
 
@@ -117,4 +118,30 @@ pub(crate) struct Touch {
     pub(crate) key: [u8; 16],
     #[n(1)]
     pub(crate) touch: u32,
+}
+
+/// Room that is made for a list before it is read, in fields. One that says that it is longer grows as it is read.
+const ROOM: u64 = 64;
+
+/// A list of fields, in memory that seldom has to grow.
+fn decode_list<'b, C, T: Decode<'b, C>>(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Vec<T>, decode::Error> {
+    let count = d.probe().array()?.unwrap_or(0);
+    let mut list = Vec::with_capacity(count.min(ROOM) as usize);
+    for item in d.array_iter_with(ctx)? {
+        list.push(item?);
+    }
+    Ok(list)
+}
+
+/// A name is sent as its text, whichever form it has.
+impl<C> Encode<C> for NameRef<'_> {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        self.with_text(|text| e.str(text).map(drop))
+    }
+}
+
+impl<'b, C> Decode<'b, C> for NameRef<'b> {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Ok(d.str()?.into())
+    }
 }

@@ -18,8 +18,9 @@ fn one_of_each() -> Vec<(&'static str, Bytes)> {
         keep_ms: 1_800_000,
         top: 12,
     };
-    let stamped = StampedField { name: "cart", counter: 12, writer: 1, codec: 1, value: Some(b"umbrella") };
-    let removed = StampedField { name: "coupon", counter: 11, writer: 2, codec: 0, value: None };
+    let stamped =
+        StampedField { name: "cart".into(), counter: 12, writer: 1, codec: 1, value: Some(b"umbrella") };
+    let removed = StampedField { name: "coupon".into(), counter: 11, writer: 2, codec: 0, value: None };
     let snapshot = Snapshot {
         key,
         app: 3,

@@ -6,6 +6,7 @@
 //! This is the one place where sessions live by wall clocks, because a cookie comes back from outside and no node
 //! remembers when it left. [`carrier`](super::carrier) seals and opens; nothing here reads a clock.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sessile_core::{
@@ -69,7 +70,11 @@ impl Carried {
             FieldName::received(name).ok()?;
             let [codec] = take(&mut rest)?;
             let value = ValueRef::new(Codec(codec), take_part(&mut rest)?);
-            fields.merge_field(FieldRef { name, stamp: Stamp::new(1, Boot(0)), value: Some(value) });
+            fields.merge_field(FieldRef {
+                name: name.into(),
+                stamp: Stamp::new(1, Boot(0)),
+                value: Some(value),
+            });
         }
         Some(Self { identity, born_at, sealed_at, fields })
     }
@@ -113,12 +118,12 @@ fn with_grace(idle: Duration) -> Duration {
 
 /// Bytes of content with these fields.
 pub(crate) fn encoded_len(fields: &Fields) -> usize {
-    let field = |(name, value): (&str, ValueRef<'_>)| FIELD + name.len() + value.bytes.len();
+    let field = |(name, value): (Cow<'_, str>, ValueRef<'_>)| FIELD + name.len() + value.bytes.len();
     HEAD + live(fields).map(field).sum::<usize>()
 }
 
-fn live(fields: &Fields) -> impl Iterator<Item = (&str, ValueRef<'_>)> {
-    fields.all().filter_map(|field| Some((field.name, field.value?)))
+fn live(fields: &Fields) -> impl Iterator<Item = (Cow<'_, str>, ValueRef<'_>)> {
+    fields.all().filter_map(|field| Some((field.name.to_text(), field.value?)))
 }
 
 fn put_part(bytes: &mut Vec<u8>, part: &[u8]) {
@@ -156,7 +161,11 @@ pub(super) mod tests {
         let mut fields = Fields::default();
         for (name, value) in attributes {
             let value = ValueRef::new(Codec::RAW, &value);
-            fields.merge_field(FieldRef { name, stamp: Stamp::new(1, Boot(0)), value: Some(value) });
+            fields.merge_field(FieldRef {
+                name: name.into(),
+                stamp: Stamp::new(1, Boot(0)),
+                value: Some(value),
+            });
         }
         let identity = Identity { key: SessionKey([1; 16]), secret: Secret([2; 16]) };
         Carried { identity, born_at: NOW, sealed_at: NOW, fields }
