@@ -163,14 +163,19 @@ impl Session {
         if self.open > 0 { Duration::ZERO } else { now.since(self.used_at()) }
     }
 
-    /// Idle for its time, without any grace: no use of this copy speaks against an end.
-    pub(crate) fn is_idle_out(&self, now: Instant) -> bool {
+    /// Idle for its time, without any grace.
+    fn is_idle_out(&self, now: Instant) -> bool {
         self.idle(now) >= self.max_inactive()
     }
 
     /// Older than its greatest age, which no use prolongs.
     pub(crate) fn is_aged(&self, now: Instant) -> bool {
         self.fields.max_age().is_some_and(|max| now.since(instant(self.born)) >= max)
+    }
+
+    /// No use of this copy speaks against an end, by its idle time or by its age.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.is_idle_out(now) || self.is_aged(now)
     }
 
     /// Whether it is worth while to ask if it is due: false long before, and most of the time.
@@ -358,9 +363,9 @@ mod tests {
             let used = made.plus(Duration::from_millis(used_after));
             session.use_now(2, used);
             let now = used.plus(Duration::from_millis(looked_after));
-            prop_assert!(session.may_be_due(now) || !(session.is_idle_out(now) || session.is_aged(now)));
+            prop_assert!(session.may_be_due(now) || !session.is_over(now));
             session.set_alarm();
-            prop_assert!(session.may_be_due(now) || !(session.is_idle_out(now) || session.is_aged(now)));
+            prop_assert!(session.may_be_due(now) || !session.is_over(now));
             prop_assert!(!session.may_be_due(now) || looked_after + 1_000 > max_inactive || max_age.is_some());
         }
     }

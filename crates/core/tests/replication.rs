@@ -111,22 +111,30 @@ fn a_shorter_idle_time_counts_from_now_on_wherever_it_was_set() {
 
 #[test]
 fn an_old_session_ends_though_it_is_used_and_a_used_one_does_not() {
-    let mut cluster = Cluster::start(1);
-    let idle = Duration::from_secs(60);
-    for (number, max_age) in [(1, None), (2, Some(3 * idle))] {
-        let changes = Changes::create(APP, SECRET, idle, max_age);
-        cluster.act(0, |node, now, fx| node.commit(key(number), &changes, now, fx)).expect("created");
-    }
-    for _ in 0..5 {
-        for key in [key(1), key(2)] {
-            assert!(matches!(cluster.open(0, key), Opening::Open(_)));
-            cluster.act(0, |node, now, _| node.close(key, now));
+    for nodes in [1, 2_usize] {
+        let mut cluster = Cluster::start(nodes as u32);
+        let idle = Duration::from_secs(60);
+        for (number, max_age) in [(1, None), (2, Some(3 * idle))] {
+            let changes = Changes::create(APP, SECRET, idle, max_age);
+            cluster.act(0, |node, now, fx| node.commit(key(number), &changes, now, fx)).expect("created");
         }
-        cluster.run(Duration::from_secs(35));
+        cluster.deliver();
+        for round in 0..5 {
+            for key in [key(1), key(2)] {
+                let used_on = round % nodes;
+                assert!(matches!(cluster.open(used_on, key), Opening::Open(_)));
+                cluster.act(used_on, |node, now, _| node.close(key, now));
+            }
+            cluster.run(Duration::from_secs(35));
+        }
+        let holds = |cluster: &Cluster, number| {
+            (0..nodes).map(|node| cluster.fields(node, key(number)).is_some()).collect()
+        };
+        let (everywhere, nowhere): (Vec<bool>, Vec<bool>) = (vec![true; nodes], vec![false; nodes]);
+        assert_eq!((holds(&cluster, 1), holds(&cluster, 2)), (everywhere.clone(), everywhere.clone()));
+        cluster.run(Duration::from_secs(10));
+        assert_eq!((holds(&cluster, 1), holds(&cluster, 2)), (everywhere, nowhere));
     }
-    assert!(cluster.fields(0, key(1)).is_some() && cluster.fields(0, key(2)).is_some());
-    cluster.run(Duration::from_secs(10));
-    assert!(cluster.fields(0, key(1)).is_some() && cluster.fields(0, key(2)).is_none());
 }
 
 #[test]

@@ -131,8 +131,8 @@ impl Shard {
         let mut revived = false;
         if let Some(end) = self.tombstones.get(&key) {
             let later = self.settings.plant == Plant::EndComparedByStamp && snapshot.top > end.top;
-            // A use that the end did not know counts only if it was within the idle time.
-            let stands = session.is_idle_out(now) || !end.yields_to(snapshot.top, snapshot.touch);
+            // A use that the end did not know counts only if it was within its time.
+            let stands = session.is_over(now) || !end.yields_to(snapshot.top, snapshot.touch);
             if stands && !later {
                 return Err(self.answer_with_end(from, key));
             }
@@ -206,7 +206,7 @@ impl Shard {
             if self.settings.plant == Plant::EndComparedByStamp && session.top > end.top {
                 return Ok(());
             }
-            let in_use = session.open > 0 || !session.is_idle_out(now);
+            let in_use = !session.is_over(now);
             if end.expired && in_use && session.top >= end.top {
                 self.keep_alive(key, end.touch);
                 return Err(Verdict::InUse);
