@@ -23,13 +23,15 @@ pub(crate) struct Settings {
     pub(crate) multicast: bool,
     /// Further tables, as they stand in the file.
     pub(crate) more: &'static str,
+    /// Further lines of `[membership]`.
+    pub(crate) membership: &'static str,
     /// Descriptors that a node may have open.
     pub(crate) descriptors: Option<u32>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cluster: "rig", multicast: true, more: "", descriptors: None }
+        Self { cluster: "rig", multicast: true, more: "", membership: "", descriptors: None }
     }
 }
 
@@ -71,7 +73,7 @@ impl Host {
     }
 
     fn configuration(&self, nodes: usize) -> String {
-        let (at, name, Settings { cluster, more, multicast, .. }) =
+        let (at, name, Settings { cluster, more, multicast, membership, .. }) =
             (self.address(), &self.name, &self.settings);
         let found = match multicast {
             true => format!("kind = \"multicast\"\nbind = \"{at}\""),
@@ -83,7 +85,7 @@ impl Host {
         format!(
             "[node]\nname = \"{name}\"\n[http]\nlisten = \"{at}:9080\"\n[admin]\nlisten = \"{at}:9005\"\n[cluster]\nname = \
              \"{cluster}\"\nsecret_file = \"{cluster}.secret\"\n[receiver]\nlisten = \"{at}:4001\"\n[replication]\nreceipt_header = \
-             true\n[[app]]\npath = \"/clusterapp\"\nbuiltin = \"clusterapp\"\ndiagnostics = true\n{more}[membership]\n{found}\n"
+             true\n[[app]]\npath = \"/clusterapp\"\nbuiltin = \"clusterapp\"\ndiagnostics = true\n{more}[membership]\n{membership}{found}\n"
         )
     }
 

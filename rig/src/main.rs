@@ -2,8 +2,8 @@
 //!
 //! `nest` gives this program namespaces of its own; `network` is a bridge with hosts, and what is done to their links;
 //! `emulator` is a link that delays, stalls and damages; `host` is a process of a node; `load` is `sessile drill` at
-//! work; `rig` is all of it. Each of `scenarios` is a fault of the catalogue, with its bar. Must not know how sessions
-//! travel, nor judge by itself what clients saw.
+//! work; `rig` is all of it. Each of `scenarios` is a fault of the catalogue, with its bar; `soak` is one cluster under
+//! many of them for long. Must not know how sessions travel, nor judge by itself what clients saw.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
 mod dialog;
@@ -17,10 +17,11 @@ mod network;
 mod rig;
 mod scenario;
 mod scenarios;
+mod soak;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -54,6 +55,9 @@ struct Wish {
     /// Play every one
     #[arg(long, conflicts_with = "quick")]
     all: bool,
+    /// Run one cluster for so long, as 1h, under faults that the seed samples; nothing that runs all the time may grow
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["quick", "all", "scenario", "list"])]
+    soak: Option<Duration>,
     /// The seed of the clients and of what is sampled
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -93,7 +97,10 @@ fn main() -> ExitCode {
 }
 
 fn run(wish: Wish) -> Result<bool> {
-    let chosen = chosen(&wish)?;
+    let chosen = match wish.soak {
+        Some(time) => soak::enough(time).map(|()| Vec::new())?,
+        None => chosen(&wish)?,
+    };
     if wish.list {
         for scenario in &chosen {
             println!("{:<18} {}\n{:<18}   bar: {}", scenario.name, scenario.title, "", scenario.bar);
@@ -105,6 +112,9 @@ fn run(wish: Wish) -> Result<bool> {
     }
     nest::prepare()?;
     let sessile = sessile(&wish)?;
+    if let Some(time) = wish.soak {
+        return soak::run(Ground::new(sessile, wish.seed, wish.keep)?, time);
+    }
     let mut fine = true;
     for scenario in chosen {
         fine &= play(scenario, &wish, &sessile);
