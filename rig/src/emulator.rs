@@ -30,6 +30,8 @@ struct Inner {
     stalled: AtomicBool,
     /// Connections of an earlier age are cut.
     age: AtomicU64,
+    /// Grows when connections go deaf: what is sent on those of an earlier count vanishes.
+    deafened: AtomicU64,
     /// What is sent to a connection does not arrive; what comes from it does.
     half_closed: AtomicBool,
     pub(crate) damaged: AtomicU64,
@@ -61,6 +63,11 @@ impl Weather {
     /// Both sides of every connection are reset.
     pub(crate) fn reset(&self) {
         self.0.age.fetch_add(1, Relaxed);
+    }
+
+    /// Whatever is sent on the connections that are up now vanishes, for ever; they stay open, and new ones hear.
+    pub(crate) fn deafen(&self) {
+        self.0.deafened.fetch_add(1, Relaxed);
     }
 
     /// The sending direction of every connection is closed when it would next send.
@@ -118,6 +125,7 @@ fn carry(client: TcpStream, to: SocketAddr, weather: &Weather) {
 fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64) {
     let (queue, late) = std::sync::mpsc::sync_channel::<(Instant, Vec<u8>)>(1_024);
     let (mut source, sending) = (from, weather.clone());
+    let deafened = weather.0.deafened.load(Relaxed);
     let reader = std::thread::spawn(move || {
         let mut buffer = [0; CHUNK];
         let _ = source.set_read_timeout(Some(Duration::from_millis(50)));
@@ -131,6 +139,7 @@ fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64) {
             }
             match source.read(&mut buffer) {
                 Ok(0) => return,
+                Ok(_) if sending.0.deafened.load(Relaxed) != deafened => {}
                 Ok(read) => {
                     if queue.send((Instant::now() + sending.lag(), buffer[..read].to_vec())).is_err() {
                         return;
@@ -230,6 +239,15 @@ mod tests {
         let began = Instant::now();
         assert_eq!(exchange(b"stalled").expect("an echo"), b"stalled");
         assert!(began.elapsed() >= Duration::from_millis(30));
+        weather.deafen();
+        client.write_all(b"nobody hears this").expect("it is open");
+        client.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket");
+        let heard = client.read(&mut [0]).expect_err("nothing comes back");
+        assert!(is_late(&heard), "it is open still: {heard}");
+        let mut exchange = |bytes: &[u8]| {
+            client.write_all(bytes)?;
+            client.read_exact(&mut vec![0; bytes.len()])
+        };
         weather.reset();
         assert!(exchange(b"gone").and_then(|_| exchange(b"gone")).is_err());
     }

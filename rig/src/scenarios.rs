@@ -19,7 +19,7 @@ use crate::rig::Rig;
 use crate::scenario::Scenario;
 
 /// All of them.
-pub(crate) const SCENARIOS: [Scenario; 27] = [
+pub(crate) const SCENARIOS: &[Scenario] = &[
     crashes::KILL,
     crashes::KILL_IN_BURST,
     crashes::ALL_COPIES,
@@ -36,6 +36,7 @@ pub(crate) const SCENARIOS: [Scenario; 27] = [
     links::FAR,
     links::FLIPPED_BITS,
     links::HALF_OPEN,
+    links::DEAF,
     links::RESETS,
     limits::DESCRIPTORS,
     limits::LITTLE_CPU,
