@@ -6,9 +6,11 @@
 //! many of them for long. Must not know how sessions travel, nor judge by itself what clients saw.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
+mod control_group;
 mod dialog;
 mod emulator;
 mod figures;
+mod filler;
 mod flood;
 mod host;
 mod load;

@@ -2,12 +2,15 @@
 
 mod clients;
 mod crashes;
+mod crowds;
 mod cuts;
 mod joins;
 mod limits;
 mod links;
+mod memory;
 mod pairs;
 mod pauses;
+mod replays;
 mod strangers;
 
 use std::time::Duration;
@@ -39,14 +42,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     links::DEAF,
     links::RESETS,
     limits::DESCRIPTORS,
+    memory::BOUNDED,
     limits::LITTLE_CPU,
     clients::OVERSIZED,
     clients::SLOW_CLIENTS,
     clients::LOGOUT_RACE,
     clients::CROWD_ON_ONE,
+    crowds::EXPIRE_AT_ONCE,
     joins::ALL_AT_ONCE,
     joins::SAME_NAME,
     strangers::FLOODED_GROUP,
+    replays::CONNECTIONS,
     pairs::SAMPLED,
 ];
 
