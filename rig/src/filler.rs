@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -23,14 +23,16 @@ pub(crate) struct Filled {
     pub(crate) broken: usize,
 }
 
-/// Sends this request, which makes a session, `count` times. A connection that breaks sends no more.
-pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize) -> Result<Filled> {
+/// Sends this request, which makes a session, `count` times, or as often as it goes in this time. A connection that
+/// breaks sends no more.
+pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duration) -> Result<Filled> {
+    let until = Instant::now() + time;
     let workers: Vec<_> = (0..CONNECTIONS)
         .map(|number| {
             let host = hosts[number % hosts.len()];
             let share = count / CONNECTIONS + usize::from(number < count % CONNECTIONS);
             let target = target.to_owned();
-            std::thread::spawn(move || work(host, &target, share))
+            std::thread::spawn(move || work(host, &target, share, until))
         })
         .collect();
     let mut all = Filled::default();
@@ -43,10 +45,10 @@ pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize) -> Result<Fil
     Ok(all)
 }
 
-fn work(host: Ipv4Addr, target: &str, share: usize) -> Filled {
+fn work(host: Ipv4Addr, target: &str, share: usize, until: Instant) -> Filled {
     let mut filled = Filled::default();
     let done = Connection::to(host).and_then(|mut connection| {
-        (0..share).try_for_each(|_| {
+        (0..share).take_while(|_| Instant::now() < until).try_for_each(|_| {
             let (status, cookie) = connection.ask(target)?;
             *filled.answers.entry(status).or_default() += 1;
             filled.cookies.extend(cookie);

@@ -25,13 +25,15 @@ pub(crate) struct Settings {
     pub(crate) more: &'static str,
     /// Further lines of `[membership]`.
     pub(crate) membership: &'static str,
+    /// The helper of this program that is the node; none: `sessile serve`.
+    pub(crate) helper: Option<&'static str>,
     /// Descriptors that a node may have open.
     pub(crate) descriptors: Option<u32>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cluster: "rig", multicast: true, more: "", membership: "", descriptors: None }
+        Self { cluster: "rig", multicast: true, more: "", membership: "", helper: None, descriptors: None }
     }
 }
 
@@ -105,7 +107,13 @@ impl Host {
         if let Some(descriptors) = self.settings.descriptors {
             program.args(["prlimit", &format!("--nofile={descriptors}:{descriptors}")]);
         }
-        program.arg(&self.sessile).args(["serve", "--config"]).arg(self.file("toml"));
+        match self.settings.helper {
+            None => program.arg(&self.sessile).arg("serve"),
+            Some(helper) => {
+                program.arg(std::env::current_exe().context("where is this program?")?).arg(helper)
+            }
+        };
+        program.arg("--config").arg(self.file("toml"));
         program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.child = Some(program.spawn().context("ip netns exec")?);
         Ok(())

@@ -14,6 +14,7 @@ mod filler;
 mod flood;
 mod host;
 mod load;
+mod login_app;
 mod nest;
 mod network;
 mod rig;
@@ -80,12 +81,16 @@ enum Helper {
     /// Floods a multicast group with bytes, and with what others said there before
     #[command(hide = true)]
     Flood(flood::Flood),
+    /// A node with an application whose login changes the session's id
+    #[command(hide = true)]
+    LoginApp(login_app::LoginApp),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.helper {
         Some(Helper::Flood(flood)) => flood.run().map(|()| true),
+        Some(Helper::LoginApp(app)) => app.run().map(|()| true),
         None => run(arguments.wish),
     };
     match done {

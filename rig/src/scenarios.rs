@@ -7,6 +7,7 @@ mod cuts;
 mod joins;
 mod limits;
 mod links;
+mod logins;
 mod memory;
 mod pairs;
 mod pauses;
@@ -47,6 +48,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     clients::OVERSIZED,
     clients::SLOW_CLIENTS,
     clients::LOGOUT_RACE,
+    logins::RACE,
     clients::CROWD_ON_ONE,
     crowds::EXPIRE_AT_ONCE,
     joins::ALL_AT_ONCE,

@@ -42,6 +42,7 @@ const SETTINGS: Settings = Settings {
     multicast: true,
     more: "[session]\ntimeout = \"3m\"\n",
     membership: "drop_time = \"5s\"\n",
+    helper: None,
     descriptors: None,
 };
 

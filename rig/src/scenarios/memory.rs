@@ -21,6 +21,8 @@ const SESSIONS: usize = 4_000;
 const BYTES: usize = 48 * 1024;
 /// What its table may hold where it is to be refused in time.
 const TABLE: &str = "[session]\nmax_table_bytes = \"16MiB\"\nmax_session_bytes = \"256KiB\"\nmax_attribute_bytes = \"256KiB\"\n";
+/// Longest time until they are there.
+const FILLING: Duration = Duration::from_secs(300);
 /// Longest wait for the kernel to kill it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,7 +41,7 @@ fn killed(ground: &Ground) -> Result<Figures> {
     go_on(2);
     let bound = ControlGroup::memory(rig.hosts[2].pid().context("the node lives")?, ROOM)?;
     let others: Vec<_> = rig.hosts[..2].iter().map(Host::address).collect();
-    let filling = std::thread::spawn(move || fill(&others, &add(), SESSIONS));
+    let filling = std::thread::spawn(move || fill(&others, &add(), SESSIONS, FILLING));
     let began = Instant::now();
     while !rig.hosts[2].has_ended() {
         if began.elapsed() > PATIENCE {
@@ -67,7 +69,7 @@ fn refused(ground: &Ground) -> Result<Figures> {
     let pids = rig.processes().into_iter().map(|(_, pid)| pid);
     let bounds = pids.map(|pid| ControlGroup::memory(pid, ROOM)).collect::<Result<Vec<_>>>()?;
     let hosts: Vec<_> = rig.hosts.iter().map(Host::address).collect();
-    let filled = fill(&hosts, &add(), SESSIONS / 2)?;
+    let filled = fill(&hosts, &add(), SESSIONS / 2, FILLING)?;
     let count = |status| filled.answers.get(&status).copied().unwrap_or(0);
     let (made, turned_away) = (count(200), count(503));
     let mut figures = Figures::default();

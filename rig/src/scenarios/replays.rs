@@ -1,5 +1,6 @@
 //! Somebody who heard what nodes said to each other, and says it again.
 
+use std::cmp::Reverse;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -57,7 +58,7 @@ fn connections(ground: &Ground) -> Result<Figures> {
     figures.measure("recordings", recordings.len());
     figures.measure("replays", told.replays);
     figures.measure("refused", refused);
-    figures.measure("most told", format!("{} B after {} B", told.most.0, told.most.1));
+    figures.measure("most told", format!("{} B after {} B", told.most.0, told.most.1.0));
     figures.measure("told in all", format!("{} KiB after {} KiB", told.answered >> 10, told.sent >> 10));
     figures.require(removals == 0 && up == 0.0, || format!("{removals} removals, {up} new links"));
     figures.require(refused >= told.replays as f64, || format!("only {refused} were counted"));
@@ -71,8 +72,8 @@ struct Told {
     replays: usize,
     sent: usize,
     answered: usize,
-    /// The longest answer, and what had been said for it.
-    most: (usize, usize),
+    /// The longest answer, and the least that had been said for one so long.
+    most: (usize, Reverse<usize>),
 }
 
 impl Told {
@@ -105,7 +106,7 @@ impl Told {
         self.replays += 1;
         self.sent += bytes.len();
         self.answered += answer.len();
-        self.most = self.most.max((answer.len(), bytes.len()));
+        self.most = self.most.max((answer.len(), Reverse(bytes.len())));
         Ok(())
     }
 }
