@@ -112,6 +112,8 @@ fn round(
     println!("round {round:>3}  {word:<6} {figures}; {}; {}", census.now(), done.join(", "));
     if !figures.holds() {
         let kept = ground.place().join(format!("round-{round}"));
+        // Of an earlier soak into the same folder.
+        let _ = fs::remove_dir_all(&kept);
         fs::rename(ground.place().join("drill"), &kept).context("the history of the round")?;
         figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", ground.seed));
         println!("{}", findings(&kept));
