@@ -5,8 +5,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ use anyhow::{Context, Result};
 
 /// Bytes that are forwarded at once.
 const CHUNK: usize = 4 * 1024;
+/// Connections that are recorded at most, and bytes of each.
+const RECORDINGS_MAX: usize = 64;
+const RECORDED_MAX: usize = 256 * 1024;
 /// How often a stalled connection looks whether it still is.
 const GLANCE: Duration = Duration::from_millis(5);
 
@@ -30,10 +33,33 @@ struct Inner {
     stalled: AtomicBool,
     /// Connections of an earlier age are cut.
     age: AtomicU64,
+    /// Grows when connections go deaf: what is sent on those of an earlier count vanishes.
+    deafened: AtomicU64,
     /// What is sent to a connection does not arrive; what comes from it does.
     half_closed: AtomicBool,
     pub(crate) damaged: AtomicU64,
     dice: AtomicU64,
+    records: AtomicBool,
+    recordings: Mutex<Vec<Recording>>,
+}
+
+/// What a client sent on a connection, from its first byte on.
+#[derive(Debug, Clone)]
+pub(crate) struct Recording {
+    pub(crate) to: SocketAddr,
+    pub(crate) bytes: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Recording {
+    fn extend(&self, more: &[u8]) {
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = RECORDED_MAX - bytes.len();
+        bytes.extend_from_slice(&more[..more.len().min(room)]);
+    }
+
+    pub(crate) fn so_far(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Weather {
@@ -61,6 +87,30 @@ impl Weather {
     /// Both sides of every connection are reset.
     pub(crate) fn reset(&self) {
         self.0.age.fetch_add(1, Relaxed);
+    }
+
+    /// What clients send on connections that they make from now on is kept.
+    pub(crate) fn record(&self) {
+        self.0.records.store(true, Relaxed);
+    }
+
+    pub(crate) fn recordings(&self) -> Vec<Recording> {
+        self.0.recordings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn recording(&self, to: SocketAddr) -> Option<Recording> {
+        let mut recordings = self.0.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.0.records.load(Relaxed) || recordings.len() >= RECORDINGS_MAX {
+            return None;
+        }
+        let made = Recording { to, bytes: Arc::default() };
+        recordings.push(made.clone());
+        Some(made)
+    }
+
+    /// Whatever is sent on the connections that are up now vanishes, for ever; they stay open, and new ones hear.
+    pub(crate) fn deafen(&self) {
+        self.0.deafened.fetch_add(1, Relaxed);
     }
 
     /// The sending direction of every connection is closed when it would next send.
@@ -105,19 +155,20 @@ impl Emulator {
 fn carry(client: TcpStream, to: SocketAddr, weather: &Weather) {
     let Ok(server) = TcpStream::connect_timeout(&to, Duration::from_secs(2)) else { return reset(&client) };
     let age = weather.0.age.load(Relaxed);
-    let ends = [(&client, &server), (&server, &client)]
-        .map(|(from, to)| Some((from.try_clone().ok()?, to.try_clone().ok()?)));
-    for (from, to) in ends.into_iter().flatten() {
+    let ends = [(&client, &server, weather.recording(to)), (&server, &client, None)]
+        .map(|(from, to, kept)| Some((from.try_clone().ok()?, to.try_clone().ok()?, kept)));
+    for (from, to, kept) in ends.into_iter().flatten() {
         let weather = weather.clone();
         let _ = from.set_nodelay(true);
-        std::thread::spawn(move || forward(from, to, &weather, age));
+        std::thread::spawn(move || forward(from, to, &weather, age, kept));
     }
 }
 
 /// Forwards one direction until it ends, and then closes it for the other side.
-fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64) {
+fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64, kept: Option<Recording>) {
     let (queue, late) = std::sync::mpsc::sync_channel::<(Instant, Vec<u8>)>(1_024);
     let (mut source, sending) = (from, weather.clone());
+    let deafened = weather.0.deafened.load(Relaxed);
     let reader = std::thread::spawn(move || {
         let mut buffer = [0; CHUNK];
         let _ = source.set_read_timeout(Some(Duration::from_millis(50)));
@@ -131,7 +182,9 @@ fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64) {
             }
             match source.read(&mut buffer) {
                 Ok(0) => return,
+                Ok(_) if sending.0.deafened.load(Relaxed) != deafened => {}
                 Ok(read) => {
+                    kept.iter().for_each(|kept| kept.extend(&buffer[..read]));
                     if queue.send((Instant::now() + sending.lag(), buffer[..read].to_vec())).is_err() {
                         return;
                     }
@@ -230,6 +283,15 @@ mod tests {
         let began = Instant::now();
         assert_eq!(exchange(b"stalled").expect("an echo"), b"stalled");
         assert!(began.elapsed() >= Duration::from_millis(30));
+        weather.deafen();
+        client.write_all(b"nobody hears this").expect("it is open");
+        client.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket");
+        let heard = client.read(&mut [0]).expect_err("nothing comes back");
+        assert!(is_late(&heard), "it is open still: {heard}");
+        let mut exchange = |bytes: &[u8]| {
+            client.write_all(bytes)?;
+            client.read_exact(&mut vec![0; bytes.len()])
+        };
         weather.reset();
         assert!(exchange(b"gone").and_then(|_| exchange(b"gone")).is_err());
     }

@@ -23,13 +23,17 @@ pub(crate) struct Settings {
     pub(crate) multicast: bool,
     /// Further tables, as they stand in the file.
     pub(crate) more: &'static str,
+    /// Further lines of `[membership]`.
+    pub(crate) membership: &'static str,
+    /// The helper of this program that is the node; none: `sessile serve`.
+    pub(crate) helper: Option<&'static str>,
     /// Descriptors that a node may have open.
     pub(crate) descriptors: Option<u32>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cluster: "rig", multicast: true, more: "", descriptors: None }
+        Self { cluster: "rig", multicast: true, more: "", membership: "", helper: None, descriptors: None }
     }
 }
 
@@ -74,7 +78,7 @@ impl Host {
     }
 
     fn configuration(&self, nodes: usize) -> String {
-        let (at, name, Settings { cluster, more, multicast, .. }) =
+        let (at, name, Settings { cluster, more, multicast, membership, .. }) =
             (self.address(), &self.name, &self.settings);
         let found = match multicast {
             true => format!("kind = \"multicast\"\nbind = \"{at}\""),
@@ -86,7 +90,7 @@ impl Host {
         format!(
             "[node]\nname = \"{name}\"\n[http]\nlisten = \"{at}:9080\"\n[admin]\nlisten = \"{at}:9005\"\n[cluster]\nname = \
              \"{cluster}\"\nsecret_file = \"{cluster}.secret\"\n[receiver]\nlisten = \"{at}:4001\"\n[replication]\nreceipt_header = \
-             true\n[[app]]\npath = \"/clusterapp\"\nbuiltin = \"clusterapp\"\ndiagnostics = true\n{more}[membership]\n{found}\n"
+             true\n[[app]]\npath = \"/clusterapp\"\nbuiltin = \"clusterapp\"\ndiagnostics = true\n{more}[membership]\n{membership}{found}\n"
         )
     }
 
@@ -118,7 +122,13 @@ impl Host {
         if let Some(descriptors) = self.settings.descriptors {
             program.args(["prlimit", &format!("--nofile={descriptors}:{descriptors}")]);
         }
-        program.arg(self.program()?).args(&self.planted).args(["serve", "--config"]).arg(self.file("toml"));
+        match self.settings.helper {
+            None => program.arg(self.program()?).args(&self.planted).arg("serve"),
+            Some(helper) => {
+                program.arg(std::env::current_exe().context("where is this program?")?).arg(helper)
+            }
+        };
+        program.arg("--config").arg(self.file("toml"));
         program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.child = Some(program.spawn().context("ip netns exec")?);
         Ok(())

@@ -2,27 +2,31 @@
 //!
 //! `nest` gives this program namespaces of its own; `network` is a bridge with hosts, and what is done to their links;
 //! `emulator` is a link that delays, stalls and damages; `host` is a process of a node; `load` is `sessile drill` at
-//! work; `rig` is all of it. Each of `scenarios` is a fault of the catalogue, with its bar. Must not know how sessions
-//! travel, nor judge by itself what clients saw.
+//! work; `rig` is all of it. Each of `scenarios` is a fault of the catalogue, with its bar; `soak` is one cluster under
+//! many of them for long. Must not know how sessions travel, nor judge by itself what clients saw.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
+mod control_group;
 mod dialog;
 mod emulator;
 mod figures;
+mod filler;
 mod flood;
 mod host;
 mod ledger;
 mod load;
+mod login_app;
 mod nest;
 mod network;
 mod plants;
 mod rig;
 mod scenario;
 mod scenarios;
+mod soak;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -62,6 +66,9 @@ struct Wish {
     /// Play with this bug of the core in every node; or, of --plants, only this one
     #[arg(long, value_name = "BUG", value_parser = plants::known)]
     plant: Option<String>,
+    /// Run one cluster for so long, as 1h, under faults that the seed samples; nothing that runs all the time may grow
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["quick", "all", "scenario", "list"])]
+    soak: Option<Duration>,
     /// The seed of the clients and of what is sampled
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -82,12 +89,16 @@ enum Helper {
     /// Floods a multicast group with bytes, and with what others said there before
     #[command(hide = true)]
     Flood(flood::Flood),
+    /// A node with an application whose login changes the session's id
+    #[command(hide = true)]
+    LoginApp(login_app::LoginApp),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.helper {
         Some(Helper::Flood(flood)) => flood.run().map(|()| true),
+        Some(Helper::LoginApp(app)) => app.run().map(|()| true),
         None => run(arguments.wish),
     };
     match done {
@@ -101,7 +112,11 @@ fn main() -> ExitCode {
 }
 
 fn run(wish: Wish) -> Result<bool> {
-    let chosen = if wish.plants { Vec::new() } else { chosen(&wish)? };
+    let chosen = match wish.soak {
+        Some(time) => soak::enough(time).map(|()| Vec::new())?,
+        None if wish.plants => Vec::new(),
+        None => chosen(&wish)?,
+    };
     if wish.list {
         for scenario in &chosen {
             println!("{:<18} {}\n{:<18}   bar: {}", scenario.name, scenario.title, "", scenario.bar);
@@ -115,6 +130,9 @@ fn run(wish: Wish) -> Result<bool> {
     let sessile = sessile(&wish)?;
     if wish.plants {
         return plants::find(&sessile, wish.plant.as_deref(), wish.quick, wish.seed);
+    }
+    if let Some(time) = wish.soak {
+        return soak::run(Ground::new(sessile, wish.seed, wish.keep)?, time);
     }
     let mut fine = true;
     for scenario in chosen {

@@ -220,6 +220,12 @@ impl Rig {
         Ok(())
     }
 
+    /// All processes that run, by name: the nodes and the balancer.
+    pub(crate) fn processes(&self) -> Vec<(String, u32)> {
+        let nodes = self.hosts.iter().filter_map(|host| Some((host.name.clone(), host.pid()?)));
+        nodes.chain(self.balancer.iter().map(|balancer| ("balancer".to_owned(), balancer.id()))).collect()
+    }
+
     pub(crate) fn kill_balancer(&mut self) -> Result<()> {
         if let Some(mut balancer) = self.balancer.take() {
             balancer.kill().context("SIGKILL")?;

@@ -2,13 +2,17 @@
 
 mod clients;
 mod crashes;
+mod crowds;
 mod cuts;
 mod joins;
 mod limits;
 mod links;
+mod logins;
+mod memory;
 mod mixed;
 mod pairs;
 mod pauses;
+mod replays;
 mod strangers;
 
 use std::time::Duration;
@@ -20,7 +24,7 @@ use crate::rig::Rig;
 use crate::scenario::Scenario;
 
 /// All of them.
-pub(crate) const SCENARIOS: [Scenario; 28] = [
+pub(crate) const SCENARIOS: &[Scenario] = &[
     crashes::KILL,
     crashes::KILL_IN_BURST,
     crashes::ALL_COPIES,
@@ -37,17 +41,22 @@ pub(crate) const SCENARIOS: [Scenario; 28] = [
     links::FAR,
     links::FLIPPED_BITS,
     links::HALF_OPEN,
+    links::DEAF,
     links::RESETS,
     limits::DESCRIPTORS,
+    memory::BOUNDED,
     limits::LITTLE_CPU,
     clients::OVERSIZED,
     clients::SLOW_CLIENTS,
     clients::LOGOUT_RACE,
+    logins::RACE,
     clients::CROWD_ON_ONE,
+    crowds::EXPIRE_AT_ONCE,
     joins::ALL_AT_ONCE,
     joins::SAME_NAME,
     mixed::MIXED,
     strangers::FLOODED_GROUP,
+    replays::CONNECTIONS,
     pairs::SAMPLED,
 ];
 

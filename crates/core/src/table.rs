@@ -10,10 +10,13 @@ use crate::session::Session;
 
 /// Slots in a chunk: growing costs at most this much unused room.
 const CHUNK: usize = 512;
+/// An index that has room for so many times its entries gives most of it back.
+const ROOMY: usize = 8;
 
 /// All sessions of one shard, by key and by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
+    /// One whose sessions have all gone may be empty of slots, too.
     chunks: Vec<Vec<Option<Session>>>,
     free: Vec<u32>,
     index: HashTable<u32>,
@@ -87,7 +90,11 @@ impl Table {
         self.bytes += session.footprint();
         let key = session.key;
         let slot = self.free.pop().unwrap_or_else(|| self.new_slot());
-        self.chunks[slot as usize / CHUNK][slot as usize % CHUNK] = Some(session);
+        let chunk = &mut self.chunks[slot as usize / CHUNK];
+        if chunk.is_empty() {
+            chunk.resize_with(CHUNK, || None);
+        }
+        chunk[slot as usize % CHUNK] = Some(session);
         let chunks = &self.chunks;
         self.index.insert_unique(hash(key), slot, |slot| hash(key_at(chunks, *slot)));
     }
@@ -100,6 +107,19 @@ impl Table {
         let session = self.chunks[slot as usize / CHUNK][slot as usize % CHUNK].take()?;
         self.bytes -= session.footprint();
         Some(session)
+    }
+
+    /// Gives the memory of crowds that have gone back: of chunks without a session, and most of a roomy index. Slots
+    /// keep their numbers. The last chunk stays, it is the one that grows.
+    pub(crate) fn give_back(&mut self) {
+        let earlier = self.chunks.len().saturating_sub(1);
+        for chunk in self.chunks[..earlier].iter_mut().filter(|chunk| chunk.iter().all(Option::is_none)) {
+            *chunk = Vec::new();
+        }
+        if self.index.capacity() > CHUNK && self.index.capacity() / ROOMY > self.index.len() {
+            let chunks = &self.chunks;
+            self.index.shrink_to(self.index.len() * 2, |slot| hash(key_at(chunks, *slot)));
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
@@ -123,4 +143,47 @@ impl Table {
 fn key_at(chunks: &[Vec<Option<Session>>], slot: u32) -> SessionKey {
     let slot = slot as usize;
     chunks[slot / CHUNK][slot % CHUNK].as_ref().expect("the index names only slots in use").key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::marks::Birth;
+    use crate::{AppId, Instant};
+
+    fn session(number: u64) -> Session {
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
+        key[8..].copy_from_slice(&number.to_le_bytes());
+        Session::new(SessionKey(key), AppId::default(), Birth::default(), Instant::ORIGIN)
+    }
+
+    fn room(table: &Table) -> usize {
+        table.chunks.iter().map(Vec::capacity).sum::<usize>() + table.index.capacity()
+    }
+
+    #[test]
+    fn what_a_crowd_took_is_given_back_and_taken_again() {
+        let crowd = 40 * CHUNK as u64;
+        let mut table = Table::default();
+        (0..crowd).for_each(|number| table.insert(session(number)));
+        let (slots, full) = (table.slots(), room(&table));
+        table.give_back();
+        assert_eq!(room(&table), full, "nothing of what is in use");
+        // Of the crowd two stay, far apart.
+        let staying = [CHUNK as u64 + 7, 30 * CHUNK as u64];
+        let going = (0..crowd).filter(|number| !staying.contains(number));
+        going.for_each(|number| assert!(table.remove(session(number).key).is_some()));
+        table.give_back();
+        assert!(room(&table) <= 5 * CHUNK, "{} of {full}", room(&table));
+        assert_eq!((table.slots(), table.len(), table.iter().count()), (slots, 2, 2));
+        let found = staying.map(|number| table.get(session(number).key).map(|session| session.top));
+        assert_eq!(found, staying.map(Some));
+        let walked = (0..table.slots()).filter_map(|slot| table.slot(slot)).count();
+        assert_eq!(walked, 2, "a walk passes over what is gone");
+        // Another crowd takes the same slots.
+        (crowd..2 * crowd - 2).for_each(|number| table.insert(session(number)));
+        assert_eq!((table.slots(), table.len() as u64), (slots, crowd));
+        assert!((crowd..2 * crowd - 2).all(|number| table.contains(session(number).key)));
+    }
 }

@@ -1,12 +1,11 @@
 //! Hosts that have too little of something.
 
-use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::control_group::ControlGroup;
 use crate::figures::Figures;
 use crate::host::Settings;
 use crate::rig::Ground;
@@ -50,7 +49,7 @@ pub(crate) const LITTLE_CPU: Scenario = Scenario {
         rig.load(ground, &["--patience", "8s"])?;
         go_on(2);
         rig.tell("note little cpu")?;
-        let bound = Bound::of(rig.hosts[2].pid().context("the node lives")?, 5)?;
+        let bound = ControlGroup::processor(rig.hosts[2].pid().context("the node lives")?, 5)?;
         go_on(10);
         let (throttled, removed) = (bound.throttled()?, rig.removals());
         drop(bound);
@@ -61,40 +60,3 @@ pub(crate) const LITTLE_CPU: Scenario = Scenario {
         Ok(figures)
     },
 };
-
-/// A process in a control group with so much of one processor; it is free again when this is dropped.
-struct Bound {
-    group: PathBuf,
-    process: u32,
-}
-
-impl Bound {
-    fn of(process: u32, percent: u32) -> Result<Self> {
-        let (group, file, quota) = match PathBuf::from("/sys/fs/cgroup/cpu") {
-            one if one.is_dir() => (one, "cpu.cfs_quota_us", (percent * 1_000).to_string()),
-            _ => (PathBuf::from("/sys/fs/cgroup"), "cpu.max", format!("{} 100000", percent * 1_000)),
-        };
-        let group = group.join(format!("sessile-rig-{process}"));
-        fs::create_dir_all(&group).with_context(|| format!("{}: no control group", group.display()))?;
-        let bound = Self { group, process };
-        fs::write(bound.group.join(file), quota).context("a share of the processor")?;
-        fs::write(bound.group.join("cgroup.procs"), process.to_string()).context("a control group")?;
-        Ok(bound)
-    }
-
-    /// How often it had to wait for its share.
-    fn throttled(&self) -> Result<u64> {
-        let stat = fs::read_to_string(self.group.join("cpu.stat")).context("a control group")?;
-        let count = stat.lines().find_map(|line| line.strip_prefix("nr_throttled "));
-        count.and_then(|count| count.parse().ok()).context("a control group without nr_throttled")
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        if let Some(parent) = self.group.parent() {
-            let _ = fs::write(parent.join("cgroup.procs"), self.process.to_string());
-        }
-        let _ = fs::remove_dir(&self.group);
-    }
-}

@@ -1,6 +1,6 @@
 //! Links that lose, lag, damage, stall and break.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -13,6 +13,8 @@ use crate::scenarios::{end, go_on};
 
 /// What a node may grow by while another does not read.
 const GROWTH: u64 = 96 << 20;
+/// The longest until nodes whose connections went deaf are together again.
+const TOGETHER: Duration = Duration::from_secs(30);
 
 pub(crate) const LOSS: Scenario = Scenario {
     name: "F13-loss",
@@ -130,6 +132,31 @@ fn half_open(ground: &Ground) -> Result<Figures> {
     bounded(&mut figures, grown);
     Ok(figures)
 }
+
+pub(crate) const DEAF: Scenario = Scenario {
+    name: "F19-deaf",
+    title: "what is sent on all connections of a node vanishes, though they stay open for ever; new ones would do",
+    bar: "it is found out, and new ones are made: all are together again within 30 s",
+    quick: false,
+    play: |ground| {
+        let (mut rig, weather) = loaded_behind_emulator(ground, &["--patience", "8s"])?;
+        rig.tell("cut tc01,tc02 tc03")?;
+        weather.deafen();
+        let began = Instant::now();
+        while rig.hosts[0].members() == Some(2) && began.elapsed() < TOGETHER {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let noticed = began.elapsed();
+        rig.together()?;
+        let took = began.elapsed();
+        rig.tell("healed")?;
+        let mut figures = end(&mut rig)?;
+        figures.measure("noticed after", format!("{} ms", noticed.as_millis()));
+        figures.measure("new ones after", format!("{} ms", took.as_millis()));
+        figures.require(took <= TOGETHER, || format!("it took {took:?}"));
+        Ok(figures)
+    },
+};
 
 pub(crate) const RESETS: Scenario = Scenario {
     name: "F21-resets",

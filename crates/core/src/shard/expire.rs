@@ -57,6 +57,7 @@ impl Shard {
         self.scan = end;
         if end >= slots {
             self.scan = 0;
+            self.table.give_back();
             self.forget_ends(now);
         }
     }

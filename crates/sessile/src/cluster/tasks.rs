@@ -100,6 +100,8 @@ pub(crate) struct Links {
     inlets: HashMap<u32, Arc<Mutex<Inlet>>>,
     /// How long a frame that overtook others waits for them.
     early_wait: Duration,
+    /// A connection over which not even a heartbeat came for so long carries nothing any more.
+    silence: Duration,
     /// A process that cannot be dialed for so long is read all the same, so that its end is noticed.
     patience: Duration,
 }
@@ -115,6 +117,8 @@ impl Links {
             inlets: HashMap::new(),
             // The sender itself begins again after the whole.
             early_wait: timing.ack_timeout / 2,
+            // Whoever is silent for the drop time is removed; one that was stopped for less keeps its connection.
+            silence: timing.drop_time * 2,
             patience: timing.drop_time,
         }
     }
@@ -181,7 +185,8 @@ impl Links {
         if inbound.lane() > 0 {
             inlet.lock().expect_several();
         }
-        let reader = Reader { engine: Arc::clone(&self.engine), inbound, inlet, early_wait: self.early_wait };
+        let (engine, early_wait, silence) = (Arc::clone(&self.engine), self.early_wait, self.silence);
+        let reader = Reader { engine, inbound, inlet, early_wait, silence };
         let reader = reader.run(self.linked.subscribe(), self.patience);
         self.reading.insert(self.readers.spawn(reader).id(), boot);
     }
@@ -222,6 +227,18 @@ struct Reader {
     inbound: Box<dyn Incoming>,
     inlet: Arc<Mutex<Inlet>>,
     early_wait: Duration,
+    silence: Duration,
+}
+
+/// What a reader got.
+enum Next {
+    Frames,
+    /// Early frames may have waited long enough.
+    EarlyAreLate,
+    /// There will be no more.
+    End(ReceiveError),
+    /// Nothing for too long.
+    Silence,
 }
 
 impl Reader {
@@ -234,10 +251,21 @@ impl Reader {
         loop {
             self.engine.listeners.caught_up().await;
             let handed_in = match self.next_batch(&mut frames).await {
-                None => self.engine.give_up_early(Boot(peer.boot), self.early_wait, &self.inlet),
-                Some(Ok(())) => self.engine.receive(&peer, &frames, &self.inlet),
-                Some(Err(end)) => {
+                Next::EarlyAreLate => {
+                    self.engine.give_up_early(Boot(peer.boot), self.early_wait, &self.inlet)
+                }
+                Next::Frames => self.engine.receive(&peer, &frames, &self.inlet),
+                Next::End(end) => {
                     tracing::debug!(member = peer.name, %end, "a connection ended");
+                    return;
+                }
+                Next::Silence => {
+                    let silence = self.silence;
+                    tracing::warn!(
+                        member = peer.name,
+                        ?silence,
+                        "nothing comes over a connection that is open: closing it"
+                    );
                     return;
                 }
             };
@@ -249,13 +277,21 @@ impl Reader {
         }
     }
 
-    /// The next frames, or `None` when early ones may have waited long enough.
-    async fn next_batch(&mut self, frames: &mut Vec<Bytes>) -> Option<Result<(), ReceiveError>> {
+    /// The next frames, if any come in time. A sender has a heartbeat over lane 0 at least; if it goes into a connection
+    /// that somewhere between the two is forgotten, or into the middle of a damaged length, nobody else would end it.
+    async fn next_batch(&mut self, frames: &mut Vec<Bytes>) -> Next {
         let has_early = self.inlet.lock().has_early();
-        if has_early {
-            timeout(self.early_wait, self.inbound.next_batch(frames)).await.ok()
-        } else {
-            Some(self.inbound.next_batch(frames).await)
+        let lane = self.inbound.lane();
+        let next = self.inbound.next_batch(frames);
+        let taken = match lane {
+            _ if has_early => timeout(self.early_wait, next).await.map_err(|_| Next::EarlyAreLate),
+            0 => timeout(self.silence, next).await.map_err(|_| Next::Silence),
+            _ => Ok(next.await),
+        };
+        match taken {
+            Ok(Ok(())) => Next::Frames,
+            Ok(Err(end)) => Next::End(end),
+            Err(nothing) => nothing,
         }
     }
 

@@ -1,6 +1,9 @@
 //! A node is lost, and nothing else.
 
+use std::time::Duration;
+
 use crate::harness::{Browser, Town};
+use crate::road::Road;
 
 async fn the_others_go_on_after_a_crash() {
     let (a, b) = Town::new().pair().await;
@@ -65,4 +68,22 @@ async fn changes_of_a_process_that_died_are_read_to_the_end() {
     for browser in &mut browsers {
         assert_eq!(browser.ok(&b, "/get/x").await, "1");
     }
+}
+
+/// As when a firewall forgot it: TCP takes everything, and nobody ever hears it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_connection_that_carries_nothing_any_more_is_made_anew() {
+    let town = Town::with(|config| config.membership.drop_time = Duration::from_secs(2));
+    let (a, b, road) = Road::between_two(&town).await;
+    road.release();
+    let mut browser = Browser::default();
+    browser.ok(&a, "/set/x/1").await;
+    road.deafen();
+    // Both are of one mind at last, whoever went on meanwhile; nothing else is mended by anybody.
+    a.until("b was removed", |a| a.sees() == ["tc01"] || b.sees() == ["tc02"]).await;
+    a.until("a sees b again", |a| a.sees() == ["tc01", "tc02"]).await;
+    b.until("b sees a again", |b| b.sees() == ["tc01", "tc02"]).await;
+    let receipt = browser.get(&a, "/set/x/2").await.receipt.unwrap();
+    assert_eq!((receipt.copies, receipt.wanted), (2, 2));
+    assert_eq!(browser.ok(&b, "/get/x").await, "2");
 }

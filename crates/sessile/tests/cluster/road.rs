@@ -1,5 +1,5 @@
 //! A road to a node on which large things stop until they are let through: connections that carried more than small
-//! frames are held in the middle of a frame.
+//! frames are held in the middle of a frame. And on which connections stay open while what is sent on them vanishes.
 
 use std::net::SocketAddr;
 
@@ -18,6 +18,8 @@ pub(crate) const LARGE: usize = 100 << 10;
 /// Everything that other nodes send to one node goes over it.
 pub(crate) struct Road {
     released: watch::Sender<bool>,
+    /// Grows when the connections that are up go deaf.
+    deafened: watch::Sender<u32>,
     _carrying: JoinSet<()>,
 }
 
@@ -31,30 +33,46 @@ impl Road {
         let mut config = town.config("tc02", &[&a]);
         config.receiver.listen = exit;
         config.receiver.advertise = Some(entrance.local_addr().unwrap().to_string().parse().unwrap());
-        let released = watch::Sender::new(false);
+        let (released, deafened) = (watch::Sender::new(false), watch::Sender::new(0));
         let mut carrying = JoinSet::new();
-        carrying.spawn(accept(entrance, exit, released.subscribe()));
+        carrying.spawn(accept(entrance, exit, released.subscribe(), deafened.subscribe()));
         let b = Node::join(config).await;
         a.until("both members", |a| a.sees().len() == 2).await;
-        (a, b, Self { released, _carrying: carrying })
+        (a, b, Self { released, deafened, _carrying: carrying })
     }
 
     /// Lets everything through from now on.
     pub(crate) fn release(&self) {
         self.released.send_replace(true);
     }
+
+    /// What is sent on the connections that are up now vanishes from now on; they stay open, and new ones carry.
+    pub(crate) fn deafen(&self) {
+        self.deafened.send_modify(|times| *times += 1);
+    }
 }
 
-async fn accept(entrance: TcpListener, exit: SocketAddr, released: watch::Receiver<bool>) {
+async fn accept(
+    entrance: TcpListener,
+    exit: SocketAddr,
+    released: watch::Receiver<bool>,
+    deafened: watch::Receiver<u32>,
+) {
     let mut carried = JoinSet::new();
     while let Ok((from, _)) = entrance.accept().await {
         if let Ok(to) = TcpStream::connect(exit).await {
-            carried.spawn(carry(from, to, released.clone()));
+            carried.spawn(carry(from, to, released.clone(), deafened.clone()));
         }
     }
 }
 
-async fn carry(from: TcpStream, to: TcpStream, mut released: watch::Receiver<bool>) {
+async fn carry(
+    from: TcpStream,
+    to: TcpStream,
+    mut released: watch::Receiver<bool>,
+    deafened: watch::Receiver<u32>,
+) {
+    let deafened_before = *deafened.borrow();
     let ((mut from, mut back), (mut answers, mut to)) = (from.into_split(), to.into_split());
     let forth = async move {
         let (mut bytes, mut carried) = (vec![0; 4096], 0);
@@ -63,7 +81,8 @@ async fn carry(from: TcpStream, to: TcpStream, mut released: watch::Receiver<boo
             if carried > SMALL && released.wait_for(|released| *released).await.is_err() {
                 return;
             }
-            if to.write_all(&bytes[..read]).await.is_err() {
+            let is_deaf = *deafened.borrow() != deafened_before;
+            if !is_deaf && to.write_all(&bytes[..read]).await.is_err() {
                 return;
             }
         }

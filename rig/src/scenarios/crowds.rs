@@ -1,0 +1,111 @@
+//! Very many sessions.
+
+use std::net::Ipv4Addr;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::figures::Figures;
+use crate::filler::fill;
+use crate::host::{Host, PATIENCE, Settings};
+use crate::rig::{Ground, Rig};
+use crate::scenario::Scenario;
+use crate::scenarios::{end, go_on};
+
+/// Sessions that expire at once: a million, or as many as programs that were not optimised make in a bearable time.
+const SESSIONS: usize = if cfg!(debug_assertions) { 25_000 } else { 1_000_000 };
+/// Fewer are no crowd: the machine has too much else to do.
+const LEAST: usize = SESSIONS / 20;
+/// How long they last unused; they are made in half of it, or are fewer.
+const TIMEOUT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 180 });
+/// Room for them, and an application whose sessions last so long, beside that of the load.
+const SHORT: &str = if cfg!(debug_assertions) {
+    "[session]\nmax_active = 2_000_000\n[[app]]\npath = \"/short\"\nbuiltin = \"clusterapp\"\ntimeout = \"30s\"\n"
+} else {
+    "[session]\nmax_active = 2_000_000\n[[app]]\npath = \"/short\"\nbuiltin = \"clusterapp\"\ntimeout = \"180s\"\n"
+};
+/// The load has sessions of its own, but never so many.
+const OTHERS: f64 = 1_000.0;
+/// The second crowd may leave nodes so much larger than the first did, all together: it finds the memory of that one.
+const GROWTH: u64 = 24 << 20;
+
+pub(crate) const EXPIRE_AT_ONCE: Scenario = Scenario {
+    name: "F50-expire-at-once",
+    title: "the time of 25,000 sessions (a million where the rig is built with --release) runs out while all nodes are stopped: \
+            when these go on, all expire at once, under load; twice; fewer where the machine is busy",
+    bar: "each expires on one node, once; none is left on any; no request takes 10 s; the second crowd leaves at most 24 MiB more than the first",
+    quick: false,
+    play: expire_at_once,
+};
+
+fn expire_at_once(ground: &Ground) -> Result<Figures> {
+    let mut rig = ground.cluster(3, &Settings { more: SHORT, ..Settings::default() })?;
+    rig.load(ground, &["--patience", "20s"])?;
+    let before = resident(&rig)?;
+    let crowds = (0..2).map(|_| crowd(&mut rig)).collect::<Result<Vec<_>>>()?;
+    let mut figures = end(&mut rig)?;
+    for (crowd, which) in crowds.iter().zip(["first", "second"]) {
+        figures.measure(&format!("{which} expired within"), format!("{} ms", crowd.took.as_millis()));
+    }
+    let (waited, expired) = (figures.longest_wait(), expired(&rig)?);
+    let memory = [before, crowds[0].full, crowds[0].after, crowds[1].full, crowds[1].after]
+        .map(|bytes| (bytes >> 20).to_string());
+    let made: usize = crowds.iter().map(|crowd| crowd.made).sum();
+    figures.measure("expired", format!("{expired} of {made}"));
+    figures.measure("MiB of all nodes before, full, after, full, after", memory.join(" "));
+    figures.require(expired == made as f64, || format!("{expired} times a session expired"));
+    figures.require(waited < Duration::from_secs(10), || format!("a request took {waited:?}"));
+    let grown = crowds[1].after.saturating_sub(crowds[0].after);
+    figures.require(grown <= GROWTH, || format!("the second crowd left {} MiB more", grown >> 20));
+    Ok(figures)
+}
+
+/// What became of one crowd: how many they were, how long until all had expired, and what nodes had in memory with it and after it.
+struct Crowd {
+    made: usize,
+    took: Duration,
+    full: u64,
+    after: u64,
+}
+
+fn crowd(rig: &mut Rig) -> Result<Crowd> {
+    let hosts: Vec<Ipv4Addr> = rig.hosts.iter().map(Host::address).collect();
+    let early = expired(rig)?;
+    let filled = fill(&hosts, "/short/session?cmd=add&name=a&size=16&v=1", SESSIONS, TIMEOUT / 2)?;
+    let made = filled.answers.get(&200).copied().unwrap_or(0);
+    if made < LEAST || filled.answers.len() > 1 || filled.broken > 0 || expired(rig)? > early {
+        bail!("{made} sessions in {:?}; answers {:?}", TIMEOUT / 2, filled.answers);
+    }
+    let full = resident(rig)?;
+    stop_all(rig, TIMEOUT + Duration::from_secs(1))?;
+    let began = Instant::now();
+    while rig.hosts.iter().any(|host| host.metric("sessile_sessions").is_ok_and(|held| held > OTHERS)) {
+        if began.elapsed() > PATIENCE {
+            bail!("the sessions are still there after {PATIENCE:?}");
+        }
+        sleep(Duration::from_millis(20));
+    }
+    let took = began.elapsed();
+    go_on(3);
+    Ok(Crowd { made, took, full, after: resident(rig)? })
+}
+
+/// Stops all nodes for so long.
+fn stop_all(rig: &mut Rig, time: Duration) -> Result<()> {
+    let names: Vec<_> = rig.hosts.iter().map(|host| host.name.clone()).collect();
+    names.iter().try_for_each(|name| rig.tell(&format!("stopped {name}")))?;
+    rig.hosts.iter().try_for_each(Host::stop)?;
+    sleep(time);
+    rig.hosts.iter().try_for_each(Host::go_on)?;
+    names.iter().try_for_each(|name| rig.tell(&format!("resumed {name}")))
+}
+
+/// How often a node ended a session because nobody used it.
+fn expired(rig: &Rig) -> Result<f64> {
+    rig.hosts.iter().map(|host| host.metric("sessile_sessions_expired_total")).sum()
+}
+
+fn resident(rig: &Rig) -> Result<u64> {
+    rig.hosts.iter().map(Host::resident).sum()
+}

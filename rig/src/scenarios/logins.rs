@@ -1,0 +1,134 @@
+//! A login that changes the session's id, while others write.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use sessile_history::Dice;
+
+use crate::dialog::{Answer, ask};
+use crate::figures::Figures;
+use crate::host::{Host, Settings};
+use crate::rig::Ground;
+use crate::scenario::Scenario;
+
+/// Logins, each on a session of its own.
+const LOGINS: usize = 30;
+/// Writers of each, four on a node, and as many that come after the login.
+const WRITERS: usize = 12;
+
+pub(crate) const RACE: Scenario = Scenario {
+    name: "F48-login-race",
+    title: "12 writers on three nodes and a login that changes the id at once, on one session; then 12 writers with the cookie from before; 30 times",
+    bar: "every acknowledged write is in the session, on every node, or in a new one if its cookie was dead; the old cookie opens nothing",
+    quick: true,
+    play: race,
+};
+
+fn race(ground: &Ground) -> Result<Figures> {
+    let rig = ground.cluster(3, &Settings { helper: Some("login-app"), ..Settings::default() })?;
+    let hosts: Vec<_> = rig.hosts.iter().map(Host::address).collect();
+    let (mut figures, mut dice, mut seen) = (Figures::default(), ground.dice(), Seen::default());
+    for _ in 0..LOGINS {
+        one(&hosts, &mut dice, &mut seen)?;
+    }
+    figures.measure("written before the login", seen.kept);
+    figures.measure("writes whose cookie was dead", seen.strangers);
+    figures.require(seen.kept > 0 && seen.strangers > 0, || "the login was never raced".to_owned());
+    seen.broken.into_iter().for_each(|words| figures.require(false, || words));
+    Ok(figures)
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Acknowledged writes of the session, and those that made one of their own.
+    kept: usize,
+    strangers: usize,
+    broken: Vec<String>,
+}
+
+/// A session with its cookies before and after the login.
+struct Logged {
+    key: String,
+    old: String,
+    new: String,
+    /// What was acknowledged as written to it.
+    names: Vec<String>,
+}
+
+fn one(hosts: &[Ipv4Addr], dice: &mut Dice, seen: &mut Seen) -> Result<()> {
+    let made = ask(hosts[0], 9080, "POST", "/write?name=first", None)?;
+    let (key, old) = (key_of(&made)?.context("a key")?, made.cookie.context("a cookie")?);
+    let (wait, at) = (Duration::from_micros(dice.below(6_000)), hosts[dice.below(3) as usize]);
+    let (login, raced) = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|number| {
+                scope.spawn({
+                    let old = &old;
+                    move || write(hosts, number, "during", old)
+                })
+            })
+            .collect();
+        std::thread::sleep(wait);
+        let login = ask(at, 9080, "POST", "/login", Some(&old));
+        let raced: Vec<_> = writers.into_iter().filter_map(|writer| writer.join().ok()?).collect();
+        (login, raced)
+    });
+    let login = login?;
+    let Some(new) = login.cookie.filter(|_| key_of_body(&login.body).as_ref() == Some(&key)) else {
+        // A login can only come first: nothing else ends this session.
+        seen.broken.push(format!("a login was answered {} {}", login.status, login.body));
+        return Ok(());
+    };
+    let late: Vec<_> = (0..WRITERS).filter_map(|number| write(hosts, number, "after", &old)).collect();
+    let intruders = late.iter().filter(|(_, of)| *of == key).count();
+    if intruders > 0 {
+        seen.broken
+            .push(format!("{intruders} writes with the cookie from before the login landed in the session"));
+    }
+    let kept: Vec<_> = raced.iter().filter(|(_, of)| *of == key).map(|(name, _)| name.clone()).collect();
+    seen.kept += kept.len();
+    seen.strangers += raced.len() + late.len() - kept.len();
+    let logged = Logged { key, old, new, names: kept };
+    hosts.iter().try_for_each(|host| logged.on(*host, seen))
+}
+
+impl Logged {
+    /// What a node shows with either cookie.
+    fn on(&self, host: Ipv4Addr, seen: &mut Seen) -> Result<()> {
+        let shown = |cookie: &str| -> Result<Value> {
+            serde_json::from_str(&ask(host, 9080, "GET", "/read", Some(cookie))?.body).context("/read")
+        };
+        let (with_new, with_old) = (shown(&self.new)?, shown(&self.old)?);
+        let has =
+            |name: &str| with_new["names"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+        let lost = self.names.iter().filter(|name| !has(name)).count();
+        if lost > 0 || !has("first") || with_new["key"] != self.key.as_str() || with_new["principal"] != "ada"
+        {
+            seen.broken.push(format!("{host} lacks {lost} acknowledged writes; it shows {with_new}"));
+        }
+        if !with_old["key"].is_null() || with_old["names"] != serde_json::json!([]) {
+            seen.broken.push(format!("with the cookie from before the login {host} shows {with_old}"));
+        }
+        Ok(())
+    }
+}
+
+/// The name that was written, and the key of the session that has it; `None` if that was not acknowledged.
+fn write(hosts: &[Ipv4Addr], number: usize, when: &str, cookie: &str) -> Option<(String, String)> {
+    let name = format!("{when}-{number}");
+    let done =
+        ask(hosts[number % hosts.len()], 9080, "POST", &format!("/write?name={name}"), Some(cookie)).ok()?;
+    Some((name, key_of_body(&done.body)?)).filter(|_| done.status == 200)
+}
+
+fn key_of(answer: &Answer) -> Result<Option<String>> {
+    anyhow::ensure!(answer.status == 200, "answered {} {}", answer.status, answer.body);
+    Ok(key_of_body(&answer.body))
+}
+
+fn key_of_body(body: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    value["key"].as_str().map(str::to_owned)
+}

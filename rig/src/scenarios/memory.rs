@@ -1,0 +1,132 @@
+//! A host that has too little memory.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::control_group::ControlGroup;
+use crate::dialog::{ask, metric};
+use crate::figures::Figures;
+use crate::filler::fill;
+use crate::host::{Host, Settings};
+use crate::rig::{Ground, Rig};
+use crate::scenario::Scenario;
+use crate::scenarios::{end, go_on};
+
+/// What the node may take beside what it has.
+const ROOM: u64 = 48 << 20;
+/// Sessions that come then, of so many bytes each: four times the room.
+const SESSIONS: usize = 4_000;
+const BYTES: usize = 48 * 1024;
+/// What its table may hold where it is to be refused in time.
+const TABLE: &str = "[session]\nmax_table_bytes = \"16MiB\"\nmax_session_bytes = \"256KiB\"\nmax_attribute_bytes = \"256KiB\"\n";
+/// Longest time until they are there.
+const FILLING: Duration = Duration::from_secs(300);
+/// Longest wait for the kernel to kill it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const BOUNDED: Scenario = Scenario {
+    name: "F28-memory",
+    title: "a node may take 48 MiB more, and 4,000 sessions of 48 KiB come: the kernel kills it; then nodes with as little, and a table bounded to 16 MiB",
+    bar: "the others go on and lose nothing, and it is admitted when it returns; with the bound nobody dies: sessions are refused with 503, those that were made are whole, and who has no room for a copy says so",
+    quick: false,
+    play: |ground| Ok(killed(ground)?.and(refused(ground)?)),
+};
+
+/// Without a bound of its own, the kernel's comes first.
+fn killed(ground: &Ground) -> Result<Figures> {
+    let mut rig = ground.cluster(3, &Settings::default())?;
+    rig.load(ground, &["--patience", "8s"])?;
+    go_on(2);
+    let bound = ControlGroup::memory(rig.hosts[2].pid().context("the node lives")?, ROOM)?;
+    let others: Vec<_> = rig.hosts[..2].iter().map(Host::address).collect();
+    let filling = std::thread::spawn(move || fill(&others, &add(), SESSIONS, FILLING));
+    let began = Instant::now();
+    while !rig.hosts[2].has_ended() {
+        if began.elapsed() > PATIENCE {
+            bail!("the kernel did not kill the node in {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    rig.tell("killed tc03")?;
+    rig.hosts[2].kill()?;
+    drop(bound);
+    let filled = filling.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
+    rig.restart(2, 2)?;
+    let mut figures = end(&mut rig)?;
+    let made = filled.answers.get(&200).copied().unwrap_or(0);
+    figures.measure("made meanwhile", made);
+    figures.require(made == SESSIONS, || format!("of {SESSIONS} sessions on the others {made} were made"));
+    let held = rig.hosts[2].metric("sessile_sessions")?;
+    figures.require(held >= made as f64, || format!("after its return it holds {held} sessions of {made}"));
+    Ok(figures)
+}
+
+/// With a bound, sessions are refused, and nobody dies.
+fn refused(ground: &Ground) -> Result<Figures> {
+    let mut rig = ground.cluster(3, &Settings { more: TABLE, ..Settings::default() })?;
+    let pids = rig.processes().into_iter().map(|(_, pid)| pid);
+    let bounds = pids.map(|pid| ControlGroup::memory(pid, ROOM)).collect::<Result<Vec<_>>>()?;
+    let hosts: Vec<_> = rig.hosts.iter().map(Host::address).collect();
+    let filled = fill(&hosts, &add(), SESSIONS / 2, FILLING)?;
+    let count = |status| filled.answers.get(&status).copied().unwrap_or(0);
+    let (made, turned_away) = (count(200), count(503));
+    let mut figures = Figures::default();
+    figures.measure("made within 16 MiB", made);
+    figures.measure("refused", turned_away);
+    figures.require(made > 0 && turned_away > 0, || format!("answers: {:?}", filled.answers));
+    figures.require(made + turned_away == SESSIONS / 2 && filled.broken == 0, || {
+        format!("answers {:?}, {} broken connections", filled.answers, filled.broken)
+    });
+    let shown = Shown::by(&hosts, &filled.cookies);
+    let dead = rig.hosts.iter_mut().filter_map(|host| host.has_ended().then_some(())).count();
+    if dead > 0 {
+        figures.require(false, || format!("{dead} nodes died"));
+        return Ok(figures);
+    }
+    figures.measure("on all nodes", shown.everywhere);
+    figures.measure("on some", shown.somewhere);
+    figures.require(shown.wrong == 0, || format!("{} sessions are not whole anywhere", shown.wrong));
+    let counted = rejected(&rig)?;
+    figures.require(counted >= turned_away as f64, || format!("only {counted} refusals were counted"));
+    drop(bounds);
+    Ok(figures)
+}
+
+fn add() -> String {
+    format!("/clusterapp/session?cmd=add&name=a&size={BYTES}&v=7")
+}
+
+/// What nodes show of sessions that were made.
+#[derive(Debug, Default)]
+struct Shown {
+    everywhere: usize,
+    /// Whole on a node at least; another has no room for a copy, and says so with 503.
+    somewhere: usize,
+    /// No node has it whole, or one says that there is none, or shows something else.
+    wrong: usize,
+}
+
+impl Shown {
+    fn by(hosts: &[Ipv4Addr], cookies: &[String]) -> Self {
+        let mut shown = Self::default();
+        for cookie in cookies {
+            let ask = |host| ask(host, 9080, "POST", "/clusterapp/session?cmd=show&name=a", Some(cookie));
+            let answers: Vec<_> = hosts.iter().filter_map(|host| ask(*host).ok()).collect();
+            let is_whole = |body: &str| body.contains(&format!("\"v\":7,\"len\":{BYTES}"));
+            let whole = answers.iter().filter(|answer| is_whole(&answer.body)).count();
+            let no_room = answers.iter().filter(|answer| answer.status == 503).count();
+            match (whole, no_room) {
+                (whole, _) if whole == hosts.len() => shown.everywhere += 1,
+                (1.., no_room) if whole + no_room == hosts.len() => shown.somewhere += 1,
+                _ => shown.wrong += 1,
+            }
+        }
+        shown
+    }
+}
+
+fn rejected(rig: &Rig) -> Result<f64> {
+    rig.hosts.iter().map(|host| metric(host.address(), "sessile_commits_rejected_total")).sum()
+}

@@ -1,0 +1,127 @@
+//! One cluster for long: the same processes under load and one fault after the other, which must not grow.
+//!
+//! The load comes in rounds, each a drill that is judged by itself; between two of them nothing happens, and what the
+//! processes hold then is what is compared. `trouble` is a round's faults, `census` counts what the processes hold, `flat`
+//! judges it. Must not know what a drill finds, only whether.
+
+mod census;
+mod flat;
+mod trouble;
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use sessile_history::Dice;
+
+use self::census::Census;
+use self::flat::Table;
+use crate::emulator::Weather;
+use crate::host::Settings;
+use crate::rig::{Ground, Rig};
+
+/// Nodes; the first two and the balancer run all the time.
+const NODES: usize = 4;
+/// Faults begin for so long in a round.
+const ROUND: Duration = Duration::from_secs(50);
+/// Then nothing happens for so long; all samples of the second half count.
+const QUIET: Duration = Duration::from_secs(10);
+/// The shortest soak: a round to warm up, one to compare, and one to compare with.
+const SHORTEST: Duration = Duration::from_secs(4 * 60);
+/// A moderate load: about a hundred requests a second.
+const LOAD: [&str; 6] = ["--clients", "6", "--think", "30ms", "--patience", "15s"];
+/// Bytes of what a round's drill found that are shown.
+const SHOWN: usize = 2_000;
+
+/// Sessions of past rounds, and the memory of their ends, are gone after the timeout; within a round none runs out. A
+/// machine that is busy with other things must not look like a split.
+const SETTINGS: Settings = Settings {
+    cluster: "rig",
+    multicast: true,
+    more: "[session]\ntimeout = \"3m\"\n",
+    membership: "drop_time = \"5s\"\n",
+    helper: None,
+    descriptors: None,
+};
+
+/// An error if nothing could be compared after so short a time.
+pub(crate) fn enough(time: Duration) -> Result<()> {
+    if time < SHORTEST {
+        bail!(
+            "--soak {} is too short to see growth: give {SHORTEST:?} or more",
+            humantime::format_duration(time)
+        );
+    }
+    Ok(())
+}
+
+/// Soaks for so long; says a line a round and a table at the end. Whether nothing was found and all was flat.
+pub(crate) fn run(mut ground: Ground, time: Duration) -> Result<bool> {
+    let (mut dice, seed) = (ground.dice(), ground.seed);
+    let (mut rig, weather) = cluster(&ground)?;
+    let census = Census::start(&ground.place().join("soak.csv"))?;
+    let (began, mut fine, mut number) = (Instant::now(), true, 0);
+    while began.elapsed() < time {
+        number += 1;
+        ground.seed = seed + number;
+        census.begin(number);
+        census.follow(rig.processes());
+        let round = round(&mut rig, &ground, &mut dice, &weather, &census);
+        fine &= round.with_context(|| format!("round {number}, seed {seed}"))?;
+        census.quiet(QUIET);
+    }
+    let table = Table::of(&census.end()?);
+    println!("\n{table}");
+    table.broken().iter().for_each(|broken| println!("    {broken}; seed {seed}"));
+    Ok(fine && table.broken().is_empty())
+}
+
+/// The last node's links go through emulators.
+fn cluster(ground: &Ground) -> Result<(Rig, Weather)> {
+    let mut rig = ground.cluster(NODES, &SETTINGS)?;
+    let weather = rig.emulate(NODES - 1)?;
+    rig.kill(NODES - 1)?;
+    rig.restart(NODES - 1, NODES - 1)?;
+    rig.together()?;
+    rig.balance(ground)?;
+    Ok((rig, weather))
+}
+
+/// One drill with its faults; whether it found nothing.
+fn round(
+    rig: &mut Rig,
+    ground: &Ground,
+    dice: &mut Dice,
+    weather: &Weather,
+    census: &Census,
+) -> Result<bool> {
+    let began = Instant::now();
+    rig.load(ground, &LOAD)?;
+    let mut done = Vec::new();
+    while began.elapsed() < ROUND {
+        sleep(Duration::from_secs(1 + dice.below(3)));
+        done.push(trouble::cause(rig, dice, weather)?);
+        census.follow(rig.processes());
+    }
+    rig.together()?;
+    sleep(Duration::from_secs(2));
+    let figures = rig.judged()?;
+    let (word, round) = (if figures.holds() { "ok" } else { "FAILED" }, census.round());
+    println!("round {round:>3}  {word:<6} {figures}; {}; {}", census.now(), done.join(", "));
+    if !figures.holds() {
+        let kept = ground.place().join(format!("round-{round}"));
+        // Of an earlier soak into the same folder.
+        let _ = fs::remove_dir_all(&kept);
+        fs::rename(ground.place().join("drill"), &kept).context("the history of the round")?;
+        figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", ground.seed));
+        println!("{}", findings(&kept));
+    }
+    Ok(figures.holds())
+}
+
+fn findings(round: &Path) -> String {
+    let text = fs::read_to_string(round.join("findings.txt")).unwrap_or_default();
+    text.chars().take(SHOWN).collect()
+}

@@ -1,0 +1,126 @@
+//! The faults of a soak, one after the other; each is mended before the next.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sessile_history::Dice;
+
+use super::NODES;
+use crate::emulator::Weather;
+use crate::rig::Rig;
+
+/// What may be done, and to whom: nodes that run all the time are never killed.
+const TROUBLES: [(&str, Trouble); 9] = [
+    ("kill", kill),
+    ("pause", pause),
+    ("split", split),
+    ("one-way", one_way),
+    ("loss", loss),
+    ("narrow", narrow),
+    ("far", far),
+    ("bits", bits),
+    ("resets", resets),
+];
+
+/// Causes trouble and mends it; says to whom.
+type Trouble = fn(&mut Rig, &mut Dice, &Weather) -> Result<String>;
+
+/// Causes what the dice say; returns its name when all nodes see each other again.
+pub(super) fn cause(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
+    let (name, trouble) = TROUBLES[dice.below(TROUBLES.len() as u64) as usize];
+    let whom = trouble(rig, dice, weather).with_context(|| name.to_owned())?;
+    rig.together().with_context(|| format!("{name} {whom}"))?;
+    Ok(format!("{name} {whom}"))
+}
+
+/// Between half a second and eight seconds: shorter and longer than the drop time.
+fn some_time(dice: &mut Dice) -> Duration {
+    Duration::from_millis(500 + dice.below(7_500))
+}
+
+fn some_node(dice: &mut Dice) -> usize {
+    dice.below(NODES as u64) as usize
+}
+
+fn kill(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+    let node = NODES - 2 + dice.below(2) as usize;
+    rig.kill(node)?;
+    sleep(some_time(dice));
+    rig.restart(node, NODES - 1)?;
+    Ok(rig.hosts[node].name.clone())
+}
+
+fn pause(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+    let node = some_node(dice);
+    rig.pause(node, some_time(dice))?;
+    Ok(rig.hosts[node].name.clone())
+}
+
+fn split(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+    let alone = some_node(dice);
+    let others: Vec<_> = (0..NODES).filter(|node| *node != alone).collect();
+    rig.split(&[&[alone], &others])?;
+    sleep(some_time(dice));
+    rig.heal()?;
+    Ok(rig.hosts[alone].name.clone())
+}
+
+/// Nothing that a node sends reaches the others.
+fn one_way(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+    let mute = some_node(dice);
+    rig.tell("cut")?;
+    for other in (0..NODES).filter(|node| *node != mute) {
+        rig.network.cut_one_way(mute + 1, other + 1)?;
+    }
+    sleep(some_time(dice));
+    rig.heal()?;
+    Ok(rig.hosts[mute].name.clone())
+}
+
+fn loss(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+    rig.tell("note loss of 5 %")?;
+    rig.network.lose(5)?;
+    sleep(some_time(dice));
+    rig.network.heal()?;
+    Ok("5 %".to_owned())
+}
+
+fn narrow(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+    let node = some_node(dice);
+    rig.tell("note a narrow link")?;
+    rig.network.narrow(node + 1, "1mbit")?;
+    sleep(some_time(dice));
+    rig.network.widen(node + 1)?;
+    Ok(rig.hosts[node].name.clone())
+}
+
+fn far(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
+    rig.tell("note a far node")?;
+    weather.delay(50, 20);
+    sleep(some_time(dice));
+    weather.delay(0, 0);
+    Ok(emulated(rig))
+}
+
+fn bits(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
+    rig.tell("note flipped bits")?;
+    weather.damage(300);
+    sleep(some_time(dice));
+    weather.damage(0);
+    Ok(emulated(rig))
+}
+
+fn resets(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
+    rig.tell("note resets")?;
+    for _ in 0..1 + dice.below(6) {
+        weather.reset();
+        sleep(Duration::from_millis(700));
+    }
+    Ok(emulated(rig))
+}
+
+/// The node whose links have a weather.
+fn emulated(rig: &Rig) -> String {
+    rig.hosts[NODES - 1].name.clone()
+}
