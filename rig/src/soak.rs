@@ -49,10 +49,8 @@ const SETTINGS: Settings = Settings {
 /// An error if nothing could be compared after so short a time.
 pub(crate) fn enough(time: Duration) -> Result<()> {
     if time < SHORTEST {
-        bail!(
-            "--soak {} is too short to see growth: give {SHORTEST:?} or more",
-            humantime::format_duration(time)
-        );
+        let [given, least] = [time, SHORTEST].map(humantime::format_duration);
+        bail!("--soak {given} is too short to see growth: give {least} or more");
     }
     Ok(())
 }
