@@ -155,7 +155,9 @@ mod tests {
         let mut key = [0; 16];
         key[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
         key[8..].copy_from_slice(&number.to_le_bytes());
-        Session::new(SessionKey(key), AppId::default(), Birth::default(), Instant::ORIGIN)
+        let mut session = Session::new(SessionKey(key), AppId::default(), Birth::default(), Instant::ORIGIN);
+        session.top = number;
+        session
     }
 
     fn room(table: &Table) -> usize {

@@ -208,10 +208,13 @@ impl Shard {
         self.forget_lost(key);
         let due = self.known(key).is_some_and(|session| self.is_due(session, now));
         let in_use = asking.answered.in_use || self.stubs.get(&key).is_some_and(Stub::is_awaited);
-        if asking.expiry && due && in_use {
-            self.prolong(key, now);
-        } else if asking.expiry && due && !asking.answered.contested {
-            self.end(key, EndReason::Expired, now, fx);
+        // Who was told meanwhile that it is idle here may end it: nothing here speaks against that any more.
+        if asking.expiry && due && !asking.answered.contested {
+            if in_use {
+                self.prolong(key, now);
+            } else {
+                self.end(key, EndReason::Expired, now, fx);
+            }
         }
         self.finish(key, asking.askers, asking.answered, fx);
     }
