@@ -67,7 +67,8 @@ fn load_in_a_closed_loop_tells_latencies_and_costs_and_two_of_its_reports_are_co
     reported(&place, "b", &["load", "--connections", "3"]);
     let compared = run(&place, ["bench", "compare", "a", "b"]);
     assert_eq!(compared.code, 0, "{}", compared.err);
-    let figures = ["\n3 connections ", "latency p99 ms ", "bytes for a write B ", "only in A: 1 connections"];
+    let figures =
+        ["\n3 connections ", "latency p99 ms ", "bytes for a write B ", "only in A: 1 connection\n"];
     for words in figures {
         assert!(compared.out.contains(words), "{words}: {}", compared.out);
     }

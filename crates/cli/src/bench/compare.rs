@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::report::{Report, Row, number};
+use super::report::{Report, Row};
 use crate::failure::Failure;
 use crate::output;
 
@@ -87,7 +87,11 @@ fn side_by_side(a: &Row, b: &Row) -> String {
         let Some(other) = b.value(&figure.name) else { continue };
         let ratio = if figure.value == 0.0 { "-".to_owned() } else { format!("{:.2}", other / figure.value) };
         let name = format!("{} {}", figure.name, figure.unit);
-        text += &format!("{name:width$} {:>10} {:>10} {ratio:>7}\n", number(figure.value), number(other));
+        text += &format!(
+            "{name:width$} {:>10} {:>10} {ratio:>7}\n",
+            figure.words(figure.value),
+            figure.words(other)
+        );
     }
     text
 }

@@ -45,6 +45,9 @@ pub(super) struct Round {
     pub(super) series: Vec<Bin>,
 }
 
+/// A time of a round.
+type Time = fn(&Round) -> f64;
+
 impl End {
     pub(super) const ALL: [Self; 2] = [Self::Killed, Self::Stopped];
 
@@ -78,9 +81,9 @@ impl Findings for FailoverReport {
             let sum = |of: fn(&Round) -> u64| rounds().map(of).sum::<u64>() as f64;
             let mut row = Row::new(end.words());
             row.figure("rounds", "", rounds().count() as f64);
-            row.figure("acknowledged", "writes", sum(|round| round.acknowledged));
-            row.figure("lost", "writes", sum(|round| round.lost));
-            let times: [(_, fn(&Round) -> f64); 3] = [
+            row.figure("acknowledged writes", "", sum(|round| round.acknowledged));
+            row.figure("lost writes", "", sum(|round| round.lost));
+            let times: [(_, Time); 3] = [
                 ("detection", |round| round.detection_ms),
                 ("recovery", |round| round.recovery_ms),
                 ("first good", |round| round.first_good_ms),
@@ -158,8 +161,8 @@ mod tests {
         assert_eq!(rows.len(), 1, "nothing was stopped");
         for (name, value) in [
             ("rounds", 3.0),
-            ("acknowledged", 300.0),
-            ("lost", 4.0),
+            ("acknowledged writes", 300.0),
+            ("lost writes", 4.0),
             ("detection median", 11.0),
             ("detection longest", 30.0),
             ("first good longest", 32.0),

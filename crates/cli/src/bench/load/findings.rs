@@ -47,7 +47,7 @@ impl Run {
     }
 
     fn name(&self) -> String {
-        format!("{} connections", self.connections)
+        format!("{} connection{}", self.connections, if self.connections == 1 { "" } else { "s" })
     }
 
     /// A time of its latency; none where nothing was acknowledged.
@@ -194,7 +194,7 @@ mod tests {
         let swept = report(vec![run(1, 100), run(16, 2_000)]);
         let rows = swept.rows();
         let told = |row: usize| (rows[row].name.as_str(), rows[row].value("acknowledged").unwrap());
-        assert_eq!((told(0), told(1)), (("1 connections", 10.0), ("16 connections", 160.0)));
+        assert_eq!((told(0), told(1)), (("1 connection", 10.0), ("16 connections", 160.0)));
         let p50 = |row: usize| rows[row].value("latency p50").unwrap();
         assert!((p50(0) - 0.1).abs() < 0.001 && (p50(1) - 2.0).abs() < 0.01, "{rows:?}");
         assert_eq!(

@@ -15,6 +15,21 @@ const LABELS: usize = 12;
 /// Length and distance of the dashes of a mark, in pixels.
 const DASH: (u32, u32) = (6, 4);
 
+/// The part of the height that the name of a line takes.
+const NAME_ROOM: f64 = 0.05;
+/// Radius of a point that is shown for itself.
+const POINT: u32 = 3;
+/// Of lines, marks and bars, in this order.
+const COLORS: [RGBColor; 8] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 39, 40),
+    RGBColor(44, 160, 44),
+    RGBColor(255, 127, 14),
+    RGBColor(148, 103, 189),
+    RGBColor(140, 86, 75),
+    RGBColor(227, 119, 194),
+    RGBColor(23, 190, 207),
+];
 const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
@@ -87,11 +102,14 @@ impl Lines<'_> {
             return format!("<p>{}: nothing was measured</p>", self.caption);
         }
         let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
+        // Above the lines there is room for their names.
+        let room = 1.0 / (1.0 - NAME_ROOM * (self.lines.len() + self.marks.len() + 1).min(10) as f64);
         if self.logarithmic {
-            let range = low.max(SHORTEST_MS) * 0.8..high.max(SHORTEST_MS) * 1.5;
+            let (low, high) = (low.max(SHORTEST_MS) * 0.8, high.max(SHORTEST_MS) * 1.2);
+            let range = low..low * (high / low).powf(room);
             drawn(|svg| self.within(svg, range.log_scale()))
         } else {
-            drawn(|svg| self.within(svg, 0.0..high.max(f64::MIN_POSITIVE) * 1.15))
+            drawn(|svg| self.within(svg, 0.0..high.max(f64::MIN_POSITIVE) * room))
         }
     }
 
@@ -119,15 +137,16 @@ impl Lines<'_> {
             .y_label_formatter(&|value| tick(*value))
             .label_style(LABEL)
             .draw()?;
-        let mut colors = (0..).map(|number| Palette99::pick(number).to_rgba());
+        let mut colors = COLORS.into_iter().cycle();
         for ((name, points), color) in self.lines.iter().zip(&mut colors) {
             let style = color.stroke_width(2);
             // A line ends where nothing was measured, and begins anew behind that.
             for piece in points.split(|(_, value)| value.is_none()) {
+                let point_size = if piece.len() == 1 { POINT } else { self.point_size() };
                 let least = if self.logarithmic { SHORTEST_MS } else { 0.0 };
                 let piece =
                     piece.iter().filter_map(|(place, value)| Some((*place, value.as_ref()?.max(least))));
-                chart.draw_series(LineSeries::new(piece, style).point_size(self.point_size()))?;
+                chart.draw_series(LineSeries::new(piece, style).point_size(point_size))?;
             }
             let named = chart.draw_series(std::iter::empty::<PathElement<(f64, f64)>>())?;
             named.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
@@ -162,7 +181,7 @@ impl Lines<'_> {
 
     /// Steps are few and their places matter.
     fn point_size(&self) -> u32 {
-        if matches!(self.across, Across::Steps(..)) { 4 } else { 0 }
+        if matches!(self.across, Across::Steps(..)) { POINT } else { 0 }
     }
 }
 
@@ -202,7 +221,8 @@ pub(crate) fn bars(caption: &str, unit: &str, bars: &[(&str, f64)]) -> String {
             .draw()?;
         for (number, (_, value)) in bars.iter().enumerate() {
             let (left, right) = (SegmentValue::Exact(number), SegmentValue::Exact(number + 1));
-            let mut bar = Rectangle::new([(left, 0.0), (right, *value)], Palette99::pick(number).filled());
+            let mut bar =
+                Rectangle::new([(left, 0.0), (right, *value)], COLORS[number % COLORS.len()].filled());
             bar.set_margin(0, 0, 8, 8);
             chart.draw_series([bar])?;
         }
