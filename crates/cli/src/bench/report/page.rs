@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use super::{Figure, Report, Row};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;\
-color:#222}table{border-collapse:collapse;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}\
+color:#222}table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}\
 th,td{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:right;white-space:nowrap}\
 th:first-child,td:first-child{text-align:left}code{background:#f3f3f3;padding:.1rem .3rem}svg{max-width:100%;height:auto}";
 

@@ -152,8 +152,9 @@ impl Lines<'_> {
             named.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
         let bottom_and_top = chart.y_range();
-        for ((name, place), color) in self.marks.iter().zip(&mut colors) {
-            let (ends, style) = ([bottom_and_top.start, bottom_and_top.end], color.stroke_width(2));
+        // Of marks at one place, each shows behind the next one.
+        for (((name, place), color), width) in self.marks.iter().zip(&mut colors).zip((2..=4).rev().cycle()) {
+            let (ends, style) = ([bottom_and_top.start, bottom_and_top.end], color.stroke_width(width));
             let dashes = DashedLineSeries::new(ends.map(|value| (*place, value)), DASH.0, DASH.1, style);
             let mark = chart.draw_series(dashes)?;
             mark.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
