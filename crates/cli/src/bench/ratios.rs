@@ -88,6 +88,8 @@ impl Run {
 
     fn ratio(&mut self, name: &str, value: Option<f64>, bars: Bars) {
         let [good, excellent] = bars.words();
+        // Of a machine so busy that nothing was answered there is no ratio.
+        let value = value.filter(|value| value.is_finite());
         let grade = value.map(|value| bars.grade(value));
         self.found.ratios.push(Ratio { name: name.to_owned(), value, good, excellent, grade, bars });
     }
