@@ -197,6 +197,7 @@ fn tick(value: f64) -> String {
 
 /// One bar for each name.
 pub(crate) fn bars(caption: &str, unit: &str, bars: &[(&str, f64)]) -> String {
+    let last = bars.len().saturating_sub(1);
     let highest = bars.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
     drawn(|svg| {
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
@@ -206,7 +207,7 @@ pub(crate) fn bars(caption: &str, unit: &str, bars: &[(&str, f64)]) -> String {
             .margin(10)
             .x_label_area_size(35)
             .y_label_area_size(75)
-            .build_cartesian_2d((0..bars.len()).into_segmented(), 0.0..highest * 1.1)?;
+            .build_cartesian_2d((0..last).into_segmented(), 0.0..highest * 1.1)?;
         let name = |place: &SegmentValue<usize>| match place {
             SegmentValue::CenterOf(number) => bars.get(*number).map_or("", |(name, _)| name).to_owned(),
             SegmentValue::Exact(_) | SegmentValue::Last => String::new(),
@@ -214,6 +215,7 @@ pub(crate) fn bars(caption: &str, unit: &str, bars: &[(&str, f64)]) -> String {
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
             .x_labels(bars.len())
             .x_label_formatter(&name)
             .y_desc(unit)
@@ -221,7 +223,8 @@ pub(crate) fn bars(caption: &str, unit: &str, bars: &[(&str, f64)]) -> String {
             .label_style(LABEL)
             .draw()?;
         for (number, (_, value)) in bars.iter().enumerate() {
-            let (left, right) = (SegmentValue::Exact(number), SegmentValue::Exact(number + 1));
+            let left = SegmentValue::Exact(number);
+            let right = if number == last { SegmentValue::Last } else { SegmentValue::Exact(number + 1) };
             let mut bar =
                 Rectangle::new([(left, 0.0), (right, *value)], COLORS[number % COLORS.len()].filled());
             bar.set_margin(0, 0, 8, 8);
