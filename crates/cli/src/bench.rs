@@ -5,7 +5,8 @@
 //! holds times, `report` writes all of it down and `compare` reads it again.
 //!
 //! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
-//! back, `usage` and `traffic` know what it cost, `floor` measures what no program can beat. `load`, `lag`, `failover`,
+//! back and `timeline` when, `usage` and `traffic` know what it cost, `floor` measures what no program can beat; `manner`
+//! and `telling` are what all measurements have in common. `load`, `lag`, `failover`,
 //! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores. `exposed` reads what nodes count for
 //! both. Must not know how sessions travel.
 
@@ -38,6 +39,8 @@ mod scale;
 mod store;
 mod syscalls;
 mod table;
+mod telling;
+mod timeline;
 mod traffic;
 mod usage;
 mod verdict;

@@ -7,7 +7,7 @@ use program::{run, scratch};
 #[test]
 fn every_embedded_store_is_measured_and_nothing_is_left() {
     let place = scratch([]);
-    let measured = run(&place, ["bench", "store", "--quick", "--json"]);
+    let measured = run(&place, ["bench", "store", "--quick", "--json", "--report", "it"]);
     assert_eq!(measured.code, 0, "{}", measured.err);
     let report: serde_json::Value = serde_json::from_str(&measured.out).expect("JSON");
     let stores = report["stores"].as_array().expect("a list");
@@ -20,5 +20,11 @@ fn every_embedded_store_is_measured_and_nothing_is_left() {
         );
     }
     assert!(report["write_behind"]["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{report}");
-    assert_eq!(std::fs::read_dir(place.path()).expect("a folder").count(), 0);
+    let page = std::fs::read_to_string(place.path().join("it/index.html")).expect("a page");
+    assert!(page.contains("write-behind") && page.contains("<svg"), "{page}");
+    assert_eq!(
+        std::fs::read_dir(place.path()).expect("a folder").count(),
+        1,
+        "the report is all that is left"
+    );
 }

@@ -1,18 +1,45 @@
-//! `sessile bench`: every measurement of load starts real nodes and tells what its report promises. Never how fast.
+//! `sessile bench`: every measurement of load starts real nodes, tells what its report promises, and writes that into a
+//! folder. Never how fast.
 
 mod program;
 
+use std::collections::BTreeSet;
+
 use program::{run, scratch};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// The report of a measurement as its JSON.
 fn report(arguments: &[&str]) -> Value {
+    let place = scratch([]);
+    let told = reported(&place, "it", arguments);
+    assert_eq!(std::fs::read_dir(&place).expect("a folder").count(), 1, "the report is all that is left");
+    told
+}
+
+/// The same, leaving its folder there.
+fn reported(place: &TempDir, folder: &str, arguments: &[&str]) -> Value {
     let mut all = vec!["bench"];
     all.extend(arguments);
-    all.extend(["--quick", "--json"]);
-    let done = run(&scratch([]), &all);
+    all.extend(["--quick", "--json", "--report", folder]);
+    let done = run(place, &all);
     assert_eq!(done.code, 0, "{}", done.err);
-    serde_json::from_str(&done.out).expect(&done.out)
+    assert!(done.err.contains("index.html"), "{}", done.err);
+    let told: Value = serde_json::from_str(&done.out).expect(&done.out);
+    let read = |name| std::fs::read_to_string(place.path().join(folder).join(name)).expect(name);
+    let parsed = |name| serde_json::from_str::<Value>(&read(name)).expect(name);
+    assert_eq!(parsed("findings.json"), told);
+    let report = parsed("report.json");
+    assert_eq!(report["title"], arguments[0]);
+    let rows = report["rows"].as_array().expect("rows");
+    let names: BTreeSet<_> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
+    assert!(!rows.is_empty() && names.len() == rows.len(), "rows are told apart by their names: {report}");
+    let page = read("index.html");
+    // Ratios are a table: some bars are floors and some are ceilings.
+    assert_eq!(page.contains("<svg"), arguments[0] != "ratios", "{page}");
+    assert!(!page.contains("could not be drawn") && !page.contains("http"), "{page}");
+    assert!(page.contains("measured with --quick"), "{page}");
+    told
 }
 
 fn number(value: &Value) -> f64 {
@@ -20,23 +47,41 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn load_in_a_closed_loop_tells_latencies_and_costs() {
-    let told = report(&["load", "--connections", "3"]);
-    assert_eq!(told["failed"], 0, "{told}");
-    assert!(number(&told["requests_per_second"]) > 0.0);
-    assert!(number(&told["latency"]["p99_us"]) >= number(&told["latency"]["p50_us"]));
-    // Each write of 1 KB travels to one other node.
-    assert!(number(&told["cost"]["frames"]) >= 1.0, "{told}");
-    assert!((1_024.0..2_048.0).contains(&number(&told["cost"]["wire_bytes"])), "{told}");
+fn load_in_a_closed_loop_tells_latencies_and_costs_and_two_of_its_reports_are_compared() {
+    let place = scratch([]);
+    let told = reported(&place, "a", &["load", "--connections", "3,1"]);
+    let runs = told["runs"].as_array().expect("runs");
+    assert_eq!(runs.iter().map(|run| number(&run["connections"])).collect::<Vec<_>>(), [1.0, 3.0]);
+    for run in runs {
+        assert_eq!(run["failed"], 0, "{told}");
+        assert!(number(&run["requests_per_second"]) > 0.0);
+        assert!(number(&run["latency"]["p99_us"]) >= number(&run["latency"]["p50_us"]));
+        // Each write of 1 KB travels to one other node.
+        assert!(number(&run["cost"]["frames"]) >= 1.0, "{told}");
+        assert!((1_024.0..2_048.0).contains(&number(&run["cost"]["wire_bytes"])), "{told}");
+    }
+    let again = run(&place, ["bench", "load", "--quick", "--report", "a"]);
+    assert_eq!((again.code, again.out.as_str()), (1, ""), "it is refused before anything is measured");
+    assert!(again.err.contains("name another folder"), "{}", again.err);
+
+    reported(&place, "b", &["load", "--connections", "3"]);
+    let compared = run(&place, ["bench", "compare", "a", "b"]);
+    assert_eq!(compared.code, 0, "{}", compared.err);
+    let figures =
+        ["\n3 connections ", "latency p99 ms ", "bytes for a write B ", "only in A: 1 connection\n"];
+    for words in figures {
+        assert!(compared.out.contains(words), "{words}: {}", compared.out);
+    }
 }
 
 #[test]
 fn load_in_an_open_loop_sends_what_was_intended() {
     let told = report(&["load", "--connections", "2", "--rate", "50", "--manager", "local"]);
     // 50 a second for 0.2 s; a slow machine leaves some of them unsent, and says so.
-    let sent = number(&told["latency"]["count"]) + number(&told["failed"]) + number(&told["never_sent"]);
+    let run = &told["runs"][0];
+    let sent = number(&run["latency"]["count"]) + number(&run["failed"]) + number(&run["never_sent"]);
     assert!((1.0..=11.0).contains(&sent), "{told}");
-    assert!(number(&told["cost"]["wire_bytes"]) < 1.0, "nothing is replicated: {told}");
+    assert!(number(&run["cost"]["wire_bytes"]) < 1.0, "nothing is replicated: {told}");
 }
 
 #[test]
@@ -56,6 +101,13 @@ fn failover_loses_nothing_that_was_acknowledged() {
         assert!(number(&round["acknowledged"]) > 0.0, "{round}");
         assert_eq!(round["lost"], 0, "{round}");
         assert!(number(&round["first_good_ms"]) > 0.0, "{round}");
+        // The clients wrote at the first node, and went on at the other one.
+        let series = round["series"].as_array().expect("a series");
+        let written = |early: bool| -> f64 {
+            let bins = series.iter().filter(|bin| (number(&bin["from_ms"]) < 0.0) == early);
+            bins.map(|bin| number(&bin["count"])).sum()
+        };
+        assert!(written(true) > 0.0 && written(false) > 0.0, "{round}");
     }
 }
 
@@ -66,6 +118,9 @@ fn join_brings_all_sessions() {
     assert_eq!(told["sessions"], 304, "{told}");
     assert!(number(&told["wire_bytes"]) > 304.0 * 1_024.0, "{told}");
     assert!(number(&told["before"]["count"]) > 0.0, "{told}");
+    let series = told["series"].as_array().expect("a series");
+    let ends = [&series[0], &series[series.len() - 1]].map(|bin| number(&bin["from_ms"]));
+    assert!(ends[0] < 0.0 && ends[1] > 0.0, "{told}");
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn known(code: &str) -> Result<Scenario, String> {
 impl Article {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+        self.report.iter().try_for_each(|folder| Report::has_room(folder))?;
         let mut report = Report::new("article");
         output::print(&self.announcement())?;
         output::print(&report.machine.to_string())?;
@@ -142,8 +143,10 @@ const NOTES: [&str; 6] = [
 ];
 
 fn plots(rows: &[Row]) -> Vec<String> {
-    let lines: Vec<_> =
-        rows.iter().filter_map(|row| Some((row.name.as_str(), row.samples.get("response")?))).collect();
+    let lines: Vec<_> = rows
+        .iter()
+        .filter_map(|row| Some((row.name.as_str(), row.samples.get("response")?.curve())))
+        .collect();
     let bars = |figure: &str| {
         rows.iter().filter_map(|row| Some((row.name.as_str(), row.value(figure)?))).collect::<Vec<_>>()
     };

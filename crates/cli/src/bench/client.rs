@@ -57,6 +57,7 @@ impl Client {
         let Self { workload, repetitions, .. } = self;
         let course = Course { workload, repetitions, pace, nodes: Vec::new() };
         let at = SocketAddr::new(self.host, self.port);
+        self.report.iter().try_for_each(|folder| Report::has_room(folder))?;
         let mut report = Report::new("client");
         let mut crowd = Crowd::set_up(at, self.threads, course, stop).await?;
         let bar = progress::bar("client", self.threads * repetitions);

@@ -4,9 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::report::{Report, Row, number};
+use super::report::{Report, Row};
 use crate::failure::Failure;
 use crate::output;
+
+/// Narrowest column of names.
+const NAMES: usize = 24;
+/// Load of each core, before the measurement, from which on a machine counts as busy.
+const BUSY: f64 = 0.5;
 
 /// Which reports.
 #[derive(Debug, Args)]
@@ -53,7 +58,20 @@ fn different(a: &Report, b: &Report) -> Vec<String> {
     if [a, b].iter().any(|report| report.machine.build != "release") {
         words.push("a debug build was measured: its times mean nothing".to_owned());
     }
+    words.extend([("A", a), ("B", b)].iter().filter_map(|(name, report)| busy(name, report)));
     words
+}
+
+/// Words about other programs that took much of the machine. Where nobody watched them there is the load from before.
+fn busy(name: &str, report: &Report) -> Option<String> {
+    let Report { machine, circumstances, .. } = report;
+    if let Some(share) = circumstances.foreign_cpu.filter(|_| circumstances.doubtful()) {
+        let percent = share * 100.0;
+        return Some(format!("{name} is DOUBTFUL: other programs took up to {percent:.0} % of the machine"));
+    }
+    let load = machine.load.parse::<f64>().ok().filter(|_| circumstances.foreign_cpu.is_none())?;
+    let busy = machine.cores > 0 && load / machine.cores as f64 > BUSY;
+    busy.then(|| format!("{name} may be doubtful: the machine was busy before it, with a load of {load}"))
 }
 
 fn in_both<'r>(a: &'r [Row], b: &'r [Row]) -> Vec<(&'r Row, &'r Row)> {
@@ -62,12 +80,18 @@ fn in_both<'r>(a: &'r [Row], b: &'r [Row]) -> Vec<(&'r Row, &'r Row)> {
 }
 
 fn side_by_side(a: &Row, b: &Row) -> String {
-    let mut text = format!("\n{:24} {:>10} {:>10} {:>7}\n", a.name, "A", "B", "B/A");
+    let names = a.figures.iter().map(|figure| figure.name.chars().count() + figure.unit.chars().count() + 1);
+    let width = names.chain([a.name.chars().count(), NAMES]).max().unwrap_or(NAMES);
+    let mut text = format!("\n{:width$} {:>10} {:>10} {:>7}\n", a.name, "A", "B", "B/A");
     for figure in &a.figures {
         let Some(other) = b.value(&figure.name) else { continue };
         let ratio = if figure.value == 0.0 { "-".to_owned() } else { format!("{:.2}", other / figure.value) };
         let name = format!("{} {}", figure.name, figure.unit);
-        text += &format!("{name:24} {:>10} {:>10} {ratio:>7}\n", number(figure.value), number(other));
+        text += &format!(
+            "{name:width$} {:>10} {:>10} {ratio:>7}\n",
+            figure.words(figure.value),
+            figure.words(other)
+        );
     }
     text
 }
@@ -75,6 +99,23 @@ fn side_by_side(a: &Row, b: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        let report = |foreign_cpu, load: &str| {
+            let mut report = Report::new("load");
+            report.circumstances.foreign_cpu = foreign_cpu;
+            report.machine.load = load.to_owned();
+            report.machine.cores = 2;
+            report
+        };
+        let told = busy("A", &report(Some(0.31), "0.1")).unwrap();
+        assert!(told.contains("A is DOUBTFUL") && told.contains("31 %"), "{told}");
+        assert_eq!(busy("A", &report(Some(0.01), "9.5")), None, "it was watched, and calm");
+        assert!(busy("B", &report(None, "9.5")).unwrap().contains("B may be doubtful"));
+        assert_eq!(busy("B", &report(None, "0.5")), None);
+        assert_eq!(busy("B", &report(None, "unknown")), None);
+    }
 
     #[test]
     fn figures_of_one_name_stand_side_by_side() {

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::halt::Stretch;
 use super::latency::Latency;
 use super::light_client::{LightClient, NoAnswer};
+use super::timeline::Timeline;
 use crate::failure::Failure;
 
 /// Most requests that wait for a client whose requests are intended; further ones are counted as never sent.
@@ -29,6 +30,8 @@ pub(super) struct Content {
 #[derive(Debug)]
 pub(super) struct Crew {
     clients: Vec<Writer>,
+    /// Whether the moments of answers are kept.
+    keeps_moments: bool,
 }
 
 /// One client.
@@ -44,6 +47,8 @@ pub(super) struct Writer {
 #[derive(Debug, Clone)]
 pub(super) struct Load {
     pub(super) latency: Latency,
+    /// When each answer was intended, where that is kept.
+    pub(super) moments: Option<Timeline>,
     pub(super) failed: u64,
     /// Intended requests that were still waiting at the end, or found no room to wait.
     pub(super) never_sent: u64,
@@ -61,7 +66,12 @@ impl Crew {
             client.fill().await.map_err(|why| Failure::Failed(format!("no session at {at}: {why}")))?;
             clients.push(client);
         }
-        Ok(Self { clients })
+        Ok(Self { clients, keeps_moments: false })
+    }
+
+    /// The same, keeping of each answer when it was intended: for short stretches.
+    pub(super) fn with_moments(self) -> Self {
+        Self { keeps_moments: true, ..self }
     }
 
     /// Writes until the stretch is over: each client as soon as it has its answer or, with a `rate`, all together so
@@ -73,11 +83,12 @@ impl Crew {
             let (turn, mine) = mpsc::channel(if rate.is_some() { MAX_BACKLOG } else { 1 });
             turns.push(turn);
             let stretch = stretch.clone();
+            let mut load = Load { moments: self.keeps_moments.then(Timeline::default), ..Load::none() };
             tasks.spawn(async move {
-                let load = match rate {
-                    None => client.write_closed(&stretch).await,
-                    Some(_) => client.write_open(mine, &stretch).await,
-                };
+                match rate {
+                    None => client.write_closed(&stretch, &mut load).await,
+                    Some(_) => client.write_open(mine, &stretch, &mut load).await,
+                }
                 (client, load)
             });
         }
@@ -127,9 +138,15 @@ impl Writer {
 
     /// Writes the next version into the next attribute, and waits for the answer.
     pub(super) async fn write(&mut self) -> Result<(), String> {
+        let next = (self.version + 1) % self.content.attributes;
+        self.write_into(&format!("a{next}")).await
+    }
+
+    /// Writes the next version into this attribute, and waits for the answer.
+    pub(super) async fn write_into(&mut self, name: &str) -> Result<(), String> {
         self.version += 1;
-        let (name, size, v) = (self.version % self.content.attributes, self.content.size, self.version);
-        self.post(&format!("/clusterapp/session?cmd=add&name=a{name}&size={size}&v={v}")).await
+        let (size, v) = (self.content.size, self.version);
+        self.post(&format!("/clusterapp/session?cmd=add&name={name}&size={size}&v={v}")).await
     }
 
     async fn post(&mut self, target: &str) -> Result<(), String> {
@@ -142,30 +159,30 @@ impl Writer {
         }
     }
 
-    async fn write_closed(&mut self, stretch: &Stretch) -> Load {
-        let mut load = Load::none();
+    async fn write_closed(&mut self, stretch: &Stretch, load: &mut Load) {
         while !stretch.is_over() {
             let intended = Instant::now();
-            self.write_timed(intended, &mut load).await;
+            self.write_timed(intended, load).await;
         }
-        load
     }
 
-    async fn write_open(&mut self, mut turns: mpsc::Receiver<Instant>, stretch: &Stretch) -> Load {
-        let mut load = Load::none();
+    async fn write_open(&mut self, mut turns: mpsc::Receiver<Instant>, stretch: &Stretch, load: &mut Load) {
         while let Some(intended) = turns.recv().await {
             if stretch.is_over() {
                 load.never_sent += 1 + turns.len() as u64;
                 break;
             }
-            self.write_timed(intended, &mut load).await;
+            self.write_timed(intended, load).await;
         }
-        load
     }
 
     async fn write_timed(&mut self, intended: Instant, load: &mut Load) {
         match self.write().await {
-            Ok(()) => load.latency.record(intended.elapsed()),
+            Ok(()) => {
+                let took = intended.elapsed();
+                load.latency.record(took);
+                load.moments.iter_mut().for_each(|moments| moments.push(intended, took));
+            }
             Err(why) => {
                 load.failed += 1;
                 load.trouble.get_or_insert(why);
@@ -178,12 +195,15 @@ impl Writer {
 impl Load {
     pub(super) fn none() -> Self {
         let (latency, elapsed) = (Latency::new(), Duration::ZERO);
-        Self { latency, failed: 0, never_sent: 0, elapsed, trouble: None }
+        Self { latency, moments: None, failed: 0, never_sent: 0, elapsed, trouble: None }
     }
 
     /// Adds what came of another stretch, or of another client in the same one.
     pub(super) fn add(&mut self, other: &Self) {
         self.latency.add(&other.latency);
+        if let Some(moments) = &other.moments {
+            self.moments.get_or_insert_default().add(moments);
+        }
         self.failed += other.failed;
         self.never_sent += other.never_sent;
         self.elapsed += other.elapsed;

@@ -10,7 +10,9 @@ use super::ballast::Payload;
 use super::cluster::{Nodes, Replication};
 use super::halt::Halt;
 use super::manner::{Circumstances, Manner};
-use super::table::{Findings, Table, microseconds, show};
+use super::report;
+use super::table::{Table, microseconds};
+use super::telling::Findings;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 
@@ -81,8 +83,8 @@ struct Deployed {
 
 impl DeployBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let halt = Halt::listen()?;
-        let megabytes = if self.manner.quick { QUICK } else { self.megabytes };
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("deploy")?);
+        let megabytes = if self.manner.quick() { QUICK } else { self.megabytes };
         let payload = Payload::new(self.component.as_deref(), megabytes)?;
         let mut report = DeployReport {
             megabytes: payload.megabytes(),
@@ -106,7 +108,7 @@ impl DeployBench {
                 break;
             }
         }
-        show(&report, self.manner.json)
+        outlet.show(&report)
     }
 }
 
@@ -154,8 +156,7 @@ impl Findings for DeployReport {
             let [fastest, median, slowest] = [row.fastest, row.median, row.slowest].map(time);
             let Parts { prepared, carried, switched } = row.parts;
             let [prepared, carried, switched] = [prepared, carried, switched].map(time);
-            let nodes = format!("{} nodes", row.nodes);
-            table.row([nodes, fastest, median, slowest, prepared, carried, switched]);
+            table.row([nodes_in_words(row.nodes), fastest, median, slowest, prepared, carried, switched]);
         }
         table.remark(&self.payload);
         table.remark(
@@ -164,4 +165,39 @@ impl Findings for DeployReport {
         table.remark(self.circumstances.words());
         table
     }
+
+    fn rows(&self) -> Vec<report::Row> {
+        let row = |Row { nodes, fastest, median, slowest, parts }: &Row| {
+            let mut row = report::Row::new(nodes_in_words(*nodes));
+            row.figure("archive", "MB", self.megabytes as f64);
+            let Parts { prepared, carried, switched } = parts;
+            for (name, seconds) in [
+                ("fastest", fastest),
+                ("median", median),
+                ("slowest", slowest),
+                ("prepared", prepared),
+                ("carried", carried),
+                ("switched", switched),
+            ] {
+                row.figure(name, "s", *seconds);
+            }
+            row
+        };
+        self.rows.iter().map(row).collect()
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        self.circumstances
+    }
+
+    fn plots(&self) -> Vec<String> {
+        let medians = self.rows.iter().map(|row| (nodes_in_words(row.nodes), row.median));
+        let medians: Vec<_> = medians.collect();
+        let bars: Vec<_> = medians.iter().map(|(name, median)| (name.as_str(), *median)).collect();
+        vec![report::plot::bars("until an archive runs on all nodes, median", "s", &bars)]
+    }
+}
+
+fn nodes_in_words(nodes: u64) -> String {
+    format!("{nodes} nodes")
 }

@@ -1,32 +1,45 @@
 //! `sessile bench failover`: a node ends under load; how many acknowledged writes are lost, and how long clients wait.
 //!
-//! Clients write to the first node until it is killed or stopped. At that moment one of them goes to the other node
-//! with its cookie, as a balancer would send it. *Detection*: until the other node no longer counts the first one as a
-//! member. *Recovery*: from there until the first good response.
+//! Clients write to the first node until it is killed or stopped. At that moment one of them, the probe, goes to the other
+//! node with its cookie, as a balancer would send it. *Detection*: until the other node no longer counts the first one as a
+//! member. *Recovery*: from there until the first good response. The other clients go there as soon as they notice that
+//! their node is gone: what they write there is the series across the end. A node that is stopped holds its connections,
+//! so its process is ended after the first good response. Next: `failover/findings.rs` tells what was found.
 
+mod findings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use self::findings::{End, FailoverReport, Round};
 use super::cluster::{Nodes, Replication};
 use super::crew::{Content, Writer};
-use super::halt::Halt;
+use super::halt::{Halt, Stretch};
 use super::lag::{peek, sid_of};
 use super::light_client::LightClient;
 use super::manner::{Circumstances, Manner};
-use super::table::{Findings, Table, show};
-use super::usage::Watch;
+use super::timeline::{Span, Timeline};
+use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 use crate::signal;
 
-/// Writing before the node ends.
+/// Writing before the node ends, and after all clients have gone to the other one.
 const LOAD: Duration = Duration::from_secs(1);
 const QUICK_LOAD: Duration = Duration::from_millis(200);
-/// Longest wait for a good response and for the detection.
+/// Longest wait for a good response, for the detection and for the other clients.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest that the clients write in a round.
+const BOUND: Duration = Duration::from_secs(120);
+/// Width of the bins of the series.
+const BIN: Duration = Duration::from_millis(50);
+/// What is written at the other node: what the first one acknowledged stays there to be looked for.
+const AFTERWARDS: &str = "b0";
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 const CONTENT: Content = Content { attributes: 1, size: 1_024 };
@@ -46,36 +59,13 @@ pub(crate) struct FailoverBench {
     manner: Manner,
 }
 
-/// How the node ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-enum End {
-    /// SIGKILL: the process is gone.
-    Killed,
-    /// SIGSTOP: the process is there and silent.
-    Stopped,
-}
-
-/// One end of a node.
-#[derive(Debug, Serialize)]
-struct Round {
-    end: End,
+/// What one client had acknowledged.
+struct Written {
+    sid: String,
+    /// The last version that the first node acknowledged.
     acknowledged: u64,
-    lost: u64,
-    /// Until the other node counted the first one as gone.
-    detection_ms: f64,
-    /// Until a write at the other node was acknowledged.
-    first_good_ms: f64,
-    /// The second less the first.
-    recovery_ms: f64,
-}
-
-/// What was found.
-#[derive(Debug, Serialize)]
-struct FailoverReport {
-    replication: String,
-    rounds: Vec<Round>,
-    #[serde(flatten)]
-    circumstances: Circumstances,
+    /// Of both nodes.
+    moments: Timeline,
 }
 
 impl FailoverBench {
@@ -83,43 +73,43 @@ impl FailoverBench {
         if self.replication.manager == "local" {
             return Err(Failure::Usage("manager `local` has nothing to fail over to".to_owned()));
         }
-        let halt = Halt::listen()?;
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("failover")?);
         let Replication { mode, manager } = &self.replication;
         let replication = format!("2 nodes, {mode}, {manager}, drop time 3 s");
         let mut report =
             FailoverReport { replication, rounds: Vec::new(), circumstances: Circumstances::default() };
-        let rounds = if self.manner.quick { 1 } else { self.rounds };
+        let rounds = if self.manner.quick() { 1 } else { self.rounds };
         for _ in 0..rounds {
-            for end in [End::Killed, End::Stopped] {
+            for end in End::ALL {
                 if !halt.asked() {
                     let mut nodes = Nodes::start(2, &self.replication).await?;
-                    let watch = Watch::start(vec![nodes.id(1).unwrap_or_default()]);
                     let played = self.round(&mut nodes, end, &halt).await;
-                    report.circumstances.note(&watch.stop());
                     nodes.stop().await;
-                    report.rounds.push(played?);
+                    let (round, usage) = played?;
+                    report.circumstances.note(&usage);
+                    report.rounds.push(round);
                 }
             }
         }
         report.circumstances.interrupted = halt.asked();
-        show(&report, self.manner.json)
+        outlet.show(&report)
     }
 
-    async fn round(&self, nodes: &mut Nodes, end: End, halt: &Halt) -> Result<Round, Failure> {
+    /// One end, and what was used of the machine until then: a node that is gone tells nothing.
+    async fn round(&self, nodes: &mut Nodes, end: End, halt: &Halt) -> Result<(Round, Usage), Failure> {
         let mut probe = Writer::new(LightClient::new(nodes.http(0)), CONTENT);
         probe.fill().await.map_err(Failure::Failed)?;
-        let mut writers = JoinSet::new();
+        let (mut writers, all, moved) = (JoinSet::new(), halt.after(BOUND), Arc::default());
         for _ in 0..self.connections {
             let mut writer = Writer::new(LightClient::new(nodes.http(0)), CONTENT);
             writer.fill().await.map_err(Failure::Failed)?;
             let sid = sid_of(&mut writer.http).await?;
-            writers.spawn(write_until_it_fails(writer, sid));
+            writers.spawn(write_at_both(writer, sid, nodes.http(1), all.clone(), Arc::clone(&moved)));
         }
-        let load = halt.after(if self.manner.quick { QUICK_LOAD } else { LOAD });
-        while !load.is_over() {
-            sleep(PAUSE).await;
-        }
-        let began = Instant::now();
+        let (watch, from) = (Watch::start(nodes.ids()), Instant::now());
+        let around = if self.manner.quick() { QUICK_LOAD } else { LOAD };
+        until_over(&halt.after(around)).await;
+        let (usage, began) = (watch.stop(), Instant::now());
         end_node(nodes, end).await?;
         let detection = async { until_alone(nodes).await.map(|()| began.elapsed()) };
         let other = Writer::new(probe.http.at_other(nodes.http(1)), CONTENT);
@@ -127,30 +117,81 @@ impl FailoverBench {
         let (detection, first_good) = tokio::try_join!(detection, first_good)?;
         // A stopped process holds its connections: with its end the writers learn theirs.
         nodes.kill(0).await;
-        let (acknowledged, lost) = lost(writers, nodes).await?;
+        until_moved(&moved, self.connections, &halt.after(PATIENCE)).await;
+        until_over(&halt.after(around)).await;
+        let span = Span { from, zero: began, to: Instant::now() };
+        all.end_now();
+        let written = ended(writers).await?;
+        let (acknowledged, lost) = lost(&written, nodes).await?;
+        let mut moments = Timeline::default();
+        written.iter().for_each(|written| moments.add(&written.moments));
+        let series = moments.binned(&span, BIN);
         let [detection_ms, first_good_ms] = [detection, first_good].map(|time| time.as_secs_f64() * 1e3);
         let recovery_ms = (first_good_ms - detection_ms).max(0.0);
-        Ok(Round { end, acknowledged, lost, detection_ms, first_good_ms, recovery_ms })
+        let round = Round { end, acknowledged, lost, detection_ms, first_good_ms, recovery_ms, series };
+        Ok((round, usage))
     }
 }
 
-/// Writes until the node is gone; the session and the last version that was acknowledged.
-async fn write_until_it_fails(mut writer: Writer, sid: String) -> (String, u64) {
-    let mut acknowledged = 0;
-    while writer.write().await.is_ok() {
-        acknowledged = writer.version;
+/// Writes until the node is gone, then at the other one, with the same session; `moved` counts those who did.
+async fn write_at_both(
+    mut writer: Writer,
+    sid: String,
+    other: SocketAddr,
+    all: Stretch,
+    moved: Arc<AtomicU16>,
+) -> Written {
+    let mut written = Written { sid, acknowledged: 0, moments: Timeline::default() };
+    while !all.is_over() {
+        let sent = Instant::now();
+        if writer.write().await.is_err() {
+            break;
+        }
+        written.acknowledged = writer.version;
+        written.moments.push(Instant::now(), sent.elapsed());
     }
-    (sid, acknowledged)
+    let (mut writer, mut arrived) = (Writer::new(writer.http.at_other(other), CONTENT), false);
+    while !all.is_over() {
+        let sent = Instant::now();
+        if writer.write_into(AFTERWARDS).await.is_err() {
+            sleep(PAUSE).await;
+            continue;
+        }
+        written.moments.push(Instant::now(), sent.elapsed());
+        if !std::mem::replace(&mut arrived, true) {
+            moved.fetch_add(1, Relaxed);
+        }
+    }
+    written
 }
 
-/// Reads every session from the other node: acknowledged writes, and sessions whose last one is not there.
-async fn lost(mut writers: JoinSet<(String, u64)>, nodes: &Nodes) -> Result<(u64, u64), Failure> {
+/// Ready once all clients had a write acknowledged at the other node, or do not get that far.
+async fn until_moved(moved: &AtomicU16, clients: u16, patience: &Stretch) {
+    while moved.load(Relaxed) < clients && !patience.is_over() {
+        sleep(PAUSE).await;
+    }
+}
+
+async fn until_over(stretch: &Stretch) {
+    while !stretch.is_over() {
+        sleep(PAUSE).await;
+    }
+}
+
+async fn ended(mut writers: JoinSet<Written>) -> Result<Vec<Written>, Failure> {
+    let mut all = Vec::with_capacity(writers.len());
+    while let Some(done) = writers.join_next().await {
+        all.push(done.map_err(|error| Failure::Failed(format!("a client failed: {error}")))?);
+    }
+    Ok(all)
+}
+
+/// Reads every session from the other node: writes that the first one acknowledged, and those that are not there.
+async fn lost(written: &[Written], nodes: &Nodes) -> Result<(u64, u64), Failure> {
     let mut reader = LightClient::new(nodes.http(1));
     let (mut all, mut lost) = (0, 0);
-    while let Some(done) = writers.join_next().await {
-        let (sid, acknowledged) =
-            done.map_err(|error| Failure::Failed(format!("a client failed: {error}")))?;
-        let found = peek(&mut reader, &sid).await?.unwrap_or(0);
+    for Written { sid, acknowledged, .. } in written {
+        let found = peek(&mut reader, sid).await?.unwrap_or(0);
         all += acknowledged;
         lost += acknowledged.saturating_sub(found);
     }
@@ -193,27 +234,5 @@ async fn end_node(nodes: &mut Nodes, end: End) -> Result<(), Failure> {
                 id.ok_or_else(|| Failure::Failed("the node ended before it was stopped".to_owned()))?,
             )
         }
-    }
-}
-
-impl Findings for FailoverReport {
-    fn table(&self) -> Table {
-        let mut table = Table::new(["node", "acknowledged", "lost", "detection", "recovery", "first good"]);
-        for Round { end, acknowledged, lost, detection_ms, first_good_ms, recovery_ms } in &self.rounds {
-            let end = match end {
-                End::Killed => "killed (SIGKILL)",
-                End::Stopped => "stopped (SIGSTOP)",
-            };
-            let times = [detection_ms, recovery_ms, first_good_ms].map(|ms| format!("{ms:.1} ms"));
-            let [detection, recovery, first_good] = times;
-            let counts = [acknowledged, lost].map(u64::to_string);
-            let [acknowledged, lost] = counts;
-            table.row([end.to_owned(), acknowledged, lost, detection, recovery, first_good]);
-        }
-        table.remark(format!("{}; without a balancer's own time to notice", self.replication));
-        if self.circumstances.interrupted {
-            table.remark("interrupted: this is what was measured");
-        }
-        table
     }
 }

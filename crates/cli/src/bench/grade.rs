@@ -40,6 +40,12 @@ impl Bars {
         }
     }
 
+    /// Good, then excellent.
+    pub(super) fn values(self) -> [f64; 2] {
+        let (Self::AtMost { good, excellent } | Self::AtLeast { good, excellent }) = self;
+        [good, excellent]
+    }
+
     /// The bars as people read them.
     pub(super) fn words(self) -> [String; 2] {
         match self {

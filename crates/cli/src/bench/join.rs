@@ -12,7 +12,11 @@ use super::halt::Halt;
 use super::latency::Percentiles;
 use super::manner::{Circumstances, Manner};
 use super::memory::fill;
-use super::table::{Findings, Table, microseconds, show};
+use super::report::Row;
+use super::report::plot::{Across, Lines};
+use super::table::{Table, microseconds};
+use super::telling::Findings;
+use super::timeline::{Bin, Span, Timeline};
 use super::traffic::Traffic;
 use super::usage::Watch;
 use crate::failure::Failure;
@@ -20,7 +24,7 @@ use crate::failure::Failure;
 /// Requests a second of the clients that feel the join.
 const RATE: f64 = 1_000.0;
 const FOREGROUND: usize = 4;
-/// How long the clients write before the join.
+/// How long the clients write before the join, and after it.
 const BEFORE: Duration = Duration::from_secs(2);
 const QUICK_BEFORE: Duration = Duration::from_millis(300);
 /// Longest join that is measured.
@@ -45,7 +49,7 @@ pub(crate) struct JoinBench {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct JoinReport {
     pub(super) sessions: u64,
     /// The joiner's own figure: from asking for the state until it has all.
@@ -57,24 +61,29 @@ pub(super) struct JoinReport {
     pub(super) before: Percentiles,
     /// From the start of the joiner's process until it served.
     pub(super) meanwhile: Percentiles,
+    /// From there on, as long as before.
+    pub(super) after: Percentiles,
+    /// What clients felt from before to after, by when their writes were intended; 0 is the start of the joiner's
+    /// process.
+    pub(super) series: Vec<Bin>,
     #[serde(flatten)]
     pub(super) circumstances: Circumstances,
 }
 
 impl JoinBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let halt = Halt::listen()?;
-        let sessions = if self.manner.quick { QUICK } else { self.sessions };
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("join")?);
+        let sessions = if self.manner.quick() { QUICK } else { self.sessions };
         let content = Content { attributes: self.attributes, size: self.size as usize };
         let mut tries = 0;
         let report = loop {
             tries += 1;
-            let (report, usage) = join(sessions, content, self.manner.quick, &halt).await?;
+            let (report, usage) = join(sessions, content, self.manner.quick(), &halt).await?;
             if halt.asked() || !self.manner.again(&usage, tries)? {
                 break report;
             }
         };
-        show(&report, self.manner.json)
+        outlet.show(&report)
     }
 }
 
@@ -101,8 +110,8 @@ async fn measure(
     halt: &Halt,
 ) -> Result<(JoinReport, super::usage::Usage), Failure> {
     fill(nodes.http(0), sessions, content, halt).await?;
-    let mut crew = Crew::hire(nodes.http(0), FOREGROUND, content).await?;
-    let calm = if quick { QUICK_BEFORE } else { BEFORE };
+    let mut crew = Crew::hire(nodes.http(0), FOREGROUND, content).await?.with_moments();
+    let (calm, from) = (if quick { QUICK_BEFORE } else { BEFORE }, Instant::now());
     let before = crew.drive(Some(RATE), &halt.after(calm)).await;
     let (began, counted) = (Instant::now(), nodes.metrics_of(0).await?);
     nodes.launch(1)?;
@@ -116,6 +125,12 @@ async fn measure(
     let (serving, meanwhile) = tokio::join!(serving, crew.drive(Some(RATE), &joined));
     let (serving, usage) = (serving?, watch.stop());
     let (joiner, bytes) = (nodes.metrics_of(1).await?, nodes.metrics().await?.since(&counted));
+    let after = crew.drive(Some(RATE), &halt.after(calm)).await;
+    let span = Span { from, zero: began, to: Instant::now() };
+    let mut moments = Timeline::default();
+    [&before, &meanwhile, &after]
+        .iter()
+        .for_each(|load| load.moments.iter().for_each(|more| moments.add(more)));
     let report = JoinReport {
         sessions: joiner.value("sessile_transfer_sessions") as u64,
         transfer_seconds: joiner.value("sessile_transfer_seconds"),
@@ -123,6 +138,8 @@ async fn measure(
         wire_bytes: Traffic::of(&bytes).wire_bytes,
         before: before.latency.percentiles(),
         meanwhile: meanwhile.latency.percentiles(),
+        after: after.latency.percentiles(),
+        series: moments.binned(&span, span.usual_width()),
         circumstances: Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() },
     };
     Ok((report, usage))
@@ -130,19 +147,72 @@ async fn measure(
 
 impl Findings for JoinReport {
     fn table(&self) -> Table {
-        let rate = self.wire_bytes / self.transfer_seconds.max(f64::MIN_POSITIVE) / 1e6;
+        let rate = self.rate();
         let mut table = Table::new(["join", &format!("{} sessions", self.sessions)]);
         let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
         row("state transfer", microseconds(self.transfer_seconds * 1e6));
         row("process started until it serves", microseconds(self.serving_seconds * 1e6));
         row("bytes on the links, encrypted", format!("{:.0}", self.wire_bytes));
         row("MB a second of transfer", format!("{rate:.0}"));
-        for (when, of) in [("before", self.before), ("meanwhile", self.meanwhile)] {
+        for (when, of) in self.times() {
             row(&format!("p50 of clients {when}"), microseconds(of.p50_us));
             row(&format!("p99 of clients {when} ({} writes)", of.count), microseconds(of.p99_us));
         }
         table.remark(format!("clients: {RATE} writes a second, intended starts"));
         table.remark(self.circumstances.words());
         table
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let mut join = Row::new("join");
+        join.figure("sessions", "", self.sessions as f64);
+        join.figure("state transfer", "ms", self.transfer_seconds * 1e3);
+        join.figure("started until serving", "ms", self.serving_seconds * 1e3);
+        join.figure("on the links", "MB", self.wire_bytes / 1e6);
+        join.figure("rate of transfer", "MB/s", self.rate());
+        let clients = self.times().map(|(when, of)| {
+            let mut row = Row::new(format!("clients {when}"));
+            row.figure("writes", "", of.count as f64);
+            row.latency("latency", &of);
+            row
+        });
+        std::iter::once(join).chain(clients).collect()
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        self.circumstances
+    }
+
+    fn plots(&self) -> Vec<String> {
+        let width = self.series.windows(2).next().map_or(0.0, |bins| bins[1].from_ms - bins[0].from_ms);
+        let line = |of: fn(&Bin) -> Option<f64>| {
+            self.series.iter().map(|bin| (bin.from_ms + width / 2.0, of(bin))).collect()
+        };
+        let serving_ms = self.serving_seconds * 1e3;
+        let drawing = Lines {
+            caption: &format!(
+                "latency of clients while a node joins, by {width:.0} ms in which writes were intended"
+            ),
+            across: Across::Number("ms from the start of the joiner's process on"),
+            unit: "ms",
+            logarithmic: true,
+            lines: vec![("longest", line(|bin| bin.max_ms)), ("p50", line(|bin| bin.p50_ms))],
+            marks: vec![
+                ("the joiner's process starts".to_owned(), 0.0),
+                (format!("it serves after {serving_ms:.0} ms"), serving_ms),
+            ],
+        };
+        vec![drawing.draw()]
+    }
+}
+
+impl JoinReport {
+    /// MB of transfer a second.
+    fn rate(&self) -> f64 {
+        self.wire_bytes / self.transfer_seconds.max(f64::MIN_POSITIVE) / 1e6
+    }
+
+    fn times(&self) -> [(&'static str, Percentiles); 3] {
+        [("before", self.before), ("meanwhile", self.meanwhile), ("after", self.after)]
     }
 }

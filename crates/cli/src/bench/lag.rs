@@ -11,7 +11,9 @@ use super::halt::{Halt, Stretch};
 use super::latency::{Latency, Percentiles};
 use super::light_client::LightClient;
 use super::manner::{Circumstances, Manner};
-use super::table::{Findings, Table, microseconds, show};
+use super::report::{Row, plot};
+use super::table::{Table, microseconds};
+use super::telling::Findings;
 use super::usage::Watch;
 use crate::failure::Failure;
 
@@ -50,11 +52,14 @@ struct LagReport {
     seen_after_answer: Percentiles,
     /// One look at the other node: nothing shorter can be seen.
     look: Percentiles,
+    #[serde(skip)]
+    seen: Seen,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
 
 /// Latencies of one kind each.
+#[derive(Debug)]
 struct Seen {
     response: Latency,
     after_sending: Latency,
@@ -73,11 +78,11 @@ impl LagBench {
         if self.replication.manager == "local" {
             return Err(Failure::Usage("manager `local` shows nothing on the other node".to_owned()));
         }
-        let halt = Halt::listen()?;
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("lag")?);
         let nodes = Nodes::start(2, &self.replication).await?;
         let measured = self.measure(&nodes, &halt).await;
         nodes.stop().await;
-        show(&measured?, self.manner.json)
+        outlet.show(&measured?)
     }
 
     async fn measure(&self, nodes: &Nodes, halt: &Halt) -> Result<LagReport, Failure> {
@@ -94,7 +99,7 @@ impl LagBench {
             let usage = watch.stop();
             if halt.asked() || !self.manner.again(&usage, tries)? {
                 let circumstances = Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() };
-                return Ok(self.report(&seen, circumstances));
+                return Ok(self.report(seen, circumstances));
             }
         }
     }
@@ -108,7 +113,7 @@ impl LagBench {
     ) -> Result<Seen, Failure> {
         let [response, after_sending, after_answer, look] = std::array::from_fn(|_| Latency::new());
         let mut seen = Seen { response, after_sending, after_answer, look };
-        for _ in 0..if self.manner.quick { QUICK } else { self.writes } {
+        for _ in 0..if self.manner.quick() { QUICK } else { self.writes } {
             if stretch.is_over() {
                 break;
             }
@@ -122,7 +127,7 @@ impl LagBench {
         Ok(seen)
     }
 
-    fn report(&self, seen: &Seen, circumstances: Circumstances) -> LagReport {
+    fn report(&self, seen: Seen, circumstances: Circumstances) -> LagReport {
         let Replication { mode, manager } = &self.replication;
         LagReport {
             replication: format!("2 nodes, {mode}, {manager}, encrypted"),
@@ -131,6 +136,7 @@ impl LagBench {
             seen_after_sending: seen.after_sending.percentiles(),
             seen_after_answer: seen.after_answer.percentiles(),
             look: seen.look.percentiles(),
+            seen,
             circumstances,
         }
     }
@@ -173,12 +179,7 @@ async fn shows(http: &mut LightClient, sid: &str, v: u64, looks: &mut Latency) -
 impl Findings for LagReport {
     fn table(&self) -> Table {
         let mut table = Table::new(["lag", "p50", "p90", "p99", "longest"]);
-        for (name, of) in [
-            ("response", self.response),
-            ("seen on the other node, from sending", self.seen_after_sending),
-            ("seen on the other node, from the answer", self.seen_after_answer),
-            ("one look (nothing shorter is seen)", self.look),
-        ] {
+        for (name, of) in self.kinds() {
             let [p50, p90, p99, max] = [of.p50_us, of.p90_us, of.p99_us, of.max_us].map(microseconds);
             table.row([name.to_owned(), p50, p90, p99, max]);
         }
@@ -186,5 +187,38 @@ impl Findings for LagReport {
         table.remark(format!("{writes} writes of {bytes} B; {}", self.replication));
         table.remark(self.circumstances.words());
         table
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let row = |(name, of): (&str, Percentiles)| {
+            let mut row = Row::new(name);
+            row.figure("count", "", of.count as f64);
+            row.latency("time", &of);
+            row
+        };
+        self.kinds().map(row).to_vec()
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        self.circumstances
+    }
+
+    fn plots(&self) -> Vec<String> {
+        let Seen { response, after_sending, after_answer, look } = &self.seen;
+        let names = self.kinds().map(|(name, _)| name);
+        let curves = [response, after_sending, after_answer, look].map(Latency::curve);
+        let lines: Vec<_> = names.into_iter().zip(curves).collect();
+        vec![plot::percentiles("from sending and from the answer until a write is seen", &lines)]
+    }
+}
+
+impl LagReport {
+    fn kinds(&self) -> [(&'static str, Percentiles); 4] {
+        [
+            ("response", self.response),
+            ("seen on the other node, from sending", self.seen_after_sending),
+            ("seen on the other node, from the answer", self.seen_after_answer),
+            ("one look (nothing shorter is seen)", self.look),
+        ]
     }
 }

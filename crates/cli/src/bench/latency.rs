@@ -8,19 +8,22 @@ use serde::Serialize;
 /// The longest latency that is told apart; what is longer counts as this.
 const LONGEST: Duration = Duration::from_secs(600);
 
+/// Points of a curve of percentiles, less one.
+const CURVE_POINTS: u32 = 200;
+
 /// Latencies so far, in nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Latency(Histogram<u64>);
 
 /// What is told of them, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(super) struct Percentiles {
-    pub(super) count: u64,
-    pub(super) p50_us: f64,
-    pub(super) p90_us: f64,
-    pub(super) p99_us: f64,
-    pub(super) p999_us: f64,
-    pub(super) max_us: f64,
+pub(crate) struct Percentiles {
+    pub(crate) count: u64,
+    pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
+    pub(crate) max_us: f64,
 }
 
 impl Latency {
@@ -37,6 +40,12 @@ impl Latency {
         self.0.add(&other.0).expect("all have the same bounds");
     }
 
+    /// Percentiles and their times in milliseconds, as far to the right as samples tell apart.
+    pub(super) fn curve(&self) -> Vec<(f64, f64)> {
+        let at = |percentile| (percentile, self.0.value_at_percentile(percentile) as f64 / 1e6);
+        percentiles_of(self.0.len() as usize).map(at).collect()
+    }
+
     pub(super) fn percentiles(&self) -> Percentiles {
         let at = |percent| self.0.value_at_percentile(percent) as f64 / 1e3;
         Percentiles {
@@ -48,6 +57,15 @@ impl Latency {
             max_us: self.0.max() as f64 / 1e3,
         }
     }
+}
+
+/// Percentiles that so many samples tell apart, evenly spread over the nines of a logarithmic axis.
+fn percentiles_of(samples: usize) -> impl Iterator<Item = f64> {
+    let nines = (samples.max(1) as f64).log10();
+    (0..=CURVE_POINTS).map(move |point| {
+        let nines = nines * f64::from(point) / f64::from(CURVE_POINTS);
+        100.0 * (1.0 - 10_f64.powf(-nines))
+    })
 }
 
 /// The middle one, or the mean of the two in the middle; `None` of nothing.
@@ -77,6 +95,17 @@ mod tests {
         for (value, expected) in [(told.p50_us, 500.0), (told.p99_us, 990.0), (told.max_us, 1_000.0)] {
             assert!((value - expected).abs() / expected < 0.002, "{value} instead of {expected}");
         }
+    }
+
+    #[test]
+    fn a_curve_ends_where_samples_tell_nothing_more() {
+        let mut latency = Latency::new();
+        (1..=1_000).for_each(|us| latency.record(Duration::from_micros(us)));
+        let curve = latency.curve();
+        assert_eq!(curve[0].0, 0.0);
+        let (percentile, ms) = curve[curve.len() - 1];
+        assert!((percentile - 99.9).abs() < 1e-6 && (ms - 0.999).abs() < 0.002, "{percentile}: {ms}");
+        assert!(curve.is_sorted_by(|one, other| one.0 <= other.0 && one.1 <= other.1));
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! `sessile bench load`: requests a second, their latencies, and what they cost the nodes.
+//! `sessile bench load`: requests a second, their latencies, and what they cost the nodes; for one number of
+//! connections or for several. Next: `load/findings.rs` tells what was found.
+
+mod findings;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -6,13 +9,13 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use self::findings::{LoadReport, Run};
 use super::cluster::{Nodes, Replication};
 use super::crew::{Content, Crew, Load};
 use super::exposed::Exposed;
 use super::halt::Halt;
-use super::latency::Percentiles;
 use super::manner::{Circumstances, Manner};
-use super::table::{Findings, Table, known, microseconds, show};
+use super::report::Row;
 use super::traffic::Traffic;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
@@ -25,14 +28,15 @@ const QUICK: Duration = Duration::from_millis(200);
 /// The load.
 #[derive(Debug, Args)]
 pub(crate) struct LoadBench {
-    /// Clients, each with a connection and a session
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    connections: u16,
+    /// Clients, each with a connection and a session; several numbers, such as 1,4,16,64, are measured one after the
+    /// other
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "16", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    connections: Vec<u16>,
     /// Requests a second of all clients together, whether answers come or not; without it each client sends its next
     /// request when it has its answer
     #[arg(long, value_name = "PER SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
-    /// How many seconds
+    /// How many seconds, for each number of connections
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     time: u64,
     /// Bytes of each value
@@ -49,23 +53,6 @@ pub(crate) struct LoadBench {
     url: Option<String>,
     #[command(flatten)]
     manner: Manner,
-}
-
-/// What was found.
-#[derive(Debug, Serialize)]
-struct LoadReport {
-    connections: u16,
-    intended_rate: Option<u32>,
-    value_bytes: u32,
-    replication: String,
-    requests_per_second: f64,
-    latency: Percentiles,
-    failed: u64,
-    never_sent: u64,
-    trouble: Option<String>,
-    cost: Option<Cost>,
-    #[serde(flatten)]
-    circumstances: Circumstances,
 }
 
 /// What a write cost the nodes; only of those that were started here.
@@ -93,11 +80,21 @@ impl Cost {
             link_writes: each(link_writes),
         }
     }
+
+    /// Adds it to a row of a report.
+    pub(super) fn figures(&self, row: &mut Row) {
+        row.figure("CPU for a write", "us", self.cpu_us);
+        row.figure("frames for a write", "", self.frames);
+        row.figure("bytes for a write", "B", self.wire_bytes);
+        row.figure("link writes for a write", "", self.link_writes);
+    }
 }
 
 impl LoadBench {
-    pub(super) async fn run(self) -> Result<(), Failure> {
-        let halt = Halt::listen()?;
+    pub(super) async fn run(mut self) -> Result<(), Failure> {
+        self.connections.sort_unstable();
+        self.connections.dedup();
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("load")?);
         let report = match &self.url {
             Some(url) => self.measure(address_of(url)?, None, &halt).await?,
             None => {
@@ -107,46 +104,61 @@ impl LoadBench {
                 measured?
             }
         };
-        show(&report, self.manner.json)
+        outlet.show(&report)
     }
 
+    /// Loads the server with one number of connections after the other.
     async fn measure(
         &self,
         at: SocketAddr,
         nodes: Option<&Nodes>,
         halt: &Halt,
     ) -> Result<LoadReport, Failure> {
+        let Replication { mode, manager } = &self.replication;
+        let mut report = LoadReport {
+            intended_rate: self.rate,
+            value_bytes: self.size,
+            replication: self.url.clone().unwrap_or_else(|| format!("2 nodes, {mode}, {manager}, encrypted")),
+            runs: Vec::new(),
+            circumstances: Circumstances::default(),
+        };
+        for connections in &self.connections {
+            if halt.asked() {
+                break;
+            }
+            let (run, usage) = self.measure_one(*connections, at, nodes, halt).await?;
+            report.runs.push(run);
+            // Without the nodes' processes, their share counts as foreign: it cannot be judged.
+            if nodes.is_some() {
+                report.circumstances.note(&usage);
+            }
+        }
+        report.circumstances.interrupted = halt.asked();
+        Ok(report)
+    }
+
+    async fn measure_one(
+        &self,
+        connections: u16,
+        at: SocketAddr,
+        nodes: Option<&Nodes>,
+        halt: &Halt,
+    ) -> Result<(Run, Usage), Failure> {
         let content = Content { attributes: self.attributes, size: self.size as usize };
-        let mut crew = Crew::hire(at, self.connections.into(), content).await?;
+        let mut crew = Crew::hire(at, connections.into(), content).await?;
         let rate = self.rate.map(f64::from);
-        crew.drive(rate, &halt.after(if self.manner.quick { QUICK } else { WARM_UP })).await;
-        let time = if self.manner.quick { QUICK } else { Duration::from_secs(self.time) };
+        let (warm_up, time) = match self.manner.quick() {
+            true => (QUICK, QUICK),
+            false => (WARM_UP, Duration::from_secs(self.time)),
+        };
+        crew.drive(rate, &halt.after(warm_up)).await;
         let mut tries = 0;
         loop {
             tries += 1;
             let (load, usage, cost) = loaded(&mut crew, nodes, rate, time, halt).await?;
-            // Without the nodes' processes, their share counts as foreign: it cannot be judged.
             if nodes.is_none() || halt.asked() || !self.manner.again(&usage, tries)? {
-                return Ok(self.report(&load, &usage, cost, nodes.is_some(), halt));
+                return Ok((Run::of(connections, load, cost), usage));
             }
-        }
-    }
-
-    fn report(&self, load: &Load, usage: &Usage, cost: Option<Cost>, ours: bool, halt: &Halt) -> LoadReport {
-        let Replication { mode, manager } = &self.replication;
-        let foreign_cpu = usage.foreign.filter(|_| ours);
-        LoadReport {
-            connections: self.connections,
-            intended_rate: self.rate,
-            value_bytes: self.size,
-            replication: self.url.clone().unwrap_or_else(|| format!("2 nodes, {mode}, {manager}, encrypted")),
-            requests_per_second: load.per_second(),
-            latency: load.latency.percentiles(),
-            failed: load.failed,
-            never_sent: load.never_sent,
-            trouble: load.trouble.clone(),
-            cost,
-            circumstances: Circumstances { foreign_cpu, interrupted: halt.asked() },
         }
     }
 }
@@ -180,41 +192,6 @@ fn address_of(url: &str) -> Result<SocketAddr, Failure> {
     let bare = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
     let mut found = bare.to_socket_addrs().map_err(|error| wrong(&error))?;
     found.next().ok_or_else(|| wrong(&"no such host"))
-}
-
-impl Findings for LoadReport {
-    fn table(&self) -> Table {
-        let loop_kind = self
-            .intended_rate
-            .map_or_else(|| "closed loop".to_owned(), |rate| format!("open loop, {rate} intended a second"));
-        let Self { connections, value_bytes, replication, .. } = self;
-        let mut table = Table::new(["load", &format!("{connections} connections, {loop_kind}")]);
-        let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
-        row("server", replication.clone());
-        row("value", format!("{value_bytes} B"));
-        row("acknowledged writes a second", format!("{:.0}", self.requests_per_second));
-        let Percentiles { p50_us, p90_us, p99_us, p999_us, max_us, .. } = self.latency;
-        for (name, value) in
-            [("p50", p50_us), ("p90", p90_us), ("p99", p99_us), ("p99.9", p999_us), ("longest", max_us)]
-        {
-            row(name, microseconds(value));
-        }
-        row("failed", self.failed.to_string());
-        if self.intended_rate.is_some() {
-            row("intended but never sent", self.never_sent.to_string());
-        }
-        if let Some(Cost { cpu_us, frames, wire_bytes, link_writes }) = self.cost {
-            row("CPU of all nodes for a write, us", known(cpu_us, 1));
-            row("frames between nodes for a write", format!("{frames:.2}"));
-            row("bytes between nodes for a write", format!("{wire_bytes:.0}"));
-            row("writes to links for a write", format!("{link_writes:.2}"));
-        }
-        if let Some(trouble) = &self.trouble {
-            table.remark(format!("the first failure: {trouble}"));
-        }
-        table.remark(self.circumstances.words());
-        table
-    }
 }
 
 #[cfg(test)]

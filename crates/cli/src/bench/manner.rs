@@ -1,8 +1,9 @@
 //! How a measurement is done and told, the same for all of them.
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::telling::Telling;
 use super::usage::{MAX_FOREIGN, Usage};
 use crate::failure::Failure;
 use crate::output;
@@ -10,23 +11,19 @@ use crate::output;
 /// Most times that a stretch is measured before the machine counts as too busy.
 const MAX_TRIES: usize = 3;
 
-/// Options of every measurement.
-#[derive(Debug, Clone, Copy, Args)]
+/// Options of every measurement of load.
+#[derive(Debug, Clone, Args)]
 pub(super) struct Manner {
-    /// Write the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Measure briefly: for its function, not for its figures, so that a busy machine does not matter
-    #[arg(long)]
-    pub(super) quick: bool,
+    #[command(flatten)]
+    pub(super) telling: Telling,
     /// Accept that other programs take more than 5 % of the machine; the report says how much
     #[arg(long)]
     pub(super) noisy: bool,
 }
 
 /// Whether what was measured belongs to the program or to the machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(super) struct Circumstances {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Circumstances {
     /// The largest share of the machine that other programs took in a stretch.
     pub(super) foreign_cpu: Option<f64>,
     /// The user ended it early.
@@ -34,10 +31,14 @@ pub(super) struct Circumstances {
 }
 
 impl Manner {
+    pub(super) fn quick(&self) -> bool {
+        self.telling.quick
+    }
+
     /// Whether a stretch has to be measured again because others took too much of the machine; an error when it was
     /// tried often enough.
-    pub(super) fn again(self, usage: &Usage, tries: usize) -> Result<bool, Failure> {
-        let strict = !self.noisy && !self.quick;
+    pub(super) fn again(&self, usage: &Usage, tries: usize) -> Result<bool, Failure> {
+        let strict = !self.noisy && !self.quick();
         let Some(foreign) = usage.foreign.filter(|foreign| strict && *foreign > MAX_FOREIGN) else {
             return Ok(false);
         };
@@ -60,11 +61,16 @@ impl Circumstances {
         self.foreign_cpu = worst;
     }
 
+    /// Whether others took too much of the machine, as far as that is known.
+    pub(super) fn doubtful(&self) -> bool {
+        self.foreign_cpu.is_some_and(|share| share > MAX_FOREIGN)
+    }
+
     /// The same in a sentence.
     pub(super) fn words(&self) -> String {
         let others = match self.foreign_cpu {
             None => "this system does not tell what other programs took of the machine".to_owned(),
-            Some(share) if share > MAX_FOREIGN => {
+            Some(share) if self.doubtful() => {
                 format!("DOUBTFUL: other programs took up to {:.0} % of the machine", share * 100.0)
             }
             Some(share) => format!("other programs took at most {:.0} % of the machine", share * 100.0),
@@ -75,6 +81,8 @@ impl Circumstances {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
 
     fn usage(foreign: f64) -> Usage {
@@ -83,12 +91,16 @@ mod tests {
 
     #[test]
     fn a_busy_machine_is_tried_again_and_then_refused() {
-        let strict = Manner { json: false, quick: false, noisy: false };
+        let manner = |arguments: &[&str]| {
+            let command = Manner::augment_args(clap::Command::new("bench").no_binary_name(true));
+            Manner::from_arg_matches(&command.get_matches_from(arguments)).unwrap()
+        };
+        let strict = manner(&[]);
         assert!(matches!(strict.again(&usage(0.2), 1), Ok(true)));
         assert!(matches!(strict.again(&usage(0.2), MAX_TRIES), Err(Failure::Failed(_))));
         assert!(matches!(strict.again(&usage(0.04), MAX_TRIES), Ok(false)));
-        for tolerant in [Manner { noisy: true, ..strict }, Manner { quick: true, ..strict }] {
-            assert!(matches!(tolerant.again(&usage(0.9), MAX_TRIES), Ok(false)));
+        for tolerant in ["--noisy", "--quick"] {
+            assert!(matches!(manner(&[tolerant]).again(&usage(0.9), MAX_TRIES), Ok(false)));
         }
     }
 

@@ -12,8 +12,10 @@ use super::cluster::{Nodes, Replication};
 use super::crew::{Content, Writer};
 use super::halt::{Halt, Stretch};
 use super::light_client::LightClient;
-use super::manner::Manner;
-use super::table::{Findings, Table, show};
+use super::manner::{Circumstances, Manner};
+use super::report::{Row, plot};
+use super::table::Table;
+use super::telling::Findings;
 use super::usage::resident;
 use crate::failure::Failure;
 
@@ -75,15 +77,15 @@ impl Growth {
 
 impl MemoryBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let halt = Halt::listen()?;
-        let sessions = if self.manner.quick { QUICK } else { self.sessions };
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("memory")?);
+        let sessions = if self.manner.quick() { QUICK } else { self.sessions };
         let mut sizes = Vec::new();
         for content in [SMALL, KILOBYTE] {
             if !halt.asked() {
                 sizes.push(growth(sessions, content, &halt).await?);
             }
         }
-        show(&MemoryReport { sizes, interrupted: halt.asked() }, self.manner.json)
+        outlet.show(&MemoryReport { sizes, interrupted: halt.asked() })
     }
 }
 
@@ -182,6 +184,34 @@ impl Findings for MemoryReport {
             table.remark("interrupted: this is what was measured");
         }
         table
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let row = |growth: &Growth| {
+            let mut row = Row::new(format!("{} B", growth.content_bytes));
+            row.figure("sessions", "", growth.sessions as f64);
+            row.figure("origin", "B", growth.origin_bytes);
+            row.figure("copy", "B", growth.copy_bytes);
+            row.figure("copy / content", "", growth.ratio());
+            row.figure("fixed", "B", growth.fixed_bytes());
+            row
+        };
+        self.sizes.iter().map(row).collect()
+    }
+
+    /// Other programs do not change how much memory these take.
+    fn circumstances(&self) -> Circumstances {
+        Circumstances { foreign_cpu: None, interrupted: self.interrupted }
+    }
+
+    fn plots(&self) -> Vec<String> {
+        let bars = |of: &Growth| {
+            let Growth { content_bytes, origin_bytes, copy_bytes, .. } = of;
+            let bytes =
+                [("content", *content_bytes as f64), ("origin", *origin_bytes), ("copy", *copy_bytes)];
+            plot::bars(&format!("memory for a session of {content_bytes} B"), "bytes", &bytes)
+        };
+        self.sizes.iter().map(bars).collect()
     }
 }
 

@@ -13,7 +13,9 @@ use serde::Serialize;
 use super::grade::{Bars, Grade};
 use super::halt::Halt;
 use super::manner::{Circumstances, Manner};
-use super::table::{Findings, Table, known, show};
+use super::report::Row;
+use super::table::{Table, known};
+use super::telling::Findings;
 use crate::failure::Failure;
 
 /// The measurement.
@@ -53,6 +55,8 @@ struct Ratio {
     good: String,
     excellent: String,
     grade: Option<Grade>,
+    #[serde(skip)]
+    bars: Bars,
 }
 
 /// A figure with its unit in its name.
@@ -64,13 +68,13 @@ struct Figure {
 
 impl RatiosBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let rounds = if self.manner.quick { 1 } else { self.rounds };
-        let halt = Halt::listen()?;
+        let rounds = if self.manner.quick() { 1 } else { self.rounds };
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("ratios")?);
         let mut run = Run { rounds, manner: self.manner, halt, found: RatiosReport::default() };
         let measured = run.all().await;
         run.found.circumstances.interrupted = run.halt.asked();
         // What was measured before a failure is not withheld.
-        show(&run.found, self.manner.json)?;
+        outlet.show(&run.found)?;
         measured
     }
 }
@@ -84,8 +88,10 @@ impl Run {
 
     fn ratio(&mut self, name: &str, value: Option<f64>, bars: Bars) {
         let [good, excellent] = bars.words();
+        // Of a machine so busy that nothing was answered there is no ratio.
+        let value = value.filter(|value| value.is_finite());
         let grade = value.map(|value| bars.grade(value));
-        self.found.ratios.push(Ratio { name: name.to_owned(), value, good, excellent, grade });
+        self.found.ratios.push(Ratio { name: name.to_owned(), value, good, excellent, grade, bars });
     }
 
     fn figure(&mut self, name: &str, value: Option<f64>) {
@@ -96,7 +102,7 @@ impl Run {
 impl Findings for RatiosReport {
     fn table(&self) -> Table {
         let mut table = Table::new(["ratio", "measured", "good", "excellent", "verdict"]);
-        for Ratio { name, value, good, excellent, grade } in &self.ratios {
+        for Ratio { name, value, good, excellent, grade, .. } in &self.ratios {
             let verdict = grade.map_or("not measured", Grade::word);
             table.row([name.clone(), known(*value, 2), good.clone(), excellent.clone(), verdict.to_owned()]);
         }
@@ -106,5 +112,35 @@ impl Findings for RatiosReport {
         }
         table.remark(self.circumstances.words());
         table
+    }
+
+    /// No plot: some bars are floors and some are ceilings, of ratios, microseconds and bytes.
+    fn rows(&self) -> Vec<Row> {
+        let ratios = self.ratios.iter().map(|Ratio { name, value, bars, .. }| {
+            let (mut row, [good, excellent]) = (Row::new(name), bars.values());
+            row.figure("measured", "", *value);
+            row.figure("good", "", good);
+            row.figure("excellent", "", excellent);
+            row
+        });
+        let made_of = self.measured.iter().map(|Figure { name, value }| {
+            let mut row = Row::new(name);
+            row.figure("measured", "", *value);
+            row
+        });
+        ratios.chain(made_of).collect()
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        self.circumstances
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let verdict = |Ratio { name, good, excellent, grade, .. }: &Ratio| {
+            let verdict = grade.map_or("not measured", Grade::word);
+            format!("{name}: {verdict}; good is {good}, excellent {excellent}")
+        };
+        let remarks = self.table().remarks().map(str::to_owned).collect::<Vec<_>>();
+        self.ratios.iter().map(verdict).chain(remarks).collect()
     }
 }

@@ -1,5 +1,6 @@
-//! What a run found, kept as a folder: `report.json` (figures and facts), `samples.json` (every time that was
-//! measured) and `index.html` (tables and plots, in one file that needs nothing else).
+//! What a run found, kept as a folder: `report.json` (figures and facts), `index.html` (tables and plots, in one file
+//! that needs nothing else) and, raw, `samples.json` (every time that was measured, where they were kept) or
+//! `findings.json` (what the run prints with `--json`).
 //!
 //! A report is rows of named figures, whatever was measured; so two reports of any kind can be compared.
 
@@ -16,11 +17,14 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::machine::Machine;
 pub(crate) use self::page::number;
+use super::latency::Percentiles;
+use super::manner::Circumstances;
 use super::samples::{Samples, Summary};
 use crate::failure::Failure;
 
 const FIGURES: &str = "report.json";
 const SAMPLES: &str = "samples.json";
+const FINDINGS: &str = "findings.json";
 const PAGE: &str = "index.html";
 
 /// The whole of it.
@@ -33,12 +37,18 @@ pub(crate) struct Report {
     /// Seconds since 1970.
     pub(crate) when: u64,
     pub(crate) machine: Machine,
+    /// As far as they were watched.
+    #[serde(default)]
+    pub(crate) circumstances: Circumstances,
     pub(crate) rows: Vec<Row>,
     /// What a reader must know, a paragraph each.
     pub(crate) notes: Vec<String>,
     /// Drawings, in the page only.
     #[serde(skip)]
     pub(crate) plots: Vec<String>,
+    /// All that was found, as JSON; in a file of its own.
+    #[serde(skip)]
+    pub(crate) findings: Option<String>,
 }
 
 /// One thing that was measured, for example a scenario.
@@ -67,8 +77,17 @@ impl Report {
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let program = std::iter::once("sessile".to_owned());
         let command = program.chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ");
-        let (rows, notes, plots) = (Vec::new(), Vec::new(), Vec::new());
-        Self { title: title.to_owned(), command, when, machine: Machine::look(), rows, notes, plots }
+        Self {
+            title: title.to_owned(),
+            command,
+            when,
+            machine: Machine::look(),
+            circumstances: Circumstances::default(),
+            rows: Vec::new(),
+            notes: Vec::new(),
+            plots: Vec::new(),
+            findings: None,
+        }
     }
 
     /// Where it goes when nobody says.
@@ -76,20 +95,29 @@ impl Report {
         PathBuf::from(format!("sessile-bench-{}-{}", self.title, self.when))
     }
 
+    /// An error where the folder holds a report already: none is ever overwritten.
+    pub(crate) fn has_room(folder: &Path) -> Result<(), Failure> {
+        match folder.join(FIGURES).exists() {
+            true => Err(not_written(folder, "there is one already; name another folder")),
+            false => Ok(()),
+        }
+    }
+
     /// Writes the folder, which must not hold a report yet.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::Failed(format!("{}: the report cannot be written: {error}", folder.display()))
-        };
-        if folder.join(FIGURES).exists() {
-            return Err(failed(&"there is one already; name another folder"));
+        Self::has_room(folder)?;
+        let sampled = self.rows.iter().filter(|row| !row.samples.is_empty());
+        let samples: BTreeMap<_, _> = sampled.map(|row| (&row.name, &row.samples)).collect();
+        let figures = serde_json::to_string_pretty(self).map_err(|error| not_written(folder, error))?;
+        let mut files = vec![(PAGE, page::of(self)), (FIGURES, figures)];
+        if !samples.is_empty() {
+            let samples = serde_json::to_string(&samples).map_err(|error| not_written(folder, error))?;
+            files.push((SAMPLES, samples));
         }
-        let samples: BTreeMap<_, _> = self.rows.iter().map(|row| (&row.name, &row.samples)).collect();
-        let figures = serde_json::to_string_pretty(self).map_err(|error| failed(&error))?;
-        let samples = serde_json::to_string(&samples).map_err(|error| failed(&error))?;
-        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-        for (name, text) in [(SAMPLES, samples), (PAGE, page::of(self)), (FIGURES, figures)] {
-            std::fs::write(folder.join(name), text).map_err(|error| failed(&error))?;
+        files.extend(self.findings.clone().map(|findings| (FINDINGS, findings)));
+        std::fs::create_dir_all(folder).map_err(|error| not_written(folder, error))?;
+        for (name, text) in files {
+            std::fs::write(folder.join(name), text).map_err(|error| not_written(folder, error))?;
         }
         Ok(())
     }
@@ -97,12 +125,19 @@ impl Report {
     /// Reads a folder, its samples included. The drawings are in the page only.
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
         let mut report: Self = read_json(&folder.join(FIGURES))?;
+        if !folder.join(SAMPLES).exists() {
+            return Ok(report);
+        }
         let mut samples: BTreeMap<String, BTreeMap<String, Samples>> = read_json(&folder.join(SAMPLES))?;
         for row in &mut report.rows {
             row.samples = samples.remove(&row.name).unwrap_or_default();
         }
         Ok(report)
     }
+}
+
+fn not_written(folder: &Path, error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("{}: the report cannot be written: {error}", folder.display()))
 }
 
 fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
@@ -120,8 +155,21 @@ impl Row {
         Self { name: name.into(), ..Self::default() }
     }
 
-    pub(crate) fn figure(&mut self, name: &str, unit: &str, value: f64) {
-        self.figures.push(Figure { name: name.to_owned(), unit: unit.to_owned(), value });
+    /// Adds a figure. What is no number is not known, and left out.
+    pub(crate) fn figure(&mut self, name: &str, unit: &str, value: impl Into<Option<f64>>) {
+        if let Some(value) = value.into().filter(|value| value.is_finite()) {
+            self.figures.push(Figure { name: name.to_owned(), unit: unit.to_owned(), value });
+        }
+    }
+
+    /// Adds percentiles as figures.
+    pub(crate) fn latency(&mut self, name: &str, of: &Percentiles) {
+        let Percentiles { p50_us, p90_us, p99_us, p999_us, max_us, .. } = of;
+        for (which, us) in
+            [("p50", p50_us), ("p90", p90_us), ("p99", p99_us), ("p99.9", p999_us), ("longest", max_us)]
+        {
+            self.figure(&format!("{name} {which}"), "ms", (of.count > 0).then_some(us / 1e3));
+        }
     }
 
     /// Keeps the samples, and adds their mean, median and 99th percentile as figures.
@@ -161,15 +209,21 @@ mod tests {
         (1..=100).for_each(|millis| samples.push(Duration::from_millis(millis)));
         row.times("response", samples.clone());
         row.figure("bytes/request", "B", 411.0);
+        row.figure("ratio to nothing", "", 1.0 / 0.0);
         report.rows.push(row);
         report.notes.push("<measured> & honest".to_owned());
         report.plots.push("<svg></svg>".to_owned());
+        report.findings = Some("{}".to_owned());
+        report.circumstances.foreign_cpu = Some(0.5);
         let folder = place.path().join("run");
         report.write(&folder).unwrap();
 
         let read = Report::read(&folder).unwrap();
         assert_eq!(read.rows[0].value("response p99"), Some(99.0));
         assert_eq!(read.rows[0].value("bytes/request"), Some(411.0));
+        assert_eq!(read.rows[0].value("ratio to nothing"), None, "JSON has no such number");
+        assert_eq!(read.circumstances, report.circumstances);
+        assert_eq!(std::fs::read_to_string(folder.join(FINDINGS)).unwrap(), "{}");
         assert_eq!(read.rows[0].samples["response"], samples);
         let page = std::fs::read_to_string(folder.join(PAGE)).unwrap();
         assert!(page.contains("&lt;measured&gt; &amp; honest") && page.contains("<svg></svg>"), "{page}");
@@ -179,6 +233,22 @@ mod tests {
         assert!(message.contains("another folder"), "{message}");
         let Err(Failure::Failed(message)) = Report::read(place.path()) else { panic!("none is here") };
         assert!(message.contains("name the folder of a report"), "{message}");
+    }
+
+    #[test]
+    fn a_report_without_samples_is_read_too() {
+        let place = tempfile::tempdir().unwrap();
+        let mut report = Report::new("load");
+        let mut row = Row::new("1 connection");
+        let percentiles = Percentiles { count: 3, p99_us: 1_500.0, ..Percentiles::default() };
+        row.latency("latency", &percentiles);
+        row.latency("never", &Percentiles::default());
+        report.rows.push(row);
+        report.write(place.path()).unwrap();
+        assert!(!place.path().join(SAMPLES).exists());
+        let read = Report::read(place.path()).unwrap();
+        assert_eq!(read.rows[0].value("latency p99"), Some(1.5));
+        assert_eq!(read.rows[0].value("never p99"), None, "nothing was measured");
     }
 
     #[test]

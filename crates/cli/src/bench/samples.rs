@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::latency::Latency;
+
 /// Times of one kind, each exact, in the order of their coming. Written to a report in microseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Samples(Vec<Duration>);
@@ -41,6 +43,13 @@ impl Samples {
             let rank = (portion.clamp(0.0, 1.0) * sorted.len() as f64).ceil() as usize;
             sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
         })
+    }
+
+    /// Percentiles and their times in milliseconds, as far to the right as samples tell apart.
+    pub(crate) fn curve(&self) -> Vec<(f64, f64)> {
+        let mut latency = Latency::new();
+        self.0.iter().for_each(|time| latency.record(*time));
+        latency.curve()
     }
 
     pub(crate) fn mean(&self) -> Duration {

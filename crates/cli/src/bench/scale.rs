@@ -11,7 +11,10 @@ use super::halt::Halt;
 use super::latency::Percentiles;
 use super::load::{Cost, loaded};
 use super::manner::{Circumstances, Manner};
-use super::table::{Findings, Table, known, microseconds, show};
+use super::report;
+use super::report::plot::{Across, Lines};
+use super::table::{Table, known, microseconds};
+use super::telling::Findings;
 use crate::failure::Failure;
 
 const TIME: Duration = Duration::from_secs(2);
@@ -56,7 +59,7 @@ struct Row {
 
 impl ScaleBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let halt = Halt::listen()?;
+        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("scale")?);
         let Replication { mode, manager } = &self.replication;
         let mut report = ScaleReport {
             replication: format!("{mode}, {manager}, encrypted"),
@@ -64,7 +67,7 @@ impl ScaleBench {
             clusters: Vec::new(),
             circumstances: Circumstances::default(),
         };
-        let most = if self.manner.quick { self.nodes.min(3) } else { self.nodes };
+        let most = if self.manner.quick() { self.nodes.min(3) } else { self.nodes };
         for count in 2..=most {
             if halt.asked() {
                 break;
@@ -75,7 +78,7 @@ impl ScaleBench {
             report.clusters.push(measured?);
         }
         report.circumstances.interrupted = halt.asked();
-        show(&report, self.manner.json)
+        outlet.show(&report)
     }
 
     async fn measure(
@@ -87,7 +90,7 @@ impl ScaleBench {
     ) -> Result<Row, Failure> {
         let content = Content { attributes: 1, size: self.size as usize };
         let mut crew = Crew::hire(nodes.http(0), self.connections.into(), content).await?;
-        let time = if self.manner.quick { QUICK } else { TIME };
+        let time = if self.manner.quick() { QUICK } else { TIME };
         crew.drive(None, &halt.after(time / 4)).await;
         let mut tries = 0;
         loop {
@@ -123,5 +126,36 @@ impl Findings for ScaleReport {
         table.remark(format!("for each write of {bytes} B at one node, all nodes together; {replication}"));
         table.remark(self.circumstances.words());
         table
+    }
+
+    fn rows(&self) -> Vec<report::Row> {
+        let row = |Row { nodes, requests_per_second, latency, cost }: &Row| {
+            let mut row = report::Row::new(format!("{nodes} nodes"));
+            row.figure("acknowledged", "writes/s", *requests_per_second);
+            row.latency("latency", latency);
+            if let Some(cost) = cost {
+                cost.figures(&mut row);
+            }
+            row
+        };
+        self.clusters.iter().map(row).collect()
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        self.circumstances
+    }
+
+    fn plots(&self) -> Vec<String> {
+        let names: Vec<_> = self.clusters.iter().map(|row| row.nodes.to_string()).collect();
+        let line = |caption, unit, value: fn(&Cost) -> f64| {
+            let costs = self.clusters.iter().map(|row| row.cost.as_ref().map(value));
+            let points = (0_u32..).map(f64::from).zip(costs).collect();
+            let (across, lines) = (Across::Steps("nodes", &names), vec![("all nodes together", points)]);
+            Lines { caption, across, unit, logarithmic: false, lines, marks: Vec::new() }.draw()
+        };
+        vec![
+            line("messages between the nodes for a write", "frames", |cost| cost.frames),
+            line("bytes between the nodes for a write", "bytes", |cost| cost.wire_bytes),
+        ]
     }
 }

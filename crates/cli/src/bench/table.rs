@@ -1,11 +1,6 @@
-//! A table for people, and the same findings for programs.
+//! A table for people.
 
 use std::fmt;
-
-use serde::Serialize;
-
-use crate::failure::Failure;
-use crate::output;
 
 /// Rows under their heads; all columns but the first stand to the right.
 #[derive(Debug, Default)]
@@ -14,23 +9,21 @@ pub(super) struct Table {
     remarks: Vec<String>,
 }
 
-/// What a measurement found, ready to be shown.
-pub(super) trait Findings: Serialize {
-    fn table(&self) -> Table;
-}
-
-/// Writes findings to standard output.
-pub(super) fn show(findings: &impl Findings, json: bool) -> Result<(), Failure> {
-    if !json {
-        return output::print(&findings.table().to_string());
-    }
-    let text = serde_json::to_string_pretty(findings);
-    output::print(&text.map_err(|error| Failure::Failed(format!("the report cannot be written: {error}")))?)
-}
-
 impl Table {
     pub(super) fn new<const N: usize>(head: [&str; N]) -> Self {
         Self { rows: vec![head.map(str::to_owned).to_vec()], remarks: Vec::new() }
+    }
+
+    /// A head and as many columns as there are further words.
+    pub(super) fn with_head(first: &str, others: impl IntoIterator<Item = String>) -> Self {
+        let mut table = Self::default();
+        table.line(first, others);
+        table
+    }
+
+    /// A row of a table whose columns are counted at run time.
+    pub(super) fn line(&mut self, first: &str, others: impl IntoIterator<Item = String>) {
+        self.rows.push(std::iter::once(first.to_owned()).chain(others).collect());
     }
 
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
@@ -40,6 +33,11 @@ impl Table {
     /// A sentence below the table.
     pub(super) fn remark(&mut self, words: impl Into<String>) {
         self.remarks.push(words.into());
+    }
+
+    /// The sentences below it, line by line.
+    pub(super) fn remarks(&self) -> impl Iterator<Item = &str> {
+        self.remarks.iter().flat_map(|remark| remark.lines())
     }
 }
 
@@ -87,6 +85,7 @@ mod tests {
         table.row(["a".into(), microseconds(12.0)]);
         table.row(["longer".into(), microseconds(1_500.0)]);
         table.remark("so it was");
+        assert_eq!(table.remarks().collect::<Vec<_>>(), ["so it was"]);
         assert_eq!(table.to_string(), "what        p50\na         12 us\nlonger  1.50 ms\nso it was\n");
     }
 }

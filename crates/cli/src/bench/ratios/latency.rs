@@ -72,7 +72,7 @@ impl Subjects {
 
     /// Medians over the rounds; `None` when none was played to its end.
     async fn rounds(&mut self, run: &mut Run) -> Result<Option<Medians>, Failure> {
-        let time = if run.manner.quick { QUICK } else { TIME };
+        let time = if run.manner.quick() { QUICK } else { TIME };
         let (mut floor, mut off, mut on) = (Vec::new(), Vec::new(), Vec::new());
         let mut tries = 0;
         while floor.len() < run.rounds as usize && !run.halt.asked() {

@@ -105,7 +105,7 @@ async fn compared<const N: usize>(
 
 impl Run {
     fn time(&self) -> Duration {
-        if self.manner.quick { QUICK } else { TIME }
+        if self.manner.quick() { QUICK } else { TIME }
     }
 }
 

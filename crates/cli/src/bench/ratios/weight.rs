@@ -15,7 +15,7 @@ const QUICK: u64 = 300;
 const STREAM: u64 = 512 << 20;
 
 pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
-    let sessions = if run.manner.quick { QUICK } else { SESSIONS };
+    let sessions = if run.manner.quick() { QUICK } else { SESSIONS };
     memory(run, sessions).await?;
     rejoin(run, "small", sessions, SMALL, [Bars::at_most(5.0, 4.0), Bars::at_most(3.0, 1.5)]).await?;
     rejoin(run, "1 KB", sessions, KILOBYTE, [Bars::at_most(4.0, 3.0), Bars::at_most(3.0, 1.5)]).await
@@ -49,8 +49,8 @@ async fn rejoin(
     let mut tries = 0;
     while !run.halt.asked() {
         tries += 1;
-        let stream = Floor::stream(if run.manner.quick { STREAM / 64 } else { STREAM })?;
-        let (joined, usage) = join(sessions, content, run.manner.quick, &run.halt).await?;
+        let stream = Floor::stream(if run.manner.quick() { STREAM / 64 } else { STREAM })?;
+        let (joined, usage) = join(sessions, content, run.manner.quick(), &run.halt).await?;
         if run.halt.asked() || run.manner.again(&usage, tries)? {
             continue;
         }
@@ -62,7 +62,7 @@ async fn rejoin(
         run.ratio(&format!("R6 foreground p99, {kind}"), Some(felt), foreground);
         run.figure(&format!("transfer of {sessions} sessions, {kind}, ms"), Some(transfer_seconds * 1e3));
         run.figure(&format!("bytes of it, {kind}, MB"), Some(wire_bytes / 1e6));
-        run.figure("plain stream, MB a second", Some(stream / 1e6));
+        run.figure(&format!("plain stream beside it, {kind}, MB a second"), Some(stream / 1e6));
         run.figure(&format!("foreground p99 before, {kind}, us"), Some(before.p99_us));
         return Ok(());
     }

@@ -2,10 +2,10 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::{Report, Row};
+use super::{Figure, Report, Row};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;\
-color:#222}table{border-collapse:collapse;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}\
+color:#222}table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}\
 th,td{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:right;white-space:nowrap}\
 th:first-child,td:first-child{text-align:left}code{background:#f3f3f3;padding:.1rem .3rem}svg{max-width:100%;height:auto}";
 
@@ -19,9 +19,7 @@ pub(super) fn of(report: &Report) -> String {
         escaped(machine),
         title = escaped(title),
     );
-    if !rows.is_empty() {
-        page += &table(rows);
-    }
+    page.extend(tables(rows).into_iter().map(table));
     for note in notes {
         page += &format!("<p>{}</p>\n", escaped(note));
     }
@@ -29,6 +27,13 @@ pub(super) fn of(report: &Report) -> String {
         page += &format!("<figure>{plot}</figure>\n");
     }
     page + "</body></html>\n"
+}
+
+/// A table for rows that share a figure; where none is shared, columns would stand empty.
+fn tables(rows: &[Row]) -> Vec<&[Row]> {
+    let shares =
+        |one: &Row, other: &Row| one.figures.iter().any(|figure| other.value(&figure.name).is_some());
+    rows.chunk_by(shares).collect()
 }
 
 /// One line for each row, one column for each figure that any row has.
@@ -48,7 +53,8 @@ fn table(rows: &[Row]) -> String {
     for row in rows {
         write!(text, "<tr><td>{}</td>", escaped(&row.name)).expect("a text takes all");
         for (name, _) in &names {
-            let value = row.value(name).map(number).unwrap_or_default();
+            let figure = row.figures.iter().find(|figure| figure.name == *name);
+            let value = figure.map(|figure| figure.words(figure.value)).unwrap_or_default();
             write!(text, "<td>{value}</td>").expect("a text takes all");
         }
         text += "</tr>\n";
@@ -66,8 +72,37 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+impl Figure {
+    /// A value of this figure; what only counts has no digits behind the point.
+    pub(crate) fn words(&self, value: f64) -> String {
+        match self.unit.is_empty() && value.fract() == 0.0 {
+            true => format!("{value:.0}"),
+            false => number(value),
+        }
+    }
+}
+
 /// Text that HTML shows as it is.
 fn escaped(text: impl Display) -> String {
     let text = text.to_string();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_share_no_figure_stand_in_tables_of_their_own() {
+        let row = |name: &str, figures: &[&str]| {
+            let mut row = Row::new(name);
+            figures.iter().for_each(|figure| row.figure(figure, "", 3.0));
+            row
+        };
+        let rows = [row("join", &["sessions"]), row("before", &["p50", "p99"]), row("after", &["p99"])];
+        assert_eq!(tables(&rows).iter().map(|rows| rows.len()).collect::<Vec<_>>(), [1, 2]);
+        assert!(tables(&[]).is_empty());
+        let text = table(&rows[1..]);
+        assert!(text.contains("<td>after</td><td></td><td>3</td>"), "{text}");
+    }
 }
