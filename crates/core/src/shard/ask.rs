@@ -208,13 +208,14 @@ impl Shard {
         self.forget_lost(key);
         let due = self.known(key).is_some_and(|session| self.is_due(session, now));
         let in_use = asking.answered.in_use || self.stubs.get(&key).is_some_and(Stub::is_awaited);
-        // Who was told meanwhile that it is idle here may end it: nothing here speaks against that any more.
-        if asking.expiry && due && !asking.answered.contested {
-            if in_use {
-                self.prolong(key, now);
-            } else {
-                self.end(key, EndReason::Expired, now, fx);
-            }
+        // Who was told meanwhile that it is idle here may end it: nothing here speaks against that any more, but a
+        // request that waits and is about to use it.
+        let contested = asking.answered.contested;
+        let stays = if contested { !asking.askers.is_empty() } else { in_use };
+        if asking.expiry && due && stays {
+            self.prolong(key, now);
+        } else if asking.expiry && due && !contested {
+            self.end(key, EndReason::Expired, now, fx);
         }
         self.finish(key, asking.askers, asking.answered, fx);
     }
