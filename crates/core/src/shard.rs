@@ -14,6 +14,7 @@ mod flow;
 mod lane;
 mod receive;
 mod request;
+mod settle;
 mod stored;
 mod tell;
 mod window;
@@ -29,15 +30,14 @@ use crate::node::{Debt, NegativeAcks};
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
-use crate::{
-    Boot, Candidate, Effect, Event, Histogram, Instant, Plant, Receipt, SessionKey, Settings, Stamp, Ticket,
-};
+use crate::{Boot, Candidate, Effect, Event, Histogram, Instant, Plant, SessionKey, Settings, Stamp, Ticket};
 
 use ask::{Answered, Asking};
 pub(crate) use compare::News;
 use compare::Round;
 pub(crate) use expire::UNTOLD_SHARE;
 use lane::Lane;
+use settle::Pending;
 pub use stored::Restored;
 use stored::Stub;
 
@@ -65,23 +65,6 @@ pub(crate) struct Tally {
     pub(crate) invalidated: u64,
     /// How long members took to confirm what they were sent.
     pub(crate) confirmed_after: Histogram,
-}
-
-/// A commit or an end that some members have not confirmed.
-#[derive(Debug)]
-struct Pending {
-    key: SessionKey,
-    /// It is the session's end itself: another end does not settle it, everybody has to know of one.
-    is_end: bool,
-    waiting: Vec<Boot>,
-    /// Members that get it and are not awaited.
-    spared: u32,
-    receipt: Receipt,
-    /// The commit before it on the same session, which is settled first: a response that read both waits only for the
-    /// later one.
-    earlier: Option<Ticket>,
-    /// The commit after it.
-    later: Option<Ticket>,
 }
 
 /// The sessions of one shard and their replication.
@@ -320,77 +303,6 @@ impl Shard {
 
     pub(crate) fn end_of(&self, key: SessionKey) -> Option<&Tombstone> {
         self.tombstones.get(&key)
-    }
-
-    // ---- settling ----
-
-    fn next_ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets << 8 | u64::from(self.number))
-    }
-
-    fn confirm(&mut self, ticket: Ticket, by: Boot, fx: &mut Vec<Effect>) {
-        if let Some(pending) = self.pending.get_mut(&ticket)
-            && pending.waiting.contains(&by)
-        {
-            pending.receipt.copies += 1;
-            if self.settings.plant == Plant::SettlesOnFirst {
-                pending.waiting = vec![by];
-            }
-            self.no_longer_awaits(ticket, by, fx);
-        }
-    }
-
-    fn no_longer_awaits(&mut self, ticket: Ticket, boot: Boot, fx: &mut Vec<Effect>) {
-        let Some(pending) = self.pending.get_mut(&ticket) else { return };
-        pending.waiting.retain(|waiting| *waiting != boot);
-        self.settle_if_held(ticket, fx);
-    }
-
-    /// Settles a commit for which nobody is awaited any more, unless one before it still waits.
-    fn settle_if_held(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
-        if self.is_held(ticket) {
-            self.settle(ticket, fx);
-        }
-    }
-
-    fn is_held(&self, ticket: Ticket) -> bool {
-        self.pending.get(&ticket).is_some_and(|pending| {
-            let is_first = pending.earlier.is_none_or(|earlier| !self.pending.contains_key(&earlier));
-            pending.waiting.is_empty() && is_first
-        })
-    }
-
-    /// Settles a commit, and those after it that waited for nothing else.
-    fn settle(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
-        let mut next = Some(ticket);
-        while let Some(ticket) = next {
-            let Some(pending) = self.pending.remove(&ticket) else { return };
-            if self.unsettled.get(&pending.key) == Some(&ticket) {
-                self.unsettled.remove(&pending.key);
-            }
-            let receipt = Receipt { wanted: self.wanted_without(pending.spared), ..pending.receipt };
-            fx.push(Effect::Settled { ticket, receipt });
-            next = pending.later.filter(|later| self.is_held(*later));
-        }
-    }
-
-    /// Copies that make a commit whole for which `spared` members were not awaited. A member that was lost counts as
-    /// awaited until it is back: what it would have been told is not known.
-    fn wanted_without(&self, spared: u32) -> u32 {
-        self.settings.copies.unwrap_or(self.wanted.saturating_sub(spared).max(1))
-    }
-
-    /// The session ended while its commits were on the way: their changes are dropped.
-    fn settle_as_ended(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
-        let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.is_end);
-        let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
-        for ticket in tickets {
-            if let Some(pending) = self.pending.get_mut(&ticket) {
-                pending.receipt.ended = true;
-            }
-            self.settle(ticket, fx);
-        }
     }
 
     // ---- content ----

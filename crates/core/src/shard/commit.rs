@@ -3,8 +3,9 @@
 use crate::changes::Changes;
 use crate::marks::Birth;
 use crate::session::Session;
+use crate::shard::settle::Pending;
 use crate::shard::tell::Applied;
-use crate::shard::{Pending, Shard, send};
+use crate::shard::{Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
@@ -239,12 +240,7 @@ impl Shard {
             fx.push(Effect::Settled { ticket, receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt } });
         } else {
             let is_end = self.tombstones.contains_key(&key);
-            let earlier = self.unsettled.insert(key, ticket);
-            if let Some(before) = earlier.and_then(|earlier| self.pending.get_mut(&earlier)) {
-                before.later = Some(ticket);
-            }
-            let pending = Pending { key, is_end, waiting, spared, receipt, earlier, later: None };
-            self.pending.insert(ticket, pending);
+            self.await_members(ticket, Pending::new(key, is_end, waiting, spared, receipt));
         }
         ticket
     }

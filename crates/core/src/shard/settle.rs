@@ -1,0 +1,115 @@
+//! Settling commits: who still waits for whom, and in which order responses may go.
+//!
+//! Commits on one session settle in the order in which they were made. Must not know what was committed.
+
+use crate::shard::Shard;
+use crate::{Boot, Effect, Plant, Receipt, SessionKey, Ticket};
+
+/// A commit or an end that some members have not confirmed.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) key: SessionKey,
+    /// It is the session's end itself: another end does not settle it, everybody has to know of one.
+    pub(super) is_end: bool,
+    pub(super) waiting: Vec<Boot>,
+    /// Members that get it and are not awaited.
+    pub(super) spared: u32,
+    pub(super) receipt: Receipt,
+    /// The commit before it on the same session, which is settled first: a response that read both waits only for the
+    /// later one.
+    earlier: Option<Ticket>,
+    /// The commit after it.
+    later: Option<Ticket>,
+}
+
+impl Pending {
+    pub(super) fn new(
+        key: SessionKey,
+        is_end: bool,
+        waiting: Vec<Boot>,
+        spared: u32,
+        receipt: Receipt,
+    ) -> Self {
+        Self { key, is_end, waiting, spared, receipt, earlier: None, later: None }
+    }
+}
+
+impl Shard {
+    pub(super) fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets << 8 | u64::from(self.number))
+    }
+
+    /// From now on a commit waits for members; it comes after the newest on the same session.
+    pub(super) fn await_members(&mut self, ticket: Ticket, pending: Pending) {
+        let earlier = self.unsettled.insert(pending.key, ticket);
+        if let Some(before) = earlier.and_then(|earlier| self.pending.get_mut(&earlier)) {
+            before.later = Some(ticket);
+        }
+        self.pending.insert(ticket, Pending { earlier, ..pending });
+    }
+
+    pub(super) fn confirm(&mut self, ticket: Ticket, by: Boot, fx: &mut Vec<Effect>) {
+        if let Some(pending) = self.pending.get_mut(&ticket)
+            && pending.waiting.contains(&by)
+        {
+            pending.receipt.copies += 1;
+            if self.settings.plant == Plant::SettlesOnFirst {
+                pending.waiting = vec![by];
+            }
+            self.no_longer_awaits(ticket, by, fx);
+        }
+    }
+
+    pub(super) fn no_longer_awaits(&mut self, ticket: Ticket, boot: Boot, fx: &mut Vec<Effect>) {
+        let Some(pending) = self.pending.get_mut(&ticket) else { return };
+        pending.waiting.retain(|waiting| *waiting != boot);
+        self.settle_if_held(ticket, fx);
+    }
+
+    /// Settles a commit for which nobody is awaited any more, unless one before it still waits.
+    fn settle_if_held(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+        if self.is_held(ticket) {
+            self.settle(ticket, fx);
+        }
+    }
+
+    fn is_held(&self, ticket: Ticket) -> bool {
+        self.pending.get(&ticket).is_some_and(|pending| {
+            let is_first = pending.earlier.is_none_or(|earlier| !self.pending.contains_key(&earlier));
+            pending.waiting.is_empty() && is_first
+        })
+    }
+
+    /// Settles a commit, and those after it that waited for nothing else.
+    fn settle(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+        let mut next = Some(ticket);
+        while let Some(ticket) = next {
+            let Some(pending) = self.pending.remove(&ticket) else { return };
+            if self.unsettled.get(&pending.key) == Some(&ticket) {
+                self.unsettled.remove(&pending.key);
+            }
+            let receipt = Receipt { wanted: self.wanted_without(pending.spared), ..pending.receipt };
+            fx.push(Effect::Settled { ticket, receipt });
+            next = pending.later.filter(|later| self.is_held(*later));
+        }
+    }
+
+    /// Copies that make a commit whole for which `spared` members were not awaited. A member that was lost counts as
+    /// awaited until it is back: what it would have been told is not known.
+    pub(super) fn wanted_without(&self, spared: u32) -> u32 {
+        self.settings.copies.unwrap_or(self.wanted.saturating_sub(spared).max(1))
+    }
+
+    /// The session ended while its commits were on the way: their changes are dropped.
+    pub(super) fn settle_as_ended(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
+        let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.is_end);
+        let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
+        for ticket in tickets {
+            if let Some(pending) = self.pending.get_mut(&ticket) {
+                pending.receipt.ended = true;
+            }
+            self.settle(ticket, fx);
+        }
+    }
+}
