@@ -1,19 +1,32 @@
 //! The file with the deploy key of a farm, as the node and the verbs read it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use sessile::Config;
+use sessile::{ClusterSecrets, Config, SecretError};
 use sessile_apps::farm::DeployKey;
 
 use crate::failure::Failure;
-use crate::secret_file;
 
 /// Reads the file that the configuration of a node names, if it names one.
 pub(crate) fn of_node(config: &Config) -> Result<Option<DeployKey>, Failure> {
-    config.farm.deploy_key_file.as_deref().map(|path| load(path, config)).transpose()
+    let path = config.farm.deploy_key_file.as_deref();
+    path.map(|path| load(path, "[farm] deploy_key_file", config)).transpose()
 }
 
-/// Reads a file, for the cluster of that configuration.
-pub(crate) fn load(path: &Path, config: &Config) -> Result<DeployKey, Failure> {
-    Ok(DeployKey::new(&secret_file::load(path)?, &config.cluster.name))
+/// Reads the file that the command line names, for the cluster of that configuration.
+pub(crate) fn of_command_line(path: &Path, config: &Config) -> Result<DeployKey, Failure> {
+    load(path, "--deploy-key-file", config)
+}
+
+fn load(path: &Path, named_by: &str, config: &Config) -> Result<DeployKey, Failure> {
+    let secrets = ClusterSecrets::load(path).map_err(|error| match &error {
+        // A new one would be refused wherever there is one already.
+        SecretError::File { path, source } if source.kind() == ErrorKind::NotFound => Failure::Failed(format!(
+            "{named_by}: {path} is not there; copy it from a node that has it, or make the first one with: \
+             sessile secret new {path}"
+        )),
+        _ => Failure::Failed(format!("{named_by}: {error}")),
+    })?;
+    Ok(DeployKey::new(&secrets, &config.cluster.name))
 }

@@ -11,6 +11,8 @@ use crate::failure::Failure;
 
 /// The bytes of random ballast that make each component another one.
 const LEAST_BALLAST: usize = 64;
+/// What every WebAssembly file begins with.
+const WASM: &[u8] = b"\0asm";
 /// Of a section of a component: one that says nothing about it.
 const CUSTOM: u8 = 0;
 const SECTION: &[u8] = b"ballast";
@@ -29,7 +31,11 @@ impl Payload {
         let bytes = (megabytes as usize) << 20;
         let Some(file) = component else { return Ok(Self::Static(bytes)) };
         let read = std::fs::read(file);
-        let component = read.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+        let component =
+            read.map_err(|error| Failure::Usage(format!("--component {}: {error}", file.display())))?;
+        if !component.starts_with(WASM) {
+            return Err(Failure::Usage(format!("--component {}: this is no WebAssembly", file.display())));
+        }
         Ok(Self::Component(component, bytes))
     }
 

@@ -67,13 +67,8 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Writes the files of `count` nodes, at most 8, and starts none of them.
-    pub(super) fn prepare(count: usize, replication: &Replication) -> Result<Self, Failure> {
-        Self::prepare_with(count, replication, "")
-    }
-
-    /// The same with further tables in their files.
-    fn prepare_with(count: usize, replication: &Replication, more: &str) -> Result<Self, Failure> {
+    /// Writes the files of `count` nodes, at most 8, with further tables in them, and starts none of them.
+    pub(super) fn prepare(count: usize, replication: &Replication, more: &str) -> Result<Self, Failure> {
         let &Replication { mode, manager } = replication;
         let settings = Settings { mode, manager, more: more.to_owned(), ..Settings::default() };
         let plan = Plan::on_free_ports(count, settings);
@@ -98,7 +93,7 @@ impl Nodes {
         replication: &Replication,
         more: &str,
     ) -> Result<Self, Failure> {
-        let mut nodes = Self::prepare_with(count, replication, more)?;
+        let mut nodes = Self::prepare(count, replication, more)?;
         (0..count).try_for_each(|node| nodes.launch(node))?;
         for node in 0..count {
             nodes.until_serving(node).await?;
@@ -208,6 +203,6 @@ mod tests {
         assert_eq!(mode("async"), Ok("async"));
         assert!(manager("telepathic").unwrap_err().contains("delta, full, local"));
         let wrong = Replication::new("telepathic", "delta");
-        assert!(matches!(Nodes::prepare(2, &wrong), Err(Failure::Configuration(_))));
+        assert!(matches!(Nodes::prepare(2, &wrong, ""), Err(Failure::Configuration(_))));
     }
 }

@@ -29,6 +29,8 @@ const BEFORE: Duration = Duration::from_secs(2);
 const QUICK_BEFORE: Duration = Duration::from_millis(300);
 /// Longest join that is measured.
 const BOUND: Duration = Duration::from_secs(120);
+/// The nodes take all sessions that can be asked for, and the clients' own.
+const ROOM: &str = "[session]\nmax_active = 2_100_000\n";
 /// Sessions when it is only about function.
 const QUICK: u64 = 300;
 
@@ -94,7 +96,7 @@ pub(super) async fn join(
     quick: bool,
     halt: &Halt,
 ) -> Result<(JoinReport, super::usage::Usage), Failure> {
-    let mut nodes = Nodes::prepare(2, &Replication::new("pipelined", "delta"))?;
+    let mut nodes = Nodes::prepare(2, &Replication::new("pipelined", "delta"), ROOM)?;
     nodes.launch(0)?;
     nodes.until_serving(0).await?;
     let measured = measure(&mut nodes, sessions, content, quick, halt).await;

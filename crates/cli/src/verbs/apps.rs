@@ -96,7 +96,7 @@ impl Key {
     fn client(&self, node: &Path) -> Result<AdminClient, Failure> {
         let client = AdminClient::of(&file_of(node)?)?;
         let key = match &self.deploy_key_file {
-            Some(file) => Some(deploy_key::load(file, &client.config)?),
+            Some(file) => Some(deploy_key::of_command_line(file, &client.config)?),
             None => deploy_key::of_node(&client.config)?,
         };
         Ok(client.with_deploy_key(key))

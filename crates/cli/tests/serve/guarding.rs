@@ -37,7 +37,10 @@ fn who_has_the_admin_token_alone_changes_nothing() {
     let mut setup = setup(["tc01", "tc02"], |name, config| keyed(name, config, "deploy.key"));
     write(setup.place(), "shop.zip", &archive("first", 0));
     let (code, _, err) = verb(&setup, &["serve", "--config", "tc01.toml"]);
-    assert!(code == 1 && err.contains("make it with: sessile secret new"), "{err}");
+    assert!(
+        code == 1 && err.contains("[farm] deploy_key_file: ") && err.contains("sessile secret new"),
+        "{err}"
+    );
     make_key(&setup, "deploy.key");
     make_key(&setup, "wrong.key");
     setup.serve("tc01");
