@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 44] = [
+const ONCE_BROKEN: [(u64, &str); 48] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -58,6 +58,10 @@ const ONCE_BROKEN: [(u64, &str); 44] = [
     (30298, "C4: a commit that was refused and sent again settled after a later one"),
     (37304, "C6: a member prolonged a session to whose end it had agreed meanwhile, and undid the expiry"),
     (59034, "C6: a member agreed to an expiry between a request's question and its use"),
+    (62171, "C5: a node on its way back took a change without what went before it, and seemed to have all"),
+    (67864, "C3: a node on its way back took a change without what went before it, and seemed to have all"),
+    (76345, "C4: a node on its way back took a change without what went before it, and seemed to have all"),
+    (94713, "C3: a node on its way back took a change without what went before it, and seemed to have all"),
 ];
 
 #[test]
