@@ -115,7 +115,7 @@ impl Roster {
         if peer.membership.take().is_none() {
             return;
         }
-        let (name, linked) = (peer.name.clone(), peer.linked);
+        let (name, linked, served) = (peer.name.clone(), peer.linked, peer.phase.serves());
         if !linked {
             self.peers.remove(&boot);
         } else if !is_clean(cause) && self.overruled.len() < BARRED_MAX {
@@ -127,7 +127,9 @@ impl Roster {
         fx.push(Effect::Event(Event::MemberRemoved { boot, name: name.clone(), cause }));
         if is_clean(cause) {
             self.most = self.most.saturating_sub(1).max(1);
-        } else {
+        }
+        // Who left on its way in may have told some of us what it knew, and others not.
+        if !is_clean(cause) || !served {
             self.compare_after_loss();
         }
         if self.is_awaited_name(&name, boot) {
