@@ -5,7 +5,9 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{APP, Cluster, SECRET, key};
-use sessile_core::{Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Refusal, Value};
+use sessile_core::{
+    Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Refusal, SessionKey, Value,
+};
 
 #[test]
 fn a_change_is_settled_when_every_member_has_it() {
@@ -83,6 +85,28 @@ fn an_idle_session_expires_everywhere_once() {
     assert!(cluster.fields(0, key(1)).is_none() && cluster.fields(1, key(1)).is_none());
     let expired: u64 = cluster.nodes.iter().map(|node| node.counters().expired).sum();
     assert_eq!(expired, 1);
+}
+
+#[test]
+fn a_crowd_that_expires_at_once_is_asked_about_in_parts() {
+    const CROWD: u16 = 6000;
+    let mut cluster = Cluster::start(2);
+    for number in 0..CROWD {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&number.to_le_bytes());
+        cluster.create(0, SessionKey(bytes));
+    }
+    cluster.deliver();
+    cluster.run(Duration::from_secs(1799));
+    for _ in 0..20 {
+        cluster.now = cluster.now.plus(Duration::from_millis(125));
+        cluster.act(0, |node, now, fx| node.tick(now, fx));
+    }
+    assert_eq!(cluster.nodes[0].counters().asks, 1024, "all are of one shard, and nobody answers");
+    cluster.run(Duration::from_secs(6));
+    let expired: u64 = cluster.nodes.iter().map(|node| node.counters().expired).sum();
+    assert_eq!(expired, u64::from(CROWD));
+    assert!(cluster.nodes.iter().all(|node| node.session_count(None) == 0));
 }
 
 #[test]

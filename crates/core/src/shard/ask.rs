@@ -67,6 +67,11 @@ impl Shard {
         }
     }
 
+    /// How many questions about expiries are not answered yet.
+    pub(super) fn asked_expiries(&self) -> usize {
+        self.asks.values().filter(|asking| asking.expiry).count()
+    }
+
     pub(super) fn begin(
         &mut self,
         key: SessionKey,

@@ -11,6 +11,10 @@ use crate::{Boot, Effect, Instant, Plant, SessionKey};
 /// Every session is looked at once in this time.
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
 
+/// Expiries of one shard that members are asked about at once. When more are due, the scan waits for answers: the
+/// questions about a million would fill memory, and looking for late ones would take all of the time.
+const EXPIRIES_ASKED_MAX: usize = 1024;
+
 /// Uses are told at least every eighth of the idle time: so much may have died with a member.
 pub(crate) const UNTOLD_SHARE: u32 = 8;
 
@@ -29,37 +33,62 @@ impl Shard {
         session.may_be_due(now) && is_due(session, self.lost_member_at, now)
     }
 
-    /// Looks at the next stretch of the table; the whole of it within [`SCAN_PERIOD`].
+    /// Looks at the next stretch of the sessions; at all of them within [`SCAN_PERIOD`], unless more are due than are
+    /// asked about at once.
     fn scan(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        let slots = self.table.slots();
-        let end = self.scan.saturating_add(self.stretch(slots)).min(slots);
-        let mut due = Vec::new();
-        for slot in self.scan..end {
-            let Some(session) = self.table.slot_mut(slot).filter(|session| session.may_be_due(now)) else {
-                continue;
-            };
-            if is_due(session, self.lost_member_at, now) {
-                due.push(session.key);
-            } else {
-                session.set_alarm();
-            }
-        }
-        let from = self.stub_scan.map_or(Bound::Unbounded, Bound::Excluded);
-        let stubs = self.stubs.range((from, Bound::Unbounded)).map(|(_, stub)| &stub.hollow);
-        let stubs: Vec<&Session> = stubs.take(self.stretch(self.stubs.len() as u32) as usize).collect();
-        let next_stub = stubs.last().map(|session| session.key);
-        due.extend(stubs.iter().filter(|session| self.is_due(session, now)).map(|session| session.key));
-        due.retain(|key| self.ends_here(*key));
-        self.stub_scan = next_stub;
+        let room = EXPIRIES_ASKED_MAX.saturating_sub(self.asked_expiries());
+        let mut due = self.due_in_table(room, now);
+        due.extend(self.due_stubs(room - due.len(), now));
         for key in due {
             self.ask_expiry(key, now, fx);
         }
-        self.scan = end;
-        if end >= slots {
+        if self.scan >= self.table.slots() {
             self.scan = 0;
             self.table.give_back();
             self.forget_ends(now);
         }
+    }
+
+    /// At most `room` of the next stretch; the next scan goes on behind the last one.
+    fn due_in_table(&mut self, room: usize, now: Instant) -> Vec<SessionKey> {
+        let slots = self.table.slots();
+        let end = self.scan.saturating_add(self.stretch(slots)).min(slots);
+        let mut due = Vec::new();
+        while self.scan < end && due.len() < room {
+            let slot = self.scan;
+            self.scan += 1;
+            let Some(session) = self.table.slot_mut(slot).filter(|session| session.may_be_due(now)) else {
+                continue;
+            };
+            let key = session.key;
+            if !is_due(session, self.lost_member_at, now) {
+                session.set_alarm();
+            } else if self.ends_here(key) {
+                due.push(key);
+            }
+        }
+        due
+    }
+
+    /// As of the table, of what is swapped out.
+    fn due_stubs(&mut self, room: usize, now: Instant) -> Vec<SessionKey> {
+        if room == 0 {
+            return Vec::new();
+        }
+        let from = self.stub_scan.map_or(Bound::Unbounded, Bound::Excluded);
+        let stretch = self.stretch(self.stubs.len() as u32) as usize;
+        let (mut due, mut last) = (Vec::new(), None);
+        for (key, stub) in self.stubs.range((from, Bound::Unbounded)).take(stretch) {
+            if due.len() == room {
+                break;
+            }
+            last = Some(*key);
+            if self.is_due(&stub.hollow, now) && self.ends_here(*key) {
+                due.push(*key);
+            }
+        }
+        self.stub_scan = last;
+        due
     }
 
     /// How many of so many are looked at in one tick.
