@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 51] = [
+const ONCE_BROKEN: [(u64, &str); 52] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -65,6 +65,7 @@ const ONCE_BROKEN: [(u64, &str); 51] = [
     (79840, "C5: a node left before it served again, and some members alone had heard its write"),
     (91988, "C5: a node left before it served again, and some members alone had heard of an end"),
     (88735, "C5: of two expiries that met, the one that counted forgot what the other had dropped"),
+    (97717, "C4 (its checker): a process that was stopped before a write counted as one that knew of it"),
 ];
 
 #[test]
