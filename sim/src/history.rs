@@ -143,6 +143,11 @@ impl Life {
     pub fn runs_since(&self) -> Instant {
         self.pauses.last().and_then(|(_, end)| *end).unwrap_or(self.from)
     }
+
+    /// Whether it is stopped now and was so already at `at`.
+    pub fn stands_still_since(&self, at: Instant) -> bool {
+        self.pauses.last().is_some_and(|(begin, end)| *begin <= at && end.is_none())
+    }
 }
 
 /// A time in which the cluster was, or may have been, divided by a cut.

@@ -9,6 +9,8 @@ pub struct Tally {
     pub operations: u64,
     /// Faults that happened.
     pub faults: u64,
+    /// Splits without a cut, in heavy loss.
+    pub unplanned_splits: u64,
     /// Openings that asked every member.
     pub fetches: u64,
     /// Copies or changes that a member refused to acknowledge.
@@ -32,6 +34,7 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.operations += other.operations;
         self.faults += other.faults;
+        self.unplanned_splits += other.unplanned_splits;
         self.fetches += other.fetches;
         self.negative_acks += other.negative_acks;
         self.conflicts += other.conflicts;
@@ -59,7 +62,8 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} operations, {} faults", self.operations, self.faults)?;
+        let Self { operations, faults, unplanned_splits, .. } = self;
+        write!(f, "{operations} operations, {faults} faults, {unplanned_splits} unplanned splits")?;
         self.required().iter().try_for_each(|(name, count)| write!(f, ", {count} {name}"))
     }
 }

@@ -1,7 +1,7 @@
 //! The simulated world: hosts, network, clients, and the loop that lets one event after another happen.
 //!
 //! It plays the driver's part for every node: carries frames, dials links, wakes requests. It judges
-//! nothing; it only writes the history. Go on with `links`, `requests`, `clients`, `faults`, `observe`.
+//! nothing; it only writes the history. Go on with `links`, `requests`, `clients`, `faults`, `observe`, `splits`.
 
 mod clients;
 mod deaths;
@@ -11,6 +11,7 @@ mod listen;
 mod observe;
 mod outages;
 mod requests;
+mod splits;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub(crate) struct World {
     graves: Vec<(SessionId, usize)>,
     /// Frames of these links on their way were lost when the sender died.
     lost: BTreeSet<(Boot, Boot)>,
+    /// Who removed whom, and has not included it since.
+    removals: BTreeSet<(Boot, Boot)>,
     armed: Armed,
     phase: Phase,
     /// When the last fault was healed.
@@ -92,6 +95,7 @@ impl World {
             errands: Vec::new(),
             graves: Vec::new(),
             lost: BTreeSet::new(),
+            removals: BTreeSet::new(),
             armed: Armed::default(),
             phase: Phase::default(),
             healed_at: Instant::ORIGIN,
@@ -337,6 +341,7 @@ impl World {
 
     fn told(&mut self, host: HostId, boot: Boot, told: Told) {
         self.say(format_args!("n{host} {told:?}"));
+        self.view_changed(boot, &told);
         match told {
             Told::Ended { key, reason, event_id, remote, .. } => {
                 let at = self.now();

@@ -91,11 +91,17 @@ impl Tombstone {
         }
     }
 
-    /// Of two ends of one session, the one that counts: an invalidation, then the newer use.
+    /// Of two ends of one session, the one that counts: an invalidation, then the newer use. What each of them dropped
+    /// is gone: a copy that outlives both has the writes of both.
     pub(crate) fn merge(self, other: Self) -> Self {
         let rank = |end: &Self| (end.reason == EndReason::Invalidated, end.touch, end.birth.number);
         let (winner, loser) = if rank(&other) > rank(&self) { (other, self) } else { (self, other) };
-        Self { keep: winner.keep.max(loser.keep), since: winner.since.min(loser.since), ..winner }
+        Self {
+            top: winner.top.max(loser.top),
+            keep: winner.keep.max(loser.keep),
+            since: winner.since.min(loser.since),
+            ..winner
+        }
     }
 
     pub(crate) fn is_expiry(&self) -> bool {

@@ -87,6 +87,40 @@ fn an_idle_session_expires_everywhere_once() {
     assert_eq!(expired, 1);
 }
 
+/// Three nodes alone: one used the session more often, one wrote to it, and it expired on both. The third used it all the time.
+#[test]
+fn a_copy_outlives_two_expiries_only_with_what_was_dropped_with_either() {
+    let mut cluster = Cluster::start(3);
+    let changes = Changes::create(APP, SECRET, Duration::from_secs(20), None);
+    cluster.act(0, |node, now, fx| node.commit(key(1), &changes, now, fx)).expect("created");
+    cluster.deliver();
+    cluster.cut = vec![0, 1, 2];
+    cluster.run(Duration::from_secs(5));
+    (0..5).for_each(|_| use_once(&mut cluster, 1));
+    cluster.set(2, key(1), "cart", "umbrella");
+    for _ in 0..6 {
+        (0..5).for_each(|_| use_once(&mut cluster, 0));
+        cluster.run(Duration::from_secs(5));
+    }
+    let held: Vec<bool> = (0..3).map(|node| cluster.fields(node, key(1)).is_some()).collect();
+    assert_eq!(held, [true, false, false]);
+
+    cluster.cut = vec![0];
+    cluster.run(Duration::from_secs(6));
+    use_once(&mut cluster, 0);
+    cluster.cut.clear();
+    cluster.run(Duration::from_secs(6));
+    for node in 0..3 {
+        assert_eq!(cluster.gate(node), Gate::Open);
+        assert!(cluster.fields(node, key(1)).is_none(), "node {node} brought it back without the umbrella");
+    }
+}
+
+fn use_once(cluster: &mut Cluster, node: usize) {
+    assert!(matches!(cluster.open(node, key(1)), Opening::Open(_)));
+    cluster.act(node, |node, now, _| node.close(key(1), now));
+}
+
 #[test]
 fn a_crowd_that_expires_at_once_is_asked_about_in_parts() {
     const CROWD: u16 = 6000;

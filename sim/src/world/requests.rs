@@ -240,7 +240,9 @@ impl World {
             .filter(|process| match (&self.history.ops[op].action, process.peek(key)) {
                 (Action::Logout, copy) => copy.is_none() && self.has_told_end(process.boot, key),
                 (_, None) => false,
-                (Action::Write(_), Some(fields)) => self.shows(op, &seen(&fields)),
+                (Action::Write(_), Some(fields)) => {
+                    !self.slept_through(process.boot, op) && self.shows(op, &seen(&fields))
+                }
                 (Action::Login(old, new), Some(fields)) => {
                     let secrets = &self.history.sessions[self.history.ops[op].session].secrets;
                     fields.admits(secrets[*new]) && !fields.admits(secrets[*old])
@@ -252,6 +254,13 @@ impl World {
         let record = &mut self.history.ops[op];
         record.holders = holders;
         record.receipt = Some((now, receipt));
+    }
+
+    /// Whether a process has been stopped since before the commit: whatever its copy looks like, it does not know of it.
+    fn slept_through(&self, boot: Boot, op: OpId) -> bool {
+        let life = self.history.life(boot);
+        let committed = self.history.ops[op].committed;
+        life.zip(committed).is_some_and(|(life, committed)| life.stands_still_since(committed))
     }
 
     /// Whether a process said that the session ended: without a copy it may just never have had one.
