@@ -11,9 +11,9 @@ use crate::{Boot, Effect, Instant, Plant, SessionKey};
 /// Every session is looked at once in this time.
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
 
-/// Expiries of one shard that members are asked about at once. When more are due, the scan waits for answers: the
-/// questions about a million would fill memory, and looking for late ones would take all of the time.
-const EXPIRIES_ASKED_MAX: usize = 1024;
+/// Expiries of one shard that members are asked about at once. When more are due, the scan waits for answers: questions
+/// about a million would fill memory, and requests and heartbeats would wait behind them.
+const EXPIRIES_ASKED_MAX: usize = 128;
 
 /// Uses are told at least every eighth of the idle time: so much may have died with a member.
 pub(crate) const UNTOLD_SHARE: u32 = 8;
@@ -36,7 +36,8 @@ impl Shard {
     /// Looks at the next stretch of the sessions; at all of them within [`SCAN_PERIOD`], unless more are due than are
     /// asked about at once.
     fn scan(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        let room = EXPIRIES_ASKED_MAX.saturating_sub(self.asked_expiries());
+        let alone = self.lanes.is_empty();
+        let room = if alone { usize::MAX } else { EXPIRIES_ASKED_MAX.saturating_sub(self.asked_expiries()) };
         let mut due = self.due_in_table(room, now);
         due.extend(self.due_stubs(room - due.len(), now));
         for key in due {
