@@ -1,0 +1,63 @@
+//! Processes that were stopped, and what they may do when they go on.
+
+mod cluster;
+
+use std::time::Duration;
+
+use cluster::{Cluster, key};
+use sessile_core::{Boot, Gate, Opening, PeerInfo};
+
+/// Longer than the drop time and a lease: others have gone on.
+const LONG: Duration = Duration::from_secs(8);
+/// Shorter than the drop time.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// What waited for the nodes is read, and they have gone on for `time`.
+fn go_on(cluster: &mut Cluster, nodes: &[usize], time: Duration) {
+    cluster.stopped.retain(|node| !nodes.contains(node));
+    cluster.deliver();
+    cluster.run(time);
+}
+
+/// Node 1 lets node 2 in, which can reach `others`, and leaves while node 0 is stopped. Node 2 begins alone and has a
+/// session; then node 0 goes on.
+fn left_by_the_last(others: &[usize]) -> Cluster {
+    let mut cluster = Cluster::start(2);
+    cluster.stopped = vec![0];
+    cluster.add_linked_with(others);
+    cluster.run(SHORT);
+    cluster.act(1, |node, now, fx| node.leave(now, fx));
+    cluster.deliver();
+    cluster.stopped.push(1);
+    cluster.act(2, |node, now, fx| node.gone(Boot(2), now, fx));
+    cluster.run(LONG);
+    assert_eq!(cluster.gate(2), Gate::Open, "it began alone");
+    cluster.create(2, key(1));
+    cluster
+}
+
+#[test]
+fn a_goodbye_that_waited_does_not_make_its_reader_the_only_one() {
+    let mut cluster = left_by_the_last(&[1]);
+    go_on(&mut cluster, &[0], Duration::from_millis(250));
+    assert_ne!(cluster.gate(0), Gate::Open, "nobody is left to tell whom the other let in");
+    for (from, to) in [(0, 2), (2, 0)] {
+        let peer = PeerInfo { boot: Boot(to + 1), name: format!("tc{:02}", to + 1) };
+        cluster.act(from, |node, now, fx| node.link_up(&peer, now, fx));
+    }
+    cluster.run(LONG);
+    assert_eq!(cluster.gate(0), Gate::Open);
+    assert!(matches!(cluster.open(0, key(1)), Opening::Open(_)));
+}
+
+#[test]
+fn a_join_that_waited_is_no_lease() {
+    let mut cluster = left_by_the_last(&[0, 1]);
+    // What waited is read, and nothing of today comes back.
+    cluster.stopped = vec![1, 2];
+    cluster.deliver();
+    assert_ne!(cluster.gate(0), Gate::Open);
+    go_on(&mut cluster, &[2], LONG);
+    assert_eq!((cluster.gate(0), cluster.gate(2)), (Gate::Open, Gate::Open));
+    assert!(matches!(cluster.open(0, key(1)), Opening::Open(_)));
+}
