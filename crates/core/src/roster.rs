@@ -109,8 +109,8 @@ pub(crate) struct Roster {
     ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
-    /// No member has granted a lease since then: all of them may long have gone on without this process, and
-    /// been replaced. It must not go on alone.
+    /// Some member has not granted a lease since then: it may long have gone on without this process, and others been
+    /// replaced. This one must not go on without it.
     doubtful: bool,
     stalls: BTreeMap<Boot, Duration>,
     pub(crate) orders: Vec<Order>,
