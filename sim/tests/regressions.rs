@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 53] = [
+const ONCE_BROKEN: [(u64, &str); 54] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -64,6 +64,7 @@ const ONCE_BROKEN: [(u64, &str); 53] = [
     (94713, "C3: a node on its way back took a change without what went before it, and seemed to have all"),
     (79840, "C5: a node left before it served again, and some members alone had heard its write"),
     (91988, "C5: a node left before it served again, and some members alone had heard of an end"),
+    (8635, "C5: a copy outlived an expiry where it came in time, and was refused where it came later"),
     (50943, "C1: two that had been stopped as long told each other that nobody had gone on without them"),
     (51706, "C6: a node that was out opened a session, because it had asked for it before"),
     (78894, "C1: a goodbye that had waited for a stopped node made it go on as if it were the only one"),
