@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 53] = [
+const ONCE_BROKEN: [(u64, &str); 57] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -67,6 +67,10 @@ const ONCE_BROKEN: [(u64, &str); 53] = [
     (88735, "C5: of two expiries that met, the one that counted forgot what the other had dropped"),
     (97717, "C4 (its checker): a process that was stopped before a write counted as one that knew of it"),
     (68533, "C2 (its checker): in heavy loss two nodes removed each other, which divides them as a cut does"),
+    (8635, "C5: a copy outlived an expiry where it came in time, and was refused where it came later"),
+    (50943, "C1: two that had been stopped as long told each other that nobody had gone on without them"),
+    (51706, "C6: a node that was out opened a session, because it had asked for it before"),
+    (78894, "C1: a goodbye that had waited for a stopped node made it go on as if it were the only one"),
 ];
 
 #[test]

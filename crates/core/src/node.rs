@@ -118,7 +118,8 @@ impl Node {
         self.shard(key).lock().open(key, proof, now, fx)
     }
 
-    /// Opens it after `Effect::Answered`: gives `Open` or `Absent`.
+    /// Opens it after `Effect::Answered`, while the gate is open: gives `Open` or `Absent`. Where the gate has closed, the
+    /// members' answers decide nothing.
     ///
     /// The answers may have been overtaken, and the session asked for once more: then `Asking` again.
     pub fn open_answered(

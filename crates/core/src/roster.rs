@@ -109,8 +109,8 @@ pub(crate) struct Roster {
     ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
-    /// No member has granted a lease since then: all of them may long have gone on without this process, and
-    /// been replaced. It must not go on alone.
+    /// Some member has not granted a lease since then: it may long have gone on without this process, and others been
+    /// replaced. This one must not go on without it.
     doubtful: bool,
     stalls: BTreeMap<Boot, Duration>,
     pub(crate) orders: Vec<Order>,
@@ -349,8 +349,8 @@ impl Roster {
     /// Puts a linked process into the view.
     fn include(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
         // The newcomer cannot give up on a serving member before that one's first lease is over, so it
-        // need not stall for the first echo. PROTOCOL.md, "Lease".
-        let leased_at = self.serves().then_some(now);
+        // need not stall for the first echo. PROTOCOL.md, "Lease". Not in doubt: the join may be as old as the pause.
+        let leased_at = (self.serves() && !self.doubtful).then_some(now);
         let Some(peer) = self.peers.get_mut(&boot) else { return };
         if peer.membership.is_some() {
             return;

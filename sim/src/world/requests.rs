@@ -74,15 +74,24 @@ impl World {
         let waiting: Vec<_> =
             process.requests.iter().filter(|(_, request)| asking(request)).map(|(op, _)| *op).collect();
         for op in waiting {
-            let request = &self.history.ops[op];
-            let session = &self.history.sessions[request.session];
-            let (key, secret) = (session.key, session.secrets[request.secret]);
-            let opening =
-                self.call(host, |node, now, fx| node.open_answered(key, Proof::Secret(secret), now, fx));
-            let Some((opening, effects)) = opening else { return };
-            self.execute(host, effects);
-            self.opened(host, op, opening);
+            match self.gate(host) {
+                Some(Gate::Open) => self.open_answered(host, op),
+                Some(Gate::Closed(_)) => self.answer(host, op, Reply::Unprocessed),
+                // What the members said holds while the lease does: they are asked once more.
+                Some(Gate::Stalled) | None => self.set_stage(host, op, Stage::AtEntry),
+            }
         }
+    }
+
+    fn open_answered(&mut self, host: HostId, op: OpId) {
+        let request = &self.history.ops[op];
+        let session = &self.history.sessions[request.session];
+        let (key, secret) = (session.key, session.secrets[request.secret]);
+        let opening =
+            self.call(host, |node, now, fx| node.open_answered(key, Proof::Secret(secret), now, fx));
+        let Some((opening, effects)) = opening else { return };
+        self.execute(host, effects);
+        self.opened(host, op, opening);
     }
 
     fn opened(&mut self, host: HostId, op: OpId, opening: Opening) {

@@ -130,11 +130,16 @@ impl Roster {
             member.leased_at = member.leased_at.max(Some(sent_at));
         }
         member.suspected = false;
-        // A joiner, and one that lacks some, cannot know whether others went on.
+        // A joiner, and one that lacks some, cannot know whether others went on. Nor can one that was stopped as long:
+        // whoever did has not granted anything since.
         let knows = matches!(self.phase_of(from), Phase::Ready | Phase::Draining);
-        if echo.grant && knows && sent_at >= self.resumed_at {
+        if echo.grant && knows && self.was_granted_by_all_since(self.resumed_at) {
             self.doubtful = false;
         }
+    }
+
+    fn was_granted_by_all_since(&self, time: Instant) -> bool {
+        self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| at >= time))
     }
 
     /// Suspects members that do not answer, and removes them after the drop time.

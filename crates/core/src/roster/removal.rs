@@ -110,7 +110,6 @@ impl Roster {
     }
 
     fn complete_removal(&mut self, boot: Boot, cause: Removal, now: Instant, fx: &mut Vec<Effect>) {
-        let doubted = !is_clean(cause) && self.doubtful;
         let Some(peer) = self.peers.get_mut(&boot) else { return };
         if peer.membership.take().is_none() {
             return;
@@ -136,7 +135,9 @@ impl Roster {
             self.bar(boot, fx);
         }
         self.lost_while_joining(boot, fx);
-        if doubted && self.is_in() {
+        // Whom one that said goodbye had let in meanwhile, nobody is left to tell.
+        let is_alone = self.members().next().is_none();
+        if self.doubtful && (!is_clean(cause) || is_alone) && self.is_in() {
             self.step_out(boot, now, fx);
         }
         self.finish_removals(now, fx);

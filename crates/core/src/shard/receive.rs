@@ -134,8 +134,13 @@ impl Shard {
         if let Some(end) = self.tombstones.get(&key) {
             let later = self.settings.plant == Plant::EndComparedByStamp && snapshot.top > end.top;
             // A use that the end did not know counts only if it was within its time.
-            let stands = session.is_over(now) || !end.yields_to(snapshot.top, snapshot.touch);
+            let yields = end.yields_to(snapshot.top, snapshot.touch);
+            let stands = session.is_over(now) || !yields;
             if stands && !later {
+                if yields {
+                    // Those whom the same copy reached within its time took it.
+                    self.owe_all(key);
+                }
                 return Err(self.answer_with_end(from, key));
             }
             self.tombstones.remove(&key);
@@ -238,9 +243,11 @@ impl Shard {
     /// A copy that an expiry overlooked goes to everybody, with a use that the expiry did not know.
     fn keep_alive(&mut self, key: SessionKey, judged: u32) {
         self.touch(key, |session| session.touch = session.touch.max(judged.saturating_add(1)));
-        for lane in self.lanes.values_mut() {
-            lane.owe(key, []);
-        }
+        self.owe_all(key);
+    }
+
+    fn owe_all(&mut self, key: SessionKey) {
+        self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
     }
 
     /// The sender has a session that ended here: it gets the end.

@@ -23,6 +23,8 @@ pub(crate) struct Cluster {
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
     pub(crate) cut: Vec<usize>,
+    /// Processes that are stopped: they do nothing, and what comes for them waits.
+    pub(crate) stopped: Vec<usize>,
 }
 
 impl Cluster {
@@ -41,6 +43,7 @@ impl Cluster {
             notices: Vec::new(),
             wires: VecDeque::new(),
             cut: Vec::new(),
+            stopped: Vec::new(),
         };
         for index in 0..cluster.nodes.len() {
             cluster.link(index);
@@ -94,8 +97,13 @@ impl Cluster {
 
     /// Delivers everything that is on the way.
     pub(crate) fn deliver(&mut self) {
+        let mut waiting = VecDeque::new();
         while let Some((from, to, frame)) = self.wires.pop_front() {
             if self.cut.contains(&from) || self.cut.contains(&to) || to >= self.nodes.len() {
+                continue;
+            }
+            if self.stopped.contains(&to) {
+                waiting.push_back((from, to, frame));
                 continue;
             }
             let boot = Boot(from as u32 + 1);
@@ -104,6 +112,7 @@ impl Cluster {
                 node.acknowledge(boot, fx);
             });
         }
+        self.wires = waiting;
     }
 
     pub(crate) fn run(&mut self, time: Duration) {
@@ -111,7 +120,9 @@ impl Cluster {
         while self.now < end {
             self.now = self.now.plus(Duration::from_millis(125));
             for index in 0..self.nodes.len() {
-                self.act(index, |node, now, fx| node.tick(now, fx));
+                if !self.stopped.contains(&index) {
+                    self.act(index, |node, now, fx| node.tick(now, fx));
+                }
             }
             self.deliver();
         }

@@ -100,7 +100,11 @@ impl SessionHost {
                 Attempt::Absent(absent) => return Err(absent),
                 Attempt::Asking(answer) => {
                     self.answered(key, answer).await?;
-                    answered = true;
+                    // What the members said holds while the lease does.
+                    answered = self.engine.node.gate(self.engine.clock.now()) == Gate::Open;
+                    if !answered {
+                        self.admitted().await.map_err(|_| Absent::NoRoom)?;
+                    }
                 }
             }
         }
@@ -150,9 +154,15 @@ impl SessionHost {
         if answered { Ok(()) } else { Err(Absent::NoRoom) }
     }
 
-    /// Why a session that lives cannot be had.
+    /// Why a session that may live cannot be had.
     pub(crate) fn without_session(&self) -> NotServing {
-        if self.engine.fuse.is_blown() { NotServing::Failed } else { NotServing::NoRoom }
+        if self.engine.fuse.is_blown() {
+            return NotServing::Failed;
+        }
+        match self.engine.node.gate(self.engine.clock.now()) {
+            Gate::Closed(closed) => closed.into(),
+            Gate::Open | Gate::Stalled => NotServing::NoRoom,
+        }
     }
 
     fn try_open(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {

@@ -292,3 +292,14 @@ async fn who_waits_on_a_node_that_fails_is_answered_at_once() {
     let later = pair.reading().await;
     assert_eq!((later.status, later.body.contains("restarted")), (StatusCode::SERVICE_UNAVAILABLE, true));
 }
+
+#[tokio::test]
+async fn a_node_that_is_out_opens_nothing_though_it_asked_before() {
+    let mut pair = Pair::connected(usual());
+    let (host, key) = (pair.site.host.clone(), SessionKey([9; 16]));
+    let mut asking = async move { host.open(key, sessile_core::Proof::Trusted).await.err() }.boxed();
+    assert!((&mut asking).now_or_never().is_none(), "the other node is asked");
+    pair.tell(HERE, |node, now, fx| node.leave(now, fx));
+    assert_eq!(asking.await, Some(sessile_core::Absent::NoRoom), "nobody said that it is unknown");
+    assert_eq!(pair.site.host.without_session(), crate::cluster::host::NotServing::Left);
+}
