@@ -3,7 +3,7 @@
 use sessile_core::Plant;
 
 /// Every planted bug and its name on the command line.
-pub const BUGS: [(&str, Plant); 35] = [
+pub const BUGS: [(&str, Plant); 36] = [
     ("writer-is-name", Plant::WriterIsName),
     ("stamp-at-set", Plant::StampAtSet),
     ("counter-from-live-fields", Plant::CounterFromLiveFields),
@@ -36,6 +36,7 @@ pub const BUGS: [(&str, Plant); 35] = [
     ("joiner-trusts-donor", Plant::JoinerTrustsDonor),
     ("own-pause-unnoticed", Plant::OwnPauseUnnoticed),
     ("told-twice", Plant::ToldTwice),
+    ("first-copy-only", Plant::FirstCopyOnly),
     ("unknown-field-dropped", Plant::UnknownFieldDropped),
     ("unknown-change-taken", Plant::UnknownChangeTaken),
     ("none", Plant::None),

@@ -46,7 +46,7 @@ const APPENDED: &[u8] = b"\xa1\x00\x65later";
 /// A frame of the core as the next version sends it.
 pub fn outgoing(frame: &Bytes, watching: bool) -> Bytes {
     let Some(kind) = frame.first_chunk().map(|kind| u16::from_le_bytes(*kind)) else { return frame.clone() };
-    let body = if (40..=42).contains(&kind) { PLACED_BODY } else { PLAIN_BODY };
+    let body = if (40..=43).contains(&kind) { PLACED_BODY } else { PLAIN_BODY };
     let mut later = BytesMut::from(&frame[..]);
     if kind == DELTA && is_even(frame) {
         later[..2].copy_from_slice(&LATER_DELTA.to_le_bytes());

@@ -169,6 +169,20 @@ impl Fields {
         }
     }
 
+    /// All of them in one piece, as [`from_packed`](Self::from_packed) takes them; `None` for those of a larger session.
+    pub(crate) fn packed(&self) -> Option<&[u8]> {
+        match &self.form {
+            Form::Packed(packed) => Some(packed.bytes()).filter(|bytes| bytes.len() <= SPREAD_OVER),
+            Form::Spread(_) => None,
+        }
+    }
+
+    /// Fields that another process packed; `None` for what no node sends.
+    pub(crate) fn from_packed(bytes: &[u8]) -> Option<Self> {
+        let packed = Packed::received(bytes).filter(|_| bytes.len() <= SPREAD_OVER)?;
+        Some(Self { form: Form::Packed(packed) })
+    }
+
     /// The highest counter among the stamps; 0 without fields.
     pub fn highest_counter(&self) -> u64 {
         self.all().map(|field| field.stamp.counter).max().unwrap_or(0)

@@ -52,8 +52,12 @@ impl BirthMarks {
         if birth.number <= seen.mark {
             return;
         }
+        if birth.number == seen.mark + 1 {
+            seen.mark = birth.number;
+            seen.close_gap();
+            return;
+        }
         seen.above.insert(birth.number);
-        seen.close_gap();
         if seen.above.len() > MAX_ABOVE_GAP {
             seen.above.pop_last();
         }

@@ -25,7 +25,7 @@ use crate::fields::{MAX_AGE, MAX_INACTIVE};
 use crate::marks::Birth;
 use crate::narrow::Narrow;
 use crate::shard::UNTOLD_SHARE;
-use crate::wire::{Snapshot, StampedField};
+use crate::wire::{PackedCopy, Snapshot, StampedField};
 use crate::{
     AppId, Boot, Codec, FieldRef, Fields, Instant, KEY_BYTES, Secret, SessionKey, Stamp, Value, ValueRef,
     Version,
@@ -121,21 +121,39 @@ impl Session {
     ///
     /// Large values stay slices of `frame`, which brought the snapshot.
     pub(crate) fn from_snapshot(snapshot: &Snapshot<'_>, frame: &Bytes, now: Instant) -> Option<Self> {
-        let is_possible = |counter: u64| counter <= Stamp::TOP_MAX;
-        let valid = is_possible(snapshot.top)
-            && snapshot.birth_number <= Birth::NUMBER_MAX
-            && snapshot.fields.iter().all(|field| field.name.is_valid() && is_possible(field.counter));
+        let is_possible = |field: &StampedField<'_>| field.name.is_valid() && field.counter <= Stamp::TOP_MAX;
+        if !snapshot.fields.iter().all(is_possible) {
+            return None;
+        }
         let birth = Birth { boot: Boot(snapshot.birth_boot), number: snapshot.birth_number };
-        let mut session = Self {
+        let session = Self {
             top: snapshot.top,
             touch: snapshot.touch,
-            used: moment(now.minus(Duration::from_millis(snapshot.idle_ms))),
-            born: moment(now.minus(Duration::from_millis(snapshot.age_ms))),
             fields: fields_of(snapshot, frame),
             ..Self::new(SessionKey(snapshot.key), AppId(snapshot.app), birth, now)
         };
-        session.set_alarm();
-        valid.then_some(session)
+        session.arrived(snapshot.birth_number, snapshot.idle_ms, snapshot.age_ms, now)
+    }
+
+    /// The same of a copy among others.
+    pub(crate) fn from_packed(copy: &PackedCopy<'_>, now: Instant) -> Option<Self> {
+        let birth = Birth { boot: Boot(copy.birth_boot), number: copy.birth_number };
+        let session = Self {
+            top: copy.top,
+            touch: copy.touch,
+            fields: Fields::from_packed(copy.fields)?,
+            ..Self::new(SessionKey(copy.key), AppId(copy.app), birth, now)
+        };
+        session.arrived(copy.birth_number, copy.idle_ms, copy.age_ms, now)
+    }
+
+    /// A copy that came with these times; `None` if its numbers are above what any node makes.
+    fn arrived(mut self, birth_number: u64, idle_ms: u64, age_ms: u64, now: Instant) -> Option<Self> {
+        let is_possible = self.top <= Stamp::TOP_MAX && birth_number <= Birth::NUMBER_MAX;
+        self.used = moment(now.minus(Duration::from_millis(idle_ms)));
+        self.born = moment(now.minus(Duration::from_millis(age_ms)));
+        self.set_alarm();
+        is_possible.then_some(self)
     }
 
     /// The session without its content, but with what says when it ends.
@@ -269,6 +287,21 @@ impl Session {
     /// Bytes in memory, roughly.
     pub(crate) fn footprint(&self) -> usize {
         size_of::<Self>() + self.fields.footprint()
+    }
+
+    /// The copy as it is sent among others; `None` if it is too large for that.
+    pub(crate) fn packed(&self, now: Instant) -> Option<PackedCopy<'_>> {
+        Some(PackedCopy {
+            key: self.key.0,
+            app: self.app.0,
+            birth_boot: self.boot.0,
+            birth_number: self.number.get(),
+            top: self.top,
+            touch: self.touch,
+            idle_ms: millis(self.idle(now)),
+            age_ms: millis(now.since(instant(self.born))),
+            fields: self.fields.packed()?,
+        })
     }
 
     /// The copy as it is sent.

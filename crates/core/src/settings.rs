@@ -180,6 +180,8 @@ pub enum Plant {
     OwnPauseUnnoticed,
     /// A listener is told of every end twice.
     ToldTwice,
+    /// Of several copies in one frame only the first is taken, and the frame is acknowledged.
+    FirstCopyOnly,
     /// A copy leaves out system fields that this version does not know.
     UnknownFieldDropped,
     /// A change of a kind that this version does not know is acknowledged like one that was taken.

@@ -4,7 +4,7 @@
 //! joins and removals are the roster's. Follow a change from `commit.rs` (staged for every lane) through
 //! `flow.rs` (sent, acknowledged, sent again) to `receive.rs` (applied on the other side). `compare.rs`
 //! finds what two members hold differently, `ask.rs` finds a session that is not here, `expire.rs` ends
-//! those that nobody uses.
+//! those that nobody uses. `together.rs` has copies travel several to a frame.
 
 mod ask;
 mod commit;
@@ -17,6 +17,7 @@ mod request;
 mod settle;
 mod stored;
 mod tell;
+mod together;
 mod window;
 
 use std::collections::BTreeMap;
@@ -278,7 +279,7 @@ impl Shard {
         Debt {
             to,
             owed: owed as u64,
-            unacknowledged: lane.in_flight.len() as u64,
+            unacknowledged: lane.unacknowledged() as u64,
             bytes: lane.unconfirmed_bytes() as u64,
             age: lane.unconfirmed_for(now),
         }

@@ -4,6 +4,7 @@
 //! four bytes an entry: a wide entry would be wasted between 12 and 56 % of the time.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::SessionKey;
 use crate::session::Session;
@@ -40,9 +41,7 @@ impl Table {
 
     /// One more than the last slot ever used: a walk ends there.
     pub(crate) fn slots(&self) -> u32 {
-        let full = self.chunks.len().saturating_sub(1) * CHUNK;
-        let slots = full + self.chunks.last().map_or(0, Vec::len);
-        u32::try_from(slots).expect("inserting checked that slots fit 32 bits")
+        slots(&self.chunks)
     }
 
     pub(crate) fn slot(&self, slot: u32) -> Option<&Session> {
@@ -86,17 +85,24 @@ impl Table {
 
     /// Puts a session in; one of the same key is replaced.
     pub(crate) fn insert(&mut self, session: Session) {
-        self.remove(session.key);
         self.bytes += session.footprint();
-        let key = session.key;
-        let slot = self.free.pop().unwrap_or_else(|| self.new_slot());
+        let (key, chunks) = (session.key, &self.chunks);
+        let is_it = |slot: &u32| key_at(chunks, *slot) == key;
+        let entry = self.index.entry(hash(key), is_it, |slot| hash(key_at(chunks, *slot)));
+        let slot = match entry {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let slot = self.free.pop().unwrap_or_else(|| new_slot(&mut self.chunks));
+                entry.insert(slot);
+                slot
+            }
+        };
         let chunk = &mut self.chunks[slot as usize / CHUNK];
         if chunk.is_empty() {
             chunk.resize_with(CHUNK, || None);
         }
-        chunk[slot as usize % CHUNK] = Some(session);
-        let chunks = &self.chunks;
-        self.index.insert_unique(hash(key), slot, |slot| hash(key_at(chunks, *slot)));
+        let before = chunk[slot as usize % CHUNK].replace(session);
+        self.bytes -= before.map_or(0, |before| before.footprint());
     }
 
     pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
@@ -129,15 +135,21 @@ impl Table {
     fn find(&self, key: SessionKey) -> Option<u32> {
         self.index.find(hash(key), |slot| key_at(&self.chunks, *slot) == key).copied()
     }
+}
 
-    fn new_slot(&mut self) -> u32 {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        let slot = self.slots();
-        self.chunks.last_mut().expect("one was just pushed").push(None);
-        slot
+fn slots(chunks: &[Vec<Option<Session>>]) -> u32 {
+    let full = chunks.len().saturating_sub(1) * CHUNK;
+    let slots = full + chunks.last().map_or(0, Vec::len);
+    u32::try_from(slots).expect("inserting checked that slots fit 32 bits")
+}
+
+fn new_slot(chunks: &mut Vec<Vec<Option<Session>>>) -> u32 {
+    if chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+        chunks.push(Vec::with_capacity(CHUNK));
     }
+    let slot = slots(chunks);
+    chunks.last_mut().expect("one was just pushed").push(None);
+    slot
 }
 
 fn key_at(chunks: &[Vec<Option<Session>>], slot: u32) -> SessionKey {

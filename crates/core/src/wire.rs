@@ -18,7 +18,7 @@ mod repair;
 pub(crate) use control::{
     Adopted, Echo, Heartbeat, Included, Join, Leave, MemberEntry, Out, Phase, Refused, RefusedReason, Removed,
 };
-pub(crate) use copies::{Delta, End, FieldChange, Snapshot, StampedField, Touch};
+pub(crate) use copies::{Copies, Delta, End, FieldChange, PackedCopy, Snapshot, StampedField, Touch};
 pub use kind::FrameKind;
 use message::MESSAGE;
 pub use message::Message;
@@ -30,7 +30,7 @@ pub(crate) use repair::{
 
 use std::ops::RangeInclusive;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use thiserror::Error;
 
 /// Bytes of the kind at the head of every frame.
@@ -95,6 +95,7 @@ const PLACED: RangeInclusive<u16> = 40..=49;
 const DELTA: u16 = 40;
 const SNAPSHOT: u16 = 41;
 const END: u16 = 42;
+const COPIES: u16 = 43;
 /// A snapshot in a store: never sent, so that it needs no place.
 pub(crate) const SAVED: u16 = 50;
 
@@ -104,6 +105,7 @@ pub(crate) enum Placed<'b> {
     Delta(Delta<'b>),
     Snapshot(Snapshot<'b>),
     End(End),
+    Copies(Copies<'b>),
     /// A change that only a newer version can read.
     Unknown,
 }
@@ -130,6 +132,7 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
         DELTA => Placed::Delta(minicbor::decode(body).map_err(malformed)?),
         SNAPSHOT => Placed::Snapshot(minicbor::decode(body).map_err(malformed)?),
         END => Placed::End(minicbor::decode(body).map_err(malformed)?),
+        COPIES => Placed::Copies(minicbor::decode(body).map_err(malformed)?),
         _ => Placed::Unknown,
     };
     Ok(Some(Frame::Placed(place, placed)))
@@ -137,18 +140,18 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
 
 /// Writes a frame without a place.
 pub(crate) fn encode<T: Plain + minicbor::Encode<()>>(body: &T) -> Bytes {
-    let mut buffer = BytesMut::with_capacity(64);
+    let mut buffer = Vec::with_capacity(64);
     buffer.put_u16_le(T::KIND);
     encode_body(body, &mut buffer);
-    buffer.freeze()
+    buffer.into()
 }
 
 /// Writes a copy for a store.
 pub(crate) fn encode_saved(body: &Snapshot<'_>) -> Bytes {
-    let mut buffer = BytesMut::with_capacity(256);
+    let mut buffer = Vec::with_capacity(256);
     buffer.put_u16_le(SAVED);
     encode_body(body, &mut buffer);
-    buffer.freeze()
+    buffer.into()
 }
 
 /// Reads a copy from a store.
@@ -162,17 +165,18 @@ pub(crate) fn decode_saved(content: &[u8]) -> Result<Snapshot<'_>, Malformed> {
     }
 }
 
-fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut BytesMut) {
-    let writer = minicbor::encode::write::Writer::new(buffer.writer());
-    minicbor::encode(body, writer).expect("memory takes every byte, and no body can fail to encode");
+fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut Vec<u8>) {
+    minicbor::encode(body, buffer).expect("memory takes every byte, and no body can fail to encode");
 }
 
 /// Beside its name and value a field of a copy has lengths, a stamp and a codec, which seldom take more: a frame that has
 /// to grow while it is written leaves a gap in memory that nothing fits into.
 const FIELD_COST: usize = 16;
+/// What a copy among others takes beside its fields, at most.
+const COPY_COST: usize = 72;
 
 /// A frame that is written once and sent to several members, each at its own place.
-pub(crate) struct Draft(BytesMut);
+pub(crate) struct Draft(Vec<u8>);
 
 impl Draft {
     pub(crate) fn delta(body: &Delta<'_>, size_hint: usize) -> Self {
@@ -183,12 +187,18 @@ impl Draft {
         Self::new(SNAPSHOT, body, size_hint + body.fields.len() * FIELD_COST)
     }
 
+    /// Several copies in one frame.
+    pub(crate) fn copies(body: &Copies<'_>) -> Self {
+        let size_hint = body.copies.iter().map(|copy| copy.fields.len() + COPY_COST).sum();
+        Self::new(COPIES, body, size_hint)
+    }
+
     pub(crate) fn end(body: &End) -> Self {
         Self::new(END, body, 64)
     }
 
     fn new<T: minicbor::Encode<()>>(kind: u16, body: &T, size_hint: usize) -> Self {
-        let mut buffer = BytesMut::with_capacity(KIND_BYTES + PLACE_BYTES + size_hint + 64);
+        let mut buffer = Vec::with_capacity(KIND_BYTES + PLACE_BYTES + size_hint + 64);
         buffer.put_u16_le(kind);
         buffer.put_bytes(0, PLACE_BYTES);
         encode_body(body, &mut buffer);
@@ -204,13 +214,13 @@ impl Draft {
     pub(crate) fn at(&self, place: Place) -> Bytes {
         let mut copy = self.0.clone();
         place.write(&mut copy[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
-        copy.freeze()
+        copy.into()
     }
 
     /// The frame at `place`, for the last member: nothing is copied.
     pub(crate) fn finally_at(mut self, place: Place) -> Bytes {
         place.write(&mut self.0[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
-        self.0.freeze()
+        self.0.into()
     }
 }
 

@@ -26,8 +26,9 @@
 //! | three attributes: name, stamp with codec, length, value | 3 * (3 + 2 + 1 + 41) |
 //! | together | 179, in an allocation of 192 |
 //!
-//! The bytes never leave this process, so reading them is total without reporting: it ends early at what
-//! [`Packed::of`] cannot have written.
+//! These bytes also travel, in frames of several copies (PROTOCOL.md, section 1), so the layout and [`KNOWN`] never change.
+//! [`Packed::received`] checks them once; afterwards reading is total without reporting: it ends early at what neither it
+//! nor [`Packed::of`] lets through.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -35,7 +36,7 @@ use std::ops::Range;
 use bytes::BufMut;
 
 use super::name_ref::{Form, NameRef};
-use super::system::KNOWN;
+use super::system::{KNOWN, SYSTEM};
 use super::varint;
 use super::view::{FieldRef, ValueRef};
 use crate::key::KEY_BYTES;
@@ -80,6 +81,30 @@ impl Packed {
             put_field(&mut out, field, writer.expect("the first pass has put every boot into the list"));
         }
         Self(out.into_boxed_slice())
+    }
+
+    /// Fields as another process packed them; `None` if no node can have done so.
+    pub(super) fn received(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        let mut fields = Iter::over(bytes)?;
+        let mut last = None;
+        while !fields.rest.is_empty() {
+            let field = fields.take_field()?;
+            let ascends = last.is_none_or(|last| last < field.name);
+            let is_possible = field.stamp.counter <= Stamp::TOP_MAX && field.name.is_valid();
+            if !ascends || !is_possible || !has_one_form(field.name) {
+                return None;
+            }
+            last = Some(field.name);
+        }
+        Some(Self(bytes.into()))
+    }
+
+    /// As they lie in memory.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// All fields, ascending by name.
@@ -200,6 +225,11 @@ impl<'a> Iterator for Iter<'a> {
         debug_assert!(field.is_some(), "a packed field that nobody can have written");
         field
     }
+}
+
+/// Whether this is how the name is held here: no text that a number or a hash stands for.
+fn has_one_form(name: NameRef<'_>) -> bool {
+    name.text().is_none_or(|text| !text.starts_with(SYSTEM) || !NameRef::from(text).is_secret())
 }
 
 /// The known name's place in [`KNOWN`].

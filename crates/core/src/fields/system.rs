@@ -18,5 +18,5 @@ pub(crate) const AUTH_TYPE: &str = "\0auth";
 /// Begins the names of the fields that say whether a secret is live; the secret's hash follows in 22 characters.
 pub(super) const SECRET: &str = "\0secret.";
 
-/// Names that many sessions have: in memory a number stands for each.
+/// Names that many sessions have: a number stands for each, in memory and in frames of several copies. Never changed.
 pub(super) const KNOWN: [&str; 4] = [MAX_INACTIVE, MAX_AGE, PRINCIPAL, AUTH_TYPE];

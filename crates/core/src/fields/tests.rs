@@ -286,3 +286,51 @@ fn printing_shows_no_value() {
     assert!(text.contains("secrets") && text.contains("4 bytes"));
     assert!(!text.contains("hush") && !text.contains("104"));
 }
+
+/// Whatever is done to packed bytes, what is taken of them is what a node can hold: each name once, in order, in its form.
+fn assert_sound(bytes: &[u8]) {
+    let Some(fields) = Fields::from_packed(bytes) else { return };
+    let rebuilt: Fields = fields.all().collect();
+    assert_eq!(rebuilt, fields);
+    let names: Vec<NameRef<'_>> = fields.all().map(|field| field.name).collect();
+    assert!(names.is_sorted_by(|one, next| one < next));
+    assert!(names.iter().all(|name| name.is_valid() && NameRef::from(&*name.to_text()) == *name));
+    assert!(fields.highest_counter() <= Stamp::TOP_MAX);
+}
+
+proptest! {
+    #[test]
+    fn packed_bytes_come_out_as_they_went_in(writes in writes()) {
+        let fields = merged(&writes);
+        if let Some(bytes) = fields.packed() {
+            let possible = fields.highest_counter() <= Stamp::TOP_MAX;
+            prop_assert_eq!(Fields::from_packed(bytes), possible.then(|| fields.clone()));
+        }
+    }
+
+    #[test]
+    fn damaged_packed_bytes_are_refused_or_sound(
+        writes in writes(),
+        damage in vec((any::<Index>(), any::<u8>()), 1..6),
+        cut in any::<Index>(),
+    ) {
+        let fields = merged(&writes);
+        let mut bytes = fields.packed().unwrap_or_default().to_vec();
+        assert_sound(&bytes[..cut.index(bytes.len() + 1)]);
+        for (index, byte) in damage.into_iter().filter(|_| !fields.packed().unwrap_or_default().is_empty()) {
+            let index = index.index(bytes.len());
+            bytes[index] = byte;
+        }
+        assert_sound(&bytes);
+    }
+}
+
+#[test]
+fn a_secret_packed_as_a_text_is_refused() {
+    let text = NameRef::secret([5; 16]).to_text().into_owned();
+    // One boot, then a text where a hash belongs; a removed field.
+    let mut bytes = vec![1, 1, 0, 0, 0, text.len() as u8 + 5];
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.extend_from_slice(&[1, 0, 0]);
+    assert_eq!(Fields::from_packed(&bytes), None);
+}

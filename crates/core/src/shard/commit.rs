@@ -3,6 +3,7 @@
 use crate::changes::Changes;
 use crate::marks::Birth;
 use crate::session::Session;
+use crate::shard::lane::Carried;
 use crate::shard::settle::Pending;
 use crate::shard::tell::Applied;
 use crate::shard::{Shard, send};
@@ -286,7 +287,7 @@ impl Shard {
         };
         let mut waiters = lane.take_owed(key);
         waiters.extend(ticket);
-        let place = lane.place(self.number, key, draft.len(), waiters, now);
+        let place = lane.place(self.number, Carried::One(key), draft.len(), waiters, now);
         send(fx, boot, draft.at(place));
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
 use crate::session::Session;
-use crate::shard::lane::{InFlight, Walk};
+use crate::shard::lane::{Carried, Lane, Walk};
 use crate::shard::stored::FETCHING_MAX;
 use crate::shard::{Shard, send};
-use crate::wire::{AckLine, Draft, Snapshot, Verdict};
+use crate::wire::{AckLine, Draft, Exception, Snapshot, Verdict};
 use crate::{Boot, Effect, Event, Instant, NameRef, NotTaken, Plant, SessionKey, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -20,19 +20,38 @@ impl Shard {
         let first = if self.settings.plant == Plant::AckOutOfOrder { 0 } else { line.first };
         let line = AckLine { first, ..line.clone() };
         let Some(taken) = lane.acknowledged(&line, now) else { return };
-        for (frame, verdict) in taken {
-            match verdict {
-                None => {
-                    self.tally.confirmed_after.record(now.since(frame.sent_at));
-                    frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx));
+        for (mut frame, exceptions) in taken {
+            if exceptions.is_empty() {
+                self.tally.confirmed_after.record(now.since(frame.sent_at));
+                frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx));
+            }
+            for Exception { verdict, copy, .. } in exceptions {
+                if verdict == Verdict::NeedSnapshot {
+                    self.note_unknown(from, &frame.carried);
                 }
-                Some(verdict) => self.on_refusal(from, frame, verdict, fx),
+                for key in frame.carried.refused(copy) {
+                    self.on_refusal(from, *key, std::mem::take(&mut frame.waiters), verdict, fx);
+                }
             }
         }
         self.pump(from, now, fx);
     }
 
-    fn on_refusal(&mut self, from: Boot, frame: InFlight, verdict: Verdict, fx: &mut Vec<Effect>) {
+    /// Whoever has several copies and asks for copies has not understood the frame.
+    fn note_unknown(&mut self, by: Boot, carried: &Carried) {
+        if let (Carried::Several(_), Some(lane)) = (carried, self.lanes.get_mut(&by)) {
+            lane.takes_several = false;
+        }
+    }
+
+    fn on_refusal(
+        &mut self,
+        from: Boot,
+        key: SessionKey,
+        waiters: Vec<Ticket>,
+        verdict: Verdict,
+        fx: &mut Vec<Effect>,
+    ) {
         let cause = match verdict {
             Verdict::NeedSnapshot => NotTaken::NeedSnapshot,
             Verdict::Ended => NotTaken::Ended,
@@ -40,24 +59,24 @@ impl Shard {
             Verdict::InUse => NotTaken::InUse,
         };
         self.tally.negative_acks.count(cause);
-        fx.push(Effect::Event(Event::NotTaken { key: Some(frame.key), by: from, cause }));
+        fx.push(Effect::Event(Event::NotTaken { key: Some(key), by: from, cause }));
         match verdict {
             Verdict::NeedSnapshot => {
                 if let Some(lane) = self.lanes.get_mut(&from) {
-                    lane.owe(frame.key, frame.waiters);
+                    lane.owe(key, waiters);
                 }
             }
             // The end is on its way to here; what was committed meanwhile is dropped.
             Verdict::Ended => {
                 self.tally.late_writes += 1;
-                frame.waiters.iter().for_each(|ticket| self.end_overtook(*ticket, from, fx));
+                waiters.iter().for_each(|ticket| self.end_overtook(*ticket, from, fx));
             }
             Verdict::Full => {
                 self.tally.copies_refused += 1;
-                frame.waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, from, fx));
+                waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, from, fx));
             }
             // The expiry is undone by the copy that follows.
-            Verdict::InUse => frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx)),
+            Verdict::InUse => waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx)),
         }
     }
 
@@ -104,13 +123,8 @@ impl Shard {
 
     /// Sends what is owed to `to`, as far as its window allows, and reports a paid round.
     pub(super) fn pump(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) {
-        while let Some(lane) = self.lanes.get_mut(&to)
-            && lane.has_window()
-        {
-            if let Some(key) = lane.next_owed() {
-                let waiters = lane.take_owed(key);
-                self.send_copy(to, key, waiters, now, fx);
-            } else if !self.walk_on(to, now, fx) {
+        while self.lanes.get(&to).is_some_and(Lane::has_window) {
+            if !self.send_owed(to, now, fx) && !self.walk_on(to, now, fx) {
                 break;
             }
         }
@@ -142,7 +156,7 @@ impl Shard {
             return;
         };
         let Some(lane) = self.lanes.get_mut(&to) else { return };
-        let place = lane.place(self.number, key, draft.len(), waiters, now);
+        let place = lane.place(self.number, Carried::One(key), draft.len(), waiters, now);
         send(fx, to, draft.finally_at(place));
     }
 
@@ -177,19 +191,8 @@ impl Shard {
 
     fn walk_sessions(&mut self, to: Boot, from: u32, now: Instant, fx: &mut Vec<Effect>) -> Option<Walk> {
         let end = self.table.slots();
-        for slot in (from..end).take(WALK_STEPS) {
-            if self.lanes.get(&to).is_some_and(|lane| !lane.has_window()) {
-                return Some(Walk::Sessions(slot));
-            }
-            if let Some(key) = self.table.slot(slot).map(|session| session.key) {
-                self.send_copy(to, key, Vec::new(), now, fx);
-            }
-        }
-        let next = from.saturating_add(WALK_STEPS as u32);
-        if next < end {
-            return Some(Walk::Sessions(next));
-        }
-        Some(Walk::Stubs(None))
+        let next = self.send_slots(to, from, end.min(from.saturating_add(WALK_STEPS as u32)), now, fx);
+        Some(if next < end { Walk::Sessions(next) } else { Walk::Stubs(None) })
     }
 
     /// Those whose content is in the store, a few at a time.

@@ -17,11 +17,38 @@ const OWED_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) sequence: u32,
-    pub(super) key: SessionKey,
+    pub(super) carried: Carried,
     pub(super) bytes: usize,
     pub(super) sent_at: Instant,
     /// Commits and ends that wait for it.
     pub(super) waiters: Vec<Ticket>,
+}
+
+/// Of which sessions a frame carries something.
+#[derive(Debug)]
+pub(super) enum Carried {
+    /// A change, a copy or an end.
+    One(SessionKey),
+    /// Copies, in the order in which they are in the frame.
+    Several(Box<[SessionKey]>),
+}
+
+impl Carried {
+    pub(super) fn keys(&self) -> &[SessionKey] {
+        match self {
+            Self::One(key) => std::slice::from_ref(key),
+            Self::Several(keys) => keys,
+        }
+    }
+
+    /// Those that a refusal is about: of one copy in the frame, or of all that is in it.
+    pub(super) fn refused(&self, copy: Option<u32>) -> &[SessionKey] {
+        let keys = self.keys();
+        match copy {
+            Some(copy) => keys.get(copy as usize).map_or(&[], std::slice::from_ref),
+            None => keys,
+        }
+    }
 }
 
 /// How far a walk over everything has come.
@@ -52,6 +79,8 @@ pub(super) struct Lane {
     pub(super) linked: bool,
     /// Commits wait for this member (a planted bug leaves joiners out).
     pub(super) awaited: bool,
+    /// Copies may go together: the member has refused none for not knowing the frame.
+    pub(super) takes_several: bool,
     epoch: u32,
     next: u32,
     pub(super) in_flight: VecDeque<InFlight>,
@@ -102,6 +131,7 @@ impl Lane {
         Self {
             linked: true,
             awaited: true,
+            takes_several: true,
             epoch,
             next: 0,
             in_flight: VecDeque::new(),
@@ -166,17 +196,29 @@ impl Lane {
         self.owed.keys().next().copied()
     }
 
+    /// The next ones of them, up to the first that somebody waits for.
+    pub(super) fn owed_to_nobody_waiting(&self) -> impl Iterator<Item = SessionKey> {
+        let unawaited = self.owed.iter().take_while(|(_, waiters)| waiters.is_empty());
+        unawaited.map(|(key, _)| *key).take_while(|key| !self.fetching.contains_key(key))
+    }
+
+    /// These are sent, and nobody waited for them.
+    pub(super) fn forget_owed(&mut self, keys: &[SessionKey]) {
+        keys.iter().for_each(|key| drop(self.owed.remove(key)));
+    }
+
     /// Sessions of which the member may lack something.
     pub(super) fn unconfirmed(&self) -> impl Iterator<Item = SessionKey> {
         self.in_flight
             .iter()
-            .map(|frame| frame.key)
+            .flat_map(|frame| frame.carried.keys())
+            .copied()
             .chain(self.owed.keys().chain(self.fetching.keys()).copied())
     }
 
     /// Something of this session is on the way to the member.
     pub(super) fn is_sending(&self, key: SessionKey) -> bool {
-        self.in_flight.iter().any(|frame| frame.key == key)
+        self.in_flight.iter().any(|frame| frame.carried.keys().contains(&key))
     }
 
     /// Changes can be sent as they are committed; otherwise their sessions are owed.
@@ -194,6 +236,11 @@ impl Lane {
     pub(super) fn unconfirmed_bytes(&self) -> usize {
         let given_up = if self.is_even() { 0 } else { self.given_up_bytes };
         self.in_flight_bytes.saturating_add(given_up)
+    }
+
+    /// Copies, changes and ends on the way.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.in_flight.iter().map(|frame| frame.carried.keys().len()).sum()
     }
 
     pub(super) fn owed_count(&self) -> usize {
@@ -214,7 +261,7 @@ impl Lane {
     pub(super) fn place(
         &mut self,
         shard: u8,
-        key: SessionKey,
+        carried: Carried,
         bytes: usize,
         waiters: Vec<Ticket>,
         now: Instant,
@@ -225,7 +272,13 @@ impl Lane {
         let place = Place { shard, epoch: self.epoch, sequence: self.next };
         self.next += 1;
         self.in_flight_bytes += bytes;
-        self.in_flight.push_back(InFlight { sequence: place.sequence, key, bytes, sent_at: now, waiters });
+        self.in_flight.push_back(InFlight {
+            sequence: place.sequence,
+            carried,
+            bytes,
+            sent_at: now,
+            waiters,
+        });
         place
     }
 
@@ -239,7 +292,10 @@ impl Lane {
             payment.due = None;
         }
         for frame in std::mem::take(&mut self.in_flight) {
-            self.owe(frame.key, frame.waiters);
+            let mut waiters = frame.waiters;
+            for key in frame.carried.keys() {
+                self.owe(*key, std::mem::take(&mut waiters));
+            }
         }
     }
 
@@ -248,7 +304,7 @@ impl Lane {
         &mut self,
         line: &AckLine,
         now: Instant,
-    ) -> Option<Vec<(InFlight, Option<Verdict>)>> {
+    ) -> Option<Vec<(InFlight, Vec<Exception>)>> {
         let expected = self.in_flight.front().map_or(self.next, |frame| frame.sequence);
         if line.epoch != self.epoch || line.first > expected || line.next > self.next {
             return None;
@@ -257,8 +313,9 @@ impl Lane {
         while self.in_flight.front().is_some_and(|frame| frame.sequence < line.next) {
             let Some(frame) = self.in_flight.pop_front() else { break };
             self.in_flight_bytes -= frame.bytes;
-            let verdict = line.exceptions.iter().find(|exception| exception.sequence == frame.sequence);
-            taken.push((frame, verdict.map(|exception| exception.verdict)));
+            let of_it = line.exceptions.iter().filter(|exception| exception.sequence == frame.sequence);
+            let exceptions = of_it.copied().collect();
+            taken.push((frame, exceptions));
         }
         if let Some((newest, _)) = taken.last() {
             let bytes = taken.iter().map(|(frame, _)| frame.bytes).sum();
@@ -350,9 +407,9 @@ impl Arrivals {
         }
     }
 
-    /// The frame that was judged last is not taken.
-    pub(super) fn except(&mut self, verdict: Verdict) {
-        self.exceptions.push(Exception { sequence: self.next - 1, verdict });
+    /// The frame that was judged last is not taken, or one of the copies in it.
+    pub(super) fn except(&mut self, verdict: Verdict, copy: Option<u32>) {
+        self.exceptions.push(Exception { sequence: self.next - 1, verdict, copy });
     }
 
     /// One line for everything processed since the last one.

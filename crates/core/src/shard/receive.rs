@@ -9,7 +9,7 @@ use crate::shard::lane::{Arrival, birth};
 use crate::shard::tell::Applied;
 use crate::shard::{Shard, send};
 use crate::tombstone::Tombstone;
-use crate::wire::{self, Delta, End, FieldChange, Gap, Place, Placed, Snapshot, Verdict};
+use crate::wire::{self, Copies, Delta, End, FieldChange, Gap, Place, Placed, Snapshot, Verdict};
 use crate::{
     AppId, Boot, Codec, Effect, Event, FieldName, FieldRef, Fields, Instant, Merge, NameRef, Plant,
     SessionKey, Stamp, ValueRef,
@@ -43,29 +43,52 @@ impl Shard {
             }
             Arrival::Next => {}
         }
-        let copied = match &body {
-            Placed::Snapshot(snapshot) => Some(SessionKey(snapshot.key)),
-            Placed::End(end) => Some(SessionKey(end.key)),
-            Placed::Delta(_) | Placed::Unknown => None,
-        };
         let taken = match body {
             Placed::Delta(delta) => self.on_delta(from, &delta, frame, now, fx),
-            Placed::Snapshot(snapshot) => self.on_snapshot(from, &snapshot, frame, now, fx),
-            Placed::End(end) => self.on_end(from, &end, now, fx),
+            Placed::Snapshot(snapshot) => {
+                self.note_progress(from, SessionKey(snapshot.key), now);
+                self.on_snapshot(from, &snapshot, frame, now, fx)
+            }
+            Placed::End(end) => {
+                self.note_progress(from, SessionKey(end.key), now);
+                self.on_end(from, &end, now, fx)
+            }
+            Placed::Copies(copies) => return self.on_copies(from, &copies, now, fx),
             Placed::Unknown if self.settings.plant == Plant::UnknownChangeTaken => Ok(()),
             // What it changed comes as a copy, which every version can read.
             Placed::Unknown => Err(Verdict::NeedSnapshot),
         };
-        if let Err(verdict) = taken
-            && self.settings.plant != Plant::RefusalUntold
-            && let Some(lane) = self.lanes.get_mut(&from)
-        {
-            lane.arrivals.except(verdict);
+        if let Err(verdict) = taken {
+            self.refuse(from, verdict, None);
             // The answer to what was refused is owed: the end, or the copy that is in use.
             self.pump_all(now, fx);
         }
-        if let Some(key) = copied {
-            self.note_progress(from, key, now);
+    }
+
+    /// What was judged last is not taken, or one of the copies in it.
+    fn refuse(&mut self, from: Boot, verdict: Verdict, copy: Option<u32>) {
+        if self.settings.plant != Plant::RefusalUntold
+            && let Some(lane) = self.lanes.get_mut(&from)
+        {
+            lane.arrivals.except(verdict, copy);
+        }
+    }
+
+    /// Takes several copies, each by itself: one that is refused holds up no other.
+    fn on_copies(&mut self, from: Boot, Copies { copies }: &Copies<'_>, now: Instant, fx: &mut Vec<Effect>) {
+        let first_only = self.settings.plant == Plant::FirstCopyOnly;
+        let copies = &copies[..if first_only { copies.len().min(1) } else { copies.len() }];
+        let mut refused = false;
+        for (number, copy) in (0..).zip(copies) {
+            self.note_progress(from, SessionKey(copy.key), now);
+            let session = Session::from_packed(copy, now).ok_or(Verdict::Full);
+            if let Err(verdict) = session.and_then(|session| self.take_copy(from, session, now, fx)) {
+                self.refuse(from, verdict, Some(number));
+                refused = true;
+            }
+        }
+        if refused {
+            self.pump_all(now, fx);
         }
     }
 
@@ -121,20 +144,29 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) -> Result<(), Verdict> {
-        let key = SessionKey(snapshot.key);
-        let birth = birth(snapshot.birth_boot, snapshot.birth_number);
         let Some(mut session) = Session::from_snapshot(snapshot, frame, now) else {
             return Err(Verdict::Full);
         };
         if self.settings.plant == Plant::ForeignClock {
             session.believe_used_at(Instant::after_origin(Duration::from_millis(snapshot.idle_ms)));
         }
+        self.take_copy(from, session, now, fx)
+    }
+
+    fn take_copy(
+        &mut self,
+        from: Boot,
+        session: Session,
+        now: Instant,
+        fx: &mut Vec<Effect>,
+    ) -> Result<(), Verdict> {
+        let (key, birth) = (session.key, session.birth());
         let key = if self.settings.plant == Plant::NeighbourTaken { self.neighbour(key) } else { key };
         let mut revived = false;
         if let Some(end) = self.tombstones.get(&key) {
-            let later = self.settings.plant == Plant::EndComparedByStamp && snapshot.top > end.top;
+            let later = self.settings.plant == Plant::EndComparedByStamp && session.top > end.top;
             // A use that the end did not know counts only if it was within its time.
-            let yields = end.yields_to(snapshot.top, snapshot.touch);
+            let yields = end.yields_to(session.top, session.touch);
             let stands = session.is_over(now) || !yields;
             if stands && !later {
                 if yields {
@@ -155,7 +187,7 @@ impl Shard {
             return Ok(());
         }
         if self.is_swapped_out(key) {
-            if self.is_full(session.fields.weight()) {
+            if self.is_full(session.fields.footprint()) {
                 return Err(Verdict::Full);
             }
             self.marks.saw(birth);
@@ -167,7 +199,7 @@ impl Shard {
             self.tombstones.insert(key, Tombstone::unknown(birth, now));
             return Err(self.answer_with_end(from, key));
         }
-        if self.is_full(session.fields.weight()) {
+        if self.is_full(session.fields.footprint()) {
             return Err(Verdict::Full);
         }
         fx.push(Effect::Event(Event::Created { key, app: session.app, remote: true }));

@@ -90,7 +90,10 @@ impl Shard {
 
     /// Tells of a session that is new here, with what it has.
     pub(super) fn tell_created(&mut self, key: SessionKey, remote: bool, fx: &mut Vec<Effect>) {
-        let Some(session) = self.table.get(key).filter(|_| self.told) else { return };
+        if !self.told {
+            return;
+        }
+        let Some(session) = self.table.get(key) else { return };
         let app = session.app;
         let attributes = session.fields.all().filter(|field| !field.is_system() && field.value.is_some());
         let added = attributes.map(|field| {

@@ -86,6 +86,36 @@ pub(crate) struct Snapshot<'b> {
     pub(crate) fields: Vec<StampedField<'b>>,
 }
 
+/// A complete copy of one small session among others: a [`Snapshot`] whose fields travel as they lie in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct PackedCopy<'b> {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) key: [u8; 16],
+    #[n(1)]
+    pub(crate) app: u32,
+    #[n(2)]
+    pub(crate) birth_boot: u32,
+    #[n(3)]
+    pub(crate) birth_number: u64,
+    #[n(4)]
+    pub(crate) top: u64,
+    #[n(5)]
+    pub(crate) touch: u32,
+    #[n(6)]
+    pub(crate) idle_ms: u64,
+    #[n(7)]
+    pub(crate) age_ms: u64,
+    #[cbor(b(8), with = "minicbor::bytes")]
+    pub(crate) fields: &'b [u8],
+}
+
+/// Complete copies of several small sessions of one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Copies<'b> {
+    #[cbor(b(0), decode_with = "decode_list")]
+    pub(crate) copies: Vec<PackedCopy<'b>>,
+}
+
 /// The end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct End {
@@ -120,10 +150,10 @@ pub(crate) struct Touch {
     pub(crate) touch: u32,
 }
 
-/// Room that is made for a list before it is read, in fields. One that says that it is longer grows as it is read.
+/// Room that is made for a list before it is read, in fields or copies. One that says that it is longer grows as it is read.
 const ROOM: u64 = 64;
 
-/// A list of fields, in memory that seldom has to grow.
+/// A list of fields or copies, in memory that seldom has to grow.
 fn decode_list<'b, C, T: Decode<'b, C>>(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Vec<T>, decode::Error> {
     let count = d.probe().array()?.unwrap_or(0);
     let mut list = Vec::with_capacity(count.min(ROOM) as usize);

@@ -1,13 +1,13 @@
 //! What a frame is about, for those who only count frames.
 
-use super::{DELTA, END, KIND_BYTES, MESSAGE, SNAPSHOT};
+use super::{COPIES, DELTA, END, KIND_BYTES, MESSAGE, SNAPSHOT};
 
 /// The kind of a frame. Frames that this version cannot read are of one kind: `unknown`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameKind(usize);
 
 /// Every kind that has a number, and `unknown` at the end.
-const KINDS: [(u16, &str); 24] = [
+const KINDS: [(u16, &str); 25] = [
     (1, "heartbeat"),
     (2, "echo"),
     (3, "join"),
@@ -30,6 +30,7 @@ const KINDS: [(u16, &str); 24] = [
     (DELTA, "delta"),
     (SNAPSHOT, "snapshot"),
     (END, "end"),
+    (COPIES, "copies"),
     (MESSAGE, "message"),
     (u16::MAX, "unknown"),
 ];

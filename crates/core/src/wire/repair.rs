@@ -22,13 +22,16 @@ pub(crate) enum Verdict {
     InUse,
 }
 
-/// One frame that was not taken.
+/// One frame that was not taken, or one of the copies in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Exception {
     #[n(0)]
     pub(crate) sequence: u32,
     #[n(1)]
     pub(crate) verdict: Verdict,
+    /// Which of the frame's copies; without it all that is in the frame.
+    #[n(2)]
+    pub(crate) copy: Option<u32>,
 }
 
 /// "Of this shard's order in this epoch I processed everything from `first` up to before `next`."

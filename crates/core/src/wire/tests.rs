@@ -1,28 +1,41 @@
+use std::time::Duration;
+
 use minicbor::bytes::ByteArray;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Instant;
+use crate::session::Session;
 
 const GOLDEN: &str = include_str!("golden.txt");
 
+const KEY: [u8; 16] = [7; 16];
+
+const END_OF_IT: End = End {
+    key: KEY,
+    app: 3,
+    birth_boot: 1,
+    birth_number: 9,
+    expired: true,
+    touch: 4,
+    keep_ms: 1_800_000,
+    top: 12,
+};
+
 /// One frame of every kind, as this protocol version writes it.
 fn one_of_each() -> Vec<(&'static str, Bytes)> {
-    let key = [7; 16];
-    let end = End {
-        key,
-        app: 3,
-        birth_boot: 1,
-        birth_number: 9,
-        expired: true,
-        touch: 4,
-        keep_ms: 1_800_000,
-        top: 12,
-    };
+    let mut frames = without_place();
+    frames.extend(with_place());
+    frames.push(("message", Message { number: 8, topic: "cache", content: b"drop" }.to_frame()));
+    frames
+}
+
+fn snapshot() -> Snapshot<'static> {
     let stamped =
         StampedField { name: "cart".into(), counter: 12, writer: 1, codec: 1, value: Some(b"umbrella") };
     let removed = StampedField { name: "coupon".into(), counter: 11, writer: 2, codec: 0, value: None };
-    let snapshot = Snapshot {
-        key,
+    Snapshot {
+        key: KEY,
         app: 3,
         birth_boot: 1,
         birth_number: 9,
@@ -31,20 +44,23 @@ fn one_of_each() -> Vec<(&'static str, Bytes)> {
         idle_ms: 250,
         age_ms: 60_000,
         fields: vec![stamped, removed],
-    };
-    let change = FieldChange { name: "cart", codec: 1, value: Some(b"umbrella") };
-    let gone = FieldChange { name: "coupon", codec: 0, value: None };
-    let delta = Delta { key, counter: 12, writer: 1, touch: 4, fields: vec![change, gone] };
-    let place = Place { shard: 5, epoch: 2, sequence: 300 };
+    }
+}
+
+fn without_place() -> Vec<(&'static str, Bytes)> {
     let line = AckLine {
         shard: 5,
         epoch: 2,
         first: 298,
         next: 301,
-        exceptions: vec![Exception { sequence: 299, verdict: Verdict::NeedSnapshot }],
+        exceptions: vec![
+            Exception { sequence: 299, verdict: Verdict::NeedSnapshot, copy: None },
+            Exception { sequence: 300, verdict: Verdict::Full, copy: Some(1) },
+        ],
     };
-    let entry = Entry { key, fingerprint: u64::MAX, birth_boot: 1, birth_number: 9 };
+    let entry = Entry { key: KEY, fingerprint: u64::MAX, birth_boot: 1, birth_number: 9 };
     let view = vec![MemberEntry { boot: 1, name: "tc01".into() }];
+    let answer = Answer { ask: 77, key: KEY, end: Some(END_OF_IT), copy: Some(snapshot()), touch: Some(4) };
     vec![
         ("heartbeat", encode(&Heartbeat { number: 8, phase: Phase::Ready, member: true, side: 2, least: 1 })),
         ("echo", encode(&Echo { number: 8, grant: true })),
@@ -55,26 +71,37 @@ fn one_of_each() -> Vec<(&'static str, Bytes)> {
         ("removed", encode(&Removed { boot: 2, gone: true })),
         ("adopted", encode(&Adopted { boot: 2 })),
         ("out", encode(&Out {})),
-        ("touch", encode(&Touch { key, touch: 5 })),
+        ("touch", encode(&Touch { key: KEY, touch: 5 })),
         ("ack", encode(&Ack { lines: vec![line] })),
         ("gap", encode(&Gap { shard: 5, epoch: 2 })),
-        ("ask", encode(&Ask { ask: 77, key, expiry: false })),
-        (
-            "answer",
-            encode(&Answer { ask: 77, key, end: Some(end), copy: Some(snapshot.clone()), touch: Some(4) }),
-        ),
+        ("ask", encode(&Ask { ask: 77, key: KEY, expiry: false })),
+        ("answer", encode(&answer)),
         ("digest", encode(&Digest { shard: 5, round: 1, sessions: 2, fingerprint: 3, joining: true })),
         ("listing", encode(&Listing { shard: 5, round: 1, piece: 0, last: true, entries: vec![entry] })),
         (
             "want",
-            encode(&Want { shard: 5, round: 1, piece: 0, last: true, keys: vec![ByteArray::from(key)] }),
+            encode(&Want { shard: 5, round: 1, piece: 0, last: true, keys: vec![ByteArray::from(KEY)] }),
         ),
         ("paid", encode(&Paid { shard: 5, round: 1, marks: vec![Mark { boot: 1, number: 9 }] })),
         ("not donor", encode(&NotDonor { shard: 5, round: 1 })),
+    ]
+}
+
+fn with_place() -> Vec<(&'static str, Bytes)> {
+    let place = Place { shard: 5, epoch: 2, sequence: 300 };
+    let change = FieldChange { name: "cart", codec: 1, value: Some(b"umbrella") };
+    let gone = FieldChange { name: "coupon", codec: 0, value: None };
+    let delta = Delta { key: KEY, counter: 12, writer: 1, touch: 4, fields: vec![change, gone] };
+    let session =
+        Session::from_snapshot(&snapshot(), &Bytes::new(), Instant::after_origin(Duration::from_secs(99)));
+    let session = session.expect("nothing in it is impossible");
+    let copy = session.packed(Instant::after_origin(Duration::from_secs(99))).expect("it is small");
+    let copies = Copies { copies: vec![copy.clone(), copy] };
+    vec![
         ("delta", Draft::delta(&delta, 32).finally_at(place)),
-        ("snapshot", Draft::snapshot(&snapshot, 32).at(place)),
-        ("end", Draft::end(&end).finally_at(place)),
-        ("message", Message { number: 8, topic: "cache", content: b"drop" }.to_frame()),
+        ("snapshot", Draft::snapshot(&snapshot(), 32).at(place)),
+        ("end", Draft::end(&END_OF_IT).finally_at(place)),
+        ("copies", Draft::copies(&copies).finally_at(place)),
     ]
 }
 
@@ -143,7 +170,7 @@ proptest! {
     /// Random damage to real frames reaches deeper into the decoders than random bytes.
     #[test]
     fn any_damage_gives_a_frame_or_an_error(
-        which in 0_usize..23,
+        which in 0_usize..24,
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut frame = one_of_each()[which].1.to_vec();

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, Event, Everybody, FieldName, Fields, Gate, Instant, Mode, Node,
-    Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Timing, Value,
+    AppId, Boot, Bounds, Changes, Effect, Event, Everybody, FieldName, Fields, FrameKind, Gate, Instant,
+    Mode, Node, Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket,
+    Timing, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -25,7 +26,15 @@ pub(crate) struct Cluster {
     pub(crate) cut: Vec<usize>,
     /// Processes that are stopped: they do nothing, and what comes for them waits.
     pub(crate) stopped: Vec<usize>,
+    /// Who sent a frame of which kind.
+    pub(crate) sent: Vec<(usize, &'static str)>,
+    /// Nodes of a version that does not know frames of several copies.
+    pub(crate) older: Vec<usize>,
 }
+
+/// Frames of several copies, and a kind with a place that no version has.
+const COPIES: u8 = 43;
+const UNKNOWN: u8 = 49;
 
 impl Cluster {
     pub(crate) fn start(count: u32) -> Self {
@@ -44,6 +53,8 @@ impl Cluster {
             wires: VecDeque::new(),
             cut: Vec::new(),
             stopped: Vec::new(),
+            sent: Vec::new(),
+            older: Vec::new(),
         };
         for index in 0..cluster.nodes.len() {
             cluster.link(index);
@@ -55,9 +66,19 @@ impl Cluster {
 
     /// One more node, which can reach only `others`.
     pub(crate) fn add_linked_with(&mut self, others: &[usize]) {
+        self.add(others, |_| {});
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn add(&mut self, others: &[usize], adjust: impl Fn(&mut Settings)) {
         let index = self.nodes.len();
-        self.nodes.push(node(index as u32, self.now, &|_| {}));
+        self.nodes.push(node(index as u32, self.now, &adjust));
         self.link_with(index, others);
+    }
+
+    /// How many frames of that kind a node sent.
+    pub(crate) fn frames(&self, from: usize, kind: &str) -> usize {
+        self.sent.iter().filter(|sent| **sent == (from, kind)).count()
     }
 
     /// Links one node with all others, both ways, and ends its search.
@@ -85,7 +106,10 @@ impl Cluster {
         let result = run(&self.nodes[index], self.now, &mut fx);
         for effect in fx {
             match effect {
-                Effect::Send { to, frame } => self.wires.push_back((index, to.0 as usize - 1, frame)),
+                Effect::Send { to, frame } => {
+                    self.sent.push((index, FrameKind::of(&frame).name()));
+                    self.wires.push_back((index, to.0 as usize - 1, frame));
+                }
                 Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
                 Effect::Event(event) => self.events.push((index, event)),
                 Effect::Notice { notice, .. } => self.notices.push((index, notice)),
@@ -107,6 +131,7 @@ impl Cluster {
                 continue;
             }
             let boot = Boot(from as u32 + 1);
+            let frame = if self.older.contains(&to) { unknown(&frame) } else { frame };
             self.act(to, |node, now, fx| {
                 node.received(boot, &frame, now, fx).expect("our own frames are well formed");
                 node.acknowledge(boot, fx);
@@ -165,6 +190,15 @@ impl Cluster {
             .find(|(node, settled, _)| (*node, *settled) == (index, ticket))
             .map(|(_, _, receipt)| *receipt)
     }
+}
+
+/// The frame as a version takes it that does not know frames of several copies.
+fn unknown(frame: &Bytes) -> Bytes {
+    let mut frame = frame.to_vec();
+    if frame[0] == COPIES {
+        frame[0] = UNKNOWN;
+    }
+    frame.into()
 }
 
 fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
