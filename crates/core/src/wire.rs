@@ -171,7 +171,8 @@ fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut BytesMut) {
 /// to grow while it is written leaves a gap in memory that nothing fits into.
 const FIELD_COST: usize = 16;
 
-/// A frame that is written once and sent to several members, each at its own place.
+/// A frame without its place: written once, and cloned for all members but the last.
+#[derive(Clone)]
 pub(crate) struct Draft(BytesMut);
 
 impl Draft {
@@ -200,15 +201,8 @@ impl Draft {
         self.0.len()
     }
 
-    /// The frame at `place`, for one more member.
-    pub(crate) fn at(&self, place: Place) -> Bytes {
-        let mut copy = self.0.clone();
-        place.write(&mut copy[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
-        copy.freeze()
-    }
-
-    /// The frame at `place`, for the last member: nothing is copied.
-    pub(crate) fn finally_at(mut self, place: Place) -> Bytes {
+    /// The frame at `place`, for one member.
+    pub(crate) fn at(mut self, place: Place) -> Bytes {
         place.write(&mut self.0[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
         self.0.freeze()
     }

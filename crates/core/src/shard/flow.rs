@@ -143,7 +143,7 @@ impl Shard {
         };
         let Some(lane) = self.lanes.get_mut(&to) else { return };
         let place = lane.place(self.number, key, draft.len(), waiters, now);
-        send(fx, to, draft.finally_at(place));
+        send(fx, to, draft.at(place));
     }
 
     /// A copy as members get it: all that this node knows, unless a planted bug spoils it.

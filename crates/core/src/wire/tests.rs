@@ -71,9 +71,9 @@ fn one_of_each() -> Vec<(&'static str, Bytes)> {
         ),
         ("paid", encode(&Paid { shard: 5, round: 1, marks: vec![Mark { boot: 1, number: 9 }] })),
         ("not donor", encode(&NotDonor { shard: 5, round: 1 })),
-        ("delta", Draft::delta(&delta, 32).finally_at(place)),
+        ("delta", Draft::delta(&delta, 32).at(place)),
         ("snapshot", Draft::snapshot(&snapshot, 32).at(place)),
-        ("end", Draft::end(&end).finally_at(place)),
+        ("end", Draft::end(&end).at(place)),
         ("message", Message { number: 8, topic: "cache", content: b"drop" }.to_frame()),
     ]
 }
@@ -172,7 +172,7 @@ proptest! {
         });
         let delta = Delta { key, counter, writer, touch, fields: changes.collect() };
         let place = Place { shard: 3, epoch: writer, sequence: touch };
-        let frame = Draft::delta(&delta, 0).finally_at(place);
+        let frame = Draft::delta(&delta, 0).at(place);
         let decoded = decode(&frame).unwrap();
         let Some(Frame::Placed(at, Placed::Delta(read))) = decoded else { panic!("a delta") };
         prop_assert_eq!((at, read), (place, delta));
