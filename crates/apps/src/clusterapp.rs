@@ -22,15 +22,13 @@ mod render;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::error_handling::HandleErrorLayer;
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use sessile::config::App;
 use sessile::{AppView, Cluster, Listening, SessionLayer};
 use tower::ServiceBuilder;
 use tower::util::AndThenLayer;
 
-use problem::Problem;
+use render::Rendering;
 
 /// What all requests of one mounted application share.
 struct Site {
@@ -65,14 +63,9 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         base_path,
         diagnostics: app.diagnostics,
     });
+    let rendering = Rendering(Arc::clone(&site));
     // A request that the application refuses reaches the layer as an error, so that nothing of it is committed.
-    let sessions = ServiceBuilder::new()
-        .layer(HandleErrorLayer::new(std::future::ready::<Problem>))
-        .layer(layer)
-        .layer(AndThenLayer::new(problem::refuse));
-    pages
-        .layer(sessions)
-        .route(&stats, get(measuring::stats))
-        .layer(from_fn_with_state(Arc::clone(&site), render::answer))
-        .with_state(site)
+    let sessions =
+        ServiceBuilder::new().layer(rendering.clone()).layer(layer).layer(AndThenLayer::new(problem::refuse));
+    pages.layer(sessions).route(&stats, get(measuring::stats).layer(rendering)).with_state(site)
 }

@@ -7,14 +7,18 @@
 
 mod application;
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 use parking_lot::RwLock;
-use tower::ServiceExt;
+use tower::Service;
 
 pub use application::{Application, Unusable, Workshop, directory};
 
@@ -62,7 +66,7 @@ impl Site {
 
     /// The service that gives every request to its application.
     pub fn router(&self) -> Router {
-        Router::new().fallback(dispatch).with_state(self.clone())
+        Router::new().fallback_service(self.clone())
     }
 
     fn exchange(&self, base: &str, next: Option<Mounted>) -> Option<Unmounted> {
@@ -102,21 +106,32 @@ fn base(path: &str) -> &str {
     path.trim_end_matches('/')
 }
 
-async fn dispatch(State(site): State<Site>, request: Request) -> Response {
-    let Mounted { router, running, .. } = match site.find(request.uri().path()) {
-        Ok(mounted) => mounted,
-        Err(mut paths) => {
-            paths.sort();
-            let words =
-                format!("There is no application at this path. This node has: {}\n", paths.join(", "));
-            return (StatusCode::NOT_FOUND, words).into_response();
+/// Gives a request to its application.
+impl Service<Request> for Site {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match self.find(request.uri().path()) {
+            Ok(Mounted { mut router, running, .. }) => Box::pin(async move {
+                let response = router.call(request).await;
+                // The head is there: everything that it committed is.
+                drop(running);
+                response
+            }),
+            Err(paths) => Box::pin(ready(Ok(nothing_there(paths)))),
         }
-    };
-    let response = match router.oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    };
-    // The head is there: everything that it committed is.
-    drop(running);
-    response
+    }
+}
+
+/// What is answered where no application is.
+fn nothing_there(mut paths: Vec<String>) -> Response {
+    paths.sort();
+    let words = format!("There is no application at this path. This node has: {}\n", paths.join(", "));
+    (StatusCode::NOT_FOUND, words).into_response()
 }

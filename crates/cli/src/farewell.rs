@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::Request;
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::CONNECTION;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use tower::ServiceBuilder;
 
 /// A node that got no request for this long is chosen by nobody: twice the pause between the health checks of
 /// `sessile balance`.
@@ -29,7 +29,12 @@ impl Farewell {
     /// The farewell of a node with these applications.
     pub(crate) fn of(applications: Router) -> (Self, Router) {
         let farewell = Self { newest: Arc::new(watch::Sender::new(None)) };
-        let told = applications.layer(from_fn_with_state(farewell.clone(), tell));
+        let (hears, tells) = (farewell.clone(), farewell.clone());
+        let told = applications.layer(
+            ServiceBuilder::new()
+                .map_request(move |request| hears.hear(request))
+                .map_response(move |response| tells.tell(response)),
+        );
         (farewell, told)
     }
 
@@ -55,15 +60,20 @@ impl Farewell {
             }
         }
     }
-}
 
-async fn tell(State(farewell): State<Farewell>, request: Request, next: Next) -> Response {
-    if farewell.has_begun() {
-        farewell.newest.send_replace(Some(Instant::now()));
+    /// Notes that a request came.
+    fn hear(&self, request: Request) -> Request {
+        if self.has_begun() {
+            self.newest.send_replace(Some(Instant::now()));
+        }
+        request
     }
-    let mut response = next.run(request).await;
-    if farewell.has_begun() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+
+    /// Closes the connection of the response.
+    fn tell(&self, mut response: Response) -> Response {
+        if self.has_begun() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
-    response
 }

@@ -106,6 +106,11 @@ impl Changes {
         self.whole = true;
     }
 
+    /// Whether this may change when the session is due: only fields of the system say that.
+    pub(crate) fn says_when(&self) -> bool {
+        self.creates() || self.writes.iter().any(|(name, _)| name.is_system())
+    }
+
     /// Whether every member gets a complete copy.
     pub fn sends_whole(&self) -> bool {
         self.whole

@@ -83,22 +83,27 @@ impl Fields {
 
     /// Merges one field of other fields or of a frame.
     pub fn merge_field(&mut self, write: FieldRef<'_>) -> Merge {
-        let Some(ours) = self.find(write.name) else {
-            self.put(write);
-            return Merge::Applied;
-        };
-        let (outcome, wins) = match write.stamp.cmp(&ours.stamp) {
-            Ordering::Less => (Merge::Kept, false),
-            Ordering::Greater => (Merge::Applied, true),
-            Ordering::Equal => match write.cmp_content(&ours) {
-                Ordering::Equal => (Merge::Same, false),
-                order => (Merge::Clash, order.is_gt()),
-            },
-        };
-        if wins {
-            self.put(write);
+        match &mut self.form {
+            Form::Packed(packed) => {
+                let (outcome, wins) = judge(&write, packed.field(write.name));
+                if wins && !packed.overwrite(write) {
+                    self.form = Form::holding(&packed.with(write));
+                }
+                outcome
+            }
+            Form::Spread(shared) => {
+                let place = shared.place(write.name);
+                let (outcome, wins) = judge(&write, place.ok().map(|place| shared.at(place)));
+                if wins {
+                    let spread = Arc::make_mut(shared);
+                    spread.put(place, write);
+                    if packed_size(spread.weight(), spread.count()) <= PACK_UNDER {
+                        self.form = Form::Packed(Packed::of(&spread.iter().collect::<Vec<_>>()));
+                    }
+                }
+                outcome
+            }
         }
-        outcome
     }
 
     /// The field of that name, be it live or removed, an attribute or the system's.
@@ -195,25 +200,18 @@ impl Fields {
     pub fn fingerprint(&self) -> u64 {
         self.all().fold(0, |sum, field| sum.wrapping_add(field.identity()))
     }
+}
 
-    /// Puts the write in the place of whatever has its name, and changes the form when the size asks for it.
-    fn put(&mut self, write: FieldRef<'_>) {
-        match &mut self.form {
-            Form::Packed(packed) => {
-                if !packed.overwrite(write) {
-                    let form = Form::holding(&packed.with(write));
-                    self.form = form;
-                }
-            }
-            Form::Spread(shared) => {
-                let spread = Arc::make_mut(shared);
-                spread.put(write);
-                if packed_size(spread.weight(), spread.count()) <= PACK_UNDER {
-                    let packed = Packed::of(&spread.iter().collect::<Vec<_>>());
-                    self.form = Form::Packed(packed);
-                }
-            }
-        }
+/// What becomes of a write where `ours` has its name, and whether it takes that field's place.
+fn judge(write: &FieldRef<'_>, ours: Option<FieldRef<'_>>) -> (Merge, bool) {
+    let Some(ours) = ours else { return (Merge::Applied, true) };
+    match write.stamp.cmp(&ours.stamp) {
+        Ordering::Less => (Merge::Kept, false),
+        Ordering::Greater => (Merge::Applied, true),
+        Ordering::Equal => match write.cmp_content(&ours) {
+            Ordering::Equal => (Merge::Same, false),
+            order => (Merge::Clash, order.is_gt()),
+        },
     }
 }
 

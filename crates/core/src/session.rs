@@ -17,8 +17,11 @@
 //! may get are system fields and nowhere else: `alarm` says when it is worth while to read them.
 
 use std::num::NonZero;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use blake3::Hasher;
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use bytes::Bytes;
 
 use crate::fields::{MAX_AGE, MAX_INACTIVE};
@@ -68,9 +71,11 @@ const SLICE_FROM: usize = 16 * 1024;
 
 /// What the field that says whether a secret is live is named after: no copy holds the secret itself.
 pub(crate) fn secret_hash(secret: Secret) -> [u8; KEY_BYTES] {
-    let hash = blake3::derive_key("sessile session secret v1", &secret.0);
+    static CONTEXT: LazyLock<ContextKey> =
+        LazyLock::new(|| hash_derive_key_context("sessile session secret v1"));
+    let hash = Hasher::new_from_context_key(&CONTEXT).update(&secret.0).finalize();
     let mut short = [0; KEY_BYTES];
-    short.copy_from_slice(&hash[..KEY_BYTES]);
+    short.copy_from_slice(&hash.as_bytes()[..KEY_BYTES]);
     short
 }
 
@@ -201,7 +206,8 @@ impl Session {
         alarm(now) >= self.alarm
     }
 
-    /// Works out when it may be due, after any merge. Uses only delay that, so they leave the alarm as it is.
+    /// Works out when it may be due, after any merge of the fields that say when. Uses only delay that, so they leave the
+    /// alarm as it is.
     pub(crate) fn set_alarm(&mut self) {
         let idle_out = self.used_at().plus(self.max_inactive());
         let aged = self.fields.max_age().map(|max| instant(self.born).plus(max));
@@ -401,6 +407,12 @@ mod tests {
             prop_assert!(session.may_be_due(now) || !session.is_over(now));
             prop_assert!(!session.may_be_due(now) || looked_after + 1_000 > max_inactive || max_age.is_some());
         }
+    }
+
+    #[test]
+    fn the_hash_of_a_secret_is_what_blake3_derives() {
+        let derived = blake3::derive_key("sessile session secret v1", &[7; KEY_BYTES]);
+        assert_eq!(secret_hash(Secret([7; KEY_BYTES]))[..], derived[..KEY_BYTES]);
     }
 
     #[test]

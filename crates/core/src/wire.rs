@@ -175,7 +175,8 @@ const FIELD_COST: usize = 16;
 /// What a copy among others takes beside its fields, at most.
 const COPY_COST: usize = 72;
 
-/// A frame that is written once and sent to several members, each at its own place.
+/// A frame without its place: written once, and cloned for all members but the last.
+#[derive(Clone)]
 pub(crate) struct Draft(Vec<u8>);
 
 impl Draft {
@@ -210,15 +211,8 @@ impl Draft {
         self.0.len()
     }
 
-    /// The frame at `place`, for one more member.
-    pub(crate) fn at(&self, place: Place) -> Bytes {
-        let mut copy = self.0.clone();
-        place.write(&mut copy[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
-        copy.into()
-    }
-
-    /// The frame at `place`, for the last member: nothing is copied.
-    pub(crate) fn finally_at(mut self, place: Place) -> Bytes {
+    /// The frame at `place`, for one member.
+    pub(crate) fn at(mut self, place: Place) -> Bytes {
         place.write(&mut self.0[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
         self.0.into()
     }

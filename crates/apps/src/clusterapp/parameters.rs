@@ -1,6 +1,5 @@
 //! What a request asks for: the parameters of its query string and of its form.
 
-use std::collections::HashMap;
 use std::error::Error;
 
 use axum::body::to_bytes;
@@ -14,9 +13,10 @@ use super::problem::Problem;
 /// Most bytes of a form.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
-/// Parameters by name. Of several with one name the last counts, and the form goes over the query string.
+/// Parameters with their names, few enough to be looked through. Of several with one name the last counts, and the
+/// form goes over the query string.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(HashMap<String, String>);
+pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Those of a query string alone.
@@ -36,7 +36,8 @@ impl Parameters {
 
     /// The parameter, if it is there and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        let (_, value) = self.0.iter().rev().find(|(known, _)| known == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// A parameter that the command needs.

@@ -1,11 +1,13 @@
 //! Facts to bytes: JSON for programs, a page for browsers. It acts last, when what was committed is settled.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS,
 };
@@ -13,6 +15,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 use sessile::Receipt;
+use tower::{Layer, Service, ServiceExt};
 
 use super::Site;
 use super::accept::prefers_page;
@@ -36,14 +39,58 @@ struct Object<'a> {
     facts: &'a Facts,
 }
 
+/// Puts [`Rendered`] around services.
+#[derive(Clone)]
+pub(super) struct Rendering(pub(super) Arc<Site>);
+
+impl<S> Layer<S> for Rendering {
+    type Service = Rendered<S>;
+
+    fn layer(&self, inner: S) -> Rendered<S> {
+        Rendered { site: Arc::clone(&self.0), inner }
+    }
+}
+
+/// A service whose answers and problems become bytes.
+#[derive(Clone)]
+pub(super) struct Rendered<S> {
+    site: Arc<Site>,
+    inner: S,
+}
+
+impl<S> Service<Request> for Rendered<S>
+where
+    S: Service<Request, Response = Response, Error: Into<Problem>, Future: Send> + Clone + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The service inside is made ready when it is called: what it says then can be answered.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { site, inner } = self.clone();
+        Box::pin(async move { Ok(answer(&site, request, inner).await) })
+    }
+}
+
 /// Writes the body of the response, and which node answers.
-pub(super) async fn answer(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let wants_page = prefers_page(request.headers()) || !is_endpoint(&site, request.uri().path());
+async fn answer<S>(site: &Site, request: Request, inner: S) -> Response
+where
+    S: Service<Request, Response = Response, Error: Into<Problem>>,
+{
+    let wants_page = prefers_page(request.headers()) || !is_endpoint(site, request.uri().path());
     let host =
         request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
-    let mut response = match measuring::peek_asked(&site, request.uri()) {
+    let mut response = match measuring::peek_asked(site, request.uri()) {
         Some(peeked) => peeked,
-        None => next.run(request).await,
+        None => match inner.oneshot(request).await {
+            Ok(response) => response,
+            Err(refused) => refused.into().into_response(),
+        },
     };
     let receipt = response.extensions().get::<Receipt>().copied();
     if let Some(mut answer) = response.extensions_mut().remove::<Answer>() {
@@ -51,15 +98,15 @@ pub(super) async fn answer(State(site): State<Arc<Site>>, request: Request, next
             answer.sid = None;
         }
         if answer.details.is_some() {
-            write_page(&mut response, page::session(&site, &host, &answer, receipt));
+            write_page(&mut response, page::session(site, &host, &answer, receipt));
         } else {
             let sid = answer.sid.map(|key| key.to_string());
             write_json(&mut response, &Object { node: site.cluster.name(), sid, facts: &answer.facts });
         }
     } else if response.status().is_client_error() || response.status().is_server_error() {
-        let problem = problem(&site, &mut response).await;
+        let problem = problem(site, &mut response).await;
         if wants_page {
-            write_page(&mut response, page::problem(&site, &problem));
+            write_page(&mut response, page::problem(site, &problem));
         } else {
             write_json(&mut response, &json!({ "error": problem.message }));
         }

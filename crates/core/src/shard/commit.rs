@@ -116,15 +116,20 @@ impl Shard {
         Ok(())
     }
 
-    /// What the session would weigh. Walks the fields only when the quick upper bound is too much.
+    /// What the session would weigh, or more where that is allowed, too: what is replaced is looked for only when it
+    /// matters.
     fn weight_with(&self, key: SessionKey, changes: &Changes) -> usize {
         let Some(session) = self.table.get(key) else { return changes.weight() };
+        let most = session.fields.weight() + changes.weight();
+        if most <= self.settings.bounds.max_session_bytes {
+            return most;
+        }
         let replaced: usize = changes
             .writes()
             .filter_map(|(name, _)| session.fields.field(name.as_str()))
             .map(|field| field.weight())
             .sum();
-        session.fields.weight() + changes.weight() - replaced
+        most - replaced
     }
 
     /// Whether one more session of this weight would exceed this shard's share of the table's bytes.
@@ -173,7 +178,9 @@ impl Shard {
             }
             session.use_now(session.touch, now);
             session.tell_at(now);
-            session.set_alarm();
+            if changes.says_when() {
+                session.set_alarm();
+            }
         });
         if changes.creates() {
             self.tell_created(key, false, fx);
@@ -214,7 +221,7 @@ impl Shard {
     fn stage(
         &mut self,
         key: SessionKey,
-        draft: Option<Draft>,
+        mut draft: Option<Draft>,
         waits: Waits,
         now: Instant,
         fx: &mut Vec<Effect>,
@@ -224,14 +231,15 @@ impl Shard {
         let spared = if waits == Waits::Placed { self.spared(key) } else { Vec::new() };
         let reachable_only = self.settings.plant == Plant::UnlinkedNotAwaited;
         let mut waiting = Vec::new();
-        for boot in boots {
+        for (more, boot) in (0..boots.len()).rev().zip(boots) {
             let awaited = waits != Waits::Nobody
                 && !spared.contains(&boot)
                 && self.lanes.get(&boot).is_some_and(|lane| lane.awaited && (lane.linked || !reachable_only));
             if awaited {
                 waiting.push(boot);
             }
-            self.stage_for(boot, key, draft.as_ref(), awaited.then_some(ticket), now, fx);
+            let draft = if more > 0 { draft.clone() } else { draft.take() };
+            self.stage_for(boot, key, draft, awaited.then_some(ticket), now, fx);
         }
         let spared = u32::try_from(spared.len()).unwrap_or(u32::MAX);
         let receipt = Receipt { copies: 1, wanted: self.wanted_without(spared), ..Receipt::default() };
@@ -266,7 +274,7 @@ impl Shard {
         &mut self,
         boot: Boot,
         key: SessionKey,
-        draft: Option<&Draft>,
+        draft: Option<Draft>,
         ticket: Option<Ticket>,
         now: Instant,
         fx: &mut Vec<Effect>,
@@ -274,7 +282,7 @@ impl Shard {
         let staged_max = self.staged_max();
         let Some(lane) = self.lanes.get_mut(&boot) else { return };
         if !lane.has_room(staged_max) {
-            lane.give_up(draft.map_or(0, Draft::len));
+            lane.give_up(draft.as_ref().map_or(0, Draft::len));
             lane.owe(key, ticket);
             return;
         }

@@ -157,7 +157,7 @@ impl Shard {
         };
         let Some(lane) = self.lanes.get_mut(&to) else { return };
         let place = lane.place(self.number, Carried::One(key), draft.len(), waiters, now);
-        send(fx, to, draft.finally_at(place));
+        send(fx, to, draft.at(place));
     }
 
     /// A copy as members get it: all that this node knows, unless a planted bug spoils it.

@@ -125,7 +125,9 @@ impl Shard {
             }
             session.use_now(delta.touch, now);
             session.tell_at(now);
-            session.set_alarm();
+            if delta.fields.iter().any(|field| NameRef::from(field.name).is_system()) {
+                session.set_alarm();
+            }
             conflicts
         });
         self.tally.conflicts += conflicts.unwrap_or(0) as u64;

@@ -111,7 +111,7 @@ impl Shard {
         let Some(lane) = self.lanes.get_mut(&to) else { return };
         let carried = Carried::Several(written.keys);
         let place = lane.place(self.number, carried, written.draft.len(), Vec::new(), now);
-        send(fx, to, written.draft.finally_at(place));
+        send(fx, to, written.draft.at(place));
     }
 
     /// A planted bug changes what copies hold, which it can do only where their fields go one by one.

@@ -98,10 +98,10 @@ fn with_place() -> Vec<(&'static str, Bytes)> {
     let copy = session.packed(Instant::after_origin(Duration::from_secs(99))).expect("it is small");
     let copies = Copies { copies: vec![copy.clone(), copy] };
     vec![
-        ("delta", Draft::delta(&delta, 32).finally_at(place)),
+        ("delta", Draft::delta(&delta, 32).at(place)),
         ("snapshot", Draft::snapshot(&snapshot(), 32).at(place)),
-        ("end", Draft::end(&END_OF_IT).finally_at(place)),
-        ("copies", Draft::copies(&copies).finally_at(place)),
+        ("end", Draft::end(&END_OF_IT).at(place)),
+        ("copies", Draft::copies(&copies).at(place)),
     ]
 }
 
@@ -199,7 +199,7 @@ proptest! {
         });
         let delta = Delta { key, counter, writer, touch, fields: changes.collect() };
         let place = Place { shard: 3, epoch: writer, sequence: touch };
-        let frame = Draft::delta(&delta, 0).finally_at(place);
+        let frame = Draft::delta(&delta, 0).at(place);
         let decoded = decode(&frame).unwrap();
         let Some(Frame::Placed(at, Placed::Delta(read))) = decoded else { panic!("a delta") };
         prop_assert_eq!((at, read), (place, delta));

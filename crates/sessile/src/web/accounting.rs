@@ -47,7 +47,15 @@ pub(crate) struct Accounting {
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     method: Method,
-    path: Arc<str>,
+    path: Path,
+}
+
+#[derive(Clone, Debug)]
+enum Path {
+    /// The pattern that the router matched.
+    Matched(MatchedPath),
+    /// The start of the path itself.
+    Plain(Arc<str>),
 }
 
 #[derive(Debug, Default)]
@@ -56,9 +64,17 @@ struct Heaviest(HashMap<Box<str>, Cost>);
 impl Route {
     /// The pattern that the router matched; without one the path itself.
     pub(crate) fn of(method: &Method, uri: &Uri, extensions: &Extensions) -> Self {
-        let matched = extensions.get::<MatchedPath>().map(|matched| Arc::from(matched.as_str()));
-        let path = matched.unwrap_or_else(|| Arc::from(start(uri.path())));
+        let matched = extensions.get().cloned().map(Path::Matched);
+        let path = matched.unwrap_or_else(|| Path::Plain(Arc::from(start(uri.path()))));
         Self { method: method.clone(), path }
+    }
+
+    fn to_text(&self) -> String {
+        let path = match &self.path {
+            Path::Matched(matched) => matched.as_str(),
+            Path::Plain(path) => path,
+        };
+        [self.method.as_str(), " ", path].concat()
     }
 }
 
@@ -80,7 +96,7 @@ impl Accounting {
             total += bytes as u64;
         }
         drop(attributes);
-        let route = from.map_or_else(|| JOBS.to_owned(), |from| format!("{} {}", from.method, from.path));
+        let route = from.map_or_else(|| JOBS.to_owned(), Route::to_text);
         self.routes.lock().add(&route, total);
     }
 

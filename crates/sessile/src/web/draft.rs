@@ -103,6 +103,13 @@ impl Draft {
         self.weight = None;
     }
 
+    /// Nobody reads it any more: the node need not copy the fields that it opened to change them.
+    pub(crate) fn release(&mut self) {
+        if !self.changes.sends_whole() {
+            self.opened = Fields::default();
+        }
+    }
+
     /// Makes the session that the first write needs; `creation` is its first change.
     pub(crate) fn make(&mut self, identity: Identity, creation: Changes) {
         self.standing = Standing::New(identity);

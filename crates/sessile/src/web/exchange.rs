@@ -44,8 +44,8 @@ pub(crate) struct Exchange {
     outdated: Option<Presented>,
     /// Whose bytes are counted.
     account: Route,
-    /// The node that a cookie of the answer names.
-    route: String,
+    /// The other node that a cookie of the answer names; without one it names this node.
+    kept_route: Option<String>,
     secure: bool,
     began: Instant,
     cluster_time: Duration,
@@ -72,8 +72,7 @@ impl Exchange {
         let held = presented.filter(|_| open.is_some());
         let previous_route =
             held.as_ref().map(|held| held.route.as_str()).filter(|route| *route != app.node_name);
-        let kept_route = previous_route.filter(|_| !app.controls.rewrites_route());
-        let route = kept_route.unwrap_or(&app.node_name).to_owned();
+        let kept_route = previous_route.filter(|_| !app.controls.rewrites_route()).map(str::to_owned);
         let session = Session::new(Arc::clone(&app), access, previous_route, draft);
         let secure = secure(&app.settings, request);
         let outer = request.extensions_mut().remove::<Sessions>();
@@ -81,8 +80,9 @@ impl Exchange {
         request.extensions_mut().insert(session.clone());
         let cluster_time = began.elapsed();
         // What matches the filter may be cached by anybody: the next page rewrites the cookie.
+        let route = kept_route.as_ref().unwrap_or(&app.node_name);
         let outdated =
-            held.filter(|held| access == Access::ReadWrite && (held.route != route || !held.is_current));
+            held.filter(|held| access == Access::ReadWrite && (held.route != *route || !held.is_current));
         Ok(Self {
             app,
             session,
@@ -90,7 +90,7 @@ impl Exchange {
             _running: running,
             outdated,
             account: Route::of(request.method(), request.uri(), request.extensions()),
-            route,
+            kept_route,
             secure,
             began,
             cluster_time,
@@ -98,7 +98,7 @@ impl Exchange {
     }
 
     /// Commits what the application wrote and releases its response once that is settled.
-    pub(crate) async fn finish<B: From<String>>(self, mut response: Response<B>) -> Response<B> {
+    pub(crate) async fn finish<B: From<String>>(&self, mut response: Response<B>) -> Response<B> {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
         let passage = self.session.passage().await;
@@ -106,14 +106,15 @@ impl Exchange {
         let commits = !closing.settlements.is_empty();
         let cookie = std::mem::replace(&mut closing.cookie, CookieChange::Keep);
         let (used, wrote) = (closing.used, closing.wrote);
-        let settled = self.settle(closing).await;
+        let settled = self.settle(closing, answered).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
         let response = if used && self.app.host.admitted().await.is_err() {
             answers::outcome_unknown()
         } else {
             self.conclude(settled, wrote, cookie, response)
         };
-        let (request, overhead) = (self.began.elapsed(), answered.elapsed());
+        let now = Instant::now();
+        let (request, overhead) = (now - self.began, now - answered);
         self.app.statistics.count_time(request, self.cluster_time + overhead);
         if commits {
             self.app.statistics.count_write(request, overhead);
@@ -123,11 +124,11 @@ impl Exchange {
 
     /// Waits for what this request handed to the node, or, when that is nothing, for what it may have read
     /// of others.
-    async fn settle(&self, closing: Closing) -> Result<Option<Receipt>, SessionError> {
-        let (began, sends) = (Instant::now(), !closing.settlements.is_empty());
+    async fn settle(&self, closing: Closing, answered: Instant) -> Result<Option<Receipt>, SessionError> {
+        let sends = !closing.settlements.is_empty();
         let sent = self.sent(closing.settlements, closing.ended_here).await;
         if sends {
-            self.app.statistics.count_settled(began.elapsed());
+            self.app.statistics.count_settled(answered.elapsed());
         }
         let receipt = sent?;
         if let Some(refusal) = closing.refusal {
@@ -188,7 +189,8 @@ impl Exchange {
     }
 
     fn write_cookie<B>(&self, change: CookieChange, response: &mut Response<B>) {
-        let named = |identity| Some(self.app.seal.encode(identity, &self.route));
+        let route = self.kept_route.as_ref().unwrap_or(&self.app.node_name);
+        let named = |identity| Some(self.app.seal.encode(identity, route));
         let value = match (change, &self.outdated) {
             (CookieChange::Set(identity), _) => named(identity),
             (CookieChange::Keep, Some(presented)) => named(presented.identity),

@@ -299,7 +299,13 @@ impl Session {
 
     /// Hands the request's writes to the node, or drops them when they got no passage.
     pub(crate) fn commit(&self, passage: Result<Passage, Busy>, route: &Route) -> Closing {
-        let closing = self.state.lock().commit(&self.app, passage, route);
+        let mut state = self.state.lock();
+        // Without another handle, and where no cookie needs all of it.
+        if Arc::strong_count(&self.state) == 1 && self.app.carrier.is_none() {
+            state.draft.release();
+        }
+        let closing = state.commit(&self.app, passage, route);
+        drop(state);
         closing.dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
         closing
     }

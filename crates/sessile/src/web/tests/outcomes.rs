@@ -158,6 +158,28 @@ async fn writes_to_a_session_that_ended_meanwhile_are_dropped() {
 }
 
 #[tokio::test]
+async fn a_handle_that_outlives_its_request_reads_what_the_request_read() {
+    let mut site = begun(usual()).await;
+    let kept = Arc::new(std::sync::Mutex::new(None));
+    let slot = Arc::clone(&kept);
+    site.visit(move |session| {
+        session.set("other", "two").unwrap();
+        *slot.lock().unwrap() = Some(session);
+        async { answer(()) }
+    })
+    .await;
+    site.visit(async move |session: Session| {
+        session.set("n", "three").unwrap();
+        answer(())
+    })
+    .await;
+    assert_eq!(site.text("n").await.as_deref(), Some("three"));
+    let session = kept.lock().unwrap().take().unwrap();
+    assert_eq!(session.get::<String>("n"), Ok(Some("one".to_owned())));
+    assert_eq!(session.names(), ["n", "other"]);
+}
+
+#[tokio::test]
 async fn after_the_head_of_the_response_writes_are_an_error() {
     let mut site = Site::new();
     let kept = Arc::new(std::sync::Mutex::new(None));
