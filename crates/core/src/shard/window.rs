@@ -17,7 +17,7 @@ const BYTES_MAX: usize = 128 * 1024;
 
 /// How much longer than the fastest acknowledgement one may take; or half as long again, if that is more: copies leave in
 /// bursts, and a change waits for the way itself in any case.
-const TARGET: Duration = Duration::from_millis(1);
+const TARGET: Duration = Duration::from_micros(300);
 
 /// The fastest acknowledgement is forgotten after at most twice this time: the way may have become longer.
 const FASTEST_FOR: Duration = Duration::from_secs(10);
@@ -119,7 +119,7 @@ mod tests {
     fn a_way_that_became_longer_is_not_starved() {
         let start = Instant::ORIGIN;
         let mut window = Window::new(start);
-        window.acknowledged(PIECE, start, start.plus(Duration::from_micros(100)));
+        window.acknowledged(PIECE, start, start.plus(Duration::from_micros(300)));
         let mut now = start;
         for _ in 0..1_000 {
             let sent_at = now;
