@@ -67,3 +67,4 @@ pub use membership::{
 pub use outbox::Depth;
 pub use refusal::Refusal;
 pub use secret::{ClusterSecrets, SECRET_BYTES, SecretError};
+pub use tls::link_ciphers;

@@ -45,7 +45,7 @@ impl Trust {
     }
 
     fn build(secrets: &ClusterSecrets, identity: &Identity) -> Result<Self, String> {
-        let provider = Arc::new(preferring_fast_ciphers());
+        let provider = Arc::new(link_ciphers());
         let mut roots = RootCertStore::empty();
         let seeds = secrets.derive_all(&identity.cluster, "certificate authority");
         for seed in &seeds {
@@ -146,9 +146,10 @@ fn leaf(
     Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
 }
 
-/// AES-128 costs least where the processor has instructions for it, ChaCha20 elsewhere. The dialing side sends
-/// almost everything, and its order decides.
-fn preferring_fast_ciphers() -> CryptoProvider {
+/// What links are encrypted with, for who measures beside them. AES-128 costs least where the processor has instructions
+/// for it, ChaCha20 elsewhere. The dialing side sends almost everything, and its order decides.
+#[must_use]
+pub fn link_ciphers() -> CryptoProvider {
     let mut provider = ring::default_provider();
     let order = if has_aes() {
         [CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256]

@@ -1,8 +1,10 @@
 //! What no program on this machine can beat: the same bytes to another process and back over a plain TCP connection,
-//! and a plain stream.
+//! and a stream, plain and encrypted as links between nodes are.
 //!
 //! The other process is this program again (`sessile bench floor-peer`). It connects to the one that measures, so that
 //! it ends with it, however that ends.
+
+mod encrypted;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -19,6 +21,8 @@ const THERE: usize = 1_066;
 const BACK: usize = 8;
 /// Bytes that are handed to the system at once.
 const PIECE: usize = 256 * 1024;
+/// Bytes of a certificate that may come.
+const CERTIFICATE_MAX: u64 = 64 * 1024;
 /// Longest wait for the other process.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -29,6 +33,8 @@ enum Part {
     Pong,
     /// Reads to the end, then says how much it was.
     Sink,
+    /// The same under TLS; the certificate of the other side comes over the standard input.
+    EncryptedSink,
 }
 
 /// The other process.
@@ -58,6 +64,20 @@ impl FloorPeer {
                 let bytes = io::copy(&mut io::BufReader::with_capacity(PIECE, &tcp), &mut io::sink())?;
                 tcp.write_all(&bytes.to_be_bytes())
             }
+            Part::EncryptedSink => {
+                let mut certificate = Vec::new();
+                io::stdin().take(CERTIFICATE_MAX).read_to_end(&mut certificate)?;
+                let mut stream = encrypted::connect(&tcp, certificate)?;
+                let mut piece = vec![0; PIECE];
+                let mut bytes: u64 = 0;
+                loop {
+                    match stream.read(&mut piece)? {
+                        0 => break,
+                        read => bytes += read as u64,
+                    }
+                }
+                tcp.write_all(&bytes.to_be_bytes())
+            }
         }
     }
 }
@@ -72,7 +92,7 @@ pub(super) struct Floor {
 impl Floor {
     /// A process that answers each message.
     pub(super) fn ping_pong() -> Result<Self, Failure> {
-        Self::start(Part::Pong).map_err(failed)
+        Self::start(Part::Pong, &[]).map_err(failed)
     }
 
     /// The other process.
@@ -95,27 +115,46 @@ impl Floor {
 
     /// Bytes a second of a plain stream of so many bytes.
     pub(super) fn stream(bytes: u64) -> Result<f64, Failure> {
-        let mut floor = Self::start(Part::Sink).map_err(failed)?;
+        let mut floor = Self::start(Part::Sink, &[]).map_err(failed)?;
         let began = Instant::now();
-        io::copy(&mut io::repeat(7).take(bytes), &mut io::BufWriter::with_capacity(PIECE, &floor.tcp))
-            .map_err(failed)?;
-        floor.tcp.shutdown(Shutdown::Write).map_err(failed)?;
+        pour(bytes, &floor.tcp).map_err(failed)?;
+        floor.arrived(bytes)?;
+        Ok(bytes as f64 / began.elapsed().as_secs_f64())
+    }
+
+    /// Bytes a second of a stream of so many bytes that is encrypted as links between nodes are.
+    pub(super) fn encrypted_stream(bytes: u64) -> Result<f64, Failure> {
+        let keys = encrypted::Keys::new().map_err(failed)?;
+        let mut floor = Self::start(Part::EncryptedSink, keys.certificate()).map_err(failed)?;
+        let mut stream = keys.accept(&floor.tcp).map_err(failed)?;
+        let began = Instant::now();
+        pour(bytes, &mut stream).map_err(failed)?;
+        stream.conn.send_close_notify();
+        stream.flush().map_err(failed)?;
+        floor.arrived(bytes)?;
+        Ok(bytes as f64 / began.elapsed().as_secs_f64())
+    }
+
+    /// Waits until the other process says that all bytes came.
+    fn arrived(&mut self, bytes: u64) -> Result<(), Failure> {
+        self.tcp.shutdown(Shutdown::Write).map_err(failed)?;
         let mut counted = [0; 8];
-        floor.tcp.read_exact(&mut counted).map_err(failed)?;
-        let rate = bytes as f64 / began.elapsed().as_secs_f64();
+        self.tcp.read_exact(&mut counted).map_err(failed)?;
         match u64::from_be_bytes(counted) {
-            counted if counted == bytes => Ok(rate),
+            counted if counted == bytes => Ok(()),
             counted => Err(failed(format!("{bytes} bytes were sent, {counted} came"))),
         }
     }
 
-    fn start(part: Part) -> io::Result<Self> {
+    /// Starts the other process and tells it something.
+    fn start(part: Part, told: &[u8]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let name = part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let mut program = Command::new(std::env::current_exe()?);
         program.args(["bench", "floor-peer", &listener.local_addr()?.to_string(), &name]);
-        let mut peer = program.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        let connected = accept(&listener).and_then(|tcp| {
+        let mut peer = program.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let heard = peer.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(told));
+        let connected = heard.and_then(|()| accept(&listener)).and_then(|tcp| {
             tcp.set_nodelay(true)?;
             tcp.set_read_timeout(Some(PATIENCE))?;
             Ok(tcp)
@@ -130,6 +169,13 @@ impl Floor {
             }
         }
     }
+}
+
+/// Writes so many bytes.
+fn pour(bytes: u64, to: impl Write) -> io::Result<()> {
+    let mut buffered = io::BufWriter::with_capacity(PIECE, to);
+    io::copy(&mut io::repeat(7).take(bytes), &mut buffered)?;
+    buffered.flush()
 }
 
 /// The first connection, in time.

@@ -49,7 +49,8 @@ async fn rejoin(
     let mut tries = 0;
     while !run.halt.asked() {
         tries += 1;
-        let stream = Floor::stream(if run.manner.quick() { STREAM / 64 } else { STREAM })?;
+        let bytes = if run.manner.quick() { STREAM / 64 } else { STREAM };
+        let (plain, stream) = (Floor::stream(bytes)?, Floor::encrypted_stream(bytes)?);
         let (joined, usage) = join(sessions, content, run.manner.quick(), &run.halt).await?;
         if run.halt.asked() || run.manner.again(&usage, tries)? {
             continue;
@@ -57,12 +58,13 @@ async fn rejoin(
         run.found.circumstances.note(&usage);
         let JoinReport { transfer_seconds, wire_bytes, before, meanwhile, .. } = joined;
         let ratio = transfer_seconds / (wire_bytes / stream);
-        run.ratio(&format!("R6 rejoin, {kind} (against a plain stream)"), Some(ratio), transfer);
+        run.ratio(&format!("R6 rejoin, {kind} (against an encrypted stream)"), Some(ratio), transfer);
         let felt = meanwhile.p99_us / before.p99_us;
         run.ratio(&format!("R6 foreground p99, {kind}"), Some(felt), foreground);
         run.figure(&format!("transfer of {sessions} sessions, {kind}, ms"), Some(transfer_seconds * 1e3));
         run.figure(&format!("bytes of it, {kind}, MB"), Some(wire_bytes / 1e6));
-        run.figure(&format!("plain stream beside it, {kind}, MB a second"), Some(stream / 1e6));
+        run.figure(&format!("encrypted stream beside it, {kind}, MB a second"), Some(stream / 1e6));
+        run.figure(&format!("plain stream beside it, {kind}, MB a second"), Some(plain / 1e6));
         run.figure(&format!("foreground p99 before, {kind}, us"), Some(before.p99_us));
         return Ok(());
     }
