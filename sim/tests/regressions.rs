@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 57] = [
+const ONCE_BROKEN: [(u64, &str); 58] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -71,6 +71,10 @@ const ONCE_BROKEN: [(u64, &str); 57] = [
     (50943, "C1: two that had been stopped as long told each other that nobody had gone on without them"),
     (51706, "C6: a node that was out opened a session, because it had asked for it before"),
     (78894, "C1: a goodbye that had waited for a stopped node made it go on as if it were the only one"),
+    (
+        28213,
+        "C5: of those who got an old copy one had never heard of the end, and the others told the sender alone",
+    ),
 ];
 
 #[test]

@@ -330,6 +330,24 @@ fn members_that_compare_again_repair_what_differs_and_count_it() {
 }
 
 #[test]
+fn an_end_that_a_node_hears_on_its_way_back_reaches_those_who_took_its_copy() {
+    // Only one of the two knows of the end: it may be the one that the node compares with first, or the other.
+    for knower in 0..2 {
+        let mut cluster = Cluster::start(2);
+        cluster.add_linked_with(&[]);
+        cluster.run(Duration::from_secs(10));
+        cluster.create(2, key(1));
+        let (keep, now) = (Duration::from_secs(600), cluster.now);
+        cluster.nodes[knower].remember_end(key(1), APP, keep, now);
+        cluster.link(2);
+        cluster.run(Duration::from_secs(10));
+        assert!((0..3).all(|node| cluster.gate(node) == Gate::Open));
+        let holders: Vec<_> = (0..3).filter(|node| cluster.fields(*node, key(1)).is_some()).collect();
+        assert_eq!(holders, [], "node {knower} knew of the end");
+    }
+}
+
+#[test]
 fn a_comparison_that_the_other_side_forgot_begins_again_though_changes_keep_coming() {
     let mut cluster = Cluster::start(2);
     let keys: Vec<_> = (1..=40).map(key).collect();

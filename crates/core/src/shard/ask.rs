@@ -152,7 +152,7 @@ impl Shard {
             let _in_use = self.on_end(from, end, now, fx);
         }
         if let Some(copy) = &answer.copy {
-            let no_room = self.on_snapshot(from, copy, frame, now, fx) == Err(Verdict::Full);
+            let no_room = self.on_snapshot(copy, frame, now, fx) == Err(Verdict::Full);
             if let Some(asking) = self.asks.get_mut(&key) {
                 asking.answered.no_room |= no_room;
                 asking.answered.in_use |= asking.expiry;

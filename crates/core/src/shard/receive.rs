@@ -47,7 +47,7 @@ impl Shard {
             Placed::Delta(delta) => self.on_delta(from, &delta, frame, now, fx),
             Placed::Snapshot(snapshot) => {
                 self.note_progress(from, SessionKey(snapshot.key), now);
-                self.on_snapshot(from, &snapshot, frame, now, fx)
+                self.on_snapshot(&snapshot, frame, now, fx)
             }
             Placed::End(end) => {
                 self.note_progress(from, SessionKey(end.key), now);
@@ -81,8 +81,9 @@ impl Shard {
         let mut refused = false;
         for (number, copy) in (0..).zip(copies) {
             self.note_progress(from, SessionKey(copy.key), now);
-            let session = Session::from_packed(copy, now).ok_or(Verdict::Full);
-            if let Err(verdict) = session.and_then(|session| self.take_copy(from, session, now, fx)) {
+            // Alone it comes in a form that every version can read, and its numbers are judged then.
+            let session = Session::from_packed(copy, now).ok_or(Verdict::NeedSnapshot);
+            if let Err(verdict) = session.and_then(|session| self.take_copy(session, now, fx)) {
                 self.refuse(from, verdict, Some(number));
                 refused = true;
             }
@@ -140,7 +141,6 @@ impl Shard {
     /// Merges a complete copy, whoever sent it and why.
     pub(super) fn on_snapshot(
         &mut self,
-        from: Boot,
         snapshot: &Snapshot<'_>,
         frame: &Bytes,
         now: Instant,
@@ -152,30 +152,19 @@ impl Shard {
         if self.settings.plant == Plant::ForeignClock {
             session.believe_used_at(Instant::after_origin(Duration::from_millis(snapshot.idle_ms)));
         }
-        self.take_copy(from, session, now, fx)
+        self.take_copy(session, now, fx)
     }
 
-    fn take_copy(
-        &mut self,
-        from: Boot,
-        session: Session,
-        now: Instant,
-        fx: &mut Vec<Effect>,
-    ) -> Result<(), Verdict> {
+    fn take_copy(&mut self, session: Session, now: Instant, fx: &mut Vec<Effect>) -> Result<(), Verdict> {
         let (key, birth) = (session.key, session.birth());
         let key = if self.settings.plant == Plant::NeighbourTaken { self.neighbour(key) } else { key };
         let mut revived = false;
         if let Some(end) = self.tombstones.get(&key) {
             let later = self.settings.plant == Plant::EndComparedByStamp && session.top > end.top;
             // A use that the end did not know counts only if it was within its time.
-            let yields = end.yields_to(session.top, session.touch);
-            let stands = session.is_over(now) || !yields;
+            let stands = session.is_over(now) || !end.yields_to(session.top, session.touch);
             if stands && !later {
-                if yields {
-                    // Those whom the same copy reached within its time took it.
-                    self.owe_all(key);
-                }
-                return Err(self.answer_with_end(from, key));
+                return Err(self.refuse_copy(key));
             }
             self.tombstones.remove(&key);
             revived = true;
@@ -199,7 +188,7 @@ impl Shard {
         if !revived && self.marks.covers(birth) && self.settings.plant != Plant::EndForgottenEarly {
             // It was here and is not: it ended, and its end has been forgotten since.
             self.tombstones.insert(key, Tombstone::unknown(birth, now));
-            return Err(self.answer_with_end(from, key));
+            return Err(self.refuse_copy(key));
         }
         if self.is_full(session.fields.footprint()) {
             return Err(Verdict::Full);
@@ -253,10 +242,10 @@ impl Shard {
                 return Err(Verdict::InUse);
             }
         }
-        if self.unsettled.contains_key(&key) {
+        let was_here = self.known(key).is_some();
+        if was_here && self.unsettled.contains_key(&key) {
             self.tally.late_writes += 1;
         }
-        let was_here = self.known(key).is_some();
         self.bury(key, theirs, Some(from), fx);
         self.settle_as_ended(key, fx);
         if was_here {
@@ -282,6 +271,13 @@ impl Shard {
 
     fn owe_all(&mut self, key: SessionKey) {
         self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
+    }
+
+    /// The copy's session ended here. Others may have taken the same copy: who never heard of the end, and whom it reached
+    /// within its time. So the end goes to everybody once more.
+    fn refuse_copy(&mut self, key: SessionKey) -> Verdict {
+        self.owe_all(key);
+        Verdict::Ended
     }
 
     /// The sender has a session that ended here: it gets the end.
