@@ -37,7 +37,7 @@ struct Arguments {
     /// Run with a deliberate bug.
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
-    /// Run every deliberate bug and demand that each is caught within 300 seeds.
+    /// Run every deliberate bug and demand that each is caught within 500 seeds.
     #[arg(long, conflicts_with_all = ["seed", "plant"])]
     plants: bool,
     /// Threads.

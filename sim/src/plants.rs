@@ -7,7 +7,7 @@ use sessile_core::Plant;
 use crate::run::{Verdict, run, run_many};
 
 /// Each planted bug must be caught within so many seeds.
-pub const CAUGHT_WITHIN: u64 = 300;
+pub const CAUGHT_WITHIN: u64 = 500;
 
 /// The lowest seed from `first` on, of at most `count`, in which a checker catches the bug. A seed that
 /// breaks a promise without the bug as well has caught something else.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cluster::{APP, Cluster, SECRET, key};
 use sessile_core::{
-    Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Refusal, SessionKey, Value,
+    Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Plant, Refusal, SessionKey, Value,
 };
 
 #[test]
@@ -327,6 +327,21 @@ fn members_that_compare_again_repair_what_differs_and_count_it() {
     assert_eq!(cluster.get(1, key(1), "cart").as_deref(), Some("umbrella"));
     assert_eq!(cluster.fields(0, key(4)), cluster.fields(1, key(4)));
     assert_eq!(compare(&mut cluster) - before, 2);
+}
+
+#[test]
+fn a_joiner_gets_the_ends_that_members_remember() {
+    for (plant, remembers) in [(Plant::None, true), (Plant::TransferWithoutEnds, false)] {
+        let mut cluster = Cluster::with(2, |settings| settings.plant = plant);
+        cluster.create(0, key(1));
+        cluster.deliver();
+        cluster.act(0, |node, now, fx| node.end(key(1), now, fx));
+        cluster.deliver();
+        cluster.add_linked_with(&[0, 1]);
+        cluster.run(Duration::from_secs(5));
+        assert_eq!(cluster.gate(2), Gate::Open);
+        assert_eq!(cluster.nodes[2].saveable(key(1), cluster.now).is_some(), remembers, "{plant:?}");
+    }
 }
 
 #[test]
