@@ -163,7 +163,7 @@ fn draw_fault(rng: &mut Rng, hosts: usize, cuts: bool) -> Fault {
         50..=57 => Fault::Pause { host, time: pause_time(rng) },
         58..=69 => {
             let victim = (host + 1 + rng.index(hosts - 1)) % hosts;
-            Fault::PauseThenCrash { host, time: rng.millis(2_500, 6_500), victim, back }
+            Fault::PauseThenCrash { host, time: rng.millis(1_000, 6_500), victim, back }
         }
         70..=75 => Fault::Stutter { host, times: rng.between(2, 6) as u32 },
         76..=81 => Fault::Leave { host, back },

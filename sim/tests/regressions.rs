@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 58] = [
+const ONCE_BROKEN: [(u64, &str); 59] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -23,6 +23,10 @@ const ONCE_BROKEN: [(u64, &str); 58] = [
     (1670, "progress: a stopped node was barred by its own earlier wait for its name"),
     (2481, "C4: a joiner took an answer to its earlier join for one to this, and never met who came between"),
     (2938, "C6: an expiry was undone by requests that had only asked, and told twice"),
+    (
+        3476,
+        "C1: an old copy came back to a founder that held nothing, and what was written to it lost to a stopped node",
+    ),
     (3683, "C6: a member was removed before it answered, which counted as its consent to an expiry"),
     (3863, "C5: two that began apart took each other's old joins for new ones and never compared"),
     (4680, "C4: an incomplete member included one that it had removed, which did not know, and granted it"),

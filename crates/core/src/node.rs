@@ -85,19 +85,19 @@ impl Node {
     /// A process that looks for its cluster.
     pub fn new(settings: Settings, now: Instant) -> Self {
         let settings = Arc::new(settings);
-        Self::with_roster(Roster::new(settings.clone(), now), settings)
+        Self::with_roster(Roster::new(settings.clone(), now), settings, now)
     }
 
     /// A process whose sessions stay on it (manager `local`): ready at once, and never has members.
     pub fn alone(settings: Settings, now: Instant) -> Self {
         let settings = Arc::new(settings);
-        let node = Self::with_roster(Roster::alone(settings.clone(), now), settings);
+        let node = Self::with_roster(Roster::alone(settings.clone(), now), settings, now);
         node.publish(&node.roster.lock());
         node
     }
 
-    fn with_roster(roster: Roster, settings: Arc<Settings>) -> Self {
-        let shard = |number| Mutex::new(Shard::new(number as u8, settings.clone()));
+    fn with_roster(roster: Roster, settings: Arc<Settings>, now: Instant) -> Self {
+        let shard = |number| Mutex::new(Shard::new(number as u8, settings.clone(), now));
         Self {
             roster: Mutex::new(roster),
             shards: (0..SHARDS).map(shard).collect(),

@@ -229,12 +229,17 @@ impl Roster {
         if self.searched && now.since(self.ticked_at) >= lease && self.settings.plant != Plant::NoLease {
             return Gate::Stalled;
         }
-        let holds = |member: &Membership| member.leased_at.is_some_and(|at| now.since(at) < lease);
-        if self.settings.plant == Plant::NoLease || self.members().all(|(_, _, member)| holds(member)) {
+        if self.settings.plant == Plant::NoLease || self.holds_all_leases(now) {
             Gate::Open
         } else {
             Gate::Stalled
         }
+    }
+
+    /// No member goes on without this node yet.
+    fn holds_all_leases(&self, now: Instant) -> bool {
+        let lease = self.settings.timing.lease();
+        self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| now.since(at) < lease))
     }
 
     /// Tells when the gate moved since the last call; counts leases that ran out.
@@ -349,8 +354,9 @@ impl Roster {
     /// Puts a linked process into the view.
     fn include(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
         // The newcomer cannot give up on a serving member before that one's first lease is over, so it
-        // need not stall for the first echo. PROTOCOL.md, "Lease". Not in doubt: the join may be as old as the pause.
-        let leased_at = (self.serves() && !self.doubtful).then_some(now);
+        // need not stall for the first echo. PROTOCOL.md, "Lease". After a pause the join may be as old as that.
+        let is_fresh = !self.doubtful && now.since(self.resumed_at) >= self.settings.timing.lease();
+        let leased_at = (self.serves() && is_fresh).then_some(now);
         let Some(peer) = self.peers.get_mut(&boot) else { return };
         if peer.membership.is_some() {
             return;

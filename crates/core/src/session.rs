@@ -231,6 +231,11 @@ impl Session {
         self.set_alarm();
     }
 
+    /// What is written from now on is later than anything that a member which is stopped may know.
+    pub(crate) fn take_lead(&mut self) {
+        self.top = self.top.saturating_add(Stamp::FOUNDING_LEAD);
+    }
+
     /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once.
     pub(crate) fn leave_some_time(&mut self, now: Instant) {
         let max_inactive = self.max_inactive();

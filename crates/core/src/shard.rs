@@ -36,6 +36,7 @@ use crate::{Boot, Candidate, Effect, Event, Histogram, Instant, Plant, SessionKe
 use ask::{Answered, Asking};
 pub(crate) use compare::News;
 use compare::Round;
+use expire::TIDY_PERIOD;
 pub(crate) use expire::UNTOLD_SHARE;
 use lane::Lane;
 use settle::Pending;
@@ -98,6 +99,7 @@ pub(crate) struct Shard {
     lost_member_at: Option<Instant>,
     scan: u32,
     stub_scan: Option<SessionKey>,
+    tidied_at: Instant,
     /// Copies that a commit wants which waits for everybody, the writer's own included.
     wanted: u32,
     /// This node and the other members, as the placement sees them.
@@ -119,7 +121,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(number: u8, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(number: u8, settings: Arc<Settings>, now: Instant) -> Self {
         let writer = match settings.plant {
             Plant::WriterIsName => {
                 let hash = blake3::hash(settings.name.as_bytes());
@@ -148,6 +150,8 @@ impl Shard {
             lost_member_at: None,
             scan: 0,
             stub_scan: None,
+            // Shards take turns.
+            tidied_at: now.plus(TIDY_PERIOD * u32::from(number) / SHARDS as u32),
             wanted: settings.copies.unwrap_or(1),
             own: Candidate { boot: settings.boot, name: settings.name.clone() },
             others: Vec::new(),
@@ -229,9 +233,8 @@ impl Shard {
         if self.held() == 0 {
             return;
         }
-        let lead = |session: &mut Session| session.top = session.top.saturating_add(Stamp::FOUNDING_LEAD);
-        self.table.touch_all(lead);
-        self.stubs.values_mut().for_each(|stub| lead(&mut stub.hollow));
+        self.table.touch_all(Session::take_lead);
+        self.stubs.values_mut().for_each(|stub| stub.hollow.take_lead());
         self.lanes.values_mut().for_each(Lane::owe_everything);
         self.pump_all(now, fx);
     }

@@ -31,7 +31,7 @@ impl Stamp {
     /// How far above `top` a stamp in a delta may lie: beyond it is damage or malice, not work.
     pub const MAX_LEAP: u64 = 1 << 20;
 
-    /// How far a node that begins the cluster from its own memory goes ahead of it. Below [`MAX_LEAP`](Self::MAX_LEAP),
+    /// How far a node goes ahead of its own memory where the cluster begins from it, or gets a session from it. Below [`MAX_LEAP`](Self::MAX_LEAP),
     /// so that its changes are still taken as such.
     pub const FOUNDING_LEAD: u64 = 1 << 18;
 

@@ -125,18 +125,23 @@ fn use_once(cluster: &mut Cluster, node: usize) {
 fn a_crowd_that_expires_at_once_is_asked_about_in_parts() {
     const CROWD: u16 = 1500;
     let mut cluster = Cluster::start(2);
-    for number in 0..CROWD {
+    for number in 1..=CROWD {
         let mut bytes = [0; 16];
         bytes[..2].copy_from_slice(&number.to_le_bytes());
         cluster.create(0, SessionKey(bytes));
     }
-    cluster.deliver();
-    cluster.run(Duration::from_secs(1799));
+    cluster.run(Duration::from_millis(1_740_750));
+    let (brief, changes) = (SessionKey([0; 16]), Changes::create(APP, SECRET, Duration::from_secs(60), None));
+    cluster.act(0, |node, now, fx| node.commit(brief, &changes, now, fx)).expect("created");
+    cluster.act(0, |node, now, fx| node.end(brief, now, fx));
+    cluster.run(Duration::from_secs(59));
+    assert!(cluster.nodes[0].saveable(brief, cluster.now).is_some(), "its end is remembered");
     for _ in 0..20 {
         cluster.now = cluster.now.plus(Duration::from_millis(125));
         cluster.act(0, |node, now, fx| node.tick(now, fx));
     }
     assert_eq!(cluster.nodes[0].counters().asks, 128, "all are of one shard, and nobody answers");
+    assert!(cluster.nodes[0].saveable(brief, cluster.now).is_none(), "ends are forgotten meanwhile");
     cluster.run(Duration::from_secs(6));
     let expired: u64 = cluster.nodes.iter().map(|node| node.counters().expired).sum();
     assert_eq!(expired, u64::from(CROWD));

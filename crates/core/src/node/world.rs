@@ -165,7 +165,9 @@ impl Node {
             Control::Want(want) => {
                 self.in_shard(want.shard, now, fx, |shard, fx| shard.on_want(from, &want, now, fx))
             }
-            Control::Paid(paid) => self.in_shard(paid.shard, now, fx, |shard, _| shard.on_paid(from, &paid)),
+            Control::Paid(paid) => {
+                self.in_shard(paid.shard, now, fx, |shard, fx| shard.on_paid(from, &paid, now, fx))
+            }
             Control::NotDonor(refusal) => {
                 self.in_shard(refusal.shard, now, fx, |shard, _| shard.on_not_donor(from, refusal))
             }

@@ -43,8 +43,9 @@ impl Roster {
         }
         self.ticked_at = now;
         self.resumed_at = now;
-        self.doubtful = true;
         let is_alone = self.members().next().is_none();
+        // While all have promised not to, nobody has gone on without it.
+        self.doubtful |= is_alone || !self.holds_all_leases(now);
         let began_without_it = self.serves() && self.searched && stopped >= self.settings.timing.lease();
         if self.join.is_some() && !is_alone || is_alone && began_without_it {
             self.step_out(self.settings.boot, now, fx);

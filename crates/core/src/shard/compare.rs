@@ -36,6 +36,8 @@ pub(crate) struct Round {
     /// What the other side was asked for; only that is progress. Changes go on meanwhile, whether it still knows of
     /// this comparison or not.
     wanted: BTreeSet<SessionKey>,
+    /// What the other side lacks.
+    brought: Vec<SessionKey>,
     progress_at: Instant,
     /// Without progress for so long it begins again, and then waits twice as long: on a slow link an
     /// answer must have the time to come.
@@ -74,6 +76,7 @@ impl Shard {
             listed: BTreeMap::new(),
             next_piece: 0,
             wanted: BTreeSet::new(),
+            brought: Vec::new(),
             progress_at: now,
             patience: self.settings.timing.ack_timeout * 2,
         };
@@ -200,6 +203,7 @@ impl Shard {
         let resident = self.table.iter().map(|session| (session.key, session.fingerprint()));
         let mut owed: Vec<SessionKey> = resident.chain(stubs).filter_map(differs).collect();
         let mut wanted: Vec<_> = owed.iter().filter(|key| listed.contains_key(key)).copied().collect();
+        let brought: Vec<_> = owed.iter().filter(|key| !listed.contains_key(key)).copied().collect();
         for (key, entry) in listed {
             if self.known(*key).is_some() {
                 continue;
@@ -222,6 +226,7 @@ impl Shard {
         }
         if let Some(round) = self.rounds.get_mut(&with) {
             round.wanted = wanted.iter().copied().collect();
+            round.brought = brought;
         }
         let keys: Vec<ByteArray<16>> = wanted.into_iter().map(|key| key.0.into()).collect();
         let shard = self.number;
@@ -257,18 +262,31 @@ impl Shard {
 
     /// The other side has paid. Its birth marks hold here from this very step on, never earlier: what it
     /// had under them is here now, or has ended.
-    pub(crate) fn on_paid(&mut self, from: Boot, paid: &Paid) {
+    pub(crate) fn on_paid(&mut self, from: Boot, paid: &Paid, now: Instant, fx: &mut Vec<Effect>) {
         if self.rounds.get(&from).is_none_or(|round| round.number != paid.round) {
             return;
         }
-        let round = self.rounds.remove(&from);
-        if round.is_some_and(|round| round.was_empty && !round.joining) {
+        let Some(round) = self.rounds.remove(&from) else { return };
+        if round.joining {
+            self.lead_in(round.brought, now, fx);
+        } else if round.was_empty {
             self.tally.repaired += self.table.len() as u64;
         }
         for mark in &paid.marks {
             self.marks.adopt(Boot(mark.boot), mark.number);
         }
         self.news.push(News::Compared(from));
+    }
+
+    /// What this joiner had, the donor had not, and none of the donor's ends ended, is the cluster's from now on as this node
+    /// remembers it. So it gets the lead that a founder's sessions have: a member that knows more may only be stopped.
+    fn lead_in(&mut self, mut brought: Vec<SessionKey>, now: Instant, fx: &mut Vec<Effect>) {
+        brought.retain(|key| self.known(*key).is_some());
+        for key in brought {
+            self.touch(key, Session::take_lead);
+            self.owe_all(key);
+        }
+        self.pump_all(now, fx);
     }
 
     pub(crate) fn on_not_donor(&mut self, from: Boot, refusal: NotDonor) {

@@ -11,6 +11,9 @@ use crate::{Boot, Effect, Instant, Plant, SessionKey};
 /// Every session is looked at once in this time.
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
 
+/// Between two times that a shard gives up what is not needed any more.
+pub(super) const TIDY_PERIOD: Duration = Duration::from_secs(2);
+
 /// Expiries of one shard that members are asked about at once. When more are due, the scan waits for answers: questions
 /// about a million would fill memory, and requests and heartbeats would wait behind them.
 const EXPIRIES_ASKED_MAX: usize = 128;
@@ -25,6 +28,7 @@ impl Shard {
         self.repeat_asks(now, fx);
         self.retry_rounds(now, fx);
         self.scan(now, fx);
+        self.tidy(now);
         late
     }
 
@@ -45,6 +49,13 @@ impl Shard {
         }
         if self.scan >= self.table.slots() {
             self.scan = 0;
+        }
+    }
+
+    /// Also while a scan waits for answers: the ends of one crowd shall not wait for those of the next.
+    fn tidy(&mut self, now: Instant) {
+        if now.since(self.tidied_at) >= TIDY_PERIOD {
+            self.tidied_at = now;
             self.table.give_back();
             self.forget_ends(now);
         }

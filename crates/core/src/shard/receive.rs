@@ -269,7 +269,7 @@ impl Shard {
         self.owe_all(key);
     }
 
-    fn owe_all(&mut self, key: SessionKey) {
+    pub(super) fn owe_all(&mut self, key: SessionKey) {
         self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
     }
 
