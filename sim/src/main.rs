@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Parser;
 use sessile_core::Plant;
 use sessile_planted::bugs::{BUGS, by_name};
-use sessile_sim::plants::{CAUGHT_WITHIN, catch};
+use sessile_sim::plants::{CAUGHT_WITHIN, catch, shown_by_seeds};
 use sessile_sim::run::{Verdict, run, run_many};
 use sessile_sim::tally::Tally;
 
@@ -124,7 +124,7 @@ fn is_meaningful(seeds: u64, tally: &Tally) -> bool {
 fn all_plants(arguments: &Arguments) -> bool {
     println!("{:<26} {:>6}  checker", "plant", "seeds");
     let mut all = true;
-    for (name, plant) in BUGS.into_iter().filter(|(_, plant)| *plant != Plant::None) {
+    for (name, plant) in shown_by_seeds() {
         match catch(plant, arguments.from, CAUGHT_WITHIN, arguments.jobs) {
             Some(verdict) => {
                 let seeds = verdict.seed - arguments.from + 1;

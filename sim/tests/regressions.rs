@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 59] = [
+const ONCE_BROKEN: [(u64, &str); 66] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -79,6 +79,25 @@ const ONCE_BROKEN: [(u64, &str); 59] = [
         28213,
         "C5: of those who got an old copy one had never heard of the end, and the others told the sender alone",
     ),
+    (
+        1350,
+        "C4: after a short cut the last retry came when the drop time was over, though heartbeats passed again",
+    ),
+    (9532, "C4: a node was ready before all had what it brought from its side of a split"),
+    (
+        26722,
+        "C5: two that had just become ready took each other for joiners, and did not compare after a death",
+    ),
+    (
+        53493,
+        "C5: two that had just become ready took each other for joiners, and did not compare after a death",
+    ),
+    (
+        63133,
+        "C4: who was removed learned only that the remover had died, and had a lease of another one left",
+    ),
+    (55613, "progress: the end of a session whose content was awaited was owed, and nothing sent it"),
+    (30964, "C5 (its checker): nodes were compared while an expiry was on its way to some of them"),
 ];
 
 #[test]

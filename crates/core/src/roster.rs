@@ -52,6 +52,7 @@ pub(crate) enum Order {
     Remove { boot: Boot, clean: bool },
     RemoveAll,
     Linked { boot: Boot, linked: bool },
+    Resend(Boot),
     Compare { with: Boot, joining: bool },
     MemberReady(Boot),
     TakeLead,
@@ -102,6 +103,9 @@ pub(crate) struct Roster {
     searched: bool,
     /// Shards that have not finished comparing with a member.
     comparing: BTreeMap<Boot, usize>,
+    /// Members that seemed to be joining when another one was lost, but may have been ready: compared with as soon as they
+    /// say that they serve.
+    compare_when_ready: BTreeSet<Boot>,
     /// The largest view since the start, less those that left cleanly.
     most: u32,
     heartbeats: u64,
@@ -155,6 +159,7 @@ impl Roster {
             overruled: BTreeSet::new(),
             searched: false,
             comparing: BTreeMap::new(),
+            compare_when_ready: BTreeSet::new(),
             most: 1,
             heartbeats: 0,
             heartbeat_at: None,

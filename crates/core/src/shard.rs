@@ -220,11 +220,18 @@ impl Shard {
     }
 
     pub(crate) fn set_linked(&mut self, boot: Boot, linked: bool, now: Instant, fx: &mut Vec<Effect>) {
-        let Some(lane) = self.lanes.get_mut(&boot) else { return };
-        // What the old link carried may be lost.
-        lane.restart();
-        lane.linked = linked;
-        self.pump(boot, now, fx);
+        if let Some(lane) = self.lanes.get_mut(&boot) {
+            lane.linked = linked;
+        }
+        self.resend(boot, now, fx);
+    }
+
+    /// What is on the way to this member may be lost.
+    pub(crate) fn resend(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
+        if let Some(lane) = self.lanes.get_mut(&boot) {
+            lane.restart();
+            self.pump(boot, now, fx);
+        }
     }
 
     /// This node begins the cluster from what it remembers, while a member that knows more may only be stopped. What is

@@ -335,6 +335,103 @@ fn members_that_compare_again_repair_what_differs_and_count_it() {
 }
 
 #[test]
+fn two_that_have_just_become_ready_and_do_not_know_it_of_each_other_compare_after_a_death() {
+    let mut cluster = Cluster::start(1);
+    cluster.lost = vec![(1, 2, "heartbeat"), (2, 1, "heartbeat")];
+    cluster.add_linked_with(&[0]);
+    cluster.add_linked_with(&[0, 1]);
+    cluster.run(Duration::from_secs(1));
+    let ready = |node| cluster.events.contains(&(node, Event::BecameReady { complete: true }));
+    assert!(ready(1) && ready(2));
+    assert_eq!([cluster.nodes[1].comparing(), cluster.nodes[2].comparing()], [[], []]);
+    cluster.create(0, key(1));
+    cluster.cut = vec![2];
+    cluster.deliver();
+    cluster.cut = vec![0];
+    for node in [1, 2] {
+        cluster.act(node, |node, now, fx| node.gone(Boot(1), now, fx));
+    }
+    cluster.lost.clear();
+    assert!(cluster.fields(2, key(1)).is_none(), "one of them alone was told");
+    cluster.run(Duration::from_secs(2));
+    assert!(cluster.fields(2, key(1)).is_some());
+}
+
+#[test]
+fn a_node_that_returns_is_ready_when_all_have_what_it_brings() {
+    for kinds in [["snapshot", "copies"], ["end", "end"]] {
+        let mut cluster = Cluster::start(3);
+        let keys = [key(1), key(2)];
+        cluster.create(0, keys[1]);
+        cluster.run(Duration::from_secs(1));
+        cluster.cut = vec![0];
+        cluster.run(Duration::from_secs(8));
+        cluster.create(0, keys[0]);
+        cluster.act(0, |node, now, fx| node.end(keys[1], now, fx));
+        cluster.cut.clear();
+        cluster.lost = kinds.map(|kind| (0, 2, kind)).to_vec();
+        let knows = |cluster: &Cluster| keys.map(|key| cluster.fields(2, key).is_some()) == [true, false];
+        cluster.run(Duration::from_millis(625));
+        for _ in 0..16 {
+            cluster.run(Duration::from_millis(125));
+            assert!(cluster.gate(0) != Gate::Open && !knows(&cluster), "{kinds:?}");
+        }
+        cluster.lost.clear();
+        cluster.run(Duration::from_secs(4));
+        assert!(knows(&cluster) && cluster.gate(0) == Gate::Open);
+    }
+}
+
+#[test]
+fn a_member_that_grants_no_more_and_dies_may_have_gone_on_alone() {
+    let mut cluster = Cluster::start(3);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    cluster.lost = vec![(0, 1, "ack")];
+    cluster.set(1, key(1), "cart", "hat");
+    let removed = |cluster: &Cluster| {
+        let removes = |event: &Event| matches!(event, Event::MemberRemoved { boot: Boot(1), .. });
+        cluster.events.iter().any(|(node, event)| *node == 1 && removes(event))
+    };
+    for _ in 0..80 {
+        if !removed(&cluster) {
+            cluster.run(Duration::from_millis(125));
+        }
+    }
+    let ticket = cluster.set(1, key(1), "cart", "umbrella");
+    cluster.deliver();
+    assert!(cluster.receipt(1, ticket).is_some(), "it waits for node 2 alone");
+    assert_ne!(cluster.get(0, key(1), "cart").as_deref(), Some("umbrella"));
+    // Node 0 has a lease from node 2 that has not run out.
+    cluster.cut = vec![1];
+    for node in [0, 2] {
+        cluster.act(node, |node, now, fx| node.gone(Boot(2), now, fx));
+    }
+    assert_ne!(
+        cluster.gate(0),
+        Gate::Open,
+        "node 2 knows that it was removed, and would have granted nothing"
+    );
+    cluster.run(Duration::from_secs(8));
+    assert_eq!(cluster.gate(0), Gate::Open);
+    assert_eq!(cluster.get(0, key(1), "cart").as_deref(), Some("umbrella"));
+}
+
+#[test]
+fn what_was_lost_in_a_short_cut_is_sent_again_when_the_first_heartbeat_comes_back() {
+    let mut cluster = Cluster::with(2, |settings| settings.timing.ack_timeout = Duration::from_secs(60));
+    cluster.create(0, key(1));
+    cluster.deliver();
+    cluster.cut = vec![1];
+    cluster.run(Duration::from_secs(1));
+    let ticket = cluster.set(0, key(1), "cart", "umbrella");
+    cluster.run(Duration::from_secs(1));
+    cluster.cut.clear();
+    cluster.run(Duration::from_millis(625));
+    assert_eq!(cluster.receipt(0, ticket).expect("settled").copies, 2);
+}
+
+#[test]
 fn a_joiner_gets_the_ends_that_members_remember() {
     for (plant, remembers) in [(Plant::None, true), (Plant::TransferWithoutEnds, false)] {
         let mut cluster = Cluster::with(2, |settings| settings.plant = plant);

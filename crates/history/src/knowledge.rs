@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use crate::{Action, Division, History, Life, Micros, Operation, OperationId, Outcome, ProcessId, SessionId};
 
+/// An end that began so shortly before nodes are compared may still be on its way: it may be lost once and sent again.
+pub const ENDING: Duration = Duration::from_secs(2);
+
 /// After so much harmony everybody has what one of them had, also where commits settle at once.
 const SPREADING: Duration = Duration::from_secs(4);
 
@@ -90,6 +93,12 @@ impl<'h> Knowledge<'h> {
         self.history.operations[record.created_by].outcome == Outcome::Ok
             && !self.operations_of(session).any(|(_, operation)| ends(operation))
             && !self.has_ended(session, at)
+    }
+
+    /// Whether some node said so shortly before `at` that the session ended that others may not know it yet.
+    pub fn is_ending(&self, session: SessionId, at: Micros) -> bool {
+        let shortly = ENDING.as_micros() as Micros;
+        self.history.sessions[session].ended_at.is_some_and(|ended| ended <= at && at - ended < shortly)
     }
 
     /// Whether some node said until `at` that the session ended.

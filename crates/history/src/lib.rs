@@ -25,7 +25,7 @@ pub use attribute::{Attribute, Seen, UnknownAttribute};
 pub use cluster::{Division, Harmony, Holding, Life};
 pub use dice::Dice;
 pub use history::{History, Session};
-pub use knowledge::Knowledge;
+pub use knowledge::{ENDING, Knowledge};
 pub use lines::{LineError, read, write};
 pub use operation::{Action, Operation, Outcome, Settled};
 pub use verdict::{Finding, Kind, Verdict, judge};

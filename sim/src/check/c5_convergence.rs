@@ -1,15 +1,12 @@
 //! C5: after the last fault heals all copies become equal, and every commit is whole again.
 
-use std::time::Duration;
+use sessile_history::ENDING;
 
 use crate::check::Violation;
 use crate::check::knowledge::Knowledge;
 use crate::history::{History, Holding, Op, OpId, Outcome, SessionId};
 
 const CHECKER: &str = "C5 convergence";
-
-/// An end that began so shortly before the comparison may still be on its way: it was lost once and is sent again.
-const ENDING: Duration = Duration::from_secs(2);
 
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     let history = knowledge.history;

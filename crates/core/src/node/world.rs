@@ -66,8 +66,8 @@ impl Node {
         self.carry_out(&mut roster, now, fx);
         drop(roster);
         let mut late = BTreeSet::new();
-        for shard in &self.shards {
-            late.append(&mut shard.lock().tick(now, fx));
+        for number in 0..SHARDS as u8 {
+            self.in_shard(number, now, fx, |shard, fx| late.append(&mut shard.tick(now, fx)));
         }
         let after = self.settings.timing.ack_timeout;
         fx.extend(late.into_iter().map(|by| Effect::Event(Event::AckLate { by, after })));
@@ -250,6 +250,7 @@ fn order_shard(shard: &mut Shard, order: Order, now: Instant, fx: &mut Vec<Effec
         }
         Order::RemoveAll => shard.remove_all(now, fx),
         Order::Linked { boot, linked } => shard.set_linked(boot, linked, now, fx),
+        Order::Resend(boot) => shard.resend(boot, now, fx),
         Order::Compare { with, joining } => shard.compare(with, joining, now, fx),
         Order::MemberReady(boot) => shard.member_ready(boot),
         Order::TakeLead => shard.take_lead(now, fx),

@@ -82,6 +82,9 @@ impl Roster {
         if is_member && became_ready {
             self.orders.push(Order::MemberReady(from));
         }
+        if beat.phase.serves() && self.compare_when_ready.remove(&from) {
+            self.compare(from, false);
+        }
         if !beat.member || !beat.phase.serves() {
             self.overruled.remove(&from);
         }
@@ -122,15 +125,21 @@ impl Roster {
     }
 
     pub(crate) fn on_echo(&mut self, from: Boot, echo: Echo) {
+        let window = self.settings.timing.grant_window();
         let Some(member) = self.member(from) else { return };
         let Some(index) = member.sent.iter().position(|(number, _)| *number == echo.number) else { return };
         let sent_at = member.sent[index].1;
         member.sent.drain(..=index);
+        // What went the same way as the heartbeats before this one is lost as well, and need not wait for its timeout.
+        let was_cut_off = sent_at.since(member.alive_at) >= window;
         member.alive_at = member.alive_at.max(sent_at);
         if echo.grant {
             member.leased_at = member.leased_at.max(Some(sent_at));
         }
         member.suspected = false;
+        if was_cut_off {
+            self.orders.push(Order::Resend(from));
+        }
         // A joiner, and one that lacks some, cannot know whether others went on. Nor can one that was stopped as long:
         // whoever did has not granted anything since.
         let knows = matches!(self.phase_of(from), Phase::Ready | Phase::Draining);

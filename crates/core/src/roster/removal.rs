@@ -58,7 +58,7 @@ impl Roster {
         send(fx, from, &Adopted { boot: removed.boot });
         let cause = Removal::Announced { by: from };
         if removed.gone && self.member(boot).is_some() {
-            self.complete_removal(boot, cause, now, fx);
+            self.lose_at_once(boot, cause, now, fx);
         } else {
             self.begin_removal(boot, cause, now, fx);
         }
@@ -95,12 +95,28 @@ impl Roster {
             for other in staying {
                 send(fx, other, &Removed { boot: boot.0, gone: true });
             }
-            self.complete_removal(boot, Removal::Gone, now, fx);
+            self.lose_at_once(boot, Removal::Gone, now, fx);
         }
         self.peers.remove(&boot);
         self.out_of_sight.remove(&boot);
         self.overruled.remove(&boot);
         self.advance_join(now, fx);
+    }
+
+    /// A member has died, and nobody was asked about its removal. One whose lease had run out may have gone on without this
+    /// node before: those who are left know.
+    fn lose_at_once(&mut self, boot: Boot, cause: Removal, now: Instant, fx: &mut Vec<Effect>) {
+        let lease = self.settings.timing.lease();
+        let leased_at = self.member(boot).and_then(|member| member.leased_at);
+        self.complete_removal(boot, cause, now, fx);
+        if !self.serves() || leased_at.is_some_and(|at| now.since(at) < lease) {
+            return;
+        }
+        self.peers
+            .values_mut()
+            .filter_map(|peer| peer.membership.as_mut())
+            .for_each(|member| member.leased_at = None);
+        self.heartbeat_at = None;
     }
 
     pub(crate) fn on_leave(&mut self, from: Boot, now: Instant, fx: &mut Vec<Effect>) {
@@ -121,6 +137,7 @@ impl Roster {
             self.overruled.insert(boot);
         }
         self.comparing.remove(&boot);
+        self.compare_when_ready.remove(&boot);
         self.stalls.remove(&boot);
         self.orders.push(Order::Remove { boot, clean: is_clean(cause) });
         fx.push(Effect::Event(Event::MemberRemoved { boot, name: name.clone(), cause }));
@@ -153,11 +170,12 @@ impl Roster {
         if !self.serves() || self.settings.plant == Plant::DebtForgotten {
             return;
         }
-        // Each of two compares: one of them may have been joining when the other saw the loss.
-        let others: Vec<Boot> = self.staying().filter(|other| self.phase_of(*other).serves()).collect();
-        for other in others {
-            self.compare(other, false);
-        }
+        // Each of two compares: one of them may have been joining when the other saw the loss. One that only seemed to be
+        // compares no more than this node does.
+        let (ready, joining): (Vec<Boot>, Vec<Boot>) =
+            self.staying().partition(|other| self.phase_of(*other).serves());
+        ready.into_iter().for_each(|other| self.compare(other, false));
+        self.compare_when_ready.extend(joining);
     }
 
     /// A member says that it goes on without this node.
@@ -177,6 +195,7 @@ impl Roster {
         }
         self.peers.retain(|_, peer| peer.linked);
         self.comparing.clear();
+        self.compare_when_ready.clear();
         self.orders.push(Order::RemoveAll);
         self.out_of_sight.clear();
         self.join = Some(Join::new(now));

@@ -38,6 +38,8 @@ pub(crate) struct Round {
     wanted: BTreeSet<SessionKey>,
     /// What the other side lacks.
     brought: Vec<SessionKey>,
+    /// The other side has.
+    paid: bool,
     progress_at: Instant,
     /// Without progress for so long it begins again, and then waits twice as long: on a slow link an
     /// answer must have the time to come.
@@ -47,7 +49,7 @@ pub(crate) struct Round {
 /// The end of a comparison that this node began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    /// Everything that the member had is here, and the other way round it is on its way.
+    /// Everything that the member had is here, and the other way round it is on its way, or there if this node is joining.
     Compared(Boot),
     /// The member lacks some itself.
     Refused(Boot),
@@ -77,10 +79,12 @@ impl Shard {
             next_piece: 0,
             wanted: BTreeSet::new(),
             brought: Vec::new(),
+            paid: false,
             progress_at: now,
             patience: self.settings.timing.ack_timeout * 2,
         };
         self.rounds.insert(with, round);
+        self.news.retain(|news| *news != News::Compared(with));
         let digest = Digest {
             shard: self.number,
             round: self.round_number,
@@ -103,7 +107,8 @@ impl Shard {
 
     /// Comparisons that make no progress begin again: any of their frames may be lost.
     pub(super) fn retry_rounds(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        let late = self.rounds.iter().filter(|(_, round)| now.since(round.progress_at) >= round.patience);
+        let is_late = |round: &Round| !round.paid && now.since(round.progress_at) >= round.patience;
+        let late = self.rounds.iter().filter(|(_, round)| is_late(round));
         let late: Vec<(Boot, bool, Duration)> =
             late.map(|(boot, round)| (*boot, round.joining, round.patience)).collect();
         for (boot, joining, patience) in late {
@@ -263,19 +268,30 @@ impl Shard {
     /// The other side has paid. Its birth marks hold here from this very step on, never earlier: what it
     /// had under them is here now, or has ended.
     pub(crate) fn on_paid(&mut self, from: Boot, paid: &Paid, now: Instant, fx: &mut Vec<Effect>) {
-        if self.rounds.get(&from).is_none_or(|round| round.number != paid.round) {
-            return;
-        }
-        let Some(round) = self.rounds.remove(&from) else { return };
-        if round.joining {
-            self.lead_in(round.brought, now, fx);
-        } else if round.was_empty {
+        let asked = |round: &&mut Round| round.number == paid.round && !round.paid;
+        let Some(round) = self.rounds.get_mut(&from).filter(asked) else { return };
+        round.paid = true;
+        let (joining, was_empty, brought) =
+            (round.joining, round.was_empty, std::mem::take(&mut round.brought));
+        if joining {
+            self.lead_in(brought, now, fx);
+        } else if was_empty {
             self.tally.repaired += self.table.len() as u64;
         }
         for mark in &paid.marks {
             self.marks.adopt(Boot(mark.boot), mark.number);
         }
-        self.news.push(News::Compared(from));
+        self.finish_round(from);
+    }
+
+    /// The comparison is over when the other side has paid and, where this node is on its way in, has all that it was
+    /// told: once this node is ready, nobody may answer without it.
+    pub(super) fn finish_round(&mut self, with: Boot) {
+        let paid = self.rounds.get(&with).is_some_and(|round| round.paid);
+        if paid && (self.donates || self.lanes.get(&with).is_some_and(Lane::is_confirmed)) {
+            self.rounds.remove(&with);
+            self.news.push(News::Compared(with));
+        }
     }
 
     /// What this joiner had, the donor had not, and none of the donor's ends ended, is the cluster's from now on as this node

@@ -29,6 +29,8 @@ impl Shard {
         self.retry_rounds(now, fx);
         self.scan(now, fx);
         self.tidy(now);
+        // What came to be owed in passing, as the end of a session whose content was awaited, waits no longer than this.
+        self.pump_all(now, fx);
         late
     }
 

@@ -121,7 +121,7 @@ impl Shard {
         }
     }
 
-    /// Sends what is owed to `to`, as far as its window allows, and reports a paid round.
+    /// Sends what is owed to `to`, as far as its window allows; comparisons may be over with that.
     pub(super) fn pump(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) {
         while self.lanes.get(&to).is_some_and(Lane::has_window) {
             if !self.send_owed(to, now, fx) && !self.walk_on(to, now, fx) {
@@ -129,9 +129,10 @@ impl Shard {
             }
         }
         self.report_paid(to, fx);
+        self.finish_round(to);
     }
 
-    /// Sends the session as it is now, or its end; if neither is here, nobody has to have it.
+    /// Sends the session as it is now, or its end; if neither is here, or the store has lost it, nobody has to have it.
     pub(super) fn send_copy(
         &mut self,
         to: Boot,
@@ -140,7 +141,7 @@ impl Shard {
         now: Instant,
         fx: &mut Vec<Effect>,
     ) {
-        if self.is_swapped_out(key) {
+        if self.is_swapped_out(key) && !self.is_lost(key) {
             if let Some(lane) = self.lanes.get_mut(&to) {
                 lane.await_content(key, waiters);
             }

@@ -252,6 +252,11 @@ impl Lane {
         self.walk.is_none() && self.owed.is_empty() && self.fetching.is_empty()
     }
 
+    /// The member has acknowledged everything.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.is_even() && self.in_flight.is_empty()
+    }
+
     /// Owed copies may be sent now.
     pub(super) fn has_window(&self) -> bool {
         self.linked && self.window.has_room(self.in_flight_bytes) && self.fetching.len() < FETCHING_MAX

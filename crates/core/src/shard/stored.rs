@@ -176,7 +176,6 @@ impl Shard {
             self.ask_again(key, askers, now, fx);
             return self.pump_all(now, fx);
         }
-        // Nobody can get from here what is not here.
         let waiting: Vec<(Boot, Vec<Ticket>)> =
             self.lanes.iter_mut().map(|(boot, lane)| (*boot, lane.give_up_content(key))).collect();
         for (boot, tickets) in waiting {
@@ -286,6 +285,11 @@ impl Shard {
 
     pub(crate) fn is_swapped_out(&self, key: SessionKey) -> bool {
         self.stubs.contains_key(&key)
+    }
+
+    /// Nobody can get from here what is not here.
+    pub(super) fn is_lost(&self, key: SessionKey) -> bool {
+        self.stubs.get(&key).is_some_and(|stub| stub.lost)
     }
 
     /// The copy that came from a member while the own content is in the store.

@@ -24,6 +24,8 @@ pub(crate) struct Cluster {
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
     pub(crate) cut: Vec<usize>,
+    /// Frames of such a kind from the first of these nodes to the second vanish.
+    pub(crate) lost: Vec<(usize, usize, &'static str)>,
     /// Processes that are stopped: they do nothing, and what comes for them waits.
     pub(crate) stopped: Vec<usize>,
     /// Who sent a frame of which kind.
@@ -52,6 +54,7 @@ impl Cluster {
             notices: Vec::new(),
             wires: VecDeque::new(),
             cut: Vec::new(),
+            lost: Vec::new(),
             stopped: Vec::new(),
             sent: Vec::new(),
             older: Vec::new(),
@@ -123,7 +126,8 @@ impl Cluster {
     pub(crate) fn deliver(&mut self) {
         let mut waiting = VecDeque::new();
         while let Some((from, to, frame)) = self.wires.pop_front() {
-            if self.cut.contains(&from) || self.cut.contains(&to) || to >= self.nodes.len() {
+            let is_lost = self.lost.contains(&(from, to, FrameKind::of(&frame).name()));
+            if is_lost || self.cut.contains(&from) || self.cut.contains(&to) || to >= self.nodes.len() {
                 continue;
             }
             if self.stopped.contains(&to) {

@@ -12,6 +12,7 @@ fn unequal(knowledge: &Knowledge<'_>, one: &Holding, other: &Holding) -> Vec<Fin
     let name = |holding: &Holding| knowledge.history.node_of(Some(holding.process));
     (0..knowledge.history.sessions.len())
         .filter(|session| one.sessions.get(session) != other.sessions.get(session))
+        .filter(|session| !knowledge.is_ending(*session, one.at))
         .map(|session| Finding {
             kind: Kind::Diverged,
             session,
