@@ -4,7 +4,7 @@ use sessile_core::Plant;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
-const ONCE_BROKEN: [(u64, &str); 66] = [
+const ONCE_BROKEN: [(u64, &str); 67] = [
     (2, "C2: a resumed node removed everybody by the time it had been stopped, and served alone"),
     (18, "C2: the answer to a refused copy was owed and not sent"),
     (69, "C2: an end settled when another end of the session arrived"),
@@ -98,6 +98,7 @@ const ONCE_BROKEN: [(u64, &str); 66] = [
     ),
     (55613, "progress: the end of a session whose content was awaited was owed, and nothing sent it"),
     (30964, "C5 (its checker): nodes were compared while an expiry was on its way to some of them"),
+    (73538, "C3 (its checker): one side of a split ended a session, and what it had written ended there"),
 ];
 
 #[test]

@@ -37,6 +37,7 @@ fn came_back(knowledge: &Knowledge<'_>, session: SessionId, name: Attribute) -> 
         if let Some((between, until)) = sight.replaced
             && until < from
             && writers(knowledge, session, name, *value) == 1
+            && !ended_apart(knowledge, session, until, from)
         {
             return Some(Finding {
                 kind: Kind::Doubled,
@@ -48,6 +49,12 @@ fn came_back(knowledge: &Knowledge<'_>, session: SessionId, name: Attribute) -> 
         }
     }
     None
+}
+
+/// One side of a split ended the session meanwhile, and another one went on with it: what the first had written ended there.
+fn ended_apart(knowledge: &Knowledge<'_>, session: SessionId, from: Micros, to: Micros) -> bool {
+    let ended_at = knowledge.history.sessions[session].ended_at;
+    ended_at.is_some_and(|at| from <= at && at <= to && knowledge.was_divided(at, at))
 }
 
 /// The operations by the time at which the session was opened for them.

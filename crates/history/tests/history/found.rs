@@ -66,6 +66,24 @@ fn a_value_that_was_replaced_and_comes_back_is_doubled() {
 }
 
 #[test]
+fn what_one_side_of_a_split_wrote_may_end_there_with_the_session() {
+    for (divided, found) in [(true, vec![]), (false, vec![Kind::Doubled])] {
+        let mut hand = ByHand::new();
+        hand.answered(0, 1, Action::Write(vec![(R0, Some(1))]), Outcome::Unknown);
+        hand.read(2, &[(R0, 1)]);
+        if divided {
+            hand.cut(None);
+        }
+        hand.answered(0, 2, Action::Write(vec![(R0, Some(2))]), Outcome::Unknown);
+        hand.read(2, &[(R0, 2)]);
+        hand.history.sessions[0].ended_at = Some(hand.tick());
+        hand.harmony(&[1, 2, 3]);
+        hand.read(2, &[(R0, 1)]);
+        assert_eq!(hand.kinds(), found, "divided: {divided}");
+    }
+}
+
+#[test]
 fn a_session_that_is_seen_after_its_logout_is_resurrected() {
     let mut hand = ByHand::new();
     hand.logout(1);
