@@ -11,7 +11,7 @@ use std::time::Duration;
 use minicbor::bytes::ByteArray;
 
 use crate::session::Session;
-use crate::shard::lane::{Lane, Payment, Walk, birth};
+use crate::shard::lane::{Due, Lane, Payment, Walk, birth};
 use crate::shard::stored::Stub;
 use crate::shard::{Shard, send};
 use crate::tombstone::Tombstone;
@@ -36,10 +36,12 @@ pub(crate) struct Round {
     /// What the other side was asked for; only that is progress. Changes go on meanwhile, whether it still knows of
     /// this comparison or not.
     wanted: BTreeSet<SessionKey>,
-    /// What the other side lacks.
+    /// What the donor lacks of what this joiner has.
     brought: Vec<SessionKey>,
-    /// The other side has.
+    /// The other side has paid.
     paid: bool,
+    /// What this side told then.
+    due: Due,
     progress_at: Instant,
     /// Without progress for so long it begins again, and then waits twice as long: on a slow link an
     /// answer must have the time to come.
@@ -80,6 +82,7 @@ impl Shard {
             wanted: BTreeSet::new(),
             brought: Vec::new(),
             paid: false,
+            due: Due::default(),
             progress_at: now,
             patience: self.settings.timing.ack_timeout * 2,
         };
@@ -161,7 +164,7 @@ impl Shard {
 
     fn pay(&mut self, to: Boot, round: u32, marks: Vec<(Boot, u64)>) {
         if let Some(lane) = self.lanes.get_mut(&to) {
-            lane.payment = Some(Payment { round, marks, due: None });
+            lane.payment = Some(Payment { round, marks, due: Due::default() });
         }
     }
 
@@ -208,7 +211,9 @@ impl Shard {
         let resident = self.table.iter().map(|session| (session.key, session.fingerprint()));
         let mut owed: Vec<SessionKey> = resident.chain(stubs).filter_map(differs).collect();
         let mut wanted: Vec<_> = owed.iter().filter(|key| listed.contains_key(key)).copied().collect();
-        let brought: Vec<_> = owed.iter().filter(|key| !listed.contains_key(key)).copied().collect();
+        if let Some(round) = self.rounds.get_mut(&with).filter(|round| round.joining) {
+            round.brought = owed.iter().filter(|key| !listed.contains_key(key)).copied().collect();
+        }
         for (key, entry) in listed {
             if self.known(*key).is_some() {
                 continue;
@@ -231,7 +236,6 @@ impl Shard {
         }
         if let Some(round) = self.rounds.get_mut(&with) {
             round.wanted = wanted.iter().copied().collect();
-            round.brought = brought;
         }
         let keys: Vec<ByteArray<16>> = wanted.into_iter().map(|key| key.0.into()).collect();
         let shard = self.number;
@@ -271,13 +275,11 @@ impl Shard {
         let asked = |round: &&mut Round| round.number == paid.round && !round.paid;
         let Some(round) = self.rounds.get_mut(&from).filter(asked) else { return };
         round.paid = true;
-        let (joining, was_empty, brought) =
-            (round.joining, round.was_empty, std::mem::take(&mut round.brought));
-        if joining {
-            self.lead_in(brought, now, fx);
-        } else if was_empty {
+        let brought = std::mem::take(&mut round.brought);
+        if round.was_empty && !round.joining {
             self.tally.repaired += self.table.len() as u64;
         }
+        self.lead_in(brought, now, fx);
         for mark in &paid.marks {
             self.marks.adopt(Boot(mark.boot), mark.number);
         }
@@ -287,8 +289,8 @@ impl Shard {
     /// The comparison is over when the other side has paid and, where this node is on its way in, has all that it was
     /// told: once this node is ready, nobody may answer without it.
     pub(super) fn finish_round(&mut self, with: Boot) {
-        let paid = self.rounds.get(&with).is_some_and(|round| round.paid);
-        if paid && (self.donates || self.lanes.get(&with).is_some_and(Lane::is_confirmed)) {
+        let (Some(round), Some(lane)) = (self.rounds.get_mut(&with), self.lanes.get(&with)) else { return };
+        if round.paid && (self.donates || lane.has_acknowledged(&mut round.due)) {
             self.rounds.remove(&with);
             self.news.push(News::Compared(with));
         }

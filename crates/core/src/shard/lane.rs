@@ -68,9 +68,13 @@ pub(super) struct Payment {
     pub(super) round: u32,
     /// This node's birth marks from before it began to pay.
     pub(super) marks: Vec<(Boot, u64)>,
-    /// Everything before this place must be acknowledged; `None` while something is still owed.
-    pub(super) due: Option<u32>,
+    pub(super) due: Due,
 }
+
+/// Everything before this place, an epoch and a sequence, must be acknowledged; nothing yet while something is still owed, or
+/// when it has to be sent again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Due(Option<(u32, u32)>);
 
 /// One member, as one shard deals with it.
 #[derive(Debug)]
@@ -252,9 +256,14 @@ impl Lane {
         self.walk.is_none() && self.owed.is_empty() && self.fetching.is_empty()
     }
 
-    /// The member has acknowledged everything.
-    pub(super) fn is_confirmed(&self) -> bool {
-        self.is_even() && self.in_flight.is_empty()
+    /// Whether the member has acknowledged all that was owed to it when this was asked first; what is committed since may be
+    /// on the way.
+    pub(super) fn has_acknowledged(&self, due: &mut Due) -> bool {
+        due.0 = due
+            .0
+            .filter(|(epoch, _)| *epoch == self.epoch)
+            .or(self.is_even().then_some((self.epoch, self.next)));
+        due.0.is_some_and(|(_, next)| self.in_flight.front().is_none_or(|frame| frame.sequence >= next))
     }
 
     /// Owed copies may be sent now.
@@ -293,9 +302,6 @@ impl Lane {
         self.next = 0;
         self.give_up(self.in_flight_bytes);
         self.in_flight_bytes = 0;
-        if let Some(payment) = &mut self.payment {
-            payment.due = None;
-        }
         for frame in std::mem::take(&mut self.in_flight) {
             let mut waiters = frame.waiters;
             for key in frame.carried.keys() {
@@ -368,14 +374,12 @@ impl Lane {
 
     /// The round that can be reported as paid now.
     pub(super) fn settle_payment(&mut self) -> Option<Payment> {
-        let even = self.is_even();
-        let payment = self.payment.as_mut()?;
-        if payment.due.is_none() && even {
-            payment.due = Some(self.next);
+        let mut payment = self.payment.take()?;
+        if self.has_acknowledged(&mut payment.due) {
+            return Some(payment);
         }
-        let due = payment.due?;
-        let paid = self.in_flight.front().is_none_or(|frame| frame.sequence >= due);
-        if paid { self.payment.take() } else { None }
+        self.payment = Some(payment);
+        None
     }
 }
 
@@ -431,4 +435,30 @@ impl Arrivals {
 /// A birth as a listing has it.
 pub(super) fn birth(boot: u32, number: u64) -> Birth {
     Birth { boot: Boot(boot), number }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_owed_is_acknowledged_though_changes_go_on() {
+        let now = Instant::ORIGIN;
+        let (mut lane, mut due) = (Lane::new(1, now), Due::default());
+        let send = |lane: &mut Lane| lane.place(0, Carried::One(SessionKey([1; 16])), 1, Vec::new(), now);
+        send(&mut lane);
+        assert!(!lane.has_acknowledged(&mut due));
+        send(&mut lane);
+        let line = |epoch, next| AckLine { shard: 0, epoch, first: 0, next, exceptions: Vec::new() };
+        assert!(lane.acknowledged(&line(1, 1), now).is_some());
+        assert!(lane.has_acknowledged(&mut due), "the other one is on its way and was not owed");
+        // All that is on the way is owed again.
+        lane.restart();
+        assert!(!lane.has_acknowledged(&mut due));
+        assert_eq!(lane.take_owed(SessionKey([1; 16])), []);
+        send(&mut lane);
+        assert!(!lane.has_acknowledged(&mut due));
+        assert!(lane.acknowledged(&line(2, 1), now).is_some());
+        assert!(lane.has_acknowledged(&mut due));
+    }
 }
