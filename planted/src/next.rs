@@ -1,8 +1,8 @@
 //! The planted next version: how a release that does not exist yet speaks, and what today's nodes must make of it.
 //!
 //! It is today's core behind a translator, so it shows nothing of how a next version works inside. On the wire it uses
-//! every way of growing that PROTOCOL.md (section 11) allows: one more element in every body, a kind without a place, a
-//! kind with a place, a phase, and a field of the session with a codec of its own.
+//! every way of growing that PROTOCOL.md (section 11) allows: one more element in every body, a kind without a position, a
+//! kind with a position, a phase, and a field of the session with a codec of its own.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use minicbor::Decoder;
@@ -36,7 +36,7 @@ const LATER_CONTROL: u16 = 60;
 const WATCHING: u8 = 5;
 const READY: u8 = 2;
 
-/// Where a placed frame's body begins, after its kind and place; others begin after the kind.
+/// Where a sequenced frame's body begins, after its kind and position; others begin after the kind.
 const PLACED_BODY: usize = 11;
 const PLAIN_BODY: usize = 2;
 
@@ -103,7 +103,7 @@ pub fn read(fields: &Fields) -> Option<u64> {
     Some(bytes.map_or(u64::MAX, u64::from_le_bytes))
 }
 
-/// Every second change, by its place.
+/// Every second change, by its position.
 fn is_even(frame: &[u8]) -> bool {
     frame.get(PLACED_BODY - 4).is_some_and(|sequence| sequence % 2 == 0)
 }

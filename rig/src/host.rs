@@ -41,7 +41,7 @@ impl Default for Settings {
 pub(crate) struct Host {
     pub(crate) number: usize,
     pub(crate) name: String,
-    place: PathBuf,
+    directory: PathBuf,
     sessile: PathBuf,
     settings: Settings,
     /// What is planted into it, as `planted-node` has it; nothing: the released program.
@@ -53,7 +53,7 @@ impl Host {
     /// The node `name` on host `number` among hosts 1 to `nodes`; it does not run yet.
     pub(crate) fn new(
         sessile: &Path,
-        place: &Path,
+        directory: &Path,
         number: usize,
         name: &str,
         nodes: usize,
@@ -62,7 +62,7 @@ impl Host {
         let host = Self {
             number,
             name: name.to_owned(),
-            place: place.to_owned(),
+            directory: directory.to_owned(),
             sessile: sessile.to_owned(),
             settings: settings.clone(),
             planted: Vec::new(),
@@ -95,7 +95,7 @@ impl Host {
     }
 
     fn file(&self, extension: &str) -> PathBuf {
-        self.place.join(format!("{}-h{}.{extension}", self.name, self.number))
+        self.directory.join(format!("{}-h{}.{extension}", self.name, self.number))
     }
 
     /// Plants this into the node from its next start on.

@@ -33,7 +33,7 @@ struct Planted {
 const PLANTS: [Planted; 17] = [
     slow("merged-by-arrival", "F1-kill"),
     slow("neighbour-taken", "F1-kill"),
-    slow("top-not-raised", "F1-kill"),
+    slow("clock-not-raised", "F1-kill"),
     slow("counter-from-live-fields", "F1-kill"),
     slow("joiner-not-awaited", "F2-F3-burst"),
     slow("no-lease", "F5-pause"),
@@ -44,8 +44,8 @@ const PLANTS: [Planted; 17] = [
     slow("end-asynchronous", "F17-far"),
     slow("unlinked-not-awaited", "F21-resets"),
     slow("ack-incomplete", "F21-resets"),
-    quick("end-compared-by-stamp", "F47-logout-race"),
-    slow("refusal-untold", "F33-mixed"),
+    quick("end-compared-by-timestamp", "F47-logout-race"),
+    slow("refusal-unreported", "F33-mixed"),
     slow("unknown-change-taken", "F33-mixed"),
     slow("unknown-field-dropped", "F33-mixed"),
 ];

@@ -24,7 +24,7 @@ pub(crate) struct Ground {
     pub(crate) seed: u64,
     /// What is planted into every node of a cluster.
     pub(crate) planted: Vec<String>,
-    place: PathBuf,
+    directory: PathBuf,
     _scratch: Option<TempDir>,
 }
 
@@ -35,10 +35,10 @@ impl Ground {
             Some(_) => None,
             None => Some(tempfile::tempdir().context("a temporary folder")?),
         };
-        let place = keep.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned()));
-        let place = place.context("no folder")?;
-        std::fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
-        Ok(Self { sessile, seed, planted: Vec::new(), place, _scratch: scratch })
+        let directory = keep.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned()));
+        let directory = directory.context("no folder")?;
+        std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+        Ok(Self { sessile, seed, planted: Vec::new(), directory, _scratch: scratch })
     }
 
     /// The same, where this bug is in every node.
@@ -52,8 +52,8 @@ impl Ground {
         Dice::new(self.seed, 1 << 33)
     }
 
-    pub(crate) fn place(&self) -> &Path {
-        &self.place
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A cluster of so many nodes, of one mind.
@@ -67,7 +67,7 @@ impl Ground {
         self.secret(settings.cluster)?;
         let host = |number| {
             let name = format!("tc0{number}");
-            let mut host = Host::new(&self.sessile, &self.place, number, &name, nodes, settings)?;
+            let mut host = Host::new(&self.sessile, &self.directory, number, &name, nodes, settings)?;
             host.plant(&self.planted);
             Ok(host)
         };
@@ -80,7 +80,7 @@ impl Ground {
 
     /// The secret of a cluster, if it has none yet.
     pub(crate) fn secret(&self, cluster: &str) -> Result<()> {
-        let file = self.place.join(format!("{cluster}.secret"));
+        let file = self.directory.join(format!("{cluster}.secret"));
         if file.exists() {
             std::fs::remove_file(&file).context("an old secret")?;
         }
@@ -106,7 +106,7 @@ impl Rig {
     /// Starts the load.
     pub(crate) fn load(&mut self, ground: &Ground, more: &[&str]) -> Result<()> {
         let balancer = self.balancer.as_ref().map(|_| format!("http://{BALANCER}"));
-        let folder = ground.place.join("drill");
+        let folder = ground.directory.join("drill");
         let nodes: Vec<_> = self.hosts.iter().map(|host| (host.address(), 9080).into()).collect();
         self.load =
             Some(Load::start(&ground.sessile, &nodes, balancer.as_deref(), ground.seed, folder, more)?);
@@ -160,10 +160,10 @@ impl Rig {
         };
         let told: Vec<_> = sides.iter().map(names).collect();
         self.tell(&format!("cut {}", told.join(" ")))?;
-        for (place, side) in sides.iter().enumerate() {
+        for (directory, side) in sides.iter().enumerate() {
             for (one, other) in side
                 .iter()
-                .flat_map(|one| sides[place + 1..].concat().into_iter().map(move |other| (*one, other)))
+                .flat_map(|one| sides[directory + 1..].concat().into_iter().map(move |other| (*one, other)))
             {
                 self.network.cut(one + 1, other + 1)?;
             }
@@ -210,7 +210,7 @@ impl Rig {
                 format!("[[node]]\nname = \"{}\"\naddress = \"{}:9080\"\n", host.name, host.address())
             })
             .collect();
-        let file = ground.place.join("balancer.toml");
+        let file = ground.directory.join("balancer.toml");
         let text = format!("[balance]\nlisten = \"{BALANCER}\"\nunsafe_paths = [\"/clusterapp\"]\n{nodes}");
         std::fs::write(&file, text).context("the balancer's file")?;
         let mut program = Command::new(&ground.sessile);

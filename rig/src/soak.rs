@@ -59,7 +59,7 @@ pub(crate) fn enough(time: Duration) -> Result<()> {
 pub(crate) fn run(mut ground: Ground, time: Duration) -> Result<bool> {
     let (mut dice, seed) = (ground.dice(), ground.seed);
     let (mut rig, weather) = cluster(&ground)?;
-    let census = Census::start(&ground.place().join("soak.csv"))?;
+    let census = Census::start(&ground.directory().join("soak.csv"))?;
     let (began, mut fine, mut number) = (Instant::now(), true, 0);
     while began.elapsed() < time {
         number += 1;
@@ -109,10 +109,10 @@ fn round(
     let (word, round) = (if figures.holds() { "ok" } else { "FAILED" }, census.round());
     println!("round {round:>3}  {word:<6} {figures}; {}; {}", census.now(), done.join(", "));
     if !figures.holds() {
-        let kept = ground.place().join(format!("round-{round}"));
+        let kept = ground.directory().join(format!("round-{round}"));
         // Of an earlier soak into the same folder.
         let _ = fs::remove_dir_all(&kept);
-        fs::rename(ground.place().join("drill"), &kept).context("the history of the round")?;
+        fs::rename(ground.directory().join("drill"), &kept).context("the history of the round")?;
         figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", ground.seed));
         println!("{}", findings(&kept));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::{AskId, Boot, Receipt, SessionKey, Ticket};
+use sessile_core::{Incarnation, QuestionId, Receipt, SessionKey, Ticket};
 
 use crate::history::{HostId, OpId};
 use crate::plan::Fault;
@@ -15,7 +15,7 @@ pub(crate) type Attempt = u32;
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// Something that happens to one process; it waits while the process is stopped.
-    Inside(Boot, Inside),
+    Inside(Incarnation, Inside),
     /// Something in the network, with the clients or with the machines.
     Outside(Outside),
 }
@@ -28,15 +28,15 @@ pub(crate) enum Inside {
     /// The driver dials every host that it has no link to.
     Dial,
     /// A dialled link is up: the other side said HELLO.
-    Connected(Boot),
+    Connected(Incarnation),
     /// The outbound link to that process broke.
-    LinkLost(Boot),
+    LinkLost(Incarnation),
     /// Dialling that host was refused though it answered before: proof that this process is gone.
-    Refused(Boot),
+    Refused(Incarnation),
     /// A frame arrived.
     Frame(Frame),
     /// A batch of frames from that process is processed: acknowledge it.
-    AckBatch(Boot),
+    AckBatch(Incarnation),
     /// The initial search is over.
     Searched,
     /// A client's request arrived.
@@ -46,7 +46,7 @@ pub(crate) enum Inside {
     /// A task learns that its commit is settled.
     Settled(Ticket, Receipt),
     /// A task learns that every member answered its question.
-    Answered(AskId),
+    Answered(QuestionId),
     /// A session's content was read from the swap file.
     Fetched(SessionKey),
     /// Requests at the gate look again.
@@ -84,9 +84,9 @@ pub(crate) enum Step {
     /// The host's process is stopped for a while.
     Pause(HostId, Duration),
     /// The stopped process goes on.
-    Resume(Boot),
+    Resume(Incarnation),
     /// The process ends without a word.
-    Kill(Boot),
+    Kill(Incarnation),
     /// That cut heals.
     Heal(u32),
     /// Changes from the first get to the second again.
@@ -114,9 +114,9 @@ pub(crate) struct Outage {
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     /// The process that sent it.
-    pub(crate) from: Boot,
+    pub(crate) from: Incarnation,
     /// The process that it is for.
-    pub(crate) to: Boot,
+    pub(crate) to: Incarnation,
     /// Which link of the two carried it.
     pub(crate) link: u64,
     /// The frame.

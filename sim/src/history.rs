@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sessile_core::{Absent, Boot, EndReason, Instant, Mode, Receipt, Secret, SessionKey};
+use sessile_core::{Absent, EndReason, Incarnation, Instant, Mode, Receipt, Secret, SessionKey};
 pub use sessile_history::{Action, Attribute, Seen};
 
-/// A node's name, as an index: a process that returns has the same host and another boot.
+/// A node's name, as an index: a process that returns has the same host and another incarnation.
 pub type HostId = usize;
 
 /// Index of an operation in [`History::ops`].
@@ -50,7 +50,7 @@ pub struct Op {
     /// The answer.
     pub outcome: Outcome,
     /// The process that worked on it last.
-    pub boot: Option<Boot>,
+    pub incarnation: Option<Incarnation>,
     /// When the session was opened for it.
     pub opened: Option<Instant>,
     /// When its handler was over and it was committed.
@@ -62,7 +62,7 @@ pub struct Op {
     /// When its commit settled, and how.
     pub receipt: Option<(Instant, Receipt)>,
     /// The processes that held the change at that time; of an end, those that knew of it.
-    pub holders: Vec<Boot>,
+    pub holders: Vec<Incarnation>,
 }
 
 impl Op {
@@ -76,7 +76,7 @@ impl Op {
             began,
             ended: None,
             outcome: Outcome::Pending,
-            boot: None,
+            incarnation: None,
             opened: None,
             committed: None,
             closed: None,
@@ -127,7 +127,7 @@ pub struct Session {
 #[derive(Clone, Debug)]
 pub struct Life {
     /// The process.
-    pub boot: Boot,
+    pub incarnation: Incarnation,
     /// Its node.
     pub host: HostId,
     /// Its start.
@@ -169,7 +169,7 @@ pub struct Harmony {
     /// Seen last.
     pub to: Instant,
     /// The live processes.
-    pub boots: Vec<Boot>,
+    pub incarnations: Vec<Incarnation>,
 }
 
 /// A node's event that a session ended.
@@ -178,7 +178,7 @@ pub struct Ending {
     /// When.
     pub at: Instant,
     /// On which process.
-    pub boot: Boot,
+    pub incarnation: Incarnation,
     /// Which session.
     pub key: SessionKey,
     /// Why.
@@ -193,7 +193,7 @@ pub struct Ending {
 #[derive(Clone, Debug)]
 pub struct Holding {
     /// The process.
-    pub boot: Boot,
+    pub incarnation: Incarnation,
     /// When.
     pub at: Instant,
     /// The clients' sessions that it had a complete copy of.
@@ -237,20 +237,22 @@ impl History {
         self.ops.iter().enumerate().filter(move |(_, op)| op.session == session)
     }
 
-    /// The process of that boot.
-    pub fn life(&self, boot: Boot) -> Option<&Life> {
-        self.lives.iter().find(|life| life.boot == boot)
+    /// The process of that incarnation.
+    pub fn life(&self, incarnation: Incarnation) -> Option<&Life> {
+        self.lives.iter().find(|life| life.incarnation == incarnation)
     }
 
     /// One line that tells an operation.
     pub fn tell(&self, id: OpId) -> String {
         let op = &self.ops[id];
         let seconds = |at: Option<Instant>| at.map_or(f64::NAN, |at| at.as_micros() as f64 / 1e6);
-        let host =
-            op.boot.and_then(|boot| self.life(boot)).map_or("-".into(), |life| format!("n{}", life.host));
-        let boot = op.boot.map_or("-".into(), |boot| boot.to_string());
+        let host = op
+            .incarnation
+            .and_then(|incarnation| self.life(incarnation))
+            .map_or("-".into(), |life| format!("n{}", life.host));
+        let incarnation = op.incarnation.map_or("-".into(), |incarnation| incarnation.to_string());
         let mut line = format!(
-            "op {id:>4} s{} {host}/{boot} began {:.6} opened {:.6} ended {:.6} {} → {:?}",
+            "op {id:>4} s{} {host}/{incarnation} began {:.6} opened {:.6} ended {:.6} {} → {:?}",
             op.session,
             seconds(Some(op.began)),
             seconds(op.opened),
@@ -269,7 +271,7 @@ impl History {
         line
     }
 
-    fn hosts(&self, boots: &[Boot]) -> Vec<HostId> {
-        boots.iter().filter_map(|boot| self.life(*boot)).map(|life| life.host).collect()
+    fn hosts(&self, incarnations: &[Incarnation]) -> Vec<HostId> {
+        incarnations.iter().filter_map(|incarnation| self.life(*incarnation)).map(|life| life.host).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sessile_core::{Boot, Instant};
+use sessile_core::{Incarnation, Instant};
 
 use crate::event::Frame;
 use crate::history::HostId;
@@ -23,7 +23,7 @@ pub(crate) struct Network {
     cuts: BTreeMap<u32, Vec<(HostId, HostId)>>,
     newest_cut: u32,
     chokes: BTreeSet<(HostId, HostId)>,
-    links: BTreeMap<(Boot, Boot), Link>,
+    links: BTreeMap<(Incarnation, Incarnation), Link>,
     next: u64,
     stalled: Vec<Frame>,
 }
@@ -108,31 +108,31 @@ impl Network {
     }
 
     /// Makes a link if there is none; frames can be sent over it.
-    pub(crate) fn link(&mut self, from: Boot, to: Boot) {
+    pub(crate) fn link(&mut self, from: Incarnation, to: Incarnation) {
         self.next += 1;
         let link = Link { id: self.next, last_arrival: Instant::ORIGIN };
         self.links.entry((from, to)).or_insert(link);
     }
 
     /// Whether there is a link.
-    pub(crate) fn is_linked(&self, from: Boot, to: Boot) -> bool {
+    pub(crate) fn is_linked(&self, from: Incarnation, to: Incarnation) -> bool {
         self.links.contains_key(&(from, to))
     }
 
     /// Breaks a link; false if there is none. Frames on their way may still arrive.
-    pub(crate) fn unlink(&mut self, from: Boot, to: Boot) -> bool {
+    pub(crate) fn unlink(&mut self, from: Incarnation, to: Incarnation) -> bool {
         self.links.remove(&(from, to)).is_some()
     }
 
     /// Breaks the links of a process that ended.
-    pub(crate) fn forget(&mut self, boot: Boot) {
-        self.links.retain(|(from, _), _| *from != boot);
-        self.stalled.retain(|frame| frame.to != boot);
+    pub(crate) fn forget(&mut self, incarnation: Incarnation) {
+        self.links.retain(|(from, _), _| *from != incarnation);
+        self.stalled.retain(|frame| frame.to != incarnation);
     }
 
-    /// The processes that have a link to `boot`.
-    pub(crate) fn linked_to(&self, boot: Boot) -> Vec<Boot> {
-        self.links.keys().filter(|(_, to)| *to == boot).map(|(from, _)| *from).collect()
+    /// The processes that have a link to `incarnation`.
+    pub(crate) fn linked_to(&self, incarnation: Incarnation) -> Vec<Incarnation> {
+        self.links.keys().filter(|(_, to)| *to == incarnation).map(|(from, _)| *from).collect()
     }
 
     /// A delay between two hosts.
@@ -146,7 +146,7 @@ impl Network {
     }
 
     /// The link that carries a frame now; `None` loses it.
-    pub(crate) fn carrier(&self, from: Boot, to: Boot) -> Option<u64> {
+    pub(crate) fn carrier(&self, from: Incarnation, to: Incarnation) -> Option<u64> {
         self.links.get(&(from, to)).map(|link| link.id)
     }
 
@@ -154,8 +154,8 @@ impl Network {
     pub(crate) fn arrivals(
         &mut self,
         now: Instant,
-        from: (Boot, HostId),
-        to: (Boot, HostId),
+        from: (Incarnation, HostId),
+        to: (Incarnation, HostId),
     ) -> Vec<Instant> {
         let mut arrival = now.plus(self.delay(from.1, to.1));
         if self.weather.ordered {
@@ -186,7 +186,7 @@ impl Network {
     }
 
     /// Whether frames of this link wait at a cut: later ones queue up behind them.
-    pub(crate) fn is_stalled(&self, from: Boot, to: Boot) -> bool {
+    pub(crate) fn is_stalled(&self, from: Incarnation, to: Incarnation) -> bool {
         self.stalled.iter().any(|frame| (frame.from, frame.to) == (from, to))
     }
 

@@ -63,7 +63,7 @@ pub(crate) struct Weather {
     pub(crate) slow: Option<(HostId, Duration)>,
     /// A killed process is proven gone by a refused connection.
     pub(crate) crash_proves: bool,
-    /// A HELLO of another boot from a host proves its former process gone.
+    /// A HELLO of another incarnation from a host proves its former process gone.
     pub(crate) hello_proves: bool,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sessile_core::{AskId, Boot, Fields, Instant, Node, SessionKey, Standing, Ticket};
+use sessile_core::{Fields, Incarnation, Instant, Node, NodeState, QuestionId, SessionKey, Ticket};
 
 use crate::event::{Attempt, Inside, Reply};
 use crate::history::{HostId, OpId};
@@ -12,8 +12,8 @@ use crate::world::Listener;
 
 /// A running (or stopped) process.
 pub(crate) struct Process {
-    /// Its boot.
-    pub(crate) boot: Boot,
+    /// Its incarnation.
+    pub(crate) incarnation: Incarnation,
     /// The core.
     pub(crate) node: Node,
     /// Its monotonic clock is that much ahead of the simulation's.
@@ -22,12 +22,12 @@ pub(crate) struct Process {
     pub(crate) paused: bool,
     /// What waits for it to go on.
     pub(crate) held: Vec<Inside>,
-    /// The boot that last said HELLO from each host.
-    pub(crate) known: BTreeMap<HostId, Boot>,
+    /// The incarnation that last said HELLO from each host.
+    pub(crate) known: BTreeMap<HostId, Incarnation>,
     /// Processes that it wants no link with.
-    pub(crate) barred: BTreeSet<Boot>,
+    pub(crate) barred: BTreeSet<Incarnation>,
     /// Processes whose frames it has not acknowledged yet.
-    pub(crate) acks_owed: BTreeSet<Boot>,
+    pub(crate) acks_owed: BTreeSet<Incarnation>,
     /// The requests that it works on.
     pub(crate) requests: BTreeMap<OpId, Request>,
     /// Where it puts sessions that rest, if it does.
@@ -57,7 +57,7 @@ pub(crate) enum Stage {
     /// The gate, before anything was done.
     AtEntry,
     /// All members' answers about its session.
-    Asking(AskId),
+    Asking(QuestionId),
     /// Its handler.
     Handling,
     /// A commit, its own or that of another request on its session.
@@ -70,13 +70,13 @@ impl Process {
     /// A new process.
     pub(crate) fn new(
         node: Node,
-        boot: Boot,
+        incarnation: Incarnation,
         clock: Duration,
         swap: Option<SwapFile>,
         is_next: bool,
     ) -> Self {
         Self {
-            boot,
+            incarnation,
             node,
             clock,
             paused: false,
@@ -102,6 +102,6 @@ impl Process {
 
     /// It runs, serves, and has everything.
     pub(crate) fn is_well(&self) -> bool {
-        !self.paused && self.node.standing() == Standing::Ready
+        !self.paused && self.node.state() == NodeState::Ready
     }
 }

@@ -48,14 +48,14 @@ struct Entry {
 }
 
 impl Entry {
-    fn place(&self) -> (Instant, u64) {
+    fn position(&self) -> (Instant, u64) {
         (self.when, self.sequence)
     }
 }
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
+        self.position() == other.position()
     }
 }
 
@@ -69,6 +69,6 @@ impl PartialOrd for Entry {
 
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.place().cmp(&other.place())
+        self.position().cmp(&other.position())
     }
 }

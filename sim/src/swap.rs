@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use sessile_core::{
-    Boot, Bounds, Fields, Instant, Mode, Node, Plant, Saveable, SessionKey, Settings, Survey, Timing,
+    Bounds, Fields, Incarnation, Instant, Mode, Node, Plant, Saveable, SessionKey, Settings, Survey, Timing,
 };
 
 use crate::rng::Rng;
@@ -52,7 +52,7 @@ impl SwapFile {
     /// What a session that was swapped out holds, without bringing it back.
     pub(crate) fn peek(&self, key: SessionKey) -> Option<Fields> {
         let reader = Node::alone(reader_settings(), Instant::ORIGIN);
-        let mut effects = Vec::new();
+        let mut effects = sessile_core::Effects::default();
         reader
             .restore(key, self.saved.get(&key)?, std::time::Duration::ZERO, Instant::ORIGIN, &mut effects)
             .ok()?;
@@ -62,14 +62,14 @@ impl SwapFile {
 
 fn reader_settings() -> Settings {
     Settings {
-        boot: Boot(1),
+        incarnation: Incarnation(1),
         name: "reader".into(),
         timing: Timing::default(),
         bounds: Bounds::default(),
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
-        placement: std::sync::Arc::new(sessile_core::Everybody),
+        ack_set: std::sync::Arc::new(sessile_core::AllMembers),
         plant: Plant::None,
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Boot, Bounds, Effect, Event as Told, Everybody, Instant, Node, Plant, SessionKey, Settings, Timing,
+    Bounds, Effect, Effects, Event as Told, Incarnation, Instant, Node, Plant, SessionKey, Settings, Timing,
 };
 
 use crate::event::{Event, Inside, Outside, Step};
@@ -60,9 +60,9 @@ pub(crate) struct World {
     /// Sessions that their client is done with, and the secret it had.
     graves: Vec<(SessionId, usize)>,
     /// Frames of these links on their way were lost when the sender died.
-    lost: BTreeSet<(Boot, Boot)>,
+    lost: BTreeSet<(Incarnation, Incarnation)>,
     /// Who removed whom, and has not included it since.
-    removals: BTreeSet<(Boot, Boot)>,
+    removals: BTreeSet<(Incarnation, Incarnation)>,
     armed: Armed,
     phase: Phase,
     /// When the last fault was healed.
@@ -146,9 +146,9 @@ impl World {
     fn happen(&mut self, event: Event) {
         let kind = event.kind();
         match event {
-            Event::Inside(boot, inside) => {
-                self.trace.mix(self.queue.now(), &[kind, u64::from(boot.0)]);
-                let Some(host) = self.host_of(boot) else { return };
+            Event::Inside(incarnation, inside) => {
+                self.trace.mix(self.queue.now(), &[kind, u64::from(incarnation.0)]);
+                let Some(host) = self.host_of(incarnation) else { return };
                 match &mut self.hosts[host] {
                     Some(process) if process.paused => process.held.push(inside),
                     _ => self.happen_inside(host, inside),
@@ -165,11 +165,11 @@ impl World {
         match inside {
             Inside::Tick => self.tick(host),
             Inside::Dial => self.dial(host),
-            Inside::Connected(boot) => self.connected(host, boot),
-            Inside::LinkLost(boot) => self.link_lost(host, boot),
-            Inside::Refused(boot) => self.refused(host, boot),
+            Inside::Connected(incarnation) => self.connected(host, incarnation),
+            Inside::LinkLost(incarnation) => self.link_lost(host, incarnation),
+            Inside::Refused(incarnation) => self.refused(host, incarnation),
             Inside::Frame(frame) => self.frame(host, frame),
-            Inside::AckBatch(boot) => self.ack_batch(host, boot),
+            Inside::AckBatch(incarnation) => self.ack_batch(host, incarnation),
             Inside::Searched => self.search(host),
             Inside::Arrive(op, attempt) => self.arrive(host, op, attempt),
             Inside::Handled(op) => self.handled(host, op),
@@ -214,13 +214,15 @@ impl World {
         self.history.alarms.push(format!("{at:.6} {words}"));
     }
 
-    fn host_of(&self, boot: Boot) -> Option<HostId> {
-        self.hosts.iter().position(|process| process.as_ref().is_some_and(|process| process.boot == boot))
+    fn host_of(&self, incarnation: Incarnation) -> Option<HostId> {
+        self.hosts
+            .iter()
+            .position(|process| process.as_ref().is_some_and(|process| process.incarnation == incarnation))
     }
 
     /// The host of a process that may be dead.
-    fn former_host_of(&self, boot: Boot) -> HostId {
-        self.history.life(boot).map_or(0, |life| life.host)
+    fn former_host_of(&self, incarnation: Incarnation) -> HostId {
+        self.history.life(incarnation).map_or(0, |life| life.host)
     }
 
     /// Starts a process on a host that has none.
@@ -228,32 +230,32 @@ impl World {
         if self.hosts[host].is_some() {
             return;
         }
-        let boot = Boot(self.rng.next() as u32);
+        let incarnation = Incarnation(self.rng.next() as u32);
         let clock = self.rng.duration(Duration::ZERO, Duration::from_secs(1_000_000));
         let is_next = self.plan.mixed && self.rng.chance(500);
         let settings = Settings {
-            boot,
+            incarnation,
             name: format!("n{host}"),
             timing: Timing { transfer_timeout: Some(self.plan.transfer_timeout), ..Timing::default() },
             bounds: Bounds::default(),
             copies: None,
             mode: self.plan.mode,
             stores: false,
-            placement: Arc::new(Everybody),
+            ack_set: Arc::new(sessile_core::AllMembers),
             plant: if is_next && self.plant == Plant::UnknownFieldDropped { Plant::None } else { self.plant },
         };
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
         node.listen(true);
-        self.hosts[host] = Some(Process::new(node, boot, clock, swap, is_next));
+        self.hosts[host] = Some(Process::new(node, incarnation, clock, swap, is_next));
         let from = self.now();
-        self.history.lives.push(Life { boot, host, from, to: None, pauses: Vec::new() });
+        self.history.lives.push(Life { incarnation, host, from, to: None, pauses: Vec::new() });
         let version = if is_next { "the next" } else { "today's" };
-        self.say(format_args!("n{host} starts as {boot} of {version} version"));
-        self.queue.after(tick, Event::Inside(boot, Inside::Tick));
-        self.queue.after(Duration::from_millis(5), Event::Inside(boot, Inside::Dial));
-        self.queue.after(Duration::from_millis(1_000), Event::Inside(boot, Inside::Searched));
+        self.say(format_args!("n{host} starts as {incarnation} of {version} version"));
+        self.queue.after(tick, Event::Inside(incarnation, Inside::Tick));
+        self.queue.after(Duration::from_millis(5), Event::Inside(incarnation, Inside::Dial));
+        self.queue.after(Duration::from_millis(1_000), Event::Inside(incarnation, Inside::Searched));
     }
 
     /// A process of the next version has everything and does not serve yet: a state that today's does not know.
@@ -265,28 +267,28 @@ impl World {
     fn call<R>(
         &mut self,
         host: HostId,
-        act: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
-    ) -> Option<(R, Vec<Effect>)> {
+        act: impl FnOnce(&Node, Instant, &mut Effects) -> R,
+    ) -> Option<(R, Effects)> {
         let process = self.hosts[host].as_ref()?;
-        let mut effects = Vec::new();
+        let mut effects = sessile_core::Effects::default();
         let result = act(&process.node, self.queue.now().plus(process.clock), &mut effects);
         Some((result, effects))
     }
 
     /// Calls the node and executes the effects.
-    fn drive(&mut self, host: HostId, act: impl FnOnce(&Node, Instant, &mut Vec<Effect>)) {
+    fn drive(&mut self, host: HostId, act: impl FnOnce(&Node, Instant, &mut Effects)) {
         if let Some(((), effects)) = self.call(host, act) {
             self.execute(host, effects);
         }
     }
 
     fn tick(&mut self, host: HostId) {
-        self.drive(host, |node, now, fx| node.tick(now, fx));
+        self.drive(host, |node, now, effects| node.tick(now, effects));
         self.gate_moved(host);
         self.greet(host);
         self.swap_some(host);
         let Some(process) = &self.hosts[host] else { return };
-        self.queue.after(Timing::default().tick(), Event::Inside(process.boot, Inside::Tick));
+        self.queue.after(Timing::default().tick(), Event::Inside(process.incarnation, Inside::Tick));
     }
 
     fn swap_some(&mut self, host: HostId) {
@@ -302,26 +304,26 @@ impl World {
     fn fetched(&mut self, host: HostId, key: SessionKey) {
         let swap = self.hosts[host].as_mut().and_then(|process| process.swap.as_mut());
         let content = swap.and_then(|swap| swap.take(key)).expect("only what was swapped out is fetched");
-        self.drive(host, |node, now, fx| {
-            let restored = node.restore(key, &content, Duration::ZERO, now, fx);
+        self.drive(host, |node, now, effects| {
+            let restored = node.restore(key, &content, Duration::ZERO, now, effects);
             restored.expect("the swap file gives back what it was given");
         });
     }
 
-    fn execute(&mut self, host: HostId, effects: Vec<Effect>) {
-        let Some(boot) = self.hosts[host].as_ref().map(|process| process.boot) else { return };
+    fn execute(&mut self, host: HostId, effects: Effects) {
+        let Some(incarnation) = self.hosts[host].as_ref().map(|process| process.incarnation) else { return };
         for effect in effects {
             let inside = match effect {
                 Effect::Send { to, frame } => {
-                    self.send((boot, host), to, frame);
+                    self.send((incarnation, host), to, frame);
                     continue;
                 }
-                Effect::Forget { boot } => {
-                    self.bar(host, boot);
+                Effect::Forget { incarnation } => {
+                    self.bar(host, incarnation);
                     continue;
                 }
                 Effect::Event(told) => {
-                    self.told(host, boot, told);
+                    self.told(host, incarnation, told);
                     continue;
                 }
                 Effect::Notice { shard, sequence, notice } => {
@@ -335,17 +337,17 @@ impl World {
                 Effect::Changed { .. } => continue,
             };
             let wake = self.rng.duration(Duration::ZERO, Duration::from_micros(300));
-            self.queue.after(wake, Event::Inside(boot, inside));
+            self.queue.after(wake, Event::Inside(incarnation, inside));
         }
     }
 
-    fn told(&mut self, host: HostId, boot: Boot, told: Told) {
+    fn told(&mut self, host: HostId, incarnation: Incarnation, told: Told) {
         self.say(format_args!("n{host} {told:?}"));
-        self.view_changed(boot, &told);
+        self.view_changed(incarnation, &told);
         match told {
             Told::Ended { key, reason, event_id, remote, .. } => {
                 let at = self.now();
-                self.history.endings.push(Ending { at, boot, key, reason, event_id, remote });
+                self.history.endings.push(Ending { at, incarnation, key, reason, event_id, remote });
             }
             Told::StateRequested { from } => self.transfer_began(host, from),
             Told::BecameReady { .. } => {
@@ -365,17 +367,17 @@ impl World {
         let until = self.now().plus(time);
         let Some(process) = &mut self.hosts[host] else { return };
         process.watches_until = until;
-        self.queue.at(until, Event::Inside(process.boot, Inside::GateMoved));
+        self.queue.at(until, Event::Inside(process.incarnation, Inside::GateMoved));
     }
 
     /// Members of the next version tell all others what these may not know.
     fn greet(&mut self, host: HostId) {
         let Some(process) = self.hosts[host].as_ref().filter(|process| process.is_next) else { return };
-        let (boot, now) = (process.boot, self.now().plus(process.clock));
+        let (incarnation, now) = (process.incarnation, self.now().plus(process.clock));
         let others: Vec<_> =
-            process.node.members(now).iter().filter(|row| !row.is_self).map(|row| row.boot).collect();
+            process.node.members(now).iter().filter(|row| !row.is_self).map(|row| row.incarnation).collect();
         for other in others {
-            self.send((boot, host), other, next::greeting());
+            self.send((incarnation, host), other, next::greeting());
         }
     }
 

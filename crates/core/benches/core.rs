@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, Everybody, FieldName, Fields, Instant, Mode, Node, PeerInfo, Plant,
-    Secret, SessionKey, Settings, Stamp, Timing, Value,
+    AllMembers, AppId, Bounds, Changes, Effect, Effects, FieldName, Fields, Incarnation, Instant, Mode, Node,
+    PeerInfo, Plant, Secret, SessionKey, Settings, Timestamp, Timing, Value,
 };
 
 /// Bytes of a value: small, one kilobyte, large.
@@ -30,7 +30,7 @@ fn merge(bencher: Bencher, size: usize) {
     let (mut fields, mut counter) = (Fields::default(), 0);
     bencher.bench_local(|| {
         counter += 1;
-        fields.merge("a7", Stamp::new(counter, Boot(1)), Some(black_box(&value)))
+        fields.merge("a7", Timestamp::new(counter, Incarnation(1)), Some(black_box(&value)))
     });
 }
 
@@ -69,10 +69,10 @@ fn decode_and_apply(bencher: Bencher, size: usize) {
 #[divan::bench(args = SESSIONS)]
 fn table_lookup(bencher: Bencher, sessions: u32) {
     let node = Node::alone(settings(0), Instant::ORIGIN);
-    let mut fx = Vec::new();
+    let mut effects = Effects::default();
     for number in 0..sessions {
-        node.commit(key(number), &create(), Instant::ORIGIN, &mut fx).expect("there is room");
-        fx.clear();
+        node.commit(key(number), &create(), Instant::ORIGIN, &mut effects).expect("there is room");
+        drop(effects.drain());
     }
     let mut number = 0_u32;
     bencher.bench_local(|| {
@@ -89,7 +89,8 @@ fn state_transfer(bencher: Bencher, (size, sessions): (usize, u32)) {
         pair.found(0);
         let changes = filled(size);
         for number in 0..sessions {
-            pair.act(0, |node, now, fx| node.commit(key(number), &changes, now, fx)).expect("there is room");
+            pair.act(0, |node, now, effects| node.commit(key(number), &changes, now, effects))
+                .expect("there is room");
         }
         pair
     };
@@ -127,7 +128,7 @@ impl Pair {
 
     /// That node looked for others and found nobody: it begins a cluster.
     fn found(&mut self, index: usize) {
-        self.act(index, |node, now, fx| node.searched(now, fx));
+        self.act(index, |node, now, effects| node.searched(now, effects));
         self.pass(JOINING);
     }
 
@@ -135,9 +136,9 @@ impl Pair {
     fn introduce(&mut self) {
         for from in [0, 1] {
             let other = 1 - from;
-            let peer = PeerInfo { boot: Boot(other as u32 + 1), name: format!("tc{other}") };
-            self.act(from, |node, now, fx| node.link_up(&peer, now, fx));
-            self.act(from, |node, now, fx| node.searched(now, fx));
+            let peer = PeerInfo { incarnation: Incarnation(other as u32 + 1), name: format!("tc{other}") };
+            self.act(from, |node, now, effects| node.link_up(&peer, now, effects));
+            self.act(from, |node, now, effects| node.searched(now, effects));
         }
     }
 
@@ -147,16 +148,16 @@ impl Pair {
         while self.now < end {
             self.now = self.now.plus(Timing::default().tick());
             for node in [0, 1] {
-                self.act(node, |node, now, fx| node.tick(now, fx));
+                self.act(node, |node, now, effects| node.tick(now, effects));
             }
             self.deliver();
         }
     }
 
-    fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
-        let mut fx = Vec::new();
-        let result = run(&self.nodes[index], self.now, &mut fx);
-        let frames = fx.into_iter().filter_map(|effect| match effect {
+    fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
+        let mut effects = Effects::default();
+        let result = run(&self.nodes[index], self.now, &mut effects);
+        let frames = effects.into_iter().filter_map(|effect| match effect {
             Effect::Send { frame, .. } => Some(frame),
             _ => None,
         });
@@ -165,15 +166,16 @@ impl Pair {
     }
 
     fn commit(&mut self, index: usize, changes: &Changes) {
-        self.act(index, |node, now, fx| node.commit(key(0), changes, now, fx)).expect("committed");
+        self.act(index, |node, now, effects| node.commit(key(0), changes, now, effects)).expect("committed");
     }
 
     fn receive(&mut self, index: usize, frames: &[Bytes]) {
-        let from = Boot(2 - index as u32);
+        let from = Incarnation(2 - index as u32);
         for frame in frames {
-            self.act(index, |node, now, fx| node.received(from, frame, now, fx)).expect("well formed");
+            self.act(index, |node, now, effects| node.received(from, frame, now, effects))
+                .expect("well formed");
         }
-        self.act(index, |node, _, fx| node.acknowledge(from, fx));
+        self.act(index, |node, _, effects| node.acknowledge(from, effects));
     }
 
     /// Delivers all frames until nothing is on the way.
@@ -188,12 +190,12 @@ impl Pair {
 
 fn settings(number: u32) -> Settings {
     Settings {
-        boot: Boot(number + 1),
+        incarnation: Incarnation(number + 1),
         name: format!("tc{number}"),
         timing: Timing::default(),
         bounds: Bounds::default(),
         copies: None,
-        placement: Arc::new(Everybody),
+        ack_set: Arc::new(AllMembers),
         mode: Mode::Synchronous,
         stores: false,
         plant: Plant::None,

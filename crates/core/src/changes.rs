@@ -8,7 +8,7 @@ use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
 use crate::session::{duration_value, secret_hash};
 use crate::{AppId, FieldName, Fields, NameRef, Secret, SessionKey, Value};
 
-/// The changes of one request: committed together, with one stamp, or not at all.
+/// The changes of one request: committed together, with one timestamp, or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     pub(crate) create: Option<AppId>,
@@ -45,7 +45,7 @@ impl Changes {
         self.create.is_some() || !self.writes.is_empty()
     }
 
-    /// Forgets the writes that leave a field as it was in `opened`, so that these fields keep the stamps they have.
+    /// Forgets the writes that leave a field as it was in `opened`, so that these fields keep the timestamps they have.
     /// Of a session that this makes, nothing is forgotten.
     pub fn keep_changed(&mut self, opened: &Fields) {
         if self.create.is_none() {
@@ -100,8 +100,8 @@ impl Changes {
         self.synchronous = true;
     }
 
-    /// Every member gets a complete copy with this commit, each field with the stamp it has, instead of the
-    /// changes alone. Without any write it is sent all the same, and no field gets a new stamp.
+    /// Every member gets a complete copy with this commit, each field with the timestamp it has, instead of the
+    /// changes alone. Without any write it is sent all the same, and no field gets a new timestamp.
     pub fn send_whole(&mut self) {
         self.whole = true;
     }
@@ -190,7 +190,7 @@ pub enum Opening {
     /// Here it is. [`Node::close`](crate::Node::close) must be called once for it.
     Open(Opened),
     /// Not here, or idle: every member is being asked. `open_answered` follows `Effect::Answered`.
-    Asking(crate::AskId),
+    Asking(crate::QuestionId),
     /// There is no such session for this request.
     Absent(Absent),
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Boot, Notice, SessionKey};
+use crate::{Incarnation, Notice, SessionKey};
 
 /// The application that a session belongs to: a number that all members give the same application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,14 +17,14 @@ pub struct Ticket(pub u64);
 
 /// Names a question that is being put to every member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AskId(pub u64);
+pub struct QuestionId(pub u64);
 
 /// What became of a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Complete copies that hold the change, the writer's own included.
     pub copies: u32,
-    /// Copies that were wanted: the writer's own, those of the members that the placement awaited, and those of
+    /// Copies that were wanted: the writer's own, those of the members that the ack_set awaited, and those of
     /// members that are lost.
     pub wanted: u32,
     /// The session had ended elsewhere: the change is dropped.
@@ -61,13 +61,64 @@ impl fmt::Display for Receipt {
     }
 }
 
+/// What the driver has to do after a call, in the order in which it was decided.
+#[derive(Debug, Default)]
+pub struct Effects(Vec<Effect>);
+
+impl Effects {
+    /// Appends an effect.
+    pub fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+
+    /// A frame for one process.
+    pub(crate) fn send(&mut self, to: Incarnation, frame: Bytes) {
+        self.push(Effect::Send { to, frame });
+    }
+
+    /// For logs and counters.
+    pub(crate) fn event(&mut self, event: Event) {
+        self.push(Effect::Event(event));
+    }
+
+    /// What was decided since the last time.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect> {
+        self.0.drain(..)
+    }
+
+    /// What was decided since then, without taking it.
+    pub fn iter(&self) -> impl Iterator<Item = &Effect> {
+        self.0.iter()
+    }
+
+    /// Nothing was decided.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Extend<Effect> for Effects {
+    fn extend<T: IntoIterator<Item = Effect>>(&mut self, effects: T) {
+        self.0.extend(effects);
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = std::vec::IntoIter<Effect>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 /// Something the driver must do. Order per destination is kept.
 #[derive(Debug)]
 pub enum Effect {
     /// Carry this frame to that process, if a link is up. Frames may be lost, doubled and reordered.
     Send {
         /// The process.
-        to: Boot,
+        to: Incarnation,
         /// One whole frame.
         frame: Bytes,
     },
@@ -81,7 +132,7 @@ pub enum Effect {
     /// Every member answered: open the session again with `open_answered`.
     Answered {
         /// Which question.
-        ask: AskId,
+        ask: QuestionId,
     },
     /// The content of this session is needed, and it was swapped out: bring it with `restore`, or say `lost`. Once
     /// until one of them.
@@ -101,7 +152,7 @@ pub enum Effect {
     /// This process is barred for good: close its link and do not dial it again.
     Forget {
         /// The process.
-        boot: Boot,
+        incarnation: Incarnation,
     },
     /// For logs and counters.
     Event(Event),
@@ -130,7 +181,7 @@ pub enum Removal {
     /// Another member removed it.
     Announced {
         /// Who said so.
-        by: Boot,
+        by: Incarnation,
     },
 }
 
@@ -192,21 +243,21 @@ pub enum Event {
     /// A member is in the view now.
     MemberAdded {
         /// The process.
-        boot: Boot,
+        incarnation: Incarnation,
         /// Its node name.
         name: String,
     },
     /// A member has not echoed for a while.
     MemberSuspected {
         /// The process.
-        boot: Boot,
+        incarnation: Incarnation,
         /// Its node name.
         name: String,
     },
     /// A member is out of the view.
     MemberRemoved {
         /// The process.
-        boot: Boot,
+        incarnation: Incarnation,
         /// Its node name.
         name: String,
         /// Why.
@@ -215,7 +266,7 @@ pub enum Event {
     /// A joining node asks this member for the state.
     StateRequested {
         /// The donor.
-        from: Boot,
+        from: Incarnation,
     },
     /// The state is here.
     StateReceived {
@@ -227,12 +278,12 @@ pub enum Event {
     /// A donor failed or refused; another one is asked.
     TransferInterrupted {
         /// The donor that failed.
-        donor: Boot,
+        donor: Incarnation,
     },
     /// Others count these processes as members, but no link leads there: the join waits for them.
     Unreachable {
         /// The processes.
-        boots: Vec<Boot>,
+        incarnations: Vec<Incarnation>,
     },
     /// Nobody else is here, or only other joiners: this node begins the cluster.
     Founded,
@@ -244,7 +295,7 @@ pub enum Event {
     /// Others went on without this node: it stops serving and reconciles.
     SteppedOut {
         /// Who said so.
-        by: Boot,
+        by: Incarnation,
     },
     /// A session was created.
     Created {
@@ -267,7 +318,7 @@ pub enum Event {
         /// The session.
         key: SessionKey,
         /// The writer.
-        from: Boot,
+        from: Incarnation,
     },
     /// A session ended.
     Ended {
@@ -287,7 +338,7 @@ pub enum Event {
         /// The session; `None` when something before it was missing.
         key: Option<SessionKey>,
         /// The member.
-        by: Boot,
+        by: Incarnation,
         /// Why.
         cause: NotTaken,
     },
@@ -295,13 +346,13 @@ pub enum Event {
     /// way is given up and sent again.
     AckLate {
         /// The member.
-        by: Boot,
+        by: Incarnation,
         /// The timeout.
         after: Duration,
     },
     /// Another live process has this node's name: this one may not join.
     NameTaken {
         /// The process that has it.
-        by: Boot,
+        by: Incarnation,
     },
 }

@@ -1,7 +1,7 @@
-//! All fields of one session as they lie in memory, merged field by field by their stamps.
+//! All fields of one session as they lie in memory, merged field by field by their timestamps.
 //!
 //! Small sessions are one packed allocation, larger ones a shared list of shared fields; nobody outside
-//! sees which. Knows nothing of sessions, frames or time: those who stamp the writes are elsewhere in
+//! sees which. Knows nothing of sessions, frames or time: those who timestamp the writes are elsewhere in
 //! this crate. Go on with [`packed`] and [`spread`] for the two forms, [`view`] for what is lent out.
 
 mod fingerprint;
@@ -29,7 +29,7 @@ use packed::Packed;
 use spread::Spread;
 use system::{NOTE, SYSTEM};
 
-use crate::stamp::Stamp;
+use crate::timestamp::Timestamp;
 use crate::value::Value;
 
 /// Fields that take more bytes than this are spread over allocations of their own: a write must not copy
@@ -40,7 +40,7 @@ const SPREAD_OVER: usize = 4096;
 /// and forth with each write.
 const PACK_UNDER: usize = SPREAD_OVER / 2;
 
-/// What a field costs in the packed form beside its name and value: lengths, codec, stamp.
+/// What a field costs in the packed form beside its name and value: lengths, codec, timestamp.
 const PACKED_FIELD_COST: usize = 8;
 
 /// The fields of one session: attributes, system fields, and the marks of those that were removed.
@@ -68,7 +68,7 @@ pub enum Merge {
     Kept,
     /// The very same write was here already.
     Same,
-    /// The same stamp came with another content, which no correct cluster does. The greater bytes are
+    /// The same timestamp came with another content, which no correct cluster does. The greater bytes are
     /// kept, on every node the same.
     Clash,
 }
@@ -77,8 +77,8 @@ impl Fields {
     /// Merges one write; `None` removes, and leaves a mark that no older write gets past.
     ///
     /// A value of 16 KiB or more is kept as the shared buffer that it came in, a smaller one is copied.
-    pub fn merge(&mut self, name: &str, stamp: Stamp, value: Option<&Value>) -> Merge {
-        self.merge_field(FieldRef { name: name.into(), stamp, value: value.map(ValueRef::from) })
+    pub fn merge(&mut self, name: &str, timestamp: Timestamp, value: Option<&Value>) -> Merge {
+        self.merge_field(FieldRef { name: name.into(), timestamp, value: value.map(ValueRef::from) })
     }
 
     /// Merges one field of other fields or of a frame.
@@ -188,14 +188,14 @@ impl Fields {
         Some(Self { form: Form::Packed(packed) })
     }
 
-    /// The highest counter among the stamps; 0 without fields.
+    /// The highest counter among the timestamps; 0 without fields.
     pub fn highest_counter(&self) -> u64 {
-        self.all().map(|field| field.stamp.counter).max().unwrap_or(0)
+        self.all().map(|field| field.timestamp.counter).max().unwrap_or(0)
     }
 
-    /// A hash of all names and stamps, the same on every node and in every order of merging.
+    /// A hash of all names and timestamps, the same on every node and in every order of merging.
     ///
-    /// A stamp determines its content, so equal fingerprints mean equal fields, but for 1 chance in 2^64.
+    /// A timestamp determines its content, so equal fingerprints mean equal fields, but for 1 chance in 2^64.
     /// It finds what differs by accident; it is no defence against names that were chosen to collide.
     pub fn fingerprint(&self) -> u64 {
         self.all().fold(0, |sum, field| sum.wrapping_add(field.identity()))
@@ -205,7 +205,7 @@ impl Fields {
 /// What becomes of a write where `ours` has its name, and whether it takes that field's place.
 fn judge(write: &FieldRef<'_>, ours: Option<FieldRef<'_>>) -> (Merge, bool) {
     let Some(ours) = ours else { return (Merge::Applied, true) };
-    match write.stamp.cmp(&ours.stamp) {
+    match write.timestamp.cmp(&ours.timestamp) {
         Ordering::Less => (Merge::Kept, false),
         Ordering::Greater => (Merge::Applied, true),
         Ordering::Equal => match write.cmp_content(&ours) {
@@ -262,7 +262,7 @@ impl PartialEq for Fields {
 
 impl Eq for Fields {}
 
-/// Names, stamps and sizes; never the values, which may be secrets.
+/// Names, timestamps and sizes; never the values, which may be secrets.
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.all()).finish()

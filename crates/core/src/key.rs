@@ -40,7 +40,7 @@ impl SessionKey {
         (self.as_u128() >> 64) as usize % crate::shard::SHARDS
     }
 
-    /// The key as a number, for hashing and placement.
+    /// The key as a number, for hashing and ack_set.
     pub fn as_u128(self) -> u128 {
         u128::from_le_bytes(self.0)
     }

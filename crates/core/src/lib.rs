@@ -1,13 +1,14 @@
 //! Sessile's replication core.
 //!
-//! Sessions with stamped fields, how their copies merge, who has to have them, and how a member that was
-//! away catches up: a state machine, [`Node`]. It is told what happened and when, and returns [`Effect`]s.
+//! Sessions with timestamped fields, how their copies merge, who has to have them, and how a member that was
+//! away catches up: a state machine, [`Node`]. It is announced what happened and when, and returns [`Effect`]s.
 //!
 //! It does not know sockets, tasks, clocks, random numbers, cookies, HTTP or configuration files: it can be
 //! run a million times with a seed and give the same answer, which is what the simulator does.
 //!
 //! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons.
 
+mod ack_set;
 mod changes;
 pub mod conformance;
 mod effect;
@@ -19,35 +20,34 @@ mod marks;
 mod narrow;
 mod node;
 mod notice;
-mod placement;
 mod roster;
 mod session;
 mod settings;
 mod shard;
-mod stamp;
 mod stored_session;
 mod table;
+mod timestamp;
 mod tombstone;
 mod value;
 mod version;
 mod wire;
 
+pub use ack_set::{AckMembers, AckSet, AllMembers, Candidate, CommittedSession};
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
-pub use effect::{AppId, AskId, Effect, EndReason, Event, NotTaken, Receipt, Removal, Ticket};
+pub use effect::{AppId, Effect, Effects, EndReason, Event, NotTaken, QuestionId, Receipt, Removal, Ticket};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, NameRef, ValueRef};
 pub use histogram::Histogram;
 pub use instant::Instant;
 pub use key::{KEY_BYTES, Secret, SessionKey};
 pub use node::{
-    Closed, Counters, Debt, Gate, Glance, MemberRow, NegativeAcks, Node, PeerInfo, Resident, Saveable,
-    SessionRow, Standing, Survey,
+    Backlog, Closed, Counters, Gate, Glance, MemberRow, NegativeAcks, Node, NodeState, PeerInfo, Resident,
+    Saveable, SessionRow, Survey,
 };
 pub use notice::{Notice, SessionChange};
-pub use placement::{Awaited, Candidate, Everybody, PlacedSession, Placement};
 pub use settings::{Bounds, Mode, Plant, Settings, Timing};
 pub use shard::Restored;
-pub use stamp::{Boot, Stamp};
 pub use stored_session::StoredSession;
+pub use timestamp::{Incarnation, Timestamp};
 pub use value::{Codec, Value};
 pub use version::Version;
-pub use wire::{FrameKind, Malformed, Message, Place};
+pub use wire::{FrameKind, Malformed, Message, Position};

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Boot;
+use crate::Incarnation;
 use crate::narrow::Narrow;
 
 /// Who created a session, and as which of its sessions in this shard. Numbers begin at one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Birth {
-    pub(crate) boot: Boot,
+    pub(crate) incarnation: Incarnation,
     pub(crate) number: u64,
 }
 
@@ -22,17 +22,17 @@ impl Birth {
     pub(crate) const NUMBER_MAX: u64 = Narrow::<{ Self::NUMBER_BYTES }>::MAX;
 }
 
-/// Births above a gap that are remembered for one boot. Beyond it the newest are forgotten: the mark then
+/// Births above a gap that are remembered for one incarnation. Beyond it the newest are forgotten: the mark then
 /// stays where it is, which only delays what it could tell.
 const MAX_ABOVE_GAP: usize = 4096;
 
 /// Boots that are remembered; beyond it the one with the fewest births goes.
 const MAX_BOOTS: usize = 1024;
 
-/// For each boot, the highest birth seen without a gap, and those seen above it.
+/// For each incarnation, the highest birth seen without a gap, and those seen above it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BirthMarks {
-    boots: BTreeMap<Boot, Seen>,
+    incarnations: BTreeMap<Incarnation, Seen>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -47,8 +47,8 @@ impl BirthMarks {
         if birth.number == 0 {
             return;
         }
-        self.make_room(birth.boot);
-        let seen = self.boots.entry(birth.boot).or_default();
+        self.make_room(birth.incarnation);
+        let seen = self.incarnations.entry(birth.incarnation).or_default();
         if birth.number <= seen.mark {
             return;
         }
@@ -65,29 +65,32 @@ impl BirthMarks {
 
     /// A session of this birth was here for certain; if it is not here now, it ended.
     pub(crate) fn covers(&self, birth: Birth) -> bool {
-        birth.number > 0 && self.boots.get(&birth.boot).is_some_and(|seen| birth.number <= seen.mark)
+        birth.number > 0
+            && self.incarnations.get(&birth.incarnation).is_some_and(|seen| birth.number <= seen.mark)
     }
 
     /// Takes over another node's marks, once everything it held under them is here.
-    pub(crate) fn adopt(&mut self, boot: Boot, number: u64) {
-        self.make_room(boot);
-        let seen = self.boots.entry(boot).or_default();
+    pub(crate) fn adopt(&mut self, incarnation: Incarnation, number: u64) {
+        self.make_room(incarnation);
+        let seen = self.incarnations.entry(incarnation).or_default();
         seen.mark = seen.mark.max(number);
         seen.above = seen.above.split_off(&(seen.mark + 1));
         seen.close_gap();
     }
 
     /// The marks without what lies above gaps.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Boot, u64)> {
-        self.boots.iter().map(|(boot, seen)| (*boot, seen.mark))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Incarnation, u64)> {
+        self.incarnations.iter().map(|(incarnation, seen)| (*incarnation, seen.mark))
     }
 
-    fn make_room(&mut self, newcomer: Boot) {
-        if self.boots.len() < MAX_BOOTS || self.boots.contains_key(&newcomer) {
+    fn make_room(&mut self, newcomer: Incarnation) {
+        if self.incarnations.len() < MAX_BOOTS || self.incarnations.contains_key(&newcomer) {
             return;
         }
-        if let Some(least) = self.boots.iter().min_by_key(|(_, seen)| seen.mark).map(|(boot, _)| *boot) {
-            self.boots.remove(&least);
+        if let Some(least) =
+            self.incarnations.iter().min_by_key(|(_, seen)| seen.mark).map(|(incarnation, _)| *incarnation)
+        {
+            self.incarnations.remove(&least);
         }
     }
 }
@@ -106,7 +109,7 @@ mod tests {
     use super::*;
 
     fn birth(number: u64) -> Birth {
-        Birth { boot: Boot(1), number }
+        Birth { incarnation: Incarnation(1), number }
     }
 
     #[test]
@@ -124,14 +127,14 @@ mod tests {
         let mut marks = BirthMarks::default();
         marks.saw(birth(5));
         marks.saw(birth(9));
-        marks.adopt(Boot(1), 4);
+        marks.adopt(Incarnation(1), 4);
         assert!(marks.covers(birth(5)) && !marks.covers(birth(6)));
-        marks.adopt(Boot(1), 2);
+        marks.adopt(Incarnation(1), 2);
         assert!(marks.covers(birth(5)));
     }
 
     #[test]
     fn an_unknown_birth_is_never_covered() {
-        assert!(!BirthMarks::default().covers(Birth { boot: Boot(1), number: 0 }));
+        assert!(!BirthMarks::default().covers(Birth { incarnation: Incarnation(1), number: 0 }));
     }
 }

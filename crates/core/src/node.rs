@@ -1,6 +1,6 @@
 //! One process of the cluster: the roster and the shards, put together.
 //!
-//! Every method is told the time, never blocks, and appends what has to be done to `fx`. The caller
+//! Every method is announced the time, never blocks, and appends what has to be done to `effects`. The caller
 //! carries out all effects of a call, those for one destination in their order.
 
 mod looking;
@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-pub use crate::roster::{Closed, Gate, MemberRow, Standing};
-pub use looking::{Counters, Debt, NegativeAcks, SessionRow};
+pub use crate::roster::{Closed, Gate, MemberRow, NodeState};
+pub use looking::{Backlog, Counters, NegativeAcks, SessionRow};
 pub use storing::{Glance, Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
 use crate::roster::Roster;
 use crate::shard::{SHARDS, Shard};
 use crate::{
-    AppId, Boot, Candidate, Changes, Effect, EndReason, Instant, Opening, Proof, Refusal, SessionKey,
+    AppId, Candidate, Changes, Effects, EndReason, Incarnation, Instant, Opening, Proof, Refusal, SessionKey,
     Settings, Ticket,
 };
 
@@ -38,23 +38,23 @@ use crate::{
 /// # use std::time::Duration;
 /// # use sessile_core::*;
 /// let settings = Settings {
-///     boot: Boot(1),
+///     incarnation: Incarnation(1),
 ///     name: "tc01".into(),
 ///     timing: Timing::default(),
 ///     bounds: Bounds::default(),
 ///     copies: None,
 ///     mode: Mode::Synchronous,
 ///     stores: false,
-///     placement: std::sync::Arc::new(Everybody),
+///     ack_set: std::sync::Arc::new(AllMembers),
 ///     plant: Plant::None,
 /// };
-/// let (now, mut fx) = (Instant::ORIGIN, Vec::new());
+/// let (now, mut effects) = (Instant::ORIGIN, Effects::default());
 /// let node = Node::alone(settings, now);
 /// let (key, secret) = (SessionKey([1; 16]), Secret([2; 16]));
 /// let mut changes = Changes::create(AppId(1), secret, Duration::from_secs(1800), None);
 /// changes.put(FieldName::attribute("cart").unwrap(), Some(Value::raw("umbrella")));
-/// node.commit(key, &changes, now, &mut fx).unwrap();
-/// assert!(matches!(node.open(key, Proof::Secret(secret), now, &mut fx), Opening::Open(_)));
+/// node.commit(key, &changes, now, &mut effects).unwrap();
+/// assert!(matches!(node.open(key, Proof::Secret(secret), now, &mut effects), Opening::Open(_)));
 /// ```
 #[derive(Debug)]
 pub struct Node {
@@ -68,16 +68,16 @@ pub struct Node {
     listened_to: AtomicBool,
 }
 
-/// What the shards were last told of the roster.
+/// What the shards were last announced of the roster.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Published {
-    expirers: Vec<Boot>,
+    expirers: Vec<Incarnation>,
     wanted: u32,
-    donates: bool,
+    is_complete: bool,
     /// It is or was ready: what it got until then was the state, which happened before.
     has_served: bool,
     /// Shards tell what happens.
-    told: bool,
+    announced: bool,
     others: Vec<Candidate>,
 }
 
@@ -114,22 +114,22 @@ impl Node {
     }
 
     /// Opens a session for a request, while the gate is open.
-    pub fn open(&self, key: SessionKey, proof: Proof, now: Instant, fx: &mut Vec<Effect>) -> Opening {
-        self.shard(key).lock().open(key, proof, now, fx)
+    pub fn open(&self, key: SessionKey, proof: Proof, now: Instant, effects: &mut Effects) -> Opening {
+        self.shard(key).lock().open(key, proof, now, effects)
     }
 
     /// Opens it after `Effect::Answered`, while the gate is open: gives `Open` or `Absent`. Where the gate has closed, the
     /// members' answers decide nothing.
     ///
-    /// The answers may have been overtaken, and the session asked for once more: then `Asking` again.
+    /// The answers may have been overtaken, and the session asked for once more: then `Question` again.
     pub fn open_answered(
         &self,
         key: SessionKey,
         proof: Proof,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Opening {
-        self.shard(key).lock().open_answered(key, proof, now, fx)
+        self.shard(key).lock().open_answered(key, proof, now, effects)
     }
 
     /// The request that opened the session is over. Once for every `Opening::Open`.
@@ -142,8 +142,8 @@ impl Node {
         self.session_count(None) < self.settings.bounds.max_active
     }
 
-    /// Commits the changes of one request: one stamp, applied in one section, staged for every member.
-    /// `Effect::Settled` follows, perhaps in this very `fx`.
+    /// Commits the changes of one request: one timestamp, applied in one section, staged for every member.
+    /// `Effect::Settled` follows, perhaps in this very `effects`.
     ///
     /// # Errors
     /// A [`Refusal`] that says why; then nothing was applied.
@@ -152,23 +152,23 @@ impl Node {
         key: SessionKey,
         changes: &Changes,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Result<Ticket, Refusal> {
         if changes.creates() && !self.has_room() {
             return Err(Refusal::Full);
         }
-        self.shard(key).lock().commit(key, changes, now, fx)
+        self.shard(key).lock().commit(key, changes, now, effects)
     }
 
-    /// Whether some member is so far behind that a change of this session would be owed to it instead of being sent:
+    /// Whether some member is so far behind that a change of this session would be backlog to it instead of being sent:
     /// whoever commits may want to slow down.
     pub fn is_congested(&self, key: SessionKey) -> bool {
         self.shard(key).lock().is_congested()
     }
 
     /// Ends a session for good, known here or not. Synchronous in every mode; never undone.
-    pub fn end(&self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) -> Ticket {
-        self.shard(key).lock().end(key, EndReason::Invalidated, now, fx)
+    pub fn end(&self, key: SessionKey, now: Instant, effects: &mut Effects) -> Ticket {
+        self.shard(key).lock().end(key, EndReason::Invalidated, now, effects)
     }
 
     /// The same for a session that no member holds, because its bearer carries its content: members remember for
@@ -179,9 +179,9 @@ impl Node {
         app: AppId,
         keep: Duration,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Ticket {
-        self.shard(key).lock().end_carried(key, app, keep, now, fx)
+        self.shard(key).lock().end_carried(key, app, keep, now, effects)
     }
 
     /// The newest commit or end of this node on a session that is not settled: a response that read the
@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// From now on, or not any more, `Effect::Notice` tells every change of every session, whoever made it. Without
-    /// listeners it costs nothing. What a node holds when it becomes ready for the first time is not told.
+    /// listeners it costs nothing. What a node holds when it becomes ready for the first time is not announced.
     pub fn listen(&self, somebody: bool) {
         self.listened_to.store(somebody, Ordering::Relaxed);
         self.publish(&self.roster.lock());
@@ -207,10 +207,10 @@ impl Node {
         let now = Published {
             expirers: roster.expirers(),
             wanted: roster.wanted(),
-            donates: roster.donates(),
+            is_complete: roster.is_complete(),
             others: roster.candidates(),
             has_served,
-            told: has_served && self.listened_to.load(Ordering::Relaxed),
+            announced: has_served && self.listened_to.load(Ordering::Relaxed),
         };
         if *published == now {
             return;
@@ -219,8 +219,8 @@ impl Node {
             let mut shard = shard.lock();
             shard.set_expirers(&now.expirers);
             shard.set_wanted(now.wanted);
-            shard.donates = now.donates;
-            shard.set_told(now.told);
+            shard.is_complete = now.is_complete;
+            shard.set_has_listeners(now.announced);
             shard.set_candidates(&now.others);
         }
         *published = now;

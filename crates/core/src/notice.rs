@@ -1,4 +1,4 @@
-//! What listeners are told of a session: the fact that something changed, never a value and never a secret.
+//! What listeners are announced of a session: the fact that something changed, never a value and never a secret.
 
 use crate::{AppId, EndReason, SessionKey};
 

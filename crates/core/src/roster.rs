@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::shard::SHARDS;
 use crate::wire::{self, Phase, Plain, RefusedReason};
-use crate::{Boot, Candidate, Effect, Event, Instant, Plant, Removal, Settings};
+use crate::{Candidate, Effect, Effects, Event, Incarnation, Instant, Plant, Removal, Settings};
 
 use join::Join;
 use removal::Fence;
@@ -28,7 +28,7 @@ const OUT_OF_SIGHT_MAX: usize = 1024;
 
 /// How far this node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum NodeState {
     /// Looking for others.
     Searching,
     /// Getting the state from others.
@@ -48,14 +48,14 @@ pub enum Standing {
 /// What the shards have to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    Add(Boot),
-    Remove { boot: Boot, clean: bool },
+    Add(Incarnation),
+    Remove { incarnation: Incarnation, clean: bool },
     RemoveAll,
-    Linked { boot: Boot, linked: bool },
-    Resend(Boot),
-    Compare { with: Boot, joining: bool },
-    MemberReady(Boot),
-    TakeLead,
+    Linked { incarnation: Incarnation, linked: bool },
+    Resend(Incarnation),
+    Compare { with: Incarnation, joining: bool },
+    MemberReady(Incarnation),
+    AdvanceClocks,
 }
 
 /// A process that this node has a link to, or had when it became a member.
@@ -90,22 +90,22 @@ struct Membership {
 #[derive(Debug)]
 pub(crate) struct Roster {
     settings: Arc<Settings>,
-    pub(crate) standing: Standing,
+    pub(crate) state: NodeState,
     /// Holds sessions of an earlier membership: others may lack them, and some of them may have ended.
     has_state: bool,
-    peers: BTreeMap<Boot, Peer>,
-    barred: BTreeSet<Boot>,
+    peers: BTreeMap<Incarnation, Peer>,
+    barred: BTreeSet<Incarnation>,
     /// Processes that were met while this node joins and cannot be reached now, and when they were heard last.
-    out_of_sight: BTreeMap<Boot, Instant>,
+    out_of_sight: BTreeMap<Incarnation, Instant>,
     /// Processes that were removed and have not shown since that they know it.
-    overruled: BTreeSet<Boot>,
+    overruled: BTreeSet<Incarnation>,
     join: Option<Join>,
     searched: bool,
     /// Shards that have not finished comparing with a member.
-    comparing: BTreeMap<Boot, usize>,
+    comparing: BTreeMap<Incarnation, usize>,
     /// Members that seemed to be joining when another one was lost, but may have been ready: compared with as soon as they
     /// say that they serve.
-    compare_when_ready: BTreeSet<Boot>,
+    compare_when_ready: BTreeSet<Incarnation>,
     /// The largest view since the start, less those that left cleanly.
     most: u32,
     heartbeats: u64,
@@ -116,7 +116,7 @@ pub(crate) struct Roster {
     /// Some member has not granted a lease since then: it may long have gone on without this process, and others been
     /// replaced. This one must not go on without it.
     doubtful: bool,
-    stalls: BTreeMap<Boot, Duration>,
+    stalls: BTreeMap<Incarnation, Duration>,
     pub(crate) orders: Vec<Order>,
     was_open: bool,
     pub(crate) leases_lost: u64,
@@ -151,7 +151,7 @@ impl Roster {
         Self {
             join: Some(Join::new(now)),
             settings,
-            standing: Standing::Searching,
+            state: NodeState::Searching,
             has_state: false,
             peers: BTreeMap::new(),
             barred: BTreeSet::new(),
@@ -176,23 +176,33 @@ impl Roster {
 
     /// Ready at once, and for ever alone.
     pub(crate) fn alone(settings: Arc<Settings>, now: Instant) -> Self {
-        Self { standing: Standing::Ready, join: None, has_state: true, ..Self::new(settings, now) }
+        Self { state: NodeState::Ready, join: None, has_state: true, ..Self::new(settings, now) }
     }
 
     /// Frames can be sent to this process.
-    pub(crate) fn link_up(&mut self, boot: Boot, name: &str, now: Instant, fx: &mut Vec<Effect>) {
-        if boot == self.settings.boot {
+    pub(crate) fn link_up(
+        &mut self,
+        incarnation: Incarnation,
+        name: &str,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if incarnation == self.settings.incarnation {
             return;
         }
-        if self.barred.contains(&boot) {
-            send(fx, boot, &wire::Refused { reason: RefusedReason::Barred, by: self.settings.boot.0 });
+        if self.barred.contains(&incarnation) {
+            send(
+                effects,
+                incarnation,
+                &wire::Refused { reason: RefusedReason::Barred, by: self.settings.incarnation.0 },
+            );
         }
-        let peer = self.peers.entry(boot).or_insert_with(|| Peer::new(name, now));
+        let peer = self.peers.entry(incarnation).or_insert_with(|| Peer::new(name, now));
         peer.linked = true;
         peer.heard_at = now;
-        self.out_of_sight.remove(&boot);
+        self.out_of_sight.remove(&incarnation);
         if peer.membership.is_some() {
-            self.orders.push(Order::Linked { boot, linked: true });
+            self.orders.push(Order::Linked { incarnation, linked: true });
         }
         if let Some(join) = &mut self.join {
             join.announce_now();
@@ -201,21 +211,21 @@ impl Roster {
     }
 
     /// Frames cannot be sent to it any more; what was on the way may be lost.
-    pub(crate) fn link_down(&mut self, boot: Boot) {
-        let Some(peer) = self.peers.get_mut(&boot) else { return };
+    pub(crate) fn link_down(&mut self, incarnation: Incarnation) {
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
         peer.linked = false;
         if peer.membership.is_some() {
-            self.orders.push(Order::Linked { boot, linked: false });
+            self.orders.push(Order::Linked { incarnation, linked: false });
         } else {
             if self.join.is_some() && self.out_of_sight.len() < OUT_OF_SIGHT_MAX {
-                self.out_of_sight.insert(boot, peer.heard_at);
+                self.out_of_sight.insert(incarnation, peer.heard_at);
             }
-            self.peers.remove(&boot);
+            self.peers.remove(&incarnation);
         }
     }
 
     /// Something came from this process.
-    pub(crate) fn heard(&mut self, from: Boot, now: Instant) {
+    pub(crate) fn heard(&mut self, from: Incarnation, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.heard_at = now;
         }
@@ -223,11 +233,11 @@ impl Roster {
 
     /// May this node open sessions and let responses go?
     pub(crate) fn gate(&self, now: Instant) -> Gate {
-        match self.standing {
-            Standing::Ready | Standing::Incomplete | Standing::Draining => {}
-            Standing::Left => return Gate::Closed(Closed::Left),
-            Standing::Refused => return Gate::Closed(Closed::Refused),
-            Standing::Searching | Standing::Joining => return Gate::Closed(Closed::NotReady),
+        match self.state {
+            NodeState::Ready | NodeState::Incomplete | NodeState::Draining => {}
+            NodeState::Left => return Gate::Closed(Closed::Left),
+            NodeState::Refused => return Gate::Closed(Closed::Refused),
+            NodeState::Searching | NodeState::Joining => return Gate::Closed(Closed::NotReady),
         }
         let lease = self.settings.timing.lease();
         // A process without members has no lease to lose; that its tick is overdue tells that it was stopped.
@@ -248,13 +258,13 @@ impl Roster {
     }
 
     /// Tells when the gate moved since the last call; counts leases that ran out.
-    pub(crate) fn watch_gate(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn watch_gate(&mut self, now: Instant, effects: &mut Effects) {
         let gate = self.gate(now);
         let open = gate == Gate::Open;
         if open != self.was_open {
             self.leases_lost += u64::from(gate == Gate::Stalled);
             self.was_open = open;
-            fx.push(Effect::GateMoved);
+            effects.push(Effect::GateMoved);
         }
     }
 
@@ -263,21 +273,23 @@ impl Roster {
     }
 
     /// Others may get the state from this node.
-    pub(crate) fn donates(&self) -> bool {
-        matches!(self.standing, Standing::Ready | Standing::Draining)
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self.state, NodeState::Ready | NodeState::Draining)
     }
 
     /// Members that may end idle sessions.
-    pub(crate) fn expirers(&self) -> Vec<Boot> {
-        let me = self.donates().then_some(self.settings.boot);
+    pub(crate) fn expirers(&self) -> Vec<Incarnation> {
+        let me = self.is_complete().then_some(self.settings.incarnation);
         let ready = |peer: &Peer| matches!(peer.phase, Phase::Ready | Phase::Draining);
-        let others = self.members().filter(|(_, peer, _)| ready(peer)).map(|(boot, _, _)| boot);
+        let others = self.members().filter(|(_, peer, _)| ready(peer)).map(|(incarnation, _, _)| incarnation);
         me.into_iter().chain(others).collect()
     }
 
-    /// The other members, as a placement sees them.
+    /// The other members, as a ack_set sees them.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        self.members().map(|(boot, peer, _)| Candidate { boot, name: peer.name.clone() }).collect()
+        self.members()
+            .map(|(incarnation, peer, _)| Candidate { incarnation, name: peer.name.clone() })
+            .collect()
     }
 
     /// Copies that a commit wants.
@@ -286,104 +298,115 @@ impl Roster {
     }
 
     /// Each shard has an answer to a comparison that was ordered.
-    pub(crate) fn compared(&mut self, with: Boot, sessions: u64, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn compared(&mut self, with: Incarnation, sessions: u64, now: Instant, effects: &mut Effects) {
         let Some(left) = self.comparing.get_mut(&with) else { return };
         *left = left.saturating_sub(1);
         if *left == 0 {
             self.comparing.remove(&with);
-            self.all_compared(with, sessions, now, fx);
+            self.all_compared(with, sessions, now, effects);
         }
     }
 
     /// Compares with every member, as after the loss of one, and gives them. Not while this node gets the state, which
     /// is a comparison itself.
-    pub(crate) fn compare_again(&mut self) -> Vec<Boot> {
-        if !matches!(self.standing, Standing::Ready | Standing::Draining) {
+    pub(crate) fn compare_again(&mut self) -> Vec<Incarnation> {
+        if !matches!(self.state, NodeState::Ready | NodeState::Draining) {
             return Vec::new();
         }
-        let members: Vec<Boot> = self.staying().collect();
+        let members: Vec<Incarnation> = self.staying().collect();
         members.iter().for_each(|member| self.compare(*member, false));
         members
     }
 
     /// Members with whom a comparison that this node began is not over.
-    pub(crate) fn comparing(&self) -> Vec<Boot> {
+    pub(crate) fn comparing(&self) -> Vec<Incarnation> {
         self.comparing.keys().copied().collect()
     }
 
-    fn compare(&mut self, with: Boot, joining: bool) {
+    fn compare(&mut self, with: Incarnation, joining: bool) {
         self.comparing.insert(with, SHARDS);
         self.orders.push(Order::Compare { with, joining });
     }
 
     fn phase(&self) -> Phase {
-        match self.standing {
-            Standing::Ready => Phase::Ready,
-            Standing::Incomplete => Phase::Incomplete,
-            Standing::Draining => Phase::Draining,
+        match self.state {
+            NodeState::Ready => Phase::Ready,
+            NodeState::Incomplete => Phase::Incomplete,
+            NodeState::Draining => Phase::Draining,
             _ if self.has_state => Phase::Returning,
             _ => Phase::Starting,
         }
     }
 
-    fn members(&self) -> impl Iterator<Item = (Boot, &Peer, &Membership)> {
-        self.peers.iter().filter_map(|(boot, peer)| Some((*boot, peer, peer.membership.as_ref()?)))
+    fn members(&self) -> impl Iterator<Item = (Incarnation, &Peer, &Membership)> {
+        self.peers
+            .iter()
+            .filter_map(|(incarnation, peer)| Some((*incarnation, peer, peer.membership.as_ref()?)))
     }
 
-    fn member(&mut self, boot: Boot) -> Option<&mut Membership> {
-        self.peers.get_mut(&boot)?.membership.as_mut()
+    fn member(&mut self, incarnation: Incarnation) -> Option<&mut Membership> {
+        self.peers.get_mut(&incarnation)?.membership.as_mut()
     }
 
-    fn is_staying(&self, boot: Boot) -> bool {
-        let membership = self.peers.get(&boot).and_then(|peer| peer.membership.as_ref());
+    fn is_staying(&self, incarnation: Incarnation) -> bool {
+        let membership = self.peers.get(&incarnation).and_then(|peer| peer.membership.as_ref());
         membership.is_some_and(|member| member.leaving.is_none())
     }
 
     /// Members that nobody is about to remove.
-    fn staying(&self) -> impl Iterator<Item = Boot> {
-        self.members().filter(|(_, _, member)| member.leaving.is_none()).map(|(boot, _, _)| boot)
+    fn staying(&self) -> impl Iterator<Item = Incarnation> {
+        self.members()
+            .filter(|(_, _, member)| member.leaving.is_none())
+            .map(|(incarnation, _, _)| incarnation)
     }
 
-    /// Size and least boot of this node's side: the larger side stays, then the one with the least boot.
-    fn side(&self) -> (u32, Boot) {
-        let least = self.staying().min().map_or(self.settings.boot, |boot| boot.min(self.settings.boot));
+    /// Size and least incarnation of this node's side: the larger side stays, then the one with the least incarnation.
+    fn side(&self) -> (u32, Incarnation) {
+        let least = self
+            .staying()
+            .min()
+            .map_or(self.settings.incarnation, |incarnation| incarnation.min(self.settings.incarnation));
         (u32::try_from(self.staying().count()).unwrap_or(u32::MAX).saturating_add(1), least)
     }
 
     /// The side as far as it still counts on this node: one that was stopped may list members that have
     /// long gone on without it, or are gone.
-    fn live_side(&self, now: Instant) -> (u32, Boot) {
-        if self.gate(now) == Gate::Open { self.side() } else { (0, self.settings.boot) }
+    fn live_side(&self, now: Instant) -> (u32, Incarnation) {
+        if self.gate(now) == Gate::Open { self.side() } else { (0, self.settings.incarnation) }
     }
 
     /// Puts a linked process into the view.
-    fn include(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
+    fn include(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
         // The newcomer cannot give up on a serving member before that one's first lease is over, so it
         // need not stall for the first echo. PROTOCOL.md, "Lease". After a pause the join may be as old as that.
         let is_fresh = !self.doubtful && now.since(self.resumed_at) >= self.settings.timing.lease();
         let leased_at = (self.serves() && is_fresh).then_some(now);
-        let Some(peer) = self.peers.get_mut(&boot) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
         if peer.membership.is_some() {
             return;
         }
         peer.membership = Some(Membership::new(leased_at, now));
         peer.waits_for_name_since = None;
-        self.orders.push(Order::Add(boot));
+        self.orders.push(Order::Add(incarnation));
         if !peer.linked {
-            self.orders.push(Order::Linked { boot, linked: false });
+            self.orders.push(Order::Linked { incarnation, linked: false });
         }
-        fx.push(Effect::Event(Event::MemberAdded { boot, name: peer.name.clone() }));
+        effects.event(Event::MemberAdded { incarnation, name: peer.name.clone() });
         self.most = self.most.max(self.side().0);
         self.heartbeat_at = None;
     }
 
     /// Never lets this process in again.
-    fn bar(&mut self, boot: Boot, fx: &mut Vec<Effect>) {
+    fn bar(&mut self, incarnation: Incarnation, effects: &mut Effects) {
         if self.barred.len() < BARRED_MAX {
-            self.barred.insert(boot);
+            self.barred.insert(incarnation);
         }
-        send(fx, boot, &wire::Refused { reason: RefusedReason::Barred, by: self.settings.boot.0 });
-        fx.push(Effect::Forget { boot });
+        send(
+            effects,
+            incarnation,
+            &wire::Refused { reason: RefusedReason::Barred, by: self.settings.incarnation.0 },
+        );
+        effects.push(Effect::Forget { incarnation });
     }
 }
 
@@ -414,11 +437,11 @@ impl Membership {
 }
 
 /// A control frame for one process.
-fn send<T: Plain + minicbor::Encode<()>>(fx: &mut Vec<Effect>, to: Boot, body: &T) {
-    fx.push(Effect::Send { to, frame: wire::encode(body) });
+fn send<T: Plain + minicbor::Encode<()>>(effects: &mut Effects, to: Incarnation, body: &T) {
+    effects.push(Effect::Send { to, frame: wire::encode(body) });
 }
 
-/// How a member's removal is told to those who ask why.
+/// How a member's removal is announced to those who ask why.
 pub(crate) fn is_clean(cause: Removal) -> bool {
     cause == Removal::Left
 }

@@ -6,9 +6,9 @@
 //! |---|---|---|
 //! | `key` | 16 | |
 //! | `fields` | 16 | the address and length of the packed fields, which are an allocation of their own |
-//! | `top` | 8 | |
+//! | `clock` | 8 | |
 //! | `app`, `touch`, `open` | 4 each | |
-//! | `boot`, `number` | 4 + 5 | its birth |
+//! | `incarnation`, `number` | 4 + 5 | its birth |
 //! | `used`, `told`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
 //! | `alarm` | 4 | whole seconds; never zero, so that a free slot of the table takes no byte more |
 //! | together | 80 | |
@@ -27,11 +27,11 @@ use bytes::Bytes;
 use crate::fields::{MAX_AGE, MAX_INACTIVE};
 use crate::marks::Birth;
 use crate::narrow::Narrow;
-use crate::shard::UNTOLD_SHARE;
+use crate::shard::UNANNOUNCED_SHARE;
 use crate::wire::{PackedCopy, Snapshot, StampedField};
 use crate::{
-    AppId, Boot, Codec, FieldRef, Fields, Instant, KEY_BYTES, Secret, SessionKey, Stamp, Value, ValueRef,
-    Version,
+    AppId, Codec, FieldRef, Fields, Incarnation, Instant, KEY_BYTES, Secret, SessionKey, Timestamp, Value,
+    ValueRef, Version,
 };
 
 /// A complete copy of one session.
@@ -43,17 +43,17 @@ pub(crate) struct Session {
     pub(crate) key: SessionKey,
     pub(crate) app: AppId,
     /// Its birth: who made it, and as which of its sessions in this shard.
-    boot: Boot,
+    incarnation: Incarnation,
     number: Narrow<{ Birth::NUMBER_BYTES }>,
     /// The highest counter ever seen in this session. Never falls.
-    pub(crate) top: u64,
+    pub(crate) clock: u64,
     /// Rises with each use; orders uses against an expiry.
     pub(crate) touch: u32,
     /// Requests that have it open here: while there are any it is in use.
     pub(crate) open: u32,
     used: Moment,
-    /// When the last touch was told to the others.
-    told: Moment,
+    /// When the last touch was announced to the others.
+    announced: Moment,
     born: Moment,
     /// Before this it is certainly not due.
     alarm: Alarm,
@@ -109,13 +109,13 @@ impl Session {
         Self {
             key,
             app,
-            boot: birth.boot,
+            incarnation: birth.incarnation,
             number: Narrow::of(birth.number),
-            top: 0,
+            clock: 0,
             touch: 0,
             open: 0,
             used: now,
-            told: now,
+            announced: now,
             born: now,
             alarm: Alarm::MIN,
             fields: Fields::default(),
@@ -126,13 +126,15 @@ impl Session {
     ///
     /// Large values stay slices of `frame`, which brought the snapshot.
     pub(crate) fn from_snapshot(snapshot: &Snapshot<'_>, frame: &Bytes, now: Instant) -> Option<Self> {
-        let is_possible = |field: &StampedField<'_>| field.name.is_valid() && field.counter <= Stamp::TOP_MAX;
+        let is_possible =
+            |field: &StampedField<'_>| field.name.is_valid() && field.counter <= Timestamp::CLOCK_MAX;
         if !snapshot.fields.iter().all(is_possible) {
             return None;
         }
-        let birth = Birth { boot: Boot(snapshot.birth_boot), number: snapshot.birth_number };
+        let birth =
+            Birth { incarnation: Incarnation(snapshot.birth_incarnation), number: snapshot.birth_number };
         let session = Self {
-            top: snapshot.top,
+            clock: snapshot.clock,
             touch: snapshot.touch,
             fields: fields_of(snapshot, frame),
             ..Self::new(SessionKey(snapshot.key), AppId(snapshot.app), birth, now)
@@ -142,9 +144,9 @@ impl Session {
 
     /// The same of a copy among others.
     pub(crate) fn from_packed(copy: &PackedCopy<'_>, now: Instant) -> Option<Self> {
-        let birth = Birth { boot: Boot(copy.birth_boot), number: copy.birth_number };
+        let birth = Birth { incarnation: Incarnation(copy.birth_incarnation), number: copy.birth_number };
         let session = Self {
-            top: copy.top,
+            clock: copy.clock,
             touch: copy.touch,
             fields: Fields::from_packed(copy.fields)?,
             ..Self::new(SessionKey(copy.key), AppId(copy.app), birth, now)
@@ -154,7 +156,7 @@ impl Session {
 
     /// A copy that came with these times; `None` if its numbers are above what any node makes.
     fn arrived(mut self, birth_number: u64, idle_ms: u64, age_ms: u64, now: Instant) -> Option<Self> {
-        let is_possible = self.top <= Stamp::TOP_MAX && birth_number <= Birth::NUMBER_MAX;
+        let is_possible = self.clock <= Timestamp::CLOCK_MAX && birth_number <= Birth::NUMBER_MAX;
         self.used = moment(now.minus(Duration::from_millis(idle_ms)));
         self.born = moment(now.minus(Duration::from_millis(age_ms)));
         self.set_alarm();
@@ -162,14 +164,14 @@ impl Session {
     }
 
     /// The session without its content, but with what says when it ends.
-    pub(crate) fn hollow(mut self) -> Self {
+    pub(crate) fn skeleton(mut self) -> Self {
         let says_when = |field: &FieldRef<'_>| field.name == MAX_INACTIVE || field.name == MAX_AGE;
         self.fields = self.fields.all().filter(says_when).collect();
         self
     }
 
     pub(crate) fn birth(&self) -> Birth {
-        Birth { boot: self.boot, number: self.number.get() }
+        Birth { incarnation: self.incarnation, number: self.number.get() }
     }
 
     pub(crate) fn used_at(&self) -> Instant {
@@ -224,7 +226,7 @@ impl Session {
 
     /// As [`merge`](Self::merge), for everything but the fields, which were merged already.
     pub(crate) fn catch_up(&mut self, theirs: &Session) {
-        self.top = self.top.max(theirs.top);
+        self.clock = self.clock.max(theirs.clock);
         self.touch = self.touch.max(theirs.touch);
         self.use_at(theirs.used_at());
         self.born = moment(instant(self.born).min(instant(theirs.born)));
@@ -232,14 +234,14 @@ impl Session {
     }
 
     /// What is written from now on is later than anything that a member which is stopped may know.
-    pub(crate) fn take_lead(&mut self) {
-        self.top = self.top.saturating_add(Stamp::FOUNDING_LEAD);
+    pub(crate) fn advance_clock(&mut self) {
+        self.clock = self.clock.saturating_add(Timestamp::FOUNDING_ADVANCE);
     }
 
     /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once.
     pub(crate) fn leave_some_time(&mut self, now: Instant) {
         let max_inactive = self.max_inactive();
-        let rest = max_inactive / UNTOLD_SHARE;
+        let rest = max_inactive / UNANNOUNCED_SHARE;
         self.use_at(now.minus(max_inactive - rest));
         if let Some(max_age) = self.fields.max_age() {
             let born_at = now.minus(max_age.saturating_sub(rest));
@@ -258,19 +260,19 @@ impl Session {
         self.used = moment(self.used_at().max(at));
     }
 
-    /// A use is told to the others, or came from one of them.
-    pub(crate) fn tell_at(&mut self, now: Instant) {
-        self.told = moment(now);
+    /// A use is announced to the others, or came from one of them.
+    pub(crate) fn announce_use(&mut self, now: Instant) {
+        self.announced = moment(now);
     }
 
     /// Time since the others knew of a use.
-    pub(crate) fn untold(&self, now: Instant) -> Duration {
-        now.since(instant(self.told))
+    pub(crate) fn unannounced(&self, now: Instant) -> Duration {
+        now.since(instant(self.announced))
     }
 
     /// Takes over the times of what stood for it while its content was away.
-    pub(crate) fn take_times(&mut self, hollow: &Self) {
-        (self.used, self.told, self.born) = (hollow.used, hollow.told, hollow.born);
+    pub(crate) fn take_times(&mut self, skeleton: &Self) {
+        (self.used, self.announced, self.born) = (skeleton.used, skeleton.announced, skeleton.born);
         self.set_alarm();
     }
 
@@ -284,15 +286,16 @@ impl Session {
     pub(crate) fn fingerprint(&self) -> u64 {
         let key = self.key.as_u128();
         let key = (key as u64) ^ ((key >> 64) as u64);
-        self.fields.fingerprint().wrapping_add(key).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.top
+        self.fields.fingerprint().wrapping_add(key).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.clock
     }
 
     /// Rises with everything that changes the content.
     pub(crate) fn version(&self) -> Version {
-        let stamps = || self.fields.all().map(|field| field.stamp);
-        let counters = stamps().map(|stamp| u128::from(stamp.counter)).sum();
-        let writers = stamps().map(|stamp| u64::from(stamp.boot.0)).fold(0, u64::wrapping_add);
-        Version::of(self.top, counters, writers)
+        let timestamps = || self.fields.all().map(|field| field.timestamp);
+        let counters = timestamps().map(|timestamp| u128::from(timestamp.counter)).sum();
+        let writers =
+            timestamps().map(|timestamp| u64::from(timestamp.incarnation.0)).fold(0, u64::wrapping_add);
+        Version::of(self.clock, counters, writers)
     }
 
     /// Bytes in memory, roughly.
@@ -305,9 +308,9 @@ impl Session {
         Some(PackedCopy {
             key: self.key.0,
             app: self.app.0,
-            birth_boot: self.boot.0,
+            birth_incarnation: self.incarnation.0,
             birth_number: self.number.get(),
-            top: self.top,
+            clock: self.clock,
             touch: self.touch,
             idle_ms: millis(self.idle(now)),
             age_ms: millis(now.since(instant(self.born))),
@@ -320,9 +323,9 @@ impl Session {
         Snapshot {
             key: self.key.0,
             app: self.app.0,
-            birth_boot: self.boot.0,
+            birth_incarnation: self.incarnation.0,
             birth_number: self.number.get(),
-            top: self.top,
+            clock: self.clock,
             touch: self.touch,
             idle_ms: millis(self.idle(now)),
             age_ms: millis(now.since(instant(self.born))),
@@ -334,8 +337,8 @@ impl Session {
 fn to_wire(field: FieldRef<'_>) -> StampedField<'_> {
     StampedField {
         name: field.name,
-        counter: field.stamp.counter,
-        writer: field.stamp.boot.0,
+        counter: field.timestamp.counter,
+        writer: field.timestamp.incarnation.0,
         codec: field.value.map_or(0, |value| value.codec.0),
         value: field.value.map(|value| value.bytes),
     }
@@ -350,7 +353,7 @@ fn fields_of(snapshot: &Snapshot<'_>, frame: &Bytes) -> Fields {
             Some(bytes) if bytes.len() >= SLICE_FROM => kept.next().map(ValueRef::from),
             bytes => bytes.map(|bytes| ValueRef::new(Codec(field.codec), bytes)),
         };
-        FieldRef { name: field.name, stamp: field.stamp(), value }
+        FieldRef { name: field.name, timestamp: field.timestamp(), value }
     });
     fields.collect()
 }
@@ -382,9 +385,9 @@ mod tests {
         let snapshot = Snapshot {
             key: [1; KEY_BYTES],
             app: 1,
-            birth_boot: 1,
+            birth_incarnation: 1,
             birth_number: 1,
-            top: 1,
+            clock: 1,
             touch: 1,
             idle_ms,
             age_ms,
@@ -428,8 +431,8 @@ mod tests {
         session.open = 1;
         assert_eq!(session.idle(now), Duration::ZERO);
         assert_eq!(session.snapshot(now).age_ms, 59_999);
-        let hollow = session.hollow();
-        assert_eq!((hollow.max_inactive(), hollow.fields.all().count()), (Duration::from_secs(9), 1));
+        let skeleton = session.skeleton();
+        assert_eq!((skeleton.max_inactive(), skeleton.fields.all().count()), (Duration::from_secs(9), 1));
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! What a node is told at its start: who it is, its times, its bounds.
+//! What a node is announced at its start: who it is, its times, its bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Boot, Placement};
+use crate::{AckSet, Incarnation};
 
-/// Everything a [`Node`](crate::Node) is told once.
+/// Everything a [`Node`](crate::Node) is announced once.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// This start of this process: random, never used by any other member.
-    pub boot: Boot,
+    pub incarnation: Incarnation,
     /// The node's name: the route in cookies. Two live processes never share it.
     pub name: String,
     /// Heartbeats, leases and waits.
@@ -22,8 +22,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Whether a store wants to know what changes (`Effect::Changed`).
     pub stores: bool,
-    /// Whom a commit waits for; the same on every node. [`Everybody`](crate::Everybody) by default.
-    pub placement: Arc<dyn Placement>,
+    /// Whom a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
+    pub ack_set: Arc<dyn AckSet>,
     /// A deliberate bug. Anything but [`Plant::None`] is for the simulator and the test hosts, which must catch it.
     pub plant: Plant,
 }
@@ -81,7 +81,7 @@ pub struct Bounds {
     pub max_session_bytes: usize,
     /// Bytes of all copies; a copy over it is refused with a negative acknowledgement.
     pub max_table_bytes: usize,
-    /// Bytes of changes on the way to one member that it has not confirmed. Above it, changes are noted as owed and
+    /// Bytes of changes on the way to one member that it has not confirmed. Above it, changes are noted as backlog and
     /// sent later, as copies.
     pub max_unconfirmed_bytes: usize,
 }
@@ -101,7 +101,7 @@ impl Default for Bounds {
 /// When a commit counts as settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// When every current member that the placement awaits holds it. Ends wait for all, in every mode.
+    /// When every current member that the ack_set awaits holds it. Ends wait for all, in every mode.
     #[default]
     Synchronous,
     /// At once; the receipt shows the age of the oldest change that is not yet confirmed.
@@ -116,14 +116,14 @@ pub enum Plant {
     /// No bug.
     #[default]
     None,
-    /// The writer in a stamp is made from the node's name, so a restarted node reissues stamps.
+    /// The writer in a timestamp is made from the node's name, so a restarted node reissues timestamps.
     WriterIsName,
-    /// The stamp is taken when a request opens the session, not under the lock at commit.
-    StampAtSet,
+    /// The timestamp is taken when a request opens the session, not under the lock at commit.
+    TimestampAtSet,
     /// The counter comes from the live fields, forgetting removed ones.
     CounterFromLiveFields,
-    /// An end is a write like any other: a later stamp brings the session back.
-    EndComparedByStamp,
+    /// An end is a write like any other: a later timestamp brings the session back.
+    EndComparedByTimestamp,
     /// A delta for an unknown session makes a copy of what came, is acknowledged, and the copy is taken for complete.
     AckIncomplete,
     /// A state transfer carries neither the ends nor the birth marks.
@@ -131,7 +131,7 @@ pub enum Plant {
     /// Commits do not wait for a joining member, nor owe it what was staged before.
     JoinerNotAwaited,
     /// After a member died the others do not compare what they hold.
-    DebtForgotten,
+    BacklogForgotten,
     /// A node answers without a lease.
     NoLease,
     /// Invalidate answers before the others know.
@@ -139,17 +139,17 @@ pub enum Plant {
     /// A frame beyond a gap is taken and acknowledged like the next one.
     GapOverlooked,
     /// A frame that is not taken is acknowledged without saying so.
-    RefusalUntold,
+    RefusalUnreported,
     /// An acknowledgement is believed though an earlier one, and what it refused, has not come.
     AckOutOfOrder,
     /// A field takes whatever arrives last.
     MergedByArrival,
-    /// A copy carries the session's top as the stamp of every field.
-    CopyRestamped,
+    /// A copy carries the session's clock as the timestamp of every field.
+    CopyTimestampedAnew,
     /// A copy leaves out the marks of removed fields.
     RemovalsNotCopied,
-    /// A delta does not raise the receiver's top.
-    TopNotRaised,
+    /// A delta does not raise the receiver's clock.
+    ClockNotRaised,
     /// A login tells the others the new secret and not the end of the old one.
     OldSecretKept,
     /// A commit settles when the first member confirmed it.
@@ -178,8 +178,8 @@ pub enum Plant {
     JoinerTrustsDonor,
     /// A process that was stopped judges others by the time it slept.
     OwnPauseUnnoticed,
-    /// A listener is told of every end twice.
-    ToldTwice,
+    /// A listener is announced of every end twice.
+    NotifiedTwice,
     /// Of several copies in one frame only the first is taken, and the frame is acknowledged.
     FirstCopyOnly,
     /// A copy leaves out system fields that this version does not know.

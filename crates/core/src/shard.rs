@@ -1,7 +1,7 @@
 //! One slice of the sessions: the unit of locking. All replication of these sessions happens here.
 //!
 //! A shard knows which members must have its sessions and nothing of how they became members: leases,
-//! joins and removals are the roster's. Follow a change from `commit.rs` (staged for every lane) through
+//! joins and removals are the roster's. Follow a change from `commit.rs` (staged for every stream) through
 //! `flow.rs` (sent, acknowledged, sent again) to `receive.rs` (applied on the other side). `compare.rs`
 //! finds what two members hold differently, `ask.rs` finds a session that is not here, `expire.rs` ends
 //! those that nobody uses. `together.rs` has copies travel several to a frame.
@@ -11,12 +11,12 @@ mod commit;
 mod compare;
 mod expire;
 mod flow;
-mod lane;
+mod notify;
+mod peer_stream;
 mod receive;
 mod request;
 mod settle;
 mod stored;
-mod tell;
 mod together;
 mod window;
 
@@ -24,21 +24,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::marks::BirthMarks;
-use crate::node::{Debt, NegativeAcks};
+use crate::node::{Backlog, NegativeAcks};
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
-use crate::{Boot, Candidate, Effect, Event, Histogram, Instant, Plant, SessionKey, Settings, Stamp, Ticket};
+use crate::{
+    Candidate, Effect, Effects, Event, Histogram, Incarnation, Instant, Plant, SessionKey, Settings, Ticket,
+    Timestamp,
+};
 
-use ask::{Answered, Asking};
-pub(crate) use compare::News;
-use compare::Round;
+use ask::{Question, Replies};
+use compare::Comparison;
+pub(crate) use compare::ComparisonOutcome;
 use expire::TIDY_PERIOD;
-pub(crate) use expire::UNTOLD_SHARE;
-use lane::Lane;
+pub(crate) use expire::UNANNOUNCED_SHARE;
+use peer_stream::PeerStream;
 use settle::Pending;
 pub use stored::Restored;
 use stored::Stub;
@@ -54,7 +55,7 @@ const TOMBSTONES_FORGOTTEN: usize = TOMBSTONES_MAX / 16;
 
 /// What a shard did, beside its effects.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct ShardCounters {
     pub(crate) asks: u64,
     pub(crate) negative_acks: NegativeAcks,
     pub(crate) conflicts: u64,
@@ -74,8 +75,8 @@ pub(crate) struct Tally {
 pub(crate) struct Shard {
     number: u8,
     settings: Arc<Settings>,
-    /// The writer in this node's stamps: its boot, unless a planted bug says otherwise.
-    writer: Boot,
+    /// The writer in this node's timestamps: its incarnation, unless a planted bug says otherwise.
+    writer: Incarnation,
     table: Table,
     /// Sessions whose content is in the store.
     stubs: BTreeMap<SessionKey, Stub>,
@@ -84,40 +85,40 @@ pub(crate) struct Shard {
     tombstones: BTreeMap<SessionKey, Tombstone>,
     marks: BirthMarks,
     births: u64,
-    lanes: BTreeMap<Boot, Lane>,
+    streams: BTreeMap<Incarnation, PeerStream>,
     last_epoch: u32,
     pending: BTreeMap<Ticket, Pending>,
     /// The newest unsettled commit of a session.
     unsettled: BTreeMap<SessionKey, Ticket>,
     tickets: u64,
-    asks: BTreeMap<SessionKey, Asking>,
-    rounds: BTreeMap<Boot, Round>,
-    round_number: u32,
+    asks: BTreeMap<SessionKey, Question>,
+    comparisons: BTreeMap<Incarnation, Comparison>,
+    comparison_number: u32,
     /// Members that may end idle sessions, this node included if it may.
-    expirers: Vec<Boot>,
-    /// Uses that a member told nobody died with it: until this passed, idle sessions get more time.
+    expirers: Vec<Incarnation>,
+    /// Uses that a member announced nobody died with it: until this passed, idle sessions get more time.
     lost_member_at: Option<Instant>,
     scan: u32,
     stub_scan: Option<SessionKey>,
     tidied_at: Instant,
     /// Copies that a commit wants which waits for everybody, the writer's own included.
     wanted: u32,
-    /// This node and the other members, as the placement sees them.
+    /// This node and the other members, as the ack_set sees them.
     own: Candidate,
     others: Vec<Candidate>,
-    /// Tops as sessions were opened, for [`Plant::StampAtSet`] only.
-    opened_tops: BTreeMap<SessionKey, u64>,
+    /// Tops as sessions were opened, for [`Plant::TimestampAtSet`] only.
+    opened_clocks: BTreeMap<SessionKey, u64>,
     /// What members said of sessions, until the request that asked looks.
-    answered: BTreeMap<SessionKey, Answered>,
+    answered: BTreeMap<SessionKey, Replies>,
     /// Comparisons that ended since the node looked.
-    pub(crate) news: Vec<News>,
+    pub(crate) outcomes: Vec<ComparisonOutcome>,
     /// Others may join from this node.
-    pub(crate) donates: bool,
+    pub(crate) is_complete: bool,
     /// Somebody listens to what happens here.
-    told: bool,
+    announced: bool,
     /// Notices made so far.
     notices: u64,
-    pub(crate) tally: Tally,
+    pub(crate) counters: ShardCounters,
 }
 
 impl Shard {
@@ -125,9 +126,14 @@ impl Shard {
         let writer = match settings.plant {
             Plant::WriterIsName => {
                 let hash = blake3::hash(settings.name.as_bytes());
-                Boot(u32::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1], hash.as_bytes()[2], 0]))
+                Incarnation(u32::from_le_bytes([
+                    hash.as_bytes()[0],
+                    hash.as_bytes()[1],
+                    hash.as_bytes()[2],
+                    0,
+                ]))
             }
-            _ => settings.boot,
+            _ => settings.incarnation,
         };
         Self {
             number,
@@ -138,14 +144,14 @@ impl Shard {
             tombstones: BTreeMap::new(),
             marks: BirthMarks::default(),
             births: 0,
-            lanes: BTreeMap::new(),
+            streams: BTreeMap::new(),
             last_epoch: 0,
             pending: BTreeMap::new(),
             unsettled: BTreeMap::new(),
             tickets: 0,
             asks: BTreeMap::new(),
-            rounds: BTreeMap::new(),
-            round_number: 0,
+            comparisons: BTreeMap::new(),
+            comparison_number: 0,
             expirers: Vec::new(),
             lost_member_at: None,
             scan: 0,
@@ -153,100 +159,112 @@ impl Shard {
             // Shards take turns.
             tidied_at: now.plus(TIDY_PERIOD * u32::from(number) / SHARDS as u32),
             wanted: settings.copies.unwrap_or(1),
-            own: Candidate { boot: settings.boot, name: settings.name.clone() },
+            own: Candidate { incarnation: settings.incarnation, name: settings.name.clone() },
             others: Vec::new(),
-            opened_tops: BTreeMap::new(),
+            opened_clocks: BTreeMap::new(),
             answered: BTreeMap::new(),
-            news: Vec::new(),
-            donates: false,
-            told: false,
+            outcomes: Vec::new(),
+            is_complete: false,
+            announced: false,
             notices: 0,
-            tally: Tally::default(),
+            counters: ShardCounters::default(),
             settings,
         }
     }
 
     // ---- members ----
 
-    /// From now on this member must have every session. What is staged is owed to it.
-    pub(crate) fn add_member(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
-        if self.lanes.contains_key(&boot) {
+    /// From now on this member must have every session. What is staged is backlog to it.
+    pub(crate) fn add_member(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
+        if self.streams.contains_key(&incarnation) {
             return;
         }
         self.last_epoch += 1;
-        let mut lane = Lane::new(self.last_epoch, now);
-        lane.awaited = self.settings.plant != Plant::JoinerNotAwaited;
-        if lane.awaited {
-            for key in self.lanes.values().flat_map(Lane::unconfirmed) {
-                lane.owe(key, []);
+        let mut stream = PeerStream::new(self.last_epoch, now);
+        stream.awaited = self.settings.plant != Plant::JoinerNotAwaited;
+        if stream.awaited {
+            for key in self.streams.values().flat_map(PeerStream::unconfirmed) {
+                stream.add_to_backlog(key, []);
             }
         }
-        self.lanes.insert(boot, lane);
+        self.streams.insert(incarnation, stream);
         for asking in self.asks.values_mut() {
-            asking.also(boot);
+            asking.also(incarnation);
         }
-        self.pump(boot, now, fx);
+        self.pump(incarnation, now, effects);
     }
 
     /// This member is ready: a planted bug may have left it out until now.
-    pub(crate) fn member_ready(&mut self, boot: Boot) {
-        if let Some(lane) = self.lanes.get_mut(&boot) {
-            lane.awaited = true;
+    pub(crate) fn member_ready(&mut self, incarnation: Incarnation) {
+        if let Some(stream) = self.streams.get_mut(&incarnation) {
+            stream.awaited = true;
         }
     }
 
     /// This member is out: nobody waits for it any more.
-    pub(crate) fn remove_member(&mut self, boot: Boot, clean: bool, now: Instant, fx: &mut Vec<Effect>) {
-        let Some(lane) = self.lanes.remove(&boot) else { return };
-        self.last_epoch = self.last_epoch.max(lane.epoch());
-        self.rounds.remove(&boot);
+    pub(crate) fn remove_member(
+        &mut self,
+        incarnation: Incarnation,
+        clean: bool,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let Some(stream) = self.streams.remove(&incarnation) else { return };
+        self.last_epoch = self.last_epoch.max(stream.epoch());
+        self.comparisons.remove(&incarnation);
         if !clean {
             self.lost_member_at = Some(now);
         }
         let tickets: Vec<Ticket> = self.pending.keys().copied().collect();
         for ticket in tickets {
-            self.no_longer_awaits(ticket, boot, fx);
+            self.no_longer_awaits(ticket, incarnation, effects);
         }
-        self.asks_without(boot, now, fx);
+        self.asks_without(incarnation, now, effects);
     }
 
     /// Every member is out of this node's view, because it is out of theirs.
-    pub(crate) fn remove_all(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        self.give_up_asks(fx);
-        let boots: Vec<Boot> = self.lanes.keys().copied().collect();
-        for boot in boots {
-            self.remove_member(boot, false, now, fx);
+    pub(crate) fn remove_all(&mut self, now: Instant, effects: &mut Effects) {
+        self.give_up_asks(effects);
+        let incarnations: Vec<Incarnation> = self.streams.keys().copied().collect();
+        for incarnation in incarnations {
+            self.remove_member(incarnation, false, now, effects);
         }
     }
 
-    pub(crate) fn set_linked(&mut self, boot: Boot, linked: bool, now: Instant, fx: &mut Vec<Effect>) {
-        if let Some(lane) = self.lanes.get_mut(&boot) {
-            lane.linked = linked;
+    pub(crate) fn set_linked(
+        &mut self,
+        incarnation: Incarnation,
+        linked: bool,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if let Some(stream) = self.streams.get_mut(&incarnation) {
+            stream.linked = linked;
         }
-        self.resend(boot, now, fx);
+        self.resend(incarnation, now, effects);
     }
 
     /// What is on the way to this member may be lost.
-    pub(crate) fn resend(&mut self, boot: Boot, now: Instant, fx: &mut Vec<Effect>) {
-        if let Some(lane) = self.lanes.get_mut(&boot) {
-            lane.restart();
-            self.pump(boot, now, fx);
+    pub(crate) fn resend(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
+        if let Some(stream) = self.streams.get_mut(&incarnation) {
+            stream.restart();
+            self.pump(incarnation, now, effects);
         }
     }
 
     /// This node begins the cluster from what it remembers, while a member that knows more may only be stopped. What is
     /// written from now on is later than anything that member holds, so it has to win over it.
-    pub(crate) fn take_lead(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn advance_clock(&mut self, now: Instant, effects: &mut Effects) {
         if self.held() == 0 {
             return;
         }
-        self.table.touch_all(Session::take_lead);
-        self.stubs.values_mut().for_each(|stub| stub.hollow.take_lead());
-        self.lanes.values_mut().for_each(Lane::owe_everything);
-        self.pump_all(now, fx);
+        self.table.touch_all(Session::advance_clock);
+        self.stubs.values_mut().for_each(|stub| stub.skeleton.advance_clock());
+        self.streams.values_mut().for_each(PeerStream::backlog_everything);
+        self.pump_all(now, effects);
     }
 
-    pub(crate) fn set_expirers(&mut self, expirers: &[Boot]) {
+    pub(crate) fn set_expirers(&mut self, expirers: &[Incarnation]) {
         self.expirers = expirers.to_vec();
     }
 
@@ -267,42 +285,42 @@ impl Shard {
 
     /// Copies of one session that are known to be complete, this node's included.
     pub(crate) fn copies(&self, key: SessionKey) -> u32 {
-        let held = self.lanes.values().filter(|lane| !lane.owes(key)).count();
+        let held = self.streams.values().filter(|stream| !stream.needs_copy(key)).count();
         1 + u32::try_from(held).unwrap_or(u32::MAX)
     }
 
     /// Sessions with fewer copies than wanted.
     pub(crate) fn at_risk(&self) -> u64 {
         let sessions = self.held() as u64;
-        if (self.lanes.len() as u64) + 1 < u64::from(self.wanted) {
+        if (self.streams.len() as u64) + 1 < u64::from(self.wanted) {
             return sessions;
         }
-        let walking = self.lanes.values().any(|lane| lane.walk.is_some());
-        let owed = self.lanes.values().map(|lane| lane.owed_count() as u64).max().unwrap_or(0);
-        if walking { sessions } else { owed.min(sessions) }
+        let walking = self.streams.values().any(|stream| stream.walk.is_some());
+        let backlog = self.streams.values().map(|stream| stream.backlog_len() as u64).max().unwrap_or(0);
+        if walking { sessions } else { backlog.min(sessions) }
     }
 
-    /// What is owed to a member or on the way to it; where everything is owed, all sessions count.
-    pub(crate) fn debt(&self, to: Boot, now: Instant) -> Debt {
-        let Some(lane) = self.lanes.get(&to) else { return Debt::none(to) };
-        let owed = if lane.walk.is_some() { self.held() } else { lane.owed_count() };
-        Debt {
+    /// What is backlog to a member or on the way to it; where everything is backlog, all sessions count.
+    pub(crate) fn backlog(&self, to: Incarnation, now: Instant) -> Backlog {
+        let Some(stream) = self.streams.get(&to) else { return Backlog::none(to) };
+        let backlog = if stream.walk.is_some() { self.held() } else { stream.backlog_len() };
+        Backlog {
             to,
-            owed: owed as u64,
-            unacknowledged: lane.unacknowledged() as u64,
-            bytes: lane.unconfirmed_bytes() as u64,
-            age: lane.unconfirmed_for(now),
+            sessions: backlog as u64,
+            unacknowledged: stream.unacknowledged() as u64,
+            bytes: stream.unconfirmed_bytes() as u64,
+            age: stream.unconfirmed_for(now),
         }
     }
 
     /// How long each member has acknowledged nothing although something is on the way to it.
-    pub(crate) fn stalls(&self, now: Instant) -> impl Iterator<Item = (Boot, Duration)> {
-        self.lanes.iter().map(move |(boot, lane)| (*boot, lane.stalled_for(now)))
+    pub(crate) fn stalls(&self, now: Instant) -> impl Iterator<Item = (Incarnation, Duration)> {
+        self.streams.iter().map(move |(incarnation, stream)| (*incarnation, stream.stalled_for(now)))
     }
 
     /// The age of the oldest change that some member has not confirmed.
     fn unconfirmed_for(&self, now: Instant) -> Duration {
-        let oldest = self.lanes.values().filter_map(Lane::oldest).min();
+        let oldest = self.streams.values().filter_map(PeerStream::oldest).min();
         oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
     }
 
@@ -318,54 +336,60 @@ impl Shard {
 
     // ---- content ----
 
-    /// The stamp of a commit that happens now.
-    fn stamp(&self, key: SessionKey) -> Option<Stamp> {
+    /// The timestamp of a commit that happens now.
+    fn timestamp(&self, key: SessionKey) -> Option<Timestamp> {
         let session = self.table.get(key)?;
-        let top = match self.settings.plant {
-            Plant::StampAtSet => *self.opened_tops.get(&key).unwrap_or(&session.top),
+        let clock = match self.settings.plant {
+            Plant::TimestampAtSet => *self.opened_clocks.get(&key).unwrap_or(&session.clock),
             Plant::CounterFromLiveFields => {
                 let live = session.fields.all().filter(|field| field.value.is_some());
-                live.map(|field| field.stamp.counter).max().unwrap_or(0)
+                live.map(|field| field.timestamp.counter).max().unwrap_or(0)
             }
-            _ => session.top,
+            _ => session.clock,
         };
-        Some(Stamp::new(top + 1, self.writer))
+        Some(Timestamp::new(clock + 1, self.writer))
     }
 
-    /// Remembers an end, which another member told or this node made, and drops the copy; returns false if nothing
+    /// Remembers an end, which another member announced or this node made, and drops the copy; returns false if nothing
     /// changed.
-    fn bury(&mut self, key: SessionKey, end: Tombstone, told_by: Option<Boot>, fx: &mut Vec<Effect>) -> bool {
+    fn record_end(
+        &mut self,
+        key: SessionKey,
+        end: Tombstone,
+        announced_by: Option<Incarnation>,
+        effects: &mut Effects,
+    ) -> bool {
         let known = self.tombstones.get(&key).copied();
         let stub = self.take_stub(key);
         let in_memory = self.table.remove(key);
         self.marks.saw(end.birth);
-        let held = in_memory.or(stub.map(|stub| self.give_up(stub, fx)));
+        let held = in_memory.or(stub.map(|stub| self.give_up(stub, effects)));
         let mut end = known.map_or(end, |known| known.merge(end));
-        if let (Some(session), Some(by)) = (&held, told_by) {
-            (end.app, end.told_by) = (session.app, Some(by));
+        if let (Some(session), Some(by)) = (&held, announced_by) {
+            (end.app, end.announced_by) = (session.app, Some(by));
         }
         self.tombstones.insert(key, end);
         self.forget_oldest_ends();
         if let Some(session) = &held {
-            let remote = told_by.is_some();
+            let remote = announced_by.is_some();
             self.marks.saw(session.birth());
-            self.tell_ended(session, end.reason, remote, fx);
-            fx.push(Effect::Event(Event::Ended {
+            self.notify_ended(session, end.reason, remote, effects);
+            effects.event(Event::Ended {
                 key,
                 app: session.app,
                 reason: end.reason,
                 event_id: event_id(key),
                 remote,
-            }));
+            });
         }
-        self.note_change(key, told_by.is_none(), fx);
+        self.note_change(key, announced_by.is_none(), effects);
         held.is_some() || known.is_none()
     }
 
     /// A store lacks this from now on.
-    fn note_change(&self, key: SessionKey, here: bool, fx: &mut Vec<Effect>) {
+    fn note_change(&self, key: SessionKey, here: bool, effects: &mut Effects) {
         if self.settings.stores {
-            fx.push(Effect::Changed { key, here });
+            effects.push(Effect::Changed { key, here });
         }
     }
 
@@ -380,9 +404,4 @@ impl Shard {
             self.tombstones.remove(key);
         }
     }
-}
-
-/// A frame for one member.
-fn send(fx: &mut Vec<Effect>, to: Boot, frame: Bytes) {
-    fx.push(Effect::Send { to, frame });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::fields::{AUTH_TYPE, MAX_INACTIVE, PRINCIPAL};
 use crate::wire::{self, Malformed, Snapshot, StampedField};
-use crate::{Codec, FieldRef, SessionKey, Stamp, ValueRef};
+use crate::{Codec, FieldRef, SessionKey, Timestamp, ValueRef};
 
 /// The content that [`Node::saveable`](crate::Node::saveable) gave, for tools that show it. A node reads it with
 /// [`Node::restore`](crate::Node::restore).
@@ -52,12 +52,13 @@ impl<'c> StoredSession<'c> {
         std::str::from_utf8(self.system(AUTH_TYPE)?).ok()
     }
 
-    /// The attributes that it has: name, stamp of the last write, value.
-    pub fn attributes(&self) -> impl Iterator<Item = (&'c str, Stamp, ValueRef<'c>)> {
+    /// The attributes that it has: name, timestamp of the last write, value.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'c str, Timestamp, ValueRef<'c>)> {
         self.0.fields.iter().filter_map(|field| {
-            let (stamp, value) = (field.stamp(), Some(ValueRef::new(Codec(field.codec), field.value?)));
-            let field = FieldRef { name: field.name, stamp, value };
-            Some((field.name.text().filter(|_| !field.is_system())?, stamp, field.value?))
+            let (timestamp, value) =
+                (field.timestamp(), Some(ValueRef::new(Codec(field.codec), field.value?)));
+            let field = FieldRef { name: field.name, timestamp, value };
+            Some((field.name.text().filter(|_| !field.is_system())?, timestamp, field.value?))
         })
     }
 

@@ -1,6 +1,6 @@
 //! The sessions of one shard: a slab in chunks, and an index of slot numbers.
 //!
-//! Slots keep their place, so a state transfer can walk them while sessions come and go. The index holds
+//! Slots keep their position, so a state transfer can walk them while sessions come and go. The index holds
 //! four bytes an entry: a wide entry would be wasted between 12 and 56 % of the time.
 
 use hashbrown::HashTable;
@@ -62,7 +62,7 @@ impl Table {
         self.slot(self.find(key)?)
     }
 
-    /// Changes a session in place; the change of its size is accounted. `None` if it is not here.
+    /// Changes a session in position; the change of its size is accounted. `None` if it is not here.
     pub(crate) fn update<R>(&mut self, key: SessionKey, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
         let slot = self.find(key)? as usize;
         let session = self.chunks[slot / CHUNK][slot % CHUNK].as_mut()?;
@@ -168,7 +168,7 @@ mod tests {
         key[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
         key[8..].copy_from_slice(&number.to_le_bytes());
         let mut session = Session::new(SessionKey(key), AppId::default(), Birth::default(), Instant::ORIGIN);
-        session.top = number;
+        session.clock = number;
         session
     }
 
@@ -191,7 +191,7 @@ mod tests {
         table.give_back();
         assert!(room(&table) <= 5 * CHUNK, "{} of {full}", room(&table));
         assert_eq!((table.slots(), table.len(), table.iter().count()), (slots, 2, 2));
-        let found = staying.map(|number| table.get(session(number).key).map(|session| session.top));
+        let found = staying.map(|number| table.get(session(number).key).map(|session| session.clock));
         assert_eq!(found, staying.map(Some));
         let walked = (0..table.slots()).filter_map(|slot| table.slot(slot)).count();
         assert_eq!(walked, 2, "a walk passes over what is gone");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::marks::Birth;
 use crate::session::{Session, millis};
 use crate::wire::End;
-use crate::{AppId, Boot, EndReason, Instant, SessionKey};
+use crate::{AppId, EndReason, Incarnation, Instant, SessionKey};
 
 /// How long the end of a session that this node never knew is remembered.
 pub(crate) const UNKNOWN_KEPT_FOR: Duration = Duration::from_secs(30 * 60);
@@ -17,7 +17,7 @@ const KEPT_AT_MOST: Duration = Duration::from_secs(24 * 3600);
 /// No end is remembered for longer.
 const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// An ended session. Beats every stamp; an expiry yields to a use that it did not know.
+/// An ended session. Beats every timestamp; an expiry yields to a use that it did not know.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tombstone {
     pub(crate) app: AppId,
@@ -25,11 +25,11 @@ pub(crate) struct Tombstone {
     pub(crate) reason: EndReason,
     /// The newest use that the ending node knew.
     pub(crate) touch: u32,
-    pub(crate) top: u64,
+    pub(crate) clock: u64,
     pub(crate) since: Instant,
     pub(crate) keep: Duration,
-    /// Who told it, if it ended a copy that was here.
-    pub(crate) told_by: Option<Boot>,
+    /// Who announced it, if it ended a copy that was here.
+    pub(crate) announced_by: Option<Incarnation>,
 }
 
 impl Tombstone {
@@ -39,10 +39,10 @@ impl Tombstone {
             birth: session.birth(),
             reason,
             touch: session.touch,
-            top: session.top,
+            clock: session.clock,
             since: now,
             keep: session.max_inactive().min(KEPT_AT_MOST),
-            told_by: None,
+            announced_by: None,
         }
     }
 
@@ -53,10 +53,10 @@ impl Tombstone {
             birth,
             reason: EndReason::Invalidated,
             touch: 0,
-            top: 0,
+            clock: 0,
             since: now,
             keep: UNKNOWN_KEPT_FOR,
-            told_by: None,
+            announced_by: None,
         }
     }
 
@@ -68,13 +68,13 @@ impl Tombstone {
     pub(crate) fn from_wire(end: &End, now: Instant) -> Self {
         Self {
             app: AppId(end.app),
-            birth: Birth { boot: Boot(end.birth_boot), number: end.birth_number },
+            birth: Birth { incarnation: Incarnation(end.birth_incarnation), number: end.birth_number },
             reason: if end.expired { EndReason::Expired } else { EndReason::Invalidated },
             touch: end.touch,
-            top: end.top,
+            clock: end.clock,
             since: now,
             keep: Duration::from_millis(end.keep_ms).min(EVER),
-            told_by: None,
+            announced_by: None,
         }
     }
 
@@ -82,12 +82,12 @@ impl Tombstone {
         End {
             key: key.0,
             app: self.app.0,
-            birth_boot: self.birth.boot.0,
+            birth_incarnation: self.birth.incarnation.0,
             birth_number: self.birth.number,
             expired: self.reason == EndReason::Expired,
             touch: self.touch,
             keep_ms: millis(self.keep),
-            top: self.top,
+            clock: self.clock,
         }
     }
 
@@ -97,7 +97,7 @@ impl Tombstone {
         let rank = |end: &Self| (end.reason == EndReason::Invalidated, end.touch, end.birth.number);
         let (winner, loser) = if rank(&other) > rank(&self) { (other, self) } else { (self, other) };
         Self {
-            top: winner.top.max(loser.top),
+            clock: winner.clock.max(loser.clock),
             keep: winner.keep.max(loser.keep),
             since: winner.since.min(loser.since),
             ..winner
@@ -108,10 +108,10 @@ impl Tombstone {
         self.reason == EndReason::Expired
     }
 
-    /// Whether a copy with this top and touch outlives the end. One that lacks writes which were dropped with the end
+    /// Whether a copy with this clock and touch outlives the end. One that lacks writes which were dropped with the end
     /// does not: it was used where nobody was answered from it, and would bring back a part of the session.
-    pub(crate) fn yields_to(&self, top: u64, touch: u32) -> bool {
-        self.is_expiry() && touch > self.touch && top >= self.top
+    pub(crate) fn yields_to(&self, clock: u64, touch: u32) -> bool {
+        self.is_expiry() && touch > self.touch && clock >= self.clock
     }
 }
 

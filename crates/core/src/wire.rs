@@ -3,7 +3,7 @@
 //! A frame is a kind (`u16`, little endian) and a body. The channel keeps the length, so a node skips a
 //! kind that it does not know. Bodies are CBOR arrays (RFC 8949) decoded with bounds by `minicbor`: fields
 //! that a newer node appended are skipped, missing ones take their default. Frames that must arrive in
-//! order carry a [`Place`] between kind and body.
+//! order carry a [`Position`] between kind and body.
 //!
 //! Decoding is total: any bytes give a frame or a [`Malformed`], never a panic and no allocation beyond
 //! the input's own size.
@@ -12,7 +12,7 @@ mod control;
 mod copies;
 mod kind;
 mod message;
-mod place;
+mod position;
 mod repair;
 
 pub(crate) use control::{
@@ -22,10 +22,10 @@ pub(crate) use copies::{Copies, Delta, End, FieldChange, PackedCopy, Snapshot, S
 pub use kind::FrameKind;
 use message::MESSAGE;
 pub use message::Message;
-pub(crate) use place::PLACE_BYTES;
-pub use place::Place;
+pub(crate) use position::POSITION_BYTES;
+pub use position::Position;
 pub(crate) use repair::{
-    Ack, AckLine, Answer, Ask, Digest, Entry, Exception, Gap, Listing, Mark, NotDonor, Paid, Verdict, Want,
+    Ack, AckLine, Answer, Ask, Digest, Entry, Exception, Gap, Listing, Mark, NotDonor, Synced, Verdict, Want,
 };
 
 use std::ops::RangeInclusive;
@@ -78,7 +78,7 @@ macro_rules! kinds {
     };
 }
 
-/// A body that travels without a place.
+/// A body that travels without a position.
 pub(crate) trait Plain {
     /// Its number on the wire.
     const KIND: u16;
@@ -87,21 +87,21 @@ pub(crate) trait Plain {
 kinds! {
     1 Heartbeat, 2 Echo, 3 Join, 4 Included, 5 Refused, 6 Leave, 7 Removed, 8 Adopted, 9 Out,
     20 Touch, 21 Ack, 22 Gap, 23 Ask, 24 Answer<'b>,
-    30 Digest, 31 Listing, 32 Want, 33 Paid, 34 NotDonor,
+    30 Digest, 31 Listing, 32 Want, 33 Synced, 34 NotDonor,
 }
 
-/// The kinds that carry a place, those of versions to come included.
-const PLACED: RangeInclusive<u16> = 40..=49;
+/// The kinds that carry a position, those of versions to come included.
+const SEQUENCED: RangeInclusive<u16> = 40..=49;
 const DELTA: u16 = 40;
 const SNAPSHOT: u16 = 41;
 const END: u16 = 42;
 const COPIES: u16 = 43;
-/// A snapshot in a store: never sent, so that it needs no place.
+/// A snapshot in a store: never sent, so that it needs no position.
 pub(crate) const SAVED: u16 = 50;
 
 /// The body of a frame that has a place in the order of one shard on one link.
 #[derive(Debug)]
-pub(crate) enum Placed<'b> {
+pub(crate) enum Sequenced<'b> {
     Delta(Delta<'b>),
     Snapshot(Snapshot<'b>),
     End(End),
@@ -114,7 +114,7 @@ pub(crate) enum Placed<'b> {
 #[derive(Debug)]
 pub(crate) enum Frame<'b> {
     Control(Control<'b>),
-    Placed(Place, Placed<'b>),
+    Sequenced(Position, Sequenced<'b>),
 }
 
 /// Reads one frame; `None` for a kind that this version does not know.
@@ -124,21 +124,21 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
     };
     let kind = u16::from_le_bytes(*kind);
     let malformed = |cause| Malformed::Body { kind, cause };
-    if !PLACED.contains(&kind) {
+    if !SEQUENCED.contains(&kind) {
         return Ok(decode_control(kind, body)?.map(Frame::Control));
     }
-    let (place, body) = Place::read(body).ok_or(Malformed::OutOfRange { kind, what: "the place" })?;
-    let placed = match kind {
-        DELTA => Placed::Delta(minicbor::decode(body).map_err(malformed)?),
-        SNAPSHOT => Placed::Snapshot(minicbor::decode(body).map_err(malformed)?),
-        END => Placed::End(minicbor::decode(body).map_err(malformed)?),
-        COPIES => Placed::Copies(minicbor::decode(body).map_err(malformed)?),
-        _ => Placed::Unknown,
+    let (position, body) = Position::read(body).ok_or(Malformed::OutOfRange { kind, what: "the place" })?;
+    let body = match kind {
+        DELTA => Sequenced::Delta(minicbor::decode(body).map_err(malformed)?),
+        SNAPSHOT => Sequenced::Snapshot(minicbor::decode(body).map_err(malformed)?),
+        END => Sequenced::End(minicbor::decode(body).map_err(malformed)?),
+        COPIES => Sequenced::Copies(minicbor::decode(body).map_err(malformed)?),
+        _ => Sequenced::Unknown,
     };
-    Ok(Some(Frame::Placed(place, placed)))
+    Ok(Some(Frame::Sequenced(position, body)))
 }
 
-/// Writes a frame without a place.
+/// Writes a frame without a position.
 pub(crate) fn encode<T: Plain + minicbor::Encode<()>>(body: &T) -> Bytes {
     let mut buffer = Vec::with_capacity(64);
     buffer.put_u16_le(T::KIND);
@@ -169,13 +169,13 @@ fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut Vec<u8>) {
     minicbor::encode(body, buffer).expect("memory takes every byte, and no body can fail to encode");
 }
 
-/// Beside its name and value a field of a copy has lengths, a stamp and a codec, which seldom take more: a frame that has
+/// Beside its name and value a field of a copy has lengths, a timestamp and a codec, which seldom take more: a frame that has
 /// to grow while it is written leaves a gap in memory that nothing fits into.
 const FIELD_COST: usize = 16;
 /// What a copy among others takes beside its fields, at most.
 const COPY_COST: usize = 72;
 
-/// A frame without its place: written once, and cloned for all members but the last.
+/// A frame without its position: written once, and cloned for all members but the last.
 #[derive(Clone)]
 pub(crate) struct Draft(Vec<u8>);
 
@@ -199,9 +199,9 @@ impl Draft {
     }
 
     fn new<T: minicbor::Encode<()>>(kind: u16, body: &T, size_hint: usize) -> Self {
-        let mut buffer = Vec::with_capacity(KIND_BYTES + PLACE_BYTES + size_hint + 64);
+        let mut buffer = Vec::with_capacity(KIND_BYTES + POSITION_BYTES + size_hint + 64);
         buffer.put_u16_le(kind);
-        buffer.put_bytes(0, PLACE_BYTES);
+        buffer.put_bytes(0, POSITION_BYTES);
         encode_body(body, &mut buffer);
         Self(buffer)
     }
@@ -212,8 +212,8 @@ impl Draft {
     }
 
     /// The frame at `place`, for one member.
-    pub(crate) fn at(mut self, place: Place) -> Bytes {
-        place.write(&mut self.0[KIND_BYTES..KIND_BYTES + PLACE_BYTES]);
+    pub(crate) fn at(mut self, position: Position) -> Bytes {
+        position.write(&mut self.0[KIND_BYTES..KIND_BYTES + POSITION_BYTES]);
         self.0.into()
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cluster::{APP, Cluster, SECRET, key};
 use sessile_core::{
-    Absent, AppId, Boot, Changes, Event, FieldName, Gate, Message, Opening, Plant, Refusal, SessionKey, Value,
+    Absent, AppId, Changes, Event, FieldName, Gate, Incarnation, Message, Opening, Plant, Refusal,
+    SessionKey, Value,
 };
 
 #[test]
@@ -45,7 +46,7 @@ fn an_end_is_final_though_a_write_was_on_its_way() {
     cluster.create(0, key(1));
     cluster.deliver();
     let late = cluster.set(1, key(1), "a", "late");
-    let end = cluster.act(0, |node, now, fx| node.end(key(1), now, fx));
+    let end = cluster.act(0, |node, now, effects| node.end(key(1), now, effects));
     cluster.deliver();
     assert!(cluster.receipt(0, end).is_some());
     assert!(cluster.receipt(1, late).expect("settled").ended);
@@ -92,7 +93,7 @@ fn an_idle_session_expires_everywhere_once() {
 fn a_copy_outlives_two_expiries_only_with_what_was_dropped_with_either() {
     let mut cluster = Cluster::start(3);
     let changes = Changes::create(APP, SECRET, Duration::from_secs(20), None);
-    cluster.act(0, |node, now, fx| node.commit(key(1), &changes, now, fx)).expect("created");
+    cluster.act(0, |node, now, effects| node.commit(key(1), &changes, now, effects)).expect("created");
     cluster.deliver();
     cluster.cut = vec![0, 1, 2];
     cluster.run(Duration::from_secs(5));
@@ -132,13 +133,13 @@ fn a_crowd_that_expires_at_once_is_asked_about_in_parts() {
     }
     cluster.run(Duration::from_millis(1_740_750));
     let (brief, changes) = (SessionKey([0; 16]), Changes::create(APP, SECRET, Duration::from_secs(60), None));
-    cluster.act(0, |node, now, fx| node.commit(brief, &changes, now, fx)).expect("created");
-    cluster.act(0, |node, now, fx| node.end(brief, now, fx));
+    cluster.act(0, |node, now, effects| node.commit(brief, &changes, now, effects)).expect("created");
+    cluster.act(0, |node, now, effects| node.end(brief, now, effects));
     cluster.run(Duration::from_secs(59));
     assert!(cluster.nodes[0].saveable(brief, cluster.now).is_some(), "its end is remembered");
     for _ in 0..20 {
         cluster.now = cluster.now.plus(Duration::from_millis(125));
-        cluster.act(0, |node, now, fx| node.tick(now, fx));
+        cluster.act(0, |node, now, effects| node.tick(now, effects));
     }
     assert_eq!(cluster.nodes[0].counters().asks, 128, "all are of one shard, and nobody answers");
     assert!(cluster.nodes[0].saveable(brief, cluster.now).is_none(), "ends are forgotten meanwhile");
@@ -161,7 +162,7 @@ fn a_shorter_idle_time_counts_from_now_on_wherever_it_was_set() {
     for key in keys() {
         let mut changes = Changes::new();
         changes.set_max_inactive(Duration::from_secs(60));
-        cluster.act(0, |node, now, fx| node.commit(key, &changes, now, fx)).expect("committed");
+        cluster.act(0, |node, now, effects| node.commit(key, &changes, now, effects)).expect("committed");
     }
     cluster.deliver();
     cluster.run(Duration::from_secs(55));
@@ -179,7 +180,9 @@ fn an_old_session_ends_though_it_is_used_and_a_used_one_does_not() {
         let idle = Duration::from_secs(60);
         for (number, max_age) in [(1, None), (2, Some(3 * idle))] {
             let changes = Changes::create(APP, SECRET, idle, max_age);
-            cluster.act(0, |node, now, fx| node.commit(key(number), &changes, now, fx)).expect("created");
+            cluster
+                .act(0, |node, now, effects| node.commit(key(number), &changes, now, effects))
+                .expect("created");
         }
         cluster.deliver();
         for round in 0..5 {
@@ -219,9 +222,9 @@ fn a_whole_copy_keeps_what_another_node_wrote_meanwhile() {
     let mut changes = Changes::new();
     changes.put(FieldName::attribute("b").unwrap(), Some(Value::raw("mine")));
     changes.send_whole();
-    cluster.act(0, |node, now, fx| node.commit(key(1), &changes, now, fx)).unwrap();
+    cluster.act(0, |node, now, effects| node.commit(key(1), &changes, now, effects)).unwrap();
     cluster.deliver();
-    assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("new"), "sent again with the stamp it has");
+    assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("new"), "sent again with the timestamp it has");
     assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
 }
 
@@ -235,19 +238,19 @@ fn a_session_is_sent_again_without_a_write_and_stays_the_same_copy() {
     let before = cluster.fields(0, key(1));
     let mut again = Changes::new();
     again.send_whole();
-    let ticket = cluster.act(0, |node, now, fx| node.commit(key(1), &again, now, fx)).unwrap();
+    let ticket = cluster.act(0, |node, now, effects| node.commit(key(1), &again, now, effects)).unwrap();
     assert_eq!(cluster.receipt(0, ticket), None, "it waits for the members like any commit");
-    assert_eq!(cluster.fields(0, key(1)), before, "no field has a new stamp");
+    assert_eq!(cluster.fields(0, key(1)), before, "no field has a new timestamp");
     cluster.deliver();
     let receipt = cluster.receipt(0, ticket).expect("settled");
     assert_eq!((receipt.copies, receipt.wanted), (2, 2));
     assert_eq!(cluster.get(0, key(1), "a").as_deref(), Some("theirs"), "nothing was written over");
     assert_eq!(cluster.fields(0, key(1)), cluster.fields(1, key(1)));
-    let top = |node: usize, cluster: &Cluster| cluster.fields(node, key(1)).unwrap().highest_counter();
-    let (writes, expected) = (cluster.set(0, key(1), "b", "next"), top(1, &cluster) + 1);
+    let clock = |node: usize, cluster: &Cluster| cluster.fields(node, key(1)).unwrap().highest_counter();
+    let (writes, expected) = (cluster.set(0, key(1), "b", "next"), clock(1, &cluster) + 1);
     cluster.deliver();
     assert!(cluster.receipt(0, writes).is_some());
-    assert_eq!(top(1, &cluster), expected, "the counter did not move by what was only sent");
+    assert_eq!(clock(1, &cluster), expected, "the counter did not move by what was only sent");
 }
 
 #[test]
@@ -255,14 +258,14 @@ fn a_session_that_ended_is_not_sent_again() {
     let mut cluster = Cluster::start(2);
     cluster.create(0, key(1));
     cluster.deliver();
-    cluster.act(1, |node, now, fx| node.end(key(1), now, fx));
+    cluster.act(1, |node, now, effects| node.end(key(1), now, effects));
     let mut again = Changes::new();
     again.send_whole();
-    let late = cluster.act(0, |node, now, fx| node.commit(key(1), &again, now, fx)).unwrap();
+    let late = cluster.act(0, |node, now, effects| node.commit(key(1), &again, now, effects)).unwrap();
     cluster.deliver();
     assert!(cluster.receipt(0, late).expect("settled").ended);
     assert!((0..2).all(|node| cluster.fields(node, key(1)).is_none()));
-    let refused = cluster.act(0, |node, now, fx| node.commit(key(1), &again, now, fx));
+    let refused = cluster.act(0, |node, now, effects| node.commit(key(1), &again, now, effects));
     assert_eq!(refused, Err(Refusal::Ended));
 }
 
@@ -285,7 +288,7 @@ fn a_write_that_changes_nothing_can_be_left_out() {
 fn a_message_of_the_application_is_no_matter_of_the_core() {
     let mut cluster = Cluster::start(2);
     let frame = Message { number: 1, topic: "cache", content: b"drop" }.to_frame();
-    let taken = cluster.act(1, |node, now, fx| node.received(Boot(1), &frame, now, fx));
+    let taken = cluster.act(1, |node, now, effects| node.received(Incarnation(1), &frame, now, effects));
     assert!(taken.is_ok(), "as for a version that does not know it");
     assert_eq!(cluster.nodes[1].counters().frames_skipped, 1);
 }
@@ -296,9 +299,10 @@ fn a_joiner_says_whom_it_cannot_reach() {
     cluster.add_linked_with(&[0]);
     cluster.run(Duration::from_secs(8));
     assert_ne!(cluster.gate(2), Gate::Open, "it waits to be included by all");
-    let told = cluster.events.iter().filter(|(node, _)| *node == 2);
-    let told: Vec<&Event> = told.map(|(_, event)| event).filter(|event| is_unreachable(event)).collect();
-    assert_eq!(told, [&Event::Unreachable { boots: vec![Boot(2)] }], "once");
+    let announced = cluster.events.iter().filter(|(node, _)| *node == 2);
+    let announced: Vec<&Event> =
+        announced.map(|(_, event)| event).filter(|event| is_unreachable(event)).collect();
+    assert_eq!(announced, [&Event::Unreachable { incarnations: vec![Incarnation(2)] }], "once");
 }
 
 fn is_unreachable(event: &Event) -> bool {
@@ -313,8 +317,8 @@ fn members_that_compare_again_repair_what_differs_and_count_it() {
     }
     cluster.deliver();
     let compare = |cluster: &mut Cluster| {
-        let members = cluster.act(1, |node, now, fx| node.compare_again(now, fx));
-        assert_eq!((members, cluster.nodes[1].comparing()), (vec![Boot(1)], vec![Boot(1)]));
+        let members = cluster.act(1, |node, now, effects| node.compare_again(now, effects));
+        assert_eq!((members, cluster.nodes[1].comparing()), (vec![Incarnation(1)], vec![Incarnation(1)]));
         cluster.deliver();
         assert_eq!(cluster.nodes[1].comparing(), []);
         cluster.nodes[1].counters().repaired
@@ -349,7 +353,7 @@ fn two_that_have_just_become_ready_and_do_not_know_it_of_each_other_compare_afte
     cluster.deliver();
     cluster.cut = vec![0];
     for node in [1, 2] {
-        cluster.act(node, |node, now, fx| node.gone(Boot(1), now, fx));
+        cluster.act(node, |node, now, effects| node.gone(Incarnation(1), now, effects));
     }
     cluster.lost.clear();
     assert!(cluster.fields(2, key(1)).is_none(), "one of them alone was told");
@@ -367,7 +371,7 @@ fn a_node_that_returns_is_ready_when_all_have_what_it_brings() {
         cluster.cut = vec![0];
         cluster.run(Duration::from_secs(8));
         cluster.create(0, keys[0]);
-        cluster.act(0, |node, now, fx| node.end(keys[1], now, fx));
+        cluster.act(0, |node, now, effects| node.end(keys[1], now, effects));
         cluster.cut.clear();
         cluster.lost = kinds.map(|kind| (0, 2, kind)).to_vec();
         let knows = |cluster: &Cluster| keys.map(|key| cluster.fields(2, key).is_some()) == [true, false];
@@ -390,7 +394,8 @@ fn a_member_that_grants_no_more_and_dies_may_have_gone_on_alone() {
     cluster.lost = vec![(0, 1, "ack")];
     cluster.set(1, key(1), "cart", "hat");
     let removed = |cluster: &Cluster| {
-        let removes = |event: &Event| matches!(event, Event::MemberRemoved { boot: Boot(1), .. });
+        let removes =
+            |event: &Event| matches!(event, Event::MemberRemoved { incarnation: Incarnation(1), .. });
         cluster.events.iter().any(|(node, event)| *node == 1 && removes(event))
     };
     for _ in 0..80 {
@@ -405,7 +410,7 @@ fn a_member_that_grants_no_more_and_dies_may_have_gone_on_alone() {
     // Node 0 has a lease from node 2 that has not run out.
     cluster.cut = vec![1];
     for node in [0, 2] {
-        cluster.act(node, |node, now, fx| node.gone(Boot(2), now, fx));
+        cluster.act(node, |node, now, effects| node.gone(Incarnation(2), now, effects));
     }
     assert_ne!(
         cluster.gate(0),
@@ -437,7 +442,7 @@ fn a_joiner_gets_the_ends_that_members_remember() {
         let mut cluster = Cluster::with(2, |settings| settings.plant = plant);
         cluster.create(0, key(1));
         cluster.deliver();
-        cluster.act(0, |node, now, fx| node.end(key(1), now, fx));
+        cluster.act(0, |node, now, effects| node.end(key(1), now, effects));
         cluster.deliver();
         cluster.add_linked_with(&[0, 1]);
         cluster.run(Duration::from_secs(5));
@@ -472,7 +477,7 @@ fn a_comparison_that_the_other_side_forgot_begins_again_though_changes_keep_comi
         cluster.create(0, *key);
     }
     cluster.deliver();
-    cluster.act(1, |node, now, fx| node.compare_again(now, fx));
+    cluster.act(1, |node, now, effects| node.compare_again(now, effects));
     // What was asked is lost, as it is when the other node leaves and comes back.
     cluster.cut = vec![0, 1];
     cluster.deliver();

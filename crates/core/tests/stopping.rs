@@ -5,7 +5,7 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{Cluster, key};
-use sessile_core::{Boot, Event, Gate, Opening, PeerInfo};
+use sessile_core::{Event, Gate, Incarnation, Opening, PeerInfo};
 
 /// Longer than the drop time and a lease: others have gone on.
 const LONG: Duration = Duration::from_secs(8);
@@ -22,8 +22,8 @@ fn go_on(cluster: &mut Cluster, nodes: &[usize], time: Duration) {
 /// They find each other.
 fn link(cluster: &mut Cluster, one: usize, other: usize) {
     for (from, to) in [(one, other), (other, one)] {
-        let peer = PeerInfo { boot: Boot(to as u32 + 1), name: format!("tc{:02}", to + 1) };
-        cluster.act(from, |node, now, fx| node.link_up(&peer, now, fx));
+        let peer = PeerInfo { incarnation: Incarnation(to as u32 + 1), name: format!("tc{:02}", to + 1) };
+        cluster.act(from, |node, now, effects| node.link_up(&peer, now, effects));
     }
 }
 
@@ -63,7 +63,7 @@ fn all_that_were_stopped_at_once_go_on_as_soon_as_they_go_on() {
     // Nobody is in doubt any more: a death costs no time.
     cluster.cut = vec![2];
     for node in [0, 1] {
-        cluster.act(node, |node, now, fx| node.gone(Boot(3), now, fx));
+        cluster.act(node, |node, now, effects| node.gone(Incarnation(3), now, effects));
     }
     cluster.deliver();
     assert_eq!((cluster.gate(0), cluster.gate(1)), (Gate::Open, Gate::Open));
@@ -77,7 +77,7 @@ fn who_was_stopped_for_less_than_its_leases_last_goes_on_when_a_member_dies() {
         cluster.run(stopped_for);
         cluster.cut = vec![2];
         for node in [0, 1] {
-            cluster.act(node, |node, now, fx| node.gone(Boot(3), now, fx));
+            cluster.act(node, |node, now, effects| node.gone(Incarnation(3), now, effects));
         }
         assert_eq!(cluster.gate(0) == Gate::Open, open, "stopped for {stopped_for:?}");
         assert_eq!(cluster.events.iter().any(|(node, event)| *node == 0 && stepped_out(event)), !open);
@@ -97,10 +97,10 @@ fn left_by_the_last(others: &[usize]) -> Cluster {
     cluster.stopped = vec![0];
     cluster.add_linked_with(others);
     cluster.run(SHORT);
-    cluster.act(1, |node, now, fx| node.leave(now, fx));
+    cluster.act(1, |node, now, effects| node.leave(now, effects));
     cluster.deliver();
     cluster.stopped.push(1);
-    cluster.act(2, |node, now, fx| node.gone(Boot(2), now, fx));
+    cluster.act(2, |node, now, effects| node.gone(Incarnation(2), now, effects));
     cluster.run(LONG);
     assert_eq!(cluster.gate(2), Gate::Open, "it began alone");
     cluster.create(2, key(1));

@@ -26,7 +26,7 @@ fn swap_out(cluster: &Cluster, node: usize) -> Bytes {
 }
 
 fn restore(cluster: &mut Cluster, node: usize, content: &Bytes, stored_for: Duration) -> Restored {
-    cluster.act(node, |node, now, fx| node.restore(key(1), content, stored_for, now, fx).unwrap())
+    cluster.act(node, |node, now, effects| node.restore(key(1), content, stored_for, now, effects).unwrap())
 }
 
 /// Two nodes with one session that has attribute `a`.
@@ -104,7 +104,7 @@ fn a_lost_content_is_asked_of_the_others() {
     let mut cluster = with_one_session();
     swap_out(&cluster, 1);
     assert!(matches!(cluster.open(1, key(1)), Opening::Asking(_)));
-    cluster.act(1, |node, now, fx| node.lost(key(1), now, fx));
+    cluster.act(1, |node, now, effects| node.lost(key(1), now, effects));
     cluster.deliver();
     assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("1"));
 }
@@ -135,7 +135,7 @@ fn a_wrong_clock_neither_ends_nor_immortalises_what_is_revived() {
 fn an_ended_session_is_not_revived_by_an_old_record() {
     let mut cluster = with_one_session();
     let content = saved(&cluster, 0).1;
-    cluster.act(1, |node, now, fx| node.end(key(1), now, fx));
+    cluster.act(1, |node, now, effects| node.end(key(1), now, effects));
     cluster.deliver();
     assert_eq!(restore(&mut cluster, 0, &content, Duration::ZERO), Restored::Ended);
 }
@@ -144,7 +144,7 @@ fn an_ended_session_is_not_revived_by_an_old_record() {
 fn a_store_that_returns_after_its_end_was_forgotten_brings_nothing_back() {
     let mut cluster = with_one_session();
     let content = saved(&cluster, 0).1;
-    cluster.act(1, |node, now, fx| node.end(key(1), now, fx));
+    cluster.act(1, |node, now, effects| node.end(key(1), now, effects));
     cluster.deliver();
     cluster.run(Duration::from_secs(2 * 60 * 60));
     for node in 0..2 {
@@ -159,7 +159,7 @@ fn a_store_that_returns_after_its_end_was_forgotten_brings_nothing_back() {
 fn the_end_of_a_carried_session_is_remembered_for_as_long_as_it_says_and_reaches_who_joins() {
     let (mut cluster, app) = (Cluster::start(2), AppId::of_path("/"));
     let week = Duration::from_secs(7 * 86_400);
-    cluster.act(0, |node, now, fx| node.end_carried(key(1), app, week, now, fx));
+    cluster.act(0, |node, now, effects| node.end_carried(key(1), app, week, now, effects));
     cluster.deliver();
     let ended = |cluster: &Cluster, node: usize| {
         cluster.nodes[node]
@@ -183,12 +183,13 @@ fn the_end_of_a_carried_session_is_remembered_for_as_long_as_it_says_and_reaches
 fn bytes_that_are_no_session_are_refused() {
     let mut cluster = with_one_session();
     let content = saved(&cluster, 0).1;
-    let other = cluster.act(0, |node, now, fx| node.restore(key(2), &content, Duration::ZERO, now, fx));
+    let other =
+        cluster.act(0, |node, now, effects| node.restore(key(2), &content, Duration::ZERO, now, effects));
     assert!(other.is_err(), "another session's bytes");
     for length in 0..content.len() {
         let cut = content.slice(..length);
-        cluster.act(0, |node, now, fx| {
-            assert!(node.restore(key(1), &cut, Duration::ZERO, now, fx).is_err());
+        cluster.act(0, |node, now, effects| {
+            assert!(node.restore(key(1), &cut, Duration::ZERO, now, effects).is_err());
         });
     }
 }
@@ -216,7 +217,8 @@ fn merging_makes_a_version_that_is_above_both() {
     cluster.set(0, key(1), "a", "2");
     cluster.set(1, key(1), "b", "2");
     let (left, right) = (saved(&cluster, 0).0, saved(&cluster, 1));
-    cluster.act(0, |node, now, fx| node.restore(key(1), &right.1, Duration::ZERO, now, fx).unwrap());
+    cluster
+        .act(0, |node, now, effects| node.restore(key(1), &right.1, Duration::ZERO, now, effects).unwrap());
     let merged = saved(&cluster, 0).0;
     assert!(before < left && left < merged && right.0 < merged);
 }
@@ -227,7 +229,7 @@ fn what_is_swapped_out_counts_against_the_same_bound() {
     let mut made = 0_u8;
     let refused = loop {
         let changes = sessile_core::Changes::create(cluster::APP, SECRET, Duration::from_secs(1800), None);
-        match cluster.act(0, |node, now, fx| node.commit(key(made), &changes, now, fx)) {
+        match cluster.act(0, |node, now, effects| node.commit(key(made), &changes, now, effects)) {
             Ok(_) => {
                 let (version, _) = match cluster.nodes[0].saveable(key(made), cluster.now) {
                     Some(Saveable::Live { version, content, .. }) => (version, content),
@@ -247,16 +249,16 @@ fn what_is_swapped_out_counts_against_the_same_bound() {
 #[test]
 fn a_store_is_told_what_changes_and_whose_doing_it_was() {
     let mut cluster = Cluster::with(2, |settings| settings.stores = true);
-    let mut told = Vec::new();
-    cluster.act(0, |node, now, fx| {
+    let mut announced = Vec::new();
+    cluster.act(0, |node, now, effects| {
         let changes = sessile_core::Changes::create(cluster::APP, SECRET, Duration::from_secs(1800), None);
-        node.commit(key(1), &changes, now, fx).unwrap();
-        told.extend(fx.iter().filter_map(|effect| match effect {
+        node.commit(key(1), &changes, now, effects).unwrap();
+        announced.extend(effects.iter().filter_map(|effect| match effect {
             Effect::Changed { key, here } => Some((*key, *here)),
             _ => None,
         }));
     });
-    assert_eq!(told, [(key(1), true)]);
+    assert_eq!(announced, [(key(1), true)]);
 }
 
 #[test]
@@ -284,8 +286,8 @@ fn of_too_many_ends_the_oldest_are_forgotten() {
         |cluster: &Cluster, number| cluster.nodes[0].glance(in_one_shard(number), cluster.now).is_some();
     for number in 0..=SHARD {
         cluster.now = cluster.now.plus(Duration::from_micros(1));
-        cluster.act(0, |node, now, fx| {
-            node.end_carried(in_one_shard(number), app, Duration::from_secs(3_600), now, fx)
+        cluster.act(0, |node, now, effects| {
+            node.end_carried(in_one_shard(number), app, Duration::from_secs(3_600), now, effects)
         });
     }
     let kept = (0..=SHARD).filter(|number| ended(&cluster, *number)).count();

@@ -59,7 +59,7 @@ pub trait Channel: Send + Sync {
     fn counters(&self) -> Tally;
 
     /// Ends both directions with this process; no [`Event::Down`] follows. It may be met anew, with [`Event::Up`].
-    fn forget(&self, boot: u32);
+    fn forget(&self, incarnation: u32);
 
     /// The cluster's secrets were renewed while this process runs: whoever keeps keys made of them makes them anew.
     /// What is up stays up. A channel with keys of its own, or none, need not do anything.

@@ -34,14 +34,14 @@ where
 {
     let begin = async |name: &str| {
         let identity = identity(name, ([127, 0, 0, 1], 0).into());
-        let boot = identity.boot;
-        Witness::of(name, boot, open(identity).await)
+        let incarnation = identity.incarnation;
+        Witness::of(name, incarnation, open(identity).await)
     };
     let a = begin("a").await;
     assert_eq!(a.searched().await, [], "the first one finds nobody, and says so");
     let b = begin("b").await;
     a.meets(&b).await;
-    assert!(b.searched().await.contains(&a.boot), "whoever is there is met before the search is over");
+    assert!(b.searched().await.contains(&a.incarnation), "whoever is there is met before the search is over");
     let c = begin("c").await;
     c.meets(&a).await;
     c.meets(&b).await;
@@ -61,23 +61,23 @@ where
 
 /// Who is forgotten is not heard any more, and its loss is no news to the one that forgot it.
 async fn forgetting(a: &Witness, b: &Witness) {
-    let downs = a.count(&Noticed::Down(b.boot));
-    a.channel.forget(b.boot);
-    a.notices(Noticed::Ended(b.boot)).await;
-    b.notices(Noticed::Down(a.boot)).await;
-    assert_eq!(a.count(&Noticed::Down(b.boot)), downs, "no Down follows a forget");
+    let downs = a.count(&Noticed::Down(b.incarnation));
+    a.channel.forget(b.incarnation);
+    a.notices(Noticed::Ended(b.incarnation)).await;
+    b.notices(Noticed::Down(a.incarnation)).await;
+    assert_eq!(a.count(&Noticed::Down(b.incarnation)), downs, "no Down follows a forget");
 }
 
 /// Who stops or is killed is told as lost, and nothing is taken for it.
 async fn ending(a: &Witness, b: Witness, c: Witness) {
-    let (stopped, killed) = (b.boot, c.boot);
+    let (stopped, killed) = (b.incarnation, c.incarnation);
     b.channel.stop().await;
     drop(b);
     a.until("a stopped process is lost", |a| a.is_lost(stopped)).await;
     drop(c);
     a.until("a killed process is lost", |a| a.is_lost(killed)).await;
-    for boot in [stopped, killed] {
-        let refused = |a: &Witness| a.channel.send(boot, 0, bytes::Bytes::new()).is_err();
+    for incarnation in [stopped, killed] {
+        let refused = |a: &Witness| a.channel.send(incarnation, 0, bytes::Bytes::new()).is_err();
         a.until("nothing is taken for it", refused).await;
     }
 }
@@ -102,15 +102,15 @@ pub async fn membership(make: impl Fn(&[String]) -> Box<dyn Membership>) {
     assert_eq!(a.searched().await, [], "the first node is alone");
     let b = start("b", at_b).await;
     a.meets(&b).await;
-    assert_eq!(b.searched().await, [a.boot]);
+    assert_eq!(b.searched().await, [a.incarnation]);
     let c = start("c", at_c).await;
     c.meets(&a).await;
     c.meets(&b).await;
-    let mut both = [a.boot, b.boot];
+    let mut both = [a.incarnation, b.incarnation];
     both.sort_unstable();
     assert_eq!(c.searched().await, both);
 
-    let killed = b.boot;
+    let killed = b.incarnation;
     drop(b);
     a.notices(Noticed::Gone(killed)).await;
     c.notices(Noticed::Gone(killed)).await;
@@ -124,10 +124,10 @@ pub async fn membership(make: impl Fn(&[String]) -> Box<dyn Membership>) {
 }
 
 fn identity(name: &str, advertise: SocketAddr) -> Identity {
-    let boot = getrandom::u32().expect("the system has random bytes");
+    let incarnation = getrandom::u32().expect("the system has random bytes");
     Identity {
         name: name.to_owned(),
-        boot,
+        incarnation,
         cluster: "conformance".to_owned(),
         advertise,
         features: 0,
@@ -137,11 +137,11 @@ fn identity(name: &str, advertise: SocketAddr) -> Identity {
 
 async fn node(name: &str, listener: TcpListener, membership: Box<dyn Membership>) -> Witness {
     let identity = identity(name, listener.local_addr().expect("it is bound"));
-    let boot = identity.boot;
+    let incarnation = identity.incarnation;
     let secrets = Some(ClusterSecrets::new([7; 32], Vec::new()));
     let config = GroupConfig { identity, secrets, listener, channel: ChannelOptions::default() };
     let (group, events) = Group::start(config, membership).await.expect("the membership begins");
-    Witness::of(name, boot, (Box::new(group), events))
+    Witness::of(name, incarnation, (Box::new(group), events))
 }
 
 async fn bind_any() -> TcpListener {

@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 
 /// How many processes are kept at once.
 const CONTACTS_MAX: usize = 1024;
-/// How many barred processes are remembered; beyond, the oldest is forgotten (its boot is never drawn again).
+/// How many barred processes are remembered; beyond, the oldest is forgotten (its incarnation is never drawn again).
 const BARRED_MAX: usize = 1024;
 /// How many connections one process may hold to us as lane 0: its link, and those that replace it before we see it close.
 pub(crate) const INBOUND_PER_CONTACT: usize = 4;
@@ -36,9 +36,9 @@ pub(crate) struct Contact {
 impl Contact {
     fn new(peer: Peer, room: Room) -> Self {
         let room = if peer.features & Identity::ORDERS_LANES == 0 { Room { lanes: 0, ..room } } else { room };
-        let lane = |_| Lane::new(peer.boot, room.lane_bytes());
+        let lane = |_| Lane::new(peer.incarnation, room.lane_bytes());
         Self {
-            outbox: Outbox::new(peer.boot, room.first_bytes()),
+            outbox: Outbox::new(peer.incarnation, room.first_bytes()),
             traffic: TrafficCounts::default(),
             lanes: (0..room.lanes).map(lane).collect(),
             inbounds: AtomicUsize::new(0),
@@ -128,7 +128,7 @@ impl Room {
     }
 }
 
-/// All processes known now, by boot.
+/// All processes known now, by incarnation.
 #[derive(Debug)]
 pub(crate) struct Contacts {
     room: Room,
@@ -141,26 +141,30 @@ impl Contacts {
         Self { room, table: RwLock::default(), barred: Mutex::default() }
     }
 
-    pub(crate) fn get(&self, boot: u32) -> Option<Arc<Contact>> {
-        self.table.read().get(&boot).cloned()
+    pub(crate) fn get(&self, incarnation: u32) -> Option<Arc<Contact>> {
+        self.table.read().get(&incarnation).cloned()
     }
 
     /// Runs `visit` on the contact without taking a share of it: the way to send a frame.
-    pub(crate) fn with<T>(&self, boot: u32, visit: impl FnOnce(&Arc<Contact>) -> T) -> Option<T> {
-        self.table.read().get(&boot).map(visit)
+    pub(crate) fn with<T>(&self, incarnation: u32, visit: impl FnOnce(&Arc<Contact>) -> T) -> Option<T> {
+        self.table.read().get(&incarnation).map(visit)
     }
 
     /// The contact of an authenticated process, new or known.
     ///
     /// # Errors
-    /// Barred, or the boot is held by another process, or there are too many.
+    /// Barred, or the incarnation is held by another process, or there are too many.
     pub(crate) fn admit(&self, peer: &Peer) -> Result<Arc<Contact>, Refusal> {
-        if self.barred.lock().contains(&peer.boot) {
+        if self.barred.lock().contains(&peer.incarnation) {
             return Err(Refusal::Barred);
         }
         let mut table = self.table.write();
-        if let Some(contact) = table.get(&peer.boot) {
-            return if contact.peer.name == peer.name { Ok(contact.clone()) } else { Err(Refusal::Boot) };
+        if let Some(contact) = table.get(&peer.incarnation) {
+            return if contact.peer.name == peer.name {
+                Ok(contact.clone())
+            } else {
+                Err(Refusal::Incarnation)
+            };
         }
         if table.len() >= CONTACTS_MAX {
             table.retain(|_, contact| Arc::strong_count(contact) > 1);
@@ -169,36 +173,36 @@ impl Contacts {
             return Err(Refusal::Full);
         }
         let contact = Arc::new(Contact::new(peer.clone(), self.room));
-        table.insert(peer.boot, contact.clone());
+        table.insert(peer.incarnation, contact.clone());
         Ok(contact)
     }
 
     /// The process is no more: no frames are taken for it. Connections from it may still be read to their end.
-    pub(crate) fn remove(&self, boot: u32) {
-        if let Some(contact) = self.table.write().remove(&boot) {
+    pub(crate) fn remove(&self, incarnation: u32) {
+        if let Some(contact) = self.table.write().remove(&incarnation) {
             contact.outbox.close();
         }
     }
 
     /// Ends all connections with this process. It may come back.
-    pub(crate) fn forget(&self, boot: u32) {
-        if let Some(contact) = self.table.write().remove(&boot) {
+    pub(crate) fn forget(&self, incarnation: u32) {
+        if let Some(contact) = self.table.write().remove(&incarnation) {
             contact.sever();
         }
     }
 
     /// Ends all connections with this process, for good.
-    pub(crate) fn bar(&self, boot: u32) {
+    pub(crate) fn bar(&self, incarnation: u32) {
         {
             let mut barred = self.barred.lock();
-            if !barred.contains(&boot) {
+            if !barred.contains(&incarnation) {
                 if barred.len() == BARRED_MAX {
                     barred.pop_front();
                 }
-                barred.push_back(boot);
+                barred.push_back(incarnation);
             }
         }
-        self.forget(boot);
+        self.forget(incarnation);
     }
 
     /// Ends all connections.
@@ -226,10 +230,10 @@ mod tests {
 
     const ROOM: Room = Room { queue_bytes: 100, lanes: 0 };
 
-    fn peer(name: &str, boot: u32) -> Peer {
+    fn peer(name: &str, incarnation: u32) -> Peer {
         Peer {
             name: name.into(),
-            boot,
+            incarnation,
             address: "127.0.0.1:1".parse().unwrap(),
             features: 0,
             notice: String::new(),
@@ -237,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn one_boot_is_one_process() {
+    fn one_incarnation_is_one_process() {
         let contacts = Contacts::new(ROOM);
         contacts.admit(&peer("a", 1)).unwrap();
         contacts.admit(&peer("a", 1)).unwrap();
         contacts.admit(&peer("a", 2)).unwrap();
-        assert_eq!(contacts.admit(&peer("b", 1)).unwrap_err(), Refusal::Boot);
+        assert_eq!(contacts.admit(&peer("b", 1)).unwrap_err(), Refusal::Incarnation);
     }
 
     #[test]
@@ -281,8 +285,9 @@ mod tests {
     #[test]
     fn the_table_is_bounded() {
         let contacts = Contacts::new(ROOM);
-        let held: Vec<_> =
-            (0..CONTACTS_MAX as u32).map(|boot| contacts.admit(&peer("a", boot)).unwrap()).collect();
+        let held: Vec<_> = (0..CONTACTS_MAX as u32)
+            .map(|incarnation| contacts.admit(&peer("a", incarnation)).unwrap())
+            .collect();
         assert_eq!(contacts.admit(&peer("a", u32::MAX)).unwrap_err(), Refusal::Full);
         drop(held);
         contacts.admit(&peer("a", u32::MAX)).unwrap();

@@ -18,14 +18,14 @@ pub enum Event {
     /// The link to this process was lost. What waited to be sent was discarded. It is being dialed again.
     Down {
         /// Which process.
-        boot: u32,
+        incarnation: u32,
     },
     /// The process is proven gone: after its link closed, dialing its address again was refused, or another process
     /// answered there. Follows [`Event::Down`], at once or later. Frames that it had sent before may still wait in
     /// its [`Incoming`].
     Gone {
         /// Which process.
-        boot: u32,
+        incarnation: u32,
     },
     /// An authenticated connection on which a process sends us frames.
     Inbound(Box<dyn Incoming>),
@@ -45,8 +45,8 @@ impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Up(peer) => f.debug_tuple("Up").field(peer).finish(),
-            Self::Down { boot } => write!(f, "Down({boot:08x})"),
-            Self::Gone { boot } => write!(f, "Gone({boot:08x})"),
+            Self::Down { incarnation } => write!(f, "Down({incarnation:08x})"),
+            Self::Gone { incarnation } => write!(f, "Gone({incarnation:08x})"),
             Self::Inbound(incoming) => f.debug_tuple("Inbound").field(incoming.peer()).finish(),
             Self::Searched { reached, silent, strangers } => f
                 .debug_struct("Searched")

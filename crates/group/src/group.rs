@@ -146,13 +146,13 @@ impl Group {
 
     /// Closes all connections with this process and stops dialing it; no [`Event::Down`] follows. When it is heard
     /// of again, by a sighting or because it connects, it is met anew with [`Event::Up`].
-    pub fn forget(&self, boot: u32) {
-        self.node.contacts.forget(boot);
+    pub fn forget(&self, incarnation: u32) {
+        self.node.contacts.forget(incarnation);
     }
 
     /// As [`forget`](Self::forget), and for good: its connections are refused from now on.
-    pub fn bar(&self, boot: u32) {
-        self.node.contacts.bar(boot);
+    pub fn bar(&self, incarnation: u32) {
+        self.node.contacts.bar(incarnation);
     }
 
     /// Accepts and dials nobody any more, writes what waits for at most two seconds, and closes all connections.
@@ -194,8 +194,8 @@ impl Channel for Group {
         Self::counters(self)
     }
 
-    fn forget(&self, boot: u32) {
-        Self::forget(self, boot);
+    fn forget(&self, incarnation: u32) {
+        Self::forget(self, incarnation);
     }
 
     fn stop(&self) -> Stopping<'_> {

@@ -114,13 +114,13 @@ fn judge(node: &Node, hello: &Hello, wire: &Wire) -> Result<(), Refusal> {
     if hello.cluster != node.identity.cluster {
         return Err(Refusal::Cluster);
     }
-    if names_process(wire, &hello.name, hello.boot) { Ok(()) } else { Err(Refusal::Identity) }
+    if names_process(wire, &hello.name, hello.incarnation) { Ok(()) } else { Err(Refusal::Identity) }
 }
 
 /// The process behind a HELLO that is not our own.
 fn stranger(node: &Node, hello: &Hello, from: SocketAddr) -> Result<Peer, Refusal> {
-    if hello.boot == node.identity.boot {
-        return Err(Refusal::Boot);
+    if hello.incarnation == node.identity.incarnation {
+        return Err(Refusal::Incarnation);
     }
     hello.peer(from)
 }

@@ -29,7 +29,7 @@ pub(crate) struct Hello {
     #[n(1)]
     pub(crate) name: String,
     #[n(2)]
-    pub(crate) boot: u32,
+    pub(crate) incarnation: u32,
     #[n(3)]
     advertise: String,
     #[n(4)]
@@ -51,7 +51,7 @@ impl Hello {
         Self {
             cluster: identity.cluster.clone(),
             name: identity.name.clone(),
-            boot: identity.boot,
+            incarnation: identity.incarnation,
             advertise: identity.advertise.to_string(),
             features: identity.features,
             refused: None,
@@ -88,7 +88,7 @@ impl Hello {
         let advertised = self.advertise.parse().map_err(|_| Refusal::Malformed)?;
         Ok(Peer {
             name: self.name.clone(),
-            boot: self.boot,
+            incarnation: self.incarnation,
             address: reachable(advertised, from),
             features: self.features,
             notice: self.notice.clone().unwrap_or_default(),
@@ -97,7 +97,7 @@ impl Hello {
 
     /// Whether this is the very process `identity` describes, met by dialing itself.
     pub(crate) fn is_own(&self, identity: &Identity) -> bool {
-        self.boot == identity.boot
+        self.incarnation == identity.incarnation
             && self.name == identity.name
             && self.advertise == identity.advertise.to_string()
     }
@@ -166,7 +166,7 @@ mod tests {
     fn hello() -> Hello {
         Hello::of(&Identity {
             name: "tc01".into(),
-            boot: 7,
+            incarnation: 7,
             cluster: "sample".into(),
             advertise: "127.0.0.1:4001".parse().unwrap(),
             features: 3,
@@ -216,7 +216,7 @@ mod tests {
     async fn the_longest_one_can_be_read() {
         let identity = Identity {
             name: "n".repeat(32),
-            boot: u32::MAX,
+            incarnation: u32::MAX,
             cluster: "c".repeat(32),
             advertise: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
             features: u64::MAX,

@@ -16,7 +16,7 @@ pub struct Identity {
     /// The node's name: 1 to [`NAME_LIMIT`] of `[A-Za-z0-9_-]`. A restarted node keeps it.
     pub name: String,
     /// 32 random bits drawn at start. A restarted node has another one: it names the process.
-    pub boot: u32,
+    pub incarnation: u32,
     /// The cluster's name, 1 to [`NAME_LIMIT`] printable ASCII characters: only nodes with the same one speak
     /// with each other.
     pub cluster: String,
@@ -58,7 +58,7 @@ pub struct Peer {
     /// The node's name. Two processes may carry the same one: which of them stays is not decided here.
     pub name: String,
     /// Which process it is.
-    pub boot: u32,
+    pub incarnation: u32,
     /// The address that it advertises.
     pub address: SocketAddr,
     /// Bitmap of what its build can do.

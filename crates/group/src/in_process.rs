@@ -38,9 +38,9 @@ const STOP_FLUSH: Duration = Duration::from_secs(2);
 /// use sessile_group::{Event, Identity, InProcess};
 ///
 /// let network = InProcess::default();
-/// let named = |name: &str, boot| Identity {
+/// let named = |name: &str, incarnation| Identity {
 ///     name: name.to_owned(),
-///     boot,
+///     incarnation,
 ///     cluster: "sample".to_owned(),
 ///     advertise: ([127, 0, 0, 1], 0).into(),
 ///     features: 0,
@@ -97,30 +97,31 @@ impl InProcess {
     /// tokio runtime.
     ///
     /// # Errors
-    /// `AddrInUse` when its boot is taken, `QuotaExceeded` beyond 64 members.
+    /// `AddrInUse` when its incarnation is taken, `QuotaExceeded` beyond 64 members.
     pub fn join(&self, identity: Identity) -> io::Result<OpenChannel> {
-        let Identity { name, boot, advertise, features, notice, .. } = identity;
-        let peer = Peer { name, boot, address: advertise, features, notice };
+        let Identity { name, incarnation, advertise, features, notice, .. } = identity;
+        let peer = Peer { name, incarnation, address: advertise, features, notice };
         self.hub.change(|members| {
-            if members.present.contains_key(&boot) {
-                return Err(io::Error::new(io::ErrorKind::AddrInUse, "a member has this boot"));
+            if members.present.contains_key(&incarnation) {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "a member has this incarnation"));
             }
             if members.present.len() >= MEMBERS_MAX {
                 return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "this network has 64 members"));
             }
-            members.present.insert(boot, peer);
+            members.present.insert(incarnation, peer);
             Ok(())
         })?;
         let (events, noticed) = mpsc::channel(EVENTS_MAX);
-        let keeper = tokio::spawn(Keeper::new(boot, Arc::clone(&self.hub), events).run()).abort_handle();
-        Ok((Box::new(Member { boot, hub: Arc::clone(&self.hub), keeper }), noticed))
+        let keeper =
+            tokio::spawn(Keeper::new(incarnation, Arc::clone(&self.hub), events).run()).abort_handle();
+        Ok((Box::new(Member { incarnation, hub: Arc::clone(&self.hub), keeper }), noticed))
     }
 }
 
 /// One member's end of the network.
 #[derive(Debug)]
 struct Member {
-    boot: u32,
+    incarnation: u32,
     hub: Arc<Hub>,
     keeper: AbortHandle,
 }
@@ -130,12 +131,12 @@ impl Member {
     fn depart(&self) {
         self.keeper.abort();
         self.hub.change(|members| {
-            members.present.remove(&self.boot);
+            members.present.remove(&self.incarnation);
             for ((from, to), pipe) in &members.pipes {
-                if *from == self.boot {
+                if *from == self.incarnation {
                     pipe.finish();
-                } else if *to == self.boot {
-                    pipe.end(self.boot);
+                } else if *to == self.incarnation {
+                    pipe.end(self.incarnation);
                 }
             }
             let Members { present, pipes } = members;
@@ -147,7 +148,7 @@ impl Member {
         let members = self.hub.state.lock();
         members
             .pipes
-            .range((self.boot, 0)..=(self.boot, u32::MAX))
+            .range((self.incarnation, 0)..=(self.incarnation, u32::MAX))
             .map(|(_, pipe)| Arc::clone(pipe))
             .collect()
     }
@@ -155,12 +156,12 @@ impl Member {
 
 impl Channel for Member {
     fn send(&self, to: u32, _lane: usize, frame: Bytes) -> Result<(), SendError> {
-        let sent = self.hub.with_pipe(self.boot, to, |pipe| pipe.push(frame));
+        let sent = self.hub.with_pipe(self.incarnation, to, |pipe| pipe.push(frame));
         sent.unwrap_or(Err(SendError::NotConnected(to)))
     }
 
     fn queued(&self, to: u32) -> Depth {
-        self.hub.with_pipe(self.boot, to, Pipe::depth).unwrap_or_default()
+        self.hub.with_pipe(self.incarnation, to, Pipe::depth).unwrap_or_default()
     }
 
     fn counters(&self) -> Tally {
@@ -168,7 +169,8 @@ impl Channel for Member {
         let mut total = Traffic::default();
         let mut peers = Vec::new();
         for ((from, to), pipe) in &members.pipes {
-            let Some(peer) = members.present.get(to).filter(|_| *from == self.boot && pipe.is_open()) else {
+            let Some(peer) = members.present.get(to).filter(|_| *from == self.incarnation && pipe.is_open())
+            else {
                 continue;
             };
             let back = members.pipes.get(&(*to, *from));
@@ -182,11 +184,11 @@ impl Channel for Member {
         Tally { traffic: total, peers, ..Tally::default() }
     }
 
-    fn forget(&self, boot: u32) {
+    fn forget(&self, incarnation: u32) {
         self.hub.change(|members| {
-            for way in [(self.boot, boot), (boot, self.boot)] {
+            for way in [(self.incarnation, incarnation), (incarnation, self.incarnation)] {
                 if let Some(pipe) = members.pipes.get(&way) {
-                    pipe.end(self.boot);
+                    pipe.end(self.incarnation);
                 }
             }
         });

@@ -144,7 +144,7 @@ async fn carry(
 async fn connect(node: &Node, contact: &Contact, lane: usize, dials: &Semaphore) -> Option<Wire> {
     let _dialing = dials.acquire().await.ok()?;
     match dial(node, contact.peer.address, lane).await {
-        Ok(Met::Member(peer, wire)) if peer.boot == contact.peer.boot => Some(wire),
+        Ok(Met::Member(peer, wire)) if peer.incarnation == contact.peer.incarnation => Some(wire),
         Ok(_) => None,
         Err(error) => {
             tracing::debug!(peer = contact.peer.name, lane, ?error, "a lane could not be opened");

@@ -15,12 +15,12 @@ pub enum Refusal {
     /// Another cluster's name (seen only without secrets; with them the certificate already differs).
     #[error("it belongs to another cluster")]
     Cluster,
-    /// The HELLO says another name or boot than the certificate.
+    /// The HELLO says another name or incarnation than the certificate.
     #[error("its HELLO and its certificate name different processes")]
     Identity,
-    /// The boot is in use by another process: it has to draw a new one.
-    #[error("its boot is in use by another process")]
-    Boot,
+    /// The incarnation is in use by another process: it has to draw a new one.
+    #[error("its incarnation is in use by another process")]
+    Incarnation,
     /// The process was barred: another one took its place.
     #[error("this process was barred")]
     Barred,
@@ -43,7 +43,7 @@ impl Refusal {
         Self::Version,
         Self::Cluster,
         Self::Identity,
-        Self::Boot,
+        Self::Incarnation,
         Self::Barred,
         Self::Full,
         Self::Silent,
@@ -59,7 +59,7 @@ impl Refusal {
             Self::Version => "version",
             Self::Cluster => "cluster",
             Self::Identity => "identity",
-            Self::Boot => "boot",
+            Self::Incarnation => "incarnation",
             Self::Barred => "barred",
             Self::Full => "full",
             Self::Silent => "silent",
@@ -75,7 +75,7 @@ impl Refusal {
             Self::Version => 3,
             Self::Cluster => 4,
             Self::Identity => 5,
-            Self::Boot => 6,
+            Self::Incarnation => 6,
             Self::Barred => 7,
             Self::Full => 8,
             Self::Silent => 9,

@@ -125,13 +125,13 @@ impl Roster {
 
     /// A process connected to us. Where another one is linked at its address, dialing tells which of them is there.
     fn called(&mut self, peer: &Peer) {
-        if self.is_linked(peer.boot) {
+        if self.is_linked(peer.incarnation) {
             return;
         }
         let now = Instant::now();
         let Some(route) = self.route(peer.address, now) else { return };
         if route.sought.is_none() {
-            route.sought = Some(Sought::Caller(peer.boot));
+            route.sought = Some(Sought::Caller(peer.incarnation));
         }
         let ready = route.may_dial(now);
         if let Some(search) = &mut self.search {
@@ -157,12 +157,15 @@ impl Roster {
         if let Some(Sought::Caller(_)) = route.sought {
             route.sought = None;
         }
-        let before = route.linked.or(route.sought.map(Sought::boot)).filter(|boot| *boot != peer.boot);
+        let before = route
+            .linked
+            .or(route.sought.map(Sought::incarnation))
+            .filter(|incarnation| *incarnation != peer.incarnation);
         if let Some(before) = before {
             self.displaced(before, address).await;
         }
-        if self.is_linked(peer.boot) {
-            self.with_route(address, |route| route.linked = Some(peer.boot));
+        if self.is_linked(peer.incarnation) {
+            self.with_route(address, |route| route.linked = Some(peer.incarnation));
             return;
         }
         match self.node.contacts.admit(&peer) {
@@ -181,12 +184,12 @@ impl Roster {
             DialError::Closed => {
                 self.node.counts.dials_closed.up();
                 self.settled(address);
-                if let Some(Sought::Lost(boot)) = sought
+                if let Some(Sought::Lost(incarnation)) = sought
                     && self.node.options.trust_refused
-                    && self.proves(boot, address)
+                    && self.proves(incarnation, address)
                 {
                     self.with_route(address, |route| route.sought = None);
-                    self.gone(boot).await;
+                    self.gone(incarnation).await;
                 }
             }
             DialError::Refused(cause) => self.refused(address, cause),
@@ -210,15 +213,15 @@ impl Roster {
     }
 
     async fn lost(&mut self, contact: &Arc<Contact>) {
-        let boot = contact.peer.boot;
+        let incarnation = contact.peer.incarnation;
         // After it was forgotten, the process may be linked anew.
-        if !self.linked.get(&boot).is_some_and(|linked| Arc::ptr_eq(&linked.contact, contact)) {
+        if !self.linked.get(&incarnation).is_some_and(|linked| Arc::ptr_eq(&linked.contact, contact)) {
             return;
         }
-        let Some(linked) = self.linked.remove(&boot) else { return };
+        let Some(linked) = self.linked.remove(&incarnation) else { return };
         contact.outbox.close();
         self.node.counts.links_lost.up();
-        for route in self.routes.values_mut().filter(|route| route.linked == Some(boot)) {
+        for route in self.routes.values_mut().filter(|route| route.linked == Some(incarnation)) {
             route.linked = None;
         }
         if contact.is_cut() {
@@ -226,10 +229,10 @@ impl Roster {
         }
         let now = Instant::now();
         self.with_route(linked.through, |route| {
-            route.sought = Some(Sought::Lost(boot));
+            route.sought = Some(Sought::Lost(incarnation));
             route.lost(now, linked.since.elapsed());
         });
-        self.node.tell(Event::Down { boot }).await;
+        self.node.tell(Event::Down { incarnation }).await;
         self.dial_due();
     }
 
@@ -244,20 +247,20 @@ impl Roster {
             linking
         });
         for route in self.routes.values_mut() {
-            if route.sought.is_some_and(|sought| sought.boot() == peer.boot) {
+            if route.sought.is_some_and(|sought| sought.incarnation() == peer.incarnation) {
                 route.sought = None;
             }
         }
-        self.with_route(through, |route| route.linked = Some(peer.boot));
-        self.linked.insert(peer.boot, Linked { contact, task, through, since: now });
+        self.with_route(through, |route| route.linked = Some(peer.incarnation));
+        self.linked.insert(peer.incarnation, Linked { contact, task, through, since: now });
         self.node.counts.links_up.up();
         self.node.tell(Event::Up(peer)).await;
     }
 
-    /// Another process answered at the address where `boot` was linked or looked for.
-    async fn displaced(&mut self, boot: u32, address: SocketAddr) {
-        let linked_here = self.linked.get(&boot).is_some_and(|linked| linked.through == address);
-        let proven = self.proves(boot, address);
+    /// Another process answered at the address where `incarnation` was linked or looked for.
+    async fn displaced(&mut self, incarnation: u32, address: SocketAddr) {
+        let linked_here = self.linked.get(&incarnation).is_some_and(|linked| linked.through == address);
+        let proven = self.proves(incarnation, address);
         self.with_route(address, |route| {
             route.linked = None;
             route.sought = None;
@@ -265,28 +268,28 @@ impl Roster {
         if !proven {
             return;
         }
-        if linked_here && let Some(linked) = self.linked.remove(&boot) {
+        if linked_here && let Some(linked) = self.linked.remove(&incarnation) {
             linked.task.abort();
             self.node.counts.links_lost.up();
-            self.node.tell(Event::Down { boot }).await;
+            self.node.tell(Event::Down { incarnation }).await;
         }
-        self.gone(boot).await;
+        self.gone(incarnation).await;
     }
 
     /// Whether frames can go to this process; not when it was just forgotten.
-    fn is_linked(&self, boot: u32) -> bool {
-        self.linked.get(&boot).is_some_and(|linked| !linked.contact.is_cut())
+    fn is_linked(&self, incarnation: u32) -> bool {
+        self.linked.get(&incarnation).is_some_and(|linked| !linked.contact.is_cut())
     }
 
-    /// Whether an answer at `address` says anything about the life of `boot`: only where that process listens
+    /// Whether an answer at `address` says anything about the life of `incarnation`: only where that process listens
     /// itself, not at an address that merely led to it.
-    fn proves(&self, boot: u32, address: SocketAddr) -> bool {
-        self.node.contacts.with(boot, |contact| contact.peer.address == address).unwrap_or(false)
+    fn proves(&self, incarnation: u32, address: SocketAddr) -> bool {
+        self.node.contacts.with(incarnation, |contact| contact.peer.address == address).unwrap_or(false)
     }
 
-    async fn gone(&mut self, boot: u32) {
-        self.node.contacts.remove(boot);
-        self.node.tell(Event::Gone { boot }).await;
+    async fn gone(&mut self, incarnation: u32) {
+        self.node.contacts.remove(incarnation);
+        self.node.tell(Event::Gone { incarnation }).await;
     }
 
     fn dial(&mut self, address: SocketAddr) {
@@ -304,8 +307,10 @@ impl Roster {
         let contacts = &self.node.contacts;
         for route in self.routes.values_mut() {
             let still = |sought: &Sought| match *sought {
-                Sought::Lost(boot) => contacts.get(boot).is_some(),
-                Sought::Caller(boot) => contacts.with(boot, |contact| contact.is_inbound()).unwrap_or(false),
+                Sought::Lost(incarnation) => contacts.get(incarnation).is_some(),
+                Sought::Caller(incarnation) => {
+                    contacts.with(incarnation, |contact| contact.is_inbound()).unwrap_or(false)
+                }
             };
             route.sought = route.sought.filter(still);
         }

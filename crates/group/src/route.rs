@@ -34,9 +34,9 @@ pub(crate) enum Sought {
 }
 
 impl Sought {
-    pub(crate) fn boot(self) -> u32 {
+    pub(crate) fn incarnation(self) -> u32 {
         match self {
-            Self::Lost(boot) | Self::Caller(boot) => boot,
+            Self::Lost(incarnation) | Self::Caller(incarnation) => incarnation,
         }
     }
 }

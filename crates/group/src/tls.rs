@@ -102,14 +102,14 @@ impl std::fmt::Debug for Trust {
     }
 }
 
-/// Whether the certificate on `wire` was issued to the process `boot` of the node `name`. A plain wire has none,
+/// Whether the certificate on `wire` was issued to the process `incarnation` of the node `name`. A plain wire has none,
 /// and proves nothing.
-pub(crate) fn names_process(wire: &Wire, name: &str, boot: u32) -> bool {
+pub(crate) fn names_process(wire: &Wire, name: &str, incarnation: u32) -> bool {
     let Wire::Tls(stream) = wire else { return true };
     let (_, session) = stream.get_ref();
     let Some(certificate) = session.peer_certificates().and_then(<[_]>::first) else { return false };
     let (Ok(parsed), Ok(process)) =
-        (ParsedCertificate::try_from(certificate), ServerName::try_from(process_name(name, boot)))
+        (ParsedCertificate::try_from(certificate), ServerName::try_from(process_name(name, incarnation)))
     else {
         return false;
     };
@@ -117,9 +117,9 @@ pub(crate) fn names_process(wire: &Wire, name: &str, boot: u32) -> bool {
 }
 
 /// A process as a DNS name: a digest, because names of nodes are case sensitive and those of hosts are not.
-fn process_name(name: &str, boot: u32) -> String {
+fn process_name(name: &str, incarnation: u32) -> String {
     let digest = blake3::Hasher::new_derive_key("sessile process name in a certificate, version 1")
-        .update(&boot.to_be_bytes())
+        .update(&incarnation.to_be_bytes())
         .update(name.as_bytes())
         .finalize();
     format!("p{}.sessile", &digest.to_hex()[..48])
@@ -140,7 +140,7 @@ fn leaf(
     issuer: &Issuer<'_, KeyPair>,
     identity: &Identity,
 ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), String> {
-    let names = vec![ANY_MEMBER.to_owned(), process_name(&identity.name, identity.boot)];
+    let names = vec![ANY_MEMBER.to_owned(), process_name(&identity.name, identity.incarnation)];
     let key = KeyPair::generate_for(&PKCS_ED25519).map_err(text)?;
     let certificate = CertificateParams::new(names).map_err(text)?.signed_by(&key, issuer).map_err(text)?;
     Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))

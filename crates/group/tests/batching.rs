@@ -6,7 +6,7 @@ mod harness;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use harness::{Setup, bind_all, members, new_boot};
+use harness::{Setup, bind_all, members, new_incarnation};
 use parking_lot::Mutex;
 use sessile_group::{Event, Group, GroupConfig, Identity, Incoming};
 use tokio::net::TcpListener;
@@ -19,7 +19,7 @@ async fn start(listener: TcpListener, list: &[String]) -> (Arc<Group>, mpsc::Rec
     let setup = Setup::secure();
     let identity = Identity {
         name: "n".into(),
-        boot: new_boot(),
+        incarnation: new_incarnation(),
         cluster: setup.cluster,
         advertise: listener.local_addr().unwrap(),
         features: 0,
@@ -48,7 +48,7 @@ async fn acknowledge(group: Arc<Group>, mut inbound: Box<dyn Incoming>) {
     let (mut received, mut batch) = (0, Vec::new());
     while inbound.next_batch(&mut batch).await.is_ok() {
         received += batch.drain(..).count() as u64;
-        group.send(inbound.peer().boot, 0, Bytes::copy_from_slice(&received.to_be_bytes())).unwrap();
+        group.send(inbound.peer().incarnation, 0, Bytes::copy_from_slice(&received.to_be_bytes())).unwrap();
     }
 }
 
@@ -65,7 +65,7 @@ async fn writes_per_frame(callers: usize) -> f64 {
     let ([a, b], list) = bind_all().await;
     let ((a, mut a_events), (b, mut b_events)) = (start(a, &list).await, start(b, &list).await);
     let (at_a, at_b) = (meet(&mut a_events).await, meet(&mut b_events).await);
-    let b_boot = at_a.peer().boot;
+    let b_incarnation = at_a.peer().incarnation;
     let acknowledged = watch::Sender::new(0);
     tokio::spawn(acknowledge(b, at_b));
     tokio::spawn(hear(at_a, acknowledged.clone()));
@@ -77,7 +77,7 @@ async fn writes_per_frame(callers: usize) -> f64 {
             for _ in 0..CALLS {
                 let number = {
                     let mut sent = sent.lock();
-                    a.send(b_boot, 0, Bytes::from_static(&[1; 1000])).unwrap();
+                    a.send(b_incarnation, 0, Bytes::from_static(&[1; 1000])).unwrap();
                     *sent += 1;
                     *sent
                 };

@@ -46,18 +46,19 @@ async fn the_channel_within_a_process_conforms_on_many_threads() {
 }
 
 #[tokio::test]
-async fn a_network_within_a_process_is_bounded_and_boots_are_unique() {
+async fn a_network_within_a_process_is_bounded_and_incarnations_are_unique() {
     let network = InProcess::default();
-    let identity = |boot| Identity {
+    let identity = |incarnation| Identity {
         name: "a".into(),
-        boot,
+        incarnation,
         cluster: "sample".into(),
         advertise: ([127, 0, 0, 1], 0).into(),
         features: 0,
         notice: String::new(),
     };
-    let mut members: Vec<OpenChannel> = (0..64).map(|boot| network.join(identity(boot)).unwrap()).collect();
-    let refused = |boot| network.join(identity(boot)).err().unwrap().kind();
+    let mut members: Vec<OpenChannel> =
+        (0..64).map(|incarnation| network.join(identity(incarnation)).unwrap()).collect();
+    let refused = |incarnation| network.join(identity(incarnation)).err().unwrap().kind();
     assert_eq!(refused(64), std::io::ErrorKind::QuotaExceeded);
     assert_eq!(refused(7), std::io::ErrorKind::AddrInUse);
     members.pop();
@@ -86,8 +87,8 @@ impl<F: Fn(&Bytes) -> Option<Bytes> + Send + Sync> Channel for Faulty<F> {
         self.inner.counters()
     }
 
-    fn forget(&self, boot: u32) {
-        self.inner.forget(boot);
+    fn forget(&self, incarnation: u32) {
+        self.inner.forget(incarnation);
     }
 
     fn stop(&self) -> Stopping<'_> {

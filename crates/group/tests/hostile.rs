@@ -99,7 +99,7 @@ async fn slow_drips_make_room_for_members_and_are_ended() {
     for drip in drips {
         tokio::time::timeout(harness::LIMIT, drip).await.expect("every drip is ended").unwrap();
     }
-    assert_eq!(a.count(&Noticed::Inbound(b.boot)), 1);
+    assert_eq!(a.count(&Noticed::Inbound(b.incarnation)), 1);
 }
 
 /// Sends a plausible TLS record byte by byte until the other side closes.
@@ -119,7 +119,7 @@ async fn drip(address: SocketAddr) {
     }
 }
 
-/// What the process `x` of boot 0x10000 says first, without secrets.
+/// What the process `x` of incarnation 0x10000 says first, without secrets.
 fn hello(advertise: SocketAddr) -> Vec<u8> {
     let address = advertise.to_string();
     let mut body = vec![0xa5, 0, 0x66];
@@ -168,7 +168,7 @@ async fn a_member_that_sends_byte_by_byte_is_understood_and_holds_up_nobody() {
     }
     a.until("the whole frame", |a| a.frames_from(1 << 16).first().is_some_and(|frame| frame.len() == 200))
         .await;
-    a.until("all that was honest", |a| a.frames_from(b.boot).len() == said.len().div_ceil(50)).await;
+    a.until("all that was honest", |a| a.frames_from(b.incarnation).len() == said.len().div_ceil(50)).await;
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn a_storm_of_resets_cuts_no_link() {
         drop(stream);
         b.send(&a, "honest");
     }
-    a.until("all that was honest", |a| a.frames_from(b.boot).len() == 300).await;
+    a.until("all that was honest", |a| a.frames_from(b.incarnation).len() == 300).await;
     let ended = |a: &TestNode| {
         let tally = a.group.counters();
         tally.refused_for(Refusal::Silent) + tally.refused_for(Refusal::Crowded) > 250

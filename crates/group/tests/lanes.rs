@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use harness::{LIMIT, Setup, bind_all, members, new_boot};
+use harness::{LIMIT, Setup, bind_all, members, new_incarnation};
 use sessile_group::{Event, Group, GroupConfig, Identity, Incoming, Tally};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 struct Hand {
     group: Group,
     events: mpsc::Receiver<Event>,
-    boot: u32,
+    incarnation: u32,
     inbounds: VecDeque<Box<dyn Incoming>>,
 }
 
@@ -24,13 +24,13 @@ impl Hand {
     async fn start(setup: &Setup, features: u64, listener: TcpListener, list: &[String]) -> Self {
         let identity = Identity {
             name: "n".into(),
-            boot: new_boot(),
+            incarnation: new_incarnation(),
             cluster: setup.cluster.clone(),
             advertise: listener.local_addr().unwrap(),
             features,
             notice: String::new(),
         };
-        let boot = identity.boot;
+        let incarnation = identity.incarnation;
         let config = GroupConfig {
             identity,
             secrets: setup.secrets.clone(),
@@ -38,7 +38,7 @@ impl Hand {
             channel: setup.channel.clone(),
         };
         let (group, events) = Group::start(config, members(list)).await.unwrap();
-        Self { group, events, boot, inbounds: VecDeque::new() }
+        Self { group, events, incarnation, inbounds: VecDeque::new() }
     }
 
     async fn event(&mut self, what: &str) -> Option<()> {
@@ -67,7 +67,7 @@ impl Hand {
     }
 
     fn send(&self, to: &Self, lane: usize, frame: &'static str) {
-        self.group.send(to.boot, lane, Bytes::from_static(frame.as_bytes())).unwrap();
+        self.group.send(to.incarnation, lane, Bytes::from_static(frame.as_bytes())).unwrap();
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Tally) -> bool) {
@@ -120,7 +120,7 @@ async fn a_lane_is_opened_on_first_use_and_used_again() {
     let (a, mut b, mut first) = pair(2, LONG, Identity::ORDERS_LANES).await;
     assert_eq!(a.group.counters().lanes_opened, 0, "nobody used one");
     let mut second = a.open(&mut b, 2).await;
-    assert_eq!((second.lane(), second.peer().boot), (2, a.boot));
+    assert_eq!((second.lane(), second.peer().incarnation), (2, a.incarnation));
     assert_eq!(next(&mut first).await, "first", "nothing waits for a lane that is not open");
     for frame in ["one", "two"] {
         a.send(&b, 2, frame);
@@ -177,13 +177,13 @@ async fn a_frame_does_not_wait_for_a_large_one_on_another_lane() {
     assert_eq!(asked, "first first");
     // More than any socket's buffers hold, on a connection that nobody reads.
     let large = Bytes::from(vec![7; 15 << 20]);
-    a.group.send(b.boot, 1, large.clone()).unwrap();
+    a.group.send(b.incarnation, 1, large.clone()).unwrap();
     a.send(&b, 2, "small");
     a.send(&b, 0, "other");
     for (lane, frame) in [(&mut fast, "small"), (&mut first, "other")] {
         assert!(next(lane).await == frame, "{frame} does not come next");
     }
-    assert!(a.group.queued(b.boot).bytes > 0, "the large one is still on its way");
+    assert!(a.group.queued(b.incarnation).bytes > 0, "the large one is still on its way");
     let mut batch = Vec::new();
     slow.next_batch(&mut batch).await.unwrap();
     assert!(batch == [large], "whole");

@@ -36,16 +36,16 @@ async fn three_nodes_exchange_frames_in_order_both_ways() {
         let frames: Vec<Bytes> =
             (0..500_u32).map(|n| Bytes::from(vec![n as u8; (n as usize * 37) % 5000])).collect();
         for from in nodes {
-            for to in nodes.iter().filter(|to| to.boot != from.boot) {
+            for to in nodes.iter().filter(|to| to.incarnation != from.incarnation) {
                 for frame in &frames {
-                    from.group.send(to.boot, 0, frame.clone()).unwrap();
+                    from.group.send(to.incarnation, 0, frame.clone()).unwrap();
                 }
             }
         }
         for to in nodes {
-            for from in nodes.iter().filter(|from| from.boot != to.boot) {
-                to.until("all frames", |to| to.frames_from(from.boot).len() >= frames.len()).await;
-                assert_eq!(to.frames_from(from.boot), frames);
+            for from in nodes.iter().filter(|from| from.incarnation != to.incarnation) {
+                to.until("all frames", |to| to.frames_from(from.incarnation).len() >= frames.len()).await;
+                assert_eq!(to.frames_from(from.incarnation), frames);
             }
         }
     }
@@ -55,12 +55,12 @@ async fn three_nodes_exchange_frames_in_order_both_ways() {
 async fn large_frames_arrive_whole_and_too_large_ones_are_not_taken() {
     let (a, b) = pair(&Setup::secure()).await;
     let large = Bytes::from((0..5_000_000_u32).map(|n| n as u8).collect::<Vec<_>>());
-    a.group.send(b.boot, 0, large.clone()).unwrap();
-    a.group.send(b.boot, 0, Bytes::from_static(b"after")).unwrap();
-    b.until("both frames", |b| b.frames_from(a.boot).len() == 2).await;
-    assert_eq!(b.frames_from(a.boot)[0], large);
+    a.group.send(b.incarnation, 0, large.clone()).unwrap();
+    a.group.send(b.incarnation, 0, Bytes::from_static(b"after")).unwrap();
+    b.until("both frames", |b| b.frames_from(a.incarnation).len() == 2).await;
+    assert_eq!(b.frames_from(a.incarnation)[0], large);
     let too_long = Bytes::from(vec![0; FRAME_LIMIT + 1]);
-    assert_eq!(a.group.send(b.boot, 0, too_long), Err(SendError::TooLong(FRAME_LIMIT + 1)));
+    assert_eq!(a.group.send(b.incarnation, 0, too_long), Err(SendError::TooLong(FRAME_LIMIT + 1)));
     assert_eq!(a.group.send(99, 0, Bytes::new()), Err(SendError::NotConnected(99)));
 }
 
@@ -71,11 +71,11 @@ async fn frames_that_wait_together_are_written_together() {
         let frames = 2000;
         for _ in 0..frames / 20 {
             for _ in 0..20 {
-                a.group.send(b.boot, 0, Bytes::from_static(&[1; 100])).unwrap();
+                a.group.send(b.incarnation, 0, Bytes::from_static(&[1; 100])).unwrap();
             }
             tokio::task::yield_now().await;
         }
-        b.until("all frames", |b| b.frames_from(a.boot).len() == frames).await;
+        b.until("all frames", |b| b.frames_from(a.incarnation).len() == frames).await;
         let traffic = a.group.counters().traffic;
         assert_eq!((traffic.frames_out, traffic.bytes_out), (frames as u64, frames as u64 * 104));
         assert!(traffic.writes * 10 <= traffic.frames_out, "{traffic:?}");
@@ -90,7 +90,7 @@ async fn a_killed_process_is_proven_gone_and_its_successor_is_met() {
     let a = TestNode::start(&setup, "a", a, members(&list)).await;
     let b = TestNode::start(&setup, "b", b, members(&list)).await;
     a.meets(&b).await;
-    let (old, address) = (b.boot, b.address);
+    let (old, address) = (b.incarnation, b.address);
     b.kill();
     a.notices(Noticed::Gone(old)).await;
     assert_eq!(a.count(&Noticed::Down(old)), 1);
@@ -110,14 +110,14 @@ async fn where_refusals_prove_nothing_only_a_successor_does() {
     let a = TestNode::start(&setup, "a", a, members(&list)).await;
     let b = TestNode::start(&setup, "b", b, members(&list)).await;
     a.meets(&b).await;
-    let (old, address) = (b.boot, b.address);
+    let (old, address) = (b.incarnation, b.address);
     b.kill();
     a.notices(Noticed::Down(old)).await;
     let before = a.group.counters().dials_closed;
     a.until("refused dials", |a| a.group.counters().dials_closed >= before + 2).await;
     assert_eq!(a.count(&Noticed::Gone(old)), 0);
     let again = TestNode::start(&setup, "b", bind_at(address).await, members(&list)).await;
-    a.notices(Noticed::Up(again.boot)).await;
+    a.notices(Noticed::Up(again.incarnation)).await;
     assert_eq!(a.count(&Noticed::Gone(old)), 1);
 }
 
@@ -159,25 +159,25 @@ async fn a_cut_link_is_dialed_again() {
     a.send(&b, "one");
     b.receives(&a, &["one"]).await;
     proxy.cut.send_modify(|cuts| *cuts += 1);
-    a.notices(Noticed::Down(b.boot)).await;
-    a.until("the link to be up again", |a| a.count(&Noticed::Up(b.boot)) == 2).await;
+    a.notices(Noticed::Down(b.incarnation)).await;
+    a.until("the link to be up again", |a| a.count(&Noticed::Up(b.incarnation)) == 2).await;
     a.send(&b, "two");
     b.receives(&a, &["one", "two"]).await;
-    assert_eq!(a.count(&Noticed::Gone(b.boot)), 0);
+    assert_eq!(a.count(&Noticed::Gone(b.incarnation)), 0);
 }
 
 #[tokio::test]
 async fn the_forgotten_are_met_again_and_the_barred_are_refused() {
     let (a, b) = pair(&Setup::secure()).await;
-    a.group.forget(b.boot);
-    assert_eq!(a.group.send(b.boot, 0, Bytes::new()), Err(SendError::NotConnected(b.boot)));
-    a.until("a second meeting", |a| a.count(&Noticed::Up(b.boot)) == 2).await;
-    assert_eq!(a.count(&Noticed::Down(b.boot)), 0, "who is forgotten is not reported");
-    a.until("b's new connection", |a| a.count(&Noticed::Inbound(b.boot)) == 2).await;
+    a.group.forget(b.incarnation);
+    assert_eq!(a.group.send(b.incarnation, 0, Bytes::new()), Err(SendError::NotConnected(b.incarnation)));
+    a.until("a second meeting", |a| a.count(&Noticed::Up(b.incarnation)) == 2).await;
+    assert_eq!(a.count(&Noticed::Down(b.incarnation)), 0, "who is forgotten is not reported");
+    a.until("b's new connection", |a| a.count(&Noticed::Inbound(b.incarnation)) == 2).await;
 
-    a.group.bar(b.boot);
+    a.group.bar(b.incarnation);
     a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Barred) > 0).await;
-    assert_eq!(a.count(&Noticed::Up(b.boot)), 2);
+    assert_eq!(a.count(&Noticed::Up(b.incarnation)), 2);
 }
 
 #[tokio::test]
@@ -204,14 +204,14 @@ async fn a_reader_that_stops_fills_a_bounded_queue_and_hinders_nobody() {
     assert!(a.group.queued(77).bytes > 900_000);
     a.send(&b, "on time");
     b.receives(&a, &["on time"]).await;
-    assert_eq!(a.group.queued(b.boot).bytes, 0);
+    assert_eq!(a.group.queued(b.incarnation).bytes, 0);
     stuck.abort();
 }
 
 /// The least that counts as a member without secrets, written by hand from the protocol.
 async fn stuck_member(
     listener: TcpListener,
-    boot: u8,
+    incarnation: u8,
     address: SocketAddr,
     held: Arc<Mutex<Vec<TcpStream>>>,
 ) {
@@ -224,7 +224,7 @@ async fn stuck_member(
         hello.extend(b"sample");
         hello.extend([1, 0x65]);
         hello.extend(b"stuck");
-        hello.extend([2, 0x18, boot, 3, 0x60 + address.to_string().len() as u8]);
+        hello.extend([2, 0x18, incarnation, 3, 0x60 + address.to_string().len() as u8]);
         hello.extend(address.to_string().as_bytes());
         hello.extend([4, 0]);
         let mut answer = b"SESL\x01\x01".to_vec();
@@ -248,7 +248,7 @@ async fn a_successor_at_the_same_address_proves_a_half_open_link_dead() {
     vanished.abort();
     let b = TestNode::start(&setup, "b", bind_at(address).await, members(&[a.address.to_string()])).await;
     a.meets(&b).await;
-    let order = [Noticed::Down(77), Noticed::Gone(77), Noticed::Up(b.boot)];
+    let order = [Noticed::Down(77), Noticed::Gone(77), Noticed::Up(b.incarnation)];
     let noticed: Vec<_> = a.noticed().into_iter().filter(|noticed| order.contains(noticed)).collect();
     assert_eq!(noticed, order);
     assert_eq!(keep.lock().len(), 1);
@@ -258,22 +258,22 @@ async fn a_successor_at_the_same_address_proves_a_half_open_link_dead() {
 async fn what_waits_is_written_before_a_stop() {
     let (a, b) = pair(&Setup::secure()).await;
     for _ in 0..200 {
-        a.group.send(b.boot, 0, Bytes::from(vec![1; 10_000])).unwrap();
+        a.group.send(b.incarnation, 0, Bytes::from(vec![1; 10_000])).unwrap();
     }
     a.group.stop().await;
-    b.until("all frames", |b| b.frames_from(a.boot).len() == 200).await;
-    b.notices(Noticed::Gone(a.boot)).await;
+    b.until("all frames", |b| b.frames_from(a.incarnation).len() == 200).await;
+    b.notices(Noticed::Gone(a.incarnation)).await;
 }
 
 #[tokio::test]
-async fn the_same_boot_is_refused_and_the_same_name_is_not() {
+async fn the_same_incarnation_is_refused_and_the_same_name_is_not() {
     let setup = Setup::secure();
     let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
     let list = [a.address.to_string()];
     let twin = TestNode::start(&setup, "a", bind().await, members(&list)).await;
     a.meets(&twin).await;
-    let clash = TestNode::start_boot(&setup, "c", a.boot, bind().await, members(&list)).await;
-    a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Boot) > 0).await;
+    let clash = TestNode::start_incarnation(&setup, "c", a.incarnation, bind().await, members(&list)).await;
+    a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Incarnation) > 0).await;
     assert_eq!(clash.searched().await, (vec![], vec![]));
 }
 
@@ -293,7 +293,7 @@ async fn a_search_tells_who_was_reached_and_who_is_silent() {
     let list =
         [alone.address, mute.local_addr().unwrap(), closed, own.local_addr().unwrap()].map(|a| a.to_string());
     let b = TestNode::start(&setup, "b", own, members(&list)).await;
-    assert_eq!(b.searched().await, (vec![alone.boot], vec![mute.local_addr().unwrap()]));
+    assert_eq!(b.searched().await, (vec![alone.incarnation], vec![mute.local_addr().unwrap()]));
 }
 
 #[tokio::test]
@@ -310,8 +310,8 @@ async fn ten_nodes_that_start_at_once_all_see_each_other() {
         nodes.push(node.await.unwrap());
     }
     for one in &nodes {
-        for two in nodes.iter().filter(|two| two.boot != one.boot) {
-            one.notices(Noticed::Up(two.boot)).await;
+        for two in nodes.iter().filter(|two| two.incarnation != one.incarnation) {
+            one.notices(Noticed::Up(two.incarnation)).await;
         }
         assert_eq!(one.group.counters().links_lost, 0);
     }
@@ -343,5 +343,5 @@ async fn secrets_are_exchanged_and_no_link_is_cut() {
     a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Untrusted) > 0).await;
     a.send(&b, "still here");
     b.receives(&a, &["still here"]).await;
-    assert_eq!((a.count(&Noticed::Down(b.boot)), b.count(&Noticed::Down(a.boot))), (0, 0));
+    assert_eq!((a.count(&Noticed::Down(b.incarnation)), b.count(&Noticed::Down(a.incarnation))), (0, 0));
 }

@@ -184,7 +184,7 @@ async fn what_is_no_group_is_an_error_with_words() {
     let listener = bind().await;
     let identity = sessile_group::Identity {
         name: "a".into(),
-        boot: harness::new_boot(),
+        incarnation: harness::new_incarnation(),
         cluster: "sample".into(),
         advertise: listener.local_addr().unwrap(),
         features: 0,

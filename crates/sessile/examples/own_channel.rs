@@ -35,7 +35,7 @@ impl Careless {
     }
 
     fn reaches(&self, to: u32) -> bool {
-        self.inner.counters().peers.iter().any(|peer| peer.peer.boot == to)
+        self.inner.counters().peers.iter().any(|peer| peer.peer.incarnation == to)
     }
 }
 
@@ -61,8 +61,8 @@ impl Channel for Careless {
         self.inner.counters()
     }
 
-    fn forget(&self, boot: u32) {
-        self.inner.forget(boot);
+    fn forget(&self, incarnation: u32) {
+        self.inner.forget(incarnation);
     }
 
     fn stop(&self) -> Stopping<'_> {

@@ -6,7 +6,7 @@
 //! | `/healthz` | 200 while the process answers | no |
 //! | `/readyz` | 200 while the node may serve, else 503 | no |
 //! | `/metrics` | the text format of Prometheus, names begin with `sessile_` | no |
-//! | `/members` | `[{name, boot, address, state, age_ms, unconfirmed_bytes, unconfirmed_ms, self}]` | yes |
+//! | `/members` | `[{name, incarnation, boot, address, state, age_ms, unconfirmed_bytes, unconfirmed_ms, self}]` | yes |
 //! | `/sessions?after=KEY&limit=N` | `[{key, app, attributes, bytes, idle_ms, copies}]` | yes |
 //! | `/status` | members, standing, sessions, queue, last transfer, warnings in one object | yes |
 //! | `/top` | the heaviest attributes and routes of each application | yes |

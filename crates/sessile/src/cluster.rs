@@ -14,10 +14,10 @@ pub(crate) mod clock;
 pub(crate) mod controls;
 pub(crate) mod engine;
 mod error;
+mod event_log;
 mod fuse;
 pub(crate) mod host;
 mod inlet;
-mod journal;
 mod listen;
 mod listeners;
 pub(crate) mod local_values;
@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sessile_core::{AppId, Boot, Event, SessionKey, Settings, Standing};
+use sessile_core::{AppId, Event, Incarnation, NodeState, SessionKey, Settings};
 use sessile_group::ClusterSecrets;
 use tokio::sync::{OnceCell, broadcast};
 
@@ -90,7 +90,7 @@ pub struct Cluster {
 
 struct Inner {
     config: Config,
-    boot: Boot,
+    incarnation: Incarnation,
     /// Where other members reach this one; `None` on a node that has none.
     address: Option<SocketAddr>,
     controls: Arc<Controls>,
@@ -161,14 +161,14 @@ impl Cluster {
         let cookie_keys = CookieKeys::new(start::cookie_keys(&config, secrets.as_ref()));
         let controls = Arc::new(Controls::new(cookie_keys, config.node.rewrite_route));
         let secret_ids = Mutex::new(secrets.as_ref().map(ClusterSecrets::ids).unwrap_or_default());
-        let boot = start::random_boot()?;
+        let incarnation = start::random_incarnation()?;
         let store = match seams.store.clone() {
             Some(own) => Some(own),
             None => crate::store::open(&config).await?,
         };
         let is_shared = seams.store.is_none()
             && matches!(config.store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
-        let mut settings = start::node_settings(&config, boot, Arc::clone(&seams.placement));
+        let mut settings = start::node_settings(&config, incarnation, Arc::clone(&seams.ack_set));
         settings.stores = store.is_some();
         settings.plant = seams.planted.bug();
         let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
@@ -188,7 +188,7 @@ impl Cluster {
         }
         let inner = Inner {
             config,
-            boot,
+            incarnation,
             address,
             controls,
             standpoint,
@@ -217,10 +217,10 @@ impl Cluster {
                 let cluster = self.config().cluster.name.clone();
                 return Err(JoinError::Strangers { cluster, address: *address, cause: *cause });
             }
-            match engine.node.standing() {
-                Standing::Searching | Standing::Joining => {}
-                Standing::Refused => return Err(self.name_taken()),
-                Standing::Ready | Standing::Incomplete | Standing::Draining | Standing::Left => {
+            match engine.node.state() {
+                NodeState::Searching | NodeState::Joining => {}
+                NodeState::Refused => return Err(self.name_taken()),
+                NodeState::Ready | NodeState::Incomplete | NodeState::Draining | NodeState::Left => {
                     self.inner.restored.get_or_init(|| self.restore()).await;
                     return Ok(());
                 }
@@ -230,7 +230,7 @@ impl Cluster {
     }
 
     fn name_taken(&self) -> JoinError {
-        let by = self.inner.shared.journal.name_taken_by().unwrap_or_default();
+        let by = self.inner.shared.event_log.name_taken_by().unwrap_or_default();
         let address = self.addresses().get(&by).copied();
         JoinError::NameTaken { name: self.name().to_owned(), by, address }
     }
@@ -343,8 +343,8 @@ impl Cluster {
     }
 
     /// How far this node is.
-    pub fn standing(&self) -> Standing {
-        self.inner.shared.node.standing()
+    pub fn state(&self) -> NodeState {
+        self.inner.shared.node.state()
     }
 
     /// Whether a balancer may choose this node: not while it gets the sessions, drains, was taken out of the balancers'
@@ -352,14 +352,14 @@ impl Cluster {
     pub fn is_ready(&self) -> bool {
         self.inner.controls.is_offered()
             && !self.inner.shared.fuse.is_blown()
-            && matches!(self.standing(), Standing::Ready | Standing::Incomplete)
+            && matches!(self.state(), NodeState::Ready | NodeState::Incomplete)
     }
 
     /// What happens to members and to sessions that are copied, from now on, as it is logged. The queue is bounded: who
     /// lags is told how much it missed. What must not be missed, and what happens to attributes, tells
     /// [`listen`](Self::listen).
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.inner.shared.journal.listen()
+        self.inner.shared.event_log.listen()
     }
 
     /// All counters, in Prometheus' text format. Never a secret.
@@ -382,12 +382,13 @@ async fn member(
     secrets: Option<ClusterSecrets>,
     tasks: &Tasks,
 ) -> Result<(Arc<Engine>, Arc<Standpoint>), JoinError> {
-    let (owned, boot, mut planted) = (config.clone(), settings.boot, std::mem::take(&mut seams.planted));
-    let started = tasks.run(async move { start::channel(&owned, seams, boot, secrets).await }).await;
+    let (owned, incarnation, mut planted) =
+        (config.clone(), settings.incarnation, std::mem::take(&mut seams.planted));
+    let started = tasks.run(async move { start::channel(&owned, seams, incarnation, secrets).await }).await;
     let (channel, address, events) = started.map_err(|fault| JoinError::Threads(fault.into()))??;
     let (channel, events) = planted.around(channel, events);
     let standpoint = Arc::new(Standpoint::new(config, address));
-    tracing::info!(%address, boot = %settings.boot, "{} looks for the cluster {}", settings.name, config.cluster.name);
+    tracing::info!(%address, incarnation = %settings.incarnation, "{} looks for the cluster {}", settings.name, config.cluster.name);
     let timing = settings.timing.clone();
     let engine = Arc::new(Engine::member(settings, Sending::new(&config.sender), channel, planted));
     tasks.spawn(tasks::tick(Arc::clone(&engine), timing.tick()));
@@ -409,8 +410,8 @@ impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster")
             .field("name", &self.name())
-            .field("boot", &self.inner.boot)
-            .field("standing", &self.standing())
+            .field("incarnation", &self.inner.incarnation)
+            .field("standing", &self.state())
             .finish_non_exhaustive()
     }
 }

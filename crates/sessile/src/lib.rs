@@ -53,8 +53,8 @@ pub use cluster::{
 };
 pub use config::{Config, ConfigError};
 pub use sessile_core::{
-    AppId, Boot, Codec, EndReason, Event, Fields, Histogram, NotTaken, Receipt, Removal, SessionChange,
-    SessionKey, Standing, StoredSession, Value,
+    AppId, Codec, EndReason, Event, Fields, Histogram, Incarnation, NodeState, NotTaken, Receipt, Removal,
+    SessionChange, SessionKey, StoredSession, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{

@@ -109,7 +109,7 @@ fn column<'c>(columns: &'c mut Columns, usual: &str) -> Option<&'c mut String> {
     Some(match usual {
         "key" => &mut columns.key,
         "app" => &mut columns.app,
-        "stamp" => &mut columns.stamp,
+        "stamp" => &mut columns.version,
         "ended" => &mut columns.ended,
         "content" => &mut columns.content,
         "checksum" => &mut columns.checksum,

@@ -1,7 +1,7 @@
 //! How a record lies in bytes, wherever a store does not spell it out in columns.
 //!
 //! ```text
-//! check 8 │ version 1 │ kind 1 │ key 16 │ saved at 8 │ idle left 8 │ keep 8 │ length 1, stamp │ length 1, app │ content
+//! check 8 │ version 1 │ kind 1 │ key 16 │ saved at 8 │ idle left 8 │ keep 8 │ length 1, version │ length 1, app │ content
 //! ```
 //! The check is the beginning of a BLAKE3 hash of all that follows it. Numbers are big endian.
 
@@ -11,12 +11,12 @@ use crate::app::App;
 use crate::key::Key;
 use crate::lifetime::Lifetime;
 use crate::record::{Content, Record};
-use crate::stamp::Stamp;
+use crate::record_version::RecordVersion;
 
 /// The length of a check.
 pub(crate) const CHECK: usize = 8;
 /// The most that a record takes besides its content.
-pub(crate) const OVERHEAD: usize = CHECK + 2 + Key::BYTES + 3 * 8 + 1 + Stamp::LIMIT + 1 + App::LIMIT;
+pub(crate) const OVERHEAD: usize = CHECK + 2 + Key::BYTES + 3 * 8 + 1 + RecordVersion::LIMIT + 1 + App::LIMIT;
 /// Where the key lies.
 pub(crate) const KEY_AT: usize = CHECK + 2;
 
@@ -34,8 +34,8 @@ pub(crate) fn seal(record: &Record) -> Vec<u8> {
     for millis in record.lifetime.to_millis() {
         bytes.extend_from_slice(&millis.to_be_bytes());
     }
-    for text in [record.stamp.as_bytes(), record.app.as_str().as_bytes()] {
-        bytes.push(u8::try_from(text.len()).expect("stamps and names of apps are bounded below 256 bytes"));
+    for text in [record.version.as_bytes(), record.app.as_str().as_bytes()] {
+        bytes.push(u8::try_from(text.len()).expect("versions and names of apps are bounded below 256 bytes"));
         bytes.extend_from_slice(text);
     }
     bytes.extend_from_slice(content);
@@ -69,7 +69,8 @@ fn read(sealed: &Bytes) -> Result<Record, &'static str> {
         u64::from_be_bytes(idle_left),
         u64::from_be_bytes(keep),
     );
-    let stamp = Stamp::new(sealed.slice_ref(counted(&mut rest)?)).map_err(|_| "its stamp is too long")?;
+    let version =
+        RecordVersion::new(sealed.slice_ref(counted(&mut rest)?)).map_err(|_| "its version is too long")?;
     let app = std::str::from_utf8(counted(&mut rest)?).map_err(|_| "its app has no readable name")?;
     let app = App::new(app).map_err(|_| "its app has no readable name")?;
     let content = match kind {
@@ -77,7 +78,7 @@ fn read(sealed: &Bytes) -> Result<Record, &'static str> {
         ENDED => Content::Ended,
         _ => return Err("it is of an unknown kind"),
     };
-    Ok(Record { key, stamp, app, lifetime, content })
+    Ok(Record { key, version, app, lifetime, content })
 }
 
 /// The beginning of a hash over the parts, one after the other.
@@ -114,9 +115,9 @@ mod tests {
         let parts = (any::<u128>(), prop::collection::vec(any::<u8>(), 0..=64), "[a-z/é]{0,20}");
         let times = (any::<u32>(), any::<u32>());
         (parts, times, prop::option::of(prop::collection::vec(any::<u8>(), 0..200))).prop_map(
-            |((key, stamp, app), (left, keep), content)| Record {
+            |((key, version, app), (left, keep), content)| Record {
                 key: key.into(),
-                stamp: Stamp::new(stamp).unwrap(),
+                version: RecordVersion::new(version).unwrap(),
                 app: App::new(&app).unwrap(),
                 lifetime: Lifetime::new(
                     SystemTime::now(),

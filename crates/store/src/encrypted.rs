@@ -3,9 +3,9 @@
 //! ```text
 //! sealed content:  version 1 │ id of the key 8 │ nonce 24 │ XChaCha20-Poly1305 of the content
 //! ```
-//! The session's key, its stamp and its app are bound to the seal: content that was moved under another session or
+//! The session's key, its version and its app are bound to the seal: content that was moved under another session or
 //! another version is refused. Who can write to the medium can still delete a record, put a whole older one back, or
-//! write a tombstone; keys, stamps, apps and times are not secret.
+//! write a tombstone; keys, versions, apps and times are not secret.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -135,9 +135,9 @@ fn decrypt(cipher: &XChaCha20Poly1305, nonce: [u8; NONCE], sealed: &[u8], bound:
 
 /// What the content is bound to. Lengths before the parts, so that no two records have the same.
 fn bound(record: &Record) -> Vec<u8> {
-    let stamp = record.stamp.as_bytes();
-    let length = u8::try_from(stamp.len()).expect("a stamp has at most 64 bytes");
-    [DOMAIN, &record.key.0, &[length], stamp, record.app.as_str().as_bytes()].concat()
+    let version = record.version.as_bytes();
+    let length = u8::try_from(version.len()).expect("a version has at most 64 bytes");
+    [DOMAIN, &record.key.0, &[length], version, record.app.as_str().as_bytes()].concat()
 }
 
 impl Store for Encrypted {

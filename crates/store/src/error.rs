@@ -14,9 +14,9 @@ pub enum Malformed {
     /// No key.
     #[error("a session's key has 16 bytes, or 32 hexadecimal digits")]
     Key,
-    /// A stamp that is too long.
-    #[error("a stamp has at most 64 bytes, not {0}")]
-    Stamp(usize),
+    /// A version that is too long.
+    #[error("a version has at most 64 bytes, not {0}")]
+    RecordVersion(usize),
     /// No name of an application; its first characters.
     #[error("{0:?} cannot name an application: at most 255 bytes without control characters")]
     App(String),

@@ -25,11 +25,11 @@ mod lifetime;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+mod record_version;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "redis")]
 mod redis;
-mod stamp;
 mod store;
 
 #[cfg(feature = "postgres")]
@@ -47,5 +47,5 @@ pub use key::Key;
 pub use key_ring::{KeyFileError, KeyRing};
 pub use lifetime::Lifetime;
 pub use record::{Content, Record};
-pub use stamp::Stamp;
+pub use record_version::RecordVersion;
 pub use store::{Answer, Outcome, Page, Scan, Size, Store};

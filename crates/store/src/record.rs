@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::error::Malformed;
 use crate::key::Key;
 use crate::lifetime::Lifetime;
-use crate::stamp::Stamp;
+use crate::record_version::RecordVersion;
 
 /// One version of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Record {
     /// Which session.
     pub key: Key,
     /// Which version of it.
-    pub stamp: Stamp,
+    pub version: RecordVersion,
     /// The application it belongs to.
     pub app: App,
     /// Its times.
@@ -28,7 +28,7 @@ pub struct Record {
 pub enum Content {
     /// The session lives; its bytes, which mean nothing to a store.
     Live(Bytes),
-    /// The session ended. Such a tombstone beats every live version, whatever its stamp, so that a slower save of
+    /// The session ended. Such a tombstone beats every live version, whatever its version, so that a slower save of
     /// another node cannot bring the session back.
     Ended,
 }
@@ -43,7 +43,7 @@ impl Record {
     /// The content is longer than [`CONTENT_LIMIT`](Self::CONTENT_LIMIT).
     pub fn live(
         key: Key,
-        stamp: Stamp,
+        version: RecordVersion,
         app: App,
         lifetime: Lifetime,
         content: impl Into<Bytes>,
@@ -52,13 +52,13 @@ impl Record {
         if content.len() > Self::CONTENT_LIMIT {
             return Err(Malformed::Content(content.len()));
         }
-        Ok(Self { key, stamp, app, lifetime, content: Content::Live(content) })
+        Ok(Self { key, version, app, lifetime, content: Content::Live(content) })
     }
 
     /// The tombstone of a session that ended.
     #[must_use]
-    pub fn ended(key: Key, stamp: Stamp, app: App, lifetime: Lifetime) -> Self {
-        Self { key, stamp, app, lifetime, content: Content::Ended }
+    pub fn ended(key: Key, version: RecordVersion, app: App, lifetime: Lifetime) -> Self {
+        Self { key, version, app, lifetime, content: Content::Ended }
     }
 
     /// Whether this is a tombstone.
@@ -77,7 +77,7 @@ impl Record {
     }
 
     /// Whether a store that holds `stored` must put this in its place: the tombstone beats the living, otherwise
-    /// the stamp decides, and an equal stamp is written again, with its new times or its new encryption.
+    /// the version decides, and an equal version is written again, with its new times or its new encryption.
     #[must_use]
     pub fn supersedes(&self, stored: &Record) -> bool {
         self.rank() >= stored.rank()
@@ -93,6 +93,6 @@ impl Record {
 
     /// The order of all versions of one session.
     pub(crate) fn rank(&self) -> (bool, &[u8]) {
-        (self.is_ended(), self.stamp.as_bytes())
+        (self.is_ended(), self.version.as_bytes())
     }
 }

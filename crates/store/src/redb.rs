@@ -253,7 +253,7 @@ fn save(
             }
             let key = u128::from(record.key);
             let there = table.get(key)?.map(|sealed| Bytes::copy_from_slice(sealed.value()));
-            // What is damaged has no stamp to beat.
+            // What is damaged has no version to beat.
             let stored = there.as_ref().and_then(|sealed| read(record.key, sealed).ok());
             if stored.is_some_and(|stored| !record.supersedes(&stored)) {
                 outcomes.push(Outcome::Superseded);
@@ -358,12 +358,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{App, Lifetime, Stamp};
+    use crate::{App, Lifetime, RecordVersion};
 
     fn live(key: u128, content: &[u8]) -> Record {
         let lifetime = Lifetime::new(SystemTime::now(), Duration::from_secs(60), Duration::from_secs(60));
-        let stamp = Stamp::new(vec![1]).unwrap();
-        Record::live(key.into(), stamp, App::new("/shop").unwrap(), lifetime, content.to_vec()).unwrap()
+        let version = RecordVersion::new(vec![1]).unwrap();
+        Record::live(key.into(), version, App::new("/shop").unwrap(), lifetime, content.to_vec()).unwrap()
     }
 
     #[tokio::test]

@@ -156,7 +156,7 @@ impl RedisStore {
             .key(bucket.index())
             .arg(&record.key.0[..])
             .arg(u8::from(record.is_ended()))
-            .arg(record.stamp.as_bytes())
+            .arg(record.version.as_bytes())
             .arg(codec::seal(&record))
             .arg(record.lifetime.garbage_millis())
             .arg(keep)

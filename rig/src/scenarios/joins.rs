@@ -98,7 +98,7 @@ fn same_name(ground: &Ground) -> Result<Figures> {
     let mut rig = ground.cluster_among(4, 3, &Settings::default())?;
     rig.load(ground, &[])?;
     go_on(2);
-    let mut twin = Host::new(&ground.sessile, ground.place(), 4, "tc01", 3, &Settings::default())?;
+    let mut twin = Host::new(&ground.sessile, ground.directory(), 4, "tc01", 3, &Settings::default())?;
     twin.start()?;
     let began = Instant::now();
     let told = |twin: &Host| twin.logged("tc01") > 0 && (twin.logged("name") > 0);
@@ -106,10 +106,10 @@ fn same_name(ground: &Ground) -> Result<Figures> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let (refused, words) = (twin.members().is_none(), twin.tail());
-    fs::write(ground.place().join("twin.txt"), &words).context("the twin's words")?;
+    fs::write(ground.directory().join("twin.txt"), &words).context("the twin's words")?;
     twin.kill()?;
     rig.kill(2)?;
-    let mut heir = Host::new(&ground.sessile, ground.place(), 3, "tc09", 3, &Settings::default())?;
+    let mut heir = Host::new(&ground.sessile, ground.directory(), 3, "tc09", 3, &Settings::default())?;
     heir.start()?;
     heir.ready(2)?;
     heir.kill()?;

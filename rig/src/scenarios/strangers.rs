@@ -27,7 +27,7 @@ fn flooded_group(ground: &Ground) -> Result<Figures> {
     let mut rig = ground.cluster_among(5, 3, &Settings::default())?;
     let others = Settings { cluster: "other", ..Settings::default() };
     ground.secret(others.cluster)?;
-    let mut stranger = Host::new(&ground.sessile, ground.place(), 4, "tc01", 1, &others)?;
+    let mut stranger = Host::new(&ground.sessile, ground.directory(), 4, "tc01", 1, &others)?;
     stranger.start()?;
     stranger.ready(0)?;
     rig.load(ground, &[])?;

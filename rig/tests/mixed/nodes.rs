@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Nodes {
     load: Option<Load>,
     nodes: Vec<Node>,
-    place: TempDir,
+    directory: TempDir,
 }
 
 struct Node {
@@ -36,7 +36,7 @@ struct Node {
 impl Nodes {
     /// So many; none runs yet.
     pub(crate) fn new(count: usize) -> Result<Self> {
-        let place = tempfile::tempdir()?;
+        let directory = tempfile::tempdir()?;
         let host = own_host();
         let mut nodes = Vec::new();
         let members = (0..count).map(|_| free(host)).collect::<Result<Vec<_>>>()?;
@@ -44,19 +44,19 @@ impl Nodes {
         for (number, member) in members.iter().enumerate() {
             let name = format!("tc0{}", number + 1);
             let node = Node { name, http: free(host)?, admin: free(host)?, child: None };
-            fs::write(node.file(place.path(), "toml"), node.configuration(*member, &list.join(", ")))?;
+            fs::write(node.file(directory.path(), "toml"), node.configuration(*member, &list.join(", ")))?;
             nodes.push(node);
         }
         let made =
-            program(&["secret", "new", "cluster.secret"], place.path()).stdout(Stdio::null()).status()?;
+            program(&["secret", "new", "cluster.secret"], directory.path()).stdout(Stdio::null()).status()?;
         ensure!(made.success(), "a secret is made");
-        Ok(Self { load: None, nodes, place })
+        Ok(Self { load: None, nodes, directory })
     }
 
     /// The load begins, on all nodes.
     pub(crate) fn load(&mut self) -> Result<()> {
         let nodes: Vec<_> = self.nodes.iter().map(|node| node.http.into()).collect();
-        let folder = self.place.path().join("drill");
+        let folder = self.directory.path().join("drill");
         // Gently: other tests run on this machine, too.
         let more = ["--clients", "4", "--think", "20ms"];
         self.load = Some(Load::start(Path::new(PROGRAM), &nodes, None, 1, folder, &more)?);
@@ -70,11 +70,11 @@ impl Nodes {
 
     /// Starts a node with this planted; it is not ready yet.
     pub(crate) fn start(&mut self, node: usize, planted: &[&str]) -> Result<()> {
-        let place = self.place.path();
+        let directory = self.directory.path();
         let node = &mut self.nodes[node];
-        let log = File::options().create(true).append(true).open(node.file(place, "log"))?;
+        let log = File::options().create(true).append(true).open(node.file(directory, "log"))?;
         let serve = ["serve", "--config", &format!("{}.toml", node.name)];
-        let mut program = program(&[planted, &serve].concat(), place);
+        let mut program = program(&[planted, &serve].concat(), directory);
         node.child = Some(program.stdout(Stdio::null()).stderr(log).spawn()?);
         Ok(())
     }
@@ -96,12 +96,12 @@ impl Nodes {
     /// Waits until a node serves with so many others.
     pub(crate) fn ready(&mut self, node: usize, others: usize) -> Result<()> {
         let began = Instant::now();
-        let place = self.place.path();
+        let directory = self.directory.path();
         let node = &mut self.nodes[node];
         while node.others() != Some(others as u64) {
             let has_ended = node.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
             if began.elapsed() > PATIENCE || has_ended {
-                let log = fs::read_to_string(node.file(place, "log")).unwrap_or_default();
+                let log = fs::read_to_string(node.file(directory, "log")).unwrap_or_default();
                 bail!("{} does not serve with {others} others; its log is\n{log}", node.name);
             }
             std::thread::sleep(PAUSE);
@@ -139,8 +139,8 @@ impl Node {
         )
     }
 
-    fn file(&self, place: &Path, extension: &str) -> PathBuf {
-        place.join(format!("{}.{extension}", self.name))
+    fn file(&self, directory: &Path, extension: &str) -> PathBuf {
+        directory.join(format!("{}.{extension}", self.name))
     }
 
     /// The others that it sees, if it serves.
@@ -163,9 +163,9 @@ impl Drop for Node {
     }
 }
 
-fn program(words: &[&str], place: &Path) -> Command {
+fn program(words: &[&str], directory: &Path) -> Command {
     let mut program = Command::new(PROGRAM);
-    program.args(words).current_dir(place).stdin(Stdio::null());
+    program.args(words).current_dir(directory).stdin(Stdio::null());
     program
 }
 

@@ -26,7 +26,8 @@ fn hasty(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     }
     let is_early = |(name, value): (&Attribute, &u64)| {
         let write = usize::try_from(*value).ok().filter(|_| *name != Attribute::Canary)?;
-        let record = knowledge.history.ops.get(write).filter(|record| record.boot == op.boot)?;
+        let record =
+            knowledge.history.ops.get(write).filter(|record| record.incarnation == op.incarnation)?;
         let settled = record.receipt.is_some_and(|(at, _)| at <= ended.plus(WAKING));
         (record.session == op.session && !settled).then_some(write)
     };

@@ -24,8 +24,10 @@ fn unequal(history: &History, holdings: &[Holding]) -> Vec<Violation> {
     let violation = |words, session| Violation { checker: CHECKER, words, session, ops: Vec::new() };
     let mut violations = Vec::new();
     for holding in holdings.iter().filter(|holding| holding.strangers > 0) {
-        let words =
-            format!("{} lists {} sessions without a copy or a client", holding.boot, holding.strangers);
+        let words = format!(
+            "{} lists {} sessions without a copy or a client",
+            holding.incarnation, holding.strangers
+        );
         violations.push(violation(words, None));
     }
     for pair in holdings.windows(2) {
@@ -38,8 +40,8 @@ fn unequal(history: &History, holdings: &[Holding]) -> Vec<Violation> {
             let words = format!(
                 "copies differ at {:.3}: {} has {mine:?}, {} has {theirs:?}",
                 one.at.as_micros() as f64 / 1e6,
-                one.boot,
-                other.boot
+                one.incarnation,
+                other.incarnation
             );
             violations.push(violation(words, Some(id)));
         }

@@ -47,7 +47,7 @@ fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
         if let Some((id, _)) = used {
             violations.push(Violation {
                 checker: CHECKER,
-                words: format!("{} let it expire too early at {:.6}", ending.boot, seconds(ending.at)),
+                words: format!("{} let it expire too early at {:.6}", ending.incarnation, seconds(ending.at)),
                 session: Some(session),
                 ops: vec![id],
             });
@@ -58,11 +58,11 @@ fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
 
 /// Whether the use of the session was known to whoever let it expire, or could have been asked for.
 fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
-    op.boot.is_some_and(|boot| {
-        boot == ending.boot && knowledge.was_up(boot, opened, ending.at)
+    op.incarnation.is_some_and(|incarnation| {
+        incarnation == ending.incarnation && knowledge.was_up(incarnation, opened, ending.at)
             || opened.plus(CROSSING) <= ending.at
-                && knowledge.was_up(boot, opened, ending.at)
-                && knowledge.was_up(ending.boot, opened, ending.at)
+                && knowledge.was_up(incarnation, opened, ending.at)
+                && knowledge.was_up(ending.incarnation, opened, ending.at)
                 && !knowledge.was_divided(opened, ending.at)
     })
 }
@@ -72,7 +72,10 @@ fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending
 fn was_overruled(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
     let mut endings = knowledge.history.endings.iter().filter(|other| other.key == ending.key);
     endings.any(|other| {
-        op.boot == Some(other.boot) && other.remote && other.at >= opened && other.at < ending.at
+        op.incarnation == Some(other.incarnation)
+            && other.remote
+            && other.at >= opened
+            && other.at < ending.at
     })
 }
 
@@ -102,7 +105,7 @@ fn late(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
     let used = last_use(OpId::MAX)?;
     let holding = (history.last.iter())
         .find(|holding| holding.sessions.contains_key(&session) && is_late(used, holding.at))?;
-    violation(format!("{} still holds it long after its idle time", holding.boot), Vec::new())
+    violation(format!("{} still holds it long after its idle time", holding.incarnation), Vec::new())
 }
 
 /// Whether another request was still running when this one began.
@@ -129,7 +132,7 @@ fn told_wrongly(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violati
         Some(Violation { checker: CHECKER, words, session: Some(session), ops })
     };
     let acting: Vec<_> = endings.iter().filter(|ending| !ending.remote).collect();
-    if acting.is_empty() && endings.iter().all(|ending| knowledge.was_up(ending.boot, first, last)) {
+    if acting.is_empty() && endings.iter().all(|ending| knowledge.was_up(ending.incarnation, first, last)) {
         return violation("nobody told of its end as the one who ended it".into());
     }
     // What waited unread in a stopped process looks like a use when it goes on, and may bring a session
@@ -140,12 +143,12 @@ fn told_wrongly(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violati
     if history.lives.iter().any(stopped) {
         return None;
     }
-    let times = |boot| acting.iter().filter(|ending| ending.boot == boot).count();
-    if let Some(twice) = acting.iter().find(|ending| times(ending.boot) > 1) {
-        return violation(format!("{} told twice of its end", twice.boot));
+    let times = |incarnation| acting.iter().filter(|ending| ending.incarnation == incarnation).count();
+    if let Some(twice) = acting.iter().find(|ending| times(ending.incarnation) > 1) {
+        return violation(format!("{} told twice of its end", twice.incarnation));
     }
     let ids: BTreeSet<_> = acting.iter().map(|ending| ending.event_id).collect();
-    let undisturbed = acting.iter().all(|ending| knowledge.was_up(ending.boot, created.began, last));
+    let undisturbed = acting.iter().all(|ending| knowledge.was_up(ending.incarnation, created.began, last));
     (ids.len() > 1 && undisturbed)
         .then(|| violation(format!("its end has several event ids: {ids:?}")))
         .flatten()

@@ -1,6 +1,6 @@
 //! The history as clients and an observer of processes would tell it, judged as any other.
 
-use sessile_core::{Absent, Boot, Instant, Mode};
+use sessile_core::{Absent, Incarnation, Instant, Mode};
 use sessile_history::{
     Division, Harmony, History as Told, Holding, Kind, Life, Operation, Session, Settled, judge,
 };
@@ -66,7 +66,7 @@ fn operation_of(op: &Op) -> Operation {
         began: op.began.as_micros(),
         ended: micros(op.ended),
         outcome: outcome_of(op.outcome),
-        process: op.boot.map(process),
+        process: op.incarnation.map(process),
         seen: op.seen.clone(),
         damaged: Vec::new(),
         opened: micros(op.opened),
@@ -89,7 +89,7 @@ fn outcome_of(outcome: Outcome) -> sessile_history::Outcome {
 
 fn life_of(life: &history::Life) -> Life {
     Life {
-        process: process(life.boot),
+        process: process(life.incarnation),
         node: life.host,
         from: life.from.as_micros(),
         to: micros(life.to),
@@ -103,12 +103,12 @@ fn division_of(division: &history::Division) -> Division {
 }
 
 fn harmony_of(harmony: &history::Harmony) -> Harmony {
-    let processes = harmony.boots.iter().copied().map(process).collect();
+    let processes = harmony.incarnations.iter().copied().map(process).collect();
     Harmony { from: harmony.from.as_micros(), to: harmony.to.as_micros(), processes }
 }
 
 fn holding_of(holding: &history::Holding) -> Holding {
-    let (process, at) = (process(holding.boot), holding.at.as_micros());
+    let (process, at) = (process(holding.incarnation), holding.at.as_micros());
     Holding { process, at, sessions: holding.sessions.clone() }
 }
 
@@ -116,6 +116,6 @@ fn micros(at: Option<Instant>) -> Option<u64> {
     at.map(Instant::as_micros)
 }
 
-fn process(boot: Boot) -> u64 {
-    boot.0.into()
+fn process(incarnation: Incarnation) -> u64 {
+    incarnation.0.into()
 }

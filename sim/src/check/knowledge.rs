@@ -1,6 +1,6 @@
 //! What the simulator's own checkers ask of a history, in the words of the core.
 
-use sessile_core::{Boot, Instant};
+use sessile_core::{Incarnation, Instant};
 use sessile_history::Knowledge as Known;
 
 use crate::history::{History, Op, OpId, SessionId};
@@ -21,8 +21,8 @@ impl<'h> Knowledge<'h> {
     }
 
     /// Whether a process lived and was not stopped in that time.
-    pub(super) fn was_up(&self, boot: Boot, from: Instant, to: Instant) -> bool {
-        self.known.was_up(boot.0.into(), from.as_micros(), to.as_micros())
+    pub(super) fn was_up(&self, incarnation: Incarnation, from: Instant, to: Instant) -> bool {
+        self.known.was_up(incarnation.0.into(), from.as_micros(), to.as_micros())
     }
 
     /// Whether any cut may have divided the cluster in that time.

@@ -211,11 +211,11 @@ impl World {
             let pause = self.rng.millis(5, 50);
             return self.queue.after(pause, Event::Outside(Outside::Submit(op)));
         };
-        let boot = process.boot;
-        self.history.ops[op].boot = Some(boot);
+        let incarnation = process.incarnation;
+        self.history.ops[op].incarnation = Some(incarnation);
         self.say_op("sent", op);
         let way = self.rng.duration(Duration::from_micros(50), Duration::from_micros(500));
-        self.queue.after(way, Event::Inside(boot, Inside::Arrive(op, attempt)));
+        self.queue.after(way, Event::Inside(incarnation, Inside::Arrive(op, attempt)));
     }
 
     fn choose_host(&mut self, op: OpId) -> HostId {

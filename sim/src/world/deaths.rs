@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::Boot;
+use sessile_core::Incarnation;
 
 use crate::event::{Event, Inside, Step};
 use crate::history::{Action, Attribute, HostId, OpId};
@@ -14,29 +14,29 @@ impl World {
     pub(super) fn kill(&mut self, host: HostId) {
         self.count(host);
         let Some(process) = self.hosts[host].take() else { return };
-        let boot = process.boot;
-        self.say(format_args!("n{host} {boot} is killed"));
+        let incarnation = process.incarnation;
+        self.say(format_args!("n{host} {incarnation} is killed"));
         for other in self.hosts.iter().flatten() {
             if self.rng.chance(500) {
-                self.lost.insert((boot, other.boot));
+                self.lost.insert((incarnation, other.incarnation));
             }
         }
-        self.bury(host, boot);
+        self.bury(host, incarnation);
     }
 
-    pub(super) fn bury(&mut self, host: HostId, boot: Boot) {
+    pub(super) fn bury(&mut self, host: HostId, incarnation: Incarnation) {
         let now = self.now();
-        if let Some(life) = self.history.lives.iter_mut().find(|life| life.boot == boot) {
+        if let Some(life) = self.history.lives.iter_mut().find(|life| life.incarnation == incarnation) {
             life.to = Some(now);
         }
         self.disconnect(host);
         let proves = self.network.weather().crash_proves;
-        for peer in self.network.linked_to(boot) {
+        for peer in self.network.linked_to(incarnation) {
             let seen = proves && self.network.connects(host, self.former_host_of(peer));
             let notice = if seen { self.rng.millis(1, 10) } else { self.rng.millis(3_000, 20_000) };
-            self.queue.after(notice, Event::Inside(peer, Inside::LinkLost(boot)));
+            self.queue.after(notice, Event::Inside(peer, Inside::LinkLost(incarnation)));
         }
-        self.network.forget(boot);
+        self.network.forget(incarnation);
     }
 
     /// A process that is armed for it dies while its commit is on the way.
@@ -50,8 +50,8 @@ impl World {
         let longest = self.network.weather().delay.1;
         let delay = self.rng.duration(Duration::ZERO, longest);
         if let Some(process) = &self.hosts[host] {
-            let boot = process.boot;
-            self.later(delay, Step::Kill(boot));
+            let incarnation = process.incarnation;
+            self.later(delay, Step::Kill(incarnation));
             self.later(delay + back, Step::Return(host));
         }
     }
@@ -67,20 +67,20 @@ impl World {
         }
         self.armed.witnessed = None;
         let witness = self.rng.pick(&others);
-        let Some(boot) = self.hosts[host].as_ref().map(|process| process.boot) else { return };
+        let Some(incarnation) = self.hosts[host].as_ref().map(|process| process.incarnation) else { return };
         for other in others.into_iter().filter(|other| *other != witness) {
             if let Some(other) = &self.hosts[other] {
-                self.lost.insert((boot, other.boot));
+                self.lost.insert((incarnation, other.incarnation));
             }
         }
         let arrival = self.network.weather().delay.1 + Duration::from_millis(1);
-        self.later(arrival, Step::Kill(boot));
+        self.later(arrival, Step::Kill(incarnation));
         self.later(arrival, Step::Pause(witness, Duration::from_secs(14)));
         self.later(arrival + back, Step::Return(host));
     }
 
     /// A host asks a donor for the state; the donor may be doomed.
-    pub(super) fn transfer_began(&mut self, host: HostId, donor: Boot) {
+    pub(super) fn transfer_began(&mut self, host: HostId, donor: Incarnation) {
         let Some((_, back)) = self.armed.donor_of.take_if(|(armed, _)| *armed == host) else { return };
         let victim = self.former_host_of(donor);
         let longest = self.network.weather().delay.1 * 2;
@@ -94,37 +94,40 @@ impl World {
         if process.drain_patience.replace(80).is_some() {
             return;
         }
-        let boot = process.boot;
-        self.say(format_args!("n{host} {boot} drains"));
-        self.drive(host, |node, now, fx| node.drain(now, fx));
-        self.queue.after(Duration::from_millis(100), Event::Inside(boot, Inside::DrainCheck(back)));
+        let incarnation = process.incarnation;
+        self.say(format_args!("n{host} {incarnation} drains"));
+        self.drive(host, |node, now, effects| node.drain(now, effects));
+        self.queue.after(Duration::from_millis(100), Event::Inside(incarnation, Inside::DrainCheck(back)));
     }
 
     /// Leaves when no request runs and nothing is owed, or when patience ends.
     pub(super) fn drain_check(&mut self, host: HostId, back: Duration) {
         let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
-        let boot = process.boot;
+        let incarnation = process.incarnation;
         let patience = process.drain_patience.unwrap_or(0);
-        let owes_nothing = process.node.debts(now.plus(process.clock)).is_empty();
+        let owes_nothing = process.node.backlogs(now.plus(process.clock)).is_empty();
         let done = process.requests.is_empty() && owes_nothing;
         if !done && patience > 0 {
             process.drain_patience = Some(patience - 1);
             return self
                 .queue
-                .after(Duration::from_millis(100), Event::Inside(boot, Inside::DrainCheck(back)));
+                .after(Duration::from_millis(100), Event::Inside(incarnation, Inside::DrainCheck(back)));
         }
-        self.say(format_args!("n{host} {boot} leaves, {}", if done { "owing nothing" } else { "impatient" }));
-        self.drive(host, |node, now, fx| node.leave(now, fx));
-        self.queue.after(Duration::from_millis(50), Event::Inside(boot, Inside::Exit(back)));
+        self.say(format_args!(
+            "n{host} {incarnation} leaves, {}",
+            if done { "owing nothing" } else { "impatient" }
+        ));
+        self.drive(host, |node, now, effects| node.leave(now, effects));
+        self.queue.after(Duration::from_millis(50), Event::Inside(incarnation, Inside::Exit(back)));
     }
 
     /// The process ends in peace: its last frames are on their way.
     pub(super) fn exit(&mut self, host: HostId, back: Duration) {
         self.count(host);
         if let Some(process) = self.hosts[host].take() {
-            self.say(format_args!("n{host} {} has ended", process.boot));
-            self.bury(host, process.boot);
+            self.say(format_args!("n{host} {} has ended", process.incarnation));
+            self.bury(host, process.incarnation);
             self.later(back, Step::Return(host));
         }
     }

@@ -100,9 +100,12 @@ impl World {
             Fault::PauseThenCrash { host, time, victim, back } => {
                 self.pause(host, time);
                 if let Some(process) = &self.hosts[victim] {
-                    let boot = process.boot;
+                    let incarnation = process.incarnation;
                     let early = self.rng.millis(0, 600);
-                    self.later((time + Duration::from_millis(200)).saturating_sub(early), Step::Kill(boot));
+                    self.later(
+                        (time + Duration::from_millis(200)).saturating_sub(early),
+                        Step::Kill(incarnation),
+                    );
                     self.later(time + Duration::from_millis(300) + back, Step::Return(victim));
                 }
             }
@@ -137,14 +140,14 @@ impl World {
             Step::Return(host) => self.start(host),
             Step::Pause(host, time) if self.phase == Phase::Faults => self.pause(host, time),
             Step::Pause(..) => {}
-            Step::Resume(boot) => self.resume(boot),
-            Step::Kill(boot) => {
-                let Some(host) = self.host_of(boot) else { return };
+            Step::Resume(incarnation) => self.resume(incarnation),
+            Step::Kill(incarnation) => {
+                let Some(host) = self.host_of(incarnation) else { return };
                 if self.phase == Phase::Faults && self.may_end(host) {
                     self.kill(host);
                 } else {
                     // What a doomed process sent was lost; one that is spared is heard again.
-                    self.lost.retain(|(from, _)| *from != boot);
+                    self.lost.retain(|(from, _)| *from != incarnation);
                 }
             }
             Step::Heal(cut) => {
@@ -166,7 +169,7 @@ impl World {
         self.release();
         for host in 0..self.hosts.len() {
             match &self.hosts[host] {
-                Some(process) if process.paused => self.resume(process.boot),
+                Some(process) if process.paused => self.resume(process.incarnation),
                 Some(_) => {}
                 None => self.start(host),
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sessile_core::{Boot, Instant, Mode};
+use sessile_core::{Incarnation, Instant, Mode};
 
 use crate::event::{Event, Outside};
 use crate::history::{Action, Attribute, Division, Harmony, Holding, Op, Outcome, SessionId};
@@ -65,48 +65,49 @@ impl World {
 
     pub(super) fn observe(&mut self) {
         self.question_listeners();
-        let boots = self.harmony();
-        self.note_harmony(boots.clone());
+        let incarnations = self.harmony();
+        self.note_harmony(incarnations.clone());
         if self.phase == Phase::Faults && self.plan.mode == Mode::Synchronous {
             self.compare_resting_sessions();
         }
-        self.phase = self.next_phase(boots.is_some());
+        self.phase = self.next_phase(incarnations.is_some());
         self.queue.after(LOOK_EVERY, Event::Outside(Outside::Observe));
     }
 
     /// The live processes, if nothing is cut or stopped and all are ready and know exactly each other.
-    fn harmony(&self) -> Option<Vec<Boot>> {
-        let mut boots: Vec<_> = self.hosts.iter().flatten().map(|process| process.boot).collect();
-        boots.sort_unstable();
+    fn harmony(&self) -> Option<Vec<Incarnation>> {
+        let mut incarnations: Vec<_> =
+            self.hosts.iter().flatten().map(|process| process.incarnation).collect();
+        incarnations.sort_unstable();
         let agrees = |process: &crate::process::Process| {
-            process.is_well() && self.members_of(process).is_some_and(|members| members == boots)
+            process.is_well() && self.members_of(process).is_some_and(|members| members == incarnations)
         };
-        (!self.network.is_cut() && self.hosts.iter().flatten().all(agrees)).then_some(boots)
+        (!self.network.is_cut() && self.hosts.iter().flatten().all(agrees)).then_some(incarnations)
     }
 
     /// The members as a process sees them, if it sees nothing but serving ones.
-    fn members_of(&self, process: &crate::process::Process) -> Option<Vec<Boot>> {
+    fn members_of(&self, process: &crate::process::Process) -> Option<Vec<Incarnation>> {
         let rows = process.node.members(self.now().plus(process.clock));
-        let mut boots = Vec::new();
+        let mut incarnations = Vec::new();
         for row in rows {
             if !is_ready(&row) {
                 return None;
             }
-            boots.push(row.boot);
+            incarnations.push(row.incarnation);
         }
-        boots.sort_unstable();
-        Some(boots)
+        incarnations.sort_unstable();
+        Some(incarnations)
     }
 
-    fn note_harmony(&mut self, boots: Option<Vec<Boot>>) {
+    fn note_harmony(&mut self, incarnations: Option<Vec<Incarnation>>) {
         let now = self.now();
         let last = self.history.harmonies.last_mut();
-        let Some(boots) = boots else { return };
-        match last.filter(|last| now.since(last.to) <= LOOK_EVERY && last.boots == boots) {
+        let Some(incarnations) = incarnations else { return };
+        match last.filter(|last| now.since(last.to) <= LOOK_EVERY && last.incarnations == incarnations) {
             Some(last) => last.to = now,
             None => {
-                self.say(format_args!("harmony of {boots:?}"));
-                self.history.harmonies.push(Harmony { from: now, to: now, boots });
+                self.say(format_args!("harmony of {incarnations:?}"));
+                self.history.harmonies.push(Harmony { from: now, to: now, incarnations });
             }
         }
         if let Some(division) = self.history.divisions.last_mut().filter(|division| division.to.is_none()) {
@@ -164,7 +165,7 @@ impl World {
             let Some(process) = process else { continue };
             let rows = process.node.members(now.plus(process.clock));
             let rows: Vec<_> = rows.iter().map(|row| format!("{} {}", row.name, row.state)).collect();
-            words += &format!(" n{host} {:?} sees [{}];", process.node.standing(), rows.join(", "));
+            words += &format!(" n{host} {:?} sees [{}];", process.node.state(), rows.join(", "));
         }
         self.alarm(words);
         Phase::Over
@@ -208,10 +209,10 @@ impl World {
     /// Long after the last operation no request may still wait for anything.
     fn look_for_stuck_requests(&mut self) {
         let stuck: Vec<_> = (self.hosts.iter().flatten())
-            .flat_map(|process| process.requests.keys().map(|op| (process.boot, *op)))
+            .flat_map(|process| process.requests.keys().map(|op| (process.incarnation, *op)))
             .collect();
-        for (boot, op) in stuck {
-            self.alarm(format!("a request waits for ever on {boot}: {}", self.history.tell(op)));
+        for (incarnation, op) in stuck {
+            self.alarm(format!("a request waits for ever on {incarnation}: {}", self.history.tell(op)));
         }
     }
 
@@ -267,7 +268,7 @@ impl World {
                 Some((*id, seen(&fields)))
             };
             let sessions = sessions.iter().filter_map(copy).collect();
-            Holding { boot: process.boot, at: self.now(), sessions, strangers: 0 }
+            Holding { incarnation: process.incarnation, at: self.now(), sessions, strangers: 0 }
         };
         self.hosts.iter().flatten().map(holding).collect()
     }

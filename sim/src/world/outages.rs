@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{Boot, Timing};
+use sessile_core::{Incarnation, Timing};
 
 use crate::event::{Event, Inside, Outage, Step};
 use crate::history::HostId;
@@ -19,25 +19,25 @@ impl World {
         let now = self.now();
         let Some(process) = self.hosts[host].as_mut().filter(|process| !process.paused) else { return };
         process.paused = true;
-        let boot = process.boot;
-        if let Some(life) = self.history.lives.iter_mut().find(|life| life.boot == boot) {
+        let incarnation = process.incarnation;
+        if let Some(life) = self.history.lives.iter_mut().find(|life| life.incarnation == incarnation) {
             life.pauses.push((now, None));
         }
-        self.say(format_args!("n{host} {boot} is stopped"));
-        self.later(time, Step::Resume(boot));
+        self.say(format_args!("n{host} {incarnation} is stopped"));
+        self.later(time, Step::Resume(incarnation));
     }
 
     /// What waited happens now: frames in their order, all else in between at random.
-    pub(super) fn resume(&mut self, boot: Boot) {
+    pub(super) fn resume(&mut self, incarnation: Incarnation) {
         let now = self.now();
-        let Some(host) = self.host_of(boot) else { return };
+        let Some(host) = self.host_of(incarnation) else { return };
         let Some(process) = self.hosts[host].as_mut().filter(|process| process.paused) else { return };
         process.paused = false;
         let held = std::mem::take(&mut process.held);
-        if let Some(life) = self.history.lives.iter_mut().find(|life| life.boot == boot) {
+        if let Some(life) = self.history.lives.iter_mut().find(|life| life.incarnation == incarnation) {
             life.pauses.iter_mut().for_each(|(_, to)| *to = to.or(Some(now)));
         }
-        self.say(format_args!("n{host} {boot} goes on"));
+        self.say(format_args!("n{host} {incarnation} goes on"));
         let mut arrival = now;
         for inside in held {
             let when = match inside {
@@ -47,7 +47,7 @@ impl World {
                 }
                 _ => now.plus(self.rng.duration(Duration::ZERO, Duration::from_millis(3))),
             };
-            self.queue.at(when, Event::Inside(boot, inside));
+            self.queue.at(when, Event::Inside(incarnation, inside));
         }
     }
 
@@ -79,8 +79,8 @@ impl World {
             let (Some(from), Some(to)) = (&self.hosts[one], &self.hosts[other]) else { continue };
             if self.rng.chance(500) {
                 let notice = self.rng.millis(300, 12_000);
-                let to = to.boot;
-                self.queue.after(notice, Event::Inside(from.boot, Inside::LinkLost(to)));
+                let to = to.incarnation;
+                self.queue.after(notice, Event::Inside(from.incarnation, Inside::LinkLost(to)));
             }
         }
         let cut = self.network.cut(ways);
@@ -90,7 +90,8 @@ impl World {
     pub(super) fn flap(&mut self, one: HostId, other: HostId) {
         for (from, to) in [(one, other), (other, one)] {
             if let (Some(from), Some(to)) = (&self.hosts[from], &self.hosts[to]) {
-                self.queue.after(Duration::ZERO, Event::Inside(from.boot, Inside::LinkLost(to.boot)));
+                self.queue
+                    .after(Duration::ZERO, Event::Inside(from.incarnation, Inside::LinkLost(to.incarnation)));
             }
         }
     }
@@ -98,14 +99,14 @@ impl World {
     pub(super) fn outage(&mut self, host: HostId, cut: bool) {
         let long = Duration::from_secs(120);
         let Some(process) = &self.hosts[host] else { return };
-        let boot = process.boot;
+        let incarnation = process.incarnation;
         let end = if cut {
             let sides: Vec<_> = (0..self.hosts.len()).map(|other| u8::from(other == host)).collect();
             self.cut(&sides, true, long);
             Step::Heal(self.network.newest_cut())
         } else {
             self.pause(host, long);
-            Step::Resume(boot)
+            Step::Resume(incarnation)
         };
         let left = (0..self.hosts.len()).filter(|other| *other != host).collect();
         let begin = Timing::default().drop_time + self.rng.millis(500, 6_000);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, AskId, Boot, Changes, Closed, FieldName, Fields, Gate, Mode, Opening, Proof, Receipt, Refusal,
-    SessionKey, Ticket, Value,
+    AppId, Changes, Closed, FieldName, Fields, Gate, Incarnation, Mode, Opening, Proof, QuestionId, Receipt,
+    Refusal, SessionKey, Ticket, Value,
 };
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
@@ -60,7 +60,7 @@ impl World {
             return self.handle(host, op);
         }
         let Some((opening, effects)) =
-            self.call(host, |node, now, fx| node.open(key, Proof::Secret(secret), now, fx))
+            self.call(host, |node, now, effects| node.open(key, Proof::Secret(secret), now, effects))
         else {
             return;
         };
@@ -68,7 +68,7 @@ impl World {
         self.opened(host, op, opening);
     }
 
-    pub(super) fn answered(&mut self, host: HostId, ask: AskId) {
+    pub(super) fn answered(&mut self, host: HostId, ask: QuestionId) {
         let Some(process) = &self.hosts[host] else { return };
         let asking = |request: &Request| matches!(request.stage, Stage::Asking(asked) if asked == ask);
         let waiting: Vec<_> =
@@ -87,8 +87,8 @@ impl World {
         let request = &self.history.ops[op];
         let session = &self.history.sessions[request.session];
         let (key, secret) = (session.key, session.secrets[request.secret]);
-        let opening =
-            self.call(host, |node, now, fx| node.open_answered(key, Proof::Secret(secret), now, fx));
+        let opening = self
+            .call(host, |node, now, effects| node.open_answered(key, Proof::Secret(secret), now, effects));
         let Some((opening, effects)) = opening else { return };
         self.execute(host, effects);
         self.opened(host, op, opening);
@@ -117,7 +117,8 @@ impl World {
     fn handle(&mut self, host: HostId, op: OpId) {
         self.set_stage(host, op, Stage::Handling);
         let Some(process) = &self.hosts[host] else { return };
-        self.queue.after(self.history.ops[op].handler, Event::Inside(process.boot, Inside::Handled(op)));
+        self.queue
+            .after(self.history.ops[op].handler, Event::Inside(process.incarnation, Inside::Handled(op)));
     }
 
     pub(super) fn handled(&mut self, host: HostId, op: OpId) {
@@ -126,7 +127,9 @@ impl World {
         match self.history.ops[op].action {
             Action::Read if !self.plan.whole => self.wait_for_others(host, op, key),
             Action::Logout => {
-                let Some((ticket, effects)) = self.call(host, |node, now, fx| node.end(key, now, fx)) else {
+                let Some((ticket, effects)) =
+                    self.call(host, |node, now, effects| node.end(key, now, effects))
+                else {
                     return;
                 };
                 let session = self.history.ops[op].session;
@@ -143,7 +146,8 @@ impl World {
         let key = self.key_of(op);
         let mut changes = self.changes(op);
         self.write_more(host, op, &mut changes);
-        let Some((result, effects)) = self.call(host, |node, now, fx| node.commit(key, &changes, now, fx))
+        let Some((result, effects)) =
+            self.call(host, |node, now, effects| node.commit(key, &changes, now, effects))
         else {
             return;
         };
@@ -247,10 +251,10 @@ impl World {
             .iter()
             .flatten()
             .filter(|process| match (&self.history.ops[op].action, process.peek(key)) {
-                (Action::Logout, copy) => copy.is_none() && self.has_told_end(process.boot, key),
+                (Action::Logout, copy) => copy.is_none() && self.has_told_end(process.incarnation, key),
                 (_, None) => false,
                 (Action::Write(_), Some(fields)) => {
-                    !self.slept_through(process.boot, op) && self.shows(op, &seen(&fields))
+                    !self.slept_through(process.incarnation, op) && self.shows(op, &seen(&fields))
                 }
                 (Action::Login(old, new), Some(fields)) => {
                     let secrets = &self.history.sessions[self.history.ops[op].session].secrets;
@@ -258,7 +262,7 @@ impl World {
                 }
                 (_, Some(_)) => true,
             })
-            .map(|process| process.boot)
+            .map(|process| process.incarnation)
             .collect();
         let record = &mut self.history.ops[op];
         record.holders = holders;
@@ -266,19 +270,19 @@ impl World {
     }
 
     /// Whether a process has been stopped since before the commit: whatever its copy looks like, it does not know of it.
-    fn slept_through(&self, boot: Boot, op: OpId) -> bool {
-        let life = self.history.life(boot);
+    fn slept_through(&self, incarnation: Incarnation, op: OpId) -> bool {
+        let life = self.history.life(incarnation);
         let committed = self.history.ops[op].committed;
         life.zip(committed).is_some_and(|(life, committed)| life.stands_still_since(committed))
     }
 
     /// Whether a process said that the session ended: without a copy it may just never have had one.
-    fn has_told_end(&self, boot: Boot, key: SessionKey) -> bool {
-        self.history.endings.iter().any(|ending| ending.boot == boot && ending.key == key)
+    fn has_told_end(&self, incarnation: Incarnation, key: SessionKey) -> bool {
+        self.history.endings.iter().any(|ending| ending.incarnation == incarnation && ending.key == key)
     }
 
     /// Whether a copy is complete, as its canary proves, and shows a write, or something that may have
-    /// taken its place.
+    /// taken its position.
     fn shows(&self, op: OpId, copy: &Seen) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return true };

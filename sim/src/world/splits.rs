@@ -1,7 +1,7 @@
 //! Splits that nobody planned: in heavy loss two processes may hear nothing of each other for the drop time, or nothing of
 //! what was acknowledged, and both go on. PROTOCOL.md, section 9.
 
-use sessile_core::{Boot, Event as Told, Removal, Standing, Timing};
+use sessile_core::{Event as Told, Incarnation, NodeState, Removal, Timing};
 
 use crate::history::HostId;
 use crate::process::Process;
@@ -12,25 +12,27 @@ const HEAVY_LOSS: u32 = 300;
 
 impl World {
     /// A process says how its view changed.
-    pub(super) fn view_changed(&mut self, boot: Boot, told: &Told) {
+    pub(super) fn view_changed(&mut self, incarnation: Incarnation, told: &Told) {
         match told {
-            Told::MemberAdded { boot: other, .. } => {
-                self.removals.remove(&(boot, *other));
+            Told::MemberAdded { incarnation: other, .. } => {
+                self.removals.remove(&(incarnation, *other));
             }
-            Told::MemberRemoved { boot: other, cause, .. } => self.gave_up(boot, *other, *cause),
-            Told::SteppedOut { .. } => self.removals.retain(|(by, _)| *by != boot),
+            Told::MemberRemoved { incarnation: other, cause, .. } => {
+                self.gave_up(incarnation, *other, *cause)
+            }
+            Told::SteppedOut { .. } => self.removals.retain(|(by, _)| *by != incarnation),
             _ => {}
         }
     }
 
     /// A split begins when the second of two goes on without the other: until then one of them has no lease.
-    fn gave_up(&mut self, boot: Boot, other: Boot, cause: Removal) {
+    fn gave_up(&mut self, incarnation: Incarnation, other: Incarnation, cause: Removal) {
         if matches!(cause, Removal::Left | Removal::Gone) {
             return;
         }
-        self.removals.insert((boot, other));
-        let (Some(one), Some(two)) = (self.host_of(boot), self.host_of(other)) else { return };
-        let mutual = self.removals.contains(&(other, boot)) && self.goes_on(one) && self.goes_on(two);
+        self.removals.insert((incarnation, other));
+        let (Some(one), Some(two)) = (self.host_of(incarnation), self.host_of(other)) else { return };
+        let mutual = self.removals.contains(&(other, incarnation)) && self.goes_on(one) && self.goes_on(two);
         if mutual && self.network.weather().loss >= HEAVY_LOSS && !self.are_divided(one, two) {
             self.say(format_args!("n{one} and n{two} go on without each other"));
             self.tally.unplanned_splits += 1;
@@ -42,10 +44,10 @@ impl World {
     fn goes_on(&self, host: HostId) -> bool {
         let Some(process) = &self.hosts[host] else { return false };
         let recently = self.now().minus(Timing::default().drop_time * 2);
-        let life = self.history.life(process.boot);
+        let life = self.history.life(process.incarnation);
         let awake = |(_, end): &(_, Option<_>)| end.is_some_and(|end| end < recently);
         let serves =
-            matches!(process.node.standing(), Standing::Ready | Standing::Incomplete | Standing::Draining);
+            matches!(process.node.state(), NodeState::Ready | NodeState::Incomplete | NodeState::Draining);
         serves && life.is_some_and(|life| life.pauses.iter().all(awake))
     }
 
@@ -55,14 +57,14 @@ impl World {
         open.is_some_and(|division| division.sides.as_ref().is_none_or(|sides| sides[one] != sides[two]))
     }
 
-    /// Everybody's side, if nobody is on both: who counts on nobody yet has one of its own.
+    /// AllMembers's side, if nobody is on both: who counts on nobody yet has one of its own.
     fn sides_of(&self, one: HostId, two: HostId) -> Option<Vec<u8>> {
         let (ours, theirs) = (self.view_of(one), self.view_of(two));
         let side = |(host, process): (usize, &Option<Process>)| {
-            let boot = process.as_ref().map(|process| process.boot);
+            let incarnation = process.as_ref().map(|process| process.incarnation);
             match (
-                boot.is_some_and(|boot| ours.contains(&boot)),
-                boot.is_some_and(|boot| theirs.contains(&boot)),
+                incarnation.is_some_and(|incarnation| ours.contains(&incarnation)),
+                incarnation.is_some_and(|incarnation| theirs.contains(&incarnation)),
             ) {
                 (true, true) => None,
                 (true, false) => Some(0),
@@ -74,9 +76,9 @@ impl World {
     }
 
     /// The members as a host's process sees them, itself included.
-    fn view_of(&self, host: HostId) -> Vec<Boot> {
+    fn view_of(&self, host: HostId) -> Vec<Incarnation> {
         let Some(process) = &self.hosts[host] else { return Vec::new() };
         let rows = process.node.members(self.now().plus(process.clock));
-        rows.iter().map(|row| row.boot).collect()
+        rows.iter().map(|row| row.incarnation).collect()
     }
 }

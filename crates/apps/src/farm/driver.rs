@@ -122,7 +122,7 @@ impl Driver {
                 catalog.apps.remove(&path);
             }
         }
-        let me = Member { name: cluster.name().to_owned(), boot: own_boot(&cluster) };
+        let me = Member { name: cluster.name().to_owned(), incarnation: own_incarnation(&cluster) };
         let watching = Watching::new(&farm.clone(), events.clone());
         let machine = Protocol::new(me, settings, sealer, catalog, archives);
         Ok(Self {
@@ -169,7 +169,7 @@ impl Driver {
     }
 
     async fn read(&mut self, letter: Letter) {
-        let from = Member { name: letter.from, boot: letter.boot.0 };
+        let from = Member { name: letter.from, incarnation: letter.incarnation.0 };
         let Some(message) = Message::decode(&letter.content) else {
             tracing::warn!(member = from.name, "a message of the farm cannot be read: another version?");
             return;
@@ -214,7 +214,8 @@ impl Driver {
     /// Who is there now.
     fn look_around(&mut self, effects: &mut Vec<Effect>) {
         let others = self.cluster.members().into_iter().filter(|member| !member.is_self);
-        let others = others.map(|member| Member { name: member.name, boot: member.boot.0 }).collect();
+        let others =
+            others.map(|member| Member { name: member.name, incarnation: member.incarnation.0 }).collect();
         self.machine.members(&others, self.began.elapsed(), effects);
     }
 
@@ -337,8 +338,8 @@ impl Driver {
     }
 }
 
-fn own_boot(cluster: &Cluster) -> u32 {
-    cluster.members().into_iter().find(|member| member.is_self).map_or(0, |own| own.boot.0)
+fn own_incarnation(cluster: &Cluster) -> u32 {
+    cluster.members().into_iter().find(|member| member.is_self).map_or(0, |own| own.incarnation.0)
 }
 
 /// Runs what takes as long as a disk.

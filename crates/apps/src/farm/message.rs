@@ -193,7 +193,7 @@ mod tests {
     fn order(path: &str) -> Order {
         Order {
             path: path.to_owned(),
-            stamp: Stamp { counter: 3, boot: 9 },
+            stamp: Stamp { counter: 3, incarnation: 9 },
             archive: Some(archived("shop##2.zip")),
             seal: None,
         }

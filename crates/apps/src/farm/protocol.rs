@@ -43,7 +43,7 @@ pub(crate) struct Member {
     /// The node.
     pub(crate) name: String,
     /// The process.
-    pub(crate) boot: u32,
+    pub(crate) incarnation: u32,
 }
 
 /// What does not change while a node runs.
@@ -324,7 +324,7 @@ impl Protocol {
         let told = self.peers.values().filter_map(|peer| Some(peer.told.as_ref()?.get(path)?.stamp));
         let pending = self.pending.keys().filter(|(of, _)| of == path).map(|(_, stamp)| *stamp);
         let highest = told.chain(pending).chain([self.catalog.stamp(path)]).max().unwrap_or_default();
-        Stamp { counter: highest.counter.saturating_add(1), boot: self.me.boot }
+        Stamp { counter: highest.counter.saturating_add(1), incarnation: self.me.incarnation }
     }
 
     /// From now on this holds at its path; what was prepared for less is of no use any more.

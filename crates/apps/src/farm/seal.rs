@@ -82,7 +82,7 @@ fn digest(key: &[u8; 32], Order { path, stamp, archive, seal: _ }: &Order, stage
     });
     part(path.as_bytes());
     part(&stamp.counter.to_be_bytes());
-    part(&stamp.boot.to_be_bytes());
+    part(&stamp.incarnation.to_be_bytes());
     if let Some(archive) = archive {
         part(archive.name.to_string().as_bytes());
         part(archive.digest.as_bytes());
@@ -99,7 +99,7 @@ mod tests {
 
     fn order() -> Order {
         let archive = Archived { name: "shop.zip".parse().unwrap(), digest: Digest::of(b"x"), bytes: 1 };
-        let stamp = Stamp { counter: 3, boot: 9 };
+        let stamp = Stamp { counter: 3, incarnation: 9 };
         Order { path: "/shop".to_owned(), stamp, archive: Some(archive), seal: None }
     }
 
@@ -117,7 +117,7 @@ mod tests {
         let mut others = vec![sealed.clone(); 5];
         others[0].path = "/shoq".to_owned();
         others[1].stamp.counter += 1;
-        others[2].stamp.boot += 1;
+        others[2].stamp.incarnation += 1;
         others[3].archive = None;
         others[4].archive.as_mut().unwrap().digest = Digest::of(b"y");
         for other in others {

@@ -159,9 +159,9 @@ async fn start_farm(
 fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<(), Failure> {
     let (name, after) = (cluster.name(), after.as_millis());
     let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
-    let boot = own.first().map(|own| own.boot.to_string()).unwrap_or_default();
+    let incarnation = own.first().map(|own| own.incarnation.to_string()).unwrap_or_default();
     let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
-    tracing::info!(boot, %http, members = members.join(" "), "{name} is ready in {after} ms");
+    tracing::info!(incarnation, %http, members = members.join(" "), "{name} is ready in {after} ms");
     output::print(&format!("{name} http://{http} ready in {after} ms"))
 }
 

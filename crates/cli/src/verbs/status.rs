@@ -81,8 +81,9 @@ fn members(members: &Value) -> String {
         let cell = |key: &str| member[key].as_str().unwrap_or("?").to_owned();
         let silent =
             if member["self"] == true { "this node".to_owned() } else { format!("{} ms", member["age_ms"]) };
-        let (name, state, address, boot) = (cell("name"), cell("state"), cell("address"), cell("boot"));
-        text.push_str(&format!("{name:<16} {state:<11} {address:<22} {boot:<9} {silent}\n"));
+        let (name, state, address, incarnation) =
+            (cell("name"), cell("state"), cell("address"), cell("incarnation"));
+        text.push_str(&format!("{name:<16} {state:<11} {address:<22} {incarnation:<9} {silent}\n"));
     }
     text
 }
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn people_see_members_and_warnings() {
-        let member = json!({ "name": "tc01", "state": "ready", "address": "127.0.0.1:4001", "boot": "0000000a",
+        let member = json!({ "name": "tc01", "state": "ready", "address": "127.0.0.1:4001", "incarnation": "0000000a",
             "age_ms": 0, "self": true });
         let status = json!({ "name": "tc01", "cluster": "sample", "state": "ready", "offered": false,
             "rewrites_route": true, "sessions": 3, "sessions_at_risk": 1, "queue_bytes": 0, "queue_age_ms": 0,

@@ -36,7 +36,7 @@ fn members_sessions_and_metrics_are_told_to_who_has_the_token() {
     let members = setup.admin("tc01", "/members").json();
     let own = members.as_array().unwrap().iter().find(|member| member["self"] == true).expect("itself");
     assert_eq!(own["name"], "tc01");
-    assert_eq!(own["boot"].as_str().unwrap().len(), 8);
+    assert_eq!(own["incarnation"].as_str().unwrap().len(), 8);
     assert_eq!(own["address"], ports.replication.to_string());
     assert_eq!(own["state"], "ready");
     assert!(own["age_ms"].is_u64());

@@ -1,16 +1,16 @@
 //! One field's part in the fingerprint: the same number on every node and in every release.
 
-use crate::stamp::Stamp;
+use crate::timestamp::Timestamp;
 
-/// Hashes a name and a stamp; the parts of all fields are added up, so their order does not matter.
-pub(super) fn of(name: &str, stamp: Stamp) -> u64 {
+/// Hashes a name and a timestamp; the parts of all fields are added up, so their order does not matter.
+pub(super) fn of(name: &str, timestamp: Timestamp) -> u64 {
     let (words, tail) = name.as_bytes().as_chunks::<8>();
     let mut last = [0; 8];
     last[..tail.len()].copy_from_slice(tail);
     // The length goes in first: a name must not equal the same name with zero bytes behind it.
     let start = absorb(0, name.len() as u64);
     let named = words.iter().chain([&last]).fold(start, |hash, word| absorb(hash, u64::from_le_bytes(*word)));
-    absorb(absorb(named, stamp.counter), u64::from(stamp.boot.0))
+    absorb(absorb(named, timestamp.counter), u64::from(timestamp.incarnation.0))
 }
 
 /// Steele, Lea and Flood's `SplitMix64` step (2014): every bit of the word reaches every bit of the hash.
@@ -24,18 +24,18 @@ fn absorb(hash: u64, word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stamp::Boot;
+    use crate::timestamp::Incarnation;
 
     #[test]
     fn every_part_of_a_field_counts() {
-        let stamp = Stamp::new(3, Boot(5));
+        let timestamp = Timestamp::new(3, Incarnation(5));
         let parts = [
-            of("cart", stamp),
-            of("cart\0", stamp),
-            of("carts-and-horses", stamp),
-            of("carts-and-horsez", stamp),
-            of("cart", Stamp::new(4, Boot(5))),
-            of("cart", Stamp::new(5, Boot(3))),
+            of("cart", timestamp),
+            of("cart\0", timestamp),
+            of("carts-and-horses", timestamp),
+            of("carts-and-horsez", timestamp),
+            of("cart", Timestamp::new(4, Incarnation(5))),
+            of("cart", Timestamp::new(5, Incarnation(3))),
         ];
         for (i, part) in parts.iter().enumerate() {
             assert!(!parts[i + 1..].contains(part), "part {i} is there twice");
@@ -45,6 +45,6 @@ mod tests {
     #[test]
     fn releases_agree_on_the_number() {
         // With another one, nodes of two releases would take all their sessions for different.
-        assert_eq!(of("cart", Stamp::new(3, Boot(5))), 6_221_985_406_104_844_207);
+        assert_eq!(of("cart", Timestamp::new(3, Incarnation(5))), 6_221_985_406_104_844_207);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! packed  = ""                                  no fields
-//!         | boots:varint boot:[u8;4]{boots} field+
+//!         | incarnations:varint incarnation:[u8;4]{incarnations} field+
 //! field   = name counter:varint origin:varint content
 //! name    = 0:varint hash:[u8;16]               a secret's
 //!         | 1..=4:varint                        the one at this place in KNOWN
@@ -13,17 +13,17 @@
 //!         | length+1:varint codec:u8 bytes      for a codec above 2
 //! ```
 //!
-//! `writer` is a place in the list of boots: the fields of a session have few writers. Names ascend
-//! strictly. The list may hold boots that no field has any more; the next change of length drops them.
+//! `writer` is a place in the list of incarnations: the fields of a session have few writers. Names ascend
+//! strictly. The list may hold incarnations that no field has any more; the next change of length drops them.
 //!
 //! What a session takes that was made by one request and has three attributes of 41 bytes:
 //!
 //! | part | bytes |
 //! |---|---|
-//! | list of boots | 1 + 4 |
-//! | idle time: name, stamp with codec, length, value | 1 + 2 + 1 + 8 |
-//! | secret: name, stamp with codec, length, value | 17 + 2 + 1 + 1 |
-//! | three attributes: name, stamp with codec, length, value | 3 * (3 + 2 + 1 + 41) |
+//! | list of incarnations | 1 + 4 |
+//! | idle time: name, timestamp with codec, length, value | 1 + 2 + 1 + 8 |
+//! | secret: name, timestamp with codec, length, value | 17 + 2 + 1 + 1 |
+//! | three attributes: name, timestamp with codec, length, value | 3 * (3 + 2 + 1 + 41) |
 //! | together | 179, in an allocation of 192 |
 //!
 //! These bytes also travel, in frames of several copies (PROTOCOL.md, section 1), so the layout and [`KNOWN`] never change.
@@ -40,7 +40,7 @@ use super::system::{KNOWN, SYSTEM};
 use super::varint;
 use super::view::{FieldRef, ValueRef};
 use crate::key::KEY_BYTES;
-use crate::stamp::{Boot, Stamp};
+use crate::timestamp::{Incarnation, Timestamp};
 use crate::value::Codec;
 
 /// Stands for the name of a secret; the names in [`KNOWN`] come after it, the lengths of texts after them.
@@ -62,23 +62,32 @@ impl Packed {
         if ascending.is_empty() {
             return Self::default();
         }
-        let mut boots = Vec::new();
+        let mut incarnations = Vec::new();
         let mut length = 0;
         for field in ascending {
-            let writer = boots.iter().position(|boot| *boot == field.stamp.boot).unwrap_or(boots.len());
-            if writer == boots.len() {
-                boots.push(field.stamp.boot);
+            let writer = incarnations
+                .iter()
+                .position(|incarnation| *incarnation == field.timestamp.incarnation)
+                .unwrap_or(incarnations.len());
+            if writer == incarnations.len() {
+                incarnations.push(field.timestamp.incarnation);
             }
             length += field_len(field, writer);
         }
-        let mut out = Vec::with_capacity(varint::len(boots.len() as u64) + 4 * boots.len() + length);
-        varint::put(&mut out, boots.len() as u64);
-        for boot in &boots {
-            out.put_u32_le(boot.0);
+        let mut out =
+            Vec::with_capacity(varint::len(incarnations.len() as u64) + 4 * incarnations.len() + length);
+        varint::put(&mut out, incarnations.len() as u64);
+        for incarnation in &incarnations {
+            out.put_u32_le(incarnation.0);
         }
         for field in ascending {
-            let writer = boots.iter().position(|boot| *boot == field.stamp.boot);
-            put_field(&mut out, field, writer.expect("the first pass has put every boot into the list"));
+            let writer =
+                incarnations.iter().position(|incarnation| *incarnation == field.timestamp.incarnation);
+            put_field(
+                &mut out,
+                field,
+                writer.expect("the first pass has put every incarnation into the list"),
+            );
         }
         Self(out.into_boxed_slice())
     }
@@ -93,7 +102,7 @@ impl Packed {
         while !fields.rest.is_empty() {
             let field = fields.take_field()?;
             let ascends = last.is_none_or(|last| last < field.name);
-            let is_possible = field.stamp.counter <= Stamp::TOP_MAX && field.name.is_valid();
+            let is_possible = field.timestamp.counter <= Timestamp::CLOCK_MAX && field.name.is_valid();
             if !ascends || !is_possible || !has_one_form(field.name) {
                 return None;
             }
@@ -120,7 +129,7 @@ impl Packed {
     /// Writes the field over the one of its name, if it takes exactly the same room. Says whether it did.
     pub(super) fn overwrite(&mut self, write: FieldRef<'_>) -> bool {
         let Some((range, _)) = self.find(write.name) else { return false };
-        let Some(writer) = self.iter().writer(write.stamp.boot) else { return false };
+        let Some(writer) = self.iter().writer(write.timestamp.incarnation) else { return false };
         let Some(mut room) = self.0.get_mut(range) else { return false };
         let fits = field_len(&write, writer) == room.len();
         if fits {
@@ -162,27 +171,27 @@ impl Packed {
 /// Reads packed fields one after the other.
 #[derive(Default)]
 pub(super) struct Iter<'a> {
-    boots: &'a [[u8; 4]],
+    incarnations: &'a [[u8; 4]],
     rest: &'a [u8],
 }
 
 impl<'a> Iter<'a> {
     fn over(mut packed: &'a [u8]) -> Option<Self> {
         let count = usize::try_from(varint::take(&mut packed)?).ok()?;
-        let boots = packed.split_off(..count.checked_mul(4)?)?;
-        Some(Self { boots: boots.as_chunks().0, rest: packed })
+        let incarnations = packed.split_off(..count.checked_mul(4)?)?;
+        Some(Self { incarnations: incarnations.as_chunks().0, rest: packed })
     }
 
-    /// The boot's place in the list.
-    fn writer(&self, boot: Boot) -> Option<usize> {
-        self.boots.iter().position(|bytes| *bytes == boot.0.to_le_bytes())
+    /// The incarnation's place in the list.
+    fn writer(&self, incarnation: Incarnation) -> Option<usize> {
+        self.incarnations.iter().position(|bytes| *bytes == incarnation.0.to_le_bytes())
     }
 
     fn take_field(&mut self) -> Option<FieldRef<'a>> {
         let name = self.take_name()?;
         let counter = varint::take(&mut self.rest)?;
         let (writer, codec) = split_origin(self.take_size()?);
-        let boot = Boot(u32::from_le_bytes(*self.boots.get(writer)?));
+        let incarnation = Incarnation(u32::from_le_bytes(*self.incarnations.get(writer)?));
         let value = match self.take_size()?.checked_sub(1) {
             None => None,
             Some(length) => {
@@ -190,7 +199,7 @@ impl<'a> Iter<'a> {
                 Some(ValueRef::new(Codec(codec), self.rest.split_off(..length)?))
             }
         };
-        Some(FieldRef { name, stamp: Stamp::new(counter, boot), value })
+        Some(FieldRef { name, timestamp: Timestamp::new(counter, incarnation), value })
     }
 
     fn take_name(&mut self) -> Option<NameRef<'a>> {
@@ -255,13 +264,13 @@ fn field_len(field: &FieldRef<'_>, writer: usize) -> usize {
             varint::len(value.bytes.len() as u64 + 1) + codec + value.bytes.len()
         }
     };
-    let stamp = varint::len(field.stamp.counter) + varint::len(origin(writer, field.value));
-    name_len(field.name) + stamp + content
+    let timestamp = varint::len(field.timestamp.counter) + varint::len(origin(writer, field.value));
+    name_len(field.name) + timestamp + content
 }
 
 fn put_field(out: &mut impl BufMut, field: &FieldRef<'_>, writer: usize) {
     put_name(out, field.name);
-    varint::put(out, field.stamp.counter);
+    varint::put(out, field.timestamp.counter);
     varint::put(out, origin(writer, field.value));
     match field.value {
         None => varint::put(out, 0),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::name_ref::NameRef;
 use super::view::{FieldRef, ValueRef};
-use crate::stamp::Stamp;
+use crate::timestamp::Timestamp;
 use crate::value::Value;
 
 /// See the module.
@@ -28,7 +28,7 @@ struct Entry {
 
 struct Field {
     name: Box<str>,
-    stamp: Stamp,
+    timestamp: Timestamp,
     value: Option<Value>,
 }
 
@@ -119,21 +119,21 @@ impl Field {
     fn of(field: FieldRef<'_>) -> Self {
         Self {
             name: field.name.with_text(|text| text.into()),
-            stamp: field.stamp,
+            timestamp: field.timestamp,
             value: field.value.map(ValueRef::to_stored),
         }
     }
 
-    /// Takes the stamp and the value of a write of the same name.
+    /// Takes the timestamp and the value of a write of the same name.
     fn set(&mut self, write: FieldRef<'_>) {
-        self.stamp = write.stamp;
+        self.timestamp = write.timestamp;
         self.value = write.value.map(ValueRef::to_stored);
     }
 
     fn lend(&self) -> FieldRef<'_> {
         FieldRef {
             name: (*self.name).into(),
-            stamp: self.stamp,
+            timestamp: self.timestamp,
             value: self.value.as_ref().map(ValueRef::from),
         }
     }

@@ -8,23 +8,23 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
-use crate::stamp::Boot;
+use crate::timestamp::Incarnation;
 use crate::value::Codec;
 
 #[derive(Clone, Debug)]
 struct Write {
     name: String,
-    stamp: Stamp,
+    timestamp: Timestamp,
     value: Option<Value>,
 }
 
 impl Write {
     fn new(name: &str, counter: u64, value: Option<Value>) -> Self {
-        Self { name: name.to_owned(), stamp: Stamp::new(counter, Boot(1)), value }
+        Self { name: name.to_owned(), timestamp: Timestamp::new(counter, Incarnation(1)), value }
     }
 
     fn merge_into(&self, fields: &mut Fields) -> Merge {
-        fields.merge(&self.name, self.stamp, self.value.as_ref())
+        fields.merge(&self.name, self.timestamp, self.value.as_ref())
     }
 }
 
@@ -44,14 +44,14 @@ fn is_packed(fields: &Fields) -> bool {
     matches!(fields.form, Form::Packed(_))
 }
 
-/// The naive way to hold the same: the greatest (stamp, content) of each name.
+/// The naive way to hold the same: the greatest (timestamp, content) of each name.
 #[derive(Default)]
-struct Model(BTreeMap<String, (Stamp, Option<(Bytes, u8)>)>);
+struct Model(BTreeMap<String, (Timestamp, Option<(Bytes, u8)>)>);
 
 impl Model {
     fn merge(&mut self, write: &Write) -> Merge {
         let content = write.value.as_ref().map(|value| (value.bytes.clone(), value.codec.0));
-        let theirs = (write.stamp, content);
+        let theirs = (write.timestamp, content);
         let Some(ours) = self.0.get_mut(&write.name) else {
             self.0.insert(write.name.clone(), theirs);
             return Merge::Applied;
@@ -68,17 +68,18 @@ impl Model {
         outcome
     }
 
-    /// Everything that fields tell, told by the model.
+    /// Everything that fields tell, announced by the model.
     fn check(&self, fields: &Fields) {
         let rows: Vec<_> =
-            fields.all().map(|field| (field.name.to_text().into_owned(), field.stamp)).collect();
-        let expected: Vec<_> = self.0.iter().map(|(name, (stamp, _))| (name.clone(), *stamp)).collect();
+            fields.all().map(|field| (field.name.to_text().into_owned(), field.timestamp)).collect();
+        let expected: Vec<_> =
+            self.0.iter().map(|(name, (timestamp, _))| (name.clone(), *timestamp)).collect();
         assert_eq!(rows, expected);
-        for (name, (stamp, content)) in &self.0 {
+        for (name, (timestamp, content)) in &self.0 {
             let value = content.clone().map(|(bytes, codec)| Value { codec: Codec(codec), bytes });
             assert_eq!(fields.contains(name), value.is_some());
             assert_eq!(fields.get(name), value);
-            assert_eq!(fields.field(name).map(|field| field.stamp), Some(*stamp));
+            assert_eq!(fields.field(name).map(|field| field.timestamp), Some(*timestamp));
         }
         let live = self.0.iter().filter(|(name, (_, content))| !name.starts_with('\0') && content.is_some());
         assert!(fields.attributes().map(|(name, _)| name).eq(live.map(|(name, _)| name.as_str())));
@@ -88,7 +89,7 @@ impl Model {
         assert_eq!(fields.weight(), weight);
         assert_eq!(
             fields.highest_counter(),
-            self.0.values().map(|(stamp, _)| stamp.counter).max().unwrap_or(0)
+            self.0.values().map(|(timestamp, _)| timestamp.counter).max().unwrap_or(0)
         );
         let size = packed_size(weight, self.0.len());
         assert!(if is_packed(fields) { size <= SPREAD_OVER } else { size > PACK_UNDER });
@@ -107,9 +108,10 @@ fn names() -> impl Strategy<Value = String> {
     prop_oneof![4 => select(known.map(str::to_owned).collect::<Vec<_>>()), 1 => "[a-f]{1,3}"]
 }
 
-fn stamps() -> impl Strategy<Value = Stamp> {
+fn timestamps() -> impl Strategy<Value = Timestamp> {
     let counters = prop_oneof![8 => 0..6_u64, 2 => 125..131_u64, 1 => any::<u64>()];
-    (counters, select(vec![1, 2, 3, u32::MAX])).prop_map(|(counter, boot)| Stamp::new(counter, Boot(boot)))
+    (counters, select(vec![1, 2, 3, u32::MAX]))
+        .prop_map(|(counter, incarnation)| Timestamp::new(counter, Incarnation(incarnation)))
 }
 
 fn values() -> impl Strategy<Value = Option<Value>> {
@@ -126,7 +128,14 @@ fn values() -> impl Strategy<Value = Option<Value>> {
 }
 
 fn writes() -> impl Strategy<Value = Vec<Write>> {
-    vec((names(), stamps(), values()).prop_map(|(name, stamp, value)| Write { name, stamp, value }), 0..40)
+    vec(
+        (names(), timestamps(), values()).prop_map(|(name, timestamp, value)| Write {
+            name,
+            timestamp,
+            value,
+        }),
+        0..40,
+    )
 }
 
 proptest! {
@@ -189,7 +198,7 @@ proptest! {
             .iter()
             .map(|write| FieldRef {
                 name: write.name.as_str().into(),
-                stamp: write.stamp,
+                timestamp: write.timestamp,
                 value: write.value.as_ref().map(ValueRef::from),
             })
             .collect();
@@ -200,11 +209,11 @@ proptest! {
 
     #[test]
     fn fingerprints_differ_where_fields_do(one in writes(), other in writes()) {
-        let stamps = |fields: &Fields| -> Vec<_> {
-            fields.all().map(|field| (field.name.to_text().into_owned(), field.stamp)).collect()
+        let timestamps = |fields: &Fields| -> Vec<_> {
+            fields.all().map(|field| (field.name.to_text().into_owned(), field.timestamp)).collect()
         };
         let (one, other) = (merged(&one), merged(&other));
-        prop_assert_eq!(one.fingerprint() == other.fingerprint(), stamps(&one) == stamps(&other));
+        prop_assert_eq!(one.fingerprint() == other.fingerprint(), timestamps(&one) == timestamps(&other));
     }
 }
 
@@ -256,13 +265,13 @@ fn a_write_of_the_same_length_stays_in_place() {
 fn large_values_are_shared_and_small_ones_leave_their_buffer() {
     let buffer = Bytes::from(vec![7; 100_000]);
     let mut fields = Fields::default();
-    fields.merge("large", Stamp::new(1, Boot(1)), Some(&Value::raw(buffer.slice(..50_000))));
-    fields.merge("small", Stamp::new(1, Boot(1)), Some(&Value::raw(buffer.slice(..5_000))));
+    fields.merge("large", Timestamp::new(1, Incarnation(1)), Some(&Value::raw(buffer.slice(..50_000))));
+    fields.merge("small", Timestamp::new(1, Incarnation(1)), Some(&Value::raw(buffer.slice(..5_000))));
     let sent = |fields: &Fields, name| fields.field(name).unwrap().value.unwrap().to_bytes().as_ptr();
     assert_eq!(sent(&fields, "large"), buffer.as_ptr());
     assert_ne!(sent(&fields, "small"), buffer.as_ptr());
     let opened = fields.clone();
-    fields.merge("other", Stamp::new(2, Boot(1)), bytes_of(1).as_ref());
+    fields.merge("other", Timestamp::new(2, Incarnation(1)), bytes_of(1).as_ref());
     assert_eq!(sent(&fields, "small"), sent(&opened, "small"), "a write copies no other value");
 }
 
@@ -295,7 +304,7 @@ fn assert_sound(bytes: &[u8]) {
     let names: Vec<NameRef<'_>> = fields.all().map(|field| field.name).collect();
     assert!(names.is_sorted_by(|one, next| one < next));
     assert!(names.iter().all(|name| name.is_valid() && NameRef::from(&*name.to_text()) == *name));
-    assert!(fields.highest_counter() <= Stamp::TOP_MAX);
+    assert!(fields.highest_counter() <= Timestamp::CLOCK_MAX);
 }
 
 proptest! {
@@ -303,7 +312,7 @@ proptest! {
     fn packed_bytes_come_out_as_they_went_in(writes in writes()) {
         let fields = merged(&writes);
         if let Some(bytes) = fields.packed() {
-            let possible = fields.highest_counter() <= Stamp::TOP_MAX;
+            let possible = fields.highest_counter() <= Timestamp::CLOCK_MAX;
             prop_assert_eq!(Fields::from_packed(bytes), possible.then(|| fields.clone()));
         }
     }
@@ -328,7 +337,7 @@ proptest! {
 #[test]
 fn a_secret_packed_as_a_text_is_refused() {
     let text = NameRef::secret([5; 16]).to_text().into_owned();
-    // One boot, then a text where a hash belongs; a removed field.
+    // One incarnation, then a text where a hash belongs; a removed field.
     let mut bytes = vec![1, 1, 0, 0, 0, text.len() as u8 + 5];
     bytes.extend_from_slice(text.as_bytes());
     bytes.extend_from_slice(&[1, 0, 0]);

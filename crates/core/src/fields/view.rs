@@ -6,20 +6,20 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::name_ref::NameRef;
-use crate::stamp::Stamp;
+use crate::timestamp::Timestamp;
 use crate::value::{Codec, Value};
 
 /// A value from this size on keeps the shared buffer that it came in; a smaller one is copied, because it
 /// would keep a whole receive buffer in memory.
 const SHARE_FROM: usize = 16 * 1024;
 
-/// One field: its name, the stamp of its last write, and what that write left.
+/// One field: its name, the timestamp of its last write, and what that write left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldRef<'a> {
     /// The name, with a zero byte before it when it is a system field.
     pub name: NameRef<'a>,
     /// The last write.
-    pub stamp: Stamp,
+    pub timestamp: Timestamp,
     /// The value; `None` when the field was removed.
     pub value: Option<ValueRef<'a>>,
 }
@@ -32,7 +32,7 @@ impl FieldRef<'_> {
 
     /// A number for this write, the same on every node.
     pub(crate) fn identity(&self) -> u64 {
-        self.name.with_text(|name| super::fingerprint::of(name, self.stamp))
+        self.name.with_text(|name| super::fingerprint::of(name, self.timestamp))
     }
 
     /// Bytes of name and value.
@@ -40,7 +40,7 @@ impl FieldRef<'_> {
         self.name.len() + self.value.map_or(0, |value| value.bytes.len())
     }
 
-    /// Orders two contents of one stamp: removed first, then by bytes, then by codec.
+    /// Orders two contents of one timestamp: removed first, then by bytes, then by codec.
     pub(super) fn cmp_content(&self, other: &Self) -> Ordering {
         let rank = |field: Self| field.value.map(|value| (value.bytes, value.codec.0));
         rank(*self).cmp(&rank(*other))

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::node::Node;
-use crate::roster::{MemberRow, Standing};
-use crate::{AppId, Boot, Fields, Histogram, Instant, NotTaken, SessionKey};
+use crate::roster::{MemberRow, NodeState};
+use crate::{AppId, Fields, Histogram, Incarnation, Instant, NotTaken, SessionKey};
 
 /// A session as the admin pages show it: never its secret, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,30 +24,30 @@ pub struct SessionRow {
     pub copies: u32,
 }
 
-/// What is still owed to one member.
+/// What is still backlog to one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Debt {
+pub struct Backlog {
     /// The member.
-    pub to: Boot,
+    pub to: Incarnation,
     /// Sessions of which it must get a copy or the end.
-    pub owed: u64,
+    pub sessions: u64,
     /// Frames on the way that it has not acknowledged.
     pub unacknowledged: u64,
-    /// Bytes of changes that it has not confirmed: on the way, and roughly those that are owed instead.
+    /// Bytes of changes that it has not confirmed: on the way, and roughly those of changes that wait in the backlog instead.
     pub bytes: u64,
     /// How long the oldest frame has been on the way.
     pub age: Duration,
 }
 
-impl Debt {
-    pub(crate) fn none(to: Boot) -> Self {
-        Self { to, owed: 0, unacknowledged: 0, bytes: 0, age: Duration::ZERO }
+impl Backlog {
+    pub(crate) fn none(to: Incarnation) -> Self {
+        Self { to, sessions: 0, unacknowledged: 0, bytes: 0, age: Duration::ZERO }
     }
 
     fn and(self, other: Self) -> Self {
         Self {
             to: self.to,
-            owed: self.owed + other.owed,
+            sessions: self.sessions + other.sessions,
             unacknowledged: self.unacknowledged + other.unacknowledged,
             bytes: self.bytes + other.bytes,
             age: self.age.max(other.age),
@@ -112,13 +112,13 @@ pub struct Counters {
 
 impl Node {
     /// The process that this node is.
-    pub fn boot(&self) -> Boot {
-        self.roster.lock().boot()
+    pub fn incarnation(&self) -> Incarnation {
+        self.roster.lock().incarnation()
     }
 
     /// How far this node is.
-    pub fn standing(&self) -> Standing {
-        self.roster.lock().standing
+    pub fn state(&self) -> NodeState {
+        self.roster.lock().state
     }
 
     /// Every member of the view, this node first.
@@ -127,19 +127,24 @@ impl Node {
     }
 
     /// Members with whom a comparison that this node began is not over.
-    pub fn comparing(&self) -> Vec<Boot> {
+    pub fn comparing(&self) -> Vec<Incarnation> {
         self.roster.lock().comparing()
     }
 
     /// Sessions of these applications whose newest write is this process's own.
     pub fn last_written_here(&self, apps: &[AppId]) -> Vec<SessionKey> {
-        let me = self.settings.boot;
+        let me = self.settings.incarnation;
         let mut keys = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock();
             let own = shard.table().iter().filter(|session| {
                 apps.contains(&session.app)
-                    && session.fields.all().map(|field| field.stamp).max().is_some_and(|last| last.boot == me)
+                    && session
+                        .fields
+                        .all()
+                        .map(|field| field.timestamp)
+                        .max()
+                        .is_some_and(|last| last.incarnation == me)
             });
             keys.extend(own.map(|session| session.key));
         }
@@ -208,14 +213,14 @@ impl Node {
         self.shards.iter().map(|shard| shard.lock().at_risk()).sum()
     }
 
-    /// What is still owed, member by member; empty when the node may leave.
-    pub fn debts(&self, now: Instant) -> Vec<Debt> {
+    /// What is still backlog, member by member; empty when the node may leave.
+    pub fn backlogs(&self, now: Instant) -> Vec<Backlog> {
         let members = self.members(now).into_iter().filter(|row| !row.is_self);
-        let debts = members.map(|row| {
-            let parts = self.shards.iter().map(|shard| shard.lock().debt(row.boot, now));
-            parts.fold(Debt::none(row.boot), Debt::and)
+        let backlogs = members.map(|row| {
+            let parts = self.shards.iter().map(|shard| shard.lock().backlog(row.incarnation, now));
+            parts.fold(Backlog::none(row.incarnation), Backlog::and)
         });
-        debts.filter(|debt| debt.owed + debt.unacknowledged > 0).collect()
+        backlogs.filter(|backlog| backlog.sessions + backlog.unacknowledged > 0).collect()
     }
 
     /// How long members took to confirm what this node sent them, changes and whole copies alike: from the moment in
@@ -223,7 +228,7 @@ impl Node {
     /// member has applied it before, so this is an upper bound of the time of replication.
     pub fn confirmation_times(&self) -> Histogram {
         let mut times = Histogram::default();
-        self.shards.iter().for_each(|shard| times.add(&shard.lock().tally.confirmed_after));
+        self.shards.iter().for_each(|shard| times.add(&shard.lock().counters.confirmed_after));
         times
     }
 
@@ -232,17 +237,17 @@ impl Node {
         let mut sum =
             Counters { frames_skipped: self.frames_skipped.load(Ordering::Relaxed), ..Counters::default() };
         for shard in &self.shards {
-            let tally = &shard.lock().tally;
-            sum.asks += tally.asks;
-            sum.negative_acks.add(&tally.negative_acks);
-            sum.conflicts += tally.conflicts;
-            sum.late_writes += tally.late_writes;
-            sum.restarts += tally.restarts;
-            sum.copies_refused += tally.copies_refused;
-            sum.created += tally.created;
-            sum.repaired += tally.repaired;
-            sum.invalidated += tally.invalidated;
-            sum.expired += tally.expired;
+            let counters = &shard.lock().counters;
+            sum.asks += counters.asks;
+            sum.negative_acks.add(&counters.negative_acks);
+            sum.conflicts += counters.conflicts;
+            sum.late_writes += counters.late_writes;
+            sum.restarts += counters.restarts;
+            sum.copies_refused += counters.copies_refused;
+            sum.created += counters.created;
+            sum.repaired += counters.repaired;
+            sum.invalidated += counters.invalidated;
+            sum.expired += counters.expired;
         }
         let roster = self.roster.lock();
         sum.leases_lost = roster.leases_lost;

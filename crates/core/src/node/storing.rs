@@ -9,7 +9,7 @@ use crate::session::millis;
 use crate::shard::{Restored, SHARDS};
 use crate::tombstone::Tombstone;
 use crate::wire::{self, Malformed};
-use crate::{AppId, Effect, Fields, Instant, SessionKey, Version};
+use crate::{AppId, Effects, Fields, Instant, SessionKey, Version};
 
 /// Sessions that one step of a survey looks at, so that a shard's lock is never held for long.
 const SURVEY_STEPS: usize = 256;
@@ -125,7 +125,7 @@ impl Node {
         content: &Bytes,
         stored_for: Duration,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Result<Restored, Malformed> {
         let mut saved = wire::decode_saved(content)?;
         if saved.key != key.0 {
@@ -133,7 +133,7 @@ impl Node {
         }
         saved.idle_ms = saved.idle_ms.saturating_add(millis(stored_for));
         saved.age_ms = saved.age_ms.saturating_add(millis(stored_for));
-        Ok(self.shard(key).lock().restore(key, &saved, content, now, fx))
+        Ok(self.shard(key).lock().restore(key, &saved, content, now, effects))
     }
 
     /// A session that its bearer carries ended before this node started, and that is still to be remembered for `keep`.
@@ -143,8 +143,8 @@ impl Node {
 
     /// The content that was fetched is not in the store, or cannot be read. Whoever waits for it gets what other
     /// members have.
-    pub fn lost(&self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) {
-        self.shard(key).lock().lost(key, now, fx);
+    pub fn lost(&self, key: SessionKey, now: Instant, effects: &mut Effects) {
+        self.shard(key).lock().lost(key, now, effects);
     }
 
     /// The next sessions in memory; and where to go on, `None` at the end. What comes or goes meanwhile may or may not be

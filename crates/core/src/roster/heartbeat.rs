@@ -8,25 +8,30 @@ use std::time::Duration;
 
 use crate::roster::{Order, Roster, send};
 use crate::wire::{Echo, Heartbeat, Out, Phase, Refused, RefusedReason};
-use crate::{Boot, Effect, Event, Instant, Plant, Removal};
+use crate::{Effects, Event, Incarnation, Instant, Plant, Removal};
 
 /// Heartbeats whose echo is waited for; older ones count as lost.
 const SENT_MAX: usize = 64;
 
 impl Roster {
     /// Time passed. `stalls`: how long each member has acknowledged nothing.
-    pub(crate) fn tick(&mut self, stalls: BTreeMap<Boot, Duration>, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn tick(
+        &mut self,
+        stalls: BTreeMap<Incarnation, Duration>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         self.stalls = stalls;
         self.ticked_at = now;
         let due = |at: Instant| now.since(at) >= self.settings.timing.heartbeat;
         if self.heartbeat_at.is_none_or(due) {
             self.heartbeat_at = Some(now);
-            self.send_heartbeats(now, fx);
-            self.announce_removals(fx);
+            self.send_heartbeats(now, effects);
+            self.announce_removals(effects);
         }
-        self.watch_members(now, fx);
-        self.finish_removals(now, fx);
-        self.advance_join(now, fx);
+        self.watch_members(now, effects);
+        self.finish_removals(now, effects);
+        self.advance_join(now, effects);
     }
 
     /// To be called before anything else that happens at `now`.
@@ -35,7 +40,7 @@ impl Roster {
     /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are. A
     /// joiner begins its join again: whoever had included it may have removed it since. One that was alone
     /// looks for others first: whoever started meanwhile waited for it in vain and began without it.
-    pub(crate) fn notice_own_pause(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn notice_own_pause(&mut self, now: Instant, effects: &mut Effects) {
         let stopped = now.since(self.ticked_at);
         let notices = self.settings.plant != Plant::OwnPauseUnnoticed;
         if stopped < self.settings.timing.heartbeat * 2 || !notices {
@@ -48,16 +53,16 @@ impl Roster {
         self.doubtful |= is_alone || !self.holds_all_leases(now);
         let began_without_it = self.serves() && self.searched && stopped >= self.settings.timing.lease();
         if self.join.is_some() && !is_alone || is_alone && began_without_it {
-            self.step_out(self.settings.boot, now, fx);
+            self.step_out(self.settings.incarnation, now, effects);
         }
     }
 
-    fn send_heartbeats(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    fn send_heartbeats(&mut self, now: Instant, effects: &mut Effects) {
         self.heartbeats += 1;
         let number = self.heartbeats;
         let phase = self.phase();
         let (side, least) = self.live_side(now);
-        for (boot, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.linked) {
+        for (incarnation, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.linked) {
             let mut member = false;
             if let Some(membership) = &mut peer.membership {
                 membership.sent.push_back((number, now));
@@ -66,13 +71,19 @@ impl Roster {
                 }
                 member = membership.leaving.is_none();
             }
-            send(fx, *boot, &Heartbeat { number, phase, member, side, least: least.0 });
+            send(effects, *incarnation, &Heartbeat { number, phase, member, side, least: least.0 });
         }
     }
 
-    pub(crate) fn on_heartbeat(&mut self, from: Boot, beat: Heartbeat, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn on_heartbeat(
+        &mut self,
+        from: Incarnation,
+        beat: Heartbeat,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         if self.barred.contains(&from) {
-            send(fx, from, &Refused { reason: RefusedReason::Barred, by: self.settings.boot.0 });
+            send(effects, from, &Refused { reason: RefusedReason::Barred, by: self.settings.incarnation.0 });
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
@@ -89,16 +100,16 @@ impl Roster {
             self.overruled.remove(&from);
         }
         if self.is_staying(from) {
-            self.echo(from, beat.number, now, fx);
+            self.echo(from, beat.number, now, effects);
         } else if beat.member && (self.serves() || is_member || self.overruled.contains(&from)) {
-            send(fx, from, &Out {});
+            send(effects, from, &Out {});
         } else if !is_member {
-            self.meet(from, beat, now, fx);
+            self.meet(from, beat, now, effects);
         }
     }
 
     /// Answers a member's heartbeat; grants it a lease only while this node has no reason to give it up.
-    fn echo(&mut self, to: Boot, number: u64, now: Instant, fx: &mut Vec<Effect>) {
+    fn echo(&mut self, to: Incarnation, number: u64, now: Instant, effects: &mut Effects) {
         let window = self.settings.timing.grant_window();
         let stall = self.stalls.get(&to).copied().unwrap_or_default();
         let Some(member) = self.member(to) else { return };
@@ -106,25 +117,25 @@ impl Roster {
         if grant {
             member.granted_at = Some(now);
         }
-        send(fx, to, &Echo { number, grant });
+        send(effects, to, &Echo { number, grant });
     }
 
     /// Two serving processes that are not in each other's view: two sides of a split met. The smaller
-    /// side steps out; of equal ones that with the larger least boot. If a third member is that on both
-    /// sides, of the two that meet the one with the larger boot.
-    fn meet(&mut self, other: Boot, beat: Heartbeat, now: Instant, fx: &mut Vec<Effect>) {
+    /// side steps out; of equal ones that with the larger least incarnation. If a third member is that on both
+    /// sides, of the two that meet the one with the larger incarnation.
+    fn meet(&mut self, other: Incarnation, beat: Heartbeat, now: Instant, effects: &mut Effects) {
         if !self.serves() || !beat.phase.serves() {
             return;
         }
         let (side, least) = self.live_side(now);
-        let mine = (least.0, self.settings.boot.0);
+        let mine = (least.0, self.settings.incarnation.0);
         let theirs_stays = beat.side > side || (beat.side == side && (beat.least, other.0) < mine);
         if theirs_stays {
-            self.step_out(other, now, fx);
+            self.step_out(other, now, effects);
         }
     }
 
-    pub(crate) fn on_echo(&mut self, from: Boot, echo: Echo) {
+    pub(crate) fn on_echo(&mut self, from: Incarnation, echo: Echo) {
         let window = self.settings.timing.grant_window();
         let Some(member) = self.member(from) else { return };
         let Some(index) = member.sent.iter().position(|(number, _)| *number == echo.number) else { return };
@@ -153,33 +164,34 @@ impl Roster {
     }
 
     /// Suspects members that do not answer, and removes them after the drop time.
-    fn watch_members(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    fn watch_members(&mut self, now: Instant, effects: &mut Effects) {
         let timing = &self.settings.timing;
         let (window, drop_time) = (timing.grant_window(), timing.drop_time);
         let mut removals = Vec::new();
-        for (boot, peer) in &mut self.peers {
+        for (incarnation, peer) in &mut self.peers {
             let Some(member) = peer.membership.as_mut().filter(|member| member.leaving.is_none()) else {
                 continue;
             };
             let silence = now.since(member.alive_at.max(self.resumed_at));
-            let stall = self.stalls.get(boot).copied().unwrap_or_default().min(now.since(self.resumed_at));
+            let stall =
+                self.stalls.get(incarnation).copied().unwrap_or_default().min(now.since(self.resumed_at));
             if silence.max(stall) >= window && !member.suspected {
                 member.suspected = true;
-                fx.push(Effect::Event(Event::MemberSuspected { boot: *boot, name: peer.name.clone() }));
+                effects.event(Event::MemberSuspected { incarnation: *incarnation, name: peer.name.clone() });
             }
             if silence >= drop_time {
-                removals.push((*boot, Removal::Silent));
+                removals.push((*incarnation, Removal::Silent));
             } else if stall >= drop_time {
-                removals.push((*boot, Removal::NotAcknowledging));
+                removals.push((*incarnation, Removal::NotAcknowledging));
             }
         }
-        for (boot, cause) in removals {
-            self.begin_removal(boot, cause, now, fx);
+        for (incarnation, cause) in removals {
+            self.begin_removal(incarnation, cause, now, effects);
         }
     }
 
     /// Whether a process that this node knows serves.
-    pub(super) fn phase_of(&self, boot: Boot) -> Phase {
-        self.peers.get(&boot).map_or(Phase::Starting, |peer| peer.phase)
+    pub(super) fn phase_of(&self, incarnation: Incarnation) -> Phase {
+        self.peers.get(&incarnation).map_or(Phase::Starting, |peer| peer.phase)
     }
 }

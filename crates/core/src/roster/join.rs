@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::roster::{Order, Roster, Standing, send};
+use crate::roster::{NodeState, Order, Roster, send};
 use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
-use crate::{Boot, Effect, Event, Instant, Plant};
+use crate::{Effects, Event, Incarnation, Instant, Plant};
 
 /// This node's way into the cluster.
 #[derive(Debug)]
@@ -12,11 +12,11 @@ pub(super) struct Join {
     started_at: Instant,
     announced_at: Option<Instant>,
     /// Who delivers to this node now, and whom each of them delivers to.
-    included: BTreeMap<Boot, BTreeSet<Boot>>,
+    included: BTreeMap<Incarnation, BTreeSet<Incarnation>>,
     /// Donors that failed or refused since all were tried.
-    tried: BTreeSet<Boot>,
-    /// It was told whom the join waits for.
-    told: bool,
+    tried: BTreeSet<Incarnation>,
+    /// It was announced whom the join waits for.
+    announced: bool,
     stage: Stage,
 }
 
@@ -25,9 +25,9 @@ enum Stage {
     /// Waiting to be included by all.
     Announcing,
     /// The state comes from a donor.
-    Transferring { donor: Boot, since: Instant },
+    Transferring { donor: Incarnation, since: Instant },
     /// What others hold is compared with what came.
-    Comparing { left: BTreeSet<Boot>, founding: bool },
+    Comparing { left: BTreeSet<Incarnation>, founding: bool },
 }
 
 impl Join {
@@ -37,7 +37,7 @@ impl Join {
             announced_at: None,
             included: BTreeMap::new(),
             tried: BTreeSet::new(),
-            told: false,
+            announced: false,
             stage: Stage::Announcing,
         }
     }
@@ -50,22 +50,32 @@ impl Join {
 
 impl Roster {
     /// The initial search is over: whoever was not found by now is not waited for.
-    pub(crate) fn searched(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn searched(&mut self, now: Instant, effects: &mut Effects) {
         self.searched = true;
-        if self.standing == Standing::Searching {
-            self.standing = Standing::Joining;
+        if self.state == NodeState::Searching {
+            self.state = NodeState::Joining;
         }
-        self.advance_join(now, fx);
+        self.advance_join(now, effects);
     }
 
     /// Another process wants to be delivered to.
-    pub(crate) fn on_join(&mut self, from: Boot, join: &wire::Join, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn on_join(
+        &mut self,
+        from: Incarnation,
+        join: &wire::Join,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         if self.barred.contains(&from) {
-            send(fx, from, &wire::Refused { reason: RefusedReason::Barred, by: self.settings.boot.0 });
+            send(
+                effects,
+                from,
+                &wire::Refused { reason: RefusedReason::Barred, by: self.settings.incarnation.0 },
+            );
             return;
         }
-        if matches!(self.standing, Standing::Left | Standing::Refused)
-            || !self.has_free_name(from, join, now, fx)
+        if matches!(self.state, NodeState::Left | NodeState::Refused)
+            || !self.has_free_name(from, join, now, effects)
         {
             return;
         }
@@ -75,7 +85,7 @@ impl Roster {
         peer.waits_for_name_since = None;
         if self.doubtful && served && !join.phase.serves() {
             // A member that served joins anew: somebody went on without it, and perhaps without this node.
-            self.step_out(from, now, fx);
+            self.step_out(from, now, effects);
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
         if peer.membership.as_ref().is_some_and(|member| member.leaving.is_some()) {
@@ -83,55 +93,73 @@ impl Roster {
         }
         // It joins anew, so it knows that it was out.
         self.overruled.remove(&from);
-        self.include(from, now, fx);
-        let me = MemberEntry { boot: self.settings.boot.0, name: self.settings.name.clone() };
+        self.include(from, now, effects);
+        let me = MemberEntry { incarnation: self.settings.incarnation.0, name: self.settings.name.clone() };
         let others = self.members().filter(|(_, _, member)| member.leaving.is_none());
-        let others = others.map(|(boot, peer, _)| MemberEntry { boot: boot.0, name: peer.name.clone() });
+        let others = others.map(|(incarnation, peer, _)| MemberEntry {
+            incarnation: incarnation.0,
+            name: peer.name.clone(),
+        });
         let view = std::iter::once(me).chain(others).collect();
-        send(fx, from, &Included { view, phase: self.phase() });
+        send(effects, from, &Included { view, phase: self.phase() });
     }
 
     /// Whether the name of a newcomer is free. A live process keeps its name; one that does not answer any
     /// more loses it, and is barred.
-    fn has_free_name(&mut self, from: Boot, join: &wire::Join, now: Instant, fx: &mut Vec<Effect>) -> bool {
-        let me = self.settings.boot;
+    fn has_free_name(
+        &mut self,
+        from: Incarnation,
+        join: &wire::Join,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> bool {
+        let me = self.settings.incarnation;
         if join.name == self.settings.name {
             if self.serves() || me < from {
-                send(fx, from, &wire::Refused { reason: RefusedReason::NameTaken, by: me.0 });
+                send(effects, from, &wire::Refused { reason: RefusedReason::NameTaken, by: me.0 });
             }
             return false;
         }
-        let owner = self.members().find(|(boot, peer, _)| *boot != from && peer.name == join.name);
-        let Some((owner, alive_at)) = owner.map(|(boot, _, member)| (boot, member.alive_at)) else {
+        let owner =
+            self.members().find(|(incarnation, peer, _)| *incarnation != from && peer.name == join.name);
+        let Some((owner, alive_at)) = owner.map(|(incarnation, _, member)| (incarnation, member.alive_at))
+        else {
             return true;
         };
         let Some(peer) = self.peers.get_mut(&from) else { return false };
         let since = *peer.waits_for_name_since.get_or_insert(now);
         if alive_at > since {
-            send(fx, from, &wire::Refused { reason: RefusedReason::NameTaken, by: owner.0 });
+            send(effects, from, &wire::Refused { reason: RefusedReason::NameTaken, by: owner.0 });
         }
         false
     }
 
     /// Somebody else than its owner waits for this name to become free.
-    pub(super) fn is_awaited_name(&self, name: &str, owner: Boot) -> bool {
-        let mut others = self.peers.iter().filter(|(boot, _)| **boot != owner).map(|(_, peer)| peer);
+    pub(super) fn is_awaited_name(&self, name: &str, owner: Incarnation) -> bool {
+        let mut others =
+            self.peers.iter().filter(|(incarnation, _)| **incarnation != owner).map(|(_, peer)| peer);
         others.any(|peer| peer.name == name && peer.waits_for_name_since.is_some())
     }
 
-    pub(crate) fn on_refused(&mut self, refused: wire::Refused, fx: &mut Vec<Effect>) {
+    pub(crate) fn on_refused(&mut self, refused: wire::Refused, effects: &mut Effects) {
         let barred = refused.reason == RefusedReason::Barred;
-        if barred || !self.serves() && self.standing != Standing::Left {
-            self.standing = Standing::Refused;
+        if barred || !self.serves() && self.state != NodeState::Left {
+            self.state = NodeState::Refused;
             self.join = None;
             self.orders.push(Order::RemoveAll);
             self.peers.values_mut().for_each(|peer| peer.membership = None);
-            fx.push(Effect::Event(Event::NameTaken { by: Boot(refused.by) }));
+            effects.event(Event::NameTaken { by: Incarnation(refused.by) });
         }
     }
 
-    pub(crate) fn on_included(&mut self, from: Boot, included: Included, now: Instant, fx: &mut Vec<Effect>) {
-        let me = self.settings.boot.0;
+    pub(crate) fn on_included(
+        &mut self,
+        from: Incarnation,
+        included: Included,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let me = self.settings.incarnation.0;
         // The last words of a process that is gone would be waited for ever.
         if !self.peers.contains_key(&from) {
             return;
@@ -139,7 +167,7 @@ impl Roster {
         // It counted on this node all along and does not know that it was removed: what it holds is behind,
         // and a grant would let it serve that.
         if self.overruled.contains(&from) {
-            send(fx, from, &Out {});
+            send(effects, from, &Out {});
             return;
         }
         let Some(join) = &mut self.join else {
@@ -149,11 +177,12 @@ impl Roster {
             }
             return;
         };
-        let view = included.view.iter().map(|entry| entry.boot).filter(|boot| *boot != me);
-        let view: BTreeSet<Boot> = view.map(Boot).collect();
+        let view =
+            included.view.iter().map(|entry| entry.incarnation).filter(|incarnation| *incarnation != me);
+        let view: BTreeSet<Incarnation> = view.map(Incarnation).collect();
         // An answer to an earlier join may have come first: who was not in it has to include this node too.
         if !matches!(join.stage, Stage::Announcing)
-            && !view.iter().all(|boot| join.included.contains_key(boot))
+            && !view.iter().all(|incarnation| join.included.contains_key(incarnation))
         {
             join.stage = Stage::Announcing;
             join.announce_now();
@@ -162,47 +191,48 @@ impl Roster {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.phase = included.phase;
         }
-        self.include(from, now, fx);
-        self.advance_join(now, fx);
+        self.include(from, now, effects);
+        self.advance_join(now, effects);
     }
 
     /// Takes the next step of the join, if there is one to take.
-    pub(super) fn advance_join(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        self.announce(now, fx);
+    pub(super) fn advance_join(&mut self, now: Instant, effects: &mut Effects) {
+        self.announce(now, effects);
         let Some(join) = &self.join else { return };
         match &join.stage {
             Stage::Announcing if self.searched && self.is_included_by_all(join, now) => {
-                self.choose_donor(now, fx)
+                self.choose_donor(now, effects)
             }
             Stage::Comparing { left, founding } if left.is_empty() => {
                 let founding = *founding;
-                self.become_ready(founding, now, fx);
+                self.become_ready(founding, now, effects);
             }
             _ => {
-                self.tell_unreachable(now, fx);
-                self.give_up_waiting(now, fx);
+                self.tell_unreachable(now, effects);
+                self.give_up_waiting(now, effects);
             }
         }
     }
 
-    /// Says once whom the join waits for though no link leads there: members that this node was not told of.
-    fn tell_unreachable(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    /// Says once whom the join waits for though no link leads there: members that this node was not announced of.
+    fn tell_unreachable(&mut self, now: Instant, effects: &mut Effects) {
         let patience = self.settings.timing.drop_time * 2;
-        let Some(join) = self.join.as_mut().filter(|join| !join.told) else { return };
+        let Some(join) = self.join.as_mut().filter(|join| !join.announced) else { return };
         if !matches!(join.stage, Stage::Announcing) || now.since(join.started_at) < patience {
             return;
         }
-        let linked = |boot: &Boot| self.peers.get(boot).is_some_and(|peer| peer.linked);
-        let viewed: BTreeSet<Boot> = join.included.values().flatten().copied().collect();
-        let boots: Vec<Boot> = viewed.into_iter().filter(|boot| !linked(boot)).collect();
-        if !boots.is_empty() {
-            join.told = true;
-            fx.push(Effect::Event(Event::Unreachable { boots }));
+        let linked = |incarnation: &Incarnation| self.peers.get(incarnation).is_some_and(|peer| peer.linked);
+        let viewed: BTreeSet<Incarnation> = join.included.values().flatten().copied().collect();
+        let incarnations: Vec<Incarnation> =
+            viewed.into_iter().filter(|incarnation| !linked(incarnation)).collect();
+        if !incarnations.is_empty() {
+            join.announced = true;
+            effects.event(Event::Unreachable { incarnations });
         }
     }
 
     /// Asks everybody who can be reached to be included, again with each heartbeat: their views change.
-    fn announce(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    fn announce(&mut self, now: Instant, effects: &mut Effects) {
         let heartbeat = self.settings.timing.heartbeat;
         let phase = self.phase();
         let Some(join) = &mut self.join else { return };
@@ -212,59 +242,60 @@ impl Roster {
         }
         join.announced_at = Some(now);
         let body = wire::Join { name: self.settings.name.clone(), phase };
-        for (boot, _) in self.peers.iter().filter(|(_, peer)| peer.linked) {
-            send(fx, *boot, &body);
+        for (incarnation, _) in self.peers.iter().filter(|(_, peer)| peer.linked) {
+            send(effects, *incarnation, &body);
         }
     }
 
-    /// Everybody who is reached, and everybody in their views, delivers to this node.
+    /// AllMembers who is reached, and everybody in their views, delivers to this node.
     fn is_included_by_all(&self, join: &Join, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
-        let live = |(boot, peer): (&Boot, &super::Peer)| {
+        let live = |(incarnation, peer): (&Incarnation, &super::Peer)| {
             (peer.linked
                 && now.since(peer.heard_at.max(self.resumed_at)) < drop_time
-                && !self.barred.contains(boot))
-            .then_some(*boot)
+                && !self.barred.contains(incarnation))
+            .then_some(*incarnation)
         };
         let reached = self.peers.iter().filter_map(live);
         // Who is out or gone since it answered says nothing about today's views.
-        let answers = || join.included.iter().filter(|(boot, _)| self.is_staying(**boot));
+        let answers = || join.included.iter().filter(|(incarnation, _)| self.is_staying(**incarnation));
         let viewed = answers().flat_map(|(_, view)| view).copied();
-        let includers: BTreeSet<Boot> = answers().map(|(boot, _)| *boot).collect();
-        reached.chain(viewed).all(|boot| includers.contains(&boot))
+        let includers: BTreeSet<Incarnation> = answers().map(|(incarnation, _)| *incarnation).collect();
+        reached.chain(viewed).all(|incarnation| includers.contains(&incarnation))
     }
 
-    fn choose_donor(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        let staying: Vec<Boot> = self.staying().collect();
-        let phases: Vec<(Boot, Phase)> = staying.iter().map(|boot| (*boot, self.phase_of(*boot))).collect();
+    fn choose_donor(&mut self, now: Instant, effects: &mut Effects) {
+        let staying: Vec<Incarnation> = self.staying().collect();
+        let phases: Vec<(Incarnation, Phase)> =
+            staying.iter().map(|incarnation| (*incarnation, self.phase_of(*incarnation))).collect();
         let Some(join) = &mut self.join else { return };
         let donors = phases.iter().filter(|(_, phase)| matches!(phase, Phase::Ready | Phase::Draining));
-        let donors: Vec<Boot> = donors.map(|(boot, _)| *boot).collect();
+        let donors: Vec<Incarnation> = donors.map(|(incarnation, _)| *incarnation).collect();
         if donors.iter().all(|donor| join.tried.contains(donor)) {
             join.tried.clear();
         }
         if let Some(donor) = donors.iter().copied().find(|donor| !join.tried.contains(donor)) {
             join.stage = Stage::Transferring { donor, since: now };
-            fx.push(Effect::Event(Event::StateRequested { from: donor }));
+            effects.event(Event::StateRequested { from: donor });
             self.compare(donor, true);
         } else if phases.iter().any(|(_, phase)| phase.serves()) {
-            self.compare_with_all(staying, false, now, fx);
+            self.compare_with_all(staying, false, now, effects);
         } else {
-            self.found_or_wait(&phases, now, fx);
+            self.found_or_wait(&phases, now, effects);
         }
     }
 
-    /// Only joiners are here. The least boot begins the cluster; one that holds sessions goes before those
+    /// Only joiners are here. The least incarnation begins the cluster; one that holds sessions goes before those
     /// that do not, and first gets what the others hold: also a fresh one may have been delivered to.
-    fn found_or_wait(&mut self, phases: &[(Boot, Phase)], now: Instant, fx: &mut Vec<Effect>) {
-        let rank = |boot: Boot, phase: Phase| (phase != Phase::Returning, boot);
-        let mine = rank(self.settings.boot, self.phase());
-        let goes_before = phases.iter().any(|(boot, phase)| rank(*boot, *phase) < mine);
+    fn found_or_wait(&mut self, phases: &[(Incarnation, Phase)], now: Instant, effects: &mut Effects) {
+        let rank = |incarnation: Incarnation, phase: Phase| (phase != Phase::Returning, incarnation);
+        let mine = rank(self.settings.incarnation, self.phase());
+        let goes_before = phases.iter().any(|(incarnation, phase)| rank(*incarnation, *phase) < mine);
         if goes_before || self.may_be_found(now) || self.has_lost_sight(now) {
             return;
         }
-        let others = phases.iter().map(|(boot, _)| *boot).collect();
-        self.compare_with_all(others, true, now, fx);
+        let others = phases.iter().map(|(incarnation, _)| *incarnation).collect();
+        self.compare_with_all(others, true, now, effects);
     }
 
     /// Whether a node that returns, or was stopped while it joined, should wait for others to find it:
@@ -283,43 +314,55 @@ impl Roster {
         self.out_of_sight.values().any(|heard_at| now.since(*heard_at) < drop_time)
     }
 
-    fn compare_with_all(&mut self, others: Vec<Boot>, founding: bool, now: Instant, fx: &mut Vec<Effect>) {
+    fn compare_with_all(
+        &mut self,
+        others: Vec<Incarnation>,
+        founding: bool,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         for other in &others {
             self.compare(*other, false);
         }
         if let Some(join) = &mut self.join {
             join.stage = Stage::Comparing { left: others.into_iter().collect(), founding };
         }
-        self.advance_join(now, fx);
+        self.advance_join(now, effects);
     }
 
     /// Every shard has compared with this member.
-    pub(super) fn all_compared(&mut self, with: Boot, sessions: u64, now: Instant, fx: &mut Vec<Effect>) {
-        let rest: Vec<Boot> = self.staying().filter(|boot| *boot != with).collect();
+    pub(super) fn all_compared(
+        &mut self,
+        with: Incarnation,
+        sessions: u64,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let rest: Vec<Incarnation> = self.staying().filter(|incarnation| *incarnation != with).collect();
         let Some(join) = &mut self.join else { return };
         match &mut join.stage {
             Stage::Transferring { donor, since } if *donor == with => {
                 let elapsed = now.since(*since);
-                fx.push(Effect::Event(Event::StateReceived { sessions, elapsed }));
+                effects.event(Event::StateReceived { sessions, elapsed });
                 let trusts = self.settings.plant == Plant::JoinerTrustsDonor;
-                self.compare_with_all(if trusts { Vec::new() } else { rest }, false, now, fx);
+                self.compare_with_all(if trusts { Vec::new() } else { rest }, false, now, effects);
             }
             Stage::Comparing { left, .. } => {
                 left.remove(&with);
-                self.advance_join(now, fx);
+                self.advance_join(now, effects);
             }
             _ => {}
         }
     }
 
     /// The donor lacks some itself.
-    pub(crate) fn not_donor(&mut self, donor: Boot, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn not_donor(&mut self, donor: Incarnation, now: Instant, effects: &mut Effects) {
         self.comparing.remove(&donor);
-        self.interrupted(donor, fx);
-        self.advance_join(now, fx);
+        self.interrupted(donor, effects);
+        self.advance_join(now, effects);
     }
 
-    pub(super) fn lost_while_joining(&mut self, lost: Boot, fx: &mut Vec<Effect>) {
+    pub(super) fn lost_while_joining(&mut self, lost: Incarnation, effects: &mut Effects) {
         let Some(join) = &mut self.join else { return };
         join.included.remove(&lost);
         join.included.values_mut().for_each(|view| {
@@ -329,50 +372,50 @@ impl Roster {
             Stage::Transferring { donor, .. } => Some(donor),
             _ => None,
         };
-        // What the lost member still owed to some may be with others, who compared before it came.
+        // What the lost member still backlog to some may be with others, who compared before it came.
         if donor != Some(lost) && !matches!(join.stage, Stage::Announcing) {
             join.stage = Stage::Announcing;
             join.announced_at = None;
         }
-        self.interrupted(lost, fx);
+        self.interrupted(lost, effects);
     }
 
-    fn interrupted(&mut self, donor: Boot, fx: &mut Vec<Effect>) {
+    fn interrupted(&mut self, donor: Incarnation, effects: &mut Effects) {
         let Some(join) = &mut self.join else { return };
         if matches!(join.stage, Stage::Transferring { donor: current, .. } if current == donor) {
             join.stage = Stage::Announcing;
             join.announced_at = None;
             join.tried.insert(donor);
             self.transfers_interrupted += 1;
-            fx.push(Effect::Event(Event::TransferInterrupted { donor }));
+            effects.event(Event::TransferInterrupted { donor });
         }
     }
 
     /// After the transfer time a fresh node goes on with what it has. One that returns does not: what it
     /// remembers may be older than what others acknowledged.
-    fn give_up_waiting(&mut self, now: Instant, fx: &mut Vec<Effect>) {
+    fn give_up_waiting(&mut self, now: Instant, effects: &mut Effects) {
         let Some(join) = &self.join else { return };
         let timeout = self.settings.timing.transfer_timeout;
         let late = timeout.is_some_and(|timeout| now.since(join.started_at) >= timeout);
         // Before all deliver to this node, what it holds may be behind what they acknowledged.
         let late = late && !matches!(join.stage, Stage::Announcing);
-        if late && self.searched && self.standing == Standing::Joining && !self.has_state {
-            self.standing = Standing::Incomplete;
+        if late && self.searched && self.state == NodeState::Joining && !self.has_state {
+            self.state = NodeState::Incomplete;
             self.heartbeat_at = None;
-            fx.push(Effect::Event(Event::BecameReady { complete: false }));
+            effects.event(Event::BecameReady { complete: false });
         }
     }
 
-    fn become_ready(&mut self, founding: bool, now: Instant, fx: &mut Vec<Effect>) {
-        self.standing = Standing::Ready;
+    fn become_ready(&mut self, founding: bool, now: Instant, effects: &mut Effects) {
+        self.state = NodeState::Ready;
         self.has_state = true;
         self.join = None;
         self.heartbeat_at = None;
         if founding {
-            self.orders.push(Order::TakeLead);
-            fx.push(Effect::Event(Event::Founded));
+            self.orders.push(Order::AdvanceClocks);
+            effects.event(Event::Founded);
         }
-        fx.push(Effect::Event(Event::BecameReady { complete: true }));
-        self.watch_gate(now, fx);
+        effects.event(Event::BecameReady { complete: true });
+        self.watch_gate(now, effects);
     }
 }

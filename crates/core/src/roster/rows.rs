@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::roster::Roster;
 use crate::wire::Phase;
-use crate::{Boot, Instant};
+use crate::{Incarnation, Instant};
 
 /// A member as the admin pages show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberRow {
     /// The process.
-    pub boot: Boot,
+    pub incarnation: Incarnation,
     /// Its node name.
     pub name: String,
     /// `starting`, `returning`, `ready`, `incomplete`, `draining`, or `suspected`.
@@ -23,21 +23,21 @@ pub struct MemberRow {
 
 impl Roster {
     /// The process that this is.
-    pub(crate) fn boot(&self) -> Boot {
-        self.settings.boot
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.settings.incarnation
     }
 
     /// Every member as this node sees it.
     pub(crate) fn rows(&self, now: Instant) -> Vec<MemberRow> {
         let me = MemberRow {
-            boot: self.settings.boot,
+            incarnation: self.settings.incarnation,
             name: self.settings.name.clone(),
             state: state_name(self.phase(), false),
             age: Duration::ZERO,
             is_self: true,
         };
-        let others = self.members().map(|(boot, peer, member)| MemberRow {
-            boot,
+        let others = self.members().map(|(incarnation, peer, member)| MemberRow {
+            incarnation,
             name: peer.name.clone(),
             state: state_name(peer.phase, member.suspected),
             age: now.since(member.alive_at),

@@ -3,15 +3,15 @@
 use crate::changes::Changes;
 use crate::marks::Birth;
 use crate::session::Session;
-use crate::shard::lane::Carried;
+use crate::shard::Shard;
+use crate::shard::notify::Applied;
+use crate::shard::peer_stream::Carried;
 use crate::shard::settle::Pending;
-use crate::shard::tell::Applied;
-use crate::shard::{Shard, send};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AppId, Awaited, Boot, Effect, EndReason, Event, FieldName, FieldRef, Instant, Mode, PlacedSession, Plant,
-    Receipt, Refusal, SessionKey, Stamp, Ticket, Value, ValueRef,
+    AckMembers, AppId, CommittedSession, Effect, Effects, EndReason, Event, FieldName, FieldRef, Incarnation,
+    Instant, Mode, Plant, Receipt, Refusal, SessionKey, Ticket, Timestamp, Value, ValueRef,
 };
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Waits {
     Nobody,
-    /// Those that the placement names.
-    Placed,
-    Everybody,
+    /// Those that the ack_set names.
+    AckSet,
+    AllMembers,
 }
 
 impl Shard {
@@ -34,23 +34,23 @@ impl Shard {
         key: SessionKey,
         changes: &Changes,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Result<Ticket, Refusal> {
         self.check(key, changes)?;
         if changes.create.is_some() {
-            self.create(key, changes, now, fx);
+            self.create(key, changes, now, effects);
         }
-        let stamp = self.stamp(key).ok_or(Refusal::Ended)?;
-        self.apply_own(key, changes, stamp, now, fx);
-        self.note_change(key, true, fx);
+        let timestamp = self.timestamp(key).ok_or(Refusal::Ended)?;
+        self.apply_own(key, changes, timestamp, now, effects);
+        self.note_change(key, true, effects);
         let waits = match self.settings.mode {
-            _ if changes.synchronous => Waits::Everybody,
-            Mode::Synchronous => Waits::Placed,
+            _ if changes.synchronous => Waits::AllMembers,
+            Mode::Synchronous => Waits::AckSet,
             Mode::Asynchronous => Waits::Nobody,
         };
         let whole = changes.creates() || changes.whole;
-        let draft = if whole { None } else { self.delta(key, changes, stamp) };
-        Ok(self.stage(key, draft, waits, now, fx))
+        let draft = if whole { None } else { self.delta(key, changes, timestamp) };
+        Ok(self.stage(key, draft, waits, now, effects))
     }
 
     /// Ends a session, known or not. Always synchronous, in every mode.
@@ -59,13 +59,13 @@ impl Shard {
         key: SessionKey,
         reason: EndReason,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Ticket {
         let end = match self.known(key) {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
-        self.end_as(key, end, now, fx)
+        self.end_as(key, end, now, effects)
     }
 
     /// The same for a session of which no member has a copy.
@@ -75,22 +75,22 @@ impl Shard {
         app: AppId,
         keep: Duration,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Ticket {
-        self.end_as(key, Tombstone::carried(app, keep, now), now, fx)
+        self.end_as(key, Tombstone::carried(app, keep, now), now, effects)
     }
 
-    fn end_as(&mut self, key: SessionKey, end: Tombstone, now: Instant, fx: &mut Vec<Effect>) -> Ticket {
-        self.bury(key, end, None, fx);
+    fn end_as(&mut self, key: SessionKey, end: Tombstone, now: Instant, effects: &mut Effects) -> Ticket {
+        self.record_end(key, end, None, effects);
         match end.reason {
-            EndReason::Invalidated => self.tally.invalidated += 1,
-            EndReason::Expired => self.tally.expired += 1,
+            EndReason::Invalidated => self.counters.invalidated += 1,
+            EndReason::Expired => self.counters.expired += 1,
         }
-        self.settle_as_ended(key, fx);
+        self.settle_as_ended(key, effects);
         let draft = self.tombstones.get(&key).map(|end| Draft::end(&end.to_wire(key)));
         let waits =
-            if self.settings.plant == Plant::EndAsynchronous { Waits::Nobody } else { Waits::Everybody };
-        self.stage(key, draft, waits, now, fx)
+            if self.settings.plant == Plant::EndAsynchronous { Waits::Nobody } else { Waits::AllMembers };
+        self.stage(key, draft, waits, now, effects)
     }
 
     fn check(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
@@ -138,31 +138,31 @@ impl Shard {
         self.bytes() + weight + size_of::<Session>() > share
     }
 
-    fn create(&mut self, key: SessionKey, changes: &Changes, now: Instant, fx: &mut Vec<Effect>) {
+    fn create(&mut self, key: SessionKey, changes: &Changes, now: Instant, effects: &mut Effects) {
         self.births += 1;
-        let birth = Birth { boot: self.settings.boot, number: self.births };
+        let birth = Birth { incarnation: self.settings.incarnation, number: self.births };
         let app = changes.create.unwrap_or_default();
         let mut session = Session::new(key, app, birth, now);
         session.touch = 1;
         self.table.insert(session);
         self.marks.saw(birth);
-        self.tally.created += 1;
-        fx.push(Effect::Event(Event::Created { key, app, remote: false }));
+        self.counters.created += 1;
+        effects.event(Event::Created { key, app, remote: false });
     }
 
     fn apply_own(
         &mut self,
         key: SessionKey,
         changes: &Changes,
-        stamp: Stamp,
+        timestamp: Timestamp,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) {
         let mut applied = if changes.creates() { Applied::default() } else { self.applied() };
         self.table.update(key, |session| {
             let writes = changes.writes().map(|(name, value)| FieldRef {
                 name: name.as_str().into(),
-                stamp,
+                timestamp,
                 value: value.map(ValueRef::from),
             });
             if changes.creates() {
@@ -172,43 +172,44 @@ impl Shard {
                     applied.merge(&mut session.fields, write);
                 }
             }
-            // Without a write the stamp was not used: a copy that is only sent again stays the same copy.
+            // Without a write the timestamp was not used: a copy that is only sent again stays the same copy.
             if !changes.writes.is_empty() {
-                session.top = session.top.max(stamp.counter);
+                session.clock = session.clock.max(timestamp.counter);
             }
             session.use_now(session.touch, now);
-            session.tell_at(now);
+            session.announce_use(now);
             if changes.says_when() {
                 session.set_alarm();
             }
         });
         if changes.creates() {
-            self.tell_created(key, false, fx);
+            self.notify_created(key, false, effects);
         }
-        self.tell_applied(key, applied, false, fx);
+        self.notify_applied(key, applied, false, effects);
     }
 
-    fn delta(&self, key: SessionKey, changes: &Changes, stamp: Stamp) -> Option<Draft> {
+    fn delta(&self, key: SessionKey, changes: &Changes, timestamp: Timestamp) -> Option<Draft> {
         let touch = self.table.get(key)?.touch;
-        let untold = |name: &FieldName, value: Option<&Value>| {
+        let unannounced = |name: &FieldName, value: Option<&Value>| {
             self.settings.plant == Plant::OldSecretKept && name.is_system() && value.is_none()
         };
-        let writes = changes.writes().filter(|(name, value)| !untold(name, *value));
+        let writes = changes.writes().filter(|(name, value)| !unannounced(name, *value));
         let fields = writes.map(|(name, value)| FieldChange {
             name: name.as_str(),
             codec: value.map_or(0, |value| value.codec.0),
             value: value.map(|value| value.bytes.as_ref()),
         });
         let fields = fields.collect();
-        let delta = Delta { key: key.0, counter: stamp.counter, writer: stamp.boot.0, touch, fields };
+        let delta =
+            Delta { key: key.0, counter: timestamp.counter, writer: timestamp.incarnation.0, touch, fields };
         Some(Draft::delta(&delta, changes.weight()))
     }
 
     /// Some member that can be reached has not confirmed as many bytes as may be on the way to it: further changes
-    /// will be owed to it.
+    /// will be backlog to it.
     pub(crate) fn is_congested(&self) -> bool {
         let staged_max = self.staged_max();
-        self.lanes.values().any(|lane| lane.linked && lane.unconfirmed_bytes() >= staged_max)
+        self.streams.values().any(|stream| stream.linked && stream.unconfirmed_bytes() >= staged_max)
     }
 
     /// This shard's share of the bytes that may be on the way to one member.
@@ -216,7 +217,7 @@ impl Shard {
         self.settings.bounds.max_unconfirmed_bytes / super::SHARDS
     }
 
-    /// Sends a change to every member, or notes that the member is owed the session. Without a draft every
+    /// Sends a change to every member, or notes that the member is backlog the session. Without a draft every
     /// member gets a copy.
     fn stage(
         &mut self,
@@ -224,78 +225,85 @@ impl Shard {
         mut draft: Option<Draft>,
         waits: Waits,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Ticket {
         let ticket = self.next_ticket();
-        let boots: Vec<Boot> = self.lanes.keys().copied().collect();
-        let spared = if waits == Waits::Placed { self.spared(key) } else { Vec::new() };
+        let incarnations: Vec<Incarnation> = self.streams.keys().copied().collect();
+        let not_awaited = if waits == Waits::AckSet { self.not_awaited(key) } else { Vec::new() };
         let reachable_only = self.settings.plant == Plant::UnlinkedNotAwaited;
         let mut waiting = Vec::new();
-        for (more, boot) in (0..boots.len()).rev().zip(boots) {
+        for (more, incarnation) in (0..incarnations.len()).rev().zip(incarnations) {
             let awaited = waits != Waits::Nobody
-                && !spared.contains(&boot)
-                && self.lanes.get(&boot).is_some_and(|lane| lane.awaited && (lane.linked || !reachable_only));
+                && !not_awaited.contains(&incarnation)
+                && self
+                    .streams
+                    .get(&incarnation)
+                    .is_some_and(|stream| stream.awaited && (stream.linked || !reachable_only));
             if awaited {
-                waiting.push(boot);
+                waiting.push(incarnation);
             }
             let draft = if more > 0 { draft.clone() } else { draft.take() };
-            self.stage_for(boot, key, draft, awaited.then_some(ticket), now, fx);
+            self.stage_for(incarnation, key, draft, awaited.then_some(ticket), now, effects);
         }
-        let spared = u32::try_from(spared.len()).unwrap_or(u32::MAX);
-        let receipt = Receipt { copies: 1, wanted: self.wanted_without(spared), ..Receipt::default() };
+        let not_awaited = u32::try_from(not_awaited.len()).unwrap_or(u32::MAX);
+        let receipt = Receipt { copies: 1, wanted: self.wanted_without(not_awaited), ..Receipt::default() };
         if waiting.is_empty() {
-            let is_async = waits == Waits::Nobody && !self.lanes.is_empty();
+            let is_async = waits == Waits::Nobody && !self.streams.is_empty();
             let unconfirmed = is_async.then(|| self.unconfirmed_for(now));
-            fx.push(Effect::Settled { ticket, receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt } });
+            effects.push(Effect::Settled {
+                ticket,
+                receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt },
+            });
         } else {
             let is_end = self.tombstones.contains_key(&key);
-            self.await_members(ticket, Pending::new(key, is_end, waiting, spared, receipt));
+            self.await_members(ticket, Pending::new(key, is_end, waiting, not_awaited, receipt));
         }
         ticket
     }
 
     /// Members that a commit on this session need not wait for. Whoever an earlier commit on it still waits for
     /// is awaited: a response that saw both waits only for the later one.
-    fn spared(&self, key: SessionKey) -> Vec<Boot> {
+    fn not_awaited(&self, key: SessionKey) -> Vec<Incarnation> {
         let Some(session) = self.table.get(key) else { return Vec::new() };
-        let session = PlacedSession { key, app: session.app };
-        let Awaited::Only(chosen) = self.settings.placement.awaited(session, &self.own, &self.others) else {
+        let session = CommittedSession { key, app: session.app };
+        let AckMembers::Only(chosen) = self.settings.ack_set.awaited(session, &self.own, &self.others) else {
             return Vec::new();
         };
         let earlier = self.unsettled.get(&key).and_then(|ticket| self.pending.get(ticket));
-        let awaited = |boot: &Boot| {
-            chosen.contains(boot) || earlier.is_some_and(|earlier| earlier.waiting.contains(boot))
+        let awaited = |incarnation: &Incarnation| {
+            chosen.contains(incarnation)
+                || earlier.is_some_and(|earlier| earlier.waiting.contains(incarnation))
         };
-        let others = self.others.iter().map(|other| other.boot);
-        others.filter(|boot| self.lanes.contains_key(boot) && !awaited(boot)).collect()
+        let others = self.others.iter().map(|other| other.incarnation);
+        others.filter(|incarnation| self.streams.contains_key(incarnation) && !awaited(incarnation)).collect()
     }
 
     fn stage_for(
         &mut self,
-        boot: Boot,
+        incarnation: Incarnation,
         key: SessionKey,
         draft: Option<Draft>,
         ticket: Option<Ticket>,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) {
         let staged_max = self.staged_max();
-        let Some(lane) = self.lanes.get_mut(&boot) else { return };
-        if !lane.has_room(staged_max) {
-            lane.give_up(draft.as_ref().map_or(0, Draft::len));
-            lane.owe(key, ticket);
+        let Some(stream) = self.streams.get_mut(&incarnation) else { return };
+        if !stream.has_room(staged_max) {
+            stream.give_up(draft.as_ref().map_or(0, Draft::len));
+            stream.add_to_backlog(key, ticket);
             return;
         }
         let is_end = self.tombstones.contains_key(&key);
-        let Some(draft) = draft.filter(|_| is_end || !lane.owes(key)) else {
-            let mut waiters = lane.take_owed(key);
+        let Some(draft) = draft.filter(|_| is_end || !stream.needs_copy(key)) else {
+            let mut waiters = stream.take_from_backlog(key);
             waiters.extend(ticket);
-            self.send_copy(boot, key, waiters, now, fx);
+            self.send_copy(incarnation, key, waiters, now, effects);
             return;
         };
-        let mut waiters = lane.take_owed(key);
+        let mut waiters = stream.take_from_backlog(key);
         waiters.extend(ticket);
-        let place = lane.place(self.number, Carried::One(key), draft.len(), waiters, now);
-        send(fx, boot, draft.at(place));
+        let position = stream.position(self.number, Carried::One(key), draft.len(), waiters, now);
+        effects.send(incarnation, draft.at(position));
     }
 }

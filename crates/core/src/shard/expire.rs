@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::{Boot, Effect, Instant, Plant, SessionKey};
+use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
 
 /// Every session is looked at once in this time.
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
@@ -18,19 +18,19 @@ pub(super) const TIDY_PERIOD: Duration = Duration::from_secs(2);
 /// about a million would fill memory, and requests and heartbeats would wait behind them.
 const EXPIRIES_ASKED_MAX: usize = 128;
 
-/// Uses are told at least every eighth of the idle time: so much may have died with a member.
-pub(crate) const UNTOLD_SHARE: u32 = 8;
+/// Uses are announced at least every eighth of the idle time: so much may have died with a member.
+pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 
 impl Shard {
     /// What has to be done without any input: retries and expiry. Gives the members whose acknowledgements are late.
-    pub(crate) fn tick(&mut self, now: Instant, fx: &mut Vec<Effect>) -> BTreeSet<Boot> {
-        let late = self.resend_late(now, fx);
-        self.repeat_asks(now, fx);
-        self.retry_rounds(now, fx);
-        self.scan(now, fx);
+    pub(crate) fn tick(&mut self, now: Instant, effects: &mut Effects) -> BTreeSet<Incarnation> {
+        let late = self.resend_late(now, effects);
+        self.repeat_asks(now, effects);
+        self.retry_comparisons(now, effects);
+        self.scan(now, effects);
         self.tidy(now);
-        // What came to be owed in passing, as the end of a session whose content was awaited, waits no longer than this.
-        self.pump_all(now, fx);
+        // What came to be backlog in passing, as the end of a session whose content was awaited, waits no longer than this.
+        self.pump_all(now, effects);
         late
     }
 
@@ -41,13 +41,13 @@ impl Shard {
 
     /// Looks at the next stretch of the sessions; at all of them within [`SCAN_PERIOD`], unless more are due than are
     /// asked about at once.
-    fn scan(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        let alone = self.lanes.is_empty();
+    fn scan(&mut self, now: Instant, effects: &mut Effects) {
+        let alone = self.streams.is_empty();
         let room = if alone { usize::MAX } else { EXPIRIES_ASKED_MAX.saturating_sub(self.asked_expiries()) };
         let mut due = self.due_in_table(room, now);
         due.extend(self.due_stubs(room - due.len(), now));
         for key in due {
-            self.ask_expiry(key, now, fx);
+            self.ask_expiry(key, now, effects);
         }
         if self.scan >= self.table.slots() {
             self.scan = 0;
@@ -97,7 +97,7 @@ impl Shard {
                 break;
             }
             last = Some(*key);
-            if self.is_due(&stub.hollow, now) && self.ends_here(*key) {
+            if self.is_due(&stub.skeleton, now) && self.ends_here(*key) {
                 due.push(*key);
             }
         }
@@ -113,31 +113,34 @@ impl Shard {
 
     /// The first by rendezvous among those who may (Thaler and Ravishankar, 1998).
     fn ends_here(&self, key: SessionKey) -> bool {
-        self.expirers.iter().max_by_key(|boot| weight(**boot, key)) == Some(&self.settings.boot)
+        self.expirers.iter().max_by_key(|incarnation| weight(**incarnation, key))
+            == Some(&self.settings.incarnation)
     }
 
     /// Ends that were remembered long enough and that every member acknowledged.
     fn forget_ends(&mut self, now: Instant) {
-        let Self { tombstones, lanes, settings, .. } = self;
+        let Self { tombstones, streams, settings, .. } = self;
         let least = settings.timing.drop_time * 4;
         let hasty = settings.plant == Plant::EndForgottenEarly;
         tombstones.retain(|key, end| {
             now.since(end.since) < if hasty { least / 4 } else { end.keep.max(least) }
-                || lanes.values().any(|lane| lane.owes(*key) || lane.unconfirmed().any(|other| other == *key))
+                || streams
+                    .values()
+                    .any(|stream| stream.needs_copy(*key) || stream.unconfirmed().any(|other| other == *key))
         });
     }
 }
 
-/// See [`Shard::is_due`]. What the member lost at `lost` last told nobody may have been a use.
+/// See [`Shard::is_due`]. What the member lost at `lost` last announced nobody may have been a use.
 fn is_due(session: &Session, lost: Option<Instant>, now: Instant) -> bool {
     let max_inactive = session.max_inactive();
-    let untold = lost.is_some_and(|lost| session.used_at() <= lost);
-    let grace = if untold { max_inactive / UNTOLD_SHARE } else { Duration::ZERO };
+    let unannounced = lost.is_some_and(|lost| session.used_at() <= lost);
+    let grace = if unannounced { max_inactive / UNANNOUNCED_SHARE } else { Duration::ZERO };
     session.idle(now) >= max_inactive.saturating_add(grace) || session.is_aged(now)
 }
 
-fn weight(boot: Boot, key: SessionKey) -> u64 {
-    let mixed = (key.as_u128() as u64) ^ (u64::from(boot.0) << 17) ^ u64::from(boot.0);
+fn weight(incarnation: Incarnation, key: SessionKey) -> u64 {
+    let mixed = (key.as_u128() as u64) ^ (u64::from(incarnation.0) << 17) ^ u64::from(incarnation.0);
     let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
     mixed ^ (mixed >> 29)
 }

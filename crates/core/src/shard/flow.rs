@@ -2,11 +2,11 @@
 
 use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
 use crate::session::Session;
-use crate::shard::lane::{Carried, Lane, Walk};
+use crate::shard::Shard;
+use crate::shard::peer_stream::{Carried, PeerStream, Walk};
 use crate::shard::stored::FETCHING_MAX;
-use crate::shard::{Shard, send};
 use crate::wire::{AckLine, Draft, Exception, Snapshot, Verdict};
-use crate::{Boot, Effect, Event, Instant, NameRef, NotTaken, Plant, SessionKey, Ticket};
+use crate::{Effects, Event, Incarnation, Instant, NameRef, NotTaken, Plant, SessionKey, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -15,42 +15,42 @@ const WALK_STEPS: usize = 256;
 
 impl Shard {
     /// Processes what `from` says it processed.
-    pub(crate) fn on_ack(&mut self, from: Boot, line: &AckLine, now: Instant, fx: &mut Vec<Effect>) {
-        let Some(lane) = self.lanes.get_mut(&from) else { return };
+    pub(crate) fn on_ack(&mut self, from: Incarnation, line: &AckLine, now: Instant, effects: &mut Effects) {
+        let Some(stream) = self.streams.get_mut(&from) else { return };
         let first = if self.settings.plant == Plant::AckOutOfOrder { 0 } else { line.first };
         let line = AckLine { first, ..line.clone() };
-        let Some(taken) = lane.acknowledged(&line, now) else { return };
+        let Some(taken) = stream.acknowledged(&line, now) else { return };
         for (mut frame, exceptions) in taken {
             if exceptions.is_empty() {
-                self.tally.confirmed_after.record(now.since(frame.sent_at));
-                frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx));
+                self.counters.confirmed_after.record(now.since(frame.sent_at));
+                frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, effects));
             }
             for Exception { verdict, copy, .. } in exceptions {
                 if verdict == Verdict::NeedSnapshot {
                     self.note_unknown(from, &frame.carried);
                 }
                 for key in frame.carried.refused(copy) {
-                    self.on_refusal(from, *key, std::mem::take(&mut frame.waiters), verdict, fx);
+                    self.on_refusal(from, *key, std::mem::take(&mut frame.waiters), verdict, effects);
                 }
             }
         }
-        self.pump(from, now, fx);
+        self.pump(from, now, effects);
     }
 
     /// Whoever has several copies and asks for copies has not understood the frame.
-    fn note_unknown(&mut self, by: Boot, carried: &Carried) {
-        if let (Carried::Several(_), Some(lane)) = (carried, self.lanes.get_mut(&by)) {
-            lane.takes_several = false;
+    fn note_unknown(&mut self, by: Incarnation, carried: &Carried) {
+        if let (Carried::Several(_), Some(stream)) = (carried, self.streams.get_mut(&by)) {
+            stream.takes_several = false;
         }
     }
 
     fn on_refusal(
         &mut self,
-        from: Boot,
+        from: Incarnation,
         key: SessionKey,
         waiters: Vec<Ticket>,
         verdict: Verdict,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) {
         let cause = match verdict {
             Verdict::NeedSnapshot => NotTaken::NeedSnapshot,
@@ -58,94 +58,94 @@ impl Shard {
             Verdict::Full => NotTaken::Full,
             Verdict::InUse => NotTaken::InUse,
         };
-        self.tally.negative_acks.count(cause);
-        fx.push(Effect::Event(Event::NotTaken { key: Some(key), by: from, cause }));
+        self.counters.negative_acks.count(cause);
+        effects.event(Event::NotTaken { key: Some(key), by: from, cause });
         match verdict {
             Verdict::NeedSnapshot => {
-                if let Some(lane) = self.lanes.get_mut(&from) {
-                    lane.owe(key, waiters);
+                if let Some(stream) = self.streams.get_mut(&from) {
+                    stream.add_to_backlog(key, waiters);
                 }
             }
             // The end is on its way to here; what was committed meanwhile is dropped.
             Verdict::Ended => {
-                self.tally.late_writes += 1;
-                waiters.iter().for_each(|ticket| self.end_overtook(*ticket, from, fx));
+                self.counters.late_writes += 1;
+                waiters.iter().for_each(|ticket| self.end_overtook(*ticket, from, effects));
             }
             Verdict::Full => {
-                self.tally.copies_refused += 1;
-                waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, from, fx));
+                self.counters.copies_refused += 1;
+                waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, from, effects));
             }
             // The expiry is undone by the copy that follows.
-            Verdict::InUse => waiters.iter().for_each(|ticket| self.confirm(*ticket, from, fx)),
+            Verdict::InUse => waiters.iter().for_each(|ticket| self.confirm(*ticket, from, effects)),
         }
     }
 
-    fn end_overtook(&mut self, ticket: Ticket, from: Boot, fx: &mut Vec<Effect>) {
+    fn end_overtook(&mut self, ticket: Ticket, from: Incarnation, effects: &mut Effects) {
         if let Some(pending) = self.pending.get_mut(&ticket) {
             pending.receipt.ended = true;
         }
-        self.no_longer_awaits(ticket, from, fx);
+        self.no_longer_awaits(ticket, from, effects);
     }
 
     /// The member misses something: begin a new epoch with copies.
-    pub(crate) fn on_gap(&mut self, from: Boot, epoch: u32, now: Instant, fx: &mut Vec<Effect>) {
-        let Some(lane) = self.lanes.get_mut(&from) else { return };
-        if lane.epoch() == epoch {
-            lane.restart();
-            self.tally.restarts += 1;
-            self.tally.negative_acks.count(NotTaken::Gap);
-            fx.push(Effect::Event(Event::NotTaken { key: None, by: from, cause: NotTaken::Gap }));
-            self.pump(from, now, fx);
+    pub(crate) fn on_gap(&mut self, from: Incarnation, epoch: u32, now: Instant, effects: &mut Effects) {
+        let Some(stream) = self.streams.get_mut(&from) else { return };
+        if stream.epoch() == epoch {
+            stream.restart();
+            self.counters.restarts += 1;
+            self.counters.negative_acks.count(NotTaken::Gap);
+            effects.event(Event::NotTaken { key: None, by: from, cause: NotTaken::Gap });
+            self.pump(from, now, effects);
         }
     }
 
     /// Sends again what nobody acknowledged for the ack timeout; gives the members that are late.
-    pub(super) fn resend_late(&mut self, now: Instant, fx: &mut Vec<Effect>) -> BTreeSet<Boot> {
+    pub(super) fn resend_late(&mut self, now: Instant, effects: &mut Effects) -> BTreeSet<Incarnation> {
         let timeout = self.settings.timing.ack_timeout;
-        let late = self.lanes.iter().filter(|(_, lane)| lane.linked && lane.retry_due(timeout, now));
-        let late: BTreeSet<Boot> = late.map(|(boot, _)| *boot).collect();
-        for boot in &late {
-            if let Some(lane) = self.lanes.get_mut(boot) {
-                lane.retry(now);
-                self.tally.restarts += 1;
+        let late = self.streams.iter().filter(|(_, stream)| stream.linked && stream.retry_due(timeout, now));
+        let late: BTreeSet<Incarnation> = late.map(|(incarnation, _)| *incarnation).collect();
+        for incarnation in &late {
+            if let Some(stream) = self.streams.get_mut(incarnation) {
+                stream.retry(now);
+                self.counters.restarts += 1;
             }
-            self.pump(*boot, now, fx);
+            self.pump(*incarnation, now, effects);
         }
         late
     }
 
-    /// Sends what is owed to anybody, as far as the windows allow.
-    pub(super) fn pump_all(&mut self, now: Instant, fx: &mut Vec<Effect>) {
-        for boot in self.lanes.keys().copied().collect::<Vec<_>>() {
-            self.pump(boot, now, fx);
+    /// Sends what is backlog to anybody, as far as the windows allow.
+    pub(super) fn pump_all(&mut self, now: Instant, effects: &mut Effects) {
+        for incarnation in self.streams.keys().copied().collect::<Vec<_>>() {
+            self.pump(incarnation, now, effects);
         }
     }
 
-    /// Sends what is owed to `to`, as far as its window allows; comparisons may be over with that.
-    pub(super) fn pump(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) {
-        while self.lanes.get(&to).is_some_and(Lane::has_window) {
-            if !self.send_owed(to, now, fx) && !self.walk_on(to, now, fx) {
+    /// Sends what is backlog to `to`, as far as its window allows; comparisons may be over with that.
+    pub(super) fn pump(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) {
+        while self.streams.get(&to).is_some_and(PeerStream::has_window) {
+            if !self.send_backlog(to, now, effects) && !self.walk_on(to, now, effects) {
                 break;
             }
         }
-        self.report_paid(to, fx);
-        self.finish_round(to);
+        self.send_sync_report(to, effects);
+        self.finish_comparison(to);
     }
 
     /// Sends the session as it is now, or its end; if neither is here, or the store has lost it, nobody has to have it.
     pub(super) fn send_copy(
         &mut self,
-        to: Boot,
+        to: Incarnation,
         key: SessionKey,
         waiters: Vec<Ticket>,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) {
         if self.is_swapped_out(key) && !self.is_lost(key) {
-            if let Some(lane) = self.lanes.get_mut(&to) {
-                lane.await_content(key, waiters);
+            if let Some(stream) = self.streams.get_mut(&to) {
+                stream.await_content(key, waiters);
             }
-            self.fetch(key, fx);
+            self.fetch(key, effects);
             return;
         }
         let draft = if let Some(session) = self.table.get(key) {
@@ -153,20 +153,20 @@ impl Shard {
         } else if let Some(end) = self.tombstones.get(&key) {
             Draft::end(&end.to_wire(key))
         } else {
-            waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, to, fx));
+            waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, to, effects));
             return;
         };
-        let Some(lane) = self.lanes.get_mut(&to) else { return };
-        let place = lane.place(self.number, Carried::One(key), draft.len(), waiters, now);
-        send(fx, to, draft.at(place));
+        let Some(stream) = self.streams.get_mut(&to) else { return };
+        let position = stream.position(self.number, Carried::One(key), draft.len(), waiters, now);
+        effects.send(to, draft.at(position));
     }
 
     /// A copy as members get it: all that this node knows, unless a planted bug spoils it.
     fn copy_of<'s>(&self, session: &'s Session, now: Instant) -> Snapshot<'s> {
         let mut copy = session.snapshot(now);
         match self.settings.plant {
-            Plant::CopyRestamped => copy.fields.iter_mut().for_each(|field| {
-                (field.counter, field.writer) = (session.top, self.writer.0);
+            Plant::CopyTimestampedAnew => copy.fields.iter_mut().for_each(|field| {
+                (field.counter, field.writer) = (session.clock, self.writer.0);
             }),
             Plant::RemovalsNotCopied => copy.fields.retain(|field| field.value.is_some()),
             Plant::UnknownFieldDropped => copy.fields.retain(|field| is_known(field.name)),
@@ -177,36 +177,42 @@ impl Shard {
     }
 
     /// One stretch of the walk over everything; false when there is none or it is over.
-    fn walk_on(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) -> bool {
-        let Some(walk) = self.lanes.get(&to).and_then(|lane| lane.walk) else { return false };
+    fn walk_on(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) -> bool {
+        let Some(walk) = self.streams.get(&to).and_then(|stream| stream.walk) else { return false };
         let next = match walk {
-            Walk::Sessions(from) => self.walk_sessions(to, from, now, fx),
-            Walk::Stubs(after) => self.walk_stubs(to, after, now, fx),
-            Walk::Ends(after) => self.walk_ends(to, after, now, fx),
+            Walk::Sessions(from) => self.walk_sessions(to, from, now, effects),
+            Walk::Stubs(after) => self.walk_stubs(to, after, now, effects),
+            Walk::Ends(after) => self.walk_ends(to, after, now, effects),
         };
-        if let Some(lane) = self.lanes.get_mut(&to) {
-            lane.walk = next;
+        if let Some(stream) = self.streams.get_mut(&to) {
+            stream.walk = next;
         }
         next.is_some()
     }
 
-    fn walk_sessions(&mut self, to: Boot, from: u32, now: Instant, fx: &mut Vec<Effect>) -> Option<Walk> {
+    fn walk_sessions(
+        &mut self,
+        to: Incarnation,
+        from: u32,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Option<Walk> {
         let end = self.table.slots();
-        let next = self.send_slots(to, from, end.min(from.saturating_add(WALK_STEPS as u32)), now, fx);
+        let next = self.send_slots(to, from, end.min(from.saturating_add(WALK_STEPS as u32)), now, effects);
         Some(if next < end { Walk::Sessions(next) } else { Walk::Stubs(None) })
     }
 
     /// Those whose content is in the store, a few at a time.
     fn walk_stubs(
         &mut self,
-        to: Boot,
+        to: Incarnation,
         after: Option<SessionKey>,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Option<Walk> {
         let keys = keys_after(&self.stubs, after, FETCHING_MAX);
         if let Some(last) = keys.last().copied() {
-            keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, fx));
+            keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
             return Some(Walk::Stubs(Some(last)));
         }
         (self.settings.plant != Plant::TransferWithoutEnds).then_some(Walk::Ends(None))
@@ -214,20 +220,20 @@ impl Shard {
 
     fn walk_ends(
         &mut self,
-        to: Boot,
+        to: Incarnation,
         after: Option<SessionKey>,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Option<Walk> {
         let keys = keys_after(&self.tombstones, after, WALK_STEPS);
         let last = keys.last().copied();
-        keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, fx));
+        keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
         last.map(|last| Walk::Ends(Some(last)))
     }
 
     /// One cumulative line for everything that came from `from` since the last one.
-    pub(crate) fn take_ack(&mut self, from: Boot) -> Option<AckLine> {
-        self.lanes.get_mut(&from)?.arrivals.take_line(self.number)
+    pub(crate) fn take_ack(&mut self, from: Incarnation) -> Option<AckLine> {
+        self.streams.get_mut(&from)?.arrivals.take_line(self.number)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Opening and closing a session for a request.
 
-use crate::shard::{Shard, send};
+use crate::shard::Shard;
 use crate::wire::{self, Touch};
-use crate::{Absent, Boot, Effect, EndReason, Instant, Opened, Opening, Plant, Proof, SessionKey, Ticket};
+use crate::{
+    Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Plant, Proof, SessionKey, Ticket,
+};
 
-/// A use is told to the others at least this many times within a session's idle time.
+/// A use is announced to the others at least this many times within a session's idle time.
 const TOUCHES_PER_TIMEOUT: u32 = 8;
 
 impl Shard {
@@ -15,18 +17,18 @@ impl Shard {
         key: SessionKey,
         proof: Proof,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Opening {
         if self.tombstones.contains_key(&key) {
             return Opening::Absent(Absent::Ended);
         }
-        if self.stubs.contains_key(&key) && self.donates {
-            return Opening::Asking(self.fetch_for_request(key, now, fx));
+        if self.stubs.contains_key(&key) && self.is_complete {
+            return Opening::Asking(self.fetch_for_request(key, now, effects));
         }
         match self.table.get(key) {
-            Some(session) if self.is_due(session, now) => Opening::Asking(self.ask(key, true, now, fx)),
-            Some(_) if self.donates => self.open_here(key, proof, now, fx),
-            _ => Opening::Asking(self.ask(key, false, now, fx)),
+            Some(session) if self.is_due(session, now) => Opening::Asking(self.ask(key, true, now, effects)),
+            Some(_) if self.is_complete => self.open_here(key, proof, now, effects),
+            _ => Opening::Asking(self.ask(key, false, now, effects)),
         }
     }
 
@@ -36,27 +38,27 @@ impl Shard {
         key: SessionKey,
         proof: Proof,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Opening {
         let answered = self.answered.remove(&key).unwrap_or_default();
         if self.tombstones.contains_key(&key) {
             return Opening::Absent(Absent::Ended);
         }
         if self.stubs.contains_key(&key) {
-            return Opening::Asking(self.fetch_for_request(key, now, fx));
+            return Opening::Asking(self.fetch_for_request(key, now, effects));
         }
         match self.table.get(key) {
             Some(session) if self.is_due(session, now) && !answered.in_use && !answered.contested => {
-                self.end(key, EndReason::Expired, now, fx);
+                self.end(key, EndReason::Expired, now, effects);
                 Opening::Absent(Absent::Ended)
             }
-            Some(_) => self.open_here(key, proof, now, fx),
+            Some(_) => self.open_here(key, proof, now, effects),
             None if answered.no_room => Opening::Absent(Absent::NoRoom),
             None => Opening::Absent(Absent::Unknown),
         }
     }
 
-    fn open_here(&mut self, key: SessionKey, proof: Proof, now: Instant, fx: &mut Vec<Effect>) -> Opening {
+    fn open_here(&mut self, key: SessionKey, proof: Proof, now: Instant, effects: &mut Effects) -> Opening {
         let Some(session) = self.table.get(key) else { return Opening::Absent(Absent::Unknown) };
         if let Proof::Secret(secret) = proof
             && !session.fields.admits(secret)
@@ -64,20 +66,20 @@ impl Shard {
             return Opening::Absent(Absent::WrongSecret);
         }
         let opened = Opened { key, app: session.app, fields: session.fields.clone() };
-        if self.settings.plant == Plant::StampAtSet {
-            self.opened_tops.insert(key, session.top);
+        if self.settings.plant == Plant::TimestampAtSet {
+            self.opened_clocks.insert(key, session.clock);
         }
         let tell = self.table.touch(key, |session| {
             session.open += 1;
             session.use_now(session.touch.saturating_add(1), now);
-            let due = session.untold(now) >= session.max_inactive() / TOUCHES_PER_TIMEOUT;
+            let due = session.unannounced(now) >= session.max_inactive() / TOUCHES_PER_TIMEOUT;
             if due {
-                session.tell_at(now);
+                session.announce_use(now);
             }
             due.then_some(session.touch)
         });
         if let Some(Some(touch)) = tell {
-            self.tell_touch(key, touch, fx);
+            self.tell_touch(key, touch, effects);
         }
         Opening::Open(opened)
     }
@@ -96,21 +98,21 @@ impl Shard {
     }
 
     /// Another member tells a use.
-    pub(crate) fn on_touch(&mut self, from: Boot, touch: &Touch, now: Instant) {
-        if !self.lanes.contains_key(&from) {
+    pub(crate) fn on_touch(&mut self, from: Incarnation, touch: &Touch, now: Instant) {
+        if !self.streams.contains_key(&from) {
             return;
         }
         self.touch(SessionKey(touch.key), |session| {
             session.use_now(touch.touch, now);
-            session.tell_at(now);
+            session.announce_use(now);
         });
     }
 
-    /// Touches need no acknowledgement: they are told often enough.
-    fn tell_touch(&self, key: SessionKey, touch: u32, fx: &mut Vec<Effect>) {
+    /// Touches need no acknowledgement: they are announced often enough.
+    fn tell_touch(&self, key: SessionKey, touch: u32, effects: &mut Effects) {
         let frame = wire::encode(&Touch { key: key.0, touch });
-        for (boot, _) in self.lanes.iter().filter(|(_, lane)| lane.linked) {
-            send(fx, *boot, frame.clone());
+        for (incarnation, _) in self.streams.iter().filter(|(_, stream)| stream.linked) {
+            effects.send(*incarnation, frame.clone());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Commits on one session settle in the order in which they were made. Must not know what was committed.
 
 use crate::shard::Shard;
-use crate::{Boot, Effect, Plant, Receipt, SessionKey, Ticket};
+use crate::{Effect, Effects, Incarnation, Plant, Receipt, SessionKey, Ticket};
 
 /// A commit or an end that some members have not confirmed.
 #[derive(Debug)]
@@ -11,9 +11,9 @@ pub(super) struct Pending {
     pub(super) key: SessionKey,
     /// It is the session's end itself: another end does not settle it, everybody has to know of one.
     pub(super) is_end: bool,
-    pub(super) waiting: Vec<Boot>,
+    pub(super) waiting: Vec<Incarnation>,
     /// Members that get it and are not awaited.
-    pub(super) spared: u32,
+    pub(super) not_awaited: u32,
     pub(super) receipt: Receipt,
     /// The commit before it on the same session, which is settled first: a response that read both waits only for the
     /// later one.
@@ -26,11 +26,11 @@ impl Pending {
     pub(super) fn new(
         key: SessionKey,
         is_end: bool,
-        waiting: Vec<Boot>,
-        spared: u32,
+        waiting: Vec<Incarnation>,
+        not_awaited: u32,
         receipt: Receipt,
     ) -> Self {
-        Self { key, is_end, waiting, spared, receipt, earlier: None, later: None }
+        Self { key, is_end, waiting, not_awaited, receipt, earlier: None, later: None }
     }
 }
 
@@ -49,7 +49,7 @@ impl Shard {
         self.pending.insert(ticket, Pending { earlier, ..pending });
     }
 
-    pub(super) fn confirm(&mut self, ticket: Ticket, by: Boot, fx: &mut Vec<Effect>) {
+    pub(super) fn confirm(&mut self, ticket: Ticket, by: Incarnation, effects: &mut Effects) {
         if let Some(pending) = self.pending.get_mut(&ticket)
             && pending.waiting.contains(&by)
         {
@@ -57,20 +57,25 @@ impl Shard {
             if self.settings.plant == Plant::SettlesOnFirst {
                 pending.waiting = vec![by];
             }
-            self.no_longer_awaits(ticket, by, fx);
+            self.no_longer_awaits(ticket, by, effects);
         }
     }
 
-    pub(super) fn no_longer_awaits(&mut self, ticket: Ticket, boot: Boot, fx: &mut Vec<Effect>) {
+    pub(super) fn no_longer_awaits(
+        &mut self,
+        ticket: Ticket,
+        incarnation: Incarnation,
+        effects: &mut Effects,
+    ) {
         let Some(pending) = self.pending.get_mut(&ticket) else { return };
-        pending.waiting.retain(|waiting| *waiting != boot);
-        self.settle_if_held(ticket, fx);
+        pending.waiting.retain(|waiting| *waiting != incarnation);
+        self.settle_if_held(ticket, effects);
     }
 
     /// Settles a commit for which nobody is awaited any more, unless one before it still waits.
-    fn settle_if_held(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+    fn settle_if_held(&mut self, ticket: Ticket, effects: &mut Effects) {
         if self.is_held(ticket) {
-            self.settle(ticket, fx);
+            self.settle(ticket, effects);
         }
     }
 
@@ -82,34 +87,34 @@ impl Shard {
     }
 
     /// Settles a commit, and those after it that waited for nothing else.
-    fn settle(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+    fn settle(&mut self, ticket: Ticket, effects: &mut Effects) {
         let mut next = Some(ticket);
         while let Some(ticket) = next {
             let Some(pending) = self.pending.remove(&ticket) else { return };
             if self.unsettled.get(&pending.key) == Some(&ticket) {
                 self.unsettled.remove(&pending.key);
             }
-            let receipt = Receipt { wanted: self.wanted_without(pending.spared), ..pending.receipt };
-            fx.push(Effect::Settled { ticket, receipt });
+            let receipt = Receipt { wanted: self.wanted_without(pending.not_awaited), ..pending.receipt };
+            effects.push(Effect::Settled { ticket, receipt });
             next = pending.later.filter(|later| self.is_held(*later));
         }
     }
 
-    /// Copies that make a commit whole for which `spared` members were not awaited. A member that was lost counts as
-    /// awaited until it is back: what it would have been told is not known.
-    pub(super) fn wanted_without(&self, spared: u32) -> u32 {
-        self.settings.copies.unwrap_or(self.wanted.saturating_sub(spared).max(1))
+    /// Copies that make a commit whole for which `not_awaited` members were not awaited. A member that was lost counts as
+    /// awaited until it is back: what it would have been announced is not known.
+    pub(super) fn wanted_without(&self, not_awaited: u32) -> u32 {
+        self.settings.copies.unwrap_or(self.wanted.saturating_sub(not_awaited).max(1))
     }
 
     /// The session ended while its commits were on the way: their changes are dropped.
-    pub(super) fn settle_as_ended(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
+    pub(super) fn settle_as_ended(&mut self, key: SessionKey, effects: &mut Effects) {
         let dropped = self.pending.iter().filter(|(_, pending)| pending.key == key && !pending.is_end);
         let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
         for ticket in tickets {
             if let Some(pending) = self.pending.get_mut(&ticket) {
                 pending.receipt.ended = true;
             }
-            self.settle(ticket, fx);
+            self.settle(ticket, effects);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions whose content is not in memory but in a store: swapped out by the driver, and brought back when needed.
 //!
 //! What stays is a [`Stub`]: enough to know that the session lives, to compare it with other members and to end it
-//! when nobody uses it. Whoever needs the content (a request, a member that is owed a copy, a member that asks) makes
+//! when nobody uses it. Whoever needs the content (a request, a member that is backlog a copy, a member that asks) makes
 //! the shard order it by `Effect::Fetch`; it comes with [`Shard::restore`], or [`Shard::lost`] says that it cannot.
 //! A session has either a copy in the table or a stub. What members send of it meanwhile waits in the stub.
 //!
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::wire::{Ask, Snapshot};
-use crate::{AskId, Boot, Effect, Event, Instant, Plant, SessionKey, Ticket, Version};
+use crate::{Effect, Effects, Event, Incarnation, Instant, Plant, QuestionId, SessionKey, Ticket, Version};
 
 /// Copies for one member that may wait for their content at once.
 pub(super) const FETCHING_MAX: usize = 64;
@@ -20,9 +20,9 @@ pub(super) const FETCHING_MAX: usize = 64;
 /// What is left in memory of a session that is in the store.
 #[derive(Debug)]
 pub(crate) struct Stub {
-    /// The session without its content; `top`, uses and times are kept up to date.
-    pub(crate) hollow: Session,
-    /// The fingerprint of the content, without `top`.
+    /// The session without its content; `clock`, uses and times are kept up to date.
+    pub(crate) skeleton: Session,
+    /// The fingerprint of the content, without `clock`.
     content: u64,
     /// The content has been ordered.
     fetching: bool,
@@ -31,16 +31,16 @@ pub(crate) struct Stub {
     /// A copy that came from a member meanwhile; the stored one may have what it lacks.
     arrived: Option<Box<Session>>,
     /// Requests that wait for it.
-    askers: Vec<AskId>,
+    askers: Vec<QuestionId>,
     /// Members that asked for it.
-    asked_by: Vec<(Boot, Ask)>,
+    asked_by: Vec<(Incarnation, Ask)>,
 }
 
 impl Stub {
     fn of(session: Session) -> Self {
-        let content = session.fingerprint() ^ session.top;
+        let content = session.fingerprint() ^ session.clock;
         Self {
-            hollow: session.hollow(),
+            skeleton: session.skeleton(),
             content,
             fetching: false,
             lost: false,
@@ -61,7 +61,7 @@ impl Stub {
 
     /// Equal on two nodes when and only when the copies are, be they in memory or not.
     pub(crate) fn fingerprint(&self) -> u64 {
-        self.content ^ self.hollow.top
+        self.content ^ self.skeleton.clock
     }
 }
 
@@ -84,7 +84,10 @@ impl Shard {
             self.table.get(key).is_some_and(|session| session.open == 0 && session.version() == version);
         let wanted = self.unsettled.contains_key(&key)
             || self.asks.contains_key(&key)
-            || self.lanes.values().any(|lane| lane.owes(key) || lane.unconfirmed().any(|other| other == key));
+            || self
+                .streams
+                .values()
+                .any(|stream| stream.needs_copy(key) || stream.unconfirmed().any(|other| other == key));
         let spares = self.settings.plant != Plant::SwapOutInUse || !self.table.contains(key);
         if (!rests || wanted) && spares {
             return false;
@@ -96,31 +99,36 @@ impl Shard {
     }
 
     /// A request needs the content: it is answered as if members had been asked.
-    pub(super) fn fetch_for_request(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) -> AskId {
-        let ask = AskId(self.next_ticket().0);
+    pub(super) fn fetch_for_request(
+        &mut self,
+        key: SessionKey,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> QuestionId {
+        let ask = QuestionId(self.next_ticket().0);
         match self.stubs.get_mut(&key) {
             Some(stub) if !stub.lost => stub.askers.push(ask),
-            _ => return self.ask(key, false, now, fx),
+            _ => return self.ask(key, false, now, effects),
         }
-        self.fetch(key, fx);
+        self.fetch(key, effects);
         ask
     }
 
     /// A member asked for a session whose content is not here; it repeats the question until it is answered.
-    pub(super) fn fetch_for_member(&mut self, from: Boot, ask: &Ask, fx: &mut Vec<Effect>) {
+    pub(super) fn fetch_for_member(&mut self, from: Incarnation, ask: &Ask, effects: &mut Effects) {
         let key = SessionKey(ask.key);
         if let Some(stub) = self.stubs.get_mut(&key) {
-            stub.asked_by.retain(|(boot, _)| *boot != from);
+            stub.asked_by.retain(|(incarnation, _)| *incarnation != from);
             stub.asked_by.push((from, *ask));
         }
-        self.fetch(key, fx);
+        self.fetch(key, effects);
     }
 
     /// Orders the content, once.
-    pub(super) fn fetch(&mut self, key: SessionKey, fx: &mut Vec<Effect>) {
+    pub(super) fn fetch(&mut self, key: SessionKey, effects: &mut Effects) {
         let Some(stub) = self.stubs.get_mut(&key) else { return };
         if !stub.lost && !std::mem::replace(&mut stub.fetching, true) {
-            fx.push(Effect::Fetch { key });
+            effects.push(Effect::Fetch { key });
         }
     }
 
@@ -131,7 +139,7 @@ impl Shard {
         content: &Snapshot<'_>,
         frame: &Bytes,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> Restored {
         if self.tombstones.contains_key(&key) {
             return Restored::Ended;
@@ -139,49 +147,52 @@ impl Shard {
         let Some(saved) = Session::from_snapshot(content, frame, now) else { return Restored::Ended };
         match self.take_stub(key) {
             Some(stub) => {
-                let is_known = saved.fingerprint() ^ saved.top == stub.content;
-                self.put_back(saved, &stub, fx);
+                let is_known = saved.fingerprint() ^ saved.clock == stub.content;
+                self.put_back(saved, &stub, effects);
                 if !is_known {
                     // Another user of the store has saved a newer version, which the members do not have either.
-                    self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
-                    self.note_change(key, true, fx);
+                    self.streams.values_mut().for_each(|stream| stream.add_to_backlog(key, []));
+                    self.note_change(key, true, effects);
                 }
-                self.serve_those_who_waited(key, stub, now, fx);
+                self.serve_those_who_waited(key, stub, now, effects);
                 Restored::Here
             }
             None if self.table.contains(key) => {
                 let before = self.table.get(key).map(Session::version);
-                self.merge_copy(key, &saved, fx);
+                self.merge_copy(key, &saved, effects);
                 if self.table.get(key).map(Session::version) != before {
                     // The store knew what this node did not, and perhaps no member does.
-                    self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
-                    self.note_change(key, true, fx);
-                    self.pump_all(now, fx);
+                    self.streams.values_mut().for_each(|stream| stream.add_to_backlog(key, []));
+                    self.note_change(key, true, effects);
+                    self.pump_all(now, effects);
                 }
                 Restored::Here
             }
-            None => self.revive(saved, now, fx),
+            None => self.revive(saved, now, effects),
         }
     }
 
     /// The store does not have it any more, or cannot read it. Whoever waits gets what the other members have.
-    pub(crate) fn lost(&mut self, key: SessionKey, now: Instant, fx: &mut Vec<Effect>) {
+    pub(crate) fn lost(&mut self, key: SessionKey, now: Instant, effects: &mut Effects) {
         let Some(stub) = self.stubs.get_mut(&key) else { return };
         stub.lost = true;
         stub.asked_by.clear();
         let askers = std::mem::take(&mut stub.askers);
         if stub.arrived.is_some() {
             self.forget_lost(key);
-            self.lanes.values_mut().for_each(|lane| lane.content_came(key));
-            self.ask_again(key, askers, now, fx);
-            return self.pump_all(now, fx);
+            self.streams.values_mut().for_each(|stream| stream.content_came(key));
+            self.ask_again(key, askers, now, effects);
+            return self.pump_all(now, effects);
         }
-        let waiting: Vec<(Boot, Vec<Ticket>)> =
-            self.lanes.iter_mut().map(|(boot, lane)| (*boot, lane.give_up_content(key))).collect();
-        for (boot, tickets) in waiting {
-            tickets.into_iter().for_each(|ticket| self.no_longer_awaits(ticket, boot, fx));
+        let waiting: Vec<(Incarnation, Vec<Ticket>)> = self
+            .streams
+            .iter_mut()
+            .map(|(incarnation, stream)| (*incarnation, stream.give_up_content(key)))
+            .collect();
+        for (incarnation, tickets) in waiting {
+            tickets.into_iter().for_each(|ticket| self.no_longer_awaits(ticket, incarnation, effects));
         }
-        self.begin(key, false, askers, now, fx);
+        self.begin(key, false, askers, now, effects);
     }
 
     /// A copy came, or all members have answered: what cannot be had from the store is not waited for any more.
@@ -194,28 +205,28 @@ impl Shard {
     }
 
     /// It ended: nobody gets the content any more.
-    pub(super) fn give_up(&mut self, stub: Stub, fx: &mut Vec<Effect>) -> Session {
-        self.lanes.values_mut().for_each(|lane| lane.content_came(stub.hollow.key));
-        fx.extend(stub.askers.into_iter().map(|ask| Effect::Answered { ask }));
-        stub.hollow
+    pub(super) fn give_up(&mut self, stub: Stub, effects: &mut Effects) -> Session {
+        self.streams.values_mut().for_each(|stream| stream.content_came(stub.skeleton.key));
+        effects.extend(stub.askers.into_iter().map(|ask| Effect::Answered { ask }));
+        stub.skeleton
     }
 
     /// What happened to the session while its content was away counts.
-    fn put_back(&mut self, mut saved: Session, stub: &Stub, fx: &mut Vec<Effect>) {
-        let (key, hollow) = (saved.key, &stub.hollow);
-        saved.top = saved.top.max(hollow.top);
-        saved.touch = saved.touch.max(hollow.touch);
-        saved.take_times(hollow);
+    fn put_back(&mut self, mut saved: Session, stub: &Stub, effects: &mut Effects) {
+        let (key, skeleton) = (saved.key, &stub.skeleton);
+        saved.clock = saved.clock.max(skeleton.clock);
+        saved.touch = saved.touch.max(skeleton.touch);
+        saved.take_times(skeleton);
         self.table.insert(saved);
         if let Some(arrived) = &stub.arrived
             && self.settings.plant != Plant::RestoreOverwrites
         {
-            self.merge_copy(key, arrived, fx);
+            self.merge_copy(key, arrived, effects);
         }
     }
 
     /// Keeps the copy that a member sent until the stored one is there.
-    pub(super) fn arrive(&mut self, copy: Session, fx: &mut Vec<Effect>) {
+    pub(super) fn arrive(&mut self, copy: Session, effects: &mut Effects) {
         let key = copy.key;
         let Some(stub) = self.stubs.get_mut(&key) else { return };
         let before = stub.arrived_bytes();
@@ -225,32 +236,32 @@ impl Shard {
         }
         self.arrived_bytes = self.arrived_bytes + stub.arrived_bytes() - before;
         self.forget_lost(key);
-        self.note_change(key, false, fx);
-        self.fetch(key, fx);
+        self.note_change(key, false, effects);
+        self.fetch(key, effects);
     }
 
-    fn serve_those_who_waited(&mut self, key: SessionKey, stub: Stub, now: Instant, fx: &mut Vec<Effect>) {
-        self.lanes.values_mut().for_each(|lane| lane.content_came(key));
+    fn serve_those_who_waited(&mut self, key: SessionKey, stub: Stub, now: Instant, effects: &mut Effects) {
+        self.streams.values_mut().for_each(|stream| stream.content_came(key));
         for (from, ask) in &stub.asked_by {
-            self.on_ask(*from, ask, now, fx);
+            self.on_ask(*from, ask, now, effects);
         }
-        self.ask_again(key, stub.askers, now, fx);
-        self.pump_all(now, fx);
+        self.ask_again(key, stub.askers, now, effects);
+        self.pump_all(now, effects);
     }
 
     /// Requests go on: at once when the session may be opened, else when the members have answered.
-    fn ask_again(&mut self, key: SessionKey, askers: Vec<AskId>, now: Instant, fx: &mut Vec<Effect>) {
+    fn ask_again(&mut self, key: SessionKey, askers: Vec<QuestionId>, now: Instant, effects: &mut Effects) {
         if askers.is_empty() {
             return;
         }
         match self.table.get(key).map(|session| self.is_due(session, now)) {
-            Some(false) => fx.extend(askers.into_iter().map(|ask| Effect::Answered { ask })),
-            due => self.begin(key, due.is_some(), askers, now, fx),
+            Some(false) => effects.extend(askers.into_iter().map(|ask| Effect::Answered { ask })),
+            due => self.begin(key, due.is_some(), askers, now, effects),
         }
     }
 
     /// A session that only the store remembered: after all of its nodes were down, or from another cluster.
-    fn revive(&mut self, mut saved: Session, now: Instant, fx: &mut Vec<Effect>) -> Restored {
+    fn revive(&mut self, mut saved: Session, now: Instant, effects: &mut Effects) -> Restored {
         let (key, app) = (saved.key, saved.app);
         saved.leave_some_time(now);
         if self.marks.covers(saved.birth()) {
@@ -263,22 +274,22 @@ impl Shard {
         }
         self.marks.saw(saved.birth());
         self.table.insert(saved);
-        self.tell_created(key, true, fx);
-        fx.push(Effect::Event(Event::Revived { key, app }));
-        self.lanes.values_mut().for_each(|lane| lane.owe(key, []));
-        self.pump_all(now, fx);
+        self.notify_created(key, true, effects);
+        effects.event(Event::Revived { key, app });
+        self.streams.values_mut().for_each(|stream| stream.add_to_backlog(key, []));
+        self.pump_all(now, effects);
         Restored::Here
     }
 
     /// The session as it is known here, in memory or not; without its fields if they are only in the store.
     pub(crate) fn known(&self, key: SessionKey) -> Option<&Session> {
-        self.table.get(key).or_else(|| self.stubs.get(&key).map(|stub| &stub.hollow))
+        self.table.get(key).or_else(|| self.stubs.get(&key).map(|stub| &stub.skeleton))
     }
 
     /// Notes a use, or another thing that does not change the content.
     pub(super) fn touch(&mut self, key: SessionKey, mut change: impl FnMut(&mut Session)) {
         if let Some(stub) = self.stubs.get_mut(&key) {
-            change(&mut stub.hollow);
+            change(&mut stub.skeleton);
         }
         self.table.touch(key, change);
     }

@@ -1,14 +1,14 @@
-//! Copies that travel in one frame, because a place, an acknowledgement, a queue and a cipher cost more for each frame than
+//! Copies that travel in one frame, because a position, an acknowledgement, a queue and a cipher cost more for each frame than
 //! a small session is. Their fields go as they lie in memory.
 //!
 //! Only copies that nobody waits for go together: what a transfer, a comparison or a new epoch owes. Who does not know such
 //! frames gets every copy in its own. Next: `flow.rs`, which decides when something is sent.
 
 use crate::session::Session;
-use crate::shard::lane::Carried;
-use crate::shard::{Shard, send};
+use crate::shard::Shard;
+use crate::shard::peer_stream::Carried;
 use crate::wire::{Copies, Draft, PackedCopy};
-use crate::{Boot, Effect, Instant, Plant, SessionKey};
+use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
 
 /// Bytes of all fields in one frame.
 const BYTES_MAX: usize = 8 * 1024;
@@ -36,7 +36,7 @@ impl<'s> Together<'s> {
         fits
     }
 
-    /// The frame without its place; `None` if these are not several.
+    /// The frame without its position; `None` if these are not several.
     fn written(self) -> Option<Written> {
         let keys = self.copies.iter().map(|copy| SessionKey(copy.key)).collect();
         let several = self.copies.len() > 1;
@@ -50,21 +50,21 @@ struct Written {
 }
 
 impl Shard {
-    /// Sends the first of what is owed by name, and what may go with it; false if nothing is.
-    pub(super) fn send_owed(&mut self, to: Boot, now: Instant, fx: &mut Vec<Effect>) -> bool {
-        let Some(lane) = self.lanes.get(&to) else { return false };
-        let Some(first) = lane.next_owed() else { return false };
-        let resident = lane.owed_to_nobody_waiting().map_while(|key| self.table.get(key));
+    /// Sends the first of what is backlog by name, and what may go with it; false if nothing is.
+    pub(super) fn send_backlog(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) -> bool {
+        let Some(stream) = self.streams.get(&to) else { return false };
+        let Some(first) = stream.next_in_backlog() else { return false };
+        let resident = stream.backlog_without_waiters().map_while(|key| self.table.get(key));
         match self.fitting(to, resident, now) {
             Some(written) => {
-                if let Some(lane) = self.lanes.get_mut(&to) {
-                    lane.forget_owed(&written.keys);
+                if let Some(stream) = self.streams.get_mut(&to) {
+                    stream.remove_from_backlog(&written.keys);
                 }
-                self.send_written(to, written, now, fx);
+                self.send_written(to, written, now, effects);
             }
             None => {
-                let waiters = self.lanes.get_mut(&to).map(|lane| lane.take_owed(first));
-                self.send_copy(to, first, waiters.unwrap_or_default(), now, fx);
+                let waiters = self.streams.get_mut(&to).map(|stream| stream.take_from_backlog(first));
+                self.send_copy(to, first, waiters.unwrap_or_default(), now, effects);
             }
         }
         true
@@ -73,11 +73,11 @@ impl Shard {
     /// Sends the first sessions from a slot on, before `end`; gives the slot from which to go on.
     pub(super) fn send_slots(
         &mut self,
-        to: Boot,
+        to: Incarnation,
         from: u32,
         end: u32,
         now: Instant,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) -> u32 {
         let table = &self.table;
         let resident = || (from..end).filter_map(|slot| Some((slot, table.slot(slot)?)));
@@ -85,40 +85,40 @@ impl Shard {
             return end;
         };
         let Some(written) = self.fitting(to, resident().map(|(_, session)| session), now) else {
-            self.send_copy(to, key, Vec::new(), now, fx);
+            self.send_copy(to, key, Vec::new(), now, effects);
             return first + 1;
         };
         let last = resident().nth(written.keys.len() - 1).map_or(first, |(slot, _)| slot);
-        self.send_written(to, written, now, fx);
+        self.send_written(to, written, now, effects);
         last + 1
     }
 
     /// The first of these sessions in one frame; `None` if the first has to go alone.
     fn fitting<'s>(
         &self,
-        to: Boot,
+        to: Incarnation,
         mut sessions: impl Iterator<Item = &'s Session>,
         now: Instant,
     ) -> Option<Written> {
-        let lane = self.lanes.get(&to).filter(|lane| lane.takes_several && !self.spoils_copies());
+        let stream = self.streams.get(&to).filter(|stream| stream.takes_several && !self.spoils_copies());
         let mut together = Together::default();
-        while lane.is_some() && sessions.next().is_some_and(|session| together.add(session, now)) {}
+        while stream.is_some() && sessions.next().is_some_and(|session| together.add(session, now)) {}
         together.written()
     }
 
     /// Gives the frame its place and sends it; nobody waits for it.
-    fn send_written(&mut self, to: Boot, written: Written, now: Instant, fx: &mut Vec<Effect>) {
-        let Some(lane) = self.lanes.get_mut(&to) else { return };
+    fn send_written(&mut self, to: Incarnation, written: Written, now: Instant, effects: &mut Effects) {
+        let Some(stream) = self.streams.get_mut(&to) else { return };
         let carried = Carried::Several(written.keys);
-        let place = lane.place(self.number, carried, written.draft.len(), Vec::new(), now);
-        send(fx, to, written.draft.at(place));
+        let position = stream.position(self.number, carried, written.draft.len(), Vec::new(), now);
+        effects.send(to, written.draft.at(position));
     }
 
     /// A planted bug changes what copies hold, which it can do only where their fields go one by one.
     fn spoils_copies(&self) -> bool {
         matches!(
             self.settings.plant,
-            Plant::CopyRestamped
+            Plant::CopyTimestampedAnew
                 | Plant::RemovalsNotCopied
                 | Plant::UnknownFieldDropped
                 | Plant::ForeignClock

@@ -1,11 +1,11 @@
-//! How many bytes of owed copies may be on the way from one shard to one member.
+//! How many bytes of backlog copies may be on the way from one shard to one member.
 //!
 //! A change that is committed while a member gets the state goes behind what is on the way to it, and its response waits that
 //! long. So the window follows the delay and not the loss, as LEDBAT does (RFC 6817): as long as acknowledgements come
 //! nearly as fast as the fastest of them, more is sent; when they take longer than that, less. Over a long distance the
 //! fastest is slow, and the window grows all the same.
 //!
-//! Must not know what is sent. Next: [`Lane`](super::lane::Lane).
+//! Must not know what is sent. Next: [`PeerStream`](super::stream::PeerStream).
 
 use std::time::Duration;
 

@@ -69,7 +69,7 @@ pub(crate) struct Heartbeat {
     /// Members of the sender's view, itself included.
     #[n(3)]
     pub(crate) side: u32,
-    /// The smallest boot among them.
+    /// The smallest incarnation among them.
     #[n(4)]
     pub(crate) least: u32,
 }
@@ -97,7 +97,7 @@ pub(crate) struct Join {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct MemberEntry {
     #[n(0)]
-    pub(crate) boot: u32,
+    pub(crate) incarnation: u32,
     #[n(1)]
     pub(crate) name: String,
 }
@@ -141,7 +141,7 @@ pub(crate) struct Leave {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Removed {
     #[n(0)]
-    pub(crate) boot: u32,
+    pub(crate) incarnation: u32,
     /// Its process is proven gone.
     #[n(1)]
     pub(crate) gone: bool,
@@ -151,7 +151,7 @@ pub(crate) struct Removed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Adopted {
     #[n(0)]
-    pub(crate) boot: u32,
+    pub(crate) incarnation: u32,
 }
 
 /// "You are out of my view."

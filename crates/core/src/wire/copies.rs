@@ -3,9 +3,9 @@
 use minicbor::encode::{self, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode};
 
-use crate::{Boot, NameRef, Stamp};
+use crate::{Incarnation, NameRef, Timestamp};
 
-/// One field's change; its stamp is the commit's.
+/// One field's change; its timestamp is the commit's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct FieldChange<'b> {
     #[b(0)]
@@ -22,7 +22,7 @@ pub(crate) struct FieldChange<'b> {
 pub(crate) struct Delta<'b> {
     #[cbor(n(0), with = "minicbor::bytes")]
     pub(crate) key: [u8; 16],
-    /// The commit's stamp: the session's new top, and the writer.
+    /// The commit's timestamp: the session's new clock, and the writer.
     #[n(1)]
     pub(crate) counter: u64,
     #[n(2)]
@@ -34,12 +34,12 @@ pub(crate) struct Delta<'b> {
 }
 
 impl Delta<'_> {
-    pub(crate) fn stamp(&self) -> Stamp {
-        Stamp::new(self.counter, Boot(self.writer))
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::new(self.counter, Incarnation(self.writer))
     }
 }
 
-/// One field with the stamp it has.
+/// One field with the timestamp it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct StampedField<'b> {
     #[b(0)]
@@ -56,8 +56,8 @@ pub(crate) struct StampedField<'b> {
 }
 
 impl StampedField<'_> {
-    pub(crate) fn stamp(&self) -> Stamp {
-        Stamp::new(self.counter, Boot(self.writer))
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::new(self.counter, Incarnation(self.writer))
     }
 }
 
@@ -70,11 +70,11 @@ pub(crate) struct Snapshot<'b> {
     pub(crate) app: u32,
     /// Who created it, and as which of its sessions in this shard.
     #[n(2)]
-    pub(crate) birth_boot: u32,
+    pub(crate) birth_incarnation: u32,
     #[n(3)]
     pub(crate) birth_number: u64,
     #[n(4)]
-    pub(crate) top: u64,
+    pub(crate) clock: u64,
     #[n(5)]
     pub(crate) touch: u32,
     /// Time since the last use and since the creation, by the sender's clock.
@@ -94,11 +94,11 @@ pub(crate) struct PackedCopy<'b> {
     #[n(1)]
     pub(crate) app: u32,
     #[n(2)]
-    pub(crate) birth_boot: u32,
+    pub(crate) birth_incarnation: u32,
     #[n(3)]
     pub(crate) birth_number: u64,
     #[n(4)]
-    pub(crate) top: u64,
+    pub(crate) clock: u64,
     #[n(5)]
     pub(crate) touch: u32,
     #[n(6)]
@@ -124,7 +124,7 @@ pub(crate) struct End {
     #[n(1)]
     pub(crate) app: u32,
     #[n(2)]
-    pub(crate) birth_boot: u32,
+    pub(crate) birth_incarnation: u32,
     /// Zero when the ending node never knew the session.
     #[n(3)]
     pub(crate) birth_number: u64,
@@ -136,9 +136,9 @@ pub(crate) struct End {
     /// How long the end must be remembered at least.
     #[n(6)]
     pub(crate) keep_ms: u64,
-    /// The session's top when it ended.
+    /// The session's clock when it ended.
     #[n(7)]
-    pub(crate) top: u64,
+    pub(crate) clock: u64,
 }
 
 /// Somebody used a session without changing it.

@@ -25,7 +25,7 @@ const KINDS: [(u16, &str); 25] = [
     (30, "digest"),
     (31, "listing"),
     (32, "want"),
-    (33, "paid"),
+    (33, "synced"),
     (34, "not_donor"),
     (DELTA, "delta"),
     (SNAPSHOT, "snapshot"),

@@ -1,4 +1,4 @@
-//! Frames that acknowledge, ask, compare and pay debts.
+//! Frames that acknowledge, ask, compare and pay backlogs.
 
 use minicbor::{Decode, Encode};
 
@@ -118,7 +118,7 @@ pub(crate) struct Entry {
     #[n(1)]
     pub(crate) fingerprint: u64,
     #[n(2)]
-    pub(crate) birth_boot: u32,
+    pub(crate) birth_incarnation: u32,
     #[n(3)]
     pub(crate) birth_number: u64,
 }
@@ -154,23 +154,23 @@ pub(crate) struct Want {
     pub(crate) keys: Vec<minicbor::bytes::ByteArray<16>>,
 }
 
-/// All births of one boot in one shard up to `number` were seen.
+/// All births of one incarnation in one shard up to `number` were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Mark {
     #[n(0)]
-    pub(crate) boot: u32,
+    pub(crate) incarnation: u32,
     #[n(1)]
     pub(crate) number: u64,
 }
 
 /// "Everything that this round asked of me has been acknowledged by you."
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Paid {
+pub(crate) struct Synced {
     #[n(0)]
     pub(crate) shard: u8,
     #[n(1)]
     pub(crate) round: u32,
-    /// The payer's birth marks from before it paid.
+    /// The payer's birth marks from before it synced.
     #[n(2)]
     pub(crate) marks: Vec<Mark>,
 }

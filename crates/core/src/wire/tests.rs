@@ -14,12 +14,12 @@ const KEY: [u8; 16] = [7; 16];
 const END_OF_IT: End = End {
     key: KEY,
     app: 3,
-    birth_boot: 1,
+    birth_incarnation: 1,
     birth_number: 9,
     expired: true,
     touch: 4,
     keep_ms: 1_800_000,
-    top: 12,
+    clock: 12,
 };
 
 /// One frame of every kind, as this protocol version writes it.
@@ -31,19 +31,19 @@ fn one_of_each() -> Vec<(&'static str, Bytes)> {
 }
 
 fn snapshot() -> Snapshot<'static> {
-    let stamped =
+    let timestamped =
         StampedField { name: "cart".into(), counter: 12, writer: 1, codec: 1, value: Some(b"umbrella") };
     let removed = StampedField { name: "coupon".into(), counter: 11, writer: 2, codec: 0, value: None };
     Snapshot {
         key: KEY,
         app: 3,
-        birth_boot: 1,
+        birth_incarnation: 1,
         birth_number: 9,
-        top: 12,
+        clock: 12,
         touch: 4,
         idle_ms: 250,
         age_ms: 60_000,
-        fields: vec![stamped, removed],
+        fields: vec![timestamped, removed],
     }
 }
 
@@ -58,8 +58,8 @@ fn without_place() -> Vec<(&'static str, Bytes)> {
             Exception { sequence: 300, verdict: Verdict::Full, copy: Some(1) },
         ],
     };
-    let entry = Entry { key: KEY, fingerprint: u64::MAX, birth_boot: 1, birth_number: 9 };
-    let view = vec![MemberEntry { boot: 1, name: "tc01".into() }];
+    let entry = Entry { key: KEY, fingerprint: u64::MAX, birth_incarnation: 1, birth_number: 9 };
+    let view = vec![MemberEntry { incarnation: 1, name: "tc01".into() }];
     let answer = Answer { ask: 77, key: KEY, end: Some(END_OF_IT), copy: Some(snapshot()), touch: Some(4) };
     vec![
         ("heartbeat", encode(&Heartbeat { number: 8, phase: Phase::Ready, member: true, side: 2, least: 1 })),
@@ -68,8 +68,8 @@ fn without_place() -> Vec<(&'static str, Bytes)> {
         ("included", encode(&Included { view, phase: Phase::Ready })),
         ("refused", encode(&Refused { reason: RefusedReason::NameTaken, by: 1 })),
         ("leave", encode(&Leave {})),
-        ("removed", encode(&Removed { boot: 2, gone: true })),
-        ("adopted", encode(&Adopted { boot: 2 })),
+        ("removed", encode(&Removed { incarnation: 2, gone: true })),
+        ("adopted", encode(&Adopted { incarnation: 2 })),
         ("out", encode(&Out {})),
         ("touch", encode(&Touch { key: KEY, touch: 5 })),
         ("ack", encode(&Ack { lines: vec![line] })),
@@ -82,13 +82,13 @@ fn without_place() -> Vec<(&'static str, Bytes)> {
             "want",
             encode(&Want { shard: 5, round: 1, piece: 0, last: true, keys: vec![ByteArray::from(KEY)] }),
         ),
-        ("paid", encode(&Paid { shard: 5, round: 1, marks: vec![Mark { boot: 1, number: 9 }] })),
+        ("synced", encode(&Synced { shard: 5, round: 1, marks: vec![Mark { incarnation: 1, number: 9 }] })),
         ("not donor", encode(&NotDonor { shard: 5, round: 1 })),
     ]
 }
 
 fn with_place() -> Vec<(&'static str, Bytes)> {
-    let place = Place { shard: 5, epoch: 2, sequence: 300 };
+    let position = Position { shard: 5, epoch: 2, sequence: 300 };
     let change = FieldChange { name: "cart", codec: 1, value: Some(b"umbrella") };
     let gone = FieldChange { name: "coupon", codec: 0, value: None };
     let delta = Delta { key: KEY, counter: 12, writer: 1, touch: 4, fields: vec![change, gone] };
@@ -98,10 +98,10 @@ fn with_place() -> Vec<(&'static str, Bytes)> {
     let copy = session.packed(Instant::after_origin(Duration::from_secs(99))).expect("it is small");
     let copies = Copies { copies: vec![copy.clone(), copy] };
     vec![
-        ("delta", Draft::delta(&delta, 32).at(place)),
-        ("snapshot", Draft::snapshot(&snapshot(), 32).at(place)),
-        ("end", Draft::end(&END_OF_IT).at(place)),
-        ("copies", Draft::copies(&copies).at(place)),
+        ("delta", Draft::delta(&delta, 32).at(position)),
+        ("snapshot", Draft::snapshot(&snapshot(), 32).at(position)),
+        ("end", Draft::end(&END_OF_IT).at(position)),
+        ("copies", Draft::copies(&copies).at(position)),
     ]
 }
 
@@ -115,7 +115,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 /// What is on the wire between releases does not change by accident: an intended change is made in
-/// `golden.txt` and told in PROTOCOL.md.
+/// `golden.txt` and announced in PROTOCOL.md.
 #[test]
 fn frames_are_written_as_they_always_were() {
     let written: String =
@@ -198,10 +198,10 @@ proptest! {
             value: value.as_deref(),
         });
         let delta = Delta { key, counter, writer, touch, fields: changes.collect() };
-        let place = Place { shard: 3, epoch: writer, sequence: touch };
-        let frame = Draft::delta(&delta, 0).at(place);
+        let position = Position { shard: 3, epoch: writer, sequence: touch };
+        let frame = Draft::delta(&delta, 0).at(position);
         let decoded = decode(&frame).unwrap();
-        let Some(Frame::Placed(at, Placed::Delta(read))) = decoded else { panic!("a delta") };
-        prop_assert_eq!((at, read), (place, delta));
+        let Some(Frame::Sequenced(at, Sequenced::Delta(read))) = decoded else { panic!("a delta") };
+        prop_assert_eq!((at, read), (position, delta));
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Boot, Bounds, Changes, Effect, Event, Everybody, FieldName, Fields, FrameKind, Gate, Instant,
-    Mode, Node, Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey, Settings, Ticket,
-    Timing, Value,
+    AllMembers, AppId, Bounds, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, Gate,
+    Incarnation, Instant, Mode, Node, Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey,
+    Settings, Ticket, Timing, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -93,21 +93,18 @@ impl Cluster {
     fn link_with(&mut self, index: usize, others: &[usize]) {
         for other in others.iter().copied() {
             for (from, to) in [(index, other), (other, index)] {
-                let peer = PeerInfo { boot: Boot(to as u32 + 1), name: format!("tc{:02}", to + 1) };
-                self.act(from, |node, now, fx| node.link_up(&peer, now, fx));
+                let peer =
+                    PeerInfo { incarnation: Incarnation(to as u32 + 1), name: format!("tc{:02}", to + 1) };
+                self.act(from, |node, now, effects| node.link_up(&peer, now, effects));
             }
         }
-        self.act(index, |node, now, fx| node.searched(now, fx));
+        self.act(index, |node, now, effects| node.searched(now, effects));
     }
 
-    pub(crate) fn act<R>(
-        &mut self,
-        index: usize,
-        run: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
-    ) -> R {
-        let mut fx = Vec::new();
-        let result = run(&self.nodes[index], self.now, &mut fx);
-        for effect in fx {
+    pub(crate) fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
+        let mut effects = Effects::default();
+        let result = run(&self.nodes[index], self.now, &mut effects);
+        for effect in effects {
             match effect {
                 Effect::Send { to, frame } => {
                     self.sent.push((index, FrameKind::of(&frame).name()));
@@ -134,11 +131,11 @@ impl Cluster {
                 waiting.push_back((from, to, frame));
                 continue;
             }
-            let boot = Boot(from as u32 + 1);
+            let incarnation = Incarnation(from as u32 + 1);
             let frame = if self.older.contains(&to) { unknown(&frame) } else { frame };
-            self.act(to, |node, now, fx| {
-                node.received(boot, &frame, now, fx).expect("our own frames are well formed");
-                node.acknowledge(boot, fx);
+            self.act(to, |node, now, effects| {
+                node.received(incarnation, &frame, now, effects).expect("our own frames are well formed");
+                node.acknowledge(incarnation, effects);
             });
         }
         self.wires = waiting;
@@ -150,7 +147,7 @@ impl Cluster {
             self.now = self.now.plus(Duration::from_millis(125));
             for index in 0..self.nodes.len() {
                 if !self.stopped.contains(&index) {
-                    self.act(index, |node, now, fx| node.tick(now, fx));
+                    self.act(index, |node, now, effects| node.tick(now, effects));
                 }
             }
             self.deliver();
@@ -163,13 +160,13 @@ impl Cluster {
 
     pub(crate) fn create(&mut self, index: usize, key: SessionKey) -> Ticket {
         let changes = Changes::create(APP, SECRET, Duration::from_secs(1800), None);
-        self.act(index, |node, now, fx| node.commit(key, &changes, now, fx)).expect("created")
+        self.act(index, |node, now, effects| node.commit(key, &changes, now, effects)).expect("created")
     }
 
     pub(crate) fn set(&mut self, index: usize, key: SessionKey, name: &str, value: &str) -> Ticket {
         let mut changes = Changes::new();
         changes.put(FieldName::attribute(name).expect("a valid name"), Some(Value::raw(value.to_owned())));
-        self.act(index, |node, now, fx| node.commit(key, &changes, now, fx)).expect("committed")
+        self.act(index, |node, now, effects| node.commit(key, &changes, now, effects)).expect("committed")
     }
 
     pub(crate) fn get(&self, index: usize, key: SessionKey, name: &str) -> Option<String> {
@@ -182,10 +179,11 @@ impl Cluster {
     }
 
     pub(crate) fn open(&mut self, index: usize, key: SessionKey) -> Opening {
-        let opening = self.act(index, |node, now, fx| node.open(key, Proof::Secret(SECRET), now, fx));
+        let opening =
+            self.act(index, |node, now, effects| node.open(key, Proof::Secret(SECRET), now, effects));
         let Opening::Asking(_) = opening else { return opening };
         self.deliver();
-        self.act(index, |node, now, fx| node.open_answered(key, Proof::Secret(SECRET), now, fx))
+        self.act(index, |node, now, effects| node.open_answered(key, Proof::Secret(SECRET), now, effects))
     }
 
     pub(crate) fn receipt(&self, index: usize, ticket: Ticket) -> Option<Receipt> {
@@ -207,14 +205,14 @@ fn unknown(frame: &Bytes) -> Bytes {
 
 fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
     let mut settings = Settings {
-        boot: Boot(number + 1),
+        incarnation: Incarnation(number + 1),
         name: format!("tc{:02}", number + 1),
         timing: Timing::default(),
         bounds: Bounds::default(),
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
-        placement: Arc::new(Everybody),
+        ack_set: Arc::new(AllMembers),
         plant: Plant::None,
     };
     adjust(&mut settings);

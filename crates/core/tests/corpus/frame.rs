@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sessile_core::{
-    Boot, Bounds, Everybody, Instant, Message, Mode, Node, PeerInfo, Place, Plant, Settings, Timing,
+    AllMembers, Bounds, Incarnation, Instant, Message, Mode, Node, PeerInfo, Plant, Position, Settings,
+    Timing,
 };
 
 /// What a session costs in memory beside its content, generously.
@@ -16,32 +17,32 @@ const SHORTEST_COPY: u64 = 27;
 /// The body of the target `frame`.
 pub(crate) fn frame(input: &[u8]) {
     let settings = Settings {
-        boot: Boot(1),
+        incarnation: Incarnation(1),
         name: "tc01".into(),
         timing: Timing::default(),
         bounds: Bounds::default(),
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
-        placement: Arc::new(Everybody),
+        ack_set: Arc::new(AllMembers),
         plant: Plant::None,
     };
-    let (now, mut fx) = (Instant::ORIGIN, Vec::new());
+    let (now, mut effects) = (Instant::ORIGIN, sessile_core::Effects::default());
     let node = Node::new(settings, now);
     node.listen(true);
-    node.link_up(&PeerInfo { boot: Boot(2), name: "tc02".into() }, now, &mut fx);
+    node.link_up(&PeerInfo { incarnation: Incarnation(2), name: "tc02".into() }, now, &mut effects);
     // A join first, so that the frames come from a member and reach the shards.
     let join = Bytes::from_static(b"\x03\x00\x82\x64tc02\x00");
-    node.received(Boot(2), &join, now, &mut fx).expect("a well-formed join");
+    node.received(Incarnation(2), &join, now, &mut effects).expect("a well-formed join");
     let frames = input.split(|byte| *byte == 0xFF);
     let count = frames.clone().count() as u64 + input.len() as u64 / SHORTEST_COPY;
     for frame in frames {
         let _ = Message::of(frame);
-        let _ = Place::of(frame);
-        let _ = node.received(Boot(2), &Bytes::copy_from_slice(frame), now, &mut fx);
+        let _ = Position::of(frame);
+        let _ = node.received(Incarnation(2), &Bytes::copy_from_slice(frame), now, &mut effects);
     }
-    node.acknowledge(Boot(2), &mut fx);
-    node.tick(now, &mut fx);
+    node.acknowledge(Incarnation(2), &mut effects);
+    node.tick(now, &mut effects);
     assert!(node.session_count(None) <= count, "one frame or one copy in it brings one session");
     assert!(node.table_bytes() <= input.len() as u64 * 4 + count * SESSION_COST, "memory out of proportion");
 }

@@ -29,7 +29,9 @@ pub(super) async fn frames_arrive_unchanged(all: &[&Witness]) {
 }
 
 fn pairs<'a>(all: &'a [&'a Witness]) -> impl Iterator<Item = (&'a Witness, &'a Witness)> {
-    all.iter().flat_map(|from| all.iter().map(|to| (*from, *to))).filter(|(from, to)| from.boot != to.boot)
+    all.iter()
+        .flat_map(|from| all.iter().map(|to| (*from, *to)))
+        .filter(|(from, to)| from.incarnation != to.incarnation)
 }
 
 /// What one process sends to another.
@@ -47,7 +49,7 @@ impl<'a> Way<'a> {
     /// How many frames have not arrived; they are sent again if `send`.
     fn look(&self, send: bool) -> usize {
         let Self { from, to, frames } = self;
-        let arrived = to.frames_from(from.boot);
+        let arrived = to.frames_from(from.incarnation);
         for frame in &arrived {
             let known = frames.contains(frame);
             assert!(known, "{} got {} bytes that {} never sent to it", to.name, frame.len(), from.name);
@@ -55,7 +57,7 @@ impl<'a> Way<'a> {
         let missing: Vec<&Bytes> = frames.iter().filter(|frame| !arrived.contains(frame)).collect();
         for frame in missing.iter().filter(|_| send) {
             // A queue that is full is tried again in the next round.
-            let _ = from.channel.send(to.boot, frame.len() % 3, Bytes::clone(frame));
+            let _ = from.channel.send(to.incarnation, frame.len() % 3, Bytes::clone(frame));
         }
         missing.len()
     }
@@ -63,14 +65,16 @@ impl<'a> Way<'a> {
 
 /// Tells its sender, its receiver and its length apart from all others.
 fn frame(from: &Witness, to: &Witness, length: usize) -> Bytes {
-    let pattern = [from.boot.to_le_bytes(), to.boot.to_le_bytes(), (length as u32).to_le_bytes()].concat();
+    let pattern =
+        [from.incarnation.to_le_bytes(), to.incarnation.to_le_bytes(), (length as u32).to_le_bytes()]
+            .concat();
     pattern.into_iter().cycle().take(length).collect()
 }
 
 pub(super) fn what_cannot_be_sent_is_refused(a: &Witness) {
-    let nobody = !a.boot;
+    let nobody = !a.incarnation;
     assert_eq!(a.channel.send(nobody, 0, Bytes::new()), Err(SendError::NotConnected(nobody)));
-    let known = a.channel.counters().peers.first().map(|peer| peer.peer.boot);
+    let known = a.channel.counters().peers.first().map(|peer| peer.peer.incarnation);
     let known = known.expect("the counters list whom frames can be sent to");
     let too_long = Bytes::from(vec![0; FRAME_LIMIT + 1]);
     assert_eq!(a.channel.send(known, 0, too_long), Err(SendError::TooLong(FRAME_LIMIT + 1)));
@@ -87,23 +91,25 @@ pub(super) async fn a_full_queue_is_refused_and_hinders_nobody(
     let frame = Bytes::from(vec![7; 64 << 10]);
     let mut taken = 0;
     let full = loop {
-        match a.channel.send(stuck.boot, 0, frame.clone()) {
+        match a.channel.send(stuck.incarnation, 0, frame.clone()) {
             Ok(()) => taken += frame.len(),
             Err(full) => break full,
         }
         assert!(taken < FLOOD_BYTES, "{taken} bytes were taken for a process that does not read");
         tokio::task::yield_now().await;
     };
-    assert!(matches!(full, SendError::QueueFull { to, .. } if to == stuck.boot), "{full:?}");
-    assert!(a.channel.queued(stuck.boot).bytes > 0, "what waits can be seen");
+    assert!(matches!(full, SendError::QueueFull { to, .. } if to == stuck.incarnation), "{full:?}");
+    assert!(a.channel.queued(stuck.incarnation).bytes > 0, "what waits can be seen");
 
     let on_time = Bytes::from_static(b"on time");
     let deadline = Instant::now() + LIMIT;
-    while !other.frames_from(a.boot).contains(&on_time) {
+    while !other.frames_from(a.incarnation).contains(&on_time) {
         assert!(Instant::now() < deadline, "one process that does not read hinders another");
-        let _ = a.channel.send(other.boot, 0, on_time.clone());
+        let _ = a.channel.send(other.incarnation, 0, on_time.clone());
         tokio::time::sleep(POLL).await;
     }
     stuck.read_again();
-    stuck.until("the rest once it reads again", |stuck| stuck.frames_from(a.boot).contains(&frame)).await;
+    stuck
+        .until("the rest once it reads again", |stuck| stuck.frames_from(a.incarnation).contains(&frame))
+        .await;
 }

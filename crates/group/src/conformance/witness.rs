@@ -39,7 +39,7 @@ struct Seen {
 /// One process. Dropping it is a kill.
 pub(super) struct Witness {
     pub(super) name: String,
-    pub(super) boot: u32,
+    pub(super) incarnation: u32,
     pub(super) channel: Box<dyn Channel>,
     seen: Arc<Mutex<Seen>>,
     /// Whether it reads what comes.
@@ -48,7 +48,7 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    pub(super) fn of(name: &str, boot: u32, (channel, mut events): OpenChannel) -> Self {
+    pub(super) fn of(name: &str, incarnation: u32, (channel, mut events): OpenChannel) -> Self {
         let seen = Arc::<Mutex<Seen>>::default();
         let reads = watch::Sender::new(true);
         let (log, may_read) = (Arc::clone(&seen), reads.subscribe());
@@ -56,23 +56,23 @@ impl Witness {
             let mut readers = JoinSet::new();
             while let Some(event) = events.recv().await {
                 let noticed = match event {
-                    Event::Up(peer) => Noticed::Up(peer.boot),
-                    Event::Down { boot } => Noticed::Down(boot),
-                    Event::Gone { boot } => Noticed::Gone(boot),
+                    Event::Up(peer) => Noticed::Up(peer.incarnation),
+                    Event::Down { incarnation } => Noticed::Down(incarnation),
+                    Event::Gone { incarnation } => Noticed::Gone(incarnation),
                     Event::Searched { mut reached, .. } => {
                         reached.sort_unstable();
                         Noticed::Searched(reached)
                     }
                     Event::Inbound(incoming) => {
-                        let boot = incoming.peer().boot;
+                        let incarnation = incoming.peer().incarnation;
                         readers.spawn(read(incoming, Arc::clone(&log), may_read.clone()));
-                        Noticed::Inbound(boot)
+                        Noticed::Inbound(incarnation)
                     }
                 };
                 log.lock().noticed.push(noticed);
             }
         });
-        Self { name: name.to_owned(), boot, channel, seen, reads, watching: watching.abort_handle() }
+        Self { name: name.to_owned(), incarnation, channel, seen, reads, watching: watching.abort_handle() }
     }
 
     pub(super) fn noticed(&self) -> Vec<Noticed> {
@@ -83,16 +83,17 @@ impl Witness {
         self.seen.lock().noticed.iter().filter(|noticed| *noticed == wanted).count()
     }
 
-    pub(super) fn frames_from(&self, boot: u32) -> Vec<Bytes> {
-        self.seen.lock().frames.get(&boot).cloned().unwrap_or_default()
+    pub(super) fn frames_from(&self, incarnation: u32) -> Vec<Bytes> {
+        self.seen.lock().frames.get(&incarnation).cloned().unwrap_or_default()
     }
 
     /// The last that was told of this process is that it is lost.
-    pub(super) fn is_lost(&self, boot: u32) -> bool {
+    pub(super) fn is_lost(&self, incarnation: u32) -> bool {
         let told = self.noticed().into_iter().rev();
-        let last = told
-            .into_iter()
-            .find(|noticed| [Noticed::Up(boot), Noticed::Down(boot), Noticed::Gone(boot)].contains(noticed));
+        let last = told.into_iter().find(|noticed| {
+            [Noticed::Up(incarnation), Noticed::Down(incarnation), Noticed::Gone(incarnation)]
+                .contains(noticed)
+        });
         !matches!(last, Some(Noticed::Up(_)))
     }
 
@@ -124,8 +125,8 @@ impl Witness {
     /// Waits until the two can send to and hear each other.
     pub(super) async fn meets(&self, other: &Self) {
         for (one, two) in [(self, other), (other, self)] {
-            one.notices(Noticed::Up(two.boot)).await;
-            one.notices(Noticed::Inbound(two.boot)).await;
+            one.notices(Noticed::Up(two.incarnation)).await;
+            one.notices(Noticed::Inbound(two.incarnation)).await;
         }
     }
 
@@ -147,8 +148,12 @@ impl Witness {
         assert!(searches.count() <= 1, "{}: the search is over once", self.name);
         let mut last = HashMap::new();
         for noticed in self.noticed() {
-            let (Noticed::Up(boot) | Noticed::Down(boot) | Noticed::Gone(boot)) = noticed else { continue };
-            let before = last.insert(boot, noticed.clone());
+            let (Noticed::Up(incarnation) | Noticed::Down(incarnation) | Noticed::Gone(incarnation)) =
+                noticed
+            else {
+                continue;
+            };
+            let before = last.insert(incarnation, noticed.clone());
             let fits = match (&before, &noticed) {
                 // After a forget it may come up again without a word.
                 (_, Noticed::Up(_)) => !matches!(before, Some(Noticed::Gone(_))),
@@ -167,11 +172,11 @@ impl Drop for Witness {
 }
 
 async fn read(mut incoming: Box<dyn Incoming>, seen: Arc<Mutex<Seen>>, mut may_read: watch::Receiver<bool>) {
-    let boot = incoming.peer().boot;
+    let incarnation = incoming.peer().incarnation;
     let mut batch = Vec::new();
     while may_read.wait_for(|reads| *reads).await.is_ok() && incoming.next_batch(&mut batch).await.is_ok() {
         assert!(!batch.is_empty(), "a batch without a frame");
-        seen.lock().frames.entry(boot).or_default().append(&mut batch);
+        seen.lock().frames.entry(incarnation).or_default().append(&mut batch);
     }
-    seen.lock().noticed.push(Noticed::Ended(boot));
+    seen.lock().noticed.push(Noticed::Ended(incarnation));
 }

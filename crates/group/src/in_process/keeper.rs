@@ -77,7 +77,7 @@ impl Keeper {
         let hub = Arc::clone(&self.hub);
         let mut members = hub.state.lock();
         let now = Instant::now();
-        self.meet_again.retain(|boot, due| *due > now && members.present.contains_key(boot));
+        self.meet_again.retain(|incarnation, due| *due > now && members.present.contains_key(incarnation));
         self.clear(&mut members);
         self.lost(&mut members, now)
             .or_else(|| self.gone(&members))
@@ -98,37 +98,39 @@ impl Keeper {
 
     /// A pipe to another member has ended.
     fn lost(&mut self, members: &mut Members, now: Instant) -> Option<Event> {
-        while let Some((boot, pipe)) = self.up.iter().find(|(_, pipe)| !pipe.is_open()) {
-            let (boot, forgotten) = (*boot, pipe.was_ended_by(self.own));
-            self.up.remove(&boot);
-            members.pipes.remove(&(self.own, boot));
-            self.meet_again.insert(boot, now + MEET_AGAIN);
+        while let Some((incarnation, pipe)) = self.up.iter().find(|(_, pipe)| !pipe.is_open()) {
+            let (incarnation, forgotten) = (*incarnation, pipe.was_ended_by(self.own));
+            self.up.remove(&incarnation);
+            members.pipes.remove(&(self.own, incarnation));
+            self.meet_again.insert(incarnation, now + MEET_AGAIN);
             if !forgotten {
-                self.down.insert(boot);
-                return Some(Event::Down { boot });
+                self.down.insert(incarnation);
+                return Some(Event::Down { incarnation });
             }
         }
         None
     }
 
     fn gone(&mut self, members: &Members) -> Option<Event> {
-        let boot = *self.down.iter().find(|boot| !members.present.contains_key(boot))?;
-        self.down.remove(&boot);
-        Some(Event::Gone { boot })
+        let incarnation = *self.down.iter().find(|incarnation| !members.present.contains_key(incarnation))?;
+        self.down.remove(&incarnation);
+        Some(Event::Gone { incarnation })
     }
 
     /// Somebody is there to whom no pipe leads.
     fn met(&mut self, members: &mut Members) -> Option<Event> {
         let own = members.present.get(&self.own)?.clone();
-        let is_new = |boot: &u32| {
-            *boot != self.own && !self.up.contains_key(boot) && !self.meet_again.contains_key(boot)
+        let is_new = |incarnation: &u32| {
+            *incarnation != self.own
+                && !self.up.contains_key(incarnation)
+                && !self.meet_again.contains_key(incarnation)
         };
-        let (boot, peer) = members.present.iter().find(|(boot, _)| is_new(boot))?;
-        let (boot, peer) = (*boot, peer.clone());
-        let pipe = Arc::new(Pipe::new(own, boot));
-        members.pipes.insert((self.own, boot), Arc::clone(&pipe));
-        self.up.insert(boot, pipe);
-        self.down.remove(&boot);
+        let (incarnation, peer) = members.present.iter().find(|(incarnation, _)| is_new(incarnation))?;
+        let (incarnation, peer) = (*incarnation, peer.clone());
+        let pipe = Arc::new(Pipe::new(own, incarnation));
+        members.pipes.insert((self.own, incarnation), Arc::clone(&pipe));
+        self.up.insert(incarnation, pipe);
+        self.down.remove(&incarnation);
         // The other one's keeper is to hand over its end.
         self.hub.changes.send_modify(|changes| *changes += 1);
         Some(Event::Up(peer))

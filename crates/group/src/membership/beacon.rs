@@ -66,7 +66,7 @@ struct Announcement {
     #[n(1)]
     name: String,
     #[n(2)]
-    boot: u32,
+    incarnation: u32,
     #[n(3)]
     advertise: String,
     #[n(4)]
@@ -89,7 +89,7 @@ impl Beacon {
         let announcement = Announcement {
             cluster: self.identity.cluster.clone(),
             name: self.identity.name.clone(),
-            boot: self.identity.boot,
+            incarnation: self.identity.incarnation,
             advertise: self.identity.advertise.to_string(),
             counter: self.next.fetch_add(1, Ordering::Relaxed),
         };
@@ -111,10 +111,10 @@ impl Beacon {
         if !is_node_name(&said.name) {
             return Err(Cause::Malformed);
         }
-        if said.boot == self.identity.boot {
+        if said.incarnation == self.identity.incarnation {
             return Ok(Heard::Own);
         }
-        if !self.windows.lock().is_new(said.boot, said.counter) {
+        if !self.windows.lock().is_new(said.incarnation, said.counter) {
             return Err(Cause::Replayed);
         }
         Ok(Heard::Member(reachable(advertised, from)))
@@ -183,10 +183,10 @@ mod tests {
         "127.0.0.1:9".parse().unwrap()
     }
 
-    fn beacon(boot: u32, cluster: &str, secrets: Option<&ClusterSecrets>) -> Beacon {
+    fn beacon(incarnation: u32, cluster: &str, secrets: Option<&ClusterSecrets>) -> Beacon {
         let identity = Identity {
             name: "tc01".into(),
-            boot,
+            incarnation,
             cluster: cluster.into(),
             advertise: "0.0.0.0:4001".parse().unwrap(),
             features: 0,

@@ -29,11 +29,11 @@ struct Window {
 
 impl ReplayWindows {
     /// Whether this counter of the process was not heard before; from now on it was.
-    pub(super) fn is_new(&mut self, boot: u32, counter: u64) -> bool {
-        if self.windows.len() >= PROCESSES_MAX && !self.windows.contains_key(&boot) {
+    pub(super) fn is_new(&mut self, incarnation: u32, counter: u64) -> bool {
+        if self.windows.len() >= PROCESSES_MAX && !self.windows.contains_key(&incarnation) {
             self.make_room();
         }
-        let window = self.windows.entry(boot).or_default();
+        let window = self.windows.entry(incarnation).or_default();
         let new = window.take(counter);
         if new {
             self.turn += 1;
@@ -43,7 +43,8 @@ impl ReplayWindows {
     }
 
     fn make_room(&mut self) {
-        let oldest = self.windows.iter().min_by_key(|(_, window)| window.used).map(|(boot, _)| *boot);
+        let oldest =
+            self.windows.iter().min_by_key(|(_, window)| window.used).map(|(incarnation, _)| *incarnation);
         if let Some(oldest) = oldest {
             self.windows.remove(&oldest);
         }
@@ -98,8 +99,8 @@ mod tests {
     #[test]
     fn the_table_is_bounded() {
         let mut windows = ReplayWindows::default();
-        for boot in 0..5000 {
-            assert!(windows.is_new(boot, 0));
+        for incarnation in 0..5000 {
+            assert!(windows.is_new(incarnation, 0));
         }
         assert_eq!(windows.windows.len(), PROCESSES_MAX);
         assert!(!windows.is_new(4999, 0), "the latest are remembered");

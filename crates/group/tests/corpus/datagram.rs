@@ -33,7 +33,7 @@ fn node(secrets: Option<ClusterSecrets>) -> Local {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), false).await.unwrap();
         let identity = Identity {
             name: "tc01".into(),
-            boot: 1,
+            incarnation: 1,
             cluster: "sample".into(),
             advertise: listener.local_addr().unwrap(),
             features: 0,

@@ -37,7 +37,7 @@ struct Seen {
 
 /// One node of a test.
 pub(crate) struct TestNode {
-    pub(crate) boot: u32,
+    pub(crate) incarnation: u32,
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) group: Group,
@@ -102,20 +102,20 @@ impl TestNode {
         listener: TcpListener,
         membership: Box<dyn Membership>,
     ) -> Self {
-        Self::start_boot(setup, name, new_boot(), listener, membership).await
+        Self::start_incarnation(setup, name, new_incarnation(), listener, membership).await
     }
 
-    pub(crate) async fn start_boot(
+    pub(crate) async fn start_incarnation(
         setup: &Setup,
         name: &str,
-        boot: u32,
+        incarnation: u32,
         listener: TcpListener,
         membership: Box<dyn Membership>,
     ) -> Self {
         let address = listener.local_addr().unwrap();
         let identity = Identity {
             name: name.to_owned(),
-            boot,
+            incarnation,
             cluster: setup.cluster.clone(),
             advertise: address,
             features: 0b101,
@@ -133,20 +133,20 @@ impl TestNode {
         let reader = tokio::spawn(async move {
             while let Some(event) = events.recv().await {
                 let noticed = match event {
-                    Event::Up(peer) => Noticed::Up(peer.boot),
-                    Event::Down { boot } => Noticed::Down(boot),
-                    Event::Gone { boot } => Noticed::Gone(boot),
+                    Event::Up(peer) => Noticed::Up(peer.incarnation),
+                    Event::Down { incarnation } => Noticed::Down(incarnation),
+                    Event::Gone { incarnation } => Noticed::Gone(incarnation),
                     Event::Searched { reached, silent, .. } => Noticed::Searched { reached, silent },
                     Event::Inbound(inbound) => {
-                        let boot = inbound.peer().boot;
+                        let incarnation = inbound.peer().incarnation;
                         tokio::spawn(read(inbound, watching.clone()));
-                        Noticed::Inbound(boot)
+                        Noticed::Inbound(incarnation)
                     }
                 };
                 watching.lock().noticed.push(noticed);
             }
         });
-        Self { boot, name: name.to_owned(), address, group, seen, reader }
+        Self { incarnation, name: name.to_owned(), address, group, seen, reader }
     }
 
     pub(crate) fn noticed(&self) -> Vec<Noticed> {
@@ -157,8 +157,8 @@ impl TestNode {
         self.seen.lock().noticed.iter().filter(|noticed| *noticed == wanted).count()
     }
 
-    pub(crate) fn frames_from(&self, boot: u32) -> Vec<Bytes> {
-        self.seen.lock().frames.get(&boot).cloned().unwrap_or_default()
+    pub(crate) fn frames_from(&self, incarnation: u32) -> Vec<Bytes> {
+        self.seen.lock().frames.get(&incarnation).cloned().unwrap_or_default()
     }
 
     pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
@@ -182,8 +182,8 @@ impl TestNode {
     /// Waits until both directions between the two are up.
     pub(crate) async fn meets(&self, other: &Self) {
         for (one, two) in [(self, other), (other, self)] {
-            one.notices(Noticed::Up(two.boot)).await;
-            one.notices(Noticed::Inbound(two.boot)).await;
+            one.notices(Noticed::Up(two.incarnation)).await;
+            one.notices(Noticed::Inbound(two.incarnation)).await;
         }
     }
 
@@ -199,13 +199,13 @@ impl TestNode {
     }
 
     pub(crate) fn send(&self, to: &Self, frame: &'static str) {
-        self.group.send(to.boot, 0, Bytes::from_static(frame.as_bytes())).unwrap();
+        self.group.send(to.incarnation, 0, Bytes::from_static(frame.as_bytes())).unwrap();
     }
 
     /// Waits until frames from `from` end with these.
     pub(crate) async fn receives(&self, from: &Self, frames: &[&str]) {
         self.until(&format!("{frames:?}"), |node| {
-            node.frames_from(from.boot)
+            node.frames_from(from.incarnation)
                 .iter()
                 .map(|frame| str::from_utf8(frame).unwrap())
                 .eq(frames.iter().copied())
@@ -221,15 +221,15 @@ impl TestNode {
 }
 
 async fn read(mut inbound: Box<dyn Incoming>, seen: Arc<Mutex<Seen>>) {
-    let boot = inbound.peer().boot;
+    let incarnation = inbound.peer().incarnation;
     let mut batch = Vec::new();
     while inbound.next_batch(&mut batch).await.is_ok() {
-        seen.lock().frames.entry(boot).or_default().append(&mut batch);
+        seen.lock().frames.entry(incarnation).or_default().append(&mut batch);
     }
-    seen.lock().noticed.push(Noticed::InboundEnded(boot));
+    seen.lock().noticed.push(Noticed::InboundEnded(incarnation));
 }
 
-pub(crate) fn new_boot() -> u32 {
+pub(crate) fn new_incarnation() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

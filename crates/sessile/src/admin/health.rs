@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
-use sessile_core::Standing;
+use sessile_core::NodeState;
 
 use super::AdminPort;
 use crate::Cluster;
@@ -34,12 +34,12 @@ fn readiness(cluster: &Cluster) -> Response {
     if cluster.is_ready() {
         return ([(CACHE_CONTROL, "no-store")], "ready\n").into_response();
     }
-    not_ready(match cluster.standing() {
-        Standing::Searching | Standing::Joining => "joining its cluster",
-        Standing::Ready | Standing::Incomplete => "waiting for members that do not answer",
-        Standing::Draining => "draining: it is about to leave",
-        Standing::Left => "gone from its cluster",
-        Standing::Refused => "refused: another live process has its name",
+    not_ready(match cluster.state() {
+        NodeState::Searching | NodeState::Joining => "joining its cluster",
+        NodeState::Ready | NodeState::Incomplete => "waiting for members that do not answer",
+        NodeState::Draining => "draining: it is about to leave",
+        NodeState::Left => "gone from its cluster",
+        NodeState::Refused => "refused: another live process has its name",
     })
 }
 

@@ -25,6 +25,8 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Serialize)]
 pub(super) struct Member {
     name: String,
+    incarnation: String,
+    /// The same, by the name that measuring scripts read.
     boot: String,
     address: String,
     state: &'static str,
@@ -91,7 +93,8 @@ impl From<MemberView> for Member {
     fn from(member: MemberView) -> Self {
         Self {
             name: member.name,
-            boot: member.boot.to_string(),
+            incarnation: member.incarnation.to_string(),
+            boot: member.incarnation.to_string(),
             address: member.address,
             state: member.state,
             age_ms: milliseconds(member.age),

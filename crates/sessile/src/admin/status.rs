@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use sessile_core::Standing;
+use sessile_core::NodeState;
 
 use super::AdminPort;
 use super::pages::{Member, milliseconds};
@@ -56,7 +56,7 @@ fn of(cluster: &Cluster) -> Status {
     Status {
         name: cluster.name().to_owned(),
         cluster: cluster.config().cluster.name.clone(),
-        state: word(cluster.standing()),
+        state: word(cluster.state()),
         ready: cluster.is_ready(),
         offered: cluster.is_offered(),
         rewrites_route: cluster.rewrites_route(),
@@ -80,14 +80,14 @@ fn of(cluster: &Cluster) -> Status {
     }
 }
 
-fn word(standing: Standing) -> &'static str {
+fn word(standing: NodeState) -> &'static str {
     match standing {
-        Standing::Searching => "searching",
-        Standing::Joining => "joining",
-        Standing::Ready => "ready",
-        Standing::Incomplete => "incomplete",
-        Standing::Draining => "draining",
-        Standing::Left => "left",
-        Standing::Refused => "refused",
+        NodeState::Searching => "searching",
+        NodeState::Joining => "joining",
+        NodeState::Ready => "ready",
+        NodeState::Incomplete => "incomplete",
+        NodeState::Draining => "draining",
+        NodeState::Left => "left",
+        NodeState::Refused => "refused",
     }
 }

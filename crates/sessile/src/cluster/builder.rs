@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use sessile_core::{Everybody, Placement};
+use sessile_core::{AckSet, AllMembers};
 use sessile_group::{Identity, Membership, OpenChannel};
 
 use super::planted::Planted;
@@ -18,15 +18,15 @@ type OpenWith = Box<dyn FnOnce(Identity) -> io::Result<OpenChannel> + Send>;
 pub(super) struct Seams {
     pub(super) membership: Option<Box<dyn Membership>>,
     pub(super) channel: Option<OpenWith>,
-    pub(super) placement: Arc<dyn Placement>,
+    pub(super) ack_set: Arc<dyn AckSet>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) planted: Planted,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        let placement = Arc::new(Everybody);
-        Self { membership: None, channel: None, placement, store: None, planted: Planted::default() }
+        let ack_set = Arc::new(AllMembers);
+        Self { membership: None, channel: None, ack_set, store: None, planted: Planted::default() }
     }
 }
 
@@ -86,9 +86,9 @@ impl ClusterBuilder {
         self
     }
 
-    /// Lets responses wait for the members that `placement` names. Give every node the same one.
-    pub fn placement(mut self, placement: impl Placement + 'static) -> Self {
-        self.seams.placement = Arc::new(placement);
+    /// Lets responses wait for the members that `ack_set` names. Give every node the same one.
+    pub fn ack_set(mut self, ack_set: impl AckSet + 'static) -> Self {
+        self.seams.ack_set = Arc::new(ack_set);
         self
     }
 
@@ -136,7 +136,7 @@ impl std::fmt::Debug for ClusterBuilder {
             .field("node", &self.config.node.name)
             .field("own_membership", &self.seams.membership.is_some())
             .field("own_channel", &self.seams.channel.is_some())
-            .field("placement", &self.seams.placement)
+            .field("ack_set", &self.seams.ack_set)
             .field("own_store", &self.seams.store)
             .finish_non_exhaustive()
     }

@@ -78,7 +78,7 @@ mod system {
     pub(super) type Moment = Duration;
 
     pub(super) fn now() -> Moment {
-        // The kernel gives no negative time since boot; a conversion that fails would mean zero.
+        // The kernel gives no negative time since incarnation; a conversion that fails would mean zero.
         clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
     }
 

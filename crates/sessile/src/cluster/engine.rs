@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Boot, Effect, Event, Instant, Malformed, Message, Node, Removal, Settings};
+use sessile_core::{
+    Effect, Effects, Event, Incarnation, Instant, Malformed, Message, Node, Removal, Settings,
+};
 use sessile_group::{Channel, Peer, Refusal};
 
 use super::clock::Clock;
+use super::event_log::EventLog;
 use super::fuse::Fuse;
 use super::inlet::{EarlyCounts, Inlet};
-use super::journal::Journal;
 use super::listeners::Listeners;
 use super::local_values::LocalTable;
 use super::messages::post::Post;
@@ -30,7 +32,7 @@ pub(crate) struct Engine {
     pub(crate) node: Node,
     pub(crate) clock: Clock,
     pub(crate) waiters: Waiters,
-    pub(crate) journal: Journal,
+    pub(crate) event_log: EventLog,
     pub(crate) listeners: Listeners,
     pub(crate) local_values: LocalTable,
     pub(crate) post: Post,
@@ -78,7 +80,7 @@ impl Engine {
             node: node(clock.now()),
             clock,
             waiters: Waiters::default(),
-            journal: Journal::default(),
+            event_log: EventLog::default(),
             listeners: Listeners::default(),
             local_values: LocalTable::default(),
             post: Post::default(),
@@ -106,18 +108,14 @@ impl Engine {
     }
 
     /// One call into the core, and then everything that it decided.
-    pub(crate) fn step<R>(&self, call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R) -> R {
+    pub(crate) fn step<R>(&self, call: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
         self.step_on(0, call)
     }
 
     /// The same, with the changes that it sends on that lane.
-    pub(crate) fn step_on<R>(
-        &self,
-        lane: usize,
-        call: impl FnOnce(&Node, Instant, &mut Vec<Effect>) -> R,
-    ) -> R {
+    pub(crate) fn step_on<R>(&self, lane: usize, call: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
         let _guard = self.fuse.guard(&self.waiters);
-        let mut effects = Vec::new();
+        let mut effects = Effects::default();
         let result = call(&self.node, self.clock.now(), &mut effects);
         effects.into_iter().for_each(|effect| self.carry_out(effect, lane));
         result
@@ -130,24 +128,24 @@ impl Engine {
         frames: &[Bytes],
         inlet: &Mutex<Inlet>,
     ) -> Result<(), Malformed> {
-        let boot = Boot(from.boot);
+        let incarnation = Incarnation(from.incarnation);
         let _guard = self.fuse.guard(&self.waiters);
         self.step(|node, now, effects| {
             let mut inlet = inlet.lock();
             let taken = frames.iter().try_for_each(|frame| {
                 self.received.count(frame);
-                let is_ahead = |place| node.is_ahead(boot, place);
+                let is_ahead = |position| node.is_ahead(incarnation, position);
                 let received = |frame: &Bytes| match Message::of(frame)? {
                     Some(message) => {
                         self.post.deliver(from, &message, frame);
                         Ok(())
                     }
-                    None => node.received(boot, frame, now, effects),
+                    None => node.received(incarnation, frame, now, effects),
                 };
                 inlet.take(frame, now, &self.early, is_ahead, received)
             });
             drop(inlet);
-            node.acknowledge(boot, effects);
+            node.acknowledge(incarnation, effects);
             taken
         })
     }
@@ -155,7 +153,7 @@ impl Engine {
     /// Hands in the frames of `from` that have waited for `limit` for one before them.
     pub(crate) fn give_up_early(
         &self,
-        from: Boot,
+        from: Incarnation,
         limit: Duration,
         inlet: &Mutex<Inlet>,
     ) -> Result<(), Malformed> {
@@ -177,10 +175,10 @@ impl Engine {
             Effect::Settled { ticket, receipt } => self.waiters.commits.arrive(ticket, receipt),
             Effect::Answered { ask } => self.waiters.asks.arrive(ask, ()),
             Effect::GateMoved => self.waiters.gate.notify_waiters(),
-            Effect::Forget { boot } => {
+            Effect::Forget { incarnation } => {
                 // Not barred from connecting: it has to be told that it is barred.
                 if let Some(outlet) = &self.outlet {
-                    outlet.channel.forget(boot.0);
+                    outlet.channel.forget(incarnation.0);
                 }
             }
             Effect::Fetch { key } => self.with_store(|persist| persist.order(key)),
@@ -204,13 +202,15 @@ impl Engine {
             self.with_store(Persist::member_lost);
         }
         match (&event, &self.outlet) {
-            (Event::MemberRemoved { boot, .. }, Some(outlet)) => outlet.forget_order(|to| to == *boot),
+            (Event::MemberRemoved { incarnation, .. }, Some(outlet)) => {
+                outlet.forget_order(|to| to == *incarnation)
+            }
             (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),
             (Event::Ended { key, .. }, _) => self.local_values.forget(*key),
             (Event::BecameReady { .. } | Event::NameTaken { .. }, _) => self.waiters.gate.notify_waiters(),
             _ => {}
         }
-        self.journal.note(event);
+        self.event_log.note(event);
     }
 
     /// Counts a request until the guard is dropped.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use sessile_core::Boot;
+use sessile_core::Incarnation;
 use sessile_group::{GroupError, Refusal, SecretError, StaticError};
 use thiserror::Error;
 
@@ -79,7 +79,7 @@ pub enum JoinError {
         /// The name of both.
         name: String,
         /// The other process.
-        by: Boot,
+        by: Incarnation,
         /// Where it listens for other members, if this node has met it.
         address: Option<SocketAddr>,
     },
@@ -98,10 +98,10 @@ pub enum JoinError {
     },
 }
 
-fn whereabouts(boot: Boot, address: Option<SocketAddr>) -> String {
+fn whereabouts(incarnation: Incarnation, address: Option<SocketAddr>) -> String {
     match address {
-        Some(address) => format!(" (boot {boot} at {address})"),
-        None => format!(" (boot {boot})"),
+        Some(address) => format!(" (incarnation {incarnation} at {address})"),
+        None => format!(" (incarnation {incarnation})"),
     }
 }
 
@@ -111,7 +111,7 @@ pub struct DrainIncomplete {
     /// Requests that are still running.
     pub requests: usize,
     /// Members that lack something.
-    pub debts: Vec<OwedTo>,
+    pub backlogs: Vec<OwedTo>,
     /// Sessions that the store lacks in their newest version.
     pub unsaved: usize,
 }
@@ -133,7 +133,7 @@ impl fmt::Display for DrainIncomplete {
         if self.unsaved > 0 {
             write!(f, "; {} sessions are not in the store", self.unsaved)?;
         }
-        for OwedTo { member, sessions, unacknowledged } in &self.debts {
+        for OwedTo { member, sessions, unacknowledged } in &self.backlogs {
             write!(f, "; {member} lacks {sessions} sessions and has not confirmed {unacknowledged} changes")?;
         }
         Ok(())
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn what_is_left_is_listed() {
-        let debt = OwedTo { member: "tc02".to_owned(), sessions: 3, unacknowledged: 1 };
+        let backlog = OwedTo { member: "tc02".to_owned(), sessions: 3, unacknowledged: 1 };
         assert_eq!(
-            DrainIncomplete { requests: 2, debts: vec![debt], unsaved: 4 }.to_string(),
+            DrainIncomplete { requests: 2, backlogs: vec![backlog], unsaved: 4 }.to_string(),
             "the time to drain is over: 2 requests still run; 4 sessions are not in the store; tc02 lacks 3 sessions and has not confirmed 1 changes"
         );
     }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_taken_name_tells_whose_it_is() {
         let address = Some(([127, 0, 0, 1], 4001).into());
-        let error = JoinError::NameTaken { name: "tc01".to_owned(), by: Boot(0xAB), address };
+        let error = JoinError::NameTaken { name: "tc01".to_owned(), by: Incarnation(0xAB), address };
         let text = error.to_string();
         assert!(text.contains("`tc01`") && text.contains("000000ab at 127.0.0.1:4001"), "{text}");
     }

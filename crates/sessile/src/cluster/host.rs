@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AppId, Boot, Changes, Closed, Fields, Gate, Node, Opened, Opening, Proof, Receipt, Refusal,
-    SessionKey, Standing, Ticket,
+    Absent, AppId, Changes, Closed, Fields, Gate, Incarnation, Node, NodeState, Opened, Opening, Proof,
+    Receipt, Refusal, SessionKey, Ticket,
 };
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -127,13 +127,13 @@ impl SessionHost {
     }
 
     /// This process.
-    pub(crate) fn boot(&self) -> Boot {
-        self.engine.node.boot()
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.engine.node.incarnation()
     }
 
     /// The processes that are members now, this one included.
-    pub(crate) fn members(&self) -> Vec<Boot> {
-        self.engine.node.members(self.engine.clock.now()).iter().map(|member| member.boot).collect()
+    pub(crate) fn members(&self) -> Vec<Incarnation> {
+        self.engine.node.members(self.engine.clock.now()).iter().map(|member| member.incarnation).collect()
     }
 
     /// Looks into the store for a session that no member knows.
@@ -292,7 +292,7 @@ impl SessionHost {
 
     /// Whether what this node does not know is known to nobody.
     fn is_complete(&self) -> bool {
-        matches!(self.engine.node.standing(), Standing::Ready | Standing::Draining)
+        matches!(self.engine.node.state(), NodeState::Ready | NodeState::Draining)
     }
 
     /// The sessions of these applications that this node wrote last.

@@ -4,14 +4,14 @@
 //! bounded in frames, bytes and time; past a bound the frames are handed on as they are, and the core, which takes
 //! that for a loss, has whole copies sent. With a single connection nothing ever waits: what is missing there is lost.
 //!
-//! Must not know what a frame says beyond its place.
+//! Must not know what a frame says beyond its position.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::{Instant, Place};
+use sessile_core::{Instant, Position};
 
 /// Most frames of one process that wait.
 const EARLY_FRAMES: usize = 1024;
@@ -58,22 +58,22 @@ impl Inlet {
         frame: &Bytes,
         now: Instant,
         counts: &EarlyCounts,
-        is_ahead: impl Fn(Place) -> bool,
+        is_ahead: impl Fn(Position) -> bool,
         mut pass_on: impl FnMut(&Bytes) -> Result<(), E>,
     ) -> Result<(), E> {
-        let place = if self.several { Place::of(frame) } else { None };
-        let Some(place) = place else { return pass_on(frame) };
-        if is_ahead(place) {
+        let position = if self.several { Position::of(frame) } else { None };
+        let Some(position) = position else { return pass_on(frame) };
+        if is_ahead(position) {
             counts.held.fetch_add(1, Relaxed);
             self.bytes += frame.len();
-            self.early.insert(key(place), Early { frame: frame.clone(), came: now });
+            self.early.insert(key(position), Early { frame: frame.clone(), came: now });
             if self.early.len() <= EARLY_FRAMES && self.bytes <= EARLY_BYTES {
                 return Ok(());
             }
             return self.pass_on_all(counts, pass_on);
         }
         pass_on(frame)?;
-        while let Some(frame) = self.pop_next(place.shard, &is_ahead) {
+        while let Some(frame) = self.pop_next(position.shard, &is_ahead) {
             pass_on(&frame)?;
         }
         Ok(())
@@ -92,10 +92,10 @@ impl Inlet {
     }
 
     /// The first frame of the shard, if it is ahead no more.
-    fn pop_next(&mut self, shard: u8, is_ahead: impl Fn(Place) -> bool) -> Option<Bytes> {
+    fn pop_next(&mut self, shard: u8, is_ahead: impl Fn(Position) -> bool) -> Option<Bytes> {
         let of_shard = (shard, 0, 0)..=(shard, u32::MAX, u32::MAX);
         let (&(shard, epoch, sequence), _) = self.early.range(of_shard).next()?;
-        if is_ahead(Place { shard, epoch, sequence }) {
+        if is_ahead(Position { shard, epoch, sequence }) {
             return None;
         }
         let early = self.early.remove(&(shard, epoch, sequence))?;
@@ -115,8 +115,8 @@ impl Inlet {
     }
 }
 
-fn key(place: Place) -> (u8, u32, u32) {
-    (place.shard, place.epoch, place.sequence)
+fn key(position: Position) -> (u8, u32, u32) {
+    (position.shard, position.epoch, position.sequence)
 }
 
 #[cfg(test)]
@@ -147,12 +147,13 @@ mod tests {
             let Self { next, taken, inlet, counts } = self;
             let next = std::cell::RefCell::new(next);
             let frame = frame(shard, sequence, bytes);
-            let is_ahead =
-                |place: Place| place.sequence > next.borrow().get(&place.shard).copied().unwrap_or(0);
+            let is_ahead = |position: Position| {
+                position.sequence > next.borrow().get(&position.shard).copied().unwrap_or(0)
+            };
             let pass_on = |frame: &Bytes| -> Result<(), Infallible> {
-                let place = Place::of(frame).unwrap();
-                next.borrow_mut().insert(place.shard, place.sequence + 1);
-                taken.push((place.shard, place.sequence));
+                let position = Position::of(frame).unwrap();
+                next.borrow_mut().insert(position.shard, position.sequence + 1);
+                taken.push((position.shard, position.sequence));
                 Ok(())
             };
             inlet.take(&frame, now, counts, is_ahead, pass_on).unwrap();

@@ -171,7 +171,7 @@ fn call_all(shared: &Shared, notices: &Receiver<Notice>) {
 mod tests {
     use futures_util::FutureExt as _;
     use sessile_core::{
-        AppId, Boot, Bounds, Instant, Mode, Plant, SessionChange, SessionKey, Settings, Timing,
+        AppId, Bounds, Incarnation, Instant, Mode, Plant, SessionChange, SessionKey, Settings, Timing,
     };
 
     use super::*;
@@ -183,14 +183,14 @@ mod tests {
 
     fn node() -> Node {
         let settings = Settings {
-            boot: Boot(1),
+            incarnation: Incarnation(1),
             name: "tc01".to_owned(),
             timing: Timing::default(),
             bounds: Bounds::default(),
             copies: None,
             mode: Mode::Synchronous,
             stores: false,
-            placement: Arc::new(sessile_core::Everybody),
+            ack_set: Arc::new(sessile_core::AllMembers),
             plant: Plant::None,
         };
         Node::alone(settings, Instant::ORIGIN)

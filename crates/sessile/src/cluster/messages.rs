@@ -7,7 +7,7 @@ mod inbox;
 pub(crate) mod post;
 
 use bytes::Bytes;
-use sessile_core::{Boot, Message as Letter};
+use sessile_core::{Incarnation, Message as Letter};
 use sessile_group::SendError;
 use thiserror::Error;
 
@@ -31,7 +31,7 @@ pub struct Message {
     /// The sender's node name.
     pub from: String,
     /// The sender's process.
-    pub boot: Boot,
+    pub incarnation: Incarnation,
     /// What it says.
     pub content: Bytes,
 }
@@ -121,10 +121,10 @@ impl Cluster {
         self.inner.shared.post.listen(topic)
     }
 
-    fn receivers(&self, to: To<'_>) -> Result<Vec<(Boot, String)>, MessageError> {
+    fn receivers(&self, to: To<'_>) -> Result<Vec<(Incarnation, String)>, MessageError> {
         let engine = &self.inner.shared;
         let members = engine.node.members(engine.clock.now()).into_iter().filter(|row| !row.is_self);
-        let members = members.map(|row| (row.boot, row.name));
+        let members = members.map(|row| (row.incarnation, row.name));
         let To::Member(name) = to else { return Ok(members.collect()) };
         let named: Vec<_> = members.filter(|(_, member)| member == name).collect();
         match named.is_empty() {
@@ -136,9 +136,9 @@ impl Cluster {
 }
 
 /// Those who did not get it, and why.
-fn hand_out(outlet: &Outlet, receivers: &[(Boot, String)], frame: Bytes) -> Vec<(String, SendError)> {
-    let missed = receivers.iter().filter_map(|(boot, name)| {
-        let failure = outlet.hand_over(*boot, 0, frame.clone()).err()?;
+fn hand_out(outlet: &Outlet, receivers: &[(Incarnation, String)], frame: Bytes) -> Vec<(String, SendError)> {
+    let missed = receivers.iter().filter_map(|(incarnation, name)| {
+        let failure = outlet.hand_over(*incarnation, 0, frame.clone()).err()?;
         Some((name.clone(), failure))
     });
     missed.collect()

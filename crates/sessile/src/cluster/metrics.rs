@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use exposition::Exposition;
-use sessile_core::{Counters, Standing};
+use sessile_core::{Counters, NodeState};
 use sessile_group::{Depth, Tally};
 
 use super::Cluster;
@@ -109,7 +109,7 @@ fn sending(out: &mut Exposition, cluster: &Cluster) {
     out.gauges("unconfirmed_bytes", "bytes of changes that a member has not confirmed", "member", bytes);
     let ages = others.iter().map(|member| (member.name.as_str(), member.unconfirmed_for.as_secs_f64()));
     out.gauges("unconfirmed_age_seconds", "how long the oldest of them has been on the way", "member", ages);
-    let late = shared.journal.late_acks();
+    let late = shared.event_log.late_acks();
     let late = late.iter().map(|(name, count)| (name.as_str(), *count));
     out.counters("acks_late", "times that a member acknowledged nothing for the ack timeout", "member", late);
 }
@@ -190,7 +190,7 @@ fn listeners(out: &mut Exposition, cluster: &Cluster) {
 }
 
 fn transfer(out: &mut Exposition, shared: &Engine) {
-    let transfer = shared.journal.transfer();
+    let transfer = shared.event_log.transfer();
     out.counter("transfers_requested", "times that this node asked for the state", transfer.requested);
     out.counter("transfers_received", "times that it got the state", transfer.received);
     out.gauge("transfer_sessions", "sessions after the last state transfer", transfer.sessions);
@@ -198,17 +198,17 @@ fn transfer(out: &mut Exposition, shared: &Engine) {
 }
 
 fn members(out: &mut Exposition, cluster: &Cluster) {
-    let standing = cluster.standing();
+    let current = cluster.state();
     let states = [
-        ("searching", Standing::Searching),
-        ("joining", Standing::Joining),
-        ("ready", Standing::Ready),
-        ("incomplete", Standing::Incomplete),
-        ("draining", Standing::Draining),
-        ("left", Standing::Left),
-        ("refused", Standing::Refused),
+        ("searching", NodeState::Searching),
+        ("joining", NodeState::Joining),
+        ("ready", NodeState::Ready),
+        ("incomplete", NodeState::Incomplete),
+        ("draining", NodeState::Draining),
+        ("left", NodeState::Left),
+        ("refused", NodeState::Refused),
     ];
-    let rows = states.map(|(name, state)| (name, u64::from(state == standing)));
+    let rows = states.map(|(name, state)| (name, u64::from(state == current)));
     out.gauges("state", "1 for the state that this node is in", "state", rows);
     let members = cluster.members();
     out.gauge("members", "members that this node sees, itself included", members.len() as u64);

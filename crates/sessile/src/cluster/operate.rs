@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::Boot;
+use sessile_core::Incarnation;
 use sessile_group::ClusterSecrets;
 use tokio::time::{Instant, sleep};
 
@@ -85,7 +85,7 @@ impl Cluster {
     /// This node is not complete itself, or it was not over after `at_most`.
     pub async fn resync(&self, at_most: Duration) -> Result<Resync, ResyncError> {
         let engine = &self.inner.shared;
-        if !matches!(self.standing(), sessile_core::Standing::Ready | sessile_core::Standing::Draining) {
+        if !matches!(self.state(), sessile_core::NodeState::Ready | sessile_core::NodeState::Draining) {
             return Err(ResyncError::NotComplete);
         }
         let before = engine.node.counters().repaired;
@@ -93,8 +93,12 @@ impl Cluster {
         let names = self.names_of(&members);
         let until = Instant::now() + at_most;
         loop {
-            let left: Vec<Boot> =
-                engine.node.comparing().into_iter().filter(|boot| members.contains(boot)).collect();
+            let left: Vec<Incarnation> = engine
+                .node
+                .comparing()
+                .into_iter()
+                .filter(|incarnation| members.contains(incarnation))
+                .collect();
             if left.is_empty() {
                 break;
             }
@@ -109,13 +113,13 @@ impl Cluster {
         Ok(resync)
     }
 
-    fn names_of(&self, boots: &[Boot]) -> Vec<String> {
+    fn names_of(&self, incarnations: &[Incarnation]) -> Vec<String> {
         let members = self.members();
-        let name = |boot: &Boot| {
-            let found = members.iter().find(|member| member.boot == *boot);
-            found.map_or_else(|| boot.to_string(), |member| member.name.clone())
+        let name = |incarnation: &Incarnation| {
+            let found = members.iter().find(|member| member.incarnation == *incarnation);
+            found.map_or_else(|| incarnation.to_string(), |member| member.name.clone())
         };
-        boots.iter().map(name).collect()
+        incarnations.iter().map(name).collect()
     }
 
     /// Reads the secret file again. New links and cookies use the first secret from now on, all of the file are believed;
@@ -153,9 +157,9 @@ impl Cluster {
         let (Some(standpoint), Some(outlet)) = (&self.inner.standpoint, &self.inner.shared.outlet) else {
             return warnings;
         };
-        let members: Vec<Boot> = self.members().into_iter().map(|member| member.boot).collect();
+        let members: Vec<Incarnation> = self.members().into_iter().map(|member| member.incarnation).collect();
         let peers = outlet.channel.counters().peers.into_iter();
-        let peers = peers.filter(|peer| members.contains(&Boot(peer.peer.boot)));
+        let peers = peers.filter(|peer| members.contains(&Incarnation(peer.peer.incarnation)));
         warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
         warnings.sort();
         warnings
@@ -173,7 +177,7 @@ impl Cluster {
     /// The last state transfer to this node, if it got one.
     #[must_use]
     pub fn last_transfer(&self) -> Option<TransferView> {
-        let transfer = self.inner.shared.journal.transfer();
+        let transfer = self.inner.shared.event_log.transfer();
         (transfer.received > 0)
             .then_some(TransferView { sessions: transfer.sessions, elapsed: transfer.elapsed })
     }

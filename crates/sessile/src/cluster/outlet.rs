@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Boot, FrameKind, Place};
+use sessile_core::{FrameKind, Incarnation, Position};
 use sessile_group::{Channel, SendError};
 
 /// More locks than shards would not be used.
@@ -22,7 +22,7 @@ const STRIPES: usize = 16;
 /// The way out of this process to all others.
 pub(crate) struct Outlet {
     pub(crate) channel: Box<dyn Channel>,
-    stripes: [Mutex<HashMap<(Boot, u8), Queue>>; STRIPES],
+    stripes: [Mutex<HashMap<(Incarnation, u8), Queue>>; STRIPES],
     pub(crate) sent: FrameCounts,
     pub(crate) unsent: Unsent,
 }
@@ -66,28 +66,28 @@ impl Outlet {
 
     /// Sends `frame`, or keeps it for the moment that its predecessor takes. Never blocks on I/O. A frame that has a
     /// place goes over that lane, all others over lane 0.
-    pub(crate) fn send(&self, to: Boot, lane: usize, frame: Bytes) {
-        match Place::of(&frame) {
-            Some(place) => self.send_in_order(to, lane, place, frame),
+    pub(crate) fn send(&self, to: Incarnation, lane: usize, frame: Bytes) {
+        match Position::of(&frame) {
+            Some(position) => self.send_in_order(to, lane, position, frame),
             None => self.send_now(to, 0, frame),
         }
     }
 
-    fn send_in_order(&self, to: Boot, lane: usize, place: Place, frame: Bytes) {
-        let mut stripe = self.stripes[usize::from(place.shard) % STRIPES].lock();
-        let queue = stripe.entry((to, place.shard)).or_default();
-        queue.take(place, lane, frame, |lane, frame| self.send_now(to, lane, frame));
+    fn send_in_order(&self, to: Incarnation, lane: usize, position: Position, frame: Bytes) {
+        let mut stripe = self.stripes[usize::from(position.shard) % STRIPES].lock();
+        let queue = stripe.entry((to, position.shard)).or_default();
+        queue.take(position, lane, frame, |lane, frame| self.send_now(to, lane, frame));
     }
 
     /// These processes are not members any more. When one becomes a member again, the core begins another epoch.
-    pub(crate) fn forget_order(&self, is_out: impl Fn(Boot) -> bool) {
+    pub(crate) fn forget_order(&self, is_out: impl Fn(Incarnation) -> bool) {
         for stripe in &self.stripes {
             stripe.lock().retain(|(to, _), _| !is_out(*to));
         }
     }
 
     /// A frame that cannot be sent is counted; the core finds out by itself.
-    fn send_now(&self, to: Boot, lane: usize, frame: Bytes) {
+    fn send_now(&self, to: Incarnation, lane: usize, frame: Bytes) {
         let kind = FrameKind::of(&frame);
         if let Err(error @ SendError::TooLong(_)) = self.hand_over(to, lane, frame) {
             tracing::error!(member = %to, kind = kind.name(), %error, "a session cannot be copied");
@@ -95,7 +95,7 @@ impl Outlet {
     }
 
     /// Sends a frame at once, and counts what became of it.
-    pub(crate) fn hand_over(&self, to: Boot, lane: usize, frame: Bytes) -> Result<(), SendError> {
+    pub(crate) fn hand_over(&self, to: Incarnation, lane: usize, frame: Bytes) -> Result<(), SendError> {
         let kind = FrameKind::of(&frame);
         let sent = self.channel.send(to.0, lane, frame);
         let count = match &sent {
@@ -111,20 +111,20 @@ impl Outlet {
 
 impl Queue {
     /// Passes on `frame` and what waited for it.
-    fn take(&mut self, place: Place, lane: usize, frame: Bytes, mut pass_on: impl FnMut(usize, Bytes)) {
-        if place.epoch > self.epoch {
-            *self = Self { epoch: place.epoch, ..Self::default() };
+    fn take(&mut self, position: Position, lane: usize, frame: Bytes, mut pass_on: impl FnMut(usize, Bytes)) {
+        if position.epoch > self.epoch {
+            *self = Self { epoch: position.epoch, ..Self::default() };
         }
-        if place.epoch < self.epoch {
+        if position.epoch < self.epoch {
             // The core has begun again and sends a copy instead.
             return;
         }
-        if place.sequence > self.next {
-            self.early.insert(place.sequence, (lane, frame));
+        if position.sequence > self.next {
+            self.early.insert(position.sequence, (lane, frame));
             return;
         }
         pass_on(lane, frame);
-        self.next = place.sequence.saturating_add(1);
+        self.next = position.sequence.saturating_add(1);
         while let Some((lane, frame)) = self.early.remove(&self.next) {
             pass_on(lane, frame);
             self.next = self.next.saturating_add(1);
@@ -139,9 +139,9 @@ mod tests {
     fn passed(frames: &[(u32, u32)]) -> Vec<u8> {
         let (mut queue, mut passed) = (Queue::default(), Vec::new());
         for (epoch, sequence) in frames {
-            let place = Place { shard: 0, epoch: *epoch, sequence: *sequence };
+            let position = Position { shard: 0, epoch: *epoch, sequence: *sequence };
             let frame = Bytes::from(vec![(epoch * 10 + sequence) as u8]);
-            queue.take(place, 0, frame, |_, frame| passed.push(frame[0]));
+            queue.take(position, 0, frame, |_, frame| passed.push(frame[0]));
         }
         passed
     }

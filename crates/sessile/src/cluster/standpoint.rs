@@ -55,7 +55,7 @@ mod tests {
     fn peer(config: &Config, address: &str) -> Peer {
         Peer {
             name: "tc02".to_owned(),
-            boot: 2,
+            incarnation: 2,
             address: address.parse().unwrap(),
             features: 0,
             notice: config.notice(),

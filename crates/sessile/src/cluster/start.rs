@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sessile_core::{Boot, Bounds, Mode, Placement, Plant, Settings, Timing};
+use sessile_core::{AckSet, Bounds, Incarnation, Mode, Plant, Settings, Timing};
 use sessile_group::{
     Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
     MulticastConfig, SECRET_BYTES, SecretError, Static, listen,
@@ -44,17 +44,17 @@ pub(super) fn cookie_keys(config: &Config, secrets: Option<&ClusterSecrets>) -> 
 }
 
 /// What names this start of this process.
-pub(super) fn random_boot() -> Result<Boot, JoinError> {
-    getrandom::u32().map(Boot).map_err(|error| JoinError::Random(error.to_string()))
+pub(super) fn random_incarnation() -> Result<Incarnation, JoinError> {
+    getrandom::u32().map(Incarnation).map_err(|error| JoinError::Random(error.to_string()))
 }
 
 /// What the core is told once.
-pub(super) fn node_settings(config: &Config, boot: Boot, placement: Arc<dyn Placement>) -> Settings {
+pub(super) fn node_settings(config: &Config, incarnation: Incarnation, ack_set: Arc<dyn AckSet>) -> Settings {
     let (membership, session) = (&config.membership, &config.session);
     // An application may allow itself more; its own layer keeps the others to theirs.
     let sessions = || config.apps.iter().map(|app| &app.session).chain([session]);
     Settings {
-        boot,
+        incarnation,
         name: config.node.name.clone(),
         timing: Timing {
             heartbeat: membership.frequency,
@@ -78,7 +78,7 @@ pub(super) fn node_settings(config: &Config, boot: Boot, placement: Arc<dyn Plac
             config::Mode::Async => Mode::Asynchronous,
         },
         stores: false,
-        placement,
+        ack_set,
         plant: Plant::None,
     }
 }
@@ -87,19 +87,20 @@ pub(super) fn node_settings(config: &Config, boot: Boot, placement: Arc<dyn Plac
 pub(super) async fn channel(
     config: &Config,
     seams: Seams,
-    boot: Boot,
+    incarnation: Incarnation,
     secrets: Option<ClusterSecrets>,
 ) -> Result<(Box<dyn Channel>, SocketAddr, mpsc::Receiver<Event>), JoinError> {
     match (seams.channel, seams.membership) {
         (Some(_), Some(_)) => Err(JoinError::MembershipUnused),
         (Some(open), None) => {
             let address = advertised(config, config.receiver.listen).await?;
-            let (channel, events) = open(identity(config, boot, address)).map_err(JoinError::Channel)?;
+            let (channel, events) =
+                open(identity(config, incarnation, address)).map_err(JoinError::Channel)?;
             Ok((channel, address, events))
         }
         (None, own) => {
             let membership = own.map_or_else(|| membership(&config.membership), Ok)?;
-            let (group, address, events) = group(config, boot, secrets, membership).await?;
+            let (group, address, events) = group(config, incarnation, secrets, membership).await?;
             Ok((Box::new(group), address, events))
         }
     }
@@ -108,7 +109,7 @@ pub(super) async fn channel(
 /// Listens, and begins to look for the others.
 async fn group(
     config: &Config,
-    boot: Boot,
+    incarnation: Incarnation,
     secrets: Option<ClusterSecrets>,
     membership: Box<dyn Membership>,
 ) -> Result<(Group, SocketAddr, mpsc::Receiver<Event>), JoinError> {
@@ -125,16 +126,16 @@ async fn group(
         trust_refused: config.membership.trust_refused,
         ..ChannelOptions::default()
     };
-    let identity = identity(config, boot, advertise);
+    let identity = identity(config, incarnation, advertise);
     let group_config = GroupConfig { identity, secrets, listener, channel };
     let (group, events) = Group::start(group_config, membership).await?;
     Ok((group, advertise, events))
 }
 
-fn identity(config: &Config, boot: Boot, advertise: SocketAddr) -> Identity {
+fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) -> Identity {
     Identity {
         name: config.node.name.clone(),
-        boot: boot.0,
+        incarnation: incarnation.0,
         cluster: config.cluster.name.clone(),
         advertise,
         features: FEATURES,

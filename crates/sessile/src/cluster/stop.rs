@@ -29,7 +29,7 @@ impl Cluster {
         }
         loop {
             let left = self.left_to_do();
-            if left.requests == 0 && left.debts.is_empty() && left.unsaved == 0 {
+            if left.requests == 0 && left.backlogs.is_empty() && left.unsaved == 0 {
                 return Ok(());
             }
             if Instant::now() >= until {
@@ -122,15 +122,16 @@ impl Cluster {
         let engine = &self.inner.shared;
         let now = engine.clock.now();
         let names = engine.node.members(now);
-        let name = |boot| names.iter().find(|row| row.boot == boot).map(|row| row.name.clone());
-        let debts = engine.node.debts(now).into_iter().map(|debt| OwedTo {
-            member: name(debt.to).unwrap_or_else(|| debt.to.to_string()),
-            sessions: debt.owed,
-            unacknowledged: debt.unacknowledged,
+        let name =
+            |incarnation| names.iter().find(|row| row.incarnation == incarnation).map(|row| row.name.clone());
+        let backlogs = engine.node.backlogs(now).into_iter().map(|backlog| OwedTo {
+            member: name(backlog.to).unwrap_or_else(|| backlog.to.to_string()),
+            sessions: backlog.sessions,
+            unacknowledged: backlog.unacknowledged,
         });
         DrainIncomplete {
             requests: self.engines().map(|engine| engine.running()).sum(),
-            debts: debts.collect(),
+            backlogs: backlogs.collect(),
             unsaved: self.unsaved(),
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Boot, Malformed, PeerInfo, Timing};
+use sessile_core::{Incarnation, Malformed, PeerInfo, Timing};
 use sessile_group::{Event, Incoming, Peer, ReceiveError, Refusal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
@@ -138,15 +138,15 @@ impl Links {
     async fn noticed(&mut self, event: Event) {
         match event {
             Event::Up(peer) => self.up(peer),
-            Event::Down { boot } => {
-                self.engine.step(|node, now, effects| node.link_down(Boot(boot), now, effects));
+            Event::Down { incarnation } => {
+                self.engine.step(|node, now, effects| node.link_down(Incarnation(incarnation), now, effects));
             }
-            Event::Gone { boot } => {
-                self.read_to_the_end(boot).await;
+            Event::Gone { incarnation } => {
+                self.read_to_the_end(incarnation).await;
                 self.linked.send_modify(|linked| {
-                    linked.remove(&boot);
+                    linked.remove(&incarnation);
                 });
-                self.engine.step(|node, now, effects| node.gone(Boot(boot), now, effects));
+                self.engine.step(|node, now, effects| node.gone(Incarnation(incarnation), now, effects));
             }
             Event::Inbound(inbound) => self.accepted(inbound),
             Event::Searched { reached, silent, strangers } => self.searched(&reached, &silent, strangers),
@@ -172,37 +172,37 @@ impl Links {
         for warning in self.standpoint.warnings_about(&peer) {
             tracing::warn!(member = peer.name, "{warning}");
         }
-        let info = PeerInfo { boot: Boot(peer.boot), name: peer.name };
+        let info = PeerInfo { incarnation: Incarnation(peer.incarnation), name: peer.name };
         self.engine.step(|node, now, effects| node.link_up(&info, now, effects));
         self.linked.send_modify(|linked| {
-            linked.insert(peer.boot);
+            linked.insert(peer.incarnation);
         });
     }
 
     fn accepted(&mut self, inbound: Box<dyn Incoming>) {
-        let boot = inbound.peer().boot;
-        let inlet = Arc::clone(self.inlets.entry(boot).or_default());
+        let incarnation = inbound.peer().incarnation;
+        let inlet = Arc::clone(self.inlets.entry(incarnation).or_default());
         if inbound.lane() > 0 {
             inlet.lock().expect_several();
         }
         let (engine, early_wait, silence) = (Arc::clone(&self.engine), self.early_wait, self.silence);
         let reader = Reader { engine, inbound, inlet, early_wait, silence };
         let reader = reader.run(self.linked.subscribe(), self.patience);
-        self.reading.insert(self.readers.spawn(reader).id(), boot);
+        self.reading.insert(self.readers.spawn(reader).id(), incarnation);
     }
 
     /// Waits until everything was read that this process sent before it died: in asynchronous mode some of its
     /// changes may be there and nowhere else.
-    async fn read_to_the_end(&mut self, boot: u32) {
+    async fn read_to_the_end(&mut self, incarnation: u32) {
         let until_ended = async {
-            while self.reading.values().any(|read| *read == boot)
+            while self.reading.values().any(|read| *read == incarnation)
                 && let Some(ended) = self.readers.join_next_with_id().await
             {
                 self.reader_ended(ended);
             }
         };
         if timeout(LAST_FRAMES, until_ended).await.is_err() {
-            tracing::debug!(boot = %Boot(boot), "a connection of a process that is gone is still open");
+            tracing::debug!(incarnation = %Incarnation(incarnation), "a connection of a process that is gone is still open");
         }
     }
 
@@ -215,8 +215,10 @@ impl Links {
             }
         };
         let ended = self.reading.remove(&id);
-        if let Some(boot) = ended.filter(|boot| !self.reading.values().any(|read| read == boot)) {
-            self.inlets.remove(&boot);
+        if let Some(incarnation) =
+            ended.filter(|incarnation| !self.reading.values().any(|read| read == incarnation))
+        {
+            self.inlets.remove(&incarnation);
         }
     }
 }
@@ -246,13 +248,13 @@ impl Reader {
     async fn run(mut self, mut linked: watch::Receiver<BTreeSet<u32>>, patience: Duration) {
         let peer = self.inbound.peer().clone();
         // What it says to a process that cannot answer would be lost, and repeated only by the next heartbeat.
-        let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.boot))).await;
+        let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.incarnation))).await;
         let mut frames = Vec::new();
         loop {
             self.engine.listeners.caught_up().await;
             let handed_in = match self.next_batch(&mut frames).await {
                 Next::EarlyAreLate => {
-                    self.engine.give_up_early(Boot(peer.boot), self.early_wait, &self.inlet)
+                    self.engine.give_up_early(Incarnation(peer.incarnation), self.early_wait, &self.inlet)
                 }
                 Next::Frames => self.engine.receive(&peer, &frames, &self.inlet),
                 Next::End(end) => {

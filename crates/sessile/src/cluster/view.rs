@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{AppId, Boot, Fields, MemberRow, SessionKey, SessionRow};
+use sessile_core::{AppId, Fields, Incarnation, MemberRow, SessionKey, SessionRow};
 
 use super::engine::Engine;
 use super::{Apps, Cluster, Known};
@@ -18,7 +18,7 @@ pub struct MemberView {
     /// Its node name.
     pub name: String,
     /// The process.
-    pub boot: Boot,
+    pub incarnation: Incarnation,
     /// Where it listens for other members, as `host:port`; empty while that is unknown.
     pub address: String,
     /// `starting`, `returning`, `ready`, `incomplete`, `draining` or `suspected`.
@@ -57,14 +57,14 @@ impl Cluster {
         let addresses = self.addresses();
         let now = engine.clock.now();
         let rows = engine.node.members(now).into_iter();
-        let debts = engine.node.debts(now);
-        let debt = |boot| debts.iter().find(|debt| debt.to == boot);
+        let backlogs = engine.node.backlogs(now);
+        let backlog = |incarnation| backlogs.iter().find(|backlog| backlog.to == incarnation);
         let view = |row: MemberRow| MemberView {
-            unconfirmed_bytes: debt(row.boot).map_or(0, |debt| debt.bytes),
-            unconfirmed_for: debt(row.boot).map_or(Duration::ZERO, |debt| debt.age),
-            address: addresses.get(&row.boot).map(ToString::to_string).unwrap_or_default(),
+            unconfirmed_bytes: backlog(row.incarnation).map_or(0, |backlog| backlog.bytes),
+            unconfirmed_for: backlog(row.incarnation).map_or(Duration::ZERO, |backlog| backlog.age),
+            address: addresses.get(&row.incarnation).map(ToString::to_string).unwrap_or_default(),
             name: row.name,
-            boot: row.boot,
+            incarnation: row.incarnation,
             state: row.state,
             age: row.age,
             is_self: row.is_self,
@@ -73,10 +73,11 @@ impl Cluster {
     }
 
     /// Where the processes that this node has met listen for members, its own address included.
-    pub(super) fn addresses(&self) -> BTreeMap<Boot, SocketAddr> {
-        let own = self.inner.address.map(|address| (self.inner.boot, address));
+    pub(super) fn addresses(&self) -> BTreeMap<Incarnation, SocketAddr> {
+        let own = self.inner.address.map(|address| (self.inner.incarnation, address));
         let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.channel.counters().peers);
-        let peers = peers.into_iter().flatten().map(|peer| (Boot(peer.peer.boot), peer.peer.address));
+        let peers =
+            peers.into_iter().flatten().map(|peer| (Incarnation(peer.peer.incarnation), peer.peer.address));
         own.into_iter().chain(peers).collect()
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 use parking_lot::Mutex;
-use sessile_core::{AskId, Receipt, Ticket};
+use sessile_core::{QuestionId, Receipt, Ticket};
 use tokio::sync::{Notify, oneshot};
 
 use super::permits::Permit;
@@ -17,8 +17,8 @@ pub(crate) struct Waiters {
     /// Commits that are not settled yet.
     pub(crate) commits: Meeting<Ticket, Receipt>,
     /// Questions to the members that are not answered yet.
-    pub(crate) asks: Meeting<AskId, ()>,
-    /// Told whenever the gate or the standing may have moved.
+    pub(crate) asks: Meeting<QuestionId, ()>,
+    /// Told whenever the gate or the state may have moved.
     pub(crate) gate: Notify,
 }
 
@@ -104,7 +104,7 @@ impl<K: Eq + Hash, V: Clone> Meeting<K, V> {
 }
 
 impl<K, V> Meeting<K, V> {
-    /// Everybody who waits, now or later, resolves without an outcome.
+    /// AllMembers who waits, now or later, resolves without an outcome.
     fn abandon(&self) {
         let waiting = {
             let mut places = self.places.lock();

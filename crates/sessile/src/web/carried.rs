@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use sessile_core::{
-    Boot, Codec, FieldName, FieldRef, Fields, KEY_BYTES, Secret, SessionKey, Stamp, ValueRef,
+    Codec, FieldName, FieldRef, Fields, Incarnation, KEY_BYTES, Secret, SessionKey, Timestamp, ValueRef,
 };
 
 use super::cookie::Identity;
@@ -34,7 +34,7 @@ pub(crate) struct Carried {
     /// When the session was made, and when this cookie was: since 1970, by the clock of the node that did it.
     pub(crate) born_at: Duration,
     pub(crate) sealed_at: Duration,
-    /// What is live in it; the stamps mean nothing.
+    /// What is live in it; the timestamps mean nothing.
     pub(crate) fields: Fields,
 }
 
@@ -72,7 +72,7 @@ impl Carried {
             let value = ValueRef::new(Codec(codec), take_part(&mut rest)?);
             fields.merge_field(FieldRef {
                 name: name.into(),
-                stamp: Stamp::new(1, Boot(0)),
+                timestamp: Timestamp::new(1, Incarnation(0)),
                 value: Some(value),
             });
         }
@@ -163,7 +163,7 @@ pub(super) mod tests {
             let value = ValueRef::new(Codec::RAW, &value);
             fields.merge_field(FieldRef {
                 name: name.into(),
-                stamp: Stamp::new(1, Boot(0)),
+                timestamp: Timestamp::new(1, Incarnation(0)),
                 value: Some(value),
             });
         }
@@ -183,7 +183,7 @@ pub(super) mod tests {
         ) {
             let mut carried = aged(Duration::from_millis(born), Duration::from_millis(sealed));
             for (name, value) in &attributes {
-                carried.fields.merge(name, Stamp::new(1, Boot(0)), Some(&Value::raw(value.clone())));
+                carried.fields.merge(name, Timestamp::new(1, Incarnation(0)), Some(&Value::raw(value.clone())));
             }
             let bytes = carried.encode();
             prop_assert_eq!(bytes.len(), encoded_len(&carried.fields));

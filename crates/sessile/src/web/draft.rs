@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Boot, Changes, FieldName, Fields, Secret, SessionKey, Stamp, Value};
+use sessile_core::{Changes, FieldName, Fields, Incarnation, Secret, SessionKey, Timestamp, Value};
 
 use super::carried::Carried;
 use super::carrier::check_size;
@@ -38,9 +38,9 @@ pub(crate) struct Draft {
 }
 
 /// What this request wrote, in a session that its cookie carries: later than what was opened.
-const WRITTEN: Stamp = Stamp { counter: 2, boot: Boot(0) };
+const WRITTEN: Timestamp = Timestamp { counter: 2, incarnation: Incarnation(0) };
 /// What it is about to write: later still.
-const PROPOSED: Stamp = Stamp { counter: 3, boot: Boot(0) };
+const PROPOSED: Timestamp = Timestamp { counter: 3, incarnation: Incarnation(0) };
 
 /// Whether there is a session, and whose it is.
 #[derive(Clone, Copy, Default)]
@@ -158,7 +158,7 @@ impl Draft {
         check_size(&fields, beside)
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn state(&self) -> Standing {
         self.standing
     }
 

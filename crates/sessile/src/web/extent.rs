@@ -27,7 +27,7 @@ impl Extent {
 }
 
 impl Session {
-    /// The other members get the whole session with what this request writes, each attribute with the stamp it
+    /// The other members get the whole session with what this request writes, each attribute with the timestamp it
     /// has, instead of the changes alone; also when this request writes nothing. Costs what the session weighs.
     /// Manager `full` does it by itself.
     pub fn send_whole(&self) -> Result<(), SessionError> {

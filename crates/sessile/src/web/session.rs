@@ -141,7 +141,7 @@ impl Session {
 
     /// Whether this request made the session.
     pub fn is_new(&self) -> bool {
-        matches!(self.used().draft.standing(), Standing::New(_))
+        matches!(self.used().draft.state(), Standing::New(_))
     }
 
     /// After how much idle time the session ends.
@@ -186,11 +186,11 @@ impl Session {
     /// carries the session, it takes effect with the response, and what running requests write is dropped.)
     pub fn change_id(&self) -> Result<(), SessionError> {
         let mut state = self.writable()?;
-        if let Standing::Trusted(_) | Standing::Over = state.draft.standing() {
+        if let Standing::Trusted(_) | Standing::Over = state.draft.state() {
             return Err(SessionError::NoCookie);
         }
         let secret = Secret(random());
-        let Standing::Held(identity) = state.draft.standing() else { return Ok(()) };
+        let Standing::Held(identity) = state.draft.state() else { return Ok(()) };
         if self.app.carrier.is_some() {
             state.superseded.get_or_insert(identity.secret);
         } else {
@@ -214,7 +214,7 @@ impl Session {
         let draft;
         let mut state = self.writable()?;
         draft = std::mem::take(&mut state.draft);
-        let standing = draft.standing();
+        let standing = draft.state();
         if let Standing::Trusted(_) | Standing::Over = standing {
             state.draft = Draft::over();
         }
@@ -237,7 +237,7 @@ impl Session {
     /// true: it tells who should do what one node is enough for, and excludes nobody.
     /// Where the cookie carries the session, no node has it more than another: true on every one.
     pub fn is_owner(&self) -> bool {
-        match self.used().draft.standing() {
+        match self.used().draft.state() {
             Standing::New(_) => true,
             Standing::Held(_) => self.previous_route.is_none(),
             Standing::Absent | Standing::Unknown(_) | Standing::Trusted(_) | Standing::Over => false,
@@ -357,7 +357,7 @@ impl Session {
 
     /// A value is not on this node, though there is a session that was made before.
     pub(super) fn count_missed_value(&self) {
-        if let Standing::Held(_) | Standing::Trusted(_) = self.state.lock().draft.standing() {
+        if let Standing::Held(_) | Standing::Trusted(_) = self.state.lock().draft.state() {
             self.app.host.count_missed_value();
         }
     }
@@ -388,7 +388,7 @@ impl Session {
     /// Writes to the draft of a session, which is made first when there is none.
     pub(super) fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
         let mut state = self.writable()?;
-        if let Standing::Over = state.draft.standing() {
+        if let Standing::Over = state.draft.state() {
             return Err(SessionError::Ended);
         }
         if state.draft.key().is_none() {

@@ -193,7 +193,7 @@ impl State {
         if let Some(carried) = self.carried.take() {
             return CookieChange::Carry(Box::new(carried));
         }
-        match self.draft.standing() {
+        match self.draft.state() {
             Standing::New(identity) => CookieChange::Set(identity),
             Standing::Held(identity) if self.renewed => CookieChange::Set(identity),
             _ if self.ended => CookieChange::Remove,

@@ -17,7 +17,7 @@ use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use sessile_core::{Boot, Bounds, Everybody, Instant, Mode, Node, Plant, Settings, Timing};
+use sessile_core::{Bounds, Incarnation, Instant, Mode, Node, Plant, Settings, Timing};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
@@ -102,14 +102,14 @@ fn sessions(change: impl FnOnce(&mut config::Session)) -> SessionSettings {
 
 fn node_settings() -> Settings {
     Settings {
-        boot: Boot(1),
+        incarnation: Incarnation(1),
         name: "tc01".to_owned(),
         timing: Timing::default(),
         bounds: Bounds { max_active: MAX_ACTIVE, ..Bounds::default() },
         copies: None,
         mode: Mode::Synchronous,
         stores: false,
-        placement: Arc::new(Everybody),
+        ack_set: Arc::new(sessile_core::AllMembers),
         plant: Plant::None,
     }
 }

@@ -1,6 +1,6 @@
 //! A node joins: it has everything before it says so, or says why it cannot.
 
-use sessile::{Cluster, JoinError, Standing};
+use sessile::{Cluster, JoinError, NodeState};
 
 use crate::harness::{Browser, Town};
 
@@ -16,7 +16,7 @@ async fn a_third_node_has_everything_before_it_serves() {
     let mut gone = browsers.pop().unwrap();
     gone.ok(&a, "/logout").await;
     let c = town.node("tc03", &[&a, &b]).await;
-    assert_eq!(c.cluster.standing(), Standing::Ready);
+    assert_eq!(c.cluster.state(), NodeState::Ready);
     assert_eq!(c.cluster.session_count(), browsers.len() as u64);
     assert_eq!(c.sees(), ["tc01", "tc02", "tc03"]);
     for (number, browser) in browsers.iter_mut().enumerate() {

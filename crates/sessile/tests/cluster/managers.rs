@@ -282,7 +282,7 @@ async fn full_does_not_write_over_what_another_node_wrote() {
         assert_eq!(
             browser.ok(node, "/get/x").await,
             "50",
-            "readers sent it again and again with its old stamp"
+            "readers sent it again and again with its old timestamp"
         );
     }
 }

@@ -226,7 +226,7 @@ async fn a_missing_acknowledgement_is_told_with_its_member() {
         }
     };
     let by = tokio::time::timeout(Duration::from_secs(20), late).await.expect("told");
-    assert_eq!(by, b.cluster.members()[0].boot);
+    assert_eq!(by, b.cluster.members()[0].incarnation);
     let metrics = a.cluster.metrics();
     assert!(metrics.contains("sessile_acks_late_total{member=\"tc02\"}"), "{metrics}");
     road.release();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile::Standing;
+use sessile::NodeState;
 
 use crate::apart::Apart;
 use crate::harness::{Browser, Town};
@@ -50,12 +50,12 @@ async fn its_successor_takes_its_name_and_it_serves_no_more() {
     let new = town.node("tc02", &[&a]).await;
     browser.ok(&new, "/set/x/2").await;
     drop(stopped);
-    old.node().until("it hears that it is barred", |old| old.cluster.standing() == Standing::Refused).await;
+    old.node().until("it hears that it is barred", |old| old.cluster.state() == NodeState::Refused).await;
     assert!(browser.get_once(old.node(), "/get/x").await.unprocessed);
     assert_eq!(browser.ok(&a, "/get/x").await, "2");
     assert_eq!(
         (a.sees(), new.sees()),
         (vec!["tc01".into(), "tc02".into()], vec!["tc01".into(), "tc02".into()])
     );
-    assert_eq!(a.cluster.members()[1].boot, new.cluster.members()[0].boot);
+    assert_eq!(a.cluster.members()[1].incarnation, new.cluster.members()[0].incarnation);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use sessile::Standing;
+use sessile::NodeState;
 use sessile::config::App;
 
 use crate::harness::{Browser, Node, Town};
@@ -16,7 +16,7 @@ async fn a_drained_node_leaves_nothing_behind() {
     let mut browser = Browser::default();
     browser.ok(&a, "/set/x/1").await;
     a.cluster.drain(SOON).await.unwrap();
-    assert_eq!(a.cluster.standing(), Standing::Draining);
+    assert_eq!(a.cluster.state(), NodeState::Draining);
     assert!(!a.cluster.is_ready(), "balancers stop choosing it");
     assert_eq!(browser.ok(&a, "/get/x").await, "1", "what still comes is served");
     a.cluster.leave().await;
@@ -77,5 +77,5 @@ async fn the_last_one_leaves_too() {
     Browser::default().ok(&a, "/set/x/1").await;
     a.cluster.drain(SOON).await.unwrap();
     a.cluster.leave().await;
-    assert_eq!(a.cluster.standing(), Standing::Left);
+    assert_eq!(a.cluster.state(), NodeState::Left);
 }

@@ -67,7 +67,7 @@ async fn members_tell_their_address_and_state() {
     let rows = a.cluster.members();
     assert!(rows[0].is_self && !rows[1].is_self);
     assert_eq!(rows[1].address, b.address());
-    assert_eq!(rows[1].boot, b.cluster.members()[0].boot);
+    assert_eq!(rows[1].incarnation, b.cluster.members()[0].incarnation);
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![allow(clippy::duplicate_mod, reason = "each example brings what it shares with the others")]
 
+#[path = "../../examples/own_ack_set.rs"]
+mod own_ack_set;
 #[path = "../../examples/own_channel.rs"]
 mod own_channel;
 #[path = "../../examples/own_membership.rs"]
 mod own_membership;
-#[path = "../../examples/own_placement.rs"]
-mod own_placement;
 
 mod building;
 mod messages;
@@ -39,10 +39,10 @@ async fn a_careless_channel_conforms() {
 
 #[test]
 fn responses_wait_for_the_zone_of_the_writer() {
-    own_placement::main().unwrap();
+    own_ack_set::main().unwrap();
 }
 
 #[test]
 fn zones_conform() {
-    conformance::placement(&own_placement::Zones, &["fra-1", "fra-2", "nyc-1", "nyc-2", "zonenlos"]);
+    conformance::ack_set(&own_ack_set::Zones, &["fra-1", "fra-2", "nyc-1", "nyc-2", "zonenlos"]);
 }

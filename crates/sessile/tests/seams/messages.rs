@@ -29,7 +29,7 @@ async fn a_message_goes_to_all_others_or_to_one_in_order() {
         for number in 0..100_u8 {
             let message = next(messages).await;
             assert_eq!((message.from.as_str(), &message.content[..]), ("tc01", &[number][..]));
-            assert_eq!(message.boot, one.members()[0].boot);
+            assert_eq!(message.incarnation, one.members()[0].incarnation);
         }
     }
     assert_eq!(next(&mut at_three).await.content, "for you");

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::Fixture;
-use super::sample::{app, empty, ended, lifetime, live, loaded, saved, stamp};
-use crate::{Content, Key, Lifetime, Outcome, Record, Scan, Stamp, Store, StoreError};
+use super::sample::{app, empty, ended, lifetime, live, loaded, saved, version};
+use crate::{Content, Key, Lifetime, Outcome, Record, RecordVersion, Scan, Store, StoreError};
 
 pub(super) async fn a_record_is_given_back_as_it_was_saved(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
@@ -12,8 +12,8 @@ pub(super) async fn a_record_is_given_back_as_it_was_saved(fixture: &dyn Fixture
     let longest = Lifetime::new(SystemTime::now(), Duration::MAX, Duration::MAX);
     let records = [
         Record { content: Content::Live(every_byte.clone().into()), ..live(0, 1, "") },
-        Record { stamp: stamp([0xff; Stamp::LIMIT]), ..live(u128::MAX, 1, "long stamp") },
-        Record { stamp: stamp([]), app: app(""), ..live(2, 1, "") },
+        Record { version: version([0xff; RecordVersion::LIMIT]), ..live(u128::MAX, 1, "long version") },
+        Record { version: version([]), app: app(""), ..live(2, 1, "") },
         Record { app: app(&"/é".repeat(80)), ..live(3, 1, "named") },
         Record { lifetime: longest, ..live(4, 1, "endless") },
         Record { content: Content::Live(vec![7; 1 << 20].into()), ..live(5, 1, "") },
@@ -92,7 +92,8 @@ async fn put_aside(store: &dyn Store) {
 pub(super) async fn what_is_too_large_fails_alone(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
     let content = Content::Live(vec![1; Record::CONTENT_LIMIT + 1].into());
-    let large = Record { key: 1.into(), stamp: stamp([1]), app: app("/shop"), lifetime: lifetime(), content };
+    let large =
+        Record { key: 1.into(), version: version([1]), app: app("/shop"), lifetime: lifetime(), content };
     let outcomes = store.save(vec![live(2, 1, "small"), large]).await.expect("one bad record is no failure");
     assert!(outcomes[0].is_saved(), "the small one is stored");
     assert!(matches!(outcomes[1], Outcome::Failed(_)), "the large one fails by itself: {outcomes:?}");

@@ -1,7 +1,7 @@
 //! Which version of a session stays.
 
 use super::Fixture;
-use super::sample::{empty, ended, live, loaded, saved, stamp};
+use super::sample::{empty, ended, live, loaded, saved, version};
 
 pub(super) async fn an_older_version_never_replaces_a_newer_one(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
@@ -13,15 +13,15 @@ pub(super) async fn an_older_version_never_replaces_a_newer_one(fixture: &dyn Fi
     assert!(saved(&*store, &newest).await, "a newer version is stored");
     assert_eq!(loaded(&*store, 1).await, Some(newest), "the newest version is there");
     let again = live(1, 8, "sealed anew");
-    assert!(saved(&*store, &again).await, "an equal stamp is stored again");
-    assert_eq!(loaded(&*store, 1).await, Some(again), "with an equal stamp, the last save is there");
+    assert!(saved(&*store, &again).await, "an equal version is stored again");
+    assert_eq!(loaded(&*store, 1).await, Some(again), "with an equal version, the last save is there");
 }
 
 pub(super) async fn a_tombstone_beats_every_version(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
     assert!(saved(&*store, &live(1, 7, "alive")).await);
     let tombstone = ended(1, 3);
-    assert!(saved(&*store, &tombstone).await, "a tombstone is stored whatever its stamp");
+    assert!(saved(&*store, &tombstone).await, "a tombstone is stored whatever its version");
     assert!(!saved(&*store, &live(1, 6, "slow")).await, "a slow save does not bring a session back");
     assert!(!saved(&*store, &live(1, 99, "newer")).await, "no save does, however new");
     assert_eq!(loaded(&*store, 1).await, Some(tombstone), "the tombstone stays");
@@ -45,12 +45,12 @@ pub(super) async fn stamps_are_ordered_byte_by_byte(fixture: &dyn Fixture) {
     let rising: [&[u8]; 9] = [b"", b"\0", b"\0\0", b"\0\xff", b"A", b"Z", b"a", b"\x7f", b"\x80"];
     for bytes in rising {
         let mut record = live(1, 0, "rising");
-        record.stamp = stamp(bytes);
+        record.version = version(bytes);
         assert!(saved(&*store, &record).await, "{bytes:?} is above what is before it in {rising:?}");
     }
     for bytes in rising.iter().take(rising.len() - 1) {
         let mut record = live(1, 0, "falling");
-        record.stamp = stamp(bytes);
+        record.version = version(bytes);
         assert!(!saved(&*store, &record).await, "{bytes:?} is below {:?}", rising.last());
     }
 }

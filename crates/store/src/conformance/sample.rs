@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Fixture;
-use crate::{App, Key, Lifetime, Outcome, Record, Stamp, Store};
+use crate::{App, Key, Lifetime, Outcome, Record, RecordVersion, Store};
 
 pub(super) async fn empty(fixture: &dyn Fixture) -> Arc<dyn Store> {
     fixture.empty().await.expect("the fixture makes an empty store")
 }
 
-pub(super) fn stamp(bytes: impl AsRef<[u8]>) -> Stamp {
-    Stamp::new(bytes.as_ref().to_vec()).expect("the suite's stamps are short")
+pub(super) fn version(bytes: impl AsRef<[u8]>) -> RecordVersion {
+    RecordVersion::new(bytes.as_ref().to_vec()).expect("the suite's versions are short")
 }
 
 pub(super) fn app(name: &str) -> App {
@@ -22,14 +22,14 @@ pub(super) fn lifetime() -> Lifetime {
     Lifetime::new(SystemTime::now(), Duration::from_secs(1800), Duration::from_secs(86_400))
 }
 
-pub(super) fn live(key: u128, version: u64, content: &str) -> Record {
+pub(super) fn live(key: u128, number: u64, content: &str) -> Record {
     let content = content.as_bytes().to_vec();
-    Record::live(key.into(), stamp(version.to_be_bytes()), app("/shop"), lifetime(), content)
+    Record::live(key.into(), version(number.to_be_bytes()), app("/shop"), lifetime(), content)
         .expect("the suite's content is short")
 }
 
-pub(super) fn ended(key: u128, version: u64) -> Record {
-    Record::ended(key.into(), stamp(version.to_be_bytes()), app("/shop"), lifetime())
+pub(super) fn ended(key: u128, number: u64) -> Record {
+    Record::ended(key.into(), version(number.to_be_bytes()), app("/shop"), lifetime())
 }
 
 /// Saves one record; whether it was stored.

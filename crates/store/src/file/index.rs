@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::app::App;
 use crate::key::Key;
 use crate::record::Record;
-use crate::stamp::Stamp;
+use crate::record_version::RecordVersion;
 
 /// Where a record lies, and what is asked of it most.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Spot {
     pub(super) app: App,
     pub(super) garbage_after: u64,
     ended: bool,
-    stamp: Stamp,
+    version: RecordVersion,
 }
 
 impl Spot {
@@ -32,8 +32,8 @@ impl Spot {
             garbage_after: record.lifetime.garbage_millis(),
             ended: record.is_ended(),
             // A copy: the record's own may hold the memory of a whole segment.
-            stamp: Stamp::new(record.stamp.as_bytes().to_vec())
-                .expect("the same stamp, in memory of its own"),
+            version: RecordVersion::new(record.version.as_bytes().to_vec())
+                .expect("the same version, in memory of its own"),
         }
     }
 
@@ -43,7 +43,7 @@ impl Spot {
     }
 
     pub(super) fn yields_to(&self, record: &Record) -> bool {
-        record.rank() >= (self.ended, self.stamp.as_bytes())
+        record.rank() >= (self.ended, self.version.as_bytes())
     }
 
     pub(super) fn is_at(&self, segment: u64, offset: u64) -> bool {

@@ -18,7 +18,7 @@ pub struct Names {
 pub struct Columns {
     pub key: String,
     pub app: String,
-    pub stamp: String,
+    pub version: String,
     pub ended: String,
     pub content: String,
     pub checksum: String,
@@ -54,7 +54,7 @@ impl Default for Columns {
         Self {
             key: "key".into(),
             app: "app".into(),
-            stamp: "stamp".into(),
+            version: "stamp".into(),
             ended: "ended".into(),
             content: "content".into(),
             checksum: "checksum".into(),
@@ -115,8 +115,8 @@ impl Names {
 
 impl Columns {
     fn all(&self) -> [&str; 9] {
-        let Self { key, app, stamp, ended, content, checksum, saved_at, idle_left, garbage_after } = self;
-        [key, app, stamp, ended, content, checksum, saved_at, idle_left, garbage_after]
+        let Self { key, app, version, ended, content, checksum, saved_at, idle_left, garbage_after } = self;
+        [key, app, version, ended, content, checksum, saved_at, idle_left, garbage_after]
     }
 
     /// The quoted columns, in the order of the fields.

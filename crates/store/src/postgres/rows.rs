@@ -12,7 +12,7 @@ use crate::codec;
 use crate::key::Key;
 use crate::lifetime::Lifetime;
 use crate::record::{Content, Record};
-use crate::stamp::Stamp;
+use crate::record_version::RecordVersion;
 use crate::store::{Outcome, Scan, Size};
 
 /// The most records of one page, so that one answer stays bounded.
@@ -42,7 +42,7 @@ impl Statements {
     pub(super) fn of(names: &Names) -> Self {
         let (table, damaged) = (names.sessions(), names.damaged());
         let columns = names.columns.quoted();
-        let [key, app, stamp, ended, _, checksum, .., garbage_after] = &columns;
+        let [key, app, version, ended, _, checksum, .., garbage_after] = &columns;
         let list = columns.join(", ");
         let taken: Vec<String> =
             columns[1..].iter().map(|column| format!("{column} = EXCLUDED.{column}")).collect();
@@ -53,7 +53,7 @@ impl Statements {
                 SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::boolean[], $5::bytea[], $6::bytea[],
                     $7::bigint[], $8::bigint[], $9::bigint[]) AS given ORDER BY 1
                 ON CONFLICT ({key}) DO UPDATE SET {}
-                WHERE (EXCLUDED.{ended}, EXCLUDED.{stamp}) >= (there.{ended}, there.{stamp})
+                WHERE (EXCLUDED.{ended}, EXCLUDED.{version}) >= (there.{ended}, there.{version})
                 RETURNING {key}",
                 taken.join(", ")
             ),
@@ -85,7 +85,7 @@ impl Statements {
         let stored: Vec<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(self.save.clone()))
             .bind(column(records, |record| &record.key.0[..]))
             .bind(column(records, |record| record.app.as_str()))
-            .bind(column(records, |record| record.stamp.as_bytes()))
+            .bind(column(records, |record| record.version.as_bytes()))
             .bind(column(records, Record::is_ended))
             .bind(column(records, |record| record.content().map(|content| &content[..])))
             .bind(column(records, |record| checksum(record).to_vec()))
@@ -187,7 +187,7 @@ fn read(row: &PgRow) -> Result<Row, sqlx::Error> {
 
 fn record(row: &PgRow, key: &[u8]) -> Result<Result<Record, &'static str>, sqlx::Error> {
     let app: String = row.try_get(1)?;
-    let stamp: Vec<u8> = row.try_get(2)?;
+    let version: Vec<u8> = row.try_get(2)?;
     let ended: bool = row.try_get(3)?;
     let content: Option<Vec<u8>> = row.try_get(4)?;
     let millis = |at| row.try_get::<i64, _>(at).map(|signed| u64::try_from(signed).unwrap_or(0));
@@ -200,7 +200,7 @@ fn record(row: &PgRow, key: &[u8]) -> Result<Result<Record, &'static str>, sqlx:
     Ok((|| {
         Ok(Record {
             key: Key::try_from(key).map_err(|_| "its key has not 16 bytes")?,
-            stamp: Stamp::new(stamp).map_err(|_| "its stamp is too long")?,
+            version: RecordVersion::new(version).map_err(|_| "its version is too long")?,
             app: App::new(&app).map_err(|_| "its app has no usable name")?,
             lifetime: Lifetime::from_millis(saved_at, idle_left, garbage_after.saturating_sub(saved_at)),
             content,
@@ -210,10 +210,10 @@ fn record(row: &PgRow, key: &[u8]) -> Result<Result<Record, &'static str>, sqlx:
 
 /// Over all but the times, which an operator may change.
 fn checksum(record: &Record) -> [u8; codec::CHECK] {
-    let (stamp, app) = (record.stamp.as_bytes(), record.app.as_str().as_bytes());
-    let lengths = [stamp.len(), app.len()].map(|length| u8::try_from(length).unwrap_or(u8::MAX));
+    let (version, app) = (record.version.as_bytes(), record.app.as_str().as_bytes());
+    let lengths = [version.len(), app.len()].map(|length| u8::try_from(length).unwrap_or(u8::MAX));
     let content = record.content().map_or(&[][..], |content| content);
-    codec::check(&[&record.key.0, &lengths, stamp, app, &[u8::from(record.is_ended())], content])
+    codec::check(&[&record.key.0, &lengths, version, app, &[u8::from(record.is_ended())], content])
 }
 
 fn signed(millis: u64) -> i64 {

@@ -12,14 +12,14 @@ type Step = fn(&Names) -> String;
 const STEPS: [Step; 2] = [sessions, damaged];
 
 fn sessions(names: &Names) -> String {
-    let [key, app, stamp, ended, content, checksum, saved_at, idle_left, garbage_after] =
+    let [key, app, version, ended, content, checksum, saved_at, idle_left, garbage_after] =
         names.columns.quoted();
     let (table, by_garbage) = (names.sessions(), names.index("_garbage"));
     format!(
         "CREATE TABLE {table} (
             {key} bytea PRIMARY KEY CHECK (octet_length({key}) = 16),
             {app} text NOT NULL,
-            {stamp} bytea NOT NULL,
+            {version} bytea NOT NULL,
             {ended} boolean NOT NULL,
             {content} bytea,
             {checksum} bytea NOT NULL,

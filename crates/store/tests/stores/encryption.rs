@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sessile_store::{
-    Content, Encrypted, FileOptions, FileStore, Key, Record, Stamp, Store, StoreError, copy,
+    Content, Encrypted, FileOptions, FileStore, Key, Record, RecordVersion, Store, StoreError, copy,
 };
 
 use crate::harness::{live, ring};
@@ -52,7 +52,8 @@ async fn content_under_another_session_version_or_app_is_refused() {
     sealed.save(vec![live(1, 1)]).await.unwrap();
     let genuine = store.load(Key::from(1)).await.unwrap().unwrap();
     let moved = Record { key: Key::from(2), ..genuine.clone() };
-    let renewed = Record { stamp: Stamp::new(vec![9; 8]).unwrap(), key: Key::from(1), ..genuine.clone() };
+    let renewed =
+        Record { version: RecordVersion::new(vec![9; 8]).unwrap(), key: Key::from(1), ..genuine.clone() };
     let other_app = Record { app: sessile_store::App::new("/other").unwrap(), ..renewed.clone() };
     for forged in [moved, renewed, other_app] {
         store.save(vec![forged.clone()]).await.unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sessile_store::{
-    Content, FileOptions, FileStore, Key, Record, RedbOptions, RedbStore, Scan, Stamp, Store,
+    Content, FileOptions, FileStore, Key, Record, RecordVersion, RedbOptions, RedbStore, Scan, Store,
 };
 
 use crate::harness::live;
@@ -20,12 +20,12 @@ const KEYS: u64 = 20;
 fn version(number: u64) -> Record {
     let length = 1 + usize::try_from(number * 7919 % 6000).unwrap();
     let content = Content::Live(vec![u8::try_from(number % 251).unwrap(); length].into());
-    let stamp = Stamp::new(number.to_be_bytes().to_vec()).unwrap();
-    Record { stamp, content, ..live((number % KEYS).into(), 0) }
+    let version = RecordVersion::new(number.to_be_bytes().to_vec()).unwrap();
+    Record { version, content, ..live((number % KEYS).into(), 0) }
 }
 
 fn number_of(record: &Record) -> u64 {
-    u64::from_be_bytes(record.stamp.as_bytes().try_into().unwrap())
+    u64::from_be_bytes(record.version.as_bytes().try_into().unwrap())
 }
 
 async fn open(kind: &str, folder: &Path) -> Box<dyn Store> {

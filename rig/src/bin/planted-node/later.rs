@@ -102,8 +102,8 @@ impl Channel for Translator {
         self.inner.counters()
     }
 
-    fn forget(&self, boot: u32) {
-        self.inner.forget(boot);
+    fn forget(&self, incarnation: u32) {
+        self.inner.forget(incarnation);
     }
 
     fn renew_secrets(&self, secrets: &ClusterSecrets) -> Result<(), GroupError> {

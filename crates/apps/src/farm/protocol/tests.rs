@@ -44,8 +44,8 @@ struct World {
     keys: BTreeMap<&'static str, Sealer>,
 }
 
-fn member(name: &str, boot: u32) -> Member {
-    Member { name: name.to_owned(), boot }
+fn member(name: &str, incarnation: u32) -> Member {
+    Member { name: name.to_owned(), incarnation }
 }
 
 /// An archive of this content for `/shop`.
@@ -68,7 +68,7 @@ impl World {
     fn start(
         &mut self,
         name: &str,
-        boot: u32,
+        incarnation: u32,
         catalog: Catalog,
         shelf: BTreeMap<Digest, Bytes>,
         catch_up: bool,
@@ -81,12 +81,12 @@ impl World {
             .collect();
         let shelved = shelf.keys().copied().collect();
         let sealer = self.keys.get(name).cloned().unwrap_or_default();
-        let machine = Protocol::new(member(name, boot), settings, sealer, catalog, shelved);
+        let machine = Protocol::new(member(name, incarnation), settings, sealer, catalog, shelved);
         let (arriving, prepared, settled) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         let (newest, cannot, room) = (BTreeMap::new(), None, usize::MAX);
         let process =
             Process { machine, shelf, arriving, prepared, mounted, settled, newest, cannot, room, catch_up };
-        self.processes.insert(member(name, boot), process);
+        self.processes.insert(member(name, incarnation), process);
     }
 
     /// Kills the process; what was on disk is given to the next one of that name.
@@ -383,7 +383,7 @@ fn two_nodes_that_deploy_at_once_agree_on_one() {
     world.deploy("tc01", 1, "one");
     let two = world.deploy("tc02", 2, "two");
     world.run(10);
-    assert_eq!(world.mounted(), [Some(two); 3], "of equal counters the higher boot wins");
+    assert_eq!(world.mounted(), [Some(two); 3], "of equal counters the higher incarnation wins");
     world.assert_tidy();
 }
 

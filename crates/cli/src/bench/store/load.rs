@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sessile::store::{App, Key, Lifetime, Malformed, Record, Stamp};
+use sessile::store::{App, Key, Lifetime, Malformed, Record, RecordVersion};
 
 /// How much, and how much at once.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ fn key(number: usize) -> Key {
 fn record(number: usize, bytes: usize) -> Result<Record, Malformed> {
     let lifetime = Lifetime::new(SystemTime::now(), Duration::from_secs(1800), Duration::from_secs(86_400));
     let content: Vec<u8> = (0..bytes).map(|place| (place ^ number).wrapping_mul(0x9e37) as u8).collect();
-    Record::live(key(number), Stamp::new(vec![1])?, App::new("/bench")?, lifetime, content)
+    Record::live(key(number), RecordVersion::new(vec![1])?, App::new("/bench")?, lifetime, content)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sessile::StoredSession;
-use sessile::store::{App, Lifetime, Record, Stamp};
+use sessile::store::{App, Lifetime, Record, RecordVersion};
 
 use super::values;
 
@@ -40,7 +40,7 @@ impl Line {
         Self {
             key: values::shown_key(record.key),
             app: record.app.to_string(),
-            stamp: record.stamp.to_string(),
+            stamp: record.version.to_string(),
             ended: record.is_ended(),
             saved_at_ms: millis(since),
             idle_left_ms: millis(record.lifetime.idle_left()),
@@ -54,7 +54,7 @@ impl Line {
     pub(super) fn record(&self) -> Result<Record, String> {
         let key = values::parse_key(&self.key).map_err(|error| format!("`key`: {error}"))?;
         let stamp = digits(&self.stamp).ok_or("`stamp`: not hexadecimal digits")?;
-        let stamp = Stamp::new(stamp).map_err(|error| format!("`stamp`: {error}"))?;
+        let stamp = RecordVersion::new(stamp).map_err(|error| format!("`stamp`: {error}"))?;
         let app = App::new(&self.app).map_err(|error| format!("`app`: {error}"))?;
         let lifetime = Lifetime::new(
             saved_at(self.saved_at_ms),
@@ -101,12 +101,12 @@ mod tests {
 
     fn any_record() -> impl Strategy<Value = Record> {
         let times = (any::<u64>(), any::<u64>(), any::<u64>());
-        let stamp = prop::collection::vec(any::<u8>(), 0..=Stamp::LIMIT);
+        let stamp = prop::collection::vec(any::<u8>(), 0..=RecordVersion::LIMIT);
         let content = prop::option::of(prop::collection::vec(any::<u8>(), 0..300));
         (any::<[u8; 16]>(), stamp, "[^\\p{C}]{0,40}", times, content).prop_map(
             |(key, stamp, app, (saved_at_ms, idle, keep), content)| Record {
                 key: Key(key),
-                stamp: Stamp::new(stamp).unwrap(),
+                version: RecordVersion::new(stamp).unwrap(),
                 app: App::new(&app).unwrap(),
                 lifetime: Lifetime::new(
                     saved_at(saved_at_ms),

@@ -61,7 +61,7 @@ impl Show {
             "key": values::shown_key(record.key),
             "store_key": record.key.to_string(),
             "app": record.app.as_str(),
-            "version": record.stamp.to_string(),
+            "version": record.version.to_string(),
             "saved_at": values::shown_moment(record.lifetime.saved_at()),
             "kept_until": values::shown_moment(record.lifetime.garbage_after()),
             "ended": record.is_ended(),
@@ -91,7 +91,7 @@ impl Show {
                 "name": name,
                 "bytes": value.bytes.len(),
                 "codec": values::codec_word(value.codec),
-                "stamp": format!("{}@{}", stamp.counter, stamp.boot),
+                "stamp": format!("{}@{}", stamp.counter, stamp.incarnation),
             });
             if self.values {
                 attribute["value"] = values::json_of(value.codec, value.bytes);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Boot, Message as Letter};
+use sessile_core::{Incarnation, Message as Letter};
 use sessile_group::Peer;
 
 use super::Message;
@@ -41,7 +41,7 @@ struct Topics {
 /// What was last taken from each process, and when, counted in messages.
 #[derive(Debug, Default)]
 struct Senders {
-    newest: HashMap<Boot, (u64, u64)>,
+    newest: HashMap<Incarnation, (u64, u64)>,
     turn: u64,
 }
 
@@ -69,12 +69,12 @@ impl Post {
 
     /// Brings `letter`, which came in `frame`, to all who listen to its topic.
     pub(crate) fn deliver(&self, from: &Peer, letter: &Letter<'_>, frame: &Bytes) {
-        if !self.senders.lock().is_next(Boot(from.boot), letter.number) {
+        if !self.senders.lock().is_next(Incarnation(from.incarnation), letter.number) {
             return;
         }
         let message = Message {
             from: from.name.clone(),
-            boot: Boot(from.boot),
+            incarnation: Incarnation(from.incarnation),
             content: frame.slice_ref(letter.content),
         };
         let topics = self.topics.lock();
@@ -103,7 +103,7 @@ impl Drop for Post {
 
 impl Senders {
     /// Whether `number` is above all that came from this process before.
-    fn is_next(&mut self, from: Boot, number: u64) -> bool {
+    fn is_next(&mut self, from: Incarnation, number: u64) -> bool {
         self.turn += 1;
         let newest = self.newest.entry(from).or_default();
         newest.1 = self.turn;
@@ -112,8 +112,9 @@ impl Senders {
         }
         newest.0 = number;
         if self.newest.len() > SENDERS_MAX {
-            let silent = self.newest.iter().min_by_key(|(_, (_, turn))| *turn).map(|(boot, _)| *boot);
-            silent.and_then(|boot| self.newest.remove(&boot));
+            let silent =
+                self.newest.iter().min_by_key(|(_, (_, turn))| *turn).map(|(incarnation, _)| *incarnation);
+            silent.and_then(|incarnation| self.newest.remove(&incarnation));
         }
         true
     }
@@ -124,10 +125,10 @@ mod tests {
     use super::*;
     use crate::cluster::messages::NoMessage;
 
-    fn peer(boot: u32) -> Peer {
+    fn peer(incarnation: u32) -> Peer {
         Peer {
-            name: format!("tc{boot:02}"),
-            boot,
+            name: format!("tc{incarnation:02}"),
+            incarnation,
             address: ([127, 0, 0, 1], 1).into(),
             features: 0,
             notice: String::new(),
@@ -189,10 +190,10 @@ mod tests {
     #[test]
     fn the_table_of_senders_is_bounded() {
         let mut senders = Senders::default();
-        for boot in 0..3000 {
-            assert!(senders.is_next(Boot(boot), 5));
+        for incarnation in 0..3000 {
+            assert!(senders.is_next(Incarnation(incarnation), 5));
         }
         assert_eq!(senders.newest.len(), SENDERS_MAX);
-        assert!(!senders.is_next(Boot(2999), 5), "the latest ones are remembered");
+        assert!(!senders.is_next(Incarnation(2999), 5), "the latest ones are remembered");
     }
 }

@@ -139,12 +139,12 @@ impl Persist {
     pub(super) fn take(&self, engine: &Engine, key: SessionKey, record: &Record) -> Found {
         let Some(content) = record.content() else { return self.take_end(engine, key) };
         let stored_for = translate::stored_for(record);
-        let restored = engine.step(|node, now, fx| node.restore(key, content, stored_for, now, fx));
+        let restored = engine.step(|node, now, effects| node.restore(key, content, stored_for, now, effects));
         match restored {
             Ok(Restored::Here) => {
                 self.health.hits.fetch_add(1, Relaxed);
                 let version = engine.node.version(key);
-                if version.is_some_and(|version| version.0 != *record.stamp.as_bytes()) {
+                if version.is_some_and(|version| version.0 != *record.version.as_bytes()) {
                     self.mark(key, Duration::ZERO, None);
                 }
                 Found::Here
@@ -166,7 +166,7 @@ impl Persist {
     fn take_end(&self, engine: &Engine, key: SessionKey) -> Found {
         let lives = engine.node.glance(key, engine.clock.now()).is_some_and(|glance| !glance.ended);
         if lives {
-            engine.step(|node, now, fx| node.end(key, now, fx));
+            engine.step(|node, now, effects| node.end(key, now, effects));
         }
         Found::Nowhere
     }
@@ -176,7 +176,7 @@ impl Persist {
         if engine.node.is_swapped_out(key) {
             self.health.lost.fetch_add(1, Relaxed);
             tracing::error!(%key, "the store {} has lost a session that was swapped out", self.name());
-            engine.step(|node, now, fx| node.lost(key, now, fx));
+            engine.step(|node, now, effects| node.lost(key, now, effects));
         }
         Found::Nowhere
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use sessile_core::{Saveable, SessionKey, Version};
-use sessile_store::{App, Key, Lifetime, Malformed, Record, Stamp};
+use sessile_store::{App, Key, Lifetime, Malformed, Record, RecordVersion};
 
 /// What is kept of a session beyond twice its idle time before it counts as garbage: no downtime or wrong clock should
 /// be longer.
@@ -21,14 +21,18 @@ pub(super) fn record(
     };
     match saveable {
         Saveable::Live { version, idle_left, max_inactive, content, .. } => {
-            let stamp = Stamp::new(version.0.to_vec())?;
-            let record = Record::live(Key(key.0), stamp, app, lifetime(idle_left, max_inactive), content)?;
+            let stored = RecordVersion::new(version.0.to_vec())?;
+            let record = Record::live(Key(key.0), stored, app, lifetime(idle_left, max_inactive), content)?;
             Ok((record, Some(version)))
         }
         Saveable::Ended { keep, .. } => {
-            // An end is above every version: it needs no stamp.
-            let record =
-                Record::ended(Key(key.0), Stamp::new(Vec::new())?, app, lifetime(Duration::ZERO, keep));
+            // An end is above every version: it needs no version.
+            let record = Record::ended(
+                Key(key.0),
+                RecordVersion::new(Vec::new())?,
+                app,
+                lifetime(Duration::ZERO, keep),
+            );
             Ok((record, None))
         }
     }

@@ -1,7 +1,7 @@
 //! One note of the ledger: a key, and what became of its request.
 
 use serde::{Deserialize, Serialize};
-use sessile_core::{Boot, Value, ValueRef};
+use sessile_core::{Incarnation, Value, ValueRef};
 
 use super::answer::Answer;
 use super::asked::Asked;
@@ -46,14 +46,14 @@ pub(super) enum Stage {
 }
 
 impl Entry {
-    pub(super) fn running(asked: Asked, number: u64, boot: Boot) -> Self {
-        Self { key: asked.key, request: asked.request, number, stage: Stage::Running(boot.0) }
+    pub(super) fn running(asked: Asked, number: u64, incarnation: Incarnation) -> Self {
+        Self { key: asked.key, request: asked.request, number, stage: Stage::Running(incarnation.0) }
     }
 
     /// The process that claims to work on it.
-    pub(super) fn runner(&self) -> Option<Boot> {
+    pub(super) fn runner(&self) -> Option<Incarnation> {
         match self.stage {
-            Stage::Running(boot) => Some(Boot(boot)),
+            Stage::Running(incarnation) => Some(Incarnation(incarnation)),
             Stage::Done(_) => None,
         }
     }

@@ -110,7 +110,7 @@ impl Ledger {
         // Two requests with different keys must not choose one slot.
         let _choosing = self.app.controls.turns.choosing();
         let (slot, number) = self.free_slot().ok_or(SessionError::Busy)?;
-        let claim = Entry::running(asked, number, self.app.host.boot());
+        let claim = Entry::running(asked, number, self.app.host.incarnation());
         let mut changes = Changes::new();
         changes.put(slot.clone(), Some(claim.encode()));
         // In asynchronous mode, too: that another node can miss it is what it is for.
@@ -144,7 +144,7 @@ impl Ledger {
         let members = self.app.host.members();
         let counts = move |entry: &Entry| match entry.runner() {
             None => true,
-            Some(boot) => boot != self.app.host.boot() && members.contains(&boot),
+            Some(incarnation) => incarnation != self.app.host.incarnation() && members.contains(&incarnation),
         };
         let of_key =
             self.entries().into_iter().map(|(_, entry)| entry).filter(|entry| entry.key == asked.key);
@@ -152,7 +152,7 @@ impl Ledger {
     }
 
     fn runs_here(&self, entry: &Entry) -> bool {
-        entry.runner() == Some(self.app.host.boot())
+        entry.runner() == Some(self.app.host.incarnation())
     }
 
     fn entries(&self) -> Vec<(String, Entry)> {

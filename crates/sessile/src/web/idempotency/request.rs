@@ -14,7 +14,7 @@ impl Session {
     /// The session that the request came with, where the request may write to it and nodes hold it: what a cookie
     /// carries is seen by nobody who gets the cookie from before.
     pub(super) fn ledgered(&self) -> Option<(Arc<AppSessions>, SessionKey)> {
-        match self.writable().ok()?.draft.standing() {
+        match self.writable().ok()?.draft.state() {
             Standing::Held(identity) if !self.is_carried() => Some((Arc::clone(self.app()), identity.key)),
             _ => None,
         }

@@ -246,11 +246,11 @@ async fn bytes_are_changed_in_place_too() {
     .await;
 }
 
-/// The counter of the stamp that `name` has, in the only session.
+/// The counter of the timestamp that `name` has, in the only session.
 fn counter(site: &Site, name: &str) -> u64 {
     let row = site.engine.node.sessions(None, 1, site.engine.clock.now()).remove(0);
     let (_, fields) = site.engine.node.peek(row.key).unwrap();
-    fields.field(name).unwrap().stamp.counter
+    fields.field(name).unwrap().timestamp.counter
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use super::*;
 use crate::web::codec;
 
-const HERE: Boot = Boot(1);
-const THERE: Boot = Boot(2);
+const HERE: Incarnation = Incarnation(1);
+const THERE: Incarnation = Incarnation(2);
 /// Far more steps than anything here takes.
 const STEPS_MAX: usize = 10_000;
 
@@ -20,26 +20,26 @@ const STEPS_MAX: usize = 10_000;
 struct Pair {
     site: Site,
     other: Node,
-    wires: VecDeque<(Boot, Bytes)>,
+    wires: VecDeque<(Incarnation, Bytes)>,
     cut: bool,
 }
 
 impl Pair {
     /// Both nodes are members and serve; from now on nothing is carried between them.
     fn connected(settings: SessionSettings) -> Self {
-        let started = |boot: Boot, name: &str, now| {
-            Node::new(Settings { boot, name: name.to_owned(), ..node_settings() }, now)
+        let started = |incarnation: Incarnation, name: &str, now| {
+            Node::new(Settings { incarnation, name: name.to_owned(), ..node_settings() }, now)
         };
         let site = Site::on(|_, now| started(HERE, "tc01", now), settings);
         let other = started(THERE, "tc02", site.engine.clock.now());
         let mut pair = Self { site, other, wires: VecDeque::new(), cut: false };
-        for boot in [HERE, THERE] {
-            let peer = if boot == HERE { (THERE, "tc02") } else { (HERE, "tc01") };
-            let peer = PeerInfo { boot: peer.0, name: peer.1.to_owned() };
-            pair.tell(boot, |node, now, fx| node.link_up(&peer, now, fx));
+        for incarnation in [HERE, THERE] {
+            let peer = if incarnation == HERE { (THERE, "tc02") } else { (HERE, "tc01") };
+            let peer = PeerInfo { incarnation: peer.0, name: peer.1.to_owned() };
+            pair.tell(incarnation, |node, now, effects| node.link_up(&peer, now, effects));
         }
-        for boot in [HERE, THERE] {
-            pair.tell(boot, |node, now, fx| node.searched(now, fx));
+        for incarnation in [HERE, THERE] {
+            pair.tell(incarnation, |node, now, effects| node.searched(now, effects));
         }
         pair.carry_until(|pair| (pair.gate() == Gate::Open && pair.members() == 2).then_some(()));
         pair
@@ -57,45 +57,49 @@ impl Pair {
         self.site.engine.clock.now()
     }
 
-    fn tell(&mut self, boot: Boot, input: impl FnOnce(&Node, Instant, &mut Vec<Effect>)) {
+    fn tell(
+        &mut self,
+        incarnation: Incarnation,
+        input: impl FnOnce(&Node, Instant, &mut sessile_core::Effects),
+    ) {
         let now = self.now();
         let wires = &mut self.wires;
-        let tap = |node: &Node, now, effects: &mut Vec<Effect>| {
+        let tap = |node: &Node, now, effects: &mut sessile_core::Effects| {
             input(node, now, effects);
-            for effect in effects {
+            for effect in effects.iter() {
                 if let Effect::Send { to, frame } = effect {
                     wires.push_back((*to, frame.clone()));
                 }
             }
         };
-        if boot == HERE {
+        if incarnation == HERE {
             self.site.engine.step(tap);
         } else {
-            tap(&self.other, now, &mut Vec::new());
+            tap(&self.other, now, &mut sessile_core::Effects::default());
         }
     }
 
     /// Lets a little time pass for both nodes, and delivers what they have to say.
     fn carry(&mut self) {
         self.site.engine.clock.advance(Timing::default().tick());
-        for boot in [HERE, THERE] {
-            self.tell(boot, |node, now, fx| node.tick(now, fx));
+        for incarnation in [HERE, THERE] {
+            self.tell(incarnation, |node, now, effects| node.tick(now, effects));
         }
         while let Some((to, frame)) = self.wires.pop_front() {
             let from = if to == HERE { THERE } else { HERE };
             if self.cut {
                 continue;
             }
-            self.tell(to, |node, now, fx| {
-                node.received(from, &frame, now, fx).unwrap();
-                node.acknowledge(from, fx);
+            self.tell(to, |node, now, effects| {
+                node.received(from, &frame, now, effects).unwrap();
+                node.acknowledge(from, effects);
             });
         }
     }
 
     /// The other node's process is proven to be gone.
     fn lose_the_other(&mut self) {
-        self.tell(HERE, |node, now, fx| node.gone(THERE, now, fx));
+        self.tell(HERE, |node, now, effects| node.gone(THERE, now, effects));
     }
 
     fn request(&self) -> Request<Body> {
@@ -261,7 +265,7 @@ async fn a_node_that_left_meanwhile_does_not_claim_that_it_did_nothing() {
     pair.begin();
     let mut writing = pair.writing("two");
     assert!(is_waiting(&mut writing));
-    pair.tell(HERE, |node, now, fx| node.leave(now, fx));
+    pair.tell(HERE, |node, now, effects| node.leave(now, effects));
     let reply = writing.await;
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(reply.response.headers()["retry-after"], "1");
@@ -299,7 +303,7 @@ async fn a_node_that_is_out_opens_nothing_though_it_asked_before() {
     let (host, key) = (pair.site.host.clone(), SessionKey([9; 16]));
     let mut asking = async move { host.open(key, sessile_core::Proof::Trusted).await.err() }.boxed();
     assert!((&mut asking).now_or_never().is_none(), "the other node is asked");
-    pair.tell(HERE, |node, now, fx| node.leave(now, fx));
+    pair.tell(HERE, |node, now, effects| node.leave(now, effects));
     assert_eq!(asking.await, Some(sessile_core::Absent::NoRoom), "nobody said that it is unknown");
     assert_eq!(pair.site.host.without_session(), crate::cluster::host::NotServing::Left);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use sessile_store::{App, Key, Lifetime, Record, Stamp, Store};
+use sessile_store::{App, Key, Lifetime, Record, RecordVersion, Store};
 
 fn lifetime() -> Lifetime {
     Lifetime::new(
@@ -12,17 +12,17 @@ fn lifetime() -> Lifetime {
     )
 }
 
-fn stamp(version: u64) -> Stamp {
-    Stamp::new(version.to_be_bytes().to_vec()).unwrap()
+fn version(number: u64) -> RecordVersion {
+    RecordVersion::new(number.to_be_bytes().to_vec()).unwrap()
 }
 
-pub fn live(key: u128, version: u64) -> Record {
-    let content = format!("content {version} of {key}").into_bytes();
-    Record::live(key.into(), stamp(version), App::new("/shop").unwrap(), lifetime(), content).unwrap()
+pub fn live(key: u128, number: u64) -> Record {
+    let content = format!("content {number} of {key}").into_bytes();
+    Record::live(key.into(), version(number), App::new("/shop").unwrap(), lifetime(), content).unwrap()
 }
 
-pub fn ended(key: u128, version: u64) -> Record {
-    Record::ended(key.into(), stamp(version), App::new("/shop").unwrap(), lifetime())
+pub fn ended(key: u128, number: u64) -> Record {
+    Record::ended(key.into(), version(number), App::new("/shop").unwrap(), lifetime())
 }
 
 /// A store whose server was killed and started again holds session 1, and saves with the handle that it had.

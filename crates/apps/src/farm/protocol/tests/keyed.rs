@@ -47,7 +47,7 @@ fn whatever_a_member_says_without_the_deploy_key_is_not_believed() {
     let (archive, bytes) = shop("bad");
     let order = Order {
         path: "/shop".to_owned(),
-        stamp: Stamp { counter: 9, boot: 2 },
+        stamp: Stamp { counter: 9, incarnation: 2 },
         archive: Some(archive.clone()),
         seal: None,
     };
@@ -118,10 +118,10 @@ fn what_was_deployed_before_there_was_a_key_is_sealed_by_those_who_kept_it() {
     let mut world = keyed(["tc01", "tc02"], &[]);
     let digest = world.deploy("tc01", 1, "first");
     world.run(3);
-    for (name, boot) in [("tc01", 8), ("tc02", 9)] {
+    for (name, incarnation) in [("tc01", 8), ("tc02", 9)] {
         let (catalog, shelf) = world.kill(name);
         world.keys.insert(name, key(1));
-        world.start(name, boot, catalog, shelf, true);
+        world.start(name, incarnation, catalog, shelf, true);
         world.run(3);
     }
     world.keys.insert("tc03", key(1));

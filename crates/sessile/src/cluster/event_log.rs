@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sessile_core::{Boot, EndReason, Event, NotTaken, SessionKey};
+use sessile_core::{EndReason, Event, Incarnation, NotTaken, SessionKey};
 use tokio::sync::broadcast;
 
 /// Events that a slow listener may be behind; then it is told that it missed some.
@@ -13,16 +13,16 @@ const EVENTS_MAX: usize = 1024;
 const LATE_MAX: usize = 1024;
 
 /// The memory of one node's events.
-pub(crate) struct Journal {
+pub(crate) struct EventLog {
     events: broadcast::Sender<Event>,
     facts: Mutex<Facts>,
 }
 
 #[derive(Default)]
 struct Facts {
-    names: BTreeMap<Boot, String>,
+    names: BTreeMap<Incarnation, String>,
     transfer: Transfer,
-    name_taken_by: Option<Boot>,
+    name_taken_by: Option<Incarnation>,
     late_acks: BTreeMap<String, u64>,
 }
 
@@ -39,13 +39,13 @@ pub(crate) struct Transfer {
     pub(crate) sessions: u64,
 }
 
-impl Default for Journal {
+impl Default for EventLog {
     fn default() -> Self {
         Self { events: broadcast::Sender::new(EVENTS_MAX), facts: Mutex::default() }
     }
 }
 
-impl Journal {
+impl EventLog {
     /// Everything that happens from now on.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
@@ -61,7 +61,7 @@ impl Journal {
     }
 
     /// The process because of which this one may not join.
-    pub(crate) fn name_taken_by(&self) -> Option<Boot> {
+    pub(crate) fn name_taken_by(&self) -> Option<Incarnation> {
         self.facts.lock().name_taken_by
     }
 
@@ -91,7 +91,7 @@ impl Journal {
         }
     }
 
-    fn log_not_taken(&self, key: Option<SessionKey>, by: Boot, cause: NotTaken) {
+    fn log_not_taken(&self, key: Option<SessionKey>, by: Incarnation, cause: NotTaken) {
         let (member, cause_name) = (self.name(by), cause.name());
         let key = key.map(|key| key.to_string()).unwrap_or_default();
         match cause {
@@ -100,7 +100,7 @@ impl Journal {
         }
     }
 
-    fn log_late_ack(&self, by: Boot, after: Duration) {
+    fn log_late_ack(&self, by: Incarnation, after: Duration) {
         let member = self.name(by);
         tracing::warn!(
             "no acknowledgement from {member} for {} ms: what is on the way is sent again",
@@ -114,14 +114,16 @@ impl Journal {
 
     fn log_membership(&self, event: &Event) {
         match event {
-            Event::MemberAdded { boot, name } => {
-                self.facts.lock().names.insert(*boot, name.clone());
-                tracing::info!(%boot, "member added {name}");
+            Event::MemberAdded { incarnation, name } => {
+                self.facts.lock().names.insert(*incarnation, name.clone());
+                tracing::info!(%incarnation, "member added {name}");
             }
-            Event::MemberSuspected { boot, name } => tracing::warn!(%boot, "member suspected {name}"),
-            Event::MemberRemoved { boot, name, cause } => {
-                tracing::info!(%boot, "member removed {name}: {cause}");
-                self.facts.lock().names.remove(boot);
+            Event::MemberSuspected { incarnation, name } => {
+                tracing::warn!(%incarnation, "member suspected {name}")
+            }
+            Event::MemberRemoved { incarnation, name, cause } => {
+                tracing::info!(%incarnation, "member removed {name}: {cause}");
+                self.facts.lock().names.remove(incarnation);
             }
             Event::StateRequested { from } => {
                 self.facts.lock().transfer.requested += 1;
@@ -136,12 +138,12 @@ impl Journal {
             Event::TransferInterrupted { donor } => {
                 tracing::warn!("state transfer from {} interrupted: asking another", self.name(*donor));
             }
-            Event::Unreachable { boots } => {
-                let boots: Vec<_> = boots.iter().map(ToString::to_string).collect();
+            Event::Unreachable { incarnations } => {
+                let incarnations: Vec<_> = incarnations.iter().map(ToString::to_string).collect();
                 tracing::warn!(
                     "the others have members that this node cannot reach ({}): if membership is static, all nodes must be \
                      in [membership] members; otherwise look at the network between them",
-                    boots.join(", ")
+                    incarnations.join(", ")
                 );
             }
             Event::Founded => tracing::info!("nobody else is here: this node begins the cluster"),
@@ -166,7 +168,7 @@ impl Journal {
     }
 
     /// The name of a member, or what names its process.
-    fn name(&self, boot: Boot) -> String {
-        self.facts.lock().names.get(&boot).cloned().unwrap_or_else(|| boot.to_string())
+    fn name(&self, incarnation: Incarnation) -> String {
+        self.facts.lock().names.get(&incarnation).cloned().unwrap_or_else(|| incarnation.to_string())
     }
 }

@@ -1,14 +1,14 @@
 //! Where a frame stands in the order of one shard on one link.
 
-use super::{KIND_BYTES, PLACED};
+use super::{KIND_BYTES, SEQUENCED};
 
-/// Bytes of a place: shard, epoch, sequence.
-pub(crate) const PLACE_BYTES: usize = 9;
+/// Bytes of a position: shard, epoch, sequence.
+pub(crate) const POSITION_BYTES: usize = 9;
 
-/// A frame's place. Within an epoch the receiver takes sequence numbers without a gap; a sender that is
+/// A frame's position. Within an epoch the receiver takes sequence numbers without a gap; a sender that is
 /// unsure what arrived begins a new epoch and sends copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// Which shard's order.
     pub shard: u8,
     /// Which attempt; later ones have higher numbers.
@@ -17,13 +17,13 @@ pub struct Place {
     pub sequence: u32,
 }
 
-impl Place {
+impl Position {
     /// The place of a frame that an [`Effect::Send`](crate::Effect::Send) carries; `None` for frames that may
     /// arrive in any order. For a driver with several threads, which keeps each destination's order by it.
     pub fn of(frame: &[u8]) -> Option<Self> {
         let (kind, body) = frame.split_first_chunk::<KIND_BYTES>()?;
-        let has_place = PLACED.contains(&u16::from_le_bytes(*kind));
-        Self::read(body).filter(|_| has_place).map(|(place, _)| place)
+        let has_place = SEQUENCED.contains(&u16::from_le_bytes(*kind));
+        Self::read(body).filter(|_| has_place).map(|(position, _)| position)
     }
 
     pub(crate) fn write(self, out: &mut [u8]) {
@@ -34,13 +34,13 @@ impl Place {
 
     /// Splits a place off; `None` when the bytes are too few or the shard does not exist.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let (head, body) = bytes.split_first_chunk::<PLACE_BYTES>()?;
+        let (head, body) = bytes.split_first_chunk::<POSITION_BYTES>()?;
         let [shard, e0, e1, e2, e3, s0, s1, s2, s3] = *head;
-        let place = Self {
+        let position = Self {
             shard,
             epoch: u32::from_le_bytes([e0, e1, e2, e3]),
             sequence: u32::from_le_bytes([s0, s1, s2, s3]),
         };
-        (usize::from(shard) < crate::shard::SHARDS).then_some((place, body))
+        (usize::from(shard) < crate::shard::SHARDS).then_some((position, body))
     }
 }

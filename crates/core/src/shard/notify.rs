@@ -5,12 +5,12 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::tombstone::event_id;
 use crate::{
-    Boot, Effect, EndReason, FieldRef, Fields, Instant, Merge, NameRef, Notice, Plant, SessionChange,
-    SessionKey, Stamp,
+    Effect, Effects, EndReason, FieldRef, Fields, Incarnation, Instant, Merge, NameRef, Notice, Plant,
+    SessionChange, SessionKey, Timestamp,
 };
 
-/// An end that a member told less than so many drop times before it was removed may not have reached that member's own
-/// listeners: it is told here in its place. Finding out that a process is dead takes up to one of them.
+/// An end that a member announced less than so many drop times before it was removed may not have reached that member's own
+/// listeners: it is announced here in its position. Finding out that a process is dead takes up to one of them.
 const LAST_WORDS: u32 = 2;
 
 /// Changes of one session, collected while they are applied.
@@ -28,7 +28,8 @@ impl Applied {
         if self.by_arrival
             && let Some(ours) = fields.find(write.name)
         {
-            write.stamp = write.stamp.max(Stamp::new(ours.stamp.counter + 1, write.stamp.boot));
+            write.timestamp =
+                write.timestamp.max(Timestamp::new(ours.timestamp.counter + 1, write.timestamp.incarnation));
         }
         if !self.wanted {
             return fields.merge_field(write);
@@ -61,36 +62,36 @@ fn change(name: NameRef<'_>, before: bool, now: bool) -> Option<SessionChange> {
 
 impl Shard {
     /// Somebody listens, or nobody does any more.
-    pub(crate) fn set_told(&mut self, told: bool) {
-        self.told = told;
+    pub(crate) fn set_has_listeners(&mut self, announced: bool) {
+        self.announced = announced;
     }
 
     /// Where changes are noted that are about to be applied.
     pub(super) fn applied(&self) -> Applied {
         let by_arrival = self.settings.plant == Plant::MergedByArrival;
-        Applied { wanted: self.told, by_arrival, changes: Vec::new() }
+        Applied { wanted: self.announced, by_arrival, changes: Vec::new() }
     }
 
     /// Tells what was applied to a session that is here.
-    pub(super) fn tell_applied(
+    pub(super) fn notify_applied(
         &mut self,
         key: SessionKey,
         applied: Applied,
         remote: bool,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) {
         if applied.changes.is_empty() {
             return;
         }
         let Some(app) = self.table.get(key).map(|session| session.app) else { return };
         for (change, field) in applied.changes {
-            self.tell(Notice { key, app, change, event_id: event_id(key) ^ field, remote }, fx);
+            self.notify(Notice { key, app, change, event_id: event_id(key) ^ field, remote }, effects);
         }
     }
 
     /// Tells of a session that is new here, with what it has.
-    pub(super) fn tell_created(&mut self, key: SessionKey, remote: bool, fx: &mut Vec<Effect>) {
-        if !self.told {
+    pub(super) fn notify_created(&mut self, key: SessionKey, remote: bool, effects: &mut Effects) {
+        if !self.announced {
             return;
         }
         let Some(session) = self.table.get(key) else { return };
@@ -103,35 +104,35 @@ impl Shard {
         let changes: Vec<_> =
             std::iter::once((SessionChange::Created, !event_id(key))).chain(added).collect();
         for (change, event_id) in changes {
-            self.tell(Notice { key, app, change, event_id, remote }, fx);
+            self.notify(Notice { key, app, change, event_id, remote }, effects);
         }
     }
 
     /// Tells of the end of a session that was here.
-    pub(super) fn tell_ended(
+    pub(super) fn notify_ended(
         &mut self,
         session: &Session,
         reason: EndReason,
         remote: bool,
-        fx: &mut Vec<Effect>,
+        effects: &mut Effects,
     ) {
         let Session { key, app, .. } = *session;
         let change = SessionChange::Ended { reason };
         let notice = Notice { key, app, change, event_id: event_id(key), remote };
-        if self.settings.plant == Plant::ToldTwice {
-            self.tell(notice.clone(), fx);
+        if self.settings.plant == Plant::NotifiedTwice {
+            self.notify(notice.clone(), effects);
         }
-        self.tell(notice, fx);
+        self.notify(notice, effects);
     }
 
-    /// A member is taken for dead: whoever it told of an end speaks for it now.
-    pub(crate) fn speak_for(&mut self, dead: Boot, now: Instant, fx: &mut Vec<Effect>) {
-        if !self.told {
+    /// A member is taken for dead: whoever it announced of an end speaks for it now.
+    pub(crate) fn speak_for(&mut self, dead: Incarnation, now: Instant, effects: &mut Effects) {
+        if !self.announced {
             return;
         }
         let recent = self.settings.timing.drop_time * LAST_WORDS;
         let ends = self.tombstones.iter();
-        let ends = ends.filter(|(_, end)| end.told_by == Some(dead) && now.since(end.since) <= recent);
+        let ends = ends.filter(|(_, end)| end.announced_by == Some(dead) && now.since(end.since) <= recent);
         let notices: Vec<Notice> = ends
             .map(|(key, end)| Notice {
                 key: *key,
@@ -142,13 +143,13 @@ impl Shard {
             })
             .collect();
         for notice in notices {
-            self.tell(notice, fx);
+            self.notify(notice, effects);
         }
     }
 
-    fn tell(&mut self, notice: Notice, fx: &mut Vec<Effect>) {
-        if self.told {
-            fx.push(Effect::Notice { shard: self.number, sequence: self.notices, notice });
+    fn notify(&mut self, notice: Notice, effects: &mut Effects) {
+        if self.announced {
+            effects.push(Effect::Notice { shard: self.number, sequence: self.notices, notice });
             self.notices += 1;
         }
     }

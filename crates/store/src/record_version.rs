@@ -10,12 +10,12 @@ use crate::error::Malformed;
 /// before what it begins.
 ///
 /// Whoever saves builds it so that a version that has seen another one is greater, for instance a counter in big
-/// endian and then the writer. Two versions with equal stamps are the same content.
+/// endian and then the writer. Two versions with equal versions are the same content.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stamp(Bytes);
+pub struct RecordVersion(Bytes);
 
-impl Stamp {
-    /// The longest stamp in bytes.
+impl RecordVersion {
+    /// The longest version in bytes.
     pub const LIMIT: usize = 64;
 
     /// Takes the bytes.
@@ -24,7 +24,7 @@ impl Stamp {
     /// There are more than [`LIMIT`](Self::LIMIT).
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, Malformed> {
         let bytes = bytes.into();
-        if bytes.len() > Self::LIMIT { Err(Malformed::Stamp(bytes.len())) } else { Ok(Self(bytes)) }
+        if bytes.len() > Self::LIMIT { Err(Malformed::RecordVersion(bytes.len())) } else { Ok(Self(bytes)) }
     }
 
     /// The bytes.
@@ -34,13 +34,13 @@ impl Stamp {
     }
 }
 
-impl fmt::Debug for Stamp {
+impl fmt::Debug for RecordVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stamp({self})")
+        write!(f, "RecordVersion({self})")
     }
 }
 
-impl fmt::Display for Stamp {
+impl fmt::Display for RecordVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }

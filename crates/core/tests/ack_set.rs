@@ -1,4 +1,4 @@
-//! What a placement changes: whom a response waits for, and nothing else.
+//! What a ack_set changes: whom a response waits for, and nothing else.
 
 mod cluster;
 
@@ -6,23 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{Cluster, SECRET, key};
-use sessile_core::{Absent, Awaited, Candidate, Changes, Gate, Opening, PlacedSession, Placement, Secret};
+use sessile_core::{Absent, AckMembers, AckSet, Candidate, Changes, CommittedSession, Gate, Opening, Secret};
 
 /// Members whose name ends in the digit of the far zone are awaited by nobody; the far one awaits nobody.
 #[derive(Debug)]
 struct FarIs(char);
 
-impl Placement for FarIs {
-    fn awaited(&self, _: PlacedSession, own: &Candidate, others: &[Candidate]) -> Awaited {
+impl AckSet for FarIs {
+    fn awaited(&self, _: CommittedSession, own: &Candidate, others: &[Candidate]) -> AckMembers {
         let is_far = |node: &Candidate| node.name.ends_with(self.0);
         let near = others.iter().filter(|other| !is_far(other) && !is_far(own));
-        Awaited::Only(near.map(|other| other.boot).collect())
+        AckMembers::Only(near.map(|other| other.incarnation).collect())
     }
 }
 
 /// Three nodes, of which the last is far.
 fn zones() -> Cluster {
-    let mut cluster = Cluster::with(3, |settings| settings.placement = Arc::new(FarIs('3')));
+    let mut cluster = Cluster::with(3, |settings| settings.ack_set = Arc::new(FarIs('3')));
     cluster.create(0, key(1));
     cluster.deliver();
     cluster
@@ -68,7 +68,7 @@ fn who_awaits_nobody_answers_at_once() {
 fn the_end_of_a_session_waits_for_everybody() {
     let mut cluster = zones();
     cluster.cut = vec![2];
-    let end = cluster.act(0, |node, now, fx| node.end(key(1), now, fx));
+    let end = cluster.act(0, |node, now, effects| node.end(key(1), now, effects));
     cluster.deliver();
     assert_eq!(cluster.receipt(0, end), None, "the far one does not know");
     cluster.cut.clear();
@@ -83,7 +83,8 @@ fn a_changed_id_waits_for_everybody_and_so_does_what_follows_it() {
     cluster.cut = vec![2];
     let mut login = Changes::new();
     login.change_secret(SECRET, Secret([8; 16]));
-    let login = cluster.act(0, |node, now, fx| node.commit(key(1), &login, now, fx)).expect("committed");
+    let login =
+        cluster.act(0, |node, now, effects| node.commit(key(1), &login, now, effects)).expect("committed");
     let after = cluster.set(0, key(1), "cart", "umbrella");
     cluster.deliver();
     assert_eq!(cluster.receipt(0, login), None, "the old id still opens the far copy");

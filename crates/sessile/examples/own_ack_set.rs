@@ -1,7 +1,7 @@
-//! A placement of one's own: responses wait for the members in the writer's zone, and not for those far away.
+//! A ack_set of one's own: responses wait for the members in the writer's zone, and not for those far away.
 //!
 //! ```sh
-//! cargo run --example own_placement
+//! cargo run --example own_ack_set
 //! ```
 #![allow(clippy::print_stdout, reason = "an example tells what it does")]
 
@@ -10,16 +10,16 @@ mod shop;
 use std::time::Duration;
 
 use sessile::Cluster;
-use sessile::seams::{Awaited, Candidate, InProcess, PlacedSession, Placement};
+use sessile::seams::{AckMembers, AckSet, Candidate, CommittedSession, InProcess};
 
 /// A node's zone is the part of its name before the dash: `fra-1` stands in `fra`.
 #[derive(Debug)]
 pub(crate) struct Zones;
 
-impl Placement for Zones {
-    fn awaited(&self, _session: PlacedSession, own: &Candidate, others: &[Candidate]) -> Awaited {
+impl AckSet for Zones {
+    fn awaited(&self, _session: CommittedSession, own: &Candidate, others: &[Candidate]) -> AckMembers {
         let near = others.iter().filter(|other| zone(other) == zone(own));
-        Awaited::Only(near.map(|other| other.boot).collect())
+        AckMembers::Only(near.map(|other| other.incarnation).collect())
     }
 }
 
@@ -35,8 +35,7 @@ pub(crate) async fn main() -> shop::Done {
     for name in ["fra-1", "fra-2", "nyc-1"] {
         let config = shop::config(name, directory.path())?;
         let network = network.clone();
-        let cluster =
-            Cluster::builder(config).placement(Zones).channel(move |identity| network.join(identity));
+        let cluster = Cluster::builder(config).ack_set(Zones).channel(move |identity| network.join(identity));
         nodes.push(cluster.join().await?);
     }
     let mut browser = shop::Browser::default();

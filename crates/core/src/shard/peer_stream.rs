@@ -7,11 +7,11 @@ use crate::marks::Birth;
 use crate::shard::compare::Answering;
 use crate::shard::stored::FETCHING_MAX;
 use crate::shard::window::Window;
-use crate::wire::{AckLine, Exception, Place, Verdict};
-use crate::{Boot, Instant, SessionKey, Ticket};
+use crate::wire::{AckLine, Exception, Position, Verdict};
+use crate::{Incarnation, Instant, SessionKey, Ticket};
 
-/// Sessions owed to one member by name; beyond it the whole shard is owed.
-const OWED_MAX: usize = 4096;
+/// Sessions backlog to one member by name; beyond it the whole shard is backlog.
+const BACKLOG_MAX: usize = 4096;
 
 /// A frame that was sent and not acknowledged.
 #[derive(Debug)]
@@ -62,23 +62,23 @@ pub(super) enum Walk {
     Ends(Option<SessionKey>),
 }
 
-/// A comparison that this member asked for, and that is answered once nothing is owed to it.
+/// A comparison that this member asked for, and that is answered once nothing is backlog to it.
 #[derive(Debug)]
-pub(super) struct Payment {
+pub(super) struct SyncReport {
     pub(super) round: u32,
     /// This node's birth marks from before it began to pay.
-    pub(super) marks: Vec<(Boot, u64)>,
-    pub(super) due: Due,
+    pub(super) marks: Vec<(Incarnation, u64)>,
+    pub(super) due: AckTarget,
 }
 
-/// Everything before this place, an epoch and a sequence, must be acknowledged; nothing yet while something is still owed, or
+/// Everything before this position, an epoch and a sequence, must be acknowledged; nothing yet while something is still backlog, or
 /// when it has to be sent again.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Due(Option<(u32, u32)>);
+pub(super) struct AckTarget(Option<(u32, u32)>);
 
 /// One member, as one shard deals with it.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct PeerStream {
     /// Frames can be sent.
     pub(super) linked: bool,
     /// Commits wait for this member (a planted bug leaves joiners out).
@@ -89,20 +89,20 @@ pub(super) struct Lane {
     next: u32,
     pub(super) in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
-    /// Of owed copies; changes always go.
+    /// Of backlog copies; changes always go.
     window: Window,
-    /// Bytes that were given up on the way, or had no room there, since the member last was owed nothing.
-    given_up_bytes: usize,
+    /// Bytes that were given up on the way, or had no room there, since the member last was backlog nothing.
+    dropped_bytes: usize,
     progress_at: Instant,
     retried_at: Instant,
     /// Since when nothing was acknowledged, across retries.
     silent_since: Option<Instant>,
     /// Sessions whose copy or end must be sent, with those who wait for it.
-    owed: BTreeMap<SessionKey, Vec<Ticket>>,
+    backlog: BTreeMap<SessionKey, Vec<Ticket>>,
     /// Those of them whose content is being fetched from the store.
     fetching: BTreeMap<SessionKey, Vec<Ticket>>,
     pub(super) walk: Option<Walk>,
-    pub(super) payment: Option<Payment>,
+    pub(super) sync_report: Option<SyncReport>,
     /// A listing that it was sent.
     pub(super) answering: Option<Answering>,
     pub(super) arrivals: Arrivals,
@@ -115,7 +115,7 @@ pub(super) struct Arrivals {
     next: u32,
     acknowledged: u32,
     exceptions: Vec<Exception>,
-    gap_told: bool,
+    gap_reported: bool,
 }
 
 /// What to do with a frame that arrived.
@@ -125,11 +125,11 @@ pub(super) enum Arrival {
     Next,
     /// It is old, or of an abandoned epoch.
     Old,
-    /// Something before it is missing, and the sender has to be told.
+    /// Something before it is missing, and the sender has to be announced.
     Gap,
 }
 
-impl Lane {
+impl PeerStream {
     /// `epoch` is above every one that this process used towards the member before.
     pub(super) fn new(epoch: u32, now: Instant) -> Self {
         Self {
@@ -141,45 +141,45 @@ impl Lane {
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             window: Window::new(now),
-            given_up_bytes: 0,
+            dropped_bytes: 0,
             progress_at: now,
             retried_at: now,
             silent_since: None,
-            owed: BTreeMap::new(),
+            backlog: BTreeMap::new(),
             fetching: BTreeMap::new(),
             walk: None,
-            payment: None,
+            sync_report: None,
             answering: None,
             arrivals: Arrivals::default(),
         }
     }
 
     /// Only copies of this session may go to the member, not changes.
-    pub(super) fn owes(&self, key: SessionKey) -> bool {
-        self.walk.is_some() || self.owed.contains_key(&key) || self.fetching.contains_key(&key)
+    pub(super) fn needs_copy(&self, key: SessionKey) -> bool {
+        self.walk.is_some() || self.backlog.contains_key(&key) || self.fetching.contains_key(&key)
     }
 
     /// Notes that the member must get a copy or the end of this session.
-    pub(super) fn owe(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
-        self.owed.entry(key).or_default().extend(waiters);
-        if self.owed.len() > OWED_MAX {
+    pub(super) fn add_to_backlog(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
+        self.backlog.entry(key).or_default().extend(waiters);
+        if self.backlog.len() > BACKLOG_MAX {
             // Entries that somebody waits for stay: requests in progress bound them.
-            self.owed.retain(|_, waiters| !waiters.is_empty());
-            self.owe_everything();
+            self.backlog.retain(|_, waiters| !waiters.is_empty());
+            self.backlog_everything();
         }
     }
 
-    pub(super) fn owe_everything(&mut self) {
+    pub(super) fn backlog_everything(&mut self) {
         self.walk = Some(Walk::Sessions(0));
     }
 
-    pub(super) fn take_owed(&mut self, key: SessionKey) -> Vec<Ticket> {
-        let mut waiters = self.owed.remove(&key).unwrap_or_default();
+    pub(super) fn take_from_backlog(&mut self, key: SessionKey) -> Vec<Ticket> {
+        let mut waiters = self.backlog.remove(&key).unwrap_or_default();
         waiters.extend(self.fetching.remove(&key).unwrap_or_default());
         waiters
     }
 
-    /// What is owed cannot be sent before its content is back from the store.
+    /// What is backlog cannot be sent before its content is back from the store.
     pub(super) fn await_content(&mut self, key: SessionKey, waiters: Vec<Ticket>) {
         self.fetching.entry(key).or_default().extend(waiters);
     }
@@ -192,23 +192,23 @@ impl Lane {
     /// The content is here, or the session ended.
     pub(super) fn content_came(&mut self, key: SessionKey) {
         if let Some(waiters) = self.fetching.remove(&key) {
-            self.owe(key, waiters);
+            self.add_to_backlog(key, waiters);
         }
     }
 
-    pub(super) fn next_owed(&self) -> Option<SessionKey> {
-        self.owed.keys().next().copied()
+    pub(super) fn next_in_backlog(&self) -> Option<SessionKey> {
+        self.backlog.keys().next().copied()
     }
 
     /// The next ones of them, up to the first that somebody waits for.
-    pub(super) fn owed_to_nobody_waiting(&self) -> impl Iterator<Item = SessionKey> {
-        let unawaited = self.owed.iter().take_while(|(_, waiters)| waiters.is_empty());
+    pub(super) fn backlog_without_waiters(&self) -> impl Iterator<Item = SessionKey> {
+        let unawaited = self.backlog.iter().take_while(|(_, waiters)| waiters.is_empty());
         unawaited.map(|(key, _)| *key).take_while(|key| !self.fetching.contains_key(key))
     }
 
     /// These are sent, and nobody waited for them.
-    pub(super) fn forget_owed(&mut self, keys: &[SessionKey]) {
-        keys.iter().for_each(|key| drop(self.owed.remove(key)));
+    pub(super) fn remove_from_backlog(&mut self, keys: &[SessionKey]) {
+        keys.iter().for_each(|key| drop(self.backlog.remove(key)));
     }
 
     /// Sessions of which the member may lack something.
@@ -217,7 +217,7 @@ impl Lane {
             .iter()
             .flat_map(|frame| frame.carried.keys())
             .copied()
-            .chain(self.owed.keys().chain(self.fetching.keys()).copied())
+            .chain(self.backlog.keys().chain(self.fetching.keys()).copied())
     }
 
     /// Something of this session is on the way to the member.
@@ -225,20 +225,20 @@ impl Lane {
         self.in_flight.iter().any(|frame| frame.carried.keys().contains(&key))
     }
 
-    /// Changes can be sent as they are committed; otherwise their sessions are owed.
+    /// Changes can be sent as they are committed; otherwise their sessions are backlog.
     pub(super) fn has_room(&self, staged_max: usize) -> bool {
         self.linked && self.in_flight_bytes < staged_max
     }
 
-    /// A change of this size had no room and is owed instead.
+    /// A change of this size had no room and is backlog instead.
     pub(super) fn give_up(&mut self, bytes: usize) {
-        let before = if self.is_even() { 0 } else { self.given_up_bytes };
-        self.given_up_bytes = before.saturating_add(bytes);
+        let before = if self.is_synced() { 0 } else { self.dropped_bytes };
+        self.dropped_bytes = before.saturating_add(bytes);
     }
 
-    /// Bytes of changes that the member has not confirmed: those on the way, and roughly those owed instead.
+    /// Bytes of changes that the member has not confirmed: those on the way, and roughly those backlog instead.
     pub(super) fn unconfirmed_bytes(&self) -> usize {
-        let given_up = if self.is_even() { 0 } else { self.given_up_bytes };
+        let given_up = if self.is_synced() { 0 } else { self.dropped_bytes };
         self.in_flight_bytes.saturating_add(given_up)
     }
 
@@ -247,22 +247,22 @@ impl Lane {
         self.in_flight.iter().map(|frame| frame.carried.keys().len()).sum()
     }
 
-    pub(super) fn owed_count(&self) -> usize {
-        self.owed.len() + self.fetching.len()
+    pub(super) fn backlog_len(&self) -> usize {
+        self.backlog.len() + self.fetching.len()
     }
 
     /// Nothing is left to be sent.
-    pub(super) fn is_even(&self) -> bool {
-        self.walk.is_none() && self.owed.is_empty() && self.fetching.is_empty()
+    pub(super) fn is_synced(&self) -> bool {
+        self.walk.is_none() && self.backlog.is_empty() && self.fetching.is_empty()
     }
 
-    /// Whether the member has acknowledged all that was owed to it when this was asked first; what is committed since may be
+    /// Whether the member has acknowledged all that was backlog to it when this was asked first; what is committed since may be
     /// on the way.
-    pub(super) fn has_acknowledged(&self, due: &mut Due) -> bool {
+    pub(super) fn has_acknowledged(&self, due: &mut AckTarget) -> bool {
         due.0 = due
             .0
             .filter(|(epoch, _)| *epoch == self.epoch)
-            .or(self.is_even().then_some((self.epoch, self.next)));
+            .or(self.is_synced().then_some((self.epoch, self.next)));
         due.0.is_some_and(|(_, next)| self.in_flight.front().is_none_or(|frame| frame.sequence >= next))
     }
 
@@ -272,31 +272,31 @@ impl Lane {
     }
 
     /// Gives a frame its place and remembers it until it is acknowledged.
-    pub(super) fn place(
+    pub(super) fn position(
         &mut self,
         shard: u8,
         carried: Carried,
         bytes: usize,
         waiters: Vec<Ticket>,
         now: Instant,
-    ) -> Place {
+    ) -> Position {
         if self.next == u32::MAX {
             self.restart();
         }
-        let place = Place { shard, epoch: self.epoch, sequence: self.next };
+        let position = Position { shard, epoch: self.epoch, sequence: self.next };
         self.next += 1;
         self.in_flight_bytes += bytes;
         self.in_flight.push_back(InFlight {
-            sequence: place.sequence,
+            sequence: position.sequence,
             carried,
             bytes,
             sent_at: now,
             waiters,
         });
-        place
+        position
     }
 
-    /// What arrived is unknown: everything on the way is owed again, in a new epoch.
+    /// What arrived is unknown: everything on the way is backlog again, in a new epoch.
     pub(super) fn restart(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.next = 0;
@@ -305,7 +305,7 @@ impl Lane {
         for frame in std::mem::take(&mut self.in_flight) {
             let mut waiters = frame.waiters;
             for key in frame.carried.keys() {
-                self.owe(*key, std::mem::take(&mut waiters));
+                self.add_to_backlog(*key, std::mem::take(&mut waiters));
             }
         }
     }
@@ -372,47 +372,47 @@ impl Lane {
         self.in_flight.front().map(|frame| frame.sent_at)
     }
 
-    /// The round that can be reported as paid now.
-    pub(super) fn settle_payment(&mut self) -> Option<Payment> {
-        let mut payment = self.payment.take()?;
-        if self.has_acknowledged(&mut payment.due) {
-            return Some(payment);
+    /// The round that can be reported as synced now.
+    pub(super) fn take_sync_report(&mut self) -> Option<SyncReport> {
+        let mut sync_report = self.sync_report.take()?;
+        if self.has_acknowledged(&mut sync_report.due) {
+            return Some(sync_report);
         }
-        self.payment = Some(payment);
+        self.sync_report = Some(sync_report);
         None
     }
 }
 
 impl Arrivals {
     /// Whether something that belongs before this place has not come.
-    pub(super) fn is_ahead(&self, place: Place) -> bool {
-        let next = if place.epoch > self.epoch { 0 } else { self.next };
-        place.epoch >= self.epoch && place.sequence > next
+    pub(super) fn is_ahead(&self, position: Position) -> bool {
+        let next = if position.epoch > self.epoch { 0 } else { self.next };
+        position.epoch >= self.epoch && position.sequence > next
     }
 
-    /// Judges a frame by its place.
-    pub(super) fn judge(&mut self, place: Place) -> Arrival {
-        if place.epoch > self.epoch {
-            *self = Self { epoch: place.epoch, ..Self::default() };
+    /// Judges a frame by its position.
+    pub(super) fn judge(&mut self, position: Position) -> Arrival {
+        if position.epoch > self.epoch {
+            *self = Self { epoch: position.epoch, ..Self::default() };
         }
-        if place.epoch < self.epoch || place.sequence < self.next {
+        if position.epoch < self.epoch || position.sequence < self.next {
             return Arrival::Old;
         }
-        if place.sequence == self.next {
+        if position.sequence == self.next {
             self.next += 1;
             return Arrival::Next;
         }
-        if std::mem::replace(&mut self.gap_told, true) { Arrival::Old } else { Arrival::Gap }
+        if std::mem::replace(&mut self.gap_reported, true) { Arrival::Old } else { Arrival::Gap }
     }
 
     /// For [`Plant::GapOverlooked`](crate::Plant::GapOverlooked) only: what is missing before this place counts as
     /// processed.
-    pub(super) fn overlook_gap(&mut self, place: Place) {
-        if self.is_ahead(place) {
-            if place.epoch > self.epoch {
-                *self = Self { epoch: place.epoch, ..Self::default() };
+    pub(super) fn overlook_gap(&mut self, position: Position) {
+        if self.is_ahead(position) {
+            if position.epoch > self.epoch {
+                *self = Self { epoch: position.epoch, ..Self::default() };
             }
-            self.next = place.sequence;
+            self.next = position.sequence;
         }
     }
 
@@ -433,8 +433,8 @@ impl Arrivals {
 }
 
 /// A birth as a listing has it.
-pub(super) fn birth(boot: u32, number: u64) -> Birth {
-    Birth { boot: Boot(boot), number }
+pub(super) fn birth(incarnation: u32, number: u64) -> Birth {
+    Birth { incarnation: Incarnation(incarnation), number }
 }
 
 #[cfg(test)]
@@ -444,21 +444,23 @@ mod tests {
     #[test]
     fn what_was_owed_is_acknowledged_though_changes_go_on() {
         let now = Instant::ORIGIN;
-        let (mut lane, mut due) = (Lane::new(1, now), Due::default());
-        let send = |lane: &mut Lane| lane.place(0, Carried::One(SessionKey([1; 16])), 1, Vec::new(), now);
-        send(&mut lane);
-        assert!(!lane.has_acknowledged(&mut due));
-        send(&mut lane);
+        let (mut stream, mut due) = (PeerStream::new(1, now), AckTarget::default());
+        let send = |stream: &mut PeerStream| {
+            stream.position(0, Carried::One(SessionKey([1; 16])), 1, Vec::new(), now)
+        };
+        send(&mut stream);
+        assert!(!stream.has_acknowledged(&mut due));
+        send(&mut stream);
         let line = |epoch, next| AckLine { shard: 0, epoch, first: 0, next, exceptions: Vec::new() };
-        assert!(lane.acknowledged(&line(1, 1), now).is_some());
-        assert!(lane.has_acknowledged(&mut due), "the other one is on its way and was not owed");
-        // All that is on the way is owed again.
-        lane.restart();
-        assert!(!lane.has_acknowledged(&mut due));
-        assert_eq!(lane.take_owed(SessionKey([1; 16])), []);
-        send(&mut lane);
-        assert!(!lane.has_acknowledged(&mut due));
-        assert!(lane.acknowledged(&line(2, 1), now).is_some());
-        assert!(lane.has_acknowledged(&mut due));
+        assert!(stream.acknowledged(&line(1, 1), now).is_some());
+        assert!(stream.has_acknowledged(&mut due), "the other one is on its way and was not backlog");
+        // All that is on the way is backlog again.
+        stream.restart();
+        assert!(!stream.has_acknowledged(&mut due));
+        assert_eq!(stream.take_from_backlog(SessionKey([1; 16])), []);
+        send(&mut stream);
+        assert!(!stream.has_acknowledged(&mut due));
+        assert!(stream.acknowledged(&line(2, 1), now).is_some());
+        assert!(stream.has_acknowledged(&mut due));
     }
 }
