@@ -5,7 +5,7 @@ use sessile_core::Plant;
 /// Every planted bug and its name on the command line.
 pub const BUGS: [(&str, Plant); 36] = [
     ("writer-is-name", Plant::WriterIsName),
-    ("timetimetimestamp-at-set", Plant::TimestampAtSet),
+    ("timestamp-at-set", Plant::TimestampAtSet),
     ("counter-from-live-fields", Plant::CounterFromLiveFields),
     ("end-compared-by-timestamp", Plant::EndComparedByTimestamp),
     ("ack-incomplete", Plant::AckIncomplete),
