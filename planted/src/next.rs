@@ -1,7 +1,7 @@
 //! The planted next version: how a release that does not exist yet speaks, and what today's nodes must make of it.
 //!
 //! It is today's core behind a translator, so it shows nothing of how a next version works inside. On the wire it uses
-//! every way of growing that PROTOCOL.md (section 11) allows: one more element in every body, a kind without a position, a
+//! every way of growing that PROTOCOL.md (section 12) allows: one more element in every body, a kind without a position, a
 //! kind with a position, a phase, and a field of the session with a codec of its own.
 
 use bytes::{BufMut, Bytes, BytesMut};

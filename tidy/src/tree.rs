@@ -3,6 +3,9 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::rust::{Masked, NamedPath, mask, paths, without_tests};
 
 /// Folders that hold what the project did not write: builds, tools, what other programs keep.
 const SKIPPED: [&str; 3] = ["target", "node_modules", ".git"];
@@ -14,16 +17,35 @@ const NOT_READ: &str = "fuzz/corpus";
 const TEXTS: [&str; 12] = ["rs", "md", "toml", "txt", "css", "wit", "lua", "py", "js", "mjs", "c", "h"];
 
 /// One text file of the repository.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SourceFile {
     /// Its path, relative to the root, with `/`.
     pub path: String,
     /// What is in it.
     pub text: String,
+    /// Worked out once, for all checks.
+    masked: OnceLock<Masked>,
+    paths: OnceLock<Vec<NamedPath>>,
+}
+
+impl SourceFile {
+    fn new(path: String, text: String) -> Self {
+        Self { path, text, masked: OnceLock::new(), paths: OnceLock::new() }
+    }
+
+    /// The code of a Rust file, and its comments.
+    pub(crate) fn masked(&self) -> &Masked {
+        self.masked.get_or_init(|| mask(&self.text))
+    }
+
+    /// The paths that a Rust file names outside its tests.
+    pub(crate) fn named_paths(&self) -> &[NamedPath] {
+        self.paths.get_or_init(|| paths(&without_tests(&self.masked().code)))
+    }
 }
 
 /// The text files of the repository, by path.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Tree {
     files: Vec<SourceFile>,
     /// Every file there is, also those that are no text.
@@ -49,7 +71,7 @@ impl Tree {
     pub fn of(files: &[(&str, &str)]) -> Self {
         let files: Vec<SourceFile> = files
             .iter()
-            .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() })
+            .map(|(path, text)| SourceFile::new((*path).to_owned(), (*text).to_owned()))
             .collect();
         let paths = files.iter().map(|file| file.path.clone()).collect();
         Self { files, paths }
@@ -71,7 +93,7 @@ impl Tree {
             self.paths.push(relative.clone());
             let is_text = path.extension().and_then(|extension| extension.to_str());
             if is_text.is_some_and(|extension| TEXTS.contains(&extension)) || relative.starts_with(".ci/") {
-                self.files.push(SourceFile { path: relative, text: fs::read_to_string(&path)? });
+                self.files.push(SourceFile::new(relative, fs::read_to_string(&path)?));
             }
         }
         Ok(())
@@ -84,7 +106,7 @@ impl Tree {
     }
 
     /// The Rust files below one of these folders, or the file of that path.
-    pub fn rust<'a>(&'a self, under: &'a [&'a str]) -> impl Iterator<Item = &'a SourceFile> {
+    pub fn rust<'a>(&'a self, under: &[&str]) -> impl Iterator<Item = &'a SourceFile> {
         self.with("rs").filter(move |file| under.iter().any(|folder| is_under(&file.path, folder)))
     }
 

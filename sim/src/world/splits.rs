@@ -1,5 +1,5 @@
 //! Splits that nobody planned: in heavy loss two processes may hear nothing of each other for the drop time, or nothing of
-//! what was acknowledged, and both go on. PROTOCOL.md, section 9.
+//! what was acknowledged, and both go on. PROTOCOL.md, section 10.
 
 use sessile_core::{Event as Told, Incarnation, NodeState, Removal, Timing};
 

@@ -1,6 +1,6 @@
 //! What the code of a room must not name: clocks in the core, sessions in the group, cookies in the driver.
 
-use crate::rust::{NamedPath, mask, paths, without_tests};
+use crate::rust::NamedPath;
 use crate::{Problem, SourceFile, Tree};
 
 /// Names that must not be in the code of some folders.
@@ -40,9 +40,8 @@ fn one(tree: &Tree, rule: &Absence<'_>) -> Vec<Problem> {
         !is_test && !rule.except.iter().any(|except| crate::tree::is_under(&file.path, except))
     };
     for file in tree.rust(rule.folders).filter(is_excepted) {
-        let code = without_tests(&mask(&file.text).code);
-        for named in paths(&code) {
-            let Some(name) = rule.names.iter().find(|name| is_forbidden(&named, name, rule.free)) else {
+        for named in file.named_paths() {
+            let Some(name) = rule.names.iter().find(|name| is_forbidden(named, name, rule.free)) else {
                 continue;
             };
             let what = format!(

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::rust::{NamedPath, mask, paths, without_tests};
+use crate::rust::NamedPath;
 use crate::{Problem, Tree};
 
 /// A circle that is tolerated, with the reason.
@@ -57,13 +57,13 @@ fn crate_sources(tree: &Tree) -> BTreeSet<String> {
 }
 
 /// Which module of a crate names which.
-struct Graph {
+struct Graph<'a> {
     files: BTreeMap<Module, String>,
-    named: BTreeMap<Module, Vec<NamedPath>>,
+    named: BTreeMap<Module, &'a [NamedPath]>,
 }
 
-impl Graph {
-    fn of(tree: &Tree, source: &str) -> Self {
+impl<'a> Graph<'a> {
+    fn of(tree: &'a Tree, source: &str) -> Self {
         let (mut files, mut named) = (BTreeMap::new(), BTreeMap::new());
         for file in tree.rust(&[source]) {
             let inner = file.path[source.len() + 1..].trim_end_matches(".rs");
@@ -74,7 +74,7 @@ impl Graph {
             if matches!(module.last().map(String::as_str), Some("lib" | "main" | "mod")) {
                 module.pop();
             }
-            named.insert(module.clone(), paths(&without_tests(&mask(&file.text).code)));
+            named.insert(module.clone(), file.named_paths());
             files.insert(module, file.path.clone());
         }
         Self { files, named }
@@ -116,7 +116,7 @@ impl Graph {
     /// The modules that a module names, with the line of the first time, but those that it is within or that are within it.
     fn next(&self, module: &Module) -> BTreeMap<&Module, usize> {
         let mut next = BTreeMap::new();
-        for named in self.named.get(module).into_iter().flatten() {
+        for named in self.named.get(module).copied().unwrap_or_default() {
             let target = self.resolve(module, &named.path, 0).filter(|target| !is_kin(module, target));
             if let Some((target, _)) = target.and_then(|target| self.files.get_key_value(&target)) {
                 next.entry(target).or_insert(named.line);

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::references::{self, has_function};
-use crate::markdown::{code_spans, lines};
-use crate::rust::mask;
+use crate::markdown::{LineKind, code_spans, lines};
 use crate::{Problem, SourceFile, Tree};
 
 const PAGE: &str = "PROTOCOL.md";
@@ -36,14 +35,14 @@ pub fn protocol(tree: &Tree) -> Vec<Problem> {
     let rules = rules(&page.text);
     let mut problems = out_of_order(&page.text);
     let plants = plants(&bugs.text);
-    let tests = Tests::of(tree);
     for rule in &rules {
         problems.extend(incomplete(rule));
-        problems.extend(wrong_plants(rule, &plants, &tests));
+        problems.extend(wrong_plants(tree, rule, &plants));
         problems.extend(references::check(tree, PAGE, rule.line, part(&rule.text, "*Kept by:*")));
     }
     problems.extend(uncited(&rules, &plants));
-    problems.extend(wrong_citations(tree, &rules));
+    problems.extend(tree.with("md").flat_map(|page| wrong_rows(page, &plants)));
+    problems.extend(wrong_citations(tree, page, &rules));
     problems
 }
 
@@ -116,25 +115,16 @@ fn plants(bugs: &str) -> BTreeMap<String, (usize, BTreeSet<String>)> {
     named.collect()
 }
 
-/// Every function of the tree's Rust, for rules that name a test.
-struct Tests(String);
-
-impl Tests {
-    fn of(tree: &Tree) -> Self {
-        let code: Vec<String> = tree.with("rs").map(|file| mask(&file.text).code).collect();
-        Self(code.concat())
-    }
-}
-
 fn wrong_plants(
+    tree: &Tree,
     rule: &Rule,
     plants: &BTreeMap<String, (usize, BTreeSet<String>)>,
-    tests: &Tests,
 ) -> Vec<Problem> {
+    let is_there = |test: &str| tree.with("rs").any(|file| has_function(&file.masked().code, test));
     let planted = part(&rule.text, "*Plant:*");
     let is_none = planted.starts_with("none");
     let wrong = code_spans(planted).filter_map(|name| match plants.get(name) {
-        _ if is_none => (!has_function(&tests.0, name)).then(|| format!("there is no test {name}")),
+        _ if is_none => (!is_there(name)).then(|| format!("there is no test {name}")),
         None => Some(format!("{BUGS} has no bug {name}")),
         Some((line, cited)) => (!cited.contains(&rule.number))
             .then(|| format!("the bug {name} ({BUGS}:{line}) does not cite rule {}", rule.number)),
@@ -165,19 +155,43 @@ fn uncited(rules: &[Rule], plants: &BTreeMap<String, (usize, BTreeSet<String>)>)
     problems
 }
 
+/// Rows of a table of plants, in Markdown or in a block of text, that name a bug which does not exist.
+fn wrong_rows(page: &SourceFile, plants: &BTreeMap<String, (usize, BTreeSet<String>)>) -> Vec<Problem> {
+    let mut in_table = false;
+    let mut problems = Vec::new();
+    for line in lines(&page.text) {
+        let first =
+            line.text.trim_start_matches(['|', ' ', '`']).split(['|', ' ', '`']).next().unwrap_or_default();
+        if line.kind == LineKind::Prose || line.text.starts_with("```") {
+            in_table = false;
+        } else if first == "plant" {
+            in_table = true;
+        } else if in_table
+            && first.contains('-')
+            && first.starts_with(char::is_alphabetic)
+            && !plants.contains_key(first)
+        {
+            let what = format!("{BUGS} has no bug {first}");
+            problems.push(Problem::new(&page.path, line.number, what, "name the bug as it is called now"));
+        }
+    }
+    problems
+}
+
 /// Citations in comments of sources and in documents.
-fn wrong_citations(tree: &Tree, rules: &[Rule]) -> Vec<Problem> {
+fn wrong_citations(tree: &Tree, page: &SourceFile, rules: &[Rule]) -> Vec<Problem> {
     let numbers: BTreeSet<&str> = rules.iter().map(|rule| rule.number.as_str()).collect();
-    let sections: BTreeSet<&str> = numbers.iter().filter_map(|number| number.split('.').next()).collect();
+    let headings = page.text.lines().filter_map(|line| line.strip_prefix("## "));
+    let sections: BTreeSet<&str> = headings.filter_map(|heading| heading.split('.').next()).collect();
     let is_own = |file: &&SourceFile| file.path.starts_with("tidy/");
-    let sources = tree.with("rs").filter(|file| !is_own(file)).map(|file| (file, mask(&file.text).comments));
-    let pages = tree.with("md").map(|file| (file, file.text.clone()));
+    let sources = tree.with("rs").filter(|file| !is_own(file)).map(|file| (file, &file.masked().comments));
+    let pages = tree.with("md").map(|file| (file, &file.text));
     let mut problems = Vec::new();
     for (file, text) in sources.chain(pages) {
         let unknown_rules =
-            citations(&text).into_iter().filter(|(number, _)| !numbers.contains(number.as_str()));
+            citations(text).into_iter().filter(|(number, _)| !numbers.contains(number.as_str()));
         let unknown_sections =
-            cited_sections(&text).into_iter().filter(|(number, _)| !sections.contains(number.as_str()));
+            cited_sections(text).into_iter().filter(|(number, _)| !sections.contains(number.as_str()));
         for (number, line) in unknown_rules.chain(unknown_sections) {
             let what = format!("{PAGE} has no rule or section {number}");
             problems.push(Problem::new(
@@ -221,13 +235,17 @@ fn take_number(text: &str) -> Option<(String, &str)> {
     (section > 0 && index > 0).then(|| (format!("{}.{}", &text[..section], &rest[..index]), &rest[index..]))
 }
 
-/// Every `PROTOCOL.md, section 4` with its line.
+/// Every `PROTOCOL.md, section 4` with its line; a section that is cited by words is cited by what follows.
 fn cited_sections(text: &str) -> Vec<(String, usize)> {
     let cited = text.match_indices(PAGE).filter_map(|(at, _)| {
         let rest = text[at + PAGE.len()..].trim_start_matches([')', ',', ' ', '(', '\n', '/']);
+        let line = text[..at].matches('\n').count() + 1;
+        if let Some(words) = rest.strip_prefix('"') {
+            return Some((words.split('"').next().unwrap_or_default().to_owned(), line));
+        }
         let rest = rest.strip_prefix("section")?.trim_start();
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        (end > 0).then(|| (rest[..end].to_owned(), text[..at].matches('\n').count() + 1))
+        (end > 0).then(|| (rest[..end].to_owned(), line))
     });
     cited.collect()
 }
@@ -285,6 +303,13 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_plants_name_bugs() {
+        let page = "| plant | slip |\n|---|---|\n| `a-bug` | x |\n| `b-bug` | x |\n\n```text\nplant  seeds\nc-bug  1\na-bug  1\n```";
+        let found = wrong_rows(Tree::of(&[("a.md", page)]).file("a.md").unwrap(), &plants(BUG));
+        assert_eq!(found.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 8]);
+    }
+
+    #[test]
     fn cited_rules_and_sections_exist() {
         assert_eq!(
             found(GOOD, BUG, "/// As rules 1.1, 1.2 and\n/// 1.9 say.\nfn go() {}"),
@@ -294,5 +319,7 @@ mod tests {
             found(GOOD, BUG, "// [PROTOCOL.md](../PROTOCOL.md), section 7\nfn go() {}"),
             ["PROTOCOL.md has no rule or section 7"]
         );
+        let by_words = found(GOOD, BUG, "// See PROTOCOL.md, \"Lease\".\nfn go() {}");
+        assert_eq!(by_words, ["PROTOCOL.md has no rule or section Lease"]);
     }
 }

@@ -1,7 +1,6 @@
 //! References in documents to files and the functions in them: `` `crates/core/src/node.rs` (`gate`) ``.
 
 use crate::markdown::code_spans;
-use crate::rust::mask;
 use crate::{Problem, Tree};
 
 /// Finds files that do not exist, and functions that are not in the file named before them; also that nothing is named.
@@ -13,8 +12,7 @@ pub(super) fn check(tree: &Tree, page: &str, line: usize, text: &str) -> Vec<Pro
             file = tree.file(span);
             (!tree.has(span)).then(|| format!("there is no file {span}"))
         } else {
-            let code = file.map(|file| mask(&file.text).code);
-            let has_it = code.is_some_and(|code| has_function(&code, span));
+            let has_it = file.is_some_and(|file| has_function(&file.masked().code, span));
             let place = file.map_or("that file", |file| &file.path);
             (!has_it).then(|| format!("there is no function {span} in {place}"))
         };

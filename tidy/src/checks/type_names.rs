@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::rust::{mask, without_tests};
+use crate::rust::without_tests;
 use crate::{Problem, Tree};
 
 /// Finds public types of one name in several files, but for those that are listed with a reason; and listed names that
@@ -14,7 +14,7 @@ pub fn type_names(tree: &Tree, known: &[(&str, &str)]) -> Vec<Problem> {
         file.path.starts_with("crates/") && file.path.contains("/src/") && !file.path.ends_with("/tests.rs")
     });
     for file in sources {
-        let code = without_tests(&mask(&file.text).code);
+        let code = without_tests(&file.masked().code);
         for (line, name) in public_types(&code) {
             places.entry(name).or_default().push((file.path.clone(), line));
         }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use sessile_tidy::{Problem, Tree, checks};
 
-static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::of_workspace().unwrap());
+static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::of_workspace().expect("the workspace is readable"));
 
 /// Fails with one line for each problem.
 fn assert_none(problems: &[Problem]) {
@@ -27,8 +27,14 @@ fn rooms_do_not_name_what_they_must_not_know() {
 }
 
 #[test]
+fn what_is_planted_stands_behind_its_feature() {
+    assert_none(&known::GATES.apply(checks::gates(&TREE, rooms::GATES)));
+}
+
+#[test]
 fn every_invariant_is_checked_or_says_why_not() {
-    let numbers: Vec<&str> = rooms::ABSENCES.iter().map(|absence| absence.invariant).collect();
+    let gates = rooms::GATES.iter().map(|gate| gate.invariant);
+    let numbers: Vec<&str> = rooms::ABSENCES.iter().map(|absence| absence.invariant).chain(gates).collect();
     assert_none(&checks::invariants(&TREE, &numbers));
 }
 
