@@ -26,7 +26,7 @@ pub(crate) fn findings(findings: &Findings) {
     let source = NamedSource::new(findings.path.display().to_string(), findings.text.clone());
     for finding in &findings.list {
         let mut drawn = String::new();
-        let shown = match handler.render_report(&mut drawn, &Shown { finding, source: &source }) {
+        let shown = match handler.render_report(&mut drawn, &FindingDiagnostic { finding, source: &source }) {
             Ok(()) => drawn,
             Err(fmt::Error) => format!("{}: {}", findings.place(finding), finding.message),
         };
@@ -36,20 +36,20 @@ pub(crate) fn findings(findings: &Findings) {
 
 /// A finding, as miette wants to see it.
 #[derive(Debug)]
-struct Shown<'f> {
+struct FindingDiagnostic<'f> {
     finding: &'f Finding,
     source: &'f NamedSource<String>,
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for FindingDiagnostic<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}", self.finding.severity, self.finding.message)
     }
 }
 
-impl std::error::Error for Shown<'_> {}
+impl std::error::Error for FindingDiagnostic<'_> {}
 
-impl Diagnostic for Shown<'_> {
+impl Diagnostic for FindingDiagnostic<'_> {
     fn severity(&self) -> Option<miette::Severity> {
         Some(match self.finding.severity {
             Severity::Error => miette::Severity::Error,

@@ -3,19 +3,19 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::telling::Telling;
+use super::output_options::OutputOptions;
 use super::usage::{MAX_FOREIGN, Usage};
 use crate::failure::Failure;
 use crate::output;
 
-/// Most times that a stretch is measured before the machine counts as too busy.
+/// Most times that an interval is measured before the machine counts as too busy.
 const MAX_TRIES: usize = 3;
 
 /// Options of every measurement of load.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Manner {
+pub(super) struct RunSettings {
     #[command(flatten)]
-    pub(super) telling: Telling,
+    pub(super) output: OutputOptions,
     /// Accept that other programs take more than 5 % of the machine; the report says how much
     #[arg(long)]
     pub(super) noisy: bool,
@@ -24,18 +24,18 @@ pub(super) struct Manner {
 /// Whether what was measured belongs to the program or to the machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Circumstances {
-    /// The largest share of the machine that other programs took in a stretch.
+    /// The largest share of the machine that other programs took in an interval.
     pub(super) foreign_cpu: Option<f64>,
     /// The user ended it early.
     pub(super) interrupted: bool,
 }
 
-impl Manner {
+impl RunSettings {
     pub(super) fn quick(&self) -> bool {
-        self.telling.quick
+        self.output.quick
     }
 
-    /// Whether a stretch has to be measured again because others took too much of the machine; an error when it was
+    /// Whether an interval has to be measured again because others took too much of the machine; an error when it was
     /// tried often enough.
     pub(super) fn again(&self, usage: &Usage, tries: usize) -> Result<bool, Failure> {
         let strict = !self.noisy && !self.quick();
@@ -55,7 +55,7 @@ impl Manner {
 }
 
 impl Circumstances {
-    /// Notes a stretch.
+    /// Notes an interval.
     pub(super) fn note(&mut self, usage: &Usage) {
         let worst = self.foreign_cpu.into_iter().chain(usage.foreign).reduce(f64::max);
         self.foreign_cpu = worst;
@@ -91,16 +91,16 @@ mod tests {
 
     #[test]
     fn a_busy_machine_is_tried_again_and_then_refused() {
-        let manner = |arguments: &[&str]| {
-            let command = Manner::augment_args(clap::Command::new("bench").no_binary_name(true));
-            Manner::from_arg_matches(&command.get_matches_from(arguments)).unwrap()
+        let settings = |arguments: &[&str]| {
+            let command = RunSettings::augment_args(clap::Command::new("bench").no_binary_name(true));
+            RunSettings::from_arg_matches(&command.get_matches_from(arguments)).unwrap()
         };
-        let strict = manner(&[]);
+        let strict = settings(&[]);
         assert!(matches!(strict.again(&usage(0.2), 1), Ok(true)));
         assert!(matches!(strict.again(&usage(0.2), MAX_TRIES), Err(Failure::Failed(_))));
         assert!(matches!(strict.again(&usage(0.04), MAX_TRIES), Ok(false)));
         for tolerant in ["--noisy", "--quick"] {
-            assert!(matches!(manner(&[tolerant]).again(&usage(0.9), MAX_TRIES), Ok(false)));
+            assert!(matches!(settings(&[tolerant]).again(&usage(0.9), MAX_TRIES), Ok(false)));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// A store as it is named on a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum StoreLocation {
     /// `file:FOLDER`
     File(PathBuf),
     /// `redb:FILE`
@@ -29,15 +29,15 @@ pub(crate) enum Place {
 
 /// Whether a store that is not there is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
+pub(crate) enum IfMissing {
     Refused,
     Made,
 }
 
 /// An open store, and how many records were found damaged by that.
-pub(crate) type Opened = (Arc<dyn Store>, usize);
+pub(crate) type OpenedStore = (Arc<dyn Store>, usize);
 
-impl FromStr for Place {
+impl FromStr for StoreLocation {
     type Err = String;
 
     fn from_str(words: &str) -> Result<Self, String> {
@@ -57,8 +57,8 @@ impl FromStr for Place {
 const FORMS: &str = "a store is file:FOLDER, redb:FILE, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or \
                      config:FILE with the configuration of a node";
 
-impl Place {
-    pub(crate) async fn open(&self, missing: Missing) -> Result<Opened, Failure> {
+impl StoreLocation {
+    pub(crate) async fn open(&self, missing: IfMissing) -> Result<OpenedStore, Failure> {
         self.refuse_missing(missing)?;
         let store: Arc<dyn Store> = match self {
             Self::File(folder) => {
@@ -92,13 +92,13 @@ impl Place {
     }
 
     /// A misspelt path must not become a new store, which would then be found empty.
-    fn refuse_missing(&self, missing: Missing) -> Result<(), Failure> {
+    fn refuse_missing(&self, missing: IfMissing) -> Result<(), Failure> {
         let (kind, path, sign) = match self {
             Self::File(folder) => ("file", folder, folder.join("lock")),
             Self::Redb(path) => ("redb", path, path.clone()),
             Self::Postgres(_) | Self::Redis(_) | Self::Config(_) => return Ok(()),
         };
-        if missing == Missing::Made || sign.exists() {
+        if missing == IfMissing::Made || sign.exists() {
             return Ok(());
         }
         Err(Failure::Failed(format!("there is no {kind} store at {}", Path::display(path))))
@@ -138,12 +138,12 @@ mod tests {
 
     #[test]
     fn words_name_a_store() {
-        assert_eq!("file:/var/lib/sessile".parse(), Ok(Place::File("/var/lib/sessile".into())));
-        assert_eq!("redb:s.redb".parse(), Ok(Place::Redb("s.redb".into())));
-        assert_eq!("rediss://db:1/0".parse(), Ok(Place::Redis("rediss://db:1/0".into())));
-        assert_eq!("postgresql://db/x".parse(), Ok(Place::Postgres("postgresql://db/x".into())));
+        assert_eq!("file:/var/lib/sessile".parse(), Ok(StoreLocation::File("/var/lib/sessile".into())));
+        assert_eq!("redb:s.redb".parse(), Ok(StoreLocation::Redb("s.redb".into())));
+        assert_eq!("rediss://db:1/0".parse(), Ok(StoreLocation::Redis("rediss://db:1/0".into())));
+        assert_eq!("postgresql://db/x".parse(), Ok(StoreLocation::Postgres("postgresql://db/x".into())));
         for wrong in ["", "file:", "/var/lib/sessile", "mysql://db/x"] {
-            assert!(wrong.parse::<Place>().unwrap_err().contains("file:FOLDER"), "{wrong}");
+            assert!(wrong.parse::<StoreLocation>().unwrap_err().contains("file:FOLDER"), "{wrong}");
         }
     }
 }

@@ -9,17 +9,17 @@ use serde::Deserialize;
 use sessile_apps::clusterapp::payload;
 use sessile_history::{Action, Attribute, Outcome, Seen};
 
-use crate::connection::{Answer, Connection, NoAnswer};
+use crate::connection::{ClientResponse, Connection, ConnectionError};
 
 /// A client's connections to all places where it may ask; one request at a time.
-pub(super) struct Link {
+pub(super) struct ClusterappClient {
     doors: Vec<Connection>,
     answered: bool,
 }
 
 /// What came of a request.
 #[derive(Debug, Default)]
-pub(super) struct Reply {
+pub(super) struct OperationResult {
     pub(super) outcome: Option<Outcome>,
     pub(super) node: Option<String>,
     pub(super) sid: Option<String>,
@@ -30,18 +30,18 @@ pub(super) struct Reply {
 }
 
 /// Attributes with version, length and sum.
-type Listed = BTreeMap<String, (Option<u64>, u64, Option<u32>)>;
+type ListedAttributes = BTreeMap<String, (Option<u64>, u64, Option<u32>)>;
 
 /// What the body of an answer says.
 #[derive(Deserialize)]
-struct Facts {
+struct ResponseBody {
     node: String,
     sid: Option<String>,
     new: Option<bool>,
-    attrs: Option<Listed>,
+    attrs: Option<ListedAttributes>,
 }
 
-impl Link {
+impl ClusterappClient {
     pub(super) fn new(doors: &[SocketAddr], patience: Duration) -> Self {
         let doors = doors.iter().map(|at| Connection::with_patience(*at, patience)).collect();
         Self { doors, answered: true }
@@ -59,12 +59,12 @@ impl Link {
         action: &Action,
         canary: u64,
         cookie: Option<&str>,
-    ) -> Reply {
+    ) -> OperationResult {
         let target = format!("/clusterapp/session?cmd={}", command(action, canary));
         let reply = match self.doors[door].send(Method::POST, &target, cookie).await {
-            Ok(answer) => Reply::of(&answer, action),
-            Err(NoAnswer::Unconnected(_)) => Reply::nothing(Outcome::Failed),
-            Err(_) => Reply::nothing(Outcome::Unknown),
+            Ok(answer) => OperationResult::of(&answer, action),
+            Err(ConnectionError::Unconnected(_)) => OperationResult::nothing(Outcome::Failed),
+            Err(_) => OperationResult::nothing(Outcome::Unknown),
         };
         self.answered = !matches!(reply.outcome, Some(Outcome::Failed | Outcome::Unknown));
         reply
@@ -99,29 +99,29 @@ fn size_of(v: u64) -> usize {
     16 + (v.wrapping_mul(0x9E37_79B9) % 512) as usize
 }
 
-impl Reply {
+impl OperationResult {
     fn nothing(outcome: Outcome) -> Self {
         Self { outcome: Some(outcome), ..Self::default() }
     }
 
-    fn of(answer: &Answer, action: &Action) -> Self {
+    fn of(answer: &ClientResponse, action: &Action) -> Self {
         if answer.status != StatusCode::OK {
             let outcome = if answer.unprocessed { Outcome::Failed } else { Outcome::Unknown };
             return Self::nothing(outcome);
         }
         // An answer that is none of clusterapp's says nothing of what was done.
-        let Ok(facts) = serde_json::from_slice::<Facts>(&answer.body) else {
+        let Ok(reply) = serde_json::from_slice::<ResponseBody>(&answer.body) else {
             return Self::nothing(Outcome::Unknown);
         };
-        let is_other = facts.new == Some(true) && !matches!(action, Action::Create);
-        let is_gone = facts.sid.is_none() && !matches!(action, Action::Logout);
+        let is_other = reply.new == Some(true) && !matches!(action, Action::Create);
+        let is_gone = reply.sid.is_none() && !matches!(action, Action::Logout);
         let outcome = if is_other || is_gone { Outcome::Absent } else { Outcome::Ok };
         let reads = matches!(action, Action::Read) && outcome == Outcome::Ok;
-        let (seen, damaged) = read(facts.attrs.filter(|_| reads).unwrap_or_default());
+        let (seen, damaged) = read(reply.attrs.filter(|_| reads).unwrap_or_default());
         Self {
             outcome: Some(outcome),
-            node: Some(facts.node),
-            sid: facts.sid,
+            node: Some(reply.node),
+            sid: reply.sid,
             cookie: answer.cookie.clone(),
             copies: answer.receipt.as_deref().and_then(copies),
             seen: reads.then_some(seen),
@@ -131,7 +131,7 @@ impl Reply {
 }
 
 /// What was read, and which of it has other bytes than were written.
-fn read(attributes: Listed) -> (Seen, Vec<Attribute>) {
+fn read(attributes: ListedAttributes) -> (Seen, Vec<Attribute>) {
     let (mut seen, mut damaged) = (Seen::new(), Vec::new());
     for (name, (v, len, fnv)) in attributes {
         let Ok(attribute) = name.parse() else { continue };

@@ -19,7 +19,7 @@ use tower_service::Service;
 use crate::failure::Failure;
 
 /// Sessions that are written in turn.
-const VISITORS: usize = 256;
+const SESSIONS: usize = 256;
 /// Longest wait for what is not stored yet.
 const SAVING_LIMIT: Duration = Duration::from_secs(60);
 /// How often it is looked whether everything is stored.
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// How long and how often requests are sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
+pub(super) struct RequestPlan {
     pub(super) bytes: usize,
     /// To each pair, in turns.
     pub(super) rounds: usize,
@@ -35,14 +35,14 @@ pub(super) struct Plan {
 }
 
 /// What was found.
-pub(super) struct Behind {
+pub(super) struct WriteBehindCost {
     pub(super) requests: usize,
     /// The time of the middle request.
     pub(super) without: Duration,
     pub(super) with: Duration,
 }
 
-impl Behind {
+impl WriteBehindCost {
     /// 1.00: a store costs nothing.
     pub(super) fn ratio(&self) -> f64 {
         self.with.as_secs_f64() / self.without.as_secs_f64()
@@ -50,10 +50,10 @@ impl Behind {
 }
 
 /// Sends the requests.
-pub(super) async fn measure(plan: Plan, folder: &Path) -> Result<Behind, Failure> {
+pub(super) async fn measure(plan: RequestPlan, folder: &Path) -> Result<WriteBehindCost, Failure> {
     ClusterSecrets::create(&folder.join("cluster.secret")).map_err(|error| failed(&error))?;
-    let mut without = Pair::start(folder, "without", None).await?;
-    let mut with = Pair::start(folder, "with", Some(StoreKind::File)).await?;
+    let mut without = NodePair::start(folder, "without", None).await?;
+    let mut with = NodePair::start(folder, "with", Some(StoreKind::File)).await?;
     let body = Bytes::from(vec![0x5a; plan.bytes]);
     // The first requests make the sessions, and warm everything.
     without.warm(&body).await?;
@@ -63,25 +63,25 @@ pub(super) async fn measure(plan: Plan, folder: &Path) -> Result<Behind, Failure
         for store in [round % 2 == 0, round % 2 == 1] {
             let (pair, times) =
                 if store { (&mut with, &mut times_with) } else { (&mut without, &mut times_without) };
-            pair.visit(plan.round, &body, times).await?;
+            pair.send_for(plan.round, &body, times).await?;
             with.all_saved().await?;
         }
     }
     let requests = times_without.len() + times_with.len();
-    let found = Behind { requests, without: median(times_without), with: median(times_with) };
+    let found = WriteBehindCost { requests, without: median(times_without), with: median(times_with) };
     without.stop().await;
     with.stop().await;
     Ok(found)
 }
 
 /// Two nodes; the first gets the requests.
-struct Pair {
+struct NodePair {
     nodes: Vec<Cluster>,
     app: Router,
     cookies: Vec<HeaderValue>,
 }
 
-impl Pair {
+impl NodePair {
     async fn start(folder: &Path, name: &str, store: Option<StoreKind>) -> Result<Self, Failure> {
         let mut nodes: Vec<Cluster> = Vec::new();
         for number in [1, 2] {
@@ -103,7 +103,7 @@ impl Pair {
     }
 
     async fn warm(&mut self, body: &Bytes) -> Result<(), Failure> {
-        for _ in 0..VISITORS {
+        for _ in 0..SESSIONS {
             let cookie = self.send(None, body).await?;
             self.cookies.push(cookie.ok_or_else(|| failed(&"a request made no session"))?);
         }
@@ -111,7 +111,7 @@ impl Pair {
     }
 
     /// Sends requests one after the other for `length`, and keeps how long each took.
-    async fn visit(
+    async fn send_for(
         &mut self,
         length: Duration,
         body: &Bytes,
@@ -119,7 +119,7 @@ impl Pair {
     ) -> Result<(), Failure> {
         let begun = Instant::now();
         while begun.elapsed() < length {
-            let cookie = self.cookies[times.len() % VISITORS].clone();
+            let cookie = self.cookies[times.len() % SESSIONS].clone();
             let sent = Instant::now();
             self.send(Some(cookie), body).await?;
             times.push(sent.elapsed());

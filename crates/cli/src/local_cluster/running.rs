@@ -13,12 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::node::{News, NodeProcess};
-use super::plan::{NodePlan, Plan};
+use super::node::{NodeEvent, NodeProcess};
+use super::plan::{ClusterPlan, NodePlan};
 use crate::failure::Failure;
 
-/// Most news that wait to be told; further ones are in the logs.
-const MAX_NEWS: usize = 1_024;
+/// Most events that wait to be told; further ones are in the logs.
+const MAX_NODE_EVENTS: usize = 1_024;
 /// Longest wait for a node to open its port.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks at a port.
@@ -27,21 +27,24 @@ const PAUSE: Duration = Duration::from_millis(2);
 const SHOWN_LINES: usize = 12;
 
 /// Nodes and balancer, running.
-pub(crate) struct Stage {
-    pub(crate) plan: Plan,
+pub(crate) struct LocalCluster {
+    pub(crate) plan: ClusterPlan,
     pub(crate) monitor: Monitor,
     place: TempDir,
     nodes: BTreeMap<&'static str, NodeProcess>,
     log: &'static str,
-    news: mpsc::Sender<News>,
+    events: mpsc::Sender<NodeEvent>,
     balancer: JoinHandle<Stopped>,
     stop_balancer: oneshot::Sender<()>,
 }
 
-impl Stage {
+impl LocalCluster {
     /// Writes the files, starts the balancer and all nodes, and waits until each node has opened its port. `log` is
     /// the filter of the nodes' logs.
-    pub(crate) async fn open(plan: Plan, log: &'static str) -> Result<(Self, mpsc::Receiver<News>), Failure> {
+    pub(crate) async fn open(
+        plan: ClusterPlan,
+        log: &'static str,
+    ) -> Result<(Self, mpsc::Receiver<NodeEvent>), Failure> {
         let place = private_directory(&plan)?;
         let balancer = Balancer::bind(plan.balancer_config()).await;
         let balancer = balancer.map_err(|error| Failure::Failed(error.to_string()))?;
@@ -51,19 +54,19 @@ impl Stage {
             // Dropping the sender is a wish to stop as well.
             let _ = stopped.await;
         }));
-        let (news, heard) = mpsc::channel(MAX_NEWS);
+        let (events, heard) = mpsc::channel(MAX_NODE_EVENTS);
         let nodes = BTreeMap::new();
-        let mut stage = Self { plan, monitor, place, nodes, log, news, balancer, stop_balancer };
-        for node in stage.plan.nodes.clone() {
-            stage.start(node.name)?;
+        let mut cluster = Self { plan, monitor, place, nodes, log, events, balancer, stop_balancer };
+        for node in cluster.plan.nodes.clone() {
+            cluster.start(node.name)?;
         }
-        for node in stage.plan.nodes.clone() {
-            stage.port_opened(node.name).await?;
+        for node in cluster.plan.nodes.clone() {
+            cluster.port_opened(node.name).await?;
         }
-        Ok((stage, heard))
+        Ok((cluster, heard))
     }
 
-    /// The directory of configurations and logs; it goes with the stage.
+    /// The directory of configurations and logs; it goes with the cluster.
     pub(crate) fn place(&self) -> &Path {
         self.place.path()
     }
@@ -94,7 +97,7 @@ impl Stage {
     /// Starts a node that does not run.
     pub(crate) fn start(&mut self, name: &str) -> Result<(), Failure> {
         let Some(plan) = self.node(name).cloned() else { return Ok(()) };
-        let started = NodeProcess::start(&plan, self.place.path(), self.log, self.news.clone());
+        let started = NodeProcess::start(&plan, self.place.path(), self.log, self.events.clone());
         let node = started.map_err(|error| Failure::Failed(format!("{name} cannot be started: {error}")))?;
         self.nodes.insert(plan.name, node);
         Ok(())
@@ -147,7 +150,7 @@ async fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) 
 }
 
 /// A directory that only this user can enter, with the configurations and the secret.
-pub(crate) fn private_directory(plan: &Plan) -> Result<TempDir, Failure> {
+pub(crate) fn private_directory(plan: &ClusterPlan) -> Result<TempDir, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         let place = std::env::temp_dir();
         Failure::Failed(format!(

@@ -8,13 +8,13 @@ use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
+use super::load_client::{LoadClient, Unanswered};
 use super::samples::Samples;
-use super::verdict::Fault;
-use super::visitor::{Unanswered, Visitor};
+use super::verdict::Violation;
 use super::workload::Workload;
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::stop::StopWish;
+use crate::stop::StopRequest;
 
 /// Most requests in a row without a good answer, before a client gives up.
 const MAX_UNANSWERED: u32 = 20;
@@ -27,7 +27,7 @@ const KEPT_WORDS: usize = 5;
 
 /// What the clients do, and how often.
 #[derive(Debug, Clone)]
-pub(crate) struct Course {
+pub(crate) struct ClientPlan {
     pub(crate) workload: Workload,
     /// Of each client.
     pub(crate) repetitions: u64,
@@ -47,7 +47,7 @@ pub(crate) enum Pace {
 
 /// What the clients measured.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Measured {
+pub(crate) struct ClientMeasurements {
     /// First byte sent to last byte read, of each repetition.
     pub(crate) response: Samples,
     /// From then on until the other nodes show the change.
@@ -58,48 +58,48 @@ pub(crate) struct Measured {
     pub(crate) unanswered: u64,
     /// What some of them got instead.
     pub(crate) words: Vec<String>,
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<Violation>,
     /// From the first repetition to the last one.
     pub(crate) lasted: Duration,
 }
 
 /// The clients between two steps.
-pub(crate) struct Crowd {
-    visitors: Vec<Visitor>,
-    course: Arc<Course>,
-    stop: StopWish,
-    pub(crate) measured: Measured,
+pub(crate) struct MeasuringClients {
+    clients: Vec<LoadClient>,
+    plan: Arc<ClientPlan>,
+    stop: StopRequest,
+    pub(crate) measured: ClientMeasurements,
 }
 
-impl Crowd {
+impl MeasuringClients {
     /// So many clients of the server at `at`, each with a filled session of its own.
     pub(crate) async fn set_up(
         at: SocketAddr,
         threads: u64,
-        course: Course,
-        stop: StopWish,
+        plan: ClientPlan,
+        stop: StopRequest,
     ) -> Result<Self, Failure> {
-        let mut visitors = Vec::new();
+        let mut clients = Vec::new();
         for number in 0..threads {
-            let mut visitor = Visitor::new(at, course.workload, number);
-            visitor.set_up().await.map_err(|words| {
+            let mut load_client = LoadClient::new(at, plan.workload, number);
+            load_client.set_up().await.map_err(|words| {
                 Failure::Failed(format!("http://{at}/clusterapp: no session could be made: {words}"))
             })?;
-            visitors.push(visitor);
+            clients.push(load_client);
         }
-        Ok(Self { visitors, course: Arc::new(course), stop, measured: Measured::default() })
+        Ok(Self { clients, plan: Arc::new(plan), stop, measured: ClientMeasurements::default() })
     }
 
     /// All repetitions, or those until a stop is asked for.
     pub(crate) async fn repeat(&mut self, progress: &ProgressBar) {
         let (began, mut tasks) = (Instant::now(), JoinSet::new());
-        for visitor in self.visitors.drain(..) {
-            let (mut run, progress) = (Run::new(visitor, &self.course), progress.clone());
+        for load_client in self.clients.drain(..) {
+            let (mut run, progress) = (ClientRun::new(load_client, &self.plan), progress.clone());
             let stop = self.stop.clone();
             tasks.spawn(async move {
                 tokio::select! {
                     () = run.repeat(&progress) => {}
-                    () = stop.asked() => run.interrupted(),
+                    () = stop.requested() => run.interrupted(),
                 }
                 run
             });
@@ -112,49 +112,49 @@ impl Crowd {
 
     /// Reads every session, then removes, ends and makes some anew. One client after the other: nothing disturbs.
     pub(crate) async fn end(&mut self) {
-        for visitor in std::mem::take(&mut self.visitors) {
-            let mut run = Run::new(visitor, &self.course);
+        for load_client in std::mem::take(&mut self.clients) {
+            let mut run = ClientRun::new(load_client, &self.plan);
             let stop = self.stop.clone();
             tokio::select! {
                 () = run.end() => {}
-                () = stop.asked() => {}
+                () = stop.requested() => {}
             }
             self.take(run);
         }
     }
 
-    fn take(&mut self, run: Run) {
-        let Run { mut visitor, measured, .. } = run;
-        self.measured.faults.append(&mut visitor.faults);
+    fn take(&mut self, run: ClientRun) {
+        let ClientRun { mut load_client, measured, .. } = run;
+        self.measured.faults.append(&mut load_client.faults);
         self.measured.add(measured);
-        self.visitors.push(visitor);
+        self.clients.push(load_client);
     }
 }
 
 /// One client at work.
-struct Run {
-    visitor: Visitor,
-    course: Arc<Course>,
+struct ClientRun {
+    load_client: LoadClient,
+    plan: Arc<ClientPlan>,
     nodes: Vec<(String, Connection)>,
-    measured: Measured,
+    measured: ClientMeasurements,
 }
 
-impl Run {
-    fn new(visitor: Visitor, course: &Arc<Course>) -> Self {
-        let nodes = course.nodes.iter().map(|(name, at)| (name.clone(), Connection::new(*at))).collect();
-        Self { visitor, course: Arc::clone(course), nodes, measured: Measured::default() }
+impl ClientRun {
+    fn new(load_client: LoadClient, plan: &Arc<ClientPlan>) -> Self {
+        let nodes = plan.nodes.iter().map(|(name, at)| (name.clone(), Connection::new(*at))).collect();
+        Self { load_client, plan: Arc::clone(plan), nodes, measured: ClientMeasurements::default() }
     }
 
     async fn repeat(&mut self, progress: &ProgressBar) {
         let (began, mut in_a_row) = (Instant::now(), 0);
-        for repetition in 0..self.course.repetitions {
+        for repetition in 0..self.plan.repetitions {
             let done = self.once(repetition).await;
             in_a_row = if done { 0 } else { in_a_row + 1 };
             if in_a_row == MAX_UNANSWERED {
                 return;
             }
             progress.inc(1);
-            match self.course.pace {
+            match self.plan.pace {
                 Pace::Pause(pause) => sleep(pause).await,
                 Pace::Interval(interval) => {
                     let due =
@@ -167,28 +167,28 @@ impl Run {
 
     /// Changes something and looks whether it is there; false when nobody answered.
     async fn once(&mut self, repetition: u64) -> bool {
-        let Some(took) = self.measured.answered(self.visitor.change(repetition).await) else {
+        let Some(took) = self.measured.answered(self.load_client.change(repetition).await) else {
             sleep(PAUSE).await;
             return false;
         };
         self.measured.response.push(took);
         if self.nodes.is_empty() {
-            return self.measured.answered(self.visitor.read_back(repetition).await).is_some();
+            return self.measured.answered(self.load_client.read_back(repetition).await).is_some();
         }
-        let seen = self.visitor.until_visible(repetition, &mut self.nodes).await;
+        let seen = self.load_client.until_visible(repetition, &mut self.nodes).await;
         let Some(after) = self.measured.answered(seen) else { return false };
         self.measured.visible.push(after);
         true
     }
 
     async fn end(&mut self) {
-        let read = self.visitor.read_all().await;
+        let read = self.load_client.read_all().await;
         self.measured.answered(read);
-        for _ in 0..(self.course.repetitions / 10).clamp(1, MAX_ENDINGS) {
-            let removed = self.visitor.remove(&self.course.workload.name(0)).await;
-            let ended = self.visitor.invalidate().await;
-            let made = self.visitor.set_up().await;
-            let Measured { remove, invalidate, .. } = &mut self.measured;
+        for _ in 0..(self.plan.repetitions / 10).clamp(1, MAX_ENDINGS) {
+            let removed = self.load_client.remove(&self.plan.workload.name(0)).await;
+            let ended = self.load_client.invalidate().await;
+            let made = self.load_client.set_up().await;
+            let ClientMeasurements { remove, invalidate, .. } = &mut self.measured;
             removed.iter().for_each(|took| remove.push(*took));
             ended.iter().for_each(|took| invalidate.push(*took));
             for failed in [removed, ended, made].into_iter().filter(Result::is_err) {
@@ -199,11 +199,11 @@ impl Run {
 
     /// The request that was cut may have been carried out: what follows must not be judged by it.
     fn interrupted(&mut self) {
-        self.visitor.forget();
+        self.load_client.forget();
     }
 }
 
-impl Measured {
+impl ClientMeasurements {
     /// Whether faults or missing answers spoil the run.
     pub(crate) fn is_good(&self) -> bool {
         self.faults.is_empty() && self.unanswered == 0

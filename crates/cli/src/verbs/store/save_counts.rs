@@ -2,19 +2,19 @@
 
 use sessile::store::{Outcome, Record, Store};
 
-use super::place::failed;
+use super::location::failed;
 use crate::failure::Failure;
 use crate::output;
 
 /// Counts of what was saved.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct SaveCounts {
     pub(super) saved: u64,
     pub(super) superseded: u64,
     pub(super) failed: u64,
 }
 
-impl Tally {
+impl SaveCounts {
     /// Saves the records. A record that the store refuses is told, and the others are saved.
     pub(super) async fn save(&mut self, store: &dyn Store, records: Vec<Record>) -> Result<(), Failure> {
         for outcome in store.save(records).await.map_err(failed)? {

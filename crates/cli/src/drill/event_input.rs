@@ -2,18 +2,18 @@
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::event::Event;
-use super::journal::Journal;
+use super::event::DrillEvent;
+use super::history_recorder::HistoryRecorder;
 use crate::failure::Failure;
 use crate::output;
 
 /// Notes every event until the end of input.
-pub(super) async fn listen(journal: &Journal) -> Result<(), Failure> {
+pub(super) async fn listen(recorder: &HistoryRecorder) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Usage(format!("standard input: {error}"));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await.map_err(|error| failed(&error))? {
-        let event: Event = line.parse().map_err(|error| failed(&error))?;
-        journal.note(event).map_err(|error| failed(&error))?;
+        let event: DrillEvent = line.parse().map_err(|error| failed(&error))?;
+        recorder.note(event).map_err(|error| failed(&error))?;
         // An answer: from now on it is in the history.
         output::tell(&format!("noted: {line}"));
     }

@@ -5,18 +5,18 @@ use std::pin::Pin;
 use axum::Router;
 use sessile::{Cluster, ClusterBuilder, Config};
 
-/// The future of [`Making::pages`].
-pub type Pages<'a> = Pin<Box<dyn Future<Output = Router> + Send + 'a>>;
+/// The future of [`NodeFactory::pages`].
+pub type ExtraPages<'a> = Pin<Box<dyn Future<Output = Router> + Send + 'a>>;
 
 /// What a node is beyond its configuration.
-pub trait Making: Sync {
+pub trait NodeFactory: Sync {
     /// The cluster that the node joins.
     fn builder(&self, config: Config) -> ClusterBuilder {
         Cluster::builder(config)
     }
 
     /// Pages beside those of the applications. Asked for when the node is ready; it serves nobody until they are there.
-    fn pages(&self, cluster: Cluster) -> Pages<'_> {
+    fn pages(&self, cluster: Cluster) -> ExtraPages<'_> {
         drop(cluster);
         Box::pin(std::future::ready(Router::new()))
     }
@@ -26,4 +26,4 @@ pub trait Making: Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AsConfigured;
 
-impl Making for AsConfigured {}
+impl NodeFactory for AsConfigured {}

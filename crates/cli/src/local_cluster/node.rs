@@ -22,7 +22,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What a node did without being asked in the same moment.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum NodeEvent {
     Logged { node: &'static str, line: LogLine },
     Ended { node: &'static str, status: String },
 }
@@ -42,7 +42,7 @@ impl NodeProcess {
         plan: &NodePlan,
         place: &Path,
         log: &str,
-        news: mpsc::Sender<News>,
+        events: mpsc::Sender<NodeEvent>,
     ) -> io::Result<Self> {
         let mut program = Command::new(std::env::current_exe()?);
         program.args(["serve", "--stop-with-stdin", "--log-format", "json", "--log", log, "--config"]);
@@ -58,14 +58,14 @@ impl NodeProcess {
         let (kill, killed) = oneshot::channel();
         let (end, ended) = watch::channel(false);
         let heard =
-            tokio::spawn(listen(said, plan.name, place.join(format!("{}.log", plan.name)), news.clone()));
+            tokio::spawn(listen(said, plan.name, place.join(format!("{}.log", plan.name)), events.clone()));
         let node = plan.name;
         tokio::spawn(async move {
             let status = attend(child, killed).await;
             // All that it said comes before its end.
             let _ = heard.await;
             end.send_replace(true);
-            let _ = news.try_send(News::Ended { node, status });
+            let _ = events.try_send(NodeEvent::Ended { node, status });
         });
         Ok(Self { id, pipe, kill: Some(kill), ended })
     }
@@ -123,8 +123,13 @@ async fn attend(mut child: Child, killed: oneshot::Receiver<()>) -> String {
     status.map_or_else(|error| error.to_string(), |status: ExitStatus| status.to_string())
 }
 
-/// Keeps the log as it is and passes on what can be read. News that nobody takes in time are in the log only.
-async fn listen(said: ChildStderr, node: &'static str, file: std::path::PathBuf, news: mpsc::Sender<News>) {
+/// Keeps the log as it is and passes on what can be read. Events that nobody takes in time are in the log only.
+async fn listen(
+    said: ChildStderr,
+    node: &'static str,
+    file: std::path::PathBuf,
+    events: mpsc::Sender<NodeEvent>,
+) {
     let log = File::options().create(true).append(true).open(&file).await;
     let mut log =
         log.inspect_err(|error| tracing::warn!("{}: {error}; the log is not kept", file.display())).ok();
@@ -136,7 +141,7 @@ async fn listen(said: ChildStderr, node: &'static str, file: std::path::PathBuf,
             tracing::warn!("{}: {error}", file.display());
         }
         if let Some(line) = LogLine::parse(&line) {
-            let _ = news.try_send(News::Logged { node, line });
+            let _ = events.try_send(NodeEvent::Logged { node, line });
         }
     }
     if let Some(log) = &mut log {

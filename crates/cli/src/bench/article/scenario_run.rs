@@ -7,17 +7,17 @@ use http::Method;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::outcome::{self, Counted};
+use super::outcome::{self, NodeCounters};
 use super::scenario::Scenario;
-use crate::bench::crowd::{Course, Crowd, Pace};
 use crate::bench::exposed::Exposed;
+use crate::bench::measuring_clients::{ClientPlan, MeasuringClients, Pace};
 use crate::bench::progress;
 use crate::bench::report::Row;
-use crate::bench::verdict::Fault;
+use crate::bench::verdict::Violation;
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::rig::{Plan, Settings, Stage};
-use crate::stop::StopWish;
+use crate::local_cluster::{ClusterPlan, ClusterSettings, LocalCluster};
+use crate::stop::StopRequest;
 
 /// What the nodes log: nothing that takes time.
 const LOG: &str = "warn";
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dose {
+pub(super) struct RunLength {
     pub(super) threads: u64,
     pub(super) repetitions: u64,
     pub(super) pace: Pace,
@@ -41,9 +41,9 @@ pub(super) struct Dose {
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct ScenarioResult {
     pub(super) row: Row,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<Violation>,
     pub(super) unanswered: u64,
     pub(super) words: Vec<String>,
     /// A stop was asked for.
@@ -51,49 +51,65 @@ pub(super) struct Done {
 }
 
 /// Measures `scenario` on nodes of its own.
-pub(super) async fn measure(scenario: &Scenario, dose: &Dose, stop: &StopWish) -> Result<Done, Failure> {
+pub(super) async fn measure(
+    scenario: &Scenario,
+    length: &RunLength,
+    stop: &StopRequest,
+) -> Result<ScenarioResult, Failure> {
     let Scenario { manager, mode, .. } = *scenario;
-    let settings = Settings { manager, mode, drop_time: DROP_TIME, ..Settings::default() };
-    let plan = Plan::on_free_ports(2, settings)
+    let settings = ClusterSettings { manager, mode, drop_time: DROP_TIME, ..ClusterSettings::default() };
+    let plan = ClusterPlan::on_free_ports(2, settings)
         .map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
-    let (stage, news) = Stage::open(plan, LOG).await?;
+    let (cluster, events) = LocalCluster::open(plan, LOG).await?;
     // What the nodes log is in their files.
-    drop(news);
-    let done = on(&stage, scenario, dose, stop).await;
-    stage.close().await;
+    drop(events);
+    let done = on(&cluster, scenario, length, stop).await;
+    cluster.close().await;
     done
 }
 
-async fn on(stage: &Stage, scenario: &Scenario, dose: &Dose, stop: &StopWish) -> Result<Done, Failure> {
-    let admins: Vec<SocketAddr> = stage.plan.nodes.iter().map(|node| node.admin).collect();
+async fn on(
+    cluster: &LocalCluster,
+    scenario: &Scenario,
+    length: &RunLength,
+    stop: &StopRequest,
+) -> Result<ScenarioResult, Failure> {
+    let admins: Vec<SocketAddr> = cluster.plan.nodes.iter().map(|node| node.admin).collect();
     let mut nodes = Vec::new();
     if scenario.is_replicated() {
-        nodes.extend(stage.plan.nodes.iter().map(|node| (node.name.to_owned(), node.http)));
+        nodes.extend(cluster.plan.nodes.iter().map(|node| (node.name.to_owned(), node.http)));
         met(&nodes).await?;
     }
-    let Dose { repetitions, pace, .. } = *dose;
-    let course = Course { workload: scenario.workload, repetitions, pace, nodes };
-    let mut crowd = Crowd::set_up(stage.plan.balancer, dose.threads, course, stop.clone()).await?;
+    let RunLength { repetitions, pace, .. } = *length;
+    let plan = ClientPlan { workload: scenario.workload, repetitions, pace, nodes };
+    let mut measuring_clients =
+        MeasuringClients::set_up(cluster.plan.balancer, length.threads, plan, stop.clone()).await?;
     all_confirmed(&admins).await?;
     let resting = Exposed::ask_all(&admins).await?;
-    sleep(dose.rest).await;
+    sleep(length.rest).await;
     let rested = Exposed::ask_all(&admins).await?;
 
-    let bar = progress::bar(scenario.code, dose.threads * repetitions);
-    crowd.repeat(&bar).await;
+    let bar = progress::bar(scenario.code, length.threads * repetitions);
+    measuring_clients.repeat(&bar).await;
     bar.finish_and_clear();
     all_confirmed(&admins).await?;
     let busy = Exposed::ask_all(&admins).await?.since(&rested);
-    let interrupted = stop.is_asked();
+    let interrupted = stop.is_requested();
     if !interrupted {
-        crowd.end().await;
+        measuring_clients.end().await;
     }
     let rest_bytes = rested.since(&resting).value("sessile_bytes_sent_total");
-    let counted = Counted { busy, idle_bytes_per_second: rest_bytes / dose.rest.as_secs_f64() };
-    let measured = crowd.measured;
+    let counted = NodeCounters { busy, idle_bytes_per_second: rest_bytes / length.rest.as_secs_f64() };
+    let measured = measuring_clients.measured;
     let (faults, words) = (measured.faults.clone(), measured.words.clone());
     let unanswered = measured.unanswered;
-    Ok(Done { row: outcome::row(scenario, measured, &counted), faults, unanswered, words, interrupted })
+    Ok(ScenarioResult {
+        row: outcome::row(scenario, measured, &counted),
+        faults,
+        unanswered,
+        words,
+        interrupted,
+    })
 }
 
 /// Waits until every node sees the other.

@@ -13,7 +13,7 @@ use super::values;
 
 /// One record. Keys that are not known are passed over, so that lines may carry notes.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(super) struct ExportedRecord {
     key: String,
     app: String,
     /// Which version: hexadecimal digits, compared from the left.
@@ -32,7 +32,7 @@ pub(super) struct Line {
     attributes: Option<Map<String, Value>>,
 }
 
-impl Line {
+impl ExportedRecord {
     pub(super) fn of(record: &Record) -> Self {
         let content = record.content();
         let session = content.and_then(|content| StoredSession::read(content).ok());
@@ -121,9 +121,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read_back_exactly(record in any_record()) {
-            let text = serde_json::to_string(&Line::of(&record)).unwrap();
+            let text = serde_json::to_string(&ExportedRecord::of(&record)).unwrap();
             prop_assert!(!text.contains('\n'));
-            prop_assert_eq!(serde_json::from_str::<Line>(&text).unwrap().record().unwrap(), record);
+            prop_assert_eq!(serde_json::from_str::<ExportedRecord>(&text).unwrap().record().unwrap(), record);
         }
     }
 
@@ -131,7 +131,7 @@ mod tests {
     fn what_is_wrong_with_a_line_is_named() {
         let good = r#"{"key":"BwcHBwcHBwcHBwcHBwcHBw","app":"/a","stamp":"01","ended":false,"saved_at_ms":1,
             "idle_left_ms":2,"keep_ms":3,"content":"AAE=","note":"mine"}"#;
-        let read = |text: &str| serde_json::from_str::<Line>(text).unwrap().record();
+        let read = |text: &str| serde_json::from_str::<ExportedRecord>(text).unwrap().record();
         assert!(read(good).is_ok());
         for (from, to, part) in [
             ("BwcH", "x", "`key`"),

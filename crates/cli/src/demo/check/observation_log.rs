@@ -9,16 +9,16 @@ use std::{fs::File, io};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::observation::{Observation, Seen};
-use super::verdict::Verdict;
+use super::observation::{Observation, ObservationKind};
+use super::verdict::CheckVerdict;
 
 /// The name of the file.
 pub(super) const FILE: &str = "observations.jsonl";
 
-/// The journal. Clones are the same one.
+/// The log. Clones are the same one.
 #[derive(Clone)]
-pub(super) struct Journal {
-    inner: Arc<Mutex<Inner>>,
+pub(super) struct ObservationLog {
+    inner: Arc<Mutex<LogState>>,
     progress: watch::Sender<Progress>,
 }
 
@@ -33,18 +33,18 @@ pub(super) struct Progress {
     pub(super) contradicted: bool,
 }
 
-struct Inner {
+struct LogState {
     began: Instant,
     file: BufWriter<File>,
-    verdict: Verdict,
+    verdict: CheckVerdict,
     killed: Option<(String, Instant)>,
 }
 
-impl Journal {
-    /// A journal with its file in `place`.
+impl ObservationLog {
+    /// A log with its file in `place`.
     pub(super) fn new(place: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(place.join(FILE))?);
-        let inner = Inner { began: Instant::now(), file, verdict: Verdict::default(), killed: None };
+        let inner = LogState { began: Instant::now(), file, verdict: CheckVerdict::default(), killed: None };
         Ok(Self { inner: Arc::new(Mutex::new(inner)), progress: watch::Sender::new(Progress::default()) })
     }
 
@@ -55,18 +55,18 @@ impl Journal {
     }
 
     /// Writes down what was seen.
-    pub(super) fn note(&self, seen: Seen) -> io::Result<()> {
+    pub(super) fn note(&self, seen: ObservationKind) -> io::Result<()> {
         let mut inner = self.inner.lock();
         let now = Instant::now();
         inner.verdict.note(&seen);
         let first_good = inner.is_first_good(&seen).then(|| inner.since_kill(now)).flatten();
         let contradicted = !inner.verdict.findings.is_empty();
         self.progress.send_modify(|progress| {
-            progress.acknowledged += u64::from(matches!(seen, Seen::Acknowledged { .. }));
+            progress.acknowledged += u64::from(matches!(seen, ObservationKind::Acknowledged { .. }));
             progress.first_good = progress.first_good.or(first_good);
             progress.contradicted = contradicted;
         });
-        if let Seen::Killed { node } = &seen {
+        if let ObservationKind::Killed { node } = &seen {
             inner.killed = Some((node.clone(), now));
         }
         let at_us = u64::try_from((now - inner.began).as_micros()).unwrap_or(u64::MAX);
@@ -80,7 +80,7 @@ impl Journal {
     }
 
     /// Looks at what follows from all observations so far.
-    pub(super) fn look<T>(&self, at: impl FnOnce(&Verdict) -> T) -> T {
+    pub(super) fn look<T>(&self, at: impl FnOnce(&CheckVerdict) -> T) -> T {
         at(&self.inner.lock().verdict)
     }
 
@@ -90,9 +90,10 @@ impl Journal {
     }
 }
 
-impl Inner {
-    fn is_first_good(&self, seen: &Seen) -> bool {
-        let (Some((dead, _)), Seen::Acknowledged { node, route: Some(route), .. }) = (&self.killed, seen)
+impl LogState {
+    fn is_first_good(&self, seen: &ObservationKind) -> bool {
+        let (Some((dead, _)), ObservationKind::Acknowledged { node, route: Some(route), .. }) =
+            (&self.killed, seen)
         else {
             return false;
         };

@@ -9,24 +9,24 @@ use zip::write::SimpleFileOptions;
 
 use crate::failure::Failure;
 
-/// The bytes of random ballast that make each component another one.
-const LEAST_BALLAST: usize = 64;
+/// The bytes of random padding that make each component another one.
+const MIN_PADDING: usize = 64;
 /// What every WebAssembly file begins with.
 const WASM: &[u8] = b"\0asm";
 /// Of a section of a component: one that says nothing about it.
 const CUSTOM: u8 = 0;
-const SECTION: &[u8] = b"ballast";
+const SECTION: &[u8] = b"padding";
 
 /// What each archive is made from.
 #[derive(Debug)]
-pub(super) enum Payload {
+pub(super) enum ArchivePayload {
     /// A zip of one static file of so many bytes.
     Static(usize),
-    /// This component, and ballast up to so many bytes.
+    /// This component, and padding up to so many bytes.
     Component(Vec<u8>, usize),
 }
 
-impl Payload {
+impl ArchivePayload {
     pub(super) fn new(component: Option<&Path>, megabytes: u64) -> Result<Self, Failure> {
         let bytes = (megabytes as usize) << 20;
         let Some(file) = component else { return Ok(Self::Static(bytes)) };
@@ -64,7 +64,7 @@ impl Payload {
                     .to_owned()
             }
             Self::Component(component, _) => format!(
-                "a component of {} KB with ballast, uploaded to one node and compiled by each",
+                "a component of {} KB with padding, uploaded to one node and compiled by each",
                 component.len() / 1000
             ),
         }
@@ -82,7 +82,7 @@ impl Payload {
 
 fn zip_of(bytes: usize) -> std::io::Result<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in [("app.toml", &b"manifest = 1\n"[..]), ("static/ballast", &random(bytes)?)] {
+    for (name, content) in [("app.toml", &b"manifest = 1\n"[..]), ("static/padding", &random(bytes)?)] {
         let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
         zip.start_file(name, stored)?;
         zip.write_all(content)?;
@@ -92,13 +92,13 @@ fn zip_of(bytes: usize) -> std::io::Result<Vec<u8>> {
 
 /// The component with a custom section behind it.
 fn padded(component: &[u8], bytes: usize) -> std::io::Result<Vec<u8>> {
-    let ballast = random(bytes.saturating_sub(component.len()).max(LEAST_BALLAST))?;
+    let padding = random(bytes.saturating_sub(component.len()).max(MIN_PADDING))?;
     let mut padded = component.to_vec();
     padded.push(CUSTOM);
-    padded.extend(leb128(1 + SECTION.len() + ballast.len()));
+    padded.extend(leb128(1 + SECTION.len() + padding.len()));
     padded.extend(leb128(SECTION.len()));
     padded.extend(SECTION);
-    padded.extend(ballast);
+    padded.extend(padding);
     Ok(padded)
 }
 
@@ -117,9 +117,9 @@ fn leb128(mut number: usize) -> Vec<u8> {
 }
 
 fn random(bytes: usize) -> std::io::Result<Vec<u8>> {
-    let mut ballast = vec![0; bytes];
-    getrandom::fill(&mut ballast).map_err(std::io::Error::other)?;
-    Ok(ballast)
+    let mut padding = vec![0; bytes];
+    getrandom::fill(&mut padding).map_err(std::io::Error::other)?;
+    Ok(padding)
 }
 
 #[cfg(test)]

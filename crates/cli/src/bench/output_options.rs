@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::manner::Circumstances;
 use super::report::{Report, Row};
+use super::run_settings::Circumstances;
 use super::table::Table;
 use crate::failure::Failure;
 use crate::output;
@@ -16,7 +16,7 @@ const QUICKLY: &str = "measured with --quick: for its function, not for its figu
 
 /// Options of every measurement.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Telling {
+pub(super) struct OutputOptions {
     /// Write the findings as JSON
     #[arg(long)]
     json: bool,
@@ -30,7 +30,7 @@ pub(super) struct Telling {
 }
 
 /// What a measurement found, ready to be told.
-pub(super) trait Findings: Serialize {
+pub(super) trait BenchFindings: Serialize {
     fn table(&self) -> Table;
 
     /// The same as named figures; units belong to their names.
@@ -51,26 +51,26 @@ pub(super) trait Findings: Serialize {
 
 /// Where findings go, decided before anything is measured.
 #[derive(Debug)]
-pub(super) struct Outlet {
+pub(super) struct ReportSink {
     json: bool,
     quick: bool,
     report: Option<(PathBuf, Report)>,
 }
 
-impl Telling {
+impl OutputOptions {
     /// Looks at the machine, and refuses a folder that holds a report already.
-    pub(super) fn begin(&self, title: &str) -> Result<Outlet, Failure> {
+    pub(super) fn begin(&self, title: &str) -> Result<ReportSink, Failure> {
         let report = Report::new(title);
         let usual = (!self.json && !self.quick).then(|| report.usual_folder());
         let folder = self.report.clone().or(usual);
         folder.iter().try_for_each(|folder| Report::has_room(folder))?;
-        Ok(Outlet { json: self.json, quick: self.quick, report: folder.map(|folder| (folder, report)) })
+        Ok(ReportSink { json: self.json, quick: self.quick, report: folder.map(|folder| (folder, report)) })
     }
 }
 
-impl Outlet {
+impl ReportSink {
     /// Writes the findings to standard output and, where one is wanted, a report.
-    pub(super) fn show(self, findings: &impl Findings) -> Result<(), Failure> {
+    pub(super) fn show(self, findings: &impl BenchFindings) -> Result<(), Failure> {
         let failed =
             |error: serde_json::Error| Failure::Failed(format!("the findings cannot be written: {error}"));
         let json = serde_json::to_string_pretty(findings).map_err(failed)?;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::halt::Stretch;
+use super::interrupt::Interval;
 use super::latency::Latency;
-use super::light_client::{LightClient, NoAnswer};
+use super::light_client::{LightClient, LightClientError};
 use super::timeline::Timeline;
 use crate::failure::Failure;
 
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the sessions hold and what is written into them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Content {
+pub(super) struct SessionContent {
     /// Attributes of a session; writes take turns among them.
     pub(super) attributes: u64,
     /// Bytes of each value.
@@ -28,24 +28,24 @@ pub(super) struct Content {
 
 /// Clients with their sessions.
 #[derive(Debug)]
-pub(super) struct Crew {
-    clients: Vec<Writer>,
+pub(super) struct ClientPool {
+    clients: Vec<PoolClient>,
     /// Whether the moments of answers are kept.
     keeps_moments: bool,
 }
 
 /// One client.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct PoolClient {
     pub(super) http: LightClient,
-    content: Content,
+    content: SessionContent,
     /// The version of the last write that was tried.
     pub(super) version: u64,
 }
 
-/// What came of a stretch of load.
+/// What came of an interval of load.
 #[derive(Debug, Clone)]
-pub(super) struct Load {
+pub(super) struct LoadResult {
     pub(super) latency: Latency,
     /// When each answer was intended, where that is kept.
     pub(super) moments: Option<Timeline>,
@@ -54,15 +54,19 @@ pub(super) struct Load {
     pub(super) never_sent: u64,
     pub(super) elapsed: Duration,
     /// The first thing that went wrong, in words.
-    pub(super) trouble: Option<String>,
+    pub(super) first_error: Option<String>,
 }
 
-impl Crew {
+impl ClientPool {
     /// Connects `connections` clients to `at` and fills a session for each.
-    pub(super) async fn hire(at: SocketAddr, connections: usize, content: Content) -> Result<Self, Failure> {
+    pub(super) async fn connect(
+        at: SocketAddr,
+        connections: usize,
+        content: SessionContent,
+    ) -> Result<Self, Failure> {
         let mut clients = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let mut client = Writer { http: LightClient::new(at), content, version: 0 };
+            let mut client = PoolClient { http: LightClient::new(at), content, version: 0 };
             client.fill().await.map_err(|why| Failure::Failed(format!("no session at {at}: {why}")))?;
             clients.push(client);
         }
@@ -74,34 +78,35 @@ impl Crew {
         Self { keeps_moments: true, ..self }
     }
 
-    /// Writes until the stretch is over: each client as soon as it has its answer or, with a `rate`, all together so
+    /// Writes until the interval is over: each client as soon as it has its answer or, with a `rate`, all together so
     /// many a second, whether answers come or not; then a latency counts from the intended start.
-    pub(super) async fn drive(&mut self, rate: Option<f64>, stretch: &Stretch) -> Load {
+    pub(super) async fn drive(&mut self, rate: Option<f64>, interval: &Interval) -> LoadResult {
         let began = Instant::now();
         let (mut tasks, mut turns) = (JoinSet::new(), Vec::new());
         for mut client in self.clients.drain(..) {
             let (turn, mine) = mpsc::channel(if rate.is_some() { MAX_BACKLOG } else { 1 });
             turns.push(turn);
-            let stretch = stretch.clone();
-            let mut load = Load { moments: self.keeps_moments.then(Timeline::default), ..Load::none() };
+            let interval = interval.clone();
+            let mut load =
+                LoadResult { moments: self.keeps_moments.then(Timeline::default), ..LoadResult::none() };
             tasks.spawn(async move {
                 match rate {
-                    None => client.write_closed(&stretch, &mut load).await,
-                    Some(_) => client.write_open(mine, &stretch, &mut load).await,
+                    None => client.write_closed(&interval, &mut load).await,
+                    Some(_) => client.write_open(mine, &interval, &mut load).await,
                 }
                 (client, load)
             });
         }
         let pace = rate.map(|rate| {
-            let stretch = stretch.clone();
-            std::thread::spawn(move || pace(rate, turns, &stretch))
+            let interval = interval.clone();
+            std::thread::spawn(move || pace(rate, turns, &interval))
         });
-        let mut sum = Load::none();
+        let mut sum = LoadResult::none();
         while let Some(Ok((client, load))) = tasks.join_next().await {
             self.clients.push(client);
             sum.add(&load);
         }
-        // It ended with the stretch; a panic there would have been the clients' as well.
+        // It ended with the interval; a panic there would have been the clients' as well.
         sum.never_sent += pace.and_then(|pace| pace.join().ok()).unwrap_or(0);
         sum.elapsed = began.elapsed();
         sum
@@ -110,11 +115,11 @@ impl Crew {
 
 /// Says when requests are intended to start, to one client after the other; how many found no room. A thread of its
 /// own: the timers of the runtime are a millisecond apart.
-fn pace(rate: f64, turns: Vec<mpsc::Sender<Instant>>, stretch: &Stretch) -> u64 {
+fn pace(rate: f64, turns: Vec<mpsc::Sender<Instant>>, interval: &Interval) -> u64 {
     let (began, mut unsent) = (Instant::now(), 0);
     for (number, turn) in (0_u32..).zip(turns.iter().cycle()) {
         let intended = began + Duration::from_secs_f64(f64::from(number) / rate);
-        if intended >= stretch.end || stretch.is_over() {
+        if intended >= interval.end || interval.is_over() {
             break;
         }
         std::thread::sleep(intended.saturating_duration_since(Instant::now()));
@@ -123,15 +128,15 @@ fn pace(rate: f64, turns: Vec<mpsc::Sender<Instant>>, stretch: &Stretch) -> u64 
     unsent
 }
 
-impl Writer {
+impl PoolClient {
     /// A client that takes over the session of `http`.
-    pub(super) fn new(http: LightClient, content: Content) -> Self {
+    pub(super) fn new(http: LightClient, content: SessionContent) -> Self {
         Self { http, content, version: 0 }
     }
 
     /// Makes the session, with all its attributes.
     pub(super) async fn fill(&mut self) -> Result<(), String> {
-        let Content { attributes, size } = self.content;
+        let SessionContent { attributes, size } = self.content;
         let target = format!("/clusterapp/session?cmd=add&name=a&count={attributes}&size={size}&v=0");
         self.post(&target).await
     }
@@ -155,20 +160,25 @@ impl Writer {
             Ok(answer) => {
                 Err(format!("status {}: {}", answer.status, String::from_utf8_lossy(answer.body).trim()))
             }
-            Err(none) => Err(NoAnswer::to_string(&none)),
+            Err(none) => Err(LightClientError::to_string(&none)),
         }
     }
 
-    async fn write_closed(&mut self, stretch: &Stretch, load: &mut Load) {
-        while !stretch.is_over() {
+    async fn write_closed(&mut self, interval: &Interval, load: &mut LoadResult) {
+        while !interval.is_over() {
             let intended = Instant::now();
             self.write_timed(intended, load).await;
         }
     }
 
-    async fn write_open(&mut self, mut turns: mpsc::Receiver<Instant>, stretch: &Stretch, load: &mut Load) {
+    async fn write_open(
+        &mut self,
+        mut turns: mpsc::Receiver<Instant>,
+        interval: &Interval,
+        load: &mut LoadResult,
+    ) {
         while let Some(intended) = turns.recv().await {
-            if stretch.is_over() {
+            if interval.is_over() {
                 load.never_sent += 1 + turns.len() as u64;
                 break;
             }
@@ -176,7 +186,7 @@ impl Writer {
         }
     }
 
-    async fn write_timed(&mut self, intended: Instant, load: &mut Load) {
+    async fn write_timed(&mut self, intended: Instant, load: &mut LoadResult) {
         match self.write().await {
             Ok(()) => {
                 let took = intended.elapsed();
@@ -185,20 +195,20 @@ impl Writer {
             }
             Err(why) => {
                 load.failed += 1;
-                load.trouble.get_or_insert(why);
+                load.first_error.get_or_insert(why);
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
-impl Load {
+impl LoadResult {
     pub(super) fn none() -> Self {
         let (latency, elapsed) = (Latency::new(), Duration::ZERO);
-        Self { latency, moments: None, failed: 0, never_sent: 0, elapsed, trouble: None }
+        Self { latency, moments: None, failed: 0, never_sent: 0, elapsed, first_error: None }
     }
 
-    /// Adds what came of another stretch, or of another client in the same one.
+    /// Adds what came of another interval, or of another client in the same one.
     pub(super) fn add(&mut self, other: &Self) {
         self.latency.add(&other.latency);
         if let Some(moments) = &other.moments {
@@ -207,8 +217,8 @@ impl Load {
         self.failed += other.failed;
         self.never_sent += other.never_sent;
         self.elapsed += other.elapsed;
-        if self.trouble.is_none() {
-            self.trouble.clone_from(&other.trouble);
+        if self.first_error.is_none() {
+            self.first_error.clone_from(&other.first_error);
         }
     }
 

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
-use super::answer::Facts;
-use super::verdict::{Expected, Fault, FaultKind};
+use super::clusterapp_response::ClusterappResponse;
+use super::verdict::{Expected, Violation, ViolationKind};
 use super::workload::Workload;
 use crate::connection::Connection;
 
 /// Longest wait until another node shows a change.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Versions of one visitor begin here, times its number: a value of somebody else's session is seen.
+/// Versions of one client begin here, times its number: a value of somebody else's session is seen.
 const VERSIONS: u64 = 1_000_000_000;
 
 /// A client with its cookie.
 #[derive(Debug)]
-pub(crate) struct Visitor {
+pub(crate) struct LoadClient {
     connection: Connection,
     workload: Workload,
     /// `name=value`; never written down.
@@ -29,13 +29,13 @@ pub(crate) struct Visitor {
     expected: BTreeMap<String, Expected>,
     /// The version of the next write.
     next: u64,
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<Violation>,
 }
 
 /// A request without a good answer, in words.
 pub(crate) type Unanswered = String;
 
-impl Visitor {
+impl LoadClient {
     /// The client with this number, of the server at `at`.
     pub(crate) fn new(at: SocketAddr, workload: Workload, number: u64) -> Self {
         Self {
@@ -54,8 +54,8 @@ impl Visitor {
     pub(crate) async fn set_up(&mut self) -> Result<Duration, Unanswered> {
         let (count, size, v) = (self.workload.attributes(), self.workload.size(), self.version());
         let command = format!("add&name=a&size={size}&v={v}&count={count}");
-        let (facts, took) = self.ask(&command).await?;
-        self.sid = facts.sid;
+        let (reply, took) = self.ask(&command).await?;
+        self.sid = reply.sid;
         let filled = Expected { acknowledged: Some(v), sent: v, size };
         self.expected = (0..count).map(|number| (self.workload.name(number), filled)).collect();
         Ok(took)
@@ -66,14 +66,14 @@ impl Visitor {
         let (name, size, v) = (self.workload.name(repetition), self.workload.size(), self.version());
         let before = self.expected.get(&name).and_then(|expected| expected.acknowledged);
         self.expected.insert(name.clone(), Expected { acknowledged: before, sent: v, size });
-        let (facts, took) = self.ask(&format!("add&name={name}&size={size}&v={v}")).await?;
-        if facts.new || facts.sid != self.sid {
-            self.fault(FaultKind::Lost, format!("{name}: a write met another session than before"));
-            self.sid = facts.sid;
+        let (reply, took) = self.ask(&format!("add&name={name}&size={size}&v={v}")).await?;
+        if reply.new || reply.sid != self.sid {
+            self.fault(ViolationKind::Lost, format!("{name}: a write met another session than before"));
+            self.sid = reply.sid;
             self.expected.clear();
         }
-        if facts.v != Some(v) {
-            self.fault(FaultKind::Torn, format!("{name}: version {v} was acknowledged as {:?}", facts.v));
+        if reply.v != Some(v) {
+            self.fault(ViolationKind::Torn, format!("{name}: version {v} was acknowledged as {:?}", reply.v));
         }
         self.expected.insert(name, Expected { acknowledged: Some(v), sent: v, size });
         Ok(took)
@@ -82,16 +82,16 @@ impl Visitor {
     /// Reads what a repetition wrote, through the session.
     pub(crate) async fn read_back(&mut self, repetition: u64) -> Result<(), Unanswered> {
         let name = self.workload.name(repetition);
-        let (facts, _) = self.ask(&format!("show&name={name}&sum=1")).await?;
-        self.judge(&name, |facts| facts.reading(), &facts);
+        let (reply, _) = self.ask(&format!("show&name={name}&sum=1")).await?;
+        self.judge(&name, |reply| reply.reading(), &reply);
         Ok(())
     }
 
     /// Reads the whole session and judges every attribute.
     pub(crate) async fn read_all(&mut self) -> Result<(), Unanswered> {
-        let (facts, _) = self.ask("show&sum=1").await?;
+        let (reply, _) = self.ask("show&sum=1").await?;
         for name in self.expected.keys().cloned().collect::<Vec<_>>() {
-            self.judge(&name, |facts| facts.listed(&name), &facts);
+            self.judge(&name, |reply| reply.listed(&name), &reply);
         }
         Ok(())
     }
@@ -111,10 +111,10 @@ impl Visitor {
         for (_, connection) in nodes.iter_mut().filter(|(other, _)| *other != self.node) {
             loop {
                 let answer = connection.send(Method::GET, &target, None).await;
-                let facts = Facts::of(&answer.map_err(|none| none.to_string())?)?;
-                match expected.judge(&name, facts.reading()) {
+                let reply = ClusterappResponse::of(&answer.map_err(|none| none.to_string())?)?;
+                match expected.judge(&name, reply.reading()) {
                     None => break,
-                    Some(Fault { kind: FaultKind::Stale | FaultKind::Lost, .. })
+                    Some(Violation { kind: ViolationKind::Stale | ViolationKind::Lost, .. })
                         if began.elapsed() < PATIENCE => {}
                     Some(fault) => {
                         self.faults.push(fault);
@@ -133,8 +133,8 @@ impl Visitor {
             // What was removed may not come back, in whatever version.
             *expected = Expected { acknowledged: None, sent: self.next, ..*expected };
         }
-        let (facts, _) = self.ask(&format!("show&name={name}&sum=1")).await?;
-        self.judge(name, |facts| facts.reading(), &facts);
+        let (reply, _) = self.ask(&format!("show&name={name}&sum=1")).await?;
+        self.judge(name, |reply| reply.reading(), &reply);
         Ok(took)
     }
 
@@ -144,9 +144,9 @@ impl Visitor {
         let (_, took) = self.ask("invalidate").await?;
         // As a browser would that did not hear of it.
         self.cookie = cookie;
-        let (facts, _) = self.ask("show").await?;
-        if facts.found != Some(false) || facts.sid.is_some() {
-            self.fault(FaultKind::Stale, "a session was ended and came back".to_owned());
+        let (reply, _) = self.ask("show").await?;
+        if reply.found != Some(false) || reply.sid.is_some() {
+            self.fault(ViolationKind::Stale, "a session was ended and came back".to_owned());
         }
         (self.cookie, self.sid) = (None, None);
         self.expected.clear();
@@ -166,27 +166,27 @@ impl Visitor {
     fn judge<'f>(
         &mut self,
         name: &str,
-        reading: impl FnOnce(&'f Facts) -> Option<super::verdict::Reading>,
-        facts: &'f Facts,
+        reading: impl FnOnce(&'f ClusterappResponse) -> Option<super::verdict::Reading>,
+        reply: &'f ClusterappResponse,
     ) {
-        let fault = self.expected.get(name).and_then(|expected| expected.judge(name, reading(facts)));
+        let fault = self.expected.get(name).and_then(|expected| expected.judge(name, reading(reply)));
         self.faults.extend(fault);
     }
 
-    fn fault(&mut self, kind: FaultKind, words: String) {
-        self.faults.push(Fault { kind, words });
+    fn fault(&mut self, kind: ViolationKind, words: String) {
+        self.faults.push(Violation { kind, words });
     }
 
     /// Sends a command with the cookie, and takes the cookie of the answer.
-    async fn ask(&mut self, command: &str) -> Result<(Facts, Duration), Unanswered> {
+    async fn ask(&mut self, command: &str) -> Result<(ClusterappResponse, Duration), Unanswered> {
         let target = format!("/clusterapp/session?cmd={command}");
         let answer = self.connection.send(Method::POST, &target, self.cookie.as_deref()).await;
         let answer = answer.map_err(|none| none.to_string())?;
-        let facts = Facts::of(&answer)?;
-        self.node.clone_from(&facts.node);
+        let reply = ClusterappResponse::of(&answer)?;
+        self.node.clone_from(&reply.node);
         if answer.cookie.is_some() {
             self.cookie = answer.cookie;
         }
-        Ok((facts, answer.took))
+        Ok((reply, answer.took))
     }
 }

@@ -10,29 +10,29 @@ use sessile_history::{
     Session, SessionId,
 };
 
-use super::event::Event;
+use super::event::DrillEvent;
 use super::target::UNNAMED;
 
-/// The journal. Clones are the same one.
+/// The recorder. Clones are the same one.
 #[derive(Clone)]
-pub(super) struct Journal {
+pub(super) struct HistoryRecorder {
     began: Instant,
-    inner: Arc<Mutex<Inner>>,
-    end: End,
+    inner: Arc<Mutex<RecorderState>>,
+    end: LoadEnd,
 }
 
 /// The wish that the load ends.
 #[derive(Debug, Clone, Default)]
-pub(super) struct End(Arc<AtomicBool>);
+pub(super) struct LoadEnd(Arc<AtomicBool>);
 
 #[derive(Default)]
-struct Inner {
+struct RecorderState {
     history: History,
     /// The last cut is mended.
     healed: bool,
     /// Grows with everything that is done to the cluster.
     epoch: u64,
-    events: Vec<(Micros, Event)>,
+    events: Vec<(Micros, DrillEvent)>,
 }
 
 /// An event that names a node which is not there.
@@ -40,17 +40,17 @@ struct Inner {
 #[error("no node is called `{0}`")]
 pub(super) struct NoSuchNode(String);
 
-impl Journal {
-    /// A journal of a cluster of these nodes, which all live.
+impl HistoryRecorder {
+    /// A recorder of a cluster of these nodes, which all live.
     pub(super) fn new(nodes: &[String], asynchronous: bool) -> Self {
         let life = |node| Life { process: node as ProcessId, node, from: 0, to: None, pauses: Vec::new() };
         let lives = (0..nodes.len()).map(life).collect();
         let history = History { asynchronous, nodes: nodes.to_vec(), lives, ..History::default() };
-        let inner = Inner { history, ..Inner::default() };
-        Self { began: Instant::now(), inner: Arc::new(Mutex::new(inner)), end: End::default() }
+        let inner = RecorderState { history, ..RecorderState::default() };
+        Self { began: Instant::now(), inner: Arc::new(Mutex::new(inner)), end: LoadEnd::default() }
     }
 
-    pub(super) fn end_of_load(&self) -> End {
+    pub(super) fn end_of_load(&self) -> LoadEnd {
         self.end.clone()
     }
 
@@ -101,22 +101,22 @@ impl Journal {
     }
 
     /// Notes what is about to be done to the cluster, or what was mended.
-    pub(super) fn note(&self, event: Event) -> Result<(), NoSuchNode> {
+    pub(super) fn note(&self, event: DrillEvent) -> Result<(), NoSuchNode> {
         let mut inner = self.inner.lock();
         let now = self.now();
         inner.epoch += 1;
         match &event {
-            Event::Killed(node) => inner.life_mut(node)?.to = Some(now),
-            Event::Started(node) => inner.born(node, now)?,
-            Event::Stopped(node) => inner.life_mut(node)?.pauses.push((now, None)),
-            Event::Resumed(node) => {
+            DrillEvent::Killed(node) => inner.life_mut(node)?.to = Some(now),
+            DrillEvent::Started(node) => inner.born(node, now)?,
+            DrillEvent::Stopped(node) => inner.life_mut(node)?.pauses.push((now, None)),
+            DrillEvent::Resumed(node) => {
                 if let Some(pause) = inner.life_mut(node)?.pauses.last_mut() {
                     pause.1 = Some(now);
                 }
             }
-            Event::Cut(sides) => inner.cut(sides.as_deref(), now)?,
-            Event::Healed => inner.healed = true,
-            Event::Note(_) => {}
+            DrillEvent::Cut(sides) => inner.cut(sides.as_deref(), now)?,
+            DrillEvent::Healed => inner.healed = true,
+            DrillEvent::Note(_) => {}
         }
         inner.events.push((now, event));
         Ok(())
@@ -176,13 +176,13 @@ impl Journal {
     }
 
     /// Looks at all of it.
-    pub(super) fn look<T>(&self, at: impl FnOnce(&History, &[(Micros, Event)]) -> T) -> T {
+    pub(super) fn look<T>(&self, at: impl FnOnce(&History, &[(Micros, DrillEvent)]) -> T) -> T {
         let inner = self.inner.lock();
         at(&inner.history, &inner.events)
     }
 }
 
-impl Inner {
+impl RecorderState {
     fn node(&self, name: &str) -> Option<usize> {
         let is_whole = self.history.nodes == [UNNAMED];
         self.history.nodes.iter().position(|node| is_whole || node == name)
@@ -236,12 +236,12 @@ impl Inner {
     }
 }
 
-impl End {
-    pub(super) fn ask(&self) {
+impl LoadEnd {
+    pub(super) fn request(&self) {
         self.0.store(true, Relaxed);
     }
 
-    pub(super) fn is_asked(&self) -> bool {
+    pub(super) fn is_requested(&self) -> bool {
         self.0.load(Relaxed)
     }
 }
@@ -250,64 +250,64 @@ impl End {
 mod tests {
     use super::*;
 
-    fn journal() -> Journal {
-        Journal::new(&["tc01", "tc02", "tc03"].map(str::to_owned), false)
+    fn recorder() -> HistoryRecorder {
+        HistoryRecorder::new(&["tc01", "tc02", "tc03"].map(str::to_owned), false)
     }
 
-    fn tell(journal: &Journal, line: &str) {
-        journal.note(line.parse().expect("an event")).expect("its nodes are there");
+    fn tell(recorder: &HistoryRecorder, line: &str) {
+        recorder.note(line.parse().expect("an event")).expect("its nodes are there");
     }
 
     #[test]
     fn a_node_that_returns_is_another_process() {
-        let journal = journal();
-        tell(&journal, "killed tc02");
-        assert_eq!(journal.undisturbed(), Some((2, 1)));
-        tell(&journal, "started tc02");
-        assert_eq!((journal.process("tc02"), journal.undisturbed()), (Some(3), Some((3, 2))));
-        tell(&journal, "stopped tc02");
-        assert_eq!(journal.undisturbed(), None);
-        tell(&journal, "resumed tc02");
-        let pauses = journal.look(|history, _| history.lives[3].pauses.clone());
+        let recorder = recorder();
+        tell(&recorder, "killed tc02");
+        assert_eq!(recorder.undisturbed(), Some((2, 1)));
+        tell(&recorder, "started tc02");
+        assert_eq!((recorder.process("tc02"), recorder.undisturbed()), (Some(3), Some((3, 2))));
+        tell(&recorder, "stopped tc02");
+        assert_eq!(recorder.undisturbed(), None);
+        tell(&recorder, "resumed tc02");
+        let pauses = recorder.look(|history, _| history.lives[3].pauses.clone());
         assert!(matches!(pauses[..], [(from, Some(to))] if from <= to));
     }
 
     #[test]
     fn a_division_lasts_until_all_are_of_one_mind() {
-        let journal = journal();
-        tell(&journal, "cut tc01,tc03");
-        assert_eq!(journal.undisturbed(), None);
-        tell(&journal, "healed");
-        let epoch = journal.undisturbed().expect("nothing is cut").1;
-        assert!(!journal.is_calm());
-        journal.harmony(journal.now(), journal.now(), epoch - 1);
-        assert!(!journal.is_calm(), "what was seen before the heal says nothing");
-        journal.harmony(journal.now(), journal.now(), epoch);
-        assert!(journal.is_calm());
-        let divisions = journal.look(|history, _| history.divisions.clone());
+        let recorder = recorder();
+        tell(&recorder, "cut tc01,tc03");
+        assert_eq!(recorder.undisturbed(), None);
+        tell(&recorder, "healed");
+        let epoch = recorder.undisturbed().expect("nothing is cut").1;
+        assert!(!recorder.is_calm());
+        recorder.harmony(recorder.now(), recorder.now(), epoch - 1);
+        assert!(!recorder.is_calm(), "what was seen before the heal says nothing");
+        recorder.harmony(recorder.now(), recorder.now(), epoch);
+        assert!(recorder.is_calm());
+        let divisions = recorder.look(|history, _| history.divisions.clone());
         assert_eq!(divisions[0].sides, Some(vec![0, 2, 0]));
         assert!(divisions[0].to.is_some());
     }
 
     #[test]
     fn another_cut_before_that_leaves_no_clean_sides() {
-        let journal = journal();
-        tell(&journal, "cut tc01 tc02,tc03");
-        tell(&journal, "healed");
-        tell(&journal, "cut tc01,tc02 tc03");
-        let divisions = journal.look(|history, _| history.divisions.clone());
+        let recorder = recorder();
+        tell(&recorder, "cut tc01 tc02,tc03");
+        tell(&recorder, "healed");
+        tell(&recorder, "cut tc01,tc02 tc03");
+        let divisions = recorder.look(|history, _| history.divisions.clone());
         assert_eq!((divisions.len(), divisions[0].sides.clone()), (1, None));
-        assert!(journal.note("killed tc09".parse().expect("an event")).is_err());
+        assert!(recorder.note("killed tc09".parse().expect("an event")).is_err());
     }
 
     #[test]
     fn who_answered_is_not_known_if_the_node_was_started_meanwhile() {
-        let journal = journal();
-        let (_, id) = journal.creating(0, 1);
+        let recorder = recorder();
+        let (_, id) = recorder.creating(0, 1);
         std::thread::sleep(std::time::Duration::from_millis(2));
-        tell(&journal, "killed tc01");
-        tell(&journal, "started tc01");
-        journal.ended(id, Some("tc01"), |_| {});
-        assert_eq!(journal.look(|history, _| history.operations[id].process), None);
+        tell(&recorder, "killed tc01");
+        tell(&recorder, "started tc01");
+        recorder.ended(id, Some("tc01"), |_| {});
+        assert_eq!(recorder.look(|history, _| history.operations[id].process), None);
     }
 }

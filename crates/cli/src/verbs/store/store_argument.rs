@@ -6,16 +6,16 @@ use clap::Args;
 use sessile::store::Store;
 
 use super::damages::Damages;
-use super::place::{Missing, Place, failed};
+use super::location::{IfMissing, StoreLocation, failed};
 use crate::failure::Failure;
 use crate::runtime;
 
 /// Which store.
 #[derive(Debug, Args)]
-pub(super) struct WhichStore {
+pub(super) struct StoreArgument {
     /// The store: file:FOLDER, redb:FILE, postgres://… or redis://…
     #[arg(long, value_name = "STORE", required_unless_present = "config", conflicts_with = "config")]
-    store: Option<Place>,
+    store: Option<StoreLocation>,
     /// The configuration of a node, for the store that it describes
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -24,11 +24,11 @@ pub(super) struct WhichStore {
     key_file: Option<PathBuf>,
 }
 
-impl WhichStore {
+impl StoreArgument {
     /// Does the work with the open store, and closes it. What was damaged makes it a failure in the end.
     pub(super) fn using(
         &self,
-        missing: Missing,
+        missing: IfMissing,
         work: impl AsyncFnOnce(&dyn Store, &mut Damages) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         runtime::run(async {
@@ -43,8 +43,8 @@ impl WhichStore {
         })
     }
 
-    fn place(&self) -> Result<Place, Failure> {
-        let configured = || self.config.clone().map(Place::Config);
+    fn place(&self) -> Result<StoreLocation, Failure> {
+        let configured = || self.config.clone().map(StoreLocation::Config);
         self.store.clone().or_else(configured).ok_or_else(|| Failure::Usage("name a store".to_owned()))
     }
 }

@@ -5,50 +5,50 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::stop::StopWish;
+use crate::stop::StopRequest;
 
 /// Hears the user's wish. Clones hear the same.
 #[derive(Debug, Clone)]
-pub(super) struct Halt(Arc<AtomicBool>);
+pub(super) struct Interrupt(Arc<AtomicBool>);
 
-impl Halt {
+impl Interrupt {
     /// Listens from now on: the first Ctrl-C ends what is being measured, the second one the program.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
-        let halt = Self(Arc::default());
-        let flag = Arc::clone(&halt.0);
+        let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+        let interrupt = Self(Arc::default());
+        let flag = Arc::clone(&interrupt.0);
         tokio::spawn(async move {
-            stop.asked().await;
+            stop.requested().await;
             flag.store(true, Relaxed);
             crate::output::tell("stopping; what was measured so far follows");
-            stop.insisted().await;
+            stop.forced().await;
             // Nodes end with the pipe that they hold to this process.
             std::process::exit(1);
         });
-        Ok(halt)
+        Ok(interrupt)
     }
 
-    pub(super) fn asked(&self) -> bool {
+    pub(super) fn is_requested(&self) -> bool {
         self.0.load(Relaxed)
     }
 
-    /// The end of a stretch that begins now and takes `time`.
-    pub(super) fn after(&self, time: Duration) -> Stretch {
-        Stretch { end: Instant::now() + time, ended: Arc::default(), halt: self.clone() }
+    /// The end of an interval that begins now and takes `time`.
+    pub(super) fn after(&self, time: Duration) -> Interval {
+        Interval { end: Instant::now() + time, ended: Arc::default(), interrupt: self.clone() }
     }
 }
 
-/// A stretch of time that is being measured.
+/// An interval of time that is being measured.
 #[derive(Debug, Clone)]
-pub(super) struct Stretch {
+pub(super) struct Interval {
     pub(super) end: Instant,
     ended: Arc<AtomicBool>,
-    halt: Halt,
+    interrupt: Interrupt,
 }
 
-impl Stretch {
+impl Interval {
     pub(super) fn is_over(&self) -> bool {
-        self.halt.asked() || self.ended.load(Relaxed) || Instant::now() >= self.end
+        self.interrupt.is_requested() || self.ended.load(Relaxed) || Instant::now() >= self.end
     }
 
     /// Ends it before its time, for all clones.

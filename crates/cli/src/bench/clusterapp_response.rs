@@ -6,11 +6,11 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::verdict::Reading;
-use crate::connection::Answer;
+use crate::connection::ClientResponse;
 
 /// The members of an answer; those that a command does not have are absent.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(crate) struct Facts {
+pub(crate) struct ClusterappResponse {
     pub(crate) node: String,
     pub(crate) sid: Option<String>,
     #[serde(default)]
@@ -20,20 +20,20 @@ pub(crate) struct Facts {
     len: Option<usize>,
     fnv: Option<u32>,
     #[serde(default)]
-    attrs: BTreeMap<String, Listed>,
+    attrs: BTreeMap<String, ListedReading>,
 }
 
 /// A reading in a list: `[v,len]`, with a sum `[v,len,fnv]`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(untagged)]
-enum Listed {
+enum ListedReading {
     WithSum(Option<u64>, usize, u32),
     Plain(Option<u64>, usize),
 }
 
-impl Facts {
+impl ClusterappResponse {
     /// Reads an answer; the error says what it is instead.
-    pub(crate) fn of(answer: &Answer) -> Result<Self, String> {
+    pub(crate) fn of(answer: &ClientResponse) -> Result<Self, String> {
         if answer.status != StatusCode::OK {
             return Err(answer.words());
         }
@@ -51,8 +51,8 @@ impl Facts {
     /// One of all attributes, when all were asked for.
     pub(crate) fn listed(&self, name: &str) -> Option<Reading> {
         Some(match *self.attrs.get(name)? {
-            Listed::WithSum(v, len, fnv) => Reading { v, len, fnv: Some(fnv) },
-            Listed::Plain(v, len) => Reading { v, len, fnv: None },
+            ListedReading::WithSum(v, len, fnv) => Reading { v, len, fnv: Some(fnv) },
+            ListedReading::Plain(v, len) => Reading { v, len, fnv: None },
         })
     }
 }

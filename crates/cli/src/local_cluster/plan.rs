@@ -18,11 +18,11 @@ const PORTS: usize = 3;
 
 /// Some nodes and a balancer.
 #[derive(Debug, Clone)]
-pub(crate) struct Plan {
+pub(crate) struct ClusterPlan {
     pub(crate) nodes: Vec<NodePlan>,
     pub(crate) balancer: SocketAddr,
-    pub(crate) membership: Membership,
-    pub(crate) settings: Settings,
+    pub(crate) membership: Discovery,
+    pub(crate) settings: ClusterSettings,
 }
 
 /// One node.
@@ -36,14 +36,14 @@ pub(crate) struct NodePlan {
 
 /// How the nodes find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Membership {
+pub(crate) enum Discovery {
     Multicast,
     Static,
 }
 
 /// What all nodes of a plan are told alike, in the words of their configuration.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct ClusterSettings {
     /// `[cluster] manager`.
     pub(crate) manager: &'static str,
     /// `[sender] mode`.
@@ -55,15 +55,15 @@ pub(crate) struct Settings {
 }
 
 /// Those of the demo.
-impl Default for Settings {
+impl Default for ClusterSettings {
     fn default() -> Self {
         Self { manager: "delta", mode: "pipelined", drop_time: "3s", more: String::new() }
     }
 }
 
-impl Plan {
+impl ClusterPlan {
     /// Two nodes at the ports of the article.
-    pub(crate) fn of_the_article(membership: Membership) -> Self {
+    pub(crate) fn of_the_article(membership: Discovery) -> Self {
         let node = |name, http, replication, admin| NodePlan {
             name,
             http: SocketAddr::new(LOCAL, http),
@@ -71,12 +71,12 @@ impl Plan {
             admin: SocketAddr::new(LOCAL, admin),
         };
         let nodes = vec![node("tc01", 9080, 4001, 9005), node("tc02", 10080, 4002, 10005)];
-        let settings = Settings::default();
+        let settings = ClusterSettings::default();
         Self { nodes, balancer: SocketAddr::new(LOCAL, 8080), membership, settings }
     }
 
     /// So many nodes, at most 8, at ports that are free now; they find each other by a static list.
-    pub(crate) fn on_free_ports(nodes: usize, settings: Settings) -> io::Result<Self> {
+    pub(crate) fn on_free_ports(nodes: usize, settings: ClusterSettings) -> io::Result<Self> {
         let (host, names) = (own_host()?, NAMES.iter().take(nodes));
         // All are held until the last one is known: no two are the same.
         let probes =
@@ -89,13 +89,13 @@ impl Plan {
             admin: ports[2],
         };
         let nodes: Vec<_> = names.zip(free[1..].chunks(PORTS)).map(node).collect();
-        Ok(Self { nodes, balancer: free[0], membership: Membership::Static, settings })
+        Ok(Self { nodes, balancer: free[0], membership: Discovery::Static, settings })
     }
 
     /// The node's file, whose neighbours on disk are the other nodes' and the secret.
     pub(crate) fn configuration(&self, node: &NodePlan) -> String {
         let NodePlan { name, http, replication, admin } = node;
-        let Settings { manager, mode, drop_time, more } = &self.settings;
+        let ClusterSettings { manager, mode, drop_time, more } = &self.settings;
         let mut text = format!(
             "[node]\nname = \"{name}\"\ndrain_time = \"5s\"\n[http]\nlisten = \"{http}\"\n[admin]\nlisten = \
              \"{admin}\"\n[cluster]\nname = \"sample\"\nmanager = \"{manager}\"\nsecret_file = \
@@ -104,11 +104,11 @@ impl Plan {
         );
         let members: Vec<_> = self.nodes.iter().map(|node| format!("\"{}\"", node.replication)).collect();
         let written = match self.membership {
-            Membership::Multicast => write!(
+            Discovery::Multicast => write!(
                 text,
                 "kind = \"multicast\"\naddress = \"{GROUP}\"\nport = {GROUP_PORT}\nbind = \"{LOCAL}\"\n"
             ),
-            Membership::Static => {
+            Discovery::Static => {
                 write!(text, "kind = \"static\"\nmembers = [{}]\n", members.join(", "))
             }
         };
@@ -147,11 +147,14 @@ mod tests {
     #[test]
     fn the_configurations_are_accepted() {
         for plan in [
-            Plan::of_the_article(Membership::Multicast),
-            Plan::of_the_article(Membership::Static),
-            Plan::on_free_ports(2, Settings::default()).unwrap(),
-            Plan::on_free_ports(8, Settings { mode: "async", drop_time: "15s", ..Settings::default() })
-                .unwrap(),
+            ClusterPlan::of_the_article(Discovery::Multicast),
+            ClusterPlan::of_the_article(Discovery::Static),
+            ClusterPlan::on_free_ports(2, ClusterSettings::default()).unwrap(),
+            ClusterPlan::on_free_ports(
+                8,
+                ClusterSettings { mode: "async", drop_time: "15s", ..ClusterSettings::default() },
+            )
+            .unwrap(),
         ] {
             assert_eq!(plan.balancer_config().validate(), Ok(()));
             for node in &plan.nodes {

@@ -7,12 +7,12 @@ use clap::ValueEnum;
 use sessile_history::Dice;
 use tokio::time::sleep;
 
-use super::event::Event;
-use super::journal::{End, Journal, NoSuchNode};
+use super::event::DrillEvent;
+use super::history_recorder::{HistoryRecorder, LoadEnd, NoSuchNode};
 use super::observer;
 use super::target::Targets;
 use crate::failure::Failure;
-use crate::rig::Stage;
+use crate::local_cluster::LocalCluster;
 use crate::{output, signal};
 
 /// The dice of the faults; those of clients have lower numbers.
@@ -28,7 +28,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// What may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FaultKind {
+pub(super) enum NodeFault {
     /// SIGKILL; after a while the node is started again
     Kill,
     /// SIGSTOP, and SIGCONT after a while
@@ -38,9 +38,9 @@ pub(super) enum FaultKind {
 }
 
 /// To whom it may be done.
-pub(super) enum Prey {
+pub(super) enum FaultTargets {
     /// A cluster of our own.
-    Own(Box<Stage>),
+    Own(Box<LocalCluster>),
     /// Processes of the user's, by node: they are paused, never killed, because nobody here could start them again.
     Allowed(Vec<(String, u32)>),
 }
@@ -54,59 +54,59 @@ pub(super) fn allowed(text: &str) -> Result<(String, u32), String> {
 
 /// Disturbs until the load ends; then everything that was disturbed runs again.
 pub(super) async fn work(
-    mut prey: Prey,
-    faults: Vec<FaultKind>,
+    mut fault_targets: FaultTargets,
+    faults: Vec<NodeFault>,
     seed: u64,
     targets: Targets,
-    journal: Journal,
-    end: End,
-) -> Result<Prey, Failure> {
+    recorder: HistoryRecorder,
+    end: LoadEnd,
+) -> Result<FaultTargets, Failure> {
     let mut dice = Dice::new(seed, FAULT_DICE);
-    let nodes = prey.nodes();
-    let faults = prey.possible(&faults);
-    while !end.is_asked() && !nodes.is_empty() && !faults.is_empty() {
+    let nodes = fault_targets.nodes();
+    let faults = fault_targets.possible(&faults);
+    while !end.is_requested() && !nodes.is_empty() && !faults.is_empty() {
         rest(&mut dice, CALM_MS, &end).await;
         // All copies of a session could be gone if the next one came too early.
-        if end.is_asked() || observer::until_calm(&journal, &targets).await.is_err() {
+        if end.is_requested() || observer::until_calm(&recorder, &targets).await.is_err() {
             break;
         }
         let node = &nodes[dice.below(nodes.len() as u64) as usize];
         match faults[dice.below(faults.len() as u64) as usize] {
-            FaultKind::Kill => prey.kill(node, &mut dice, &journal, &end).await?,
-            _ => prey.pause(node, &mut dice, &journal, &end).await?,
+            NodeFault::Kill => fault_targets.kill(node, &mut dice, &recorder, &end).await?,
+            _ => fault_targets.pause(node, &mut dice, &recorder, &end).await?,
         }
     }
-    Ok(prey)
+    Ok(fault_targets)
 }
 
-impl Prey {
+impl FaultTargets {
     /// Where the files of a cluster of our own are.
     pub(super) fn place(&self) -> Option<&Path> {
         match self {
-            Self::Own(stage) => Some(stage.place()),
+            Self::Own(cluster) => Some(cluster.place()),
             Self::Allowed(_) => None,
         }
     }
 
     /// A cluster of our own ends.
     pub(super) async fn leave(self) {
-        if let Self::Own(stage) = self {
-            stage.close().await;
+        if let Self::Own(cluster) = self {
+            cluster.close().await;
         }
     }
 
     fn nodes(&self) -> Vec<String> {
         match self {
-            Self::Own(stage) => stage.plan.nodes.iter().map(|node| node.name.to_owned()).collect(),
+            Self::Own(cluster) => cluster.plan.nodes.iter().map(|node| node.name.to_owned()).collect(),
             Self::Allowed(nodes) => nodes.iter().map(|(name, _)| name.clone()).collect(),
         }
     }
 
-    fn possible(&self, wished: &[FaultKind]) -> Vec<FaultKind> {
-        let can = |fault: &&FaultKind| match fault {
-            FaultKind::Kill => matches!(self, Self::Own(_)),
-            FaultKind::Pause => cfg!(unix),
-            FaultKind::None => false,
+    fn possible(&self, wished: &[NodeFault]) -> Vec<NodeFault> {
+        let can = |fault: &&NodeFault| match fault {
+            NodeFault::Kill => matches!(self, Self::Own(_)),
+            NodeFault::Pause => cfg!(unix),
+            NodeFault::None => false,
         };
         wished.iter().filter(can).copied().collect()
     }
@@ -115,44 +115,50 @@ impl Prey {
         &mut self,
         node: &str,
         dice: &mut Dice,
-        journal: &Journal,
-        end: &End,
+        recorder: &HistoryRecorder,
+        end: &LoadEnd,
     ) -> Result<(), Failure> {
-        let Self::Own(stage) = self else { return Ok(()) };
-        tell(journal, Event::Killed(node.to_owned()))?;
-        stage.kill(node).await;
+        let Self::Own(cluster) = self else { return Ok(()) };
+        tell(recorder, DrillEvent::Killed(node.to_owned()))?;
+        cluster.kill(node).await;
         rest(dice, DOWN_MS, end).await;
-        stage.start(node)?;
-        stage.port_opened(node).await?;
-        tell(journal, Event::Started(node.to_owned()))
+        cluster.start(node)?;
+        cluster.port_opened(node).await?;
+        tell(recorder, DrillEvent::Started(node.to_owned()))
     }
 
-    async fn pause(&self, node: &str, dice: &mut Dice, journal: &Journal, end: &End) -> Result<(), Failure> {
+    async fn pause(
+        &self,
+        node: &str,
+        dice: &mut Dice,
+        recorder: &HistoryRecorder,
+        end: &LoadEnd,
+    ) -> Result<(), Failure> {
         let Some(process) = self.process(node) else { return Ok(()) };
-        tell(journal, Event::Stopped(node.to_owned()))?;
+        tell(recorder, DrillEvent::Stopped(node.to_owned()))?;
         signal::stop(process)?;
         rest(dice, STOP_MS, end).await;
         signal::go_on(process)?;
-        tell(journal, Event::Resumed(node.to_owned()))
+        tell(recorder, DrillEvent::Resumed(node.to_owned()))
     }
 
     fn process(&self, node: &str) -> Option<u32> {
         match self {
-            Self::Own(stage) => stage.process(node).map(|process| process.id),
+            Self::Own(cluster) => cluster.process(node).map(|process| process.id),
             Self::Allowed(nodes) => nodes.iter().find(|(name, _)| name == node).map(|(_, id)| *id),
         }
     }
 }
 
-fn tell(journal: &Journal, event: Event) -> Result<(), Failure> {
-    output::tell(&format!("{:>9.3} s: {event}", journal.now() as f64 / 1e6));
-    journal.note(event).map_err(|error: NoSuchNode| Failure::Usage(error.to_string()))
+fn tell(recorder: &HistoryRecorder, event: DrillEvent) -> Result<(), Failure> {
+    output::tell(&format!("{:>9.3} s: {event}", recorder.now() as f64 / 1e6));
+    recorder.note(event).map_err(|error: NoSuchNode| Failure::Usage(error.to_string()))
 }
 
 /// Sleeps for a time between the two, or until the load ends.
-async fn rest(dice: &mut Dice, (least, below): (u64, u64), end: &End) {
+async fn rest(dice: &mut Dice, (least, below): (u64, u64), end: &LoadEnd) {
     let mut left = Duration::from_millis(least + dice.below(below - least));
-    while !left.is_zero() && !end.is_asked() {
+    while !left.is_zero() && !end.is_requested() {
         let step = left.min(GLANCE);
         sleep(step).await;
         left -= step;
