@@ -34,6 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use failure::Failure;
 pub use node_factory::{AsConfigured, ExtraPages, NodeFactory};
 
 /// Sessions that stay when servers go.
@@ -54,9 +55,12 @@ struct Program {
 pub fn run(words: impl IntoIterator<Item = OsString>, factory: &impl NodeFactory) -> ExitCode {
     // A wrong command line ends here, with exit code 2.
     let program = Program::parse_from(words);
-    match logging::start(program.log, program.log_format, program.verb.usual_log())
-        .and_then(|()| program.verb.run(factory))
-    {
+    let done = match logging::start(program.log, program.log_format, program.verb.usual_log()) {
+        // The log is written to its end before the failure is shown.
+        Ok(_log) => program.verb.run(factory).inspect_err(Failure::log),
+        Err(failure) => Err(failure),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.show();

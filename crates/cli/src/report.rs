@@ -6,18 +6,22 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 use sessile::ConfigError;
 use sessile::config::{Finding, Findings, Severity};
 
-use crate::output;
+use crate::{logging, output};
 
 /// Shows why a configuration cannot be used.
 pub(crate) fn error(error: &ConfigError) {
     match error {
         ConfigError::Invalid(found) => findings(found),
+        unreadable if logging::is_json() => tracing::error!("{unreadable}"),
         unreadable => output::tell(&unreadable.to_string()),
     }
 }
 
 /// Shows each finding at its place.
 pub(crate) fn findings(findings: &Findings) {
+    if logging::is_json() {
+        return findings.list.iter().for_each(|finding| log(findings, finding));
+    }
     let mut theme = GraphicalTheme::default();
     // Carets on every terminal, also where only one character is marked.
     theme.characters.underline = '^';
@@ -31,6 +35,15 @@ pub(crate) fn findings(findings: &Findings) {
             Err(fmt::Error) => format!("{}: {}", findings.place(finding), finding.message),
         };
         output::tell(&format!("{}\n", shown.trim_end()));
+    }
+}
+
+/// One finding as a line of the log: no text for people stands between lines for programs.
+fn log(findings: &Findings, finding: &Finding) {
+    let (place, help) = (findings.place(finding), finding.help.as_deref().unwrap_or_default());
+    match finding.severity {
+        Severity::Error => tracing::error!(place, help, "{}", finding.message),
+        Severity::Warning => tracing::warn!(place, help, "{}", finding.message),
     }
 }
 

@@ -35,25 +35,25 @@ pub(super) async fn run() -> Result<(), Failure> {
         Ok(()) => Discovery::Multicast,
         Err(error) => {
             let words = format!("multicast does not work here ({error}): the nodes use a static list");
-            output::print(&paint.with(Tone::Bad, words).to_string())?;
+            output::announce(&paint.with(Tone::Bad, words).to_string());
             Discovery::Static
         }
     };
     let plan = ClusterPlan::of_the_article(membership);
     ports::check(&plan)?;
-    output::print("starting tc01, tc02 and the balancer …")?;
+    output::announce("starting tc01, tc02 and the balancer …");
     let opened = tokio::select! {
         opened = LocalCluster::open(plan, LOG) => opened?,
         () = stop.requested() => return Ok(()),
     };
     let (cluster, node_events) = opened;
     let mut demo = InteractiveDemo { cluster, paint, returning: HashMap::new() };
-    output::print(&demo.introduction())?;
+    output::announce(&demo.introduction());
     let shown = tokio::select! {
         shown = demo.go_on(node_events) => shown,
         () = stop.requested() => Ok(()),
     };
-    output::print("stopping")?;
+    output::announce("stopping");
     tokio::select! {
         () = demo.cluster.close() => {}
         () = stop.forced() => {}
@@ -75,7 +75,7 @@ impl InteractiveDemo {
                     Command::Kill(name) => self.kill(&name).await?,
                     Command::Restart(name) => self.restart(&name)?,
                     Command::Unknown(line) => {
-                        output::print(&format!("`{line}` is no command; type kill NAME, restart NAME or quit"))?;
+                        output::announce(&format!("`{line}` is no command; type kill NAME, restart NAME or quit"));
                     }
                 },
             }

@@ -61,7 +61,7 @@ async fn balance(config: BalancerConfig, line: Line) -> Result<(), Failure> {
     if line.ascii {
         tracing::warn!("-a writes all traffic to this log, cookies and passwords included");
     }
-    output::print(&ready(&config, &balancer))?;
+    output::announce(&ready(&config, &balancer));
     if detached::is_meant() {
         detached::leave_terminal()?;
     }

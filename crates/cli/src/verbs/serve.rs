@@ -19,7 +19,7 @@ use crate::node_factory::NodeFactory;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopRequest;
-use crate::{applications, deploy_key, output, report, runtime, secret_file};
+use crate::{applications, deploy_key, logging, output, report, runtime, secret_file};
 
 /// Longest wait until whoever asked for a stop has heard how it ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -78,8 +78,10 @@ async fn serve(
         // It served nobody yet and owes nothing.
         () = stop.requested() => return Ok(()),
     };
+    let mut lost_lines = std::pin::pin!(logging::report_to(node.cluster.clone()));
     loop {
         tokio::select! {
+            () = &mut lost_lines => {}
             () = stop.requested() => break,
             () = hangups.next() => node.read_secrets_again(),
             () = node.asked_to_stop() => {
@@ -125,7 +127,7 @@ async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Resu
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
-    tell_ready(&cluster, address, began.elapsed())?;
+    tell_ready(&cluster, address, began.elapsed());
     Ok(RunningNode { cluster, server, shutdown, admin, _directories: directories })
 }
 
@@ -156,13 +158,13 @@ async fn start_farm(
 }
 
 /// Tells the log who serves where with whom, and whoever started the node that it does.
-fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<(), Failure> {
+fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) {
     let (name, after) = (cluster.name(), after.as_millis());
     let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
     let incarnation = own.first().map(|own| own.incarnation.to_string()).unwrap_or_default();
     let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
     tracing::info!(incarnation, %http, members = members.join(" "), "{name} is ready in {after} ms");
-    output::print(&format!("{name} http://{http} ready in {after} ms"))
+    output::announce(&format!("{name} http://{http} ready in {after} ms"));
 }
 
 /// The admin port answers at once: that the node is alive, and that it is not ready yet.
