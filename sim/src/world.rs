@@ -313,6 +313,9 @@ impl World {
     fn execute(&mut self, host: HostId, effects: Effects) {
         let Some(incarnation) = self.hosts[host].as_ref().map(|process| process.incarnation) else { return };
         for effect in effects {
+            if !matches!(effect, Effect::Send { .. }) {
+                self.trace.mix_text(format_args!("{effect:?}"));
+            }
             let inside = match effect {
                 Effect::Send { to, frame } => {
                     self.send((incarnation, host), to, frame);
