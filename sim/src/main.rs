@@ -53,7 +53,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let plant = match arguments.plant.as_deref().map(|name| by_name(name).ok_or(name)) {
-        None => Plant::None,
+        None => Plant::NONE,
         Some(Ok(plant)) => plant,
         Some(Err(name)) => {
             let names: Vec<_> = BUGS.iter().map(|(name, _)| *name).collect();
