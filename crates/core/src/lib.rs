@@ -8,6 +8,9 @@
 //!
 //! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons.
 
+#[macro_use]
+mod planting;
+
 mod ack_set;
 mod changes;
 pub mod conformance;
@@ -20,6 +23,8 @@ mod marks;
 mod narrow;
 mod node;
 mod notice;
+#[cfg(feature = "planted")]
+mod planted;
 mod roster;
 mod session;
 mod settings;
@@ -44,7 +49,9 @@ pub use node::{
     Saveable, SessionRow, Survey,
 };
 pub use notice::{Notice, SessionChange};
-pub use settings::{Bounds, Mode, Plant, Settings, Timing};
+#[cfg(feature = "planted")]
+pub use planted::Plant;
+pub use settings::{Bounds, Mode, Settings, Timing};
 pub use shard::Restored;
 pub use stored_session::StoredSession;
 pub use timestamp::{Incarnation, Timestamp};

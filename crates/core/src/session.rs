@@ -276,12 +276,6 @@ impl Session {
         self.set_alarm();
     }
 
-    /// For a planted bug only: whatever was known before.
-    pub(crate) fn believe_used_at(&mut self, at: Instant) {
-        self.used = moment(at);
-        self.set_alarm();
-    }
-
     /// A number that is equal on two nodes when and only when the copies are.
     pub(crate) fn fingerprint(&self) -> u64 {
         let key = self.key.as_u128();
