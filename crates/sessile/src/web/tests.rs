@@ -2,7 +2,7 @@
 //! have.
 
 mod access;
-mod carried;
+mod client_side;
 mod cookies;
 mod detached;
 mod in_place;

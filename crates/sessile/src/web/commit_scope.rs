@@ -7,7 +7,7 @@ use crate::config::{Manager, Replication};
 
 /// What is handed to the node at the end of a request that opened a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum CommitScope {
     /// The fields that were written. Where nobody is to have copies, that is nobody.
     Written,
     /// The whole session, if the request set something.
@@ -16,7 +16,7 @@ pub(crate) enum Extent {
     Whole,
 }
 
-impl Extent {
+impl CommitScope {
     pub(crate) fn of(manager: Manager, replication: &Replication) -> Self {
         match manager {
             Manager::Delta | Manager::Local => Self::Written,

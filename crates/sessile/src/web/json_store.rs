@@ -1,13 +1,13 @@
 //! What the stores of other session libraries are built on: sessions as maps of JSON texts.
 //!
 //! Such a library hands its store the whole map at the end of a request. What the request *changed* is the
-//! difference to the map that it loaded, so [`JsonSessions::request`] remembers that for as long as the request
+//! difference to the map that it loaded, so [`JsonSessionStore::request`] remembers that for as long as the request
 //! runs: then two requests that change different entries both count, and what one removed stays removed. Without it
 //! a save replaces the whole map, and the last one wins.
 //!
 //! For the authors of such stores; `sessile-tower-sessions` and `sessile-actix` are made with it.
 
-mod bases;
+mod merge_base;
 mod route;
 
 use std::collections::BTreeMap;
@@ -43,11 +43,11 @@ pub struct JsonSession {
 
 /// The sessions of one application, as the store of another session library sees them.
 #[derive(Clone, Debug)]
-pub struct JsonSessions {
+pub struct JsonSessionStore {
     sessions: DetachedSessions,
 }
 
-impl JsonSessions {
+impl JsonSessionStore {
     /// The store's view of `sessions`.
     pub fn new(sessions: DetachedSessions) -> Self {
         Self { sessions }
@@ -81,7 +81,7 @@ impl JsonSessions {
         app.statistics.count_request(false);
         app.host.admitted().await.inspect_err(|_| app.statistics.count_unprocessed())?;
         let waited = began.elapsed();
-        let (output, used) = bases::scope(handling).await;
+        let (output, used) = merge_base::scope(handling).await;
         if used {
             app.host.admitted().await.map_err(|_| SessionError::OutcomeUnknown)?;
         }
@@ -98,7 +98,7 @@ impl JsonSessions {
         match self.sessions.look(key).await {
             Ok(session) => {
                 let attributes = read(&session);
-                bases::remember(key, &attributes);
+                merge_base::remember(key, &attributes);
                 Ok(Some(JsonSession { attributes, max_inactive: session.max_inactive() }))
             }
             Err(SessionError::Ended | SessionError::Unknown) => Ok(None),
@@ -116,7 +116,7 @@ impl JsonSessions {
         write_difference(&session, &JsonMap::new(), map)?;
         session.set_max_inactive(idle)?;
         self.commit(&session).await?;
-        bases::remember(key, map);
+        merge_base::remember(key, map);
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl JsonSessions {
     ) -> Result<(), SessionError> {
         let session = self.sessions.open(key).await?;
         if let Some(map) = map {
-            let base = bases::recall(key).unwrap_or_else(|| read(&session));
+            let base = merge_base::recall(key).unwrap_or_else(|| read(&session));
             write_difference(&session, &base, map)?;
         }
         if session.max_inactive().abs_diff(idle) >= SAME_IDLE {
@@ -174,7 +174,7 @@ impl JsonSessions {
         }
         self.commit(&session).await?;
         if let Some(map) = map {
-            bases::remember(key, map);
+            merge_base::remember(key, map);
         }
         Ok(())
     }

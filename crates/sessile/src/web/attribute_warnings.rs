@@ -12,11 +12,11 @@ const NAMES_MAX: usize = 256;
 
 /// When each attribute was last spoken of.
 #[derive(Default)]
-pub(crate) struct Reminders {
+pub(crate) struct AttributeWarnings {
     spoken: Mutex<HashMap<String, Instant>>,
 }
 
-impl Reminders {
+impl AttributeWarnings {
     /// Whether to speak of the attribute now.
     pub(crate) fn is_due(&self, name: &str) -> bool {
         let mut spoken = self.spoken.lock();
@@ -40,9 +40,13 @@ mod tests {
 
     #[test]
     fn each_name_is_spoken_of_once_and_the_names_are_bounded() {
-        let reminders = Reminders::default();
-        assert!(reminders.is_due("a") && !reminders.is_due("a") && reminders.is_due("b"));
-        let due = (0..2 * NAMES_MAX).filter(|number| reminders.is_due(&number.to_string())).count();
+        let attribute_warnings = AttributeWarnings::default();
+        assert!(
+            attribute_warnings.is_due("a")
+                && !attribute_warnings.is_due("a")
+                && attribute_warnings.is_due("b")
+        );
+        let due = (0..2 * NAMES_MAX).filter(|number| attribute_warnings.is_due(&number.to_string())).count();
         assert_eq!(due, NAMES_MAX - 2);
     }
 }

@@ -9,36 +9,36 @@ use sessile_core::SessionKey;
 use super::JsonMap;
 
 /// Sessions that one request may load; of further ones a save replaces all attributes.
-const BASES_MAX: usize = 16;
+const MERGE_BASES_MAX: usize = 16;
 
 tokio::task_local! {
-    static BASES: Mutex<BTreeMap<SessionKey, JsonMap>>;
+    static MERGE_BASES: Mutex<BTreeMap<SessionKey, JsonMap>>;
 }
 
 /// Runs a request, and says whether it used a session. Within another request it is a part of that one.
 pub(super) async fn scope<F: Future>(handling: F) -> (F::Output, bool) {
     let within = async {
         let output = handling.await;
-        (output, BASES.with(|bases| !bases.lock().is_empty()))
+        (output, MERGE_BASES.with(|merge_base| !merge_base.lock().is_empty()))
     };
-    match BASES.try_with(|_| ()) {
+    match MERGE_BASES.try_with(|_| ()) {
         Ok(()) => within.await,
-        Err(_) => BASES.scope(Mutex::default(), within).await,
+        Err(_) => MERGE_BASES.scope(Mutex::default(), within).await,
     }
 }
 
 /// The request knows the session as `map` from now on.
 pub(super) fn remember(key: SessionKey, map: &JsonMap) {
     // Outside of a request nothing is remembered: that is what the module's caller says.
-    let _outside = BASES.try_with(|bases| {
-        let mut bases = bases.lock();
-        if bases.len() < BASES_MAX || bases.contains_key(&key) {
-            bases.insert(key, map.clone());
+    let _outside = MERGE_BASES.try_with(|merge_base| {
+        let mut merge_base = merge_base.lock();
+        if merge_base.len() < MERGE_BASES_MAX || merge_base.contains_key(&key) {
+            merge_base.insert(key, map.clone());
         }
     });
 }
 
 /// As what the request knows the session; `None` when it did not load it, or is none.
 pub(super) fn recall(key: SessionKey) -> Option<JsonMap> {
-    BASES.try_with(|bases| bases.lock().get(&key).cloned()).ok().flatten()
+    MERGE_BASES.try_with(|merge_base| merge_base.lock().get(&key).cloned()).ok().flatten()
 }

@@ -11,7 +11,7 @@ use crate::config::Keep;
 const RECEIPT: HeaderName = HeaderName::from_static("sessile-receipt");
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn carried() -> SessionSettings {
+fn client_session() -> SessionSettings {
     carried_with(|_| ())
 }
 
@@ -39,14 +39,14 @@ impl Site {
 
 #[tokio::test]
 async fn the_cookie_carries_the_session_and_no_node_has_it() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     let made = site.put("cart", "umbrella").await;
     let cookie = made.set_cookie.unwrap();
     assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax") && !cookie.contains("umbrella"), "{cookie}");
     assert_eq!(made.response.headers()[RECEIPT], "copies=1/1");
     assert_eq!(site.engine.node.session_count(None), 0);
 
-    let mut elsewhere = Site::with(carried());
+    let mut elsewhere = Site::with(client_session());
     elsewhere.cookie = site.cookie;
     let reply = elsewhere
         .visit(async |session| answer((session.get::<String>("cart").unwrap(), session.is_new())))
@@ -56,7 +56,7 @@ async fn the_cookie_carries_the_session_and_no_node_has_it() {
 
 #[tokio::test]
 async fn what_is_written_removed_and_set_about_it_comes_back() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     site.put("a", "1").await;
     site.put("b", "2").await;
     let change = async |session: Session| {
@@ -73,7 +73,7 @@ async fn what_is_written_removed_and_set_about_it_comes_back() {
 
 #[tokio::test]
 async fn a_session_that_is_too_large_is_refused_and_the_cookie_stays_as_it_was() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     site.put("cart", "umbrella").await;
     let fill = async |session: Session| {
         session.set("small", "yes").unwrap();
@@ -98,7 +98,7 @@ async fn a_session_that_is_too_large_is_refused_and_the_cookie_stays_as_it_was()
 
 #[tokio::test]
 async fn the_largest_cookie_is_as_large_as_browsers_keep() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     let fill = async |session: Session| {
         let most = (0..4_096).rev().find(|bytes| session.set_bytes("x", vec![1; *bytes]).is_ok());
         answer(most.unwrap())
@@ -112,7 +112,7 @@ async fn the_largest_cookie_is_as_large_as_browsers_keep() {
 
 #[tokio::test]
 async fn a_logout_ends_the_copies_of_the_cookie_too() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     site.put("cart", "umbrella").await;
     let copy = site.cookie.clone();
     let logout = site.visit(async |session| answer(session.invalidate().unwrap())).await;
@@ -124,7 +124,7 @@ async fn a_logout_ends_the_copies_of_the_cookie_too() {
 
 #[tokio::test]
 async fn a_login_leaves_the_cookie_from_before_worthless() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     site.put("cart", "umbrella").await;
     let before = site.cookie.clone();
     let key = async |session: Session| answer(session.key().unwrap().to_string());
@@ -139,7 +139,7 @@ async fn a_login_leaves_the_cookie_from_before_worthless() {
 #[tokio::test]
 async fn a_request_that_ran_during_a_logout_or_a_login_brings_nothing_back() {
     for login in [false, true] {
-        let mut site = Site::with(carried());
+        let mut site = Site::with(client_session());
         site.put("cart", "umbrella").await;
         let (layer, cookie) = (site.layer.clone(), site.cookie.clone().unwrap());
         let slow = async move |session: Session| {
@@ -164,7 +164,7 @@ async fn a_request_that_ran_during_a_logout_or_a_login_brings_nothing_back() {
 
 #[tokio::test]
 async fn it_lives_as_long_as_it_is_used() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     site.put("cart", "umbrella").await;
     let first = site.cookie.clone();
     for _ in 0..10 {
@@ -191,7 +191,7 @@ async fn its_greatest_age_is_not_prolonged_by_use() {
 
 #[tokio::test]
 async fn on_filtered_paths_no_cookie_is_made_anew() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     site.put("cart", "umbrella").await;
     site.engine.clock.advance(20 * MINUTE);
     let picture = Request::get("/logo.gif").body(Body::empty()).unwrap();
@@ -201,10 +201,15 @@ async fn on_filtered_paths_no_cookie_is_made_anew() {
 
 #[tokio::test]
 async fn a_rotated_secret_makes_the_cookie_anew() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     let controls = controls();
-    site.layer =
-        SessionLayer::new(Arc::clone(&site.host), "tc01", Arc::clone(&controls), carried(), Arc::default());
+    site.layer = SessionLayer::new(
+        Arc::clone(&site.host),
+        "tc01",
+        Arc::clone(&controls),
+        client_session(),
+        Arc::default(),
+    );
     site.put("cart", "umbrella").await;
     controls.cookie_keys.renew(vec![[8; 32], COOKIE_KEY]);
     assert!(site.visit(async |_| answer(())).await.set_cookie.is_some());
@@ -216,7 +221,7 @@ async fn a_rotated_secret_makes_the_cookie_anew() {
 
 #[tokio::test]
 async fn what_a_handler_that_panicked_wrote_is_in_no_cookie() {
-    let mut site = Site::with(carried());
+    let mut site = Site::with(client_session());
     site.put("cart", "umbrella").await;
     let (layer, cookie) = (site.layer.clone(), site.cookie.clone().unwrap());
     let request = Request::get("/").header(COOKIE, cookie).body(Body::empty()).unwrap();
@@ -253,7 +258,7 @@ async fn nothing_of_it_is_kept_on_a_node_or_opened_without_its_cookie() {
 #[tokio::test]
 async fn any_number_of_them_can_be_made() {
     for _ in 0..=MAX_ACTIVE {
-        let mut site = Site::with(carried());
+        let mut site = Site::with(client_session());
         assert!(site.put("cart", "umbrella").await.set_cookie.is_some());
     }
 }

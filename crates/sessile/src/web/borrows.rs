@@ -11,29 +11,29 @@ use super::error::SessionError;
 pub(crate) type Changed = Result<Value, SessionError>;
 
 /// What proves that an attribute is still out; each lending has its own.
-pub(crate) type Loan = Arc<()>;
+pub(crate) type Borrow = Arc<()>;
 
 /// The attributes of one request that are out, or came back changed.
 #[derive(Default)]
-pub(crate) struct Loans {
+pub(crate) struct Borrows {
     out: BTreeMap<FieldName, Weak<()>>,
     changed: BTreeMap<FieldName, Changed>,
 }
 
-impl Loans {
+impl Borrows {
     /// Gives the attribute to one holder at a time: two would overwrite each other's changes.
-    pub(crate) fn lend(&mut self, name: &FieldName) -> Result<Loan, SessionError> {
+    pub(crate) fn borrow(&mut self, name: &FieldName) -> Result<Borrow, SessionError> {
         if self.out.get(name).is_some_and(|out| out.strong_count() > 0) {
-            return Err(SessionError::Lent { name: name.as_str().to_owned() });
+            return Err(SessionError::AlreadyBorrowed { name: name.as_str().to_owned() });
         }
-        let loan = Loan::default();
-        self.out.insert(name.clone(), Arc::downgrade(&loan));
-        Ok(loan)
+        let borrow = Borrow::default();
+        self.out.insert(name.clone(), Arc::downgrade(&borrow));
+        Ok(borrow)
     }
 
     /// Takes the attribute back. Says whether it had changed and nobody had written it meanwhile.
-    pub(crate) fn take_back(&mut self, name: &FieldName, loan: &Loan, changed: Option<Changed>) -> bool {
-        if self.out.get(name).is_none_or(|out| out.as_ptr() != Arc::as_ptr(loan)) {
+    pub(crate) fn take_back(&mut self, name: &FieldName, borrow: &Borrow, changed: Option<Changed>) -> bool {
+        if self.out.get(name).is_none_or(|out| out.as_ptr() != Arc::as_ptr(borrow)) {
             return false;
         }
         self.out.remove(name);

@@ -4,7 +4,7 @@
 //! content:  version 1 │ key 16 │ secret 16 │ born 8 │ sealed 8 │ fields: name, codec, value
 //! ```
 //! This is the one place where sessions live by wall clocks, because a cookie comes back from outside and no node
-//! remembers when it left. [`carrier`](super::carrier) seals and opens; nothing here reads a clock.
+//! remembers when it left. [`client_cipher`](super::client_cipher) seals and opens; nothing here reads a clock.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const RENEWALS: u32 = 8;
 
 /// What a cookie carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Carried {
+pub(crate) struct ClientSession {
     pub(crate) identity: Identity,
     /// When the session was made, and when this cookie was: since 1970, by the clock of the node that did it.
     pub(crate) born_at: Duration,
@@ -38,7 +38,7 @@ pub(crate) struct Carried {
     pub(crate) fields: Fields,
 }
 
-impl Carried {
+impl ClientSession {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(encoded_len(&self.fields));
         bytes.push(VERSION);
@@ -157,7 +157,9 @@ pub(super) mod tests {
     const NOW: Duration = Duration::from_secs(1_800_000_000);
 
     /// One with these attributes.
-    pub(in crate::web) fn carried(attributes: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Carried {
+    pub(in crate::web) fn client_session(
+        attributes: impl IntoIterator<Item = (&'static str, Vec<u8>)>,
+    ) -> ClientSession {
         let mut fields = Fields::default();
         for (name, value) in attributes {
             let value = ValueRef::new(Codec::RAW, &value);
@@ -168,11 +170,11 @@ pub(super) mod tests {
             });
         }
         let identity = Identity { key: SessionKey([1; 16]), secret: Secret([2; 16]) };
-        Carried { identity, born_at: NOW, sealed_at: NOW, fields }
+        ClientSession { identity, born_at: NOW, sealed_at: NOW, fields }
     }
 
-    fn aged(born_at: Duration, sealed_at: Duration) -> Carried {
-        Carried { born_at, sealed_at, ..carried([]) }
+    fn aged(born_at: Duration, sealed_at: Duration) -> ClientSession {
+        ClientSession { born_at, sealed_at, ..client_session([]) }
     }
 
     proptest! {
@@ -181,19 +183,19 @@ pub(super) mod tests {
             attributes in btree_map("[a-z.]{1,20}", vec(any::<u8>(), 0..200), 0..10),
             born: u64, sealed: u64,
         ) {
-            let mut carried = aged(Duration::from_millis(born), Duration::from_millis(sealed));
+            let mut client_session = aged(Duration::from_millis(born), Duration::from_millis(sealed));
             for (name, value) in &attributes {
-                carried.fields.merge(name, Timestamp::new(1, Incarnation(0)), Some(&Value::raw(value.clone())));
+                client_session.fields.merge(name, Timestamp::new(1, Incarnation(0)), Some(&Value::raw(value.clone())));
             }
-            let bytes = carried.encode();
-            prop_assert_eq!(bytes.len(), encoded_len(&carried.fields));
-            prop_assert_eq!(Carried::decode(&bytes), Some(carried));
+            let bytes = client_session.encode();
+            prop_assert_eq!(bytes.len(), encoded_len(&client_session.fields));
+            prop_assert_eq!(ClientSession::decode(&bytes), Some(client_session));
         }
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in vec(any::<u8>(), 0..300)) {
-            if let Some(carried) = Carried::decode(&bytes) {
-                prop_assert!(carried.encode().len() <= bytes.len());
+            if let Some(client_session) = ClientSession::decode(&bytes) {
+                prop_assert!(client_session.encode().len() <= bytes.len());
             }
         }
     }

@@ -11,43 +11,43 @@ use tokio::time::{Instant, timeout_at};
 use super::entry::Digest;
 
 /// A key of a session.
-type Matter = (SessionKey, Digest);
+type SessionAndKey = (SessionKey, Digest);
 
 /// The matters that requests of this node work on: no more than there are running requests.
 #[derive(Default)]
-pub(crate) struct Turns {
-    busy: Mutex<HashSet<Matter>>,
+pub(crate) struct KeyLocks {
+    busy: Mutex<HashSet<SessionAndKey>>,
     freed: Notify,
     choosing: Mutex<()>,
 }
 
-/// The right to work on a matter; dropping it lets the next one.
-pub(super) struct Turn {
-    turns: Arc<Turns>,
-    matter: Matter,
+/// The right to work on a key; dropping it lets the next one.
+pub(super) struct KeyLock {
+    turns: Arc<KeyLocks>,
+    locked: SessionAndKey,
 }
 
-impl Turns {
+impl KeyLocks {
     /// While this is held, nobody else chooses a slot in a ledger.
     pub(super) fn choosing(&self) -> MutexGuard<'_, ()> {
         self.choosing.lock()
     }
 
-    /// Waits for the matter to be free; `None` when it is not until `deadline`.
-    pub(super) async fn take(self: &Arc<Self>, matter: Matter, deadline: Instant) -> Option<Turn> {
+    /// Waits for the key to be free; `None` when it is not until `deadline`.
+    pub(super) async fn take(self: &Arc<Self>, locked: SessionAndKey, deadline: Instant) -> Option<KeyLock> {
         loop {
             let freed = self.freed.notified();
-            if self.busy.lock().insert(matter) {
-                return Some(Turn { turns: Arc::clone(self), matter });
+            if self.busy.lock().insert(locked) {
+                return Some(KeyLock { turns: Arc::clone(self), locked });
             }
             timeout_at(deadline, freed).await.ok()?;
         }
     }
 }
 
-impl Drop for Turn {
+impl Drop for KeyLock {
     fn drop(&mut self) {
-        self.turns.busy.lock().remove(&self.matter);
+        self.turns.busy.lock().remove(&self.locked);
         self.turns.freed.notify_waiters();
     }
 }
@@ -60,15 +60,15 @@ mod tests {
 
     #[tokio::test]
     async fn one_at_a_time_and_others_do_not_wait() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(KeyLocks::default());
         let (one, other) = (Digest::of(&[b"1"]), Digest::of(&[b"2"]));
-        let matter = |digest| (SessionKey([1; 16]), digest);
+        let locked = |digest| (SessionKey([1; 16]), digest);
         let (now, soon) = (Instant::now(), Instant::now() + Duration::from_secs(30));
-        let first = turns.take(matter(one), soon).await;
-        assert!(turns.take(matter(other), soon).await.is_some());
+        let first = turns.take(locked(one), soon).await;
+        assert!(turns.take(locked(other), soon).await.is_some());
         assert!(turns.take((SessionKey([2; 16]), one), soon).await.is_some());
-        assert!(turns.take(matter(one), now).await.is_none());
-        let waiting = turns.take(matter(one), soon);
+        assert!(turns.take(locked(one), now).await.is_none());
+        let waiting = turns.take(locked(one), soon);
         let (second, ()) = tokio::join!(waiting, async { drop(first) });
         assert!(second.is_some());
     }

@@ -8,7 +8,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName as Name, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::begun::Read;
+use super::partly_read::BodyRead;
 
 /// Most bytes of an answer that is noted, headers and body.
 const ANSWER_MAX: usize = 8 * 1024;
@@ -22,7 +22,7 @@ const NOT_KEPT: [HeaderName; 3] = [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH
 
 /// The answer to a request that was carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Answer {
+pub(super) struct StoredResponse {
     status: u16,
     /// `None`: it was too large to be noted, or did not end soon.
     content: Option<Content>,
@@ -34,7 +34,7 @@ struct Content {
     body: Vec<u8>,
 }
 
-impl Answer {
+impl StoredResponse {
     /// Notes `response`, and gives it back as it was.
     pub(super) async fn note(response: Response) -> (Self, Response) {
         let status = response.status().as_u16();
@@ -42,15 +42,17 @@ impl Answer {
         let headers = kept(&parts.headers);
         let head: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let read = match ANSWER_MAX.checked_sub(head) {
-            Some(room) => Read::within(room, END_TIME, body).await,
-            None => Ok(Read::Begun(body)),
+            Some(room) => BodyRead::within(room, END_TIME, body).await,
+            None => Ok(BodyRead::PartlyRead(body)),
         };
         match read {
-            Ok(Read::Whole(body)) => {
+            Ok(BodyRead::Whole(body)) => {
                 let content = Some(Content { headers, body: body.to_vec() });
                 (Self { status, content }, Response::from_parts(parts, Body::from(body)))
             }
-            Ok(Read::Begun(body)) => (Self { status, content: None }, Response::from_parts(parts, body)),
+            Ok(BodyRead::PartlyRead(body)) => {
+                (Self { status, content: None }, Response::from_parts(parts, body))
+            }
             Err(cause) => {
                 tracing::error!(%cause, "the handler's answer broke off; that it was carried out is noted");
                 let words = "the request was carried out, but its answer broke off";
@@ -107,7 +109,8 @@ mod tests {
     #[tokio::test]
     async fn a_small_answer_is_given_again_as_it_was() {
         let headers = [(LOCATION, "/thanks"), (SET_COOKIE, "theme=dark")];
-        let (noted, response) = Answer::note((StatusCode::SEE_OTHER, headers, "bye").into_response()).await;
+        let (noted, response) =
+            StoredResponse::note((StatusCode::SEE_OTHER, headers, "bye").into_response()).await;
         assert!(response.headers().get(REPLAYED).is_none());
         assert_eq!(text(response).await, "bye");
         let again = noted.again();
@@ -127,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn one_whose_length_nobody_told_is_given_again_like_any_other() {
         let parts = ["thank ", "you"].map(str::to_owned).to_vec();
-        let (noted, response) = Answer::note(Response::new(Body::from_stream(streamed(parts)))).await;
+        let (noted, response) = StoredResponse::note(Response::new(Body::from_stream(streamed(parts)))).await;
         assert_eq!(text(response).await, "thank you");
         let again = noted.again();
         assert_eq!(again.status(), StatusCode::OK);
@@ -140,13 +143,13 @@ mod tests {
         let parts = vec![large[1..].to_owned(), large[..1].to_owned()];
         let streamed = Response::new(Body::from_stream(streamed(parts)));
         for response in [large.clone().into_response(), streamed] {
-            let (noted, response) = Answer::note(response).await;
+            let (noted, response) = StoredResponse::note(response).await;
             assert_eq!(text(response).await, large, "the first client gets all of it");
             told_that_it_was_done(noted).await;
         }
     }
 
-    async fn told_that_it_was_done(noted: Answer) {
+    async fn told_that_it_was_done(noted: StoredResponse) {
         let again = noted.again();
         assert_eq!(again.status(), StatusCode::CONFLICT);
         assert!(text(again).await.contains("answered with 200"));

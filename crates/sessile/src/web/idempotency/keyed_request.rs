@@ -19,7 +19,7 @@ const BODY_MAX: usize = 64 * 1024;
 
 /// A request that is to take effect once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct KeyedRequest {
     /// Names it.
     pub(super) key: Digest,
     /// Tells whether another one of that name is the same.
@@ -41,7 +41,7 @@ impl IntoResponse for Unusable {
     }
 }
 
-impl Asked {
+impl KeyedRequest {
     /// What `request` asks, if it asks at all, and the request as it was.
     pub(super) async fn of(request: Request<Body>) -> Result<(Option<Self>, Request<Body>), Unusable> {
         let (parts, body) = request.into_parts();
@@ -110,9 +110,12 @@ fn fingerprint(parts: &Parts, body: &[u8]) -> Digest {
 mod tests {
     use super::*;
 
-    async fn asked(builder: http::request::Builder, body: &'static str) -> Result<Option<Asked>, Unusable> {
+    async fn asked(
+        builder: http::request::Builder,
+        body: &'static str,
+    ) -> Result<Option<KeyedRequest>, Unusable> {
         let request = builder.header(CONTENT_LENGTH, body.len()).body(Body::from(body)).unwrap();
-        let (asked, request) = Asked::of(request).await?;
+        let (asked, request) = KeyedRequest::of(request).await?;
         assert_eq!(
             to_bytes(request.into_body(), BODY_MAX).await.unwrap(),
             body,

@@ -14,38 +14,38 @@ use tokio::time::timeout;
 
 /// A body after a look at it.
 #[derive(Debug)]
-pub(super) enum Read {
+pub(super) enum BodyRead {
     /// It has ended.
     Whole(Bytes),
     /// It is longer than it may be, takes longer, or has more than bytes; nothing of it is lost.
-    Begun(Body),
+    PartlyRead(Body),
 }
 
 /// Frames that came already, and the rest.
-struct Begun {
+struct PartlyRead {
     first: VecDeque<Frame<Bytes>>,
     rest: Body,
 }
 
-impl Read {
+impl BodyRead {
     /// Reads `body` to its end, where that comes within `room` bytes and within `time`.
     ///
     /// # Errors
     /// The body broke off.
     pub(super) async fn within(room: usize, time: Duration, body: Body) -> Result<Self, Error> {
-        let mut begun = Begun { first: VecDeque::new(), rest: body };
-        if HttpBody::size_hint(&begun.rest).lower() > room as u64 {
-            return Ok(Self::Begun(begun.rest));
+        let mut partly_read = PartlyRead { first: VecDeque::new(), rest: body };
+        if HttpBody::size_hint(&partly_read.rest).lower() > room as u64 {
+            return Ok(Self::PartlyRead(partly_read.rest));
         }
-        match timeout(time, begun.ends_within(room)).await {
-            Ok(Ok(true)) => Ok(Self::Whole(begun.bytes())),
-            Ok(Ok(false)) | Err(_) => Ok(Self::Begun(Body::new(begun))),
+        match timeout(time, partly_read.ends_within(room)).await {
+            Ok(Ok(true)) => Ok(Self::Whole(partly_read.bytes())),
+            Ok(Ok(false)) | Err(_) => Ok(Self::PartlyRead(Body::new(partly_read))),
             Ok(Err(cause)) => Err(cause),
         }
     }
 }
 
-impl Begun {
+impl PartlyRead {
     /// Reads on until it is known whether the body is at most `room` bytes and nothing else.
     async fn ends_within(&mut self, mut room: usize) -> Result<bool, Error> {
         while let Some(frame) = poll_fn(|context| Pin::new(&mut self.rest).poll_frame(context)).await {
@@ -66,7 +66,7 @@ impl Begun {
     }
 }
 
-impl HttpBody for Begun {
+impl HttpBody for PartlyRead {
     type Data = Bytes;
     type Error = Error;
 
@@ -113,9 +113,9 @@ mod tests {
     }
 
     async fn read(room: usize, body: Body) -> (bool, Bytes) {
-        match Read::within(room, LONG, body).await.unwrap() {
-            Read::Whole(bytes) => (true, bytes),
-            Read::Begun(body) => (false, to_bytes(body, usize::MAX).await.unwrap()),
+        match BodyRead::within(room, LONG, body).await.unwrap() {
+            BodyRead::Whole(bytes) => (true, bytes),
+            BodyRead::PartlyRead(body) => (false, to_bytes(body, usize::MAX).await.unwrap()),
         }
     }
 
@@ -131,7 +131,7 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_end_in_time_goes_on_with_what_came() {
         let body = Body::from_stream(parts(&["first"]).chain(pending()));
-        let Read::Begun(body) = Read::within(100, Duration::ZERO, body).await.unwrap() else {
+        let BodyRead::PartlyRead(body) = BodyRead::within(100, Duration::ZERO, body).await.unwrap() else {
             panic!("it has not ended")
         };
         let first = body.into_data_stream().next().await.unwrap().unwrap();
