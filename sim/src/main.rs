@@ -1,6 +1,7 @@
 //! The simulator's command line.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -40,6 +41,10 @@ struct Arguments {
     /// Run every deliberate bug and demand that each is caught within 500 seeds.
     #[arg(long, conflicts_with_all = ["seed", "plant"])]
     plants: bool,
+    /// Print one line for each seed with a digest of its history: every frame, effect and event. Two builds that decide
+    /// alike print the same lines.
+    #[arg(long, conflicts_with_all = ["seed", "plants"])]
+    digest: bool,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -48,7 +53,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let plant = match arguments.plant.as_deref().map(|name| by_name(name).ok_or(name)) {
-        None => Plant::None,
+        None => Plant::NONE,
         Some(Ok(plant)) => plant,
         Some(Err(name)) => {
             let names: Vec<_> = BUGS.iter().map(|(name, _)| *name).collect();
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
     let fine = match arguments.seed {
         _ if arguments.plants => all_plants(&arguments),
         Some(seed) => replay(seed, plant, arguments.trace),
+        None if arguments.digest => digests(&arguments, plant),
         None => many(&arguments, plant),
     };
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -76,6 +82,19 @@ fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
     println!("seed {seed}: {}, trace {:016x}", verdict.tally, verdict.fingerprint);
     report(&verdict);
     verdict.violations.is_empty()
+}
+
+/// Prints the digests in the order of the seeds.
+fn digests(arguments: &Arguments, plant: Plant) -> bool {
+    let digests = Mutex::new(BTreeMap::new());
+    run_many(arguments.from, arguments.seeds, arguments.jobs, plant, |verdict| {
+        let mut digests = digests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        digests.insert(verdict.seed, verdict.fingerprint);
+        true
+    });
+    let digests = digests.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    digests.iter().for_each(|(seed, digest)| println!("{seed} {digest:016x}"));
+    true
 }
 
 fn report(verdict: &Verdict) {

@@ -13,7 +13,7 @@ pub const CAUGHT_WITHIN: u64 = 500;
 /// The bugs that seeds must show. Not a transfer without ends: who refuses a copy tells the end to everybody, which hides
 /// it but in one seed of some thousand; `a_joiner_gets_the_ends_that_members_remember` in the core's tests catches it.
 pub fn shown_by_seeds() -> impl Iterator<Item = (&'static str, Plant)> {
-    let hidden = [Plant::None, Plant::TransferWithoutEnds];
+    let hidden = [Plant::NONE, Plant::TRANSFER_WITHOUT_ENDS];
     BUGS.into_iter().filter(move |(_, plant)| !hidden.contains(plant))
 }
 
@@ -22,7 +22,7 @@ pub fn shown_by_seeds() -> impl Iterator<Item = (&'static str, Plant)> {
 pub fn catch(plant: Plant, first: u64, count: u64, jobs: usize) -> Option<Verdict> {
     let caught: Mutex<Option<Verdict>> = Mutex::new(None);
     run_many(first, count, jobs, plant, |verdict| {
-        if verdict.violations.is_empty() || !run(verdict.seed, Plant::None, false).violations.is_empty() {
+        if verdict.violations.is_empty() || !run(verdict.seed, Plant::NONE, false).violations.is_empty() {
             return true;
         }
         let mut caught = caught.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

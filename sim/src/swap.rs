@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sessile_core::{
-    Bounds, Fields, Incarnation, Instant, Mode, Node, Plant, Saveable, SessionKey, Settings, Survey, Timing,
-};
+use sessile_core::{Fields, Incarnation, Instant, Node, Saveable, SessionKey, Settings, Survey};
 
 use crate::rng::Rng;
 
@@ -61,15 +59,5 @@ impl SwapFile {
 }
 
 fn reader_settings() -> Settings {
-    Settings {
-        incarnation: Incarnation(1),
-        name: "reader".into(),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: false,
-        ack_set: std::sync::Arc::new(sessile_core::AllMembers),
-        plant: Plant::None,
-    }
+    Settings::new(Incarnation(1), "reader")
 }

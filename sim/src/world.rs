@@ -14,11 +14,10 @@ mod requests;
 mod splits;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Bounds, Effect, Effects, Event as Told, Incarnation, Instant, Node, Plant, SessionKey, Settings, Timing,
+    Effect, Effects, Event as Told, Incarnation, Instant, Node, Plant, SessionKey, Settings, Timing,
 };
 
 use crate::event::{Event, Inside, Outside, Step};
@@ -233,17 +232,12 @@ impl World {
         let incarnation = Incarnation(self.rng.next() as u32);
         let clock = self.rng.duration(Duration::ZERO, Duration::from_secs(1_000_000));
         let is_next = self.plan.mixed && self.rng.chance(500);
-        let settings = Settings {
-            incarnation,
-            name: format!("n{host}"),
-            timing: Timing { transfer_timeout: Some(self.plan.transfer_timeout), ..Timing::default() },
-            bounds: Bounds::default(),
-            copies: None,
-            mode: self.plan.mode,
-            stores: false,
-            ack_set: Arc::new(sessile_core::AllMembers),
-            plant: if is_next && self.plant == Plant::UnknownFieldDropped { Plant::None } else { self.plant },
-        };
+        let mut settings = Settings::new(incarnation, format!("n{host}"));
+        settings.timing.transfer_timeout = Some(self.plan.transfer_timeout);
+        settings.mode = self.plan.mode;
+        if !(is_next && self.plant == Plant::UNKNOWN_FIELD_DROPPED) {
+            settings.plant(self.plant);
+        }
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
@@ -313,6 +307,9 @@ impl World {
     fn execute(&mut self, host: HostId, effects: Effects) {
         let Some(incarnation) = self.hosts[host].as_ref().map(|process| process.incarnation) else { return };
         for effect in effects {
+            if !matches!(effect, Effect::Send { .. }) {
+                self.trace.mix_text(format_args!("{effect:?}"));
+            }
             let inside = match effect {
                 Effect::Send { to, frame } => {
                     self.send((incarnation, host), to, frame);

@@ -86,8 +86,7 @@ fn in_code(text: &[char], at: usize) -> (Within, usize) {
     }
 }
 
-/// Whether a name may have this character.
-pub(crate) fn is_name(c: char) -> bool {
+fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Which node is meant.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct WhichNode {
+pub(crate) struct NodeArgument {
     /// Its configuration, or its name where NAME.toml is in this directory
     #[arg(value_name = "NODE")]
     node: Option<PathBuf>,
@@ -35,7 +35,7 @@ pub(crate) struct WhichNode {
     config: Option<PathBuf>,
 }
 
-impl WhichNode {
+impl NodeArgument {
     pub(crate) fn client(&self) -> Result<AdminClient, Failure> {
         match (&self.config, &self.node) {
             (Some(file), _) => AdminClient::of(file),
@@ -74,15 +74,15 @@ pub(crate) struct AdminClient {
 
 /// Nobody answers at the admin port.
 #[derive(Debug)]
-pub(crate) enum NoAnswer {
+pub(crate) enum AdminError {
     NotRunning(String),
     Failed(String),
 }
 
-impl From<NoAnswer> for Failure {
-    fn from(none: NoAnswer) -> Self {
+impl From<AdminError> for Failure {
+    fn from(none: AdminError) -> Self {
         match none {
-            NoAnswer::NotRunning(words) | NoAnswer::Failed(words) => Self::Failed(words),
+            AdminError::NotRunning(words) | AdminError::Failed(words) => Self::Failed(words),
         }
     }
 }
@@ -114,17 +114,17 @@ impl AdminClient {
     }
 
     /// Asks a question.
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, NoAnswer> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, AdminError> {
         self.ask(Method::GET, path, Bytes::new(), PATIENCE).await
     }
 
     /// Asks for a change, which may take as long as `at_most`.
-    pub(crate) async fn post(&self, path: &str, at_most: Duration) -> Result<Value, NoAnswer> {
+    pub(crate) async fn post(&self, path: &str, at_most: Duration) -> Result<Value, AdminError> {
         self.send(path, Bytes::new(), at_most).await
     }
 
     /// Asks for a change with `body`, which may take as long as `at_most`.
-    pub(crate) async fn send(&self, path: &str, body: Bytes, at_most: Duration) -> Result<Value, NoAnswer> {
+    pub(crate) async fn send(&self, path: &str, body: Bytes, at_most: Duration) -> Result<Value, AdminError> {
         if body.is_empty() {
             return self.ask(Method::POST, path, body, at_most + PATIENCE).await;
         }
@@ -134,7 +134,7 @@ impl AdminClient {
     }
 
     /// The token that the node believes; while secrets are exchanged that may be any of them.
-    async fn accepted_token(&self) -> Result<String, NoAnswer> {
+    async fn accepted_token(&self) -> Result<String, AdminError> {
         for token in &self.tokens {
             let asked = timeout(PATIENCE, self.ask_with(token, Method::GET, "/members", Bytes::new())).await;
             let (status, _) = asked.map_err(|_| self.failed(format!("no answer within {PATIENCE:?}")))??;
@@ -151,7 +151,7 @@ impl AdminClient {
         path: &str,
         body: Bytes,
         at_most: Duration,
-    ) -> Result<Value, NoAnswer> {
+    ) -> Result<Value, AdminError> {
         let mut refused = None;
         // While secrets are exchanged, the node may not have read the file yet.
         for token in &self.tokens {
@@ -175,7 +175,7 @@ impl AdminClient {
         method: Method,
         path: &str,
         body: Bytes,
-    ) -> Result<(StatusCode, Value), NoAnswer> {
+    ) -> Result<(StatusCode, Value), AdminError> {
         let failed = |error: &dyn std::fmt::Display| self.failed(error.to_string());
         let tcp = TcpStream::connect(self.address).await.map_err(|error| self.not_running(&error))?;
         let (mut sender, connection) =
@@ -196,22 +196,22 @@ impl AdminClient {
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    fn not_running(&self, error: &std::io::Error) -> NoAnswer {
+    fn not_running(&self, error: &std::io::Error) -> AdminError {
         let (name, address) = (&self.name, self.address);
-        NoAnswer::NotRunning(format!(
+        AdminError::NotRunning(format!(
             "{name} is not running: nobody answers at its admin port {address} ({error})"
         ))
     }
 
-    fn unauthorized(&self) -> NoAnswer {
+    fn unauthorized(&self) -> AdminError {
         let file = self.config.cluster.secret_file.display();
         self.failed(format!(
             "the token was refused: the node runs with another secret than {file}, or another [cluster] name"
         ))
     }
 
-    fn failed(&self, words: String) -> NoAnswer {
-        NoAnswer::Failed(format!("{} (admin port {}): {words}", self.name, self.address))
+    fn failed(&self, words: String) -> AdminError {
+        AdminError::Failed(format!("{} (admin port {}): {words}", self.name, self.address))
     }
 }
 

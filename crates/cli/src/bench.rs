@@ -1,50 +1,50 @@
 //! `sessile bench`: what replication costs, measured on real nodes.
 //!
-//! One part repeats the article: `visitor` is one client and `crowd` all of them; `verdict` knows what a right answer
+//! One part repeats the article: `load_client` is one client and `measuring_clients` all of them; `verdict` knows what a right answer
 //! is. `client` measures a server that runs, `article` starts nodes and repeats the article's scenarios. `samples`
 //! holds times, `report` writes all of it down and `compare` reads it again.
 //!
-//! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
-//! back and `timeline` when, `usage` and `traffic` know what it cost, `floor` measures what no program can beat; `manner`
-//! and `telling` are what all measurements have in common. `load`, `lag`, `failover`,
+//! The other part loads nodes: `cluster` starts them, `client_pool` writes with `light_client`s, `latency` keeps what came
+//! back and `timeline` when, `usage` and `traffic` know what it cost, `floor` measures what no program can beat; `run_settings`
+//! and `output_options` are what all measurements have in common. `load`, `lag`, `failover`,
 //! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores. `exposed` reads what nodes count for
 //! both. Must not know how sessions travel.
 
-mod answer;
+mod archive_payload;
 mod article;
-mod ballast;
 mod client;
+mod client_pool;
 mod cluster;
+mod clusterapp_response;
 mod compare;
-mod crew;
-mod crowd;
 mod deploy;
 mod exposed;
 mod failover;
 mod floor;
 mod grade;
-mod halt;
+mod interrupt;
 mod join;
 mod lag;
 mod latency;
 mod light_client;
 mod load;
-mod manner;
+mod load_client;
+mod measuring_clients;
 mod memory;
+mod output_options;
 mod progress;
 mod ratios;
 mod report;
+mod run_settings;
 mod samples;
 mod scale;
 mod store;
 mod syscalls;
 mod table;
-mod telling;
 mod timeline;
 mod traffic;
 mod usage;
 mod verdict;
-mod visitor;
 mod workload;
 
 use clap::Subcommand;

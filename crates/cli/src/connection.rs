@@ -29,12 +29,12 @@ const UNPROCESSED: &str = "sessile-unprocessed";
 pub(crate) struct Connection {
     at: SocketAddr,
     patience: Duration,
-    open: Option<Open>,
+    open: Option<LiveConnection>,
 }
 
 /// The connection, while it is up: one end takes requests, the other carries them out while it is polled.
 #[derive(Debug)]
-struct Open {
+struct LiveConnection {
     sender: SendRequest<Empty<Bytes>>,
     carrier: http1::Connection<TokioIo<TcpStream>, Empty<Bytes>>,
     /// The carrier has not ended.
@@ -43,7 +43,7 @@ struct Open {
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ClientResponse {
     pub(crate) status: StatusCode,
     /// The first `name=value` that was set.
     pub(crate) cookie: Option<String>,
@@ -58,7 +58,7 @@ pub(crate) struct Answer {
 
 /// Nothing came back, or not all of it: what became of the request is unknown.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
+pub(crate) enum ConnectionError {
     #[error("no answer in time")]
     Late,
     /// The request was never sent.
@@ -88,9 +88,9 @@ impl Connection {
         method: Method,
         target: &str,
         cookie: Option<&str>,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<ClientResponse, ConnectionError> {
         let answered = timeout(self.patience, self.exchange(method, target, cookie)).await;
-        let answered = answered.unwrap_or(Err(NoAnswer::Late));
+        let answered = answered.unwrap_or(Err(ConnectionError::Late));
         if answered.is_err() {
             self.open = None;
         }
@@ -102,7 +102,7 @@ impl Connection {
         method: Method,
         target: &str,
         cookie: Option<&str>,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<ClientResponse, ConnectionError> {
         let mut request = Request::builder()
             .method(method)
             .uri(target)
@@ -112,9 +112,9 @@ impl Connection {
             request = request.header(COOKIE, cookie);
         }
         let request = request.body(Empty::new())?;
-        let mut open = match self.open.take().and_then(Open::if_up) {
+        let mut open = match self.open.take().and_then(LiveConnection::if_up) {
             Some(open) => open,
-            None => Open::to(self.at).await?,
+            None => LiveConnection::to(self.at).await?,
         };
         let answer = open.carry(request).await?;
         self.open = Some(open);
@@ -122,9 +122,9 @@ impl Connection {
     }
 }
 
-impl Open {
-    async fn to(at: SocketAddr) -> Result<Self, NoAnswer> {
-        let tcp = TcpStream::connect(at).await.map_err(NoAnswer::Unconnected)?;
+impl LiveConnection {
+    async fn to(at: SocketAddr) -> Result<Self, ConnectionError> {
+        let tcp = TcpStream::connect(at).await.map_err(ConnectionError::Unconnected)?;
         tcp.set_nodelay(true)?;
         let (sender, carrier) = http1::handshake(TokioIo::new(tcp)).await?;
         Ok(Self { sender, carrier, up: true })
@@ -135,12 +135,12 @@ impl Open {
         (self.up && (&mut self.carrier).now_or_never().is_none()).then_some(self)
     }
 
-    async fn carry(&mut self, request: Request<Empty<Bytes>>) -> Result<Answer, NoAnswer> {
+    async fn carry(&mut self, request: Request<Empty<Bytes>>) -> Result<ClientResponse, ConnectionError> {
         let Self { sender, carrier, up } = self;
         let mut answer = pin!(async {
             sender.ready().await?;
             let began = Instant::now();
-            Answer::read(sender.send_request(request).await?, began).await
+            ClientResponse::read(sender.send_request(request).await?, began).await
         });
         tokio::select! {
             biased;
@@ -154,8 +154,8 @@ impl Open {
     }
 }
 
-impl Answer {
-    async fn read(response: Response<Incoming>, began: Instant) -> Result<Self, NoAnswer> {
+impl ClientResponse {
+    async fn read(response: Response<Incoming>, began: Instant) -> Result<Self, ConnectionError> {
         let (head, body) = response.into_parts();
         let set = head.headers.get(SET_COOKIE).and_then(|set| set.to_str().ok());
         let cookie = set.and_then(|set| set.split(';').next()).map(str::to_owned);

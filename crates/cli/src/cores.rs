@@ -22,24 +22,24 @@ const MAX_THREADS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Cores {
     /// Connections on the thread that runs the node.
-    here: Load,
-    others: Vec<Core>,
+    here: ConnectionCount,
+    others: Vec<CoreThread>,
 }
 
 /// Another thread, told to end by being dropped.
 #[derive(Debug)]
-struct Core {
+struct CoreThread {
     runtime: Handle,
-    load: Load,
+    load: ConnectionCount,
     _until: oneshot::Sender<()>,
 }
 
 /// How many connections a thread serves.
 #[derive(Debug, Default, Clone)]
-struct Load(Arc<AtomicUsize>);
+struct ConnectionCount(Arc<AtomicUsize>);
 
 /// One of them, until it is dropped.
-struct Served(Load);
+struct ServedConnection(ConnectionCount);
 
 impl Cores {
     /// One for each core of this machine, the calling thread counted.
@@ -52,8 +52,8 @@ impl Cores {
     }
 
     fn of(cores: usize) -> io::Result<Self> {
-        let others = (1..cores).map(Core::start).collect::<io::Result<_>>()?;
-        Ok(Self { here: Load::default(), others })
+        let others = (1..cores).map(CoreThread::start).collect::<io::Result<_>>()?;
+        Ok(Self { here: ConnectionCount::default(), others })
     }
 
     /// Serves a connection on the thread that has the fewest; on the node's own, where its changes have the shortest way,
@@ -94,11 +94,12 @@ impl Cores {
     }
 }
 
-impl Core {
+impl CoreThread {
     fn start(number: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (until, told) = oneshot::channel::<()>();
-        let core = Self { runtime: runtime.handle().clone(), load: Load::default(), _until: until };
+        let core =
+            Self { runtime: runtime.handle().clone(), load: ConnectionCount::default(), _until: until };
         thread::Builder::new().name(format!("sessile-core-{number}")).spawn(move || {
             // An error: nobody is left who could tell. That is the end as well.
             let _ = runtime.block_on(told);
@@ -107,19 +108,19 @@ impl Core {
     }
 }
 
-impl Load {
+impl ConnectionCount {
     fn count(&self) -> usize {
         self.0.load(Relaxed)
     }
 
-    fn one_more(&self) -> Served {
+    fn one_more(&self) -> ServedConnection {
         self.0.fetch_add(1, Relaxed);
-        Served(self.clone())
+        ServedConnection(self.clone())
     }
 }
 
 /// Also when the connection is cut, or its handler panics.
-impl Drop for Served {
+impl Drop for ServedConnection {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Relaxed);
     }

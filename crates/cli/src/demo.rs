@@ -1,6 +1,6 @@
 //! `sessile demo`: the article's sample on one machine, with nodes that are real processes.
 //!
-//! The nodes and the balancer are a [`rig`](crate::rig); `show` lets people play with them; `check` plays the story by
+//! The nodes and the balancer are a [`rig`](crate::local_cluster); `show` lets people play with them; `check` plays the story by
 //! itself and judges it. Must not know how sessions travel.
 
 mod check;

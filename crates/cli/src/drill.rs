@@ -1,20 +1,20 @@
 //! `sessile drill`: load on a cluster that is disturbed, and the verdict of its clients.
 //!
-//! A `browser` is one client; its operations are a [`Workload`](sessile_history::Workload) and go into the `journal`,
+//! A `browser` is one client; its operations are a [`Workload`](sessile_history::Workload) and go into the `history_recorder`,
 //! with every `event` of the cluster that this program causes, is told of, or watches. At the end `reading` asks each
-//! node for every session, and the library judges. The faults of a cluster of its own are `saboteur`'s. Must not know
+//! node for every session, and the library judges. The faults of a cluster of its own are `fault_injector`'s. Must not know
 //! what a verdict rests on: that is `sessile_history`.
 
 mod browser;
+mod clusterapp_client;
 mod event;
-mod journal;
-mod link;
+mod event_input;
+mod fault_injector;
+mod history_recorder;
 mod observer;
 mod reading;
 mod report;
-mod saboteur;
 mod target;
-mod told;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -24,13 +24,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use self::browser::Browser;
-use self::journal::Journal;
+use self::fault_injector::{FaultTargets, NodeFault};
+use self::history_recorder::HistoryRecorder;
 use self::report::Report;
-use self::saboteur::{FaultKind, Prey};
 use self::target::{Target, Targets};
 use crate::failure::Failure;
-use crate::rig::{Plan, Settings, Stage};
-use crate::stop::StopWish;
+use crate::local_cluster::{ClusterPlan, ClusterSettings, LocalCluster};
+use crate::stop::StopRequest;
 use crate::{output, runtime};
 
 /// Time between two lines of progress.
@@ -70,9 +70,9 @@ pub(crate) struct Drill {
     seed: Option<u64>,
     /// What is done to a cluster of its own, and to nodes named with --pid; nodes named so are only paused
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULT", default_values = ["kill", "pause"])]
-    faults: Vec<FaultKind>,
+    faults: Vec<NodeFault>,
     /// Allow to pause a node: its name and the id of its process
-    #[arg(long, value_name = "NAME=PID", value_parser = saboteur::allowed, requires = "nodes")]
+    #[arg(long, value_name = "NAME=PID", value_parser = fault_injector::allowed, requires = "nodes")]
     pid: Vec<(String, u32)>,
     /// Read on standard input what else is done to the cluster, a line each: `killed tc01`, `started tc01`, `stopped tc01`,
     /// `resumed tc01`, `cut tc01,tc02 tc03`, `healed`; its end ends the load
@@ -95,31 +95,31 @@ impl Drill {
     }
 
     async fn drill(self) -> Result<(), Failure> {
-        let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+        let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
         let seed = match self.seed {
             Some(seed) => seed,
             None => u64::from(
                 getrandom::u32().map_err(|error| Failure::Failed(format!("random numbers: {error}")))?,
             ),
         };
-        let (targets, stage) = self.scene().await?;
-        let journal = Journal::new(&targets.names(), self.asynchronous);
-        let prey = match stage {
-            Some(stage) => Prey::Own(Box::new(stage)),
-            None => Prey::Allowed(self.pid.clone()),
+        let (targets, cluster) = self.scene().await?;
+        let recorder = HistoryRecorder::new(&targets.names(), self.asynchronous);
+        let fault_targets = match cluster {
+            Some(cluster) => FaultTargets::Own(Box::new(cluster)),
+            None => FaultTargets::Allowed(self.pid.clone()),
         };
-        let (browsers, prey) = self.load(seed, &targets, &journal, prey, &stop).await?;
-        let apart = observer::until_calm(&journal, &targets).await.err();
+        let (browsers, fault_targets) = self.load(seed, &targets, &recorder, fault_targets, &stop).await?;
+        let apart = observer::until_calm(&recorder, &targets).await.err();
         output::tell("reading every session on every node …");
-        let read = reading::read_all(browsers, &targets, &journal).await;
-        let report = Report::new(&self, seed, &targets, &journal, apart);
-        let judged = read.and_then(|()| report.judge(self.keep.as_deref(), prey.place(), self.json));
-        prey.leave().await;
+        let read = reading::read_all(browsers, &targets, &recorder).await;
+        let report = Report::new(&self, seed, &targets, &recorder, apart);
+        let judged = read.and_then(|()| report.judge(self.keep.as_deref(), fault_targets.place(), self.json));
+        fault_targets.leave().await;
         judged
     }
 
     /// Whom to load: a cluster of its own, or the one that was named.
-    async fn scene(&self) -> Result<(Targets, Option<Stage>), Failure> {
+    async fn scene(&self) -> Result<(Targets, Option<LocalCluster>), Failure> {
         let Some(nodes) = self.own else {
             if self.nodes.is_empty() && self.balancer.is_none() {
                 let words = "which cluster? Write --own for one that is started for the drill, or name yours: \
@@ -130,12 +130,13 @@ impl Drill {
             return Ok((Targets::ask(&self.nodes, balancer, self.patience).await?, None));
         };
         let more = "[replication]\nreceipt_header = true\n".to_owned();
-        let plan = Plan::on_free_ports(nodes.into(), Settings { more, ..Settings::default() })
-            .map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
-        let (stage, news) = Stage::open(plan, LOG).await?;
+        let plan =
+            ClusterPlan::on_free_ports(nodes.into(), ClusterSettings { more, ..ClusterSettings::default() })
+                .map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
+        let (cluster, events) = LocalCluster::open(plan, LOG).await?;
         // What the nodes log is kept in their files; here nobody listens.
-        drop(news);
-        Ok((Targets::of(&stage.plan, self.patience), Some(stage)))
+        drop(events);
+        Ok((Targets::of(&cluster.plan, self.patience), Some(cluster)))
     }
 
     /// All clients at work while the cluster is disturbed and watched, until the time is over or a stop is asked for.
@@ -143,23 +144,29 @@ impl Drill {
         &self,
         seed: u64,
         targets: &Targets,
-        journal: &Journal,
-        prey: Prey,
-        stop: &StopWish,
-    ) -> Result<(Vec<Browser>, Prey), Failure> {
-        let end = journal.end_of_load();
+        recorder: &HistoryRecorder,
+        fault_targets: FaultTargets,
+        stop: &StopRequest,
+    ) -> Result<(Vec<Browser>, FaultTargets), Failure> {
+        let end = recorder.end_of_load();
         let mut clients = JoinSet::new();
         for number in 0..self.clients {
-            let browser = Browser::new(seed, number, targets, journal.clone());
+            let browser = Browser::new(seed, number, targets, recorder.clone());
             clients.spawn(browser.work(self.think, end.clone()));
         }
-        tokio::spawn(observer::watch(targets.clone(), journal.clone()));
+        tokio::spawn(observer::watch(targets.clone(), recorder.clone()));
         let faults = self.faults.clone();
-        let sabotage =
-            tokio::spawn(saboteur::work(prey, faults, seed, targets.clone(), journal.clone(), end.clone()));
+        let injection = tokio::spawn(fault_injector::work(
+            fault_targets,
+            faults,
+            seed,
+            targets.clone(),
+            recorder.clone(),
+            end.clone(),
+        ));
         let told = async {
             match self.told {
-                true => told::listen(journal).await,
+                true => event_input::listen(recorder).await,
                 false => std::future::pending().await,
             }
         };
@@ -172,32 +179,32 @@ impl Drill {
         };
         let heard = tokio::select! {
             () = time => Ok(()),
-            () = stop.asked() => {
+            () = stop.requested() => {
                 output::tell("stopping; what was done so far is judged");
                 Ok(())
             }
             heard = told => heard,
-            () = progress(journal) => {
+            () = progress(recorder) => {
                 output::tell("the history is full; what was done so far is judged");
                 Ok(())
             }
         };
-        end.ask();
+        end.request();
         let mut browsers = Vec::new();
         while let Some(done) = clients.join_next().await {
             browsers.push(done.expect("a client does not panic"));
         }
-        let prey = sabotage.await.expect("the saboteur does not panic")?;
-        heard.map(|()| (browsers, prey))
+        let fault_targets = injection.await.expect("the fault injector does not panic")?;
+        heard.map(|()| (browsers, fault_targets))
     }
 }
 
 /// Says how far it is; ready when the history is as long as it may get.
-async fn progress(journal: &Journal) {
+async fn progress(recorder: &HistoryRecorder) {
     let began = Instant::now();
-    while journal.operations() < OPERATIONS_MAX {
+    while recorder.operations() < OPERATIONS_MAX {
         sleep(PROGRESS).await;
-        let (acknowledged, unknown) = journal.counts();
+        let (acknowledged, unknown) = recorder.counts();
         output::tell(&format!(
             "{:>4} s: {acknowledged} acknowledged, {unknown} unknown",
             began.elapsed().as_secs()

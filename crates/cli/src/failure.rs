@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sessile::ConfigError;
 
-use crate::{output, report};
+use crate::{logging, output, report};
 
 /// The reason for an exit code other than 0.
 #[derive(Debug)]
@@ -31,8 +31,26 @@ impl Failure {
         })
     }
 
+    /// Tells programs, where they read the log.
+    pub(crate) fn log(&self) {
+        if !logging::is_json() {
+            return;
+        }
+        match self {
+            Self::Failed(message) | Self::Usage(message) | Self::Unfinished(message) => {
+                tracing::error!("{message}")
+            }
+            Self::Configuration(errors) => errors.iter().for_each(report::error),
+            Self::Told(_) => {}
+        }
+    }
+
     /// Tells people, on standard error.
     pub(crate) fn show(&self) {
+        if logging::is_json() {
+            // It stands in the log.
+            return;
+        }
         match self {
             Self::Failed(message) | Self::Usage(message) | Self::Unfinished(message) => {
                 output::tell(&format!("error: {message}"));

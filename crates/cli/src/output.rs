@@ -14,6 +14,11 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says on standard output what a verb that goes on running is doing. Where that cannot be written it goes on all the same.
+pub(crate) fn announce(text: &str) {
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+}
+
 /// Writes text and a line break to standard error. Where that is closed there is nobody left to tell.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");

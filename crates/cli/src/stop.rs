@@ -1,4 +1,4 @@
-//! The operator's wish that the program stops: Ctrl-C everywhere, SIGTERM where there are signals.
+//! The operator's request that the program stops: Ctrl-C everywhere, SIGTERM where there are signals.
 //!
 //! The first one asks for a graceful stop, the second one insists: then what runs is cut. Where whoever started the
 //! program holds its standard input, the end of that asks as well.
@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 /// How often the operator asked so far. Clones hear the same operator.
 #[derive(Debug, Clone)]
-pub(crate) struct StopWish(watch::Receiver<u32>);
+pub(crate) struct StopRequest(watch::Receiver<u32>);
 
-impl StopWish {
+impl StopRequest {
     /// Listens from now on; the system's own answer, which ends the process at once, is off.
     pub(crate) fn listen() -> io::Result<Self> {
         Self::listen_to(false)
@@ -24,7 +24,7 @@ impl StopWish {
 
     fn listen_to(stdin: bool) -> io::Result<Self> {
         let mut signals = Signals::new()?;
-        let (count, wish) = watch::channel(0);
+        let (count, request) = watch::channel(0);
         if stdin {
             tokio::spawn(count_end_of_input(count.clone()));
         }
@@ -33,27 +33,27 @@ impl StopWish {
                 count.send_modify(|asked: &mut u32| *asked += 1);
             }
         });
-        Ok(Self(wish))
+        Ok(Self(request))
     }
 
     /// Ready once a stop was asked for.
-    pub(crate) async fn asked(&self) {
+    pub(crate) async fn requested(&self) {
         self.heard(1).await;
     }
 
     /// Whether a stop was asked for.
-    pub(crate) fn is_asked(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         *self.0.borrow() > 0
     }
 
     /// Ready once a stop was asked for again.
-    pub(crate) async fn insisted(&self) {
+    pub(crate) async fn forced(&self) {
         self.heard(2).await;
     }
 
     async fn heard(&self, times: u32) {
-        let mut wish = self.0.clone();
-        if wish.wait_for(|asked| *asked >= times).await.is_err() {
+        let mut request = self.0.clone();
+        if request.wait_for(|asked| *asked >= times).await.is_err() {
             // Nobody can ask any more.
             std::future::pending::<()>().await;
         }

@@ -17,7 +17,7 @@ use crate::bench;
 use crate::demo;
 use crate::drill;
 use crate::failure::Failure;
-use crate::making::Making;
+use crate::node_factory::NodeFactory;
 
 /// What the program is asked to do.
 #[derive(Debug, Subcommand)]
@@ -49,17 +49,17 @@ pub(crate) enum Verb {
     /// Deploy an archive on every node of the farm: a WebAssembly component, or a zip with its manifest
     Deploy(apps::Deploy),
     /// Remove an application from every node of the farm
-    Undeploy(apps::At),
+    Undeploy(apps::AppArgument),
     /// Deploy again, on every node of the farm, what ran at a path before
-    Rollback(apps::At),
+    Rollback(apps::AppArgument),
     /// Show what the farm runs, and on which nodes
     Apps(apps::Apps),
     /// Drain a running node and stop it; exit code 3 when something was left
     Stop(operate::Stop),
     /// Let balancers not choose a running node any more; it goes on serving and replicating
-    Drain(operate::Offer),
+    Drain(operate::DrainOrResume),
     /// Let balancers choose a drained node again
-    Resume(operate::Offer),
+    Resume(operate::DrainOrResume),
     /// Switch whether a running node writes its name into the cookies of clients that failed over to it
     Route(operate::Route),
     /// Let a running node compare its sessions with every member, and repair what differs
@@ -76,7 +76,7 @@ impl Verb {
         }
     }
 
-    pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
+    pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
             Self::Drill(drill) => drill.run(),
@@ -84,7 +84,7 @@ impl Verb {
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
-            Self::Serve(serve) => serve.run(making),
+            Self::Serve(serve) => serve.run(factory),
             Self::Status(status) => status.run(),
             Self::Store(store) => store.run(),
             Self::Top(top) => top.run(),

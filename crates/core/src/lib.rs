@@ -9,6 +9,9 @@
 //! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons: "rule 4.3" in a
 //! comment is a rule of that page.
 
+#[macro_use]
+mod planting;
+
 mod ack_set;
 mod changes;
 pub mod conformance;
@@ -21,6 +24,8 @@ mod marks;
 mod narrow;
 mod node;
 mod notice;
+#[cfg(feature = "planted")]
+mod planted;
 mod roster;
 mod session;
 mod settings;
@@ -45,7 +50,9 @@ pub use node::{
     Saveable, SessionRow, Survey,
 };
 pub use notice::{Notice, SessionChange};
-pub use settings::{Bounds, Mode, Plant, Settings, Timing};
+#[cfg(feature = "planted")]
+pub use planted::Plant;
+pub use settings::{Bounds, Mode, Settings, Timing};
 pub use shard::Restored;
 pub use stored_session::StoredSession;
 pub use timestamp::{Incarnation, Timestamp};

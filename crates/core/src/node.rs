@@ -37,17 +37,7 @@ use crate::{
 /// ```
 /// # use std::time::Duration;
 /// # use sessile_core::*;
-/// let settings = Settings {
-///     incarnation: Incarnation(1),
-///     name: "tc01".into(),
-///     timing: Timing::default(),
-///     bounds: Bounds::default(),
-///     copies: None,
-///     mode: Mode::Synchronous,
-///     stores: false,
-///     ack_set: std::sync::Arc::new(AllMembers),
-///     plant: Plant::None,
-/// };
+/// let settings = Settings::new(Incarnation(1), "tc01");
 /// let (now, mut effects) = (Instant::ORIGIN, Effects::default());
 /// let node = Node::alone(settings, now);
 /// let (key, secret) = (SessionKey([1; 16]), Secret([2; 16]));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::shard::SHARDS;
 use crate::wire::{self, Phase, Plain, RefusedReason};
-use crate::{Candidate, Effect, Effects, Event, Incarnation, Instant, Plant, Removal, Settings};
+use crate::{Candidate, Effect, Effects, Event, Incarnation, Instant, Removal, Settings};
 
 use join::Join;
 use removal::Fence;
@@ -54,7 +54,6 @@ pub(crate) enum Order {
     Linked { incarnation: Incarnation, linked: bool },
     Resend(Incarnation),
     Compare { with: Incarnation, joining: bool },
-    MemberReady(Incarnation),
     AdvanceClocks,
 }
 
@@ -242,10 +241,10 @@ impl Roster {
         }
         let lease = self.settings.timing.lease();
         // A process without members has no lease to lose; that its tick is overdue tells that it was stopped.
-        if self.searched && now.since(self.ticked_at) >= lease && self.settings.plant != Plant::NoLease {
+        if self.searched && now.since(self.ticked_at) >= lease && !planted!(self.settings, NO_LEASE) {
             return Gate::Stalled;
         }
-        if self.settings.plant == Plant::NoLease || self.holds_all_leases(now) {
+        if planted!(self.settings, NO_LEASE) || self.holds_all_leases(now) {
             Gate::Open
         } else {
             Gate::Stalled

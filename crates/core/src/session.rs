@@ -279,12 +279,6 @@ impl Session {
         self.set_alarm();
     }
 
-    /// For a planted bug only: whatever was known before.
-    pub(crate) fn believe_used_at(&mut self, at: Instant) {
-        self.used = moment(at);
-        self.set_alarm();
-    }
-
     /// A number that is equal on two nodes when and only when the copies are.
     pub(crate) fn fingerprint(&self) -> u64 {
         let key = self.key.as_u128();
@@ -321,7 +315,7 @@ impl Session {
         })
     }
 
-    /// The copy as it is sent. Rules 3.2, 3.7 and 7.20.
+    /// The copy as it is sent. Rules 3.2, 3.7, 7.20 and 12.3.
     pub(crate) fn snapshot(&self, now: Instant) -> Snapshot<'_> {
         Snapshot {
             key: self.key.0,

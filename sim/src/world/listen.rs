@@ -60,7 +60,7 @@ impl World {
 
     /// A planted bug has to be caught by the promise that it breaks.
     fn misheard(&mut self, words: String) {
-        if matches!(self.plant, Plant::None | Plant::NotifiedTwice) {
+        if matches!(self.plant, Plant::NONE | Plant::NOTIFIED_TWICE) {
             self.alarm(words);
         }
     }

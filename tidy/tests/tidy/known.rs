@@ -90,43 +90,6 @@ pub(crate) const ABSENCES: Known<'static> = Known {
     ],
 };
 
-/// Planted bugs outside their module.
-pub(crate) const GATES: Known<'static> = Known {
-    check: "gates",
-    exceptions: &[
-        ("crates/core/src/lib.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/roster.rs", "stands in every build", "planted bugs move behind the feature"),
-        (
-            "crates/core/src/roster/heartbeat.rs",
-            "stands in every build",
-            "planted bugs move behind the feature",
-        ),
-        ("crates/core/src/roster/join.rs", "stands in every build", "planted bugs move behind the feature"),
-        (
-            "crates/core/src/roster/removal.rs",
-            "stands in every build",
-            "planted bugs move behind the feature",
-        ),
-        ("crates/core/src/settings.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/ask.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/commit.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/compare.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/expire.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/flow.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/notify.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/receive.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/request.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/settle.rs", "stands in every build", "planted bugs move behind the feature"),
-        ("crates/core/src/shard/stored.rs", "stands in every build", "planted bugs move behind the feature"),
-        (
-            "crates/core/src/shard/together.rs",
-            "stands in every build",
-            "planted bugs move behind the feature",
-        ),
-    ],
-};
-
 /// Files that name each other in a circle.
 pub(crate) const CIRCLES: &[Circle<'static>] = &[
     Circle {
@@ -160,14 +123,19 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
     },
     Circle {
         files: &[
-            "crates/cli/src/bench/manner.rs",
+            "crates/cli/src/bench/output_options.rs",
             "crates/cli/src/bench/report.rs",
-            "crates/cli/src/bench/telling.rs",
+            "crates/cli/src/bench/run_settings.rs",
         ],
         reason: "how a bench reports is a setting of the bench",
     },
     Circle {
-        files: &["crates/cli/src/failure.rs", "crates/cli/src/output.rs", "crates/cli/src/report.rs"],
+        files: &[
+            "crates/cli/src/failure.rs",
+            "crates/cli/src/logging.rs",
+            "crates/cli/src/output.rs",
+            "crates/cli/src/report.rs",
+        ],
         reason: "a failure is shown by the output, whose own failure it is",
     },
     Circle {
@@ -246,8 +214,8 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
     Circle {
         files: &[
             "crates/sessile/src/web/app.rs",
+            "crates/sessile/src/web/commit_scope.rs",
             "crates/sessile/src/web/draft.rs",
-            "crates/sessile/src/web/extent.rs",
             "crates/sessile/src/web/idempotency/ledger.rs",
             "crates/sessile/src/web/local.rs",
             "crates/sessile/src/web/session.rs",
@@ -263,10 +231,10 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
     },
     Circle {
         files: &[
-            "crates/sessile/src/web/idempotency/asked.rs",
             "crates/sessile/src/web/idempotency/entry.rs",
+            "crates/sessile/src/web/idempotency/keyed_request.rs",
         ],
-        reason: "an entry is read by who asks for it",
+        reason: "an entry is read for one keyed request",
     },
     Circle {
         files: &["crates/store/src/error.rs", "crates/store/src/key.rs"],

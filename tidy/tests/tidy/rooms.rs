@@ -1,6 +1,6 @@
 //! What the code of each room must not name: the invariants of ARCHITECTURE.md that are about names.
 
-use sessile_tidy::checks::{Absence, Gate};
+use sessile_tidy::checks::Absence;
 
 /// Nothing is excepted, nothing is free.
 const EVERYWHERE: Absence<'static> =
@@ -138,12 +138,3 @@ pub(crate) const ABSENCES: &[Absence<'static>] = &[
         ..EVERYWHERE
     },
 ];
-
-/// What only a build with a feature has.
-pub(crate) const GATES: &[Gate<'static>] = &[Gate {
-    invariant: "A7",
-    folder: "crates/core/src",
-    except: &["crates/core/src/planted.rs", "crates/core/src/planting.rs"],
-    names: &["Plant", "planted"],
-    feature: "planted",
-}];

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::exposed::Exposed;
 use crate::admin_client::AdminClient;
 use crate::failure::Failure;
-use crate::rig::{News, NodeProcess, Plan, Settings, private_directory};
+use crate::local_cluster::{ClusterPlan, ClusterSettings, NodeEvent, NodeProcess, private_directory};
 
 /// All modes and managers, of this version and of later ones: the nodes' configuration says which are which.
 const MODES: [&str; 4] = ["pipelined", "async", "sync", "pooled"];
@@ -24,8 +24,8 @@ const LOG: &str = "warn";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Nobody reads the news of nodes here; their logs keep them.
-const MAX_NEWS: usize = 1;
+/// Nobody reads the events of nodes here; their logs keep them.
+const MAX_NODE_EVENTS: usize = 1;
 
 /// How the nodes of a measurement replicate.
 #[derive(Debug, Clone, Copy, Args)]
@@ -60,18 +60,18 @@ impl Replication {
 /// Nodes of one cluster.
 #[derive(Debug)]
 pub(super) struct Nodes {
-    plan: Plan,
+    plan: ClusterPlan,
     processes: Vec<Option<NodeProcess>>,
     place: TempDir,
-    news: mpsc::Sender<News>,
+    events: mpsc::Sender<NodeEvent>,
 }
 
 impl Nodes {
     /// Writes the files of `count` nodes, at most 8, with further tables in them, and starts none of them.
     pub(super) fn prepare(count: usize, replication: &Replication, more: &str) -> Result<Self, Failure> {
         let &Replication { mode, manager } = replication;
-        let settings = Settings { mode, manager, more: more.to_owned(), ..Settings::default() };
-        let plan = Plan::on_free_ports(count, settings);
+        let settings = ClusterSettings { mode, manager, more: more.to_owned(), ..ClusterSettings::default() };
+        let plan = ClusterPlan::on_free_ports(count, settings);
         let plan = plan.map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
         for node in &plan.nodes {
             // What this version cannot do is told before anything starts.
@@ -79,7 +79,7 @@ impl Nodes {
         }
         let place = private_directory(&plan)?;
         let processes = plan.nodes.iter().map(|_| None).collect();
-        Ok(Self { plan, processes, place, news: mpsc::channel(MAX_NEWS).0 })
+        Ok(Self { plan, processes, place, events: mpsc::channel(MAX_NODE_EVENTS).0 })
     }
 
     /// Starts `count` nodes and waits until each of them serves and sees all others.
@@ -107,7 +107,7 @@ impl Nodes {
     /// Starts one process and does not wait.
     pub(super) fn launch(&mut self, node: usize) -> Result<(), Failure> {
         let plan = &self.plan.nodes[node];
-        let process = NodeProcess::start(plan, self.place.path(), LOG, self.news.clone());
+        let process = NodeProcess::start(plan, self.place.path(), LOG, self.events.clone());
         let process =
             process.map_err(|error| Failure::Failed(format!("{} cannot be started: {error}", plan.name)))?;
         self.processes[node] = Some(process);

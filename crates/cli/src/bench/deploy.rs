@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::ballast::Payload;
+use super::archive_payload::ArchivePayload;
 use super::cluster::{Nodes, Replication};
-use super::halt::Halt;
-use super::manner::{Circumstances, Manner};
+use super::interrupt::Interrupt;
+use super::output_options::BenchFindings;
 use super::report;
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::{Table, microseconds};
-use super::telling::Findings;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 
@@ -39,7 +39,7 @@ pub(crate) struct DeployBench {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
     times: u64,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
 /// What was found.
@@ -48,14 +48,14 @@ struct DeployReport {
     megabytes: u64,
     /// What was deployed, in words.
     payload: String,
-    rows: Vec<Row>,
+    rows: Vec<DeployRow>,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
 
 /// Deployments on so many nodes, in seconds from the question to the answer of all nodes.
 #[derive(Debug, Serialize)]
-struct Row {
+struct DeployRow {
     nodes: u64,
     fastest: f64,
     median: f64,
@@ -83,9 +83,9 @@ struct Deployed {
 
 impl DeployBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("deploy")?);
-        let megabytes = if self.manner.quick() { QUICK } else { self.megabytes };
-        let payload = Payload::new(self.component.as_deref(), megabytes)?;
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("deploy")?);
+        let megabytes = if self.settings.quick() { QUICK } else { self.megabytes };
+        let payload = ArchivePayload::new(self.component.as_deref(), megabytes)?;
         let mut report = DeployReport {
             megabytes: payload.megabytes(),
             payload: payload.words(),
@@ -97,22 +97,22 @@ impl DeployBench {
             loop {
                 tries += 1;
                 let (row, usage) = measure(*nodes, &payload, self.times).await?;
-                if halt.asked() || !self.manner.again(&usage, tries)? {
+                if interrupt.is_requested() || !self.settings.again(&usage, tries)? {
                     report.circumstances.note(&usage);
                     report.rows.push(row);
                     break;
                 }
             }
-            if halt.asked() {
+            if interrupt.is_requested() {
                 report.circumstances.interrupted = true;
                 break;
             }
         }
-        outlet.show(&report)
+        sink.show(&report)
     }
 }
 
-async fn measure(count: u64, payload: &Payload, times: u64) -> Result<(Row, Usage), Failure> {
+async fn measure(count: u64, payload: &ArchivePayload, times: u64) -> Result<(DeployRow, Usage), Failure> {
     let nodes = Nodes::start_with(count as usize, &Replication::new("pipelined", "delta"), FARM).await?;
     let watch = Watch::start(nodes.ids());
     let deployed = deploy(&nodes, payload, times).await;
@@ -122,11 +122,11 @@ async fn measure(count: u64, payload: &Payload, times: u64) -> Result<(Row, Usag
     deployed.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
     let (fastest, slowest) = (deployed[0].seconds, deployed[deployed.len() - 1].seconds);
     let Deployed { seconds: median, parts } = deployed.swap_remove(deployed.len() / 2);
-    Ok((Row { nodes: count, fastest, median, slowest, parts }, usage))
+    Ok((DeployRow { nodes: count, fastest, median, slowest, parts }, usage))
 }
 
 /// One deployment after the other.
-async fn deploy(nodes: &Nodes, payload: &Payload, times: u64) -> Result<Vec<Deployed>, Failure> {
+async fn deploy(nodes: &Nodes, payload: &ArchivePayload, times: u64) -> Result<Vec<Deployed>, Failure> {
     let client = nodes.admin_client(0)?;
     let question = format!("/apps/deploy?name={}", payload.name());
     let mut deployed = Vec::new();
@@ -146,7 +146,7 @@ async fn deploy(nodes: &Nodes, payload: &Payload, times: u64) -> Result<Vec<Depl
     Ok(deployed)
 }
 
-impl Findings for DeployReport {
+impl BenchFindings for DeployReport {
     fn table(&self) -> Table {
         let first = format!("{} MB, until it runs on", self.megabytes);
         let mut table =
@@ -167,7 +167,7 @@ impl Findings for DeployReport {
     }
 
     fn rows(&self) -> Vec<report::Row> {
-        let row = |Row { nodes, fastest, median, slowest, parts }: &Row| {
+        let row = |DeployRow { nodes, fastest, median, slowest, parts }: &DeployRow| {
             let mut row = report::Row::new(nodes_in_words(*nodes));
             row.figure("archive", "MB", self.megabytes as f64);
             let Parts { prepared, carried, switched } = parts;

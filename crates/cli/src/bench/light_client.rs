@@ -26,14 +26,14 @@ pub(super) struct LightClient {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer<'b> {
+pub(super) struct LightResponse<'b> {
     pub(super) status: u16,
     pub(super) body: &'b [u8],
 }
 
 /// Nothing usable came back: what became of the request is unknown.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
+pub(super) enum LightClientError {
     #[error("no answer within {PATIENCE:?}")]
     Late,
     #[error("{0}")]
@@ -71,13 +71,18 @@ impl LightClient {
     }
 
     /// Sends a request with an empty body. After an error the next one goes over a new connection.
-    pub(super) async fn send(&mut self, method: &str, target: &str) -> Result<Answer<'_>, NoAnswer> {
-        let exchanged = timeout(PATIENCE, self.exchange(method, target)).await.unwrap_or(Err(NoAnswer::Late));
+    pub(super) async fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+    ) -> Result<LightResponse<'_>, LightClientError> {
+        let exchanged =
+            timeout(PATIENCE, self.exchange(method, target)).await.unwrap_or(Err(LightClientError::Late));
         let head = exchanged.inspect_err(|_| self.tcp = None)?;
-        Ok(Answer { status: head.status, body: &self.buffer[head.length..head.length + head.body] })
+        Ok(LightResponse { status: head.status, body: &self.buffer[head.length..head.length + head.body] })
     }
 
-    async fn exchange(&mut self, method: &str, target: &str) -> Result<Head, NoAnswer> {
+    async fn exchange(&mut self, method: &str, target: &str) -> Result<Head, LightClientError> {
         let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n", self.at);
         if let Some(cookie) = &self.cookie {
             request.extend(["Cookie: ", cookie, "\r\n"]);
@@ -101,13 +106,15 @@ impl LightClient {
 }
 
 /// Reads one answer, whole.
-async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, NoAnswer> {
+async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, LightClientError> {
     buffer.clear();
     let head = loop {
         more(tcp, buffer).await?;
         match parse(buffer)? {
             Some(head) => break head,
-            None if buffer.len() > HEAD_BOUND => return Err(NoAnswer::Strange("a head without an end")),
+            None if buffer.len() > HEAD_BOUND => {
+                return Err(LightClientError::Strange("a head without an end"));
+            }
             None => {}
         }
     };
@@ -117,20 +124,21 @@ async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, NoAnswe
     Ok(head)
 }
 
-async fn more(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), NoAnswer> {
+async fn more(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), LightClientError> {
     if tcp.read_buf(buffer).await? == 0 {
-        return Err(NoAnswer::Cut);
+        return Err(LightClientError::Cut);
     }
     Ok(())
 }
 
 /// The head, once all of it is there.
-fn parse(bytes: &[u8]) -> Result<Option<Head>, NoAnswer> {
+fn parse(bytes: &[u8]) -> Result<Option<Head>, LightClientError> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| NoAnswer::Strange("a head that is no text"))?;
+    let text = std::str::from_utf8(&bytes[..end])
+        .map_err(|_| LightClientError::Strange("a head that is no text"))?;
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|first| first.split(' ').nth(1)).and_then(|code| code.parse().ok());
-    let status = status.ok_or(NoAnswer::Strange("no status"))?;
+    let status = status.ok_or(LightClientError::Strange("no status"))?;
     let (mut body, mut cookie) = (None, None);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
@@ -140,7 +148,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, NoAnswer> {
         }
     }
     let body = body.filter(|body| *body <= BODY_BOUND);
-    let body = body.ok_or(NoAnswer::Strange("no Content-Length, or too large a one"))?;
+    let body = body.ok_or(LightClientError::Strange("no Content-Length, or too large a one"))?;
     Ok(Some(Head { status, length: end + 4, body, cookie }))
 }
 

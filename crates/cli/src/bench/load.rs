@@ -9,13 +9,13 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use self::findings::{LoadReport, Run};
+use self::findings::{LoadReport, LoadRun};
+use super::client_pool::{ClientPool, LoadResult, SessionContent};
 use super::cluster::{Nodes, Replication};
-use super::crew::{Content, Crew, Load};
 use super::exposed::Exposed;
-use super::halt::Halt;
-use super::manner::{Circumstances, Manner};
+use super::interrupt::Interrupt;
 use super::report::Row;
+use super::run_settings::{Circumstances, RunSettings};
 use super::traffic::Traffic;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
@@ -52,7 +52,7 @@ pub(crate) struct LoadBench {
     #[arg(long, value_name = "HOST:PORT")]
     url: Option<String>,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
 /// What a write cost the nodes; only of those that were started here.
@@ -94,17 +94,17 @@ impl LoadBench {
     pub(super) async fn run(mut self) -> Result<(), Failure> {
         self.connections.sort_unstable();
         self.connections.dedup();
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("load")?);
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("load")?);
         let report = match &self.url {
-            Some(url) => self.measure(address_of(url)?, None, &halt).await?,
+            Some(url) => self.measure(address_of(url)?, None, &interrupt).await?,
             None => {
                 let nodes = Nodes::start(2, &self.replication).await?;
-                let measured = self.measure(nodes.http(0), Some(&nodes), &halt).await;
+                let measured = self.measure(nodes.http(0), Some(&nodes), &interrupt).await;
                 nodes.stop().await;
                 measured?
             }
         };
-        outlet.show(&report)
+        sink.show(&report)
     }
 
     /// Loads the server with one number of connections after the other.
@@ -112,7 +112,7 @@ impl LoadBench {
         &self,
         at: SocketAddr,
         nodes: Option<&Nodes>,
-        halt: &Halt,
+        interrupt: &Interrupt,
     ) -> Result<LoadReport, Failure> {
         let Replication { mode, manager } = &self.replication;
         let mut report = LoadReport {
@@ -123,17 +123,17 @@ impl LoadBench {
             circumstances: Circumstances::default(),
         };
         for connections in &self.connections {
-            if halt.asked() {
+            if interrupt.is_requested() {
                 break;
             }
-            let (run, usage) = self.measure_one(*connections, at, nodes, halt).await?;
+            let (run, usage) = self.measure_one(*connections, at, nodes, interrupt).await?;
             report.runs.push(run);
             // Without the nodes' processes, their share counts as foreign: it cannot be judged.
             if nodes.is_some() {
                 report.circumstances.note(&usage);
             }
         }
-        report.circumstances.interrupted = halt.asked();
+        report.circumstances.interrupted = interrupt.is_requested();
         Ok(report)
     }
 
@@ -142,43 +142,43 @@ impl LoadBench {
         connections: u16,
         at: SocketAddr,
         nodes: Option<&Nodes>,
-        halt: &Halt,
-    ) -> Result<(Run, Usage), Failure> {
-        let content = Content { attributes: self.attributes, size: self.size as usize };
-        let mut crew = Crew::hire(at, connections.into(), content).await?;
+        interrupt: &Interrupt,
+    ) -> Result<(LoadRun, Usage), Failure> {
+        let content = SessionContent { attributes: self.attributes, size: self.size as usize };
+        let mut client_pool = ClientPool::connect(at, connections.into(), content).await?;
         let rate = self.rate.map(f64::from);
-        let (warm_up, time) = match self.manner.quick() {
+        let (warm_up, time) = match self.settings.quick() {
             true => (QUICK, QUICK),
             false => (WARM_UP, Duration::from_secs(self.time)),
         };
-        crew.drive(rate, &halt.after(warm_up)).await;
+        client_pool.drive(rate, &interrupt.after(warm_up)).await;
         let mut tries = 0;
         loop {
             tries += 1;
-            let (load, usage, cost) = loaded(&mut crew, nodes, rate, time, halt).await?;
-            if nodes.is_none() || halt.asked() || !self.manner.again(&usage, tries)? {
-                return Ok((Run::of(connections, load, cost), usage));
+            let (load, usage, cost) = loaded(&mut client_pool, nodes, rate, time, interrupt).await?;
+            if nodes.is_none() || interrupt.is_requested() || !self.settings.again(&usage, tries)? {
+                return Ok((LoadRun::of(connections, load, cost), usage));
             }
         }
     }
 }
 
-/// One stretch of load, with what it cost the nodes.
+/// One interval of load, with what it cost the nodes.
 pub(super) async fn loaded(
-    crew: &mut Crew,
+    client_pool: &mut ClientPool,
     nodes: Option<&Nodes>,
     rate: Option<f64>,
     time: Duration,
-    halt: &Halt,
-) -> Result<(Load, Usage, Option<Cost>), Failure> {
+    interrupt: &Interrupt,
+) -> Result<(LoadResult, Usage, Option<Cost>), Failure> {
     let Some(nodes) = nodes else {
         let watch = Watch::start(Vec::new());
-        let load = crew.drive(rate, &halt.after(time)).await;
+        let load = client_pool.drive(rate, &interrupt.after(time)).await;
         return Ok((load, watch.stop(), None));
     };
     let before = nodes.metrics().await?;
     let watch = Watch::start(nodes.ids());
-    let load = crew.drive(rate, &halt.after(time)).await;
+    let load = client_pool.drive(rate, &interrupt.after(time)).await;
     let usage = watch.stop();
     let counted = nodes.metrics().await?.since(&before);
     let cost = Cost::of(load.writes(), &usage, &counted);

@@ -8,14 +8,14 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::client_pool::{PoolClient, SessionContent};
 use super::cluster::{Nodes, Replication};
-use super::crew::{Content, Writer};
-use super::halt::{Halt, Stretch};
+use super::interrupt::{Interrupt, Interval};
 use super::light_client::LightClient;
-use super::manner::{Circumstances, Manner};
+use super::output_options::BenchFindings;
 use super::report::{Row, plot};
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::Table;
-use super::telling::Findings;
 use super::usage::resident;
 use crate::failure::Failure;
 
@@ -31,8 +31,8 @@ const BOUND: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 /// The small session of the bars: 3 attributes that hold 128 B with their names; and the one of 1 KB.
-pub(super) const SMALL: Content = Content { attributes: 3, size: 41 };
-pub(super) const KILOBYTE: Content = Content { attributes: 1, size: 1_022 };
+pub(super) const SMALL: SessionContent = SessionContent { attributes: 3, size: 41 };
+pub(super) const KILOBYTE: SessionContent = SessionContent { attributes: 1, size: 1_022 };
 
 /// The measurement.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(crate) struct MemoryBench {
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=900_000))]
     sessions: u64,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
 /// What was found.
@@ -77,31 +77,40 @@ impl Growth {
 
 impl MemoryBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("memory")?);
-        let sessions = if self.manner.quick() { QUICK } else { self.sessions };
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("memory")?);
+        let sessions = if self.settings.quick() { QUICK } else { self.sessions };
         let mut sizes = Vec::new();
         for content in [SMALL, KILOBYTE] {
-            if !halt.asked() {
-                sizes.push(growth(sessions, content, &halt).await?);
+            if !interrupt.is_requested() {
+                sizes.push(growth(sessions, content, &interrupt).await?);
             }
         }
-        outlet.show(&MemoryReport { sizes, interrupted: halt.asked() })
+        sink.show(&MemoryReport { sizes, interrupted: interrupt.is_requested() })
     }
 }
 
 /// Makes sessions at one of two nodes and tells how both grew.
-pub(super) async fn growth(sessions: u64, content: Content, halt: &Halt) -> Result<Growth, Failure> {
+pub(super) async fn growth(
+    sessions: u64,
+    content: SessionContent,
+    interrupt: &Interrupt,
+) -> Result<Growth, Failure> {
     let nodes = Nodes::start(2, &Replication::new("pipelined", "delta")).await?;
-    let measured = measure(&nodes, sessions, content, halt).await;
+    let measured = measure(&nodes, sessions, content, interrupt).await;
     nodes.stop().await;
     measured
 }
 
-async fn measure(nodes: &Nodes, sessions: u64, content: Content, halt: &Halt) -> Result<Growth, Failure> {
-    let warm = fill(nodes.http(0), WARM_UP, content, halt).await?;
+async fn measure(
+    nodes: &Nodes,
+    sessions: u64,
+    content: SessionContent,
+    interrupt: &Interrupt,
+) -> Result<Growth, Failure> {
+    let warm = fill(nodes.http(0), WARM_UP, content, interrupt).await?;
     until_copied(nodes, warm).await?;
     let before = memory_of(nodes)?;
-    let made = fill(nodes.http(0), sessions, content, halt).await?;
+    let made = fill(nodes.http(0), sessions, content, interrupt).await?;
     until_copied(nodes, warm + made).await?;
     let after = memory_of(nodes)?;
     let each = |node: usize| (after[node] as f64 - before[node] as f64) / made.max(1) as f64;
@@ -109,7 +118,7 @@ async fn measure(nodes: &Nodes, sessions: u64, content: Content, halt: &Halt) ->
 }
 
 /// Names and values of one session: names are `a` and a number.
-fn held(content: Content) -> u64 {
+fn held(content: SessionContent) -> u64 {
     (0..content.attributes).map(|number| format!("a{number}").len() as u64 + content.size as u64).sum()
 }
 
@@ -135,13 +144,13 @@ async fn until_copied(nodes: &Nodes, sessions: u64) -> Result<(), Failure> {
 pub(super) async fn fill(
     at: SocketAddr,
     sessions: u64,
-    content: Content,
-    halt: &Halt,
+    content: SessionContent,
+    interrupt: &Interrupt,
 ) -> Result<u64, Failure> {
-    let (mut makers, stretch) = (JoinSet::new(), halt.after(BOUND));
+    let (mut makers, interval) = (JoinSet::new(), interrupt.after(BOUND));
     for maker in 0..MAKERS {
         let share = sessions / MAKERS + u64::from(maker < sessions % MAKERS);
-        makers.spawn(make(at, share, content, stretch.clone()));
+        makers.spawn(make(at, share, content, interval.clone()));
     }
     let mut made = 0;
     while let Some(done) = makers.join_next().await {
@@ -151,10 +160,15 @@ pub(super) async fn fill(
     Ok(made)
 }
 
-async fn make(at: SocketAddr, sessions: u64, content: Content, stretch: Stretch) -> Result<u64, String> {
-    let mut client = Writer::new(LightClient::new(at), content);
+async fn make(
+    at: SocketAddr,
+    sessions: u64,
+    content: SessionContent,
+    interval: Interval,
+) -> Result<u64, String> {
+    let mut client = PoolClient::new(LightClient::new(at), content);
     for made in 0..sessions {
-        if stretch.is_over() {
+        if interval.is_over() {
             return Ok(made);
         }
         client.http.forget();
@@ -163,7 +177,7 @@ async fn make(at: SocketAddr, sessions: u64, content: Content, stretch: Stretch)
     Ok(sessions)
 }
 
-impl Findings for MemoryReport {
+impl BenchFindings for MemoryReport {
     fn table(&self) -> Table {
         let mut table =
             Table::new(["memory", "sessions", "content", "origin", "copy", "copy / content", "fixed"]);

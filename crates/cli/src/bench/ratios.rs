@@ -11,11 +11,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::grade::{Bars, Grade};
-use super::halt::Halt;
-use super::manner::{Circumstances, Manner};
+use super::interrupt::Interrupt;
+use super::output_options::BenchFindings;
 use super::report::Row;
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::{Table, known};
-use super::telling::Findings;
 use crate::failure::Failure;
 
 /// The measurement.
@@ -25,14 +25,14 @@ pub(crate) struct RatiosBench {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     rounds: u32,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
 /// How it is measured, and what is known so far.
-struct Run {
+struct RatiosRun {
     rounds: u32,
-    manner: Manner,
-    halt: Halt,
+    settings: RunSettings,
+    interrupt: Interrupt,
     found: RatiosReport,
 }
 
@@ -41,7 +41,7 @@ struct Run {
 struct RatiosReport {
     ratios: Vec<Ratio>,
     /// What the ratios were made of.
-    measured: Vec<Figure>,
+    measured: Vec<RatiosFigure>,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
@@ -61,25 +61,26 @@ struct Ratio {
 
 /// A figure with its unit in its name.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Figure {
+struct RatiosFigure {
     name: String,
     value: Option<f64>,
 }
 
 impl RatiosBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let rounds = if self.manner.quick() { 1 } else { self.rounds };
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("ratios")?);
-        let mut run = Run { rounds, manner: self.manner, halt, found: RatiosReport::default() };
+        let rounds = if self.settings.quick() { 1 } else { self.rounds };
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("ratios")?);
+        let mut run =
+            RatiosRun { rounds, settings: self.settings, interrupt, found: RatiosReport::default() };
         let measured = run.all().await;
-        run.found.circumstances.interrupted = run.halt.asked();
+        run.found.circumstances.interrupted = run.interrupt.is_requested();
         // What was measured before a failure is not withheld.
-        outlet.show(&run.found)?;
+        sink.show(&run.found)?;
         measured
     }
 }
 
-impl Run {
+impl RatiosRun {
     async fn all(&mut self) -> Result<(), Failure> {
         latency::measure(self).await?;
         throughput::measure(self).await?;
@@ -95,11 +96,11 @@ impl Run {
     }
 
     fn figure(&mut self, name: &str, value: Option<f64>) {
-        self.found.measured.push(Figure { name: name.to_owned(), value });
+        self.found.measured.push(RatiosFigure { name: name.to_owned(), value });
     }
 }
 
-impl Findings for RatiosReport {
+impl BenchFindings for RatiosReport {
     fn table(&self) -> Table {
         let mut table = Table::new(["ratio", "measured", "good", "excellent", "verdict"]);
         for Ratio { name, value, good, excellent, grade, .. } in &self.ratios {
@@ -107,7 +108,7 @@ impl Findings for RatiosReport {
             table.row([name.clone(), known(*value, 2), good.clone(), excellent.clone(), verdict.to_owned()]);
         }
         table.row(["made of".to_owned(), String::new()]);
-        for Figure { name, value } in &self.measured {
+        for RatiosFigure { name, value } in &self.measured {
             table.row([format!("  {name}"), known(*value, 1)]);
         }
         table.remark(self.circumstances.words());
@@ -123,7 +124,7 @@ impl Findings for RatiosReport {
             row.figure("excellent", "", excellent);
             row
         });
-        let made_of = self.measured.iter().map(|Figure { name, value }| {
+        let made_of = self.measured.iter().map(|RatiosFigure { name, value }| {
             let mut row = Row::new(name);
             row.figure("measured", "", *value);
             row

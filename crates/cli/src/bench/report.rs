@@ -1,4 +1,4 @@
-//! What a run found, kept as a folder: `report.json` (figures and facts), `index.html` (tables and plots, in one file
+//! What a run found, kept as a folder: `report.json` (figures and reply), `index.html` (tables and plots, in one file
 //! that needs nothing else) and, raw, `samples.json` (every time that was measured, where they were kept) or
 //! `findings.json` (what the run prints with `--json`).
 //!
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::machine::Machine;
 pub(crate) use self::page::number;
 use super::latency::Percentiles;
-use super::manner::Circumstances;
+use super::run_settings::Circumstances;
 use super::samples::{Samples, Summary};
 use crate::failure::Failure;
 

@@ -27,15 +27,15 @@ pub(crate) struct Reading {
 
 /// Something that must not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Fault {
-    pub(crate) kind: FaultKind,
+pub(crate) struct Violation {
+    pub(crate) kind: ViolationKind,
     /// Where and how.
     pub(crate) words: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum FaultKind {
+pub(crate) enum ViolationKind {
     /// An older value than the one that was acknowledged, or one that was removed.
     Stale,
     /// Bytes that nobody wrote there.
@@ -46,40 +46,43 @@ pub(crate) enum FaultKind {
 
 impl Expected {
     /// What is wrong with what was read of the attribute `name`, if anything is.
-    pub(crate) fn judge(&self, name: &str, reading: Option<Reading>) -> Option<Fault> {
-        let fault = |kind, words: String| Some(Fault { kind, words: format!("{name}: {words}") });
+    pub(crate) fn judge(&self, name: &str, reading: Option<Reading>) -> Option<Violation> {
+        let fault = |kind, words: String| Some(Violation { kind, words: format!("{name}: {words}") });
         let Some(Reading { v, len, fnv: sum }) = reading else {
             let lost = self.acknowledged?;
-            return fault(FaultKind::Lost, format!("version {lost} was acknowledged and is not there"));
+            return fault(ViolationKind::Lost, format!("version {lost} was acknowledged and is not there"));
         };
-        let Some(v) = v else { return fault(FaultKind::Torn, "its bytes hold no version".to_owned()) };
+        let Some(v) = v else { return fault(ViolationKind::Torn, "its bytes hold no version".to_owned()) };
         if v > self.sent {
-            return fault(FaultKind::Torn, format!("version {v} was never written there"));
+            return fault(ViolationKind::Torn, format!("version {v} was never written there"));
         }
         if len != self.size {
-            return fault(FaultKind::Torn, format!("version {v} has {len} bytes instead of {}", self.size));
+            return fault(
+                ViolationKind::Torn,
+                format!("version {v} has {len} bytes instead of {}", self.size),
+            );
         }
         if sum.is_some_and(|sum| sum != fnv(&payload(v, self.size))) {
-            return fault(FaultKind::Torn, format!("version {v} has other bytes than were written"));
+            return fault(ViolationKind::Torn, format!("version {v} has other bytes than were written"));
         }
         match self.acknowledged {
             Some(newer) if v < newer => {
-                fault(FaultKind::Stale, format!("version {v} was read after {newer} was acknowledged"))
+                fault(ViolationKind::Stale, format!("version {v} was read after {newer} was acknowledged"))
             }
             None if v < self.sent => {
-                fault(FaultKind::Stale, format!("version {v} was removed and came back"))
+                fault(ViolationKind::Stale, format!("version {v} was removed and came back"))
             }
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Violation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            FaultKind::Stale => "stale",
-            FaultKind::Torn => "torn",
-            FaultKind::Lost => "lost",
+            ViolationKind::Stale => "stale",
+            ViolationKind::Torn => "torn",
+            ViolationKind::Lost => "lost",
         };
         write!(out, "{kind}: {}", self.words)
     }
@@ -95,7 +98,7 @@ mod tests {
         Some(Reading { v: Some(v), len, fnv: Some(sum) })
     }
 
-    fn judged(reading: Option<Reading>) -> Option<FaultKind> {
+    fn judged(reading: Option<Reading>) -> Option<ViolationKind> {
         EXPECTED.judge("a0", reading).map(|fault| fault.kind)
     }
 
@@ -110,17 +113,17 @@ mod tests {
 
     #[test]
     fn everything_else_has_its_name() {
-        assert_eq!(judged(None), Some(FaultKind::Lost));
-        assert_eq!(judged(reading(6, 1024, fnv(&payload(6, 1024)))), Some(FaultKind::Stale));
-        assert_eq!(judged(reading(9, 1024, fnv(&payload(9, 1024)))), Some(FaultKind::Torn));
-        assert_eq!(judged(reading(7, 1023, 2_437_767_237)), Some(FaultKind::Torn));
-        assert_eq!(judged(reading(7, 1024, 2_437_767_238)), Some(FaultKind::Torn));
-        assert_eq!(judged(Some(Reading { v: None, len: 1024, fnv: None })), Some(FaultKind::Torn));
+        assert_eq!(judged(None), Some(ViolationKind::Lost));
+        assert_eq!(judged(reading(6, 1024, fnv(&payload(6, 1024)))), Some(ViolationKind::Stale));
+        assert_eq!(judged(reading(9, 1024, fnv(&payload(9, 1024)))), Some(ViolationKind::Torn));
+        assert_eq!(judged(reading(7, 1023, 2_437_767_237)), Some(ViolationKind::Torn));
+        assert_eq!(judged(reading(7, 1024, 2_437_767_238)), Some(ViolationKind::Torn));
+        assert_eq!(judged(Some(Reading { v: None, len: 1024, fnv: None })), Some(ViolationKind::Torn));
         let removed = Expected { acknowledged: None, ..EXPECTED };
         let back = removed.judge("a0", reading(7, 1024, 2_437_767_237)).unwrap();
         assert_eq!(
             (back.kind, back.to_string().as_str()),
-            (FaultKind::Stale, "stale: a0: version 7 was removed and came back")
+            (ViolationKind::Stale, "stale: a0: version 7 was removed and came back")
         );
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! A round: clients write through the balancer; at a random moment the node that serves is killed; when enough is
 //! acknowledged, every acknowledged value is read from the survivor's own copies; the node is started again and, as
-//! soon as its port is open, read in the same way. `writer` is a client, `journal` keeps what all of them see,
+//! soon as its port is open, read in the same way. `writer` is a client, `log` keeps what all of them see,
 //! `verdict` says what follows from it: it alone decides, and knows nothing of processes.
 
 mod copies;
 mod figures;
-mod journal;
 mod observation;
+mod observation_log;
 mod round;
 mod verdict;
 mod writer;
@@ -18,12 +18,12 @@ use std::path::{Path, PathBuf};
 use sessile_history::Dice;
 
 use self::figures::Figures;
-use self::journal::Journal;
-use self::round::Round;
+use self::observation_log::ObservationLog;
+use self::round::CheckRound;
 use crate::failure::Failure;
+use crate::local_cluster::{ClusterPlan, ClusterSettings, LocalCluster};
 use crate::output;
-use crate::rig::{Plan, Settings, Stage};
-use crate::stop::StopWish;
+use crate::stop::StopRequest;
 
 /// What the nodes of a check log.
 const LOG: &str = "info";
@@ -37,52 +37,52 @@ fn size_of(v: u64) -> usize {
 
 /// Plays `rounds` rounds; an error says what was lost and where the observations are.
 pub(super) async fn run(rounds: u32, seed: Option<u64>) -> Result<(), Failure> {
-    let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+    let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let seed = match seed {
         Some(seed) => seed,
         None => {
             u64::from(getrandom::u32().map_err(|error| Failure::Failed(format!("random numbers: {error}")))?)
         }
     };
-    let plan = Plan::on_free_ports(2, Settings::default())
+    let plan = ClusterPlan::on_free_ports(2, ClusterSettings::default())
         .map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
     output::print(&format!("demo --check --rounds {rounds} --seed {seed}"))?;
-    let (stage, news) = Stage::open(plan, LOG).await?;
-    output::print(&stage.listing())?;
+    let (cluster, events) = LocalCluster::open(plan, LOG).await?;
+    output::print(&cluster.listing())?;
     // What the nodes log is kept in their files; here nobody listens.
-    drop(news);
-    let mut check = Check::new(stage, seed)?;
+    drop(events);
+    let mut check = Check::new(cluster, seed)?;
     let played = tokio::select! {
         played = check.play(rounds) => played,
-        () = stop.asked() => Err(Failure::Failed("stopped before the check was over".to_owned())),
+        () = stop.requested() => Err(Failure::Failed("stopped before the check was over".to_owned())),
     };
     let judged = played.and_then(|sum| check.judge(rounds, seed, sum));
     let judged = judged.map_err(|failure| check.keep(seed, failure));
-    check.stage.close().await;
+    check.cluster.close().await;
     judged
 }
 
 /// A check under way.
 struct Check {
-    stage: Stage,
-    journal: Journal,
+    cluster: LocalCluster,
+    log: ObservationLog,
     dice: Dice,
-    round: Round,
+    round: CheckRound,
 }
 
 impl Check {
-    fn new(stage: Stage, seed: u64) -> Result<Self, Failure> {
-        let journal = Journal::new(stage.place())
-            .map_err(|error| Failure::Failed(format!("{}: {error}", stage.place().display())))?;
-        let round = Round::new(stage.plan.balancer, &journal, seed);
-        Ok(Self { stage, journal, dice: Dice::new(seed, 0), round })
+    fn new(cluster: LocalCluster, seed: u64) -> Result<Self, Failure> {
+        let log = ObservationLog::new(cluster.place())
+            .map_err(|error| Failure::Failed(format!("{}: {error}", cluster.place().display())))?;
+        let round = CheckRound::new(cluster.plan.balancer, &log, seed);
+        Ok(Self { cluster, log, dice: Dice::new(seed, 0), round })
     }
 
     /// All rounds, or those until something is lost.
     async fn play(&mut self, rounds: u32) -> Result<Figures, Failure> {
         let mut sum = Figures::default();
         for number in 1..=rounds {
-            let figures = self.round.play(&mut self.stage, &self.journal, &mut self.dice).await?;
+            let figures = self.round.play(&mut self.cluster, &self.log, &mut self.dice).await?;
             output::print(&format!("round {number:>3}: {figures}"))?;
             sum = sum.plus(figures);
             if sum.lost + sum.doubled > 0 {
@@ -94,7 +94,7 @@ impl Check {
 
     fn judge(&self, rounds: u32, seed: u64, sum: Figures) -> Result<(), Failure> {
         output::print(&format!("in all    : {sum} (longest)"))?;
-        let findings = self.journal.look(|verdict| verdict.findings.clone());
+        let findings = self.log.look(|verdict| verdict.findings.clone());
         if findings.is_empty() {
             return output::print(&format!(
                 "passed: {rounds} rounds with seed {seed}, nothing acknowledged was lost"
@@ -110,7 +110,7 @@ impl Check {
     fn keep(&self, seed: u64, failure: Failure) -> Failure {
         let Failure::Failed(message) = failure else { return failure };
         let folder = PathBuf::from(format!("sessile-check-{seed}-{}", std::process::id()));
-        let kept = self.journal.flush().and_then(|()| copy_all(self.stage.place(), &folder));
+        let kept = self.log.flush().and_then(|()| copy_all(self.cluster.place(), &folder));
         match kept {
             Ok(()) => {
                 Failure::Failed(format!("{message}\nobservations and logs are in {}", folder.display()))

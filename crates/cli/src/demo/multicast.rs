@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::rig::GROUP;
+use crate::local_cluster::GROUP;
 
 /// Longest wait for a datagram that this machine sent to itself.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// One event. Nodes are called by their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum DrillEvent {
     /// A process is about to be killed, or has ended.
     Killed(String),
     /// A process serves.
@@ -28,12 +28,12 @@ pub(super) enum Event {
     "`{0}` is no event; there are `killed NODE`, `started NODE`, `stopped NODE`, `resumed NODE`, `cut`, `cut NODE,NODE \
      NODE`, `healed` and `note WORDS`"
 )]
-pub(super) struct NoEvent(String);
+pub(super) struct NotAnEvent(String);
 
-impl FromStr for Event {
-    type Err = NoEvent;
+impl FromStr for DrillEvent {
+    type Err = NotAnEvent;
 
-    fn from_str(line: &str) -> Result<Self, NoEvent> {
+    fn from_str(line: &str) -> Result<Self, NotAnEvent> {
         let (verb, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         let rest = rest.trim();
         let node = || (!rest.is_empty() && !rest.contains([' ', ','])).then(|| rest.to_owned());
@@ -47,7 +47,7 @@ impl FromStr for Event {
             "note" => Some(Self::Note(rest.to_owned())),
             _ => None,
         };
-        event.ok_or_else(|| NoEvent(line.to_owned()))
+        event.ok_or_else(|| NotAnEvent(line.to_owned()))
     }
 }
 
@@ -55,7 +55,7 @@ fn sides(text: &str) -> Vec<Vec<String>> {
     text.split_whitespace().map(|side| side.split(',').map(str::to_owned).collect()).collect()
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for DrillEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Killed(node) => write!(f, "killed {node}"),
@@ -89,10 +89,10 @@ mod tests {
             "healed",
             "note loss of 5 %",
         ] {
-            assert_eq!(line.parse::<Event>().map(|event| event.to_string()), Ok(line.to_owned()));
+            assert_eq!(line.parse::<DrillEvent>().map(|event| event.to_string()), Ok(line.to_owned()));
         }
         for line in ["", "killed", "killed tc01 tc02", "healed now", "burnt tc01"] {
-            assert!(line.parse::<Event>().is_err(), "{line}");
+            assert!(line.parse::<DrillEvent>().is_err(), "{line}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::journal::Journal;
+use super::history_recorder::HistoryRecorder;
 use super::target::{Stats, Targets};
 use crate::connection::Connection;
 
@@ -18,16 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const HEALING: Duration = Duration::from_secs(90);
 
 /// Looks for ever, and writes down what it sees.
-pub(super) async fn watch(targets: Targets, journal: Journal) {
+pub(super) async fn watch(targets: Targets, recorder: HistoryRecorder) {
     let mut nodes = connections(&targets);
     let mut since = None;
     loop {
         sleep(LOOK_EVERY).await;
-        let Some((living, epoch)) = journal.undisturbed() else {
+        let Some((living, epoch)) = recorder.undisturbed() else {
             since = None;
             continue;
         };
-        let now = journal.now();
+        let now = recorder.now();
         if !agree(&mut nodes, living).await {
             since = None;
             continue;
@@ -36,15 +36,15 @@ pub(super) async fn watch(targets: Targets, journal: Journal) {
         if of != epoch {
             since = Some((now, epoch));
         } else if now - first >= SETTLING.as_micros() as u64 {
-            journal.harmony(first + SETTLING.as_micros() as u64, now, epoch);
+            recorder.harmony(first + SETTLING.as_micros() as u64, now, epoch);
         }
     }
 }
 
 /// Waits until all are of one mind; an error says how they are instead. Without named nodes there is nothing to see.
-pub(super) async fn until_calm(journal: &Journal, targets: &Targets) -> Result<(), String> {
+pub(super) async fn until_calm(recorder: &HistoryRecorder, targets: &Targets) -> Result<(), String> {
     let began = Instant::now();
-    while !targets.nodes.is_empty() && !journal.is_calm() {
+    while !targets.nodes.is_empty() && !recorder.is_calm() {
         if began.elapsed() > HEALING {
             return Err(views(targets).await);
         }

@@ -9,8 +9,8 @@ use sessile_history::{Action, Holding, Outcome, Seen, SessionId};
 use tokio::time::sleep;
 
 use super::browser::Browser;
-use super::journal::Journal;
-use super::link::Link;
+use super::clusterapp_client::ClusterappClient;
+use super::history_recorder::HistoryRecorder;
 use super::target::Targets;
 use crate::failure::Failure;
 
@@ -32,7 +32,7 @@ type Copies = BTreeMap<SessionId, Seen>;
 pub(super) async fn read_all(
     browsers: Vec<Browser>,
     targets: &Targets,
-    journal: &Journal,
+    recorder: &HistoryRecorder,
 ) -> Result<(), Failure> {
     let cookies: Cookies = browsers.into_iter().flat_map(|browser| browser.had).collect();
     let (nodes, began) = (targets.readable(), Instant::now());
@@ -41,7 +41,7 @@ pub(super) async fn read_all(
     while !doubtful.is_empty() {
         for ((name, at), copies) in nodes.iter().zip(&mut copies) {
             copies.retain(|session, _| !doubtful.contains_key(session));
-            copies.extend(read(name, *at, &doubtful, journal).await?);
+            copies.extend(read(name, *at, &doubtful, recorder).await?);
         }
         let differ =
             |session: &SessionId| copies.windows(2).any(|pair| pair[0].get(session) != pair[1].get(session));
@@ -55,19 +55,24 @@ pub(super) async fn read_all(
         }
         sleep(PAUSE).await;
     }
-    let at = journal.now();
+    let at = recorder.now();
     let holding = |((name, _), sessions): (&(String, SocketAddr), Copies)| {
-        Some(Holding { process: journal.process(name)?, at, sessions })
+        Some(Holding { process: recorder.process(name)?, at, sessions })
     };
-    journal.hold(nodes.iter().zip(copies).filter_map(holding).collect());
+    recorder.hold(nodes.iter().zip(copies).filter_map(holding).collect());
     Ok(())
 }
 
 /// What a node shows of these sessions.
-async fn read(name: &str, at: SocketAddr, cookies: &Cookies, journal: &Journal) -> Result<Copies, Failure> {
+async fn read(
+    name: &str,
+    at: SocketAddr,
+    cookies: &Cookies,
+    recorder: &HistoryRecorder,
+) -> Result<Copies, Failure> {
     let cookies: Vec<_> = cookies.iter().collect();
     let parts = cookies.chunks(cookies.len().div_ceil(READERS).max(1));
-    let read = try_join_all(parts.map(|part| read_part(name, at, part, journal))).await?;
+    let read = try_join_all(parts.map(|part| read_part(name, at, part, recorder))).await?;
     Ok(read.into_iter().flatten().collect())
 }
 
@@ -75,11 +80,11 @@ async fn read_part(
     name: &str,
     at: SocketAddr,
     cookies: &[(&SessionId, &String)],
-    journal: &Journal,
+    recorder: &HistoryRecorder,
 ) -> Result<Copies, Failure> {
-    let (mut link, mut copies) = (Link::new(&[at], PATIENCE), Copies::new());
+    let (mut link, mut copies) = (ClusterappClient::new(&[at], PATIENCE), Copies::new());
     for (session, cookie) in cookies {
-        if let Some(seen) = read_one(name, &mut link, **session, cookie, journal).await? {
+        if let Some(seen) = read_one(name, &mut link, **session, cookie, recorder).await? {
             copies.insert(**session, seen);
         }
     }
@@ -88,10 +93,10 @@ async fn read_part(
 
 async fn read_one(
     name: &str,
-    link: &mut Link,
+    link: &mut ClusterappClient,
     session: SessionId,
     cookie: &str,
-    journal: &Journal,
+    recorder: &HistoryRecorder,
 ) -> Result<Option<Seen>, Failure> {
     let began = Instant::now();
     loop {
@@ -100,8 +105,8 @@ async fn read_one(
             Some(Outcome::Ok | Outcome::Absent) if reply.damaged.is_empty() => return Ok(reply.seen),
             Some(Outcome::Ok) => {
                 // A history says of an operation what was damaged.
-                let id = journal.sending(u32::MAX, session, Action::Read);
-                journal.ended(id, Some(name), |operation| operation.damaged.clone_from(&reply.damaged));
+                let id = recorder.sending(u32::MAX, session, Action::Read);
+                recorder.ended(id, Some(name), |operation| operation.damaged.clone_from(&reply.damaged));
                 return Ok(reply.seen);
             }
             _ if began.elapsed() > PATIENCE => {

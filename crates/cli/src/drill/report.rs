@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use sessile_history::{History, Kind, Verdict, judge, write};
 
 use super::Drill;
-use super::event::Event;
-use super::journal::Journal;
+use super::event::DrillEvent;
+use super::history_recorder::HistoryRecorder;
 use super::target::Targets;
 use crate::failure::Failure;
 use crate::output;
@@ -24,7 +24,7 @@ pub(super) struct Report {
     nodes: usize,
     verdict: Verdict,
     history: History,
-    events: Vec<(u64, Event)>,
+    events: Vec<(u64, DrillEvent)>,
     /// How the nodes saw each other, if they did not find together.
     apart: Option<String>,
 }
@@ -34,10 +34,10 @@ impl Report {
         drill: &Drill,
         seed: u64,
         targets: &Targets,
-        journal: &Journal,
+        recorder: &HistoryRecorder,
         apart: Option<String>,
     ) -> Self {
-        let (history, events) = journal.look(|history, events| (history.clone(), events.to_vec()));
+        let (history, events) = recorder.look(|history, events| (history.clone(), events.to_vec()));
         let (clients, nodes) = (drill.clients, targets.nodes.len());
         Self { seed, clients, nodes, verdict: judge(&history), history, events, apart }
     }
@@ -99,7 +99,9 @@ impl Report {
     }
 
     fn faults(&self) -> usize {
-        let is_fault = |event: &Event| matches!(event, Event::Killed(_) | Event::Stopped(_) | Event::Cut(_));
+        let is_fault = |event: &DrillEvent| {
+            matches!(event, DrillEvent::Killed(_) | DrillEvent::Stopped(_) | DrillEvent::Cut(_))
+        };
         self.events.iter().filter(|(_, event)| is_fault(event)).count()
     }
 

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::rig::Plan;
+use crate::local_cluster::ClusterPlan;
 
 /// Longest wait for a node to say who it is.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ impl FromStr for Target {
 
 impl Targets {
     /// Those of a cluster of our own.
-    pub(super) fn of(plan: &Plan, patience: Duration) -> Self {
+    pub(super) fn of(plan: &ClusterPlan, patience: Duration) -> Self {
         let nodes = plan.nodes.iter().map(|node| (node.name.to_owned(), node.http)).collect();
         Self { nodes, balancer: Some(plan.balancer), patience }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::Value;
 
-use crate::admin_client::{AdminClient, WhichNode, file_of};
+use crate::admin_client::{AdminClient, NodeArgument, file_of};
 use crate::failure::Failure;
 use crate::{deploy_key, output, runtime};
 
@@ -29,12 +29,12 @@ pub(crate) struct Deploy {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[command(flatten)]
-    key: Key,
+    key: DeployKeyArgument,
 }
 
 /// Which application is meant.
 #[derive(Debug, Args)]
-pub(crate) struct At {
+pub(crate) struct AppArgument {
     /// Where it is mounted, such as /shop
     #[arg(value_name = "PATH")]
     path: String,
@@ -42,12 +42,12 @@ pub(crate) struct At {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[command(flatten)]
-    key: Key,
+    key: DeployKeyArgument,
 }
 
 /// The deploy key, where the farm has one.
 #[derive(Debug, Args)]
-struct Key {
+struct DeployKeyArgument {
     /// The file with the deploy key, in the place of `[farm] deploy_key_file` of the configuration
     #[arg(long, value_name = "FILE")]
     deploy_key_file: Option<PathBuf>,
@@ -57,7 +57,7 @@ struct Key {
 #[derive(Debug, Args)]
 pub(crate) struct Apps {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -75,7 +75,7 @@ impl Deploy {
     }
 }
 
-impl At {
+impl AppArgument {
     pub(crate) fn undeploy(self) -> Result<(), Failure> {
         self.ask("undeploy", "undeployed")
     }
@@ -91,7 +91,7 @@ impl At {
     }
 }
 
-impl Key {
+impl DeployKeyArgument {
     /// The client of that node, which shows the key.
     fn client(&self, node: &Path) -> Result<AdminClient, Failure> {
         let client = AdminClient::of(&file_of(node)?)?;

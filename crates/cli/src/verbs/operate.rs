@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use crate::admin_client::WhichNode;
+use crate::admin_client::NodeArgument;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
@@ -18,36 +18,36 @@ const FAREWELL: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 pub(crate) struct Stop {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
 }
 
 /// Which node balancers should not choose, or choose again.
 #[derive(Debug, Args)]
-pub(crate) struct Offer {
+pub(crate) struct DrainOrResume {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
 }
 
 /// Whose switch to turn.
 #[derive(Debug, Args)]
 pub(crate) struct Route {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
     /// Whether cookies of sessions that come from another node are made to name this one
     #[arg(long, value_enum, value_name = "WORD")]
-    rewrite: Switch,
+    rewrite: OnOff,
 }
 
 /// Which node is to compare with the others.
 #[derive(Debug, Args)]
 pub(crate) struct Resync {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
 }
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Switch {
+enum OnOff {
     On,
     Off,
 }
@@ -66,7 +66,7 @@ impl Stop {
     }
 }
 
-impl Offer {
+impl DrainOrResume {
     pub(crate) fn drain(self) -> Result<(), Failure> {
         self.post("/drain", "not offered to balancers any more; it goes on serving and replicating")
     }
@@ -86,10 +86,10 @@ impl Route {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let (path, done) = match self.rewrite {
-            Switch::On => {
+            OnOff::On => {
                 ("/route?rewrite=true", "clients that failed over stay with the node that answers them")
             }
-            Switch::Off => ("/route?rewrite=false", "clients that failed over return when their node does"),
+            OnOff::Off => ("/route?rewrite=false", "clients that failed over return when their node does"),
         };
         runtime::run(async { Ok(client.post(path, Duration::ZERO).await?) })?;
         output::print(&format!("{}: {done}, until it restarts", client.name))

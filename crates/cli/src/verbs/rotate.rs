@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use sessile::ClusterSecrets;
 
-use crate::admin_client::{AdminClient, NoAnswer, file_of};
+use crate::admin_client::{AdminClient, AdminError, file_of};
 use crate::failure::Failure;
 use crate::{output, runtime, secret_file};
 
@@ -23,7 +23,7 @@ pub(crate) struct Rotate {
     nodes: Vec<PathBuf>,
     /// One step alone, for nodes on several machines. Left out: add, then first
     #[arg(long, value_enum, value_name = "STEP")]
-    step: Option<Step>,
+    step: Option<RotationStep>,
     /// With `--step drop`: do not wait until idle sessions have ended; their clients start anew
     #[arg(long)]
     now: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Reload {
 
 /// One step of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Step {
+enum RotationStep {
     /// A new secret is accepted beside the one in use
     Add,
     /// The last secret of the file is used, the other one still accepted
@@ -49,7 +49,7 @@ enum Step {
 }
 
 /// The nodes and their files.
-struct Fleet {
+struct ClusterNodes {
     nodes: Vec<AdminClient>,
     /// Each file once, though several nodes may read it.
     files: BTreeMap<PathBuf, SystemTime>,
@@ -58,22 +58,22 @@ struct Fleet {
 
 impl Rotate {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        if self.now && self.step != Some(Step::Drop) {
+        if self.now && self.step != Some(RotationStep::Drop) {
             return Err(Failure::Usage(
                 "--now belongs to --step drop: the other steps do not wait".to_owned(),
             ));
         }
-        let mut fleet = Fleet::of(&self.nodes)?;
+        let mut cluster = ClusterNodes::of(&self.nodes)?;
         match self.step {
             None => {
-                fleet.expect_count(
+                cluster.expect_count(
                     1,
                     "a rotation is under way: finish it with --step first, then --step drop",
                 )?;
-                runtime::run(fleet.expect_all_members())?;
-                fleet.step(Step::Add)?;
-                fleet.step(Step::First)?;
-                let patience = patience(&fleet);
+                runtime::run(cluster.expect_all_members())?;
+                cluster.step(RotationStep::Add)?;
+                cluster.step(RotationStep::First)?;
+                let patience = patience(&cluster);
                 output::print(&format!(
                     "the new secret is in use, the old one still accepted: clients get new cookies as they come. After {patience:?}, \
                      when all others have ended, finish with --step drop"
@@ -81,13 +81,15 @@ impl Rotate {
             }
             Some(step) => {
                 match step {
-                    Step::Add => fleet.expect_count(1, "a rotation is under way already")?,
-                    Step::First | Step::Drop => fleet.expect_count(2, "begin with --step add")?,
+                    RotationStep::Add => cluster.expect_count(1, "a rotation is under way already")?,
+                    RotationStep::First | RotationStep::Drop => {
+                        cluster.expect_count(2, "begin with --step add")?
+                    }
                 }
-                if step == Step::Drop && !self.now {
-                    fleet.expect_old_cookies_gone()?;
+                if step == RotationStep::Drop && !self.now {
+                    cluster.expect_old_cookies_gone()?;
                 }
-                fleet.step(step)
+                cluster.step(step)
             }
         }
     }
@@ -104,7 +106,7 @@ impl Reload {
     }
 }
 
-impl Fleet {
+impl ClusterNodes {
     fn of(nodes: &[PathBuf]) -> Result<Self, Failure> {
         let nodes =
             nodes.iter().map(|node| AdminClient::of(&file_of(node)?)).collect::<Result<Vec<_>, _>>()?;
@@ -140,7 +142,7 @@ impl Fleet {
     async fn expect_all_members(&self) -> Result<(), Failure> {
         for node in &self.nodes {
             let members = match node.get("/members").await {
-                Err(NoAnswer::NotRunning(_)) => continue,
+                Err(AdminError::NotRunning(_)) => continue,
                 answered => answered?,
             };
             let names = members.as_array().into_iter().flatten().filter_map(|member| member["name"].as_str());
@@ -171,14 +173,14 @@ impl Fleet {
     }
 
     /// Writes all files, and tells all nodes that run.
-    fn step(&mut self, step: Step) -> Result<(), Failure> {
+    fn step(&mut self, step: RotationStep) -> Result<(), Failure> {
         let failed = |error: sessile::SecretError| Failure::Failed(error.to_string());
         let (secrets, done) = match step {
-            Step::Add => (self.secrets.with_next().map_err(failed)?, "a new secret is accepted"),
-            Step::First => {
+            RotationStep::Add => (self.secrets.with_next().map_err(failed)?, "a new secret is accepted"),
+            RotationStep::First => {
                 (self.secrets.with_last_first(), "the last secret is used now, the other one accepted")
             }
-            Step::Drop => (self.secrets.active_alone(), "only the secret in use is accepted now"),
+            RotationStep::Drop => (self.secrets.active_alone(), "only the secret in use is accepted now"),
         };
         for file in self.files.keys() {
             secrets.replace(file).map_err(failed)?;
@@ -203,13 +205,13 @@ impl Fleet {
                         ids.join(", ")
                     )));
                 }
-                Err(NoAnswer::NotRunning(_)) => {
+                Err(AdminError::NotRunning(_)) => {
                     output::print(&format!(
                         "  {}: not running; it reads the file when it starts",
                         node.name
                     ))?;
                 }
-                Err(NoAnswer::Failed(why)) => {
+                Err(AdminError::Failed(why)) => {
                     return Err(Failure::Failed(format!(
                         "{why}. The files are written; when that is mended, `sessile secret reload` tells this node and those after it"
                     )));
@@ -221,8 +223,8 @@ impl Fleet {
 }
 
 /// How long a client with an old cookie may stay away and still find its session.
-fn patience(fleet: &Fleet) -> Duration {
-    let configs = fleet.nodes.iter().map(|node| &node.config);
+fn patience(cluster: &ClusterNodes) -> Duration {
+    let configs = cluster.nodes.iter().map(|node| &node.config);
     let timeouts = configs
         .flat_map(|config| config.apps.iter().map(|app| app.session.timeout).chain([config.session.timeout]));
     timeouts.max().unwrap_or_default()

@@ -13,13 +13,13 @@ use sessile_apps::site::{Site, Workshop};
 
 use crate::cores::Cores;
 use crate::failure::Failure;
-use crate::farewell::Farewell;
+use crate::graceful_shutdown::GracefulShutdown;
 use crate::hangup::Hangups;
-use crate::making::Making;
+use crate::node_factory::NodeFactory;
 use crate::port::ReservedPort;
 use crate::server::Server;
-use crate::stop::StopWish;
-use crate::{applications, deploy_key, output, report, runtime, secret_file};
+use crate::stop::StopRequest;
+use crate::{applications, deploy_key, logging, output, report, runtime, secret_file};
 
 /// Longest wait until whoever asked for a stop has heard how it ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -36,18 +36,18 @@ pub(crate) struct Serve {
 }
 
 /// A node that serves.
-struct Node {
+struct RunningNode {
     cluster: Cluster,
     server: Server,
-    farewell: Farewell,
+    shutdown: GracefulShutdown,
     /// Answers to the last.
-    admin: Option<Admin>,
+    admin: Option<AdminServer>,
     /// Its own while it serves.
     _directories: Option<Directories>,
 }
 
 /// The admin port, being served.
-struct Admin {
+struct AdminServer {
     port: AdminPort,
     server: Server,
     /// Who asks at the port for a stop.
@@ -55,32 +55,34 @@ struct Admin {
 }
 
 impl Serve {
-    pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
+    pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run_with_cores(|cores| serve(config, making, cores, self.stop_with_stdin))
+        runtime::run_with_cores(|cores| serve(config, factory, cores, self.stop_with_stdin))
     }
 }
 
 /// Starts the node, waits for the wish to stop, and stops it.
 async fn serve(
     config: Config,
-    making: &impl Making,
+    factory: &impl NodeFactory,
     cores: Cores,
     stop_with_stdin: bool,
 ) -> Result<(), Failure> {
-    let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
+    let stop = if stop_with_stdin { StopRequest::listen_with_stdin() } else { StopRequest::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config, making, cores) => started?,
+        started = start(config, factory, cores) => started?,
         // It served nobody yet and owes nothing.
-        () = stop.asked() => return Ok(()),
+        () = stop.requested() => return Ok(()),
     };
+    let mut lost_lines = std::pin::pin!(logging::report_to(node.cluster.clone()));
     loop {
         tokio::select! {
-            () = stop.asked() => break,
+            () = &mut lost_lines => {}
+            () = stop.requested() => break,
             () = hangups.next() => node.read_secrets_again(),
             () = node.asked_to_stop() => {
                 tracing::info!("asked to stop at the admin port");
@@ -90,21 +92,21 @@ async fn serve(
     }
     tokio::select! {
         done = node.stop(drain_time) => done,
-        () = stop.insisted() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
+        () = stop.forced() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
     }
 }
 
 /// Joins the cluster; then, and not before, the port of the applications opens.
-async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Node, Failure> {
+async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Result<RunningNode, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let deploy_key = deploy_key::of_node(&config)?;
     let farm_pages = FarmPages::default();
     let admin = start_admin(&config, tokens, &farm_pages)?;
-    let cluster = making.builder(config).start().await;
+    let cluster = factory.builder(config).start().await;
     let cluster = cluster.map_err(|error| Failure::Failed(error.to_string()))?;
-    if let Some(Admin { port, .. }) = &admin {
+    if let Some(AdminServer { port, .. }) = &admin {
         // Operators see the transfer while it goes on.
         port.follow(cluster.clone());
     }
@@ -120,13 +122,13 @@ async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Nod
         // Before that it would answer 404 where others answer.
         farm.caught_up().await;
     }
-    let (farewell, pages) = Farewell::of(site.router());
-    let more = making.pages(cluster.clone()).await;
+    let (shutdown, pages) = GracefulShutdown::of(site.router());
+    let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
-    tell_ready(&cluster, address, began.elapsed())?;
-    Ok(Node { cluster, server, farewell, admin, _directories: directories })
+    tell_ready(&cluster, address, began.elapsed());
+    Ok(RunningNode { cluster, server, shutdown, admin, _directories: directories })
 }
 
 /// Where archives become applications of this node.
@@ -156,17 +158,21 @@ async fn start_farm(
 }
 
 /// Tells the log who serves where with whom, and whoever started the node that it does.
-fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<(), Failure> {
+fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) {
     let (name, after) = (cluster.name(), after.as_millis());
     let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
     let incarnation = own.first().map(|own| own.incarnation.to_string()).unwrap_or_default();
     let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
     tracing::info!(incarnation, %http, members = members.join(" "), "{name} is ready in {after} ms");
-    output::print(&format!("{name} http://{http} ready in {after} ms"))
+    output::announce(&format!("{name} http://{http} ready in {after} ms"));
 }
 
 /// The admin port answers at once: that the node is alive, and that it is not ready yet.
-fn start_admin(config: &Config, tokens: Vec<String>, farm: &FarmPages) -> Result<Option<Admin>, Failure> {
+fn start_admin(
+    config: &Config,
+    tokens: Vec<String>,
+    farm: &FarmPages,
+) -> Result<Option<AdminServer>, Failure> {
     let Some(listen) = config.admin.listen else { return Ok(None) };
     let listener = ReservedPort::take("admin", listen)?.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
@@ -174,10 +180,10 @@ fn start_admin(config: &Config, tokens: Vec<String>, farm: &FarmPages) -> Result
     let requests = port.stop_requests();
     let server = Server::start(listener, port.router().merge(port.guarded(farm.router())));
     tracing::info!(admin = %address, "the admin port is open");
-    Ok(Some(Admin { port, server, requests }))
+    Ok(Some(AdminServer { port, server, requests }))
 }
 
-impl Admin {
+impl AdminServer {
     /// Tells whoever asked for the stop how it ended, and closes the port.
     async fn tell(self, outcome: &Result<(), Failure>) {
         self.requests.done(match outcome {
@@ -188,7 +194,7 @@ impl Admin {
     }
 }
 
-impl Node {
+impl RunningNode {
     /// Ready once somebody asked for a stop at the admin port.
     async fn asked_to_stop(&mut self) {
         match &mut self.admin {
@@ -224,7 +230,7 @@ impl Node {
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");
         let requests = async {
-            self.farewell.said(at_most / 2).await;
+            self.shutdown.begin(at_most / 2).await;
             self.server.stop(left()).await
         };
         // What the cluster waits for may come again while the port is open: it is asked once more when it is closed.

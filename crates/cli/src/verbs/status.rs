@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::apps;
-use crate::admin_client::WhichNode;
+use crate::admin_client::NodeArgument;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
@@ -12,7 +12,7 @@ use crate::{output, runtime};
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
     /// As JSON
     #[arg(long)]
     json: bool,

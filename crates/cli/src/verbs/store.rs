@@ -5,16 +5,16 @@
 
 mod damages;
 mod export;
+mod exported_record;
 mod import;
-mod line;
+mod location;
 mod ls;
 mod migrate;
-mod place;
 mod purge;
+mod save_counts;
 mod show;
-mod tally;
+mod store_argument;
 mod values;
-mod which;
 
 use clap::Subcommand;
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::admin_client::WhichNode;
+use crate::admin_client::NodeArgument;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
@@ -14,7 +14,7 @@ const ROWS: usize = 10;
 #[derive(Debug, Args)]
 pub(crate) struct Top {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
     /// Rows of each table, at most 64
     #[arg(long, value_name = "N", default_value_t = ROWS)]
     rows: usize,

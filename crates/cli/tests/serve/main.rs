@@ -12,6 +12,7 @@ mod damaging;
 mod deploying;
 mod guarding;
 mod hostile;
+mod logging;
 mod operating;
 mod persisting;
 mod sharing;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::roster::{Order, Roster, send};
 use crate::wire::{Echo, Heartbeat, Out, Phase, Refused, RefusedReason};
-use crate::{Effects, Event, Incarnation, Instant, Plant, Removal};
+use crate::{Effects, Event, Incarnation, Instant, Removal};
 
 /// Heartbeats whose echo is waited for; older ones count as lost.
 const SENT_MAX: usize = 64;
@@ -43,8 +43,7 @@ impl Roster {
     /// Rules 4.15 and 4.16.
     pub(crate) fn notice_own_pause(&mut self, now: Instant, effects: &mut Effects) {
         let stopped = now.since(self.ticked_at);
-        let notices = self.settings.plant != Plant::OwnPauseUnnoticed;
-        if stopped < self.settings.timing.heartbeat * 2 || !notices {
+        if stopped < self.settings.timing.heartbeat * 2 || planted!(self.settings, OWN_PAUSE_UNNOTICED) {
             return;
         }
         self.ticked_at = now;
@@ -89,12 +88,9 @@ impl Roster {
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
-        let became_ready = beat.phase.serves() && !peer.phase.serves();
         peer.phase = beat.phase;
         let is_member = peer.membership.is_some();
-        if is_member && became_ready {
-            self.orders.push(Order::MemberReady(from));
-        }
+        planted!(self.settings, JOINER_NOT_AWAITED => note_serving(&self.settings, from, beat.phase.serves()));
         if beat.phase.serves() && self.compare_when_ready.remove(&from) {
             self.compare(from, false);
         }

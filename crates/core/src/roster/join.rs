@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::roster::{NodeState, Order, Roster, send};
 use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
-use crate::{Effects, Event, Incarnation, Instant, Plant};
+use crate::{Effects, Event, Incarnation, Instant};
 
 /// This node's way into the cluster.
 #[derive(Debug)]
@@ -349,7 +349,7 @@ impl Roster {
             Stage::Transferring { donor, since } if *donor == with => {
                 let elapsed = now.since(*since);
                 effects.event(Event::StateReceived { sessions, elapsed });
-                let trusts = self.settings.plant == Plant::JoinerTrustsDonor;
+                let trusts = planted!(self.settings, JOINER_TRUSTS_DONOR);
                 self.compare_with_all(if trusts { Vec::new() } else { rest }, false, now, effects);
             }
             Stage::Comparing { left, .. } => {

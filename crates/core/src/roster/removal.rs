@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::roster::join::Join;
 use crate::roster::{BARRED_MAX, NodeState, Order, Roster, is_clean, send};
 use crate::wire::{Adopted, Leave, Out, Removed};
-use crate::{Effects, Event, Incarnation, Instant, Plant, Removal};
+use crate::{Effects, Event, Incarnation, Instant, Removal};
 
 /// A removal that is decided and not yet safe: until it is, commits wait for the member as before.
 #[derive(Debug)]
@@ -202,7 +202,7 @@ impl Roster {
     /// What the lost member backlog is known to nobody else: the others compare what they hold.
     /// Rules 6.4 and 6.5.
     fn compare_after_loss(&mut self) {
-        if !self.serves() || self.settings.plant == Plant::BacklogForgotten {
+        if !self.serves() || planted!(self.settings, BACKLOG_FORGOTTEN) {
             return;
         }
         // Each of two compares: one of them may have been joining when the other saw the loss. One that only seemed to be

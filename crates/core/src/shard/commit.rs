@@ -10,8 +10,8 @@ use crate::shard::settle::Pending;
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AckMembers, AppId, CommittedSession, Effect, Effects, EndReason, Event, FieldName, FieldRef, Incarnation,
-    Instant, Mode, Plant, Receipt, Refusal, SessionKey, Ticket, Timestamp, Value, ValueRef,
+    AckMembers, AppId, CommittedSession, Effect, Effects, EndReason, Event, FieldRef, Incarnation, Instant,
+    Mode, Receipt, Refusal, SessionKey, Ticket, Timestamp, ValueRef,
 };
 use std::time::Duration;
 
@@ -88,8 +88,7 @@ impl Shard {
         }
         self.settle_as_ended(key, effects);
         let draft = self.tombstones.get(&key).map(|end| Draft::end(&end.to_wire(key)));
-        let waits =
-            if self.settings.plant == Plant::EndAsynchronous { Waits::Nobody } else { Waits::AllMembers };
+        let waits = if planted!(self.settings, END_ASYNCHRONOUS) { Waits::Nobody } else { Waits::AllMembers };
         self.stage(key, draft, waits, now, effects)
     }
 
@@ -190,16 +189,13 @@ impl Shard {
 
     fn delta(&self, key: SessionKey, changes: &Changes, timestamp: Timestamp) -> Option<Draft> {
         let touch = self.table.get(key)?.touch;
-        let unannounced = |name: &FieldName, value: Option<&Value>| {
-            self.settings.plant == Plant::OldSecretKept && name.is_system() && value.is_none()
-        };
-        let writes = changes.writes().filter(|(name, value)| !unannounced(name, *value));
-        let fields = writes.map(|(name, value)| FieldChange {
+        let fields = changes.writes().map(|(name, value)| FieldChange {
             name: name.as_str(),
             codec: value.map_or(0, |value| value.codec.0),
             value: value.map(|value| value.bytes.as_ref()),
         });
         let fields = fields.collect();
+        let fields = planted!(fields => announced(&self.settings, fields));
         let delta =
             Delta { key: key.0, counter: timestamp.counter, writer: timestamp.incarnation.0, touch, fields };
         Some(Draft::delta(&delta, changes.weight()))
@@ -230,15 +226,11 @@ impl Shard {
         let ticket = self.next_ticket();
         let incarnations: Vec<Incarnation> = self.streams.keys().copied().collect();
         let not_awaited = if waits == Waits::AckSet { self.not_awaited(key) } else { Vec::new() };
-        let reachable_only = self.settings.plant == Plant::UnlinkedNotAwaited;
         let mut waiting = Vec::new();
         for (more, incarnation) in (0..incarnations.len()).rev().zip(incarnations) {
             let awaited = waits != Waits::Nobody
                 && !not_awaited.contains(&incarnation)
-                && self
-                    .streams
-                    .get(&incarnation)
-                    .is_some_and(|stream| stream.awaited && (stream.linked || !reachable_only));
+                && planted!(true => is_awaited(&self.settings, incarnation, self.streams.get(&incarnation)));
             if awaited {
                 waiting.push(incarnation);
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
+use crate::{Effects, Incarnation, Instant, SessionKey};
 
 /// Every session is looked at once in this time.
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
@@ -121,9 +121,8 @@ impl Shard {
     fn forget_ends(&mut self, now: Instant) {
         let Self { tombstones, streams, settings, .. } = self;
         let least = settings.timing.drop_time * 4;
-        let hasty = settings.plant == Plant::EndForgottenEarly;
         tombstones.retain(|key, end| {
-            now.since(end.since) < if hasty { least / 4 } else { end.keep.max(least) }
+            now.since(end.since) < planted!(end.keep.max(least) => kept_for(settings, end, least))
                 || streams
                     .values()
                     .any(|stream| stream.needs_copy(*key) || stream.unconfirmed().any(|other| other == *key))

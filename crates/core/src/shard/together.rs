@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::shard::peer_stream::Carried;
 use crate::wire::{Copies, Draft, PackedCopy};
-use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
+use crate::{Effects, Incarnation, Instant, SessionKey};
 
 /// Bytes of all fields in one frame.
 const BYTES_MAX: usize = 8 * 1024;
@@ -100,7 +100,10 @@ impl Shard {
         mut sessions: impl Iterator<Item = &'s Session>,
         now: Instant,
     ) -> Option<Written> {
-        let stream = self.streams.get(&to).filter(|stream| stream.takes_several && !self.spoils_copies());
+        let stream = self
+            .streams
+            .get(&to)
+            .filter(|stream| stream.takes_several && planted!(true => packs_copies(&self.settings)));
         let mut together = Together::default();
         while stream.is_some() && sessions.next().is_some_and(|session| together.add(session, now)) {}
         together.written()
@@ -112,16 +115,5 @@ impl Shard {
         let carried = Carried::Several(written.keys);
         let position = stream.position(self.number, carried, written.draft.len(), Vec::new(), now);
         effects.send(to, written.draft.at(position));
-    }
-
-    /// A planted bug changes what copies hold, which it can do only where their fields go one by one.
-    fn spoils_copies(&self) -> bool {
-        matches!(
-            self.settings.plant,
-            Plant::CopyTimestampedAnew
-                | Plant::RemovalsNotCopied
-                | Plant::UnknownFieldDropped
-                | Plant::ForeignClock
-        )
     }
 }

@@ -2,14 +2,12 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AllMembers, AppId, Bounds, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, Gate,
-    Incarnation, Instant, Mode, Node, Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey,
-    Settings, Ticket, Timing, Value,
+    AppId, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, Gate, Incarnation, Instant, Node,
+    Notice, Opening, PeerInfo, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -204,17 +202,7 @@ fn unknown(frame: &Bytes) -> Bytes {
 }
 
 fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
-    let mut settings = Settings {
-        incarnation: Incarnation(number + 1),
-        name: format!("tc{:02}", number + 1),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: false,
-        ack_set: Arc::new(AllMembers),
-        plant: Plant::None,
-    };
+    let mut settings = Settings::new(Incarnation(number + 1), format!("tc{:02}", number + 1));
     adjust(&mut settings);
     Node::new(settings, now)
 }

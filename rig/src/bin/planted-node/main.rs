@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use sessile::{Cluster, ClusterBuilder, Config, Planted};
-use sessile_cli::{Making, Pages};
+use sessile_cli::{ExtraPages, NodeFactory};
 use sessile_core::Plant;
 use sessile_planted::bugs;
 
@@ -45,7 +45,7 @@ struct PlantedNode {
     later: Option<Later>,
 }
 
-impl Making for PlantedNode {
+impl NodeFactory for PlantedNode {
     fn builder(&self, config: Config) -> ClusterBuilder {
         let mut planted = Planted::default().with_bug(self.bug);
         if let Some(later) = &self.later {
@@ -54,7 +54,7 @@ impl Making for PlantedNode {
         Cluster::builder(config).planted(planted)
     }
 
-    fn pages(&self, cluster: Cluster) -> Pages<'_> {
+    fn pages(&self, cluster: Cluster) -> ExtraPages<'_> {
         Box::pin(async move {
             match &self.later {
                 Some(later) => {

@@ -6,13 +6,13 @@ use sessile::store::{App, Key, Lifetime, Malformed, Record, RecordVersion};
 
 /// How much, and how much at once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
+pub(super) struct StoreLoad {
     pub(super) sessions: usize,
     pub(super) bytes: usize,
     pub(super) batch: usize,
 }
 
-impl Load {
+impl StoreLoad {
     /// The records of each save, one save after the other.
     pub(super) fn batches(self) -> impl Iterator<Item = Result<Vec<Record>, Malformed>> {
         (0..self.sessions).step_by(self.batch).map(move |first| {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn every_session_is_saved_once_and_loaded_once() {
-        let load = Load { sessions: 1000, bytes: 3, batch: 300 };
+        let load = StoreLoad { sessions: 1000, bytes: 3, batch: 300 };
         let batches: Vec<_> = load.batches().collect::<Result<_, _>>().unwrap();
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [300, 300, 300, 100]);
         let saved: BTreeSet<Key> = batches.concat().iter().map(|record| record.key).collect();

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use super::load::Load;
+use super::load::StoreLoad;
 
 /// Sessions a second.
-pub(super) fn measure(load: Load, folder: &Path) -> io::Result<f64> {
+pub(super) fn measure(load: StoreLoad, folder: &Path) -> io::Result<f64> {
     let path = folder.join("medium");
     let mut file = File::create(&path)?;
     let batch = vec![0x5a; load.bytes * load.batch];

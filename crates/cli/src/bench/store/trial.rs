@@ -9,7 +9,7 @@ use sessile::store::{
     RedisOptions, RedisStore, Scan, Store, StoreError,
 };
 
-use super::load::Load;
+use super::load::StoreLoad;
 use super::medium;
 use crate::failure::Failure;
 
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 const PAGE: usize = 1024;
 
 /// A store to measure.
-pub(super) enum Kind {
+pub(super) enum StoreTarget {
     File(PathBuf),
     Encrypted(PathBuf, KeyRing),
     Redb(PathBuf),
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 /// What was found.
-pub(super) struct Trial {
+pub(super) struct StoreTrial {
     pub(super) name: &'static str,
     pub(super) saves_per_second: f64,
     /// What the medium took just before; none for a server, whose medium is elsewhere.
@@ -36,14 +36,14 @@ pub(super) struct Trial {
     pub(super) reopened: Duration,
 }
 
-impl Trial {
+impl StoreTrial {
     /// Saves for each one that the medium could have taken.
     pub(super) fn share(&self) -> Option<f64> {
         self.medium_per_second.map(|medium| self.saves_per_second / medium)
     }
 }
 
-impl Kind {
+impl StoreTarget {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
@@ -73,7 +73,11 @@ impl Kind {
 }
 
 /// Measures it.
-pub(super) async fn measure(kind: &Kind, load: &Load, folder: &Path) -> Result<Trial, Failure> {
+pub(super) async fn measure(
+    kind: &StoreTarget,
+    load: &StoreLoad,
+    folder: &Path,
+) -> Result<StoreTrial, Failure> {
     let failed = |error: StoreError| Failure::Failed(error.to_string());
     let medium_per_second = match kind.is_server() {
         true => None,
@@ -98,11 +102,11 @@ pub(super) async fn measure(kind: &Kind, load: &Load, folder: &Path) -> Result<T
     store.close().await.map_err(failed)?;
     let rate = |time: Duration| load.sessions as f64 / time.as_secs_f64();
     let (saves_per_second, loads_per_second) = (rate(saving), rate(loading));
-    Ok(Trial { name: kind.name(), saves_per_second, medium_per_second, loads_per_second, reopened })
+    Ok(StoreTrial { name: kind.name(), saves_per_second, medium_per_second, loads_per_second, reopened })
 }
 
 /// The time in `save` alone; making the sessions is not counted.
-async fn save_all(store: &dyn Store, load: &Load) -> Result<Duration, Failure> {
+async fn save_all(store: &dyn Store, load: &StoreLoad) -> Result<Duration, Failure> {
     let mut saving = Duration::ZERO;
     for batch in load.batches() {
         let batch = batch.map_err(|error| Failure::Usage(error.to_string()))?;
@@ -116,7 +120,7 @@ async fn save_all(store: &dyn Store, load: &Load) -> Result<Duration, Failure> {
     Ok(saving)
 }
 
-async fn load_all(store: &dyn Store, load: &Load) -> Result<Duration, Failure> {
+async fn load_all(store: &dyn Store, load: &StoreLoad) -> Result<Duration, Failure> {
     let begun = Instant::now();
     for key in load.keys() {
         let record = store.load(key).await.map_err(|error| Failure::Failed(error.to_string()))?;
@@ -139,7 +143,7 @@ async fn scan_all(store: &dyn Store) -> Result<usize, StoreError> {
 }
 
 /// What is in a server stays there otherwise. Folders are removed with everything in them.
-async fn empty(kind: &Kind, store: &dyn Store) -> Result<(), StoreError> {
+async fn empty(kind: &StoreTarget, store: &dyn Store) -> Result<(), StoreError> {
     if kind.is_server() {
         let when_all_are_garbage = std::time::SystemTime::now() + sessile::store::Lifetime::LONGEST / 2;
         store.purge(when_all_are_garbage).await?;

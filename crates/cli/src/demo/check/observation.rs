@@ -8,13 +8,13 @@ pub(super) struct Observation {
     /// Microseconds since the check began.
     pub(super) at_us: u64,
     #[serde(flatten)]
-    pub(super) seen: Seen,
+    pub(super) seen: ObservationKind,
 }
 
 /// What was seen. Sessions are named by their keys, never by their cookies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "seen", rename_all = "snake_case")]
-pub(super) enum Seen {
+pub(super) enum ObservationKind {
     /// A write was answered: it must never be lost.
     Acknowledged {
         sid: String,

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use sessile_history::Dice;
 use tokio::time::sleep;
 
-use super::journal::Journal;
-use super::observation::Seen;
+use super::observation::ObservationKind;
+use super::observation_log::ObservationLog;
 use super::size_of;
-use crate::connection::{Answer, Connection};
+use crate::connection::{ClientResponse, Connection};
 use crate::failure::Failure;
 
 /// Attributes of a session.
@@ -27,15 +27,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A client with its cookie.
 pub(super) struct Writer {
     connection: Connection,
-    journal: Journal,
+    log: ObservationLog,
     dice: Dice,
-    session: Option<Session>,
+    session: Option<ClientSession>,
     /// The version of the next write: never used twice.
     next: u64,
 }
 
 /// The session of the client.
-struct Session {
+struct ClientSession {
     /// `name=value`; never written down.
     cookie: String,
     sid: String,
@@ -45,7 +45,7 @@ struct Session {
 
 /// The members of an answer that are looked at.
 #[derive(Debug, Deserialize)]
-pub(super) struct Facts {
+pub(super) struct WriteResponse {
     pub(super) node: String,
     pub(super) sid: Option<String>,
     pub(super) v: Option<u64>,
@@ -55,8 +55,8 @@ pub(super) struct Facts {
 
 impl Writer {
     /// A client of the balancer at `at`.
-    pub(super) fn new(at: SocketAddr, journal: Journal, dice: Dice) -> Self {
-        Self { connection: Connection::new(at), journal, dice, session: None, next: 1 }
+    pub(super) fn new(at: SocketAddr, log: ObservationLog, dice: Dice) -> Self {
+        Self { connection: Connection::new(at), log, dice, session: None, next: 1 }
     }
 
     /// Goes on without a session, as a browser that was closed.
@@ -96,29 +96,29 @@ impl Writer {
                 Err(none) => none.to_string(),
             };
             let sid = self.session.as_ref().map(|session| session.sid.clone());
-            self.note(Seen::Unknown { sid, name: name.clone(), v, why })?;
+            self.note(ObservationKind::Unknown { sid, name: name.clone(), v, why })?;
             sleep(PAUSE).await;
         }
         Err(Failure::Failed(format!("no write was acknowledged for {} s", PATIENCE.as_secs())))
     }
 
-    fn acknowledged(&mut self, name: &str, v: u64, answer: &Answer) -> Result<(), Failure> {
-        let facts = Facts::of(answer)?;
-        let sid = facts
+    fn acknowledged(&mut self, name: &str, v: u64, answer: &ClientResponse) -> Result<(), Failure> {
+        let reply = WriteResponse::of(answer)?;
+        let sid = reply
             .sid
             .ok_or_else(|| Failure::Failed(format!("a write without a session: {}", answer.words())))?;
         let route = self.route().map(str::to_owned);
         let before = self.session.as_ref().map(|session| session.sid.clone());
-        self.note(Seen::Acknowledged {
+        self.note(ObservationKind::Acknowledged {
             sid: sid.clone(),
             name: name.to_owned(),
             v,
-            node: facts.node,
+            node: reply.node,
             route,
             before: before.clone(),
         })?;
         if before.as_ref() != Some(&sid) {
-            self.session = Some(Session { cookie: String::new(), sid, written: BTreeMap::new() });
+            self.session = Some(ClientSession { cookie: String::new(), sid, written: BTreeMap::new() });
         }
         if let Some(session) = &mut self.session {
             session.written.insert(name.to_owned(), v);
@@ -139,7 +139,7 @@ impl Writer {
                 if let Some(session) = &mut self.session {
                     session.take_cookie(&answer);
                 }
-                self.note(Facts::of(&answer)?.read(sid, name))
+                self.note(WriteResponse::of(&answer)?.read(sid, name))
             }
             // Nothing was learnt; the next request tells.
             _ => {
@@ -149,37 +149,37 @@ impl Writer {
         }
     }
 
-    fn note(&self, seen: Seen) -> Result<(), Failure> {
-        self.journal
+    fn note(&self, seen: ObservationKind) -> Result<(), Failure> {
+        self.log
             .note(seen)
-            .map_err(|error| Failure::Failed(format!("the journal cannot be written: {error}")))
+            .map_err(|error| Failure::Failed(format!("the observations cannot be written: {error}")))
     }
 }
 
-impl Session {
+impl ClientSession {
     /// What follows the last dot of the cookie.
     fn route(&self) -> Option<&str> {
         self.cookie.rsplit_once('.').map(|(_, route)| route)
     }
 
-    fn take_cookie(&mut self, answer: &Answer) {
+    fn take_cookie(&mut self, answer: &ClientResponse) {
         if let Some(cookie) = &answer.cookie {
             self.cookie.clone_from(cookie);
         }
     }
 }
 
-impl Facts {
+impl WriteResponse {
     /// Reads the JSON of an answer.
-    pub(super) fn of(answer: &Answer) -> Result<Self, Failure> {
+    pub(super) fn of(answer: &ClientResponse) -> Result<Self, Failure> {
         serde_json::from_slice(&answer.body).map_err(|error| {
             Failure::Failed(format!("an answer cannot be read: {error}; {}", answer.words()))
         })
     }
 
     /// The reading of an attribute of the session `sid`.
-    pub(super) fn read(self, sid: String, name: String) -> Seen {
+    pub(super) fn read(self, sid: String, name: String) -> ObservationKind {
         let Self { node, v, len, fnv, .. } = self;
-        Seen::Read { sid, name, node, v, len, fnv }
+        ObservationKind::Read { sid, name, node, v, len, fnv }
     }
 }

@@ -8,8 +8,8 @@ use clap::Args;
 use sessile::store::{Copied, Store, copy};
 
 use super::damages::Damages;
-use super::place::{Missing, Opened, Place, failed, in_words};
-use super::tally::Tally;
+use super::location::{IfMissing, OpenedStore, StoreLocation, failed, in_words};
+use super::save_counts::SaveCounts;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
@@ -21,10 +21,10 @@ const PROGRESS: Duration = Duration::from_secs(2);
 pub(crate) struct Migrate {
     /// The store to read: file:FOLDER, redb:FILE, postgres://…, redis://… or config:FILE for that of a node
     #[arg(long, value_name = "STORE")]
-    from: Place,
+    from: StoreLocation,
     /// The store to write; the same one to encrypt it anew
     #[arg(long, value_name = "STORE")]
-    to: Place,
+    to: StoreLocation,
     /// The file with the keys that the first is encrypted with
     #[arg(long, value_name = "FILE")]
     from_key_file: Option<PathBuf>,
@@ -37,7 +37,7 @@ impl Migrate {
     pub(crate) fn run(self) -> Result<(), Failure> {
         runtime::run(async {
             let mut damages = Damages::default();
-            let (from, damaged) = self.from.open(Missing::Refused).await?;
+            let (from, damaged) = self.from.open(IfMissing::Refused).await?;
             damages.add(damaged);
             let (to, damaged) = self.target(&from).await?;
             damages.add(damaged);
@@ -50,11 +50,11 @@ impl Migrate {
     }
 
     /// Only one process, and one handle, may have a folder or a file open.
-    async fn target(&self, from: &Arc<dyn Store>) -> Result<Opened, Failure> {
+    async fn target(&self, from: &Arc<dyn Store>) -> Result<OpenedStore, Failure> {
         if self.from == self.to {
             return Ok((Arc::clone(from), 0));
         }
-        self.to.open(Missing::Made).await
+        self.to.open(IfMissing::Made).await
     }
 }
 
@@ -74,11 +74,12 @@ async fn migrate(from: &dyn Store, to: &dyn Store, damages: &mut Damages) -> Res
         ))
     })?;
     damages.add(copied.damaged.len());
-    let mut tally = Tally { saved: copied.saved, superseded: copied.superseded, ..Tally::default() };
+    let mut counts =
+        SaveCounts { saved: copied.saved, superseded: copied.superseded, ..SaveCounts::default() };
     for error in &copied.failed {
-        tally.refuse(&error.to_string());
+        counts.refuse(&error.to_string());
     }
-    tally.conclude()
+    counts.conclude()
 }
 
 fn seen(copied: &Copied) -> u64 {

@@ -6,9 +6,9 @@ use clap::Args;
 use sessile::store::{Scan, Store};
 
 use super::damages::Damages;
-use super::place::{Missing, failed};
+use super::location::{IfMissing, failed};
+use super::store_argument::StoreArgument;
 use super::values;
-use super::which::WhichStore;
 use crate::failure::Failure;
 use crate::output;
 
@@ -19,7 +19,7 @@ const PAGE: usize = 256;
 #[derive(Debug, Args)]
 pub(crate) struct Purge {
     #[command(flatten)]
-    which: WhichStore,
+    which: StoreArgument,
     /// Remove it; without this it is only counted
     #[arg(long)]
     yes: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Purge {
 
 impl Purge {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        self.which.using(Missing::Refused, async |store, damages| {
+        self.which.using(IfMissing::Refused, async |store, damages| {
             let now = SystemTime::now();
             let clock = values::shown_moment(now);
             if self.yes {

@@ -8,9 +8,9 @@ use sessile::StoredSession;
 use sessile::store::{Key, Record, Store, StoreError};
 
 use super::damages::Damages;
-use super::place::{Missing, failed};
+use super::location::{IfMissing, failed};
+use super::store_argument::StoreArgument;
 use super::values;
-use super::which::WhichStore;
 use crate::failure::Failure;
 use crate::output;
 
@@ -21,7 +21,7 @@ pub(crate) struct Show {
     #[arg(value_name = "KEY", value_parser = values::parse_key)]
     key: Key,
     #[command(flatten)]
-    which: WhichStore,
+    which: StoreArgument,
     /// The values of the attributes and who is logged in, too
     #[arg(long)]
     values: bool,
@@ -32,7 +32,7 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        self.which.using(Missing::Refused, async |store, damages| self.show(store, damages).await)
+        self.which.using(IfMissing::Refused, async |store, damages| self.show(store, damages).await)
     }
 
     async fn show(&self, store: &dyn Store, damages: &mut Damages) -> Result<(), Failure> {

@@ -1,0 +1,313 @@
+//! Where all clients write down what they did, and everybody what became of the cluster.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use sessile_history::{
+    Action, Division, Harmony, History, Holding, Life, Micros, Operation, OperationId, Outcome, ProcessId,
+    Session, SessionId,
+};
+
+use super::event::DrillEvent;
+use super::target::UNNAMED;
+
+/// The recorder. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct HistoryRecorder {
+    began: Instant,
+    inner: Arc<Mutex<RecorderState>>,
+    end: LoadEnd,
+}
+
+/// The wish that the load ends.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LoadEnd(Arc<AtomicBool>);
+
+#[derive(Default)]
+struct RecorderState {
+    history: History,
+    /// The last cut is mended.
+    healed: bool,
+    /// Grows with everything that is done to the cluster.
+    epoch: u64,
+    events: Vec<(Micros, DrillEvent)>,
+}
+
+/// An event that names a node which is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no node is called `{0}`")]
+pub(super) struct NoSuchNode(String);
+
+impl HistoryRecorder {
+    /// A recorder of a cluster of these nodes, which all live.
+    pub(super) fn new(nodes: &[String], asynchronous: bool) -> Self {
+        let life = |node| Life { process: node as ProcessId, node, from: 0, to: None, pauses: Vec::new() };
+        let lives = (0..nodes.len()).map(life).collect();
+        let history = History { asynchronous, nodes: nodes.to_vec(), lives, ..History::default() };
+        let inner = RecorderState { history, ..RecorderState::default() };
+        Self { began: Instant::now(), inner: Arc::new(Mutex::new(inner)), end: LoadEnd::default() }
+    }
+
+    pub(super) fn end_of_load(&self) -> LoadEnd {
+        self.end.clone()
+    }
+
+    pub(super) fn now(&self) -> Micros {
+        Micros::try_from(self.began.elapsed().as_micros()).unwrap_or(Micros::MAX)
+    }
+
+    /// How many operations there were, running ones included.
+    pub(super) fn operations(&self) -> usize {
+        self.inner.lock().history.operations.len()
+    }
+
+    /// A client is about to make a session with this canary.
+    pub(super) fn creating(&self, client: u32, canary: u64) -> (SessionId, OperationId) {
+        let mut inner = self.inner.lock();
+        let (session, created_by) = (inner.history.sessions.len(), inner.history.operations.len());
+        let key = format!("(session {session}, not answered)");
+        inner.history.sessions.push(Session { key, canary, created_by, ended_at: None });
+        let create = Operation::new(client, session, Action::Create, self.now());
+        inner.history.operations.push(create);
+        (session, created_by)
+    }
+
+    /// The key of a session that was made.
+    pub(super) fn made(&self, session: SessionId, key: &str) {
+        key.clone_into(&mut self.inner.lock().history.sessions[session].key);
+    }
+
+    /// A client is about to send this.
+    pub(super) fn sending(&self, client: u32, session: SessionId, action: Action) -> OperationId {
+        let mut inner = self.inner.lock();
+        let operation = Operation::new(client, session, action, self.now());
+        inner.history.operations.push(operation);
+        inner.history.operations.len() - 1
+    }
+
+    /// What came of it, and who answered.
+    pub(super) fn ended(&self, id: OperationId, node: Option<&str>, fill: impl FnOnce(&mut Operation)) {
+        let mut inner = self.inner.lock();
+        let ended = self.now();
+        let began = inner.history.operations[id].began;
+        // If it was started anew meanwhile, nobody knows which of the two it was.
+        let life = node.and_then(|name| inner.life(name)).filter(|life| life.from <= began);
+        let process = life.map(|life| life.process);
+        let operation = &mut inner.history.operations[id];
+        (operation.ended, operation.process) = (Some(ended), process);
+        fill(operation);
+    }
+
+    /// Notes what is about to be done to the cluster, or what was mended.
+    pub(super) fn note(&self, event: DrillEvent) -> Result<(), NoSuchNode> {
+        let mut inner = self.inner.lock();
+        let now = self.now();
+        inner.epoch += 1;
+        match &event {
+            DrillEvent::Killed(node) => inner.life_mut(node)?.to = Some(now),
+            DrillEvent::Started(node) => inner.born(node, now)?,
+            DrillEvent::Stopped(node) => inner.life_mut(node)?.pauses.push((now, None)),
+            DrillEvent::Resumed(node) => {
+                if let Some(pause) = inner.life_mut(node)?.pauses.last_mut() {
+                    pause.1 = Some(now);
+                }
+            }
+            DrillEvent::Cut(sides) => inner.cut(sides.as_deref(), now)?,
+            DrillEvent::Healed => inner.healed = true,
+            DrillEvent::Note(_) => {}
+        }
+        inner.events.push((now, event));
+        Ok(())
+    }
+
+    /// How many processes live, if nothing is known to be stopped or cut; and the epoch of that.
+    pub(super) fn undisturbed(&self) -> Option<(usize, u64)> {
+        let inner = self.inner.lock();
+        let stopped = |life: &Life| life.to.is_none() && life.pauses.iter().any(|(_, end)| end.is_none());
+        let is_cut = !inner.healed && inner.history.divisions.last().is_some_and(|cut| cut.to.is_none());
+        let is_calm = !is_cut && !inner.history.lives.iter().any(stopped);
+        is_calm.then(|| (inner.living().len(), inner.epoch))
+    }
+
+    /// All were of one mind from then to then, if nothing was done to them since `epoch`.
+    pub(super) fn harmony(&self, from: Micros, to: Micros, epoch: u64) {
+        let mut inner = self.inner.lock();
+        if inner.epoch != epoch {
+            return;
+        }
+        let processes = inner.living();
+        if let Some(division) = inner.history.divisions.last_mut() {
+            division.to.get_or_insert(to);
+        }
+        match inner.history.harmonies.last_mut().filter(|last| last.to >= from && last.processes == processes)
+        {
+            Some(last) => last.to = to,
+            None => inner.history.harmonies.push(Harmony { from, to, processes }),
+        }
+    }
+
+    /// Whether all are of one mind since whatever was done to them last.
+    pub(super) fn is_calm(&self) -> bool {
+        let inner = self.inner.lock();
+        let disturbed = inner.events.last().map_or(0, |(at, _)| *at);
+        inner.history.harmonies.last().is_some_and(|harmony| harmony.from >= disturbed)
+    }
+
+    /// The process that has the node's name now.
+    pub(super) fn process(&self, node: &str) -> Option<ProcessId> {
+        self.inner.lock().life(node).map(|life| life.process)
+    }
+
+    /// What each process held at the end.
+    pub(super) fn hold(&self, holdings: Vec<Holding>) {
+        self.inner.lock().history.holdings = holdings;
+    }
+
+    /// Acknowledged and unknown operations; those that wait for their answer are neither.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let inner = self.inner.lock();
+        let count = |outcome| {
+            let over = inner.history.operations.iter().filter(|operation| operation.ended.is_some());
+            over.filter(|operation| operation.outcome == outcome).count()
+        };
+        (count(Outcome::Ok), count(Outcome::Unknown))
+    }
+
+    /// Looks at all of it.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&History, &[(Micros, DrillEvent)]) -> T) -> T {
+        let inner = self.inner.lock();
+        at(&inner.history, &inner.events)
+    }
+}
+
+impl RecorderState {
+    fn node(&self, name: &str) -> Option<usize> {
+        let is_whole = self.history.nodes == [UNNAMED];
+        self.history.nodes.iter().position(|node| is_whole || node == name)
+    }
+
+    fn life(&self, name: &str) -> Option<&Life> {
+        let node = self.node(name)?;
+        self.history.lives.iter().rev().find(|life| life.node == node)
+    }
+
+    fn life_mut(&mut self, name: &str) -> Result<&mut Life, NoSuchNode> {
+        let node = self.node(name).ok_or_else(|| NoSuchNode(name.to_owned()))?;
+        let life = self.history.lives.iter_mut().rev().find(|life| life.node == node);
+        life.ok_or_else(|| NoSuchNode(name.to_owned()))
+    }
+
+    fn born(&mut self, name: &str, from: Micros) -> Result<(), NoSuchNode> {
+        let node = self.node(name).ok_or_else(|| NoSuchNode(name.to_owned()))?;
+        let process = self.history.lives.len() as ProcessId;
+        self.history.lives.push(Life { process, node, from, to: None, pauses: Vec::new() });
+        Ok(())
+    }
+
+    fn cut(&mut self, sides: Option<&[Vec<String>]>, now: Micros) -> Result<(), NoSuchNode> {
+        let sides = sides.map(|sides| self.sides(sides)).transpose()?;
+        self.healed = false;
+        match self.history.divisions.last_mut().filter(|division| division.to.is_none()) {
+            Some(division) if division.sides != sides => division.sides = None,
+            Some(_) => {}
+            None => self.history.divisions.push(Division { from: now, to: None, sides }),
+        }
+        Ok(())
+    }
+
+    /// The side of each node; one that is not named is alone.
+    fn sides(&self, named: &[Vec<String>]) -> Result<Vec<u8>, NoSuchNode> {
+        let known = |name: &&String| self.node(name).is_none();
+        if let Some(stranger) = named.iter().flatten().find(known) {
+            return Err(NoSuchNode(stranger.clone()));
+        }
+        let side = |(node, name): (usize, &String)| {
+            let side = named.iter().position(|side| side.contains(name)).unwrap_or(named.len() + node);
+            u8::try_from(side).unwrap_or(u8::MAX)
+        };
+        Ok(self.history.nodes.iter().enumerate().map(side).collect())
+    }
+
+    fn living(&self) -> Vec<ProcessId> {
+        let living = self.history.lives.iter().filter(|life| life.to.is_none());
+        living.map(|life| life.process).collect()
+    }
+}
+
+impl LoadEnd {
+    pub(super) fn request(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub(super) fn is_requested(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorder() -> HistoryRecorder {
+        HistoryRecorder::new(&["tc01", "tc02", "tc03"].map(str::to_owned), false)
+    }
+
+    fn tell(recorder: &HistoryRecorder, line: &str) {
+        recorder.note(line.parse().expect("an event")).expect("its nodes are there");
+    }
+
+    #[test]
+    fn a_node_that_returns_is_another_process() {
+        let recorder = recorder();
+        tell(&recorder, "killed tc02");
+        assert_eq!(recorder.undisturbed(), Some((2, 1)));
+        tell(&recorder, "started tc02");
+        assert_eq!((recorder.process("tc02"), recorder.undisturbed()), (Some(3), Some((3, 2))));
+        tell(&recorder, "stopped tc02");
+        assert_eq!(recorder.undisturbed(), None);
+        tell(&recorder, "resumed tc02");
+        let pauses = recorder.look(|history, _| history.lives[3].pauses.clone());
+        assert!(matches!(pauses[..], [(from, Some(to))] if from <= to));
+    }
+
+    #[test]
+    fn a_division_lasts_until_all_are_of_one_mind() {
+        let recorder = recorder();
+        tell(&recorder, "cut tc01,tc03");
+        assert_eq!(recorder.undisturbed(), None);
+        tell(&recorder, "healed");
+        let epoch = recorder.undisturbed().expect("nothing is cut").1;
+        assert!(!recorder.is_calm());
+        recorder.harmony(recorder.now(), recorder.now(), epoch - 1);
+        assert!(!recorder.is_calm(), "what was seen before the heal says nothing");
+        recorder.harmony(recorder.now(), recorder.now(), epoch);
+        assert!(recorder.is_calm());
+        let divisions = recorder.look(|history, _| history.divisions.clone());
+        assert_eq!(divisions[0].sides, Some(vec![0, 2, 0]));
+        assert!(divisions[0].to.is_some());
+    }
+
+    #[test]
+    fn another_cut_before_that_leaves_no_clean_sides() {
+        let recorder = recorder();
+        tell(&recorder, "cut tc01 tc02,tc03");
+        tell(&recorder, "healed");
+        tell(&recorder, "cut tc01,tc02 tc03");
+        let divisions = recorder.look(|history, _| history.divisions.clone());
+        assert_eq!((divisions.len(), divisions[0].sides.clone()), (1, None));
+        assert!(recorder.note("killed tc09".parse().expect("an event")).is_err());
+    }
+
+    #[test]
+    fn who_answered_is_not_known_if_the_node_was_started_meanwhile() {
+        let recorder = recorder();
+        let (_, id) = recorder.creating(0, 1);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        tell(&recorder, "killed tc01");
+        tell(&recorder, "started tc01");
+        recorder.ended(id, Some("tc01"), |_| {});
+        assert_eq!(recorder.look(|history, _| history.operations[id].process), None);
+    }
+}
