@@ -10,6 +10,7 @@ mod line_lengths;
 mod links;
 mod protocol;
 mod references;
+mod retired_words;
 mod type_names;
 mod vocabulary;
 
@@ -22,5 +23,6 @@ pub use invariants::invariants;
 pub use line_lengths::line_lengths;
 pub use links::links;
 pub use protocol::protocol;
+pub use retired_words::retired_words;
 pub use type_names::type_names;
 pub use vocabulary::vocabulary;

@@ -86,7 +86,8 @@ fn in_code(text: &[char], at: usize) -> (Within, usize) {
     }
 }
 
-fn is_name(c: char) -> bool {
+/// Whether a name may have this character.
+pub(crate) fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

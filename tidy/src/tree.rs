@@ -8,7 +8,10 @@ use std::sync::OnceLock;
 use crate::rust::{Masked, NamedPath, mask, paths, without_tests};
 
 /// Folders that hold what the project did not write: builds, tools, what other programs keep.
-const SKIPPED: [&str; 3] = ["target", "node_modules", ".git"];
+const SKIPPED: [&str; 3] = ["target", "node_modules", "artifacts"];
+
+/// The folder that begins with a dot and is read nevertheless.
+const OWN_HIDDEN: &str = ".ci";
 
 /// A folder whose thousand files nobody reads.
 const NOT_READ: &str = "fuzz/corpus";
@@ -85,7 +88,7 @@ impl Tree {
             if path.is_dir() {
                 if relative == NOT_READ {
                     self.paths.push(relative);
-                } else if !SKIPPED.contains(&name) {
+                } else if !SKIPPED.contains(&name) && (!name.starts_with('.') || name == OWN_HIDDEN) {
                     self.read(root, &path)?;
                 }
                 continue;

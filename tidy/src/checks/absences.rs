@@ -44,10 +44,7 @@ fn one(tree: &Tree, rule: &Absence<'_>) -> Vec<Problem> {
             let Some(name) = rule.names.iter().find(|name| is_forbidden(named, name, rule.free)) else {
                 continue;
             };
-            let what = format!(
-                "{} names `{}`, against invariant {} ({name})",
-                file.path, named.path, rule.invariant
-            );
+            let what = format!("names `{}`, against invariant {} ({name})", named.path, rule.invariant);
             problems.push(Problem::new(&file.path, named.line, what, rule.remedy));
         }
     }

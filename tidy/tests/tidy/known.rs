@@ -269,6 +269,48 @@ pub(crate) const TYPE_NAMES: &[(&str, &str)] = &[
     ("Store", "a table or value of the configuration is written with its module: `config::Store`"),
 ];
 
+/// Retired words that some crate still has in names.
+pub(crate) const WORDS: Known<'static> = Known {
+    check: "retired words",
+    exceptions: &[
+        ("crates/apps", "`shelf`", "the names of this crate are being changed"),
+        ("crates/apps", "`stamp`", "of a deployment in the farm: which of two is the later one"),
+        ("crates/apps", "`told`", "the names of this crate are being changed"),
+        ("crates/apps", "`visitor`", "the names of this crate are being changed"),
+        ("crates/balancer", "`passage`", "the names of this crate are being changed"),
+        ("crates/balancer", "`told`", "the names of this crate are being changed"),
+        ("crates/cli", "`farewell`", "the names of this crate are being changed"),
+        ("crates/cli", "`owed`", "the names of this crate are being changed"),
+        ("crates/cli", "`stamp`", "the names of this crate are being changed"),
+        ("crates/cli", "`told`", "the names of this crate are being changed"),
+        ("crates/core", "`crowd`", "the names of this crate are being changed"),
+        ("crates/core", "`owed`", "the names of this crate are being changed"),
+        ("crates/core", "`told`", "the names of this crate are being changed"),
+        ("crates/group", "`grumble`", "the names of this crate are being changed"),
+        ("crates/group", "`lane`", "the names of this crate are being changed"),
+        ("crates/group", "`told`", "the names of this crate are being changed"),
+        ("crates/history", "`told`", "the names of this crate are being changed"),
+        ("crates/sessile", "`boot`", "the names of this crate are being changed"),
+        ("crates/sessile", "`lane`", "the names of this crate are being changed"),
+        ("crates/sessile", "`owed`", "the names of this crate are being changed"),
+        ("crates/sessile", "`passage`", "the names of this crate are being changed"),
+        ("crates/sessile", "`stamp`", "the names of this crate are being changed"),
+        ("crates/sessile", "`standing`", "the names of this crate are being changed"),
+        ("crates/sessile", "`standpoint`", "the names of this crate are being changed"),
+        ("crates/sessile", "`telling`", "the names of this crate are being changed"),
+        ("crates/sessile", "`told`", "the names of this crate are being changed"),
+        ("crates/sessile", "`visitor`", "of configuration keys: the pattern of that name"),
+        ("crates/store", "`stamp`", "of a record, in the suite of conformance"),
+        ("crates/store", "`told`", "the names of this crate are being changed"),
+        ("rig", "`crowd`", "the names of this crate are being changed"),
+        ("rig", "`lane`", "the names of this crate are being changed"),
+        ("rig", "`told`", "the names of this crate are being changed"),
+        ("sim", "`owed`", "the names of this crate are being changed"),
+        ("sim", "`owes`", "the names of this crate are being changed"),
+        ("sim", "`told`", "the names of this crate are being changed"),
+    ],
+};
+
 /// Long lines and files.
 pub(crate) const LONG: Known<'static> = Known {
     check: "line lengths",

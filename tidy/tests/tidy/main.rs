@@ -3,6 +3,7 @@
 
 mod known;
 mod rooms;
+mod words;
 
 use std::sync::LazyLock;
 
@@ -45,6 +46,11 @@ fn files_name_each_other_in_no_unknown_circle() {
 #[test]
 fn a_public_name_stands_for_one_type() {
     assert_none(&checks::type_names(&TREE, known::TYPE_NAMES));
+}
+
+#[test]
+fn retired_words_do_not_come_back() {
+    assert_none(&known::WORDS.apply(checks::retired_words(&TREE, words::RETIRED)));
 }
 
 #[test]
