@@ -203,7 +203,16 @@ fn unknown(frame: &Bytes) -> Bytes {
     frame.into()
 }
 
+/// A node that never has members.
+pub(crate) fn alone(adjust: impl Fn(&mut Settings)) -> Node {
+    Node::alone(settings(0, &adjust), Instant::ORIGIN)
+}
+
 fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
+    Node::new(settings(number, adjust), now)
+}
+
+fn settings(number: u32, adjust: &impl Fn(&mut Settings)) -> Settings {
     let mut settings = Settings {
         incarnation: Incarnation(number + 1),
         name: format!("tc{:02}", number + 1),
@@ -216,7 +225,7 @@ fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
         plant: Plant::None,
     };
     adjust(&mut settings);
-    Node::new(settings, now)
+    settings
 }
 
 pub(crate) fn key(number: u8) -> SessionKey {
