@@ -87,6 +87,8 @@ pub struct Counters {
     pub expired: u64,
     /// Leases that ran out while serving.
     pub leases_lost: u64,
+    /// Transfers that brought the state of a cluster that was there.
+    pub transfers_received: u64,
     /// Transfers whose donor failed or refused.
     pub transfers_interrupted: u64,
     /// Frames of a kind that this version does not know.
@@ -102,6 +104,11 @@ impl Node {
     /// How far this node is.
     pub fn state(&self) -> NodeState {
         self.roster.lock().state
+    }
+
+    /// The process because of which this one may not join: that has its name, or that succeeded it.
+    pub fn refused_by(&self) -> Option<Incarnation> {
+        self.roster.lock().refused_by
     }
 
     /// Every member of the view, this node first.
@@ -205,6 +212,7 @@ impl Node {
         }
         let roster = self.roster.lock();
         sum.leases_lost = roster.leases_lost;
+        sum.transfers_received = roster.transfers_received;
         sum.transfers_interrupted = roster.transfers_interrupted;
         sum
     }

@@ -21,6 +21,8 @@ pub(crate) struct Cluster {
     pub(crate) settled: Vec<(usize, Ticket, Receipt)>,
     pub(crate) events: Vec<(usize, Event)>,
     pub(crate) notices: Vec<(usize, Notice)>,
+    /// All other effects.
+    pub(crate) others: Vec<(usize, Effect)>,
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
     pub(crate) cut: Vec<usize>,
@@ -52,6 +54,7 @@ impl Cluster {
             settled: Vec::new(),
             events: Vec::new(),
             notices: Vec::new(),
+            others: Vec::new(),
             wires: VecDeque::new(),
             cut: Vec::new(),
             lost: Vec::new(),
@@ -113,7 +116,7 @@ impl Cluster {
                 Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
                 Effect::Event(event) => self.events.push((index, event)),
                 Effect::Notice { notice, .. } => self.notices.push((index, notice)),
-                _ => {}
+                other => self.others.push((index, other)),
             }
         }
         result
