@@ -331,7 +331,7 @@ impl World {
                 Effect::Answered { ask } => Inside::Answered(ask),
                 Effect::GateMoved => Inside::GateMoved,
                 Effect::Fetch { key } => Inside::Fetched(key),
-                Effect::Changed { .. } => continue,
+                Effect::Changed { .. } | Effect::SessionEnded { .. } | Effect::MemberLost => continue,
             };
             let wake = self.rng.duration(Duration::ZERO, Duration::from_micros(300));
             self.queue.after(wake, Event::Inside(incarnation, inside));

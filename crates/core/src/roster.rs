@@ -117,8 +117,12 @@ pub(crate) struct Roster {
     doubtful: bool,
     stalls: BTreeMap<Incarnation, Duration>,
     pub(crate) orders: Vec<Order>,
-    was_open: bool,
+    /// Whether the gate was open, and the state, when the driver was told last.
+    announced: (bool, NodeState),
+    /// The process because of which this one may not join.
+    pub(crate) refused_by: Option<Incarnation>,
     pub(crate) leases_lost: u64,
+    pub(crate) transfers_received: u64,
     pub(crate) transfers_interrupted: u64,
 }
 
@@ -167,8 +171,10 @@ impl Roster {
             doubtful: false,
             stalls: BTreeMap::new(),
             orders: Vec::new(),
-            was_open: false,
+            announced: (false, NodeState::Searching),
+            refused_by: None,
             leases_lost: 0,
+            transfers_received: 0,
             transfers_interrupted: 0,
         }
     }
@@ -257,13 +263,14 @@ impl Roster {
         self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| now.since(at) < lease))
     }
 
-    /// Tells when the gate moved since the last call; counts leases that ran out.
+    /// Tells when the gate or the state changed since the last call; counts leases that ran out.
     pub(crate) fn watch_gate(&mut self, now: Instant, effects: &mut Effects) {
         let gate = self.gate(now);
-        let open = gate == Gate::Open;
-        if open != self.was_open {
-            self.leases_lost += u64::from(gate == Gate::Stalled);
-            self.was_open = open;
+        let (was_open, _) = self.announced;
+        let now = (gate == Gate::Open, self.state);
+        if now != self.announced {
+            self.leases_lost += u64::from(was_open && gate == Gate::Stalled);
+            self.announced = now;
             effects.push(Effect::GateMoved);
         }
     }

@@ -344,6 +344,7 @@ impl Shard {
             let remote = announced_by.is_some();
             self.marks.saw(session.birth());
             self.notify_ended(session, end.reason, remote, effects);
+            effects.push(Effect::SessionEnded { key });
             effects.event(Event::Ended {
                 key,
                 app: session.app,

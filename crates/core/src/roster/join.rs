@@ -145,6 +145,7 @@ impl Roster {
         let barred = refused.reason == RefusedReason::Barred;
         if barred || !self.serves() && self.state != NodeState::Left {
             self.state = NodeState::Refused;
+            self.refused_by = Some(Incarnation(refused.by));
             self.join = None;
             self.orders.push(Order::RemoveAll);
             self.peers.values_mut().for_each(|peer| peer.membership = None);
@@ -348,6 +349,7 @@ impl Roster {
         match &mut join.stage {
             Stage::Transferring { donor, since } if *donor == with => {
                 let elapsed = now.since(*since);
+                self.transfers_received += 1;
                 effects.event(Event::StateReceived { sessions, elapsed });
                 let trusts = planted!(self.settings, JOINER_TRUSTS_DONOR);
                 self.compare_with_all(if trusts { Vec::new() } else { rest }, false, now, effects);

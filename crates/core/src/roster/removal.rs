@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::roster::join::Join;
 use crate::roster::{BARRED_MAX, NodeState, Order, Roster, is_clean, send};
 use crate::wire::{Adopted, Leave, Out, Removed};
-use crate::{Effects, Event, Incarnation, Instant, Removal};
+use crate::{Effect, Effects, Event, Incarnation, Instant, Removal};
 
 /// A removal that is decided and not yet safe: until it is, commits wait for the member as before.
 #[derive(Debug)]
@@ -175,6 +175,9 @@ impl Roster {
         self.stalls.remove(&incarnation);
         self.orders.push(Order::Remove { incarnation, clean: is_clean(cause) });
         effects.event(Event::MemberRemoved { incarnation, name: name.clone(), cause });
+        if !is_clean(cause) {
+            effects.push(Effect::MemberLost);
+        }
         if is_clean(cause) {
             self.most = self.most.saturating_sub(1).max(1);
         }

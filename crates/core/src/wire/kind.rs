@@ -65,7 +65,14 @@ impl FrameKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Gap, encode};
+    use crate::wire::{Gap, MembershipFrame, ShardFrame, encode};
+
+    #[test]
+    fn every_kind_without_a_position_has_a_name() {
+        for number in MembershipFrame::NUMBERS.iter().chain(ShardFrame::NUMBERS) {
+            assert_ne!(FrameKind::of(&number.to_le_bytes()).name(), "unknown", "kind {number}");
+        }
+    }
 
     #[test]
     fn frames_are_told_apart() {
