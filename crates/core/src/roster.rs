@@ -236,8 +236,7 @@ impl Roster {
         }
     }
 
-    /// May this node open sessions and let responses go?
-    /// Rule 4.3.
+    /// May this node open sessions and let responses go? Rule 4.3.
     pub(crate) fn gate(&self, now: Instant) -> Gate {
         match self.state {
             NodeState::Ready | NodeState::Incomplete | NodeState::Draining => {}
@@ -368,7 +367,6 @@ impl Roster {
     }
 
     /// Size and least incarnation of this node's side: the larger side stays, then the one with the least incarnation.
-    /// Rule 4.14.
     fn side(&self) -> (u32, Incarnation) {
         let least = self
             .staying()

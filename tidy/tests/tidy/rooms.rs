@@ -53,7 +53,8 @@ pub(crate) const ABSENCES: &[Absence<'static>] = &[
     Absence {
         invariant: "A4",
         folders: &["crates/core/src/wire.rs", "crates/core/src/wire"],
-        names: &["Roster", "Shard", "Table", "PeerStream", "crate::node", "Settings"],
+        names: &["Roster", "crate::shard", "Table", "PeerStream", "crate::node", "Settings"],
+        free: &["crate::shard::SHARDS"],
         remedy: "decide it where frames are made",
         ..EVERYWHERE
     },
