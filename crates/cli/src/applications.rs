@@ -36,13 +36,13 @@ pub(crate) async fn mount(
                 return Err(wrong("it has no `builtin`, `file` or `directory`".to_owned()));
             }
         };
-        // Nothing was there before.
+        // The path was free, so nothing is replaced.
         let _ = site.mount(&app.path, router);
     }
     Ok(())
 }
 
-/// What the name of the file says; where it is mounted says the configuration.
+/// The archive name from the file name; the mount path comes from the configuration.
 fn name_of(file: &Path) -> Result<ArchiveName, String> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.parse().map_err(|error: sessile_apps::archive::ArchiveError| error.to_string())

@@ -7,10 +7,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 
-/// The variable that says what is logged when the command line does not.
+/// Environment variable with the log filter, used if the command line has none.
 const VARIABLE: &str = "SESSILE_LOG";
 
-/// How a line is written.
+/// Format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people

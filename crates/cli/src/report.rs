@@ -19,7 +19,7 @@ pub(crate) fn error(error: &ConfigError) {
 /// Shows each finding at its place.
 pub(crate) fn findings(findings: &Findings) {
     let mut theme = GraphicalTheme::default();
-    // Carets on every terminal, also where only one character is marked.
+    // Use carets on every terminal, also for a single marked character.
     theme.characters.underline = '^';
     theme.characters.underbar = '^';
     let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
@@ -34,7 +34,7 @@ pub(crate) fn findings(findings: &Findings) {
     }
 }
 
-/// A finding, as miette wants to see it.
+/// A finding as a miette diagnostic.
 #[derive(Debug)]
 struct FindingDiagnostic<'f> {
     finding: &'f Finding,

@@ -9,9 +9,9 @@ use super::clusterapp_client::{ClusterappClient, OperationResult};
 use super::history_recorder::{HistoryRecorder, LoadEnd};
 use super::target::Targets;
 
-/// How often a member of the set is added again when nobody said that it was: under the same number, it is there once.
+/// Most repetitions of an unacknowledged set addition. The number is the same each time, so the set holds it once.
 const MAX_REPEATS: u32 = 5;
-/// Pause before that, and after a session that could not be made.
+/// Pause before a repetition, and after a failed session creation.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The client.
@@ -21,7 +21,7 @@ pub(super) struct Browser {
     tabs: [ClusterappClient; 2],
     recorder: HistoryRecorder,
     session: Option<OpenSession>,
-    /// Every session that it ever had, with its cookie.
+    /// Every session of this client, with its cookie.
     pub(super) had: Vec<(SessionId, String)>,
 }
 
@@ -38,7 +38,7 @@ impl Browser {
         Self { number, workload: Workload::new(seed, number), tabs, recorder, session: None, had: Vec::new() }
     }
 
-    /// Works until the load ends, and gives itself back for the reading.
+    /// Runs until the load ends; returns the client for the final reading.
     pub(super) async fn work(mut self, think: Duration, end: LoadEnd) -> Self {
         while !end.is_requested() {
             self.step(&end).await;
@@ -91,7 +91,7 @@ impl Browser {
         }
     }
 
-    /// A member of the set whose answer did not come is added again: so it is counted exactly once.
+    /// Repeats an unacknowledged set addition until it is acknowledged, so it counts exactly once.
     async fn until_answered(&mut self, action: &Action, end: &LoadEnd) {
         let is_member = |action: &Action| matches!(action, Action::Write(writes) if matches!(writes[..], [(Attribute::Member(_), _)]));
         let mut repeats = if is_member(action) { MAX_REPEATS } else { 0 };
@@ -105,11 +105,11 @@ impl Browser {
         }
     }
 
-    /// What a reply means for the session and its cookie.
+    /// Applies a result to the session and its cookie.
     fn take(&mut self, action: &Action, reply: OperationResult) {
         let Some(open) = &mut self.session else { return };
         match reply.outcome {
-            // Whatever it had is gone; the old cookie is kept for the reading.
+            // The session is gone; the old cookie is kept for the final reading.
             Some(Outcome::Absent) if !matches!(action, Action::Read) => {
                 self.had.extend(self.session.take().map(|open| (open.id, open.cookie)));
             }
@@ -127,7 +127,7 @@ impl Browser {
     }
 }
 
-/// Sends one request of an open session and writes down what came of it.
+/// Sends one request of an open session and records its result.
 async fn perform(
     client: u32,
     recorder: &HistoryRecorder,

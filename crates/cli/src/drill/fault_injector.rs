@@ -1,4 +1,4 @@
-//! What is done to the nodes, sampled by a seed: one fault after the other, each mended before the next one.
+//! Injects faults into nodes, chosen by a seed: one fault at a time, each undone before the next.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::failure::Failure;
 use crate::local_cluster::LocalCluster;
 use crate::{output, signal};
 
-/// The dice of the faults; those of clients have lower numbers.
+/// Random stream of the faults; clients use streams with lower numbers.
 const FAULT_DICE: u64 = 1 << 32;
-/// Between the end of one fault and the next one, in milliseconds.
+/// Pause between two faults, in milliseconds.
 const CALM_MS: (u64, u64) = (300, 3_000);
-/// How long a process is down.
+/// Time until a killed process is restarted.
 const DOWN_MS: (u64, u64) = (50, 3_000);
-/// How long a process is stopped: less and more than the drop time of a cluster of its own, which is 3 s.
+/// Time for which a process is stopped: below and above the drop time (3 s) of a cluster started with --own.
 const STOP_MS: (u64, u64) = (100, 6_000);
-/// How long to sleep before looking whether the load ended.
+/// Poll interval for the end of the load.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// What may be done.
+/// Kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum NodeFault {
     /// SIGKILL; after a while the node is started again
@@ -37,11 +37,11 @@ pub(super) enum NodeFault {
     None,
 }
 
-/// To whom it may be done.
+/// The nodes that faults may hit.
 pub(super) enum FaultTargets {
-    /// A cluster of our own.
+    /// A cluster started by the drill.
     Own(Box<LocalCluster>),
-    /// Processes of the user's, by node: they are paused, never killed, because nobody here could start them again.
+    /// The user's processes by node: they are paused, never killed, because the drill cannot restart them.
     Allowed(Vec<(String, u32)>),
 }
 
@@ -49,10 +49,10 @@ pub(super) enum FaultTargets {
 pub(super) fn allowed(text: &str) -> Result<(String, u32), String> {
     let (name, id) = text.split_once('=').ok_or("give NAME=PID, as tc01=1234")?;
     let id = id.parse().map_err(|error| format!("{id}: {error}"))?;
-    if id < 2 { Err(format!("{id} is no node's process")) } else { Ok((name.to_owned(), id)) }
+    if id < 2 { Err(format!("{id} cannot be the process of a node")) } else { Ok((name.to_owned(), id)) }
 }
 
-/// Disturbs until the load ends; then everything that was disturbed runs again.
+/// Injects faults until the load ends; then all nodes run again.
 pub(super) async fn work(
     mut fault_targets: FaultTargets,
     faults: Vec<NodeFault>,
@@ -66,7 +66,7 @@ pub(super) async fn work(
     let faults = fault_targets.possible(&faults);
     while !end.is_requested() && !nodes.is_empty() && !faults.is_empty() {
         rest(&mut dice, CALM_MS, &end).await;
-        // All copies of a session could be gone if the next one came too early.
+        // An early second fault could destroy all copies of a session.
         if end.is_requested() || observer::until_calm(&recorder, &targets).await.is_err() {
             break;
         }
@@ -80,7 +80,7 @@ pub(super) async fn work(
 }
 
 impl FaultTargets {
-    /// Where the files of a cluster of our own are.
+    /// The folder of a cluster started by the drill.
     pub(super) fn place(&self) -> Option<&Path> {
         match self {
             Self::Own(cluster) => Some(cluster.place()),
@@ -88,7 +88,7 @@ impl FaultTargets {
         }
     }
 
-    /// A cluster of our own ends.
+    /// Stops a cluster started by the drill.
     pub(super) async fn leave(self) {
         if let Self::Own(cluster) = self {
             cluster.close().await;
@@ -155,7 +155,7 @@ fn tell(recorder: &HistoryRecorder, event: DrillEvent) -> Result<(), Failure> {
     recorder.note(event).map_err(|error: NoSuchNode| Failure::Usage(error.to_string()))
 }
 
-/// Sleeps for a time between the two, or until the load ends.
+/// Sleeps for a random time in the range, or until the load ends.
 async fn rest(dice: &mut Dice, (least, below): (u64, u64), end: &LoadEnd) {
     let mut left = Duration::from_millis(least + dice.below(below - least));
     while !left.is_zero() && !end.is_requested() {
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_allowed_by_node_and_number() {
+    fn allowed_parses_name_and_pid() {
         assert_eq!(allowed("tc01=1234"), Ok(("tc01".to_owned(), 1234)));
         for text in ["tc01", "tc01=", "tc01=0", "tc01=1", "=x"] {
             assert!(allowed(text).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! The verdict, for people and programs, and what is kept of a drill.
+//! The verdict for people and programs, and the kept files of a drill.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -14,10 +14,10 @@ use super::target::Targets;
 use crate::failure::Failure;
 use crate::output;
 
-/// Findings that are shown in full; all are in what is kept.
+/// Findings shown in full; the kept files contain all.
 const SHOWN: usize = 3;
 
-/// What came of a drill.
+/// The result of a drill.
 pub(super) struct Report {
     seed: u64,
     clients: u32,
@@ -25,7 +25,7 @@ pub(super) struct Report {
     verdict: Verdict,
     history: History,
     events: Vec<(u64, DrillEvent)>,
-    /// How the nodes saw each other, if they did not find together.
+    /// The nodes' views of each other, if they did not agree in the end.
     apart: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Report {
         Self { seed, clients, nodes, verdict: judge(&history), history, events, apart }
     }
 
-    /// Shows the verdict; an error says what was found, and where all of it is kept.
+    /// Prints the verdict; the error lists findings and the folder of the kept files.
     pub(super) fn judge(
         &self,
         keep: Option<&Path>,
@@ -107,9 +107,10 @@ impl Report {
 
     fn failure(&self) -> Failure {
         let findings = self.verdict.findings.iter().take(SHOWN).map(|finding| finding.tell(&self.history));
-        let apart = self.apart.iter().map(|views| format!("the nodes did not find together: {views}"));
-        let told: Vec<_> = apart.chain(findings).collect();
-        Failure::Failed(format!("the drill found what must not be\n{}", told.join("\n")))
+        let apart =
+            self.apart.iter().map(|views| format!("the nodes did not agree on their members: {views}"));
+        let lines: Vec<_> = apart.chain(findings).collect();
+        Failure::Failed(format!("the drill found violations\n{}", lines.join("\n")))
     }
 
     fn keep(&self, folder: &Path, logs: Option<&Path>) -> io::Result<()> {
@@ -120,13 +121,13 @@ impl Report {
         fs::write(folder.join("verdict.json"), format!("{:#}\n", self.json()))?;
         let faults = self.events.iter().map(|(at, event)| format!("{:.6} {event}\n", *at as f64 / 1e6));
         fs::write(folder.join("faults.log"), faults.collect::<String>())?;
-        let told: String = self.verdict.findings.iter().map(|finding| finding.tell(&self.history)).collect();
-        fs::write(folder.join("findings.txt"), told)?;
+        let text: String = self.verdict.findings.iter().map(|finding| finding.tell(&self.history)).collect();
+        fs::write(folder.join("findings.txt"), text)?;
         logs.map_or(Ok(()), |logs| copy_logs(logs, folder))
     }
 }
 
-/// What the nodes logged; never their secret.
+/// Copies the log files, never the secret.
 fn copy_logs(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -139,12 +140,12 @@ fn copy_logs(from: &Path, to: &Path) -> io::Result<()> {
 
 fn meaning(kind: Kind) -> &'static str {
     match kind {
-        Kind::Lost => "acknowledged, and gone though a copy lives",
+        Kind::Lost => "acknowledged and missing although a copy exists",
         Kind::Doubled => "written once, replaced, and back",
         Kind::Resurrected => "seen after its end",
-        Kind::Torn => "half of what one request wrote, or other bytes",
-        Kind::Diverged => "not the same on two nodes after everything healed",
-        Kind::MixedUp => "another session's, or nobody's",
-        Kind::Stale => "not what had been acknowledged before",
+        Kind::Torn => "part of one request's writes, or other bytes",
+        Kind::Diverged => "different on two nodes after healing",
+        Kind::MixedUp => "a value of another session, or of none",
+        Kind::Stale => "older than an acknowledged value",
     }
 }

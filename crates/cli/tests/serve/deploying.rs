@@ -45,12 +45,12 @@ pub(crate) fn pair(change: impl Fn(&str, String) -> String) -> Setup {
 /// An archive whose only page says `words`, and which is at least so large.
 pub(crate) fn archive(words: &str, bytes: usize) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let mut ballast = vec![0; bytes];
-    getrandom::fill(&mut ballast).expect("random bytes");
+    let mut filler = vec![0; bytes];
+    getrandom::fill(&mut filler).expect("random bytes");
     for (name, content) in [
         ("app.toml", &b"manifest = 1\n"[..]),
         ("static/index.html", words.as_bytes()),
-        ("static/ballast", &ballast),
+        ("static/filler", &filler),
     ] {
         zip.start_file(name, SimpleFileOptions::default()).expect("a name");
         zip.write_all(content).expect("memory");
@@ -89,7 +89,7 @@ fn temporary(setup: &Setup, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_deployed_on_one_node_runs_on_all_until_it_is_removed() {
+fn a_deployed_archive_runs_on_all_nodes_until_it_is_removed() {
     let setup = pair(farmer);
     write(setup.place(), "shop##001.zip", &archive("first", 0));
     write(setup.place(), "shop##002.zip", &archive("second", 0));
@@ -147,7 +147,7 @@ fn a_watched_directory_is_followed() {
 }
 
 #[test]
-fn a_bad_archive_is_refused_and_the_old_version_goes_on() {
+fn a_bad_archive_is_refused_and_the_old_version_stays() {
     let mut setup = pair(farmer);
     let good = archive("good", 0);
     write(setup.place(), "shop.zip", &good);
@@ -211,7 +211,7 @@ fn no_request_fails_while_versions_change() {
 }
 
 #[test]
-fn a_late_node_has_everything_before_it_serves_and_a_restarted_one_keeps_it() {
+fn a_late_node_catches_up_before_it_serves_and_a_restarted_one_keeps_its_archives() {
     let mut setup = setup(["tc01", "tc02"], farmer);
     setup.serve("tc01");
     write(setup.place(), "shop.zip", &archive("hello", 300_000));
@@ -233,7 +233,7 @@ fn a_late_node_has_everything_before_it_serves_and_a_restarted_one_keeps_it() {
 }
 
 #[test]
-fn a_sender_that_is_killed_leaves_nothing_half_deployed() {
+fn a_killed_sender_leaves_no_partial_deployment() {
     let mut setup = pair(slow_farmer);
     write(setup.place(), "shop.zip", &archive("old", 0));
     succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
@@ -258,7 +258,7 @@ fn a_sender_that_is_killed_leaves_nothing_half_deployed() {
 }
 
 #[test]
-fn a_receiver_that_is_killed_is_not_waited_for_and_catches_up() {
+fn a_killed_receiver_does_not_block_a_deployment_and_catches_up() {
     let mut setup = pair(slow_farmer);
     write(setup.place(), "shop.zip", &archive("new", 8 << 20));
     let mut deploying = setup.order(&["deploy", "shop.zip", "--config", "tc01"]);
@@ -274,7 +274,7 @@ fn a_receiver_that_is_killed_is_not_waited_for_and_catches_up() {
 }
 
 #[test]
-fn nodes_that_differ_are_told_of() {
+fn differing_nodes_are_reported() {
     let mut setup = setup(["tc01", "tc02"], |name, config| match name {
         "tc02" => farmer(name, config).replace("[farm]", "[farm]\ncatch_up = false"),
         _ => farmer(name, config),

@@ -1,4 +1,4 @@
-//! One round: load, a kill, what the survivor has, the return, what the returned node has.
+//! One round: load, a kill, verification of the survivor, the restart, verification of the restarted node.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::local_cluster::LocalCluster;
 const CLIENTS: u64 = 8;
 /// Acknowledged writes of a round.
 const WRITES: u64 = 2_000;
-/// The kill comes after so many of them at the earliest, and before [`LATEST_KILL`].
+/// Acknowledged writes before the earliest kill; the latest one is [`LATEST_KILL`].
 const EARLIEST_KILL: u64 = 400;
 const LATEST_KILL: u64 = 1_600;
-/// The kill comes up to so many microseconds after the write that it waits for.
+/// Longest random delay of the kill after the write that triggers it, in microseconds.
 const KILL_JITTER_US: u64 = 3_000;
 /// Longest load of one round.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -48,7 +48,7 @@ impl CheckRound {
     ) -> Result<Figures, Failure> {
         let before = counts(log);
         log.begin_round();
-        // Half of the clients begin anew: the balancer spreads their sessions over all nodes.
+        // Half of the clients start new sessions, which the balancer spreads over all nodes.
         self.writers.iter_mut().step_by(2).for_each(Writer::forget_session);
         try_join_all(self.writers.iter_mut().map(Writer::step)).await?;
         let victim = self.serving(dice);
@@ -71,14 +71,14 @@ impl CheckRound {
         Ok(Figures { first_good, rejoin, ..counts(log).since(before) })
     }
 
-    /// A node that serves sessions now.
+    /// A node that currently serves sessions.
     fn serving(&self, dice: &mut Dice) -> String {
         let routes: Vec<_> = self.writers.iter().filter_map(Writer::route).collect();
         routes[dice.below(routes.len() as u64) as usize].to_owned()
     }
 }
 
-/// Works until the round has what it needs, or something contradicts.
+/// Runs a client until the round has enough writes, or an observation contradicts another.
 async fn work(writer: &mut Writer, log: &ObservationLog) -> Result<(), Failure> {
     let progress = log.progress();
     while !is_enough(&progress.borrow()) {
@@ -91,7 +91,7 @@ fn is_enough(progress: &Progress) -> bool {
     progress.contradicted || (progress.acknowledged >= WRITES && progress.first_good.is_some())
 }
 
-/// Kills the node at a random moment of the load.
+/// Kills the node at a random moment under load.
 async fn kill(
     cluster: &mut LocalCluster,
     log: &ObservationLog,
@@ -101,7 +101,7 @@ async fn kill(
     let moment = EARLIEST_KILL + dice.below(LATEST_KILL - EARLIEST_KILL);
     let jitter = Duration::from_micros(dice.below(KILL_JITTER_US));
     let mut progress = log.progress();
-    // The log lives as long as this round: there is always an end to wait for.
+    // The log outlives this round, so the wait cannot fail.
     let _ = progress.wait_for(|progress| progress.contradicted || progress.acknowledged >= moment).await;
     sleep(jitter).await;
     note(log, ObservationKind::Killed { node: victim.to_owned() })?;

@@ -1,4 +1,4 @@
-//! One client of the check: writes a version after the other into its session, and now and then reads one back.
+//! One client of the check: writes successive versions into its session and sometimes reads one back.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,11 +17,11 @@ use crate::failure::Failure;
 
 /// Attributes of a session.
 const NAMES: u64 = 8;
-/// One of so many requests reads.
+/// One of this many requests is a read.
 const READS: u64 = 8;
 /// Longest time without an acknowledged write.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pause before a write that was not acknowledged is sent again.
+/// Pause before an unacknowledged write is repeated.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A client with its cookie.
@@ -30,20 +30,20 @@ pub(super) struct Writer {
     log: ObservationLog,
     dice: Dice,
     session: Option<ClientSession>,
-    /// The version of the next write: never used twice.
+    /// The version of the next write, never used twice.
     next: u64,
 }
 
 /// The session of the client.
 struct ClientSession {
-    /// `name=value`; never written down.
+    /// `name=value`; never logged.
     cookie: String,
     sid: String,
-    /// Attributes that it has written.
+    /// The written attributes with their versions.
     written: BTreeMap<String, u64>,
 }
 
-/// The members of an answer that are looked at.
+/// The evaluated fields of a response.
 #[derive(Debug, Deserialize)]
 pub(super) struct WriteResponse {
     pub(super) node: String,
@@ -59,17 +59,17 @@ impl Writer {
         Self { connection: Connection::new(at), log, dice, session: None, next: 1 }
     }
 
-    /// Goes on without a session, as a browser that was closed.
+    /// Drops the session, like a closed browser.
     pub(super) fn forget_session(&mut self) {
         self.session = None;
     }
 
-    /// The node that serves its session.
+    /// The node that serves the session.
     pub(super) fn route(&self) -> Option<&str> {
         self.session.as_ref()?.route()
     }
 
-    /// One request: a write, repeated with the same version until it is acknowledged, or a read.
+    /// Performs one step: a read, or a write that is repeated with the same version until it is acknowledged.
     pub(super) async fn step(&mut self) -> Result<(), Failure> {
         let read = self.dice.below(READS) == 0;
         match &self.session {
@@ -141,7 +141,7 @@ impl Writer {
                 }
                 self.note(WriteResponse::of(&answer)?.read(sid, name))
             }
-            // Nothing was learnt; the next request tells.
+            // The read failed without effect; the next request continues.
             _ => {
                 sleep(PAUSE).await;
                 Ok(())
@@ -157,7 +157,7 @@ impl Writer {
 }
 
 impl ClientSession {
-    /// What follows the last dot of the cookie.
+    /// The route: the text after the last dot of the cookie.
     fn route(&self) -> Option<&str> {
         self.cookie.rsplit_once('.').map(|(_, route)| route)
     }
