@@ -9,7 +9,7 @@ use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
-use sessile_apps::site::{Site, Workshop};
+use sessile_apps::site::{ApplicationBuilder, Site};
 
 use crate::cores::Cores;
 use crate::failure::Failure;
@@ -112,9 +112,9 @@ async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Resu
     let site = Site::default();
     let directories =
         Directories::open(cluster.config()).map_err(|error| Failure::Failed(error.to_string()))?;
-    let workshop = directories.as_ref().map(|directories| workshop(&cluster, directories)).transpose()?;
-    applications::mount(&cluster, &site, workshop.as_ref()).await?;
-    let farm = start_farm(&cluster, &site, workshop, directories.as_ref(), deploy_key).await?;
+    let builder = directories.as_ref().map(|directories| builder(&cluster, directories)).transpose()?;
+    applications::mount(&cluster, &site, builder.as_ref()).await?;
+    let farm = start_farm(&cluster, &site, builder, directories.as_ref(), deploy_key).await?;
     farm_pages.follow(farm.clone(), cluster.config().apps.iter().map(|app| app.path.clone()).collect());
     if let Some(farm) = farm {
         // Until then the node would answer 404 for applications that other nodes serve.
@@ -129,26 +129,26 @@ async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Resu
     Ok(RunningNode { cluster, server, shutdown, admin, _directories: directories })
 }
 
-/// The workshop, which turns archives into applications.
-fn workshop(cluster: &Cluster, directories: &Directories) -> Result<Workshop, Failure> {
+/// The builder, which turns archives into applications.
+fn builder(cluster: &Cluster, directories: &Directories) -> Result<ApplicationBuilder, Failure> {
     let components = ComponentHost::new(directories.compiled.clone());
     let components = components.map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(Workshop::new(cluster.config(), directories.temp.clone(), components))
+    Ok(ApplicationBuilder::new(cluster.config(), directories.temp.clone(), components))
 }
 
 /// Starts the farm member if the configuration enables it.
 async fn start_farm(
     cluster: &Cluster,
     site: &Site,
-    workshop: Option<Workshop>,
+    builder: Option<ApplicationBuilder>,
     directories: Option<&Directories>,
     deploy_key: Option<DeployKey>,
 ) -> Result<Option<Farm>, Failure> {
-    let (Some(workshop), Some(directories)) = (workshop, directories) else { return Ok(None) };
+    let (Some(builder), Some(directories)) = (builder, directories) else { return Ok(None) };
     if !cluster.config().farm.is_on() {
         return Ok(None);
     }
-    let started = Farm::start(cluster.clone(), site.clone(), workshop, directories, deploy_key).await;
+    let started = Farm::start(cluster.clone(), site.clone(), builder, directories, deploy_key).await;
     let place = directories.deploy.display();
     started
         .map(Some)

@@ -69,7 +69,7 @@ fn the_admin_token_alone_changes_nothing() {
     write(setup.place(), "large.zip", &archive("large", 8 << 20));
     let wrong = ["deploy", "large.zip", "--config", "tc01.toml", "--deploy-key-file", "wrong.key"];
     let (code, _, err) = verb(&setup, &wrong);
-    assert!(code == 1 && err.contains("wants the deploy key"), "also who sends much is told: {err}");
+    assert!(code == 1 && err.contains("wants the deploy key"), "also for a client that sends much: {err}");
 
     // A file that others can read is no secret.
     std::fs::copy(setup.place().join("deploy.key"), setup.place().join("open.key")).expect("copied");

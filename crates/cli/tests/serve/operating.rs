@@ -244,7 +244,7 @@ fn a_node_without_an_admin_port_reloads_its_secrets_on_sighup() {
     let usable = std::fs::metadata(&file).unwrap().permissions();
     std::fs::write(&file, "no secret at all").unwrap();
     setup.node("tc01").signal("HUP");
-    setup.node("tc01").says("the secrets stay as they were");
+    setup.node("tc01").says("the secrets stay unchanged");
     let second = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=";
     std::fs::write(&file, format!("{}\n{second}\n", first.trim())).unwrap();
     std::fs::set_permissions(&file, usable).unwrap();
