@@ -15,7 +15,7 @@ pub(crate) struct ControlGroup {
 }
 
 /// The files of the two versions that take a bound.
-struct Files {
+struct GroupFiles {
     controller: &'static str,
     first: &'static str,
     second: &'static str,
@@ -24,18 +24,18 @@ struct Files {
 impl ControlGroup {
     /// So much of one processor.
     pub(crate) fn processor(process: u32, percent: u32) -> Result<Self> {
-        let files = Files { controller: "cpu", first: "cpu.cfs_quota_us", second: "cpu.max" };
+        let files = GroupFiles { controller: "cpu", first: "cpu.cfs_quota_us", second: "cpu.max" };
         let quota = percent * 1_000;
         Self::of(process, &files, &quota.to_string(), &format!("{quota} 100000"))
     }
 
     /// So many bytes beside what it has; the kernel kills it when it wants more.
     pub(crate) fn memory(process: u32, more: u64) -> Result<Self> {
-        let files = Files { controller: "memory", first: "memory.limit_in_bytes", second: "memory.max" };
+        let files = GroupFiles { controller: "memory", first: "memory.limit_in_bytes", second: "memory.max" };
         Self::of(process, &files, &more.to_string(), &more.to_string())
     }
 
-    fn of(process: u32, files: &Files, first: &str, second: &str) -> Result<Self> {
+    fn of(process: u32, files: &GroupFiles, first: &str, second: &str) -> Result<Self> {
         let root = Path::new(ROOT);
         let (group, file, bound) = match root.join(files.controller) {
             one if one.is_dir() => (one, files.first, first),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::dialog::{ask, metric};
+use crate::http_request::{ask, metric};
 use crate::network::{address, namespace};
 
 /// Longest wait for a node to be ready, and for what else a node does in its own time.
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How the nodes of a scenario are configured.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct NodeSettings {
     pub(crate) cluster: &'static str,
     pub(crate) multicast: bool,
     /// Further tables, as they stand in the file.
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) descriptors: Option<u32>,
 }
 
-impl Default for Settings {
+impl Default for NodeSettings {
     fn default() -> Self {
         Self { cluster: "rig", multicast: true, more: "", membership: "", helper: None, descriptors: None }
     }
@@ -43,7 +43,7 @@ pub(crate) struct Host {
     pub(crate) name: String,
     directory: PathBuf,
     sessile: PathBuf,
-    settings: Settings,
+    settings: NodeSettings,
     /// What is planted into it, as `planted-node` has it; nothing: the released program.
     planted: Vec<String>,
     child: Option<Child>,
@@ -57,7 +57,7 @@ impl Host {
         number: usize,
         name: &str,
         nodes: usize,
-        settings: &Settings,
+        settings: &NodeSettings,
     ) -> Result<Self> {
         let host = Self {
             number,
@@ -78,7 +78,7 @@ impl Host {
     }
 
     fn configuration(&self, nodes: usize) -> String {
-        let (at, name, Settings { cluster, more, multicast, membership, .. }) =
+        let (at, name, NodeSettings { cluster, more, multicast, membership, .. }) =
             (self.address(), &self.name, &self.settings);
         let found = match multicast {
             true => format!("kind = \"multicast\"\nbind = \"{at}\""),

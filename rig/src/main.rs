@@ -1,22 +1,22 @@
 //! Test hosts in network namespaces: real nodes, real faults, and the verdict of a drill.
 //!
-//! `nest` gives this program namespaces of its own; `network` is a bridge with hosts, and what is done to their links;
-//! `emulator` is a link that delays, stalls and damages; `host` is a process of a node; `load` is `sessile drill` at
+//! `namespaces` gives this program namespaces of its own; `network` is a bridge with hosts, and what is done to their links;
+//! `link_emulator` is a link that delays, stalls and damages; `host` is a process of a node; `drill_process` is `sessile drill` at
 //! work; `rig` is all of it. Each of `scenarios` is a fault of the catalogue, with its bar; `soak` is one cluster under
 //! many of them for long. Must not know how sessions travel, nor judge by itself what clients saw.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
+mod bulk_sessions;
+mod commit_counts;
 mod control_group;
-mod dialog;
-mod emulator;
+mod drill_process;
 mod figures;
-mod filler;
 mod flood;
 mod host;
-mod ledger;
-mod load;
+mod http_request;
+mod link_emulator;
 mod login_app;
-mod nest;
+mod namespaces;
 mod network;
 mod plants;
 mod rig;
@@ -32,7 +32,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::figures::Figures;
-use crate::rig::Ground;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::SCENARIOS;
 
@@ -43,11 +43,11 @@ struct Arguments {
     #[command(subcommand)]
     helper: Option<Helper>,
     #[command(flatten)]
-    wish: Wish,
+    options: Options,
 }
 
 #[derive(Debug, Args)]
-struct Wish {
+struct Options {
     /// Say which scenarios there are
     #[arg(long)]
     list: bool,
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
     let done = match arguments.helper {
         Some(Helper::Flood(flood)) => flood.run().map(|()| true),
         Some(Helper::LoginApp(app)) => app.run().map(|()| true),
-        None => run(arguments.wish),
+        None => run(arguments.options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -111,42 +111,43 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(wish: Wish) -> Result<bool> {
-    let chosen = match wish.soak {
+fn run(options: Options) -> Result<bool> {
+    let chosen = match options.soak {
         Some(time) => soak::enough(time).map(|()| Vec::new())?,
-        None if wish.plants => Vec::new(),
-        None => chosen(&wish)?,
+        None if options.plants => Vec::new(),
+        None => chosen(&options)?,
     };
-    if wish.list {
+    if options.list {
         for scenario in &chosen {
             println!("{:<18} {}\n{:<18}   bar: {}", scenario.name, scenario.title, "", scenario.bar);
         }
         return Ok(true);
     }
-    if !wish.nested {
-        return nest::enter();
+    if !options.nested {
+        return namespaces::enter();
     }
-    nest::prepare()?;
-    let sessile = sessile(&wish)?;
-    if wish.plants {
-        return plants::find(&sessile, wish.plant.as_deref(), wish.quick, wish.seed);
+    namespaces::prepare()?;
+    let sessile = sessile(&options)?;
+    if options.plants {
+        return plants::find(&sessile, options.plant.as_deref(), options.quick, options.seed);
     }
-    if let Some(time) = wish.soak {
-        return soak::run(Ground::new(sessile, wish.seed, wish.keep)?, time);
+    if let Some(time) = options.soak {
+        return soak::run(ScenarioContext::new(sessile, options.seed, options.keep)?, time);
     }
     let mut fine = true;
     for scenario in chosen {
-        fine &= play(scenario, &wish, &sessile);
+        fine &= play(scenario, &options, &sessile);
     }
     Ok(fine)
 }
 
-fn chosen(wish: &Wish) -> Result<Vec<&'static Scenario>> {
-    let is_named = |scenario: &&Scenario| wish.scenario.iter().any(|name| scenario.is_called(name));
-    let is_chosen =
-        |scenario: &&Scenario| wish.all || wish.list || wish.quick && scenario.quick || is_named(scenario);
+fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
+    let is_named = |scenario: &&Scenario| options.scenario.iter().any(|name| scenario.is_called(name));
+    let is_chosen = |scenario: &&Scenario| {
+        options.all || options.list || options.quick && scenario.quick || is_named(scenario)
+    };
     let unknown =
-        wish.scenario.iter().find(|name| !SCENARIOS.iter().any(|scenario| scenario.is_called(name)));
+        options.scenario.iter().find(|name| !SCENARIOS.iter().any(|scenario| scenario.is_called(name)));
     if let Some(name) = unknown {
         bail!("no scenario is called {name}; --list says which there are");
     }
@@ -158,22 +159,22 @@ fn chosen(wish: &Wish) -> Result<Vec<&'static Scenario>> {
 }
 
 /// Plays one; says its figures in a line.
-fn play(scenario: &Scenario, wish: &Wish, sessile: &Path) -> bool {
+fn play(scenario: &Scenario, options: &Options, sessile: &Path) -> bool {
     let began = Instant::now();
-    let keep = wish.keep.as_ref().map(|folder| folder.join(scenario.name));
-    let played = Ground::new(sessile.to_owned(), wish.seed, keep)
-        .and_then(|ground| (scenario.play)(&ground.planted(wish.plant.as_deref())));
+    let keep = options.keep.as_ref().map(|folder| folder.join(scenario.name));
+    let played = ScenarioContext::new(sessile.to_owned(), options.seed, keep)
+        .and_then(|context| (scenario.play)(&context.planted(options.plant.as_deref())));
     let seconds = began.elapsed().as_secs();
     match played {
         Ok(figures) => {
             let fine = figures.holds();
             let word = if fine { "ok" } else { "FAILED" };
             println!("{:<18} {word:<6} {seconds:>3} s  {figures}", scenario.name);
-            tell_broken(&figures, scenario, wish.seed);
+            tell_broken(&figures, scenario, options.seed);
             fine
         }
         Err(error) => {
-            println!("{:<18} BROKEN {seconds:>3} s  {error:#}; seed {}", scenario.name, wish.seed);
+            println!("{:<18} BROKEN {seconds:>3} s  {error:#}; seed {}", scenario.name, options.seed);
             false
         }
     }
@@ -185,9 +186,9 @@ fn tell_broken(figures: &Figures, scenario: &Scenario, seed: u64) {
     }
 }
 
-fn sessile(wish: &Wish) -> Result<PathBuf> {
+fn sessile(options: &Options) -> Result<PathBuf> {
     let beside = std::env::current_exe().context("where is this program?")?.with_file_name("sessile");
-    let file = wish.sessile.clone().unwrap_or(beside);
+    let file = options.sessile.clone().unwrap_or(beside);
     match file.is_file() {
         true => Ok(file),
         false => bail!("{} is not there: build it, or name it with --sessile", file.display()),

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::Result;
 
-use crate::nest::run;
+use crate::namespaces::run;
 
 /// The bridge, where clients and emulated links are.
 pub(crate) const HERE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use sessile_planted::bugs;
 
 use crate::figures::Figures;
-use crate::rig::Ground;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::SCENARIOS;
 
@@ -115,7 +115,7 @@ impl Search {
             }
             let without = self.without_bug(scenario, seed)?;
             if without.is_empty() {
-                planted.tell(
+                planted.report_event(
                     seed + 1 - self.first,
                     began,
                     &found[..found.len().min(FINDINGS_SHOWN)].join("; "),
@@ -128,7 +128,7 @@ impl Search {
                 without.join("; ")
             );
         }
-        planted.tell(FOUND_WITHIN, began, "NOT FOUND");
+        planted.report_event(FOUND_WITHIN, began, "NOT FOUND");
         Ok(false)
     }
 
@@ -142,8 +142,8 @@ impl Search {
     }
 
     fn play(&self, scenario: &Scenario, seed: u64, bug: Option<&str>) -> Result<Figures> {
-        let ground = Ground::new(self.sessile.clone(), seed, None)?.planted(bug);
-        (scenario.play)(&ground).with_context(|| format!("{} with seed {seed} and {bug:?}", scenario.name))
+        let context = ScenarioContext::new(self.sessile.clone(), seed, None)?.planted(bug);
+        (scenario.play)(&context).with_context(|| format!("{} with seed {seed} and {bug:?}", scenario.name))
     }
 }
 

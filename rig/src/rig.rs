@@ -9,17 +9,17 @@ use anyhow::{Context, Result, bail};
 use sessile_history::Dice;
 use tempfile::TempDir;
 
-use crate::emulator::{Emulator, Weather};
+use crate::drill_process::DrillProcess;
 use crate::figures::Figures;
-use crate::host::{Host, PATIENCE, Settings};
-use crate::load::Load;
+use crate::host::{Host, NodeSettings, PATIENCE};
+use crate::link_emulator::{LinkEmulator, LinkFaults};
 use crate::network::{HERE, Network};
 
 /// Where the balancer listens.
 const BALANCER: &str = "10.77.0.254:8080";
 
 /// What a scenario is played on: the program, the seed, and a folder.
-pub(crate) struct Ground {
+pub(crate) struct ScenarioContext {
     pub(crate) sessile: PathBuf,
     pub(crate) seed: u64,
     /// What is planted into every node of a cluster.
@@ -28,8 +28,8 @@ pub(crate) struct Ground {
     _scratch: Option<TempDir>,
 }
 
-impl Ground {
-    /// A folder of the user's, or one that goes with the ground.
+impl ScenarioContext {
+    /// A folder of the user's, or one that goes with the context.
     pub(crate) fn new(sessile: PathBuf, seed: u64, keep: Option<PathBuf>) -> Result<Self> {
         let scratch = match keep {
             Some(_) => None,
@@ -57,12 +57,12 @@ impl Ground {
     }
 
     /// A cluster of so many nodes, of one mind.
-    pub(crate) fn cluster(&self, nodes: usize, settings: &Settings) -> Result<Rig> {
+    pub(crate) fn cluster(&self, nodes: usize, settings: &NodeSettings) -> Result<Rig> {
         self.cluster_among(nodes, nodes, settings)
     }
 
     /// The same, on the first of so many hosts.
-    pub(crate) fn cluster_among(&self, hosts: usize, nodes: usize, settings: &Settings) -> Result<Rig> {
+    pub(crate) fn cluster_among(&self, hosts: usize, nodes: usize, settings: &NodeSettings) -> Result<Rig> {
         let network = Network::new(hosts)?;
         self.secret(settings.cluster)?;
         let host = |number| {
@@ -95,23 +95,29 @@ impl Ground {
 
 /// A cluster on its hosts, perhaps under load. All of it goes when dropped.
 pub(crate) struct Rig {
-    load: Option<Load>,
+    load: Option<DrillProcess>,
     balancer: Option<Child>,
-    emulators: Vec<Emulator>,
+    emulators: Vec<LinkEmulator>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) network: Network,
 }
 
 impl Rig {
     /// Starts the load.
-    pub(crate) fn load(&mut self, ground: &Ground, more: &[&str]) -> Result<()> {
+    pub(crate) fn load(&mut self, context: &ScenarioContext, more: &[&str]) -> Result<()> {
         let balancer = self.balancer.as_ref().map(|_| format!("http://{BALANCER}"));
-        let folder = ground.directory.join("drill");
+        let folder = context.directory.join("drill");
         let nodes: Vec<_> = self.hosts.iter().map(|host| (host.address(), 9080).into()).collect();
-        self.load =
-            Some(Load::start(&ground.sessile, &nodes, balancer.as_deref(), ground.seed, folder, more)?);
+        self.load = Some(DrillProcess::start(
+            &context.sessile,
+            &nodes,
+            balancer.as_deref(),
+            context.seed,
+            folder,
+            more,
+        )?);
         // The first noted line says that it runs.
-        self.tell("note the load begins")
+        self.report_event("note the load begins")
     }
 
     /// Ends the load; what the clients saw.
@@ -124,12 +130,12 @@ impl Rig {
         self.load.as_ref().map(|load| load.folder().join("history.jsonl"))
     }
 
-    pub(crate) fn tell(&mut self, event: &str) -> Result<()> {
-        self.load.as_mut().map_or(Ok(()), |load| load.tell(event))
+    pub(crate) fn report_event(&mut self, event: &str) -> Result<()> {
+        self.load.as_mut().map_or(Ok(()), |load| load.report_event(event))
     }
 
     pub(crate) fn kill(&mut self, node: usize) -> Result<()> {
-        self.tell(&format!("killed {}", self.hosts[node].name.clone()))?;
+        self.report_event(&format!("killed {}", self.hosts[node].name.clone()))?;
         self.hosts[node].kill()
     }
 
@@ -139,18 +145,18 @@ impl Rig {
         self.hosts[node].start()?;
         self.hosts[node].ready(others)?;
         let took = began.elapsed();
-        self.tell(&format!("started {}", self.hosts[node].name.clone()))?;
+        self.report_event(&format!("started {}", self.hosts[node].name.clone()))?;
         Ok(took)
     }
 
     /// Stops a node for so long.
     pub(crate) fn pause(&mut self, node: usize, time: Duration) -> Result<()> {
         let name = self.hosts[node].name.clone();
-        self.tell(&format!("stopped {name}"))?;
+        self.report_event(&format!("stopped {name}"))?;
         self.hosts[node].stop()?;
         sleep(time);
         self.hosts[node].go_on()?;
-        self.tell(&format!("resumed {name}"))
+        self.report_event(&format!("resumed {name}"))
     }
 
     /// A clean cut: nothing passes between nodes of different sides.
@@ -159,7 +165,7 @@ impl Rig {
             side.iter().map(|node| self.hosts[*node].name.clone()).collect::<Vec<_>>().join(",")
         };
         let told: Vec<_> = sides.iter().map(names).collect();
-        self.tell(&format!("cut {}", told.join(" ")))?;
+        self.report_event(&format!("cut {}", told.join(" ")))?;
         for (directory, side) in sides.iter().enumerate() {
             for (one, other) in side
                 .iter()
@@ -174,7 +180,7 @@ impl Rig {
     /// All links are whole again.
     pub(crate) fn heal(&mut self) -> Result<()> {
         self.network.heal()?;
-        self.tell("healed")
+        self.report_event("healed")
     }
 
     /// Waits until every node sees all others.
@@ -192,28 +198,29 @@ impl Rig {
 
     /// All links to and from a node go through an emulator, which is gentle at first. Links that are up stay as they
     /// are until they end.
-    pub(crate) fn emulate(&mut self, node: usize) -> Result<Weather> {
-        let weather = Weather::default();
+    pub(crate) fn emulate(&mut self, node: usize) -> Result<LinkFaults> {
+        let link_faults = LinkFaults::default();
         let others: Vec<_> = (0..self.hosts.len()).filter(|other| *other != node).collect();
         for (from, to) in others.iter().flat_map(|other| [(node, *other), (*other, node)]) {
-            let emulator = Emulator::start(HERE, (self.hosts[to].address(), 4001).into(), weather.clone())?;
+            let emulator =
+                LinkEmulator::start(HERE, (self.hosts[to].address(), 4001).into(), link_faults.clone())?;
             self.network.divert(from + 1, to + 1, emulator.port)?;
             self.emulators.push(emulator);
         }
-        Ok(weather)
+        Ok(link_faults)
     }
 
     /// A balancer in front of all nodes.
-    pub(crate) fn balance(&mut self, ground: &Ground) -> Result<()> {
+    pub(crate) fn balance(&mut self, context: &ScenarioContext) -> Result<()> {
         let nodes: String = (self.hosts.iter())
             .map(|host| {
                 format!("[[node]]\nname = \"{}\"\naddress = \"{}:9080\"\n", host.name, host.address())
             })
             .collect();
-        let file = ground.directory.join("balancer.toml");
+        let file = context.directory.join("balancer.toml");
         let text = format!("[balance]\nlisten = \"{BALANCER}\"\nunsafe_paths = [\"/clusterapp\"]\n{nodes}");
         std::fs::write(&file, text).context("the balancer's file")?;
-        let mut program = Command::new(&ground.sessile);
+        let mut program = Command::new(&context.sessile);
         program.args(["balance", "--config"]).arg(&file);
         program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.balancer = Some(program.spawn().context("sessile balance")?);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::figures::Figures;
-use crate::rig::Ground;
+use crate::rig::ScenarioContext;
 
 /// One fault of the catalogue, or several that belong together.
 pub(crate) struct Scenario {
@@ -13,7 +13,7 @@ pub(crate) struct Scenario {
     /// Besides this, the verdict of the clients must be clean and all nodes must find together.
     pub(crate) bar: &'static str,
     pub(crate) quick: bool,
-    pub(crate) play: fn(&Ground) -> Result<Figures>,
+    pub(crate) play: fn(&ScenarioContext) -> Result<Figures>,
 }
 
 impl Scenario {

@@ -2,12 +2,12 @@
 
 mod clients;
 mod crashes;
-mod crowds;
 mod cuts;
 mod joins;
 mod limits;
 mod links;
 mod logins;
+mod mass_expiry;
 mod memory;
 mod mixed;
 mod pairs;
@@ -51,7 +51,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     clients::LOGOUT_RACE,
     logins::RACE,
     clients::CROWD_ON_ONE,
-    crowds::EXPIRE_AT_ONCE,
+    mass_expiry::EXPIRE_AT_ONCE,
     joins::ALL_AT_ONCE,
     joins::SAME_NAME,
     mixed::MIXED,

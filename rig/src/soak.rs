@@ -1,12 +1,12 @@
 //! One cluster for long: the same processes under load and one fault after the other, which must not grow.
 //!
 //! The load comes in rounds, each a drill that is judged by itself; between two of them nothing happens, and what the
-//! processes hold then is what is compared. `trouble` is a round's faults, `census` counts what the processes hold, `flat`
+//! processes hold then is what is compared. `faults` is a round's faults, `process_sampler` counts what the processes hold, `growth`
 //! judges it. Must not know what a drill finds, only whether.
 
-mod census;
-mod flat;
-mod trouble;
+mod faults;
+mod growth;
+mod process_sampler;
 
 use std::fs;
 use std::path::Path;
@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use sessile_history::Dice;
 
-use self::census::Census;
-use self::flat::Table;
-use crate::emulator::Weather;
-use crate::host::Settings;
-use crate::rig::{Ground, Rig};
+use self::growth::GrowthTable;
+use self::process_sampler::ProcessSampler;
+use crate::host::NodeSettings;
+use crate::link_emulator::LinkFaults;
+use crate::rig::{Rig, ScenarioContext};
 
 /// Nodes; the first two and the balancer run all the time.
 const NODES: usize = 4;
@@ -37,7 +37,7 @@ const SHOWN: usize = 2_000;
 
 /// Sessions of past rounds, and the memory of their ends, are gone after the timeout; within a round none runs out. A
 /// machine that is busy with other things must not look like a split.
-const SETTINGS: Settings = Settings {
+const SETTINGS: NodeSettings = NodeSettings {
     cluster: "rig",
     multicast: true,
     more: "[session]\ntimeout = \"3m\"\n",
@@ -56,64 +56,64 @@ pub(crate) fn enough(time: Duration) -> Result<()> {
 }
 
 /// Soaks for so long; says a line a round and a table at the end. Whether nothing was found and all was flat.
-pub(crate) fn run(mut ground: Ground, time: Duration) -> Result<bool> {
-    let (mut dice, seed) = (ground.dice(), ground.seed);
-    let (mut rig, weather) = cluster(&ground)?;
-    let census = Census::start(&ground.directory().join("soak.csv"))?;
+pub(crate) fn run(mut context: ScenarioContext, time: Duration) -> Result<bool> {
+    let (mut dice, seed) = (context.dice(), context.seed);
+    let (mut rig, link_faults) = cluster(&context)?;
+    let sampler = ProcessSampler::start(&context.directory().join("soak.csv"))?;
     let (began, mut fine, mut number) = (Instant::now(), true, 0);
     while began.elapsed() < time {
         number += 1;
-        ground.seed = seed + number;
-        census.begin(number);
-        census.follow(rig.processes());
-        let round = round(&mut rig, &ground, &mut dice, &weather, &census);
+        context.seed = seed + number;
+        sampler.begin(number);
+        sampler.follow(rig.processes());
+        let round = round(&mut rig, &context, &mut dice, &link_faults, &sampler);
         fine &= round.with_context(|| format!("round {number}, seed {seed}"))?;
-        census.quiet(QUIET);
+        sampler.quiet(QUIET);
     }
-    let table = Table::of(&census.end()?);
+    let table = GrowthTable::of(&sampler.end()?);
     println!("\n{table}");
     table.broken().iter().for_each(|broken| println!("    {broken}; seed {seed}"));
     Ok(fine && table.broken().is_empty())
 }
 
 /// The last node's links go through emulators.
-fn cluster(ground: &Ground) -> Result<(Rig, Weather)> {
-    let mut rig = ground.cluster(NODES, &SETTINGS)?;
-    let weather = rig.emulate(NODES - 1)?;
+fn cluster(context: &ScenarioContext) -> Result<(Rig, LinkFaults)> {
+    let mut rig = context.cluster(NODES, &SETTINGS)?;
+    let link_faults = rig.emulate(NODES - 1)?;
     rig.kill(NODES - 1)?;
     rig.restart(NODES - 1, NODES - 1)?;
     rig.together()?;
-    rig.balance(ground)?;
-    Ok((rig, weather))
+    rig.balance(context)?;
+    Ok((rig, link_faults))
 }
 
 /// One drill with its faults; whether it found nothing.
 fn round(
     rig: &mut Rig,
-    ground: &Ground,
+    context: &ScenarioContext,
     dice: &mut Dice,
-    weather: &Weather,
-    census: &Census,
+    link_faults: &LinkFaults,
+    sampler: &ProcessSampler,
 ) -> Result<bool> {
     let began = Instant::now();
-    rig.load(ground, &LOAD)?;
+    rig.load(context, &LOAD)?;
     let mut done = Vec::new();
     while began.elapsed() < ROUND {
         sleep(Duration::from_secs(1 + dice.below(3)));
-        done.push(trouble::cause(rig, dice, weather)?);
-        census.follow(rig.processes());
+        done.push(faults::inject(rig, dice, link_faults)?);
+        sampler.follow(rig.processes());
     }
     rig.together()?;
     sleep(Duration::from_secs(2));
     let figures = rig.judged()?;
-    let (word, round) = (if figures.holds() { "ok" } else { "FAILED" }, census.round());
-    println!("round {round:>3}  {word:<6} {figures}; {}; {}", census.now(), done.join(", "));
+    let (word, round) = (if figures.holds() { "ok" } else { "FAILED" }, sampler.round());
+    println!("round {round:>3}  {word:<6} {figures}; {}; {}", sampler.now(), done.join(", "));
     if !figures.holds() {
-        let kept = ground.directory().join(format!("round-{round}"));
+        let kept = context.directory().join(format!("round-{round}"));
         // Of an earlier soak into the same folder.
         let _ = fs::remove_dir_all(&kept);
-        fs::rename(ground.directory().join("drill"), &kept).context("the history of the round")?;
-        figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", ground.seed));
+        fs::rename(context.directory().join("drill"), &kept).context("the history of the round")?;
+        figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", context.seed));
         println!("{}", findings(&kept));
     }
     Ok(figures.holds())

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::dialog::ask;
 use crate::figures::Figures;
-use crate::host::Settings;
-use crate::rig::Ground;
+use crate::host::NodeSettings;
+use crate::http_request::ask;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -21,9 +21,9 @@ pub(crate) const OVERSIZED: Scenario = Scenario {
     play: oversized,
 };
 
-fn oversized(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.load(ground, &[])?;
+fn oversized(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.load(context, &[])?;
     let mut figures = Figures::default();
     let made = ask(
         rig.hosts[0].address(),
@@ -63,10 +63,10 @@ pub(crate) const SLOW_CLIENTS: Scenario = Scenario {
     play: slow_clients,
 };
 
-fn slow_clients(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.balance(ground)?;
-    rig.load(ground, &[])?;
+fn slow_clients(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.balance(context)?;
+    rig.load(context, &[])?;
     go_on(2);
     let doors = [(rig.hosts[0].address(), 9080), (crate::network::HERE, 8080)].map(SocketAddr::from);
     let slow = doors.iter().cycle().take(200).map(TcpStream::connect).collect::<std::io::Result<Vec<_>>>();
@@ -94,8 +94,8 @@ pub(crate) const CROWD_ON_ONE: Scenario = Scenario {
     play: crowd_on_one,
 };
 
-fn crowd_on_one(ground: &Ground) -> Result<Figures> {
-    let rig = ground.cluster(3, &Settings::default())?;
+fn crowd_on_one(context: &ScenarioContext) -> Result<Figures> {
+    let rig = context.cluster(3, &NodeSettings::default())?;
     let hosts: Vec<_> = rig.hosts.iter().map(crate::host::Host::address).collect();
     let made = ask(hosts[0], 9080, "POST", "/clusterapp/session?cmd=add&name=c&size=16&v=1", None)?;
     let cookie = made.cookie.context("a session has a cookie")?;
@@ -133,10 +133,10 @@ pub(crate) const LOGOUT_RACE: Scenario = Scenario {
     play: logout_race,
 };
 
-fn logout_race(ground: &Ground) -> Result<Figures> {
-    let rig = ground.cluster(3, &Settings::default())?;
+fn logout_race(context: &ScenarioContext) -> Result<Figures> {
+    let rig = context.cluster(3, &NodeSettings::default())?;
     let hosts: Vec<_> = rig.hosts.iter().map(crate::host::Host::address).collect();
-    let (mut figures, mut dice, mut written) = (Figures::default(), ground.dice(), 0);
+    let (mut figures, mut dice, mut written) = (Figures::default(), context.dice(), 0);
     for _ in 0..30 {
         let made = ask(hosts[0], 9080, "POST", "/clusterapp/session?cmd=add&name=c&size=16&v=1", None)?;
         let cookie = made.cookie.context("a session has a cookie")?;

@@ -7,8 +7,8 @@ use std::io::BufReader;
 use anyhow::{Context, Result};
 
 use crate::figures::Figures;
-use crate::host::Settings;
-use crate::rig::Ground;
+use crate::host::NodeSettings;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -17,10 +17,10 @@ pub(crate) const KILL: Scenario = Scenario {
     title: "kill -9 of nodes that serve, one after the other, each started again; through a balancer and directly",
     bar: "no acknowledged write is lost",
     quick: true,
-    play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        rig.balance(ground)?;
-        rig.load(ground, &[])?;
+    play: |context| {
+        let mut rig = context.cluster(3, &NodeSettings::default())?;
+        rig.balance(context)?;
+        rig.load(context, &[])?;
         go_on(2);
         for node in 0..3 {
             rig.kill(node)?;
@@ -37,10 +37,10 @@ pub(crate) const KILL_IN_BURST: Scenario = Scenario {
     title: "kill -9 of a node in a burst of writes, at seeded moments: between a peer's ack and the response, and of a copy",
     bar: "receipts are honest; what is sent again with its number takes effect once",
     quick: false,
-    play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        let mut dice = ground.dice();
-        rig.load(ground, &["--think", "0ms", "--clients", "16"])?;
+    play: |context| {
+        let mut rig = context.cluster(3, &NodeSettings::default())?;
+        let mut dice = context.dice();
+        rig.load(context, &["--think", "0ms", "--clients", "16"])?;
         for _ in 0..6 {
             std::thread::sleep(std::time::Duration::from_millis(500 + dice.below(500)));
             let node = dice.below(3) as usize;
@@ -61,16 +61,16 @@ pub(crate) const ALL_COPIES: Scenario = Scenario {
     play: all_copies,
 };
 
-fn all_copies(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.load(ground, &[])?;
+fn all_copies(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.load(context, &[])?;
     go_on(3);
     (0..3).try_for_each(|node| rig.kill(node))?;
     (0..3).try_for_each(|node| rig.hosts[node].start())?;
     for node in 0..3 {
         rig.hosts[node].ready(2)?;
         let name = rig.hosts[node].name.clone();
-        rig.tell(&format!("started {name}"))?;
+        rig.report_event(&format!("started {name}"))?;
     }
     go_on(3);
     let history = rig.history().context("there is a load")?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::figures::Figures;
-use crate::host::Settings;
-use crate::rig::{Ground, Rig};
+use crate::host::NodeSettings;
+use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -15,8 +15,8 @@ pub(crate) const SPLIT: Scenario = Scenario {
     title: "one node is cut off from two, for three times the drop time; clients reach all of them",
     bar: "each side goes on; after the heal all copies are equal and nothing ended comes back",
     quick: true,
-    play: |ground| {
-        let mut rig = under_load(ground, 3)?;
+    play: |context| {
+        let mut rig = under_load(context, 3)?;
         rig.split(&[&[0], &[1, 2]])?;
         go_on(9);
         rig.heal()?;
@@ -29,9 +29,9 @@ pub(crate) const ONE_WAY: Scenario = Scenario {
     title: "nothing that one node sends reaches the others; what they send reaches it",
     bar: "no node is believed alive for ever by one side only",
     quick: false,
-    play: |ground| {
-        let mut rig = under_load(ground, 3)?;
-        rig.tell("cut")?;
+    play: |context| {
+        let mut rig = under_load(context, 3)?;
+        rig.report_event("cut")?;
         rig.network.cut_one_way(1, 2)?;
         rig.network.cut_one_way(1, 3)?;
         go_on(9);
@@ -50,9 +50,9 @@ pub(crate) const PARTIAL: Scenario = Scenario {
     title: "two nodes do not reach each other; the third reaches both",
     bar: "the cluster becomes disjoint sides, and one again after the heal",
     quick: false,
-    play: |ground| {
-        let mut rig = under_load(ground, 3)?;
-        rig.tell("cut")?;
+    play: |context| {
+        let mut rig = under_load(context, 3)?;
+        rig.report_event("cut")?;
         rig.network.cut(1, 2)?;
         go_on(9);
         rig.heal()?;
@@ -68,9 +68,9 @@ pub(crate) const FLAPPING: Scenario = Scenario {
     play: flapping,
 };
 
-fn flapping(ground: &Ground) -> Result<Figures> {
-    let mut rig = under_load(ground, 3)?;
-    rig.tell("cut")?;
+fn flapping(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = under_load(context, 3)?;
+    rig.report_event("cut")?;
     for _ in 0..10 {
         rig.network.cut(1, 2)?;
         std::thread::sleep(Duration::from_millis(300));
@@ -93,8 +93,8 @@ pub(crate) const LONG_DIVERGENCE: Scenario = Scenario {
     title: "four nodes in two halves for 20 s, with sessions made, changed and ended on both",
     bar: "nothing ended comes back; what both wrote survives",
     quick: false,
-    play: |ground| {
-        let mut rig = under_load(ground, 4)?;
+    play: |context| {
+        let mut rig = under_load(context, 4)?;
         rig.split(&[&[0, 1], &[2, 3]])?;
         go_on(20);
         rig.heal()?;
@@ -102,9 +102,9 @@ pub(crate) const LONG_DIVERGENCE: Scenario = Scenario {
     },
 };
 
-fn under_load(ground: &Ground, nodes: usize) -> Result<Rig> {
-    let mut rig = ground.cluster(nodes, &Settings::default())?;
-    rig.load(ground, &["--patience", "8s"])?;
+fn under_load(context: &ScenarioContext, nodes: usize) -> Result<Rig> {
+    let mut rig = context.cluster(nodes, &NodeSettings::default())?;
+    rig.load(context, &["--patience", "8s"])?;
     go_on(2);
     Ok(rig)
 }

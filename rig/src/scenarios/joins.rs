@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::dialog::ask;
 use crate::figures::Figures;
-use crate::host::{Host, PATIENCE, Settings};
-use crate::rig::Ground;
+use crate::host::{Host, NodeSettings, PATIENCE};
+use crate::http_request::ask;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -25,8 +25,8 @@ pub(crate) const ALL_AT_ONCE: Scenario = Scenario {
     play: all_at_once,
 };
 
-fn all_at_once(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(5, &Settings::default())?;
+fn all_at_once(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(5, &NodeSettings::default())?;
     (1..5).try_for_each(|node| rig.kill(node))?;
     rig.hosts[0].ready(0)?;
     fill(&rig.hosts[0])?;
@@ -47,7 +47,7 @@ fn all_at_once(ground: &Ground) -> Result<Figures> {
         std::thread::sleep(Duration::from_millis(2));
     }
     let took = began.elapsed();
-    rig.load(ground, &[])?;
+    rig.load(context, &[])?;
     go_on(3);
     let mut figures = end(&mut rig)?;
     let grown = highest.saturating_sub(before) as f64 / before as f64 * 100.0;
@@ -94,11 +94,11 @@ pub(crate) const SAME_NAME: Scenario = Scenario {
     play: same_name,
 };
 
-fn same_name(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster_among(4, 3, &Settings::default())?;
-    rig.load(ground, &[])?;
+fn same_name(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster_among(4, 3, &NodeSettings::default())?;
+    rig.load(context, &[])?;
     go_on(2);
-    let mut twin = Host::new(&ground.sessile, ground.directory(), 4, "tc01", 3, &Settings::default())?;
+    let mut twin = Host::new(&context.sessile, context.directory(), 4, "tc01", 3, &NodeSettings::default())?;
     twin.start()?;
     let began = Instant::now();
     let told = |twin: &Host| twin.logged("tc01") > 0 && (twin.logged("name") > 0);
@@ -106,10 +106,10 @@ fn same_name(ground: &Ground) -> Result<Figures> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let (refused, words) = (twin.members().is_none(), twin.tail());
-    fs::write(ground.directory().join("twin.txt"), &words).context("the twin's words")?;
+    fs::write(context.directory().join("twin.txt"), &words).context("the twin's words")?;
     twin.kill()?;
     rig.kill(2)?;
-    let mut heir = Host::new(&ground.sessile, ground.directory(), 3, "tc09", 3, &Settings::default())?;
+    let mut heir = Host::new(&context.sessile, context.directory(), 3, "tc09", 3, &NodeSettings::default())?;
     heir.start()?;
     heir.ready(2)?;
     heir.kill()?;

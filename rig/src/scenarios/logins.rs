@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use sessile_history::Dice;
 
-use crate::dialog::{Answer, ask};
 use crate::figures::Figures;
-use crate::host::{Host, Settings};
-use crate::rig::Ground;
+use crate::host::{Host, NodeSettings};
+use crate::http_request::{HttpResponse, ask};
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 
 /// Logins, each on a session of its own.
@@ -26,10 +26,10 @@ pub(crate) const RACE: Scenario = Scenario {
     play: race,
 };
 
-fn race(ground: &Ground) -> Result<Figures> {
-    let rig = ground.cluster(3, &Settings { helper: Some("login-app"), ..Settings::default() })?;
+fn race(context: &ScenarioContext) -> Result<Figures> {
+    let rig = context.cluster(3, &NodeSettings { helper: Some("login-app"), ..NodeSettings::default() })?;
     let hosts: Vec<_> = rig.hosts.iter().map(Host::address).collect();
-    let (mut figures, mut dice, mut seen) = (Figures::default(), ground.dice(), Seen::default());
+    let (mut figures, mut dice, mut seen) = (Figures::default(), context.dice(), RaceResult::default());
     for _ in 0..LOGINS {
         one(&hosts, &mut dice, &mut seen)?;
     }
@@ -41,7 +41,7 @@ fn race(ground: &Ground) -> Result<Figures> {
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct RaceResult {
     /// Acknowledged writes of the session, and those that made one of their own.
     kept: usize,
     strangers: usize,
@@ -49,7 +49,7 @@ struct Seen {
 }
 
 /// A session with its cookies before and after the login.
-struct Logged {
+struct LoginSession {
     key: String,
     old: String,
     new: String,
@@ -57,7 +57,7 @@ struct Logged {
     names: Vec<String>,
 }
 
-fn one(hosts: &[Ipv4Addr], dice: &mut Dice, seen: &mut Seen) -> Result<()> {
+fn one(hosts: &[Ipv4Addr], dice: &mut Dice, seen: &mut RaceResult) -> Result<()> {
     let made = ask(hosts[0], 9080, "POST", "/write?name=first", None)?;
     let (key, old) = (key_of(&made)?.context("a key")?, made.cookie.context("a cookie")?);
     let (wait, at) = (Duration::from_micros(dice.below(6_000)), hosts[dice.below(3) as usize]);
@@ -90,13 +90,13 @@ fn one(hosts: &[Ipv4Addr], dice: &mut Dice, seen: &mut Seen) -> Result<()> {
     let kept: Vec<_> = raced.iter().filter(|(_, of)| *of == key).map(|(name, _)| name.clone()).collect();
     seen.kept += kept.len();
     seen.strangers += raced.len() + late.len() - kept.len();
-    let logged = Logged { key, old, new, names: kept };
+    let logged = LoginSession { key, old, new, names: kept };
     hosts.iter().try_for_each(|host| logged.on(*host, seen))
 }
 
-impl Logged {
+impl LoginSession {
     /// What a node shows with either cookie.
-    fn on(&self, host: Ipv4Addr, seen: &mut Seen) -> Result<()> {
+    fn on(&self, host: Ipv4Addr, seen: &mut RaceResult) -> Result<()> {
         let shown = |cookie: &str| -> Result<Value> {
             serde_json::from_str(&ask(host, 9080, "GET", "/read", Some(cookie))?.body).context("/read")
         };
@@ -123,7 +123,7 @@ fn write(hosts: &[Ipv4Addr], number: usize, when: &str, cookie: &str) -> Option<
     Some((name, key_of_body(&done.body)?)).filter(|_| done.status == 200)
 }
 
-fn key_of(answer: &Answer) -> Result<Option<String>> {
+fn key_of(answer: &HttpResponse) -> Result<Option<String>> {
     anyhow::ensure!(answer.status == 200, "answered {} {}", answer.status, answer.body);
     Ok(key_of_body(&answer.body))
 }

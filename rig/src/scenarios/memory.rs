@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::bulk_sessions::fill;
 use crate::control_group::ControlGroup;
-use crate::dialog::{ask, metric};
 use crate::figures::Figures;
-use crate::filler::fill;
-use crate::host::{Host, Settings};
-use crate::rig::{Ground, Rig};
+use crate::host::{Host, NodeSettings};
+use crate::http_request::{ask, metric};
+use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -31,13 +31,13 @@ pub(crate) const BOUNDED: Scenario = Scenario {
     title: "a node may take 48 MiB more, and 4,000 sessions of 48 KiB come: the kernel kills it; then nodes with as little, and a table bounded to 16 MiB",
     bar: "the others go on and lose nothing, and it is admitted when it returns; with the bound nobody dies: sessions are refused with 503, those that were made are whole, and who has no room for a copy says so",
     quick: false,
-    play: |ground| Ok(killed(ground)?.and(refused(ground)?)),
+    play: |context| Ok(killed(context)?.and(refused(context)?)),
 };
 
 /// Without a bound of its own, the kernel's comes first.
-fn killed(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.load(ground, &["--patience", "8s"])?;
+fn killed(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.load(context, &["--patience", "8s"])?;
     go_on(2);
     let bound = ControlGroup::memory(rig.hosts[2].pid().context("the node lives")?, ROOM)?;
     let others: Vec<_> = rig.hosts[..2].iter().map(Host::address).collect();
@@ -49,7 +49,7 @@ fn killed(ground: &Ground) -> Result<Figures> {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    rig.tell("killed tc03")?;
+    rig.report_event("killed tc03")?;
     rig.hosts[2].kill()?;
     drop(bound);
     let filled = filling.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
@@ -64,8 +64,8 @@ fn killed(ground: &Ground) -> Result<Figures> {
 }
 
 /// With a bound, sessions are refused, and nobody dies.
-fn refused(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings { more: TABLE, ..Settings::default() })?;
+fn refused(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings { more: TABLE, ..NodeSettings::default() })?;
     let pids = rig.processes().into_iter().map(|(_, pid)| pid);
     let bounds = pids.map(|pid| ControlGroup::memory(pid, ROOM)).collect::<Result<Vec<_>>>()?;
     let hosts: Vec<_> = rig.hosts.iter().map(Host::address).collect();
@@ -79,7 +79,7 @@ fn refused(ground: &Ground) -> Result<Figures> {
     figures.require(made + turned_away == SESSIONS / 2 && filled.broken == 0, || {
         format!("answers {:?}, {} broken connections", filled.answers, filled.broken)
     });
-    let shown = Shown::by(&hosts, &filled.cookies);
+    let shown = ShownSessions::by(&hosts, &filled.cookies);
     let dead = rig.hosts.iter_mut().filter_map(|host| host.has_ended().then_some(())).count();
     if dead > 0 {
         figures.require(false, || format!("{dead} nodes died"));
@@ -100,7 +100,7 @@ fn add() -> String {
 
 /// What nodes show of sessions that were made.
 #[derive(Debug, Default)]
-struct Shown {
+struct ShownSessions {
     everywhere: usize,
     /// Whole on a node at least; another has no room for a copy, and says so with 503.
     somewhere: usize,
@@ -108,7 +108,7 @@ struct Shown {
     wrong: usize,
 }
 
-impl Shown {
+impl ShownSessions {
     fn by(hosts: &[Ipv4Addr], cookies: &[String]) -> Self {
         let mut shown = Self::default();
         for cookie in cookies {

@@ -4,10 +4,10 @@ use std::net::SocketAddrV4;
 
 use anyhow::Result;
 
+use crate::commit_counts::CommitCounts;
 use crate::figures::Figures;
-use crate::host::Settings;
-use crate::ledger::Ledger;
-use crate::rig::{Ground, Rig};
+use crate::host::NodeSettings;
+use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -23,45 +23,45 @@ pub(crate) const MIXED: Scenario = Scenario {
     play: mixed,
 };
 
-fn mixed(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.balance(ground)?;
-    rig.load(ground, &[])?;
+fn mixed(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.balance(context)?;
+    rig.load(context, &[])?;
     go_on(1);
     exchange(&mut rig, 0, &NEXT)?;
-    let ledger = Ledger::open(at(&rig, 0))?;
-    let mut mixture = Mixture { ledger, checked: 0, wrong: Vec::new(), skipped: 0.0 };
-    mixture.ledger.write(at(&rig, 1), false)?;
-    mixture.ledger.write(at(&rig, 0), true)?;
-    mixture.next_comes_to_old(&mut rig)?;
-    mixture.old_comes_to_next(&mut rig)?;
-    mixture.all_go_back(&mut rig, &ground.planted)?;
+    let counts = CommitCounts::open(at(&rig, 0))?;
+    let mut versions = MixedVersions { counts, checked: 0, wrong: Vec::new(), skipped: 0.0 };
+    versions.counts.write(at(&rig, 1), false)?;
+    versions.counts.write(at(&rig, 0), true)?;
+    versions.next_comes_to_old(&mut rig)?;
+    versions.old_comes_to_next(&mut rig)?;
+    versions.all_go_back(&mut rig, &context.planted)?;
     let mut figures = end(&mut rig)?;
-    mixture.report(&mut figures);
+    versions.report(&mut figures);
     Ok(figures)
 }
 
 /// What is seen of the next version's field.
-struct Mixture {
-    ledger: Ledger,
+struct MixedVersions {
+    counts: CommitCounts,
     checked: usize,
     wrong: Vec<String>,
     /// Frames that nodes of today did not know.
     skipped: f64,
 }
 
-impl Mixture {
+impl MixedVersions {
     /// The only node of the next version dies; what it knew comes back to it from nodes of today.
     fn next_comes_to_old(&mut self, rig: &mut Rig) -> Result<()> {
         rig.kill(0)?;
         rig.hosts[1].ready(1)?;
-        self.ledger.write(at(rig, 1), false)?;
+        self.counts.write(at(rig, 1), false)?;
         rig.restart(0, 2)?;
         self.check(rig, 0)?;
         self.skipped += skipped(rig, 1)?;
         rig.kill(1)?;
         rig.restart(1, 2)?;
-        self.ledger.write(at(rig, 0), true)?;
+        self.counts.write(at(rig, 0), true)?;
         exchange(rig, 1, &NEXT)?;
         self.check(rig, 1)
     }
@@ -71,12 +71,12 @@ impl Mixture {
     fn old_comes_to_next(&mut self, rig: &mut Rig) -> Result<()> {
         rig.kill(2)?;
         rig.restart(2, 2)?;
-        self.ledger.write(at(rig, 1), true)?;
+        self.counts.write(at(rig, 1), true)?;
         self.skipped += skipped(rig, 2)?;
         rig.kill(0)?;
         rig.kill(1)?;
         rig.hosts[2].ready(0)?;
-        self.ledger.write(at(rig, 2), false)?;
+        self.counts.write(at(rig, 2), false)?;
         rig.restart(0, 1)?;
         rig.restart(1, 2)?;
         self.check(rig, 0)?;
@@ -86,19 +86,19 @@ impl Mixture {
     /// All are of the next version for a while; then all are of today again.
     fn all_go_back(&mut self, rig: &mut Rig, today: &[String]) -> Result<()> {
         exchange(rig, 2, &NEXT)?;
-        self.ledger.write(at(rig, 2), true)?;
+        self.counts.write(at(rig, 2), true)?;
         (0..3).try_for_each(|node| self.check(rig, node))?;
         exchange(rig, 0, today)?;
         exchange(rig, 1, today)?;
-        self.ledger.write(at(rig, 0), false)?;
+        self.counts.write(at(rig, 0), false)?;
         self.check(rig, 2)?;
         exchange(rig, 2, today)
     }
 
     /// A node of the next version reads its field back.
     fn check(&mut self, rig: &Rig, node: usize) -> Result<()> {
-        self.checked += self.ledger.len();
-        self.wrong.extend(self.ledger.read_back(at(rig, node))?);
+        self.checked += self.counts.len();
+        self.wrong.extend(self.counts.read_back(at(rig, node))?);
         Ok(())
     }
 
@@ -119,7 +119,7 @@ impl Mixture {
 /// A node drains and leaves, and comes back as another version.
 fn exchange(rig: &mut Rig, node: usize, planted: &[impl ToString]) -> Result<()> {
     let name = rig.hosts[node].name.clone();
-    rig.tell(&format!("killed {name}"))?;
+    rig.report_event(&format!("killed {name}"))?;
     rig.hosts[node].leave()?;
     rig.hosts[node].plant(planted);
     rig.restart(node, 2).map(drop)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::host::Settings;
+use crate::host::NodeSettings;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -14,11 +14,11 @@ pub(crate) const LONG: Scenario = Scenario {
     title: "SIGSTOP of a node for 1 to 10 s, longer and shorter than the drop time, then SIGCONT; three times; its clients go on elsewhere after a second and ask it again",
     bar: "its late writes undo nothing, and it never answers from old memory",
     quick: true,
-    play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        let mut dice = ground.dice();
+    play: |context| {
+        let mut rig = context.cluster(3, &NodeSettings::default())?;
+        let mut dice = context.dice();
         // They do not wait for the stopped node, change their session elsewhere, and ask it again before it goes on.
-        rig.load(ground, &["--patience", "1s", "--clients", "16"])?;
+        rig.load(context, &["--patience", "1s", "--clients", "16"])?;
         go_on(2);
         for time in [1_000 + dice.below(1_500), 4_000, 5_000 + dice.below(5_000)] {
             rig.pause(dice.below(3) as usize, Duration::from_millis(time))?;
@@ -33,9 +33,9 @@ pub(crate) const COPY: Scenario = Scenario {
     title: "SIGSTOP of one node for 12 s, four times the drop time",
     bar: "clients wait at most about the drop time (3 s), once; then it goes on with degraded receipts",
     quick: false,
-    play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        rig.load(ground, &[])?;
+    play: |context| {
+        let mut rig = context.cluster(3, &NodeSettings::default())?;
+        rig.load(context, &[])?;
         go_on(2);
         rig.pause(2, Duration::from_secs(12))?;
         let mut figures = end(&mut rig)?;
@@ -50,10 +50,10 @@ pub(crate) const SHORT: Scenario = Scenario {
     title: "pauses of 200 to 800 ms every 2 s, now this node, now that",
     bar: "no member is ever removed",
     quick: false,
-    play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        let mut dice = ground.dice();
-        rig.load(ground, &[])?;
+    play: |context| {
+        let mut rig = context.cluster(3, &NodeSettings::default())?;
+        let mut dice = context.dice();
+        rig.load(context, &[])?;
         for _ in 0..7 {
             rig.pause(dice.below(3) as usize, Duration::from_millis(200 + dice.below(600)))?;
             std::thread::sleep(Duration::from_millis(1_400));

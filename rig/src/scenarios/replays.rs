@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use sessile_history::Dice;
 
-use crate::emulator::Recording;
 use crate::figures::Figures;
-use crate::host::{Host, Settings};
-use crate::rig::{Ground, Rig};
+use crate::host::{Host, NodeSettings};
+use crate::link_emulator::Recording;
+use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -31,44 +31,45 @@ pub(crate) const CONNECTIONS: Scenario = Scenario {
     play: connections,
 };
 
-fn connections(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    let weather = rig.emulate(2)?;
-    weather.record();
+fn connections(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    let link_faults = rig.emulate(2)?;
+    link_faults.record();
     rig.kill(2)?;
     rig.restart(2, 2)?;
     rig.together()?;
-    rig.load(ground, &[])?;
+    rig.load(context, &[])?;
     go_on(2);
-    let recordings = weather.recordings();
+    let recordings = link_faults.recordings();
     if recordings.is_empty() {
         bail!("no connection was recorded");
     }
-    rig.tell("note replayed connections")?;
+    rig.report_event("note replayed connections")?;
     let (refused, removals, up) = (refused(&rig)?, rig.removals(), links_up(&rig)?);
-    let mut told = Told::default();
-    let mut dice = ground.dice();
+    let mut replies = StrangerReplies::default();
+    let mut dice = context.dice();
     for _ in 0..TIMES {
-        recordings.iter().try_for_each(|recording| told.by_all(recording, &mut dice))?;
+        recordings.iter().try_for_each(|recording| replies.by_all(recording, &mut dice))?;
     }
     let (refused, removals, up) =
         (self::refused(&rig)? - refused, rig.removals() - removals, links_up(&rig)? - up);
     let mut figures = end(&mut rig)?;
     figures.measure("recordings", recordings.len());
-    figures.measure("replays", told.replays);
+    figures.measure("replays", replies.replays);
     figures.measure("refused", refused);
-    figures.measure("most told", format!("{} B", told.most));
-    figures.measure("for a greeting", format!("{} B of {} B", told.greeted.0, told.greeted.1));
-    figures.measure("told in all", format!("{} KiB after {} KiB", told.answered >> 10, told.sent >> 10));
+    figures.measure("most told", format!("{} B", replies.most));
+    figures.measure("for a greeting", format!("{} B of {} B", replies.greeted.0, replies.greeted.1));
+    figures
+        .measure("told in all", format!("{} KiB after {} KiB", replies.answered >> 10, replies.sent >> 10));
     figures.require(removals == 0 && up == 0.0, || format!("{removals} removals, {up} new links"));
-    figures.require(refused >= told.replays as f64, || format!("only {refused} were counted"));
-    figures.require(told.most <= ANSWER, || format!("a stranger was told {} B", told.most));
+    figures.require(refused >= replies.replays as f64, || format!("only {refused} were counted"));
+    figures.require(replies.most <= ANSWER, || format!("a stranger was told {} B", replies.most));
     Ok(figures)
 }
 
-/// What strangers were told.
+/// What strangers were replies.
 #[derive(Debug, Default)]
-struct Told {
+struct StrangerReplies {
     replays: usize,
     sent: usize,
     answered: usize,
@@ -78,7 +79,7 @@ struct Told {
     greeted: (usize, usize),
 }
 
-impl Told {
+impl StrangerReplies {
     /// A recording as it was, damaged, cut off, and without its beginning.
     fn by_all(&mut self, recording: &Recording, dice: &mut Dice) -> Result<()> {
         let whole = recording.so_far();

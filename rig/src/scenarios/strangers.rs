@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::figures::Figures;
-use crate::host::{Host, Settings};
+use crate::host::{Host, NodeSettings};
 use crate::network::{address, namespace};
-use crate::rig::Ground;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
@@ -23,17 +23,17 @@ pub(crate) const FLOODED_GROUP: Scenario = Scenario {
     play: flooded_group,
 };
 
-fn flooded_group(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster_among(5, 3, &Settings::default())?;
-    let others = Settings { cluster: "other", ..Settings::default() };
-    ground.secret(others.cluster)?;
-    let mut stranger = Host::new(&ground.sessile, ground.directory(), 4, "tc01", 1, &others)?;
+fn flooded_group(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster_among(5, 3, &NodeSettings::default())?;
+    let others = NodeSettings { cluster: "other", ..NodeSettings::default() };
+    context.secret(others.cluster)?;
+    let mut stranger = Host::new(&context.sessile, context.directory(), 4, "tc01", 1, &others)?;
     stranger.start()?;
     stranger.ready(0)?;
-    rig.load(ground, &[])?;
+    rig.load(context, &[])?;
     go_on(2);
     let before: u64 = rig.hosts.iter().map(Host::resident).sum::<Result<u64>>()?;
-    rig.tell("note the group is flooded")?;
+    rig.report_event("note the group is flooded")?;
     let said = flood(5, 8)?;
     let after: u64 = rig.hosts.iter().map(Host::resident).sum::<Result<u64>>()?;
     let removals = rig.removals();

@@ -4,29 +4,29 @@
 mod nodes;
 
 #[allow(dead_code, reason = "the rig uses more of it")]
-#[path = "../../src/dialog.rs"]
-mod dialog;
+#[path = "../../src/commit_counts.rs"]
+mod commit_counts;
+#[allow(dead_code, reason = "the rig uses more of it")]
+#[path = "../../src/drill_process.rs"]
+mod drill_process;
 #[allow(dead_code, reason = "the rig uses more of it")]
 #[path = "../../src/figures.rs"]
 mod figures;
 #[allow(dead_code, reason = "the rig uses more of it")]
-#[path = "../../src/ledger.rs"]
-mod ledger;
-#[allow(dead_code, reason = "the rig uses more of it")]
-#[path = "../../src/load.rs"]
-mod load;
+#[path = "../../src/http_request.rs"]
+mod http_request;
 
 use anyhow::Result;
 
+use commit_counts::CommitCounts;
 use figures::Figures;
-use ledger::Ledger;
 use nodes::Nodes;
 
 /// A node of the next version.
 const NEXT: &[&str] = &["--next", "--watches", "100"];
 
 /// What was seen of two nodes of today and one of the next version, and of one and two.
-struct Seen {
+struct MixedResult {
     figures: Figures,
     /// Fields of the next version that it read back otherwise than it wrote them.
     wrong: Vec<String>,
@@ -35,7 +35,7 @@ struct Seen {
 }
 
 /// Runs both versions under load; nodes of today have this planted.
-fn mix(today: &[&str]) -> Result<Seen> {
+fn mix(today: &[&str]) -> Result<MixedResult> {
     let (old, other, next) = (0, 1, 2);
     let mut nodes = Nodes::new(3)?;
     nodes.start(old, today)?;
@@ -43,34 +43,34 @@ fn mix(today: &[&str]) -> Result<Seen> {
     nodes.start(next, NEXT)?;
     (0..3).try_for_each(|node| nodes.ready(node, 2))?;
     nodes.load()?;
-    let mut ledger = Ledger::open(nodes.at(next))?;
-    ledger.write(nodes.at(old), false)?;
-    ledger.write(nodes.at(next), true)?;
+    let mut counts = CommitCounts::open(nodes.at(next))?;
+    counts.write(nodes.at(old), false)?;
+    counts.write(nodes.at(next), true)?;
 
     // The next version comes to today's, which alone kept what it knew.
     nodes.kill(next)?;
     nodes.ready(old, 1)?;
-    ledger.write(nodes.at(old), false)?;
+    counts.write(nodes.at(old), false)?;
     nodes.restart(next, NEXT, 2)?;
-    let mut wrong = ledger.read_back(nodes.at(next))?;
+    let mut wrong = counts.read_back(nodes.at(next))?;
 
     // Today's version comes to the next one, and then is alone with it.
     nodes.kill(other)?;
     nodes.restart(other, NEXT, 2)?;
     nodes.kill(old)?;
     nodes.restart(old, today, 2)?;
-    ledger.write(nodes.at(other), true)?;
+    counts.write(nodes.at(other), true)?;
     let skipped = nodes.metric(old, "sessile_frames_skipped_total")?;
     nodes.kill(next)?;
     nodes.kill(other)?;
     nodes.ready(old, 0)?;
-    ledger.write(nodes.at(old), false)?;
+    counts.write(nodes.at(old), false)?;
     nodes.restart(next, NEXT, 1)?;
     nodes.restart(other, NEXT, 2)?;
     for node in [next, other] {
-        wrong.extend(ledger.read_back(nodes.at(node))?);
+        wrong.extend(counts.read_back(nodes.at(node))?);
     }
-    Ok(Seen { figures: nodes.judged()?, wrong, skipped })
+    Ok(MixedResult { figures: nodes.judged()?, wrong, skipped })
 }
 
 #[test]

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::dialog::ask;
+use crate::drill_process::DrillProcess;
 use crate::figures::Figures;
-use crate::load::Load;
+use crate::http_request::ask;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_planted-node");
 /// Longest wait for a node, on a machine that is busy with other tests.
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A cluster on a static list, perhaps under load. All of it goes when dropped.
 pub(crate) struct Nodes {
-    load: Option<Load>,
+    load: Option<DrillProcess>,
     nodes: Vec<Node>,
     directory: TempDir,
 }
@@ -59,8 +59,8 @@ impl Nodes {
         let folder = self.directory.path().join("drill");
         // Gently: other tests run on this machine, too.
         let more = ["--clients", "4", "--think", "20ms"];
-        self.load = Some(Load::start(Path::new(PROGRAM), &nodes, None, 1, folder, &more)?);
-        self.tell("note the load begins")
+        self.load = Some(DrillProcess::start(Path::new(PROGRAM), &nodes, None, 1, folder, &more)?);
+        self.report_event("note the load begins")
     }
 
     /// The load ends; what its clients saw.
@@ -81,7 +81,7 @@ impl Nodes {
 
     /// SIGKILL.
     pub(crate) fn kill(&mut self, node: usize) -> Result<()> {
-        self.tell(&format!("killed {}", self.nodes[node].name.clone()))?;
+        self.report_event(&format!("killed {}", self.nodes[node].name.clone()))?;
         self.nodes[node].kill();
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Nodes {
     pub(crate) fn restart(&mut self, node: usize, planted: &[&str], others: usize) -> Result<()> {
         self.start(node, planted)?;
         self.ready(node, others)?;
-        self.tell(&format!("started {}", self.nodes[node].name.clone()))
+        self.report_event(&format!("started {}", self.nodes[node].name.clone()))
     }
 
     /// Waits until a node serves with so many others.
@@ -122,8 +122,8 @@ impl Nodes {
         value.with_context(|| format!("{name} is not among\n{page}"))
     }
 
-    fn tell(&mut self, event: &str) -> Result<()> {
-        self.load.as_mut().map_or(Ok(()), |load| load.tell(event))
+    fn report_event(&mut self, event: &str) -> Result<()> {
+        self.load.as_mut().map_or(Ok(()), |load| load.report_event(event))
     }
 }
 

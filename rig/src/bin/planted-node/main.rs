@@ -1,10 +1,10 @@
 //! The program `sessile` with something planted: a deliberate bug of the core, or the next version of the protocol.
 //!
 //! `planted-node --next serve --config tc01.toml` is the node of `sessile serve tc01.toml` in every other respect, and
-//! without anything planted this is `sessile`. `later` is the next version around a node. For tests and test hosts; not
+//! without anything planted this is `sessile`. `next_version` is the next version around a node. For tests and test hosts; not
 //! published.
 
-mod later;
+mod next_version;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use sessile_cli::{ExtraPages, NodeFactory};
 use sessile_core::Plant;
 use sessile_planted::bugs;
 
-use crate::later::Later;
+use crate::next_version::NextVersion;
 
 /// How long a node of the next version only watches, if nobody says.
 const WATCHES: &str = "500";
@@ -42,24 +42,24 @@ struct Arguments {
 /// A node into which something is planted.
 struct PlantedNode {
     bug: Plant,
-    later: Option<Later>,
+    next_version: Option<NextVersion>,
 }
 
 impl NodeFactory for PlantedNode {
     fn builder(&self, config: Config) -> ClusterBuilder {
         let mut planted = Planted::default().with_bug(self.bug);
-        if let Some(later) = &self.later {
-            planted = planted.with_version(later.around(), later::commit);
+        if let Some(next_version) = &self.next_version {
+            planted = planted.with_version(next_version.around(), next_version::commit);
         }
         Cluster::builder(config).planted(planted)
     }
 
     fn pages(&self, cluster: Cluster) -> ExtraPages<'_> {
         Box::pin(async move {
-            match &self.later {
-                Some(later) => {
-                    later.watch().await;
-                    later::pages(cluster)
+            match &self.next_version {
+                Some(next_version) => {
+                    next_version.watch().await;
+                    next_version::pages(cluster)
                 }
                 None => axum::Router::new(),
             }
@@ -69,9 +69,9 @@ impl NodeFactory for PlantedNode {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let later = arguments.next.then(|| Later::new(Duration::from_millis(arguments.watches)));
+    let next_version = arguments.next.then(|| NextVersion::new(Duration::from_millis(arguments.watches)));
     let words = std::iter::once(OsString::from("sessile")).chain(arguments.sessile);
-    sessile_cli::run(words, &PlantedNode { bug: arguments.plant, later })
+    sessile_cli::run(words, &PlantedNode { bug: arguments.plant, next_version })
 }
 
 fn bug(name: &str) -> Result<Plant, String> {

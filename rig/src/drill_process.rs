@@ -16,7 +16,7 @@ use crate::figures::Figures;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The drill.
-pub(crate) struct Load {
+pub(crate) struct DrillProcess {
     child: Child,
     tell: Option<ChildStdin>,
     out: ChildStdout,
@@ -24,7 +24,7 @@ pub(crate) struct Load {
     folder: PathBuf,
 }
 
-impl Load {
+impl DrillProcess {
     /// Starts it against these nodes, and a balancer.
     pub(crate) fn start(
         sessile: &Path,
@@ -60,7 +60,7 @@ impl Load {
     }
 
     /// Tells what is done; returns when the drill has noted it.
-    pub(crate) fn tell(&mut self, event: &str) -> Result<()> {
+    pub(crate) fn report_event(&mut self, event: &str) -> Result<()> {
         let pipe = self.tell.as_mut().context("the drill was ended")?;
         writeln!(pipe, "{event}").context("the drill hears nothing")?;
         let mut before = Vec::new();
@@ -94,7 +94,7 @@ impl Load {
     }
 }
 
-impl Drop for Load {
+impl Drop for DrillProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -28,13 +28,13 @@ const GREETS_EVERY: usize = 64;
 const CLUSTERAPP: &str = "/clusterapp";
 
 /// A node of the next version.
-pub(crate) struct Later {
+pub(crate) struct NextVersion {
     watches: Duration,
     /// It has everything and does not serve yet.
     watching: Arc<AtomicBool>,
 }
 
-impl Later {
+impl NextVersion {
     pub(crate) fn new(watches: Duration) -> Self {
         Self { watches, watching: Arc::new(AtomicBool::new(true)) }
     }
@@ -65,11 +65,11 @@ pub(crate) fn commit(held: Option<&Fields>, changes: &mut Changes) {
 /// `GET /later?sid=KEY` is what this node's copy of a session of clusterapp holds of that field: a number, or null.
 pub(crate) fn pages(cluster: Cluster) -> Router {
     #[derive(serde::Deserialize)]
-    struct Asked {
+    struct SessionQuery {
         sid: String,
     }
     let view = cluster.look(CLUSTERAPP);
-    let page = move |Query(asked): Query<Asked>| async move {
+    let page = move |Query(asked): Query<SessionQuery>| async move {
         let key = SessionKey::parse(&asked.sid).ok_or(StatusCode::BAD_REQUEST)?;
         let fields = view.peek(key).ok_or(StatusCode::NOT_FOUND)?;
         Ok::<_, StatusCode>(Json(next::read(&fields)))
@@ -118,7 +118,7 @@ impl Channel for Translator {
 async fn pass_on(mut events: Receiver<Event>, heard: Sender<Event>) {
     while let Some(event) = events.recv().await {
         let event = match event {
-            Event::Inbound(inner) => Event::Inbound(Box::new(Understood { inner })),
+            Event::Inbound(inner) => Event::Inbound(Box::new(TranslatedConnection { inner })),
             other => other,
         };
         if heard.send(event).await.is_err() {
@@ -128,11 +128,11 @@ async fn pass_on(mut events: Receiver<Event>, heard: Sender<Event>) {
 }
 
 /// What comes over one connection, as the next version hands it to its core.
-struct Understood {
+struct TranslatedConnection {
     inner: Box<dyn Incoming>,
 }
 
-impl Incoming for Understood {
+impl Incoming for TranslatedConnection {
     fn peer(&self) -> &Peer {
         self.inner.peer()
     }

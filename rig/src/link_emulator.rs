@@ -20,12 +20,12 @@ const RECORDED_MAX: usize = 256 * 1024;
 /// How often a stalled connection looks whether it still is.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// What a link does, to be changed while it does it. Clones are the same weather.
+/// What a link does, to be changed while it does it. Clones are the same link_faults.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Weather(Arc<Inner>);
+pub(crate) struct LinkFaults(Arc<LinkState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct LinkState {
     delay_ms: AtomicU64,
     jitter_ms: AtomicU64,
     /// One of so many chunks has a flipped bit; 0 is none.
@@ -62,7 +62,7 @@ impl Recording {
     }
 }
 
-impl Weather {
+impl LinkFaults {
     /// Every chunk takes so long, and up to so much longer.
     pub(crate) fn delay(&self, delay_ms: u64, jitter_ms: u64) {
         self.0.delay_ms.store(delay_ms, Relaxed);
@@ -123,7 +123,7 @@ impl Weather {
         Duration::from_millis(delay + if jitter == 0 { 0 } else { self.throw() % jitter })
     }
 
-    /// Numbers that are mixed enough for weather.
+    /// Numbers that are mixed enough for link_faults.
     fn throw(&self) -> u64 {
         let mut z = self.0.dice.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -132,19 +132,19 @@ impl Weather {
 }
 
 /// One direction between two nodes. It ends with the program: connections that it has are the nodes'.
-pub(crate) struct Emulator {
+pub(crate) struct LinkEmulator {
     pub(crate) port: u16,
 }
 
-impl Emulator {
+impl LinkEmulator {
     /// Listens at `here` for connections that are meant for `to`.
-    pub(crate) fn start(here: Ipv4Addr, to: SocketAddr, weather: Weather) -> Result<Self> {
+    pub(crate) fn start(here: Ipv4Addr, to: SocketAddr, link_faults: LinkFaults) -> Result<Self> {
         let listener = TcpListener::bind((here, 0)).context("an emulated link")?;
         let port = listener.local_addr().context("an emulated link")?.port();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let weather = weather.clone();
-                std::thread::spawn(move || carry(client, to, &weather));
+                let link_faults = link_faults.clone();
+                std::thread::spawn(move || carry(client, to, &link_faults));
             }
         });
         Ok(Self { port })
@@ -152,23 +152,23 @@ impl Emulator {
 }
 
 /// Connects on behalf of the client. If nobody listens there, the client is reset, as it would be without a link between.
-fn carry(client: TcpStream, to: SocketAddr, weather: &Weather) {
+fn carry(client: TcpStream, to: SocketAddr, link_faults: &LinkFaults) {
     let Ok(server) = TcpStream::connect_timeout(&to, Duration::from_secs(2)) else { return reset(&client) };
-    let age = weather.0.age.load(Relaxed);
-    let ends = [(&client, &server, weather.recording(to)), (&server, &client, None)]
+    let age = link_faults.0.age.load(Relaxed);
+    let ends = [(&client, &server, link_faults.recording(to)), (&server, &client, None)]
         .map(|(from, to, kept)| Some((from.try_clone().ok()?, to.try_clone().ok()?, kept)));
     for (from, to, kept) in ends.into_iter().flatten() {
-        let weather = weather.clone();
+        let link_faults = link_faults.clone();
         let _ = from.set_nodelay(true);
-        std::thread::spawn(move || forward(from, to, &weather, age, kept));
+        std::thread::spawn(move || forward(from, to, &link_faults, age, kept));
     }
 }
 
 /// Forwards one direction until it ends, and then closes it for the other side.
-fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64, kept: Option<Recording>) {
+fn forward(from: TcpStream, mut to: TcpStream, link_faults: &LinkFaults, age: u64, kept: Option<Recording>) {
     let (queue, late) = std::sync::mpsc::sync_channel::<(Instant, Vec<u8>)>(1_024);
-    let (mut source, sending) = (from, weather.clone());
-    let deafened = weather.0.deafened.load(Relaxed);
+    let (mut source, sending) = (from, link_faults.clone());
+    let deafened = link_faults.0.deafened.load(Relaxed);
     let reader = std::thread::spawn(move || {
         let mut buffer = [0; CHUNK];
         let _ = source.set_read_timeout(Some(Duration::from_millis(50)));
@@ -196,13 +196,13 @@ fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64, kept
     });
     while let Ok((due, mut bytes)) = late.recv() {
         sleep(due.saturating_duration_since(Instant::now()));
-        while weather.0.stalled.load(Relaxed) && weather.0.age.load(Relaxed) == age {
+        while link_faults.0.stalled.load(Relaxed) && link_faults.0.age.load(Relaxed) == age {
             sleep(GLANCE);
         }
-        if weather.0.half_closed.load(Relaxed) {
+        if link_faults.0.half_closed.load(Relaxed) {
             break;
         }
-        damage(&mut bytes, weather);
+        damage(&mut bytes, link_faults);
         if to.write_all(&bytes).is_err() {
             break;
         }
@@ -212,14 +212,14 @@ fn forward(from: TcpStream, mut to: TcpStream, weather: &Weather, age: u64, kept
     let _ = reader.join();
 }
 
-fn damage(bytes: &mut [u8], weather: &Weather) {
-    let every = u64::from(weather.0.damage_every.load(Relaxed));
-    if every == 0 || !weather.throw().is_multiple_of(every) || bytes.is_empty() {
+fn damage(bytes: &mut [u8], link_faults: &LinkFaults) {
+    let every = u64::from(link_faults.0.damage_every.load(Relaxed));
+    if every == 0 || !link_faults.throw().is_multiple_of(every) || bytes.is_empty() {
         return;
     }
-    let place = (weather.throw() as usize) % bytes.len();
-    bytes[place] ^= 1 << (weather.throw() % 8);
-    weather.0.damaged.fetch_add(1, Relaxed);
+    let place = (link_faults.throw() as usize) % bytes.len();
+    bytes[place] ^= 1 << (link_faults.throw() % 8);
+    link_faults.0.damaged.fetch_add(1, Relaxed);
 }
 
 fn is_late(error: &std::io::Error) -> bool {
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     /// A link to an echo, which this gives back.
-    fn echo() -> (TcpStream, Weather) {
+    fn echo() -> (TcpStream, LinkFaults) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let at = listener.local_addr().expect("it listens");
         std::thread::spawn(move || {
@@ -250,32 +250,32 @@ mod tests {
                 });
             }
         });
-        let weather = Weather::default();
-        let emulator = Emulator::start(Ipv4Addr::LOCALHOST, at, weather.clone()).expect("it listens");
+        let link_faults = LinkFaults::default();
+        let emulator = LinkEmulator::start(Ipv4Addr::LOCALHOST, at, link_faults.clone()).expect("it listens");
         let client = TcpStream::connect(("127.0.0.1", emulator.port)).expect("it accepts");
-        (client, weather)
+        (client, link_faults)
     }
 
     #[test]
     fn a_link_carries_delays_stalls_damages_and_breaks() {
-        let (mut client, weather) = echo();
+        let (mut client, link_faults) = echo();
         let mut exchange = |bytes: &[u8]| {
             let mut back = vec![0; bytes.len()];
             client.write_all(bytes)?;
             client.read_exact(&mut back).map(|()| back)
         };
         assert_eq!(exchange(b"plain").expect("an echo"), b"plain");
-        weather.delay(40, 10);
+        link_faults.delay(40, 10);
         let began = Instant::now();
         assert_eq!(exchange(b"late").expect("an echo"), b"late");
         assert!(began.elapsed() >= Duration::from_millis(80), "there and back");
-        weather.delay(0, 0);
-        weather.damage(1);
+        link_faults.delay(0, 0);
+        link_faults.damage(1);
         assert_ne!(exchange(b"twice damaged, at different places").expect("an echo").len(), 0);
-        assert_eq!(weather.damaged(), 2);
-        weather.damage(0);
-        weather.stall(true);
-        let freed = weather.clone();
+        assert_eq!(link_faults.damaged(), 2);
+        link_faults.damage(0);
+        link_faults.stall(true);
+        let freed = link_faults.clone();
         std::thread::spawn(move || {
             sleep(Duration::from_millis(60));
             freed.stall(false);
@@ -283,7 +283,7 @@ mod tests {
         let began = Instant::now();
         assert_eq!(exchange(b"stalled").expect("an echo"), b"stalled");
         assert!(began.elapsed() >= Duration::from_millis(30));
-        weather.deafen();
+        link_faults.deafen();
         client.write_all(b"nobody hears this").expect("it is open");
         client.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket");
         let heard = client.read(&mut [0]).expect_err("nothing comes back");
@@ -292,7 +292,7 @@ mod tests {
             client.write_all(bytes)?;
             client.read_exact(&mut vec![0; bytes.len()])
         };
-        weather.reset();
+        link_faults.reset();
         assert!(exchange(b"gone").and_then(|_| exchange(b"gone")).is_err());
     }
 }

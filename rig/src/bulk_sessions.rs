@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Filled {
+pub(crate) struct BulkResult {
     /// How many answers had which status.
     pub(crate) answers: BTreeMap<u16, usize>,
     /// The cookies of the sessions that were made.
@@ -25,7 +25,7 @@ pub(crate) struct Filled {
 
 /// Sends this request, which makes a session, `count` times, or as often as it goes in this time. A connection that
 /// breaks sends no more.
-pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duration) -> Result<Filled> {
+pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duration) -> Result<BulkResult> {
     let until = Instant::now() + time;
     let workers: Vec<_> = (0..CONNECTIONS)
         .map(|number| {
@@ -35,7 +35,7 @@ pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duratio
             std::thread::spawn(move || work(host, &target, share, until))
         })
         .collect();
-    let mut all = Filled::default();
+    let mut all = BulkResult::default();
     for worker in workers {
         let done = worker.join().map_err(|_| anyhow!("a client panicked"))?;
         done.answers.into_iter().for_each(|(status, count)| *all.answers.entry(status).or_default() += count);
@@ -45,8 +45,8 @@ pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duratio
     Ok(all)
 }
 
-fn work(host: Ipv4Addr, target: &str, share: usize, until: Instant) -> Filled {
-    let mut filled = Filled::default();
+fn work(host: Ipv4Addr, target: &str, share: usize, until: Instant) -> BulkResult {
+    let mut filled = BulkResult::default();
     let done = Connection::to(host).and_then(|mut connection| {
         (0..share).take_while(|_| Instant::now() < until).try_for_each(|_| {
             let (status, cookie) = connection.ask(target)?;

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) cookie: Option<String>,
     pub(crate) body: String,
@@ -24,7 +24,7 @@ pub(crate) fn ask(
     method: &str,
     target: &str,
     cookie: Option<&str>,
-) -> Result<Answer> {
+) -> Result<HttpResponse> {
     let at = SocketAddr::from((host, port));
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE).with_context(|| format!("http://{at}"))?;
     socket.set_read_timeout(Some(PATIENCE))?;
@@ -46,7 +46,7 @@ pub(crate) fn ask(
         name.eq_ignore_ascii_case("set-cookie")
             .then(|| value.split(';').next().unwrap_or_default().trim().to_owned())
     });
-    Ok(Answer { status, cookie: set, body: body.to_owned() })
+    Ok(HttpResponse { status, cookie: set, body: body.to_owned() })
 }
 
 /// All samples of a metric, whatever their labels, added up; 0 if it is not there.

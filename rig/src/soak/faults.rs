@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use sessile_history::Dice;
 
 use super::NODES;
-use crate::emulator::Weather;
+use crate::link_emulator::LinkFaults;
 use crate::rig::Rig;
 
 /// What may be done, and to whom: nodes that run all the time are never killed.
-const TROUBLES: [(&str, Trouble); 9] = [
+const FAULTS: [(&str, Fault); 9] = [
     ("kill", kill),
     ("pause", pause),
     ("split", split),
@@ -23,13 +23,13 @@ const TROUBLES: [(&str, Trouble); 9] = [
     ("resets", resets),
 ];
 
-/// Causes trouble and mends it; says to whom.
-type Trouble = fn(&mut Rig, &mut Dice, &Weather) -> Result<String>;
+/// Causes fault and mends it; says to whom.
+type Fault = fn(&mut Rig, &mut Dice, &LinkFaults) -> Result<String>;
 
 /// Causes what the dice say; returns its name when all nodes see each other again.
-pub(super) fn cause(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
-    let (name, trouble) = TROUBLES[dice.below(TROUBLES.len() as u64) as usize];
-    let whom = trouble(rig, dice, weather).with_context(|| name.to_owned())?;
+pub(super) fn inject(rig: &mut Rig, dice: &mut Dice, link_faults: &LinkFaults) -> Result<String> {
+    let (name, fault) = FAULTS[dice.below(FAULTS.len() as u64) as usize];
+    let whom = fault(rig, dice, link_faults).with_context(|| name.to_owned())?;
     rig.together().with_context(|| format!("{name} {whom}"))?;
     Ok(format!("{name} {whom}"))
 }
@@ -43,7 +43,7 @@ fn some_node(dice: &mut Dice) -> usize {
     dice.below(NODES as u64) as usize
 }
 
-fn kill(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+fn kill(rig: &mut Rig, dice: &mut Dice, _: &LinkFaults) -> Result<String> {
     let node = NODES - 2 + dice.below(2) as usize;
     rig.kill(node)?;
     sleep(some_time(dice));
@@ -51,13 +51,13 @@ fn kill(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
     Ok(rig.hosts[node].name.clone())
 }
 
-fn pause(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+fn pause(rig: &mut Rig, dice: &mut Dice, _: &LinkFaults) -> Result<String> {
     let node = some_node(dice);
     rig.pause(node, some_time(dice))?;
     Ok(rig.hosts[node].name.clone())
 }
 
-fn split(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+fn split(rig: &mut Rig, dice: &mut Dice, _: &LinkFaults) -> Result<String> {
     let alone = some_node(dice);
     let others: Vec<_> = (0..NODES).filter(|node| *node != alone).collect();
     rig.split(&[&[alone], &others])?;
@@ -67,9 +67,9 @@ fn split(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
 }
 
 /// Nothing that a node sends reaches the others.
-fn one_way(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+fn one_way(rig: &mut Rig, dice: &mut Dice, _: &LinkFaults) -> Result<String> {
     let mute = some_node(dice);
-    rig.tell("cut")?;
+    rig.report_event("cut")?;
     for other in (0..NODES).filter(|node| *node != mute) {
         rig.network.cut_one_way(mute + 1, other + 1)?;
     }
@@ -78,49 +78,49 @@ fn one_way(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
     Ok(rig.hosts[mute].name.clone())
 }
 
-fn loss(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
-    rig.tell("note loss of 5 %")?;
+fn loss(rig: &mut Rig, dice: &mut Dice, _: &LinkFaults) -> Result<String> {
+    rig.report_event("note loss of 5 %")?;
     rig.network.lose(5)?;
     sleep(some_time(dice));
     rig.network.heal()?;
     Ok("5 %".to_owned())
 }
 
-fn narrow(rig: &mut Rig, dice: &mut Dice, _: &Weather) -> Result<String> {
+fn narrow(rig: &mut Rig, dice: &mut Dice, _: &LinkFaults) -> Result<String> {
     let node = some_node(dice);
-    rig.tell("note a narrow link")?;
+    rig.report_event("note a narrow link")?;
     rig.network.narrow(node + 1, "1mbit")?;
     sleep(some_time(dice));
     rig.network.widen(node + 1)?;
     Ok(rig.hosts[node].name.clone())
 }
 
-fn far(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
-    rig.tell("note a far node")?;
-    weather.delay(50, 20);
+fn far(rig: &mut Rig, dice: &mut Dice, link_faults: &LinkFaults) -> Result<String> {
+    rig.report_event("note a far node")?;
+    link_faults.delay(50, 20);
     sleep(some_time(dice));
-    weather.delay(0, 0);
+    link_faults.delay(0, 0);
     Ok(emulated(rig))
 }
 
-fn bits(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
-    rig.tell("note flipped bits")?;
-    weather.damage(300);
+fn bits(rig: &mut Rig, dice: &mut Dice, link_faults: &LinkFaults) -> Result<String> {
+    rig.report_event("note flipped bits")?;
+    link_faults.damage(300);
     sleep(some_time(dice));
-    weather.damage(0);
+    link_faults.damage(0);
     Ok(emulated(rig))
 }
 
-fn resets(rig: &mut Rig, dice: &mut Dice, weather: &Weather) -> Result<String> {
-    rig.tell("note resets")?;
+fn resets(rig: &mut Rig, dice: &mut Dice, link_faults: &LinkFaults) -> Result<String> {
+    rig.report_event("note resets")?;
     for _ in 0..1 + dice.below(6) {
-        weather.reset();
+        link_faults.reset();
         sleep(Duration::from_millis(700));
     }
     Ok(emulated(rig))
 }
 
-/// The node whose links have a weather.
+/// The node whose links have a link_faults.
 fn emulated(rig: &Rig) -> String {
     rig.hosts[NODES - 1].name.clone()
 }

@@ -6,22 +6,22 @@ use std::net::SocketAddrV4;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::dialog::{Answer, ask};
+use crate::http_request::{HttpResponse, ask};
 
-/// Sessions of a ledger: some in each shard.
+/// Sessions of a counts: some in each shard.
 const SESSIONS: u64 = 48;
 
 /// The sessions.
-pub(crate) struct Ledger(Vec<Entry>);
+pub(crate) struct CommitCounts(Vec<CountedSession>);
 
-struct Entry {
+struct CountedSession {
     cookie: String,
     key: String,
     /// Commits that a node of the next version acknowledged.
     counted: u64,
 }
 
-impl Ledger {
+impl CommitCounts {
     /// New sessions, made by a node of the next version.
     pub(crate) fn open(at: SocketAddrV4) -> Result<Self> {
         (1..=SESSIONS)
@@ -29,7 +29,7 @@ impl Ledger {
                 let made = add(at, v, None)?;
                 let facts: Value = serde_json::from_str(&made.body).context("an answer of clusterapp")?;
                 let key = facts["sid"].as_str().context("a session has a key")?.to_owned();
-                Ok(Entry { cookie: made.cookie.context("a session has a cookie")?, key, counted: 1 })
+                Ok(CountedSession { cookie: made.cookie.context("a session has a cookie")?, key, counted: 1 })
             })
             .collect::<Result<_>>()
             .map(Self)
@@ -47,7 +47,7 @@ impl Ledger {
 
     /// What a node of the next version reads back of them; in words, what is not as it was counted.
     pub(crate) fn read_back(&self, at: SocketAddrV4) -> Result<Vec<String>> {
-        let compare = |entry: &Entry| {
+        let compare = |entry: &CountedSession| {
             let target = format!("/later?sid={}", entry.key);
             let found = ask(*at.ip(), at.port(), "GET", &target, None)?;
             let is_right = found.status == 200 && found.body == entry.counted.to_string();
@@ -65,12 +65,12 @@ impl Ledger {
     }
 }
 
-fn add(at: SocketAddrV4, v: u64, cookie: Option<&str>) -> Result<Answer> {
+fn add(at: SocketAddrV4, v: u64, cookie: Option<&str>) -> Result<HttpResponse> {
     let target = format!("/clusterapp/session?cmd=add&name=a&size=64&v={v}");
     let done = ask(*at.ip(), at.port(), "POST", &target, cookie)?;
     ensure!(
         done.status == 200,
-        "a write into the ledger at {at} was answered with {}: {}",
+        "a write to a counted session at {at} was answered with {}: {}",
         done.status,
         done.body
     );
