@@ -42,7 +42,7 @@ pub const BUGS: [(&str, Plant); 36] = [
     ("none", Plant::None),
 ];
 
-/// The bug of that name.
+/// The bug with that name.
 pub fn by_name(name: &str) -> Option<Plant> {
     BUGS.iter().find(|(known, _)| *known == name).map(|(_, plant)| *plant)
 }

@@ -1,4 +1,4 @@
-//! Many sessions at once, over connections that are kept: what a scenario fills a cluster with.
+//! Bulk session creation over kept connections, with which a scenario fills a cluster.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,16 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What came of it.
 #[derive(Debug, Default)]
 pub(crate) struct BulkResult {
-    /// How many answers had which status.
+    /// Number of responses by status.
     pub(crate) answers: BTreeMap<u16, usize>,
-    /// The cookies of the sessions that were made.
+    /// Cookies of the created sessions.
     pub(crate) cookies: Vec<String>,
-    /// Connections that ended before their work was done.
+    /// Connections that broke early.
     pub(crate) broken: usize,
 }
 
-/// Sends this request, which makes a session, `count` times, or as often as it goes in this time. A connection that
-/// breaks sends no more.
+/// Sends this session-creating request `count` times, or as often as possible within `time`. A broken connection
+/// sends no more.
 pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duration) -> Result<BulkResult> {
     let until = Instant::now() + time;
     let workers: Vec<_> = (0..CONNECTIONS)

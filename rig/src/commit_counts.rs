@@ -1,5 +1,5 @@
-//! Sessions whose commits by nodes of the next version are counted twice: here, and in the field that only such nodes
-//! know. What of that field is lost on its way through a node of today, a node of the next version reads back too low.
+//! Counts the commits by nodes of the next version twice: here, and in the field that only such nodes know. If a
+//! current node loses the field, a node of the next version reads back too low a number.
 
 use std::net::SocketAddrV4;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::http_request::{HttpResponse, ask};
 
-/// Sessions of a counts: some in each shard.
+/// Number of counted sessions: some in each shard.
 const SESSIONS: u64 = 48;
 
 /// The sessions.
@@ -17,12 +17,12 @@ pub(crate) struct CommitCounts(Vec<CountedSession>);
 struct CountedSession {
     cookie: String,
     key: String,
-    /// Commits that a node of the next version acknowledged.
+    /// Commits acknowledged by nodes of the next version.
     counted: u64,
 }
 
 impl CommitCounts {
-    /// New sessions, made by a node of the next version.
+    /// Creates sessions at a node of the next version.
     pub(crate) fn open(at: SocketAddrV4) -> Result<Self> {
         (1..=SESSIONS)
             .map(|v| {
@@ -35,7 +35,7 @@ impl CommitCounts {
             .map(Self)
     }
 
-    /// One commit in each of them, by a node that is of the next version or not.
+    /// Commits once to each session, at a node of the next or the current version.
     pub(crate) fn write(&mut self, at: SocketAddrV4, is_next: bool) -> Result<()> {
         self.0.iter_mut().zip(1..).try_for_each(|(entry, v)| {
             let done = add(at, v, Some(&entry.cookie))?;
@@ -45,7 +45,7 @@ impl CommitCounts {
         })
     }
 
-    /// What a node of the next version reads back of them; in words, what is not as it was counted.
+    /// Reads the field back from a node of the next version; returns descriptions of wrong counts.
     pub(crate) fn read_back(&self, at: SocketAddrV4) -> Result<Vec<String>> {
         let compare = |entry: &CountedSession| {
             let target = format!("/later?sid={}", entry.key);
@@ -59,7 +59,7 @@ impl CommitCounts {
         self.0.iter().filter_map(|entry| compare(entry).transpose()).collect()
     }
 
-    /// How many sessions it has.
+    /// Number of sessions.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! One plain HTTP request and its answer, for what a scenario asks by itself.
+//! One plain HTTP request and its response, for requests of a scenario itself.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
@@ -17,7 +17,7 @@ pub(crate) struct HttpResponse {
     pub(crate) body: String,
 }
 
-/// Asks, on a connection of its own.
+/// Sends a request on a new connection.
 pub(crate) fn ask(
     host: Ipv4Addr,
     port: u16,
@@ -49,7 +49,7 @@ pub(crate) fn ask(
     Ok(HttpResponse { status, cookie: set, body: body.to_owned() })
 }
 
-/// All samples of a metric, whatever their labels, added up; 0 if it is not there.
+/// The sum of all samples of a metric over its labels; 0 if absent.
 pub(crate) fn metric(host: Ipv4Addr, name: &str) -> Result<f64> {
     let answer = ask(host, 9005, "GET", "/metrics", None)?;
     let is_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));

@@ -1,9 +1,10 @@
 //! Test hosts in network namespaces: real nodes, real faults, and the verdict of a drill.
 //!
-//! `namespaces` gives this program namespaces of its own; `network` is a bridge with hosts, and what is done to their links;
-//! `link_emulator` is a link that delays, stalls and damages; `host` is a process of a node; `drill_process` is `sessile drill` at
-//! work; `rig` is all of it. Each of `scenarios` is a fault of the catalogue, with its bar; `soak` is one cluster under
-//! many of them for long. Must not know how sessions travel, nor judge by itself what clients saw.
+//! `namespaces` runs this program in separate namespaces; `network` is a bridge with hosts and link faults;
+//! `link_emulator` emulates links that delay, stall and damage; `host` is a node's process; `drill_process` is a
+//! running `sessile drill`; `rig` combines them. Each of `scenarios` is a fault of the catalogue with its
+//! requirement; `soak` runs one cluster under many faults for a long time. Must not know how sessions are replicated,
+//! nor judge by itself what clients saw.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
 mod bulk_sessions;
@@ -36,7 +37,7 @@ use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::SCENARIOS;
 
-/// Runs nodes on hosts of their own, as network namespaces, disturbs them, and judges what their clients saw.
+/// Runs nodes on hosts that are network namespaces, injects faults, and judges the observations of clients.
 #[derive(Debug, Parser)]
 #[command(name = "sessile-rig", args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -48,45 +49,47 @@ struct Arguments {
 
 #[derive(Debug, Args)]
 struct Options {
-    /// Say which scenarios there are
+    /// List the scenarios
     #[arg(long)]
     list: bool,
-    /// Play those whose name begins so, as F8; may be given several times
+    /// Play scenarios whose names begin with NAME, such as F8; may be given several times
     #[arg(long, value_name = "NAME", conflicts_with_all = ["quick", "all"])]
     scenario: Vec<String>,
-    /// Play a few that together take little more than a minute
+    /// Play a few scenarios that together take little more than a minute
     #[arg(long)]
     quick: bool,
-    /// Play every one
+    /// Play every scenario
     #[arg(long, conflicts_with = "quick")]
     all: bool,
-    /// Make sure that planted bugs are found: each that real processes show, or with --quick one that they always show
+    /// Check that planted bugs are found: every bug that real processes can show, or with --quick one that they
+    /// always show
     #[arg(long, conflicts_with_all = ["all", "scenario"])]
     plants: bool,
-    /// Play with this bug of the core in every node; or, of --plants, only this one
+    /// Play with this bug of the core in every node; with --plants, check only this bug
     #[arg(long, value_name = "BUG", value_parser = plants::known)]
     plant: Option<String>,
-    /// Run one cluster for so long, as 1h, under faults that the seed samples; nothing that runs all the time may grow
+    /// Run one cluster for this time (such as 1h) under faults sampled from the seed; processes that run all the time
+    /// must not grow
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["quick", "all", "scenario", "list"])]
     soak: Option<Duration>,
-    /// The seed of the clients and of what is sampled
+    /// The seed of the clients and of sampled faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Keep logs, configurations and histories in this folder
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
-    /// The program `sessile`; left out, the one beside this program
+    /// The program `sessile`; by default the one beside this program
     #[arg(long, value_name = "FILE")]
     sessile: Option<PathBuf>,
-    /// This process has namespaces of its own already
+    /// This process is already in separate namespaces
     #[arg(long, hide = true)]
     nested: bool,
 }
 
-/// What the rig runs on other hosts.
+/// Helpers that the rig runs on its hosts.
 #[derive(Debug, Subcommand)]
 enum Helper {
-    /// Floods a multicast group with bytes, and with what others said there before
+    /// Floods a multicast group with random and replayed datagrams
     #[command(hide = true)]
     Flood(flood::Flood),
     /// A node with an application whose login changes the session's id
@@ -149,7 +152,7 @@ fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
     let unknown =
         options.scenario.iter().find(|name| !SCENARIOS.iter().any(|scenario| scenario.is_called(name)));
     if let Some(name) = unknown {
-        bail!("no scenario is called {name}; --list says which there are");
+        bail!("there is no scenario {name}; --list shows all");
     }
     let chosen: Vec<_> = SCENARIOS.iter().filter(is_chosen).collect();
     if chosen.is_empty() {
@@ -158,7 +161,7 @@ fn chosen(options: &Options) -> Result<Vec<&'static Scenario>> {
     Ok(chosen)
 }
 
-/// Plays one; says its figures in a line.
+/// Plays one scenario; prints its figures in a line.
 fn play(scenario: &Scenario, options: &Options, sessile: &Path) -> bool {
     let began = Instant::now();
     let keep = options.keep.as_ref().map(|folder| folder.join(scenario.name));
@@ -191,6 +194,6 @@ fn sessile(options: &Options) -> Result<PathBuf> {
     let file = options.sessile.clone().unwrap_or(beside);
     match file.is_file() {
         true => Ok(file),
-        false => bail!("{} is not there: build it, or name it with --sessile", file.display()),
+        false => bail!("{} does not exist: build it, or name the program with --sessile", file.display()),
     }
 }

@@ -1,8 +1,8 @@
-//! One cluster for long: the same processes under load and one fault after the other, which must not grow.
+//! A long run of one cluster: processes under load and successive faults must not grow.
 //!
-//! The load comes in rounds, each a drill that is judged by itself; between two of them nothing happens, and what the
-//! processes hold then is what is compared. `faults` is a round's faults, `process_sampler` counts what the processes hold, `growth`
-//! judges it. Must not know what a drill finds, only whether.
+//! The load comes in rounds; each round is a drill with its own verdict. Between two rounds the cluster is idle, and
+//! the resource usage of that time is compared. `faults` injects a round's faults, `process_sampler` samples resource
+//! usage, `growth` judges it. Must not know what a drill finds, only whether it passes.
 
 mod faults;
 mod growth;
@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 
 use self::growth::GrowthTable;
 use self::process_sampler::ProcessSampler;
@@ -22,21 +22,21 @@ use crate::host::NodeSettings;
 use crate::link_emulator::LinkFaults;
 use crate::rig::{Rig, ScenarioContext};
 
-/// Nodes; the first two and the balancer run all the time.
+/// Number of nodes; the first two and the balancer run all the time.
 const NODES: usize = 4;
-/// Faults begin for so long in a round.
+/// Time of a round in which faults begin.
 const ROUND: Duration = Duration::from_secs(50);
-/// Then nothing happens for so long; all samples of the second half count.
+/// Idle time after a round; the samples of its second half count.
 const QUIET: Duration = Duration::from_secs(10);
-/// The shortest soak: a round to warm up, one to compare, and one to compare with.
+/// The shortest soak: a warm-up round and two rounds to compare.
 const SHORTEST: Duration = Duration::from_secs(4 * 60);
 /// A moderate load: about a hundred requests a second.
 const LOAD: [&str; 6] = ["--clients", "6", "--think", "30ms", "--patience", "15s"];
-/// Bytes of what a round's drill found that are shown.
+/// Most bytes shown of a round's findings.
 const SHOWN: usize = 2_000;
 
-/// Sessions of past rounds, and the memory of their ends, are gone after the timeout; within a round none runs out. A
-/// machine that is busy with other things must not look like a split.
+/// Sessions and tombstones of past rounds are gone after the timeout; within a round none expires. A busy machine
+/// must not look like a split.
 const SETTINGS: NodeSettings = NodeSettings {
     cluster: "rig",
     multicast: true,
@@ -46,7 +46,7 @@ const SETTINGS: NodeSettings = NodeSettings {
     descriptors: None,
 };
 
-/// An error if nothing could be compared after so short a time.
+/// Fails if the time is too short for a comparison.
 pub(crate) fn enough(time: Duration) -> Result<()> {
     if time < SHORTEST {
         let [given, least] = [time, SHORTEST].map(humantime::format_duration);
@@ -55,9 +55,10 @@ pub(crate) fn enough(time: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Soaks for so long; says a line a round and a table at the end. Whether nothing was found and all was flat.
+/// Soaks for `time`; prints a line for each round and a final table. Returns whether all rounds passed and no process
+/// grew.
 pub(crate) fn run(mut context: ScenarioContext, time: Duration) -> Result<bool> {
-    let (mut dice, seed) = (context.dice(), context.seed);
+    let (mut rng, seed) = (context.rng(), context.seed);
     let (mut rig, link_faults) = cluster(&context)?;
     let sampler = ProcessSampler::start(&context.directory().join("soak.csv"))?;
     let (began, mut fine, mut number) = (Instant::now(), true, 0);
@@ -66,7 +67,7 @@ pub(crate) fn run(mut context: ScenarioContext, time: Duration) -> Result<bool> 
         context.seed = seed + number;
         sampler.begin(number);
         sampler.follow(rig.processes());
-        let round = round(&mut rig, &context, &mut dice, &link_faults, &sampler);
+        let round = round(&mut rig, &context, &mut rng, &link_faults, &sampler);
         fine &= round.with_context(|| format!("round {number}, seed {seed}"))?;
         sampler.quiet(QUIET);
     }
@@ -87,11 +88,11 @@ fn cluster(context: &ScenarioContext) -> Result<(Rig, LinkFaults)> {
     Ok((rig, link_faults))
 }
 
-/// One drill with its faults; whether it found nothing.
+/// Runs one drill with faults; returns whether it passed.
 fn round(
     rig: &mut Rig,
     context: &ScenarioContext,
-    dice: &mut Dice,
+    rng: &mut SeededRng,
     link_faults: &LinkFaults,
     sampler: &ProcessSampler,
 ) -> Result<bool> {
@@ -99,8 +100,8 @@ fn round(
     rig.load(context, &LOAD)?;
     let mut done = Vec::new();
     while began.elapsed() < ROUND {
-        sleep(Duration::from_secs(1 + dice.below(3)));
-        done.push(faults::inject(rig, dice, link_faults)?);
+        sleep(Duration::from_secs(1 + rng.below(3)));
+        done.push(faults::inject(rig, rng, link_faults)?);
         sampler.follow(rig.processes());
     }
     rig.together()?;
@@ -110,7 +111,7 @@ fn round(
     println!("round {round:>3}  {word:<6} {figures}; {}; {}", sampler.now(), done.join(", "));
     if !figures.holds() {
         let kept = context.directory().join(format!("round-{round}"));
-        // Of an earlier soak into the same folder.
+        // Remove the result of an earlier soak in the same folder.
         let _ = fs::remove_dir_all(&kept);
         fs::rename(context.directory().join("drill"), &kept).context("the history of the round")?;
         figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", context.seed));

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use harness::Running;
-use sessile_history::Outcome;
+use sessile_history::OperationOutcome;
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
@@ -26,7 +26,8 @@ fn a_cluster_of_its_own_loses_nothing_when_a_node_is_killed_and_one_is_paused() 
     }
     let kept = std::fs::File::open(place.path().join("kept/history.jsonl")).expect("it is kept");
     let history = sessile_history::read(BufReader::new(kept)).expect("it is a history");
-    let acknowledged = history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok).count();
+    let acknowledged =
+        history.operations.iter().filter(|operation| operation.outcome == OperationOutcome::Ok).count();
     assert!(acknowledged > 50 && history.holdings.len() == 3, "{acknowledged} acknowledged");
     assert!(!place.path().join("kept/cluster.secret").exists());
     for file in ["verdict.json", "faults.log", "tc01.log"] {

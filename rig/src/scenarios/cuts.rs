@@ -1,4 +1,4 @@
-//! Networks that fall apart and heal.
+//! Network partitions.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::scenarios::{end, go_on};
 pub(crate) const SPLIT: Scenario = Scenario {
     name: "F8-split",
     title: "one node is cut off from two, for three times the drop time; clients reach all of them",
-    bar: "each side goes on; after the heal all copies are equal and nothing ended comes back",
+    bar: "each side keeps serving; after the heal all copies are equal and no ended session comes back",
     quick: true,
     play: |context| {
         let mut rig = under_load(context, 3)?;
@@ -26,8 +26,8 @@ pub(crate) const SPLIT: Scenario = Scenario {
 
 pub(crate) const ONE_WAY: Scenario = Scenario {
     name: "F9-one-way",
-    title: "nothing that one node sends reaches the others; what they send reaches it",
-    bar: "no node is believed alive for ever by one side only",
+    title: "traffic from one node to the others is blocked; traffic to it passes",
+    bar: "no node is permanently a member on one side only",
     quick: false,
     play: |context| {
         let mut rig = under_load(context, 3)?;
@@ -35,7 +35,7 @@ pub(crate) const ONE_WAY: Scenario = Scenario {
         rig.network.cut_one_way(1, 2)?;
         rig.network.cut_one_way(1, 3)?;
         go_on(9);
-        // Whoever is not heard is out on both sides by now.
+        // By now an unheard node is removed on both sides.
         let seen: Vec<_> = rig.hosts.iter().map(|host| host.members()).collect();
         rig.heal()?;
         let mut figures = end(&mut rig)?;
@@ -47,8 +47,8 @@ pub(crate) const ONE_WAY: Scenario = Scenario {
 
 pub(crate) const PARTIAL: Scenario = Scenario {
     name: "F10-partial",
-    title: "two nodes do not reach each other; the third reaches both",
-    bar: "the cluster becomes disjoint sides, and one again after the heal",
+    title: "two nodes cannot reach each other; the third reaches both",
+    bar: "the cluster splits into disjoint sides and merges after the heal",
     quick: false,
     play: |context| {
         let mut rig = under_load(context, 3)?;
@@ -63,7 +63,7 @@ pub(crate) const PARTIAL: Scenario = Scenario {
 pub(crate) const FLAPPING: Scenario = Scenario {
     name: "F11-flapping",
     title: "a link between two nodes is cut for 300 ms, ten times",
-    bar: "what was missed is sent, not everything each time",
+    bar: "missed changes are sent, not the whole state each time",
     quick: false,
     play: flapping,
 };
@@ -83,15 +83,15 @@ fn flapping(context: &ScenarioContext) -> Result<Figures> {
         rig.hosts.iter().map(|host| host.metric("sessile_transfers_received_total")).sum::<Result<f64>>()?;
     figures.measure("removals", rig.removals());
     figures.measure("transfers", transfers);
-    // Each of the two joiners got the state once when it started.
+    // Each of the two joiners received one state transfer at its start.
     figures.require(transfers <= 3.0, || format!("{transfers} whole transfers"));
     Ok(figures)
 }
 
 pub(crate) const LONG_DIVERGENCE: Scenario = Scenario {
     name: "F12-divergence",
-    title: "four nodes in two halves for 20 s, with sessions made, changed and ended on both",
-    bar: "nothing ended comes back; what both wrote survives",
+    title: "four nodes in two halves for 20 s; sessions are created, changed and ended on both sides",
+    bar: "no ended session comes back; writes of both sides survive",
     quick: false,
     play: |context| {
         let mut rig = under_load(context, 4)?;

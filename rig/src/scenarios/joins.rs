@@ -1,4 +1,4 @@
-//! Nodes that come, many at once or under a name that is taken.
+//! Joining nodes: many at once, or with a taken name.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,15 +12,15 @@ use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// Sessions that the donor has when the others return.
+/// Sessions on the donor when the others return.
 const SESSIONS: usize = 4_000;
-/// Bytes of each.
+/// Bytes of each session.
 const BYTES: usize = 48 * 1024;
 
 pub(crate) const ALL_AT_ONCE: Scenario = Scenario {
     name: "F34-rejoin",
     title: "four nodes return at once to one that has 4,000 sessions of 48 KiB",
-    bar: "the donor grows by at most a tenth of its memory; who serves has every session",
+    bar: "the donor's memory grows by at most a tenth; a serving node has every session",
     quick: false,
     play: all_at_once,
 };
@@ -53,7 +53,7 @@ fn all_at_once(context: &ScenarioContext) -> Result<Figures> {
     let grown = highest.saturating_sub(before) as f64 / before as f64 * 100.0;
     figures.measure("rejoined in", format!("{} ms", took.as_millis()));
     figures.measure("donor grew by", format!("{grown:.1} % of {} MiB", before >> 20));
-    figures.require(waiting.is_empty(), || "not all came back".to_owned());
+    figures.require(waiting.is_empty(), || "not all nodes came back".to_owned());
     figures.require(early == 0, || format!("{early} nodes served before they had all sessions"));
     figures.require(grown <= 10.0, || format!("the donor grew by {grown:.1} %"));
     Ok(figures)
@@ -79,7 +79,7 @@ fn fill(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// The sessions that a node has, once it serves.
+/// Number of sessions on a node, once it serves.
 fn sessions(host: &Host) -> Result<u64> {
     let answer = ask(host.address(), 9080, "GET", "/clusterapp/stats", None)?;
     let stats: serde_json::Value = serde_json::from_str(&answer.body).context("stats")?;
@@ -88,8 +88,8 @@ fn sessions(host: &Host) -> Result<u64> {
 
 pub(crate) const SAME_NAME: Scenario = Scenario {
     name: "F35-same-name",
-    title: "a second node with a name that is taken, on another host; then a node returns at a dead one's address under another name",
-    bar: "the duplicate is refused and says so; the cluster goes on; the other one is admitted",
+    title: "a second node with a taken name, on another host; then a node starts at a dead node's address under another name",
+    bar: "the duplicate is refused with an error; the cluster keeps serving; the other node is admitted",
     quick: false,
     play: same_name,
 };

@@ -1,4 +1,4 @@
-//! Hosts that have too little of something.
+//! Hosts with too few resources.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::scenarios::{end, go_on};
 
 pub(crate) const DESCRIPTORS: Scenario = Scenario {
     name: "F27-descriptors",
-    title: "nodes that may open 96 descriptors, and 300 idle connections to one of them for 6 s",
-    bar: "its accept loops survive: it serves again when they are gone",
+    title: "nodes with a limit of 96 descriptors, and 300 idle connections to one node for 6 s",
+    bar: "its accept loops survive: the node serves again after the connections are gone",
     quick: false,
     play: descriptors,
 };
@@ -42,7 +42,7 @@ fn descriptors(context: &ScenarioContext) -> Result<Figures> {
 pub(crate) const LITTLE_CPU: Scenario = Scenario {
     name: "F29-little-cpu",
     title: "one node has 5 % of a processor for 10 s",
-    bar: "nothing is corrupt; it is there again when it has more",
+    bar: "no data is corrupt; the node is a member again after the limit is lifted",
     quick: false,
     play: |context| {
         let mut rig = context.cluster(3, &NodeSettings::default())?;
@@ -56,7 +56,7 @@ pub(crate) const LITTLE_CPU: Scenario = Scenario {
         let mut figures = end(&mut rig)?;
         figures.measure("throttled", throttled);
         figures.measure("removals", removed);
-        figures.require(throttled > 0, || "it always had enough".to_owned());
+        figures.require(throttled > 0, || "it was never throttled".to_owned());
         Ok(figures)
     },
 };

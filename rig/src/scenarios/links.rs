@@ -1,4 +1,4 @@
-//! Links that lose, lag, damage, stall and break.
+//! Lossy, slow, damaging, stalled and broken links.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// What a node may grow by while another does not read.
+/// Allowed memory growth of a node while another does not read.
 const GROWTH: u64 = 96 << 20;
-/// The longest until nodes whose connections went deaf are together again.
+/// Longest time until nodes with deaf connections agree again.
 const TOGETHER: Duration = Duration::from_secs(30);
 
 pub(crate) const LOSS: Scenario = Scenario {
     name: "F13-loss",
-    title: "1, 5 and 30 % of what nodes send each other is lost, heartbeats included; 5 s each",
-    bar: "the same state on every node; below 30 % nobody is removed",
+    title: "1, 5 and 30 % packet loss between nodes, heartbeats included; 5 s each",
+    bar: "equal state on every node; below 30 % no member is removed",
     quick: false,
     play: |context| {
         let mut rig = context.cluster(3, &NodeSettings::default())?;
@@ -28,7 +28,7 @@ pub(crate) const LOSS: Scenario = Scenario {
         for percent in [1, 5, 30] {
             rig.report_event(&format!("note loss of {percent} %"))?;
             if percent == 30 {
-                // So much that no echo may come for the drop time, in either direction: a split like any other.
+                // At this loss no echo may arrive for the drop time in either direction: a split like any other.
                 removals = rig.removals();
                 rig.report_event("cut")?;
             }
@@ -46,8 +46,8 @@ pub(crate) const LOSS: Scenario = Scenario {
 
 pub(crate) const NARROW: Scenario = Scenario {
     name: "F16-narrow",
-    title: "one node's link takes 1 Mbit/s for 10 s",
-    bar: "no node grows by more than 96 MiB; nobody is removed",
+    title: "one node's link is limited to 1 Mbit/s for 10 s",
+    bar: "no node grows by more than 96 MiB; no member is removed",
     quick: false,
     play: |context| {
         let mut rig = context.cluster(3, &NodeSettings::default())?;
@@ -69,8 +69,8 @@ pub(crate) const NARROW: Scenario = Scenario {
 
 pub(crate) const FAR: Scenario = Scenario {
     name: "F17-far",
-    title: "50 ms and up to 20 ms more to and from one node, for 10 s",
-    bar: "nobody is removed",
+    title: "50 to 70 ms delay to and from one node, for 10 s",
+    bar: "no member is removed",
     quick: false,
     play: |context| {
         let (mut rig, link_faults) = loaded_behind_emulator(context, &[])?;
@@ -88,7 +88,7 @@ pub(crate) const FAR: Scenario = Scenario {
 pub(crate) const FLIPPED_BITS: Scenario = Scenario {
     name: "F18-bits",
     title: "one of 300 chunks to and from a node has a flipped bit, for 8 s",
-    bar: "no damaged byte is ever believed; links that carried one are closed and come back",
+    bar: "no damaged byte is accepted; damaged links are closed and reconnect",
     quick: true,
     play: |context| {
         let (mut rig, link_faults) = loaded_behind_emulator(context, &[])?;
@@ -109,8 +109,8 @@ pub(crate) const FLIPPED_BITS: Scenario = Scenario {
 
 pub(crate) const HALF_OPEN: Scenario = Scenario {
     name: "F19-F20-stall",
-    title: "all connections of a node stay open and take nothing, for three times the drop time; then they are closed on one side",
-    bar: "it is found out; no node grows by more than 96 MiB",
+    title: "all connections of a node stay open and stalled for three times the drop time; then they are half-closed",
+    bar: "the failure is detected; no node grows by more than 96 MiB",
     quick: false,
     play: half_open,
 };
@@ -135,8 +135,8 @@ fn half_open(context: &ScenarioContext) -> Result<Figures> {
 
 pub(crate) const DEAF: Scenario = Scenario {
     name: "F19-deaf",
-    title: "what is sent on all connections of a node vanishes, though they stay open for ever; new ones would do",
-    bar: "it is found out, and new ones are made: all are together again within 30 s",
+    title: "data on all connections of a node vanishes although they stay open; new connections work",
+    bar: "the failure is detected and the node reconnects: all nodes agree within 30 s",
     quick: false,
     play: |context| {
         let (mut rig, link_faults) = loaded_behind_emulator(context, &["--patience", "8s"])?;
@@ -161,7 +161,7 @@ pub(crate) const DEAF: Scenario = Scenario {
 pub(crate) const RESETS: Scenario = Scenario {
     name: "F21-resets",
     title: "every connection of a node is reset, every 700 ms for 6 s, then ten times a second for 6 s",
-    bar: "the first costs nothing, the second is a split like any other; memory is bounded",
+    bar: "the first phase has no effect, the second is a split like any other; memory is bounded",
     quick: false,
     play: |context| {
         let (mut rig, link_faults) = loaded_behind_emulator(context, &[])?;
@@ -171,7 +171,7 @@ pub(crate) const RESETS: Scenario = Scenario {
             link_faults.reset();
             std::thread::sleep(Duration::from_millis(700));
         }
-        // No connection lives long enough to carry an echo.
+        // No connection lives long enough for an echo.
         rig.report_event("cut tc01,tc02 tc03")?;
         for _ in 0..60 {
             link_faults.reset();
@@ -185,7 +185,7 @@ pub(crate) const RESETS: Scenario = Scenario {
     },
 };
 
-/// Three nodes under load. The third was started again, so that all its links go through emulators.
+/// Three nodes under load. The third was restarted, so that all its links go through emulators.
 fn loaded_behind_emulator(context: &ScenarioContext, keys: &[&str]) -> Result<(Rig, LinkFaults)> {
     const NODE: usize = 2;
     let mut rig = context.cluster(3, &NodeSettings::default())?;
@@ -202,7 +202,7 @@ fn memory(rig: &Rig) -> Result<Vec<u64>> {
     rig.hosts.iter().map(|host| host.resident()).collect()
 }
 
-/// The most that a node grew by.
+/// Largest memory growth of a node.
 fn growth(rig: &Rig, before: &[u64]) -> Result<u64> {
     let now = memory(rig)?;
     Ok(now.iter().zip(before).map(|(now, before)| now.saturating_sub(*before)).max().unwrap_or(0))

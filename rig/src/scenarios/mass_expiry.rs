@@ -1,4 +1,4 @@
-//! Very many sessions.
+//! Very many sessions that expire at once.
 
 use std::net::Ipv4Addr;
 use std::thread::sleep;
@@ -13,31 +13,32 @@ use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// Sessions that expire at once: a million, or as many as programs that were not optimised make in a bearable time.
+/// Sessions that expire at once: a million, or fewer in a debug build.
 const SESSIONS: usize = if cfg!(debug_assertions) { 25_000 } else { 1_000_000 };
-/// Fewer are no run: the machine has too much else to do.
+/// With fewer sessions the run is invalid: the machine is too busy.
 const LEAST: usize = SESSIONS / 20;
-/// How long they last unused; they are made in half of it, or are fewer.
+/// Idle timeout of the sessions; they are created within half of it.
 const TIMEOUT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 180 });
-/// Room for them, and an application whose sessions last so long, beside that of the load.
+/// Room for the sessions, and a second application with this idle timeout.
 const SHORT: &str = if cfg!(debug_assertions) {
     "[session]\nmax_active = 2_000_000\n[[app]]\npath = \"/short\"\nbuiltin = \"clusterapp\"\ntimeout = \"30s\"\n"
 } else {
     "[session]\nmax_active = 2_000_000\n[[app]]\npath = \"/short\"\nbuiltin = \"clusterapp\"\ntimeout = \"180s\"\n"
 };
-/// Where a member was lost meanwhile, its uses may be unknown: sessions get an eighth more, those in question another one.
+/// If a member was lost meanwhile, its uses may be unknown: sessions get an eighth of the timeout more, questioned
+/// ones another eighth.
 const GONE_WITHIN: Duration = PATIENCE.saturating_add(Duration::from_secs(TIMEOUT.as_secs() / 4));
-/// The load has sessions of its own, but never so many.
+/// Upper bound of the load's own sessions.
 const OTHERS: f64 = 1_000.0;
-/// The third run may leave nodes so much larger than the second did, in hundredths: it finds the memory of that one. The
-/// second finds less, as the first had no ends of an earlier one beside it.
+/// Allowed memory growth from the second to the third run, in percent: the third run reuses the second's memory. The
+/// second run starts with less, because the first had no tombstones of an earlier run.
 const GROWTH: u64 = 10;
 
 pub(crate) const EXPIRE_AT_ONCE: Scenario = Scenario {
     name: "F50-expire-at-once",
     title: "the time of 25,000 sessions (a million where the rig is built with --release) runs out while all nodes are stopped: \
             when these go on, all expire at once, under load; three times; fewer where the machine is busy",
-    bar: "each expires on one node, once; none is left on any; no request takes 10 s; the third run leaves nodes at most a tenth larger than the second did",
+    bar: "each session expires once, on one node; none is left; no request takes 10 s; the third run leaves nodes at most a tenth larger than the second",
     quick: false,
     play: expire_at_once,
 };
@@ -62,11 +63,13 @@ fn expire_at_once(context: &ScenarioContext) -> Result<Figures> {
     figures.require(waited < Duration::from_secs(10), || format!("a request took {waited:?}"));
     let (second, third) = (runs[1].after, runs[2].after);
     let most = second + second * GROWTH / 100;
-    figures.require(third <= most, || format!("the third run left {} MiB more", (third - second) >> 20));
+    figures
+        .require(third <= most, || format!("the third run left nodes {} MiB larger", (third - second) >> 20));
     Ok(figures)
 }
 
-/// What became of one run: how many they were, how long until all had expired, and what nodes had in memory with it and after it.
+/// Result of one run: number of sessions, time until all had expired, memory of the nodes with the sessions and after
+/// them.
 struct ExpiryRun {
     made: usize,
     took: Duration,
@@ -96,7 +99,7 @@ fn expire_once(rig: &mut Rig) -> Result<ExpiryRun> {
     Ok(ExpiryRun { made, took, full, after: resident(rig)? })
 }
 
-/// Stops all nodes for so long.
+/// Stops all nodes for `time`.
 fn stop_all(rig: &mut Rig, time: Duration) -> Result<()> {
     let names: Vec<_> = rig.hosts.iter().map(|host| host.name.clone()).collect();
     names.iter().try_for_each(|name| rig.report_event(&format!("stopped {name}")))?;
@@ -106,12 +109,12 @@ fn stop_all(rig: &mut Rig, time: Duration) -> Result<()> {
     names.iter().try_for_each(|name| rig.report_event(&format!("resumed {name}")))
 }
 
-/// How many sessions each node has; who does not answer may have any number.
+/// Number of sessions on each node; infinite for a node without an answer.
 fn held(rig: &Rig) -> Vec<f64> {
     rig.hosts.iter().map(|host| host.metric("sessile_sessions").unwrap_or(f64::INFINITY)).collect()
 }
 
-/// How often a node ended a session because nobody used it.
+/// Number of expired sessions.
 fn expired(rig: &Rig) -> Result<f64> {
     rig.hosts.iter().map(|host| host.metric("sessile_sessions_expired_total")).sum()
 }

@@ -1,4 +1,4 @@
-//! A host that has too little memory.
+//! A host with too little memory.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -14,27 +14,27 @@ use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// What the node may take beside what it has.
+/// Memory that the node may allocate in addition.
 const ROOM: u64 = 48 << 20;
-/// Sessions that come then, of so many bytes each: four times the room.
+/// Number of created sessions; their total size is four times that memory.
 const SESSIONS: usize = 4_000;
 const BYTES: usize = 48 * 1024;
-/// What its table may hold where it is to be refused in time.
+/// Table limits that refuse sessions before the memory is exhausted.
 const TABLE: &str = "[session]\nmax_table_bytes = \"16MiB\"\nmax_session_bytes = \"256KiB\"\nmax_attribute_bytes = \"256KiB\"\n";
-/// Longest time until they are there.
+/// Longest time to create them.
 const FILLING: Duration = Duration::from_secs(300);
 /// Longest wait for the kernel to kill it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const BOUNDED: Scenario = Scenario {
     name: "F28-memory",
-    title: "a node may take 48 MiB more, and 4,000 sessions of 48 KiB come: the kernel kills it; then nodes with as little, and a table bounded to 16 MiB",
-    bar: "the others go on and lose nothing, and it is admitted when it returns; with the bound nobody dies: sessions are refused with 503, those that were made are whole, and who has no room for a copy says so",
+    title: "a node is limited to 48 MiB more memory, and 4,000 sessions of 48 KiB are created: the kernel kills it; then nodes with the same limit, and a table bounded to 16 MiB",
+    bar: "the others keep serving and lose nothing, and the node is admitted when it returns; with the bound no node dies: sessions are refused with 503, created sessions are complete, and a node without room for a copy reports it",
     quick: false,
     play: |context| Ok(killed(context)?.and(refused(context)?)),
 };
 
-/// Without a bound of its own, the kernel's comes first.
+/// Without a configured bound, the kernel kills the node.
 fn killed(context: &ScenarioContext) -> Result<Figures> {
     let mut rig = context.cluster(3, &NodeSettings::default())?;
     rig.load(context, &["--patience", "8s"])?;
@@ -57,13 +57,13 @@ fn killed(context: &ScenarioContext) -> Result<Figures> {
     let mut figures = end(&mut rig)?;
     let made = filled.answers.get(&200).copied().unwrap_or(0);
     figures.measure("made meanwhile", made);
-    figures.require(made == SESSIONS, || format!("of {SESSIONS} sessions on the others {made} were made"));
+    figures.require(made == SESSIONS, || format!("{made} of {SESSIONS} sessions were created on the others"));
     let held = rig.hosts[2].metric("sessile_sessions")?;
     figures.require(held >= made as f64, || format!("after its return it holds {held} sessions of {made}"));
     Ok(figures)
 }
 
-/// With a bound, sessions are refused, and nobody dies.
+/// With a bound, sessions are refused and no node dies.
 fn refused(context: &ScenarioContext) -> Result<Figures> {
     let mut rig = context.cluster(3, &NodeSettings { more: TABLE, ..NodeSettings::default() })?;
     let pids = rig.processes().into_iter().map(|(_, pid)| pid);
@@ -87,7 +87,7 @@ fn refused(context: &ScenarioContext) -> Result<Figures> {
     }
     figures.measure("on all nodes", shown.everywhere);
     figures.measure("on some", shown.somewhere);
-    figures.require(shown.wrong == 0, || format!("{} sessions are not whole anywhere", shown.wrong));
+    figures.require(shown.wrong == 0, || format!("{} sessions are complete on no node", shown.wrong));
     let counted = rejected(&rig)?;
     figures.require(counted >= turned_away as f64, || format!("only {counted} refusals were counted"));
     drop(bounds);
@@ -98,13 +98,13 @@ fn add() -> String {
     format!("/clusterapp/session?cmd=add&name=a&size={BYTES}&v=7")
 }
 
-/// What nodes show of sessions that were made.
+/// Created sessions as shown by the nodes.
 #[derive(Debug, Default)]
 struct ShownSessions {
     everywhere: usize,
-    /// Whole on a node at least; another has no room for a copy, and says so with 503.
+    /// Complete on at least one node; another node has no room for a copy and answers 503.
     somewhere: usize,
-    /// No node has it whole, or one says that there is none, or shows something else.
+    /// Complete on no node, or absent or different on one.
     wrong: usize,
 }
 

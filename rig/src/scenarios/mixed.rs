@@ -1,4 +1,4 @@
-//! This version and a planted next one in one cluster.
+//! The current version and the planted next version in one cluster.
 
 use std::net::SocketAddrV4;
 
@@ -18,7 +18,7 @@ pub(crate) const MIXED: Scenario = Scenario {
     name: "F33-mixed",
     title: "three nodes are upgraded to a planted next version and back, one after the other, under load through a balancer; \
             nodes of both versions are killed and join, each where only the other one is left",
-    bar: "what only the next version knows is read back as it was written, after every way through nodes of today",
+    bar: "fields of the next version are read back unchanged after every path through current nodes",
     quick: false,
     play: mixed,
 };
@@ -41,17 +41,17 @@ fn mixed(context: &ScenarioContext) -> Result<Figures> {
     Ok(figures)
 }
 
-/// What is seen of the next version's field.
+/// State of a mixed run.
 struct MixedVersions {
     counts: CommitCounts,
     checked: usize,
     wrong: Vec<String>,
-    /// Frames that nodes of today did not know.
+    /// Frames unknown to nodes of the current version.
     skipped: f64,
 }
 
 impl MixedVersions {
-    /// The only node of the next version dies; what it knew comes back to it from nodes of today.
+    /// The only node of the next version dies; it gets its data back from nodes of the current version.
     fn next_comes_to_old(&mut self, rig: &mut Rig) -> Result<()> {
         rig.kill(0)?;
         rig.hosts[1].ready(1)?;
@@ -66,8 +66,8 @@ impl MixedVersions {
         self.check(rig, 1)
     }
 
-    /// The only node of today gets its copies from nodes of the next version, is left alone with them, and gives them
-    /// back.
+    /// The only node of the current version gets its copies from nodes of the next version, becomes the only node,
+    /// and transfers them back.
     fn old_comes_to_next(&mut self, rig: &mut Rig) -> Result<()> {
         rig.kill(2)?;
         rig.restart(2, 2)?;
@@ -83,7 +83,7 @@ impl MixedVersions {
         self.check(rig, 1)
     }
 
-    /// All are of the next version for a while; then all are of today again.
+    /// All nodes run the next version for a while, then all run the current version again.
     fn all_go_back(&mut self, rig: &mut Rig, today: &[String]) -> Result<()> {
         exchange(rig, 2, &NEXT)?;
         self.counts.write(at(rig, 2), true)?;
@@ -95,7 +95,7 @@ impl MixedVersions {
         exchange(rig, 2, today)
     }
 
-    /// A node of the next version reads its field back.
+    /// Reads the field back from a node of the next version.
     fn check(&mut self, rig: &Rig, node: usize) -> Result<()> {
         self.checked += self.counts.len();
         self.wrong.extend(self.counts.read_back(at(rig, node))?);
@@ -108,15 +108,14 @@ impl MixedVersions {
             format!("{} of {}", self.checked - self.wrong.len(), self.checked),
         );
         figures.measure("unknown frames", self.skipped);
-        figures
-            .require(self.skipped > 0.0, || "no node of today met a frame that it does not know".to_owned());
+        figures.require(self.skipped > 0.0, || "no current node received an unknown frame".to_owned());
         let wrong = self.wrong;
         figures
             .require(wrong.is_empty(), || format!("{} fields read back wrong, as {}", wrong.len(), wrong[0]));
     }
 }
 
-/// A node drains and leaves, and comes back as another version.
+/// Drains a node and restarts it as another version.
 fn exchange(rig: &mut Rig, node: usize, planted: &[impl ToString]) -> Result<()> {
     let name = rig.hosts[node].name.clone();
     rig.report_event(&format!("killed {name}"))?;

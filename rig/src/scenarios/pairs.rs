@@ -1,9 +1,9 @@
-//! Faults that meet: pairs, sampled by the seed.
+//! Pairs of simultaneous faults, sampled from the seed.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 
 use crate::host::NodeSettings;
 use crate::rig::Rig;
@@ -15,22 +15,22 @@ const PAIRS: usize = 4;
 
 pub(crate) const SAMPLED: Scenario = Scenario {
     name: "F51-F53-pairs",
-    title: "four pairs of kill, pause, split, loss, far link and dead balancer at once, as the seed samples them; five nodes",
-    bar: "as for each alone",
+    title: "four pairs of simultaneous faults (kill, pause, split, loss, slow link, dead balancer), sampled from the seed; five nodes",
+    bar: "as for each fault alone",
     quick: false,
     play: |context| {
         let mut rig = context.cluster(5, &NodeSettings::default())?;
         let link_faults = rig.emulate(4)?;
         rig.balance(context)?;
         rig.load(context, &["--patience", "8s"])?;
-        let mut dice = context.dice();
+        let mut rng = context.rng();
         let mut told = Vec::new();
         for _ in 0..PAIRS {
             go_on(1);
-            let (lasting, sudden) = (dice.below(4), dice.below(3));
+            let (lasting, sudden) = (rng.below(4), rng.below(3));
             told.push(format!("{}+{}", LASTING[lasting as usize], SUDDEN[sudden as usize]));
             begin(&mut rig, lasting, &link_faults)?;
-            strike(&mut rig, sudden, context, &mut dice)?;
+            strike(&mut rig, sudden, context, &mut rng)?;
             link_faults.delay(0, 0);
             rig.heal()?;
             rig.together()?;
@@ -41,9 +41,9 @@ pub(crate) const SAMPLED: Scenario = Scenario {
     },
 };
 
-/// What goes on meanwhile.
+/// Lasting faults.
 const LASTING: [&str; 4] = ["split", "loss", "far", "one-way"];
-/// What happens then.
+/// Sudden faults during a lasting one.
 const SUDDEN: [&str; 3] = ["kill", "pause", "balancer"];
 
 fn begin(rig: &mut Rig, fault: u64, link_faults: &crate::link_emulator::LinkFaults) -> Result<()> {
@@ -66,17 +66,22 @@ fn begin(rig: &mut Rig, fault: u64, link_faults: &crate::link_emulator::LinkFaul
     Ok(())
 }
 
-fn strike(rig: &mut Rig, fault: u64, context: &crate::rig::ScenarioContext, dice: &mut Dice) -> Result<()> {
-    let node = 1 + dice.below(3) as usize;
+fn strike(
+    rig: &mut Rig,
+    fault: u64,
+    context: &crate::rig::ScenarioContext,
+    rng: &mut SeededRng,
+) -> Result<()> {
+    let node = 1 + rng.below(3) as usize;
     match SUDDEN[fault as usize] {
         "kill" => {
             rig.kill(node)?;
             go_on(2);
-            // It may come back into a divided network: it serves when it is whole again.
+            // A node that restarts in a divided network serves only after the heal.
             rig.network.heal()?;
             rig.restart(node, 4)?;
         }
-        "pause" => rig.pause(node, Duration::from_millis(500 + dice.below(5_000)))?,
+        "pause" => rig.pause(node, Duration::from_millis(500 + rng.below(5_000)))?,
         _ => {
             rig.report_event("note the balancer is killed")?;
             rig.kill_balancer()?;

@@ -1,4 +1,4 @@
-//! Strangers in the network.
+//! Unauthenticated peers in the network.
 
 use std::process::{Command, Stdio};
 
@@ -11,14 +11,14 @@ use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// What a node may grow by while its group is flooded.
+/// Allowed memory growth of a node during a flood.
 const GROWTH: u64 = 64 << 20;
 
 pub(crate) const FLOODED_GROUP: Scenario = Scenario {
     name: "F38-F52-F54-flood",
     title: "another application floods the group with noise and with announcements that it heard, whole and damaged, for 8 s; \
             another cluster uses the same group and port",
-    bar: "nobody is removed or admitted; what is not believed is counted; no node grows by more than 64 MiB",
+    bar: "no member is removed or admitted; dropped datagrams are counted; no node grows by more than 64 MiB",
     quick: false,
     play: flooded_group,
 };
@@ -51,7 +51,7 @@ fn flooded_group(context: &ScenarioContext) -> Result<Figures> {
     Ok(figures)
 }
 
-/// This program floods from another host; what it says of that.
+/// Runs this program's flood on another host; returns its output.
 fn flood(host: usize, seconds: u64) -> Result<String> {
     let program = std::env::current_exe().context("where is this program?")?;
     let mut flood = Command::new("ip");

@@ -1,30 +1,30 @@
-//! Whether what ran all the time has grown.
+//! Judges whether processes that ran all the time have grown.
 //!
-//! What a process holds in the quiet time of a round is the mean of its samples there. The first round warms up and does not
-//! count; of the others, the mean of the first quarter is compared with that of the last.
+//! The usage of a process in a round is the mean of its quiet samples. The first round is a warm-up; of the other
+//! rounds, the mean of the first quarter is compared with the mean of the last.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::process_sampler::{ProcessUsage, Sample};
 
-/// A process may have grown by so much from the first quarter to the last.
+/// Allowed growth from the first quarter to the last.
 const BOUNDS: ProcessUsage = ProcessUsage { resident: 4 << 20, descriptors: 8, threads: 4 };
-/// Rounds that do not count.
+/// Warm-up rounds.
 const WARM_UP: usize = 1;
 
-/// All processes that ran, each with what it held.
+/// Usage of all processes.
 pub(super) struct GrowthTable(Vec<GrowthRow>);
 
 struct GrowthRow {
     process: String,
     life: u32,
     rounds: usize,
-    /// In the first quarter of its rounds, in the last, and at most.
+    /// Mean of the first quarter of the rounds, of the last quarter, and the maximum.
     first: ProcessUsage,
     last: ProcessUsage,
     most: ProcessUsage,
-    /// It ran in every round.
+    /// Whether it ran in every round.
     is_judged: bool,
 }
 
@@ -38,7 +38,7 @@ impl GrowthTable {
         Self(lives.values().filter_map(|samples| GrowthRow::of(samples, rounds)).collect())
     }
 
-    /// What grew, in words.
+    /// Descriptions of grown processes.
     pub(super) fn broken(&self) -> Vec<String> {
         let judged: Vec<_> = self.0.iter().filter(|line| line.is_judged).collect();
         match judged.is_empty() {
@@ -49,11 +49,11 @@ impl GrowthTable {
 }
 
 impl GrowthRow {
-    /// One life of a process; `None` if it saw no quiet time.
+    /// Usage of one process; `None` without quiet samples.
     fn of(samples: &[&Sample], rounds: usize) -> Option<Self> {
         let mut quiet = BTreeMap::<_, Vec<ProcessUsage>>::new();
         for sample in samples.iter().filter(|sample| sample.quiet) {
-            quiet.entry(sample.round).or_default().push(sample.holds);
+            quiet.entry(sample.round).or_default().push(sample.usage);
         }
         let quiet: Vec<_> = quiet.values().map(|samples| mean(samples)).collect();
         let is_judged = quiet.len() == rounds && rounds > WARM_UP + 1;
@@ -61,7 +61,7 @@ impl GrowthRow {
         let quarter = counted.len().div_ceil(4);
         let seen = samples.first()?;
         let most =
-            samples.iter().map(|sample| sample.holds).reduce(|one, other| each(one, other, u64::max))?;
+            samples.iter().map(|sample| sample.usage).reduce(|one, other| each(one, other, u64::max))?;
         let (first, last) = (counted.get(..quarter)?, counted.get(counted.len() - quarter..)?);
         (!counted.is_empty()).then(|| Self {
             process: seen.process.clone(),
@@ -138,18 +138,18 @@ fn each(one: ProcessUsage, other: ProcessUsage, of: impl Fn(u64, u64) -> u64) ->
 mod tests {
     use super::*;
 
-    /// A process that is counted twice in the quiet of each round, and holds much more in between.
+    /// A process with two quiet samples in each round and much higher usage in between.
     fn samples(
         process: &str,
         life: u32,
         rounds: std::ops::Range<u64>,
-        holds: impl Fn(u64) -> ProcessUsage,
+        usage: impl Fn(u64) -> ProcessUsage,
     ) -> Vec<Sample> {
-        let sample = |round, quiet, holds| Sample { process: process.to_owned(), life, round, quiet, holds };
+        let sample = |round, quiet, usage| Sample { process: process.to_owned(), life, round, quiet, usage };
         let busy = ProcessUsage { resident: 1 << 30, descriptors: 900, threads: 90 };
         let of_round = |round| {
-            [(false, busy), (true, holds(round)), (true, holds(round))]
-                .map(|(quiet, holds)| sample(round, quiet, holds))
+            [(false, busy), (true, usage(round)), (true, usage(round))]
+                .map(|(quiet, usage)| sample(round, quiet, usage))
         };
         rounds.flat_map(of_round).collect()
     }
@@ -159,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn what_warms_up_and_then_stays_is_flat() {
-        // The first round is not like the others, and one in the middle neither.
+    fn a_process_that_only_warms_up_is_flat() {
+        // The first round and one in the middle differ from the others.
         let table = GrowthTable::of(&samples("tc01", 1, 1..41, |round| match round {
             1 => held(4 << 20, 5, 2),
             20 => held(400 << 20, 500, 50),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_in_every_round_is_found_by_its_kind() {
+    fn a_growing_process_is_found() {
         let memory = GrowthTable::of(&samples("tc01", 1, 1..41, |round| {
             held((30 << 20) + round * (300 << 10), 20, 6)
         }));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_started_again_is_shown_and_not_judged() {
+    fn a_restarted_process_is_shown_but_not_judged() {
         let mut all = samples("tc03", 1, 1..6, |_| held(20 << 20, 20, 6));
         all.extend(samples("tc03", 2, 6..11, |round| held(round * (20 << 20), 20, 6)));
         let nobody = GrowthTable::of(&all);

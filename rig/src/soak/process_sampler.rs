@@ -1,4 +1,4 @@
-//! What processes hold, counted every few seconds as long as they live.
+//! Samples the resource usage of processes every few seconds.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-/// Between two counts.
+/// Interval of the samples.
 const EVERY: Duration = Duration::from_secs(2);
-/// How often the counter looks whether it is to end.
+/// Poll interval for the end of sampling.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// What one process usage.
+/// Resource usage of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ProcessUsage {
     /// Bytes of resident memory.
@@ -26,19 +26,19 @@ pub(super) struct ProcessUsage {
     pub(super) threads: u64,
 }
 
-/// What a process held once.
+/// One sample of a process.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) process: String,
-    /// Grows when a process of that name is started again.
+    /// Incremented when a process of that name is restarted.
     pub(super) life: u32,
     pub(super) round: u64,
-    /// Nothing had happened for a while.
+    /// Taken in the idle time.
     pub(super) quiet: bool,
-    pub(super) holds: ProcessUsage,
+    pub(super) usage: ProcessUsage,
 }
 
-/// The counter, on a thread of its own.
+/// The sampler, on a separate thread.
 pub(super) struct ProcessSampler {
     inner: Arc<SamplerShared>,
     counter: JoinHandle<()>,
@@ -65,7 +65,7 @@ struct TrackedProcess {
 }
 
 impl ProcessSampler {
-    /// Counts from now on; each sample is a line of this file.
+    /// Starts sampling; each sample becomes a line of this file.
     pub(super) fn start(csv: &Path) -> Result<Self> {
         let mut file = File::create(csv).with_context(|| csv.display().to_string())?;
         writeln!(file, "seconds,round,quiet,process,life,resident_bytes,descriptors,threads")
@@ -94,12 +94,12 @@ impl ProcessSampler {
         self.inner.state().round
     }
 
-    /// These run now; one with another id than before is another life.
+    /// Sets the running processes; a new id means a restarted process.
     pub(super) fn follow(&self, running: Vec<(String, u32)>) {
         self.inner.state().follow(running);
     }
 
-    /// Nothing happens for so long. What is counted in the second half of it is quiet.
+    /// Sleeps for the idle time; samples of its second half count as quiet.
     pub(super) fn quiet(&self, time: Duration) {
         sleep(time / 2);
         self.inner.state().quiet = true;
@@ -108,19 +108,19 @@ impl ProcessSampler {
         self.inner.state().quiet = false;
     }
 
-    /// What all hold just now, in words.
+    /// Current resource usage as text.
     pub(super) fn now(&self) -> String {
         let state = self.inner.state();
         let mut words = "MiB".to_owned();
         for TrackedProcess { process, pid, .. } in &state.alive {
             let mib =
-                usage(*pid).map_or_else(|| "gone".to_owned(), |holds| (usage.resident >> 20).to_string());
+                usage(*pid).map_or_else(|| "gone".to_owned(), |usage| (usage.resident >> 20).to_string());
             let _ = write!(words, " {process} {mib}");
         }
         words
     }
 
-    /// The counting ends; all that was counted.
+    /// Stops sampling; returns all samples.
     pub(super) fn end(self) -> Result<Vec<Sample>> {
         self.inner.ended.store(true, Relaxed);
         self.counter.join().map_err(|_| anyhow!("the counter panicked"))?;
@@ -165,23 +165,23 @@ impl SamplerState {
 
     fn count(&mut self, at: Duration) {
         for TrackedProcess { process, life, pid } in &self.alive {
-            // One that was killed has nothing until it is followed again.
-            let Some(holds) = usage(*pid) else { continue };
-            let ProcessUsage { resident, descriptors, threads } = holds;
+            // A killed process has no usage until its restart.
+            let Some(usage) = usage(*pid) else { continue };
+            let ProcessUsage { resident, descriptors, threads } = usage;
             let (round, quiet, process) = (self.round, self.quiet, process.clone());
-            // The samples are judged from memory; the file is for people.
+            // The file is for people; the judgement uses the samples in memory.
             let _ = writeln!(
                 self.csv,
                 "{:.1},{round},{},{process},{life},{resident},{descriptors},{threads}",
                 at.as_secs_f64(),
                 u8::from(quiet)
             );
-            self.samples.push(Sample { process, life: *life, round, quiet, holds });
+            self.samples.push(Sample { process, life: *life, round, quiet, usage });
         }
     }
 }
 
-/// What a process holds, if it lives.
+/// Resource usage of a process, if it runs.
 fn usage(pid: u32) -> Option<ProcessUsage> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| -> Option<u64> {
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_counted_and_one_with_another_id_is_another_life() {
+    fn a_process_is_sampled_and_a_new_id_is_a_new_process() {
         let folder = tempfile::tempdir().expect("a folder");
         let sampler = ProcessSampler::start(&folder.path().join("soak.csv")).expect("a file");
         let me = std::process::id();
@@ -206,7 +206,7 @@ mod tests {
         sampler.inner.count();
         let held: Vec<_> = (0..20).map(|_| File::open("/dev/null").expect("a descriptor")).collect();
         sampler.inner.count();
-        // Nobody has this id; what is not there is not counted.
+        // No process has this id, so it is not sampled.
         sampler.follow(vec![("tc01".to_owned(), u32::MAX)]);
         sampler.inner.count();
         sampler.follow(vec![("tc01".to_owned(), me)]);

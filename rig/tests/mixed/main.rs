@@ -1,5 +1,5 @@
-//! This version and a planted next one in one cluster of real processes on loopback, under load: what `sessile-rig
-//! --scenario F33` does on hosts of their own, in small. `nodes` runs the processes.
+//! The current and the planted next version in one cluster of real processes on loopback, under load: a small version
+//! of `sessile-rig --scenario F33`. `nodes` runs the processes.
 
 mod nodes;
 
@@ -25,16 +25,16 @@ use nodes::Nodes;
 /// A node of the next version.
 const NEXT: &[&str] = &["--next", "--watches", "100"];
 
-/// What was seen of two nodes of today and one of the next version, and of one and two.
+/// Result of mixing two current nodes with one next node, and one with two.
 struct MixedResult {
     figures: Figures,
-    /// Fields of the next version that it read back otherwise than it wrote them.
+    /// Fields of the next version that were read back wrong.
     wrong: Vec<String>,
-    /// Frames that a node of today did not know.
+    /// Frames unknown to a current node.
     skipped: f64,
 }
 
-/// Runs both versions under load; nodes of today have this planted.
+/// Runs both versions under load; current nodes have this plant.
 fn mix(today: &[&str]) -> Result<MixedResult> {
     let (old, other, next) = (0, 1, 2);
     let mut nodes = Nodes::new(3)?;
@@ -47,14 +47,14 @@ fn mix(today: &[&str]) -> Result<MixedResult> {
     counts.write(nodes.at(old), false)?;
     counts.write(nodes.at(next), true)?;
 
-    // The next version comes to today's, which alone kept what it knew.
+    // A next node joins current nodes, which alone kept its data.
     nodes.kill(next)?;
     nodes.ready(old, 1)?;
     counts.write(nodes.at(old), false)?;
     nodes.restart(next, NEXT, 2)?;
     let mut wrong = counts.read_back(nodes.at(next))?;
 
-    // Today's version comes to the next one, and then is alone with it.
+    // A current node joins a next node, and then becomes the only node.
     nodes.kill(other)?;
     nodes.restart(other, NEXT, 2)?;
     nodes.kill(old)?;
@@ -74,15 +74,15 @@ fn mix(today: &[&str]) -> Result<MixedResult> {
 }
 
 #[test]
-fn both_versions_work_together_and_unknown_fields_survive_nodes_of_today() {
+fn both_versions_interoperate_and_unknown_fields_survive_current_nodes() {
     let seen = mix(&[]).expect("the cluster runs");
     assert!(seen.figures.holds(), "{}: {:?}", seen.figures, seen.figures.broken);
     assert_eq!(seen.wrong, [""; 0]);
-    assert!(seen.skipped > 0.0, "a node of today met frames that it does not know");
+    assert!(seen.skipped > 0.0, "a current node received unknown frames");
 }
 
 #[test]
-fn a_node_of_today_that_drops_what_it_does_not_know_is_found_out() {
+fn a_current_node_that_drops_unknown_fields_is_found() {
     let seen = mix(&["--plant", "unknown-field-dropped"]).expect("the cluster runs");
     assert!(!seen.wrong.is_empty(), "{}", seen.figures);
 }

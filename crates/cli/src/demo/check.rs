@@ -15,7 +15,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 
 use self::figures::Figures;
 use self::observation_log::ObservationLog;
@@ -66,7 +66,7 @@ pub(super) async fn run(rounds: u32, seed: Option<u64>) -> Result<(), Failure> {
 struct Check {
     cluster: LocalCluster,
     log: ObservationLog,
-    dice: Dice,
+    rng: SeededRng,
     round: CheckRound,
 }
 
@@ -75,14 +75,14 @@ impl Check {
         let log = ObservationLog::new(cluster.place())
             .map_err(|error| Failure::Failed(format!("{}: {error}", cluster.place().display())))?;
         let round = CheckRound::new(cluster.plan.balancer, &log, seed);
-        Ok(Self { cluster, log, dice: Dice::new(seed, 0), round })
+        Ok(Self { cluster, log, rng: SeededRng::new(seed, 0), round })
     }
 
     /// Plays all rounds, or stops at the first loss.
     async fn play(&mut self, rounds: u32) -> Result<Figures, Failure> {
         let mut sum = Figures::default();
         for number in 1..=rounds {
-            let figures = self.round.play(&mut self.cluster, &self.log, &mut self.dice).await?;
+            let figures = self.round.play(&mut self.cluster, &self.log, &mut self.rng).await?;
             output::print(&format!("round {number:>3}: {figures}"))?;
             sum = sum.plus(figures);
             if sum.lost + sum.doubled > 0 {

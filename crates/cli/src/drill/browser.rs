@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_history::{Action, Attribute, Outcome, SessionId, Settled, Workload};
+use sessile_history::{Action, Attribute, OperationOutcome, SessionId, Settled, Workload};
 use tokio::time::sleep;
 
 use super::clusterapp_client::{ClusterappClient, OperationResult};
@@ -81,7 +81,9 @@ impl Browser {
         let (canary, door) = (self.workload.value(), self.door());
         let (session, id) = self.recorder.creating(self.number, canary);
         let reply = self.tabs[0].ask(door, &Action::Create, canary, None).await;
-        if let (Some(sid), Some(cookie), Some(Outcome::Ok)) = (&reply.sid, &reply.cookie, reply.outcome) {
+        if let (Some(sid), Some(cookie), Some(OperationOutcome::Ok)) =
+            (&reply.sid, &reply.cookie, reply.outcome)
+        {
             self.recorder.made(session, sid);
             self.session = Some(OpenSession { id: session, cookie: cookie.clone() });
         }
@@ -110,10 +112,10 @@ impl Browser {
         let Some(open) = &mut self.session else { return };
         match reply.outcome {
             // The session is gone; the old cookie is kept for the final reading.
-            Some(Outcome::Absent) if !matches!(action, Action::Read) => {
+            Some(OperationOutcome::Absent) if !matches!(action, Action::Read) => {
                 self.had.extend(self.session.take().map(|open| (open.id, open.cookie)));
             }
-            Some(Outcome::Ok) if !matches!(action, Action::Logout) => {
+            Some(OperationOutcome::Ok) if !matches!(action, Action::Logout) => {
                 if let Some(cookie) = reply.cookie {
                     open.cookie = cookie;
                 }
@@ -145,7 +147,7 @@ async fn perform(
 
 fn note(recorder: &HistoryRecorder, id: sessile_history::OperationId, reply: &OperationResult) {
     recorder.ended(id, reply.node.as_deref(), |operation| {
-        operation.outcome = reply.outcome.unwrap_or(Outcome::Unknown);
+        operation.outcome = reply.outcome.unwrap_or(OperationOutcome::Unknown);
         operation.seen.clone_from(&reply.seen);
         operation.damaged.clone_from(&reply.damaged);
         let at = operation.ended.unwrap_or(operation.began);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use sessile_apps::clusterapp::payload;
-use sessile_history::{Action, Attribute, Outcome, Seen};
+use sessile_history::{Action, Attribute, OperationOutcome, Seen};
 
 use crate::connection::{ClientResponse, Connection, ConnectionError};
 
@@ -20,7 +20,7 @@ pub(super) struct ClusterappClient {
 /// The result of a request.
 #[derive(Debug, Default)]
 pub(super) struct OperationResult {
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<OperationOutcome>,
     pub(super) node: Option<String>,
     pub(super) sid: Option<String>,
     pub(super) cookie: Option<String>,
@@ -63,10 +63,10 @@ impl ClusterappClient {
         let target = format!("/clusterapp/session?cmd={}", command(action, canary));
         let reply = match self.doors[door].send(Method::POST, &target, cookie).await {
             Ok(answer) => OperationResult::of(&answer, action),
-            Err(ConnectionError::Unconnected(_)) => OperationResult::nothing(Outcome::Failed),
-            Err(_) => OperationResult::nothing(Outcome::Unknown),
+            Err(ConnectionError::Unconnected(_)) => OperationResult::nothing(OperationOutcome::Failed),
+            Err(_) => OperationResult::nothing(OperationOutcome::Unknown),
         };
-        self.answered = !matches!(reply.outcome, Some(Outcome::Failed | Outcome::Unknown));
+        self.answered = !matches!(reply.outcome, Some(OperationOutcome::Failed | OperationOutcome::Unknown));
         reply
     }
 
@@ -100,23 +100,24 @@ fn size_of(v: u64) -> usize {
 }
 
 impl OperationResult {
-    fn nothing(outcome: Outcome) -> Self {
+    fn nothing(outcome: OperationOutcome) -> Self {
         Self { outcome: Some(outcome), ..Self::default() }
     }
 
     fn of(answer: &ClientResponse, action: &Action) -> Self {
         if answer.status != StatusCode::OK {
-            let outcome = if answer.unprocessed { Outcome::Failed } else { Outcome::Unknown };
+            let outcome =
+                if answer.unprocessed { OperationOutcome::Failed } else { OperationOutcome::Unknown };
             return Self::nothing(outcome);
         }
         // A response that is not clusterapp's leaves the outcome unknown.
         let Ok(reply) = serde_json::from_slice::<ResponseBody>(&answer.body) else {
-            return Self::nothing(Outcome::Unknown);
+            return Self::nothing(OperationOutcome::Unknown);
         };
         let is_other = reply.new == Some(true) && !matches!(action, Action::Create);
         let is_gone = reply.sid.is_none() && !matches!(action, Action::Logout);
-        let outcome = if is_other || is_gone { Outcome::Absent } else { Outcome::Ok };
-        let reads = matches!(action, Action::Read) && outcome == Outcome::Ok;
+        let outcome = if is_other || is_gone { OperationOutcome::Absent } else { OperationOutcome::Ok };
+        let reads = matches!(action, Action::Read) && outcome == OperationOutcome::Ok;
         let (seen, damaged) = read(reply.attrs.filter(|_| reads).unwrap_or_default());
         Self {
             outcome: Some(outcome),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::sleep;
 
 use super::event::DrillEvent;
@@ -16,7 +16,7 @@ use crate::local_cluster::LocalCluster;
 use crate::{output, signal};
 
 /// Random stream of the faults; clients use streams with lower numbers.
-const FAULT_DICE: u64 = 1 << 32;
+const FAULT_STREAM: u64 = 1 << 32;
 /// Pause between two faults, in milliseconds.
 const CALM_MS: (u64, u64) = (300, 3_000);
 /// Time until a killed process is restarted.
@@ -61,19 +61,19 @@ pub(super) async fn work(
     recorder: HistoryRecorder,
     end: LoadEnd,
 ) -> Result<FaultTargets, Failure> {
-    let mut dice = Dice::new(seed, FAULT_DICE);
+    let mut rng = SeededRng::new(seed, FAULT_STREAM);
     let nodes = fault_targets.nodes();
     let faults = fault_targets.possible(&faults);
     while !end.is_requested() && !nodes.is_empty() && !faults.is_empty() {
-        rest(&mut dice, CALM_MS, &end).await;
+        rest(&mut rng, CALM_MS, &end).await;
         // An early second fault could destroy all copies of a session.
         if end.is_requested() || observer::until_calm(&recorder, &targets).await.is_err() {
             break;
         }
-        let node = &nodes[dice.below(nodes.len() as u64) as usize];
-        match faults[dice.below(faults.len() as u64) as usize] {
-            NodeFault::Kill => fault_targets.kill(node, &mut dice, &recorder, &end).await?,
-            _ => fault_targets.pause(node, &mut dice, &recorder, &end).await?,
+        let node = &nodes[rng.below(nodes.len() as u64) as usize];
+        match faults[rng.below(faults.len() as u64) as usize] {
+            NodeFault::Kill => fault_targets.kill(node, &mut rng, &recorder, &end).await?,
+            _ => fault_targets.pause(node, &mut rng, &recorder, &end).await?,
         }
     }
     Ok(fault_targets)
@@ -114,14 +114,14 @@ impl FaultTargets {
     async fn kill(
         &mut self,
         node: &str,
-        dice: &mut Dice,
+        rng: &mut SeededRng,
         recorder: &HistoryRecorder,
         end: &LoadEnd,
     ) -> Result<(), Failure> {
         let Self::Own(cluster) = self else { return Ok(()) };
         tell(recorder, DrillEvent::Killed(node.to_owned()))?;
         cluster.kill(node).await;
-        rest(dice, DOWN_MS, end).await;
+        rest(rng, DOWN_MS, end).await;
         cluster.start(node)?;
         cluster.port_opened(node).await?;
         tell(recorder, DrillEvent::Started(node.to_owned()))
@@ -130,14 +130,14 @@ impl FaultTargets {
     async fn pause(
         &self,
         node: &str,
-        dice: &mut Dice,
+        rng: &mut SeededRng,
         recorder: &HistoryRecorder,
         end: &LoadEnd,
     ) -> Result<(), Failure> {
         let Some(process) = self.process(node) else { return Ok(()) };
         tell(recorder, DrillEvent::Stopped(node.to_owned()))?;
         signal::stop(process)?;
-        rest(dice, STOP_MS, end).await;
+        rest(rng, STOP_MS, end).await;
         signal::go_on(process)?;
         tell(recorder, DrillEvent::Resumed(node.to_owned()))
     }
@@ -156,8 +156,8 @@ fn tell(recorder: &HistoryRecorder, event: DrillEvent) -> Result<(), Failure> {
 }
 
 /// Sleeps for a random time in the range, or until the load ends.
-async fn rest(dice: &mut Dice, (least, below): (u64, u64), end: &LoadEnd) {
-    let mut left = Duration::from_millis(least + dice.below(below - least));
+async fn rest(rng: &mut SeededRng, (least, below): (u64, u64), end: &LoadEnd) {
+    let mut left = Duration::from_millis(least + rng.below(below - least));
     while !left.is_zero() && !end.is_requested() {
         let step = left.min(GLANCE);
         sleep(step).await;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use sessile_history::{
-    Action, Division, Harmony, History, Holding, Life, Micros, Operation, OperationId, Outcome, ProcessId,
-    Session, SessionId,
+    Action, Agreement, Division, History, Holding, Life, Micros, Operation, OperationId, OperationOutcome,
+    ProcessId, SessionId, SessionRecord,
 };
 
 use super::event::DrillEvent;
@@ -68,7 +68,7 @@ impl HistoryRecorder {
         let mut inner = self.inner.lock();
         let (session, created_by) = (inner.history.sessions.len(), inner.history.operations.len());
         let key = format!("(session {session}, not answered)");
-        inner.history.sessions.push(Session { key, canary, created_by, ended_at: None });
+        inner.history.sessions.push(SessionRecord { key, canary, created_by, ended_at: None });
         let create = Operation::new(client, session, Action::Create, self.now());
         inner.history.operations.push(create);
         (session, created_by)
@@ -132,7 +132,7 @@ impl HistoryRecorder {
     }
 
     /// All nodes agreed during this time, if no event followed since `epoch`.
-    pub(super) fn harmony(&self, from: Micros, to: Micros, epoch: u64) {
+    pub(super) fn agreement(&self, from: Micros, to: Micros, epoch: u64) {
         let mut inner = self.inner.lock();
         if inner.epoch != epoch {
             return;
@@ -141,10 +141,14 @@ impl HistoryRecorder {
         if let Some(division) = inner.history.divisions.last_mut() {
             division.to.get_or_insert(to);
         }
-        match inner.history.harmonies.last_mut().filter(|last| last.to >= from && last.processes == processes)
+        match inner
+            .history
+            .agreements
+            .last_mut()
+            .filter(|last| last.to >= from && last.processes == processes)
         {
             Some(last) => last.to = to,
-            None => inner.history.harmonies.push(Harmony { from, to, processes }),
+            None => inner.history.agreements.push(Agreement { from, to, processes }),
         }
     }
 
@@ -152,7 +156,7 @@ impl HistoryRecorder {
     pub(super) fn is_calm(&self) -> bool {
         let inner = self.inner.lock();
         let disturbed = inner.events.last().map_or(0, |(at, _)| *at);
-        inner.history.harmonies.last().is_some_and(|harmony| harmony.from >= disturbed)
+        inner.history.agreements.last().is_some_and(|agreement| agreement.from >= disturbed)
     }
 
     /// The current process of a node.
@@ -172,7 +176,7 @@ impl HistoryRecorder {
             let over = inner.history.operations.iter().filter(|operation| operation.ended.is_some());
             over.filter(|operation| operation.outcome == outcome).count()
         };
-        (count(Outcome::Ok), count(Outcome::Unknown))
+        (count(OperationOutcome::Ok), count(OperationOutcome::Unknown))
     }
 
     /// Reads the history and the events.
@@ -280,9 +284,9 @@ mod tests {
         tell(&recorder, "healed");
         let epoch = recorder.undisturbed().expect("nothing is cut").1;
         assert!(!recorder.is_calm());
-        recorder.harmony(recorder.now(), recorder.now(), epoch - 1);
+        recorder.agreement(recorder.now(), recorder.now(), epoch - 1);
         assert!(!recorder.is_calm(), "what was seen before the heal says nothing");
-        recorder.harmony(recorder.now(), recorder.now(), epoch);
+        recorder.agreement(recorder.now(), recorder.now(), epoch);
         assert!(recorder.is_calm());
         let divisions = recorder.look(|history, _| history.divisions.clone());
         assert_eq!(divisions[0].sides, Some(vec![0, 2, 0]));

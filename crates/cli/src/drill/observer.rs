@@ -36,7 +36,7 @@ pub(super) async fn watch(targets: Targets, recorder: HistoryRecorder) {
         if of != epoch {
             since = Some((now, epoch));
         } else if now - first >= SETTLING.as_micros() as u64 {
-            recorder.harmony(first + SETTLING.as_micros() as u64, now, epoch);
+            recorder.agreement(first + SETTLING.as_micros() as u64, now, epoch);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use sessile_history::{Action, Holding, Outcome, Seen, SessionId};
+use sessile_history::{Action, Holding, OperationOutcome, Seen, SessionId};
 use tokio::time::sleep;
 
 use super::browser::Browser;
@@ -102,8 +102,10 @@ async fn read_one(
     loop {
         let reply = link.ask(0, &Action::Read, 0, Some(cookie)).await;
         match reply.outcome {
-            Some(Outcome::Ok | Outcome::Absent) if reply.damaged.is_empty() => return Ok(reply.seen),
-            Some(Outcome::Ok) => {
+            Some(OperationOutcome::Ok | OperationOutcome::Absent) if reply.damaged.is_empty() => {
+                return Ok(reply.seen);
+            }
+            Some(OperationOutcome::Ok) => {
                 // The history keeps damage with an operation, so record one.
                 let id = recorder.sending(u32::MAX, session, Action::Read);
                 recorder.ended(id, Some(name), |operation| operation.damaged.clone_from(&reply.damaged));

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sessile_history::{History, Kind, Verdict, judge, write};
+use sessile_history::{BrokenPromiseKind, History, Verdict, judge, write};
 
 use super::Drill;
 use super::event::DrillEvent;
@@ -73,7 +73,7 @@ impl Report {
             self.faults(),
             verdict.longest_wait / 1_000
         );
-        for kind in Kind::ALL {
+        for kind in BrokenPromiseKind::ALL {
             text += &format!("{:<12} {:>6}  {}\n", kind.to_string(), verdict.count(kind), meaning(kind));
         }
         if verdict.gone_with_all_copies > 0 {
@@ -84,7 +84,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let counts: serde_json::Map<_, _> = (Kind::ALL.iter())
+        let counts: serde_json::Map<_, _> = (BrokenPromiseKind::ALL.iter())
             .map(|kind| (kind.to_string().replace(' ', "_"), self.verdict.count(*kind).into()))
             .collect();
         json!({
@@ -106,7 +106,8 @@ impl Report {
     }
 
     fn failure(&self) -> Failure {
-        let findings = self.verdict.findings.iter().take(SHOWN).map(|finding| finding.tell(&self.history));
+        let findings =
+            self.verdict.broken_promises.iter().take(SHOWN).map(|finding| finding.describe(&self.history));
         let apart =
             self.apart.iter().map(|views| format!("the nodes did not agree on their members: {views}"));
         let lines: Vec<_> = apart.chain(findings).collect();
@@ -121,7 +122,8 @@ impl Report {
         fs::write(folder.join("verdict.json"), format!("{:#}\n", self.json()))?;
         let faults = self.events.iter().map(|(at, event)| format!("{:.6} {event}\n", *at as f64 / 1e6));
         fs::write(folder.join("faults.log"), faults.collect::<String>())?;
-        let text: String = self.verdict.findings.iter().map(|finding| finding.tell(&self.history)).collect();
+        let text: String =
+            self.verdict.broken_promises.iter().map(|finding| finding.describe(&self.history)).collect();
         fs::write(folder.join("findings.txt"), text)?;
         logs.map_or(Ok(()), |logs| copy_logs(logs, folder))
     }
@@ -138,14 +140,14 @@ fn copy_logs(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn meaning(kind: Kind) -> &'static str {
+fn meaning(kind: BrokenPromiseKind) -> &'static str {
     match kind {
-        Kind::Lost => "acknowledged and missing although a copy exists",
-        Kind::Doubled => "written once, replaced, and back",
-        Kind::Resurrected => "seen after its end",
-        Kind::Torn => "part of one request's writes, or other bytes",
-        Kind::Diverged => "different on two nodes after healing",
-        Kind::MixedUp => "a value of another session, or of none",
-        Kind::Stale => "older than an acknowledged value",
+        BrokenPromiseKind::Lost => "acknowledged and missing although a copy exists",
+        BrokenPromiseKind::Doubled => "written once, replaced, and back",
+        BrokenPromiseKind::Resurrected => "seen after its end",
+        BrokenPromiseKind::Torn => "part of one request's writes, or other bytes",
+        BrokenPromiseKind::Diverged => "different on two nodes after healing",
+        BrokenPromiseKind::MixedUp => "a value of another session, or of none",
+        BrokenPromiseKind::Stale => "older than an acknowledged value",
     }
 }

@@ -1,8 +1,8 @@
-//! The program `sessile` with something planted: a deliberate bug of the core, or the next version of the protocol.
+//! The program `sessile` with a planted bug of the core, or with the planted next version of the protocol.
 //!
-//! `planted-node --next serve --config tc01.toml` is the node of `sessile serve tc01.toml` in every other respect, and
-//! without anything planted this is `sessile`. `next_version` is the next version around a node. For tests and test hosts; not
-//! published.
+//! `planted-node --next serve --config tc01.toml` otherwise equals the node of `sessile serve tc01.toml`; without a
+//! plant this program equals `sessile`. `next_version` wraps a node as the next version. For tests and test hosts;
+//! not published.
 
 mod next_version;
 
@@ -18,28 +18,28 @@ use sessile_planted::bugs;
 
 use crate::next_version::NextVersion;
 
-/// How long a node of the next version only watches, if nobody says.
+/// Default time in the next version's additional member state, in milliseconds.
 const WATCHES: &str = "500";
 
-/// Runs the program sessile with something planted.
+/// Runs the program sessile with a plant.
 #[derive(Debug, Parser)]
 #[command(name = "planted-node")]
 struct Arguments {
     /// Speak the next version of the protocol
     #[arg(long)]
     next: bool,
-    /// A node of the next version has everything for so long before it serves
+    /// Time for which a node of the next version has the complete state before it serves
     #[arg(long, value_name = "MILLISECONDS", default_value = WATCHES, requires = "next")]
     watches: u64,
-    /// Make this mistake; `sessile-sim --plants` names them
+    /// Plant this bug; `sessile-sim --plants` lists all bugs
     #[arg(long, value_name = "NAME", value_parser = bug, default_value = "none")]
     plant: Plant,
-    /// The words after `sessile`
+    /// The arguments of `sessile`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORDS")]
     sessile: Vec<OsString>,
 }
 
-/// A node into which something is planted.
+/// A node with a plant.
 struct PlantedNode {
     bug: Plant,
     next_version: Option<NextVersion>,
@@ -75,5 +75,5 @@ fn main() -> ExitCode {
 }
 
 fn bug(name: &str) -> Result<Plant, String> {
-    bugs::by_name(name).ok_or_else(|| format!("no planted bug is called {name}"))
+    bugs::by_name(name).ok_or_else(|| format!("there is no planted bug {name}"))
 }

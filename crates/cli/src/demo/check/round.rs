@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::{sleep, timeout};
 
 use super::copies;
@@ -35,7 +35,7 @@ pub(super) struct CheckRound {
 impl CheckRound {
     /// Clients of the balancer at `balancer`.
     pub(super) fn new(balancer: SocketAddr, log: &ObservationLog, seed: u64) -> Self {
-        let writer = |number| Writer::new(balancer, log.clone(), Dice::new(seed, number));
+        let writer = |number| Writer::new(balancer, log.clone(), SeededRng::new(seed, number));
         Self { writers: (1..=CLIENTS).map(writer).collect() }
     }
 
@@ -44,18 +44,18 @@ impl CheckRound {
         &mut self,
         cluster: &mut LocalCluster,
         log: &ObservationLog,
-        dice: &mut Dice,
+        rng: &mut SeededRng,
     ) -> Result<Figures, Failure> {
         let before = counts(log);
         log.begin_round();
         // Half of the clients start new sessions, which the balancer spreads over all nodes.
         self.writers.iter_mut().step_by(2).for_each(Writer::forget_session);
         try_join_all(self.writers.iter_mut().map(Writer::step)).await?;
-        let victim = self.serving(dice);
+        let victim = self.serving(rng);
 
         let load = try_join_all(self.writers.iter_mut().map(|writer| work(writer, log)));
         let load = async { timeout(PATIENCE, load).await.map_err(|_| too_slow(log))? };
-        let killing = kill(cluster, log, dice, &victim);
+        let killing = kill(cluster, log, rng, &victim);
         tokio::try_join!(load, killing)?;
 
         for node in cluster.plan.nodes.iter().filter(|node| node.name != victim) {
@@ -72,9 +72,9 @@ impl CheckRound {
     }
 
     /// A node that currently serves sessions.
-    fn serving(&self, dice: &mut Dice) -> String {
+    fn serving(&self, rng: &mut SeededRng) -> String {
         let routes: Vec<_> = self.writers.iter().filter_map(Writer::route).collect();
-        routes[dice.below(routes.len() as u64) as usize].to_owned()
+        routes[rng.below(routes.len() as u64) as usize].to_owned()
     }
 }
 
@@ -95,11 +95,11 @@ fn is_enough(progress: &Progress) -> bool {
 async fn kill(
     cluster: &mut LocalCluster,
     log: &ObservationLog,
-    dice: &mut Dice,
+    rng: &mut SeededRng,
     victim: &str,
 ) -> Result<(), Failure> {
-    let moment = EARLIEST_KILL + dice.below(LATEST_KILL - EARLIEST_KILL);
-    let jitter = Duration::from_micros(dice.below(KILL_JITTER_US));
+    let moment = EARLIEST_KILL + rng.below(LATEST_KILL - EARLIEST_KILL);
+    let jitter = Duration::from_micros(rng.below(KILL_JITTER_US));
     let mut progress = log.progress();
     // The log outlives this round, so the wait cannot fail.
     let _ = progress.wait_for(|progress| progress.contradicted || progress.acknowledged >= moment).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::sleep;
 
 use super::observation::ObservationKind;
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Writer {
     connection: Connection,
     log: ObservationLog,
-    dice: Dice,
+    rng: SeededRng,
     session: Option<ClientSession>,
     /// The version of the next write, never used twice.
     next: u64,
@@ -55,8 +55,8 @@ pub(super) struct WriteResponse {
 
 impl Writer {
     /// A client of the balancer at `at`.
-    pub(super) fn new(at: SocketAddr, log: ObservationLog, dice: Dice) -> Self {
-        Self { connection: Connection::new(at), log, dice, session: None, next: 1 }
+    pub(super) fn new(at: SocketAddr, log: ObservationLog, rng: SeededRng) -> Self {
+        Self { connection: Connection::new(at), log, rng, session: None, next: 1 }
     }
 
     /// Drops the session, like a closed browser.
@@ -71,7 +71,7 @@ impl Writer {
 
     /// Performs one step: a read, or a write that is repeated with the same version until it is acknowledged.
     pub(super) async fn step(&mut self) -> Result<(), Failure> {
-        let read = self.dice.below(READS) == 0;
+        let read = self.rng.below(READS) == 0;
         match &self.session {
             Some(session) if read && !session.written.is_empty() => self.read().await,
             _ => self.write().await,
@@ -79,7 +79,7 @@ impl Writer {
     }
 
     async fn write(&mut self) -> Result<(), Failure> {
-        let name = format!("a{}", self.dice.below(NAMES));
+        let name = format!("a{}", self.rng.below(NAMES));
         let v = self.next;
         self.next += 1;
         let target = format!("/clusterapp/session?cmd=add&name={name}&size={}&v={v}", size_of(v));
@@ -129,7 +129,7 @@ impl Writer {
 
     async fn read(&mut self) -> Result<(), Failure> {
         let Some(session) = &self.session else { return Ok(()) };
-        let chosen = self.dice.below(session.written.len() as u64);
+        let chosen = self.rng.below(session.written.len() as u64);
         let Some(name) = session.written.keys().nth(chosen as usize).cloned() else { return Ok(()) };
         let target = format!("/clusterapp/session?cmd=show&name={name}&sum=1");
         let answered = self.connection.send(Method::POST, &target, Some(&session.cookie)).await;
