@@ -1,7 +1,7 @@
 //! A client's connection: HTTP/1.1 with keep-alive, opened again when it was lost.
 //!
-//! Whoever waits for an answer drives the connection himself, without another task: so a time measured here holds no
-//! wake-up that the server is not to blame for.
+//! The waiting caller polls the connection itself, without another task, so a measured time includes no wake-up of
+//! another task.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What nodes say in headers of their own.
+/// Response headers of nodes.
 const RECEIPT: &str = "sessile-receipt";
 const UNPROCESSED: &str = "sessile-unprocessed";
 
@@ -32,31 +32,31 @@ pub(crate) struct Connection {
     open: Option<LiveConnection>,
 }
 
-/// The connection, while it is up: one end takes requests, the other carries them out while it is polled.
+/// An open connection: `sender` takes requests, `carrier` drives the connection while it is polled.
 #[derive(Debug)]
 struct LiveConnection {
     sender: SendRequest<Empty<Bytes>>,
     carrier: http1::Connection<TokioIo<TcpStream>, Empty<Bytes>>,
-    /// The carrier has not ended.
+    /// The carrier has not finished.
     up: bool,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub(crate) struct ClientResponse {
     pub(crate) status: StatusCode,
-    /// The first `name=value` that was set.
+    /// The first cookie that the response sets, as `name=value`.
     pub(crate) cookie: Option<String>,
     pub(crate) body: Bytes,
-    /// What the node says of the copies, where it does.
+    /// The replication receipt, if the node sends one.
     pub(crate) receipt: Option<String>,
     /// The node says that it did not process the request.
     pub(crate) unprocessed: bool,
-    /// From the first byte sent to the last byte read; connecting is not in it.
+    /// From the first byte sent to the last byte read, without connecting.
     pub(crate) took: Duration,
 }
 
-/// Nothing came back, or not all of it: what became of the request is unknown.
+/// No complete response: the outcome of the request is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
     #[error("no answer in time")]
@@ -77,7 +77,7 @@ impl Connection {
         Self { at, patience: PATIENCE, open: None }
     }
 
-    /// A connection whose requests wait no longer than this.
+    /// A connection with a response timeout.
     pub(crate) fn with_patience(at: SocketAddr, patience: Duration) -> Self {
         Self { patience, ..Self::new(at) }
     }
@@ -130,7 +130,7 @@ impl LiveConnection {
         Ok(Self { sender, carrier, up: true })
     }
 
-    /// Looks, without waiting, whether the other side has closed it meanwhile.
+    /// Checks without waiting whether the peer has closed the connection.
     fn if_up(mut self) -> Option<Self> {
         (self.up && (&mut self.carrier).now_or_never().is_none()).then_some(self)
     }
@@ -145,7 +145,7 @@ impl LiveConnection {
         tokio::select! {
             biased;
             answer = answer.as_mut() => answer,
-            // It may have ended in order, with an answer that was the last one.
+            // The connection may have ended cleanly with this response as its last.
             _ended = carrier => {
                 *up = false;
                 answer.await

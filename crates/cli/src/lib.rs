@@ -1,8 +1,8 @@
-//! The program `sessile`: its verbs, its messages and its exit codes. What the verbs do is in the other crates.
+//! The program `sessile`: its verbs, its messages and its exit codes. The other crates implement what the verbs do.
 //!
-//! It is a library, so that this project's test hosts can run the same node with parts of their own: [`NodeFactory`]. For
-//! services of your own use the crate `sessile`. Next: `verbs/` has one module for each verb; `failure.rs` says which
-//! exit code stands for what.
+//! It is a library, so that this project's test hosts can run the same node with their own parts: [`NodeFactory`].
+//! For your own services use the crate `sessile`. Next: `verbs/` has one module for each verb; `failure.rs` defines
+//! the exit codes.
 
 mod admin_client;
 mod applications;
@@ -51,7 +51,8 @@ struct Program {
     verb: verbs::Verb,
 }
 
-/// The program, with these words on its command line, the first of which is its name. Nodes are made as `factory` says.
+/// Runs the program with this command line; its first word is the program's name. `factory` creates the node of
+/// `serve`.
 pub fn run(words: impl IntoIterator<Item = OsString>, factory: &impl NodeFactory) -> ExitCode {
     // A wrong command line ends here, with exit code 2.
     let program = Program::parse_from(words);

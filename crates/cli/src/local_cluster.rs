@@ -1,8 +1,7 @@
 //! Real nodes and a balancer on this machine, for the demo, its check and the bench.
 //!
-//! [`ClusterPlan`] says who listens where and with which settings; [`LocalCluster`] starts the nodes and the balancer and ends them.
-//! Each node runs `sessile serve` as a process of its own, so that nothing here is another way of running one. Must
-//! not know what is done with them.
+//! [`ClusterPlan`] holds addresses and settings; [`LocalCluster`] starts and stops the nodes and the balancer. Each
+//! node is a process of `sessile serve`, exactly as users run it. Must not know what its callers do with the nodes.
 
 mod log_line;
 mod node;

@@ -16,13 +16,13 @@ use crate::failure::Failure;
 pub(crate) use lossy::Log;
 pub(crate) use lost_lines::report_to;
 
-/// The variable that says what is logged when the command line does not.
+/// Environment variable with the log filter, used if the command line has none.
 const VARIABLE: &str = "SESSILE_LOG";
 
 /// Programs read the log.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// How a line is written.
+/// Format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people

@@ -1,4 +1,4 @@
-//! How the node of `sessile serve` is made.
+//! Creation of the node that `sessile serve` runs.
 
 use std::pin::Pin;
 
@@ -8,21 +8,22 @@ use sessile::{Cluster, ClusterBuilder, Config};
 /// The future of [`NodeFactory::pages`].
 pub type ExtraPages<'a> = Pin<Box<dyn Future<Output = Router> + Send + 'a>>;
 
-/// What a node is beyond its configuration.
+/// Parts of a node beyond its configuration.
 pub trait NodeFactory: Sync {
-    /// The cluster that the node joins.
+    /// The builder of the node's cluster.
     fn builder(&self, config: Config) -> ClusterBuilder {
         Cluster::builder(config)
     }
 
-    /// Pages beside those of the applications. Asked for when the node is ready; it serves nobody until they are there.
+    /// Routes beside those of the applications. Called when the node is ready; the HTTP port opens when the future is
+    /// ready.
     fn pages(&self, cluster: Cluster) -> ExtraPages<'_> {
         drop(cluster);
         Box::pin(std::future::ready(Router::new()))
     }
 }
 
-/// Nothing beyond.
+/// A node with its configuration only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AsConfigured;
 

@@ -23,7 +23,7 @@ pub(crate) fn findings(findings: &Findings) {
         return findings.list.iter().for_each(|finding| log(findings, finding));
     }
     let mut theme = GraphicalTheme::default();
-    // Carets on every terminal, also where only one character is marked.
+    // Use carets on every terminal, also for a single marked character.
     theme.characters.underline = '^';
     theme.characters.underbar = '^';
     let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
@@ -47,7 +47,7 @@ fn log(findings: &Findings, finding: &Finding) {
     }
 }
 
-/// A finding, as miette wants to see it.
+/// A finding as a miette diagnostic.
 #[derive(Debug)]
 struct FindingDiagnostic<'f> {
     finding: &'f Finding,

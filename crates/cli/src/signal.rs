@@ -1,13 +1,13 @@
-//! Stops a process as an operator or a debugger does, and lets it go on.
+//! Sends SIGSTOP and SIGCONT to a process.
 
 use crate::failure::Failure;
 
-/// Stops the process: it is there and silent.
+/// Stops the process (SIGSTOP).
 pub(crate) fn stop(process: u32) -> Result<(), Failure> {
     send(process, SignalKind::Stop)
 }
 
-/// Lets a stopped process go on.
+/// Continues a stopped process (SIGCONT).
 pub(crate) fn go_on(process: u32) -> Result<(), Failure> {
     send(process, SignalKind::GoOn)
 }

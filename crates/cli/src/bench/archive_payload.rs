@@ -1,4 +1,4 @@
-//! What is deployed in a measurement: an archive of a size, which was never there before.
+//! The archive that a measurement deploys: of a given size and new to every node.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -9,20 +9,20 @@ use zip::write::SimpleFileOptions;
 
 use crate::failure::Failure;
 
-/// The bytes of random padding that make each component another one.
+/// Random bytes appended to each component, so that no two are equal.
 const MIN_PADDING: usize = 64;
-/// What every WebAssembly file begins with.
+/// Magic bytes of every WebAssembly file.
 const WASM: &[u8] = b"\0asm";
-/// Of a section of a component: one that says nothing about it.
+/// Section id of a WebAssembly custom section.
 const CUSTOM: u8 = 0;
 const SECTION: &[u8] = b"padding";
 
-/// What each archive is made from.
+/// Source of the archives.
 #[derive(Debug)]
 pub(super) enum ArchivePayload {
-    /// A zip of one static file of so many bytes.
+    /// A zip with one static file of this many bytes.
     Static(usize),
-    /// This component, and padding up to so many bytes.
+    /// This component, padded to this many bytes.
     Component(Vec<u8>, usize),
 }
 
@@ -39,7 +39,7 @@ impl ArchivePayload {
         Ok(Self::Component(component, bytes))
     }
 
-    /// How large each of them is, in whole megabytes.
+    /// Size of each archive, in whole megabytes.
     pub(super) fn megabytes(&self) -> u64 {
         let bytes = match self {
             Self::Static(bytes) => *bytes,
@@ -48,7 +48,7 @@ impl ArchivePayload {
         (bytes >> 20) as u64
     }
 
-    /// The name that it is deployed under.
+    /// The deployed name.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Static(_) => "bench.zip",
@@ -56,7 +56,7 @@ impl ArchivePayload {
         }
     }
 
-    /// What it is, for people.
+    /// A description for people.
     pub(super) fn words(&self) -> String {
         match self {
             Self::Static(_) => {
@@ -70,7 +70,7 @@ impl ArchivePayload {
         }
     }
 
-    /// One that no node has seen: nothing of it is in a cache.
+    /// A new archive that is in no cache of any node.
     pub(super) fn fresh(&self) -> Result<Bytes, Failure> {
         let made = match self {
             Self::Static(bytes) => zip_of(*bytes),
@@ -90,7 +90,7 @@ fn zip_of(bytes: usize) -> std::io::Result<Vec<u8>> {
     Ok(zip.finish()?.into_inner())
 }
 
-/// The component with a custom section behind it.
+/// The component with a custom section appended.
 fn padded(component: &[u8], bytes: usize) -> std::io::Result<Vec<u8>> {
     let padding = random(bytes.saturating_sub(component.len()).max(MIN_PADDING))?;
     let mut padded = component.to_vec();
@@ -102,7 +102,7 @@ fn padded(component: &[u8], bytes: usize) -> std::io::Result<Vec<u8>> {
     Ok(padded)
 }
 
-/// A number as WebAssembly writes it: seven bits a byte, the lowest first.
+/// LEB128 encoding: seven bits a byte, lowest first.
 fn leb128(mut number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_as_webassembly_reads_them() {
+    fn leb128_encodes_numbers_like_webassembly() {
         assert_eq!(leb128(0), [0]);
         assert_eq!(leb128(127), [0x7f]);
         assert_eq!(leb128(128), [0x80, 1]);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_is_brought_to_its_size_and_is_another_one_each_time() {
+    fn padding_reaches_the_size_and_is_random() {
         let (one, other) = (padded(b"component", 1 << 20).unwrap(), padded(b"component", 1 << 20).unwrap());
         assert!(one.starts_with(b"component") && one.len() >= 1 << 20 && one.len() < (1 << 20) + 32);
         assert_ne!(one, other);

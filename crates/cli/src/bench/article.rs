@@ -1,7 +1,7 @@
 //! `sessile bench article`: the article's seven scenarios, and ours, on two real nodes with the balancer in front.
 //!
-//! `scenario` says what is measured and what the article printed; `scenario_run` starts the nodes and measures one scenario;
-//! `outcome` makes its figures; `table` and `finding` put them beside the article's.
+//! `scenario` lists the scenarios with the article's figures; `scenario_run` starts the nodes and measures one
+//! scenario; `outcome` computes its figures; `table` and `finding` compare them with the article's.
 
 mod finding;
 mod outcome;
@@ -26,7 +26,7 @@ use crate::stop::StopRequest;
 const REPETITIONS: u64 = 1_000;
 const QUICK_REPETITIONS: u64 = 50;
 const QUICK_DELAY_MS: u64 = 2;
-/// How long the nodes are watched at rest before each scenario.
+/// Time for which the idle nodes are measured before each scenario.
 const REST: Duration = Duration::from_secs(2);
 const QUICK_REST: Duration = Duration::from_millis(500);
 
@@ -45,10 +45,10 @@ pub(crate) struct Article {
     /// Clients at once
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=100))]
     threads: u64,
-    /// The same pause after every response, instead of the 1000 and 2000 ms that the article's table prints
+    /// Use one pause after every response, instead of the article's 1000 and 2000 ms
     #[arg(long, value_name = "MS")]
     fixed_delay: Option<u64>,
-    /// Where the report goes; a new folder here when left out
+    /// Folder of the report; by default a new folder in the working directory
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
 }
@@ -79,7 +79,7 @@ impl Article {
             faults.words.extend(done.words);
             measured.push((*scenario, done.row));
             if done.interrupted {
-                output::tell("stopped: what was measured until now follows");
+                output::tell("stopped: the figures measured so far follow");
                 break;
             }
         }
@@ -132,7 +132,7 @@ impl Article {
     }
 }
 
-/// What a reader must know about the columns.
+/// Explanation of the columns.
 const NOTES: [&str; 6] = [
     "response: at the client, through the balancer, first byte sent to last byte read. The balancer runs in the client's process, the nodes in processes of their own.",
     "request: in the node, from the head of the request to the head of the response, of requests that changed a session. Percentiles are upper ends of steps that are about a quarter wide.",

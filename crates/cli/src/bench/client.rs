@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::stop::StopRequest;
 
-/// Most findings that are shown.
+/// Most findings shown.
 const SHOWN: usize = 10;
 
 /// The article's arguments, in its order, for example `2 9080 1000 1000 lite`.
@@ -38,7 +38,7 @@ pub(crate) struct Client {
     /// The address of the server
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// Begin a request each DELAY_MS, instead of pausing so long after each response
+    /// Begin a request each DELAY_MS, instead of pausing after each response
     #[arg(long)]
     fixed_delay: bool,
     /// Print the figures as JSON
@@ -74,7 +74,7 @@ impl Client {
     }
 }
 
-/// Exit code 1 with what was wrong, if anything was.
+/// Fails (exit code 1) with the wrong and missing answers, if there were any.
 pub(crate) fn judge(measured: &ClientMeasurements) -> Result<(), Failure> {
     if measured.is_good() {
         return Ok(());

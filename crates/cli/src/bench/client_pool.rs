@@ -1,4 +1,4 @@
-//! Clients that write, each into a session of its own: as fast as they can, or at a rate that does not wait for them.
+//! A pool of writing clients, one session each: closed loop (as fast as possible) or open loop (at a fixed rate).
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,12 +12,12 @@ use super::light_client::{LightClient, LightClientError};
 use super::timeline::Timeline;
 use crate::failure::Failure;
 
-/// Most requests that wait for a client whose requests are intended; further ones are counted as never sent.
+/// Most intended requests that queue for one client; further ones count as never sent.
 const MAX_BACKLOG: usize = 100_000;
-/// Pause after a request that failed, so that a dead server is not hammered.
+/// Pause after a failed request, so that a dead server is not flooded.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What the sessions hold and what is written into them.
+/// Content of each session and of each write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SessionContent {
     /// Attributes of a session; writes take turns among them.
@@ -26,11 +26,11 @@ pub(super) struct SessionContent {
     pub(super) size: usize,
 }
 
-/// Clients with their sessions.
+/// The clients with their sessions.
 #[derive(Debug)]
 pub(super) struct ClientPool {
     clients: Vec<PoolClient>,
-    /// Whether the moments of answers are kept.
+    /// Whether the time of each answer is kept.
     keeps_moments: bool,
 }
 
@@ -39,21 +39,21 @@ pub(super) struct ClientPool {
 pub(super) struct PoolClient {
     pub(super) http: LightClient,
     content: SessionContent,
-    /// The version of the last write that was tried.
+    /// The version of the last attempted write.
     pub(super) version: u64,
 }
 
-/// What came of an interval of load.
+/// The result of one interval of load.
 #[derive(Debug, Clone)]
 pub(super) struct LoadResult {
     pub(super) latency: Latency,
-    /// When each answer was intended, where that is kept.
+    /// The intended time of each answer, if kept.
     pub(super) moments: Option<Timeline>,
     pub(super) failed: u64,
-    /// Intended requests that were still waiting at the end, or found no room to wait.
+    /// Intended requests that were still queued at the end, or found the queue full.
     pub(super) never_sent: u64,
     pub(super) elapsed: Duration,
-    /// The first thing that went wrong, in words.
+    /// The first error, in words.
     pub(super) first_error: Option<String>,
 }
 
@@ -73,13 +73,14 @@ impl ClientPool {
         Ok(Self { clients, keeps_moments: false })
     }
 
-    /// The same, keeping of each answer when it was intended: for short stretches.
+    /// The same, but keeps the intended time of each answer: for short intervals only.
     pub(super) fn with_moments(self) -> Self {
         Self { keeps_moments: true, ..self }
     }
 
-    /// Writes until the interval is over: each client as soon as it has its answer or, with a `rate`, all together so
-    /// many a second, whether answers come or not; then a latency counts from the intended start.
+    /// Writes until the interval is over. Without a `rate`, each client sends its next write when it has its answer.
+    /// With a `rate`, all clients together send that many writes a second, whether answers come or not; a latency
+    /// then counts from the intended start.
     pub(super) async fn drive(&mut self, rate: Option<f64>, interval: &Interval) -> LoadResult {
         let began = Instant::now();
         let (mut tasks, mut turns) = (JoinSet::new(), Vec::new());
@@ -106,15 +107,15 @@ impl ClientPool {
             self.clients.push(client);
             sum.add(&load);
         }
-        // It ended with the interval; a panic there would have been the clients' as well.
+        // The pacing thread ends with the interval and does not panic.
         sum.never_sent += pace.and_then(|pace| pace.join().ok()).unwrap_or(0);
         sum.elapsed = began.elapsed();
         sum
     }
 }
 
-/// Says when requests are intended to start, to one client after the other; how many found no room. A thread of its
-/// own: the timers of the runtime are a millisecond apart.
+/// Hands the intended start of each request to the clients in turn; returns the number of requests that found a full
+/// queue. Runs on its own thread, because timers of the runtime have a resolution of one millisecond.
 fn pace(rate: f64, turns: Vec<mpsc::Sender<Instant>>, interval: &Interval) -> u64 {
     let (began, mut unsent) = (Instant::now(), 0);
     for (number, turn) in (0_u32..).zip(turns.iter().cycle()) {
@@ -129,12 +130,12 @@ fn pace(rate: f64, turns: Vec<mpsc::Sender<Instant>>, interval: &Interval) -> u6
 }
 
 impl PoolClient {
-    /// A client that takes over the session of `http`.
+    /// A client that continues the session of `http`.
     pub(super) fn new(http: LightClient, content: SessionContent) -> Self {
         Self { http, content, version: 0 }
     }
 
-    /// Makes the session, with all its attributes.
+    /// Creates the session with all its attributes.
     pub(super) async fn fill(&mut self) -> Result<(), String> {
         let SessionContent { attributes, size } = self.content;
         let target = format!("/clusterapp/session?cmd=add&name=a&count={attributes}&size={size}&v=0");
@@ -208,7 +209,7 @@ impl LoadResult {
         Self { latency, moments: None, failed: 0, never_sent: 0, elapsed, first_error: None }
     }
 
-    /// Adds what came of another interval, or of another client in the same one.
+    /// Adds the result of another interval, or of another client in the same interval.
     pub(super) fn add(&mut self, other: &Self) {
         self.latency.add(&other.latency);
         if let Some(moments) = &other.moments {
@@ -227,7 +228,7 @@ impl LoadResult {
         self.latency.percentiles().count
     }
 
-    /// Acknowledged writes in a second.
+    /// Acknowledged writes a second.
     pub(super) fn per_second(&self) -> f64 {
         self.writes() as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }

@@ -1,4 +1,4 @@
-//! What clusterapp's contract says about an answer, read from its JSON.
+//! The JSON body of a clusterapp response.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::verdict::Reading;
 use crate::connection::ClientResponse;
 
-/// The members of an answer; those that a command does not have are absent.
+/// The fields of a response; a field that a command does not return is absent.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct ClusterappResponse {
     pub(crate) node: String,
@@ -23,7 +23,7 @@ pub(crate) struct ClusterappResponse {
     attrs: BTreeMap<String, ListedReading>,
 }
 
-/// A reading in a list: `[v,len]`, with a sum `[v,len,fnv]`.
+/// One attribute of a list: `[v,len]`, or `[v,len,fnv]` with a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(untagged)]
 enum ListedReading {
@@ -32,23 +32,22 @@ enum ListedReading {
 }
 
 impl ClusterappResponse {
-    /// Reads an answer; the error says what it is instead.
+    /// Parses a response; the error quotes the unexpected body.
     pub(crate) fn of(answer: &ClientResponse) -> Result<Self, String> {
         if answer.status != StatusCode::OK {
             return Err(answer.words());
         }
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            format!("an answer that the contract does not know ({error}): {}", answer.words())
-        })
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| format!("the response is not clusterapp's JSON ({error}): {}", answer.words()))
     }
 
-    /// The attribute that was asked for.
+    /// The requested attribute.
     pub(crate) fn reading(&self) -> Option<Reading> {
         let len = self.len.filter(|_| self.found == Some(true))?;
         Some(Reading { v: self.v, len, fnv: self.fnv })
     }
 
-    /// One of all attributes, when all were asked for.
+    /// One attribute of a response that lists all attributes.
     pub(crate) fn listed(&self, name: &str) -> Option<Reading> {
         Some(match *self.attrs.get(name)? {
             ListedReading::WithSum(v, len, fnv) => Reading { v, len, fnv: Some(fnv) },

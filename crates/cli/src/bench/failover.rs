@@ -1,10 +1,12 @@
-//! `sessile bench failover`: a node ends under load; how many acknowledged writes are lost, and how long clients wait.
+//! `sessile bench failover`: a node fails under load; counts lost acknowledged writes and measures how long clients
+//! wait.
 //!
-//! Clients write to the first node until it is killed or stopped. At that moment one of them, the probe, goes to the other
-//! node with its cookie, as a balancer would send it. *Detection*: until the other node no longer counts the first one as a
-//! member. *Recovery*: from there until the first good response. The other clients go there as soon as they notice that
-//! their node is gone: what they write there is the series across the end. A node that is stopped holds its connections,
-//! so its process is ended after the first good response. Next: `failover/findings.rs` tells what was found.
+//! Clients write to the first node until it is killed or stopped. At that moment one client, the probe, moves to the
+//! other node with its cookie, as a balancer would route it. *Detection*: until the other node no longer counts the
+//! first node as a member. *Recovery*: from detection until the first good response. The other clients move when they
+//! notice that their node is gone; their writes form the series across the failure. A stopped node keeps its
+//! connections, so its process is killed after the first good response. Next: `failover/findings.rs` presents the
+//! findings.
 
 mod findings;
 
@@ -29,25 +31,25 @@ use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 use crate::signal;
 
-/// Writing before the node ends, and after all clients have gone to the other one.
+/// Load before the failure, and after all clients have moved to the other node.
 const LOAD: Duration = Duration::from_secs(1);
 const QUICK_LOAD: Duration = Duration::from_millis(200);
 /// Longest wait for a good response, for the detection and for the other clients.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Longest that the clients write in a round.
+/// Longest load of one round.
 const BOUND: Duration = Duration::from_secs(120);
 /// Width of the bins of the series.
 const BIN: Duration = Duration::from_millis(50);
-/// What is written at the other node: what the first one acknowledged stays there to be looked for.
+/// The attribute that clients write at the other node: the writes acknowledged by the first node stay readable.
 const AFTERWARDS: &str = "b0";
-/// Pause between two looks.
+/// Pause between two polls.
 const PAUSE: Duration = Duration::from_millis(1);
 const CONTENT: SessionContent = SessionContent { attributes: 1, size: 1_024 };
 
 /// The measurement.
 #[derive(Debug, Args)]
 pub(crate) struct FailoverBench {
-    /// How often each of the two is done
+    /// Repetitions of each kind of failure
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Clients that write
@@ -59,10 +61,10 @@ pub(crate) struct FailoverBench {
     settings: RunSettings,
 }
 
-/// What one client had acknowledged.
+/// The acknowledged writes of one client.
 struct ClientRecord {
     sid: String,
-    /// The last version that the first node acknowledged.
+    /// The last version acknowledged by the first node.
     acknowledged: u64,
     /// Of both nodes.
     moments: Timeline,
@@ -95,7 +97,7 @@ impl FailoverBench {
         sink.show(&report)
     }
 
-    /// One end, and what was used of the machine until then: a node that is gone tells nothing.
+    /// One failure, with the resource usage until then: a dead node reports nothing.
     async fn round(
         &self,
         nodes: &mut Nodes,
@@ -120,7 +122,7 @@ impl FailoverBench {
         let other = PoolClient::new(probe.http.at_other(nodes.http(1)), CONTENT);
         let first_good = async { until_acknowledged(other).await.map(|()| began.elapsed()) };
         let (detection, first_good) = tokio::try_join!(detection, first_good)?;
-        // A stopped process holds its connections: with its end the writers learn theirs.
+        // A stopped process keeps its connections open; killing it makes the writers notice.
         nodes.kill(0).await;
         until_moved(&moved, self.connections, &interrupt.after(PATIENCE)).await;
         until_over(&interrupt.after(around)).await;
@@ -139,7 +141,8 @@ impl FailoverBench {
     }
 }
 
-/// Writes until the node is gone, then at the other one, with the same session; `moved` counts those who did.
+/// Writes until the node is gone, then continues the same session at the other node; `moved` counts the moved
+/// clients.
 async fn write_at_both(
     mut writer: PoolClient,
     sid: String,
@@ -171,7 +174,7 @@ async fn write_at_both(
     written
 }
 
-/// Ready once all clients had a write acknowledged at the other node, or do not get that far.
+/// Ready when all clients have a write acknowledged by the other node, or the interval is over.
 async fn until_moved(moved: &AtomicU16, clients: u16, patience: &Interval) {
     while moved.load(Relaxed) < clients && !patience.is_over() {
         sleep(PAUSE).await;
@@ -192,7 +195,7 @@ async fn ended(mut writers: JoinSet<ClientRecord>) -> Result<Vec<ClientRecord>, 
     Ok(all)
 }
 
-/// Reads every session from the other node: writes that the first one acknowledged, and those that are not there.
+/// Reads every session from the other node; returns the number of acknowledged writes and of lost ones.
 async fn lost(written: &[ClientRecord], nodes: &Nodes) -> Result<(u64, u64), Failure> {
     let mut reader = LightClient::new(nodes.http(1));
     let (mut all, mut lost) = (0, 0);
@@ -204,19 +207,21 @@ async fn lost(written: &[ClientRecord], nodes: &Nodes) -> Result<(u64, u64), Fai
     Ok((all, lost))
 }
 
-/// Ready once the other node sees no other member.
+/// Ready when the other node sees no other member.
 async fn until_alone(nodes: &Nodes) -> Result<(), Failure> {
     let began = Instant::now();
     while nodes.metrics_of(1).await?.value("sessile_members") > 1.0 {
         if began.elapsed() > PATIENCE {
-            return Err(Failure::Failed(format!("the end of a node was not noticed within {PATIENCE:?}")));
+            return Err(Failure::Failed(format!(
+                "the other node did not detect the failure within {PATIENCE:?}"
+            )));
         }
         sleep(PAUSE).await;
     }
     Ok(())
 }
 
-/// Ready once a write was acknowledged.
+/// Ready when a write is acknowledged.
 async fn until_acknowledged(mut writer: PoolClient) -> Result<(), Failure> {
     let began = Instant::now();
     while let Err(why) = writer.write().await {

@@ -1,4 +1,4 @@
-//! When a measurement ends: its time is over, or the user pressed Ctrl-C and wants what was measured so far.
+//! Ends a measurement: its time is over, or the user pressed Ctrl-C to get the figures so far.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use crate::failure::Failure;
 use crate::stop::StopRequest;
 
-/// Hears the user's wish. Clones hear the same.
+/// The user's interrupt. Clones share one state.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens from now on: the first Ctrl-C ends what is being measured, the second one the program.
+    /// Starts to listen: the first Ctrl-C ends the measurement, the second one the program.
     pub(super) fn listen() -> Result<Self, Failure> {
         let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
         let interrupt = Self(Arc::default());
@@ -20,9 +20,9 @@ impl Interrupt {
         tokio::spawn(async move {
             stop.requested().await;
             flag.store(true, Relaxed);
-            crate::output::tell("stopping; what was measured so far follows");
+            crate::output::tell("stopping; the figures measured so far follow");
             stop.forced().await;
-            // Nodes end with the pipe that they hold to this process.
+            // Node processes end when their standard input pipe closes.
             std::process::exit(1);
         });
         Ok(interrupt)
@@ -32,13 +32,13 @@ impl Interrupt {
         self.0.load(Relaxed)
     }
 
-    /// The end of an interval that begins now and takes `time`.
+    /// An interval that begins now and lasts `time`.
     pub(super) fn after(&self, time: Duration) -> Interval {
         Interval { end: Instant::now() + time, ended: Arc::default(), interrupt: self.clone() }
     }
 }
 
-/// An interval of time that is being measured.
+/// A measured interval of time.
 #[derive(Debug, Clone)]
 pub(super) struct Interval {
     pub(super) end: Instant,
@@ -51,7 +51,7 @@ impl Interval {
         self.interrupt.is_requested() || self.ended.load(Relaxed) || Instant::now() >= self.end
     }
 
-    /// Ends it before its time, for all clones.
+    /// Ends the interval early, for all clones.
     pub(super) fn end_now(&self) {
         self.ended.store(true, Relaxed);
     }

@@ -1,5 +1,5 @@
-//! `sessile bench join`: a second node joins one that is full; how long the state takes, how many bytes, and what
-//! clients feel of it.
+//! `sessile bench join`: a second node joins a full one; measures duration and bytes of the state transfer, and
+//! client latency meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -21,17 +21,17 @@ use super::traffic::Traffic;
 use super::usage::Watch;
 use crate::failure::Failure;
 
-/// Requests a second of the clients that feel the join.
+/// Requests a second of the foreground clients.
 const RATE: f64 = 1_000.0;
 const FOREGROUND: usize = 4;
-/// How long the clients write before the join, and after it.
+/// Foreground load before and after the join.
 const BEFORE: Duration = Duration::from_secs(2);
 const QUICK_BEFORE: Duration = Duration::from_millis(300);
-/// Longest join that is measured.
+/// Longest measured join.
 const BOUND: Duration = Duration::from_secs(120);
-/// The nodes take all sessions that can be asked for, and the clients' own.
+/// Room for all sessions of the largest run, and for the foreground clients' own.
 const ROOM: &str = "[session]\nmax_active = 2_100_000\n";
-/// Sessions when it is only about function.
+/// Sessions in a --quick run.
 const QUICK: u64 = 300;
 
 /// The measurement.
@@ -50,23 +50,22 @@ pub(crate) struct JoinBench {
     settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct JoinReport {
     pub(super) sessions: u64,
-    /// The joiner's own figure: from asking for the state until it has all.
+    /// The joiner's own figure: from the request for the state until the state is complete.
     pub(super) transfer_seconds: f64,
-    /// From the start of the process until its HTTP port was open.
+    /// From process start until the HTTP port was open.
     pub(super) serving_seconds: f64,
-    /// On all links meanwhile, the foreground's included, encrypted.
+    /// Encrypted bytes on all links meanwhile, including the foreground's.
     pub(super) wire_bytes: f64,
     pub(super) before: Percentiles,
-    /// From the start of the joiner's process until it served.
+    /// Foreground latency from the start of the joiner's process until it served.
     pub(super) meanwhile: Percentiles,
-    /// From there on, as long as before.
+    /// Foreground latency after that, for as long as before.
     pub(super) after: Percentiles,
-    /// What clients felt from before to after, by when their writes were intended; 0 is the start of the joiner's
-    /// process.
+    /// Foreground latency by intended start of the writes; 0 is the start of the joiner's process.
     pub(super) series: Vec<Bin>,
     #[serde(flatten)]
     pub(super) circumstances: Circumstances,
@@ -89,7 +88,7 @@ impl JoinBench {
     }
 }
 
-/// Fills a node, lets another one join, and tells what that took.
+/// Fills a node, lets another node join, and measures the join.
 pub(super) async fn join(
     sessions: u64,
     content: SessionContent,

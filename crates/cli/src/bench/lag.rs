@@ -1,4 +1,4 @@
-//! `sessile bench lag`: how long after a write was sent the other node shows it, and after its answer came.
+//! `sessile bench lag`: time from sending a write, and from its answer, until the other node shows the value.
 
 use std::time::{Duration, Instant};
 
@@ -17,17 +17,17 @@ use super::table::{Table, microseconds};
 use super::usage::Watch;
 use crate::failure::Failure;
 
-/// Longest wait until a write shows.
+/// Longest wait until a write is visible.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most time for all writes together.
+/// Longest time for all writes together.
 const BOUND: Duration = Duration::from_secs(300);
-/// Writes when it is only about function.
+/// Writes in a --quick run.
 const QUICK: u32 = 20;
 
 /// The measurement.
 #[derive(Debug, Args)]
 pub(crate) struct LagBench {
-    /// How many writes, one after the other
+    /// Number of sequential writes
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     writes: u32,
     /// Bytes of each value
@@ -39,18 +39,18 @@ pub(crate) struct LagBench {
     settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Serialize)]
 struct LagReport {
     replication: String,
     value_bytes: u32,
     /// From sending the request until its answer.
     response: Percentiles,
-    /// From sending the request until a look at the other node showed the value.
+    /// From sending the request until a read at the other node showed the value.
     seen_after_sending: Percentiles,
-    /// From the answer on; 0 where the value was seen before it.
+    /// From the answer until then; 0 if the value was visible before the answer.
     seen_after_answer: Percentiles,
-    /// One look at the other node: nothing shorter can be seen.
+    /// Duration of one read at the other node: the resolution of the measurement.
     look: Percentiles,
     #[serde(skip)]
     seen: LagSamples,
@@ -148,10 +148,10 @@ pub(super) async fn sid_of(http: &mut LightClient) -> Result<String, Failure> {
     let answer = http.send("POST", "/clusterapp/session?cmd=show&name=a0").await;
     let answer = answer.map_err(|none| Failure::Failed(format!("show: {none}")))?;
     let sid = serde_json::from_slice::<PeekedValue>(answer.body).ok().and_then(|reply| reply.sid);
-    sid.ok_or_else(|| Failure::Failed("the server does not tell the session's key".to_owned()))
+    sid.ok_or_else(|| Failure::Failed("the response has no session key (`sid`)".to_owned()))
 }
 
-/// The version that a node's own copy holds; `None` while it has none.
+/// The version in a node's own copy; `None` without a copy.
 pub(super) async fn peek(http: &mut LightClient, sid: &str) -> Result<Option<u64>, Failure> {
     let answer = http.send("GET", &format!("/clusterapp/session?cmd=peek&sid={sid}&name=a0")).await;
     let answer = answer.map_err(|none| Failure::Failed(format!("peek: {none}")))?;
@@ -163,7 +163,7 @@ pub(super) async fn peek(http: &mut LightClient, sid: &str) -> Result<Option<u64
     Ok(reply.map_err(|error| Failure::Failed(format!("peek: {error}")))?.v)
 }
 
-/// When a look showed version `v`.
+/// The time at which a read showed version `v`.
 async fn shows(http: &mut LightClient, sid: &str, v: u64, looks: &mut Latency) -> Result<Instant, Failure> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
@@ -174,7 +174,7 @@ async fn shows(http: &mut LightClient, sid: &str, v: u64, looks: &mut Latency) -
             return Ok(Instant::now());
         }
     }
-    Err(Failure::Failed(format!("the other node does not show a write within {PATIENCE:?}")))
+    Err(Failure::Failed(format!("the other node did not show a write within {PATIENCE:?}")))
 }
 
 impl BenchFindings for LagReport {

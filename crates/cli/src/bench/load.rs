@@ -1,5 +1,5 @@
-//! `sessile bench load`: requests a second, their latencies, and what they cost the nodes; for one number of
-//! connections or for several. Next: `load/findings.rs` tells what was found.
+//! `sessile bench load`: requests a second, their latencies and their cost on the nodes, for one or several numbers
+//! of connections. Next: `load/findings.rs` presents the findings.
 
 mod findings;
 
@@ -20,9 +20,9 @@ use super::traffic::Traffic;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 
-/// Load before anything is measured, so that all is warm.
+/// Warm-up load before the measurement.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// The same, and the measurement itself, when it is only about function.
+/// Warm-up and measurement in a --quick run.
 const QUICK: Duration = Duration::from_millis(200);
 
 /// The load.
@@ -47,15 +47,15 @@ pub(crate) struct LoadBench {
     attributes: u64,
     #[command(flatten)]
     replication: Replication,
-    /// A server that runs and keeps clusterapp's contract, as host:port, instead of two nodes that are started; then
-    /// nothing is known of its cost
+    /// Load a running server with clusterapp's interface (host:port) instead of two nodes started for the run; its
+    /// cost stays unknown
     #[arg(long, value_name = "HOST:PORT")]
     url: Option<String>,
     #[command(flatten)]
     settings: RunSettings,
 }
 
-/// What a write cost the nodes; only of those that were started here.
+/// Cost of one write on the nodes that this run started.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Cost {
     /// Processor time of all nodes.
@@ -64,12 +64,12 @@ pub(super) struct Cost {
     pub(super) frames: f64,
     /// Bytes that they sent to each other, encrypted.
     pub(super) wire_bytes: f64,
-    /// Calls that wrote to a link, acknowledgements included.
+    /// Write calls on links, acknowledgements included.
     pub(super) link_writes: f64,
 }
 
 impl Cost {
-    /// The cost of one of so many writes.
+    /// The cost of one write, from the totals of `writes` writes.
     pub(super) fn of(writes: u64, usage: &Usage, counted: &Exposed) -> Self {
         let each = |value: f64| value / writes.max(1) as f64;
         let Traffic { frames, wire_bytes, link_writes } = Traffic::of(counted);
@@ -81,7 +81,7 @@ impl Cost {
         }
     }
 
-    /// Adds it to a row of a report.
+    /// Adds the cost to a row of a report.
     pub(super) fn figures(&self, row: &mut Row) {
         row.figure("CPU for a write", "us", self.cpu_us);
         row.figure("frames for a write", "", self.frames);
@@ -128,7 +128,7 @@ impl LoadBench {
             }
             let (run, usage) = self.measure_one(*connections, at, nodes, interrupt).await?;
             report.runs.push(run);
-            // Without the nodes' processes, their share counts as foreign: it cannot be judged.
+            // Without the nodes' process ids, their CPU time would count as foreign, so it is not judged.
             if nodes.is_some() {
                 report.circumstances.note(&usage);
             }
@@ -163,7 +163,7 @@ impl LoadBench {
     }
 }
 
-/// One interval of load, with what it cost the nodes.
+/// One interval of load, with its cost on the nodes.
 pub(super) async fn loaded(
     client_pool: &mut ClientPool,
     nodes: Option<&Nodes>,
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_as_people_write_them() {
+    fn address_of_accepts_host_and_port() {
         for written in ["127.0.0.1:80", "http://127.0.0.1:80/"] {
             assert_eq!(address_of(written).unwrap().port(), 80);
         }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_for_one_write() {
+    fn costs_are_divided_by_the_writes() {
         let usage = Usage { cpu: Some(Duration::from_millis(30)), foreign: Some(0.0) };
         let cost = Cost::of(1_000, &usage, &Exposed::default());
         assert_eq!(cost, Cost { cpu_us: Some(30.0), frames: 0.0, wire_bytes: 0.0, link_writes: 0.0 });

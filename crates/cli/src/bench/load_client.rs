@@ -1,4 +1,4 @@
-//! One client of the bench: a connection, a cookie, a session, and what that session must hold.
+//! One client of the bench: a connection, a cookie, a session, and the expected content of the session.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::connection::Connection;
 
 /// Longest wait until another node shows a change.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Versions of one client begin here, times its number: a value of somebody else's session is seen.
+/// Versions of client number n begin at n times this, so a value from another client's session is detected.
 const VERSIONS: u64 = 1_000_000_000;
 
 /// A client with its cookie.
@@ -21,7 +21,7 @@ const VERSIONS: u64 = 1_000_000_000;
 pub(crate) struct LoadClient {
     connection: Connection,
     workload: Workload,
-    /// `name=value`; never written down.
+    /// `name=value`; never logged.
     cookie: Option<String>,
     sid: Option<String>,
     /// The node that answered last.
@@ -32,11 +32,11 @@ pub(crate) struct LoadClient {
     pub(crate) faults: Vec<Violation>,
 }
 
-/// A request without a good answer, in words.
+/// Why a request has no good answer.
 pub(crate) type Unanswered = String;
 
 impl LoadClient {
-    /// The client with this number, of the server at `at`.
+    /// Client `number` of the server at `at`.
     pub(crate) fn new(at: SocketAddr, workload: Workload, number: u64) -> Self {
         Self {
             connection: Connection::new(at),
@@ -50,7 +50,7 @@ impl LoadClient {
         }
     }
 
-    /// Makes a session and fills it.
+    /// Creates a session and fills it.
     pub(crate) async fn set_up(&mut self) -> Result<Duration, Unanswered> {
         let (count, size, v) = (self.workload.attributes(), self.workload.size(), self.version());
         let command = format!("add&name=a&size={size}&v={v}&count={count}");
@@ -61,14 +61,14 @@ impl LoadClient {
         Ok(took)
     }
 
-    /// One repetition: the response time of a change.
+    /// Runs one repetition; returns the response time of the change.
     pub(crate) async fn change(&mut self, repetition: u64) -> Result<Duration, Unanswered> {
         let (name, size, v) = (self.workload.name(repetition), self.workload.size(), self.version());
         let before = self.expected.get(&name).and_then(|expected| expected.acknowledged);
         self.expected.insert(name.clone(), Expected { acknowledged: before, sent: v, size });
         let (reply, took) = self.ask(&format!("add&name={name}&size={size}&v={v}")).await?;
         if reply.new || reply.sid != self.sid {
-            self.fault(ViolationKind::Lost, format!("{name}: a write met another session than before"));
+            self.fault(ViolationKind::Lost, format!("{name}: the write reached another session than before"));
             self.sid = reply.sid;
             self.expected.clear();
         }
@@ -79,7 +79,7 @@ impl LoadClient {
         Ok(took)
     }
 
-    /// Reads what a repetition wrote, through the session.
+    /// Reads back the attribute that a repetition wrote, through the session.
     pub(crate) async fn read_back(&mut self, repetition: u64) -> Result<(), Unanswered> {
         let name = self.workload.name(repetition);
         let (reply, _) = self.ask(&format!("show&name={name}&sum=1")).await?;
@@ -96,8 +96,7 @@ impl LoadClient {
         Ok(())
     }
 
-    /// How long it takes, now, until the nodes that did not answer show what a repetition wrote. Read without the
-    /// session, from their own copies.
+    /// Time until the other nodes' own copies show the attribute that a repetition wrote.
     pub(crate) async fn until_visible(
         &mut self,
         repetition: u64,
@@ -126,11 +125,11 @@ impl LoadClient {
         Ok(began.elapsed())
     }
 
-    /// Removes an attribute, and reads that it is gone; the response time of the removal.
+    /// Removes an attribute and verifies the removal; returns the response time.
     pub(crate) async fn remove(&mut self, name: &str) -> Result<Duration, Unanswered> {
         let (_, took) = self.ask(&format!("remove&name={name}")).await?;
         if let Some(expected) = self.expected.get_mut(name) {
-            // What was removed may not come back, in whatever version.
+            // A removed attribute must not come back in any version.
             *expected = Expected { acknowledged: None, sent: self.next, ..*expected };
         }
         let (reply, _) = self.ask(&format!("show&name={name}&sum=1")).await?;
@@ -138,22 +137,22 @@ impl LoadClient {
         Ok(took)
     }
 
-    /// Ends the session, and reads that it is gone; the response time of the end.
+    /// Ends the session and verifies its end; returns the response time.
     pub(crate) async fn invalidate(&mut self) -> Result<Duration, Unanswered> {
         let cookie = self.cookie.clone();
         let (_, took) = self.ask("invalidate").await?;
-        // As a browser would that did not hear of it.
+        // Keep the old cookie, like a browser that missed the response.
         self.cookie = cookie;
         let (reply, _) = self.ask("show").await?;
         if reply.found != Some(false) || reply.sid.is_some() {
-            self.fault(ViolationKind::Stale, "a session was ended and came back".to_owned());
+            self.fault(ViolationKind::Stale, "an ended session came back".to_owned());
         }
         (self.cookie, self.sid) = (None, None);
         self.expected.clear();
         Ok(took)
     }
 
-    /// A request was cut: what the session holds is not known any more, and nothing of it is judged.
+    /// A request was interrupted: the content of the session is unknown and no longer judged.
     pub(crate) fn forget(&mut self) {
         self.expected.clear();
     }

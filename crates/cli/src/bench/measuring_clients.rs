@@ -1,4 +1,4 @@
-//! All clients of a run: each step of the measurement is done by all of them at once.
+//! All clients of a run; every step of the measurement runs on all clients at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,32 +16,32 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::stop::StopRequest;
 
-/// Most requests in a row without a good answer, before a client gives up.
+/// A client gives up after this many requests in a row without a good answer.
 const MAX_UNANSWERED: u32 = 20;
 /// Pause after a request without a good answer.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Most rounds of making, changing and ending a session at the end.
+/// Most rounds of creating, changing and ending a session at the end.
 const MAX_ENDINGS: u64 = 50;
-/// Words of failed requests that are kept of each client.
+/// Most error texts kept for each client.
 const KEPT_WORDS: usize = 5;
 
-/// What the clients do, and how often.
+/// What each client does, and how often.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientPlan {
     pub(crate) workload: Workload,
     /// Of each client.
     pub(crate) repetitions: u64,
     pub(crate) pace: Pace,
-    /// The nodes by name, where their copies can be read beside the balancer.
+    /// The nodes by name, if their own copies are readable without the balancer.
     pub(crate) nodes: Vec<(String, SocketAddr)>,
 }
 
-/// What is between two repetitions.
+/// The time between two repetitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// So much time after a response, as in the article.
+    /// A pause after each response, as in the article.
     Pause(Duration),
-    /// So much time from one request to the next; one that is late goes at once.
+    /// A fixed interval between requests; a late request is sent at once.
     Interval(Duration),
 }
 
@@ -50,16 +50,16 @@ pub(crate) enum Pace {
 pub(crate) struct ClientMeasurements {
     /// First byte sent to last byte read, of each repetition.
     pub(crate) response: Samples,
-    /// From then on until the other nodes show the change.
+    /// From the last byte of the response until the other nodes show the change.
     pub(crate) visible: Samples,
     pub(crate) remove: Samples,
     pub(crate) invalidate: Samples,
     /// Requests without a good answer.
     pub(crate) unanswered: u64,
-    /// What some of them got instead.
+    /// Error texts of some of these requests.
     pub(crate) words: Vec<String>,
     pub(crate) faults: Vec<Violation>,
-    /// From the first repetition to the last one.
+    /// Duration from the first to the last repetition.
     pub(crate) lasted: Duration,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct MeasuringClients {
 }
 
 impl MeasuringClients {
-    /// So many clients of the server at `at`, each with a filled session of its own.
+    /// Creates `threads` clients of the server at `at`, each with its own filled session.
     pub(crate) async fn set_up(
         at: SocketAddr,
         threads: u64,
@@ -83,14 +83,14 @@ impl MeasuringClients {
         for number in 0..threads {
             let mut load_client = LoadClient::new(at, plan.workload, number);
             load_client.set_up().await.map_err(|words| {
-                Failure::Failed(format!("http://{at}/clusterapp: no session could be made: {words}"))
+                Failure::Failed(format!("http://{at}/clusterapp: no session could be created: {words}"))
             })?;
             clients.push(load_client);
         }
         Ok(Self { clients, plan: Arc::new(plan), stop, measured: ClientMeasurements::default() })
     }
 
-    /// All repetitions, or those until a stop is asked for.
+    /// Runs all repetitions, or stops early when the user requests it.
     pub(crate) async fn repeat(&mut self, progress: &ProgressBar) {
         let (began, mut tasks) = (Instant::now(), JoinSet::new());
         for load_client in self.clients.drain(..) {
@@ -110,7 +110,7 @@ impl MeasuringClients {
         self.measured.lasted = began.elapsed();
     }
 
-    /// Reads every session, then removes, ends and makes some anew. One client after the other: nothing disturbs.
+    /// Verifies every session, then removes attributes, ends sessions and creates new ones, one client at a time.
     pub(crate) async fn end(&mut self) {
         for load_client in std::mem::take(&mut self.clients) {
             let mut run = ClientRun::new(load_client, &self.plan);
@@ -165,7 +165,7 @@ impl ClientRun {
         }
     }
 
-    /// Changes something and looks whether it is there; false when nobody answered.
+    /// Changes an attribute and reads it back; false without an answer.
     async fn once(&mut self, repetition: u64) -> bool {
         let Some(took) = self.measured.answered(self.load_client.change(repetition).await) else {
             sleep(PAUSE).await;
@@ -197,14 +197,14 @@ impl ClientRun {
         }
     }
 
-    /// The request that was cut may have been carried out: what follows must not be judged by it.
+    /// The interrupted request may have been processed: later reads must not be judged against it.
     fn interrupted(&mut self) {
         self.load_client.forget();
     }
 }
 
 impl ClientMeasurements {
-    /// Whether faults or missing answers spoil the run.
+    /// Whether the run has neither violations nor missing answers.
     pub(crate) fn is_good(&self) -> bool {
         self.faults.is_empty() && self.unanswered == 0
     }

@@ -1,4 +1,4 @@
-//! `sessile bench memory`: how much a node's process grows by each copy of a session, against what the session holds.
+//! `sessile bench memory`: memory growth of a node for each session copy, against the session's content.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,18 +19,18 @@ use super::table::Table;
 use super::usage::resident;
 use crate::failure::Failure;
 
-/// Sessions that fill what grows once, before anything is counted.
+/// Warm-up sessions: they fill memory that grows only once, before the measurement.
 const WARM_UP: u64 = 2_000;
-/// Sessions when it is only about function.
+/// Sessions in a --quick run.
 const QUICK: u64 = 500;
-/// Clients that make sessions.
+/// Clients that create sessions.
 const MAKERS: u64 = 16;
-/// Most time to make them.
+/// Longest time to create them.
 const BOUND: Duration = Duration::from_secs(600);
-/// Longest wait until the other node has all copies, and the pause between two looks.
+/// Longest wait until the other node has all copies, and the pause between two polls.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
-/// The small session of the bars: 3 attributes that hold 128 B with their names; and the one of 1 KB.
+/// The small session of the thresholds (3 attributes, 128 B with names) and the session of 1 KB.
 pub(super) const SMALL: SessionContent = SessionContent { attributes: 3, size: 41 };
 pub(super) const KILOBYTE: SessionContent = SessionContent { attributes: 1, size: 1_022 };
 
@@ -44,32 +44,32 @@ pub(crate) struct MemoryBench {
     settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Serialize)]
 struct MemoryReport {
     sizes: Vec<Growth>,
     interrupted: bool,
 }
 
-/// What sessions of one size take.
+/// Memory growth for sessions of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Growth {
     pub(super) sessions: u64,
-    /// Names and values of one session.
+    /// Bytes of names and values of one session.
     pub(super) content_bytes: u64,
-    /// Growth of the node that the sessions were made at.
+    /// Growth of the node that created the sessions.
     pub(super) origin_bytes: f64,
     /// Growth of the other node, which holds copies only.
     pub(super) copy_bytes: f64,
 }
 
 impl Growth {
-    /// Growth of one copy against its content.
+    /// Ratio of one copy's growth to its content.
     pub(super) fn ratio(&self) -> f64 {
         self.copy_bytes / self.content_bytes as f64
     }
 
-    /// What a copy takes beside its content.
+    /// Bytes of a copy beyond its content.
     pub(super) fn fixed_bytes(&self) -> f64 {
         self.copy_bytes - self.content_bytes as f64
     }
@@ -89,7 +89,7 @@ impl MemoryBench {
     }
 }
 
-/// Makes sessions at one of two nodes and tells how both grew.
+/// Creates sessions at one of two nodes and measures the growth of both.
 pub(super) async fn growth(
     sessions: u64,
     content: SessionContent,
@@ -117,7 +117,7 @@ async fn measure(
     Ok(Growth { sessions: made, content_bytes: held(content), origin_bytes: each(0), copy_bytes: each(1) })
 }
 
-/// Names and values of one session: names are `a` and a number.
+/// Bytes of names and values of one session; names are `a` and a number.
 fn held(content: SessionContent) -> u64 {
     (0..content.attributes).map(|number| format!("a{number}").len() as u64 + content.size as u64).sum()
 }
@@ -125,22 +125,22 @@ fn held(content: SessionContent) -> u64 {
 fn memory_of(nodes: &Nodes) -> Result<[u64; 2], Failure> {
     let of = |node| nodes.id(node).and_then(resident);
     let both = of(0).zip(of(1)).map(|(first, second)| [first, second]);
-    both.ok_or_else(|| Failure::Failed("this system does not tell the memory of a process".to_owned()))
+    both.ok_or_else(|| Failure::Failed("this system does not report the memory of a process".to_owned()))
 }
 
-/// Ready once the other node holds as many sessions.
+/// Ready when the other node holds this many sessions.
 async fn until_copied(nodes: &Nodes, sessions: u64) -> Result<(), Failure> {
     let began = Instant::now();
     while nodes.metrics_of(1).await?.value("sessile_sessions") < sessions as f64 {
         if began.elapsed() > PATIENCE {
-            return Err(Failure::Failed("the other node does not get all copies".to_owned()));
+            return Err(Failure::Failed("the other node did not receive all copies".to_owned()));
         }
         sleep(PAUSE).await;
     }
     Ok(())
 }
 
-/// Makes sessions of that content; how many there were when it was done or interrupted.
+/// Creates sessions of that content; returns their number when done or interrupted.
 pub(super) async fn fill(
     at: SocketAddr,
     sessions: u64,
@@ -155,7 +155,7 @@ pub(super) async fn fill(
     let mut made = 0;
     while let Some(done) = makers.join_next().await {
         let done = done.map_err(|error| Failure::Failed(format!("a client failed: {error}")))?;
-        made += done.map_err(|why| Failure::Failed(format!("a session was not made: {why}")))?;
+        made += done.map_err(|why| Failure::Failed(format!("a session was not created: {why}")))?;
     }
     Ok(made)
 }
@@ -193,9 +193,9 @@ impl BenchFindings for MemoryReport {
                 format!("{:.0} B", growth.fixed_bytes()),
             ]);
         }
-        table.remark("growth of resident memory for each session; origin: the node that it was made at");
+        table.remark("growth of resident memory for each session; origin: the node that created it");
         if self.interrupted {
-            table.remark("interrupted: this is what was measured");
+            table.remark("interrupted: the figures are those measured so far");
         }
         table
     }
@@ -213,7 +213,7 @@ impl BenchFindings for MemoryReport {
         self.sizes.iter().map(row).collect()
     }
 
-    /// Other programs do not change how much memory these take.
+    /// Other programs do not affect the memory of these processes.
     fn circumstances(&self) -> Circumstances {
         Circumstances { foreign_cpu: None, interrupted: self.interrupted }
     }
@@ -234,13 +234,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contents_are_those_of_the_bars() {
+    fn session_contents_match_the_thresholds() {
         assert_eq!(held(SMALL), 129);
         assert_eq!(held(KILOBYTE), 1_024);
     }
 
     #[test]
-    fn growth_is_set_against_content() {
+    fn ratio_divides_growth_by_content() {
         let growth = Growth { sessions: 10, content_bytes: 100, origin_bytes: 300.0, copy_bytes: 250.0 };
         assert_eq!((growth.ratio(), growth.fixed_bytes()), (2.5, 150.0));
     }

@@ -1,4 +1,4 @@
-//! How the findings of a measurement of load are told: as a table, as JSON, and as the folder of a report.
+//! Output of a measurement's findings: a table, JSON, and a report folder.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use super::table::Table;
 use crate::failure::Failure;
 use crate::output;
 
-/// What the report of a quick run says first.
-const QUICKLY: &str = "measured with --quick: for its function, not for its figures";
+/// First note in the report of a --quick run.
+const QUICKLY: &str = "measured with --quick: the figures mean nothing";
 
 /// Options of every measurement.
 #[derive(Debug, Clone, Args)]
@@ -20,36 +20,36 @@ pub(super) struct OutputOptions {
     /// Write the findings as JSON
     #[arg(long)]
     json: bool,
-    /// Measure briefly: for its function, not for its figures, so that a busy machine does not matter
+    /// Run briefly to test the function: the figures mean nothing, and a busy machine does not matter
     #[arg(long)]
     pub(super) quick: bool,
-    /// Where the report goes, a folder with a page, plots and JSON; a new folder here when left out, and none at all
-    /// with --json or --quick
+    /// Folder of the report (page, plots, JSON); by default a new folder in the working directory, or no report with
+    /// --json or --quick
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
 }
 
-/// What a measurement found, ready to be told.
+/// The findings of a measurement.
 pub(super) trait BenchFindings: Serialize {
     fn table(&self) -> Table;
 
-    /// The same as named figures; units belong to their names.
+    /// The findings as named figures; names contain the units.
     fn rows(&self) -> Vec<Row>;
 
     fn circumstances(&self) -> Circumstances;
 
-    /// Drawings for the page.
+    /// Plots for the page.
     fn plots(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// What a reader of the page must know, a paragraph each.
+    /// Notes for readers of the page, a paragraph each.
     fn notes(&self) -> Vec<String> {
         self.table().remarks().map(str::to_owned).collect()
     }
 }
 
-/// Where findings go, decided before anything is measured.
+/// Destination of the findings, chosen before the measurement.
 #[derive(Debug)]
 pub(super) struct ReportSink {
     json: bool,
@@ -58,7 +58,7 @@ pub(super) struct ReportSink {
 }
 
 impl OutputOptions {
-    /// Looks at the machine, and refuses a folder that holds a report already.
+    /// Reads the machine's data; fails if the folder already holds a report.
     pub(super) fn begin(&self, title: &str) -> Result<ReportSink, Failure> {
         let report = Report::new(title);
         let usual = (!self.json && !self.quick).then(|| report.usual_folder());
@@ -69,7 +69,7 @@ impl OutputOptions {
 }
 
 impl ReportSink {
-    /// Writes the findings to standard output and, where one is wanted, a report.
+    /// Writes the findings to standard output and, if requested, to a report folder.
     pub(super) fn show(self, findings: &impl BenchFindings) -> Result<(), Failure> {
         let failed =
             |error: serde_json::Error| Failure::Failed(format!("the findings cannot be written: {error}"));

@@ -1,7 +1,8 @@
-//! `sessile bench ratios`: what replication costs against the floors of this very machine, measured in the same run.
+//! `sessile bench ratios`: cost of replication against the lower bounds of the same machine, measured in the same
+//! run.
 //!
-//! Figures of machines cannot be compared, ratios nearly can. What has to be compared is measured in turns, round
-//! after round, and the median counts. `latency` has R1; `throughput` R2, R3 and R4; `weight` R5 and R6.
+//! Absolute figures of different machines are not comparable; ratios nearly are. Compared values are measured in
+//! turns, round after round, and the median counts. `latency` has R1; `throughput` R2, R3 and R4; `weight` R5 and R6.
 
 mod latency;
 mod throughput;
@@ -21,14 +22,14 @@ use crate::failure::Failure;
 /// The measurement.
 #[derive(Debug, Args)]
 pub(crate) struct RatiosBench {
-    /// How often what is compared is measured in turns
+    /// Rounds in which the compared values are measured in turns
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     rounds: u32,
     #[command(flatten)]
     settings: RunSettings,
 }
 
-/// How it is measured, and what is known so far.
+/// The settings of the run and its findings so far.
 struct RatiosRun {
     rounds: u32,
     settings: RunSettings,
@@ -36,21 +37,21 @@ struct RatiosRun {
     found: RatiosReport,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default, Serialize)]
 struct RatiosReport {
     ratios: Vec<Ratio>,
-    /// What the ratios were made of.
+    /// The figures behind the ratios.
     measured: Vec<RatiosFigure>,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
 
-/// One ratio against its bars.
+/// One ratio against its thresholds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Ratio {
     name: String,
-    /// Unknown where the system does not tell what it needs.
+    /// `None` if the system does not report the needed figures.
     value: Option<f64>,
     good: String,
     excellent: String,
@@ -59,7 +60,7 @@ struct Ratio {
     bars: Bars,
 }
 
-/// A figure with its unit in its name.
+/// A figure; its name contains the unit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct RatiosFigure {
     name: String,
@@ -74,7 +75,7 @@ impl RatiosBench {
             RatiosRun { rounds, settings: self.settings, interrupt, found: RatiosReport::default() };
         let measured = run.all().await;
         run.found.circumstances.interrupted = run.interrupt.is_requested();
-        // What was measured before a failure is not withheld.
+        // Figures measured before a failure are shown too.
         sink.show(&run.found)?;
         measured
     }
@@ -89,7 +90,7 @@ impl RatiosRun {
 
     fn ratio(&mut self, name: &str, value: Option<f64>, bars: Bars) {
         let [good, excellent] = bars.words();
-        // Of a machine so busy that nothing was answered there is no ratio.
+        // If a busy machine answered nothing, there is no ratio.
         let value = value.filter(|value| value.is_finite());
         let grade = value.map(|value| bars.grade(value));
         self.found.ratios.push(Ratio { name: name.to_owned(), value, good, excellent, grade, bars });
@@ -115,7 +116,7 @@ impl BenchFindings for RatiosReport {
         table
     }
 
-    /// No plot: some bars are floors and some are ceilings, of ratios, microseconds and bytes.
+    /// No plot: the thresholds mix minima and maxima of ratios, microseconds and bytes.
     fn rows(&self) -> Vec<Row> {
         let ratios = self.ratios.iter().map(|Ratio { name, value, bars, .. }| {
             let (mut row, [good, excellent]) = (Row::new(name), bars.values());

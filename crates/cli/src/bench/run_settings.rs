@@ -1,4 +1,4 @@
-//! How a measurement is done and told, the same for all of them.
+//! Options that all load measurements share.
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::usage::{MAX_FOREIGN, Usage};
 use crate::failure::Failure;
 use crate::output;
 
-/// Most times that an interval is measured before the machine counts as too busy.
+/// Most attempts at one interval before the machine counts as too busy.
 const MAX_TRIES: usize = 3;
 
 /// Options of every measurement of load.
@@ -21,12 +21,12 @@ pub(super) struct RunSettings {
     pub(super) noisy: bool,
 }
 
-/// Whether what was measured belongs to the program or to the machine.
+/// Conditions of a run that may distort its figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Circumstances {
-    /// The largest share of the machine that other programs took in an interval.
+    /// The largest share of the machine that other programs used in an interval.
     pub(super) foreign_cpu: Option<f64>,
-    /// The user ended it early.
+    /// The user ended the run early.
     pub(super) interrupted: bool,
 }
 
@@ -35,8 +35,8 @@ impl RunSettings {
         self.output.quick
     }
 
-    /// Whether an interval has to be measured again because others took too much of the machine; an error when it was
-    /// tried often enough.
+    /// Whether an interval must be repeated because other programs used too much of the machine; an error after
+    /// [`MAX_TRIES`] attempts.
     pub(super) fn again(&self, usage: &Usage, tries: usize) -> Result<bool, Failure> {
         let strict = !self.noisy && !self.quick();
         let Some(foreign) = usage.foreign.filter(|foreign| strict && *foreign > MAX_FOREIGN) else {
@@ -55,13 +55,13 @@ impl RunSettings {
 }
 
 impl Circumstances {
-    /// Notes an interval.
+    /// Records the usage of an interval.
     pub(super) fn note(&mut self, usage: &Usage) {
         let worst = self.foreign_cpu.into_iter().chain(usage.foreign).reduce(f64::max);
         self.foreign_cpu = worst;
     }
 
-    /// Whether others took too much of the machine, as far as that is known.
+    /// Whether other programs used too much of the machine, if known.
     pub(super) fn doubtful(&self) -> bool {
         self.foreign_cpu.is_some_and(|share| share > MAX_FOREIGN)
     }
@@ -69,13 +69,17 @@ impl Circumstances {
     /// The same in a sentence.
     pub(super) fn words(&self) -> String {
         let others = match self.foreign_cpu {
-            None => "this system does not tell what other programs took of the machine".to_owned(),
+            None => "this system does not report how much of the machine other programs used".to_owned(),
             Some(share) if self.doubtful() => {
                 format!("DOUBTFUL: other programs took up to {:.0} % of the machine", share * 100.0)
             }
             Some(share) => format!("other programs took at most {:.0} % of the machine", share * 100.0),
         };
-        if self.interrupted { format!("{others}\ninterrupted: this is what was measured") } else { others }
+        if self.interrupted {
+            format!("{others}\ninterrupted: the figures are those measured so far")
+        } else {
+            others
+        }
     }
 }
 
@@ -90,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_machine_is_tried_again_and_then_refused() {
+    fn a_busy_machine_is_retried_and_then_fails() {
         let settings = |arguments: &[&str]| {
             let command = RunSettings::augment_args(clap::Command::new("bench").no_binary_name(true));
             RunSettings::from_arg_matches(&command.get_matches_from(arguments)).unwrap()
@@ -105,12 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_stretch_is_told() {
-        let mut told = Circumstances::default();
+    fn the_worst_interval_is_reported() {
+        let mut circumstances = Circumstances::default();
         for foreign in [0.01, 0.31, 0.02] {
-            told.note(&usage(foreign));
+            circumstances.note(&usage(foreign));
         }
-        assert_eq!(told.foreign_cpu, Some(0.31));
-        assert!(told.words().contains("DOUBTFUL") && told.words().contains("31 %"), "{}", told.words());
+        assert_eq!(circumstances.foreign_cpu, Some(0.31));
+        assert!(
+            circumstances.words().contains("DOUBTFUL") && circumstances.words().contains("31 %"),
+            "{}",
+            circumstances.words()
+        );
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct ScaleBench {
     settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Serialize)]
 struct ScaleReport {
     replication: String,

@@ -1,9 +1,9 @@
-//! `sessile bench store`: how fast each store saves, loads and opens again, beside the raw speed of the medium in the
-//! same run; and what write-behind costs a request.
+//! `sessile bench store`: speed of each store (save, load, reopen) against the raw speed of the medium in the same
+//! run, and the cost of write-behind for a request.
 //!
-//! Next: `store/write_behind.rs` sends requests to nodes with and without a store, `store/load.rs` makes the sessions,
-//! `store/medium.rs` writes bytes without any store, `store/trial.rs` measures one store, `store/findings.rs` tells what
-//! was found.
+//! Next: `store/write_behind.rs` sends requests to nodes with and without a store, `store/load.rs` generates the
+//! sessions, `store/medium.rs` writes bytes without any store, `store/trial.rs` measures one store,
+//! `store/findings.rs` presents the findings.
 
 mod findings;
 mod load;
@@ -26,10 +26,10 @@ use super::output_options::OutputOptions;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
-/// The table, or what keys begin with, in servers: nothing of anybody else's is touched.
+/// Table name, or key prefix, in servers: no other data is touched.
 const OURS: &str = "sessile_bench";
 
-/// Sessions when it is only about function.
+/// Sessions in a --quick run.
 const QUICK: usize = 2_000;
 
 /// What to measure.
@@ -41,16 +41,16 @@ pub(crate) struct StoreBench {
     /// Bytes of one session
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = count(1..=1 << 20))]
     bytes: usize,
-    /// Sessions that are saved at once
+    /// Sessions in one save
     #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = count(1..=10_000))]
     batch: usize,
-    /// Where the files are made, and removed again: on the medium to measure, which a folder in memory is not
+    /// Folder for the temporary files, on the measured medium (not a memory file system)
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
-    /// A PostgreSQL server, too; the table `sessile_bench` in it is filled and emptied
+    /// Also measure this PostgreSQL server; its table `sessile_bench` is filled and emptied
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
-    /// A Valkey or Redis server, too; keys that begin with `sessile_bench` are made and removed
+    /// Also measure this Valkey or Redis server; keys with the prefix `sessile_bench` are created and removed
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
     #[command(flatten)]

@@ -1,9 +1,9 @@
-//! `sessile demo --check`: kills a node under load, round after round, and judges whether anything was lost.
+//! `sessile demo --check`: kills a node under load in every round and judges whether anything was lost.
 //!
-//! A round: clients write through the balancer; at a random moment the node that serves is killed; when enough is
-//! acknowledged, every acknowledged value is read from the survivor's own copies; the node is started again and, as
-//! soon as its port is open, read in the same way. `writer` is a client, `log` keeps what all of them see,
-//! `verdict` says what follows from it: it alone decides, and knows nothing of processes.
+//! A round: clients write through the balancer; at a random moment the serving node is killed; after enough
+//! acknowledged writes, every acknowledged value is read from the survivor's own copies; the killed node is restarted
+//! and, as soon as its port is open, read in the same way. `writer` is a client, `observation_log` records the
+//! observations of all clients, `verdict` alone judges them and knows nothing of processes.
 
 mod copies;
 mod figures;
@@ -15,7 +15,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 
 use self::figures::Figures;
 use self::observation_log::ObservationLog;
@@ -25,17 +25,17 @@ use crate::local_cluster::{ClusterPlan, ClusterSettings, LocalCluster};
 use crate::output;
 use crate::stop::StopRequest;
 
-/// What the nodes of a check log.
+/// Log filter of the nodes.
 const LOG: &str = "info";
-/// Most findings that are shown; all are in the observations.
+/// Most findings shown; the observations contain all.
 const SHOWN_FINDINGS: usize = 20;
 
-/// The size of the value of version `v`, so that a reader knows it: 16 to 2063 bytes.
+/// Size of the value of version `v`, known to every reader: 16 to 2063 bytes.
 fn size_of(v: u64) -> usize {
     16 + (v.wrapping_mul(0x9E37_79B9) % 2_048) as usize
 }
 
-/// Plays `rounds` rounds; an error says what was lost and where the observations are.
+/// Plays `rounds` rounds; an error lists the lost writes and the folder of the observations.
 pub(super) async fn run(rounds: u32, seed: Option<u64>) -> Result<(), Failure> {
     let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let seed = match seed {
@@ -49,7 +49,7 @@ pub(super) async fn run(rounds: u32, seed: Option<u64>) -> Result<(), Failure> {
     output::print(&format!("demo --check --rounds {rounds} --seed {seed}"))?;
     let (cluster, events) = LocalCluster::open(plan, LOG).await?;
     output::print(&cluster.listing())?;
-    // What the nodes log is kept in their files; here nobody listens.
+    // The log files keep the nodes' events; no receiver is needed.
     drop(events);
     let mut check = Check::new(cluster, seed)?;
     let played = tokio::select! {
@@ -62,11 +62,11 @@ pub(super) async fn run(rounds: u32, seed: Option<u64>) -> Result<(), Failure> {
     judged
 }
 
-/// A check under way.
+/// A running check.
 struct Check {
     cluster: LocalCluster,
     log: ObservationLog,
-    dice: Dice,
+    rng: SeededRng,
     round: CheckRound,
 }
 
@@ -75,14 +75,14 @@ impl Check {
         let log = ObservationLog::new(cluster.place())
             .map_err(|error| Failure::Failed(format!("{}: {error}", cluster.place().display())))?;
         let round = CheckRound::new(cluster.plan.balancer, &log, seed);
-        Ok(Self { cluster, log, dice: Dice::new(seed, 0), round })
+        Ok(Self { cluster, log, rng: SeededRng::new(seed, 0), round })
     }
 
-    /// All rounds, or those until something is lost.
+    /// Plays all rounds, or stops at the first loss.
     async fn play(&mut self, rounds: u32) -> Result<Figures, Failure> {
         let mut sum = Figures::default();
         for number in 1..=rounds {
-            let figures = self.round.play(&mut self.cluster, &self.log, &mut self.dice).await?;
+            let figures = self.round.play(&mut self.cluster, &self.log, &mut self.rng).await?;
             output::print(&format!("round {number:>3}: {figures}"))?;
             sum = sum.plus(figures);
             if sum.lost + sum.doubled > 0 {
@@ -106,7 +106,7 @@ impl Check {
         Err(Failure::Failed(format!("the check failed with seed {seed}:\n{}{more}", shown.join("\n"))))
     }
 
-    /// Keeps what is needed to understand a failure, and says where.
+    /// Keeps observations and logs of a failure, and names their folder.
     fn keep(&self, seed: u64, failure: Failure) -> Failure {
         let Failure::Failed(message) = failure else { return failure };
         let folder = PathBuf::from(format!("sessile-check-{seed}-{}", std::process::id()));
@@ -120,7 +120,7 @@ impl Check {
     }
 }
 
-/// Copies what a reader of a failure needs: everything but the cluster's secret.
+/// Copies everything but the cluster's secret.
 fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

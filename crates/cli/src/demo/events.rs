@@ -1,11 +1,11 @@
-//! What is worth telling of what happens, in plain words.
+//! Messages of the demo about events of nodes and balancer.
 
 use sessile_balancer::{NodeEvent, NodeState};
 
 use super::paint::Tone;
 use crate::local_cluster::{Level, LogLine};
 
-/// A sentence and its tone.
+/// A message and its tone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DemoMessage {
     pub(super) tone: Tone,
@@ -18,7 +18,7 @@ impl DemoMessage {
     }
 }
 
-/// What is told of a node, as its log begins, and how it is told.
+/// Shown log messages of nodes: prefix, tone, replacement of the prefix.
 const SHOWN: [(&str, Tone, &str); 5] = [
     ("member removed ", Tone::Bad, "member lost: "),
     ("member added ", Tone::Good, "member here: "),
@@ -27,12 +27,12 @@ const SHOWN: [(&str, Tone, &str); 5] = [
     ("stopping", Tone::Plain, "stopping"),
 ];
 
-/// A line of a node's log; `None` for what only its operator cares about.
+/// The message for a line of a node's log; `None` for lines of no interest here.
 pub(super) fn of_node(line: &LogLine) -> Option<DemoMessage> {
     let message = line.message();
-    for (begins, tone, told) in SHOWN {
+    for (begins, tone, shown) in SHOWN {
         if let Some(rest) = message.strip_prefix(begins) {
-            return Some(DemoMessage::new(tone, format!("{told}{rest}")));
+            return Some(DemoMessage::new(tone, format!("{shown}{rest}")));
         }
     }
     match line.level {
@@ -45,7 +45,7 @@ pub(super) fn of_node(line: &LogLine) -> Option<DemoMessage> {
     }
 }
 
-/// What the balancer saw.
+/// The message for a change that the balancer saw.
 pub(super) fn of_balancer(event: &NodeEvent) -> DemoMessage {
     let NodeEvent { node, state, reason, .. } = event;
     let tone = if *state == NodeState::Up { Tone::Good } else { Tone::Bad };
@@ -56,7 +56,7 @@ pub(super) fn of_balancer(event: &NodeEvent) -> DemoMessage {
 mod tests {
     use super::*;
 
-    fn told(level: &str, message: &str) -> Option<DemoMessage> {
+    fn message(level: &str, message: &str) -> Option<DemoMessage> {
         let line = serde_json::json!({
             "level": level, "fields": {"message": message, "session": "KEY", "from": "tc01"}
         });
@@ -64,13 +64,13 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_is_told_in_words() {
-        let lost = told("INFO", "member removed tc01: its process is gone").unwrap();
+    fn log_lines_become_messages() {
+        let lost = message("INFO", "member removed tc01: its process is gone").unwrap();
         assert_eq!(lost, DemoMessage::new(Tone::Bad, "member lost: tc01: its process is gone"));
-        let over = told("INFO", "session taken over").unwrap();
+        let over = message("INFO", "session taken over").unwrap();
         assert_eq!(over.words, "session taken over from tc01: KEY");
-        assert_eq!(told("INFO", "state received in 3 ms, 5 sessions").unwrap().tone, Tone::Good);
-        assert_eq!(told("INFO", "the admin port is open"), None);
-        assert_eq!(told("DEBUG", "session created"), None);
+        assert_eq!(message("INFO", "state received in 3 ms, 5 sessions").unwrap().tone, Tone::Good);
+        assert_eq!(message("INFO", "the admin port is open"), None);
+        assert_eq!(message("DEBUG", "session created"), None);
     }
 }

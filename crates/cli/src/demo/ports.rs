@@ -1,4 +1,4 @@
-//! Whether the sample's ports are free, told before anything is started.
+//! Checks that the sample's ports are free before any process starts.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -32,7 +32,7 @@ mod tests {
     use crate::local_cluster::ClusterSettings;
 
     #[test]
-    fn a_taken_port_is_named_with_who_wants_it() {
+    fn a_taken_port_is_named_with_its_user() {
         let plan = ClusterPlan::on_free_ports(2, ClusterSettings::default()).unwrap();
         assert!(check(&plan).is_ok());
         let taken = plan.nodes[1].replication;

@@ -1,4 +1,4 @@
-//! The demo for people: says what to try, tells what happens, does what is typed.
+//! The interactive demo: prints instructions and events, runs typed commands.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -16,18 +16,18 @@ use crate::local_cluster::{ClusterPlan, Discovery, GROUP, GROUP_PORT, LocalClust
 use crate::output;
 use crate::stop::StopRequest;
 
-/// What the nodes of this demo log.
+/// Log filter of the nodes.
 const LOG: &str = "info";
 
 /// The running demo.
 struct InteractiveDemo {
     cluster: LocalCluster,
     paint: Paint,
-    /// Nodes that were restarted and have not opened their ports yet.
+    /// Restarted nodes whose ports are not open yet.
     returning: HashMap<&'static str, Instant>,
 }
 
-/// Runs until it is told to stop.
+/// Runs until `quit` or a stop signal.
 pub(super) async fn run() -> Result<(), Failure> {
     let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let paint = Paint::of_output();
@@ -62,7 +62,7 @@ pub(super) async fn run() -> Result<(), Failure> {
 }
 
 impl InteractiveDemo {
-    /// Tells and obeys until `quit`.
+    /// Prints events and runs commands until `quit`.
     async fn go_on(&mut self, mut node_events: mpsc::Receiver<NodeEvent>) -> Result<(), Failure> {
         let mut commands = console::commands();
         let mut balancer = self.cluster.monitor.events();
@@ -75,7 +75,7 @@ impl InteractiveDemo {
                     Command::Kill(name) => self.kill(&name).await?,
                     Command::Restart(name) => self.restart(&name)?,
                     Command::Unknown(line) => {
-                        output::announce(&format!("`{line}` is no command; type kill NAME, restart NAME or quit"));
+                        output::announce(&format!("`{line}` is not a command; type kill NAME, restart NAME or quit"));
                     }
                 },
             }
@@ -125,7 +125,9 @@ impl InteractiveDemo {
     fn not_so(&self, name: &str, why: &str) -> Result<(), Failure> {
         match self.cluster.node(name) {
             Some(_) => output::print(&format!("{name} {why}")),
-            None => output::print(&format!("`{name}` is no node of this demo; there are tc01 and tc02")),
+            None => {
+                output::print(&format!("`{name}` is not a node of this demo; its nodes are tc01 and tc02"))
+            }
         }
     }
 
@@ -155,7 +157,7 @@ impl InteractiveDemo {
     }
 }
 
-/// The next change that the balancer saw; changes that were missed are in its status anyway.
+/// The next change that the balancer saw; missed changes are visible in its status anyway.
 async fn next(balancer: &mut broadcast::Receiver<BalancerEvent>) -> BalancerEvent {
     loop {
         match balancer.recv().await {

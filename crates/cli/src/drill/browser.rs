@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use sessile_history::{Action, Attribute, Outcome, SessionId, Settled, Workload};
+use sessile_history::{Action, Attribute, OperationOutcome, SessionId, Settled, Workload};
 use tokio::time::sleep;
 
 use super::clusterapp_client::{ClusterappClient, OperationResult};
 use super::history_recorder::{HistoryRecorder, LoadEnd};
 use super::target::Targets;
 
-/// How often a member of the set is added again when nobody said that it was: under the same number, it is there once.
+/// Most repetitions of an unacknowledged set addition. The number is the same each time, so the set holds it once.
 const MAX_REPEATS: u32 = 5;
-/// Pause before that, and after a session that could not be made.
+/// Pause before a repetition, and after a failed session creation.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The client.
@@ -21,7 +21,7 @@ pub(super) struct Browser {
     tabs: [ClusterappClient; 2],
     recorder: HistoryRecorder,
     session: Option<OpenSession>,
-    /// Every session that it ever had, with its cookie.
+    /// Every session of this client, with its cookie.
     pub(super) had: Vec<(SessionId, String)>,
 }
 
@@ -38,7 +38,7 @@ impl Browser {
         Self { number, workload: Workload::new(seed, number), tabs, recorder, session: None, had: Vec::new() }
     }
 
-    /// Works until the load ends, and gives itself back for the reading.
+    /// Runs until the load ends; returns the client for the final reading.
     pub(super) async fn work(mut self, think: Duration, end: LoadEnd) -> Self {
         while !end.is_requested() {
             self.step(&end).await;
@@ -81,7 +81,9 @@ impl Browser {
         let (canary, door) = (self.workload.value(), self.door());
         let (session, id) = self.recorder.creating(self.number, canary);
         let reply = self.tabs[0].ask(door, &Action::Create, canary, None).await;
-        if let (Some(sid), Some(cookie), Some(Outcome::Ok)) = (&reply.sid, &reply.cookie, reply.outcome) {
+        if let (Some(sid), Some(cookie), Some(OperationOutcome::Ok)) =
+            (&reply.sid, &reply.cookie, reply.outcome)
+        {
             self.recorder.made(session, sid);
             self.session = Some(OpenSession { id: session, cookie: cookie.clone() });
         }
@@ -91,7 +93,7 @@ impl Browser {
         }
     }
 
-    /// A member of the set whose answer did not come is added again: so it is counted exactly once.
+    /// Repeats an unacknowledged set addition until it is acknowledged, so it counts exactly once.
     async fn until_answered(&mut self, action: &Action, end: &LoadEnd) {
         let is_member = |action: &Action| matches!(action, Action::Write(writes) if matches!(writes[..], [(Attribute::Member(_), _)]));
         let mut repeats = if is_member(action) { MAX_REPEATS } else { 0 };
@@ -105,15 +107,15 @@ impl Browser {
         }
     }
 
-    /// What a reply means for the session and its cookie.
+    /// Applies a result to the session and its cookie.
     fn take(&mut self, action: &Action, reply: OperationResult) {
         let Some(open) = &mut self.session else { return };
         match reply.outcome {
-            // Whatever it had is gone; the old cookie is kept for the reading.
-            Some(Outcome::Absent) if !matches!(action, Action::Read) => {
+            // The session is gone; the old cookie is kept for the final reading.
+            Some(OperationOutcome::Absent) if !matches!(action, Action::Read) => {
                 self.had.extend(self.session.take().map(|open| (open.id, open.cookie)));
             }
-            Some(Outcome::Ok) if !matches!(action, Action::Logout) => {
+            Some(OperationOutcome::Ok) if !matches!(action, Action::Logout) => {
                 if let Some(cookie) = reply.cookie {
                     open.cookie = cookie;
                 }
@@ -127,7 +129,7 @@ impl Browser {
     }
 }
 
-/// Sends one request of an open session and writes down what came of it.
+/// Sends one request of an open session and records its result.
 async fn perform(
     client: u32,
     recorder: &HistoryRecorder,
@@ -145,7 +147,7 @@ async fn perform(
 
 fn note(recorder: &HistoryRecorder, id: sessile_history::OperationId, reply: &OperationResult) {
     recorder.ended(id, reply.node.as_deref(), |operation| {
-        operation.outcome = reply.outcome.unwrap_or(Outcome::Unknown);
+        operation.outcome = reply.outcome.unwrap_or(OperationOutcome::Unknown);
         operation.seen.clone_from(&reply.seen);
         operation.damaged.clone_from(&reply.damaged);
         let at = operation.ended.unwrap_or(operation.began);

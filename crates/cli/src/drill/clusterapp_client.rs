@@ -1,4 +1,4 @@
-//! One request of clusterapp after another, as operations of a history.
+//! Sends requests to clusterapp, as operations of a history.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,20 +7,20 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use sessile_apps::clusterapp::payload;
-use sessile_history::{Action, Attribute, Outcome, Seen};
+use sessile_history::{Action, Attribute, OperationOutcome, Seen};
 
 use crate::connection::{ClientResponse, Connection, ConnectionError};
 
-/// A client's connections to all places where it may ask; one request at a time.
+/// A client's connections to all targets, with one request at a time.
 pub(super) struct ClusterappClient {
     doors: Vec<Connection>,
     answered: bool,
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug, Default)]
 pub(super) struct OperationResult {
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<OperationOutcome>,
     pub(super) node: Option<String>,
     pub(super) sid: Option<String>,
     pub(super) cookie: Option<String>,
@@ -29,10 +29,10 @@ pub(super) struct OperationResult {
     pub(super) damaged: Vec<Attribute>,
 }
 
-/// Attributes with version, length and sum.
+/// Attributes with version, length and checksum.
 type ListedAttributes = BTreeMap<String, (Option<u64>, u64, Option<u32>)>;
 
-/// What the body of an answer says.
+/// The JSON body of a response.
 #[derive(Deserialize)]
 struct ResponseBody {
     node: String,
@@ -47,12 +47,12 @@ impl ClusterappClient {
         Self { doors, answered: true }
     }
 
-    /// How many doors there are.
+    /// Number of targets.
     pub(super) fn doors(&self) -> usize {
         self.doors.len()
     }
 
-    /// Asks at the door of that number; `canary` is what a new session is told.
+    /// Sends the action to the target `door`; `canary` is the canary of a new session.
     pub(super) async fn ask(
         &mut self,
         door: usize,
@@ -63,14 +63,14 @@ impl ClusterappClient {
         let target = format!("/clusterapp/session?cmd={}", command(action, canary));
         let reply = match self.doors[door].send(Method::POST, &target, cookie).await {
             Ok(answer) => OperationResult::of(&answer, action),
-            Err(ConnectionError::Unconnected(_)) => OperationResult::nothing(Outcome::Failed),
-            Err(_) => OperationResult::nothing(Outcome::Unknown),
+            Err(ConnectionError::Unconnected(_)) => OperationResult::nothing(OperationOutcome::Failed),
+            Err(_) => OperationResult::nothing(OperationOutcome::Unknown),
         };
-        self.answered = !matches!(reply.outcome, Some(Outcome::Failed | Outcome::Unknown));
+        self.answered = !matches!(reply.outcome, Some(OperationOutcome::Failed | OperationOutcome::Unknown));
         reply
     }
 
-    /// Whether somebody said what became of the last request.
+    /// Whether the last request has a known outcome.
     pub(super) fn was_answered(&self) -> bool {
         self.answered
     }
@@ -83,7 +83,7 @@ fn command(action: &Action, canary: u64) -> String {
         Action::Write(writes) => match writes.as_slice() {
             [(name, Some(v))] => format!("add&name={name}&size={}&v={v}", size_of(*v)),
             [(name, None)] => format!("remove&name={name}"),
-            // The only ones that are written together are p0 and p1, with one value.
+            // Only p0 and p1 are written together, with one value.
             pair => {
                 let v = pair.first().and_then(|(_, v)| *v).unwrap_or_default();
                 format!("add&name=p&count={}&size={}&v={v}", pair.len(), size_of(v))
@@ -94,29 +94,30 @@ fn command(action: &Action, canary: u64) -> String {
     }
 }
 
-/// The size of the value `v`, so that a reader knows it: 16 to 527 bytes.
+/// Size of the value `v`, known to every reader: 16 to 527 bytes.
 fn size_of(v: u64) -> usize {
     16 + (v.wrapping_mul(0x9E37_79B9) % 512) as usize
 }
 
 impl OperationResult {
-    fn nothing(outcome: Outcome) -> Self {
+    fn nothing(outcome: OperationOutcome) -> Self {
         Self { outcome: Some(outcome), ..Self::default() }
     }
 
     fn of(answer: &ClientResponse, action: &Action) -> Self {
         if answer.status != StatusCode::OK {
-            let outcome = if answer.unprocessed { Outcome::Failed } else { Outcome::Unknown };
+            let outcome =
+                if answer.unprocessed { OperationOutcome::Failed } else { OperationOutcome::Unknown };
             return Self::nothing(outcome);
         }
-        // An answer that is none of clusterapp's says nothing of what was done.
+        // A response that is not clusterapp's leaves the outcome unknown.
         let Ok(reply) = serde_json::from_slice::<ResponseBody>(&answer.body) else {
-            return Self::nothing(Outcome::Unknown);
+            return Self::nothing(OperationOutcome::Unknown);
         };
         let is_other = reply.new == Some(true) && !matches!(action, Action::Create);
         let is_gone = reply.sid.is_none() && !matches!(action, Action::Logout);
-        let outcome = if is_other || is_gone { Outcome::Absent } else { Outcome::Ok };
-        let reads = matches!(action, Action::Read) && outcome == Outcome::Ok;
+        let outcome = if is_other || is_gone { OperationOutcome::Absent } else { OperationOutcome::Ok };
+        let reads = matches!(action, Action::Read) && outcome == OperationOutcome::Ok;
         let (seen, damaged) = read(reply.attrs.filter(|_| reads).unwrap_or_default());
         Self {
             outcome: Some(outcome),
@@ -130,7 +131,7 @@ impl OperationResult {
     }
 }
 
-/// What was read, and which of it has other bytes than were written.
+/// The readings, and the attributes whose bytes differ from the written ones.
 fn read(attributes: ListedAttributes) -> (Seen, Vec<Attribute>) {
     let (mut seen, mut damaged) = (Seen::new(), Vec::new());
     for (name, (v, len, fnv)) in attributes {
@@ -145,7 +146,7 @@ fn read(attributes: ListedAttributes) -> (Seen, Vec<Attribute>) {
     (seen, damaged)
 }
 
-/// How many copies a receipt counts: `copies=2/3 degraded`.
+/// The number of copies in a receipt such as `copies=2/3 degraded`.
 fn copies(receipt: &str) -> Option<u32> {
     receipt.strip_prefix("copies=")?.split('/').next()?.parse().ok()
 }
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_are_commands() {
+    fn actions_become_commands() {
         let register = Attribute::Register(1);
         assert_eq!(command(&Action::Write(vec![(register, None)]), 0), "remove&name=r1");
         let pair = Action::Write(vec![(Attribute::Pair(0), Some(0)), (Attribute::Pair(1), Some(0))]);
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_counts_its_copies() {
+    fn copies_parses_a_receipt() {
         assert_eq!(
             (copies("copies=2/3 degraded"), copies("copies=3/3"), copies("")),
             (Some(2), Some(3), None)
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_damage() {
+    fn differing_bytes_are_damage() {
         let size = size_of(5) as u64;
         let right = Some(payload::fnv(&payload::payload(5, size_of(5))));
         let good = BTreeMap::from([("r0".to_owned(), (Some(5), size, right))]);

@@ -1,31 +1,31 @@
-//! What becomes of the cluster, in words that people and programs can tell a drill.
+//! Events of the cluster, in a text form for people and programs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One event. Nodes are called by their names.
+/// One event. Nodes are identified by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DrillEvent {
-    /// A process is about to be killed, or has ended.
+    /// A process is about to be killed, or ended.
     Killed(String),
     /// A process serves.
     Started(String),
-    /// A process is about to be stopped.
+    /// A process is about to be stopped (SIGSTOP).
     Stopped(String),
-    /// It goes on.
+    /// The stopped process continues.
     Resumed(String),
-    /// A cut is about to be made; without sides it is no clean one.
+    /// A network partition is about to begin; without sides it is not a clean partition.
     Cut(Option<Vec<Vec<String>>>),
-    /// The cut is mended; that all are of one mind again is watched.
+    /// The partition is healed; the observer detects when all nodes agree again.
     Healed,
-    /// Anything else that a reader of the history wants to know.
+    /// A note for readers of the history.
     Note(String),
 }
 
-/// Why a line is no event.
+/// A line that is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no event; there are `killed NODE`, `started NODE`, `stopped NODE`, `resumed NODE`, `cut`, `cut NODE,NODE \
+    "`{0}` is not an event; events are `killed NODE`, `started NODE`, `stopped NODE`, `resumed NODE`, `cut`, `cut NODE,NODE \
      NODE`, `healed` and `note WORDS`"
 )]
 pub(super) struct NotAnEvent(String);
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_the_line_that_tells_it() {
+    fn events_round_trip_as_lines() {
         for line in [
             "killed tc01",
             "started tc01",

@@ -1,10 +1,10 @@
-//! What is done to the nodes, sampled by a seed: one fault after the other, each mended before the next one.
+//! Injects faults into nodes, chosen by a seed: one fault at a time, each undone before the next.
 
 use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::sleep;
 
 use super::event::DrillEvent;
@@ -15,18 +15,18 @@ use crate::failure::Failure;
 use crate::local_cluster::LocalCluster;
 use crate::{output, signal};
 
-/// The dice of the faults; those of clients have lower numbers.
-const FAULT_DICE: u64 = 1 << 32;
-/// Between the end of one fault and the next one, in milliseconds.
+/// Random stream of the faults; clients use streams with lower numbers.
+const FAULT_STREAM: u64 = 1 << 32;
+/// Pause between two faults, in milliseconds.
 const CALM_MS: (u64, u64) = (300, 3_000);
-/// How long a process is down.
+/// Time until a killed process is restarted.
 const DOWN_MS: (u64, u64) = (50, 3_000);
-/// How long a process is stopped: less and more than the drop time of a cluster of its own, which is 3 s.
+/// Time for which a process is stopped: below and above the drop time (3 s) of a cluster started with --own.
 const STOP_MS: (u64, u64) = (100, 6_000);
-/// How long to sleep before looking whether the load ended.
+/// Poll interval for the end of the load.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// What may be done.
+/// Kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum NodeFault {
     /// SIGKILL; after a while the node is started again
@@ -37,11 +37,11 @@ pub(super) enum NodeFault {
     None,
 }
 
-/// To whom it may be done.
+/// The nodes that faults may hit.
 pub(super) enum FaultTargets {
-    /// A cluster of our own.
+    /// A cluster started by the drill.
     Own(Box<LocalCluster>),
-    /// Processes of the user's, by node: they are paused, never killed, because nobody here could start them again.
+    /// The user's processes by node: they are paused, never killed, because the drill cannot restart them.
     Allowed(Vec<(String, u32)>),
 }
 
@@ -49,10 +49,10 @@ pub(super) enum FaultTargets {
 pub(super) fn allowed(text: &str) -> Result<(String, u32), String> {
     let (name, id) = text.split_once('=').ok_or("give NAME=PID, as tc01=1234")?;
     let id = id.parse().map_err(|error| format!("{id}: {error}"))?;
-    if id < 2 { Err(format!("{id} is no node's process")) } else { Ok((name.to_owned(), id)) }
+    if id < 2 { Err(format!("{id} cannot be the process of a node")) } else { Ok((name.to_owned(), id)) }
 }
 
-/// Disturbs until the load ends; then everything that was disturbed runs again.
+/// Injects faults until the load ends; then all nodes run again.
 pub(super) async fn work(
     mut fault_targets: FaultTargets,
     faults: Vec<NodeFault>,
@@ -61,26 +61,26 @@ pub(super) async fn work(
     recorder: HistoryRecorder,
     end: LoadEnd,
 ) -> Result<FaultTargets, Failure> {
-    let mut dice = Dice::new(seed, FAULT_DICE);
+    let mut rng = SeededRng::new(seed, FAULT_STREAM);
     let nodes = fault_targets.nodes();
     let faults = fault_targets.possible(&faults);
     while !end.is_requested() && !nodes.is_empty() && !faults.is_empty() {
-        rest(&mut dice, CALM_MS, &end).await;
-        // All copies of a session could be gone if the next one came too early.
+        rest(&mut rng, CALM_MS, &end).await;
+        // An early second fault could destroy all copies of a session.
         if end.is_requested() || observer::until_calm(&recorder, &targets).await.is_err() {
             break;
         }
-        let node = &nodes[dice.below(nodes.len() as u64) as usize];
-        match faults[dice.below(faults.len() as u64) as usize] {
-            NodeFault::Kill => fault_targets.kill(node, &mut dice, &recorder, &end).await?,
-            _ => fault_targets.pause(node, &mut dice, &recorder, &end).await?,
+        let node = &nodes[rng.below(nodes.len() as u64) as usize];
+        match faults[rng.below(faults.len() as u64) as usize] {
+            NodeFault::Kill => fault_targets.kill(node, &mut rng, &recorder, &end).await?,
+            _ => fault_targets.pause(node, &mut rng, &recorder, &end).await?,
         }
     }
     Ok(fault_targets)
 }
 
 impl FaultTargets {
-    /// Where the files of a cluster of our own are.
+    /// The folder of a cluster started by the drill.
     pub(super) fn place(&self) -> Option<&Path> {
         match self {
             Self::Own(cluster) => Some(cluster.place()),
@@ -88,7 +88,7 @@ impl FaultTargets {
         }
     }
 
-    /// A cluster of our own ends.
+    /// Stops a cluster started by the drill.
     pub(super) async fn leave(self) {
         if let Self::Own(cluster) = self {
             cluster.close().await;
@@ -114,14 +114,14 @@ impl FaultTargets {
     async fn kill(
         &mut self,
         node: &str,
-        dice: &mut Dice,
+        rng: &mut SeededRng,
         recorder: &HistoryRecorder,
         end: &LoadEnd,
     ) -> Result<(), Failure> {
         let Self::Own(cluster) = self else { return Ok(()) };
         tell(recorder, DrillEvent::Killed(node.to_owned()))?;
         cluster.kill(node).await;
-        rest(dice, DOWN_MS, end).await;
+        rest(rng, DOWN_MS, end).await;
         cluster.start(node)?;
         cluster.port_opened(node).await?;
         tell(recorder, DrillEvent::Started(node.to_owned()))
@@ -130,14 +130,14 @@ impl FaultTargets {
     async fn pause(
         &self,
         node: &str,
-        dice: &mut Dice,
+        rng: &mut SeededRng,
         recorder: &HistoryRecorder,
         end: &LoadEnd,
     ) -> Result<(), Failure> {
         let Some(process) = self.process(node) else { return Ok(()) };
         tell(recorder, DrillEvent::Stopped(node.to_owned()))?;
         signal::stop(process)?;
-        rest(dice, STOP_MS, end).await;
+        rest(rng, STOP_MS, end).await;
         signal::go_on(process)?;
         tell(recorder, DrillEvent::Resumed(node.to_owned()))
     }
@@ -155,9 +155,9 @@ fn tell(recorder: &HistoryRecorder, event: DrillEvent) -> Result<(), Failure> {
     recorder.note(event).map_err(|error: NoSuchNode| Failure::Usage(error.to_string()))
 }
 
-/// Sleeps for a time between the two, or until the load ends.
-async fn rest(dice: &mut Dice, (least, below): (u64, u64), end: &LoadEnd) {
-    let mut left = Duration::from_millis(least + dice.below(below - least));
+/// Sleeps for a random time in the range, or until the load ends.
+async fn rest(rng: &mut SeededRng, (least, below): (u64, u64), end: &LoadEnd) {
+    let mut left = Duration::from_millis(least + rng.below(below - least));
     while !left.is_zero() && !end.is_requested() {
         let step = left.min(GLANCE);
         sleep(step).await;
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_allowed_by_node_and_number() {
+    fn allowed_parses_name_and_pid() {
         assert_eq!(allowed("tc01=1234"), Ok(("tc01".to_owned(), 1234)));
         for text in ["tc01", "tc01=", "tc01=0", "tc01=1", "=x"] {
             assert!(allowed(text).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! Where all clients write down what they did, and everybody what became of the cluster.
+//! Records the operations of all clients and the events of the cluster.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use sessile_history::{
-    Action, Division, Harmony, History, Holding, Life, Micros, Operation, OperationId, Outcome, ProcessId,
-    Session, SessionId,
+    Action, Agreement, Division, History, Holding, Life, Micros, Operation, OperationId, OperationOutcome,
+    ProcessId, SessionId, SessionRecord,
 };
 
 use super::event::DrillEvent;
 use super::target::UNNAMED;
 
-/// The recorder. Clones are the same one.
+/// The recorder. Clones share one state.
 #[derive(Clone)]
 pub(super) struct HistoryRecorder {
     began: Instant,
@@ -21,27 +21,27 @@ pub(super) struct HistoryRecorder {
     end: LoadEnd,
 }
 
-/// The wish that the load ends.
+/// A request to end the load.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LoadEnd(Arc<AtomicBool>);
 
 #[derive(Default)]
 struct RecorderState {
     history: History,
-    /// The last cut is mended.
+    /// The last partition is healed.
     healed: bool,
-    /// Grows with everything that is done to the cluster.
+    /// Counts the events of the cluster.
     epoch: u64,
     events: Vec<(Micros, DrillEvent)>,
 }
 
-/// An event that names a node which is not there.
+/// An event that names an unknown node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no node is called `{0}`")]
+#[error("there is no node `{0}`")]
 pub(super) struct NoSuchNode(String);
 
 impl HistoryRecorder {
-    /// A recorder of a cluster of these nodes, which all live.
+    /// A recorder for a cluster of these nodes, which all run.
     pub(super) fn new(nodes: &[String], asynchronous: bool) -> Self {
         let life = |node| Life { process: node as ProcessId, node, from: 0, to: None, pauses: Vec::new() };
         let lives = (0..nodes.len()).map(life).collect();
@@ -58,28 +58,28 @@ impl HistoryRecorder {
         Micros::try_from(self.began.elapsed().as_micros()).unwrap_or(Micros::MAX)
     }
 
-    /// How many operations there were, running ones included.
+    /// Number of operations, including running ones.
     pub(super) fn operations(&self) -> usize {
         self.inner.lock().history.operations.len()
     }
 
-    /// A client is about to make a session with this canary.
+    /// A client is about to create a session with this canary.
     pub(super) fn creating(&self, client: u32, canary: u64) -> (SessionId, OperationId) {
         let mut inner = self.inner.lock();
         let (session, created_by) = (inner.history.sessions.len(), inner.history.operations.len());
         let key = format!("(session {session}, not answered)");
-        inner.history.sessions.push(Session { key, canary, created_by, ended_at: None });
+        inner.history.sessions.push(SessionRecord { key, canary, created_by, ended_at: None });
         let create = Operation::new(client, session, Action::Create, self.now());
         inner.history.operations.push(create);
         (session, created_by)
     }
 
-    /// The key of a session that was made.
+    /// Records the key of a created session.
     pub(super) fn made(&self, session: SessionId, key: &str) {
         key.clone_into(&mut self.inner.lock().history.sessions[session].key);
     }
 
-    /// A client is about to send this.
+    /// A client is about to send an operation.
     pub(super) fn sending(&self, client: u32, session: SessionId, action: Action) -> OperationId {
         let mut inner = self.inner.lock();
         let operation = Operation::new(client, session, action, self.now());
@@ -87,12 +87,12 @@ impl HistoryRecorder {
         inner.history.operations.len() - 1
     }
 
-    /// What came of it, and who answered.
+    /// Records the result of an operation, and the answering node.
     pub(super) fn ended(&self, id: OperationId, node: Option<&str>, fill: impl FnOnce(&mut Operation)) {
         let mut inner = self.inner.lock();
         let ended = self.now();
         let began = inner.history.operations[id].began;
-        // If it was started anew meanwhile, nobody knows which of the two it was.
+        // If the node was restarted meanwhile, the answering process is unknown.
         let life = node.and_then(|name| inner.life(name)).filter(|life| life.from <= began);
         let process = life.map(|life| life.process);
         let operation = &mut inner.history.operations[id];
@@ -100,7 +100,7 @@ impl HistoryRecorder {
         fill(operation);
     }
 
-    /// Notes what is about to be done to the cluster, or what was mended.
+    /// Records an event before it is caused, or after it is undone.
     pub(super) fn note(&self, event: DrillEvent) -> Result<(), NoSuchNode> {
         let mut inner = self.inner.lock();
         let now = self.now();
@@ -122,7 +122,7 @@ impl HistoryRecorder {
         Ok(())
     }
 
-    /// How many processes live, if nothing is known to be stopped or cut; and the epoch of that.
+    /// Number of running processes and the epoch; `None` while a process is stopped or a partition exists.
     pub(super) fn undisturbed(&self) -> Option<(usize, u64)> {
         let inner = self.inner.lock();
         let stopped = |life: &Life| life.to.is_none() && life.pauses.iter().any(|(_, end)| end.is_none());
@@ -131,8 +131,8 @@ impl HistoryRecorder {
         is_calm.then(|| (inner.living().len(), inner.epoch))
     }
 
-    /// All were of one mind from then to then, if nothing was done to them since `epoch`.
-    pub(super) fn harmony(&self, from: Micros, to: Micros, epoch: u64) {
+    /// All nodes agreed during this time, if no event followed since `epoch`.
+    pub(super) fn agreement(&self, from: Micros, to: Micros, epoch: u64) {
         let mut inner = self.inner.lock();
         if inner.epoch != epoch {
             return;
@@ -141,41 +141,45 @@ impl HistoryRecorder {
         if let Some(division) = inner.history.divisions.last_mut() {
             division.to.get_or_insert(to);
         }
-        match inner.history.harmonies.last_mut().filter(|last| last.to >= from && last.processes == processes)
+        match inner
+            .history
+            .agreements
+            .last_mut()
+            .filter(|last| last.to >= from && last.processes == processes)
         {
             Some(last) => last.to = to,
-            None => inner.history.harmonies.push(Harmony { from, to, processes }),
+            None => inner.history.agreements.push(Agreement { from, to, processes }),
         }
     }
 
-    /// Whether all are of one mind since whatever was done to them last.
+    /// Whether all nodes agreed since the last event.
     pub(super) fn is_calm(&self) -> bool {
         let inner = self.inner.lock();
         let disturbed = inner.events.last().map_or(0, |(at, _)| *at);
-        inner.history.harmonies.last().is_some_and(|harmony| harmony.from >= disturbed)
+        inner.history.agreements.last().is_some_and(|agreement| agreement.from >= disturbed)
     }
 
-    /// The process that has the node's name now.
+    /// The current process of a node.
     pub(super) fn process(&self, node: &str) -> Option<ProcessId> {
         self.inner.lock().life(node).map(|life| life.process)
     }
 
-    /// What each process held at the end.
+    /// The sessions that each process held at the end.
     pub(super) fn hold(&self, holdings: Vec<Holding>) {
         self.inner.lock().history.holdings = holdings;
     }
 
-    /// Acknowledged and unknown operations; those that wait for their answer are neither.
+    /// Numbers of acknowledged and of unknown operations; running operations count as neither.
     pub(super) fn counts(&self) -> (usize, usize) {
         let inner = self.inner.lock();
         let count = |outcome| {
             let over = inner.history.operations.iter().filter(|operation| operation.ended.is_some());
             over.filter(|operation| operation.outcome == outcome).count()
         };
-        (count(Outcome::Ok), count(Outcome::Unknown))
+        (count(OperationOutcome::Ok), count(OperationOutcome::Unknown))
     }
 
-    /// Looks at all of it.
+    /// Reads the history and the events.
     pub(super) fn look<T>(&self, at: impl FnOnce(&History, &[(Micros, DrillEvent)]) -> T) -> T {
         let inner = self.inner.lock();
         at(&inner.history, &inner.events)
@@ -217,7 +221,7 @@ impl RecorderState {
         Ok(())
     }
 
-    /// The side of each node; one that is not named is alone.
+    /// The side of each node; an unnamed node is alone on its side.
     fn sides(&self, named: &[Vec<String>]) -> Result<Vec<u8>, NoSuchNode> {
         let known = |name: &&String| self.node(name).is_none();
         if let Some(stranger) = named.iter().flatten().find(known) {
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_returns_is_another_process() {
+    fn a_restarted_node_is_a_new_process() {
         let recorder = recorder();
         tell(&recorder, "killed tc02");
         assert_eq!(recorder.undisturbed(), Some((2, 1)));
@@ -273,16 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn a_division_lasts_until_all_are_of_one_mind() {
+    fn a_division_lasts_until_all_nodes_agree() {
         let recorder = recorder();
         tell(&recorder, "cut tc01,tc03");
         assert_eq!(recorder.undisturbed(), None);
         tell(&recorder, "healed");
         let epoch = recorder.undisturbed().expect("nothing is cut").1;
         assert!(!recorder.is_calm());
-        recorder.harmony(recorder.now(), recorder.now(), epoch - 1);
+        recorder.agreement(recorder.now(), recorder.now(), epoch - 1);
         assert!(!recorder.is_calm(), "what was seen before the heal says nothing");
-        recorder.harmony(recorder.now(), recorder.now(), epoch);
+        recorder.agreement(recorder.now(), recorder.now(), epoch);
         assert!(recorder.is_calm());
         let divisions = recorder.look(|history, _| history.divisions.clone());
         assert_eq!(divisions[0].sides, Some(vec![0, 2, 0]));
@@ -290,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn another_cut_before_that_leaves_no_clean_sides() {
+    fn a_second_cut_before_agreement_leaves_no_sides() {
         let recorder = recorder();
         tell(&recorder, "cut tc01 tc02,tc03");
         tell(&recorder, "healed");
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answered_is_not_known_if_the_node_was_started_meanwhile() {
+    fn the_answering_process_is_unknown_after_a_restart() {
         let recorder = recorder();
         let (_, id) = recorder.creating(0, 1);
         std::thread::sleep(std::time::Duration::from_millis(2));

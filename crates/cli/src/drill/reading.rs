@@ -1,11 +1,11 @@
-//! At the end: every session, as each node shows it.
+//! The final reading: every session, on each node.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use sessile_history::{Action, Holding, Outcome, Seen, SessionId};
+use sessile_history::{Action, Holding, OperationOutcome, Seen, SessionId};
 use tokio::time::sleep;
 
 use super::browser::Browser;
@@ -14,21 +14,21 @@ use super::history_recorder::HistoryRecorder;
 use super::target::Targets;
 use crate::failure::Failure;
 
-/// Readers of one node at once.
+/// Parallel readers of one node.
 const READERS: usize = 8;
-/// Longest wait for a node to answer a reader.
+/// Longest wait for a node's answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Pause before it is asked again.
+/// Pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Sessions that differ are read again for so long: a request that nobody waited for may still run.
+/// Differing sessions are read again for this long: a request without a waiting client may still run.
 const SETTLING: Duration = Duration::from_secs(15);
 
-/// Sessions with the cookie that their client had last.
+/// Sessions with their clients' last cookies.
 type Cookies = BTreeMap<SessionId, String>;
-/// What one node showed.
+/// The sessions of one node.
 type Copies = BTreeMap<SessionId, Seen>;
 
-/// Reads every session that a client ever had on every node, and writes down what is there.
+/// Reads every session of every client on every node, and records the sessions found.
 pub(super) async fn read_all(
     browsers: Vec<Browser>,
     targets: &Targets,
@@ -63,7 +63,7 @@ pub(super) async fn read_all(
     Ok(())
 }
 
-/// What a node shows of these sessions.
+/// Reads these sessions on one node.
 async fn read(
     name: &str,
     at: SocketAddr,
@@ -102,9 +102,11 @@ async fn read_one(
     loop {
         let reply = link.ask(0, &Action::Read, 0, Some(cookie)).await;
         match reply.outcome {
-            Some(Outcome::Ok | Outcome::Absent) if reply.damaged.is_empty() => return Ok(reply.seen),
-            Some(Outcome::Ok) => {
-                // A history says of an operation what was damaged.
+            Some(OperationOutcome::Ok | OperationOutcome::Absent) if reply.damaged.is_empty() => {
+                return Ok(reply.seen);
+            }
+            Some(OperationOutcome::Ok) => {
+                // The history keeps damage with an operation, so record one.
                 let id = recorder.sending(u32::MAX, session, Action::Read);
                 recorder.ended(id, Some(name), |operation| operation.damaged.clone_from(&reply.damaged));
                 return Ok(reply.seen);

@@ -1,16 +1,16 @@
-//! A line of a node's log, which nodes of a rig write as JSON.
+//! A line of a node's JSON log.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What was logged.
+/// A parsed log line.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct LogLine {
     pub(crate) level: Level,
     fields: Map<String, Value>,
 }
 
-/// How serious it is.
+/// Level of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Level {
@@ -22,7 +22,7 @@ pub(crate) enum Level {
 }
 
 impl LogLine {
-    /// Reads a line; `None` for what a node's log did not write, such as a panic.
+    /// Parses a line; `None` for output that is not a log line, such as a panic.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok()
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_becomes_words() {
+    fn words_lists_message_and_fields() {
         let line = r#"{"timestamp":"2004-11-01T00:00:00Z","level":"WARN","fields":{"message":"member removed","member":"tc01","age_ms":7}}"#;
         let line = LogLine::parse(line).unwrap();
         assert_eq!((line.level, line.message()), (Level::Warn, "member removed"));

@@ -1,7 +1,7 @@
-//! One node as a process of its own: started, killed, heard.
+//! One node as a separate process: start, kill, log.
 //!
-//! Its standard input is a pipe that nobody writes to. When this program ends, however it ends, the system closes the
-//! pipe, and the node stops by itself (`serve --stop-with-stdin`).
+//! Its standard input is an unused pipe. When this program ends for any reason, the system closes the pipe, and the
+//! node stops (`serve --stop-with-stdin`).
 
 use std::io;
 use std::path::Path;
@@ -17,17 +17,17 @@ use tokio::time::timeout;
 use super::log_line::LogLine;
 use super::plan::NodePlan;
 
-/// Longest wait for a node that was asked to stop; then it is killed.
+/// Longest wait for a stopping node; then it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
-/// What a node did without being asked in the same moment.
+/// An event of a node's process.
 #[derive(Debug)]
 pub(crate) enum NodeEvent {
     Logged { node: &'static str, line: LogLine },
     Ended { node: &'static str, status: String },
 }
 
-/// A node that runs, or ran.
+/// A node's process, running or ended.
 #[derive(Debug)]
 pub(crate) struct NodeProcess {
     pub(crate) id: u32,
@@ -37,7 +37,7 @@ pub(crate) struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Starts the node with the configuration in `place`, where its log is kept as well.
+    /// Starts the node with the configuration in `place`; its log is written there too.
     pub(crate) fn start(
         plan: &NodePlan,
         place: &Path,
@@ -48,7 +48,7 @@ impl NodeProcess {
         program.args(["serve", "--stop-with-stdin", "--log-format", "json", "--log", log, "--config"]);
         program.arg(place.join(format!("{}.toml", plan.name)));
         program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        // Ctrl-C in the terminal is for this program, which then stops its nodes in order.
+        // A separate process group: Ctrl-C in the terminal reaches this program only, which then stops its nodes.
         #[cfg(unix)]
         program.process_group(0);
         let mut child = program.spawn()?;
@@ -62,7 +62,7 @@ impl NodeProcess {
         let node = plan.name;
         tokio::spawn(async move {
             let status = attend(child, killed).await;
-            // All that it said comes before its end.
+            // Report the end after all log lines.
             let _ = heard.await;
             end.send_replace(true);
             let _ = events.try_send(NodeEvent::Ended { node, status });
@@ -74,7 +74,7 @@ impl NodeProcess {
         !*self.ended.borrow()
     }
 
-    /// Ends it as a crash does, and waits until the process is gone.
+    /// Kills the process (SIGKILL) and waits for its end.
     pub(crate) async fn kill(&mut self) {
         if let Some(kill) = self.kill.take() {
             // An error means that it has ended already.
@@ -83,7 +83,7 @@ impl NodeProcess {
         self.gone().await;
     }
 
-    /// Asks it to stop in order; kills it if it does not.
+    /// Stops the process gracefully; kills it after [`STOP_PATIENCE`].
     pub(crate) async fn stop(mut self) {
         let (ended, kill) = (self.ended.clone(), self.kill.take());
         drop(self.pipe);
@@ -102,11 +102,11 @@ impl NodeProcess {
 }
 
 async fn until_ended(mut ended: watch::Receiver<bool>) {
-    // An error means that nobody attends it any more, which is an end as well.
+    // An error means that the watching task has ended, so the process has ended too.
     let _ = ended.wait_for(|ended| *ended).await;
 }
 
-/// Waits for the end of the process, or for the wish to kill it; how it ended, in words.
+/// Waits for the end of the process, or kills it on request; returns how it ended, in words.
 async fn attend(mut child: Child, killed: oneshot::Receiver<()>) -> String {
     let wish = async {
         if killed.await.is_err() {
@@ -123,7 +123,7 @@ async fn attend(mut child: Child, killed: oneshot::Receiver<()>) -> String {
     status.map_or_else(|error| error.to_string(), |status: ExitStatus| status.to_string())
 }
 
-/// Keeps the log as it is and passes on what can be read. Events that nobody takes in time are in the log only.
+/// Copies the log to a file and sends parsed lines as events. If the channel is full, the event is in the file only.
 async fn listen(
     said: ChildStderr,
     node: &'static str,

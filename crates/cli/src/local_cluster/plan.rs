@@ -1,4 +1,4 @@
-//! Who listens where, and the configuration files that say so.
+//! Addresses of all processes, and the nodes' configuration files.
 
 use std::fmt::Write;
 use std::io;
@@ -11,12 +11,12 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(228, 0, 0, 4);
 pub(crate) const GROUP_PORT: u16 = 45564;
 
-/// The names of nodes, in their order; a plan has no more.
+/// Node names, in order; a plan has at most this many nodes.
 const NAMES: [&str; 8] = ["tc01", "tc02", "tc03", "tc04", "tc05", "tc06", "tc07", "tc08"];
 /// Ports of one node.
 const PORTS: usize = 3;
 
-/// Some nodes and a balancer.
+/// A plan of nodes and a balancer.
 #[derive(Debug, Clone)]
 pub(crate) struct ClusterPlan {
     pub(crate) nodes: Vec<NodePlan>,
@@ -41,7 +41,7 @@ pub(crate) enum Discovery {
     Static,
 }
 
-/// What all nodes of a plan are told alike, in the words of their configuration.
+/// Settings common to all nodes of a plan, as configuration values.
 #[derive(Debug, Clone)]
 pub(crate) struct ClusterSettings {
     /// `[cluster] manager`.
@@ -50,11 +50,11 @@ pub(crate) struct ClusterSettings {
     pub(crate) mode: &'static str,
     /// `[membership] drop_time`.
     pub(crate) drop_time: &'static str,
-    /// Further tables, as they stand in the file.
+    /// Further tables, verbatim.
     pub(crate) more: String,
 }
 
-/// Those of the demo.
+/// Settings of the demo.
 impl Default for ClusterSettings {
     fn default() -> Self {
         Self { manager: "delta", mode: "pipelined", drop_time: "3s", more: String::new() }
@@ -75,10 +75,10 @@ impl ClusterPlan {
         Self { nodes, balancer: SocketAddr::new(LOCAL, 8080), membership, settings }
     }
 
-    /// So many nodes, at most 8, at ports that are free now; they find each other by a static list.
+    /// Up to 8 nodes on free ports, with a static member list.
     pub(crate) fn on_free_ports(nodes: usize, settings: ClusterSettings) -> io::Result<Self> {
         let (host, names) = (own_host()?, NAMES.iter().take(nodes));
-        // All are held until the last one is known: no two are the same.
+        // All sockets stay bound until the last port is known, so no two are equal.
         let probes =
             (0..=PORTS * nodes).map(|_| TcpListener::bind((host, 0))).collect::<io::Result<Vec<_>>>()?;
         let free = probes.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
@@ -92,7 +92,7 @@ impl ClusterPlan {
         Ok(Self { nodes, balancer: free[0], membership: Discovery::Static, settings })
     }
 
-    /// The node's file, whose neighbours on disk are the other nodes' and the secret.
+    /// The node's configuration file; the secret and the other nodes' files are in the same folder.
     pub(crate) fn configuration(&self, node: &NodePlan) -> String {
         let NodePlan { name, http, replication, admin } = node;
         let ClusterSettings { manager, mode, drop_time, more } = &self.settings;
@@ -117,7 +117,7 @@ impl ClusterPlan {
         text
     }
 
-    /// What the balancer is told.
+    /// The balancer's configuration.
     pub(crate) fn balancer_config(&self) -> BalancerConfig {
         let nodes = self.nodes.iter().map(|node| NodeConfig {
             name: node.name.to_owned(),
@@ -132,8 +132,8 @@ impl ClusterPlan {
     }
 }
 
-/// An address of this machine that nobody else uses, where the system has a whole loopback network: a port that is
-/// free for a moment, while its node is dead, stays free there.
+/// A random loopback address, if the system has a loopback network: while a node is down, no other program takes its
+/// port there.
 fn own_host() -> io::Result<IpAddr> {
     let [.., a, b, c] = getrandom::u32().map_err(io::Error::other)?.to_be_bytes();
     let own = IpAddr::from([127, a, b, c.clamp(1, 254)]);

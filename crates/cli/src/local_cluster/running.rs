@@ -1,4 +1,4 @@
-//! A rig while it runs: the nodes, the balancer, and the directory that holds their files.
+//! A running local cluster: the nodes, the balancer, and the folder of their files.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,16 +17,16 @@ use super::node::{NodeEvent, NodeProcess};
 use super::plan::{ClusterPlan, NodePlan};
 use crate::failure::Failure;
 
-/// Most events that wait to be told; further ones are in the logs.
+/// Capacity of the event channel; further events are in the log files only.
 const MAX_NODE_EVENTS: usize = 1_024;
 /// Longest wait for a node to open its port.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// Pause between two looks at a port.
+/// Pause between two polls of a port.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Most lines of a log that are shown when a node does not start.
+/// Most log lines shown when a node does not start.
 const SHOWN_LINES: usize = 12;
 
-/// Nodes and balancer, running.
+/// Running nodes and balancer.
 pub(crate) struct LocalCluster {
     pub(crate) plan: ClusterPlan,
     pub(crate) monitor: Monitor,
@@ -51,7 +51,7 @@ impl LocalCluster {
         let monitor = balancer.monitor();
         let (stop_balancer, stopped) = oneshot::channel();
         let balancer = tokio::spawn(balancer.run(async {
-            // Dropping the sender is a wish to stop as well.
+            // Dropping the sender is a stop request as well.
             let _ = stopped.await;
         }));
         let (events, heard) = mpsc::channel(MAX_NODE_EVENTS);
@@ -66,12 +66,12 @@ impl LocalCluster {
         Ok((cluster, heard))
     }
 
-    /// The directory of configurations and logs; it goes with the cluster.
+    /// The folder of configurations and logs; it is removed with the cluster.
     pub(crate) fn place(&self) -> &Path {
         self.place.path()
     }
 
-    /// Who runs where, a line each.
+    /// Addresses and process ids, a line each.
     pub(crate) fn listing(&self) -> String {
         let node = |node: &NodePlan| {
             let id = self.process(node.name).map_or(0, |process| process.id);
@@ -89,7 +89,7 @@ impl LocalCluster {
         self.plan.nodes.iter().find(|node| node.name == name)
     }
 
-    /// The node's process, if it lives.
+    /// The node's process, if it runs.
     pub(crate) fn process(&self, name: &str) -> Option<&NodeProcess> {
         self.nodes.get(name).filter(|node| node.is_alive())
     }
@@ -103,14 +103,14 @@ impl LocalCluster {
         Ok(())
     }
 
-    /// Kills a node as a crash does.
+    /// Kills a node (SIGKILL).
     pub(crate) async fn kill(&mut self, name: &str) {
         if let Some(node) = self.nodes.get_mut(name) {
             node.kill().await;
         }
     }
 
-    /// Waits until the node has opened its HTTP port, which it does when it has the state; how long that took.
+    /// Waits until the node has received the state and opened its HTTP port; returns the duration.
     pub(crate) async fn port_opened(&self, name: &str) -> Result<Duration, Failure> {
         let (Some(plan), began) = (self.node(name), Instant::now()) else { return Ok(Duration::ZERO) };
         let lives = || self.process(name).is_some();
@@ -138,7 +138,7 @@ impl LocalCluster {
     }
 }
 
-/// Whether the port opened while its node lived, and in time.
+/// Whether the port opened in time, while its node was running.
 async fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) -> bool {
     while lives() && began.elapsed() < START_PATIENCE {
         if TcpStream::connect(port).await.is_ok() {
@@ -149,7 +149,7 @@ async fn until_open(port: SocketAddr, lives: impl Fn() -> bool, began: Instant) 
     false
 }
 
-/// A directory that only this user can enter, with the configurations and the secret.
+/// A private folder with the configurations and the secret.
 pub(crate) fn private_directory(plan: &ClusterPlan) -> Result<TempDir, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         let place = std::env::temp_dir();

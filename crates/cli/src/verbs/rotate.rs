@@ -1,7 +1,7 @@
-//! `sessile secret rotate|reload`: a cluster gets a new secret while it runs.
+//! `sessile secret rotate|reload`: rotates the secret of a running cluster.
 //!
-//! Three steps, each on all nodes before the next: a new secret is accepted (`add`), it is used (`first`), the old one is
-//! forgotten (`drop`). Between the last two every client that is active gets a cookie under the new secret.
+//! Three steps, each on all nodes before the next: the new secret is accepted (`add`), used (`first`), and the old
+//! one dropped (`drop`). Between the last two steps every active client gets a cookie under the new secret.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,24 +15,24 @@ use crate::admin_client::{AdminClient, AdminError, file_of};
 use crate::failure::Failure;
 use crate::{output, runtime, secret_file};
 
-/// The nodes whose secret is exchanged.
+/// Arguments of a rotation.
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
-    /// The configurations of all nodes, or their names where NAME.toml is in this directory
+    /// The configurations of all nodes, or their names if NAME.toml is in this directory
     #[arg(required = true, value_name = "NODE")]
     nodes: Vec<PathBuf>,
-    /// One step alone, for nodes on several machines. Left out: add, then first
+    /// A single step, for nodes on several machines. By default: add, then first
     #[arg(long, value_enum, value_name = "STEP")]
     step: Option<RotationStep>,
-    /// With `--step drop`: do not wait until idle sessions have ended; their clients start anew
+    /// With `--step drop`: do not wait until idle sessions have ended; their clients get new sessions
     #[arg(long)]
     now: bool,
 }
 
-/// The nodes that are to read their secret file again.
+/// The nodes that reload their secret file.
 #[derive(Debug, Args)]
 pub(crate) struct Reload {
-    /// Their configurations, or their names where NAME.toml is in this directory
+    /// Their configurations, or their names if NAME.toml is in this directory
     #[arg(required = true, value_name = "NODE")]
     nodes: Vec<PathBuf>,
 }
@@ -51,7 +51,7 @@ enum RotationStep {
 /// The nodes and their files.
 struct ClusterNodes {
     nodes: Vec<AdminClient>,
-    /// Each file once, though several nodes may read it.
+    /// Each file once, even if several nodes share it.
     files: BTreeMap<PathBuf, SystemTime>,
     secrets: ClusterSecrets,
 }
@@ -138,7 +138,7 @@ impl ClusterNodes {
         Err(Failure::Failed(format!("the files hold {found} secrets, not {count}: {otherwise}")))
     }
 
-    /// A member that is not told would be shut out by the second step.
+    /// A member without the new secret would be excluded by the second step.
     async fn expect_all_members(&self) -> Result<(), Failure> {
         for node in &self.nodes {
             let members = match node.get("/members").await {
@@ -166,13 +166,13 @@ impl ClusterNodes {
         }
         let left = patience.saturating_sub(newest);
         Err(Failure::Failed(format!(
-            "cookies under the old secret may still be in use for {} s: a session that nobody used since the step before \
+            "cookies under the old secret may still be in use for {} s: a session that was not used since the previous step \
              would be lost. Wait so long, or say --now",
             left.as_secs() + 1
         )))
     }
 
-    /// Writes all files, and tells all nodes that run.
+    /// Writes all files and makes all running nodes reload them.
     fn step(&mut self, step: RotationStep) -> Result<(), Failure> {
         let failed = |error: sessile::SecretError| Failure::Failed(error.to_string());
         let (secrets, done) = match step {
@@ -194,14 +194,14 @@ impl ClusterNodes {
         let ids = self.secrets.ids();
         for node in &self.nodes {
             match node.post("/secrets/reload", Duration::ZERO).await {
-                Ok(told) if told["secrets"] == serde_json::json!(ids) => {
-                    output::print(&format!("  {}: uses {}", node.name, words(&told)))?;
+                Ok(reply) if reply["secrets"] == serde_json::json!(ids) => {
+                    output::print(&format!("  {}: uses {}", node.name, words(&reply)))?;
                 }
-                Ok(told) => {
+                Ok(reply) => {
                     return Err(Failure::Failed(format!(
                         "{} uses {} instead of {}: does it read the same file?",
                         node.name,
-                        words(&told),
+                        words(&reply),
                         ids.join(", ")
                     )));
                 }
@@ -213,7 +213,7 @@ impl ClusterNodes {
                 }
                 Err(AdminError::Failed(why)) => {
                     return Err(Failure::Failed(format!(
-                        "{why}. The files are written; when that is mended, `sessile secret reload` tells this node and those after it"
+                        "{why}. The files are written; after the repair, run `sessile secret reload` for this node and the nodes after it"
                     )));
                 }
             }
@@ -222,7 +222,7 @@ impl ClusterNodes {
     }
 }
 
-/// How long a client with an old cookie may stay away and still find its session.
+/// Longest idle time of a session: how long a client with an old cookie may return.
 fn patience(cluster: &ClusterNodes) -> Duration {
     let configs = cluster.nodes.iter().map(|node| &node.config);
     let timeouts = configs
@@ -231,7 +231,7 @@ fn patience(cluster: &ClusterNodes) -> Duration {
 }
 
 /// The public ids of secrets.
-fn words(told: &Value) -> String {
-    let ids: Vec<_> = told["secrets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+fn words(reply: &Value) -> String {
+    let ids: Vec<_> = reply["secrets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     ids.join(", then ")
 }

@@ -1,4 +1,4 @@
-//! `sessile serve`: one node, from its configuration to its leaving.
+//! `sessile serve`: runs one node, from its configuration until it leaves the cluster.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
-use sessile_apps::site::{Site, Workshop};
+use sessile_apps::site::{ApplicationBuilder, Site};
 
 use crate::cores::Cores;
 use crate::failure::Failure;
@@ -21,16 +21,16 @@ use crate::server::Server;
 use crate::stop::StopRequest;
 use crate::{applications, deploy_key, logging, output, report, runtime, secret_file};
 
-/// Longest wait until whoever asked for a stop has heard how it ended.
+/// Longest wait until the client that requested the stop has read the result.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Which node to run.
+/// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The configuration of the node
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Stop when standard input ends: for whoever starts a node and must not leave it behind
+    /// Stop when standard input ends, for programs that start a node and must not leave it behind
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
 }
@@ -40,17 +40,17 @@ struct RunningNode {
     cluster: Cluster,
     server: Server,
     shutdown: GracefulShutdown,
-    /// Answers to the last.
+    /// The admin port closes last.
     admin: Option<AdminServer>,
-    /// Its own while it serves.
+    /// Kept open while the node serves.
     _directories: Option<Directories>,
 }
 
-/// The admin port, being served.
+/// The served admin port.
 struct AdminServer {
     port: AdminPort,
     server: Server,
-    /// Who asks at the port for a stop.
+    /// Stop requests that come through the port.
     requests: StopRequests,
 }
 
@@ -62,7 +62,7 @@ impl Serve {
     }
 }
 
-/// Starts the node, waits for the wish to stop, and stops it.
+/// Starts the node, waits for a stop request, and stops the node.
 async fn serve(
     config: Config,
     factory: &impl NodeFactory,
@@ -75,7 +75,7 @@ async fn serve(
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
         started = start(config, factory, cores) => started?,
-        // It served nobody yet and owes nothing.
+        // The node has not served yet, so there is nothing to drain.
         () = stop.requested() => return Ok(()),
     };
     let mut lost_lines = std::pin::pin!(logging::report_to(node.cluster.clone()));
@@ -96,7 +96,7 @@ async fn serve(
     }
 }
 
-/// Joins the cluster; then, and not before, the port of the applications opens.
+/// Joins the cluster, then opens the HTTP port.
 async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Result<RunningNode, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
@@ -107,19 +107,19 @@ async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Resu
     let cluster = factory.builder(config).start().await;
     let cluster = cluster.map_err(|error| Failure::Failed(error.to_string()))?;
     if let Some(AdminServer { port, .. }) = &admin {
-        // Operators see the transfer while it goes on.
+        // The admin port shows the progress of the state transfer.
         port.follow(cluster.clone());
     }
     cluster.ready().await.map_err(|error| Failure::Failed(error.to_string()))?;
     let site = Site::default();
     let directories =
         Directories::open(cluster.config()).map_err(|error| Failure::Failed(error.to_string()))?;
-    let workshop = directories.as_ref().map(|directories| workshop(&cluster, directories)).transpose()?;
-    applications::mount(&cluster, &site, workshop.as_ref()).await?;
-    let farm = start_farm(&cluster, &site, workshop, directories.as_ref(), deploy_key).await?;
+    let builder = directories.as_ref().map(|directories| builder(&cluster, directories)).transpose()?;
+    applications::mount(&cluster, &site, builder.as_ref()).await?;
+    let farm = start_farm(&cluster, &site, builder, directories.as_ref(), deploy_key).await?;
     farm_pages.follow(farm.clone(), cluster.config().apps.iter().map(|app| app.path.clone()).collect());
     if let Some(farm) = farm {
-        // Before that it would answer 404 where others answer.
+        // Until then the node would answer 404 for applications that other nodes serve.
         farm.caught_up().await;
     }
     let (shutdown, pages) = GracefulShutdown::of(site.router());
@@ -131,33 +131,33 @@ async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Resu
     Ok(RunningNode { cluster, server, shutdown, admin, _directories: directories })
 }
 
-/// Where archives become applications of this node.
-fn workshop(cluster: &Cluster, directories: &Directories) -> Result<Workshop, Failure> {
+/// The builder, which turns archives into applications.
+fn builder(cluster: &Cluster, directories: &Directories) -> Result<ApplicationBuilder, Failure> {
     let components = ComponentHost::new(directories.compiled.clone());
     let components = components.map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(Workshop::new(cluster.config(), directories.temp.clone(), components))
+    Ok(ApplicationBuilder::new(cluster.config(), directories.temp.clone(), components))
 }
 
-/// This node's part in the farm, where its configuration has one.
+/// Starts the farm member if the configuration enables it.
 async fn start_farm(
     cluster: &Cluster,
     site: &Site,
-    workshop: Option<Workshop>,
+    builder: Option<ApplicationBuilder>,
     directories: Option<&Directories>,
     deploy_key: Option<DeployKey>,
 ) -> Result<Option<Farm>, Failure> {
-    let (Some(workshop), Some(directories)) = (workshop, directories) else { return Ok(None) };
+    let (Some(builder), Some(directories)) = (builder, directories) else { return Ok(None) };
     if !cluster.config().farm.is_on() {
         return Ok(None);
     }
-    let started = Farm::start(cluster.clone(), site.clone(), workshop, directories, deploy_key).await;
+    let started = Farm::start(cluster.clone(), site.clone(), builder, directories, deploy_key).await;
     let place = directories.deploy.display();
     started
         .map(Some)
-        .map_err(|error| Failure::Failed(format!("what is deployed in {place} cannot be read: {error}")))
+        .map_err(|error| Failure::Failed(format!("the deployed archives in {place} cannot be read: {error}")))
 }
 
-/// Tells the log who serves where with whom, and whoever started the node that it does.
+/// Logs address and members, and prints that the node is ready.
 fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) {
     let (name, after) = (cluster.name(), after.as_millis());
     let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
@@ -167,7 +167,7 @@ fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) {
     output::announce(&format!("{name} http://{http} ready in {after} ms"));
 }
 
-/// The admin port answers at once: that the node is alive, and that it is not ready yet.
+/// The admin port opens at once and reports that the node is alive but not ready.
 fn start_admin(
     config: &Config,
     tokens: Vec<String>,
@@ -184,7 +184,7 @@ fn start_admin(
 }
 
 impl AdminServer {
-    /// Tells whoever asked for the stop how it ended, and closes the port.
+    /// Sends the result to the client that requested the stop, and closes the port.
     async fn tell(self, outcome: &Result<(), Failure>) {
         self.requests.done(match outcome {
             Ok(()) => Outcome::drained(),
@@ -195,7 +195,7 @@ impl AdminServer {
 }
 
 impl RunningNode {
-    /// Ready once somebody asked for a stop at the admin port.
+    /// Ready when the admin port receives a stop request.
     async fn asked_to_stop(&mut self) {
         match &mut self.admin {
             Some(admin) => admin.requests.asked().await,
@@ -203,19 +203,19 @@ impl RunningNode {
         }
     }
 
-    /// As `sessile secret reload`, also for a node without an admin port. A file that cannot be used changes nothing.
+    /// Same as `sessile secret reload`, also for a node without an admin port. An invalid file changes nothing.
     fn read_secrets_again(&self) {
         match self.cluster.reload_secrets() {
             Ok(secrets) => {
                 let tokens = admin_tokens(&secrets, &self.cluster.config().cluster.name);
                 self.admin.iter().for_each(|admin| admin.port.believe(tokens.clone()));
             }
-            Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay as they were"),
+            Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay unchanged"),
         }
     }
 
-    /// Says that it is about to leave, serves until nobody chooses it any more, lets running requests end, pays what
-    /// it owes to the other members, and leaves. All of that within `at_most`; then it leaves all the same.
+    /// Announces the drain, serves until balancers stop choosing the node, waits for running requests, sends the
+    /// backlog to the other members, and leaves. After `at_most` the node leaves in any case.
     async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
         let admin = self.admin.take();
         let outcome = self.drain(at_most).await;
@@ -233,15 +233,15 @@ impl RunningNode {
             self.shutdown.begin(at_most / 2).await;
             self.server.stop(left()).await
         };
-        // What the cluster waits for may come again while the port is open: it is asked once more when it is closed.
+        // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
         self.cluster.leave().await;
         match drained {
             Err(owed) => Err(Failure::Unfinished(owed.to_string())),
-            Ok(()) if busy > 0 => Err(Failure::Unfinished(format!(
-                "the time to drain is over: {busy} connections are still busy"
-            ))),
+            Ok(()) if busy > 0 => {
+                Err(Failure::Unfinished(format!("the drain time is over: {busy} connections are still busy")))
+            }
             Ok(()) => Ok(()),
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Setup {
     place: TempDir,
     ports: BTreeMap<&'static str, Ports>,
     running: BTreeMap<&'static str, Running>,
-    /// What those wrote that have ended.
+    /// Output of ended processes.
     written: Vec<(&'static str, String)>,
     secrets: Secrets,
     token: OnceCell<String>,

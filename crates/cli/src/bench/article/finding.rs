@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::bench::report::Row;
 
-/// A claim of the article and what became of it.
+/// A claim of the article, with this run's verdict on it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ArticleFinding {
     pub(crate) claim: &'static str,
     pub(crate) measured: String,
-    /// `None` where this run has not measured what the claim needs.
+    /// `None` if this run did not measure the figures that the claim needs.
     pub(crate) holds: Option<bool>,
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_articles_own_figures_are_judged_too() {
+    fn the_articles_own_figures_get_a_verdict() {
         let rows = [
             row("SPL2", 59.0, 35.0, 20.0),
             row("SPS2", 37.0, 20.0, 10.0),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_stays_open() {
+    fn a_claim_without_figures_has_no_verdict() {
         let findings = all(&[row("DPS2", 1.0, 1.0, 0.0)]);
         assert!(findings.iter().all(|finding| finding.holds.is_none()));
         let same = all(&[row("DPS2", 1.0, 1.0, 1.0), row("DAS2", 2.0, 1.0, 1.0)]);

@@ -1,4 +1,4 @@
-//! One scenario: two nodes are started, filled, watched at rest, loaded, read and ended.
+//! Runs one scenario: starts two nodes, fills them, measures them at rest and under load, verifies and stops them.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,34 +19,34 @@ use crate::failure::Failure;
 use crate::local_cluster::{ClusterPlan, ClusterSettings, LocalCluster};
 use crate::stop::StopRequest;
 
-/// What the nodes log: nothing that takes time.
+/// Log filter of the nodes: logging must not cost measurable time.
 const LOG: &str = "warn";
-/// Longer than any pause that a busy machine makes: no member may be lost while others are measured.
+/// Longer than any scheduling pause of a busy machine: no member may be removed during a measurement.
 const DROP_TIME: &str = "30s";
-/// Longest wait until the nodes know each other.
+/// Longest wait until each node sees the other.
 const MEETING: Duration = Duration::from_secs(30);
-/// Longest wait until they hold everything of each other.
+/// Longest wait until both nodes have confirmed all changes.
 const CONFIRMING: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How much is measured.
+/// How long a scenario is measured, and by how many clients.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunLength {
     pub(super) threads: u64,
     pub(super) repetitions: u64,
     pub(super) pace: Pace,
-    /// How long the nodes are watched while nobody asks for anything.
+    /// How long the idle nodes are measured.
     pub(super) rest: Duration,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub(super) struct ScenarioResult {
     pub(super) row: Row,
     pub(super) faults: Vec<Violation>,
     pub(super) unanswered: u64,
     pub(super) words: Vec<String>,
-    /// A stop was asked for.
+    /// The user requested a stop.
     pub(super) interrupted: bool,
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn measure(
     let plan = ClusterPlan::on_free_ports(2, settings)
         .map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
     let (cluster, events) = LocalCluster::open(plan, LOG).await?;
-    // What the nodes log is in their files.
+    // The log files keep the nodes' events.
     drop(events);
     let done = on(&cluster, scenario, length, stop).await;
     cluster.close().await;
@@ -127,13 +127,13 @@ async fn met(nodes: &[(String, SocketAddr)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits until nothing is on its way between the nodes: what an asynchronous sender still has to send belongs to what
-/// was measured before.
+/// Waits until no change is in flight between the nodes: changes in an asynchronous send queue belong to the previous
+/// measurement.
 async fn all_confirmed(admins: &[SocketAddr]) -> Result<(), Failure> {
     let began = Instant::now();
     while Exposed::ask_all(admins).await?.sum("sessile_unconfirmed_bytes") > 0.0 {
         if began.elapsed() > CONFIRMING {
-            let words = format!("the nodes do not confirm each other's changes within {CONFIRMING:?}");
+            let words = format!("the nodes did not confirm each other's changes within {CONFIRMING:?}");
             return Err(Failure::Failed(words));
         }
         sleep(PAUSE).await;

@@ -1,4 +1,4 @@
-//! What `bench failover` found, told as table, rows and plots.
+//! Findings of `bench failover` as table, rows and plots.
 
 use serde::Serialize;
 
@@ -19,29 +19,29 @@ pub(super) struct FailoverReport {
     pub(super) circumstances: Circumstances,
 }
 
-/// How the node ends.
+/// How the node fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) enum NodeFailure {
-    /// SIGKILL: the process is gone.
+    /// SIGKILL: the process ends.
     Killed,
-    /// SIGSTOP: the process is there and silent.
+    /// SIGSTOP: the process exists but does not respond.
     Stopped,
 }
 
-/// One end of a node.
+/// One failure of a node.
 #[derive(Debug, Serialize)]
 pub(super) struct FailoverRound {
     pub(super) end: NodeFailure,
-    /// By the node that ended.
+    /// Writes acknowledged by the failed node.
     pub(super) acknowledged: u64,
     pub(super) lost: u64,
-    /// Until the other node counted the first one as gone.
+    /// Until the other node removed the first node.
     pub(super) detection_ms: f64,
-    /// Until a write at the other node was acknowledged.
+    /// Until the other node acknowledged a write.
     pub(super) first_good_ms: f64,
-    /// The second less the first.
+    /// `first_good_ms` minus `detection_ms`.
     pub(super) recovery_ms: f64,
-    /// Writes that the clients had acknowledged, by either node, around the end.
+    /// Acknowledged writes of all clients, at either node, around the failure.
     pub(super) series: Vec<Bin>,
 }
 
@@ -76,7 +76,7 @@ impl BenchFindings for FailoverReport {
         table
     }
 
-    /// One row for each kind of end, of all its rounds.
+    /// One row for each kind of failure, over all its rounds.
     fn rows(&self) -> Vec<Row> {
         let row = |end: NodeFailure| {
             let rounds = || self.rounds.iter().filter(move |round| round.end == end);
@@ -104,7 +104,7 @@ impl BenchFindings for FailoverReport {
         self.circumstances
     }
 
-    /// The worst round of each kind of end.
+    /// The worst round of each kind of failure.
     fn plots(&self) -> Vec<String> {
         let worst = |end: NodeFailure| {
             let rounds = self.rounds.iter().filter(|round| round.end == end);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_summed_up_by_their_end() {
+    fn rounds_are_summarised_by_kind_of_failure() {
         let rounds = [(10.0, 0), (30.0, 4), (11.0, 0)].map(|(ms, lost)| round(NodeFailure::Killed, ms, lost));
         let circumstances = Circumstances::default();
         let report = FailoverReport { replication: String::new(), rounds: rounds.into(), circumstances };

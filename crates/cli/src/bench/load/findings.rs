@@ -1,4 +1,4 @@
-//! What `bench load` found, told as table, rows and plots.
+//! Findings of `bench load` as table, rows and plots.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::bench::report::plot::{self, Across, Lines};
 use crate::bench::run_settings::Circumstances;
 use crate::bench::table::{Table, known, microseconds};
 
-/// Of all numbers of connections.
+/// Findings for all numbers of connections.
 #[derive(Debug, Serialize)]
 pub(super) struct LoadReport {
     pub(super) intended_rate: Option<u32>,
@@ -22,7 +22,7 @@ pub(super) struct LoadReport {
     pub(super) circumstances: Circumstances,
 }
 
-/// Of one number of connections.
+/// Findings for one number of connections.
 #[derive(Debug, Serialize)]
 pub(super) struct LoadRun {
     pub(super) connections: u16,
@@ -36,7 +36,7 @@ pub(super) struct LoadRun {
     pub(super) cost: Option<Cost>,
 }
 
-/// A value of a run, as far as it is known.
+/// A value of a run, if known.
 type RunValue = fn(&LoadRun) -> Option<f64>;
 
 impl LoadRun {
@@ -50,12 +50,12 @@ impl LoadRun {
         format!("{} connection{}", self.connections, if self.connections == 1 { "" } else { "s" })
     }
 
-    /// A time of its latency; none where nothing was acknowledged.
+    /// A latency in milliseconds; `None` if no write was acknowledged.
     fn milliseconds(&self, us: f64) -> Option<f64> {
         (self.latency.count > 0).then_some(us / 1e3)
     }
 
-    /// The lines of the table: a name, and the value as people read it.
+    /// The lines of the table: a name and a formatted value.
     fn lines(&self) -> Vec<(&'static str, String)> {
         let Percentiles { p50_us, p90_us, p99_us, p999_us, max_us, .. } = self.latency;
         let mut lines = vec![
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_has_a_row_a_column_and_a_place_in_the_plots_for_each_number_of_connections() {
+    fn a_sweep_has_a_row_a_column_and_a_plot_point_for_each_number_of_connections() {
         let swept = report(vec![run(1, 100), run(16, 2_000)]);
         let rows = swept.rows();
         let told = |row: usize| (rows[row].name.as_str(), rows[row].value("acknowledged").unwrap());

@@ -1,4 +1,4 @@
-//! R1: what one synchronous copy adds to a request, in round trips of this machine.
+//! R1: the latency that one synchronous copy adds to a request, in round trips of this machine.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::bench::latency::median;
 use crate::bench::usage::{Watch, pin};
 use crate::failure::Failure;
 
-/// How long each of the three is measured in a round.
+/// Time for each of the three subjects in a round.
 const TIME: Duration = Duration::from_millis(500);
 const QUICK: Duration = Duration::from_millis(100);
-/// The core that all processes share: waking a sleeping core costs more than what is measured.
+/// The core that all processes share: waking a sleeping core costs more than the measured effect.
 const CORE: usize = 0;
 const CONTENT: SessionContent = SessionContent { attributes: 100, size: 1_024 };
 
-/// The medians of what was measured, in microseconds.
+/// The measured medians, in microseconds.
 #[derive(Debug, Clone, Copy)]
 struct Medians {
     floor: f64,
@@ -32,7 +32,7 @@ impl Medians {
     }
 }
 
-/// All three, one connection each.
+/// The three subjects, one connection each.
 struct Subjects {
     floor: Floor,
     off: (Nodes, ClientPool),
@@ -67,13 +67,13 @@ pub(super) async fn measure(run: &mut RatiosRun) -> Result<(), Failure> {
 }
 
 impl Subjects {
-    /// The nodes, the other process of the floor, and this one.
+    /// The nodes, the floor's peer process, and this process.
     fn processes(&self) -> Vec<u32> {
         let nodes = [&self.off.0, &self.on.0].into_iter().flat_map(Nodes::ids);
         nodes.chain([self.floor.peer(), std::process::id()]).collect()
     }
 
-    /// Medians over the rounds; `None` when none was played to its end.
+    /// Medians over the rounds; `None` if no round was completed.
     async fn rounds(&mut self, run: &mut RatiosRun) -> Result<Option<Medians>, Failure> {
         let time = if run.settings.quick() { QUICK } else { TIME };
         let (mut floor, mut off, mut on) = (Vec::new(), Vec::new(), Vec::new());

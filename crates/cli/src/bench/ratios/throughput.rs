@@ -18,19 +18,19 @@ const MANY: usize = 64;
 const SOME: usize = 16;
 const KILOBYTE: SessionContent = SessionContent { attributes: 100, size: 1_024 };
 const SMALL: SessionContent = SessionContent { attributes: 100, size: 100 };
-/// What of a write has to travel beside its name and value: the session's key and the stamp.
-const KEY_AND_STAMP: f64 = 24.0;
+/// Bytes that a write must carry beside its name and value: the session's key and the timestamp.
+const KEY_AND_TIMESTAMP: f64 = 24.0;
 /// Bytes of the name of an attribute here: `a` and one or two digits.
 const NAME: f64 = 2.9;
 
-/// Nodes and their clients, and what they showed in each round.
+/// Nodes, their clients, and their figures of each round.
 struct Subject {
     nodes: Nodes,
     client_pool: ClientPool,
     per_second: Vec<f64>,
     cpu_us: Vec<f64>,
     wire_bytes: Vec<f64>,
-    /// Writes to the link of the node that the clients write to, for each of their writes.
+    /// Link write calls of the loaded node, for each client write.
     link_writes: Vec<f64>,
 }
 
@@ -70,12 +70,12 @@ pub(super) async fn measure(run: &mut RatiosRun) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes between the nodes against those that have to travel.
+/// Bytes between the nodes against the bytes that a write must carry.
 fn wire(subject: &Subject, value: f64) -> Option<f64> {
-    median(&subject.wire_bytes).map(|bytes| bytes / (KEY_AND_STAMP + NAME + value))
+    median(&subject.wire_bytes).map(|bytes| bytes / (KEY_AND_TIMESTAMP + NAME + value))
 }
 
-/// Starts all, and loads them in turns.
+/// Starts all subjects and loads them in turns.
 async fn compared<const N: usize>(
     run: &mut RatiosRun,
     connections: usize,
@@ -91,12 +91,12 @@ async fn compared<const N: usize>(
         subjects.push(Subject { nodes, client_pool, per_second, cpu_us, wire_bytes, link_writes });
     }
     let mut subjects: [Subject; N] = subjects.try_into().map_err(|_| {
-        // Each kind gave one.
-        Failure::Failed("not everything that is compared was started".to_owned())
+        // Each configuration yields one subject.
+        Failure::Failed("not every compared subject was started".to_owned())
     })?;
     for round in 0..=run.rounds {
         for subject in &mut subjects {
-            // The first round only warms up.
+            // The first round is a warm-up.
             subject.play(run, round > 0).await?;
         }
     }
@@ -110,7 +110,7 @@ impl RatiosRun {
 }
 
 impl Subject {
-    /// System calls of all nodes for a write. A separate interval: counting costs a little.
+    /// System calls of all nodes for a write, in a separate interval because counting costs a little.
     async fn calls(&mut self, run: &RatiosRun) -> Option<f64> {
         let watch = SyscallWatch::start(&self.nodes.ids()).await?;
         let load = self.client_pool.drive(None, &run.interrupt.after(run.time())).await;

@@ -1,4 +1,4 @@
-//! R5 and R6: the memory of a copy, and how fast all copies reach a node that joins.
+//! R5 and R6: the memory of a copy, and the speed of the transfer to a joining node.
 
 use super::RatiosRun;
 use crate::bench::client_pool::SessionContent;
@@ -8,10 +8,10 @@ use crate::bench::join::{JoinReport, join};
 use crate::bench::memory::{KILOBYTE, SMALL, growth};
 use crate::failure::Failure;
 
-/// Sessions in memory and on their way.
+/// Sessions in memory, and in the transfer.
 const SESSIONS: u64 = 50_000;
 const QUICK: u64 = 300;
-/// Bytes of the stream that a transfer is set against.
+/// Bytes of the reference stream for a transfer.
 const STREAM: u64 = 512 << 20;
 
 pub(super) async fn measure(run: &mut RatiosRun) -> Result<(), Failure> {
@@ -27,7 +27,7 @@ async fn memory(run: &mut RatiosRun, sessions: u64) -> Result<(), Failure> {
     }
     let small = growth(sessions, SMALL, &run.interrupt).await?;
     let large = growth(sessions, KILOBYTE, &run.interrupt).await?;
-    // Growth of an interrupted filling is a growth of nothing.
+    // An interrupted fill has no meaningful growth.
     if run.interrupt.is_requested() {
         return Ok(());
     }

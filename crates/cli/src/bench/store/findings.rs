@@ -1,4 +1,4 @@
-//! What `bench store` found, told as table, JSON, rows and plots.
+//! Findings of `bench store` as table, JSON, rows and plots.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::bench::run_settings::Circumstances;
 use crate::bench::samples::milliseconds;
 use crate::bench::table::{Table, known};
 
-/// Of all stores.
+/// Findings of all stores.
 pub(super) struct StoreReport {
     pub(super) load: StoreLoad,
     pub(super) trials: Vec<StoreTrial>,
@@ -100,7 +100,7 @@ impl BenchFindings for StoreReport {
         stores.chain([behind]).collect()
     }
 
-    /// Stores are set against the medium of the same moment: nobody looks at other programs.
+    /// Stores are compared with the medium at the same moment, so the usage of other programs is not measured.
     fn circumstances(&self) -> Circumstances {
         Circumstances::default()
     }

@@ -1,10 +1,10 @@
-//! The sessions that are saved: all of one size, with keys that are spread like random ones.
+//! The saved sessions: all of one size, with keys spread like random ones.
 
 use std::time::{Duration, SystemTime};
 
 use sessile::store::{App, Key, Lifetime, Malformed, Record, RecordVersion};
 
-/// How much, and how much at once.
+/// Number and size of the sessions, and of one save.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoreLoad {
     pub(super) sessions: usize,
@@ -23,7 +23,7 @@ impl StoreLoad {
 
     /// All keys, in another order than that of the saves.
     pub(super) fn keys(self) -> impl Iterator<Item = Key> {
-        // A prime above every number of sessions that is allowed, so that each has its turn exactly once.
+        // A prime above the largest number of sessions, so that each key comes exactly once.
         const STRIDE: usize = 15_485_863;
         (0..self.sessions).map(move |number| key((number * STRIDE) % self.sessions))
     }

@@ -1,4 +1,4 @@
-//! How fast the medium is without any store: the same bytes, written to a file and synced in the same batches.
+//! Speed of the medium without a store: the same bytes, written to a file and synced in the same batches.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! One store: filled, read, closed, opened again and emptied.
+//! Measures one store: fills, reads, closes, reopens and empties it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,19 +25,19 @@ pub(super) enum StoreTarget {
     Redis(RedisOptions),
 }
 
-/// What was found.
+/// The findings.
 pub(super) struct StoreTrial {
     pub(super) name: &'static str,
     pub(super) saves_per_second: f64,
-    /// What the medium took just before; none for a server, whose medium is elsewhere.
+    /// Speed of the medium just before; `None` for a server, whose medium is elsewhere.
     pub(super) medium_per_second: Option<f64>,
     pub(super) loads_per_second: f64,
-    /// Opening it with all sessions in it, and reading them all.
+    /// Time to open the store with all sessions and to scan them.
     pub(super) reopened: Duration,
 }
 
 impl StoreTrial {
-    /// Saves for each one that the medium could have taken.
+    /// Save rate relative to the raw medium.
     pub(super) fn share(&self) -> Option<f64> {
         self.medium_per_second.map(|medium| self.saves_per_second / medium)
     }
@@ -96,7 +96,10 @@ pub(super) async fn measure(
     let seen = scan_all(&*store).await.map_err(failed)?;
     let reopened = begun.elapsed();
     if seen < load.sessions {
-        return Err(Failure::Failed(format!("{} sessions were saved and {seen} are there", load.sessions)));
+        return Err(Failure::Failed(format!(
+            "{} sessions were saved but a scan finds {seen}",
+            load.sessions
+        )));
     }
     empty(kind, &*store).await.map_err(failed)?;
     store.close().await.map_err(failed)?;
@@ -105,7 +108,7 @@ pub(super) async fn measure(
     Ok(StoreTrial { name: kind.name(), saves_per_second, medium_per_second, loads_per_second, reopened })
 }
 
-/// The time in `save` alone; making the sessions is not counted.
+/// Time in `save` alone; generating the sessions is not counted.
 async fn save_all(store: &dyn Store, load: &StoreLoad) -> Result<Duration, Failure> {
     let mut saving = Duration::ZERO;
     for batch in load.batches() {
@@ -124,7 +127,7 @@ async fn load_all(store: &dyn Store, load: &StoreLoad) -> Result<Duration, Failu
     let begun = Instant::now();
     for key in load.keys() {
         let record = store.load(key).await.map_err(|error| Failure::Failed(error.to_string()))?;
-        record.ok_or_else(|| Failure::Failed(format!("session {key} was saved and is not there")))?;
+        record.ok_or_else(|| Failure::Failed(format!("session {key} was saved but cannot be loaded")))?;
     }
     Ok(begun.elapsed())
 }
@@ -142,7 +145,7 @@ async fn scan_all(store: &dyn Store) -> Result<usize, StoreError> {
     }
 }
 
-/// What is in a server stays there otherwise. Folders are removed with everything in them.
+/// Removes the sessions from a server. Folders are removed with everything in them.
 async fn empty(kind: &StoreTarget, store: &dyn Store) -> Result<(), StoreError> {
     if kind.is_server() {
         let when_all_are_garbage = std::time::SystemTime::now() + sessile::store::Lifetime::LONGEST / 2;

@@ -1,6 +1,6 @@
-//! What write-behind costs a request: two pairs of nodes get the same requests in turns, and one pair has a store.
+//! Cost of write-behind for a request: two pairs of nodes get the same requests in turns, and one pair has a store.
 //!
-//! The nodes run in this process and talk over loopback, as any cluster does; a request begins at the session layer.
+//! The nodes run in this process and replicate over loopback; a request begins at the session layer.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,14 +18,14 @@ use tower_service::Service;
 
 use crate::failure::Failure;
 
-/// Sessions that are written in turn.
+/// Sessions written in turn.
 const SESSIONS: usize = 256;
-/// Longest wait for what is not stored yet.
+/// Longest wait until the store has saved everything.
 const SAVING_LIMIT: Duration = Duration::from_secs(60);
-/// How often it is looked whether everything is stored.
+/// Interval of the polls for that.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How long and how often requests are sent.
+/// Length and number of the rounds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestPlan {
     pub(super) bytes: usize,
@@ -34,16 +34,16 @@ pub(super) struct RequestPlan {
     pub(super) round: Duration,
 }
 
-/// What was found.
+/// The findings.
 pub(super) struct WriteBehindCost {
     pub(super) requests: usize,
-    /// The time of the middle request.
+    /// The median request time.
     pub(super) without: Duration,
     pub(super) with: Duration,
 }
 
 impl WriteBehindCost {
-    /// 1.00: a store costs nothing.
+    /// Ratio of the medians; 1.00 means that a store costs nothing.
     pub(super) fn ratio(&self) -> f64 {
         self.with.as_secs_f64() / self.without.as_secs_f64()
     }
@@ -55,7 +55,7 @@ pub(super) async fn measure(plan: RequestPlan, folder: &Path) -> Result<WriteBeh
     let mut without = NodePair::start(folder, "without", None).await?;
     let mut with = NodePair::start(folder, "with", Some(StoreKind::File)).await?;
     let body = Bytes::from(vec![0x5a; plan.bytes]);
-    // The first requests make the sessions, and warm everything.
+    // The first requests create the sessions and warm up.
     without.warm(&body).await?;
     with.warm(&body).await?;
     let (mut times_without, mut times_with) = (Vec::new(), Vec::new());
@@ -74,7 +74,7 @@ pub(super) async fn measure(plan: RequestPlan, folder: &Path) -> Result<WriteBeh
     Ok(found)
 }
 
-/// Two nodes; the first gets the requests.
+/// Two nodes; the first one receives the requests.
 struct NodePair {
     nodes: Vec<Cluster>,
     app: Router,
@@ -91,7 +91,7 @@ impl NodePair {
             config.cluster.secret_file = folder.join("cluster.secret");
             config.receiver.listen = ([127, 0, 0, 1], 0).into();
             config.membership.kind = MembershipKind::Static;
-            // Nothing listens at the first; a list needs a member.
+            // A static list needs a member; no server listens at this placeholder.
             let known = nodes.first().map_or("127.0.0.1:1".to_owned(), address);
             config.membership.members = vec![known.parse().map_err(|error| failed(&error))?];
             config.store.kind = store;
@@ -105,12 +105,12 @@ impl NodePair {
     async fn warm(&mut self, body: &Bytes) -> Result<(), Failure> {
         for _ in 0..SESSIONS {
             let cookie = self.send(None, body).await?;
-            self.cookies.push(cookie.ok_or_else(|| failed(&"a request made no session"))?);
+            self.cookies.push(cookie.ok_or_else(|| failed(&"a request created no session"))?);
         }
         self.all_saved().await
     }
 
-    /// Sends requests one after the other for `length`, and keeps how long each took.
+    /// Sends sequential requests for `length` and records their durations.
     async fn send_for(
         &mut self,
         length: Duration,
@@ -127,7 +127,7 @@ impl NodePair {
         Ok(())
     }
 
-    /// One request; the cookie that its answer sets.
+    /// Sends one request; returns the cookie that the response sets.
     async fn send(
         &mut self,
         cookie: Option<HeaderValue>,
@@ -150,12 +150,12 @@ impl NodePair {
         value.map(HeaderValue::from_bytes).transpose().map_err(|error| failed(&error))
     }
 
-    /// What one round left to the store is not to burden the next one.
+    /// Waits until the store is idle, so that one round does not burden the next.
     async fn all_saved(&self) -> Result<(), Failure> {
         let begun = Instant::now();
         while self.nodes.iter().filter_map(Cluster::store).any(|store| store.unsaved > 0) {
             if begun.elapsed() > SAVING_LIMIT {
-                return Err(failed(&"the store does not keep up"));
+                return Err(failed(&"the store did not finish its queued saves in time"));
             }
             sleep(LOOK).await;
         }
@@ -183,5 +183,5 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn failed(why: &dyn std::fmt::Display) -> Failure {
-    Failure::Failed(format!("measuring what write-behind costs: {why}"))
+    Failure::Failed(format!("the measurement of write-behind failed: {why}"))
 }

@@ -1,4 +1,4 @@
-//! Reads a node's own copies, without going through the balancer and without touching a session.
+//! Reads a node's own copies, without the balancer and without using a session.
 
 use std::net::SocketAddr;
 
@@ -10,10 +10,10 @@ use super::writer::WriteResponse;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
-/// Connections that read at once.
+/// Parallel reading connections.
 const READERS: usize = 8;
 
-/// Reads every acknowledged attribute from the copies of the node at `at`; the log judges them.
+/// Reads every acknowledged attribute from the copies of the node at `at`; the log judges the readings.
 pub(super) async fn read_all(at: SocketAddr, log: &ObservationLog) -> Result<(), Failure> {
     let attributes = log.look(super::verdict::CheckVerdict::acknowledged_attributes);
     let part = attributes.len().div_ceil(READERS).max(1);

@@ -1,4 +1,4 @@
-//! Where all clients write down what they see, in one order, judged at once and kept in a file.
+//! The observations of all clients in one order, judged immediately and kept in a file.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -15,21 +15,21 @@ use super::verdict::CheckVerdict;
 /// The name of the file.
 pub(super) const FILE: &str = "observations.jsonl";
 
-/// The log. Clones are the same one.
+/// The log. Clones share one state.
 #[derive(Clone)]
 pub(super) struct ObservationLog {
     inner: Arc<Mutex<LogState>>,
     progress: watch::Sender<Progress>,
 }
 
-/// How far the round is.
+/// Progress of a round.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Progress {
     /// Writes acknowledged in this round.
     pub(super) acknowledged: u64,
-    /// From the kill to the first answer to a write whose session the dead node had served.
+    /// From the kill to the first answer to a write of a session that the killed node had served.
     pub(super) first_good: Option<Duration>,
-    /// An observation contradicts another: there is no use in going on.
+    /// An observation contradicts another one: the check has failed.
     pub(super) contradicted: bool,
 }
 
@@ -41,20 +41,20 @@ struct LogState {
 }
 
 impl ObservationLog {
-    /// A log with its file in `place`.
+    /// Creates a log with its file in `place`.
     pub(super) fn new(place: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(place.join(FILE))?);
         let inner = LogState { began: Instant::now(), file, verdict: CheckVerdict::default(), killed: None };
         Ok(Self { inner: Arc::new(Mutex::new(inner)), progress: watch::Sender::new(Progress::default()) })
     }
 
-    /// A new round begins: its progress is nothing.
+    /// Resets the progress for a new round.
     pub(super) fn begin_round(&self) {
         self.inner.lock().killed = None;
         self.progress.send_replace(Progress::default());
     }
 
-    /// Writes down what was seen.
+    /// Records an observation.
     pub(super) fn note(&self, seen: ObservationKind) -> io::Result<()> {
         let mut inner = self.inner.lock();
         let now = Instant::now();
@@ -79,12 +79,12 @@ impl ObservationLog {
         self.progress.subscribe()
     }
 
-    /// Looks at what follows from all observations so far.
+    /// Reads the verdict on all observations so far.
     pub(super) fn look<T>(&self, at: impl FnOnce(&CheckVerdict) -> T) -> T {
         at(&self.inner.lock().verdict)
     }
 
-    /// All that was noted is in the file now.
+    /// Flushes the file.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.inner.lock().file.flush()
     }

@@ -1,10 +1,10 @@
-//! One round: load, a kill, what the survivor has, the return, what the returned node has.
+//! One round: load, a kill, verification of the survivor, the restart, verification of the restarted node.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::{sleep, timeout};
 
 use super::copies;
@@ -19,10 +19,10 @@ use crate::local_cluster::LocalCluster;
 const CLIENTS: u64 = 8;
 /// Acknowledged writes of a round.
 const WRITES: u64 = 2_000;
-/// The kill comes after so many of them at the earliest, and before [`LATEST_KILL`].
+/// Acknowledged writes before the earliest kill; the latest one is [`LATEST_KILL`].
 const EARLIEST_KILL: u64 = 400;
 const LATEST_KILL: u64 = 1_600;
-/// The kill comes up to so many microseconds after the write that it waits for.
+/// Longest random delay of the kill after the write that triggers it, in microseconds.
 const KILL_JITTER_US: u64 = 3_000;
 /// Longest load of one round.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -35,7 +35,7 @@ pub(super) struct CheckRound {
 impl CheckRound {
     /// Clients of the balancer at `balancer`.
     pub(super) fn new(balancer: SocketAddr, log: &ObservationLog, seed: u64) -> Self {
-        let writer = |number| Writer::new(balancer, log.clone(), Dice::new(seed, number));
+        let writer = |number| Writer::new(balancer, log.clone(), SeededRng::new(seed, number));
         Self { writers: (1..=CLIENTS).map(writer).collect() }
     }
 
@@ -44,18 +44,18 @@ impl CheckRound {
         &mut self,
         cluster: &mut LocalCluster,
         log: &ObservationLog,
-        dice: &mut Dice,
+        rng: &mut SeededRng,
     ) -> Result<Figures, Failure> {
         let before = counts(log);
         log.begin_round();
-        // Half of the clients begin anew: the balancer spreads their sessions over all nodes.
+        // Half of the clients start new sessions, which the balancer spreads over all nodes.
         self.writers.iter_mut().step_by(2).for_each(Writer::forget_session);
         try_join_all(self.writers.iter_mut().map(Writer::step)).await?;
-        let victim = self.serving(dice);
+        let victim = self.serving(rng);
 
         let load = try_join_all(self.writers.iter_mut().map(|writer| work(writer, log)));
         let load = async { timeout(PATIENCE, load).await.map_err(|_| too_slow(log))? };
-        let killing = kill(cluster, log, dice, &victim);
+        let killing = kill(cluster, log, rng, &victim);
         tokio::try_join!(load, killing)?;
 
         for node in cluster.plan.nodes.iter().filter(|node| node.name != victim) {
@@ -71,14 +71,14 @@ impl CheckRound {
         Ok(Figures { first_good, rejoin, ..counts(log).since(before) })
     }
 
-    /// A node that serves sessions now.
-    fn serving(&self, dice: &mut Dice) -> String {
+    /// A node that currently serves sessions.
+    fn serving(&self, rng: &mut SeededRng) -> String {
         let routes: Vec<_> = self.writers.iter().filter_map(Writer::route).collect();
-        routes[dice.below(routes.len() as u64) as usize].to_owned()
+        routes[rng.below(routes.len() as u64) as usize].to_owned()
     }
 }
 
-/// Works until the round has what it needs, or something contradicts.
+/// Runs a client until the round has enough writes, or an observation contradicts another.
 async fn work(writer: &mut Writer, log: &ObservationLog) -> Result<(), Failure> {
     let progress = log.progress();
     while !is_enough(&progress.borrow()) {
@@ -91,17 +91,17 @@ fn is_enough(progress: &Progress) -> bool {
     progress.contradicted || (progress.acknowledged >= WRITES && progress.first_good.is_some())
 }
 
-/// Kills the node at a random moment of the load.
+/// Kills the node at a random moment under load.
 async fn kill(
     cluster: &mut LocalCluster,
     log: &ObservationLog,
-    dice: &mut Dice,
+    rng: &mut SeededRng,
     victim: &str,
 ) -> Result<(), Failure> {
-    let moment = EARLIEST_KILL + dice.below(LATEST_KILL - EARLIEST_KILL);
-    let jitter = Duration::from_micros(dice.below(KILL_JITTER_US));
+    let moment = EARLIEST_KILL + rng.below(LATEST_KILL - EARLIEST_KILL);
+    let jitter = Duration::from_micros(rng.below(KILL_JITTER_US));
     let mut progress = log.progress();
-    // The log lives as long as this round: there is always an end to wait for.
+    // The log outlives this round, so the wait cannot fail.
     let _ = progress.wait_for(|progress| progress.contradicted || progress.acknowledged >= moment).await;
     sleep(jitter).await;
     note(log, ObservationKind::Killed { node: victim.to_owned() })?;

@@ -1,4 +1,4 @@
-//! What must be true of the observations, and what is said when it is not.
+//! Judges the observations of the check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,22 +8,22 @@ use sessile_apps::clusterapp::payload;
 use super::observation::ObservationKind;
 use super::size_of;
 
-/// One thing that must not happen.
+/// A violated guarantee.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CheckFinding {
-    /// A write that was acknowledged is not there.
+    /// An acknowledged write is missing.
     Lost { place: AttributeLocation, acknowledged: u64, read: Option<u64> },
-    /// An older write that had been sent more than once took effect again after a newer one.
+    /// An older write that was sent more than once took effect again after a newer write.
     Doubled { place: AttributeLocation, acknowledged: u64, read: u64 },
-    /// What was read was never written there.
+    /// The value was never written there.
     Foreign { place: AttributeLocation, read: u64 },
-    /// The bytes are not those that were written.
+    /// The bytes differ from the written ones.
     Damaged { place: AttributeLocation, read: u64 },
-    /// A client that had a session was given another one.
+    /// A client with a session received a new session.
     SessionLost { sid: String, instead: String, node: String },
 }
 
-/// Where something was read.
+/// Where a value was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AttributeLocation {
     pub(super) sid: String,
@@ -31,13 +31,13 @@ pub(super) struct AttributeLocation {
     pub(super) node: String,
 }
 
-/// All writes, as far as the clients know, and what was found wrong.
+/// All writes known to the clients, and the findings.
 #[derive(Debug, Default)]
 pub(super) struct CheckVerdict {
     attributes: BTreeMap<(String, String), AttributeWrites>,
     pub(super) acknowledged: u64,
     pub(super) unknown: u64,
-    /// One for each attribute and each session that is not as it must be, however often it is read.
+    /// One finding for each violated attribute or session, however often it is read.
     pub(super) findings: Vec<CheckFinding>,
 }
 
@@ -48,14 +48,14 @@ struct AttributeWrites {
     acknowledged: Option<u64>,
     /// Every version that was sent.
     sent: BTreeSet<u64>,
-    /// Those of them that were sent more than once, or that nobody answered.
+    /// Versions that were sent more than once or never acknowledged.
     repeated: BTreeSet<u64>,
-    /// It is among the findings.
+    /// A finding exists for the attribute.
     is_found: bool,
 }
 
 impl CheckVerdict {
-    /// Takes one observation into account. Observations of one session come in the order in which they were made.
+    /// Adds one observation. Observations of one session must come in their order.
     pub(super) fn note(&mut self, seen: &ObservationKind) {
         match seen {
             ObservationKind::Acknowledged { sid, name, v, node, before, .. } => {
@@ -153,7 +153,7 @@ impl fmt::Display for CheckFinding {
                  was acknowledged"
             ),
             Self::Foreign { place, read } => {
-                write!(out, "foreign: {place} holds version {read}, which nobody wrote there")
+                write!(out, "foreign: {place} holds version {read}, which was never written there")
             }
             Self::Damaged { place, read } => {
                 write!(out, "damaged: {place} holds version {read} with other bytes than were written")

@@ -1,4 +1,4 @@
-//! One client of the check: writes a version after the other into its session, and now and then reads one back.
+//! One client of the check: writes successive versions into its session and sometimes reads one back.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::sleep;
 
 use super::observation::ObservationKind;
@@ -17,33 +17,33 @@ use crate::failure::Failure;
 
 /// Attributes of a session.
 const NAMES: u64 = 8;
-/// One of so many requests reads.
+/// One of this many requests is a read.
 const READS: u64 = 8;
 /// Longest time without an acknowledged write.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pause before a write that was not acknowledged is sent again.
+/// Pause before an unacknowledged write is repeated.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A client with its cookie.
 pub(super) struct Writer {
     connection: Connection,
     log: ObservationLog,
-    dice: Dice,
+    rng: SeededRng,
     session: Option<ClientSession>,
-    /// The version of the next write: never used twice.
+    /// The version of the next write, never used twice.
     next: u64,
 }
 
 /// The session of the client.
 struct ClientSession {
-    /// `name=value`; never written down.
+    /// `name=value`; never logged.
     cookie: String,
     sid: String,
-    /// Attributes that it has written.
+    /// The written attributes with their versions.
     written: BTreeMap<String, u64>,
 }
 
-/// The members of an answer that are looked at.
+/// The evaluated fields of a response.
 #[derive(Debug, Deserialize)]
 pub(super) struct WriteResponse {
     pub(super) node: String,
@@ -55,23 +55,23 @@ pub(super) struct WriteResponse {
 
 impl Writer {
     /// A client of the balancer at `at`.
-    pub(super) fn new(at: SocketAddr, log: ObservationLog, dice: Dice) -> Self {
-        Self { connection: Connection::new(at), log, dice, session: None, next: 1 }
+    pub(super) fn new(at: SocketAddr, log: ObservationLog, rng: SeededRng) -> Self {
+        Self { connection: Connection::new(at), log, rng, session: None, next: 1 }
     }
 
-    /// Goes on without a session, as a browser that was closed.
+    /// Drops the session, like a closed browser.
     pub(super) fn forget_session(&mut self) {
         self.session = None;
     }
 
-    /// The node that serves its session.
+    /// The node that serves the session.
     pub(super) fn route(&self) -> Option<&str> {
         self.session.as_ref()?.route()
     }
 
-    /// One request: a write, repeated with the same version until it is acknowledged, or a read.
+    /// Performs one step: a read, or a write that is repeated with the same version until it is acknowledged.
     pub(super) async fn step(&mut self) -> Result<(), Failure> {
-        let read = self.dice.below(READS) == 0;
+        let read = self.rng.below(READS) == 0;
         match &self.session {
             Some(session) if read && !session.written.is_empty() => self.read().await,
             _ => self.write().await,
@@ -79,7 +79,7 @@ impl Writer {
     }
 
     async fn write(&mut self) -> Result<(), Failure> {
-        let name = format!("a{}", self.dice.below(NAMES));
+        let name = format!("a{}", self.rng.below(NAMES));
         let v = self.next;
         self.next += 1;
         let target = format!("/clusterapp/session?cmd=add&name={name}&size={}&v={v}", size_of(v));
@@ -129,7 +129,7 @@ impl Writer {
 
     async fn read(&mut self) -> Result<(), Failure> {
         let Some(session) = &self.session else { return Ok(()) };
-        let chosen = self.dice.below(session.written.len() as u64);
+        let chosen = self.rng.below(session.written.len() as u64);
         let Some(name) = session.written.keys().nth(chosen as usize).cloned() else { return Ok(()) };
         let target = format!("/clusterapp/session?cmd=show&name={name}&sum=1");
         let answered = self.connection.send(Method::POST, &target, Some(&session.cookie)).await;
@@ -141,7 +141,7 @@ impl Writer {
                 }
                 self.note(WriteResponse::of(&answer)?.read(sid, name))
             }
-            // Nothing was learnt; the next request tells.
+            // The read failed without effect; the next request continues.
             _ => {
                 sleep(PAUSE).await;
                 Ok(())
@@ -157,7 +157,7 @@ impl Writer {
 }
 
 impl ClientSession {
-    /// What follows the last dot of the cookie.
+    /// The route: the text after the last dot of the cookie.
     fn route(&self) -> Option<&str> {
         self.cookie.rsplit_once('.').map(|(_, route)| route)
     }

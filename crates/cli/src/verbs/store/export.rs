@@ -15,7 +15,7 @@ use super::store_argument::StoreArgument;
 use crate::failure::Failure;
 use crate::output;
 
-/// How many records are read at once.
+/// Records of one page.
 const PAGE: usize = 256;
 
 /// What to export, and where to.
@@ -72,7 +72,7 @@ impl Export {
     fn not_written(&self, error: &io::Error, exported: u64) -> Failure {
         let to = self.output.as_ref().map_or("standard output".to_owned(), |path| path.display().to_string());
         Failure::Failed(format!(
-            "cannot write to {to} after {exported} records: {error}; the export is not whole"
+            "cannot write to {to} after {exported} records: {error}; the export is incomplete"
         ))
     }
 }

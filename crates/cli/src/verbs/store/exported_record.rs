@@ -1,4 +1,4 @@
-//! A stored session as one line of JSON. What `export` writes, `import` reads back without a bit of difference.
+//! A stored session as one line of JSON. `import` restores exactly what `export` wrote.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,20 +11,20 @@ use sessile::store::{App, Lifetime, Record, RecordVersion};
 
 use super::values;
 
-/// One record. Keys that are not known are passed over, so that lines may carry notes.
+/// One record. Unknown keys are ignored, so that lines may carry notes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ExportedRecord {
     key: String,
     app: String,
-    /// Which version: hexadecimal digits, compared from the left.
+    /// The record's version: hexadecimal digits, compared from the left.
     stamp: String,
     ended: bool,
-    /// Since 1970, by the clock of the node that saved it.
+    /// Milliseconds since 1970, by the clock of the saving node.
     saved_at_ms: u64,
     idle_left_ms: u64,
-    /// For how long after the save a store keeps it.
+    /// Time for which a store keeps the record after the save.
     keep_ms: u64,
-    /// Base64; none when the session has ended.
+    /// Base64; absent if the session has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content: Option<String>,
     /// For people; only `content` is read back.
@@ -50,7 +50,7 @@ impl ExportedRecord {
         }
     }
 
-    /// The record; an error names what is wrong with which part.
+    /// The record; the error names the invalid field.
     pub(super) fn record(&self) -> Result<Record, String> {
         let key = values::parse_key(&self.key).map_err(|error| format!("`key`: {error}"))?;
         let stamp = digits(&self.stamp).ok_or("`stamp`: not hexadecimal digits")?;
@@ -74,7 +74,7 @@ impl ExportedRecord {
     }
 }
 
-/// A store keeps no time after the longest; a line may say anything.
+/// The time, clamped to the range of the system's clock.
 fn saved_at(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis).min(Lifetime::LONGEST)
 }
@@ -120,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_back_exactly(record in any_record()) {
+        fn exported_records_round_trip(record in any_record()) {
             let text = serde_json::to_string(&ExportedRecord::of(&record)).unwrap();
             prop_assert!(!text.contains('\n'));
             prop_assert_eq!(serde_json::from_str::<ExportedRecord>(&text).unwrap().record().unwrap(), record);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_line_is_named() {
+    fn an_invalid_line_names_its_field() {
         let good = r#"{"key":"BwcHBwcHBwcHBwcHBwcHBw","app":"/a","stamp":"01","ended":false,"saved_at_ms":1,
             "idle_left_ms":2,"keep_ms":3,"content":"AAE=","note":"mine"}"#;
         let read = |text: &str| serde_json::from_str::<ExportedRecord>(text).unwrap().record();

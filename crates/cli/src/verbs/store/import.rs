@@ -13,11 +13,11 @@ use super::save_counts::SaveCounts;
 use super::store_argument::StoreArgument;
 use crate::failure::Failure;
 
-/// How many records are saved at once, at most.
+/// Most records of one save.
 const BATCH: usize = 256;
-/// And after how many bytes.
+/// Most bytes of one save.
 const BATCH_BYTES: usize = 8 << 20;
-/// The longest line: the longest content in base64, with room for what people are shown of it.
+/// Longest line: the longest content in base64, plus room for the readable attributes.
 const LINE_BYTES: u64 = 10 * Record::CONTENT_LIMIT as u64;
 
 /// What to import.
@@ -68,7 +68,7 @@ impl Import {
     }
 }
 
-/// The record of a line; none if it is empty.
+/// The record of a line; `None` if the line is empty.
 fn record(line: &[u8]) -> Result<Option<Record>, String> {
     if line.trim_ascii().is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Which store is meant: words such as `file:/var/lib/sessile`, and how it is opened.
+//! Store locations such as `file:/var/lib/sessile`, and how they are opened.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use sessile::store::{
 
 use crate::failure::Failure;
 
-/// A store as it is named on a command line.
+/// A store location of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreLocation {
     /// `file:FOLDER`
@@ -23,18 +23,18 @@ pub(crate) enum StoreLocation {
     Postgres(String),
     /// `redis://…` or, with TLS, `rediss://…`
     Redis(String),
-    /// `config:FILE`: the one that the configuration of a node describes, with its keys
+    /// `config:FILE`: the store of a node's configuration, with its keys
     Config(PathBuf),
 }
 
-/// Whether a store that is not there is made.
+/// Whether a missing store is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IfMissing {
     Refused,
     Made,
 }
 
-/// An open store, and how many records were found damaged by that.
+/// An open store, and the number of damaged records found while opening.
 pub(crate) type OpenedStore = (Arc<dyn Store>, usize);
 
 impl FromStr for StoreLocation {
@@ -74,7 +74,7 @@ impl StoreLocation {
         Ok((store, 0))
     }
 
-    /// The store with these keys around it, if any. A configuration names its own.
+    /// The store, encrypted with the keys of `key_file` if given. A configuration names its own key file.
     pub(crate) fn sealed(
         &self,
         store: Arc<dyn Store>,
@@ -91,7 +91,7 @@ impl StoreLocation {
         Ok(Arc::new(Encrypted::new(store, keys)))
     }
 
-    /// A misspelt path must not become a new store, which would then be found empty.
+    /// A misspelt path must not create a new, empty store.
     fn refuse_missing(&self, missing: IfMissing) -> Result<(), Failure> {
         let (kind, path, sign) = match self {
             Self::File(folder) => ("file", folder, folder.join("lock")),
@@ -116,12 +116,12 @@ async fn configured(file: &Path) -> Result<Arc<dyn Store>, Failure> {
     })
 }
 
-/// What a store says, as a failure of the verb.
+/// A store error as a failure of the verb.
 pub(crate) fn failed(error: StoreError) -> Failure {
     Failure::Failed(in_words(&error))
 }
 
-/// What a store says, and what to do about it.
+/// A store error with its remedy.
 pub(crate) fn in_words(error: &StoreError) -> String {
     if !error.is_in_use() {
         return error.to_string();
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_name_a_store() {
+    fn locations_are_parsed() {
         assert_eq!("file:/var/lib/sessile".parse(), Ok(StoreLocation::File("/var/lib/sessile".into())));
         assert_eq!("redb:s.redb".parse(), Ok(StoreLocation::Redb("s.redb".into())));
         assert_eq!("rediss://db:1/0".parse(), Ok(StoreLocation::Redis("rediss://db:1/0".into())));

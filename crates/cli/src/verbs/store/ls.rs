@@ -18,13 +18,13 @@ use crate::output;
 pub(crate) struct Ls {
     #[command(flatten)]
     which: StoreArgument,
-    /// Only those of this application
+    /// Only sessions of this application
     #[arg(long, value_name = "APP", value_parser = parse_app)]
     app: Option<App>,
-    /// At most so many
+    /// Most sessions listed
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Only those after this key: the next page
+    /// Only sessions after this key: the next page
     #[arg(long, value_name = "KEY", value_parser = values::parse_key)]
     after: Option<Key>,
     /// As JSON Lines

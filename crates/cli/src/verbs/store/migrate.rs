@@ -1,4 +1,4 @@
-//! `sessile store migrate`: from one store into another, or onto itself with other keys.
+//! `sessile store migrate`: copies one store into another, or onto itself with other keys.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::save_counts::SaveCounts;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
-/// How often the progress is told.
+/// Interval of the progress messages.
 const PROGRESS: Duration = Duration::from_secs(2);
 
 /// From where to where.
@@ -22,13 +22,13 @@ pub(crate) struct Migrate {
     /// The store to read: file:FOLDER, redb:FILE, postgres://…, redis://… or config:FILE for that of a node
     #[arg(long, value_name = "STORE")]
     from: StoreLocation,
-    /// The store to write; the same one to encrypt it anew
+    /// The store to write; the same one to re-encrypt it
     #[arg(long, value_name = "STORE")]
     to: StoreLocation,
-    /// The file with the keys that the first is encrypted with
+    /// The file with the keys of the source store
     #[arg(long, value_name = "FILE")]
     from_key_file: Option<PathBuf>,
-    /// The file with the keys that the second is to be encrypted with
+    /// The file with the keys of the target store
     #[arg(long, value_name = "FILE")]
     to_key_file: Option<PathBuf>,
 }
@@ -49,7 +49,7 @@ impl Migrate {
         })
     }
 
-    /// Only one process, and one handle, may have a folder or a file open.
+    /// A folder or file can be open only once, so the source is reused if both are the same.
     async fn target(&self, from: &Arc<dyn Store>) -> Result<OpenedStore, Failure> {
         if self.from == self.to {
             return Ok((Arc::clone(from), 0));
@@ -69,7 +69,7 @@ async fn migrate(from: &dyn Store, to: &dyn Store, damages: &mut Damages) -> Res
     });
     let copied = copied.await.map_err(|error| {
         Failure::Failed(format!(
-            "{}. What was copied stays; run the same command again to go on",
+            "{}. The copied records stay; run the same command again to continue",
             in_words(&error)
         ))
     })?;

@@ -12,7 +12,7 @@ use super::values;
 use crate::failure::Failure;
 use crate::output;
 
-/// How many records are looked at at once.
+/// Records of one page.
 const PAGE: usize = 256;
 
 /// What to purge.
@@ -20,7 +20,7 @@ const PAGE: usize = 256;
 pub(crate) struct Purge {
     #[command(flatten)]
     which: StoreArgument,
-    /// Remove it; without this it is only counted
+    /// Remove the records; without this they are only counted
     #[arg(long)]
     yes: bool,
 }
@@ -43,7 +43,7 @@ impl Purge {
     }
 }
 
-/// How many records are garbage, and how many there are.
+/// Number of expired records, and of all records.
 async fn count(store: &dyn Store, now: SystemTime, damages: &mut Damages) -> Result<(u64, u64), Failure> {
     let (mut garbage, mut all) = (0, 0);
     let mut scan = Scan::pages_of(PAGE);

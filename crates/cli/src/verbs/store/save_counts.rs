@@ -1,4 +1,4 @@
-//! What became of records that were saved, counted.
+//! Results of saves, counted.
 
 use sessile::store::{Outcome, Record, Store};
 
@@ -6,7 +6,7 @@ use super::location::failed;
 use crate::failure::Failure;
 use crate::output;
 
-/// Counts of what was saved.
+/// Counts of saved, superseded and failed records.
 #[derive(Debug, Default)]
 pub(super) struct SaveCounts {
     pub(super) saved: u64,
@@ -15,7 +15,7 @@ pub(super) struct SaveCounts {
 }
 
 impl SaveCounts {
-    /// Saves the records. A record that the store refuses is told, and the others are saved.
+    /// Saves the records. A record that the store rejects is printed, and the others are saved.
     pub(super) async fn save(&mut self, store: &dyn Store, records: Vec<Record>) -> Result<(), Failure> {
         for outcome in store.save(records).await.map_err(failed)? {
             match outcome {
@@ -27,13 +27,13 @@ impl SaveCounts {
         Ok(())
     }
 
-    /// One that cannot be saved, and why.
+    /// Counts and prints a failed record.
     pub(super) fn refuse(&mut self, why: &str) {
         output::tell(&format!("failed: {why}"));
         self.failed += 1;
     }
 
-    /// Prints the counts; a failure when there were any.
+    /// Prints the counts; a failure if records failed.
     pub(super) fn conclude(&self) -> Result<(), Failure> {
         let Self { saved, superseded, failed } = self;
         output::print(&format!("saved {saved}, superseded {superseded}, failed {failed}"))?;

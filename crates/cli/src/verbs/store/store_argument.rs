@@ -1,4 +1,4 @@
-//! The store that a verb works on, as its arguments name it.
+//! The arguments that name a store.
 
 use std::path::PathBuf;
 
@@ -19,13 +19,13 @@ pub(super) struct StoreArgument {
     /// The configuration of a node, for the store that it describes
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The file with the keys that the store is encrypted with
+    /// The file with the keys of the store
     #[arg(long, value_name = "FILE", requires = "store")]
     key_file: Option<PathBuf>,
 }
 
 impl StoreArgument {
-    /// Does the work with the open store, and closes it. What was damaged makes it a failure in the end.
+    /// Runs `work` with the open store and closes it. Damaged records make it a failure in the end.
     pub(super) fn using(
         &self,
         missing: IfMissing,

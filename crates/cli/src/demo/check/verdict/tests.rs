@@ -1,4 +1,4 @@
-//! Recorded histories: those of a good run are accepted, each planted failure is seen.
+//! Recorded histories: a good run is accepted, each planted violation is found.
 
 use super::super::observation::Observation;
 use super::*;
@@ -23,7 +23,7 @@ fn history(text: &str) -> CheckVerdict {
     verdict
 }
 
-/// What is found when, after the good run, `name` is read with version `v`.
+/// Findings when `name` is read with version `v` after the good run.
 fn after_good(name: &str, v: Option<u64>) -> Vec<CheckFinding> {
     let mut verdict = history(GOOD);
     let value = v.map(|v| payload::payload(v, size_of(v)));
@@ -56,12 +56,12 @@ fn a_good_run_is_accepted() {
 }
 
 #[test]
-fn a_write_that_nobody_answered_may_have_happened() {
+fn an_unanswered_write_may_have_happened() {
     assert_eq!(after_good("b", Some(5)), []);
 }
 
 #[test]
-fn a_lost_write_is_seen() {
+fn a_lost_write_is_found() {
     assert_eq!(
         after_good("a", Some(1)),
         [CheckFinding::Lost { place: place("a"), acknowledged: 4, read: Some(1) }]
@@ -75,19 +75,19 @@ fn a_lost_write_is_seen() {
 }
 
 #[test]
-fn a_repeated_write_that_comes_back_is_seen() {
+fn a_repeated_write_that_comes_back_is_found() {
     let found = after_good("a", Some(3));
     assert_eq!(found, [CheckFinding::Doubled { place: place("a"), acknowledged: 4, read: 3 }]);
 }
 
 #[test]
-fn what_nobody_wrote_there_is_seen() {
+fn a_foreign_value_is_found() {
     assert_eq!(after_good("a", Some(2)), [CheckFinding::Foreign { place: place("a"), read: 2 }]);
     assert_eq!(after_good("c", Some(1)), [CheckFinding::Foreign { place: place("c"), read: 1 }]);
 }
 
 #[test]
-fn damaged_bytes_are_seen() {
+fn damaged_bytes_are_found() {
     let mut verdict = history(GOOD);
     let mut value = payload::payload(4, size_of(4));
     value[20] ^= 1;
@@ -99,7 +99,7 @@ fn damaged_bytes_are_seen() {
 }
 
 #[test]
-fn a_client_that_got_a_new_session_is_seen() {
+fn a_lost_session_is_found() {
     let line = r#"{"at_us":9,"seen":"acknowledged","sid":"L","name":"a","v":9,"node":"tc02","route":"tc01","before":"K"}"#;
     let verdict = history(&format!("{GOOD}{line}"));
     assert_eq!(verdict.findings.len(), 1);

@@ -1,59 +1,59 @@
-//! Whether what ran all the time has grown.
+//! Judges whether processes that ran all the time have grown.
 //!
-//! What a process holds in the quiet time of a round is the mean of its samples there. The first round warms up and does not
-//! count; of the others, the mean of the first quarter is compared with that of the last.
+//! The usage of a process in a round is the mean of its quiet samples. The first round is a warm-up; of the other
+//! rounds, the mean of the first quarter is compared with the mean of the last.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::census::{Holds, Sample};
+use super::process_sampler::{ProcessUsage, Sample};
 
-/// A process may have grown by so much from the first quarter to the last.
-const BOUNDS: Holds = Holds { resident: 4 << 20, descriptors: 8, threads: 4 };
-/// Rounds that do not count.
+/// Allowed growth from the first quarter to the last.
+const BOUNDS: ProcessUsage = ProcessUsage { resident: 4 << 20, descriptors: 8, threads: 4 };
+/// Warm-up rounds.
 const WARM_UP: usize = 1;
 
-/// All processes that ran, each with what it held.
-pub(super) struct Table(Vec<Line>);
+/// Usage of all processes.
+pub(super) struct GrowthTable(Vec<GrowthRow>);
 
-struct Line {
+struct GrowthRow {
     process: String,
     life: u32,
     rounds: usize,
-    /// In the first quarter of its rounds, in the last, and at most.
-    first: Holds,
-    last: Holds,
-    most: Holds,
-    /// It ran in every round.
+    /// Mean of the first quarter of the rounds, of the last quarter, and the maximum.
+    first: ProcessUsage,
+    last: ProcessUsage,
+    most: ProcessUsage,
+    /// Whether it ran in every round.
     is_judged: bool,
 }
 
-impl Table {
+impl GrowthTable {
     pub(super) fn of(samples: &[Sample]) -> Self {
         let rounds = samples.iter().map(|sample| sample.round).max().unwrap_or(0) as usize;
         let mut lives = BTreeMap::<_, Vec<&Sample>>::new();
         for sample in samples {
             lives.entry((&sample.process, sample.life)).or_default().push(sample);
         }
-        Self(lives.values().filter_map(|samples| Line::of(samples, rounds)).collect())
+        Self(lives.values().filter_map(|samples| GrowthRow::of(samples, rounds)).collect())
     }
 
-    /// What grew, in words.
+    /// Descriptions of grown processes.
     pub(super) fn broken(&self) -> Vec<String> {
         let judged: Vec<_> = self.0.iter().filter(|line| line.is_judged).collect();
         match judged.is_empty() {
             true => vec!["no process ran all the time, so nothing could be compared".to_owned()],
-            false => judged.into_iter().flat_map(Line::broken).collect(),
+            false => judged.into_iter().flat_map(GrowthRow::broken).collect(),
         }
     }
 }
 
-impl Line {
-    /// One life of a process; `None` if it saw no quiet time.
+impl GrowthRow {
+    /// Usage of one process; `None` without quiet samples.
     fn of(samples: &[&Sample], rounds: usize) -> Option<Self> {
-        let mut quiet = BTreeMap::<_, Vec<Holds>>::new();
+        let mut quiet = BTreeMap::<_, Vec<ProcessUsage>>::new();
         for sample in samples.iter().filter(|sample| sample.quiet) {
-            quiet.entry(sample.round).or_default().push(sample.holds);
+            quiet.entry(sample.round).or_default().push(sample.usage);
         }
         let quiet: Vec<_> = quiet.values().map(|samples| mean(samples)).collect();
         let is_judged = quiet.len() == rounds && rounds > WARM_UP + 1;
@@ -61,7 +61,7 @@ impl Line {
         let quarter = counted.len().div_ceil(4);
         let seen = samples.first()?;
         let most =
-            samples.iter().map(|sample| sample.holds).reduce(|one, other| each(one, other, u64::max))?;
+            samples.iter().map(|sample| sample.usage).reduce(|one, other| each(one, other, u64::max))?;
         let (first, last) = (counted.get(..quarter)?, counted.get(counted.len() - quarter..)?);
         (!counted.is_empty()).then(|| Self {
             process: seen.process.clone(),
@@ -96,7 +96,7 @@ impl Line {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for GrowthTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -109,7 +109,7 @@ impl fmt::Display for Table {
             "", "first", "last", "max", "first", "last", "max", "1st", "last", "max"
         )?;
         for line in &self.0 {
-            let Line { process, life, rounds, first, last, most, .. } = line;
+            let GrowthRow { process, life, rounds, first, last, most, .. } = line;
             let (from, to, top) = (first.resident >> 10, last.resident >> 10, most.resident >> 10);
             write!(f, "{process:<10} {life:>4} {rounds:>6}  {from:>6} {to:>7} {top:>7}  ")?;
             write!(f, "{:>6} {:>6} {:>6}  ", first.descriptors, last.descriptors, most.descriptors)?;
@@ -119,14 +119,15 @@ impl fmt::Display for Table {
     }
 }
 
-fn mean(samples: &[Holds]) -> Holds {
+fn mean(samples: &[ProcessUsage]) -> ProcessUsage {
     let count = samples.len().max(1) as u64;
-    let sum = samples.iter().fold(Holds::default(), |sum, one| each(sum, *one, |one, other| one + other));
+    let sum =
+        samples.iter().fold(ProcessUsage::default(), |sum, one| each(sum, *one, |one, other| one + other));
     each(sum, sum, |sum, _| sum / count)
 }
 
-fn each(one: Holds, other: Holds, of: impl Fn(u64, u64) -> u64) -> Holds {
-    Holds {
+fn each(one: ProcessUsage, other: ProcessUsage, of: impl Fn(u64, u64) -> u64) -> ProcessUsage {
+    ProcessUsage {
         resident: of(one.resident, other.resident),
         descriptors: of(one.descriptors, other.descriptors),
         threads: of(one.threads, other.threads),
@@ -137,30 +138,30 @@ fn each(one: Holds, other: Holds, of: impl Fn(u64, u64) -> u64) -> Holds {
 mod tests {
     use super::*;
 
-    /// A process that is counted twice in the quiet of each round, and holds much more in between.
+    /// A process with two quiet samples in each round and much higher usage in between.
     fn samples(
         process: &str,
         life: u32,
         rounds: std::ops::Range<u64>,
-        holds: impl Fn(u64) -> Holds,
+        usage: impl Fn(u64) -> ProcessUsage,
     ) -> Vec<Sample> {
-        let sample = |round, quiet, holds| Sample { process: process.to_owned(), life, round, quiet, holds };
-        let busy = Holds { resident: 1 << 30, descriptors: 900, threads: 90 };
+        let sample = |round, quiet, usage| Sample { process: process.to_owned(), life, round, quiet, usage };
+        let busy = ProcessUsage { resident: 1 << 30, descriptors: 900, threads: 90 };
         let of_round = |round| {
-            [(false, busy), (true, holds(round)), (true, holds(round))]
-                .map(|(quiet, holds)| sample(round, quiet, holds))
+            [(false, busy), (true, usage(round)), (true, usage(round))]
+                .map(|(quiet, usage)| sample(round, quiet, usage))
         };
         rounds.flat_map(of_round).collect()
     }
 
-    fn held(resident: u64, descriptors: u64, threads: u64) -> Holds {
-        Holds { resident, descriptors, threads }
+    fn held(resident: u64, descriptors: u64, threads: u64) -> ProcessUsage {
+        ProcessUsage { resident, descriptors, threads }
     }
 
     #[test]
-    fn what_warms_up_and_then_stays_is_flat() {
-        // The first round is not like the others, and one in the middle neither.
-        let table = Table::of(&samples("tc01", 1, 1..41, |round| match round {
+    fn a_process_that_only_warms_up_is_flat() {
+        // The first round and one in the middle differ from the others.
+        let table = GrowthTable::of(&samples("tc01", 1, 1..41, |round| match round {
             1 => held(4 << 20, 5, 2),
             20 => held(400 << 20, 500, 50),
             _ => held((30 << 20) + ((round % 3) << 20), 20 + round % 5, 6),
@@ -170,24 +171,25 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_in_every_round_is_found_by_its_kind() {
-        let memory =
-            Table::of(&samples("tc01", 1, 1..41, |round| held((30 << 20) + round * (300 << 10), 20, 6)));
+    fn a_growing_process_is_found() {
+        let memory = GrowthTable::of(&samples("tc01", 1, 1..41, |round| {
+            held((30 << 20) + round * (300 << 10), 20, 6)
+        }));
         assert_eq!(memory.broken(), ["tc01 grew by 8700 KiB of memory, more than 4096"]);
-        let open = Table::of(&samples("tc01", 1, 1..41, |round| held(30 << 20, 20 + round / 3, 6)));
+        let open = GrowthTable::of(&samples("tc01", 1, 1..41, |round| held(30 << 20, 20 + round / 3, 6)));
         assert!(matches!(&open.broken()[..], [one] if one.contains("descriptors")), "{open}");
-        let threads = Table::of(&samples("balancer", 1, 1..5, |round| held(30 << 20, 20, 6 * round)));
+        let threads = GrowthTable::of(&samples("balancer", 1, 1..5, |round| held(30 << 20, 20, 6 * round)));
         assert!(matches!(&threads.broken()[..], [one] if one.contains("threads")), "{threads}");
     }
 
     #[test]
-    fn who_was_started_again_is_shown_and_not_judged() {
+    fn a_restarted_process_is_shown_but_not_judged() {
         let mut all = samples("tc03", 1, 1..6, |_| held(20 << 20, 20, 6));
         all.extend(samples("tc03", 2, 6..11, |round| held(round * (20 << 20), 20, 6)));
-        let nobody = Table::of(&all);
+        let nobody = GrowthTable::of(&all);
         assert!(nobody.broken()[0].contains("no process ran all the time"), "{nobody}");
         all.extend(samples("tc01", 1, 1..11, |_| held(20 << 20, 20, 6)));
-        let table = Table::of(&all);
+        let table = GrowthTable::of(&all);
         assert_eq!(table.broken(), Vec::<String>::new(), "{table}");
         assert_eq!(table.to_string().matches("started again").count(), 2, "{table}");
     }

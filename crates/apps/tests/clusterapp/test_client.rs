@@ -1,4 +1,4 @@
-//! A node that is alone, and a client that keeps its cookie.
+//! A single node, and a client that keeps its cookie.
 
 use axum::Router;
 use axum::body::Body;
@@ -19,13 +19,13 @@ pub(crate) struct Site {
     router: Router,
 }
 
-pub(crate) struct Visitor {
+pub(crate) struct TestClient {
     router: Router,
     pub(crate) cookie: Option<String>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
@@ -47,12 +47,12 @@ impl Site {
     }
 }
 
-impl Visitor {
+impl TestClient {
     pub(crate) fn at(site: &Site) -> Self {
         Self { router: site.router.clone(), cookie: None }
     }
 
-    /// The visitor of a node of its own, changed by `change`.
+    /// The client of a node of its own, changed by `change`.
     pub(crate) async fn of(change: impl FnOnce(&mut Config, &mut App)) -> Self {
         Self::at(&Site::of(change).await)
     }
@@ -71,7 +71,7 @@ impl Visitor {
         self.router = site.router.clone();
     }
 
-    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
         if let Some(cookie) = &self.cookie {
             request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
         }
@@ -80,24 +80,28 @@ impl Visitor {
             self.cookie = set.to_str().unwrap().split(';').next().map(str::to_owned);
         }
         let body = body.collect().await.unwrap().to_bytes();
-        Reply { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        TestResponse {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
     }
 
     /// `POST /clusterapp/session?query`, as a measuring client sends it.
-    pub(crate) async fn post(&mut self, query: &str) -> Reply {
+    pub(crate) async fn post(&mut self, query: &str) -> TestResponse {
         let uri = format!("/clusterapp/session?{query}");
         self.send(Request::post(uri).body(Body::empty()).unwrap()).await
     }
 
-    /// The facts that a command is answered with.
-    pub(crate) async fn facts(&mut self, query: &str) -> Value {
+    /// The fields that a command is answered with.
+    pub(crate) async fn fields(&mut self, query: &str) -> Value {
         let reply = self.post(query).await;
         assert_eq!(reply.status, 200, "{query}: {}", reply.body);
         reply.json()
     }
 
     /// A form sent from the page at `origin`.
-    pub(crate) async fn submit(&mut self, origin: &str, form: &str) -> Reply {
+    pub(crate) async fn submit(&mut self, origin: &str, form: &str) -> TestResponse {
         let request = Request::post("/clusterapp/session")
             .header("host", "shop.example")
             .header("origin", origin)
@@ -109,12 +113,12 @@ impl Visitor {
     }
 
     /// `GET path` as a browser sends it.
-    pub(crate) async fn browse(&mut self, path: &str) -> Reply {
+    pub(crate) async fn browse(&mut self, path: &str) -> TestResponse {
         self.send(Request::get(path).header(ACCEPT, BROWSER).body(Body::empty()).unwrap()).await
     }
 }
 
-impl Reply {
+impl TestResponse {
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.headers[CONTENT_TYPE], "application/json", "{}", self.body);
         serde_json::from_str(&self.body).unwrap()

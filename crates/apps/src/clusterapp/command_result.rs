@@ -1,4 +1,4 @@
-//! What is answered, before it is known whether as JSON or as a page.
+//! The result of a command, before it is rendered as JSON or as a page.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,87 +10,88 @@ use sessile::{Session, SessionKey};
 
 use super::payload;
 
-/// The facts of one request; `render` turns them into bytes when the commit is settled.
+/// The result of one request; `render` formats it when the commit is settled.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct CommandResult {
     pub(super) sid: Option<SessionKey>,
-    pub(super) facts: Facts,
-    /// The whole session, where a page is wanted.
-    pub(super) details: Option<Details>,
+    pub(super) facts: ResultFields,
+    /// The whole session, if a page is wanted.
+    pub(super) details: Option<SessionDetails>,
 }
 
-/// The members of the JSON object that depend on the command.
+/// The fields of the JSON object that depend on the command.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Facts {
-    /// The request made the session.
+pub(super) struct ResultFields {
+    /// The request created the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) new: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) found: Option<bool>,
-    /// The version that was written.
+    /// The written version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) v: Option<u64>,
-    /// What was read.
+    /// The attribute read.
     #[serde(flatten)]
-    pub(super) reading: Option<Reading>,
+    pub(super) reading: Option<AttributeSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) attrs: Option<BTreeMap<String, Listed>>,
+    pub(super) attrs: Option<BTreeMap<String, ListedAttribute>>,
 }
 
-/// What a value says about itself.
+/// Summary of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Reading {
+pub(super) struct AttributeSummary {
     pub(super) v: Option<u64>,
     pub(super) len: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fnv: Option<u32>,
 }
 
-/// A reading in a list: `[v,len]`, with a sum `[v,len,fnv]`.
+/// An attribute in a list: `[v,len]`, or `[v,len,fnv]` with a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Listed(pub(super) Reading);
+pub(super) struct ListedAttribute(pub(super) AttributeSummary);
 
-/// A session as its page shows it.
+/// A session as shown on its page.
 #[derive(Clone, Debug)]
-pub(super) struct Details {
-    /// Made by this request.
+pub(super) struct SessionDetails {
+    /// Created by this request.
     pub(super) is_new: bool,
     pub(super) max_inactive: Duration,
-    /// The node that the cookie came from, when the session moved.
+    /// The node in the cookie's route, if the session moved.
     pub(super) moved_from: Option<String>,
-    pub(super) attributes: BTreeMap<String, Reading>,
+    pub(super) attributes: BTreeMap<String, AttributeSummary>,
 }
 
-impl Facts {
+impl ResultFields {
     pub(super) fn not_found() -> Self {
         Self { found: Some(false), ..Self::default() }
     }
 
-    /// The facts about one attribute.
+    /// The fields for one attribute.
     pub(super) fn of_value(value: Option<&[u8]>, sum: bool) -> Self {
         match value {
             None => Self::not_found(),
             Some(value) => {
-                Self { found: Some(true), reading: Some(Reading::of(value, sum)), ..Self::default() }
+                Self { found: Some(true), reading: Some(AttributeSummary::of(value, sum)), ..Self::default() }
             }
         }
     }
 
-    /// The facts about all attributes of a session.
+    /// The fields for all attributes of a session.
     pub(super) fn of_session(session: &Session, sum: bool) -> Self {
-        let listed = readings(session, sum).into_iter().map(|(name, reading)| (name, Listed(reading)));
+        let listed =
+            readings(session, sum).into_iter().map(|(name, reading)| (name, ListedAttribute(reading)));
         Self { attrs: Some(listed.collect()), ..Self::default() }
     }
 }
 
-impl Reading {
+impl AttributeSummary {
     fn of(value: &[u8], sum: bool) -> Self {
         Self { v: payload::version(value), len: value.len(), fnv: sum.then(|| payload::fnv(value)) }
     }
 }
 
-impl Details {
-    /// The session as this request leaves it.
+impl SessionDetails {
+    /// The session after this request.
     pub(super) fn of(session: &Session) -> Self {
         Self {
             is_new: session.is_new(),
@@ -101,17 +102,17 @@ impl Details {
     }
 }
 
-fn readings(session: &Session, sum: bool) -> BTreeMap<String, Reading> {
+fn readings(session: &Session, sum: bool) -> BTreeMap<String, AttributeSummary> {
     let read = |name: String| {
         let value = session.get_bytes(&name)?;
-        Some((name, Reading::of(&value, sum)))
+        Some((name, AttributeSummary::of(&value, sum)))
     };
     session.names().into_iter().filter_map(read).collect()
 }
 
-impl Serialize for Listed {
+impl Serialize for ListedAttribute {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(Reading { v, len, fnv }) = self;
+        let Self(AttributeSummary { v, len, fnv }) = self;
         let mut parts = serializer.serialize_seq(None)?;
         parts.serialize_element(v)?;
         parts.serialize_element(len)?;
@@ -122,7 +123,7 @@ impl Serialize for Listed {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for CommandResult {
     fn into_response(self) -> Response {
         let mut response = Response::default();
         response.extensions_mut().insert(self);

@@ -1,4 +1,4 @@
-//! Why a request is not answered with facts.
+//! Errors of clusterapp.
 
 use std::convert::Infallible;
 
@@ -7,17 +7,17 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use sessile::SessionError;
 
-/// An error as the client is told it; `render` writes it as JSON or as a page.
+/// An error for the client; `render` writes it as JSON or as a page.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(super) struct ClusterappError {
     pub(super) status: StatusCode,
-    /// What is wrong and what would be right.
+    /// The problem and the remedy.
     pub(super) message: String,
     /// The same request may succeed a second later.
     pub(super) passing: bool,
 }
 
-impl Problem {
+impl ClusterappError {
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
@@ -27,31 +27,31 @@ impl Problem {
     }
 }
 
-/// Makes an error of a response that tells of a problem.
-pub(super) async fn refuse(mut response: Response) -> Result<Response, Problem> {
-    match response.extensions_mut().remove::<Problem>() {
+/// Turns a response that carries an error into an `Err`.
+pub(super) async fn refuse(mut response: Response) -> Result<Response, ClusterappError> {
+    match response.extensions_mut().remove::<ClusterappError>() {
         Some(problem) => Err(problem),
         None => Ok(response),
     }
 }
 
-impl From<Infallible> for Problem {
+impl From<Infallible> for ClusterappError {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-impl From<SessionError> for Problem {
+impl From<SessionError> for ClusterappError {
     fn from(error: SessionError) -> Self {
         match error {
-            // Here a name is what the client sent.
+            // The name came from the client.
             SessionError::BadName(name) => Self::bad_request(name.to_string()),
             error => Self::new(error.status(), error.to_string()),
         }
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ClusterappError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         if self.passing {

@@ -1,4 +1,4 @@
-//! What names an archive on every node: its content.
+//! References to archives, by the digest of their content.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchiveName;
 
-/// BLAKE3 of an archive. As text it is 64 hex digits in lower case, and nothing else is read: it is the name of a file.
+/// BLAKE3 digest of an archive. As text it is exactly 64 hex digits in lower case, because it becomes a file name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Digest([u8; 32]);
 
-/// An archive that nodes can ask each other for.
+/// A reference to an archive that nodes can fetch from each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Archived {
-    /// What its file is called; says where it is mounted.
+pub(crate) struct ArchiveRef {
+    /// The archive's name, which gives the mount path.
     pub(crate) name: ArchiveName,
     /// Its content.
     pub(crate) digest: Digest,
@@ -29,7 +29,7 @@ impl Digest {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// As it travels.
+    /// The encoded form.
     #[must_use]
     pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -48,7 +48,7 @@ impl TryFrom<String> for Digest {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let is_plain = text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
         let read = is_plain.then(|| blake3::Hash::from_hex(&text).ok()).flatten();
-        read.map(|hash| Self(*hash.as_bytes())).ok_or("no digest of 64 hex digits in lower case")
+        read.map(|hash| Self(*hash.as_bytes())).ok_or("not a digest of 64 hex digits in lower case")
     }
 }
 

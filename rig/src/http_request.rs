@@ -1,4 +1,4 @@
-//! One plain HTTP request and its answer, for what a scenario asks by itself.
+//! One plain HTTP request and its response, for requests of a scenario itself.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,22 +9,22 @@ use anyhow::{Context, Result};
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) cookie: Option<String>,
     pub(crate) body: String,
 }
 
-/// Asks, on a connection of its own.
+/// Sends a request on a new connection.
 pub(crate) fn ask(
     host: Ipv4Addr,
     port: u16,
     method: &str,
     target: &str,
     cookie: Option<&str>,
-) -> Result<Answer> {
+) -> Result<HttpResponse> {
     let at = SocketAddr::from((host, port));
     let mut socket = TcpStream::connect_timeout(&at, PATIENCE).with_context(|| format!("http://{at}"))?;
     socket.set_read_timeout(Some(PATIENCE))?;
@@ -46,10 +46,10 @@ pub(crate) fn ask(
         name.eq_ignore_ascii_case("set-cookie")
             .then(|| value.split(';').next().unwrap_or_default().trim().to_owned())
     });
-    Ok(Answer { status, cookie: set, body: body.to_owned() })
+    Ok(HttpResponse { status, cookie: set, body: body.to_owned() })
 }
 
-/// All samples of a metric, whatever their labels, added up; 0 if it is not there.
+/// The sum of all samples of a metric over its labels; 0 if absent.
 pub(crate) fn metric(host: Ipv4Addr, name: &str) -> Result<f64> {
     let answer = ask(host, 9005, "GET", "/metrics", None)?;
     let is_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));

@@ -1,4 +1,4 @@
-//! `sessile drill` at work, which is told what is done to the cluster.
+//! A running `sessile drill --told`, which receives the events of the cluster.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::figures::Figures;
 
-/// Longest wait for the drill to note what it is told.
+/// Longest wait for the drill to confirm an event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The drill.
-pub(crate) struct Load {
+pub(crate) struct DrillProcess {
     child: Child,
     tell: Option<ChildStdin>,
     out: ChildStdout,
@@ -24,7 +24,7 @@ pub(crate) struct Load {
     folder: PathBuf,
 }
 
-impl Load {
+impl DrillProcess {
     /// Starts it against these nodes, and a balancer.
     pub(crate) fn start(
         sessile: &Path,
@@ -59,10 +59,10 @@ impl Load {
         Ok(Self { child, tell, out, said, folder })
     }
 
-    /// Tells what is done; returns when the drill has noted it.
-    pub(crate) fn tell(&mut self, event: &str) -> Result<()> {
+    /// Sends an event; returns when the drill has confirmed it.
+    pub(crate) fn report_event(&mut self, event: &str) -> Result<()> {
         let pipe = self.tell.as_mut().context("the drill was ended")?;
-        writeln!(pipe, "{event}").context("the drill hears nothing")?;
+        writeln!(pipe, "{event}").context("the drill does not read its input")?;
         let mut before = Vec::new();
         while let Ok(line) = self.said.recv_timeout(PATIENCE) {
             if line == format!("noted: {event}") {
@@ -73,7 +73,7 @@ impl Load {
         bail!("the drill did not note `{event}`; it said {before:?}")
     }
 
-    /// The load ends; what the drill found.
+    /// Ends the load; returns the drill's findings.
     pub(crate) fn end(mut self) -> Result<Figures> {
         drop(self.tell.take());
         let mut text = String::new();
@@ -88,13 +88,13 @@ impl Load {
         Ok(figures)
     }
 
-    /// Where it keeps its history.
+    /// Folder of the drill's history.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-impl Drop for Load {
+impl Drop for DrillProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,6 +1,6 @@
-//! From what is seen in the watched directory to deployments and removals.
+//! Turns changes of the watched directory into deployments and removals.
 //!
-//! Only a change deploys something: what was taken once is not taken again, also not after a restart or a rollback.
+//! Only a change deploys: an archive is taken once, also across restarts and rollbacks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,37 +10,37 @@ use std::time::Duration;
 use sessile::config;
 use tokio::sync::{Mutex, mpsc};
 
-use super::archived::{Archived, Digest};
-use super::driver::{Asker, Driver, Event, blocking};
-use super::protocol::{Outcome, Protocol};
-use super::shelf::Shelf;
-use super::watch::{Fingerprint, Found, Look, Watcher};
+use super::archive_ref::{ArchiveRef, Digest};
+use super::archive_store::ArchiveStore;
+use super::driver::{Driver, DriverEvent, Requester, blocking};
+use super::protocol::{DeployOutcome, Protocol};
+use super::watch::{DirectoryScan, Fingerprint, FoundArchive, Watcher};
 
-/// Pause before what failed for want of time or of members is tried again.
+/// Pause before a deployment that timed out or was busy is retried.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// What a look at the directory found that was not there at the last one.
-pub(crate) struct Sighted {
-    arrived: Vec<(Found, Result<Archived, String>)>,
+/// Changes of the directory since the last scan.
+pub(crate) struct DirectoryChanges {
+    arrived: Vec<(FoundArchive, Result<ArchiveRef, String>)>,
     gone: Vec<String>,
 }
 
 /// The watched directory of a node, if it has one.
-pub(crate) struct Watching {
+pub(crate) struct WatchedDirectory {
     watcher: Option<Arc<Mutex<Watcher>>>,
     interval: Duration,
     archive_bytes: u64,
     next: Duration,
-    /// What was dealt with, by path.
+    /// Handled archives, by path.
     taken: BTreeMap<String, Fingerprint>,
     not_before: BTreeMap<String, Duration>,
-    events: mpsc::Sender<Event>,
-    /// The directory could not be looked at, which was told.
+    events: mpsc::Sender<DriverEvent>,
+    /// The directory is unreadable, and this was logged.
     failing: Arc<AtomicBool>,
 }
 
-impl Watching {
-    pub(super) fn new(farm: &config::Farm, events: mpsc::Sender<Event>) -> Self {
+impl WatchedDirectory {
+    pub(super) fn new(farm: &config::Farm, events: mpsc::Sender<DriverEvent>) -> Self {
         let directory = farm.watch_dir.clone().filter(|_| farm.watch);
         Self {
             watcher: directory.map(|directory| Arc::new(Mutex::new(Watcher::new(directory)))),
@@ -54,52 +54,52 @@ impl Watching {
         }
     }
 
-    /// Looks at the directory in a task of its own; one look at a time.
-    pub(super) fn look_when_due(&mut self, now: Duration, machine: &Protocol, shelf: &Arc<Shelf>) {
+    /// Scans the directory in a separate task, one scan at a time.
+    pub(super) fn look_when_due(&mut self, now: Duration, machine: &Protocol, store: &Arc<ArchiveStore>) {
         let Some(watcher) = self.watcher.as_ref().filter(|_| now >= self.next) else { return };
         let Ok(watcher) = Arc::clone(watcher).try_lock_owned() else { return };
         self.next = now + self.interval;
         let known: Vec<String> = machine.catalog().watched.keys().cloned().collect();
-        let (taken, shelf, limit) = (self.taken.clone(), Arc::clone(shelf), self.archive_bytes);
+        let (taken, store, limit) = (self.taken.clone(), Arc::clone(store), self.archive_bytes);
         let waiting = self.not_before.iter().filter(|(_, not_before)| now < **not_before);
         let waiting: Vec<String> = waiting.map(|(path, _)| path.clone()).collect();
         let (events, failing) = (self.events.clone(), Arc::clone(&self.failing));
         tokio::spawn(async move {
             let mut watcher = watcher;
             let looked = blocking(move || {
-                let Look { found, gone } = watcher.look(&known)?;
-                let is_new = |found: &Found| {
+                let DirectoryScan { found, gone } = watcher.look(&known)?;
+                let is_new = |found: &FoundArchive| {
                     let path = &found.name.path;
                     taken.get(path) != Some(&found.fingerprint) && !waiting.contains(path)
                 };
                 let arrived = found.into_values().filter(is_new).map(|found| {
-                    let archived = take_in(&shelf, &found, limit);
+                    let archived = take_in(&store, &found, limit);
                     (found, archived)
                 });
-                Ok(Sighted { arrived: arrived.collect(), gone })
+                Ok(DirectoryChanges { arrived: arrived.collect(), gone })
             });
             let looked = looked.await;
             let was_failing = failing.swap(looked.is_err(), Relaxed);
             match looked {
                 Ok(sighted) if sighted.arrived.is_empty() && sighted.gone.is_empty() => {}
-                // The driver has ended when nobody hears it.
-                Ok(sighted) => drop(events.send(Event::Sighted(sighted)).await),
-                Err(cause) if !was_failing => tracing::error!(%cause, "[farm] watch_dir cannot be looked at"),
+                // If the channel is closed, the driver has ended.
+                Ok(sighted) => drop(events.send(DriverEvent::DirectoryChanges(sighted)).await),
+                Err(cause) if !was_failing => tracing::error!(%cause, "[farm] watch_dir cannot be read"),
                 Err(_) => {}
             }
         });
     }
 }
 
-fn take_in(shelf: &Shelf, found: &Found, limit: u64) -> Result<Archived, String> {
-    let taken = shelf.take_in(&found.file, limit);
+fn take_in(store: &ArchiveStore, found: &FoundArchive, limit: u64) -> Result<ArchiveRef, String> {
+    let taken = store.take_in(&found.file, limit);
     let (digest, bytes) = taken.map_err(|cause| cause.to_string())?;
-    Ok(Archived { name: found.name.clone(), digest, bytes })
+    Ok(ArchiveRef { name: found.name.clone(), digest, bytes })
 }
 
 impl Driver {
-    /// Deploys what arrived and removes what is gone.
-    pub(super) async fn sighted(&mut self, sighted: Sighted) {
+    /// Deploys new archives and removes missing ones.
+    pub(super) async fn sighted(&mut self, sighted: DirectoryChanges) {
         for (found, archived) in sighted.arrived {
             match archived {
                 Ok(archived) => self.arrived(&found, archived).await,
@@ -114,9 +114,9 @@ impl Driver {
         }
     }
 
-    async fn arrived(&mut self, found: &Found, archived: Archived) {
+    async fn arrived(&mut self, found: &FoundArchive, archived: ArchiveRef) {
         let (path, digest) = (&found.name.path, archived.digest);
-        self.machine.shelved(digest);
+        self.machine.archive_stored(digest);
         let catalog = self.machine.catalog();
         let is_active = catalog.active(path).is_some_and(|active| active.digest == digest);
         if is_active || catalog.watched.get(path) == Some(&digest) {
@@ -124,33 +124,33 @@ impl Driver {
             self.remember(path, Some(digest)).await;
         } else if !self.machine.is_busy(path) {
             let seen = Some((digest, found.fingerprint));
-            self.order(archived, Asker::Directory(seen)).await;
+            self.order(archived, Requester::Directory(seen)).await;
         }
     }
 
-    /// Removes the application when it is the one that came from the directory.
+    /// Removes the application if it came from the directory.
     async fn gone(&mut self, path: &str) {
         let catalog = self.machine.catalog();
         let came_from_there = catalog.active(path).map(|active| &active.digest) == catalog.watched.get(path);
         if !came_from_there {
             tracing::info!(
                 app = path,
-                "its archive in [farm] watch_dir is gone; what runs was deployed otherwise and stays"
+                "the archive in [farm] watch_dir is gone; the running version was deployed otherwise and stays"
             );
             self.remember(path, None).await;
         } else if !self.machine.is_busy(path) {
-            self.order_at(path, None, Asker::Directory(None)).await;
+            self.order_at(path, None, Requester::Directory(None)).await;
         }
     }
 
-    /// A deployment from the directory is over: only what failed for want of time or of members is tried again.
+    /// A deployment from the directory is over: only a timed-out or busy one is retried.
     pub(super) async fn watched(
         &mut self,
         path: &str,
         seen: Option<(Digest, Fingerprint)>,
-        outcome: &Outcome,
+        outcome: &DeployOutcome,
     ) {
-        if matches!(outcome, Outcome::TimedOut { .. } | Outcome::Busy) {
+        if matches!(outcome, DeployOutcome::TimedOut { .. } | DeployOutcome::Busy) {
             let again = self.now() + RETRY;
             self.watching.not_before.insert(path.to_owned(), again);
             return;

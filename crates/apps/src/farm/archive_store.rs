@@ -1,6 +1,6 @@
-//! The files of the farm: whole archives by their digest, parts of those that arrive, and the catalog.
+//! The files of the farm: complete archives by digest, pieces of arriving archives, and the catalog.
 //!
-//! A file gets its name when it is whole and on disk. Every call takes as long as the disk does.
+//! A file gets its final name when it is complete and synced. Every call blocks on the disk.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -10,30 +10,30 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
-use super::archived::Digest;
+use super::archive_ref::Digest;
 use super::catalog::Catalog;
 use crate::directories::DRAFT;
 
 /// The catalog.
 const CATALOG: &str = "catalog.json";
-/// The end of the name of an archive; its beginning is the digest.
+/// File name extension of archives; the stem is the digest.
 const ENDING: &str = ".archive";
-/// What is read at once.
+/// Size of one read.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Where the archives of one node are.
+/// The archive store of one node.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct ArchiveStore {
     deploy: PathBuf,
     temp: PathBuf,
 }
 
-impl Shelf {
+impl ArchiveStore {
     pub(crate) fn new(deploy: PathBuf, temp: PathBuf) -> Self {
         Self { deploy, temp }
     }
 
-    /// The catalog that was kept, and the archives that are there.
+    /// Loads the catalog and lists the archives.
     pub(crate) fn load(&self) -> io::Result<(Catalog, BTreeSet<Digest>)> {
         let catalog = match fs::read(self.deploy.join(CATALOG)) {
             Ok(text) => serde_json::from_slice(&text)?,
@@ -43,7 +43,7 @@ impl Shelf {
         Ok((catalog, self.archives()?.into_iter().map(|(digest, _)| digest).collect()))
     }
 
-    /// Keeps the catalog: when this returns, a crash does not lose it.
+    /// Saves the catalog durably.
     pub(crate) fn save(&self, catalog: &Catalog) -> io::Result<()> {
         let mut draft = draft_in(&self.deploy)?;
         draft.write_all(&serde_json::to_vec_pretty(catalog)?)?;
@@ -52,22 +52,22 @@ impl Shelf {
         sync_names(&self.deploy)
     }
 
-    /// Where an archive is.
+    /// The path of an archive.
     pub(crate) fn path(&self, digest: Digest) -> PathBuf {
         self.deploy.join(format!("{digest}{ENDING}"))
     }
 
-    /// A file for what is uploaded, gone when it is dropped.
+    /// A temporary file for an upload.
     pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
         draft_in(&self.temp)
     }
 
-    /// Puts a whole archive on the shelf.
+    /// Puts a complete archive into the store.
     pub(crate) fn put(&self, draft: NamedTempFile, digest: Digest) -> io::Result<()> {
         draft.as_file().sync_all()?;
         match draft.persist(self.path(digest)) {
             Ok(_) => sync_names(&self.deploy),
-            // Another file system: the temporary directory is the operator's choice.
+            // The temporary directory may be on another file system.
             Err(error) if error.error.kind() == io::ErrorKind::CrossesDevices => {
                 self.copy(error.file.path(), digest)
             }
@@ -75,7 +75,7 @@ impl Shelf {
         }
     }
 
-    /// Copies a file of somebody else's, which may change meanwhile, and says what was copied.
+    /// Copies a foreign file, which may change meanwhile; returns digest and size of the copy.
     pub(crate) fn take_in(&self, file: &Path, limit: u64) -> io::Result<(Digest, u64)> {
         let mut draft = self.draft()?;
         let mut source = File::open(file)?.take(limit + 1);
@@ -89,7 +89,7 @@ impl Shelf {
         Ok((digest, bytes))
     }
 
-    /// A part of an archive; less than `bytes` at its end.
+    /// Reads a part of an archive; shorter than `bytes` at its end.
     pub(crate) fn read(&self, digest: Digest, from: u64, bytes: u32) -> io::Result<Bytes> {
         let mut file = File::open(self.path(digest))?;
         file.seek(SeekFrom::Start(from))?;
@@ -98,14 +98,14 @@ impl Shelf {
         Ok(part.into())
     }
 
-    /// Writes a part of an archive that arrives.
+    /// Writes a part of an arriving archive.
     pub(crate) fn write(&self, digest: Digest, from: u64, bytes: &[u8]) -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(self.part(digest))?;
         file.seek(SeekFrom::Start(from))?;
         file.write_all(bytes)
     }
 
-    /// Puts what arrived on the shelf, when it is what its digest says.
+    /// Puts an arrived archive into the store if its digest matches.
     pub(crate) fn finish(&self, digest: Digest) -> io::Result<()> {
         let part = self.part(digest);
         if digest_of(&part)? != digest {
@@ -122,7 +122,7 @@ impl Shelf {
         }
     }
 
-    /// Removes what arrived of an archive; it may never have begun to arrive.
+    /// Removes the pieces of an archive, if there are any.
     pub(crate) fn forget(&self, digest: Digest) -> io::Result<()> {
         match fs::remove_file(self.part(digest)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -130,7 +130,7 @@ impl Shelf {
         }
     }
 
-    /// Removes all archives but these.
+    /// Removes all other archives.
     pub(crate) fn keep(&self, needed: &BTreeSet<Digest>) -> io::Result<()> {
         let archives = self.archives()?.into_iter();
         let mut others = archives.filter(|(digest, _)| !needed.contains(digest));
@@ -159,7 +159,7 @@ impl Shelf {
     }
 }
 
-/// A file that is gone when it is dropped.
+/// A temporary file.
 fn draft_in(directory: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(DRAFT).tempfile_in(directory)
 }
@@ -174,7 +174,7 @@ fn digest_of(path: &Path) -> io::Result<Digest> {
     }
 }
 
-/// Makes sure that the names of files are on disk, where a system can.
+/// Syncs a directory, on systems that support it.
 fn sync_names(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
@@ -184,31 +184,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_arrives_in_any_order_is_whole_or_not_there() {
+    fn pieces_in_any_order_form_a_complete_archive() {
         let place = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(place.path().to_owned(), place.path().to_owned());
+        let store = ArchiveStore::new(place.path().to_owned(), place.path().to_owned());
         let digest = Digest::of(b"hello world");
-        shelf.write(digest, 6, b"world").unwrap();
-        shelf.write(digest, 0, b"hello_").unwrap();
-        assert!(shelf.finish(digest).unwrap_err().to_string().contains("not what was sent"));
+        store.write(digest, 6, b"world").unwrap();
+        store.write(digest, 0, b"hello_").unwrap();
+        assert!(store.finish(digest).unwrap_err().to_string().contains("not what was sent"));
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "nothing is left");
-        shelf.write(digest, 6, b"world").unwrap();
-        shelf.write(digest, 0, b"hello ").unwrap();
-        shelf.finish(digest).unwrap();
-        assert_eq!(shelf.read(digest, 6, 100).unwrap(), &b"world"[..]);
-        let (catalog, there) = shelf.load().unwrap();
+        store.write(digest, 6, b"world").unwrap();
+        store.write(digest, 0, b"hello ").unwrap();
+        store.finish(digest).unwrap();
+        assert_eq!(store.read(digest, 6, 100).unwrap(), &b"world"[..]);
+        let (catalog, there) = store.load().unwrap();
         assert_eq!((catalog, there), (Catalog::default(), BTreeSet::from([digest])));
-        shelf.keep(&BTreeSet::new()).unwrap();
-        assert!(shelf.load().unwrap().1.is_empty());
+        store.keep(&BTreeSet::new()).unwrap();
+        assert!(store.load().unwrap().1.is_empty());
     }
 
     #[test]
-    fn what_is_too_large_is_not_taken_in() {
+    fn a_file_over_the_limit_is_refused() {
         let place = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(place.path().to_owned(), place.path().to_owned());
+        let store = ArchiveStore::new(place.path().to_owned(), place.path().to_owned());
         let file = place.path().join("shop.zip");
         fs::write(&file, b"hello").unwrap();
-        assert_eq!(shelf.take_in(&file, 5).unwrap(), (Digest::of(b"hello"), 5));
-        assert!(shelf.take_in(&file, 4).is_err());
+        assert_eq!(store.take_in(&file, 5).unwrap(), (Digest::of(b"hello"), 5));
+        assert!(store.take_in(&file, 4).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Carries out what the state machine wants, one thing after the other.
+//! Runs the effects of the state machine, in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use sessile::config::App;
 use sessile::{Cluster, To};
 use tokio::time::sleep;
 
-use super::archived::Archived;
-use super::driver::{Driver, Event, blocking};
-use super::message::{Message, Order};
-use super::protocol::{Effect, Member};
-use super::shelf::Shelf;
-use super::stamp::Stamp;
-use crate::site::{Application, Site, Unmounted, Workshop};
+use super::archive_ref::ArchiveRef;
+use super::archive_store::ArchiveStore;
+use super::deploy_timestamp::DeployTimestamp;
+use super::driver::{Driver, DriverEvent, blocking};
+use super::message::{DeployOrder, Message};
+use super::protocol::{Effect, FarmMember};
+use crate::site::{Application, ApplicationBuilder, Site, Unmounted};
 
-/// What the farms of the members write on their letters.
+/// Topic of the farm's messages.
 pub(super) const TOPIC: &str = "sessile farm 1";
-/// How often it is looked whether the last request of a removed application is over.
+/// Poll interval for the last request of a removed application.
 const RETIRE_POLL: Duration = Duration::from_millis(100);
 /// Longest wait for that.
 const RETIRE_TIME: Duration = Duration::from_secs(60);
 
 impl Driver {
-    /// Does one after the other: what follows an activation is said when the activation is on disk.
+    /// Runs effects in order: messages after an activation are sent when the activation is on disk.
     pub(super) async fn carry_out(&mut self, effects: Vec<Effect>) {
         let mut left = VecDeque::from(effects);
         while let Some(effect) = left.pop_front() {
@@ -39,8 +39,8 @@ impl Driver {
         match effect {
             Effect::Send { to, message } => self.send(&to, &message),
             Effect::SendPiece { to, digest, from, bytes } => {
-                let shelf = Arc::clone(&self.shelf);
-                match blocking(move || shelf.read(digest, from, bytes)).await {
+                let store = Arc::clone(&self.store);
+                match blocking(move || store.read(digest, from, bytes)).await {
                     Ok(bytes) => self.send(&to, &Message::Piece { digest, from, bytes }),
                     Err(cause) => {
                         tracing::warn!(?digest, %cause, "an archive cannot be read");
@@ -49,28 +49,28 @@ impl Driver {
                 }
             }
             Effect::Write { digest, from, bytes } => {
-                let shelf = Arc::clone(&self.shelf);
-                if let Err(cause) = blocking(move || shelf.write(digest, from, &bytes)).await {
+                let store = Arc::clone(&self.store);
+                if let Err(cause) = blocking(move || store.write(digest, from, &bytes)).await {
                     let words = format!("the archive cannot be written: {cause}");
                     self.machine.fetched(digest, Err(words), &mut more);
                 }
             }
             Effect::Finish { digest } => {
-                let shelf = Arc::clone(&self.shelf);
-                let finished = blocking(move || shelf.finish(digest)).await;
+                let store = Arc::clone(&self.store);
+                let finished = blocking(move || store.finish(digest)).await;
                 self.machine.fetched(digest, finished.map_err(|cause| cause.to_string()), &mut more);
                 self.untidy = true;
             }
             Effect::Drop { digest } => {
-                let shelf = Arc::clone(&self.shelf);
-                if let Err(cause) = blocking(move || shelf.forget(digest)).await {
-                    tracing::warn!(?digest, %cause, "a part of an archive stays until the next start");
+                let store = Arc::clone(&self.store);
+                if let Err(cause) = blocking(move || store.forget(digest)).await {
+                    tracing::warn!(?digest, %cause, "part of an archive stays on disk until the next start");
                 }
             }
-            Effect::Prepare { path, stamp, archive } => self.prepare(path, stamp, archive),
+            Effect::Prepare { path, timestamp, archive } => self.prepare(path, timestamp, archive),
             Effect::Activate(order) => self.activate(order).await,
-            Effect::Discard { path, stamp } => {
-                self.prepared.remove(&(path, stamp));
+            Effect::Discard { path, timestamp } => {
+                self.prepared.remove(&(path, timestamp));
                 self.untidy = true;
             }
             Effect::Settled { number, outcome } => self.settled(number, outcome).await,
@@ -78,32 +78,31 @@ impl Driver {
         more
     }
 
-    fn send(&self, to: &Member, message: &Message) {
-        // What is lost is said again, or asked for again.
+    fn send(&self, to: &FarmMember, message: &Message) {
+        // A lost message is repeated by its sender or requested again.
         if let Err(cause) = self.cluster.send(To::Member(&to.name), TOPIC, message.encode()) {
             tracing::debug!(member = to.name, %cause, "a message of the farm was not sent");
         }
     }
 
-    /// Checks, unpacks and compiles in a task of its own.
-    fn prepare(&self, path: String, stamp: Stamp, archive: Archived) {
-        let (workshop, shelf, cluster) =
-            (self.workshop.clone(), Arc::clone(&self.shelf), self.cluster.clone());
+    /// Checks, unpacks and compiles in a separate task.
+    fn prepare(&self, path: String, timestamp: DeployTimestamp, archive: ArchiveRef) {
+        let (builder, store, cluster) = (self.builder.clone(), Arc::clone(&self.store), self.cluster.clone());
         let (events, is_reserved) = (self.events.clone(), self.reserved.contains(&path));
         tokio::spawn(async move {
             let result = match is_reserved {
                 true => Err(format!("{path} is an application of this node's configuration")),
-                false => prepare(&workshop, &shelf, &cluster, &path, &archive).await,
+                false => prepare(&builder, &store, &cluster, &path, &archive).await,
             };
-            // The driver has ended when nobody hears it.
-            let _ = events.send(Event::Prepared { path, stamp, result }).await;
+            // If the channel is closed, the driver has ended.
+            let _ = events.send(DriverEvent::Prepared { path, timestamp, result }).await;
         });
     }
 
-    async fn activate(&mut self, Order { path, stamp, archive, seal: _ }: Order) {
+    async fn activate(&mut self, DeployOrder { path, timestamp, archive, seal: _ }: DeployOrder) {
         match archive {
             Some(archive) => {
-                let application = self.prepared.remove(&(path.clone(), stamp));
+                let application = self.prepared.remove(&(path.clone(), timestamp));
                 let mounted = application.ok_or_else(|| "it was not prepared".to_owned());
                 match mounted.and_then(|application| mount(&self.cluster, &self.site, &path, &application)) {
                     Ok(()) => {
@@ -126,26 +125,26 @@ impl Driver {
     }
 
     pub(super) async fn save(&self) {
-        let (shelf, catalog) = (Arc::clone(&self.shelf), self.machine.catalog().clone());
-        if let Err(cause) = blocking(move || shelf.save(&catalog)).await {
-            tracing::error!(%cause, "what is deployed cannot be kept: after a restart this node has what the members have");
+        let (store, catalog) = (Arc::clone(&self.store), self.machine.catalog().clone());
+        if let Err(cause) = blocking(move || store.save(&catalog)).await {
+            tracing::error!(%cause, "the catalog cannot be saved: after a restart this node takes the members' applications");
         }
     }
 }
 
-/// An archive on the shelf as an application at `path`.
+/// An archive from the store as an application at `path`.
 pub(super) async fn prepare(
-    workshop: &Workshop,
-    shelf: &Shelf,
+    builder: &ApplicationBuilder,
+    store: &ArchiveStore,
     cluster: &Cluster,
     path: &str,
-    archive: &Archived,
+    archive: &ArchiveRef,
 ) -> Result<Application, String> {
     let session = cluster.config().session.clone();
     let mounted = App { path: path.to_owned(), ..App::with_session(session) };
-    let prepared = workshop.prepare(&shelf.path(archive.digest), &archive.name, &mounted).await;
+    let prepared = builder.prepare(&store.path(archive.digest), &archive.name, &mounted).await;
     let application = prepared.map_err(|error| error.to_string())?;
-    // What could not be mounted must be refused before anybody switches.
+    // An unmountable application must be refused before any node switches.
     application.check(cluster).map_err(|error| error.to_string())?;
     Ok(application)
 }
@@ -157,18 +156,18 @@ pub(super) fn mount(
     application: &Application,
 ) -> Result<(), String> {
     let router = application.router(cluster).map_err(|error| error.to_string())?;
-    // Requests of the old version end with it; their sessions are those of the new one.
+    // Running requests finish with the old version; both versions share the sessions.
     let _ = site.mount(path, router);
     Ok(())
 }
 
-/// Ends the sessions that want to, when the last request of the application is over.
+/// Ends the sessions with `expire_on_stop`, when the last request of the application is over.
 async fn retire(cluster: Cluster, site: Site, path: String, unmounted: Unmounted) {
     let until = Instant::now() + RETIRE_TIME;
     while !unmounted.is_over() && Instant::now() < until {
         sleep(RETIRE_POLL).await;
     }
-    // One that was deployed there meanwhile has its sessions.
+    // An application deployed there meanwhile owns the sessions.
     if !site.has(&path) {
         cluster.retire_app(&path).await;
     }

@@ -1,15 +1,15 @@
-//! Randomness that a seed repeats.
+//! Reproducible randomness from a seed.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct SeededRng(u64);
 
-impl Dice {
-    /// Dice of their own for each `number` of one seed.
+impl SeededRng {
+    /// SeededRng of their own for each `number` of one seed.
     pub fn new(seed: u64, number: u64) -> Self {
-        let mut dice = Self(seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03));
-        dice.next();
-        dice
+        let mut rng = Self(seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03));
+        rng.next();
+        rng
     }
 
     /// A number from 0 to below `bound`, which is not 0.
@@ -33,8 +33,8 @@ mod tests {
     #[test]
     fn a_seed_repeats_and_numbers_differ() {
         let throws = |seed, number| {
-            let mut dice = Dice::new(seed, number);
-            [0; 8].map(|_| dice.below(1_000))
+            let mut rng = SeededRng::new(seed, number);
+            [0; 8].map(|_| rng.below(1_000))
         };
         assert_eq!(throws(1, 2), throws(1, 2));
         assert_ne!(throws(1, 2), throws(1, 3));

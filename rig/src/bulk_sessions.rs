@@ -1,4 +1,4 @@
-//! Many sessions at once, over connections that are kept: what a scenario fills a cluster with.
+//! Bulk session creation over kept connections, with which a scenario fills a cluster.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,18 +14,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Filled {
-    /// How many answers had which status.
+pub(crate) struct BulkResult {
+    /// Number of responses by status.
     pub(crate) answers: BTreeMap<u16, usize>,
-    /// The cookies of the sessions that were made.
+    /// Cookies of the created sessions.
     pub(crate) cookies: Vec<String>,
-    /// Connections that ended before their work was done.
+    /// Connections that broke early.
     pub(crate) broken: usize,
 }
 
-/// Sends this request, which makes a session, `count` times, or as often as it goes in this time. A connection that
-/// breaks sends no more.
-pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duration) -> Result<Filled> {
+/// Sends this session-creating request `count` times, or as often as possible within `time`. A broken connection
+/// sends no more.
+pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duration) -> Result<BulkResult> {
     let until = Instant::now() + time;
     let workers: Vec<_> = (0..CONNECTIONS)
         .map(|number| {
@@ -35,7 +35,7 @@ pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duratio
             std::thread::spawn(move || work(host, &target, share, until))
         })
         .collect();
-    let mut all = Filled::default();
+    let mut all = BulkResult::default();
     for worker in workers {
         let done = worker.join().map_err(|_| anyhow!("a client panicked"))?;
         done.answers.into_iter().for_each(|(status, count)| *all.answers.entry(status).or_default() += count);
@@ -45,8 +45,8 @@ pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duratio
     Ok(all)
 }
 
-fn work(host: Ipv4Addr, target: &str, share: usize, until: Instant) -> Filled {
-    let mut filled = Filled::default();
+fn work(host: Ipv4Addr, target: &str, share: usize, until: Instant) -> BulkResult {
+    let mut filled = BulkResult::default();
     let done = Connection::to(host).and_then(|mut connection| {
         (0..share).take_while(|_| Instant::now() < until).try_for_each(|_| {
             let (status, cookie) = connection.ask(target)?;

@@ -1,4 +1,4 @@
-//! What processes hold, counted every few seconds as long as they live.
+//! Samples the resource usage of processes every few seconds.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -12,67 +12,71 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-/// Between two counts.
+/// Interval of the samples.
 const EVERY: Duration = Duration::from_secs(2);
-/// How often the counter looks whether it is to end.
+/// Poll interval for the end of sampling.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// What one process holds.
+/// Resource usage of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Holds {
+pub(super) struct ProcessUsage {
     /// Bytes of resident memory.
     pub(super) resident: u64,
     pub(super) descriptors: u64,
     pub(super) threads: u64,
 }
 
-/// What a process held once.
+/// One sample of a process.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) process: String,
-    /// Grows when a process of that name is started again.
+    /// Incremented when a process of that name is restarted.
     pub(super) life: u32,
     pub(super) round: u64,
-    /// Nothing had happened for a while.
+    /// Taken in the idle time.
     pub(super) quiet: bool,
-    pub(super) holds: Holds,
+    pub(super) usage: ProcessUsage,
 }
 
-/// The counter, on a thread of its own.
-pub(super) struct Census {
-    inner: Arc<Inner>,
+/// The sampler, on a separate thread.
+pub(super) struct ProcessSampler {
+    inner: Arc<SamplerShared>,
     counter: JoinHandle<()>,
 }
 
-struct Inner {
+struct SamplerShared {
     began: Instant,
     ended: AtomicBool,
-    book: Mutex<Book>,
+    state: Mutex<SamplerState>,
 }
 
-struct Book {
-    alive: Vec<Alive>,
+struct SamplerState {
+    alive: Vec<TrackedProcess>,
     round: u64,
     quiet: bool,
     samples: Vec<Sample>,
     csv: File,
 }
 
-struct Alive {
+struct TrackedProcess {
     process: String,
     life: u32,
     pid: u32,
 }
 
-impl Census {
-    /// Counts from now on; each sample is a line of this file.
+impl ProcessSampler {
+    /// Starts sampling; each sample becomes a line of this file.
     pub(super) fn start(csv: &Path) -> Result<Self> {
         let mut file = File::create(csv).with_context(|| csv.display().to_string())?;
         writeln!(file, "seconds,round,quiet,process,life,resident_bytes,descriptors,threads")
             .with_context(|| csv.display().to_string())?;
-        let book = Book { alive: Vec::new(), round: 0, quiet: false, samples: Vec::new(), csv: file };
-        let inner =
-            Arc::new(Inner { began: Instant::now(), ended: AtomicBool::new(false), book: Mutex::new(book) });
+        let state =
+            SamplerState { alive: Vec::new(), round: 0, quiet: false, samples: Vec::new(), csv: file };
+        let inner = Arc::new(SamplerShared {
+            began: Instant::now(),
+            ended: AtomicBool::new(false),
+            state: Mutex::new(state),
+        });
         let counter = std::thread::spawn({
             let inner = inner.clone();
             move || inner.count_on()
@@ -82,51 +86,51 @@ impl Census {
 
     /// A round begins.
     pub(super) fn begin(&self, round: u64) {
-        let mut book = self.inner.book();
-        (book.round, book.quiet) = (round, false);
+        let mut state = self.inner.state();
+        (state.round, state.quiet) = (round, false);
     }
 
     pub(super) fn round(&self) -> u64 {
-        self.inner.book().round
+        self.inner.state().round
     }
 
-    /// These run now; one with another id than before is another life.
+    /// Sets the running processes; a new id means a restarted process.
     pub(super) fn follow(&self, running: Vec<(String, u32)>) {
-        self.inner.book().follow(running);
+        self.inner.state().follow(running);
     }
 
-    /// Nothing happens for so long. What is counted in the second half of it is quiet.
+    /// Sleeps for the idle time; samples of its second half count as quiet.
     pub(super) fn quiet(&self, time: Duration) {
         sleep(time / 2);
-        self.inner.book().quiet = true;
+        self.inner.state().quiet = true;
         sleep(time / 2);
         self.inner.count();
-        self.inner.book().quiet = false;
+        self.inner.state().quiet = false;
     }
 
-    /// What all hold just now, in words.
+    /// Current resource usage as text.
     pub(super) fn now(&self) -> String {
-        let book = self.inner.book();
+        let state = self.inner.state();
         let mut words = "MiB".to_owned();
-        for Alive { process, pid, .. } in &book.alive {
+        for TrackedProcess { process, pid, .. } in &state.alive {
             let mib =
-                holds(*pid).map_or_else(|| "gone".to_owned(), |holds| (holds.resident >> 20).to_string());
+                usage(*pid).map_or_else(|| "gone".to_owned(), |usage| (usage.resident >> 20).to_string());
             let _ = write!(words, " {process} {mib}");
         }
         words
     }
 
-    /// The counting ends; all that was counted.
+    /// Stops sampling; returns all samples.
     pub(super) fn end(self) -> Result<Vec<Sample>> {
         self.inner.ended.store(true, Relaxed);
         self.counter.join().map_err(|_| anyhow!("the counter panicked"))?;
-        Ok(std::mem::take(&mut self.inner.book().samples))
+        Ok(std::mem::take(&mut self.inner.state().samples))
     }
 }
 
-impl Inner {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+impl SamplerShared {
+    fn state(&self) -> MutexGuard<'_, SamplerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count_on(&self) {
@@ -141,48 +145,51 @@ impl Inner {
     }
 
     fn count(&self) {
-        self.book().count(self.began.elapsed());
+        self.state().count(self.began.elapsed());
     }
 }
 
-impl Book {
+impl SamplerState {
     fn follow(&mut self, running: Vec<(String, u32)>) {
         let life = |process: &str, pid| match self.alive.iter().find(|alive| alive.process == process) {
             Some(before) => before.life + u32::from(before.pid != pid),
             None => 1,
         };
-        let alive =
-            running.into_iter().map(|(process, pid)| Alive { life: life(&process, pid), process, pid });
+        let alive = running.into_iter().map(|(process, pid)| TrackedProcess {
+            life: life(&process, pid),
+            process,
+            pid,
+        });
         self.alive = alive.collect();
     }
 
     fn count(&mut self, at: Duration) {
-        for Alive { process, life, pid } in &self.alive {
-            // One that was killed has nothing until it is followed again.
-            let Some(holds) = holds(*pid) else { continue };
-            let Holds { resident, descriptors, threads } = holds;
+        for TrackedProcess { process, life, pid } in &self.alive {
+            // A killed process has no usage until its restart.
+            let Some(usage) = usage(*pid) else { continue };
+            let ProcessUsage { resident, descriptors, threads } = usage;
             let (round, quiet, process) = (self.round, self.quiet, process.clone());
-            // The samples are judged from memory; the file is for people.
+            // The file is for people; the judgement uses the samples in memory.
             let _ = writeln!(
                 self.csv,
                 "{:.1},{round},{},{process},{life},{resident},{descriptors},{threads}",
                 at.as_secs_f64(),
                 u8::from(quiet)
             );
-            self.samples.push(Sample { process, life: *life, round, quiet, holds });
+            self.samples.push(Sample { process, life: *life, round, quiet, usage });
         }
     }
 }
 
-/// What a process holds, if it lives.
-fn holds(pid: u32) -> Option<Holds> {
+/// Resource usage of a process, if it runs.
+fn usage(pid: u32) -> Option<ProcessUsage> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().trim_end_matches("kB").trim().parse().ok()
     };
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64;
-    Some(Holds { resident: field("VmRSS:")? * 1024, descriptors, threads: field("Threads:")? })
+    Some(ProcessUsage { resident: field("VmRSS:")? * 1024, descriptors, threads: field("Threads:")? })
 }
 
 #[cfg(test)]
@@ -190,26 +197,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_counted_and_one_with_another_id_is_another_life() {
+    fn a_process_is_sampled_and_a_new_id_is_a_new_process() {
         let folder = tempfile::tempdir().expect("a folder");
-        let census = Census::start(&folder.path().join("soak.csv")).expect("a file");
+        let sampler = ProcessSampler::start(&folder.path().join("soak.csv")).expect("a file");
         let me = std::process::id();
-        census.begin(3);
-        census.follow(vec![("tc01".to_owned(), me)]);
-        census.inner.count();
+        sampler.begin(3);
+        sampler.follow(vec![("tc01".to_owned(), me)]);
+        sampler.inner.count();
         let held: Vec<_> = (0..20).map(|_| File::open("/dev/null").expect("a descriptor")).collect();
-        census.inner.count();
-        // Nobody has this id; what is not there is not counted.
-        census.follow(vec![("tc01".to_owned(), u32::MAX)]);
-        census.inner.count();
-        census.follow(vec![("tc01".to_owned(), me)]);
-        census.inner.count();
+        sampler.inner.count();
+        // No process has this id, so it is not sampled.
+        sampler.follow(vec![("tc01".to_owned(), u32::MAX)]);
+        sampler.inner.count();
+        sampler.follow(vec![("tc01".to_owned(), me)]);
+        sampler.inner.count();
         drop(held);
-        let samples = census.end().expect("it counts");
+        let samples = sampler.end().expect("it counts");
         let lives: Vec<_> = samples.iter().map(|sample| sample.life).collect();
         assert_eq!(lives, [1, 1, 3]);
-        assert!(samples[1].holds.descriptors >= samples[0].holds.descriptors + 20, "{samples:?}");
-        assert!(samples.iter().all(|sample| sample.round == 3 && sample.holds.resident > 1 << 20));
+        assert!(samples[1].usage.descriptors >= samples[0].usage.descriptors + 20, "{samples:?}");
+        assert!(samples.iter().all(|sample| sample.round == 3 && sample.usage.resident > 1 << 20));
         let lines = fs::read_to_string(folder.path().join("soak.csv")).expect("a file");
         assert_eq!(lines.lines().count(), 4, "{lines}");
     }

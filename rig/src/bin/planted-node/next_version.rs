@@ -1,5 +1,5 @@
-//! The next version around a node of today: a channel that translates, a field that every commit counts up, and a page
-//! that reads it back.
+//! The planted next version around a current node: a translating channel, a field that every commit increments, and a
+//! page that reads the field back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -18,34 +18,34 @@ use sessile_core::Changes;
 use sessile_planted::next;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-/// Events on their way to the owner; the channel below waits while it is full.
+/// Capacity of the event channel; the inner channel waits while it is full.
 const EVENTS_MAX: usize = 16;
 
-/// So many frames are followed by one that is about no session.
+/// A control frame without a session follows this many frames.
 const GREETS_EVERY: usize = 64;
 
-/// Where clusterapp is on every node of the test hosts.
+/// Mount path of clusterapp on the test nodes.
 const CLUSTERAPP: &str = "/clusterapp";
 
 /// A node of the next version.
-pub(crate) struct Later {
+pub(crate) struct NextVersion {
     watches: Duration,
-    /// It has everything and does not serve yet.
+    /// The node has the complete state and does not serve yet.
     watching: Arc<AtomicBool>,
 }
 
-impl Later {
+impl NextVersion {
     pub(crate) fn new(watches: Duration) -> Self {
         Self { watches, watching: Arc::new(AtomicBool::new(true)) }
     }
 
-    /// Stays in the next version's state of a member for a while, and then is an ordinary one.
+    /// Stays in the next version's additional member state for a while, then becomes an ordinary member.
     pub(crate) async fn watch(&self) {
         tokio::time::sleep(self.watches).await;
         self.watching.store(false, Relaxed);
     }
 
-    /// Translates everything between the node and its channel.
+    /// Translates all frames between the node and its channel.
     pub(crate) fn around(&self) -> impl FnOnce(OpenChannel) -> OpenChannel + Send + Sync + 'static {
         let watching = Arc::clone(&self.watching);
         move |(inner, events)| {
@@ -56,20 +56,20 @@ impl Later {
     }
 }
 
-/// Every commit of the next version counts in its own field how many there were of this session.
+/// Every commit of the next version increments the session's new field.
 pub(crate) fn commit(held: Option<&Fields>, changes: &mut Changes) {
     let so_far = held.and_then(next::read).unwrap_or(0);
     next::write(changes, so_far.wrapping_add(1));
 }
 
-/// `GET /later?sid=KEY` is what this node's copy of a session of clusterapp holds of that field: a number, or null.
+/// `GET /later?sid=KEY` returns that field of this node's copy of a clusterapp session: a number, or null.
 pub(crate) fn pages(cluster: Cluster) -> Router {
     #[derive(serde::Deserialize)]
-    struct Asked {
+    struct SessionQuery {
         sid: String,
     }
     let view = cluster.look(CLUSTERAPP);
-    let page = move |Query(asked): Query<Asked>| async move {
+    let page = move |Query(asked): Query<SessionQuery>| async move {
         let key = SessionKey::parse(&asked.sid).ok_or(StatusCode::BAD_REQUEST)?;
         let fields = view.peek(key).ok_or(StatusCode::NOT_FOUND)?;
         Ok::<_, StatusCode>(Json(next::read(&fields)))
@@ -88,7 +88,7 @@ impl Channel for Translator {
     fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
         let sent = self.inner.send(to, lane, next::outgoing(&frame, self.watching.load(Relaxed)));
         if self.sent.fetch_add(1, Relaxed).is_multiple_of(GREETS_EVERY) {
-            // As all that is sent, it may be lost.
+            // Like any frame, it may be lost.
             let _ = self.inner.send(to, 0, next::greeting());
         }
         sent
@@ -118,7 +118,7 @@ impl Channel for Translator {
 async fn pass_on(mut events: Receiver<Event>, heard: Sender<Event>) {
     while let Some(event) = events.recv().await {
         let event = match event {
-            Event::Inbound(inner) => Event::Inbound(Box::new(Understood { inner })),
+            Event::Inbound(inner) => Event::Inbound(Box::new(TranslatedConnection { inner })),
             other => other,
         };
         if heard.send(event).await.is_err() {
@@ -127,12 +127,12 @@ async fn pass_on(mut events: Receiver<Event>, heard: Sender<Event>) {
     }
 }
 
-/// What comes over one connection, as the next version hands it to its core.
-struct Understood {
+/// Frames of one connection, translated for the core of the next version.
+struct TranslatedConnection {
     inner: Box<dyn Incoming>,
 }
 
-impl Incoming for Understood {
+impl Incoming for TranslatedConnection {
     fn peer(&self) -> &Peer {
         self.inner.peer()
     }

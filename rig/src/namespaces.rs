@@ -1,4 +1,4 @@
-//! Namespaces of this program's own: whatever is made in them goes when it ends, however it ends.
+//! Separate namespaces for this program: everything created in them disappears when it ends, however it ends.
 
 use std::fs;
 use std::io::Read;
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// What the rig needs of the system.
+/// Tools that the rig needs.
 const TOOLS: [&str; 4] = ["ip", "nft", "tc", "unshare"];
 
-/// Runs this program again, nested; whether it succeeded.
+/// Runs this program again inside new namespaces; returns whether it succeeded.
 pub(crate) fn enter() -> Result<bool> {
     for tool in TOOLS {
         let found = Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -22,7 +22,7 @@ pub(crate) fn enter() -> Result<bool> {
     }
     program.arg(std::env::current_exe().context("where is this program?")?);
     program.args(std::env::args_os().skip(1)).arg("--nested");
-    // The other end of this pipe goes with this process: then the nested one ends, and with it all that it started.
+    // When this process ends, the pipe closes: then the nested process ends, together with its children.
     let mut nested = program.stdin(Stdio::piped()).spawn().context("unshare cannot be started")?;
     let _held = nested.stdin.take();
     let status = nested.wait().context("unshare")?;
@@ -30,7 +30,7 @@ pub(crate) fn enter() -> Result<bool> {
         Some(0) => Ok(true),
         Some(1) if !can_unshare() => {
             bail!(
-                "this system gives no namespaces: run the rig as root, or allow user namespaces (unshare -Urn)"
+                "this system provides no namespaces: run the rig as root, or allow user namespaces (unshare -Urn)"
             )
         }
         _ => Ok(false),
@@ -46,7 +46,7 @@ fn can_unshare() -> bool {
     program.arg("true").status().is_ok_and(|status| status.success())
 }
 
-/// Makes the nested namespaces ready: `ip netns` keeps its names below /run.
+/// Prepares the nested namespaces: `ip netns` keeps its names below /run.
 pub(crate) fn prepare() -> Result<()> {
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -57,7 +57,7 @@ pub(crate) fn prepare() -> Result<()> {
     run("ip", &["link", "set", "lo", "up"])
 }
 
-/// Runs a tool; an error is what it said.
+/// Runs a tool; the error contains its output.
 pub(crate) fn run(tool: &str, arguments: &[&str]) -> Result<()> {
     let done = Command::new(tool).args(arguments).stdin(Stdio::null()).output();
     let done = done.with_context(|| format!("{tool} cannot be started"))?;

@@ -1,41 +1,41 @@
-//! Sessions whose commits by nodes of the next version are counted twice: here, and in the field that only such nodes
-//! know. What of that field is lost on its way through a node of today, a node of the next version reads back too low.
+//! Counts the commits by nodes of the next version twice: here, and in the field that only such nodes know. If a
+//! current node loses the field, a node of the next version reads back too low a number.
 
 use std::net::SocketAddrV4;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::dialog::{Answer, ask};
+use crate::http_request::{HttpResponse, ask};
 
-/// Sessions of a ledger: some in each shard.
+/// Number of counted sessions: some in each shard.
 const SESSIONS: u64 = 48;
 
 /// The sessions.
-pub(crate) struct Ledger(Vec<Entry>);
+pub(crate) struct CommitCounts(Vec<CountedSession>);
 
-struct Entry {
+struct CountedSession {
     cookie: String,
     key: String,
-    /// Commits that a node of the next version acknowledged.
+    /// Commits acknowledged by nodes of the next version.
     counted: u64,
 }
 
-impl Ledger {
-    /// New sessions, made by a node of the next version.
+impl CommitCounts {
+    /// Creates sessions at a node of the next version.
     pub(crate) fn open(at: SocketAddrV4) -> Result<Self> {
         (1..=SESSIONS)
             .map(|v| {
                 let made = add(at, v, None)?;
                 let facts: Value = serde_json::from_str(&made.body).context("an answer of clusterapp")?;
                 let key = facts["sid"].as_str().context("a session has a key")?.to_owned();
-                Ok(Entry { cookie: made.cookie.context("a session has a cookie")?, key, counted: 1 })
+                Ok(CountedSession { cookie: made.cookie.context("a session has a cookie")?, key, counted: 1 })
             })
             .collect::<Result<_>>()
             .map(Self)
     }
 
-    /// One commit in each of them, by a node that is of the next version or not.
+    /// Commits once to each session, at a node of the next or the current version.
     pub(crate) fn write(&mut self, at: SocketAddrV4, is_next: bool) -> Result<()> {
         self.0.iter_mut().zip(1..).try_for_each(|(entry, v)| {
             let done = add(at, v, Some(&entry.cookie))?;
@@ -45,9 +45,9 @@ impl Ledger {
         })
     }
 
-    /// What a node of the next version reads back of them; in words, what is not as it was counted.
+    /// Reads the field back from a node of the next version; returns descriptions of wrong counts.
     pub(crate) fn read_back(&self, at: SocketAddrV4) -> Result<Vec<String>> {
-        let compare = |entry: &Entry| {
+        let compare = |entry: &CountedSession| {
             let target = format!("/later?sid={}", entry.key);
             let found = ask(*at.ip(), at.port(), "GET", &target, None)?;
             let is_right = found.status == 200 && found.body == entry.counted.to_string();
@@ -59,18 +59,18 @@ impl Ledger {
         self.0.iter().filter_map(|entry| compare(entry).transpose()).collect()
     }
 
-    /// How many sessions it has.
+    /// Number of sessions.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
 
-fn add(at: SocketAddrV4, v: u64, cookie: Option<&str>) -> Result<Answer> {
+fn add(at: SocketAddrV4, v: u64, cookie: Option<&str>) -> Result<HttpResponse> {
     let target = format!("/clusterapp/session?cmd=add&name=a&size=64&v={v}");
     let done = ask(*at.ip(), at.port(), "POST", &target, cookie)?;
     ensure!(
         done.status == 200,
-        "a write into the ledger at {at} was answered with {}: {}",
+        "a write to a counted session at {at} was answered with {}: {}",
         done.status,
         done.body
     );

@@ -1,4 +1,4 @@
-//! Very many sessions.
+//! Very many sessions that expire at once.
 
 use std::net::Ipv4Addr;
 use std::thread::sleep;
@@ -6,75 +6,78 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::bulk_sessions::fill;
 use crate::figures::Figures;
-use crate::filler::fill;
-use crate::host::{Host, PATIENCE, Settings};
-use crate::rig::{Ground, Rig};
+use crate::host::{Host, NodeSettings, PATIENCE};
+use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// Sessions that expire at once: a million, or as many as programs that were not optimised make in a bearable time.
+/// Sessions that expire at once: a million, or fewer in a debug build.
 const SESSIONS: usize = if cfg!(debug_assertions) { 25_000 } else { 1_000_000 };
-/// Fewer are no crowd: the machine has too much else to do.
+/// With fewer sessions the run is invalid: the machine is too busy.
 const LEAST: usize = SESSIONS / 20;
-/// How long they last unused; they are made in half of it, or are fewer.
+/// Idle timeout of the sessions; they are created within half of it.
 const TIMEOUT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 180 });
-/// Room for them, and an application whose sessions last so long, beside that of the load.
+/// Room for the sessions, and a second application with this idle timeout.
 const SHORT: &str = if cfg!(debug_assertions) {
     "[session]\nmax_active = 2_000_000\n[[app]]\npath = \"/short\"\nbuiltin = \"clusterapp\"\ntimeout = \"30s\"\n"
 } else {
     "[session]\nmax_active = 2_000_000\n[[app]]\npath = \"/short\"\nbuiltin = \"clusterapp\"\ntimeout = \"180s\"\n"
 };
-/// Where a member was lost meanwhile, its uses may be unknown: sessions get an eighth more, those in question another one.
+/// If a member was lost meanwhile, its uses may be unknown: sessions get an eighth of the timeout more, questioned
+/// ones another eighth.
 const GONE_WITHIN: Duration = PATIENCE.saturating_add(Duration::from_secs(TIMEOUT.as_secs() / 4));
-/// The load has sessions of its own, but never so many.
+/// Upper bound of the load's own sessions.
 const OTHERS: f64 = 1_000.0;
-/// The third crowd may leave nodes so much larger than the second did, in hundredths: it finds the memory of that one. The
-/// second finds less, as the first had no ends of an earlier one beside it.
+/// Allowed memory growth from the second to the third run, in percent: the third run reuses the second's memory. The
+/// second run starts with less, because the first had no tombstones of an earlier run.
 const GROWTH: u64 = 10;
 
 pub(crate) const EXPIRE_AT_ONCE: Scenario = Scenario {
     name: "F50-expire-at-once",
     title: "the time of 25,000 sessions (a million where the rig is built with --release) runs out while all nodes are stopped: \
             when these go on, all expire at once, under load; three times; fewer where the machine is busy",
-    bar: "each expires on one node, once; none is left on any; no request takes 10 s; the third crowd leaves nodes at most a tenth larger than the second did",
+    bar: "each session expires once, on one node; none is left; no request takes 10 s; the third run leaves nodes at most a tenth larger than the second",
     quick: false,
     play: expire_at_once,
 };
 
-fn expire_at_once(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings { more: SHORT, ..Settings::default() })?;
-    rig.load(ground, &["--patience", "20s"])?;
+fn expire_at_once(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings { more: SHORT, ..NodeSettings::default() })?;
+    rig.load(context, &["--patience", "20s"])?;
     let before = resident(&rig)?;
-    let crowds = (0..3).map(|_| crowd(&mut rig)).collect::<Result<Vec<_>>>()?;
+    let runs = (0..3).map(|_| expire_once(&mut rig)).collect::<Result<Vec<_>>>()?;
     let mut figures = end(&mut rig)?;
-    for (crowd, which) in crowds.iter().zip(["first", "second", "third"]) {
-        figures.measure(&format!("{which} expired within"), format!("{} ms", crowd.took.as_millis()));
+    for (run, which) in runs.iter().zip(["first", "second", "third"]) {
+        figures.measure(&format!("{which} expired within"), format!("{} ms", run.took.as_millis()));
     }
     let (waited, expired) = (figures.longest_wait(), expired(&rig)?);
-    let with_crowds = crowds.iter().flat_map(|crowd| [crowd.full, crowd.after]);
+    let with_runs = runs.iter().flat_map(|run| [run.full, run.after]);
     let memory: Vec<_> =
-        std::iter::once(before).chain(with_crowds).map(|bytes| (bytes >> 20).to_string()).collect();
-    let made: usize = crowds.iter().map(|crowd| crowd.made).sum();
+        std::iter::once(before).chain(with_runs).map(|bytes| (bytes >> 20).to_string()).collect();
+    let made: usize = runs.iter().map(|run| run.made).sum();
     figures.measure("expired", format!("{expired} of {made}"));
     figures.measure("MiB of all nodes before, and full and after, three times", memory.join(" "));
     figures.require(expired == made as f64, || format!("{expired} times a session expired"));
     figures.require(waited < Duration::from_secs(10), || format!("a request took {waited:?}"));
-    let (second, third) = (crowds[1].after, crowds[2].after);
+    let (second, third) = (runs[1].after, runs[2].after);
     let most = second + second * GROWTH / 100;
-    figures.require(third <= most, || format!("the third crowd left {} MiB more", (third - second) >> 20));
+    figures
+        .require(third <= most, || format!("the third run left nodes {} MiB larger", (third - second) >> 20));
     Ok(figures)
 }
 
-/// What became of one crowd: how many they were, how long until all had expired, and what nodes had in memory with it and after it.
-struct Crowd {
+/// Result of one run: number of sessions, time until all had expired, memory of the nodes with the sessions and after
+/// them.
+struct ExpiryRun {
     made: usize,
     took: Duration,
     full: u64,
     after: u64,
 }
 
-fn crowd(rig: &mut Rig) -> Result<Crowd> {
+fn expire_once(rig: &mut Rig) -> Result<ExpiryRun> {
     let hosts: Vec<Ipv4Addr> = rig.hosts.iter().map(Host::address).collect();
     let early = expired(rig)?;
     let filled = fill(&hosts, "/short/session?cmd=add&name=a&size=16&v=1", SESSIONS, TIMEOUT / 2)?;
@@ -93,25 +96,25 @@ fn crowd(rig: &mut Rig) -> Result<Crowd> {
     }
     let took = began.elapsed();
     go_on(3);
-    Ok(Crowd { made, took, full, after: resident(rig)? })
+    Ok(ExpiryRun { made, took, full, after: resident(rig)? })
 }
 
-/// Stops all nodes for so long.
+/// Stops all nodes for `time`.
 fn stop_all(rig: &mut Rig, time: Duration) -> Result<()> {
     let names: Vec<_> = rig.hosts.iter().map(|host| host.name.clone()).collect();
-    names.iter().try_for_each(|name| rig.tell(&format!("stopped {name}")))?;
+    names.iter().try_for_each(|name| rig.report_event(&format!("stopped {name}")))?;
     rig.hosts.iter().try_for_each(Host::stop)?;
     sleep(time);
     rig.hosts.iter().try_for_each(Host::go_on)?;
-    names.iter().try_for_each(|name| rig.tell(&format!("resumed {name}")))
+    names.iter().try_for_each(|name| rig.report_event(&format!("resumed {name}")))
 }
 
-/// How many sessions each node has; who does not answer may have any number.
+/// Number of sessions on each node; infinite for a node without an answer.
 fn held(rig: &Rig) -> Vec<f64> {
     rig.hosts.iter().map(|host| host.metric("sessile_sessions").unwrap_or(f64::INFINITY)).collect()
 }
 
-/// How often a node ended a session because nobody used it.
+/// Number of expired sessions.
 fn expired(rig: &Rig) -> Result<f64> {
     rig.hosts.iter().map(|host| host.metric("sessile_sessions_expired_total")).sum()
 }
