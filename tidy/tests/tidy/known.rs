@@ -94,9 +94,9 @@ pub(crate) const ABSENCES: Known<'static> = Known {
 pub(crate) const CIRCLES: &[Circle<'static>] = &[
     Circle {
         files: &[
-            "crates/apps/src/farm/carrying.rs",
+            "crates/apps/src/farm/effect_runner.rs",
             "crates/apps/src/farm/driver.rs",
-            "crates/apps/src/farm/watching.rs",
+            "crates/apps/src/farm/watched_directory.rs",
         ],
         reason: "the farm's driver and the two halves of its work share one queue",
     },
@@ -253,9 +253,7 @@ pub(crate) const TYPE_NAMES: &[(&str, &str)] = &[
     ("ConfigError", "the balancer depends on none of our crates and has its own file"),
     ("Event", "of the core, and of the group: the group renames its own"),
     ("Farm", "a table or value of the configuration is written with its module: `config::Farm`"),
-    ("Finding", "of a verdict, and of a configuration"),
     ("HostPort", "a table or value of the configuration is written with its module: `config::HostPort`"),
-    ("Kind", "of an archive, and of a finding"),
     ("Malformed", "a frame, and a record: each crate says what it could not read"),
     ("Membership", "a table or value of the configuration is written with its module: `config::Membership`"),
     ("Message", "the frame, and what an application gets of it"),
@@ -273,13 +271,9 @@ pub(crate) const TYPE_NAMES: &[(&str, &str)] = &[
 pub(crate) const WORDS: Known<'static> = Known {
     check: "retired words",
     exceptions: &[
-        ("crates/apps", "`shelf`", "the names of this crate are being changed"),
-        ("crates/apps", "`stamp`", "of a deployment in the farm: which of two is the later one"),
-        ("crates/apps", "`told`", "the names of this crate are being changed"),
         ("crates/apps", "`visitor`", "the names of this crate are being changed"),
         ("crates/balancer", "`passage`", "the names of this crate are being changed"),
         ("crates/balancer", "`told`", "the names of this crate are being changed"),
-        ("crates/cli", "`farewell`", "the names of this crate are being changed"),
         ("crates/cli", "`owed`", "the names of this crate are being changed"),
         ("crates/cli", "`stamp`", "the names of this crate are being changed"),
         ("crates/cli", "`told`", "the names of this crate are being changed"),
@@ -289,7 +283,6 @@ pub(crate) const WORDS: Known<'static> = Known {
         ("crates/group", "`grumble`", "the names of this crate are being changed"),
         ("crates/group", "`lane`", "the names of this crate are being changed"),
         ("crates/group", "`told`", "the names of this crate are being changed"),
-        ("crates/history", "`told`", "the names of this crate are being changed"),
         ("crates/sessile", "`boot`", "the names of this crate are being changed"),
         ("crates/sessile", "`lane`", "the names of this crate are being changed"),
         ("crates/sessile", "`owed`", "the names of this crate are being changed"),
