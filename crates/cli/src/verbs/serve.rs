@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
+use sessile::{AdminPort, Cluster, Config, StopOutcome, StopRequests, admin_tokens};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
@@ -187,8 +187,8 @@ impl AdminServer {
     /// Sends the result to the client that requested the stop, and closes the port.
     async fn tell(self, outcome: &Result<(), Failure>) {
         self.requests.done(match outcome {
-            Ok(()) => Outcome::drained(),
-            Err(failure) => Outcome::unfinished(failure.to_string()),
+            Ok(()) => StopOutcome::drained(),
+            Err(failure) => StopOutcome::unfinished(failure.to_string()),
         });
         self.server.stop(LAST_WORDS).await;
     }

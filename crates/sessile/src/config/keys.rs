@@ -1,4 +1,4 @@
-//! How a table declares its keys: once, for the reader, the printer and everybody who lists keys later.
+//! Declaration of a table's keys: once, for the reader, the printer and the catalog.
 
 use super::Config;
 use super::form::Form;
@@ -7,14 +7,14 @@ use super::form::Form;
 pub(super) trait Table {
     /// Its name between the brackets.
     const NAME: &'static str;
-    /// What it is about, in a line.
+    /// One line that describes the table.
     const MEANING: &'static str;
 
     /// Shows each key, in the order in which they are printed.
     fn keys(&mut self, visitor: &mut impl Visitor);
 }
 
-/// Somebody who walks over the tables of a configuration.
+/// A visitor of the tables of a configuration.
 pub(super) trait TableVisitor {
     /// One table; those of the applications are not among them.
     fn table<T: Table>(&mut self, table: &mut T);
@@ -37,7 +37,7 @@ impl Config {
     }
 }
 
-/// Somebody who walks over the keys of a table.
+/// A visitor of the keys of a table.
 pub(super) trait Visitor {
     /// A key with its form, its field and its meaning.
     fn key<F: Form>(&mut self, name: &'static str, form: F, field: &mut F::Value, meaning: &'static str);

@@ -111,7 +111,7 @@ impl<'t> Reading<'t> {
             }
             config.apps.push(app);
         }
-        // Also a file without applications should be told which keys they have.
+        // A file without applications gets the keys of applications too.
         self.fill(App::NAME.to_owned(), None, &mut App::with_session(config.session.clone()));
     }
 

@@ -6,7 +6,7 @@ use super::catalog::{self, KeyEntry, TableEntry};
 use super::keys::Table;
 use super::table::App;
 
-/// What an application cannot leave out.
+/// Required keys of an application.
 const REQUIRED_OF_APP: [&str; 1] = ["path"];
 
 /// The JSON schema (2020-12) of a node's file, as text. It allows everything that

@@ -1,4 +1,4 @@
-//! Keys and tables that nobody knows, each with the one that was probably meant.
+//! Unknown keys and tables, each with a suggestion.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub(super) fn check(root: &DeTable<'_>, known: &Known, findings: &mut Vec<Findin
                     unknown_in(name, keys, known, findings);
                 }
             }
-            // Something else than a table was reported by whoever looked for the table.
+            // A value that is not a table was reported by the reader of the table.
             _ => {}
         }
     }

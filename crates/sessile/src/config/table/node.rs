@@ -1,4 +1,4 @@
-//! `[node]`, `[http]`, `[admin]`: who the node is and where people reach it.
+//! `[node]`, `[http]`, `[admin]`: identity and addresses of the node.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::config::Network;
 use crate::config::form::{Address, Cidr, Flag, List, Name, Optional, Time, UrlPath};
 use crate::config::keys::{Table, Visitor};
 
-/// `[node]`: who this node is.
+/// `[node]`: the identity of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// Its name, unique in the cluster; also the route in the cookie. 1 to 32 letters, digits, `_` and `-`.

@@ -1,4 +1,4 @@
-//! Why the admin port does not tell what it was asked, as JSON in words.
+//! Errors of the admin port, answered as JSON.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -6,33 +6,33 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
-/// The reasons.
+/// The errors.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum AdminPageError {
     #[error("{0}")]
-    BadQuestion(String),
+    BadQuery(String),
     #[error(
-        "this page wants the header `Authorization: Bearer TOKEN`; `sessile secret token --config FILE` prints TOKEN"
+        "this page needs the header `Authorization: Bearer TOKEN`; `sessile secret token --config FILE` prints TOKEN"
     )]
     NoToken,
-    #[error("the `Host` of the request is not this port's: ask by its address, or as localhost")]
+    #[error("the `Host` of the request is not this port's: use its address, or localhost")]
     ForeignHost,
     #[error("there is no such page; there are /healthz, /readyz, /metrics, /members, /sessions and /status")]
     NoSuchPage,
-    #[error("not by this method: what tells is asked by GET, what changes something by POST")]
+    #[error("wrong method: read with GET, change with POST")]
     WrongMethod,
     #[error("this node has not joined its cluster yet; /readyz says when it has")]
     NotJoined,
-    #[error("this service cannot be stopped by request: whoever started it stops it")]
+    #[error("this service does not accept stop requests: stop it where it was started")]
     NotStoppable,
     #[error("{0}")]
     Failed(String),
 }
 
-impl Refusal {
+impl AdminPageError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::BadQuestion(_) => StatusCode::BAD_REQUEST,
+            Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::NoSuchPage => StatusCode::NOT_FOUND,
@@ -43,13 +43,13 @@ impl Refusal {
         }
     }
 
-    /// The header that such a status demands.
+    /// The header that the status requires.
     fn header(&self) -> Option<(HeaderName, &'static str)> {
         match self {
             Self::NoToken => Some((WWW_AUTHENTICATE, "Bearer")),
             Self::NotJoined => Some((RETRY_AFTER, "1")),
-            // The router says which methods are allowed.
-            Self::BadQuestion(_)
+            // The router adds the allowed methods.
+            Self::BadQuery(_)
             | Self::ForeignHost
             | Self::NoSuchPage
             | Self::WrongMethod
@@ -60,13 +60,13 @@ impl Refusal {
 }
 
 #[derive(Serialize)]
-struct Told {
+struct ErrorBody {
     error: String,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for AdminPageError {
     fn into_response(self) -> Response {
-        (self.status(), self.header().map(|header| [header]), Json(Told { error: self.to_string() }))
+        (self.status(), self.header().map(|header| [header]), Json(ErrorBody { error: self.to_string() }))
             .into_response()
     }
 }
