@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `GET /healthz` | 200 while the process answers | no |
 //! | `GET /metrics` | the text format of Prometheus, names begin with `sessile_balancer_` | no |
-//! | `GET /nodes` | tells `[{name, address, state, weight, active, …}]`, see [`NodeStatus`](crate::NodeStatus) | yes |
+//! | `GET /nodes` | tells `[{name, address, state, weight, active, …}]`, see [`BackendStatus`](crate::BackendStatus) | yes |
 //! | `POST /nodes` | takes in `{"name", "address", "weight", "health"}`, the last two may be left out | yes |
 //! | `POST /nodes/NAME/remove` | takes the node out | yes |
 //! | `POST /nodes/NAME/weight` | `{"weight": N}` is its share of new clients | yes |
@@ -14,9 +14,9 @@
 //!
 //! Next: `admin/guard.rs` for who is answered, `admin/metrics.rs` for the exposition.
 
+mod error;
 mod guard;
 mod metrics;
-mod refusal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,24 +30,24 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
-use crate::config::NodeConfig;
-use crate::monitor::{Monitor, NodeStatus};
-use crate::roster::{Roster, RosterError};
-use refusal::{Asked, Refusal};
+use crate::config::BackendConfig;
+use crate::control::{BackendControl, ControlError};
+use crate::status::{BackendMonitor, BackendStatus};
+use error::{AdminError, Asked};
 
 /// Most bytes of a request's body.
 const BODY_BOUND: usize = 16 * 1024;
 
 /// What the admin port answers from. Clones are the same port.
 #[derive(Debug, Clone)]
-pub struct AdminPort(Arc<Shared>);
+pub struct BalancerAdmin(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     token: String,
     listen: SocketAddr,
-    monitor: Monitor,
-    roster: Roster,
+    monitor: BackendMonitor,
+    control: BackendControl,
 }
 
 #[derive(Deserialize)]
@@ -56,14 +56,14 @@ struct Weight {
     weight: u32,
 }
 
-type Changed = Result<StatusCode, Refusal>;
+type Changed = Result<StatusCode, AdminError>;
 
-impl AdminPort {
+impl BalancerAdmin {
     /// The port at `listen` of a balancer. Whoever knows `token` may change its nodes: it must not be empty
     /// or guessable.
     #[must_use]
-    pub fn new(token: String, listen: SocketAddr, monitor: Monitor, roster: Roster) -> Self {
-        Self(Arc::new(Shared { token, listen, monitor, roster }))
+    pub fn new(token: String, listen: SocketAddr, monitor: BackendMonitor, control: BackendControl) -> Self {
+        Self(Arc::new(Shared { token, listen, monitor, control }))
     }
 
     /// The service to be run at the port.
@@ -82,45 +82,45 @@ impl AdminPort {
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .merge(guarded)
-            .fallback(async || Refusal::NoSuchPage)
-            .method_not_allowed_fallback(async || Refusal::WrongMethod)
+            .fallback(async || AdminError::NoSuchPage)
+            .method_not_allowed_fallback(async || AdminError::WrongMethod)
             .layer(DefaultBodyLimit::max(BODY_BOUND))
             .with_state(self.clone())
     }
 }
 
-async fn nodes(State(AdminPort(port)): State<AdminPort>) -> Json<Vec<NodeStatus>> {
+async fn nodes(State(BalancerAdmin(port)): State<BalancerAdmin>) -> Json<Vec<BackendStatus>> {
     Json(port.monitor.status())
 }
 
-async fn metrics(State(AdminPort(port)): State<AdminPort>) -> impl IntoResponse {
+async fn metrics(State(BalancerAdmin(port)): State<BalancerAdmin>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::exposition(&port.monitor.status()))
 }
 
-async fn add(State(AdminPort(port)): State<AdminPort>, node: Asked<NodeConfig>) -> Changed {
-    done(port.roster.add(&node?.0))
+async fn add(State(BalancerAdmin(port)): State<BalancerAdmin>, node: Asked<BackendConfig>) -> Changed {
+    done(port.control.add(&node?.0))
 }
 
-async fn remove(State(AdminPort(port)): State<AdminPort>, Path(name): Path<String>) -> Changed {
-    done(port.roster.remove(&name))
+async fn remove(State(BalancerAdmin(port)): State<BalancerAdmin>, Path(name): Path<String>) -> Changed {
+    done(port.control.remove(&name))
 }
 
 async fn weigh(
-    State(AdminPort(port)): State<AdminPort>,
+    State(BalancerAdmin(port)): State<BalancerAdmin>,
     Path(name): Path<String>,
     weight: Asked<Weight>,
 ) -> Changed {
-    done(port.roster.set_weight(&name, weight?.weight))
+    done(port.control.set_weight(&name, weight?.weight))
 }
 
-async fn drain(State(AdminPort(port)): State<AdminPort>, Path(name): Path<String>) -> Changed {
-    done(port.roster.drain(&name))
+async fn drain(State(BalancerAdmin(port)): State<BalancerAdmin>, Path(name): Path<String>) -> Changed {
+    done(port.control.drain(&name))
 }
 
-async fn resume(State(AdminPort(port)): State<AdminPort>, Path(name): Path<String>) -> Changed {
-    done(port.roster.resume(&name))
+async fn resume(State(BalancerAdmin(port)): State<BalancerAdmin>, Path(name): Path<String>) -> Changed {
+    done(port.control.resume(&name))
 }
 
-fn done(changed: Result<(), RosterError>) -> Changed {
-    changed.map(|()| StatusCode::NO_CONTENT).map_err(Refusal::from)
+fn done(changed: Result<(), ControlError>) -> Changed {
+    changed.map(|()| StatusCode::NO_CONTENT).map_err(AdminError::from)
 }

@@ -11,15 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Carrier, Client};
-use crate::config::{BalancerConfig, ConfigError, Protocol};
-use crate::fleet::Fleet;
-use crate::forwarder::Forwarder;
-use crate::health::{self, Checks};
-use crate::monitor::Monitor;
-use crate::node::Node;
-use crate::proxy::Proxy;
-use crate::roster::Roster;
+use crate::backend::Backend;
+use crate::backend_pool::BackendPool;
+use crate::client_connection::{Client, ProxyMode};
+use crate::config::{BalancerConfig, BalancerConfigError, Protocol};
+use crate::control::BackendControl;
+use crate::health::{self, HealthCheck};
+use crate::http_proxy::HttpProxy;
+use crate::status::BackendMonitor;
+use crate::tcp_proxy::TcpProxy;
 
 /// Most connections of clients; further ones wait in the system's queue.
 const MAX_CLIENTS: usize = 10_000;
@@ -33,11 +33,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Balancer {
     listener: TcpListener,
     local: SocketAddr,
-    fleet: Arc<Fleet>,
+    pool: Arc<BackendPool>,
     /// Nodes whose health nobody watches yet.
-    unwatched: mpsc::Receiver<Arc<Node>>,
-    carrier: Arc<Carrier>,
-    checks: Checks,
+    unchecked: mpsc::Receiver<Arc<Backend>>,
+    mode: Arc<ProxyMode>,
+    checks: HealthCheck,
     show_traffic: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct Balancer {
 pub enum BindError {
     /// A value of the configuration cannot be used.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] BalancerConfigError),
     /// The port could not be opened.
     #[error("listen = {listen:?}: {cause}; {}", remedy(cause))]
     Listen {
@@ -75,19 +75,19 @@ impl Balancer {
         let local = listener.local_addr().map_err(failed)?;
         let own = HeaderValue::from_str(&local.to_string())
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        let (fleet, unwatched) = Fleet::new(&config);
-        let fleet = Arc::new(fleet);
+        let (pool, unchecked) = BackendPool::new(&config);
+        let pool = Arc::new(pool);
         let balance = config.balance;
         let (protocol, idle) = (balance.protocol, balance.idle_timeout);
-        let checks = Checks { protocol, path: balance.health_path, interval: balance.health_interval };
-        let shared = Arc::clone(&fleet);
-        let carrier = Arc::new(match protocol {
+        let checks = HealthCheck { protocol, path: balance.health_path, interval: balance.health_interval };
+        let shared = Arc::clone(&pool);
+        let mode = Arc::new(match protocol {
             Protocol::Http => {
-                Carrier::Http(Proxy { fleet: shared, unsafe_paths: balance.unsafe_paths, own, idle })
+                ProxyMode::Http(HttpProxy { pool: shared, unsafe_paths: balance.unsafe_paths, own, idle })
             }
-            Protocol::Tcp => Carrier::Tcp(Forwarder { fleet: shared, idle }),
+            Protocol::Tcp => ProxyMode::Tcp(TcpProxy { pool: shared, idle }),
         });
-        Ok(Self { listener, local, fleet, unwatched, carrier, checks, show_traffic: false })
+        Ok(Self { listener, local, pool, unchecked, mode, checks, show_traffic: false })
     }
 
     /// Writes all that passes between clients and the balancer to the log, at level `info`, what does not
@@ -103,13 +103,13 @@ impl Balancer {
     }
 
     /// Shows the nodes, also while the balancer runs.
-    pub fn monitor(&self) -> Monitor {
-        Monitor::new(Arc::clone(&self.fleet))
+    pub fn monitor(&self) -> BackendMonitor {
+        BackendMonitor::new(Arc::clone(&self.pool))
     }
 
     /// Changes the nodes, also while the balancer runs.
-    pub fn roster(&self) -> Roster {
-        Roster::new(Arc::clone(&self.fleet))
+    pub fn control(&self) -> BackendControl {
+        BackendControl::new(Arc::clone(&self.pool))
     }
 
     /// Serves until `shutdown` is ready; then takes no new client, lets running requests and TCP connections
@@ -124,15 +124,15 @@ impl Balancer {
             tokio::select! {
                 (tcp, peer, slot) = next_client(&self.listener, &slots) => {
                     let client = Client::new(tcp, peer, self.show_traffic, stopping.clone());
-                    let carrier = Arc::clone(&self.carrier);
+                    let mode = Arc::clone(&self.mode);
                     clients.spawn(async move {
-                        client.serve(&carrier).await;
+                        client.serve(&mode).await;
                         drop(slot);
                     });
                 }
                 Some(ended) = clients.join_next() => report_panic(ended),
-                Some(node) = self.unwatched.recv() => {
-                    watches.spawn(health::watch(Arc::clone(&self.fleet), node, self.checks.clone()));
+                Some(node) = self.unchecked.recv() => {
+                    watches.spawn(health::watch(Arc::clone(&self.pool), node, self.checks.clone()));
                 }
                 Some(ended) = watches.join_next() => report_panic(ended),
                 () = &mut shutdown => break,
@@ -152,8 +152,8 @@ impl Balancer {
 
     /// Checks every node once, so that the first client finds them known.
     async fn check_all(&self) {
-        let nodes = self.fleet.nodes();
-        let first = nodes.iter().map(|node| health::check(&self.fleet, node, &self.checks));
+        let nodes = self.pool.nodes();
+        let first = nodes.iter().map(|node| health::check(&self.pool, node, &self.checks));
         futures_util::future::join_all(first).await;
     }
 }

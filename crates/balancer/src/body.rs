@@ -1,4 +1,4 @@
-//! Bodies on their way through. Responses stream. Small request bodies are held, so that the request can be
+//! Bodies on their way through. Responses stream. Small request bodies are buffered, so that the request can be
 //! sent again; larger ones stream and are sent once.
 
 use std::pin::Pin;
@@ -12,24 +12,24 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use crate::connection::Connection;
-use crate::node::{Node, Visit};
+use crate::backend::{ActiveRequest, Backend};
+use crate::backend_connection::Connection;
 
-/// Request bodies up to this size are held and can be sent again.
+/// Request bodies up to this size are buffered and can be sent again.
 pub(crate) const REPLAY_BOUND: usize = 64 * 1024;
 /// Longest wait for a body of known small size.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A body of unknown size that is not complete after this time streams: its client may want an answer before
 /// its end.
-const CHUNKED_PATIENCE: Duration = Duration::from_millis(100);
+const CHUNKED_BUFFER_TIME: Duration = Duration::from_millis(100);
 
 /// A request's body as it came from the client.
 #[derive(Debug)]
-pub(crate) enum Payload {
+pub(crate) enum RequestPayload {
     /// All of it.
-    Held(Bytes),
+    Buffered(Bytes),
     /// Its beginning and the rest that is still coming; nothing once it was taken.
-    Flowing(Option<RequestBody>),
+    Streaming(Option<RequestBody>),
 }
 
 /// Why a body was not taken from the client.
@@ -41,45 +41,45 @@ pub(crate) enum BodyError {
     Broken(hyper::Error),
 }
 
-impl Payload {
-    /// Takes what can be held of a body, and decides whether it streams. Trailers of a held body are dropped.
-    pub(crate) async fn gather(mut body: Incoming) -> Result<Self, BodyError> {
+impl RequestPayload {
+    /// Takes what can be buffered of a body, and decides whether it streams. Trailers of a buffered body are dropped.
+    pub(crate) async fn receive(mut body: Incoming) -> Result<Self, BodyError> {
         if body.is_end_stream() {
-            return Ok(Self::Held(Bytes::new()));
+            return Ok(Self::Buffered(Bytes::new()));
         }
         let known = body.size_hint().exact();
         if known.is_some_and(|size| size > REPLAY_BOUND as u64) {
-            return Ok(Self::flowing(Bytes::new(), body));
+            return Ok(Self::streaming(Bytes::new(), body));
         }
-        let patience = if known.is_some() { BODY_TIMEOUT } else { CHUNKED_PATIENCE };
-        let deadline = Instant::now() + patience;
-        let mut held = BytesMut::new();
-        while held.len() <= REPLAY_BOUND {
+        let limit = if known.is_some() { BODY_TIMEOUT } else { CHUNKED_BUFFER_TIME };
+        let deadline = Instant::now() + limit;
+        let mut buffered = BytesMut::new();
+        while buffered.len() <= REPLAY_BOUND {
             match timeout_at(deadline, body.frame()).await {
-                Ok(Some(Ok(frame))) => held.extend(frame.into_data()),
+                Ok(Some(Ok(frame))) => buffered.extend(frame.into_data()),
                 Ok(Some(Err(cause))) => return Err(BodyError::Broken(cause)),
-                Ok(None) => return Ok(Self::Held(held.freeze())),
+                Ok(None) => return Ok(Self::Buffered(buffered.freeze())),
                 Err(_) if known.is_some() => return Err(BodyError::Slow),
                 Err(_) => break,
             }
         }
-        Ok(Self::flowing(held.freeze(), body))
+        Ok(Self::streaming(buffered.freeze(), body))
     }
 
-    fn flowing(begun: Bytes, rest: Incoming) -> Self {
-        Self::Flowing(Some(RequestBody { begun, rest: Some(rest) }))
+    fn streaming(first: Bytes, rest: Incoming) -> Self {
+        Self::Streaming(Some(RequestBody { first, rest: Some(rest) }))
     }
 
     /// Whether it can be sent again.
     pub(crate) fn is_replayable(&self) -> bool {
-        matches!(self, Self::Held(_))
+        matches!(self, Self::Buffered(_))
     }
 
     /// The body to send now; a flowing one only once, then nothing.
     pub(crate) fn outgoing(&mut self) -> RequestBody {
         match self {
-            Self::Held(bytes) => RequestBody { begun: bytes.clone(), rest: None },
-            Self::Flowing(body) => body.take().unwrap_or_else(RequestBody::empty),
+            Self::Buffered(bytes) => RequestBody { first: bytes.clone(), rest: None },
+            Self::Streaming(body) => body.take().unwrap_or_else(RequestBody::empty),
         }
     }
 }
@@ -87,13 +87,13 @@ impl Payload {
 /// A request's body on its way to a node: what is at hand, then what the client still sends.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    begun: Bytes,
+    first: Bytes,
     rest: Option<Incoming>,
 }
 
 impl RequestBody {
     pub(crate) fn empty() -> Self {
-        Self { begun: Bytes::new(), rest: None }
+        Self { first: Bytes::new(), rest: None }
     }
 }
 
@@ -105,8 +105,8 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        if !self.begun.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.begun)))));
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
         match &mut self.rest {
             Some(rest) => Pin::new(rest).poll_frame(cx),
@@ -115,17 +115,17 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.begun.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream)
+        self.first.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let begun = self.begun.len() as u64;
-        let Some(rest) = &self.rest else { return SizeHint::with_exact(begun) };
+        let first = self.first.len() as u64;
+        let Some(rest) = &self.rest else { return SizeHint::with_exact(first) };
         let mut hint = rest.size_hint();
         if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + begun);
+            hint.set_upper(upper + first);
         }
-        hint.set_lower(hint.lower() + begun);
+        hint.set_lower(hint.lower() + first);
         hint
     }
 }
@@ -133,13 +133,13 @@ impl Body for RequestBody {
 /// A connection in use, which goes back to its node's pool at the end of the response.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) node: Arc<Node>,
+    pub(crate) node: Arc<Backend>,
     pub(crate) connection: Connection,
 }
 
-fn give_back(lease: &mut Option<Lease>) {
+fn return_to_pool(lease: &mut Option<Lease>) {
     if let Some(Lease { node, connection }) = lease.take() {
-        node.pool.put(connection);
+        node.idle.put(connection);
     }
 }
 
@@ -154,19 +154,19 @@ pub(crate) enum ResponseBody {
         /// The connection, if it is to be used again.
         lease: Option<Lease>,
         /// Counts the request at its node until the body is dropped; a tunnel counts itself.
-        _visit: Option<Visit>,
+        _active: Option<ActiveRequest>,
     },
     /// The balancer's own words.
     Text(Bytes),
 }
 
 impl ResponseBody {
-    pub(crate) fn from_node(body: Incoming, lease: Option<Lease>, visit: Option<Visit>) -> Self {
+    pub(crate) fn from_node(body: Incoming, lease: Option<Lease>, active: Option<ActiveRequest>) -> Self {
         let mut lease = lease;
         if body.is_end_stream() {
-            give_back(&mut lease);
+            return_to_pool(&mut lease);
         }
-        Self::Node { body, lease, _visit: visit }
+        Self::Node { body, lease, _active: active }
     }
 }
 
@@ -184,7 +184,7 @@ impl Body for ResponseBody {
             Self::Node { body, lease, .. } => {
                 let frame = ready!(Pin::new(&mut *body).poll_frame(cx)).transpose()?;
                 if frame.is_none() || body.is_end_stream() {
-                    give_back(lease);
+                    return_to_pool(lease);
                 }
                 Poll::Ready(frame.map(Ok))
             }

@@ -6,14 +6,14 @@
 //! its weight, and the turns of a heavy node are spread out. A node of weight 0 gets only those whose route
 //! names it.
 
-/// Most nodes behind one balancer: a [`NodeSet`] is one word.
-pub(crate) const MAX_NODES: usize = 64;
+/// Most nodes behind one balancer: a [`BackendSet`] is one word.
+pub(crate) const MAX_BACKENDS: usize = 64;
 
 /// A set of nodes by index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct NodeSet(u64);
+pub(crate) struct BackendSet(u64);
 
-impl NodeSet {
+impl BackendSet {
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -27,7 +27,7 @@ impl NodeSet {
     }
 
     pub(crate) fn contains(self, index: usize) -> bool {
-        index < MAX_NODES && self.0 & (1 << index) != 0
+        index < MAX_BACKENDS && self.0 & (1 << index) != 0
     }
 
     pub(crate) fn with(self, index: usize) -> Self {
@@ -54,7 +54,7 @@ impl Choice {
         Self { sticky, weights: Vec::new(), gained: Vec::new() }
     }
 
-    /// From now on the node at this index, below [`MAX_NODES`], has this weight; a new cycle begins.
+    /// From now on the node at this index, below [`MAX_BACKENDS`], has this weight; a new cycle begins.
     pub(crate) fn set_weight(&mut self, index: usize, weight: u32) {
         if self.weights.len() <= index {
             self.weights.resize(index + 1, 0);
@@ -66,7 +66,7 @@ impl Choice {
 
     /// The node for a client, among those up and not tried; `route` is the node that it was on before.
     /// Nothing when nobody is left.
-    pub(crate) fn next(&mut self, up: NodeSet, tried: NodeSet, route: Option<usize>) -> Option<usize> {
+    pub(crate) fn next(&mut self, up: BackendSet, tried: BackendSet, route: Option<usize>) -> Option<usize> {
         let available = up.without(tried);
         match route {
             Some(named) if self.sticky && available.contains(named) => Some(named),
@@ -74,7 +74,7 @@ impl Choice {
         }
     }
 
-    fn in_turn(&mut self, available: NodeSet) -> Option<usize> {
+    fn in_turn(&mut self, available: BackendSet) -> Option<usize> {
         let mut chosen = None;
         let mut pot = 0;
         for index in 0..self.weights.len() {
@@ -107,37 +107,37 @@ mod tests {
         choice
     }
 
-    fn all(count: usize) -> NodeSet {
-        (0..count).fold(NodeSet::default(), NodeSet::with)
+    fn all(count: usize) -> BackendSet {
+        (0..count).fold(BackendSet::default(), BackendSet::with)
     }
 
     #[test]
     fn a_heavy_node_has_its_turns_spread_out() {
         let mut choice = weighted(true, &[3, 1]);
-        let turns: Vec<_> = (0..8).filter_map(|_| choice.next(all(2), NodeSet::default(), None)).collect();
+        let turns: Vec<_> = (0..8).filter_map(|_| choice.next(all(2), BackendSet::default(), None)).collect();
         assert_eq!(turns, [0, 0, 1, 0, 0, 0, 1, 0]);
     }
 
     #[test]
     fn the_route_decides_only_when_sticky_and_available() {
         let mut choice = weighted(true, &[1, 1]);
-        assert_eq!(choice.next(all(2), NodeSet::default(), Some(1)), Some(1));
-        assert_eq!(choice.next(all(2), NodeSet::default(), Some(1)), Some(1));
-        assert_eq!(choice.next(NodeSet::single(0), NodeSet::default(), Some(1)), Some(0));
-        assert_eq!(choice.next(all(2), NodeSet::single(1), Some(1)), Some(0));
+        assert_eq!(choice.next(all(2), BackendSet::default(), Some(1)), Some(1));
+        assert_eq!(choice.next(all(2), BackendSet::default(), Some(1)), Some(1));
+        assert_eq!(choice.next(BackendSet::single(0), BackendSet::default(), Some(1)), Some(0));
+        assert_eq!(choice.next(all(2), BackendSet::single(1), Some(1)), Some(0));
         let mut free = weighted(false, &[1, 1]);
-        assert_eq!(free.next(all(2), NodeSet::default(), Some(1)), Some(0));
-        assert_eq!(free.next(all(2), NodeSet::default(), Some(1)), Some(1));
+        assert_eq!(free.next(all(2), BackendSet::default(), Some(1)), Some(0));
+        assert_eq!(free.next(all(2), BackendSet::default(), Some(1)), Some(1));
     }
 
     #[test]
     fn a_node_of_weight_0_gets_only_those_who_were_there() {
         let mut choice = weighted(true, &[0, 1]);
         for _ in 0..3 {
-            assert_eq!(choice.next(all(2), NodeSet::default(), None), Some(1));
-            assert_eq!(choice.next(all(2), NodeSet::default(), Some(0)), Some(0));
+            assert_eq!(choice.next(all(2), BackendSet::default(), None), Some(1));
+            assert_eq!(choice.next(all(2), BackendSet::default(), Some(0)), Some(0));
         }
-        assert_eq!(choice.next(NodeSet::single(0), NodeSet::default(), None), None);
+        assert_eq!(choice.next(BackendSet::single(0), BackendSet::default(), None), None);
     }
 
     proptest! {
@@ -151,7 +151,7 @@ mod tests {
             // Whatever went before: turns under other weights, some of nodes that are gone since.
             let mut choice = weighted(true, &before);
             for _ in 0..turns_before {
-                choice.next(all(8), NodeSet::default(), None);
+                choice.next(all(8), BackendSet::default(), None);
             }
             for index in 0..8 {
                 choice.set_weight(index, weights.get(index).copied().unwrap_or(0));
@@ -161,8 +161,8 @@ mod tests {
             for _ in 0..weights.iter().sum() {
                 // Clients with a route take nobody's turn.
                 let route = routes.next();
-                prop_assert!(route.is_none() || choice.next(all(8), NodeSet::default(), route) == route);
-                got[choice.next(all(8), NodeSet::default(), None).unwrap()] += 1;
+                prop_assert!(route.is_none() || choice.next(all(8), BackendSet::default(), route) == route);
+                got[choice.next(all(8), BackendSet::default(), None).unwrap()] += 1;
             }
             prop_assert_eq!(got, weights);
         }
@@ -174,15 +174,15 @@ mod tests {
         ) {
             let mut choice = weighted(true, &weights);
             for (up, tried, route) in asks {
-                let up = NodeSet::from_bits(up & all(weights.len()).bits());
-                let tried = NodeSet::from_bits(tried);
+                let up = BackendSet::from_bits(up & all(weights.len()).bits());
+                let tried = BackendSet::from_bits(tried);
                 let left = up.without(tried);
                 match choice.next(up, tried, Some(route)) {
                     Some(index) => {
                         prop_assert!(left.contains(index));
                         prop_assert!(index == route || !left.contains(route));
                     }
-                    None => prop_assert_eq!(left, NodeSet::default()),
+                    None => prop_assert_eq!(left, BackendSet::default()),
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! A client's connection as the balancer reads and writes it. All that passes, passes here: it keeps the
-//! pulse, and shows the traffic where that is wished.
+//! A client's connection as the balancer reads and writes it. All that passes, passes here: it records the time
+//! of the last byte, and shows the traffic where that is wished.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,30 +10,30 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::dump::Dump;
-use crate::pulse::Pulse;
+use crate::activity::Activity;
 use crate::sockets;
+use crate::traffic_dump::TrafficDump;
 
 /// The client's side of everything.
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     tcp: TcpStream,
-    pulse: Arc<Pulse>,
-    dump: Option<Dump>,
+    activity: Arc<Activity>,
+    dump: Option<TrafficDump>,
 }
 
 impl ClientStream {
     pub(crate) fn new(tcp: TcpStream, peer: SocketAddr, dump: bool) -> Self {
         sockets::prepare(&tcp);
-        Self { tcp, pulse: Arc::new(Pulse::new()), dump: dump.then_some(Dump(peer)) }
+        Self { tcp, activity: Arc::new(Activity::new()), dump: dump.then_some(TrafficDump(peer)) }
     }
 
-    pub(crate) fn pulse(&self) -> Arc<Pulse> {
-        Arc::clone(&self.pulse)
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
     }
 
     fn after_write(&self, slices: &[io::IoSlice<'_>], mut written: usize) {
-        self.pulse.beat();
+        self.activity.touch();
         let Some(dump) = &self.dump else { return };
         for slice in slices {
             let shown = written.min(slice.len());
@@ -52,7 +52,7 @@ impl AsyncRead for ClientStream {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
         let came = &buf.filled()[before..];
-        self.pulse.beat();
+        self.activity.touch();
         if let Some(dump) = &self.dump {
             dump.sent(came);
         }

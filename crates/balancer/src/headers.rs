@@ -14,7 +14,7 @@ use http::header::{
 use http::uri::Uri;
 use http::{Method, StatusCode, Version, request, response};
 
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
 
 /// What a node says with a request that it did not process; the balancer's affair, not the client's.
 static UNPROCESSED: HeaderName = HeaderName::from_static("sessile-unprocessed");
@@ -31,9 +31,9 @@ pub(crate) fn prepare_request(
     head: &mut request::Parts,
     client: IpAddr,
     own: &HeaderValue,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     if head.method == Method::CONNECT {
-        return Err(Refusal::bad_request("CONNECT is for forward proxies; this is a balancer"));
+        return Err(ErrorResponse::bad_request("CONNECT is for forward proxies; this is a balancer"));
     }
     let websocket = wants_websocket(head);
     if head.headers.contains_key(TRANSFER_ENCODING) {
@@ -113,15 +113,16 @@ fn strip_hop(headers: &mut HeaderMap) {
 }
 
 /// One host and an origin-form target: that of an absolute target if there is one, else the `Host` header.
-fn set_host(head: &mut request::Parts, own: &HeaderValue) -> Result<(), Refusal> {
+fn set_host(head: &mut request::Parts, own: &HeaderValue) -> Result<(), ErrorResponse> {
     if let Some(authority) = head.uri.authority() {
         let host = authority.as_str();
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         let host = HeaderValue::from_str(host)
-            .map_err(|_| Refusal::bad_request("the target names no usable host"))?;
+            .map_err(|_| ErrorResponse::bad_request("the target names no usable host"))?;
         head.headers.insert(HOST, host);
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        head.uri = path.parse::<Uri>().map_err(|_| Refusal::bad_request("the target has no usable path"))?;
+        head.uri =
+            path.parse::<Uri>().map_err(|_| ErrorResponse::bad_request("the target has no usable path"))?;
         return Ok(());
     }
     match head.headers.get_all(HOST).iter().count() {
@@ -130,8 +131,8 @@ fn set_host(head: &mut request::Parts, own: &HeaderValue) -> Result<(), Refusal>
             head.headers.insert(HOST, own.clone());
             Ok(())
         }
-        0 => Err(Refusal::bad_request("an HTTP/1.1 request has a Host header")),
-        _ => Err(Refusal::bad_request("a request has one Host header")),
+        0 => Err(ErrorResponse::bad_request("an HTTP/1.1 request has a Host header")),
+        _ => Err(ErrorResponse::bad_request("a request has one Host header")),
     }
 }
 
@@ -156,7 +157,7 @@ fn set_forwarded(headers: &mut HeaderMap, client: IpAddr) {
 mod tests {
     use super::*;
 
-    fn prepared(request: http::Request<()>) -> Result<request::Parts, Refusal> {
+    fn prepared(request: http::Request<()>) -> Result<request::Parts, ErrorResponse> {
         let mut head = request.into_parts().0;
         prepare_request(&mut head, [10, 0, 0, 7].into(), &HeaderValue::from_static("lb:8080"))?;
         Ok(head)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
 
-use crate::pulse::Pulse;
+use crate::activity::Activity;
 
 /// Most bytes that are under way in each direction of one connection.
 const BUFFER: usize = 16 * 1024;
@@ -16,12 +16,12 @@ const BUFFER: usize = 16 * 1024;
 pub(crate) async fn relay(
     client: &mut (impl AsyncRead + AsyncWrite + Unpin),
     node: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    pulse: &Pulse,
+    activity: &Activity,
     idle: Duration,
 ) -> io::Result<()> {
     tokio::select! {
         ended = copy_bidirectional_with_sizes(client, node, BUFFER, BUFFER) => ended.map(drop),
-        () = pulse.silence(idle) => {
+        () = activity.idle_for(idle) => {
             Err(io::Error::new(io::ErrorKind::TimedOut, format!("no byte passed for {idle:?}")))
         }
     }

@@ -10,31 +10,31 @@ use http::header::{AUTHORIZATION, HOST};
 use http::uri::Authority;
 use subtle::ConstantTimeEq;
 
-use super::AdminPort;
-use super::refusal::Refusal;
+use super::BalancerAdmin;
+use super::error::AdminError;
 
 /// Refuses requests that a page of another site made a browser send here, by letting the site's name lead to this
 /// address: their `Host` is that name.
 pub(super) async fn host(
-    State(port): State<AdminPort>,
+    State(port): State<BalancerAdmin>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, AdminError> {
     if !is_own(request.headers(), port.0.listen) {
-        return Err(Refusal::ForeignHost);
+        return Err(AdminError::ForeignHost);
     }
     Ok(next.run(request).await)
 }
 
 /// Refuses requests without the token.
 pub(super) async fn token(
-    State(port): State<AdminPort>,
+    State(port): State<BalancerAdmin>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, AdminError> {
     let given = bearer(request.headers()).unwrap_or_default();
     if !bool::from(given.as_bytes().ct_eq(port.0.token.as_bytes())) {
-        return Err(Refusal::NoToken);
+        return Err(AdminError::NoToken);
     }
     Ok(next.run(request).await)
 }

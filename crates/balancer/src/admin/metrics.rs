@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::monitor::NodeStatus;
-use crate::node::NodeState;
+use crate::backend::BackendState;
+use crate::status::BackendStatus;
 
 /// One family of numbers, one for each node.
 struct Family {
     name: &'static str,
     kind: &'static str,
     help: &'static str,
-    value: fn(&NodeStatus) -> u64,
+    value: fn(&BackendStatus) -> u64,
 }
 
 const FAMILIES: [Family; 8] = [
@@ -21,10 +21,10 @@ const FAMILIES: [Family; 8] = [
         value: |node| node.requests,
     },
     Family {
-        name: "sessile_balancer_repeats_total",
+        name: "sessile_balancer_retries_total",
         kind: "counter",
         help: "Those of them that had failed before, at this or another node.",
-        value: |node| node.repeats,
+        value: |node| node.retries,
     },
     Family {
         name: "sessile_balancer_failed_connects_total",
@@ -65,7 +65,7 @@ const FAMILIES: [Family; 8] = [
 ];
 
 /// All families. A node's name needs no escapes: it is letters, digits, `_` and `-`.
-pub(super) fn exposition(nodes: &[NodeStatus]) -> String {
+pub(super) fn exposition(nodes: &[BackendStatus]) -> String {
     let mut text = String::new();
     for Family { name, kind, help, value } in FAMILIES {
         head(&mut text, name, kind, help);
@@ -76,7 +76,7 @@ pub(super) fn exposition(nodes: &[NodeStatus]) -> String {
     let name = "sessile_balancer_node_state";
     head(&mut text, name, "gauge", "1 for the state that the node is in.");
     for node in nodes {
-        for state in NodeState::ALL {
+        for state in BackendState::ALL {
             let is = u8::from(node.state == state);
             line(&mut text, format_args!("{name}{{node=\"{}\",state=\"{state}\"}} {is}", node.name));
         }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use sessile_balancer::{AdminPort, NodeState};
+use sessile_balancer::{BackendState, BalancerAdmin};
 use tower_service::Service;
 
 use crate::setup::{Setup, get};
@@ -18,7 +18,7 @@ struct Admin(Router);
 impl Admin {
     fn of(setup: &Setup) -> Self {
         let listen: SocketAddr = "127.0.0.1:8081".parse().unwrap();
-        Self(AdminPort::new(TOKEN.into(), listen, setup.monitor.clone(), setup.roster.clone()).router())
+        Self(BalancerAdmin::new(TOKEN.into(), listen, setup.monitor.clone(), setup.control.clone()).router())
     }
 
     async fn send(&mut self, request: http::request::Builder, body: &str) -> (StatusCode, String) {
@@ -70,7 +70,7 @@ async fn nodes_are_added_weighted_drained_and_removed() {
     assert_eq!(told[1]["weight"], 7);
     assert_eq!((told[1]["state"].as_str(), told[2]["name"].as_str()), (Some("draining"), Some("tc03")));
     assert_eq!(admin.ask(Method::POST, "/nodes/tc02/resume", "").await, done);
-    setup.sees(1, NodeState::Up).await;
+    setup.sees(1, BackendState::Up).await;
     assert_eq!(admin.ask(Method::POST, "/nodes/tc01/remove", "").await, done);
     assert_eq!(setup.status().iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["tc02", "tc03"]);
 

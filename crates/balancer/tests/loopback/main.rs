@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
 mod admin;
+mod backend;
+mod control;
 mod failover;
 mod framing;
-mod node;
 mod passing;
-mod repeats;
-mod roster;
+mod retries;
 mod setup;
 mod sticky;
 mod stop;

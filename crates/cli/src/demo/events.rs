@@ -1,6 +1,6 @@
 //! What is worth telling of what happens, in plain words.
 
-use sessile_balancer::{NodeEvent, NodeState};
+use sessile_balancer::{BackendEvent, BackendState};
 
 use super::paint::Tone;
 use crate::rig::{Level, LogLine};
@@ -46,9 +46,9 @@ pub(super) fn of_node(line: &LogLine) -> Option<Told> {
 }
 
 /// What the balancer saw.
-pub(super) fn of_balancer(event: &NodeEvent) -> Told {
-    let NodeEvent { node, state, reason, .. } = event;
-    let tone = if *state == NodeState::Up { Tone::Good } else { Tone::Bad };
+pub(super) fn of_balancer(event: &BackendEvent) -> Told {
+    let BackendEvent { node, state, reason, .. } = event;
+    let tone = if *state == BackendState::Up { Tone::Good } else { Tone::Bad };
     Told::new(tone, format!("{node} is {state}: {reason}"))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use sessile_balancer::NodeEvent;
+use sessile_balancer::BackendEvent;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 
@@ -156,7 +156,7 @@ impl Show {
 }
 
 /// The next change that the balancer saw; changes that were missed are in its status anyway.
-async fn next(balancer: &mut broadcast::Receiver<NodeEvent>) -> NodeEvent {
+async fn next(balancer: &mut broadcast::Receiver<BackendEvent>) -> BackendEvent {
     loop {
         match balancer.recv().await {
             Ok(event) => return event,

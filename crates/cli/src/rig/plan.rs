@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use sessile_balancer::{BalanceConfig, BalancerConfig, NodeConfig};
+use sessile_balancer::{BackendConfig, BalanceConfig, BalancerConfig};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The multicast group and port of the article.
@@ -119,7 +119,7 @@ impl Plan {
 
     /// What the balancer is told.
     pub(crate) fn balancer_config(&self) -> BalancerConfig {
-        let nodes = self.nodes.iter().map(|node| NodeConfig {
+        let nodes = self.nodes.iter().map(|node| BackendConfig {
             name: node.name.to_owned(),
             address: node.http.to_string(),
             weight: 1,

@@ -1,12 +1,12 @@
 //! `sessile balance`: the balancer in front of the nodes, from a file or, as with Pen, from the command line.
 //!
-//! `balance/line.rs` reads Pen's command line, `balance/detached.rs` goes to the background, `balance/admin.rs` opens
-//! the admin port, `balance/reload.rs` follows a changed file, and `balance/order.rs` changes a balancer that runs.
+//! `balance/command_line.rs` reads Pen's command line, `balance/daemon.rs` goes to the background, `balance/admin_port.rs` opens
+//! the admin port, `balance/reload.rs` follows a changed file, and `balance/admin_command.rs` changes a balancer that runs.
 
-mod admin;
-mod detached;
-mod line;
-mod order;
+mod admin_command;
+mod admin_port;
+mod command_line;
+mod daemon;
 mod reload;
 
 use clap::Args;
@@ -15,17 +15,17 @@ use sessile_balancer::{Balancer, BalancerConfig, Protocol, Stopped};
 use crate::failure::Failure;
 use crate::stop::StopWish;
 use crate::{output, runtime};
-use line::Line;
-use order::Order;
+use admin_command::AdminCommand;
+use command_line::CommandLine;
 
 /// Which balancer to run, or what to do with one that runs.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Balance {
     #[command(subcommand)]
-    order: Option<Order>,
+    command: Option<AdminCommand>,
     #[command(flatten)]
-    line: Line,
+    line: CommandLine,
 }
 
 impl Balance {
@@ -35,35 +35,35 @@ impl Balance {
     }
 
     pub(crate) fn run(self) -> Result<(), Failure> {
-        if let Some(order) = self.order {
-            return order.run();
+        if let Some(command) = self.command {
+            return command.run();
         }
         let config = self.line.configuration()?;
-        if self.line.detaches() && !detached::is_meant() {
-            return detached::start(self.line.ascii);
+        if self.line.detaches() && !daemon::is_meant() {
+            return daemon::start(self.line.ascii);
         }
         runtime::run(balance(config, self.line))
     }
 }
 
 /// Runs until a stop is asked for and the running requests have ended.
-async fn balance(config: BalancerConfig, line: Line) -> Result<(), Failure> {
-    if detached::is_meant() {
-        detached::leave_session()?;
+async fn balance(config: BalancerConfig, line: CommandLine) -> Result<(), Failure> {
+    if daemon::is_meant() {
+        daemon::leave_session()?;
     }
     let signals = |error| Failure::Failed(format!("signals: {error}"));
     let stop = StopWish::listen().map_err(signals)?;
     let balancer =
         Balancer::bind(config.clone()).await.map_err(|error| Failure::Failed(error.to_string()))?;
     let balancer = balancer.showing_traffic(line.ascii);
-    let _admin = admin::open(&config.balance, &balancer).await?;
-    let reloads = reload::follow(line.config, balancer.roster()).map_err(signals)?;
+    let _admin = admin_port::open(&config.balance, &balancer).await?;
+    let reloads = reload::follow(line.config, balancer.control()).map_err(signals)?;
     if line.ascii {
         tracing::warn!("-a writes all traffic to this log, cookies and passwords included");
     }
     output::print(&ready(&config, &balancer))?;
-    if detached::is_meant() {
-        detached::leave_terminal()?;
+    if daemon::is_meant() {
+        daemon::leave_terminal()?;
     }
     let asked = async {
         stop.asked().await;

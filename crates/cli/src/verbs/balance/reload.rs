@@ -3,26 +3,26 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sessile_balancer::{BalanceConfig, Roster};
+use sessile_balancer::{BackendControl, BalanceConfig};
 
 use crate::hangup::Hangups;
 use crate::{balancer_file, report};
 
 /// Listens from now on; the future follows the file for ever. Without a file, SIGHUP changes nothing.
-pub(super) fn follow(file: Option<PathBuf>, roster: Roster) -> io::Result<impl Future<Output = ()>> {
+pub(super) fn follow(file: Option<PathBuf>, control: BackendControl) -> io::Result<impl Future<Output = ()>> {
     let mut hangups = Hangups::listen()?;
     Ok(async move {
         let Some(file) = file else { return std::future::pending().await };
         let started_with = balancer_file::load(&file).map(|config| config.balance).ok();
         loop {
             hangups.next().await;
-            read_again(&file, started_with.as_ref(), &roster);
+            read_again(&file, started_with.as_ref(), &control);
         }
     })
 }
 
 /// Takes over the nodes of the file. One that cannot be used changes nothing.
-fn read_again(file: &Path, started_with: Option<&BalanceConfig>, roster: &Roster) {
+fn read_again(file: &Path, started_with: Option<&BalanceConfig>, control: &BackendControl) {
     let config = match balancer_file::load(file) {
         Ok(config) => config,
         Err(error) => {
@@ -31,7 +31,7 @@ fn read_again(file: &Path, started_with: Option<&BalanceConfig>, roster: &Roster
             return;
         }
     };
-    match roster.follow(&config.nodes) {
+    match control.follow(&config.nodes) {
         Ok(followed) => {
             let listed = |names: &[String]| names.join(" ");
             let (added, removed) = (listed(&followed.added), listed(&followed.removed));

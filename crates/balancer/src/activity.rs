@@ -5,25 +5,25 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Beats with every byte.
+/// The time of the last byte.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct Activity {
     began: Instant,
-    /// Milliseconds from the beginning to the last beat.
+    /// Milliseconds from the beginning to the last byte.
     last: AtomicU64,
 }
 
-impl Pulse {
+impl Activity {
     pub(crate) fn new() -> Self {
         Self { began: Instant::now(), last: AtomicU64::new(0) }
     }
 
-    pub(crate) fn beat(&self) {
+    pub(crate) fn touch(&self) {
         self.last.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// Ready once no byte has passed for this long.
-    pub(crate) async fn silence(&self, limit: Duration) {
+    pub(crate) async fn idle_for(&self, limit: Duration) {
         while let Some(left) = self.left(limit, self.began.elapsed()) {
             sleep(left).await;
         }
@@ -42,11 +42,11 @@ mod tests {
 
     #[test]
     fn every_beat_begins_the_silence_anew() {
-        let (pulse, second) = (Pulse::new(), Duration::from_secs(1));
-        assert_eq!(pulse.left(10 * second, 4 * second), Some(6 * second));
-        pulse.last.store(4_000, Relaxed);
-        assert_eq!(pulse.left(10 * second, 13 * second), Some(second));
-        assert_eq!(pulse.left(10 * second, 14 * second), None);
-        assert_eq!(pulse.left(10 * second, 30 * second), None);
+        let (activity, second) = (Activity::new(), Duration::from_secs(1));
+        assert_eq!(activity.left(10 * second, 4 * second), Some(6 * second));
+        activity.last.store(4_000, Relaxed);
+        assert_eq!(activity.left(10 * second, 13 * second), Some(second));
+        assert_eq!(activity.left(10 * second, 14 * second), None);
+        assert_eq!(activity.left(10 * second, 30 * second), None);
     }
 }

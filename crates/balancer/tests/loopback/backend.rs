@@ -52,13 +52,13 @@ impl Log {
 }
 
 /// A running node; it dies when dropped.
-pub(crate) struct Node {
+pub(crate) struct TestBackend {
     pub(crate) address: SocketAddr,
     pub(crate) log: Arc<Log>,
     server: JoinHandle<()>,
 }
 
-impl Node {
+impl TestBackend {
     pub(crate) async fn start(name: &str) -> Self {
         Self::listen(
             TcpListener::bind("127.0.0.1:0").await.unwrap(),
@@ -88,7 +88,7 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for TestBackend {
     fn drop(&mut self) {
         self.server.abort();
     }

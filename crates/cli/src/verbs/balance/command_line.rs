@@ -6,14 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sessile_balancer::{BalancerConfig, NodeConfig, Protocol};
+use sessile_balancer::{BackendConfig, BalancerConfig, Protocol};
 
 use crate::balancer_file;
 use crate::failure::Failure;
 
 /// What to run.
 #[derive(Debug, Args)]
-pub(super) struct Line {
+pub(super) struct CommandLine {
     /// The balancer's file: `[balance]` and one `[[node]]` for every node. SIGHUP has it read again
     #[arg(long, value_name = "FILE", required_unless_present = "listen")]
     pub(super) config: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub(super) struct Line {
     servers: Vec<String>,
 }
 
-impl Line {
+impl CommandLine {
     /// Whether Pen would go to the background.
     pub(super) fn detaches(&self) -> bool {
         self.listen.is_some() && !self.foreground
@@ -95,7 +95,7 @@ impl Line {
     }
 
     /// A node from `host:port` or `NAME=host:port`; one without a name is called by its number.
-    fn of_text(&self, server: &str, number: usize) -> Result<NodeConfig, Failure> {
+    fn of_text(&self, server: &str, number: usize) -> Result<BackendConfig, Failure> {
         let (name, address) = match server.split_once('=') {
             Some((name, address)) => (name.to_owned(), address),
             None if self.http && !self.round_robin => {
@@ -105,12 +105,12 @@ impl Line {
             }
             None => (format!("s{number}"), server),
         };
-        Ok(NodeConfig { name, address: address.to_owned(), weight: 1, health: None })
+        Ok(BackendConfig { name, address: address.to_owned(), weight: 1, health: None })
     }
 }
 
 /// A node by its configuration, and its health path. Its readiness is asked in TCP too.
-fn of_file(file: &Path) -> Result<(NodeConfig, String), Failure> {
+fn of_file(file: &Path) -> Result<(BackendConfig, String), Failure> {
     let config = sessile::Config::load(file)?;
     let mut listen = config.http.listen;
     if listen.ip().is_unspecified() {
@@ -121,7 +121,7 @@ fn of_file(file: &Path) -> Result<(NodeConfig, String), Failure> {
         });
     }
     let (name, address) = (config.node.name, listen.to_string());
-    let node = NodeConfig { name, health: Some(address.clone()), address, weight: 1 };
+    let node = BackendConfig { name, health: Some(address.clone()), address, weight: 1 };
     Ok((node, config.http.health_path))
 }
 
@@ -158,10 +158,10 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Program {
         #[command(flatten)]
-        line: Line,
+        line: CommandLine,
     }
 
-    fn line(text: &str) -> Line {
+    fn line(text: &str) -> CommandLine {
         Program::try_parse_from(["balance"].into_iter().chain(text.split_whitespace())).unwrap().line
     }
 

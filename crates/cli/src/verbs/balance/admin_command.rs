@@ -1,4 +1,4 @@
-//! Orders for a balancer that runs, given over its admin port.
+//! Commands for a balancer that runs, given over its admin port.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use sessile_balancer::{NodeConfig, NodeStatus};
+use sessile_balancer::{BackendConfig, BackendStatus};
 
-use super::admin;
+use super::admin_port;
 use crate::failure::Failure;
 use crate::{balancer_file, output};
 
@@ -20,9 +20,9 @@ const ANSWER_BOUND: u64 = 1024 * 1024;
 
 /// What to do with a balancer that runs. Changes last until it ends.
 #[derive(Debug, Subcommand)]
-pub(super) enum Order {
+pub(super) enum AdminCommand {
     /// Show the nodes: state, weight, what runs there, what was counted
-    Nodes(Which),
+    Nodes(BalancerFile),
     /// Take in a node; it gets clients once it is ready
     Add {
         /// The node's name, the route in the cookie
@@ -36,10 +36,10 @@ pub(super) enum Order {
         #[arg(long, value_name = "ADDRESS")]
         health: Option<String>,
         #[command(flatten)]
-        which: Which,
+        balancer: BalancerFile,
     },
     /// Take out a node: what runs there ends, its clients go to others
-    Remove(Node),
+    Remove(BackendName),
     /// Change a node's share of new clients; with 0 it keeps those that it has
     Weight {
         /// The node
@@ -47,19 +47,19 @@ pub(super) enum Order {
         /// 0 to 1000
         weight: u32,
         #[command(flatten)]
-        which: Which,
+        balancer: BalancerFile,
     },
     /// Let a node run empty: it stays in the list and gets nothing new
-    Drain(Node),
+    Drain(BackendName),
     /// End a drain
-    Resume(Node),
+    Resume(BackendName),
     /// Print the token that the admin port wants, for `Authorization: Bearer TOKEN`
-    Token(Which),
+    Token(BalancerFile),
 }
 
 /// The balancer.
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct BalancerFile {
     /// The balancer's file, whose `[balance] admin` names the port
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -67,56 +67,56 @@ pub(super) struct Which {
 
 /// A node of a balancer.
 #[derive(Debug, Args)]
-pub(super) struct Node {
+pub(super) struct BackendName {
     /// The node
     name: String,
     #[command(flatten)]
-    which: Which,
+    balancer: BalancerFile,
 }
 
-impl Order {
+impl AdminCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Nodes(which) => output::print(&which.nodes()?),
-            Self::Add { name, address, weight, health, which } => {
-                let node = NodeConfig { name, address, weight, health };
-                which.change("/nodes", Some(json!(node)))
+            Self::Nodes(balancer) => output::print(&balancer.nodes()?),
+            Self::Add { name, address, weight, health, balancer } => {
+                let node = BackendConfig { name, address, weight, health };
+                balancer.change("/nodes", Some(json!(node)))
             }
             Self::Remove(node) => node.change("remove"),
-            Self::Weight { name, weight, which } => {
-                which.change(&format!("/nodes/{name}/weight"), Some(json!({ "weight": weight })))
+            Self::Weight { name, weight, balancer } => {
+                balancer.change(&format!("/nodes/{name}/weight"), Some(json!({ "weight": weight })))
             }
             Self::Drain(node) => node.change("drain"),
             Self::Resume(node) => node.change("resume"),
-            Self::Token(which) => {
-                let config = balancer_file::load(&which.config)?;
-                output::print(&admin::token(&config.balance.secret_file)?)
+            Self::Token(balancer) => {
+                let config = balancer_file::load(&balancer.config)?;
+                output::print(&admin_port::token(&config.balance.secret_file)?)
             }
         }
     }
 }
 
-impl Node {
+impl BackendName {
     fn change(self, what: &str) -> Result<(), Failure> {
-        self.which.change(&format!("/nodes/{}/{what}", self.name), None)
+        self.balancer.change(&format!("/nodes/{}/{what}", self.name), None)
     }
 }
 
-impl Which {
+impl BalancerFile {
     /// The nodes, a line each.
     fn nodes(&self) -> Result<String, Failure> {
         let told = self.ask("GET", "/nodes", None)?;
-        let nodes: Vec<NodeStatus> = serde_json::from_str(&told)
+        let nodes: Vec<BackendStatus> = serde_json::from_str(&told)
             .map_err(|error| Failure::Failed(format!("the balancer's answer makes no sense: {error}")))?;
         let mut text =
-            row(["NODE", "ADDRESS", "STATE", "WEIGHT", "ACTIVE", "REQUESTS", "REPEATS", "FAILURES"]);
+            row(["NODE", "ADDRESS", "STATE", "WEIGHT", "ACTIVE", "REQUESTS", "RETRIES", "FAILURES"]);
         for node in nodes {
             let failures = node.failures + node.failed_connects + node.unprocessed;
-            let counts = [node.requests, node.repeats, failures].map(|count| count.to_string());
-            let [requests, repeats, failures] = counts.each_ref().map(String::as_str);
+            let counts = [node.requests, node.retries, failures].map(|count| count.to_string());
+            let [requests, retries, failures] = counts.each_ref().map(String::as_str);
             let (state, weight, active) =
                 (node.state.to_string(), node.weight.to_string(), node.active.to_string());
-            text += &row([&node.name, &node.address, &state, &weight, &active, requests, repeats, failures]);
+            text += &row([&node.name, &node.address, &state, &weight, &active, requests, retries, failures]);
         }
         Ok(text)
     }
@@ -134,7 +134,7 @@ impl Which {
                 self.config.display()
             )));
         };
-        let token = admin::token(&config.secret_file)?;
+        let token = admin_port::token(&config.secret_file)?;
         let (status, text) = exchange(at, method, path, &token, body).map_err(|error| {
             Failure::Failed(format!("no answer from the balancer's admin port {at}: {error}; does it run?"))
         })?;
@@ -149,9 +149,9 @@ impl Which {
 }
 
 fn row(cells: [&str; 8]) -> String {
-    let [name, address, state, weight, active, requests, repeats, failures] = cells;
+    let [name, address, state, weight, active, requests, retries, failures] = cells;
     format!(
-        "{name:<12} {address:<24} {state:<9} {weight:>6} {active:>7} {requests:>9} {repeats:>8} {failures:>9}\n"
+        "{name:<12} {address:<24} {state:<9} {weight:>6} {active:>7} {requests:>9} {retries:>8} {failures:>9}\n"
     )
 }
 

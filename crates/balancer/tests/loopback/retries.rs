@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use sessile_balancer::NodeState;
+use sessile_balancer::BackendState;
 
 use crate::setup::{Setup, get, post, sticky};
 
@@ -20,7 +20,7 @@ async fn a_post_that_a_node_lost_is_never_sent_twice() {
         assert!(!answer.head.headers.contains_key("retry-after"));
         assert_eq!((setup.nodes[0].log.processed(id), setup.nodes[1].log.processed(id)), (1, 0));
     }
-    assert_eq!((setup.status()[0].state, setup.status()[0].failures), (NodeState::Up, 2));
+    assert_eq!((setup.status()[0].state, setup.status()[0].failures), (BackendState::Up, 2));
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_get_without_an_answer_goes_to_another_node() {
     );
     assert!(answer.text.contains("tc01: ") && answer.text.contains("tc02: "), "{}", answer.text);
     assert_eq!((setup.nodes[0].log.processed("g"), setup.nodes[1].log.processed("g")), (1, 1));
-    assert_eq!(setup.status()[1].repeats, 1);
+    assert_eq!(setup.status()[1].retries, 1);
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn what_a_node_did_not_process_goes_to_another_with_its_body() {
     assert!(answer.text.ends_with("\n\nthe body"), "{}", answer.text);
     assert!(!answer.head.headers.contains_key("sessile-unprocessed"));
     assert_eq!((setup.nodes[0].log.requests(), setup.nodes[1].log.processed("u")), (1, 1));
-    assert_eq!((setup.status()[0].unprocessed, setup.status()[1].repeats), (1, 1));
+    assert_eq!((setup.status()[0].unprocessed, setup.status()[1].retries), (1, 1));
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn under_load_a_dying_node_doubles_nothing_and_loses_only_what_it_had() {
                 tokio::task::yield_now().await;
             }
             dying.restart().await;
-            setup.sees(0, NodeState::Up).await;
+            setup.sees(0, BackendState::Up).await;
         }
         done.store(true, SeqCst);
     };

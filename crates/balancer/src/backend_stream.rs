@@ -5,7 +5,7 @@
 //! kernel while the next POST is being written, and then nobody knows what became of it. So just before the
 //! first byte of each request the socket itself is asked. If it has ended, or holds bytes that nobody asked
 //! for, nothing is written and the request goes over another connection. What remains is the node that ends
-//! between that question and the arrival of the bytes: there a POST answers 502 and is not repeated.
+//! between that question and the arrival of the bytes: there a POST answers 502 and is not retried.
 //!
 //! A node may answer and close before it has read a long upload. The writing side then breaks while the
 //! answer lies ready on the reading side, so a break within a request is left for the reading side to tell.
@@ -24,14 +24,14 @@ use tokio::net::TcpStream;
 /// What has gone over a connection. One request is under way at a time, and its end passes through a channel,
 /// which orders these counters.
 #[derive(Debug, Default)]
-pub(crate) struct Traffic {
+pub(crate) struct ByteCounts {
     written: AtomicU64,
     read: AtomicU64,
     /// The next byte written begins a request.
     begins: AtomicBool,
 }
 
-impl Traffic {
+impl ByteCounts {
     /// Says that the next write begins a request; answers the bytes written and read until now.
     pub(crate) fn begin(&self) -> (u64, u64) {
         self.begins.store(true, Relaxed);
@@ -46,18 +46,18 @@ impl Traffic {
 
 /// The TCP connection whose traffic is counted.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct BackendStream {
     tcp: TcpStream,
-    traffic: Arc<Traffic>,
+    traffic: Arc<ByteCounts>,
     /// Bytes of this request have been written.
     begun: bool,
     /// The node takes no more bytes; what it said before is still to be read.
-    deaf: bool,
+    write_closed: bool,
 }
 
-impl Watched {
-    pub(crate) fn new(tcp: TcpStream, traffic: Arc<Traffic>) -> Self {
-        Self { tcp, traffic, begun: false, deaf: false }
+impl BackendStream {
+    pub(crate) fn new(tcp: TcpStream, traffic: Arc<ByteCounts>) -> Self {
+        Self { tcp, traffic, begun: false, write_closed: false }
     }
 
     /// Asks the socket (not the runtime's memory of it) whether a request can still go out on it.
@@ -75,7 +75,7 @@ impl Watched {
         }
     }
 
-    /// Counts what was written of `wanted` bytes; takes them all for written once the node is deaf.
+    /// Counts what was written of `wanted` bytes; takes them all for written once the node reads no more.
     fn after_write(&mut self, written: io::Result<usize>, wanted: usize) -> io::Result<usize> {
         match written {
             Ok(count) => {
@@ -86,7 +86,7 @@ impl Watched {
             }
             Err(cause) if self.begun => {
                 tracing::trace!(%cause, "the node takes no more of the request");
-                self.deaf = true;
+                self.write_closed = true;
                 Ok(wanted)
             }
             Err(cause) => Err(cause),
@@ -94,7 +94,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for BackendStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -107,10 +107,10 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for BackendStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check_before_request()?;
-        if self.deaf {
+        if self.write_closed {
             return Poll::Ready(Ok(buf.len()));
         }
         let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf));
@@ -124,7 +124,7 @@ impl AsyncWrite for Watched {
     ) -> Poll<io::Result<usize>> {
         self.check_before_request()?;
         let wanted = slices.iter().map(|slice| slice.len()).sum();
-        if self.deaf {
+        if self.write_closed {
             return Poll::Ready(Ok(wanted));
         }
         let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices));
@@ -152,18 +152,18 @@ mod tests {
     use super::*;
 
     /// A connection and its other end, which the runtime does not watch.
-    async fn pair() -> (Watched, std::net::TcpStream) {
+    async fn pair() -> (BackendStream, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         near.set_nonblocking(true).unwrap();
         let near = TcpStream::from_std(near).unwrap();
         near.writable().await.unwrap();
-        (Watched::new(near, Arc::default()), listener.accept().unwrap().0)
+        (BackendStream::new(near, Arc::default()), listener.accept().unwrap().0)
     }
 
     /// Waits for news from the other end without letting the runtime hear of it, then writes as a request
     /// would.
-    fn write_after_news(watched: &mut Watched) -> Poll<io::Result<usize>> {
+    fn write_after_news(watched: &mut BackendStream) -> Poll<io::Result<usize>> {
         let socket = SockRef::from(&watched.tcp);
         while socket
             .peek(&mut [MaybeUninit::uninit()])

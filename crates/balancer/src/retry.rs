@@ -9,7 +9,7 @@ use http::Method;
 
 /// Why a node did not answer a request.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum AttemptError {
     /// There was no connection to it.
     NotConnected(io::Error),
     /// The connection ended before a byte of the request was written.
@@ -25,7 +25,7 @@ pub(crate) enum Failure {
     Silent,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for AttemptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConnected(cause) => write!(f, "no connection ({cause})"),
@@ -48,13 +48,13 @@ pub(crate) struct Request {
 }
 
 /// Whether the request may go to another node after this failure.
-pub(crate) fn may_repeat(failure: &Failure, request: Request) -> bool {
+pub(crate) fn may_retry(failure: &AttemptError, request: Request) -> bool {
     match failure {
         // The body is handed over only once there is a connection.
-        Failure::NotConnected(_) => true,
-        Failure::NotSent(_) | Failure::Unprocessed => request.replayable,
-        Failure::NoAnswer(_) => request.replayable && request.safe,
-        Failure::BrokenAnswer(_) | Failure::Silent => false,
+        AttemptError::NotConnected(_) => true,
+        AttemptError::NotSent(_) | AttemptError::Unprocessed => request.replayable,
+        AttemptError::NoAnswer(_) => request.replayable && request.safe,
+        AttemptError::BrokenAnswer(_) | AttemptError::Silent => false,
     }
 }
 
@@ -103,12 +103,12 @@ mod tests {
 
     #[test]
     fn what_may_have_been_processed_is_repeated_only_when_safe() {
-        let refused = || Failure::NotConnected(io::ErrorKind::ConnectionRefused.into());
+        let refused = || AttemptError::NotConnected(io::ErrorKind::ConnectionRefused.into());
         for (replayable, safe) in [(true, true), (true, false), (false, true), (false, false)] {
             let request = Request { replayable, safe };
-            assert!(may_repeat(&refused(), request));
-            assert_eq!(may_repeat(&Failure::Unprocessed, request), replayable);
-            assert!(!may_repeat(&Failure::Silent, request));
+            assert!(may_retry(&refused(), request));
+            assert_eq!(may_retry(&AttemptError::Unprocessed, request), replayable);
+            assert!(!may_retry(&AttemptError::Silent, request));
         }
     }
 }

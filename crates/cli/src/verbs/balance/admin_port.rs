@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sessile::{ClusterSecrets, admin_token};
-use sessile_balancer::{AdminPort, BalanceConfig, Balancer};
+use sessile_balancer::{BalanceConfig, Balancer, BalancerAdmin};
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ pub(super) async fn open(config: &BalanceConfig, balancer: &Balancer) -> Result<
     let failed = |error| Failure::Failed(format!("[balance] admin = \"{listen}\": {error}; {remedy}"));
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let port = AdminPort::new(token, address, balancer.monitor(), balancer.roster());
+    let port = BalancerAdmin::new(token, address, balancer.monitor(), balancer.control());
     tracing::info!(admin = %address, "the admin port is open");
     Ok(Some(Server::start(listener, port.router())))
 }

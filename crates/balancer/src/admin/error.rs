@@ -7,18 +7,18 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
-use crate::roster::RosterError;
+use crate::control::ControlError;
 
 /// The body of a request, as JSON of this type; or why it is not.
 pub(super) type Asked<T> = Result<Json<T>, JsonRejection>;
 
 /// The reasons.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum AdminError {
     #[error("{}", .0.body_text())]
     BadBody(#[from] JsonRejection),
     #[error(transparent)]
-    Roster(#[from] RosterError),
+    BackendControl(#[from] ControlError),
     #[error(
         "this page wants the header `Authorization: Bearer TOKEN`; `sessile balance token --config FILE` prints TOKEN"
     )]
@@ -33,13 +33,13 @@ pub(super) enum Refusal {
     WrongMethod,
 }
 
-impl Refusal {
+impl AdminError {
     fn status(&self) -> StatusCode {
         match self {
             Self::BadBody(rejection) => rejection.status(),
-            Self::Roster(RosterError::Unknown { .. }) | Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::Roster(RosterError::Value(_)) => StatusCode::BAD_REQUEST,
-            Self::Roster(_) => StatusCode::CONFLICT,
+            Self::BackendControl(ControlError::Unknown { .. }) | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::BackendControl(ControlError::Value(_)) => StatusCode::BAD_REQUEST,
+            Self::BackendControl(_) => StatusCode::CONFLICT,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -57,7 +57,7 @@ struct Told {
     error: String,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         (self.status(), self.header().map(|header| [header]), Json(Told { error: self.to_string() }))
             .into_response()

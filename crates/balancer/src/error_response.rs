@@ -8,14 +8,14 @@ use crate::body::{BodyError, ResponseBody};
 
 /// A request that no node answered: the status, and in words why.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     status: StatusCode,
     text: String,
     /// Whether the client may well send it again: it did no harm, and a node may be ready soon.
     retry: bool,
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// The request cannot be passed on.
     pub(crate) fn bad_request(why: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, text: why.into(), retry: false }
@@ -58,7 +58,7 @@ impl Refusal {
     }
 }
 
-impl From<BodyError> for Refusal {
+impl From<BodyError> for ErrorResponse {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Slow => Self {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::connection::Connection;
+use crate::backend_connection::Connection;
 
 /// Most idle connections kept to one node.
 const MAX_IDLE: usize = 256;
@@ -15,11 +15,11 @@ const IDLE_LIMIT: Duration = Duration::from_secs(20);
 /// Connections in the order in which they became idle. The youngest is used first, so that a burst's surplus
 /// ages out.
 #[derive(Debug, Default)]
-pub(crate) struct Pool {
+pub(crate) struct IdleConnections {
     idle: Mutex<VecDeque<(Instant, Connection)>>,
 }
 
-impl Pool {
+impl IdleConnections {
     /// An idle connection that can take a request, if there is one.
     pub(crate) async fn take(&self) -> Option<Connection> {
         loop {

@@ -12,20 +12,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::backend_connection::HEAD_BOUND;
 use crate::client_stream::ClientStream;
-use crate::connection::HEAD_BOUND;
-use crate::forwarder::Forwarder;
-use crate::proxy::Proxy;
-use crate::tunnel::TunnelSlot;
+use crate::http_proxy::HttpProxy;
+use crate::tcp_proxy::TcpProxy;
+use crate::tunnel::PendingTunnel;
 
 /// Longest wait for the head of a request, and thereby for the next request on an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What carries the clients' words to the nodes.
 #[derive(Debug)]
-pub(crate) enum Carrier {
-    Http(Proxy),
-    Tcp(Forwarder),
+pub(crate) enum ProxyMode {
+    Http(HttpProxy),
+    Tcp(TcpProxy),
 }
 
 /// A client that has connected.
@@ -43,16 +43,16 @@ impl Client {
 
     /// Serves it to its end. When the balancer stops, a running request ends, a websocket is closed, and a TCP
     /// connection goes on: only its two ends know when it has ended.
-    pub(crate) async fn serve(self, carrier: &Carrier) {
-        match carrier {
-            Carrier::Http(proxy) => self.serve_http(proxy).await,
-            Carrier::Tcp(forwarder) => forwarder.serve(self.stream, self.peer).await,
+    pub(crate) async fn serve(self, mode: &ProxyMode) {
+        match mode {
+            ProxyMode::Http(proxy) => self.serve_http(proxy).await,
+            ProxyMode::Tcp(tcp_proxy) => tcp_proxy.serve(self.stream, self.peer).await,
         }
     }
 
     /// Serves requests, and the websocket that the connection may become.
-    async fn serve_http(mut self, proxy: &Proxy) {
-        let (peer, pulse, slot) = (self.peer, self.stream.pulse(), Arc::new(TunnelSlot::default()));
+    async fn serve_http(mut self, proxy: &HttpProxy) {
+        let (peer, activity, slot) = (self.peer, self.stream.activity(), Arc::new(PendingTunnel::default()));
         let service = service_fn(|request| {
             let slot = Arc::clone(&slot);
             async move { Ok::<_, Infallible>(proxy.answer(request, peer.ip(), &slot).await) }
@@ -78,7 +78,7 @@ impl Client {
         }
         if let Some(tunnel) = slot.take() {
             tokio::select! {
-                () = tunnel.run(&pulse, proxy.idle) => {}
+                () = tunnel.run(&activity, proxy.idle) => {}
                 () = stop_said(&mut self.stopping) => {}
             }
         }

@@ -10,10 +10,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
+use crate::backend_stream::{BackendStream, ByteCounts};
 use crate::body::RequestBody;
 use crate::dial::dial;
-use crate::repeat::Failure;
-use crate::watched::{Traffic, Watched};
+use crate::retry::AttemptError;
 
 /// Longest wait for a connection that is still busy with the end of its last exchange.
 const READY_TIMEOUT: Duration = Duration::from_millis(100);
@@ -24,15 +24,15 @@ pub(crate) const HEAD_BOUND: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
-    traffic: Arc<Traffic>,
+    traffic: Arc<ByteCounts>,
 }
 
 impl Connection {
     /// Opens one to `host:port`.
     pub(crate) async fn open(address: &str) -> io::Result<Self> {
         let tcp = dial(address).await?;
-        let traffic = Arc::new(Traffic::default());
-        let stream = TokioIo::new(Watched::new(tcp, Arc::clone(&traffic)));
+        let traffic = Arc::new(ByteCounts::default());
+        let stream = TokioIo::new(BackendStream::new(tcp, Arc::clone(&traffic)));
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(HEAD_BOUND)
             .handshake(stream)
@@ -60,17 +60,17 @@ impl Connection {
         &mut self,
         request: Request<RequestBody>,
         limit: Duration,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<Incoming>, AttemptError> {
         let (written, read) = self.traffic.begin();
         let cause = match timeout(limit, self.sender.try_send_request(request)).await {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(error)) => error.into_error(),
-            Err(_) => return Err(Failure::Silent),
+            Err(_) => return Err(AttemptError::Silent),
         };
         match self.traffic.bytes() {
-            (now, _) if now == written => Err(Failure::NotSent(cause)),
-            (_, now) if now == read => Err(Failure::NoAnswer(cause)),
-            _ => Err(Failure::BrokenAnswer(cause)),
+            (now, _) if now == written => Err(AttemptError::NotSent(cause)),
+            (_, now) if now == read => Err(AttemptError::NoAnswer(cause)),
+            _ => Err(AttemptError::BrokenAnswer(cause)),
         }
     }
 }

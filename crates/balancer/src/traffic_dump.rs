@@ -7,9 +7,9 @@ const LINE_BOUND: usize = 512;
 
 /// Writes what passes on one client's connection to the log, a line each.
 #[derive(Debug)]
-pub(crate) struct Dump(pub(crate) SocketAddr);
+pub(crate) struct TrafficDump(pub(crate) SocketAddr);
 
-impl Dump {
+impl TrafficDump {
     /// What the client sent.
     pub(crate) fn sent(&self, bytes: &[u8]) {
         self.show('>', bytes);
