@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::choice::MAX_BACKENDS;
-use crate::duration;
+use sessile_http_server::duration;
 
 /// Most weight of one node.
 const MAX_WEIGHT: u32 = 1_000;

@@ -35,7 +35,6 @@ mod config;
 mod control;
 mod dial;
 mod dispatch;
-mod duration;
 mod error_response;
 mod headers;
 mod health;

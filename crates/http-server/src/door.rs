@@ -76,7 +76,8 @@ impl Door {
         tls: Option<Arc<TlsServer>>,
     ) -> Self {
         let table = ConnectionTable::new(&limits, trusted.clone());
-        let settings = Arc::new(HttpSettings { limits, tunnel_idle });
+        let hsts = tls.as_ref().and_then(|tls| tls.hsts());
+        let settings = Arc::new(HttpSettings { limits, tunnel_idle, hsts });
         Self { settings, trusted, proxy_protocol, tls, table, warned: parking_lot::Mutex::new(None) }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -37,6 +38,8 @@ const H2_STALL_CHECK: Duration = Duration::from_secs(1);
 pub(crate) struct HttpSettings {
     pub(crate) limits: Limits,
     pub(crate) tunnel_idle: Duration,
+    /// `Strict-Transport-Security` of every answer.
+    pub(crate) hsts: Option<HeaderValue>,
 }
 
 /// Serves `stream` with `answer`, which gets each request.
@@ -178,7 +181,10 @@ impl<A> Answering<A> {
         if request.version() == Version::HTTP_11 {
             request.extensions_mut().insert(EarlyResponses(Arc::clone(&self.state)));
         }
-        let response = (self.answer)(request).await;
+        let mut response = (self.answer)(request).await;
+        if let Some(hsts) = &self.settings.hsts {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         let status = response.status();
         if !self.is_http2 && (status == StatusCode::SWITCHING_PROTOCOLS || is_connect && status.is_success())
         {

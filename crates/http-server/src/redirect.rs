@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION};
 use http::uri::Authority;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode, request};
 use http_body_util::Full;
 
 /// Where ACME servers look (RFC 8555, section 8.3).
@@ -28,15 +28,15 @@ impl HttpsRedirect {
         Self { port, webroot }
     }
 
-    /// Answers a request.
-    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let path = request.uri().path();
+    /// Answers a request with this head.
+    pub async fn answer(&self, head: &request::Parts) -> Response<Full<Bytes>> {
+        let path = head.uri.path();
         if let Some((webroot, token)) = self.webroot.as_ref().zip(path.strip_prefix(CHALLENGES)) {
             return challenge(webroot.join(&CHALLENGES[1..]), token).await;
         }
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let location = self.location(request.headers(), target);
-        let Some(location) = location.filter(|_| request.method() != Method::CONNECT) else {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let location = self.location(&head.headers, target);
+        let Some(location) = location.filter(|_| head.method != Method::CONNECT) else {
             return text(StatusCode::BAD_REQUEST, "a request names its host\n");
         };
         let mut response = text(StatusCode::PERMANENT_REDIRECT, "this site is served over HTTPS\n");
@@ -82,7 +82,8 @@ mod tests {
     use super::*;
 
     fn location(port: u16, host: &str, target: &str) -> Option<String> {
-        let request = Request::get(target).header(HOST, host).body(()).expect("a request");
+        let request =
+            http::Request::get(target).header(HOST, host).body(()).expect("a request").into_parts().0;
         let response =
             HttpsRedirect::new(port, None).answer(&request).now_or_never().expect("no file is read");
         response.headers().get(LOCATION).map(|location| location.to_str().expect("text").to_owned())

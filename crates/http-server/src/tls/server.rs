@@ -74,6 +74,11 @@ impl TlsServer {
         }
     }
 
+    /// What answers say of this port's TLS.
+    pub(crate) fn hsts(&self) -> Option<http::HeaderValue> {
+        self.config.hsts.as_deref().and_then(|hsts| http::HeaderValue::from_str(hsts).ok())
+    }
+
     /// What does handshakes from now on.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
