@@ -36,7 +36,6 @@ mod config;
 mod control;
 mod dial;
 mod dispatch;
-mod duration;
 mod error_response;
 mod exchange;
 mod headers;

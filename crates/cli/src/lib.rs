@@ -16,6 +16,7 @@ mod drill;
 mod failure;
 mod farewell;
 mod hangup;
+mod https;
 mod logging;
 mod making;
 mod output;

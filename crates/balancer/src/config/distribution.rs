@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sessile_http_server::duration;
 
 use super::{BalanceConfig, BalancerConfigError};
 use crate::access_log::AccessLogFormat;
-use crate::duration;
 use crate::error_response::PAGE_STATUSES;
 
 /// Bounds of waits and of the time that a node is left out.

@@ -1,7 +1,8 @@
 //! `sessile serve`: one node, from its configuration to its leaving.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -10,6 +11,8 @@ use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
 use sessile_apps::site::{Site, Workshop};
+use sessile_http_server::Door;
+use sessile_http_server::tls::TlsServer;
 
 use crate::cores::Cores;
 use crate::failure::Failure;
@@ -19,7 +22,7 @@ use crate::making::Making;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopWish;
-use crate::{applications, deploy_key, output, report, runtime, secret_file};
+use crate::{applications, deploy_key, https, output, report, runtime, secret_file};
 
 /// Longest wait until whoever asked for a stop has heard how it ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -42,6 +45,9 @@ struct Node {
     farewell: Farewell,
     /// Answers to the last.
     admin: Option<Admin>,
+    tls: Option<Arc<TlsServer>>,
+    /// Sends clients of plain HTTP to HTTPS.
+    _redirect: Option<Server>,
     /// Its own while it serves.
     _directories: Option<Directories>,
 }
@@ -58,30 +64,25 @@ impl Serve {
     pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run_with_cores(|cores| serve(config, making, cores, self.stop_with_stdin))
+        runtime::run_with_cores(|cores| serve(config, making, cores, &self))
     }
 }
 
 /// Starts the node, waits for the wish to stop, and stops it.
-async fn serve(
-    config: Config,
-    making: &impl Making,
-    cores: Cores,
-    stop_with_stdin: bool,
-) -> Result<(), Failure> {
-    let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
+async fn serve(config: Config, making: &impl Making, cores: Cores, verb: &Serve) -> Result<(), Failure> {
+    let stop = if verb.stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config, making, cores) => started?,
+        started = start(config, making, cores, &verb.config) => started?,
         // It served nobody yet and owes nothing.
         () = stop.asked() => return Ok(()),
     };
     loop {
         tokio::select! {
             () = stop.asked() => break,
-            () = hangups.next() => node.read_secrets_again(),
+            () = hangups.next() => node.read_files_again(),
             () = node.asked_to_stop() => {
                 tracing::info!("asked to stop at the admin port");
                 break;
@@ -95,8 +96,9 @@ async fn serve(
 }
 
 /// Joins the cluster; then, and not before, the port of the applications opens.
-async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Node, Failure> {
+async fn start(config: Config, making: &impl Making, cores: Cores, file: &Path) -> Result<Node, Failure> {
     let began = Instant::now();
+    let tls = https::certificates(Some(file), "http.tls", &config.http.tls, true)?;
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let deploy_key = deploy_key::of_node(&config)?;
@@ -124,9 +126,17 @@ async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Nod
     let more = making.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
-    tell_ready(&cluster, address, began.elapsed())?;
-    Ok(Node { cluster, server, farewell, admin, _directories: directories })
+    let redirect = https::redirect(&cluster.config().http.tls, "http.tls", address.port())?;
+    let door = door(&cluster.config().http, tls.clone());
+    let server = Server::start_on(cores, listener, door, pages.merge(sessile::health(&cluster)).merge(more));
+    tell_ready(&cluster, address, tls.is_some(), began.elapsed())?;
+    Ok(Node { cluster, server, farewell, admin, tls, _redirect: redirect, _directories: directories })
+}
+
+/// Who is let in at the port of the applications.
+fn door(http: &sessile::config::Http, tls: Option<Arc<TlsServer>>) -> Door {
+    let trusted = http.trusted_proxies.clone();
+    Door::new(http.limits.clone(), http.idle_timeout, trusted, http.proxy_protocol, tls)
 }
 
 /// Where archives become applications of this node.
@@ -156,13 +166,14 @@ async fn start_farm(
 }
 
 /// Tells the log who serves where with whom, and whoever started the node that it does.
-fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<(), Failure> {
+fn tell_ready(cluster: &Cluster, http: SocketAddr, is_tls: bool, after: Duration) -> Result<(), Failure> {
     let (name, after) = (cluster.name(), after.as_millis());
     let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
     let boot = own.first().map(|own| own.boot.to_string()).unwrap_or_default();
     let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
     tracing::info!(boot, %http, members = members.join(" "), "{name} is ready in {after} ms");
-    output::print(&format!("{name} http://{http} ready in {after} ms"))
+    let scheme = if is_tls { "https" } else { "http" };
+    output::print(&format!("{name} {scheme}://{http} ready in {after} ms"))
 }
 
 /// The admin port answers at once: that the node is alive, and that it is not ready yet.
@@ -197,8 +208,10 @@ impl Node {
         }
     }
 
-    /// As `sessile secret reload`, also for a node without an admin port. A file that cannot be used changes nothing.
-    fn read_secrets_again(&self) {
+    /// As `sessile secret reload`, also for a node without an admin port; and the certificates. A file that cannot be used
+    /// changes nothing.
+    fn read_files_again(&self) {
+        self.tls.iter().for_each(|tls| https::reload(tls));
         match self.cluster.reload_secrets() {
             Ok(secrets) => {
                 let tokens = admin_tokens(&secrets, &self.cluster.config().cluster.name);

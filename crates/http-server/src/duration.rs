@@ -1,23 +1,33 @@
-//! Durations as the configuration writes them: `500ms`, `3s`, `1m`, `2h`.
+//! Durations as the configuration writes them: `500ms`, `3s`, `1m`, `2h`. For `#[serde(with = "duration")]`.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 
 /// A text that is not a duration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is not a duration: write a whole number and a unit (ms, s, m or h), for example \"500ms\" or \"3s\""
-)]
-pub(crate) struct DurationError {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DurationError {
     text: String,
 }
+
+impl fmt::Display for DurationError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let example = "write a whole number and a unit (ms, s, m or h), for example \"500ms\" or \"3s\"";
+        write!(out, "`{}` is not a duration: {example}", self.text)
+    }
+}
+
+impl std::error::Error for DurationError {}
 
 /// Milliseconds in each unit, the largest first.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a whole number followed by its unit.
-pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
+///
+/// # Errors
+/// When the text is something else, or too large.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let error = || DurationError { text: text.to_owned() };
     let trimmed = text.trim();
     let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count();
@@ -28,17 +38,26 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// Writes a duration in the largest unit that keeps it a whole number; less than a millisecond is dropped.
-pub(crate) fn text(duration: Duration) -> String {
+#[must_use]
+pub fn text(duration: Duration) -> String {
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (unit, scale) = UNITS.iter().find(|(_, scale)| ms >= *scale && ms % scale == 0).unwrap_or(&("ms", 1));
     format!("{}{unit}", ms / scale)
 }
 
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+/// Reads one from a text.
+///
+/// # Errors
+/// See [`parse`].
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes one as a text.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*duration))
 }
 

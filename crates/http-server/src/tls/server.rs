@@ -1,0 +1,134 @@
+//! TLS towards clients, whose certificates can be renewed while connections go on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustls::ServerConfig;
+use rustls::server::{ProducesTickets, WebPkiClientVerifier};
+use tokio_rustls::TlsAcceptor;
+
+use super::files::{Reader, TlsError};
+use super::names::{CertificatesByName, expiry_warning};
+use crate::TlsConfig;
+
+/// How often the files are looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// The certificates in force. New connections get the newest; open ones keep theirs.
+#[derive(Debug)]
+pub struct TlsServer {
+    config: TlsConfig,
+    alpn: Vec<Vec<u8>>,
+    /// The same for all configurations, so that clients may resume across a reload.
+    tickets: Arc<dyn ProducesTickets>,
+    current: Mutex<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    server: Arc<ServerConfig>,
+    fingerprint: u64,
+}
+
+impl TlsServer {
+    /// Reads the files. `is_http` offers HTTP/2 and HTTP/1.1; other protocols are not negotiated.
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn load(config: TlsConfig, is_http: bool) -> Result<Self, TlsError> {
+        let alpn = if is_http { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { Vec::new() };
+        let tickets = rustls::crypto::ring::Ticketer::new().map_err(|error| failed(&config, &error))?;
+        let current = build(&config, &alpn, &tickets)?;
+        Ok(Self { config, alpn, tickets, current: Mutex::new(current) })
+    }
+
+    /// Reads the files again; answers whether they had changed. A file that cannot be used changes nothing.
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let read = build(&self.config, &self.alpn, &self.tickets)?;
+        let mut current = self.current.lock();
+        let is_new = current.fingerprint != read.fingerprint;
+        if is_new {
+            *current = read;
+        }
+        Ok(is_new)
+    }
+
+    /// Follows the files for ever: what they hold counts, not their times, so that renewed symlinks and copies
+    /// with old times are seen.
+    pub async fn follow(self: Arc<Self>) {
+        let mut last_error = None;
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let tls = Arc::clone(&self);
+            let Ok(read) = tokio::task::spawn_blocking(move || tls.reload()).await else { return };
+            if let Err(error) = &read
+                && last_error.as_ref() != Some(error)
+            {
+                tracing::error!(key = error.key, %error, "the certificates stay as they are");
+            }
+            last_error = read.err();
+        }
+    }
+
+    /// What answers say of this port's TLS.
+    pub(crate) fn hsts(&self) -> Option<http::HeaderValue> {
+        self.config.hsts.as_deref().and_then(|hsts| http::HeaderValue::from_str(hsts).ok())
+    }
+
+    /// What does handshakes from now on.
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.current.lock().server))
+    }
+}
+
+fn failed(config: &TlsConfig, error: &rustls::Error) -> TlsError {
+    let path = config.certificates.first().cloned().unwrap_or_default();
+    TlsError { key: "certificates", path, problem: error.to_string() }
+}
+
+fn build(
+    config: &TlsConfig,
+    alpn: &[Vec<u8>],
+    tickets: &Arc<dyn ProducesTickets>,
+) -> Result<Current, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut reader = Reader::default();
+    let mut certificates = Vec::new();
+    for (index, entry) in config.certificates.iter().enumerate() {
+        let key = config.keys.get(index).map(std::path::PathBuf::as_path);
+        let certified = reader.certified_key(&provider, entry, key)?;
+        if let Some(warning) = certified.cert.first().and_then(expiry_warning) {
+            tracing::warn!(certificate = %entry.display(), "{warning}");
+        }
+        certificates.push(certified);
+    }
+    let authorities =
+        config.client_ca.as_deref().map(|path| reader.authorities("client_ca", path)).transpose()?;
+    let none = || failed(config, &rustls::Error::NoCertificatesPresented);
+    let by_name = CertificatesByName::new(certificates).ok_or_else(none)?;
+    tracing::info!(names = by_name.names().join(" "), "certificates read");
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(config, &error))?;
+    let builder = match authorities {
+        Some(authorities) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(authorities, provider).build();
+            let verifier = verifier.map_err(|error| TlsError {
+                key: "client_ca",
+                path: config.client_ca.clone().unwrap_or_default(),
+                problem: error.to_string(),
+            })?;
+            builder.with_client_cert_verifier(verifier)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut server = builder.with_cert_resolver(Arc::new(by_name));
+    server.alpn_protocols = alpn.to_vec();
+    server.ticketer = Arc::clone(tickets);
+    Ok(Current { server: Arc::new(server), fingerprint: reader.fingerprint() })
+}
