@@ -1,4 +1,4 @@
-//! When the last byte passed on a client's connection.
+//! When the last byte passed on a client's connection, and how many went to the client.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,15 +11,27 @@ pub(crate) struct Activity {
     began: Instant,
     /// Milliseconds from the beginning to the last byte.
     last: AtomicU64,
+    sent: AtomicU64,
 }
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), last: AtomicU64::new(0) }
+        Self { began: Instant::now(), last: AtomicU64::new(0), sent: AtomicU64::new(0) }
     }
 
     pub(crate) fn touch(&self) {
         self.last.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Counts bytes that went to the client.
+    pub(crate) fn add_sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Relaxed);
+        self.touch();
+    }
+
+    /// Bytes that went to the client.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
     }
 
     /// Ready once no byte has passed for this long.

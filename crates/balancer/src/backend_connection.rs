@@ -1,7 +1,15 @@
 //! One HTTP/1.1 connection to a node, for one request at a time.
+//!
+//! The HTTP engine of a connection runs where its request runs: whoever waits for a response, or for the next part of
+//! its body, drives it. A task of its own for each connection would cost two changes of tasks for each request. Only
+//! where a request's body streams, or the connection becomes a tunnel, does it go on by itself.
 
+use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -20,10 +28,14 @@ const READY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Most bytes of a head, and of the buffer for reading, on connections to nodes and to clients.
 pub(crate) const HEAD_BOUND: usize = 64 * 1024;
 
+/// The HTTP engine of a connection.
+type Engine = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
 /// A connection to a node.
-#[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
+    /// Nothing once it has ended, or runs by itself.
+    engine: Option<Engine>,
     traffic: Arc<ByteCounts>,
 }
 
@@ -33,44 +45,88 @@ impl Connection {
         let tcp = dial(address).await?;
         let traffic = Arc::new(ByteCounts::default());
         let stream = TokioIo::new(BackendStream::new(tcp, Arc::clone(&traffic)));
-        let (sender, driver) = http1::Builder::new()
+        let (sender, engine) = http1::Builder::new()
             .max_buf_size(HEAD_BOUND)
             .handshake(stream)
             .await
             .map_err(io::Error::other)?;
-        // The driver ends with the sender. Whoever waits for a response hears of its error too, so it is told
-        // here only for the reader of a trace.
-        tokio::spawn(async move {
-            if let Err(cause) = driver.with_upgrades().await {
-                tracing::trace!(%cause, "a connection to a node ended");
-            }
-        });
-        Ok(Self { sender, traffic })
+        Ok(Self { sender, engine: Some(Box::pin(engine.with_upgrades())), traffic })
+    }
+
+    /// Lets the engine run by itself from now on.
+    pub(crate) fn detach(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            // Whoever waits for a response hears of its error too.
+            tokio::spawn(async move { trace_end(engine.await) });
+        }
+    }
+
+    /// Lets the engine do what it can do now.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(engine) = &mut self.engine
+            && let Poll::Ready(ended) = engine.as_mut().poll(cx)
+        {
+            self.engine = None;
+            trace_end(ended);
+        }
     }
 
     /// Whether it can take another request.
     pub(crate) async fn is_ready(&mut self) -> bool {
-        self.sender.is_ready()
-            || (!self.sender.is_closed()
-                && timeout(READY_TIMEOUT, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok()))
+        let ready = poll_fn(|cx| {
+            self.drive(cx);
+            self.sender.poll_ready(cx)
+        });
+        timeout(READY_TIMEOUT, ready).await.is_ok_and(|ready| ready.is_ok())
     }
 
-    /// Sends a request and waits at most `limit` for the head of its response.
+    /// Sends a request and waits at most `limit` for the head of its response; less when `abandoned` is ready and no
+    /// byte of the response has come.
     pub(crate) async fn send(
         &mut self,
         request: Request<RequestBody>,
         limit: Duration,
+        abandoned: impl Future<Output = ()>,
     ) -> Result<Response<Incoming>, AttemptError> {
         let (written, read) = self.traffic.begin();
-        let cause = match timeout(limit, self.sender.try_send_request(request)).await {
+        let traffic = Arc::clone(&self.traffic);
+        let mut response = pin!(self.sender.try_send_request(request));
+        let mut answered = pin!(timeout(
+            limit,
+            poll_fn(|cx| {
+                self.drive(cx);
+                response.as_mut().poll(cx)
+            })
+        ));
+        let answered = tokio::select! {
+            biased;
+            answered = &mut answered => answered,
+            () = abandoned => match traffic.bytes() {
+                (_, now) if now == read => return Err(AttemptError::NodeLost),
+                _ => answered.await,
+            },
+        };
+        let cause = match answered {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(error)) => error.into_error(),
             Err(_) => return Err(AttemptError::Silent),
         };
-        match self.traffic.bytes() {
+        match traffic.bytes() {
             (now, _) if now == written => Err(AttemptError::NotSent(cause)),
             (_, now) if now == read => Err(AttemptError::NoAnswer(cause)),
             _ => Err(AttemptError::BrokenAnswer(cause)),
         }
+    }
+}
+
+fn trace_end(ended: hyper::Result<()>) {
+    if let Err(cause) = ended {
+        tracing::trace!(%cause, "a connection to a node ended");
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("traffic", &self.traffic).finish_non_exhaustive()
     }
 }

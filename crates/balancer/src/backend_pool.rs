@@ -4,17 +4,23 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use http::HeaderMap;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc};
 
-use crate::backend::{Backend, BackendState};
-use crate::choice::{BackendSet, Choice, MAX_BACKENDS};
-use crate::config::{BackendConfig, BalancerConfig};
+use crate::backend::{ActiveRequest, Backend, BackendState};
+use crate::choice::{BackendSet, Candidate, Choice, MAX_BACKENDS, identity};
+use crate::config::BackendConfig;
+use crate::outlier;
+use crate::retry_budget::RetryBudget;
 use crate::route;
+use crate::settings::Settings;
+use crate::statistics::Statistics;
 use crate::status::BackendEvent;
 use crate::stick_table::StickTable;
+use crate::waiting_room::WaitingRoom;
 
 /// Events that a slow listener may be behind before it misses some.
 const EVENT_BOUND: usize = 256;
@@ -24,7 +30,7 @@ const EVENT_BOUND: usize = 256;
 pub(crate) struct BackendPool {
     /// Held while an operator changes the list, so that two at once do not add the same name.
     pub(crate) changing: Mutex<()>,
-    cookie: String,
+    settings: RwLock<Arc<Settings>>,
     events: Mutex<broadcast::Sender<BackendEvent>>,
     backends: RwLock<Vec<Option<Arc<Backend>>>>,
     choice: Mutex<Choice>,
@@ -34,23 +40,42 @@ pub(crate) struct BackendPool {
     up: AtomicU64,
     /// Nodes that nobody checks yet.
     new_backends: mpsc::Sender<Arc<Backend>>,
+    /// Where requests wait that no node can take.
+    pub(crate) room: Arc<WaitingRoom>,
+    pub(crate) retries: RetryBudget,
+    pub(crate) statistics: Arc<Statistics>,
+}
+
+/// What is known of a client when a node is chosen for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    /// The node that it was on before.
+    pub(crate) route: Option<usize>,
+    pub(crate) address: IpAddr,
 }
 
 impl BackendPool {
     /// The nodes of the configuration, and where nodes appear whose health is to be watched.
-    pub(crate) fn new(config: &BalancerConfig) -> (Self, mpsc::Receiver<Arc<Backend>>) {
+    pub(crate) fn new(
+        settings: Settings,
+        nodes: &[BackendConfig],
+        statistics: Arc<Statistics>,
+    ) -> (Self, mpsc::Receiver<Arc<Backend>>) {
         let (new_backends, unchecked) = mpsc::channel(MAX_BACKENDS);
         let pool = Self {
             changing: Mutex::new(()),
-            cookie: config.balance.cookie.clone(),
+            settings: RwLock::new(Arc::new(settings)),
             events: Mutex::new(broadcast::Sender::new(EVENT_BOUND)),
             backends: RwLock::new(Vec::new()),
-            choice: Mutex::new(Choice::new(config.balance.sticky)),
+            choice: Mutex::new(Choice::new()),
             clients: Mutex::new(StickTable::default()),
             up: AtomicU64::new(0),
             new_backends,
+            room: Arc::default(),
+            retries: RetryBudget::new(),
+            statistics,
         };
-        for node in &config.nodes {
+        for node in nodes {
             // A configuration with more than that is not valid.
             pool.add(node);
         }
@@ -62,25 +87,59 @@ impl BackendPool {
         self.backends.read().iter().flatten().cloned().collect()
     }
 
+    /// The values in force.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read())
+    }
+
+    /// Puts other values in force.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        *self.settings.write() = Arc::new(settings);
+    }
+
     /// The index that a request's cookie names.
-    pub(crate) fn route(&self, headers: &HeaderMap) -> Option<usize> {
+    pub(crate) fn route(&self, headers: &HeaderMap, cookie: &str) -> Option<usize> {
         let backends = self.backends.read();
         let names = backends.iter().map(|index| index.as_ref().map_or("", |node| node.name.as_str()));
-        route::route(headers, &self.cookie, names)
+        route::route(headers, cookie, names)
     }
 
-    /// The next node for a request, among those that are up and not tried.
-    pub(crate) fn choose(&self, tried: BackendSet, route: Option<usize>) -> Option<Arc<Backend>> {
+    /// The node that this client's address was on last.
+    pub(crate) fn route_of(&self, client: IpAddr) -> Option<usize> {
+        self.clients.lock().backend_of(client)
+    }
+
+    /// A place at the next node for a request, among those that are up, not full and not tried.
+    pub(crate) fn choose(
+        &self,
+        tried: BackendSet,
+        origin: Origin,
+        settings: &Settings,
+    ) -> Option<ActiveRequest> {
         let backends = self.backends.read();
-        let up = BackendSet::from_bits(self.up.load(Relaxed));
-        let index = self.choice.lock().next(up, tried, route)?;
-        backends.get(index)?.clone()
+        let mut left = BackendSet::from_bits(self.up.load(Relaxed)).without(tried);
+        let routes = origin.route.filter(|_| settings.balance.sticky);
+        for index in routes.into_iter().filter(|index| left.contains(*index)) {
+            if let Some(place) = backends.get(index).and_then(Option::as_ref).and_then(Backend::begin_request)
+            {
+                return Some(place);
+            }
+        }
+        loop {
+            let candidates = candidates(&backends, left, settings);
+            let client = client_number(origin.address);
+            let index = self.choice.lock().next(settings.balance.algorithm, candidates, client)?;
+            if let Some(place) = backends.get(index)?.as_ref().and_then(Backend::begin_request) {
+                return Some(place);
+            }
+            // Another request took the last place.
+            left = left.without(BackendSet::single(index));
+        }
     }
 
-    /// The next node for a connection of this client.
-    pub(crate) fn choose_for(&self, client: IpAddr, tried: BackendSet) -> Option<Arc<Backend>> {
-        let route = self.clients.lock().backend_of(client);
-        self.choose(tried, route)
+    /// Whether nodes are up that have as many requests as they may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.backends.read().iter().flatten().any(|node| node.state() == BackendState::Up && node.is_full())
     }
 
     /// This client was taken by this node.
@@ -102,19 +161,35 @@ impl BackendPool {
             BackendState::Up if node.drained.load(Relaxed) => {
                 (BackendState::Draining, "the operator drains it")
             }
+            BackendState::Up if node.outlier.left(Instant::now()).is_some() => {
+                (BackendState::Ejected, "it failed request after request")
+            }
             _ => (state, reason),
         };
-        if node.set_state(state) == state {
+        let before = node.set_state(state, reason);
+        if before == state {
             return;
         }
         node.counters.state_changes.fetch_add(1, Relaxed);
         self.mark(node.index, state == BackendState::Up);
-        if state == BackendState::Down {
+        if before == BackendState::Up {
+            // Whoever still saw it up holds the list: once that is free, all its requests are counted.
+            drop(self.backends.write());
+        }
+        if matches!(state, BackendState::Down | BackendState::Draining) {
             node.idle.clear();
         }
+        match (before, state) {
+            (_, BackendState::Up) => self.room.node_is_up(),
+            // One that closed its port after it drained ends what runs there.
+            (BackendState::Up | BackendState::Ejected, BackendState::Down) => node.lost.notify_waiters(),
+            // It may learn at once that nothing new comes.
+            (_, BackendState::Draining) => node.recheck.notify_one(),
+            _ => {}
+        }
         match state {
-            BackendState::Down => {
-                tracing::warn!(node = %node.name, address = %node.address, reason, "node down")
+            BackendState::Down | BackendState::Ejected => {
+                tracing::warn!(node = %node.name, address = %node.address, reason, "node {state}")
             }
             _ => tracing::info!(node = %node.name, address = %node.address, reason, "node {state}"),
         }
@@ -125,6 +200,24 @@ impl BackendPool {
             state,
             reason: reason.to_owned(),
         });
+    }
+
+    /// A node failed once more; leaves it out if that makes too many in a row and not too many are left out.
+    pub(crate) fn note_failure(&self, node: &Arc<Backend>, settings: &Settings) {
+        let limits = &settings.balance.outlier;
+        if !node.outlier.failed(limits.failures) || node.state() != BackendState::Up {
+            return;
+        }
+        let nodes = self.nodes();
+        let ejected = nodes.iter().filter(|node| node.state() == BackendState::Ejected).count();
+        let others = nodes.iter().any(|other| !Arc::ptr_eq(other, node) && other.state() == BackendState::Up);
+        if !others || !outlier::may_eject(ejected, nodes.len(), limits.percent) {
+            return;
+        }
+        let time = node.outlier.eject(Instant::now(), limits.time);
+        node.counters.ejections.fetch_add(1, Relaxed);
+        tracing::warn!(node = %node.name, failures = limits.failures, ?time, "node left out");
+        self.set_state(node, BackendState::Up, "");
     }
 
     /// Takes a node in; nothing when there is no index free. It gets no request before its first check.
@@ -139,9 +232,9 @@ impl BackendPool {
         if free == backends.len() {
             backends.push(None);
         }
-        let node = Arc::new(Backend::new(config, free));
+        let node = Arc::new(Backend::new(config, free, Arc::clone(&self.room)));
         backends[free] = Some(Arc::clone(&node));
-        self.choice.lock().set_weight(free, config.weight);
+        self.choice.lock().begin_anew();
         watched.send(node);
         Some(())
     }
@@ -155,7 +248,7 @@ impl BackendPool {
         }
         backends[node.index] = None;
         self.mark(node.index, false);
-        self.choice.lock().set_weight(node.index, 0);
+        self.choice.lock().begin_anew();
         self.clients.lock().forget(node.index);
         node.removed.store(true, Relaxed);
         node.recheck.notify_one();
@@ -166,7 +259,7 @@ impl BackendPool {
         let backends = self.backends.write();
         if holds(&backends, node) {
             node.weight.store(weight, Relaxed);
-            self.choice.lock().set_weight(node.index, weight);
+            self.choice.lock().begin_anew();
         }
     }
 
@@ -184,6 +277,24 @@ impl BackendPool {
         let others = BackendSet::from_bits(self.up.load(Relaxed)).without(BackendSet::single(index));
         let now = if up { others.with(index) } else { others };
         self.up.store(now.bits(), Relaxed);
+    }
+}
+
+/// Those of a set that are not full.
+fn candidates<'a>(
+    backends: &'a [Option<Arc<Backend>>],
+    left: BackendSet,
+    settings: &'a Settings,
+) -> impl Iterator<Item = Candidate> + Clone + 'a {
+    let nodes = backends.iter().flatten().filter(move |node| left.contains(node.index) && !node.is_full());
+    nodes.map(|node| node.candidate(settings.balance.slow_start))
+}
+
+/// What identifies a client to every balancer.
+fn client_number(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(address) => identity(&address.octets()),
+        IpAddr::V6(address) => identity(&address.octets()),
     }
 }
 

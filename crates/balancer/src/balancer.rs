@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -16,10 +17,14 @@ use crate::backend_pool::BackendPool;
 use crate::client_connection::{Client, ProxyMode};
 use crate::config::{BalancerConfig, BalancerConfigError, Protocol};
 use crate::control::BackendControl;
-use crate::health::{self, HealthCheck};
+use crate::health;
 use crate::http_proxy::HttpProxy;
+use crate::idle_connections::MAX_WORKERS;
+use crate::settings::{Settings, SettingsError};
+use crate::statistics::Statistics;
 use crate::status::BackendMonitor;
 use crate::tcp_proxy::TcpProxy;
+use crate::worker::Worker;
 
 /// Most connections of clients; further ones wait in the system's queue.
 const MAX_CLIENTS: usize = 10_000;
@@ -36,8 +41,9 @@ pub struct Balancer {
     pool: Arc<BackendPool>,
     /// Nodes whose health nobody watches yet.
     unchecked: mpsc::Receiver<Arc<Backend>>,
-    mode: Arc<ProxyMode>,
-    checks: HealthCheck,
+    own: HeaderValue,
+    /// Further runtimes that serve clients.
+    others: Vec<Handle>,
     show_traffic: bool,
 }
 
@@ -47,6 +53,9 @@ pub enum BindError {
     /// A value of the configuration cannot be used.
     #[error(transparent)]
     Config(#[from] BalancerConfigError),
+    /// What a value of the configuration names cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The port could not be opened.
     #[error("listen = {listen:?}: {cause}; {}", remedy(cause))]
     Listen {
@@ -75,19 +84,18 @@ impl Balancer {
         let local = listener.local_addr().map_err(failed)?;
         let own = HeaderValue::from_str(&local.to_string())
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        let (pool, unchecked) = BackendPool::new(&config);
-        let pool = Arc::new(pool);
-        let balance = config.balance;
-        let (protocol, idle) = (balance.protocol, balance.idle_timeout);
-        let checks = HealthCheck { protocol, path: balance.health_path, interval: balance.health_interval };
-        let shared = Arc::clone(&pool);
-        let mode = Arc::new(match protocol {
-            Protocol::Http => {
-                ProxyMode::Http(HttpProxy { pool: shared, unsafe_paths: balance.unsafe_paths, own, idle })
-            }
-            Protocol::Tcp => ProxyMode::Tcp(TcpProxy { pool: shared, idle }),
-        });
-        Ok(Self { listener, local, pool, unchecked, mode, checks, show_traffic: false })
+        let statistics = Arc::new(Statistics::default());
+        let settings = Settings::open(config.balance, &statistics.log, None)?;
+        let (pool, unchecked) = BackendPool::new(settings, &config.nodes, statistics);
+        let (pool, others) = (Arc::new(pool), Vec::new());
+        Ok(Self { listener, local, pool, unchecked, own, others, show_traffic: false })
+    }
+
+    /// Serves clients on these runtimes too, each client on the one that has the fewest. Where each runs on one thread,
+    /// threads do not wake each other for a request. At most 64 have connections to nodes of their own.
+    #[must_use]
+    pub fn on(self, others: Vec<Handle>) -> Self {
+        Self { others, ..self }
     }
 
     /// Writes all that passes between clients and the balancer to the log, at level `info`, what does not
@@ -118,21 +126,24 @@ impl Balancer {
         self.check_all().await;
         let slots = Arc::new(Semaphore::new(MAX_CLIENTS));
         let (stop, stopping) = watch::channel(false);
+        let workers = self.workers();
         let (mut clients, mut watches) = (JoinSet::new(), JoinSet::new());
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 (tcp, peer, slot) = next_client(&self.listener, &slots) => {
-                    let client = Client::new(tcp, peer, self.show_traffic, stopping.clone());
-                    let mode = Arc::clone(&self.mode);
-                    clients.spawn(async move {
-                        client.serve(&mode).await;
-                        drop(slot);
-                    });
+                    let (show, stopping) = (self.show_traffic, stopping.clone());
+                    let open = self.pool.statistics.connected();
+                    if let Some(worker) = workers.iter().min_by_key(|worker| worker.clients()) {
+                        worker.serve(&mut clients, tcp, move |mode, tcp| async move {
+                            Client::new(tcp, peer, show, stopping).serve(&mode).await;
+                            drop((slot, open));
+                        });
+                    }
                 }
                 Some(ended) = clients.join_next() => report_panic(ended),
                 Some(node) = self.unchecked.recv() => {
-                    watches.spawn(health::watch(Arc::clone(&self.pool), node, self.checks.clone()));
+                    watches.spawn(health::watch(Arc::clone(&self.pool), node));
                 }
                 Some(ended) = watches.join_next() => report_panic(ended),
                 () = &mut shutdown => break,
@@ -147,13 +158,31 @@ impl Balancer {
             }
         })
         .await;
+        let settings = self.pool.settings();
+        if let Some(log) = &settings.log {
+            log.flush();
+        }
         Stopped { unfinished: clients.len() }
+    }
+
+    /// The runtime that this runs on, and the others.
+    fn workers(&self) -> Vec<Worker> {
+        let runtimes = std::iter::once(Handle::current()).chain(self.others.iter().cloned());
+        let mode = |worker| match self.pool.settings().balance.protocol {
+            Protocol::Http => {
+                let (pool, own) = (Arc::clone(&self.pool), self.own.clone());
+                ProxyMode::Http(HttpProxy { pool, own, worker })
+            }
+            Protocol::Tcp => ProxyMode::Tcp(TcpProxy { pool: Arc::clone(&self.pool) }),
+        };
+        let each = runtimes.take(MAX_WORKERS).enumerate();
+        each.map(|(number, runtime)| Worker::new(runtime, mode(number))).collect()
     }
 
     /// Checks every node once, so that the first client finds them known.
     async fn check_all(&self) {
         let nodes = self.pool.nodes();
-        let first = nodes.iter().map(|node| health::check(&self.pool, node, &self.checks));
+        let first = nodes.iter().map(|node| health::check(&self.pool, node));
         futures_util::future::join_all(first).await;
     }
 }

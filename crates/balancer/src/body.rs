@@ -2,7 +2,6 @@
 //! sent again; larger ones stream and are sent once.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,8 +11,9 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use crate::backend::{ActiveRequest, Backend};
+use crate::backend::ActiveRequest;
 use crate::backend_connection::Connection;
+use crate::exchange::Exchange;
 
 /// Request bodies up to this size are buffered and can be sent again.
 pub(crate) const REPLAY_BOUND: usize = 64 * 1024;
@@ -130,43 +130,93 @@ impl Body for RequestBody {
     }
 }
 
-/// A connection in use, which goes back to its node's pool at the end of the response.
+/// A response's body on its way to the client, with what is to be done when it ends.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) node: Arc<Backend>,
-    pub(crate) connection: Connection,
+pub(crate) struct ResponseBody {
+    source: BodySource,
+    exchange: Option<Exchange>,
 }
 
-fn return_to_pool(lease: &mut Option<Lease>) {
-    if let Some(Lease { node, connection }) = lease.take() {
-        node.idle.put(connection);
-    }
-}
-
-/// A response's body on its way to the client.
 #[derive(Debug)]
-pub(crate) enum ResponseBody {
-    /// From a node. Dropped before its end, it takes its connection with it: what is left of it on that wire
-    /// is nobody's.
-    Node {
-        /// What the node sends.
-        body: Incoming,
-        /// The connection, if it is to be used again.
-        lease: Option<Lease>,
-        /// Counts the request at its node until the body is dropped; a tunnel counts itself.
-        _active: Option<ActiveRequest>,
-    },
+enum BodySource {
+    /// From a node. Dropped before its end, it takes its connection with it: what is left of it on that wire is
+    /// nobody's.
+    Node(NodeBody),
     /// The balancer's own words.
     Text(Bytes),
 }
 
+/// A body that a node sends.
+#[derive(Debug)]
+struct NodeBody {
+    body: Incoming,
+    /// Drives the body; nothing once that has ended.
+    connection: Option<Connection>,
+    /// Whether the connection is to be used again, and by which worker.
+    reusable: bool,
+    worker: usize,
+    /// Counts the request at its node until the body is dropped.
+    active: ActiveRequest,
+}
+
 impl ResponseBody {
-    pub(crate) fn from_node(body: Incoming, lease: Option<Lease>, active: Option<ActiveRequest>) -> Self {
-        let mut lease = lease;
-        if body.is_end_stream() {
-            return_to_pool(&mut lease);
+    pub(crate) fn from_node(
+        body: Incoming,
+        connection: Connection,
+        reusable: bool,
+        active: ActiveRequest,
+        worker: usize,
+    ) -> Self {
+        let mut node = NodeBody { body, connection: Some(connection), reusable, worker, active };
+        node.finish_at_end();
+        Self { source: BodySource::Node(node), exchange: None }
+    }
+
+    pub(crate) fn text(text: impl Into<Bytes>) -> Self {
+        Self { source: BodySource::Text(text.into()), exchange: None }
+    }
+
+    /// Has its bytes and its end counted in the account of its request.
+    pub(crate) fn accounted(mut self, mut exchange: Exchange) -> Self {
+        if self.is_end_stream() {
+            exchange.complete();
         }
-        Self::Node { body, lease, _active: active }
+        self.exchange = Some(exchange);
+        self
+    }
+}
+
+impl NodeBody {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(connection) = &mut self.connection
+        {
+            // The node's side goes on only while somebody drives it.
+            connection.drive(cx);
+            frame = Pin::new(&mut self.body).poll_frame(cx);
+        }
+        match &frame {
+            Poll::Ready(None) => self.finish(),
+            Poll::Ready(Some(Ok(_))) => self.finish_at_end(),
+            _ => {}
+        }
+        frame
+    }
+
+    fn finish_at_end(&mut self) {
+        if self.body.is_end_stream() {
+            self.finish();
+        }
+    }
+
+    /// Gives the connection back.
+    fn finish(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.reusable
+        {
+            self.active.node().idle.put(self.worker, connection);
+        }
     }
 }
 
@@ -178,30 +228,42 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        match &mut *self {
-            Self::Text(text) if text.is_empty() => Poll::Ready(None),
-            Self::Text(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Self::Node { body, lease, .. } => {
-                let frame = ready!(Pin::new(&mut *body).poll_frame(cx)).transpose()?;
-                if frame.is_none() || body.is_end_stream() {
-                    return_to_pool(lease);
-                }
-                Poll::Ready(frame.map(Ok))
+        let this = &mut *self;
+        let frame = match &mut this.source {
+            BodySource::Text(text) if text.is_empty() => None,
+            BodySource::Text(text) => Some(Ok(Frame::data(std::mem::take(text)))),
+            BodySource::Node(node) => ready!(node.poll_frame(cx)),
+        };
+        if let Some(exchange) = &mut this.exchange {
+            match &frame {
+                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, |data| data.len() as u64)),
+                None => exchange.complete(),
+                Some(Err(_)) => {}
+            }
+            if this.source.is_end_stream() {
+                exchange.complete();
             }
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Text(text) => text.is_empty(),
-            Self::Node { body, .. } => body.is_end_stream(),
-        }
+        self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            BodySource::Text(text) => SizeHint::with_exact(text.len() as u64),
+            BodySource::Node(node) => node.body.size_hint(),
+        }
+    }
+}
+
+impl BodySource {
+    fn is_end_stream(&self) -> bool {
         match self {
-            Self::Text(text) => SizeHint::with_exact(text.len() as u64),
-            Self::Node { body, .. } => body.size_hint(),
+            Self::Text(text) => text.is_empty(),
+            Self::Node(node) => node.body.is_end_stream(),
         }
     }
 }

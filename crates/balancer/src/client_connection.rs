@@ -77,8 +77,9 @@ impl Client {
             tracing::debug!(%peer, %cause, "a client's connection ended");
         }
         if let Some(tunnel) = slot.take() {
+            let idle = proxy.pool.settings().balance.idle_timeout;
             tokio::select! {
-                () = tunnel.run(&activity, proxy.idle) => {}
+                () = tunnel.run(&activity, idle) => {}
                 () = stop_said(&mut self.stopping) => {}
             }
         }

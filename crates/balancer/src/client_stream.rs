@@ -33,7 +33,7 @@ impl ClientStream {
     }
 
     fn after_write(&self, slices: &[io::IoSlice<'_>], mut written: usize) {
-        self.activity.touch();
+        self.activity.add_sent(written);
         let Some(dump) = &self.dump else { return };
         for slice in slices {
             let shown = written.min(slice.len());

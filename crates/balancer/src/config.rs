@@ -1,14 +1,18 @@
 //! The balancer's file: `[balance]` and one `[[node]]` for every node. Reading the file is the caller's work.
 
-use std::collections::HashSet;
+mod distribution;
+
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-
-use crate::choice::MAX_BACKENDS;
 use sessile_http_server::duration;
+
+use crate::choice::{Algorithm, MAX_BACKENDS};
+pub use distribution::{AccessLogConfig, OutlierConfig, QueueConfig};
 
 /// Most weight of one node.
 const MAX_WEIGHT: u32 = 1_000;
@@ -62,6 +66,27 @@ pub struct BalanceConfig {
     /// [`BackendConfig::health`] says so; else a node that takes a connection is ready. Default
     /// `/.sessile/ready`.
     pub health_path: String,
+    /// How a client whose cookie or address names no node is given one. Default `round-robin`.
+    pub algorithm: Algorithm,
+    /// The time over which the share of a node that comes back grows to its full size, to 1h. Default `0s`: at once.
+    #[serde(with = "duration")]
+    pub slow_start: Duration,
+    /// For each 100 requests, so many may be repeated that a node may have begun; 0 to 100. What no node can have
+    /// begun is repeated freely. Default 20.
+    pub retry_percent: u32,
+    /// Where requests wait that no node can take.
+    pub queue: QueueConfig,
+    /// When a node that fails is left out though its health path answers.
+    pub outlier: OutlierConfig,
+    /// Networks whose clients are told in a header what was tried and why it was not answered. Default: none.
+    pub operators: Vec<IpNet>,
+    /// Pages of the site for the balancer's own answers, by status: 400, 408, 413, 417, 429, 431, 502, 503, 504. Read
+    /// at the start and at a reload.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub error_pages: BTreeMap<String, PathBuf>,
+    /// Where each request is logged. Default: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogConfig>,
     /// Pause between two checks of one node, 20ms to 1h. Default `500ms`.
     #[serde(with = "duration")]
     pub health_interval: Duration,
@@ -88,6 +113,14 @@ impl Default for BalanceConfig {
             cookie: "sid".into(),
             sticky: true,
             health_path: "/.sessile/ready".into(),
+            algorithm: Algorithm::default(),
+            slow_start: Duration::ZERO,
+            retry_percent: 20,
+            queue: QueueConfig::default(),
+            outlier: OutlierConfig::default(),
+            operators: Vec::new(),
+            error_pages: BTreeMap::new(),
+            access_log: None,
             health_interval: Duration::from_millis(500),
             unsafe_paths: vec!["/clusterapp".into()],
             idle_timeout: Duration::from_secs(3_600),
@@ -109,6 +142,9 @@ pub struct BackendConfig {
     /// gets no new ones. Default 1.
     #[serde(default = "one")]
     pub weight: u32,
+    /// Most requests that it gets at once; further ones wait in the queue, or go elsewhere. Default 0: no limit.
+    #[serde(default)]
+    pub max_requests: u32,
     /// `host:port` where `health_path` is asked. Default: in `http` the address, in `tcp` nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
@@ -193,6 +229,7 @@ impl BalanceConfig {
             let value = duration::text(self.idle_timeout);
             return Err(BalancerConfigError::new("balance.idle_timeout", value, "write 100ms to 24h"));
         }
+        self.validate_distribution()?;
         match self.unsafe_paths.iter().find(|path| !path.starts_with('/')) {
             Some(path) => Err(BalancerConfigError::new("balance.unsafe_paths", path, "a path starts with /")),
             None => Ok(()),
@@ -201,6 +238,11 @@ impl BalanceConfig {
 }
 
 impl BackendConfig {
+    /// A node of this name at this address; everything else has its default.
+    pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
+        Self { name: name.into(), address: address.into(), weight: one(), max_requests: 0, health: None }
+    }
+
     /// Checks the values; `place` goes before the keys in errors.
     pub(crate) fn validate(&self, place: &str) -> Result<(), BalancerConfigError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';

@@ -1,12 +1,14 @@
 //! The operator's hand on the nodes while the balancer runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::backend::{Backend, BackendState};
 use crate::backend_pool::BackendPool;
 use crate::choice::MAX_BACKENDS;
-use crate::config::{BackendConfig, BalancerConfigError, validate_nodes};
+use crate::config::{BackendConfig, BalanceConfig, BalancerConfig, BalancerConfigError, validate_nodes};
+use crate::settings::{Settings, SettingsError};
 
 /// Adds and takes out nodes of a balancer, and changes their weights, also while it runs. What is under way
 /// at a node always ends there. Clones change the same balancer.
@@ -55,8 +57,55 @@ pub struct BackendChanges {
     pub added: Vec<String>,
     /// Taken out.
     pub removed: Vec<String>,
-    /// Given another weight.
+    /// Given another weight, or another limit of requests.
     pub reweighted: Vec<String>,
+}
+
+/// What [`BackendControl::reload`] changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The nodes.
+    pub nodes: BackendChanges,
+    /// Keys of `[balance]` whose new values are in force.
+    pub changed: Vec<String>,
+    /// Keys of `[balance]` whose new values take effect with the next start.
+    pub at_next_start: Vec<String>,
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// A value cannot be used.
+    #[error(transparent)]
+    Value(#[from] BalancerConfigError),
+    /// What a value names cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The nodes cannot be followed.
+    #[error(transparent)]
+    Nodes(#[from] ControlError),
+}
+
+/// Keys of `[balance]` that a balancer goes by from its start to its end.
+const FIXED_KEYS: [&str; 4] = ["admin", "listen", "protocol", "secret_file"];
+
+impl Reloaded {
+    /// What was changed, in one sentence.
+    pub fn summary(&self) -> String {
+        let parts = [
+            ("added", &self.nodes.added),
+            ("removed", &self.nodes.removed),
+            ("changed", &self.nodes.reweighted),
+            ("in force:", &self.changed),
+            ("only after a restart:", &self.at_next_start),
+        ];
+        let told: Vec<_> = parts
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(what, names)| format!("{what} {}", names.join(", ")))
+            .collect();
+        if told.is_empty() { "nothing has changed".into() } else { told.join("; ") }
+    }
 }
 
 impl BackendControl {
@@ -107,12 +156,13 @@ impl BackendControl {
         Ok(())
     }
 
-    /// Ends [`BackendControl::drain`]: the node gets requests again once a check has found it ready.
-    pub fn resume(&self, name: &str) -> Result<(), ControlError> {
+    /// Ends [`BackendControl::drain`]: the node gets requests again once a check has found it ready. Whether it was
+    /// drained.
+    pub fn resume(&self, name: &str) -> Result<bool, ControlError> {
         let node = self.find(name)?;
-        node.drained.store(false, Relaxed);
+        let drained = node.drained.swap(false, Relaxed);
         node.recheck.notify_one();
-        Ok(())
+        Ok(drained)
     }
 
     /// Makes the nodes those of this list, as a file lists them that was changed: takes in the new ones, takes
@@ -124,7 +174,8 @@ impl BackendControl {
         let mut followed = BackendChanges::default();
         for node in self.pool.nodes() {
             match list.iter().find(|listed| is_same(listed, &node)) {
-                Some(listed) if listed.weight != node.weight.load(Relaxed) => {
+                Some(listed) if !goes_by(listed, &node) => {
+                    node.max_requests.store(listed.max_requests as usize, Relaxed);
                     self.pool.set_weight(&node, listed.weight);
                     followed.reweighted.push(node.name.clone());
                 }
@@ -143,6 +194,28 @@ impl BackendControl {
         Ok(followed)
     }
 
+    /// Takes over a file that was changed: the nodes as [`BackendControl::follow`] does, and the values of `[balance]`.
+    /// Pages are read and the access log is opened anew in any case. Connections, running requests and the counters of
+    /// nodes that stay are not touched. What cannot be used changes nothing.
+    pub fn reload(&self, config: &BalancerConfig) -> Result<Reloaded, ReloadError> {
+        config.validate()?;
+        let before = self.pool.settings();
+        let mut balance = config.balance.clone();
+        balance.listen.clone_from(&before.balance.listen);
+        balance.protocol = before.balance.protocol;
+        balance.admin = before.balance.admin;
+        balance.secret_file.clone_from(&before.balance.secret_file);
+        let changed = differing_keys(&before.balance, &balance);
+        let settings = Settings::open(balance, &self.pool.statistics.log, Some(&before))?;
+        let nodes = self.follow(&config.nodes)?;
+        self.pool.set_settings(settings);
+        self.pool.recheck_all();
+        let fixed = |key: &String| FIXED_KEYS.contains(&key.as_str());
+        let at_next_start =
+            differing_keys(&before.balance, &config.balance).into_iter().filter(fixed).collect();
+        Ok(Reloaded { nodes, changed, at_next_start })
+    }
+
     fn find(&self, name: &str) -> Result<Arc<Backend>, ControlError> {
         let nodes = self.pool.nodes();
         let known = || nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -152,6 +225,23 @@ impl BackendControl {
             .cloned()
             .ok_or_else(|| ControlError::Unknown { name: name.to_owned(), known: known() })
     }
+}
+
+/// Whether the values that can be changed are those of the list.
+fn goes_by(listed: &BackendConfig, node: &Backend) -> bool {
+    listed.weight == node.weight.load(Relaxed)
+        && listed.max_requests as usize == node.max_requests.load(Relaxed)
+}
+
+/// The keys whose values differ, in the order of the alphabet.
+fn differing_keys(one: &BalanceConfig, other: &BalanceConfig) -> Vec<String> {
+    let table = |config: &BalanceConfig| match serde_json::to_value(config) {
+        Ok(serde_json::Value::Object(table)) => table,
+        _ => serde_json::Map::new(),
+    };
+    let (one, other) = (table(one), table(other));
+    let keys: BTreeSet<_> = one.keys().chain(other.keys()).cloned().collect();
+    keys.into_iter().filter(|key| one.get(key) != other.get(key)).collect()
 }
 
 fn is_same(listed: &BackendConfig, node: &Backend) -> bool {

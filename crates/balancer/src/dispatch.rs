@@ -1,90 +1,106 @@
 //! Dispatches one request: tries node after node until one answers.
 
-use std::fmt::Write;
+mod report;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::{Request, Response, request};
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::backend::{ActiveRequest, Backend, BackendState};
 use crate::backend_connection::Connection;
-use crate::backend_pool::BackendPool;
-use crate::body::{Lease, RequestBody, RequestPayload};
+use crate::backend_pool::{BackendPool, Origin};
+use crate::body::{RequestBody, RequestPayload};
 use crate::choice::BackendSet;
 use crate::error_response::ErrorResponse;
 use crate::headers;
 use crate::health;
 use crate::retry::{self, AttemptError};
+use crate::settings::Settings;
+use crate::waiting_room::Waiting;
+use report::NotTried;
 
-/// How long a request that no node has processed waits for one that will: bridges the moment between a node's
-/// death and the readiness of the others.
-pub(crate) const NO_NODE_WAIT: Duration = Duration::from_secs(3);
-/// Pause between two rounds over the nodes within that time.
-pub(crate) const ROUND_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for the head of a response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The same where the request's body streams: the answer may come after a long upload.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// Most nodes that may begin one request: what ends one node may end the next one.
+const MAX_BEGUN: usize = 3;
 
 /// A node's response.
 pub(crate) struct BackendResponse {
     pub(crate) response: Response<Incoming>,
-    /// The connection, if it can be used again.
-    pub(crate) lease: Option<Lease>,
+    pub(crate) connection: Connection,
+    /// The connection can be used again after the response.
+    pub(crate) reusable: bool,
     /// The request is at the node until the response has ended.
     pub(crate) active: ActiveRequest,
+    /// Nodes that were asked.
+    pub(crate) attempts: u32,
+}
+
+/// What is given for one request.
+#[derive(Debug)]
+pub(crate) struct Order<'a> {
+    pub(crate) pool: &'a BackendPool,
+    pub(crate) settings: &'a Settings,
+    pub(crate) head: &'a request::Parts,
+    pub(crate) payload: RequestPayload,
+    pub(crate) origin: Origin,
+    /// The worker whose connections are used.
+    pub(crate) worker: usize,
 }
 
 /// A request under way.
 #[derive(Debug)]
 pub(crate) struct Dispatch<'a> {
-    pool: &'a BackendPool,
-    head: &'a request::Parts,
-    payload: RequestPayload,
+    order: Order<'a>,
     retry: retry::Request,
-    route: Option<usize>,
     /// Nodes that are not asked again in this round.
     tried: BackendSet,
-    /// A node had the request and gave no answer: each other one may be asked once, but there is no further
+    /// Nodes that had the request and gave no answer: each other one may be asked once, but there is no further
     /// round.
-    lost: bool,
-    deadline: Option<Instant>,
+    begun: usize,
+    waiting: Option<(Waiting<'a>, Instant)>,
     attempts: Vec<(Arc<Backend>, String)>,
+    asked: u32,
 }
 
 impl<'a> Dispatch<'a> {
-    pub(crate) fn new(
-        pool: &'a BackendPool,
-        head: &'a request::Parts,
-        payload: RequestPayload,
-        safe: bool,
-    ) -> Self {
+    pub(crate) fn new(order: Order<'a>) -> Self {
+        let (head, unsafe_paths) = (order.head, &order.settings.balance.unsafe_paths);
+        let safe = retry::is_safe(&head.method, head.uri.path(), unsafe_paths);
         Self {
-            retry: retry::Request { replayable: payload.is_replayable(), safe },
-            route: pool.route(&head.headers),
-            pool,
-            head,
-            payload,
+            retry: retry::Request { replayable: order.payload.is_replayable(), safe },
+            order,
             tried: BackendSet::default(),
-            lost: false,
-            deadline: None,
+            begun: 0,
+            waiting: None,
             attempts: Vec::new(),
+            asked: 0,
         }
     }
 
     /// Goes from node to node as far as the retry rule allows.
     pub(crate) async fn run(mut self) -> Result<BackendResponse, ErrorResponse> {
+        self.order.pool.retries.deposit(self.order.settings.balance.retry_percent);
         loop {
-            let Some(node) = self.pool.choose(self.tried, self.route) else {
+            let Some(active) = self.order.pool.choose(self.tried, self.order.origin, self.order.settings)
+            else {
                 self.wait_for_a_node().await?;
                 continue;
             };
-            let active = node.begin_request();
+            let node = Arc::clone(active.node());
+            self.asked += 1;
             match self.ask(&node).await {
-                Ok((response, lease)) => return Ok(BackendResponse { response, lease, active }),
+                Ok((response, connection)) => {
+                    self.judge(&node, &response);
+                    let (reusable, attempts) = (self.retry.replayable, self.asked);
+                    return Ok(BackendResponse { response, connection, reusable, active, attempts });
+                }
                 Err(failure) => self.note(&node, failure)?,
             }
         }
@@ -92,16 +108,13 @@ impl<'a> Dispatch<'a> {
 
     /// Sends the request to a node: over an idle connection while one proves good, else over a new one. A
     /// body that streams is sent once, so it never meets a connection of uncertain health.
-    async fn ask(
-        &mut self,
-        node: &Arc<Backend>,
-    ) -> Result<(Response<Incoming>, Option<Lease>), AttemptError> {
+    async fn ask(&mut self, node: &Arc<Backend>) -> Result<(Response<Incoming>, Connection), AttemptError> {
         node.counters.requests.fetch_add(1, Relaxed);
         if !self.attempts.is_empty() {
             node.counters.retries.fetch_add(1, Relaxed);
         }
         while self.retry.replayable
-            && let Some(connection) = node.idle.take().await
+            && let Some(connection) = node.idle.take(self.order.worker).await
         {
             match self.send(node, connection).await {
                 Err(AttemptError::NotSent(cause)) => {
@@ -110,7 +123,11 @@ impl<'a> Dispatch<'a> {
                 outcome => return outcome,
             }
         }
-        let connection = Connection::open(&node.address).await.map_err(AttemptError::NotConnected)?;
+        let mut connection = Connection::open(&node.address).await.map_err(AttemptError::NotConnected)?;
+        if !self.retry.replayable {
+            // Its body flows on while the answer is being read.
+            connection.detach();
+        }
         self.send(node, connection).await
     }
 
@@ -118,40 +135,72 @@ impl<'a> Dispatch<'a> {
         &mut self,
         node: &Arc<Backend>,
         mut connection: Connection,
-    ) -> Result<(Response<Incoming>, Option<Lease>), AttemptError> {
+    ) -> Result<(Response<Incoming>, Connection), AttemptError> {
         let limit = if self.retry.replayable { ANSWER_TIMEOUT } else { UPLOAD_TIMEOUT };
-        let response = connection.send(self.request(), limit).await?;
+        // Made before the state is read: a node that goes down after that is heard of.
+        let lost = node.lost.notified();
+        let repeatable = self.retry.is_repeatable();
+        if repeatable && node.state() == BackendState::Down {
+            return Err(AttemptError::NodeLost);
+        }
+        let abandoned = async { if repeatable { lost.await } else { std::future::pending().await } };
+        let response = connection.send(self.request(), limit, abandoned).await?;
         if self.retry.replayable && headers::says_unprocessed(response.status(), response.headers()) {
             return Err(AttemptError::Unprocessed);
         }
-        let lease = self.retry.replayable.then(|| Lease { node: Arc::clone(node), connection });
-        Ok((response, lease))
+        Ok((response, connection))
     }
 
     fn request(&mut self) -> Request<RequestBody> {
-        Request::from_parts(self.head.clone(), self.payload.outgoing())
+        Request::from_parts(self.order.head.clone(), self.order.payload.outgoing())
+    }
+
+    /// Learns from an answer.
+    fn judge(&self, node: &Arc<Backend>, response: &Response<Incoming>) {
+        let status = response.status().as_u16();
+        if let Some(counter) = node.counters.responses.get(usize::from(status / 100).wrapping_sub(2)) {
+            counter.fetch_add(1, Relaxed);
+        }
+        match status {
+            502 | 504 => self.order.pool.note_failure(node, self.order.settings),
+            _ => node.outlier.succeeded(),
+        }
     }
 
     /// Learns from a failure; an error if the request must not be retried.
     fn note(&mut self, node: &Arc<Backend>, failure: AttemptError) -> Result<(), ErrorResponse> {
-        tracing::debug!(node = %node.name, %failure, path = self.head.uri.path(), "a node did not answer");
+        let path = self.order.head.uri.path();
+        tracing::debug!(node = %node.name, %failure, path, "a node did not answer");
         self.tried = self.tried.with(node.index);
         let counter = match &failure {
             AttemptError::NotConnected(_) => {
-                health::report(self.pool, node, &failure);
+                health::report(self.order.pool, node, &failure);
                 &node.counters.failed_connects
             }
             AttemptError::Unprocessed => &node.counters.unprocessed,
-            _ => {
-                self.lost = true;
-                &node.counters.failures
-            }
+            _ => &node.counters.failures,
         };
         counter.fetch_add(1, Relaxed);
+        if failure.may_have_begun() {
+            self.begun += 1;
+            self.order.pool.note_failure(node, self.order.settings);
+        }
         node.recheck.notify_one();
         self.attempts.retain(|(tried, _)| !Arc::ptr_eq(tried, node));
         self.attempts.push((Arc::clone(node), failure.to_string()));
-        if retry::may_retry(&failure, self.retry) { Ok(()) } else { Err(self.error(&failure)) }
+        if !retry::may_retry(&failure, self.retry) {
+            return Err(self.error(&failure));
+        }
+        if self.begun >= MAX_BEGUN {
+            let sum = format!("{MAX_BEGUN} nodes gave no answer, so it was not sent to another one");
+            return Err(ErrorResponse::lost_everywhere(self.describe(&sum, NotTried::NoRetry)));
+        }
+        // A node that is down works on nothing: only what may still run somewhere costs twice.
+        if matches!(failure, AttemptError::NoAnswer(_)) && !self.order.pool.retries.withdraw() {
+            let sum = "too many requests have been sent again of late";
+            return Err(ErrorResponse::lost_everywhere(self.describe(sum, NotTried::NoRetry)));
+        }
+        Ok(())
     }
 
     fn error(&self, failure: &AttemptError) -> ErrorResponse {
@@ -161,47 +210,40 @@ impl<'a> Dispatch<'a> {
             }
             _ => "the request may have been processed, so it was not sent again",
         };
+        let detail = self.describe(sum, NotTried::NoRetry);
         match failure {
-            AttemptError::Silent => ErrorResponse::timeout(self.describe_attempts(sum)),
-            _ => ErrorResponse::bad_gateway(self.describe_attempts(sum)),
+            AttemptError::Silent => ErrorResponse::timeout(detail),
+            _ => ErrorResponse::bad_gateway(detail),
         }
     }
 
-    /// Before the next round: a pause, while nothing can have processed the request and its time is not over.
+    /// Before the next round: a pause in the queue, while no node can have begun the request and its time is not
+    /// over.
     async fn wait_for_a_node(&mut self) -> Result<(), ErrorResponse> {
-        if self.lost {
-            return Err(ErrorResponse::lost_everywhere(self.describe_attempts("no other node is ready")));
+        if self.begun > 0 {
+            let detail = self.describe("no other node is ready", NotTried::NoNode);
+            return Err(ErrorResponse::lost_everywhere(detail));
         }
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + NO_NODE_WAIT);
-        if Instant::now() >= deadline {
-            return Err(ErrorResponse::no_node(
-                self.describe_attempts("no node is ready; try again in a second"),
-            ));
+        let queue = &self.order.settings.balance.queue;
+        if self.waiting.is_none() {
+            let Some(waiting) = self.order.pool.room.enter(queue.length as usize) else {
+                let sum = format!("{} requests wait for a node already", queue.length);
+                return Err(ErrorResponse::no_node(self.describe(&sum, NotTried::NoNode)));
+            };
+            self.waiting = Some((waiting, Instant::now() + queue.wait));
         }
-        self.pool.recheck_all();
-        sleep(ROUND_PAUSE).await;
+        if let Some((waiting, _)) = self.waiting.take_if(|(_, deadline)| Instant::now() >= *deadline) {
+            waiting.give_up();
+            let sum = format!("no node was ready within {:?}", queue.wait);
+            return Err(ErrorResponse::no_node(self.describe(&sum, NotTried::NoNode)));
+        }
+        if !self.order.pool.is_full() {
+            self.order.pool.recheck_all();
+        }
+        if let Some((waiting, _)) = &self.waiting {
+            waiting.sleep().await;
+        }
         self.tried = BackendSet::default();
         Ok(())
-    }
-
-    /// What became of the request at each node, in words.
-    fn describe_attempts(&self, sum: &str) -> String {
-        let mut text = sum.to_owned();
-        for node in self.pool.nodes() {
-            let tried = self.attempts.iter().find(|(tried, _)| Arc::ptr_eq(tried, &node));
-            // Writing to a string does not fail.
-            let _ = match tried {
-                Some((_, failure)) => write!(text, "\n{}: {failure}", node.name),
-                None if node.state() == BackendState::Up => {
-                    write!(
-                        text,
-                        "\n{}: not tried, it has weight 0 and keeps only its own sessions",
-                        node.name
-                    )
-                }
-                None => write!(text, "\n{}: not tried, it is {}", node.name, node.state()),
-            };
-        }
-        text
     }
 }

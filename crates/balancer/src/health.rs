@@ -18,37 +18,37 @@ use crate::config::Protocol;
 use crate::dial::dial;
 use crate::retry::AttemptError;
 
+/// Names the balancer that asks: a node may be behind several.
+static BALANCER: header::HeaderName = header::HeaderName::from_static("sessile-balancer");
+/// Tells a node that drains that this balancer sends it nothing new; the value is the number of requests of this
+/// balancer that are still there.
+static DRAIN_ACKNOWLEDGED: header::HeaderName = header::HeaderName::from_static("sessile-drain-acknowledged");
 /// Longest wait for the answer of the health path, connecting included.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Shortest pause between two checks of a node, however many requests ask for one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// What to ask, and how often.
-#[derive(Debug, Clone)]
-pub(crate) struct HealthCheck {
-    pub(crate) protocol: Protocol,
-    pub(crate) path: String,
-    pub(crate) interval: Duration,
-}
-
-/// Checks one node until it is removed.
-pub(crate) async fn watch(pool: Arc<BackendPool>, node: Arc<Backend>, checks: HealthCheck) {
+/// Checks one node until it is removed, and drops connections to it that nobody used for long.
+pub(crate) async fn watch(pool: Arc<BackendPool>, node: Arc<Backend>) {
     while !node.removed.load(Relaxed) {
-        check(&pool, &node, &checks).await;
-        if timeout(checks.interval, node.recheck.notified()).await.is_ok() {
-            sleep(SHORTEST_PAUSE.min(checks.interval)).await;
+        check(&pool, &node).await;
+        node.idle.sweep();
+        let interval = pool.settings().balance.health_interval;
+        if timeout(interval, node.recheck.notified()).await.is_ok() {
+            sleep(SHORTEST_PAUSE.min(interval)).await;
         }
     }
 }
 
 /// Checks one node once.
-pub(crate) async fn check(pool: &BackendPool, node: &Arc<Backend>, checks: &HealthCheck) {
-    let at = match (&node.health, checks.protocol) {
+pub(crate) async fn check(pool: &BackendPool, node: &Arc<Backend>) {
+    let settings = pool.settings();
+    let at = match (&node.health, settings.balance.protocol) {
         (Some(health), _) => health,
         (None, Protocol::Http) => &node.address,
         (None, Protocol::Tcp) => return check_connection(pool, node).await,
     };
-    match timeout(CHECK_TIMEOUT, ask(at, &checks.path)).await {
+    match timeout(CHECK_TIMEOUT, ask(at, &settings.balance.health_path, node)).await {
         Ok(Ok(StatusCode::OK)) => pool.set_state(node, BackendState::Up, "ready"),
         Ok(Ok(StatusCode::SERVICE_UNAVAILABLE)) => {
             pool.set_state(node, BackendState::Draining, "it says that it is not ready");
@@ -93,12 +93,29 @@ pub(crate) fn report(pool: &BackendPool, node: &Arc<Backend>, failure: &AttemptE
     }
 }
 
-async fn ask(at: &str, path: &str) -> Result<StatusCode, AttemptError> {
+/// Asks the health path. The question names this balancer to the node; to one that drains it says that nothing new
+/// comes from here, and how many requests from here still run there. So a node knows when it may close its port.
+async fn ask(at: &str, path: &str, node: &Backend) -> Result<StatusCode, AttemptError> {
     let mut connection = Connection::open(at).await.map_err(AttemptError::NotConnected)?;
     let mut request = Request::new(RequestBody::empty());
     *request.uri_mut() = path.parse().unwrap_or_default();
     let host = at.parse().unwrap_or(header::HeaderValue::from_static("localhost"));
     request.headers_mut().insert(header::HOST, host);
     request.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-    Ok(connection.send(request, CHECK_TIMEOUT).await?.status())
+    request.headers_mut().insert(&BALANCER, own_name());
+    if node.state() == BackendState::Draining {
+        request.headers_mut().insert(&DRAIN_ACKNOWLEDGED, header::HeaderValue::from(node.active_count()));
+    }
+    let response = connection.send(request, CHECK_TIMEOUT, std::future::pending()).await?;
+    Ok(response.status())
+}
+
+/// A name that no other balancer has, drawn when this process began.
+fn own_name() -> header::HeaderValue {
+    use std::hash::{BuildHasher, RandomState};
+    static NAME: std::sync::LazyLock<header::HeaderValue> = std::sync::LazyLock::new(|| {
+        let text = format!("{:016x}", RandomState::new().hash_one("balancer"));
+        text.parse().unwrap_or(header::HeaderValue::from_static("balancer"))
+    });
+    NAME.clone()
 }

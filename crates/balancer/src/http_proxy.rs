@@ -2,30 +2,36 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
-use hyper::upgrade;
+use hyper::upgrade::{self, OnUpgrade};
 
-use crate::backend::ActiveRequest;
-use crate::backend_pool::BackendPool;
-use crate::body::{Lease, RequestPayload, ResponseBody};
-use crate::dispatch::{BackendResponse, Dispatch};
-use crate::error_response::ErrorResponse;
+use crate::backend_pool::{BackendPool, Origin};
+use crate::body::{RequestPayload, ResponseBody};
+use crate::dispatch::{BackendResponse, Dispatch, Order};
+use crate::error_response::{ErrorResponse, Reader};
+use crate::exchange::{Answered, Exchange, entry_of};
 use crate::headers;
-use crate::retry;
+use crate::settings::Settings;
 use crate::tunnel::{PendingTunnel, Tunnel};
 
-/// What all client connections share.
+/// What the client connections of one worker share.
 #[derive(Debug)]
 pub(crate) struct HttpProxy {
     pub(crate) pool: Arc<BackendPool>,
-    pub(crate) unsafe_paths: Vec<String>,
     /// The balancer's own address, the host of clients that name none.
     pub(crate) own: HeaderValue,
-    /// A websocket on which no byte passes for this long is closed.
-    pub(crate) idle: Duration,
+    /// The worker that serves these clients; its connections to nodes are its own.
+    pub(crate) worker: usize,
+}
+
+/// Where a request comes from.
+struct Source<'a> {
+    client: IpAddr,
+    /// Its connection, should it become a websocket.
+    upgrade: OnUpgrade,
+    slot: &'a PendingTunnel,
 }
 
 impl HttpProxy {
@@ -33,47 +39,66 @@ impl HttpProxy {
     /// slot.
     pub(crate) async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         client: IpAddr,
         slot: &PendingTunnel,
     ) -> Response<ResponseBody> {
-        self.forward(request, client, slot).await.unwrap_or_else(ErrorResponse::into_response)
+        let settings = self.pool.settings();
+        let upgrade = upgrade::on(&mut request);
+        let (mut head, body) = request.into_parts();
+        let log = settings.log.as_ref();
+        let mut exchange = Exchange::begin(&self.pool.statistics, log, || entry_of(&head, client));
+        let source = Source { client, upgrade, slot };
+        match self.forward(&mut head, body, source, &settings, &mut exchange).await {
+            Ok(response) => response.map(|body| body.accounted(exchange)),
+            Err(error) => {
+                let reader = Reader { settings: &settings, client, headers: &head.headers };
+                let (response, reference) = error.into_response(&reader);
+                let answered = Answered::Balancer { reference: &reference };
+                exchange.answered(response.status().as_u16(), &answered);
+                response.map(|body| body.accounted(exchange))
+            }
+        }
     }
 
     async fn forward(
         &self,
-        mut request: Request<Incoming>,
-        client: IpAddr,
-        slot: &PendingTunnel,
+        head: &mut request::Parts,
+        body: Incoming,
+        source: Source<'_>,
+        settings: &Settings,
+        exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, ErrorResponse> {
-        let client_side = upgrade::on(&mut request);
-        let (mut head, body) = request.into_parts();
-        let websocket = headers::wants_websocket(&head);
-        headers::prepare_request(&mut head, client, &self.own)?;
+        let websocket = headers::wants_websocket(head);
+        headers::prepare_request(head, source.client, &self.own)?;
         let payload = RequestPayload::receive(body).await?;
-        let safe = retry::is_safe(&head.method, head.uri.path(), &self.unsafe_paths);
-        let BackendResponse { mut response, lease, active } =
-            Dispatch::new(&self.pool, &head, payload, safe).run().await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            if !websocket {
-                return Err(ErrorResponse::bad_gateway(
-                    "the node switched protocols though nobody asked".into(),
-                ));
-            }
-            slot.fill(Tunnel { client: client_side, node: upgrade::on(&mut response), active });
-            return Ok(passed_on(response, None, None));
+        let route = self.pool.route(&head.headers, &settings.balance.cookie);
+        let origin = Origin { route, address: source.client };
+        let (pool, worker) = (&*self.pool, self.worker);
+        let order = Order { pool, settings, head, payload, origin, worker };
+        let BackendResponse { mut response, mut connection, reusable, active, attempts } =
+            Dispatch::new(order).run().await?;
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if switches && !websocket {
+            return Err(ErrorResponse::bad_gateway("the node switched protocols though nobody asked".into()));
         }
-        Ok(passed_on(response, lease, Some(active)))
+        let answered = Answered::Node { name: &active.node().name, attempts };
+        exchange.answered(response.status().as_u16(), &answered);
+        if switches {
+            connection.detach();
+            let node = upgrade::on(&mut response);
+            source.slot.fill(Tunnel { client: source.upgrade, node, active });
+            return Ok(passed_on(response, ResponseBody::text("")));
+        }
+        let (head, body) = response.into_parts();
+        let body = ResponseBody::from_node(body, connection, reusable, active, worker);
+        Ok(passed_on(Response::from_parts(head, ()), body))
     }
 }
 
 /// A node's response as the client gets it.
-fn passed_on(
-    response: Response<Incoming>,
-    lease: Option<Lease>,
-    active: Option<ActiveRequest>,
-) -> Response<ResponseBody> {
-    let (mut head, body) = response.into_parts();
+fn passed_on<T>(response: Response<T>, body: ResponseBody) -> Response<ResponseBody> {
+    let (mut head, _) = response.into_parts();
     headers::prepare_response(&mut head);
-    Response::from_parts(head, ResponseBody::from_node(body, lease, active))
+    Response::from_parts(head, body)
 }

@@ -1,4 +1,4 @@
-//! The idle connections to one node.
+//! The idle connections to one node. Each worker has its own: a connection stays with the runtime that opened it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,23 +7,34 @@ use parking_lot::Mutex;
 
 use crate::backend_connection::Connection;
 
-/// Most idle connections kept to one node.
+/// Most workers whose connections are kept apart; more of them share.
+pub(crate) const MAX_WORKERS: usize = 64;
+/// Most idle connections of one worker kept to one node.
 const MAX_IDLE: usize = 256;
 /// An idle connection older than this is dropped.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
+/// Connections, and since when each has been idle.
+type Idle = VecDeque<(Instant, Connection)>;
+
 /// Connections in the order in which they became idle. The youngest is used first, so that a burst's surplus
 /// ages out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct IdleConnections {
-    idle: Mutex<VecDeque<(Instant, Connection)>>,
+    workers: Box<[Mutex<Idle>]>,
+}
+
+impl Default for IdleConnections {
+    fn default() -> Self {
+        Self { workers: (0..MAX_WORKERS).map(|_| Mutex::default()).collect() }
+    }
 }
 
 impl IdleConnections {
-    /// An idle connection that can take a request, if there is one.
-    pub(crate) async fn take(&self) -> Option<Connection> {
+    /// An idle connection of a worker that can take a request, if there is one.
+    pub(crate) async fn take(&self, worker: usize) -> Option<Connection> {
         loop {
-            let mut connection = self.youngest()?;
+            let mut connection = self.youngest(worker)?;
             if connection.is_ready().await {
                 return Some(connection);
             }
@@ -31,28 +42,40 @@ impl IdleConnections {
     }
 
     /// Keeps a connection whose response was read to its end.
-    pub(crate) fn put(&self, connection: Connection) {
+    pub(crate) fn put(&self, worker: usize, connection: Connection) {
         let now = Instant::now();
-        let mut idle = self.idle.lock();
+        let mut idle = self.workers[worker % MAX_WORKERS].lock();
         idle.push_back((now, connection));
-        let aged = |(since, _): &(Instant, Connection)| now.duration_since(*since) > IDLE_LIMIT;
-        while idle.len() > MAX_IDLE || idle.front().is_some_and(aged) {
+        while idle.len() > MAX_IDLE {
             idle.pop_front();
         }
+        drop_aged(&mut idle, now);
+    }
+
+    /// Drops those that are too old.
+    pub(crate) fn sweep(&self) {
+        let now = Instant::now();
+        self.workers.iter().for_each(|idle| drop_aged(&mut idle.lock(), now));
     }
 
     /// Drops all, because their node went away.
     pub(crate) fn clear(&self) {
-        self.idle.lock().clear();
+        self.workers.iter().for_each(|idle| idle.lock().clear());
     }
 
-    fn youngest(&self) -> Option<Connection> {
-        let mut idle = self.idle.lock();
+    fn youngest(&self, worker: usize) -> Option<Connection> {
+        let mut idle = self.workers[worker % MAX_WORKERS].lock();
         let (since, connection) = idle.pop_back()?;
         if since.elapsed() > IDLE_LIMIT {
             idle.clear();
             return None;
         }
         Some(connection)
+    }
+}
+
+fn drop_aged(idle: &mut Idle, now: Instant) {
+    while idle.front().is_some_and(|(since, _)| now.duration_since(*since) > IDLE_LIMIT) {
+        idle.pop_front();
     }
 }

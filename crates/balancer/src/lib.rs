@@ -20,6 +20,7 @@
 //! `retry` (may it be sent again); `health` asks the nodes, `backend_pool` holds what is known of them. [`BackendMonitor`]
 //! and [`BackendControl`] are what operators see and change, [`BalancerAdmin`] both over HTTP.
 
+mod access_log;
 mod activity;
 mod admin;
 mod backend;
@@ -36,23 +37,39 @@ mod control;
 mod dial;
 mod dispatch;
 mod error_response;
+mod exchange;
 mod headers;
 mod health;
 mod http_proxy;
 mod idle_connections;
+mod outlier;
 mod relay;
 mod retry;
+mod retry_budget;
 mod route;
+mod settings;
+mod slow_start;
 mod sockets;
+mod statistics;
 mod status;
 mod stick_table;
 mod tcp_proxy;
 mod traffic_dump;
 mod tunnel;
+mod waiting_room;
+mod worker;
 
-pub use admin::BalancerAdmin;
+pub use access_log::AccessLogFormat;
+pub use admin::{BalancerAdmin, Reload};
 pub use backend::BackendState;
 pub use balancer::{Balancer, BindError, Stopped};
-pub use config::{BackendConfig, BalanceConfig, BalancerConfig, BalancerConfigError, Protocol};
-pub use control::{BackendChanges, BackendControl, ControlError};
+pub use choice::Algorithm;
+pub use config::{
+    AccessLogConfig, BackendConfig, BalanceConfig, BalancerConfig, BalancerConfigError, OutlierConfig,
+    Protocol, QueueConfig,
+};
+pub use control::{BackendChanges, BackendControl, ControlError, ReloadError, Reloaded};
+pub use error_response::ErrorPageError;
+pub use settings::SettingsError;
+pub use statistics::BalancerStatus;
 pub use status::{BackendEvent, BackendMonitor, BackendStatus};

@@ -23,6 +23,8 @@ pub(crate) enum AttemptError {
     BrokenAnswer(hyper::Error),
     /// It kept silent for longer than is waited for an answer.
     Silent,
+    /// It went down while no byte of its answer had come.
+    NodeLost,
 }
 
 impl fmt::Display for AttemptError {
@@ -34,6 +36,7 @@ impl fmt::Display for AttemptError {
             Self::NoAnswer(cause) => write!(f, "the connection ended before an answer came ({cause})"),
             Self::BrokenAnswer(cause) => write!(f, "the answer broke off ({cause})"),
             Self::Silent => write!(f, "no answer in time"),
+            Self::NodeLost => write!(f, "it went down before an answer came"),
         }
     }
 }
@@ -47,13 +50,27 @@ pub(crate) struct Request {
     pub(crate) safe: bool,
 }
 
+impl Request {
+    /// Whether it may be sent again though a node may have begun it.
+    pub(crate) fn is_repeatable(self) -> bool {
+        self.replayable && self.safe
+    }
+}
+
+impl AttemptError {
+    /// Whether the node may have begun the request.
+    pub(crate) fn may_have_begun(&self) -> bool {
+        !matches!(self, Self::NotConnected(_) | Self::NotSent(_) | Self::Unprocessed)
+    }
+}
+
 /// Whether the request may go to another node after this failure.
 pub(crate) fn may_retry(failure: &AttemptError, request: Request) -> bool {
     match failure {
         // The body is handed over only once there is a connection.
         AttemptError::NotConnected(_) => true,
         AttemptError::NotSent(_) | AttemptError::Unprocessed => request.replayable,
-        AttemptError::NoAnswer(_) => request.replayable && request.safe,
+        AttemptError::NoAnswer(_) | AttemptError::NodeLost => request.is_repeatable(),
         AttemptError::BrokenAnswer(_) | AttemptError::Silent => false,
     }
 }

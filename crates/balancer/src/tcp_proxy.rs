@@ -3,67 +3,87 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::backend::Backend;
-use crate::backend_pool::BackendPool;
+use crate::access_log::Entry;
+use crate::backend::{ActiveRequest, Backend};
+use crate::backend_pool::{BackendPool, Origin};
 use crate::choice::BackendSet;
 use crate::client_stream::ClientStream;
 use crate::dial::dial;
-use crate::dispatch::{NO_NODE_WAIT, ROUND_PAUSE};
+use crate::exchange::Exchange;
 use crate::health;
 use crate::relay::relay;
 use crate::retry::AttemptError;
+use crate::settings::Settings;
 
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct TcpProxy {
     pub(crate) pool: Arc<BackendPool>,
-    pub(crate) idle: Duration,
 }
 
 impl TcpProxy {
-    /// Serves a client to its end. One that no node takes within [`NO_NODE_WAIT`] is closed: there are no
-    /// words that every protocol has.
+    /// Serves a client to its end. One that no node takes within the queue's wait is closed: there are no words that
+    /// every protocol has.
     pub(crate) async fn serve(&self, mut client: ClientStream, peer: SocketAddr) {
-        let Some((node, mut server)) = self.connect(peer).await else {
+        let settings = self.pool.settings();
+        let log = settings.log.as_ref();
+        let entry = || Entry::new(peer.ip(), "TCP", "-", "-");
+        let mut exchange = Exchange::begin(&self.pool.statistics, log, entry);
+        let Some((active, mut server)) = self.connect(peer, &settings).await else {
             tracing::warn!(%peer, "no node takes connections; the client's was closed");
             return;
         };
-        let _active = node.begin_request();
+        let node = active.node();
+        exchange.connected(&node.name);
         let activity = client.activity();
-        if let Err(cause) = relay(&mut client, &mut server, &activity, self.idle).await {
-            tracing::debug!(%peer, node = %node.name, %cause, "a connection was cut");
+        let idle = settings.balance.idle_timeout;
+        let (bytes, ended) = relay(&mut client, &mut server, &activity, idle).await;
+        exchange.sent(bytes);
+        match ended {
+            Ok(()) => exchange.complete(),
+            Err(cause) => tracing::debug!(%peer, node = %node.name, %cause, "a connection was cut"),
         }
     }
 
     /// Asks node after node, in rounds. Nothing was sent yet, so any other node is as good.
-    async fn connect(&self, peer: SocketAddr) -> Option<(Arc<Backend>, TcpStream)> {
-        let give_up = Instant::now() + NO_NODE_WAIT;
+    async fn connect(&self, peer: SocketAddr, settings: &Settings) -> Option<(ActiveRequest, TcpStream)> {
+        let queue = &settings.balance.queue;
         let (mut tried, mut again) = (BackendSet::default(), false);
+        let mut waiting = None;
         loop {
-            match self.pool.choose_for(peer.ip(), tried) {
-                Some(node) => {
-                    tried = tried.with(node.index);
-                    match self.attempt(&node, again).await {
-                        Ok(server) => {
-                            self.pool.remember(peer.ip(), &node);
-                            return Some((node, server));
-                        }
-                        Err(failure) => health::report(&self.pool, &node, &failure),
+            let origin = Origin { route: self.pool.route_of(peer.ip()), address: peer.ip() };
+            if let Some(active) = self.pool.choose(tried, origin, settings) {
+                let node = active.node();
+                tried = tried.with(node.index);
+                match self.attempt(node, again).await {
+                    Ok(server) => {
+                        self.pool.remember(peer.ip(), node);
+                        return Some((active, server));
                     }
-                    again = true;
+                    Err(failure) => health::report(&self.pool, node, &failure),
                 }
-                None if Instant::now() < give_up => {
-                    self.pool.recheck_all();
-                    sleep(ROUND_PAUSE).await;
-                    tried = BackendSet::default();
-                }
-                None => return None,
+                again = true;
+                continue;
             }
+            if waiting.is_none() {
+                let room = self.pool.room.enter(queue.length as usize)?;
+                waiting = Some((room, Instant::now() + queue.wait));
+            }
+            let (room, deadline) = waiting.take()?;
+            if Instant::now() >= deadline {
+                room.give_up();
+                return None;
+            }
+            if !self.pool.is_full() {
+                self.pool.recheck_all();
+            }
+            room.sleep().await;
+            waiting = Some((room, deadline));
+            tried = BackendSet::default();
         }
     }
 

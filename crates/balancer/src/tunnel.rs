@@ -39,7 +39,7 @@ impl Tunnel {
         let _active = self.active;
         let ended = async {
             let (client, node) = tokio::try_join!(self.client, self.node).map_err(std::io::Error::other)?;
-            relay(&mut TokioIo::new(client), &mut TokioIo::new(node), activity, idle).await
+            relay(&mut TokioIo::new(client), &mut TokioIo::new(node), activity, idle).await.1
         };
         if let Err(cause) = ended.await {
             tracing::debug!(%cause, "a websocket was cut");

@@ -56,6 +56,11 @@ impl Cores {
         Ok(Self { here: Load::default(), others })
     }
 
+    /// The runtimes of the threads beside the calling one.
+    pub(crate) fn handles(&self) -> Vec<Handle> {
+        self.others.iter().map(|core| core.runtime.clone()).collect()
+    }
+
     /// Serves a connection on the thread that has the fewest; on the node's own, where its changes have the shortest way,
     /// when several have as few.
     pub(crate) fn spawn<F>(

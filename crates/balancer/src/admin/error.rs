@@ -23,10 +23,14 @@ pub(super) enum AdminError {
         "this page wants the header `Authorization: Bearer TOKEN`; `sessile balance token --config FILE` prints TOKEN"
     )]
     NoToken,
+    #[error("this balancer was started without a file: there is nothing to be read again")]
+    NoFile,
+    #[error("{0}; nothing has changed")]
+    NotReloaded(String),
     #[error("the `Host` of the request is not this port's: ask by its address, or as localhost")]
     ForeignHost,
     #[error(
-        "there is no such page; there are /healthz, /metrics, /nodes and below /nodes/NAME/ remove, weight, drain and resume"
+        "there is no such page; there are /, /stats, /healthz, /metrics, /nodes, /reload and below /nodes/NAME/ remove, weight, drain and resume"
     )]
     NoSuchPage,
     #[error("this page wants another method: what tells is GET, what changes is POST")]
@@ -41,6 +45,8 @@ impl AdminError {
             Self::BackendControl(ControlError::Value(_)) => StatusCode::BAD_REQUEST,
             Self::BackendControl(_) => StatusCode::CONFLICT,
             Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::NoFile => StatusCode::CONFLICT,
+            Self::NotReloaded(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -48,7 +54,10 @@ impl AdminError {
 
     /// The header that such a status demands.
     fn header(&self) -> Option<(HeaderName, &'static str)> {
-        matches!(self, Self::NoToken).then_some((WWW_AUTHENTICATE, "Bearer"))
+        matches!(self, Self::NoToken).then_some((
+            WWW_AUTHENTICATE,
+            "Basic realm=\"sessile balancer: any name, the token as password\"",
+        ))
     }
 }
 

@@ -71,7 +71,7 @@ impl Stand {
             let address = node.await.to_string();
             let mut config = BalancerConfig::default();
             config.balance.listen = "127.0.0.1:0".into();
-            config.nodes.push(BackendConfig { name: "tc01".into(), address, weight: 1, health: None });
+            config.nodes.push(BackendConfig::new("tc01", address));
             let balancer = Balancer::bind(config).await.unwrap();
             let started = (balancer.local_addr(), balancer.monitor());
             tokio::spawn(balancer.run(std::future::pending()));

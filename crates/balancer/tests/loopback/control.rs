@@ -9,7 +9,7 @@ use crate::backend::TestBackend;
 use crate::setup::{Setup, get, sticky, until};
 
 fn node(name: &str, address: impl ToString) -> BackendConfig {
-    BackendConfig { name: name.into(), address: address.to_string(), weight: 1, health: None }
+    BackendConfig::new(name, address.to_string())
 }
 
 /// Who answers requests without a cookie, in the order in which they come.

@@ -32,7 +32,7 @@ async fn a_get_without_an_answer_goes_to_another_node() {
         (answer.status, &answer.head.headers["retry-after"]),
         (StatusCode::BAD_GATEWAY, &"1".parse().unwrap())
     );
-    assert!(answer.text.contains("tc01: ") && answer.text.contains("tc02: "), "{}", answer.text);
+    assert!(answer.detail().contains("tc01: ") && answer.detail().contains("tc02: "), "{}", answer.detail());
     assert_eq!((setup.nodes[0].log.processed("g"), setup.nodes[1].log.processed("g")), (1, 1));
     assert_eq!(setup.status()[1].retries, 1);
 }

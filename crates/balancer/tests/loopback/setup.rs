@@ -41,16 +41,13 @@ impl Setup {
         for (index, weight) in weights.iter().enumerate() {
             let name = format!("tc{:02}", index + 1);
             let node = TestBackend::start(&name).await;
-            config.nodes.push(BackendConfig {
-                name,
-                address: node.address.to_string(),
-                weight: *weight,
-                health: None,
-            });
+            let config_of_node = BackendConfig::new(name, node.address.to_string());
+            config.nodes.push(BackendConfig { weight: *weight, ..config_of_node });
             nodes.push(node);
         }
         config.balance.listen = "127.0.0.1:0".into();
         config.balance.health_interval = Duration::from_millis(20);
+        config.balance.operators = vec!["127.0.0.0/8".parse().unwrap()];
         change(&mut config);
         let balancer = Balancer::bind(config).await.unwrap();
         let (address, stop) = (balancer.local_addr(), Arc::new(Notify::new()));
@@ -125,6 +122,13 @@ pub(crate) struct Whole {
     pub(crate) status: StatusCode,
     pub(crate) head: http::response::Parts,
     pub(crate) text: String,
+}
+
+impl Whole {
+    /// What the balancer says to operators.
+    pub(crate) fn detail(&self) -> &str {
+        self.head.headers.get("sessile-balancer-detail").map_or("", |detail| detail.to_str().unwrap())
+    }
 }
 
 pub(crate) fn get(path: &str) -> http::request::Builder {

@@ -119,12 +119,7 @@ impl Plan {
 
     /// What the balancer is told.
     pub(crate) fn balancer_config(&self) -> BalancerConfig {
-        let nodes = self.nodes.iter().map(|node| BackendConfig {
-            name: node.name.to_owned(),
-            address: node.http.to_string(),
-            weight: 1,
-            health: None,
-        });
+        let nodes = self.nodes.iter().map(|node| BackendConfig::new(node.name, node.http.to_string()));
         BalancerConfig {
             balance: BalanceConfig { listen: self.balancer.to_string(), ..BalanceConfig::default() },
             nodes: nodes.collect(),

@@ -9,9 +9,12 @@ mod command_line;
 mod daemon;
 mod reload;
 
+use std::sync::Arc;
+
 use clap::Args;
 use sessile_balancer::{Balancer, BalancerConfig, Protocol, Stopped};
 
+use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::stop::StopWish;
 use crate::{output, runtime};
@@ -42,12 +45,12 @@ impl Balance {
         if self.line.detaches() && !daemon::is_meant() {
             return daemon::start(self.line.ascii);
         }
-        runtime::run(balance(config, self.line))
+        runtime::run_with_cores(|cores| balance(config, self.line, cores))
     }
 }
 
 /// Runs until a stop is asked for and the running requests have ended.
-async fn balance(config: BalancerConfig, line: CommandLine) -> Result<(), Failure> {
+async fn balance(config: BalancerConfig, line: CommandLine, cores: Cores) -> Result<(), Failure> {
     if daemon::is_meant() {
         daemon::leave_session()?;
     }
@@ -55,9 +58,12 @@ async fn balance(config: BalancerConfig, line: CommandLine) -> Result<(), Failur
     let stop = StopWish::listen().map_err(signals)?;
     let balancer =
         Balancer::bind(config.clone()).await.map_err(|error| Failure::Failed(error.to_string()))?;
-    let balancer = balancer.showing_traffic(line.ascii);
-    let _admin = admin_port::open(&config.balance, &balancer).await?;
-    let reloads = reload::follow(line.config, balancer.control()).map_err(signals)?;
+    let balancer = balancer.showing_traffic(line.ascii).on(cores.handles());
+    let line = Arc::new(line);
+    let reload = reload::of(Arc::clone(&line), balancer.control());
+    let _admin = admin_port::open(&config.balance, &balancer, reload.clone()).await?;
+    let reloads = reload::follow(reload).map_err(signals)?;
+    tell_unknown_hosts(&config).await;
     if line.ascii {
         tracing::warn!("-a writes all traffic to this log, cookies and passwords included");
     }
@@ -73,6 +79,18 @@ async fn balance(config: BalancerConfig, line: CommandLine) -> Result<(), Failur
         stopped = balancer.run(asked) => judge(stopped),
         () = stop.insisted() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
         () = reloads => Ok(()),
+    }
+}
+
+/// Says which nodes cannot be reached under their names. They may be known later, so that is no error.
+async fn tell_unknown_hosts(config: &BalancerConfig) {
+    for node in &config.nodes {
+        if let Err(error) = tokio::net::lookup_host(&node.address).await {
+            output::tell(&format!(
+                "warning: node {}: the host of {} is unknown: {error}",
+                node.name, node.address
+            ));
+        }
     }
 }
 

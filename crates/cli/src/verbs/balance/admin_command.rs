@@ -35,6 +35,9 @@ pub(super) enum AdminCommand {
         /// `host:port` where its health path is asked, if that is elsewhere
         #[arg(long, value_name = "ADDRESS")]
         health: Option<String>,
+        /// Most requests that it gets at once; 0: no limit
+        #[arg(long, value_name = "COUNT", default_value_t = 0)]
+        max_requests: u32,
         #[command(flatten)]
         balancer: BalancerFile,
     },
@@ -53,6 +56,8 @@ pub(super) enum AdminCommand {
     Drain(BackendName),
     /// End a drain
     Resume(BackendName),
+    /// Have the balancer's file read again, as SIGHUP does; says what has changed
+    Reload(BalancerFile),
     /// Print the token that the admin port wants, for `Authorization: Bearer TOKEN`
     Token(BalancerFile),
 }
@@ -78,8 +83,9 @@ impl AdminCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Nodes(balancer) => output::print(&balancer.nodes()?),
-            Self::Add { name, address, weight, health, balancer } => {
-                let node = BackendConfig { name, address, weight, health };
+            Self::Add { name, address, weight, health, max_requests, balancer } => {
+                let node =
+                    BackendConfig { weight, health, max_requests, ..BackendConfig::new(name, address) };
                 balancer.change("/nodes", Some(json!(node)))
             }
             Self::Remove(node) => node.change("remove"),
@@ -88,6 +94,7 @@ impl AdminCommand {
             }
             Self::Drain(node) => node.change("drain"),
             Self::Resume(node) => node.change("resume"),
+            Self::Reload(balancer) => balancer.change("/reload", None),
             Self::Token(balancer) => {
                 let config = balancer_file::load(&balancer.config)?;
                 output::print(&admin_port::token(&config.balance.secret_file)?)
@@ -122,7 +129,11 @@ impl BalancerFile {
     }
 
     fn change(&self, path: &str, body: Option<Value>) -> Result<(), Failure> {
-        self.ask("POST", path, body).map(drop)
+        let told = self.ask("POST", path, body)?;
+        let done = serde_json::from_str::<Value>(&told)
+            .ok()
+            .and_then(|told| Some(told["done"].as_str()?.to_owned()));
+        output::print(&done.unwrap_or(told))
     }
 
     /// The body of the balancer's answer; its refusal is the error.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sessile::{ClusterSecrets, admin_token};
-use sessile_balancer::{BalanceConfig, Balancer, BalancerAdmin};
+use sessile_balancer::{BalanceConfig, Balancer, BalancerAdmin, Reload};
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
@@ -14,7 +14,11 @@ use crate::server::Server;
 const PURPOSE: &str = "balancer";
 
 /// Opens the port, if there shall be one. The secret is made when it is missing.
-pub(super) async fn open(config: &BalanceConfig, balancer: &Balancer) -> Result<Option<Server>, Failure> {
+pub(super) async fn open(
+    config: &BalanceConfig,
+    balancer: &Balancer,
+    reload: Option<Reload>,
+) -> Result<Option<Server>, Failure> {
     let Some(listen) = config.admin else { return Ok(None) };
     let secrets = ClusterSecrets::load_or_create(&config.secret_file);
     let secrets = secrets.map_err(|error| Failure::Failed(format!("[balance] secret_file: {error}")))?;
@@ -23,7 +27,7 @@ pub(super) async fn open(config: &BalanceConfig, balancer: &Balancer) -> Result<
     let failed = |error| Failure::Failed(format!("[balance] admin = \"{listen}\": {error}; {remedy}"));
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let port = BalancerAdmin::new(token, address, balancer.monitor(), balancer.control());
+    let port = BalancerAdmin::new(token, address, balancer.monitor(), balancer.control(), reload);
     tracing::info!(admin = %address, "the admin port is open");
     Ok(Some(Server::start(listener, port.router())))
 }

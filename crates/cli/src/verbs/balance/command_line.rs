@@ -105,7 +105,7 @@ impl CommandLine {
             }
             None => (format!("s{number}"), server),
         };
-        Ok(BackendConfig { name, address: address.to_owned(), weight: 1, health: None })
+        Ok(BackendConfig::new(name, address))
     }
 }
 
@@ -121,7 +121,7 @@ fn of_file(file: &Path) -> Result<(BackendConfig, String), Failure> {
         });
     }
     let (name, address) = (config.node.name, listen.to_string());
-    let node = BackendConfig { name, health: Some(address.clone()), address, weight: 1 };
+    let node = BackendConfig { health: Some(address.clone()), ..BackendConfig::new(name, address) };
     Ok((node, config.http.health_path))
 }
 
