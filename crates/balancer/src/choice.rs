@@ -153,7 +153,7 @@ mod tests {
         #[test]
         fn whatever_the_algorithm_only_candidates_are_chosen(
             loads in vec((0_u32..1_000, 0_usize..50), 1..65),
-            asks in vec((any::<u64>(), 0..4), 1..50),
+            asks in vec((any::<u64>(), 0_usize..4), 1..50),
         ) {
             let mut choice = Choice::new();
             for (bits, algorithm) in asks {

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sessile_http_server::proxy_protocol::ProxyProtocol;
 use sessile_http_server::tls::BackendTls;
@@ -82,7 +81,7 @@ pub struct BalanceConfig {
     /// When a node that fails is left out though its health path answers.
     pub outlier: OutlierConfig,
     /// Networks whose clients are told in a header what was tried and why it was not answered. Default: none.
-    pub operators: Vec<IpNet>,
+    pub operators: Vec<Network>,
     /// Pages of the site for the balancer's own answers, by status: 400, 408, 413, 417, 429, 431, 502, 503, 504. Read
     /// at the start and at a reload.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

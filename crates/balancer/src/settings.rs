@@ -83,8 +83,7 @@ impl Settings {
 
     /// Whether a client at this address may read what was tried, and why not.
     pub(crate) fn is_operator(&self, client: IpAddr) -> bool {
-        let client = client.to_canonical();
-        self.balance.operators.iter().any(|network| network.contains(&client))
+        self.balance.operators.iter().any(|network| network.contains(client))
     }
 }
 

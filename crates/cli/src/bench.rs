@@ -7,11 +7,12 @@
 //! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
 //! back and `timeline` when, `usage` and `traffic` know what it cost, `floor` measures what no program can beat; `manner`
 //! and `telling` are what all measurements have in common. `load`, `lag`, `failover`,
-//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores. `exposed` reads what nodes count for
+//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores, `balance` balancers. `exposed` reads what nodes count for
 //! both. Must not know how sessions travel.
 
 mod answer;
 mod article;
+mod balance;
 mod ballast;
 mod client;
 mod cluster;
@@ -79,6 +80,11 @@ pub(crate) enum Bench {
     Ratios(ratios::RatiosBench),
     /// How fast stores save, load and open again, beside the medium that they write to
     Store(store::StoreBench),
+    /// This balancer beside HAProxy and nginx, in one run
+    Balance(balance::BalanceBench),
+    /// A server behind the balancers that are measured
+    #[command(hide = true)]
+    BalanceServer(balance::BalanceServer),
     /// The other process of a floor
     #[command(hide = true)]
     FloorPeer(floor::FloorPeer),
@@ -99,6 +105,8 @@ impl Bench {
             Self::Scale(scale) => runtime::run_on_one_thread(scale.run()),
             Self::Ratios(ratios) => runtime::run_on_one_thread(ratios.run()),
             Self::Store(bench) => bench.run(),
+            Self::Balance(bench) => bench.run(),
+            Self::BalanceServer(server) => server.run(),
             Self::FloorPeer(peer) => peer.run(),
         }
     }

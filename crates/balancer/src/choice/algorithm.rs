@@ -190,7 +190,7 @@ mod tests {
             of_client(candidates.iter().copied(), client).map_or(usize::MAX, |candidate| candidate.index)
         };
         let got = shares(&[(1, 0), (2, 0), (3, 0)], of);
-        for (weight, share) in [1, 2, 3].into_iter().zip(&got) {
+        for (weight, share) in [1_usize, 2, 3].into_iter().zip(&got) {
             assert!((2_000 * weight).abs_diff(*share) < 200, "{got:?}");
         }
         let all = candidates(&[(1, 0), (2, 0), (3, 0)]);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sessile_http_server::duration;
 
 use super::{BalanceConfig, BalancerConfigError};
 use crate::access_log::AccessLogFormat;
 use crate::error_response::PAGE_STATUSES;
-use sessile_http_server::duration;
 
 /// Bounds of waits and of the time that a node is left out.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3_600);

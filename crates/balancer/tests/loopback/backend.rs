@@ -29,6 +29,10 @@ pub(crate) struct Log {
     pub(crate) name: String,
     /// Status of the health path; 0 is 200.
     pub(crate) health: AtomicU16,
+    /// The health path does not answer.
+    pub(crate) hangs: AtomicBool,
+    /// What balancers said with their questions for its health: that they send nothing new, and how much runs.
+    pub(crate) drain_acknowledged: Mutex<Vec<String>>,
     /// Answers everything as not processed.
     pub(crate) unprocessed: AtomicBool,
     /// Lets `/stream` and `/slow` go on.
@@ -119,6 +123,13 @@ fn is_health(request: &Request<Incoming>) -> bool {
 /// Answers by path; an error closes the connection without an answer.
 async fn answer(log: Arc<Log>, request: Request<Incoming>) -> Result<Answer, &'static str> {
     if is_health(&request) {
+        if log.hangs.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        assert!(request.headers().contains_key("sessile-balancer"));
+        if let Some(active) = request.headers().get("sessile-drain-acknowledged") {
+            log.drain_acknowledged.lock().push(active.to_str().unwrap().to_owned());
+        }
         let status = StatusCode::from_u16(log.health.load(SeqCst)).unwrap_or(StatusCode::OK);
         return Ok(respond(status, "health"));
     }
@@ -145,6 +156,7 @@ async fn answer(log: Arc<Log>, request: Request<Incoming>) -> Result<Answer, &'s
             Ok(respond(StatusCode::OK, &log.name))
         }
         "duplex" => Ok(Response::new(request.into_body().map_err(|error| panic!("{error}")).boxed())),
+        "fails" => Ok(respond(StatusCode::BAD_GATEWAY, "told to fail")),
         "ws" => Ok(websocket(request)),
         "unchanged" => Ok(Response::builder()
             .status(StatusCode::NOT_MODIFIED)
