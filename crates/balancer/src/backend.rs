@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use sessile_http_server::proxy_protocol::ProxyProtocol;
 use tokio::sync::Notify;
 
 use crate::choice::{Candidate, identity};
@@ -87,6 +88,8 @@ pub(crate) struct Backend {
     pub(crate) address: String,
     /// Where its health path is asked, if that is not the address.
     pub(crate) health: Option<String>,
+    /// The version in which it is told who the client is.
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     pub(crate) weight: AtomicU32,
     /// Most requests that it gets at once; 0: no limit.
     pub(crate) max_requests: AtomicUsize,
@@ -120,6 +123,7 @@ impl Backend {
             name: config.name.clone(),
             address: config.address.clone(),
             health: config.health.clone(),
+            proxy_protocol: config.proxy_protocol,
             weight: AtomicU32::new(config.weight),
             max_requests: AtomicUsize::new(config.max_requests as usize),
             idle: IdleConnections::default(),

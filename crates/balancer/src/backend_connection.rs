@@ -16,37 +16,36 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use sessile_http_server::Limits;
 use tokio::time::timeout;
 
 use crate::backend_stream::{BackendStream, ByteCounts};
-use crate::body::RequestBody;
-use crate::dial::dial;
+use crate::body::OutgoingBody;
+use crate::dial::{Opening, dial};
 use crate::retry::AttemptError;
 
 /// Longest wait for a connection that is still busy with the end of its last exchange.
 const READY_TIMEOUT: Duration = Duration::from_millis(100);
-/// Most bytes of a head, and of the buffer for reading, on connections to nodes and to clients.
-pub(crate) const HEAD_BOUND: usize = 64 * 1024;
-
 /// The HTTP engine of a connection.
 type Engine = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// A connection to a node.
 pub(crate) struct Connection {
-    sender: SendRequest<RequestBody>,
+    sender: SendRequest<OutgoingBody>,
     /// Nothing once it has ended, or runs by itself.
     engine: Option<Engine>,
     traffic: Arc<ByteCounts>,
 }
 
 impl Connection {
-    /// Opens one to `host:port`.
-    pub(crate) async fn open(address: &str) -> io::Result<Self> {
-        let tcp = dial(address).await?;
+    /// Opens one to `host:port`, for answers within these limits.
+    pub(crate) async fn open(address: &str, opening: Opening<'_>, limits: &Limits) -> io::Result<Self> {
+        let transport = dial(address, opening).await?;
         let traffic = Arc::new(ByteCounts::default());
-        let stream = TokioIo::new(BackendStream::new(tcp, Arc::clone(&traffic)));
+        let stream = TokioIo::new(BackendStream::new(transport, Arc::clone(&traffic)));
         let (sender, engine) = http1::Builder::new()
-            .max_buf_size(HEAD_BOUND)
+            .max_buf_size(limits.head_size)
+            .max_headers(limits.headers as usize)
             .handshake(stream)
             .await
             .map_err(io::Error::other)?;
@@ -80,24 +79,28 @@ impl Connection {
         timeout(READY_TIMEOUT, ready).await.is_ok_and(|ready| ready.is_ok())
     }
 
-    /// Sends a request and waits at most `limit` for the head of its response; less when `abandoned` is ready and no
+    /// Sends a request and waits until `late` is ready for the head of its response; less when `abandoned` is ready and no
     /// byte of the response has come.
     pub(crate) async fn send(
         &mut self,
-        request: Request<RequestBody>,
-        limit: Duration,
+        request: Request<OutgoingBody>,
+        late: impl Future<Output = ()>,
         abandoned: impl Future<Output = ()>,
     ) -> Result<Response<Incoming>, AttemptError> {
         let (written, read) = self.traffic.begin();
         let traffic = Arc::clone(&self.traffic);
         let mut response = pin!(self.sender.try_send_request(request));
-        let mut answered = pin!(timeout(
-            limit,
-            poll_fn(|cx| {
+        let mut answered = pin!(async {
+            let answered = poll_fn(|cx| {
                 self.drive(cx);
                 response.as_mut().poll(cx)
-            })
-        ));
+            });
+            tokio::select! {
+                biased;
+                answered = answered => Some(answered),
+                () = late => None,
+            }
+        });
         let answered = tokio::select! {
             biased;
             answered = &mut answered => answered,
@@ -107,9 +110,9 @@ impl Connection {
             },
         };
         let cause = match answered {
-            Ok(Ok(response)) => return Ok(response),
-            Ok(Err(error)) => error.into_error(),
-            Err(_) => return Err(AttemptError::Silent),
+            Some(Ok(response)) => return Ok(response),
+            Some(Err(error)) => error.into_error(),
+            None => return Err(AttemptError::Silent),
         };
         match traffic.bytes() {
             (now, _) if now == written => Err(AttemptError::NotSent(cause)),

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
+use sessile_http_server::Transport;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// What has gone over a connection. One request is under way at a time, and its end passes through a channel,
 /// which orders these counters.
@@ -47,7 +47,7 @@ impl ByteCounts {
 /// The TCP connection whose traffic is counted.
 #[derive(Debug)]
 pub(crate) struct BackendStream {
-    tcp: TcpStream,
+    transport: Transport,
     traffic: Arc<ByteCounts>,
     /// Bytes of this request have been written.
     begun: bool,
@@ -56,8 +56,8 @@ pub(crate) struct BackendStream {
 }
 
 impl BackendStream {
-    pub(crate) fn new(tcp: TcpStream, traffic: Arc<ByteCounts>) -> Self {
-        Self { tcp, traffic, begun: false, write_closed: false }
+    pub(crate) fn new(transport: Transport, traffic: Arc<ByteCounts>) -> Self {
+        Self { transport, traffic, begun: false, write_closed: false }
     }
 
     /// Asks the socket (not the runtime's memory of it) whether a request can still go out on it.
@@ -67,8 +67,12 @@ impl BackendStream {
         }
         self.begun = false;
         let mut byte = [MaybeUninit::uninit()];
-        match SockRef::from(&self.tcp).peek(&mut byte) {
+        match SockRef::from(self.transport.tcp()).peek(&mut byte) {
             Ok(0) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node had closed it")),
+            // After a handshake a node may send tickets, which are read with the first answer.
+            Ok(_) if matches!(self.transport, Transport::TlsClient(_)) && self.traffic.bytes() == (0, 0) => {
+                Ok(())
+            }
             Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the node sent bytes before a request")),
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(cause) => Err(cause),
@@ -101,7 +105,7 @@ impl AsyncRead for BackendStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
         self.traffic.read.fetch_add((buf.filled().len() - before) as u64, Relaxed);
         Poll::Ready(Ok(()))
     }
@@ -113,7 +117,7 @@ impl AsyncWrite for BackendStream {
         if self.write_closed {
             return Poll::Ready(Ok(buf.len()));
         }
-        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf));
+        let written = ready!(Pin::new(&mut self.transport).poll_write(cx, buf));
         Poll::Ready(self.after_write(written, buf.len()))
     }
 
@@ -127,20 +131,20 @@ impl AsyncWrite for BackendStream {
         if self.write_closed {
             return Poll::Ready(Ok(wanted));
         }
-        let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices));
+        let written = ready!(Pin::new(&mut self.transport).poll_write_vectored(cx, slices));
         Poll::Ready(self.after_write(written, wanted))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.transport).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 }
 
@@ -148,6 +152,8 @@ impl AsyncWrite for BackendStream {
 mod tests {
     use std::io::Write;
     use std::net::TcpListener;
+
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -158,13 +164,13 @@ mod tests {
         near.set_nonblocking(true).unwrap();
         let near = TcpStream::from_std(near).unwrap();
         near.writable().await.unwrap();
-        (BackendStream::new(near, Arc::default()), listener.accept().unwrap().0)
+        (BackendStream::new(Transport::Plain(near), Arc::default()), listener.accept().unwrap().0)
     }
 
     /// Waits for news from the other end without letting the runtime hear of it, then writes as a request
     /// would.
     fn write_after_news(watched: &mut BackendStream) -> Poll<io::Result<usize>> {
-        let socket = SockRef::from(&watched.tcp);
+        let socket = SockRef::from(watched.transport.tcp());
         while socket
             .peek(&mut [MaybeUninit::uninit()])
             .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

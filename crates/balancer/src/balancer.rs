@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use sessile_http_server::{Admitted, Door};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -26,12 +27,10 @@ use crate::status::BackendMonitor;
 use crate::tcp_proxy::TcpProxy;
 use crate::worker::Worker;
 
-/// Most connections of clients; further ones wait in the system's queue.
-const MAX_CLIENTS: usize = 10_000;
 /// Longest wait for running requests and TCP connections when the balancer stops.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-/// Pause after a connection that could not be accepted, for example for want of files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the files of certificates are looked at.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 
 /// A balancer that has its port and does not serve yet.
 #[derive(Debug)]
@@ -124,20 +123,21 @@ impl Balancer {
     /// end within 10 s, and closes websockets. Dropping the future cuts everything at once.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Stopped {
         self.check_all().await;
-        let slots = Arc::new(Semaphore::new(MAX_CLIENTS));
         let (stop, stopping) = watch::channel(false);
         let workers = self.workers();
         let (mut clients, mut watches) = (JoinSet::new(), JoinSet::new());
+        watches.spawn(renew_certificates(Arc::clone(&self.pool)));
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
-                (tcp, peer, slot) = next_client(&self.listener, &slots) => {
-                    let (show, stopping) = (self.show_traffic, stopping.clone());
+                (door, tcp, peer, admitted) = next_client(&self.pool, &self.listener) => {
+                    let (dump, stopping) = (self.show_traffic, stopping.clone());
+                    let client = Client { peer, admitted, door, dump, stopping };
                     let open = self.pool.statistics.connected();
                     if let Some(worker) = workers.iter().min_by_key(|worker| worker.clients()) {
                         worker.serve(&mut clients, tcp, move |mode, tcp| async move {
-                            Client::new(tcp, peer, show, stopping).serve(&mode).await;
-                            drop((slot, open));
+                            client.serve(tcp, &mode).await;
+                            drop(open);
                         });
                     }
                 }
@@ -171,7 +171,7 @@ impl Balancer {
         let mode = |worker| match self.pool.settings().balance.protocol {
             Protocol::Http => {
                 let (pool, own) = (Arc::clone(&self.pool), self.own.clone());
-                ProxyMode::Http(HttpProxy { pool, own, worker })
+                ProxyMode::Http(Arc::new(HttpProxy { pool, own, worker }))
             }
             Protocol::Tcp => ProxyMode::Tcp(TcpProxy { pool: Arc::clone(&self.pool) }),
         };
@@ -207,23 +207,34 @@ fn remedy(cause: &std::io::Error) -> &'static str {
     }
 }
 
-/// The next client, once there is room for it.
+/// The next client, once there is room for it, and the door by which it comes in.
 async fn next_client(
+    pool: &BackendPool,
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    if slots.available_permits() == 0 {
-        tracing::warn!(clients = MAX_CLIENTS, "no room for another client connection; further ones wait");
-    }
-    let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
+) -> (Arc<Door>, TcpStream, SocketAddr, Admitted) {
+    let door = Arc::clone(&pool.settings().door);
+    let (tcp, peer, admitted) = door.next(listener).await;
+    (door, tcp, peer, admitted)
+}
+
+/// Reads the certificates again and again: what the files hold counts, not their times.
+async fn renew_certificates(pool: Arc<BackendPool>) {
     loop {
-        match listener.accept().await {
-            Ok((tcp, peer)) => return (tcp, peer, slot),
-            Err(cause) => {
-                tracing::warn!(%cause, "a client's connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        sleep(RENEWAL_PAUSE).await;
+        let settings = pool.settings();
+        let read = move || {
+            let towards_clients = settings.door.tls().map(|tls| ("balance.tls", tls.reload()));
+            let towards_nodes = settings.node_tls.as_ref().map(|tls| ("balance.node_tls", tls.reload()));
+            [towards_clients, towards_nodes].into_iter().flatten().for_each(|(table, read)| match read {
+                Ok(true) => tracing::info!("[{table}]: the certificates were renewed"),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "[{table}] {}: the certificates stay as they are", error.key)
+                }
+            });
+        };
+        // A panic has told of itself.
+        let _ = tokio::task::spawn_blocking(read).await;
     }
 }
 

@@ -2,13 +2,17 @@
 //! sent again; larger ones stream and are sent once.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use sessile_http_server::{RequestBody, RequestBodyError};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backend::ActiveRequest;
@@ -17,8 +21,6 @@ use crate::exchange::Exchange;
 
 /// Request bodies up to this size are buffered and can be sent again.
 pub(crate) const REPLAY_BOUND: usize = 64 * 1024;
-/// Longest wait for a body of known small size.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A body of unknown size that is not complete after this time streams: its client may want an answer before
 /// its end.
 const CHUNKED_BUFFER_TIME: Duration = Duration::from_millis(100);
@@ -26,101 +28,119 @@ const CHUNKED_BUFFER_TIME: Duration = Duration::from_millis(100);
 /// A request's body as it came from the client.
 #[derive(Debug)]
 pub(crate) enum RequestPayload {
-    /// All of it.
-    Buffered(Bytes),
+    /// All of it, with its trailers.
+    Buffered(Bytes, Option<HeaderMap>),
     /// Its beginning and the rest that is still coming; nothing once it was taken.
-    Streaming(Option<RequestBody>),
-}
-
-/// Why a body was not taken from the client.
-#[derive(Debug)]
-pub(crate) enum BodyError {
-    /// It did not come in time.
-    Slow,
-    /// Its framing is wrong, or the client went away.
-    Broken(hyper::Error),
+    Streaming(Option<OutgoingBody>),
 }
 
 impl RequestPayload {
-    /// Takes what can be buffered of a body, and decides whether it streams. Trailers of a buffered body are dropped.
-    pub(crate) async fn receive(mut body: Incoming) -> Result<Self, BodyError> {
+    /// Takes what can be buffered of a body, and decides whether it streams.
+    pub(crate) async fn receive(mut body: RequestBody) -> Result<Self, RequestBodyError> {
         if body.is_end_stream() {
-            return Ok(Self::Buffered(Bytes::new()));
+            return Ok(Self::Buffered(Bytes::new(), None));
         }
         let known = body.size_hint().exact();
         if known.is_some_and(|size| size > REPLAY_BOUND as u64) {
             return Ok(Self::streaming(Bytes::new(), body));
         }
-        let limit = if known.is_some() { BODY_TIMEOUT } else { CHUNKED_BUFFER_TIME };
-        let deadline = Instant::now() + limit;
-        let mut buffered = BytesMut::new();
+        let deadline = Instant::now() + CHUNKED_BUFFER_TIME;
+        let (mut buffered, mut trailers) = (BytesMut::new(), None);
         while buffered.len() <= REPLAY_BOUND {
-            match timeout_at(deadline, body.frame()).await {
-                Ok(Some(Ok(frame))) => buffered.extend(frame.into_data()),
-                Ok(Some(Err(cause))) => return Err(BodyError::Broken(cause)),
-                Ok(None) => return Ok(Self::Buffered(buffered.freeze())),
-                Err(_) if known.is_some() => return Err(BodyError::Slow),
-                Err(_) => break,
+            // A body of known size has the limits of every body; another one is not waited for.
+            let frame = match known {
+                Some(_) => body.frame().await,
+                None => match timeout_at(deadline, body.frame()).await {
+                    Ok(frame) => frame,
+                    Err(_) => break,
+                },
+            };
+            match frame.transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => buffered.extend(data),
+                Some(Err(other)) => trailers = other.into_trailers().ok(),
+                None => return Ok(Self::Buffered(buffered.freeze(), trailers)),
             }
         }
         Ok(Self::streaming(buffered.freeze(), body))
     }
 
-    fn streaming(first: Bytes, rest: Incoming) -> Self {
-        Self::Streaming(Some(RequestBody { first, rest: Some(rest) }))
+    fn streaming(first: Bytes, rest: RequestBody) -> Self {
+        Self::Streaming(Some(OutgoingBody {
+            first,
+            rest: Some(rest),
+            trailers: None,
+            complete: Arc::default(),
+        }))
     }
 
     /// Whether it can be sent again.
     pub(crate) fn is_replayable(&self) -> bool {
-        matches!(self, Self::Buffered(_))
+        matches!(self, Self::Buffered(..))
     }
 
     /// The body to send now; a flowing one only once, then nothing.
-    pub(crate) fn outgoing(&mut self) -> RequestBody {
+    pub(crate) fn outgoing(&mut self) -> OutgoingBody {
         match self {
-            Self::Buffered(bytes) => RequestBody { first: bytes.clone(), rest: None },
-            Self::Streaming(body) => body.take().unwrap_or_else(RequestBody::empty),
+            Self::Buffered(bytes, trailers) => {
+                OutgoingBody { first: bytes.clone(), trailers: trailers.clone(), ..OutgoingBody::empty() }
+            }
+            Self::Streaming(body) => body.take().unwrap_or_else(OutgoingBody::empty),
         }
     }
 }
 
 /// A request's body on its way to a node: what is at hand, then what the client still sends.
 #[derive(Debug)]
-pub(crate) struct RequestBody {
+pub(crate) struct OutgoingBody {
     first: Bytes,
-    rest: Option<Incoming>,
+    rest: Option<RequestBody>,
+    trailers: Option<HeaderMap>,
+    /// Told once the client has sent all of a body that streams.
+    complete: Arc<Notify>,
 }
 
-impl RequestBody {
+impl OutgoingBody {
     pub(crate) fn empty() -> Self {
-        Self { first: Bytes::new(), rest: None }
+        Self { first: Bytes::new(), rest: None, trailers: None, complete: Arc::default() }
+    }
+
+    /// What is told once the client has sent all of it; of a body that is at hand, never.
+    pub(crate) fn completion(&self) -> Arc<Notify> {
+        Arc::clone(&self.complete)
     }
 }
 
-impl Body for RequestBody {
+impl Body for OutgoingBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = RequestBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
-        match &mut self.rest {
-            Some(rest) => Pin::new(rest).poll_frame(cx),
-            None => Poll::Ready(None),
+        let Some(rest) = &mut self.rest else {
+            return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+        };
+        let frame = ready!(Pin::new(&mut *rest).poll_frame(cx));
+        if frame.is_none() || rest.is_end_stream() {
+            self.complete.notify_one();
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream)
+        self.first.is_empty() && self.trailers.is_none() && self.rest.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         let first = self.first.len() as u64;
-        let Some(rest) = &self.rest else { return SizeHint::with_exact(first) };
+        let Some(rest) = &self.rest else {
+            // With trailers it has no length that could be told in advance.
+            return if self.trailers.is_some() { SizeHint::new() } else { SizeHint::with_exact(first) };
+        };
         let mut hint = rest.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + first);

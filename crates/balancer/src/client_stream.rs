@@ -8,24 +8,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::activity::Activity;
-use crate::sockets;
 use crate::traffic_dump::TrafficDump;
 
 /// The client's side of everything.
 #[derive(Debug)]
-pub(crate) struct ClientStream {
-    tcp: TcpStream,
+pub(crate) struct ClientStream<S> {
+    stream: S,
     activity: Arc<Activity>,
     dump: Option<TrafficDump>,
 }
 
-impl ClientStream {
-    pub(crate) fn new(tcp: TcpStream, peer: SocketAddr, dump: bool) -> Self {
-        sockets::prepare(&tcp);
-        Self { tcp, activity: Arc::new(Activity::new()), dump: dump.then_some(TrafficDump(peer)) }
+impl<S> ClientStream<S> {
+    pub(crate) fn new(stream: S, peer: SocketAddr, dump: bool) -> Self {
+        Self { stream, activity: Arc::new(Activity::new()), dump: dump.then_some(TrafficDump(peer)) }
     }
 
     pub(crate) fn activity(&self) -> Arc<Activity> {
@@ -43,14 +40,14 @@ impl ClientStream {
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let came = &buf.filled()[before..];
         self.activity.touch();
         if let Some(dump) = &self.dump {
@@ -60,9 +57,9 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
         self.after_write(&[io::IoSlice::new(buf)], written);
         Poll::Ready(Ok(written))
     }
@@ -72,20 +69,20 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices))?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
         self.after_write(slices, written);
         Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,6 +1,7 @@
 //! The balancer's file: `[balance]` and one `[[node]]` for every node. Reading the file is the caller's work.
 
 mod distribution;
+mod front;
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -8,10 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sessile_http_server::proxy_protocol::ProxyProtocol;
+use sessile_http_server::tls::BackendTls;
+use sessile_http_server::{Limits, Network, TlsConfig, duration};
 
 use crate::choice::{Algorithm, MAX_BACKENDS};
 pub use distribution::{AccessLogConfig, OutlierConfig, QueueConfig};
-use sessile_http_server::{Network, duration};
 
 /// Most weight of one node.
 const MAX_WEIGHT: u32 = 1_000;
@@ -96,6 +99,19 @@ pub struct BalanceConfig {
     /// `1h`.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
+    /// The proxies in front of this one: their `X-Forwarded-*` and `Forwarded` are believed and extended, and
+    /// their connections are not bounded for each source. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether a connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2.
+    /// Default false.
+    pub proxy_protocol: bool,
+    /// What clients may take.
+    pub limits: Limits,
+    /// Certificates; without any, clients are served in plain HTTP or TCP.
+    pub tls: TlsConfig,
+    /// How nodes are spoken to in TLS. Default: in plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_tls: Option<BackendTls>,
     /// Address and port of the admin port. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<SocketAddr>,
@@ -123,6 +139,11 @@ impl Default for BalanceConfig {
             health_interval: Duration::from_millis(500),
             unsafe_paths: vec!["/clusterapp".into()],
             idle_timeout: Duration::from_secs(3_600),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            limits: Limits::default(),
+            tls: TlsConfig::default(),
+            node_tls: None,
             admin: None,
             secret_file: "balancer.secret".into(),
         }
@@ -144,6 +165,10 @@ pub struct BackendConfig {
     /// Most requests that it gets at once; further ones wait in the queue, or go elsewhere. Default 0: no limit.
     #[serde(default)]
     pub max_requests: u32,
+    /// The version of the PROXY protocol by which the node is told who the client is. A connection to the node
+    /// then serves one request. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// `host:port` where `health_path` is asked. Default: in `http` the address, in `tcp` nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
@@ -228,6 +253,7 @@ impl BalanceConfig {
             let value = duration::text(self.idle_timeout);
             return Err(BalancerConfigError::new("balance.idle_timeout", value, "write 100ms to 24h"));
         }
+        self.validate_front()?;
         self.validate_distribution()?;
         match self.unsafe_paths.iter().find(|path| !path.starts_with('/')) {
             Some(path) => Err(BalancerConfigError::new("balance.unsafe_paths", path, "a path starts with /")),
@@ -239,7 +265,8 @@ impl BalanceConfig {
 impl BackendConfig {
     /// A node of this name at this address; everything else has its default.
     pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
-        Self { name: name.into(), address: address.into(), weight: one(), max_requests: 0, health: None }
+        let (name, address) = (name.into(), address.into());
+        Self { name, address, weight: one(), max_requests: 0, proxy_protocol: None, health: None }
     }
 
     /// Checks the values; `place` goes before the keys in errors.

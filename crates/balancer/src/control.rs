@@ -245,5 +245,8 @@ fn differing_keys(one: &BalanceConfig, other: &BalanceConfig) -> Vec<String> {
 }
 
 fn is_same(listed: &BackendConfig, node: &Backend) -> bool {
-    listed.name == node.name && listed.address == node.address && listed.health == node.health
+    listed.name == node.name
+        && listed.address == node.address
+        && listed.health == node.health
+        && listed.proxy_protocol == node.proxy_protocol
 }

@@ -4,16 +4,16 @@ mod report;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use http::{Request, Response, request};
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use sessile_http_server::ClientInfo;
+use tokio::time::{Instant, sleep};
 
 use crate::backend::{ActiveRequest, Backend, BackendState};
 use crate::backend_connection::Connection;
 use crate::backend_pool::{BackendPool, Origin};
-use crate::body::{RequestBody, RequestPayload};
+use crate::body::{OutgoingBody, RequestPayload};
 use crate::choice::BackendSet;
 use crate::error_response::ErrorResponse;
 use crate::headers;
@@ -23,10 +23,6 @@ use crate::settings::Settings;
 use crate::waiting_room::Waiting;
 use report::NotTried;
 
-/// Longest wait for the head of a response.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// The same where the request's body streams: the answer may come after a long upload.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Most nodes that may begin one request: what ends one node may end the next one.
 const MAX_BEGUN: usize = 3;
 
@@ -50,6 +46,8 @@ pub(crate) struct Order<'a> {
     pub(crate) head: &'a request::Parts,
     pub(crate) payload: RequestPayload,
     pub(crate) origin: Origin,
+    /// Whom a node is told of.
+    pub(crate) client: &'a ClientInfo,
     /// The worker whose connections are used.
     pub(crate) worker: usize,
 }
@@ -98,7 +96,7 @@ impl<'a> Dispatch<'a> {
             match self.ask(&node).await {
                 Ok((response, connection)) => {
                     self.judge(&node, &response);
-                    let (reusable, attempts) = (self.retry.replayable, self.asked);
+                    let (reusable, attempts) = (self.may_share(&node), self.asked);
                     return Ok(BackendResponse { response, connection, reusable, active, attempts });
                 }
                 Err(failure) => self.note(&node, failure)?,
@@ -113,7 +111,7 @@ impl<'a> Dispatch<'a> {
         if !self.attempts.is_empty() {
             node.counters.retries.fetch_add(1, Relaxed);
         }
-        while self.retry.replayable
+        while self.may_share(node)
             && let Some(connection) = node.idle.take(self.order.worker).await
         {
             match self.send(node, connection).await {
@@ -123,7 +121,10 @@ impl<'a> Dispatch<'a> {
                 outcome => return outcome,
             }
         }
-        let mut connection = Connection::open(&node.address).await.map_err(AttemptError::NotConnected)?;
+        let Order { settings, client, .. } = self.order;
+        let opening = settings.opening(node, Some(client));
+        let connection = Connection::open(&node.address, opening, &settings.balance.limits).await;
+        let mut connection = connection.map_err(AttemptError::NotConnected)?;
         if !self.retry.replayable {
             // Its body flows on while the answer is being read.
             connection.detach();
@@ -131,12 +132,26 @@ impl<'a> Dispatch<'a> {
         self.send(node, connection).await
     }
 
+    /// Whether a connection may serve other requests before and after: not one that names its client.
+    fn may_share(&self, node: &Backend) -> bool {
+        self.retry.replayable && node.proxy_protocol.is_none()
+    }
+
     async fn send(
         &mut self,
         node: &Arc<Backend>,
         mut connection: Connection,
     ) -> Result<(Response<Incoming>, Connection), AttemptError> {
-        let limit = if self.retry.replayable { ANSWER_TIMEOUT } else { UPLOAD_TIMEOUT };
+        let limit = self.order.settings.balance.limits.answer_timeout;
+        let request = self.request();
+        let (complete, streams) = (request.body().completion(), !self.retry.replayable);
+        let late = async move {
+            if streams {
+                // Its client has limits of its own until then.
+                complete.notified().await;
+            }
+            sleep(limit).await;
+        };
         // Made before the state is read: a node that goes down after that is heard of.
         let lost = node.lost.notified();
         let repeatable = self.retry.is_repeatable();
@@ -144,14 +159,14 @@ impl<'a> Dispatch<'a> {
             return Err(AttemptError::NodeLost);
         }
         let abandoned = async { if repeatable { lost.await } else { std::future::pending().await } };
-        let response = connection.send(self.request(), limit, abandoned).await?;
+        let response = connection.send(request, late, abandoned).await?;
         if self.retry.replayable && headers::says_unprocessed(response.status(), response.headers()) {
             return Err(AttemptError::Unprocessed);
         }
         Ok((response, connection))
     }
 
-    fn request(&mut self) -> Request<RequestBody> {
+    fn request(&mut self) -> Request<OutgoingBody> {
         Request::from_parts(self.order.head.clone(), self.order.payload.outgoing())
     }
 

@@ -15,7 +15,9 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, H
 use http::{HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 
-use crate::body::{BodyError, ResponseBody};
+use sessile_http_server::RequestBodyError;
+
+use crate::body::ResponseBody;
 use crate::settings::Settings;
 pub use pages::ErrorPageError;
 pub(crate) use pages::{ErrorPages, PAGE_STATUSES};
@@ -122,13 +124,13 @@ impl ErrorResponse {
     }
 }
 
-impl From<BodyError> for ErrorResponse {
-    fn from(error: BodyError) -> Self {
+impl From<RequestBodyError> for ErrorResponse {
+    fn from(error: RequestBodyError) -> Self {
         match error {
-            BodyError::Slow => {
-                Self::new(StatusCode::REQUEST_TIMEOUT, "the request's body did not come in time", false)
+            RequestBodyError::Slow(_) => Self::new(StatusCode::REQUEST_TIMEOUT, error.to_string(), false),
+            RequestBodyError::Broken(cause) => {
+                Self::bad_request(format!("the request's body is broken: {cause}"))
             }
-            BodyError::Broken(cause) => Self::bad_request(format!("the request's body is broken: {cause}")),
         }
     }
 }

@@ -13,10 +13,11 @@ use tokio::time::{sleep, timeout};
 use crate::backend::{Backend, BackendState};
 use crate::backend_connection::Connection;
 use crate::backend_pool::BackendPool;
-use crate::body::RequestBody;
+use crate::body::OutgoingBody;
 use crate::config::Protocol;
 use crate::dial::dial;
 use crate::retry::AttemptError;
+use crate::settings::Settings;
 
 /// Names the balancer that asks: a node may be behind several.
 static BALANCER: header::HeaderName = header::HeaderName::from_static("sessile-balancer");
@@ -48,7 +49,7 @@ pub(crate) async fn check(pool: &BackendPool, node: &Arc<Backend>) {
         (None, Protocol::Http) => &node.address,
         (None, Protocol::Tcp) => return check_connection(pool, node).await,
     };
-    match timeout(CHECK_TIMEOUT, ask(at, &settings.balance.health_path, node)).await {
+    match timeout(CHECK_TIMEOUT, ask(at, &settings, node)).await {
         Ok(Ok(StatusCode::OK)) => pool.set_state(node, BackendState::Up, "ready"),
         Ok(Ok(StatusCode::SERVICE_UNAVAILABLE)) => {
             pool.set_state(node, BackendState::Draining, "it says that it is not ready");
@@ -63,7 +64,7 @@ pub(crate) async fn check(pool: &BackendPool, node: &Arc<Backend>) {
 
 /// A node of which nothing is known but its port is ready when that takes a connection.
 async fn check_connection(pool: &BackendPool, node: &Arc<Backend>) {
-    match dial(&node.address).await {
+    match dial(&node.address, pool.settings().opening(node, None)).await {
         Ok(_) => pool.set_state(node, BackendState::Up, "it takes connections"),
         Err(cause) => report(pool, node, &AttemptError::NotConnected(cause)),
     }
@@ -95,10 +96,16 @@ pub(crate) fn report(pool: &BackendPool, node: &Arc<Backend>, failure: &AttemptE
 
 /// Asks the health path. The question names this balancer to the node; to one that drains it says that nothing new
 /// comes from here, and how many requests from here still run there. So a node knows when it may close its port.
-async fn ask(at: &str, path: &str, node: &Backend) -> Result<StatusCode, AttemptError> {
-    let mut connection = Connection::open(at).await.map_err(AttemptError::NotConnected)?;
-    let mut request = Request::new(RequestBody::empty());
-    *request.uri_mut() = path.parse().unwrap_or_default();
+async fn ask(at: &str, settings: &Settings, node: &Backend) -> Result<StatusCode, AttemptError> {
+    let mut opening = settings.opening(node, None);
+    if node.health.is_some() {
+        // Another port, of which only the health path is known.
+        opening.proxy_protocol = None;
+    }
+    let connection = Connection::open(at, opening, &settings.balance.limits).await;
+    let mut connection = connection.map_err(AttemptError::NotConnected)?;
+    let mut request = Request::new(OutgoingBody::empty());
+    *request.uri_mut() = settings.balance.health_path.parse().unwrap_or_default();
     let host = at.parse().unwrap_or(header::HeaderValue::from_static("localhost"));
     request.headers_mut().insert(header::HOST, host);
     request.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
@@ -106,7 +113,7 @@ async fn ask(at: &str, path: &str, node: &Backend) -> Result<StatusCode, Attempt
     if node.state() == BackendState::Draining {
         request.headers_mut().insert(&DRAIN_ACKNOWLEDGED, header::HeaderValue::from(node.active_count()));
     }
-    let response = connection.send(request, CHECK_TIMEOUT, std::future::pending()).await?;
+    let response = connection.send(request, sleep(CHECK_TIMEOUT), std::future::pending()).await?;
     Ok(response.status())
 }
 

@@ -1,10 +1,9 @@
 //! One TCP connection of a client: a node is found that takes it, then bytes pass both ways.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tokio::net::TcpStream;
+use sessile_http_server::{ClientInfo, Transport};
 use tokio::time::Instant;
 
 use crate::access_log::Entry;
@@ -12,7 +11,7 @@ use crate::backend::{ActiveRequest, Backend};
 use crate::backend_pool::{BackendPool, Origin};
 use crate::choice::BackendSet;
 use crate::client_stream::ClientStream;
-use crate::dial::dial;
+use crate::dial::{Opening, dial};
 use crate::exchange::Exchange;
 use crate::health;
 use crate::relay::relay;
@@ -28,12 +27,13 @@ pub(crate) struct TcpProxy {
 impl TcpProxy {
     /// Serves a client to its end. One that no node takes within the queue's wait is closed: there are no words that
     /// every protocol has.
-    pub(crate) async fn serve(&self, mut client: ClientStream, peer: SocketAddr) {
+    pub(crate) async fn serve(&self, mut client: ClientStream<Transport>, info: &ClientInfo) {
+        let peer = info.address;
         let settings = self.pool.settings();
         let log = settings.log.as_ref();
         let entry = || Entry::new(peer.ip(), "TCP", "-", "-");
         let mut exchange = Exchange::begin(&self.pool.statistics, log, entry);
-        let Some((active, mut server)) = self.connect(peer, &settings).await else {
+        let Some((active, mut server)) = self.connect(info, &settings).await else {
             tracing::warn!(%peer, "no node takes connections; the client's was closed");
             return;
         };
@@ -50,7 +50,8 @@ impl TcpProxy {
     }
 
     /// Asks node after node, in rounds. Nothing was sent yet, so any other node is as good.
-    async fn connect(&self, peer: SocketAddr, settings: &Settings) -> Option<(ActiveRequest, TcpStream)> {
+    async fn connect(&self, info: &ClientInfo, settings: &Settings) -> Option<(ActiveRequest, Transport)> {
+        let peer = info.address;
         let queue = &settings.balance.queue;
         let (mut tried, mut again) = (BackendSet::default(), false);
         let mut waiting = None;
@@ -59,7 +60,7 @@ impl TcpProxy {
             if let Some(active) = self.pool.choose(tried, origin, settings) {
                 let node = active.node();
                 tried = tried.with(node.index);
-                match self.attempt(node, again).await {
+                match self.attempt(node, settings.opening(node, Some(info)), again).await {
                     Ok(server) => {
                         self.pool.remember(peer.ip(), node);
                         return Some((active, server));
@@ -87,10 +88,15 @@ impl TcpProxy {
         }
     }
 
-    async fn attempt(&self, node: &Backend, again: bool) -> Result<TcpStream, AttemptError> {
+    async fn attempt(
+        &self,
+        node: &Backend,
+        opening: Opening<'_>,
+        again: bool,
+    ) -> Result<Transport, AttemptError> {
         node.counters.requests.fetch_add(1, Relaxed);
         node.counters.retries.fetch_add(u64::from(again), Relaxed);
-        let connected = dial(&node.address).await;
+        let connected = dial(&node.address, opening).await;
         if let Err(cause) = &connected {
             tracing::debug!(node = %node.name, %cause, "a node took no connection");
             node.counters.failed_connects.fetch_add(1, Relaxed);

@@ -19,6 +19,7 @@ pub(crate) fn load(path: &Path) -> Result<BalancerConfig, ConfigError> {
     let mut config = read(path)?;
     if let Some(place) = path.parent() {
         config.balance.secret_file = place.join(config.balance.secret_file);
+        config.balance.resolve_tls(place);
     }
     Ok(config)
 }

@@ -87,6 +87,12 @@ impl Door {
         &self.settings.limits
     }
 
+    /// The certificates, where the door speaks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<TlsServer>> {
+        self.tls.as_ref()
+    }
+
     /// The next connection that is admitted.
     pub async fn next(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, Admitted) {
         loop {

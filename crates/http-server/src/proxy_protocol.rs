@@ -173,6 +173,15 @@ pub fn write(version: ProxyProtocol, source: SocketAddr, destination: SocketAddr
     }
 }
 
+/// A header by which the sender speaks for itself, as for a health check.
+#[must_use]
+pub fn write_local(version: ProxyProtocol) -> Vec<u8> {
+    match version {
+        ProxyProtocol::V1 => b"PROXY UNKNOWN\r\n".to_vec(),
+        ProxyProtocol::V2 => [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat(),
+    }
+}
+
 fn mapped(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -242,6 +251,13 @@ mod tests {
             let ip = if is_v4 { Ipv4Addr::from_bits(v4).into() } else { Ipv6Addr::from_bits(v6).into() };
             SocketAddr::new(ip, port)
         })
+    }
+
+    #[test]
+    fn who_speaks_for_itself_names_nobody() {
+        for version in [ProxyProtocol::V1, ProxyProtocol::V2] {
+            assert_eq!(source(&write_local(version)), None);
+        }
     }
 
     proptest! {
