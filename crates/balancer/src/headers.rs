@@ -161,6 +161,9 @@ fn strip_hop(headers: &mut HeaderMap) {
 /// One host and an origin-form target: that of an absolute target if there is one, else the `Host` header.
 fn set_host(head: &mut request::Parts, own: &HeaderValue) -> Result<(), ErrorResponse> {
     if let Some(authority) = head.uri.authority() {
+        if head.uri.scheme().is_none() {
+            return Err(ErrorResponse::bad_request("the target is an authority, which only CONNECT has"));
+        }
         let host = authority.as_str();
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         let host = HeaderValue::from_str(host)
@@ -306,6 +309,11 @@ mod tests {
             (head.uri.to_string().as_str(), &head.headers["host"]),
             ("/a?b", &HeaderValue::from_static("shop:81"))
         );
+    }
+
+    #[test]
+    fn a_target_that_is_an_authority_is_refused() {
+        assert!(prepared(http::Request::get("d;7924").header("host", "a").body(()).unwrap()).is_err());
     }
 
     #[test]
