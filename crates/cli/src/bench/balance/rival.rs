@@ -151,7 +151,7 @@ fn configuration(
         Kind::Haproxy => {
             let servers = each(&|number, server| format!("    server s{number} {server} check\n"));
             format!(
-                "global\n    nbthread {cores}\n    maxconn 20000\ndefaults\n    mode http\n    timeout connect 1s\n    \
+                "global\n    nbthread {cores}\n    maxconn 8000\ndefaults\n    mode http\n    timeout connect 1s\n    \
                  timeout client 60s\n    timeout server 60s\n    option forwardfor\n    http-reuse always\n\
                  frontend clients\n    bind {at}\n    default_backend servers\nbackend servers\n    \
                  balance roundrobin\n    option httpchk\n{servers}"
