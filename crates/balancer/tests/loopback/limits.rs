@@ -101,8 +101,8 @@ async fn headers_are_many_and_bounded() {
 #[tokio::test]
 async fn answers_may_have_as_many_headers() {
     let setup = with(|_| {}).await;
-    let answer = setup.send(get("/many"), "").await;
-    assert_eq!(answer.head.headers.get_all("x-many").iter().count(), 190);
+    let request = b"GET /many HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    assert_eq!(setup.raw(request).await.matches("x-many: ").count(), 190);
     let bounded = with(|config| config.balance.limits.headers = 100).await;
     assert_eq!(bounded.send(get("/many"), "").await.status, 502);
 }
