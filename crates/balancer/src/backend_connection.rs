@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::backend_stream::{BackendStream, ByteCounts};
 use crate::body::OutgoingBody;
 use crate::dial::{Opening, dial};
-use crate::retry::AttemptError;
+use crate::retry::{AttemptError, ClientFailure};
 
 /// Longest wait for a connection that is still busy with the end of its last exchange.
 const READY_TIMEOUT: Duration = Duration::from_millis(100);
@@ -114,6 +114,9 @@ impl Connection {
             Some(Err(error)) => error.into_error(),
             None => return Err(AttemptError::Silent),
         };
+        if let Some(failure) = ClientFailure::of(&cause) {
+            return Err(AttemptError::ClientFailed(failure));
+        }
         match traffic.bytes() {
             (now, _) if now == written => Err(AttemptError::NotSent(cause)),
             (_, now) if now == read => Err(AttemptError::NoAnswer(cause)),

@@ -78,13 +78,13 @@ impl Balancer {
     /// [`Balancer::run`].
     pub async fn bind(config: BalancerConfig) -> Result<Self, BindError> {
         config.validate()?;
+        let statistics = Arc::new(Statistics::default());
+        let settings = Settings::open(config.balance.clone(), &statistics.log, None)?;
         let failed = |cause| BindError::Listen { listen: config.balance.listen.clone(), cause };
         let listener = listen(&config.balance.listen).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         let own = HeaderValue::from_str(&local.to_string())
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        let statistics = Arc::new(Statistics::default());
-        let settings = Settings::open(config.balance, &statistics.log, None)?;
         let (pool, unchecked) = BackendPool::new(settings, &config.nodes, statistics);
         let (pool, others) = (Arc::new(pool), Vec::new());
         Ok(Self { listener, local, pool, unchecked, own, others, show_traffic: false })

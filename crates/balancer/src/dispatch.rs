@@ -191,6 +191,10 @@ impl<'a> Dispatch<'a> {
 
     /// Learns from a failure; an error if the request must not be retried.
     fn note(&mut self, node: &Arc<Backend>, failure: AttemptError) -> Result<(), ErrorResponse> {
+        if let AttemptError::ClientFailed(failure) = failure {
+            // That says nothing about the node.
+            return Err(ErrorResponse::client_failed(failure));
+        }
         let path = self.order.head.uri.path();
         tracing::debug!(node = %node.name, %failure, path, "a node did not answer");
         self.tried = self.tried.with(node.index);

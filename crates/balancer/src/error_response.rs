@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use sessile_http_server::RequestBodyError;
 
 use crate::body::ResponseBody;
+use crate::retry::ClientFailure;
 use crate::settings::Settings;
 pub use pages::ErrorPageError;
 pub(crate) use pages::{ErrorPages, PAGE_STATUSES};
@@ -69,6 +70,12 @@ impl ErrorResponse {
     /// Every node had it, none answered, and it changes nothing.
     pub(crate) fn lost_everywhere(why: String) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, why, true)
+    }
+
+    /// The client did not send all of its body.
+    pub(crate) fn client_failed(failure: ClientFailure) -> Self {
+        let status = if failure.is_slow { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_REQUEST };
+        Self::new(status, failure.text, false)
     }
 
     /// A node had it and kept silent.

@@ -70,6 +70,7 @@ pub use config::{
 };
 pub use control::{BackendChanges, BackendControl, ControlError, ReloadError, Reloaded};
 pub use error_response::ErrorPageError;
+pub use sessile_http_server::tls::BackendTls;
 pub use settings::SettingsError;
 pub use statistics::BalancerStatus;
 pub use status::{BackendEvent, BackendMonitor, BackendStatus};

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 
 use http::Method;
+use sessile_http_server::RequestBodyError;
 
 /// Why a node did not answer a request.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) enum AttemptError {
     BrokenAnswer(hyper::Error),
     /// It kept silent for longer than is waited for an answer.
     Silent,
+    /// The client's body broke off, or came too slowly, while it was being passed on.
+    ClientFailed(ClientFailure),
     /// It went down while no byte of its answer had come.
     NodeLost,
 }
@@ -36,8 +39,28 @@ impl fmt::Display for AttemptError {
             Self::NoAnswer(cause) => write!(f, "the connection ended before an answer came ({cause})"),
             Self::BrokenAnswer(cause) => write!(f, "the answer broke off ({cause})"),
             Self::Silent => write!(f, "no answer in time"),
+            Self::ClientFailed(cause) => {
+                write!(f, "the client did not send all of its body ({})", cause.text)
+            }
             Self::NodeLost => write!(f, "it went down before an answer came"),
         }
+    }
+}
+
+/// Why a client did not send all of its body.
+#[derive(Debug)]
+pub(crate) struct ClientFailure {
+    pub(crate) text: String,
+    /// It was too slow; else the body broke off.
+    pub(crate) is_slow: bool,
+}
+
+impl ClientFailure {
+    /// What an error of the connection to a node says of the client, where the client is its cause.
+    pub(crate) fn of(error: &hyper::Error) -> Option<Self> {
+        let cause = std::error::Error::source(error).filter(|_| error.is_user())?;
+        let is_slow = matches!(cause.downcast_ref(), Some(RequestBodyError::Slow(_)));
+        Some(Self { text: cause.to_string(), is_slow })
     }
 }
 
@@ -60,7 +83,7 @@ impl Request {
 impl AttemptError {
     /// Whether the node may have begun the request.
     pub(crate) fn may_have_begun(&self) -> bool {
-        !matches!(self, Self::NotConnected(_) | Self::NotSent(_) | Self::Unprocessed)
+        !matches!(self, Self::NotConnected(_) | Self::NotSent(_) | Self::Unprocessed | Self::ClientFailed(_))
     }
 }
 
@@ -71,7 +94,7 @@ pub(crate) fn may_retry(failure: &AttemptError, request: Request) -> bool {
         AttemptError::NotConnected(_) => true,
         AttemptError::NotSent(_) | AttemptError::Unprocessed => request.replayable,
         AttemptError::NoAnswer(_) | AttemptError::NodeLost => request.is_repeatable(),
-        AttemptError::BrokenAnswer(_) | AttemptError::Silent => false,
+        AttemptError::BrokenAnswer(_) | AttemptError::ClientFailed(_) | AttemptError::Silent => false,
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use sessile::ConfigError;
 use sessile::config::{Refused, load_toml};
 use sessile_http_server::tls::{TlsError, TlsServer};
 use sessile_http_server::{HttpsRedirect, TlsConfig};
@@ -14,6 +16,9 @@ use sessile_http_server::{HttpsRedirect, TlsConfig};
 use crate::failure::Failure;
 use crate::port::ReservedPort;
 use crate::server::Server;
+
+/// How often the files of certificates are looked at.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 
 /// Reads the certificates, if there are some, and follows their files from now on. Errors point into `file`.
 pub(crate) fn certificates(
@@ -27,15 +32,45 @@ pub(crate) fn certificates(
     }
     let tls = TlsServer::load(config.clone(), is_http).map_err(|error| explain(file, table, &error))?;
     let tls = Arc::new(tls);
-    tokio::spawn(Arc::clone(&tls).follow());
+    tokio::spawn(follow(Arc::clone(&tls)));
     Ok(Some(tls))
+}
+
+/// Reads the files again and again: what they hold counts, not their times, so that renewed symlinks and copies with old
+/// times are seen.
+async fn follow(tls: Arc<TlsServer>) {
+    let mut last_error = None;
+    loop {
+        tokio::time::sleep(RENEWAL_PAUSE).await;
+        let reading = Arc::clone(&tls);
+        let Ok(read) = tokio::task::spawn_blocking(move || reading.reload()).await else { return };
+        if let Err(error) = &read
+            && last_error.as_ref() != Some(error)
+        {
+            tracing::error!(key = error.key, %error, "the certificates stay as they are");
+        }
+        last_error = read.err();
+    }
+}
+
+/// Checks that the certificates can be used, as `config check` does.
+pub(crate) fn check(file: &Path, config: &TlsConfig, table: &str) -> Result<(), ConfigError> {
+    if !config.is_on() {
+        return Ok(());
+    }
+    let Err(error) = TlsServer::load(config.clone(), true) else { return Ok(()) };
+    load_toml(file, |_: &toml::Table| Err(refused(table, &error))).map(drop)
+}
+
+fn refused(table: &str, error: &TlsError) -> Refused {
+    let key = format!("{table}.{}", error.key);
+    Refused { message: format!("{key}: {error}"), key }
 }
 
 /// The error with the place of its key in the file.
 pub(crate) fn explain(file: Option<&Path>, table: &str, error: &TlsError) -> Failure {
-    let key = format!("{table}.{}", error.key);
-    let message = format!("{key}: {error}");
-    let refused = Refused { key, message: message.clone() };
+    let refused = refused(table, error);
+    let message = refused.message.clone();
     match file.map(|file| load_toml(file, |_: &toml::Table| Err(refused))) {
         Some(Err(error)) => error.into(),
         _ => Failure::Failed(message),

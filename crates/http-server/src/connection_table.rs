@@ -30,6 +30,8 @@ struct Table {
     next: u64,
     open: HashMap<u64, Open>,
     per_source: HashMap<IpAddr, usize>,
+    /// The sum of these.
+    counted: usize,
 }
 
 #[derive(Debug)]
@@ -85,13 +87,13 @@ impl ConnectionTable {
         if is_bounded && of_source >= shared.per_source && !table.end_idle(|open| open.source == source) {
             return Admission::TooManyOfSource;
         }
-        let counted: usize = table.per_source.values().sum();
-        if counted >= shared.connections && !table.end_idle_of_fullest() {
+        if table.counted >= shared.connections && !table.end_idle_of_fullest() {
             return Admission::Full;
         }
         let key = table.next;
         table.next += 1;
         *table.per_source.entry(source).or_default() += 1;
+        table.counted += 1;
         let state = Arc::new(ConnectionState::new());
         table.open.insert(key, Open { source, state: Arc::clone(&state), is_leaving: false });
         Admission::Admitted(Admitted { shared: Arc::clone(shared), key, state })
@@ -142,6 +144,7 @@ impl Table {
     fn forget(&mut self, source: IpAddr) {
         if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
+            self.counted -= 1;
             if *count == 0 {
                 self.per_source.remove(&source);
             }

@@ -150,7 +150,10 @@ impl Door {
         let mut client = ClientInfo { address: peer, local, is_tls: false, is_trusted: is_trusted(peer) };
         if self.proxy_protocol && client.is_trusted {
             let header = timeout_at(deadline, proxy_protocol::read(&mut tcp)).await;
-            let header = header.map_err(|_| DoorError::Late("PROXY header"))?.map_err(DoorError::Proxy)?;
+            let header = header.map_err(|_| DoorError::Late("PROXY header"))?.map_err(|cause| {
+                self.warn(|| tracing::warn!(%peer, %cause, "a trusted proxy sends no PROXY header, though proxy_protocol is on"));
+                DoorError::Proxy(cause)
+            })?;
             if let Some(source) = header.source {
                 let is_trusted = is_trusted(source);
                 client = ClientInfo { address: source, local, is_tls: header.is_tls, is_trusted };

@@ -91,7 +91,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
         let Some((wait, since)) = self.state.wait() else { return Poll::Pending };
         // In HTTP/2 a frame that begins no request is no head.
         let wait = if wait == Wait::Head && self.frames.is_some() { Wait::NextRequest } else { wait };
-        ready!(self.reading.poll_until(cx, since + self.patience.of(wait)));
+        let deadline = since + self.patience.of(wait);
+        ready!(self.reading.poll_until(cx, deadline));
+        if wait == Wait::NextRequest && self.frames.is_some() {
+            // The client is told which of its requests count, and may take the time of a head to end.
+            self.state.close.notify_one();
+            ready!(self.reading.poll_until(cx, deadline + self.patience.head));
+        }
         if wait == Wait::Head {
             // The client may be gone, or take nothing: that changes nothing.
             let _ = Pin::new(&mut self.stream).poll_write(cx, HEAD_TIMED_OUT);

@@ -111,7 +111,11 @@ async fn accept(listener: TcpListener, log: Arc<Log>) {
                 }
                 answer(Arc::clone(&log), request)
             });
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(tcp), service).with_upgrades().await;
+            let _ = http1::Builder::new()
+                .max_headers(1_000)
+                .serve_connection(TokioIo::new(tcp), service)
+                .with_upgrades()
+                .await;
         });
     }
 }
@@ -158,6 +162,13 @@ async fn answer(log: Arc<Log>, request: Request<Incoming>) -> Result<Answer, &'s
         "duplex" => Ok(Response::new(request.into_body().map_err(|error| panic!("{error}")).boxed())),
         "fails" => Ok(respond(StatusCode::BAD_GATEWAY, "told to fail")),
         "ws" => Ok(websocket(request)),
+        "many" => {
+            let mut many = respond(StatusCode::OK, &log.name);
+            for number in 0..190 {
+                many.headers_mut().append("x-many", number.into());
+            }
+            Ok(many)
+        }
         "unchanged" => Ok(Response::builder()
             .status(StatusCode::NOT_MODIFIED)
             .header(header::ETAG, "\"1\"")

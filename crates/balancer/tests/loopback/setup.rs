@@ -1,6 +1,7 @@
 //! A balancer in front of nodes, and clients that send exactly what they are told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) control: BackendControl,
     pub(crate) running: JoinHandle<Stopped>,
     pub(crate) stop: Arc<Notify>,
+    /// The certificate that clients are shown, if there is one.
+    pub(crate) tls: Option<PathBuf>,
 }
 
 impl Setup {
@@ -49,12 +52,13 @@ impl Setup {
         config.balance.health_interval = Duration::from_millis(20);
         config.balance.operators = vec!["127.0.0.0/8".parse().unwrap()];
         change(&mut config);
+        let tls = config.balance.tls.certificates.first().cloned();
         let balancer = Balancer::bind(config).await.unwrap();
         let (address, stop) = (balancer.local_addr(), Arc::new(Notify::new()));
         let (monitor, control) = (balancer.monitor(), balancer.control());
         let stopped = Arc::clone(&stop);
         let running = tokio::spawn(balancer.run(async move { stopped.notified().await }));
-        let setup = Self { address, nodes, monitor, control, running, stop };
+        let setup = Self { address, nodes, monitor, control, running, stop, tls };
         until(|| setup.status().iter().all(|node| node.state != BackendState::Unknown)).await;
         setup
     }

@@ -9,6 +9,7 @@
 //! `balance/findings.rs` tells what was found.
 
 mod findings;
+mod held;
 mod load;
 mod rival;
 mod server;
@@ -51,6 +52,12 @@ pub(crate) struct BalanceBench {
     /// The balancers; one that is not installed is left out, in words
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_values_t = Kind::ALL)]
     balancers: Vec<Kind>,
+    /// In place of speed, memory: keep-alive connections that are idle after one request
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    idle: Option<u32>,
+    /// In place of speed, memory: connections whose request's head has begun and does not end
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    slow: Option<u32>,
     /// Short measurements that show that it works, and nothing of speed
     #[arg(long)]
     quick: bool,
@@ -61,6 +68,11 @@ pub(crate) struct BalanceBench {
 
 impl BalanceBench {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.idle.is_some() || self.slow.is_some() {
+            let (idle, slow) = (self.idle.unwrap_or(0), self.slow.unwrap_or(0));
+            let report = runtime::run_on_one_thread(held::measure(&self.balancers, idle, slow))?;
+            return output::print(&if self.json { report.json()? } else { report.to_string() });
+        }
         let report = runtime::run_on_one_thread(self.measure())?;
         if self.json {
             return output::print(&report.json()?);

@@ -12,12 +12,12 @@ mod reload;
 use std::sync::Arc;
 
 use clap::Args;
-use sessile_balancer::{Balancer, BalancerConfig, Protocol, Stopped};
+use sessile_balancer::{Balancer, BalancerConfig, BindError, Protocol, SettingsError, Stopped};
 
 use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::stop::StopWish;
-use crate::{output, runtime};
+use crate::{https, output, runtime};
 use admin_command::AdminCommand;
 use command_line::CommandLine;
 
@@ -56,8 +56,9 @@ async fn balance(config: BalancerConfig, line: CommandLine, cores: Cores) -> Res
     }
     let signals = |error| Failure::Failed(format!("signals: {error}"));
     let stop = StopWish::listen().map_err(signals)?;
-    let balancer =
-        Balancer::bind(config.clone()).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let balancer = Balancer::bind(config.clone()).await.map_err(|error| explain(&line, &error))?;
+    let port = balancer.local_addr().port();
+    let _redirect = https::redirect(&config.balance.tls, "balance.tls", port)?;
     let balancer = balancer.showing_traffic(line.ascii).on(cores.handles());
     let line = Arc::new(line);
     let reload = reload::of(Arc::clone(&line), balancer.control());
@@ -82,6 +83,16 @@ async fn balance(config: BalancerConfig, line: CommandLine, cores: Cores) -> Res
     }
 }
 
+/// The error, with its place in the file where that is known.
+fn explain(line: &CommandLine, error: &BindError) -> Failure {
+    match error {
+        BindError::Settings(SettingsError::Tls { table, error }) => {
+            https::explain(line.config.as_deref(), table, error)
+        }
+        other => Failure::Failed(other.to_string()),
+    }
+}
+
 /// Says which nodes cannot be reached under their names. They may be known later, so that is no error.
 async fn tell_unknown_hosts(config: &BalancerConfig) {
     for node in &config.nodes {
@@ -96,9 +107,11 @@ async fn tell_unknown_hosts(config: &BalancerConfig) {
 
 /// Where clients connect, and in front of whom.
 fn ready(config: &BalancerConfig, balancer: &Balancer) -> String {
-    let scheme = match config.balance.protocol {
-        Protocol::Http => "http",
-        Protocol::Tcp => "tcp",
+    let scheme = match (config.balance.protocol, config.balance.tls.is_on()) {
+        (Protocol::Http, false) => "http",
+        (Protocol::Http, true) => "https",
+        (Protocol::Tcp, false) => "tcp",
+        (Protocol::Tcp, true) => "tls",
     };
     let nodes: Vec<_> = config.nodes.iter().map(|node| format!("{} {}", node.name, node.address)).collect();
     format!("{scheme}://{} in front of {}", balancer.local_addr(), nodes.join(", "))

@@ -1,7 +1,7 @@
 //! TLS towards clients, whose certificates can be renewed while connections go on.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -11,9 +11,6 @@ use tokio_rustls::TlsAcceptor;
 use super::files::{Reader, TlsError};
 use super::names::{CertificatesByName, expiry_warning};
 use crate::TlsConfig;
-
-/// How often the files are looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The certificates in force. New connections get the newest; open ones keep theirs.
 #[derive(Debug)]
@@ -29,6 +26,19 @@ pub struct TlsServer {
 struct Current {
     server: Arc<ServerConfig>,
     fingerprint: u64,
+    /// All names of the certificates.
+    names: String,
+    /// What an operator should know of them.
+    warnings: Vec<(PathBuf, String)>,
+}
+
+impl Current {
+    fn announce(&self) {
+        tracing::info!(names = self.names, "certificates read");
+        for (certificate, warning) in &self.warnings {
+            tracing::warn!(certificate = %certificate.display(), "{warning}");
+        }
+    }
 }
 
 impl TlsServer {
@@ -40,6 +50,7 @@ impl TlsServer {
         let alpn = if is_http { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { Vec::new() };
         let tickets = rustls::crypto::ring::Ticketer::new().map_err(|error| failed(&config, &error))?;
         let current = build(&config, &alpn, &tickets)?;
+        current.announce();
         Ok(Self { config, alpn, tickets, current: Mutex::new(current) })
     }
 
@@ -52,26 +63,10 @@ impl TlsServer {
         let mut current = self.current.lock();
         let is_new = current.fingerprint != read.fingerprint;
         if is_new {
+            read.announce();
             *current = read;
         }
         Ok(is_new)
-    }
-
-    /// Follows the files for ever: what they hold counts, not their times, so that renewed symlinks and copies
-    /// with old times are seen.
-    pub async fn follow(self: Arc<Self>) {
-        let mut last_error = None;
-        loop {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            let tls = Arc::clone(&self);
-            let Ok(read) = tokio::task::spawn_blocking(move || tls.reload()).await else { return };
-            if let Err(error) = &read
-                && last_error.as_ref() != Some(error)
-            {
-                tracing::error!(key = error.key, %error, "the certificates stay as they are");
-            }
-            last_error = read.err();
-        }
     }
 
     /// What answers say of this port's TLS.
@@ -98,12 +93,12 @@ fn build(
 ) -> Result<Current, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut reader = Reader::default();
-    let mut certificates = Vec::new();
+    let (mut certificates, mut warnings) = (Vec::new(), Vec::new());
     for (index, entry) in config.certificates.iter().enumerate() {
-        let key = config.keys.get(index).map(std::path::PathBuf::as_path);
+        let key = config.keys.get(index).map(PathBuf::as_path);
         let certified = reader.certified_key(&provider, entry, key)?;
         if let Some(warning) = certified.cert.first().and_then(expiry_warning) {
-            tracing::warn!(certificate = %entry.display(), "{warning}");
+            warnings.push((entry.clone(), warning));
         }
         certificates.push(certified);
     }
@@ -111,7 +106,7 @@ fn build(
         config.client_ca.as_deref().map(|path| reader.authorities("client_ca", path)).transpose()?;
     let none = || failed(config, &rustls::Error::NoCertificatesPresented);
     let by_name = CertificatesByName::new(certificates).ok_or_else(none)?;
-    tracing::info!(names = by_name.names().join(" "), "certificates read");
+    let names = by_name.names().join(" ");
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(config, &error))?;
@@ -130,5 +125,5 @@ fn build(
     let mut server = builder.with_cert_resolver(Arc::new(by_name));
     server.alpn_protocols = alpn.to_vec();
     server.ticketer = Arc::clone(tickets);
-    Ok(Current { server: Arc::new(server), fingerprint: reader.fingerprint() })
+    Ok(Current { server: Arc::new(server), fingerprint: reader.fingerprint(), names, warnings })
 }

@@ -146,12 +146,13 @@ fn configuration(
         Kind::Sessile => {
             let nodes =
                 each(&|number, server| format!("[[node]]\nname = \"s{number}\"\naddress = \"{server}\"\n"));
-            format!("[balance]\nlisten = \"{at}\"\n{nodes}")
+            let limits = "[balance.limits]\nconnections = 100000\nconnections_per_source = 100000\n";
+            format!("[balance]\nlisten = \"{at}\"\n{limits}{nodes}")
         }
         Kind::Haproxy => {
             let servers = each(&|number, server| format!("    server s{number} {server} check\n"));
             format!(
-                "global\n    nbthread {cores}\n    maxconn 8000\ndefaults\n    mode http\n    timeout connect 1s\n    \
+                "global\n    no strict-limits\n    nbthread {cores}\n    maxconn 12000\ndefaults\n    mode http\n    timeout connect 1s\n    \
                  timeout client 60s\n    timeout server 60s\n    option forwardfor\n    http-reuse always\n\
                  frontend clients\n    bind {at}\n    default_backend servers\nbackend servers\n    \
                  balance roundrobin\n    option httpchk\n{servers}"
@@ -164,7 +165,7 @@ fn configuration(
                 .map(|kind| format!("{kind}_temp_path {place}/{kind}; "))
                 .concat();
             format!(
-                "daemon off;\nworker_processes {cores};\npid {place}/nginx.pid;\nevents {{ worker_connections 10000; }}\n\
+                "daemon off;\nworker_processes {cores};\npid {place}/nginx.pid;\nevents {{ worker_connections 20000; }}\n\
                  http {{\n    {places}\n    access_log off;\n    keepalive_requests 1000000000;\n    \
                  upstream servers {{ {servers}keepalive 512; keepalive_requests 1000000000; }}\n    server {{\n        \
                  listen {at};\n        location / {{\n            proxy_pass http://servers;\n            \

@@ -112,6 +112,12 @@ impl CommandLine {
 /// A node by its configuration, and its health path. Its readiness is asked in TCP too.
 fn of_file(file: &Path) -> Result<(BackendConfig, String), Failure> {
     let config = sessile::Config::load(file)?;
+    if config.http.tls.is_on() {
+        let file = file.display();
+        return Err(Failure::Usage(format!(
+            "{file}: this node serves HTTPS: give the balancer a file by --config, with [balance.node_tls]"
+        )));
+    }
     let mut listen = config.http.listen;
     if listen.ip().is_unspecified() {
         listen.set_ip(if listen.is_ipv4() {
