@@ -82,7 +82,7 @@ pub struct BalanceConfig {
     pub outlier: OutlierConfig,
     /// Networks whose clients are told in a header what was tried and why it was not answered. Default: none.
     pub operators: Vec<Network>,
-    /// Pages of the site for the balancer's own answers, by status: 400, 408, 413, 417, 429, 431, 502, 503, 504. Read
+    /// Pages of the site for the balancer's own answers, by status: 400, 408, 413, 417, 429, 431, 501, 502, 503, 504. Read
     /// at the start and at a reload.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub error_pages: BTreeMap<String, PathBuf>,

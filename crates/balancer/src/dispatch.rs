@@ -5,8 +5,9 @@ mod report;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use http::{Request, Response, request};
-use hyper::body::Incoming;
+use http::header::TRANSFER_ENCODING;
+use http::{HeaderValue, Request, Response, request};
+use hyper::body::{Body as _, Incoming};
 use sessile_http_server::ClientInfo;
 use tokio::time::{Instant, sleep};
 
@@ -167,7 +168,13 @@ impl<'a> Dispatch<'a> {
     }
 
     fn request(&mut self) -> Request<OutgoingBody> {
-        Request::from_parts(self.order.head.clone(), self.order.payload.outgoing())
+        let body = self.order.payload.outgoing();
+        let mut request = Request::from_parts(self.order.head.clone(), body);
+        if request.body().size_hint().exact().is_none() {
+            // Of a GET the engine would believe that it has no body.
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        request
     }
 
     /// Learns from an answer.

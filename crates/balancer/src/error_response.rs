@@ -45,7 +45,8 @@ pub(crate) struct ErrorResponse {
 /// Who gets the answer, and what stands on it.
 pub(crate) struct Reader<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) client: IpAddr,
+    /// Its address; nothing where a proxy speaks for it.
+    pub(crate) client: Option<IpAddr>,
     /// The headers of its request.
     pub(crate) headers: &'a HeaderMap,
 }
@@ -106,7 +107,7 @@ impl ErrorResponse {
         } else if self.retry {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if reader.settings.is_operator(reader.client)
+        if reader.client.is_some_and(|client| reader.settings.is_operator(client))
             && let Some(detail) = header_text(&self.detail)
         {
             headers.insert(&DETAIL, detail);

@@ -39,6 +39,7 @@ pub(crate) fn prepare_request(
         from_extended_connect(head);
     }
     let takes_trailers = takes_trailers(&head.headers);
+    check_framing(&head.headers)?;
     if head.headers.contains_key(TRANSFER_ENCODING) {
         head.headers.remove(CONTENT_LENGTH);
     }
@@ -160,6 +161,9 @@ fn strip_hop(headers: &mut HeaderMap) {
 /// One host and an origin-form target: that of an absolute target if there is one, else the `Host` header.
 fn set_host(head: &mut request::Parts, own: &HeaderValue) -> Result<(), ErrorResponse> {
     if let Some(authority) = head.uri.authority() {
+        if head.uri.scheme().is_none() {
+            return Err(ErrorResponse::bad_request("the target is an authority, which only CONNECT has"));
+        }
         let host = authority.as_str();
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         let host = HeaderValue::from_str(host)
@@ -171,13 +175,40 @@ fn set_host(head: &mut request::Parts, own: &HeaderValue) -> Result<(), ErrorRes
         return Ok(());
     }
     match head.headers.get_all(HOST).iter().count() {
-        1 => Ok(()),
+        1 => check_host(&head.headers),
         0 if head.version == Version::HTTP_10 => {
             head.headers.insert(HOST, own.clone());
             Ok(())
         }
         0 => Err(ErrorResponse::bad_request("an HTTP/1.1 request has a Host header")),
         _ => Err(ErrorResponse::bad_request("a request has one Host header")),
+    }
+}
+
+/// A host is that of an authority. Who serves several sites by their names, and how a name with a blank or a
+/// comma is read, differs from server to server.
+fn check_host(headers: &HeaderMap) -> Result<(), ErrorResponse> {
+    let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte);
+    if !host.iter().all(is_plain) || http::uri::Authority::try_from(host).is_err() {
+        return Err(ErrorResponse::bad_request("the Host header is no host"));
+    }
+    Ok(())
+}
+
+/// The only coding of a transfer that is taken off here is one `chunked`. Any other would be lost on the way: the node
+/// would take a compressed body for a plain one.
+fn check_framing(headers: &HeaderMap) -> Result<(), ErrorResponse> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if is_chunked(coding) => Ok(()),
+        _ => Err(ErrorResponse::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "the Transfer-Encoding is other than one `chunked`",
+            false,
+        )),
     }
 }
 
@@ -252,6 +283,25 @@ mod tests {
     }
 
     #[test]
+    fn a_coding_that_would_be_lost_and_a_host_that_is_none_are_refused() {
+        let with = |name: &str, value: &str| {
+            let request = http::Request::post("/").header(name, value);
+            let request = if name == "host" { request } else { request.header("host", "shop") };
+            prepared(request.body(()).unwrap())
+        };
+        for coding in ["chunked, chunked", "gzip, chunked", "x", "identity", "\"chunked\"", ""] {
+            assert!(with("transfer-encoding", coding).is_err(), "{coding:?}");
+        }
+        assert!(with("transfer-encoding", "Chunked").is_ok());
+        for host in ["", "a b", "a, b", "a/b", "user@a", "a#b", "a\\b"] {
+            assert!(with("host", host).is_err(), "{host:?}");
+        }
+        for host in ["shop", "shop:81", "[::1]:81", "127.0.0.1", "xn--bcher-kva.example."] {
+            assert!(with("host", host).is_ok(), "{host:?}");
+        }
+    }
+
+    #[test]
     fn an_absolute_target_decides_the_host() {
         let request = http::Request::get("http://user@shop:81/a?b").header("host", "other").body(()).unwrap();
         let head = prepared(request).unwrap();
@@ -259,6 +309,11 @@ mod tests {
             (head.uri.to_string().as_str(), &head.headers["host"]),
             ("/a?b", &HeaderValue::from_static("shop:81"))
         );
+    }
+
+    #[test]
+    fn a_target_that_is_an_authority_is_refused() {
+        assert!(prepared(http::Request::get("d;7924").header("host", "a").body(()).unwrap()).is_err());
     }
 
     #[test]

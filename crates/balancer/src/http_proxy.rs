@@ -51,8 +51,8 @@ impl HttpProxy {
         match self.forward(&mut head, body, source, &settings, &mut exchange).await {
             Ok(response) => response.map(|body| body.accounted(exchange)),
             Err(error) => {
-                let reader =
-                    Reader { settings: &settings, client: client.address.ip(), headers: &head.headers };
+                let direct = (!client.is_trusted).then(|| client.address.ip());
+                let reader = Reader { settings: &settings, client: direct, headers: &head.headers };
                 let (response, reference) = error.into_response(&reader);
                 let answered = Answered::Balancer { reference: &reference };
                 exchange.answered(response.status().as_u16(), &answered);

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 use super::Page;
 
 /// The statuses that the balancer answers itself.
-pub(crate) const PAGE_STATUSES: [u16; 9] = [400, 408, 413, 417, 429, 431, 502, 503, 504];
+pub(crate) const PAGE_STATUSES: [u16; 10] = [400, 408, 413, 417, 429, 431, 501, 502, 503, 504];
 /// Longest page.
 const PAGE_BOUND: u64 = 256 * 1024;
 /// What a page of the site may hold, and what stands there then.
@@ -105,6 +105,7 @@ fn words(status: StatusCode, retry: bool) -> &'static str {
         408 => "The request did not arrive in time.",
         413 => "The request is too large.",
         429 => "There are too many requests from your address.",
+        501 => "The request is coded in a way that is not supported here.",
         431 => "The request has too many or too large headers.",
         _ => "The request cannot be understood.",
     }

@@ -5,8 +5,10 @@ pub(crate) struct Generator(u64);
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "OPTIONS"];
 const BAD_METHODS: &[&str] = &["G\tT", "", "GE(T", "get\u{7f}", "CONNECT"];
-const BAD_TARGETS: &[&str] =
-    &["/a b/{}", "/\u{1}/{}", "*{}", "{}", "//{}\\..", "http://[::1/{}", "/%zz/{}", "/{}#x"];
+// Two oddities, of which nginx refuses one alone and HAProxy the other, would look like a refusal that both share. So
+// there is no fragment (HAProxy refuses it, nginx and ours cut it off) and no length twice the same (nginx refuses it,
+// HAProxy and ours take one).
+const BAD_TARGETS: &[&str] = &["/a b/{}", "/\u{1}/{}", "*{}", "{}", "//{}\\..", "http://[::1/{}", "/%zz/{}"];
 const VERSIONS: &[&str] = &["HTTP/1.1"];
 const BAD_VERSIONS: &[&str] =
     &["HTTP/1.0", "HTTP/2.0", "HTTP/1.2", "http/1.1", "HTTP/1.1 ", "HTTP/11", "XTTP/1.1", ""];
@@ -39,7 +41,6 @@ const ODD_HEADERS: &[&str] = &[
     "X-Long: ",
 ];
 const LENGTHS: &[&str] = &[
-    "Content-Length: {}\r\nContent-Length: {}\r\n",
     "Content-Length: {}\r\nContent-Length: 3\r\n",
     "Content-Length: +{}\r\n",
     "Content-Length: {}, {}\r\n",
@@ -104,7 +105,8 @@ impl Generator {
         if self.one_in(3) {
             text += self.any(ODD_HEADERS);
             if text.ends_with("X-Long: ") {
-                let length = 1 << (8 + self.next() % 10);
+                // Others have smaller bounds of a head than ours.
+                let length = 1 << (6 + self.next() % 7);
                 text += &format!("{}\r\n", "x".repeat(length));
             }
         }

@@ -23,8 +23,13 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Those that came whole.
+    pub(crate) fn whole(&self) -> Vec<(&str, &Bytes)> {
+        self.requests.iter().filter_map(|(method, body)| Some((method.as_str(), body.as_ref()?))).collect()
+    }
+
     pub(crate) fn is_forwarded(&self) -> bool {
-        !self.requests.is_empty()
+        !self.whole().is_empty()
     }
 }
 

@@ -104,6 +104,6 @@ fn a_changed_file_is_followed_when_the_balancer_is_told() {
     }
     std::fs::write(&file, "[[node]]\nname = 1\n").expect("writable");
     setup.node("balancer").signal("HUP");
-    setup.node("balancer").says("the nodes stay as they are");
+    setup.node("balancer").says("everything stays as it is");
     assert_eq!(write(&mut setup.client(), at, 1), "tc01");
 }
