@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
-use rustls::server::{ProducesTickets, WebPkiClientVerifier};
+use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
 use super::files::{Reader, TlsError};
@@ -17,8 +17,6 @@ use crate::TlsConfig;
 pub struct TlsServer {
     config: TlsConfig,
     alpn: Vec<Vec<u8>>,
-    /// The same for all configurations, so that clients may resume across a reload.
-    tickets: Arc<dyn ProducesTickets>,
     current: Mutex<Current>,
 }
 
@@ -48,10 +46,9 @@ impl TlsServer {
     /// The first file that cannot be used.
     pub fn load(config: TlsConfig, is_http: bool) -> Result<Self, TlsError> {
         let alpn = if is_http { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { Vec::new() };
-        let tickets = rustls::crypto::ring::Ticketer::new().map_err(|error| failed(&config, &error))?;
-        let current = build(&config, &alpn, &tickets)?;
+        let current = build(&config, &alpn)?;
         current.announce();
-        Ok(Self { config, alpn, tickets, current: Mutex::new(current) })
+        Ok(Self { config, alpn, current: Mutex::new(current) })
     }
 
     /// Reads the files again; answers whether they had changed. A file that cannot be used changes nothing.
@@ -59,7 +56,7 @@ impl TlsServer {
     /// # Errors
     /// The first file that cannot be used.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let read = build(&self.config, &self.alpn, &self.tickets)?;
+        let read = build(&self.config, &self.alpn)?;
         let mut current = self.current.lock();
         let is_new = current.fingerprint != read.fingerprint;
         if is_new {
@@ -86,11 +83,7 @@ fn failed(config: &TlsConfig, error: &rustls::Error) -> TlsError {
     TlsError { key: "certificates", path, problem: error.to_string() }
 }
 
-fn build(
-    config: &TlsConfig,
-    alpn: &[Vec<u8>],
-    tickets: &Arc<dyn ProducesTickets>,
-) -> Result<Current, TlsError> {
+fn build(config: &TlsConfig, alpn: &[Vec<u8>]) -> Result<Current, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut reader = Reader::default();
     let (mut certificates, mut warnings) = (Vec::new(), Vec::new());
@@ -124,6 +117,7 @@ fn build(
     };
     let mut server = builder.with_cert_resolver(Arc::new(by_name));
     server.alpn_protocols = alpn.to_vec();
-    server.ticketer = Arc::clone(tickets);
+    // New files, new tickets: who resumes was admitted by the files that are in force.
+    server.ticketer = rustls::crypto::ring::Ticketer::new().map_err(|error| failed(config, &error))?;
     Ok(Current { server: Arc::new(server), fingerprint: reader.fingerprint(), names, warnings })
 }

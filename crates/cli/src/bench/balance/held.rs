@@ -101,7 +101,7 @@ async fn answered(at: SocketAddr) -> std::io::Result<TcpStream> {
             }
             seen.extend_from_slice(&buffer[..count]);
         }
-        Ok(())
+        Ok::<_, std::io::Error>(())
     };
     timeout(PATIENCE, complete).await.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
     Ok(tcp)
@@ -112,10 +112,10 @@ fn is_complete(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let lengths = head.lines().filter_map(|line| line.split_once(':'));
-    let length = lengths
+    let mut length = lengths
         .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .map(|(_, length)| length.trim());
-    length.last().and_then(|length| length.parse().ok()).is_none_or(|length: usize| body.len() >= length)
+    length.next_back().and_then(|length| length.parse().ok()).is_none_or(|length: usize| body.len() >= length)
 }
 
 /// A connection that has begun to ask.
@@ -152,7 +152,7 @@ impl fmt::Display for HeldReport {
             let before = format!("{} KiB", held.before / 1024);
             table.row([held.balancer.clone(), before, each(held.bytes_per_idle), each(held.bytes_per_slow)]);
         }
-        table.remark(&format!(
+        table.remark(format!(
             "growth of resident memory for each of {} idle keep-alive connections, then of {} slow ones",
             self.idle, self.slow
         ));
