@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     store(config, places, findings);
     farm(config, places, findings);
     dirty_flag(config, places, findings);
+    tls(config, places, findings);
     if config.cluster.insecure {
         let span = places.of(&[("cluster", "insecure")]);
         let warning = Finding::warning(span, "cluster traffic is neither authenticated nor encrypted");
@@ -54,19 +55,32 @@ fn times(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
 }
 
 fn ports(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
-    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    let mut taken: Vec<(&str, &'static str, SocketAddr)> = Vec::new();
     let listens = [
-        ("http", Some(config.http.listen)),
-        ("admin", config.admin.listen),
-        ("receiver", Some(config.receiver.listen)),
+        ("http", "listen", Some(config.http.listen)),
+        ("http.tls", "redirect", config.http.tls.redirect),
+        ("admin", "listen", config.admin.listen),
+        ("receiver", "listen", Some(config.receiver.listen)),
     ];
-    for (table, address) in listens.into_iter().filter_map(|(table, listen)| Some((table, listen?))) {
-        if let Some((other, _)) = taken.iter().find(|(_, before)| overlap(*before, address)) {
-            let span = places.of(&[(table, "listen"), (*other, "listen")]);
+    for (table, key, address) in listens.into_iter().filter_map(|(table, key, at)| Some((table, key, at?))) {
+        if let Some((other, its_key, _)) = taken.iter().find(|(_, _, before)| overlap(*before, address)) {
+            let span = places.of(&[(table, key), (*other, *its_key)]);
             let error = Finding::error(span, format!("[{table}] listens where [{other}] does"));
             findings.push(error.label(format!("{address} is taken")).help("give each of them its own port"));
         }
-        taken.push((table, address));
+        taken.push((table, key, address));
+    }
+}
+
+fn tls(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    if let Err((key, problem)) = config.http.tls.validate() {
+        let span = places.of(&[("http.tls", key)]);
+        findings.push(Finding::error(span, format!("`{key}`: {problem}")));
+    }
+    if config.http.proxy_protocol && config.http.trusted_proxies.is_empty() {
+        let span = places.of(&[("http", "proxy_protocol")]);
+        let error = Finding::error(span, "`proxy_protocol` without `trusted_proxies` believes nobody");
+        findings.push(error.help("list the proxies in `trusted_proxies`, as [\"10.0.0.5\"]"));
     }
 }
 

@@ -5,7 +5,7 @@ use super::form::Form;
 
 /// A table of the configuration: names every key it has to a visitor.
 pub(super) trait Table {
-    /// Its name between the brackets.
+    /// Its name between the brackets; one with a point is within the table before the point.
     const NAME: &'static str;
     /// One line that describes the table.
     const MEANING: &'static str;
@@ -25,6 +25,8 @@ impl Config {
     pub(super) fn tables(&mut self, visitor: &mut impl TableVisitor) {
         visitor.table(&mut self.node);
         visitor.table(&mut self.http);
+        visitor.table(&mut self.http.limits);
+        visitor.table(&mut self.http.tls);
         visitor.table(&mut self.admin);
         visitor.table(&mut self.cluster);
         visitor.table(&mut self.membership);

@@ -152,7 +152,12 @@ impl<'t> Reading<'t> {
     }
 
     fn entry(&self, name: &str) -> Option<(Range<usize>, Range<usize>, &'t DeValue<'t>)> {
-        let (key, value) = self.root.get_key_value(name)?;
+        let mut table = self.root;
+        let (outer, name) = name.rsplit_once('.').map_or((None, name), |(outer, name)| (Some(outer), name));
+        for step in outer.into_iter().flat_map(|outer| outer.split('.')) {
+            table = table.get(step)?.get_ref().as_table()?;
+        }
+        let (key, value) = table.get_key_value(name)?;
         Some((key.span(), value.span(), value.get_ref()))
     }
 }
