@@ -5,6 +5,7 @@
 //! exit code stands for what.
 
 mod admin_client;
+mod ajp;
 mod applications;
 mod balancer_file;
 mod bench;

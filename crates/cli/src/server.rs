@@ -12,12 +12,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use sessile_ajp::Connector;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
+use crate::ajp;
 use crate::cores::Cores;
 
 /// Most connections at one port; further ones wait in the system's queue.
@@ -28,6 +30,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const HEAD_BOUND: usize = 64 * 1024;
 /// Pause after a connection that could not be accepted, for example for want of files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is spoken at a port.
+#[derive(Debug, Clone)]
+pub(crate) enum Door {
+    Http,
+    Ajp(Connector),
+}
 
 /// A port that is being served. Dropping it stops it, without waiting.
 #[derive(Debug)]
@@ -40,16 +49,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `router`, whose requests carry the peer's address as [`ConnectInfo`], where this is called.
+    /// Serves `router`, whose requests carry the client's address as [`ConnectInfo`], where this is called.
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
-        Self::start_on(Cores::default(), listener, router)
+        Self::start_on(Arc::default(), listener, Door::Http, router)
     }
 
-    /// The same on all of these threads.
-    pub(crate) fn start_on(cores: Cores, listener: TcpListener, router: Router) -> Self {
+    /// The same on all of these threads, to what comes through this door.
+    pub(crate) fn start_on(cores: Arc<Cores>, listener: TcpListener, door: Door, router: Router) -> Self {
         let (stopping, stop) = watch::channel(false);
-        let cores = Arc::new(cores);
-        let accepting = tokio::spawn(accept(Arc::clone(&cores), listener, router, stop));
+        let accepting = tokio::spawn(accept(Arc::clone(&cores), listener, door, router, stop));
         Self { accepting, stopping, _cores: cores }
     }
 
@@ -66,16 +74,29 @@ impl Server {
     }
 }
 
-async fn accept(cores: Arc<Cores>, listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    cores: Arc<Cores>,
+    listener: TcpListener,
+    door: Door,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let (tcp, peer, slot) = tokio::select! {
             connection = next_connection(&listener, &slots) => connection,
             () = stop_said(&mut stop) => return,
         };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (door, router, stop) = (door.clone(), router.clone(), stop.clone());
         cores.spawn(tcp, peer, move |tcp| async move {
-            serve(tcp, peer, router, stop).await;
+            if let Err(cause) = tcp.set_nodelay(true) {
+                // It costs speed, never correctness.
+                tracing::debug!(%peer, %cause, "a socket option was refused");
+            }
+            match door {
+                Door::Http => serve(tcp, peer, router, stop).await,
+                Door::Ajp(connector) => ajp::serve(&connector, tcp, peer, router, stop).await,
+            }
             drop(slot);
         });
     }
@@ -103,10 +124,6 @@ async fn next_connection(
 
 /// Serves one connection to its end.
 async fn serve(tcp: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
-    if let Err(cause) = tcp.set_nodelay(true) {
-        // It costs speed, never correctness.
-        tracing::debug!(%peer, %cause, "a socket option was refused");
-    }
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().call(request)
@@ -132,7 +149,7 @@ async fn serve(tcp: TcpStream, peer: SocketAddr, router: Router, mut stop: watch
 }
 
 /// Ready once the server stops.
-async fn stop_said(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stop_said(stop: &mut watch::Receiver<bool>) {
     // An error means that the server was dropped, which is a stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,13 +12,14 @@ use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
 use sessile_apps::site::{Site, Workshop};
 
+use crate::ajp::{AjpPort, AjpServer};
 use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::farewell::Farewell;
 use crate::hangup::Hangups;
 use crate::making::Making;
 use crate::port::ReservedPort;
-use crate::server::Server;
+use crate::server::{Door, Server};
 use crate::stop::StopWish;
 use crate::{applications, deploy_key, output, report, runtime, secret_file};
 
@@ -39,6 +41,7 @@ pub(crate) struct Serve {
 struct Node {
     cluster: Cluster,
     server: Server,
+    ajp: Option<AjpServer>,
     farewell: Farewell,
     /// Answers to the last.
     admin: Option<Admin>,
@@ -98,6 +101,7 @@ async fn serve(
 async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Node, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
+    let ajp = AjpPort::take(&config)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let deploy_key = deploy_key::of_node(&config)?;
     let farm_pages = FarmPages::default();
@@ -124,9 +128,11 @@ async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Nod
     let more = making.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
+    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::health(&cluster)).merge(more));
+    let ajp = ajp.map(|ajp| ajp.serve(Arc::clone(&cores), &cluster, pages.clone())).transpose()?;
+    let server = Server::start_on(cores, listener, Door::Http, pages);
     tell_ready(&cluster, address, began.elapsed())?;
-    Ok(Node { cluster, server, farewell, admin, _directories: directories })
+    Ok(Node { cluster, server, ajp, farewell, admin, _directories: directories })
 }
 
 /// Where archives become applications of this node.
@@ -206,6 +212,7 @@ impl Node {
             }
             Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay as they were"),
         }
+        self.ajp.iter().for_each(|ajp| ajp.read_secrets_again(self.cluster.config()));
     }
 
     /// Says that it is about to leave, serves until nobody chooses it any more, lets running requests end, pays what
@@ -225,7 +232,14 @@ impl Node {
         tracing::info!("stopping: this node is draining, within {at_most:?}");
         let requests = async {
             self.farewell.said(at_most / 2).await;
-            self.server.stop(left()).await
+            let ajp = async {
+                match self.ajp {
+                    Some(ajp) => ajp.server.stop(left()).await,
+                    None => 0,
+                }
+            };
+            let (http, ajp) = tokio::join!(self.server.stop(left()), ajp);
+            http + ajp
         };
         // What the cluster waits for may come again while the port is open: it is asked once more when it is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);

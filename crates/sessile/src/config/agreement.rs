@@ -15,6 +15,7 @@ const TABLE_PARTS: usize = 16;
 pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     times(config, places, findings);
     ports(config, places, findings);
+    ajp(config, places, findings);
     members(config, places, findings);
     reach(config, places, findings);
     queue(config, places, findings);
@@ -56,6 +57,7 @@ fn ports(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
     let listens = [
         ("http", Some(config.http.listen)),
+        ("ajp", config.ajp.listen),
         ("admin", config.admin.listen),
         ("receiver", Some(config.receiver.listen)),
     ];
@@ -66,6 +68,37 @@ fn ports(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
             findings.push(error.label(format!("{address} is taken")).help("give each of them its own port"));
         }
         taken.push((table, address));
+    }
+}
+
+/// Whoever reaches an AJP port without a secret is believed to be anybody (CVE-2020-1938).
+fn ajp(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let span = |key| places.of(&[("ajp", key), ("ajp", "listen"), ("ajp", "secret_file")]);
+    match (config.ajp.listen, &config.ajp.secret_file) {
+        (Some(_), None) => {
+            let error = Finding::error(span("listen"), "[ajp] needs a `secret_file`");
+            let help =
+                "add `secret_file = \"ajp.secret\"`, and make the file with `sessile secret new ajp.secret`";
+            findings.push(error.label("requests without a secret are refused").help(help));
+        }
+        (_, Some(file)) if *file == config.cluster.secret_file => {
+            let error =
+                Finding::error(span("secret_file"), "`secret_file` in [ajp] is also that of [cluster]");
+            let help = "give it a file of its own: the web server needs only this one";
+            findings.push(error.label("the web server could join the cluster").help(help));
+        }
+        (None, Some(_)) => {
+            let warning =
+                Finding::warning(span("secret_file"), "[ajp] has no `listen`: no AJP port is opened");
+            findings.push(warning.help("add for example `listen = \"127.0.0.1:9009\"`"));
+        }
+        (Some(listen), Some(_)) if !listen.ip().is_loopback() => {
+            let warning =
+                Finding::warning(span("listen"), "AJP is not encrypted, and leaves this machine here");
+            let help = "let only the web server reach this port, or put a tunnel between them";
+            findings.push(warning.label("requests and the secret travel in the clear").help(help));
+        }
+        _ => {}
     }
 }
 

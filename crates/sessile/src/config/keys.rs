@@ -25,6 +25,7 @@ impl Config {
     pub(super) fn tables(&mut self, visitor: &mut impl TableVisitor) {
         visitor.table(&mut self.node);
         visitor.table(&mut self.http);
+        visitor.table(&mut self.ajp);
         visitor.table(&mut self.admin);
         visitor.table(&mut self.cluster);
         visitor.table(&mut self.membership);
