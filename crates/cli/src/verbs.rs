@@ -3,6 +3,7 @@
 mod apps;
 mod balance;
 mod config;
+mod import_server_xml;
 mod operate;
 mod rotate;
 mod secret;
@@ -34,6 +35,8 @@ pub(crate) enum Verb {
     /// Check configuration files, or show what is in force
     #[command(subcommand)]
     Config(config::Config),
+    /// Translate the server.xml of a Tomcat into the configuration of a node
+    ImportServerXml(import_server_xml::ImportServerXml),
     /// Make or exchange the secret of a cluster, or show the admin token that follows from it
     #[command(subcommand)]
     Secret(secret::Secret),
@@ -83,6 +86,7 @@ impl Verb {
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
+            Self::ImportServerXml(import) => import.run(),
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(making),
             Self::Status(status) => status.run(),
