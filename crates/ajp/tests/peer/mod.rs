@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
@@ -14,6 +15,9 @@ use tokio::task::JoinHandle;
 
 /// The secret of all tests.
 pub(crate) const SECRET: &str = "a-secret-of-the-tests";
+
+/// Longest wait for a packet: longer than any wait of the connector.
+const SILENCE: Duration = Duration::from_secs(400);
 
 /// A connection to a connector, as the web server has it.
 pub(crate) struct Peer {
@@ -99,6 +103,11 @@ impl Peer {
 
     /// The next packet; `None` once the connection is closed.
     pub(crate) async fn next(&mut self) -> Option<Packet> {
+        let next = tokio::time::timeout(SILENCE, self.read_packet()).await;
+        next.expect("a packet, or the end of the connection")
+    }
+
+    async fn read_packet(&mut self) -> Option<Packet> {
         let mut head = [0; 4];
         self.io.read_exact(&mut head).await.ok()?;
         assert_eq!(head[..2], *b"AB");
