@@ -144,6 +144,30 @@ fn a_wrong_file_is_shown_with_line_and_caret() {
     assert!(latin.err.contains("line 2 is not UTF-8") && latin.err.contains("iconv"), "{}", latin.err);
 }
 
+/// A pattern that only Java understands, and a name that no cookie of ours can have.
+#[test]
+fn a_value_that_cannot_be_used_here_becomes_a_comment() {
+    let server = "<Server><Service><Engine jvmRoute=\"tc01\">\n\
+                  <Valve className=\"a.ReplicationValve\" filter=\".*\\.(?!html)gif\"/>\n\
+                  <Host><Context path=\"/a\" sessionCookieName=\"__Host-id\"/></Host></Engine></Service></Server>";
+    let place = scratch([("server.xml", server)]);
+    let done = run(&place, ["import-server-xml", "server.xml", "--out", "tc01.toml"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    for part in [
+        "server.xml:2, Valve filter, `filter`: ",
+        "look-around",
+        "server.xml:3, Context sessionCookieName, `cookie`: ",
+    ] {
+        assert!(done.err.contains(part), "{part} is not in {}", done.err);
+    }
+    let toml = std::fs::read_to_string(place.path().join("tc01.toml")).expect("it was written");
+    assert!(
+        toml.contains("\n# filter = '.*\\.(?!html)gif'") && toml.contains("\n# cookie = \"__Host-id\""),
+        "{toml}"
+    );
+    assert_eq!(run(&place, ["config", "check", "tc01.toml"]).code, 0);
+}
+
 #[test]
 fn what_is_wrong_in_the_web_xml_is_shown_there() {
     let web = "<web-app>\n  <session-config><session-timeout>half an hour</session-timeout></session-config>\n</web-app>\n";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sessile::ConfigError;
 use sessile::config::{Finding, Findings, Severity};
-use sessile_server_xml::{Imported, MAX_BYTES, Source, Wrong, import};
+use sessile_server_xml::{Imported, Left, MAX_BYTES, Source, Wrong, import};
 
 use crate::failure::Failure;
 use crate::{output, report};
@@ -41,7 +41,7 @@ impl ImportServerXml {
             let errors = findings(&self.server, &server, in_server).into_iter().chain(of_web);
             Failure::Configuration(errors.collect())
         })?;
-        check(&imported, self.out.as_deref())?;
+        let imported = without_refused_lines(imported)?;
         match &self.out {
             None => output::print(&imported.toml)?,
             Some(out) => write_new(out, &imported.toml)?,
@@ -90,12 +90,34 @@ fn findings(path: &Path, text: &str, wrong: Vec<Wrong>) -> Option<ConfigError> {
     Some(ConfigError::Invalid(findings))
 }
 
-/// The result is a configuration, as `config check` sees it. What is only suspicious is shown.
-fn check(imported: &Imported, out: Option<&Path>) -> Result<(), Failure> {
-    let name = out.unwrap_or(Path::new("(the result)"));
-    let (_, warnings) = sessile::Config::parse(name, &imported.toml)?;
-    report::findings(&warnings);
-    Ok(())
+/// Makes the result a configuration, as `config check` sees it: a line that it refuses, such as a pattern that only Java
+/// understands, becomes a comment, and its default holds. What is only suspicious is shown.
+fn without_refused_lines(mut imported: Imported) -> Result<Imported, Failure> {
+    let name = "the result";
+    // Each round takes a line out at least.
+    for _ in 0..imported.toml.lines().count() {
+        let findings = match sessile::Config::parse(name, &imported.toml) {
+            Ok((_, warnings)) => {
+                report::findings(&warnings);
+                return Ok(imported);
+            }
+            Err(ConfigError::Invalid(findings)) => findings,
+            Err(unreadable) => return Err(unreadable.into()),
+        };
+        let Some(finding) = findings.list.iter().find(|finding| finding.severity == Severity::Error) else {
+            break;
+        };
+        let start = imported.toml[..finding.span.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = imported.toml[start..].lines().next().unwrap_or_default();
+        let (key, from) = line.split_once('=').map_or((line, ""), |(key, rest)| {
+            (key.trim(), rest.rsplit_once(" # ").map_or("", |(_, comment)| comment))
+        });
+        let help = finding.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        let why = format!("{}{help}", finding.message).replace(char::is_control, " ");
+        imported.left.push(Left { place: from.to_owned(), what: format!("`{key}`"), why: why.clone() });
+        imported.toml.insert_str(start, &format!("# {why}\n# "));
+    }
+    Err(Failure::Failed("the result cannot be used, which is a fault of this program".to_owned()))
 }
 
 fn write_new(out: &Path, text: &str) -> Result<(), Failure> {
@@ -117,6 +139,7 @@ fn tell(imported: &Imported) {
     }
     output::tell("could not be carried over:");
     for left in &imported.left {
-        output::tell(&format!("  {}, {}: {}", left.place, left.what, left.why));
+        let place = if left.place.is_empty() { String::new() } else { format!("{}, ", left.place) };
+        output::tell(&format!("  {place}{}: {}", left.what, left.why));
     }
 }
