@@ -5,6 +5,7 @@
 //! the exit codes.
 
 mod admin_client;
+mod ajp;
 mod applications;
 mod balancer_file;
 mod bench;

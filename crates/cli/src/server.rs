@@ -38,14 +38,21 @@ impl Server {
     /// Serves `router` on the calling thread; requests carry the peer's address as [`ConnectInfo`].
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         let door = Door::new(Limits::of_node(), ADMIN_IDLE, Vec::new(), false, None);
-        Self::start_on(Cores::default(), listener, door, router)
+        Self::start_on(Arc::default(), listener, door, router)
     }
 
     /// The same on all of these threads, for those whom the door lets in.
-    pub(crate) fn start_on(cores: Cores, listener: TcpListener, door: Door, router: Router) -> Self {
+    pub(crate) fn start_on(cores: Arc<Cores>, listener: TcpListener, door: Door, router: Router) -> Self {
+        Self::accepting(cores, |cores, stop| accept(cores, listener, Arc::new(door), router, stop))
+    }
+
+    /// A port whose connections `accept` takes and serves until the receiver says that the server stops.
+    pub(crate) fn accepting<F: Future<Output = ()> + Send + 'static>(
+        cores: Arc<Cores>,
+        accept: impl FnOnce(Arc<Cores>, watch::Receiver<bool>) -> F,
+    ) -> Self {
         let (stopping, stop) = watch::channel(false);
-        let cores = Arc::new(cores);
-        let accepting = tokio::spawn(accept(Arc::clone(&cores), listener, Arc::new(door), router, stop));
+        let accepting = tokio::spawn(accept(Arc::clone(&cores), stop));
         Self { accepting, stopping, _cores: cores }
     }
 
@@ -154,7 +161,7 @@ fn host_of(authority: &Authority) -> Option<HeaderValue> {
 }
 
 /// Ready once the server stops.
-async fn stop_said(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stop_said(stop: &mut watch::Receiver<bool>) {
     // An error means that the server was dropped, which is a stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -14,6 +14,7 @@ use sessile_apps::site::{ApplicationBuilder, Site};
 use sessile_http_server::Door;
 use sessile_http_server::tls::TlsServer;
 
+use crate::ajp::{AjpPort, AjpServer};
 use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::graceful_shutdown::GracefulShutdown;
@@ -42,6 +43,7 @@ pub(crate) struct Serve {
 struct RunningNode {
     cluster: Cluster,
     server: Server,
+    ajp: Option<AjpServer>,
     shutdown: GracefulShutdown,
     /// The admin port closes last.
     admin: Option<AdminServer>,
@@ -112,6 +114,7 @@ async fn start(
     let began = Instant::now();
     let tls = https::certificates(Some(file), "http.tls", &config.http.tls, true)?;
     let http = ReservedPort::take("http", config.http.listen)?;
+    let ajp = AjpPort::take(&config)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let deploy_key = deploy_key::of_node(&config)?;
     let farm_pages = FarmPages::default();
@@ -138,11 +141,22 @@ async fn start(
     let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
+    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::health(&cluster)).merge(more));
+    let ajp = ajp.map(|ajp| ajp.serve(Arc::clone(&cores), &cluster, pages.clone())).transpose()?;
     let redirect = https::redirect(&cluster.config().http.tls, "http.tls", address.port())?;
     let door = door(&cluster.config().http, tls.clone());
-    let server = Server::start_on(cores, listener, door, pages.merge(sessile::health(&cluster)).merge(more));
+    let server = Server::start_on(cores, listener, door, pages);
     tell_ready(&cluster, address, tls.is_some(), began.elapsed());
-    Ok(RunningNode { cluster, server, shutdown, admin, tls, _redirect: redirect, _directories: directories })
+    Ok(RunningNode {
+        cluster,
+        server,
+        ajp,
+        shutdown,
+        admin,
+        tls,
+        _redirect: redirect,
+        _directories: directories,
+    })
 }
 
 /// The door of the HTTP port.
@@ -235,6 +249,7 @@ impl RunningNode {
             }
             Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay unchanged"),
         }
+        self.ajp.iter().for_each(|ajp| ajp.read_secrets_again(self.cluster.config()));
     }
 
     /// Announces the drain, serves until balancers stop choosing the node, waits for running requests, sends the
@@ -254,7 +269,14 @@ impl RunningNode {
         tracing::info!("stopping: this node is draining, within {at_most:?}");
         let requests = async {
             self.shutdown.begin(at_most / 2).await;
-            self.server.stop(left()).await
+            let ajp = async {
+                match self.ajp {
+                    Some(ajp) => ajp.server.stop(left()).await,
+                    None => 0,
+                }
+            };
+            let (http, ajp) = tokio::join!(self.server.stop(left()), ajp);
+            http + ajp
         };
         // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);

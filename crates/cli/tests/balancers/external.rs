@@ -13,7 +13,7 @@ use crate::{node_of, nodes, one_client_each, other, page, read, until_it_serves,
 const REQUIRE: &str = "SESSILE_REQUIRE_EXTERNAL";
 
 /// The program, if it is installed.
-fn installed(program: &str) -> Option<String> {
+pub(crate) fn installed(program: &str) -> Option<String> {
     let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
     let path = std::env::var("PATH").unwrap_or_default();
     let found = path.split(':').chain(places).map(|place| format!("{place}/{program}"));
@@ -30,23 +30,28 @@ fn installed(program: &str) -> Option<String> {
 }
 
 /// An external balancer in front of two nodes.
-struct External {
-    setup: Setup,
-    at: SocketAddr,
-    program: Running,
+pub(crate) struct External {
+    pub(crate) setup: Setup,
+    pub(crate) at: SocketAddr,
+    pub(crate) program: Running,
 }
 
 impl External {
     /// Starts the nodes, then the program that `command` gives, and waits until it serves.
     fn start(command: impl FnOnce(&Setup, SocketAddr) -> Command) -> Self {
-        let (setup, at) = (nodes(), free_address(own_host()));
+        Self::before(nodes(), command)
+    }
+
+    /// The same in front of nodes that serve already.
+    pub(crate) fn before(setup: Setup, command: impl FnOnce(&Setup, SocketAddr) -> Command) -> Self {
+        let at = free_address(own_host());
         let program = Running::spawn(command(&setup, at));
         until_it_serves(&setup, at);
         Self { setup, at, program }
     }
 
     /// Each session stays on its node.
-    fn sticks_by_route(&self) {
+    pub(crate) fn sticks_by_route(&self) {
         for (mut client, node) in one_client_each(&self.setup, self.at) {
             for v in 2..12 {
                 assert_eq!(write(&mut client, self.at, v), node, "{}", self.program.err());
@@ -56,7 +61,7 @@ impl External {
     }
 
     /// After a crash the very next request is answered by the other node, which has the session; there it stays.
-    fn survives_a_crash(&mut self) {
+    pub(crate) fn survives_a_crash(&mut self) {
         let [(mut one, node), (mut two, _)] = one_client_each(&self.setup, self.at);
         write(&mut one, self.at, 41);
         write(&mut two, self.at, 42);
@@ -69,7 +74,7 @@ impl External {
     }
 
     /// A node that drains and still serves gets nothing new, also of its own sessions.
-    fn honours_a_drain(&mut self) {
+    pub(crate) fn honours_a_drain(&mut self) {
         let [(mut client, node), _] = one_client_each(&self.setup, self.at);
         write(&mut client, self.at, 7);
         let own = client.cookie.clone();
@@ -95,7 +100,7 @@ impl External {
 
     /// While nodes stop in order, one after the other, nothing that was acknowledged is lost. A balancer that asks nobody
     /// for health may send a write to a port in the moment in which it closes, and then cannot know what became of it.
-    fn survives_an_upgrade(&mut self) {
+    pub(crate) fn survives_an_upgrade(&mut self) {
         let mut client = self.setup.client();
         let (mut v, mut acknowledged) = (0, 0);
         for node in ["tc01", "tc02"] {
@@ -131,7 +136,7 @@ fn stuck_request(at: SocketAddr) -> TcpStream {
 }
 
 /// Writes a configuration beside those of the nodes; its path.
-fn file(setup: &Setup, name: &str, text: &str) -> String {
+pub(crate) fn file(setup: &Setup, name: &str, text: &str) -> String {
     let path = setup.place().join(name);
     std::fs::write(&path, text).expect("writable");
     path.display().to_string()

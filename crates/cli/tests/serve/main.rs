@@ -8,6 +8,7 @@ mod harness;
 mod server;
 
 mod admin;
+mod ajp;
 mod damaging;
 mod deploying;
 mod edge;

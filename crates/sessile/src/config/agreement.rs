@@ -15,6 +15,7 @@ const TABLE_PARTS: usize = 16;
 pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     times(config, places, findings);
     ports(config, places, findings);
+    ajp(config, places, findings);
     members(config, places, findings);
     reach(config, places, findings);
     queue(config, places, findings);
@@ -59,6 +60,7 @@ fn ports(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let listens = [
         ("http", "listen", Some(config.http.listen)),
         ("http.tls", "redirect", config.http.tls.redirect),
+        ("ajp", "listen", config.ajp.listen),
         ("admin", "listen", config.admin.listen),
         ("receiver", "listen", Some(config.receiver.listen)),
     ];
@@ -81,6 +83,37 @@ fn tls(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
         let span = places.of(&[("http", "proxy_protocol")]);
         let error = Finding::error(span, "`proxy_protocol` without `trusted_proxies` believes nobody");
         findings.push(error.help("list the proxies in `trusted_proxies`, as [\"10.0.0.5\"]"));
+    }
+}
+
+/// Whoever reaches an AJP port without a secret is believed to be anybody (CVE-2020-1938).
+fn ajp(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let span = |key| places.of(&[("ajp", key), ("ajp", "listen"), ("ajp", "secret_file")]);
+    match (config.ajp.listen, &config.ajp.secret_file) {
+        (Some(_), None) => {
+            let error = Finding::error(span("listen"), "[ajp] needs a `secret_file`");
+            let help =
+                "add `secret_file = \"ajp.secret\"`, and make the file with `sessile secret new ajp.secret`";
+            findings.push(error.label("requests without a secret are refused").help(help));
+        }
+        (_, Some(file)) if *file == config.cluster.secret_file => {
+            let error =
+                Finding::error(span("secret_file"), "`secret_file` in [ajp] is also that of [cluster]");
+            let help = "give it a file of its own: the web server needs only this one";
+            findings.push(error.label("the web server could join the cluster").help(help));
+        }
+        (None, Some(_)) => {
+            let warning =
+                Finding::warning(span("secret_file"), "[ajp] has no `listen`: no AJP port is opened");
+            findings.push(warning.help("add for example `listen = \"127.0.0.1:9009\"`"));
+        }
+        (Some(listen), Some(_)) if !listen.ip().is_loopback() => {
+            let warning =
+                Finding::warning(span("listen"), "AJP is not encrypted, and leaves this machine here");
+            let help = "let only the web server reach this port, or put a tunnel between them";
+            findings.push(warning.label("requests and the secret travel in the clear").help(help));
+        }
+        _ => {}
     }
 }
 

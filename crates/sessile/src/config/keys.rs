@@ -27,6 +27,7 @@ impl Config {
         visitor.table(&mut self.http);
         visitor.table(&mut self.http.limits);
         visitor.table(&mut self.http.tls);
+        visitor.table(&mut self.ajp);
         visitor.table(&mut self.admin);
         visitor.table(&mut self.cluster);
         visitor.table(&mut self.membership);

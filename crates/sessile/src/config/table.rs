@@ -1,5 +1,6 @@
 //! The tables of the configuration file, one a module: the fields, their defaults, and the keys that set them.
 
+mod ajp;
 mod app;
 mod cluster;
 mod farm;
@@ -18,6 +19,7 @@ const HOUR: u64 = 3_600 * SECOND;
 /// Milliseconds in a day.
 const DAY: u64 = 24 * HOUR;
 
+pub use ajp::Ajp;
 pub use app::{App, Builtin};
 pub use cluster::{Cluster, Manager};
 pub use farm::Farm;
