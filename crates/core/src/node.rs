@@ -208,8 +208,8 @@ impl Node {
         for shard in &self.shards {
             let mut shard = shard.lock();
             shard.set_expirers(&now.expirers);
-            shard.set_wanted(now.wanted);
-            shard.is_complete = now.is_complete;
+            shard.set_cluster(now.wanted);
+            shard.set_complete(now.is_complete);
             shard.set_has_listeners(now.announced);
             shard.set_candidates(&now.others);
         }

@@ -164,7 +164,7 @@ impl Session {
     }
 
     /// The session without its content, but with what says when it ends.
-    pub(crate) fn skeleton(mut self) -> Self {
+    pub(crate) fn without_content(mut self) -> Self {
         let says_when = |field: &FieldRef<'_>| field.name == MAX_INACTIVE || field.name == MAX_AGE;
         self.fields = self.fields.all().filter(says_when).collect();
         self
@@ -271,8 +271,8 @@ impl Session {
     }
 
     /// Takes over the times of what stood for it while its content was away.
-    pub(crate) fn take_times(&mut self, skeleton: &Self) {
-        (self.used, self.announced, self.born) = (skeleton.used, skeleton.announced, skeleton.born);
+    pub(crate) fn take_times(&mut self, known: &Self) {
+        (self.used, self.announced, self.born) = (known.used, known.announced, known.born);
         self.set_alarm();
     }
 
@@ -425,8 +425,8 @@ mod tests {
         session.open = 1;
         assert_eq!(session.idle(now), Duration::ZERO);
         assert_eq!(session.snapshot(now).age_ms, 59_999);
-        let skeleton = session.skeleton();
-        assert_eq!((skeleton.max_inactive(), skeleton.fields.all().count()), (Duration::from_secs(9), 1));
+        let outline = session.without_content();
+        assert_eq!((outline.max_inactive(), outline.fields.all().count()), (Duration::from_secs(9), 1));
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Node {
     /// member has applied it before, so this is an upper bound of the time of replication.
     pub fn confirmation_times(&self) -> Histogram {
         let mut times = Histogram::default();
-        self.shards.iter().for_each(|shard| times.add(&shard.lock().counters.confirmed_after));
+        self.shards.iter().for_each(|shard| times.add(&shard.lock().counters().confirmed_after));
         times
     }
 
@@ -237,7 +237,8 @@ impl Node {
         let mut sum =
             Counters { frames_skipped: self.frames_skipped.load(Ordering::Relaxed), ..Counters::default() };
         for shard in &self.shards {
-            let counters = &shard.lock().counters;
+            let shard = shard.lock();
+            let counters = shard.counters();
             sum.asks += counters.asks;
             sum.negative_acks.add(&counters.negative_acks);
             sum.conflicts += counters.conflicts;

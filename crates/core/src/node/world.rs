@@ -213,17 +213,17 @@ impl Node {
         let Some(shard) = self.shards.get(usize::from(number)) else { return };
         let mut shard = shard.lock();
         run(&mut shard, effects);
-        let outcomes = std::mem::take(&mut shard.outcomes);
+        let outcomes = shard.take_outcomes();
         drop(shard);
         if outcomes.is_empty() {
             return;
         }
         let sessions = self.session_count(None);
         let mut roster = self.roster(now, effects);
-        for outcomes in outcomes {
-            match outcomes {
-                ComparisonOutcome::Compared(with) => roster.compared(with, sessions, now, effects),
-                ComparisonOutcome::Refused(by) => roster.not_donor(by, now, effects),
+        for outcome in outcomes {
+            match outcome {
+                ComparisonOutcome::Completed(with) => roster.compared(with, sessions, now, effects),
+                ComparisonOutcome::Declined(by) => roster.not_donor(by, now, effects),
             }
         }
         self.carry_out(&mut roster, now, effects);
@@ -261,6 +261,6 @@ fn order_shard(shard: &mut Shard, order: Order, now: Instant, effects: &mut Effe
         Order::Linked { incarnation, linked } => shard.set_linked(incarnation, linked, now, effects),
         Order::Resend(incarnation) => shard.resend(incarnation, now, effects),
         Order::Compare { with, joining } => shard.compare(with, joining, now, effects),
-        Order::AdvanceClocks => shard.advance_clock(now, effects),
+        Order::AdvanceClocks => shard.advance_clocks(now, effects),
     }
 }
