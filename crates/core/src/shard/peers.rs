@@ -2,30 +2,30 @@
 //!
 //! No epoch is used twice towards a member, also if it leaves and comes back (rule 2.5).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::shard::peer_stream::PeerStream;
 use crate::{Incarnation, Instant, SessionKey};
 
-/// The streams to all members, by incarnation.
+/// The streams to all members.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    streams: BTreeMap<Incarnation, PeerStream>,
+    /// In the order of the incarnations. They are few, and each frame looks one of them up.
+    streams: Vec<(Incarnation, PeerStream)>,
     last_epoch: u32,
 }
 
 impl Peers {
     pub(crate) fn contains(&self, member: Incarnation) -> bool {
-        self.streams.contains_key(&member)
+        self.find(member).is_ok()
     }
 
     pub(crate) fn get(&self, member: Incarnation) -> Option<&PeerStream> {
-        self.streams.get(&member)
+        self.find(member).ok().map(|index| &self.streams[index].1)
     }
 
     pub(crate) fn get_mut(&mut self, member: Incarnation) -> Option<&mut PeerStream> {
-        self.streams.get_mut(&member)
+        self.find(member).ok().map(|index| &mut self.streams[index].1)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -45,7 +45,7 @@ impl Peers {
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = Incarnation> {
-        self.streams.keys().copied()
+        self.streams.iter().map(|(member, _)| *member)
     }
 
     /// A new member. If `gets_unconfirmed`, its backlog has the sessions of which another member may lack something: their
@@ -54,49 +54,57 @@ impl Peers {
         self.last_epoch += 1;
         let mut stream = PeerStream::new(self.last_epoch, now);
         if gets_unconfirmed {
-            let unconfirmed = self.streams.values().flat_map(PeerStream::unconfirmed);
+            let unconfirmed = self.streams.iter().flat_map(|(_, other)| other.unconfirmed());
             unconfirmed.for_each(|key| stream.backlog.add(key, []));
         }
-        self.streams.insert(member, stream);
+        match self.find(member) {
+            Ok(index) => self.streams[index].1 = stream,
+            Err(index) => self.streams.insert(index, (member, stream)),
+        }
     }
 
     /// The member is out; false if it was none.
     pub(crate) fn remove(&mut self, member: Incarnation) -> bool {
-        let Some(stream) = self.streams.remove(&member) else { return false };
+        let Ok(index) = self.find(member) else { return false };
+        let (_, stream) = self.streams.remove(index);
         self.last_epoch = self.last_epoch.max(stream.in_flight.epoch());
         true
     }
 
     /// Every member must get a copy or the end of this session.
     pub(crate) fn add_to_backlogs(&mut self, key: SessionKey) {
-        self.streams.values_mut().for_each(|stream| stream.backlog.add(key, []));
+        self.streams.iter_mut().for_each(|(_, stream)| stream.backlog.add(key, []));
     }
 
     /// As [`add_to_backlogs`](Self::add_to_backlogs), for the members to which something of it is on the way.
     pub(crate) fn add_behind_frames(&mut self, key: SessionKey) {
-        let sending = self.streams.values_mut().filter(|stream| stream.in_flight.carries(key));
-        sending.for_each(|stream| stream.backlog.add(key, []));
+        let sending = self.streams.iter_mut().filter(|(_, stream)| stream.in_flight.carries(key));
+        sending.for_each(|(_, stream)| stream.backlog.add(key, []));
     }
 
     /// Every member must get copies of all sessions.
     pub(crate) fn add_all_to_backlogs(&mut self) {
-        self.streams.values_mut().for_each(|stream| stream.backlog.add_all());
+        self.streams.iter_mut().for_each(|(_, stream)| stream.backlog.add_all());
     }
 
     /// The content of this session is here, or will not be needed: it has ended.
     pub(crate) fn content_came(&mut self, key: SessionKey) {
-        self.streams.values_mut().for_each(|stream| stream.backlog.content_came(key));
+        self.streams.iter_mut().for_each(|(_, stream)| stream.backlog.content_came(key));
     }
 
     /// Some member may lack something of this session.
     pub(crate) fn lack(&self, key: SessionKey) -> bool {
-        self.streams.values().any(|stream| stream.lacks(key))
+        self.streams.iter().any(|(_, stream)| stream.lacks(key))
     }
 
     /// The age of the oldest change that some member has not confirmed.
     pub(crate) fn unconfirmed_for(&self, now: Instant) -> Duration {
-        let oldest = self.streams.values().filter_map(|stream| stream.in_flight.oldest()).min();
+        let oldest = self.streams.iter().filter_map(|(_, stream)| stream.in_flight.oldest()).min();
         oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
+    }
+
+    fn find(&self, member: Incarnation) -> Result<usize, usize> {
+        self.streams.binary_search_by_key(&member, |(member, _)| *member)
     }
 }
 
