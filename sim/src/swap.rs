@@ -1,4 +1,4 @@
-//! A process's swap file: sessions that rest go there and come back when they are needed.
+//! A process's swap file: resting sessions are swapped out and fetched when needed.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ impl SwapFile {
         Self { saved: BTreeMap::new(), survey: Survey::default(), rng, swaps: 0 }
     }
 
-    /// Looks at some sessions, and swaps out a few that nobody uses.
+    /// Surveys some sessions, and swaps out a few unused ones.
     pub(crate) fn swap_some(&mut self, node: &Node, now: Instant) {
         let (residents, next) = node.survey(self.survey, now);
         self.survey = next.unwrap_or_default();

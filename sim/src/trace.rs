@@ -1,4 +1,4 @@
-//! What happened in a run: always as one number, and in words when somebody wants to read it.
+//! The trace of a run: always a fingerprint, and text if requested.
 
 use std::fmt;
 use std::hash::Hasher;

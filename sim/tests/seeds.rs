@@ -1,4 +1,4 @@
-//! Seeds without a planted bug: nothing is broken, and a seed is always the same run.
+//! Seeds without a planted bug: no promise is broken, and a seed always gives the same run.
 
 use sessile_core::Plant;
 use sessile_sim::run::run;
@@ -11,13 +11,13 @@ fn no_promise_is_broken() {
     for seed in SEEDS {
         let verdict = run(seed, Plant::NONE, false);
         let told: Vec<_> =
-            verdict.violations.iter().map(|violation| violation.tell(&verdict.history)).collect();
+            verdict.violations.iter().map(|violation| violation.describe(&verdict.history)).collect();
         assert!(told.is_empty(), "seed {seed}: {}", told.join("\n"));
     }
 }
 
 #[test]
-fn every_seed_has_enough_to_do() {
+fn every_seed_has_enough_operations_and_faults() {
     for seed in SEEDS {
         let verdict = run(seed, Plant::NONE, false);
         assert!(verdict.tally.operations >= 200, "seed {seed}: {}", verdict.tally);

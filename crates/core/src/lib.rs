@@ -6,7 +6,8 @@
 //! It does not know sockets, tasks, clocks, random numbers, cookies, HTTP or configuration files: it can be
 //! run a million times with a seed and give the same answer, which is what the simulator does.
 //!
-//! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons.
+//! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons: "rule 4.3" in a
+//! comment is a rule of that page.
 
 #[macro_use]
 mod planting;

@@ -3,6 +3,7 @@
 //! Every method is announced the time, never blocks, and appends what has to be done to `effects`. The caller
 //! carries out all effects of a call, those for one destination in their order.
 
+mod listing;
 mod looking;
 mod storing;
 mod world;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, NodeState};
-pub use looking::{Backlog, Counters, NegativeAcks, SessionRow};
+pub use listing::SessionRow;
+pub use looking::{Backlog, Counters, NegativeAcks};
 pub use storing::{Glance, Resident, Saveable, Survey};
 pub use world::PeerInfo;
 

@@ -117,8 +117,12 @@ pub(crate) struct Roster {
     doubtful: bool,
     stalls: BTreeMap<Incarnation, Duration>,
     pub(crate) orders: Vec<Order>,
-    was_open: bool,
+    /// Whether the gate was open, and the state, when the driver was told last.
+    announced: (bool, NodeState),
+    /// The process because of which this one may not join.
+    pub(crate) refused_by: Option<Incarnation>,
     pub(crate) leases_lost: u64,
+    pub(crate) transfers_received: u64,
     pub(crate) transfers_interrupted: u64,
 }
 
@@ -167,8 +171,10 @@ impl Roster {
             doubtful: false,
             stalls: BTreeMap::new(),
             orders: Vec::new(),
-            was_open: false,
+            announced: (false, NodeState::Searching),
+            refused_by: None,
             leases_lost: 0,
+            transfers_received: 0,
             transfers_interrupted: 0,
         }
     }
@@ -230,7 +236,7 @@ impl Roster {
         }
     }
 
-    /// May this node open sessions and let responses go?
+    /// May this node open sessions and let responses go? Rule 4.3.
     pub(crate) fn gate(&self, now: Instant) -> Gate {
         match self.state {
             NodeState::Ready | NodeState::Incomplete | NodeState::Draining => {}
@@ -250,19 +256,20 @@ impl Roster {
         }
     }
 
-    /// No member goes on without this node yet.
+    /// No member goes on without this node yet. Rule 4.3.
     fn holds_all_leases(&self, now: Instant) -> bool {
         let lease = self.settings.timing.lease();
         self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| now.since(at) < lease))
     }
 
-    /// Tells when the gate moved since the last call; counts leases that ran out.
+    /// Tells when the gate or the state changed since the last call; counts leases that ran out.
     pub(crate) fn watch_gate(&mut self, now: Instant, effects: &mut Effects) {
         let gate = self.gate(now);
-        let open = gate == Gate::Open;
-        if open != self.was_open {
-            self.leases_lost += u64::from(gate == Gate::Stalled);
-            self.was_open = open;
+        let (was_open, _) = self.announced;
+        let now = (gate == Gate::Open, self.state);
+        if now != self.announced {
+            self.leases_lost += u64::from(was_open && gate == Gate::Stalled);
+            self.announced = now;
             effects.push(Effect::GateMoved);
         }
     }
@@ -291,7 +298,7 @@ impl Roster {
             .collect()
     }
 
-    /// Copies that a commit wants.
+    /// Copies that a commit wants. Rule 2.18.
     pub(crate) fn wanted(&self) -> u32 {
         self.most
     }
@@ -369,15 +376,15 @@ impl Roster {
     }
 
     /// The side as far as it still counts on this node: one that was stopped may list members that have
-    /// long gone on without it, or are gone.
+    /// long gone on without it, or are gone. Rule 4.14.
     fn live_side(&self, now: Instant) -> (u32, Incarnation) {
         if self.gate(now) == Gate::Open { self.side() } else { (0, self.settings.incarnation) }
     }
 
-    /// Puts a linked process into the view.
+    /// Puts a linked process into the view. Rules 4.6 and 5.2.
     fn include(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
         // The newcomer cannot give up on a serving member before that one's first lease is over, so it
-        // need not stall for the first echo. PROTOCOL.md, "Lease". After a pause the join may be as old as that.
+        // need not stall for the first echo. After a pause the join may be as old as that.
         let is_fresh = !self.doubtful && now.since(self.resumed_at) >= self.settings.timing.lease();
         let leased_at = (self.serves() && is_fresh).then_some(now);
         let Some(peer) = self.peers.get_mut(&incarnation) else { return };
@@ -395,7 +402,7 @@ impl Roster {
         self.heartbeat_at = None;
     }
 
-    /// Never lets this process in again.
+    /// Never lets this process in again. Rule 4.18.
     fn bar(&mut self, incarnation: Incarnation, effects: &mut Effects) {
         if self.barred.len() < BARRED_MAX {
             self.barred.insert(incarnation);

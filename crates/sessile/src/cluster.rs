@@ -14,7 +14,7 @@ pub(crate) mod clock;
 pub(crate) mod controls;
 pub(crate) mod engine;
 mod error;
-mod event_log;
+pub(crate) mod event_log;
 mod fuse;
 pub(crate) mod host;
 mod inlet;
@@ -230,7 +230,7 @@ impl Cluster {
     }
 
     fn name_taken(&self) -> JoinError {
-        let by = self.inner.shared.event_log.name_taken_by().unwrap_or_default();
+        let by = self.inner.shared.node.refused_by().unwrap_or_default();
         let address = self.addresses().get(&by).copied();
         JoinError::NameTaken { name: self.name().to_owned(), by, address }
     }

@@ -7,23 +7,6 @@ use crate::node::Node;
 use crate::roster::{MemberRow, NodeState};
 use crate::{AppId, Fields, Histogram, Incarnation, Instant, NotTaken, SessionKey};
 
-/// A session as the admin pages show it: never its secret, never a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionRow {
-    /// The session.
-    pub key: SessionKey,
-    /// Its application.
-    pub app: AppId,
-    /// Live attributes.
-    pub attributes: usize,
-    /// Bytes of names and values.
-    pub bytes: usize,
-    /// Time since its last use, by this node's clock.
-    pub idle: Duration,
-    /// Complete copies that this node knows of, its own included.
-    pub copies: u32,
-}
-
 /// What is still backlog to one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
@@ -104,6 +87,8 @@ pub struct Counters {
     pub expired: u64,
     /// Leases that ran out while serving.
     pub leases_lost: u64,
+    /// Transfers that brought the state of a cluster that was there.
+    pub transfers_received: u64,
     /// Transfers whose donor failed or refused.
     pub transfers_interrupted: u64,
     /// Frames of a kind that this version does not know.
@@ -119,6 +104,11 @@ impl Node {
     /// How far this node is.
     pub fn state(&self) -> NodeState {
         self.roster.lock().state
+    }
+
+    /// The process because of which this one may not join: that has its name, or that succeeded it.
+    pub fn refused_by(&self) -> Option<Incarnation> {
+        self.roster.lock().refused_by
     }
 
     /// Every member of the view, this node first.
@@ -179,35 +169,6 @@ impl Node {
         self.shards.iter().map(|shard| shard.lock().bytes() as u64).sum()
     }
 
-    /// A page of sessions: shard by shard, within a shard by key, from after `after`, at most `limit`.
-    pub fn sessions(&self, after: Option<SessionKey>, limit: usize, now: Instant) -> Vec<SessionRow> {
-        let first = after.map_or(0, SessionKey::shard);
-        let mut rows = Vec::new();
-        for (number, shard) in self.shards.iter().enumerate().skip(first) {
-            let shard = shard.lock();
-            let begins_after = after.filter(|_| number == first);
-            let sessions =
-                shard.table().iter().filter(|session| begins_after.is_none_or(|key| session.key > key));
-            let mut page: Vec<SessionRow> = sessions
-                .map(|session| SessionRow {
-                    key: session.key,
-                    app: session.app,
-                    attributes: session.fields.attribute_count(),
-                    bytes: session.fields.weight(),
-                    idle: session.idle(now),
-                    copies: shard.copies(session.key),
-                })
-                .collect();
-            page.sort_by_key(|row| row.key);
-            rows.extend(page);
-            if rows.len() >= limit {
-                rows.truncate(limit);
-                break;
-            }
-        }
-        rows
-    }
-
     /// Sessions with fewer copies than wanted.
     pub fn at_risk(&self) -> u64 {
         self.shards.iter().map(|shard| shard.lock().at_risk()).sum()
@@ -252,6 +213,7 @@ impl Node {
         }
         let roster = self.roster.lock();
         sum.leases_lost = roster.leases_lost;
+        sum.transfers_received = roster.transfers_received;
         sum.transfers_interrupted = roster.transfers_interrupted;
         sum
     }

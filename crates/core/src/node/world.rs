@@ -10,7 +10,7 @@ use parking_lot::MutexGuard;
 use crate::node::Node;
 use crate::roster::{NodeState, Order, Roster};
 use crate::shard::{ComparisonOutcome, SHARDS, Shard};
-use crate::wire::{self, Ack, Control, Frame, Malformed, Sequenced};
+use crate::wire::{self, Ack, Frame, Malformed, MembershipFrame, Sequenced, ShardFrame};
 use crate::{Effect, Effects, Event, Incarnation, Instant, Position, SessionKey};
 
 /// A process at the other end of a link.
@@ -117,7 +117,8 @@ impl Node {
                 let shard = &self.shards[usize::from(position.shard)];
                 shard.lock().on_sequenced(from, position, body, frame, now, effects);
             }
-            Some(Frame::Control(body)) => self.control(from, body, frame, now, effects),
+            Some(Frame::Shard(body)) => self.on_shard_frame(from, body, frame, now, effects),
+            Some(Frame::Membership(body)) => self.on_membership_frame(from, body, now, effects),
             None => {
                 self.frames_skipped.fetch_add(1, Ordering::Relaxed);
             }
@@ -141,63 +142,67 @@ impl Node {
         }
     }
 
-    fn control(
+    fn on_shard_frame(
         &self,
         from: Incarnation,
-        body: Control<'_>,
+        body: ShardFrame<'_>,
         frame: &Bytes,
         now: Instant,
         effects: &mut Effects,
     ) {
         match body {
-            Control::Touch(touch) => self.shard(SessionKey(touch.key)).lock().on_touch(from, &touch, now),
-            Control::Ask(ask) => self.shard(SessionKey(ask.key)).lock().on_ask(from, &ask, now, effects),
-            Control::Answer(answer) => {
+            ShardFrame::Touch(touch) => self.shard(SessionKey(touch.key)).lock().on_touch(from, &touch, now),
+            ShardFrame::Ask(ask) => self.shard(SessionKey(ask.key)).lock().on_ask(from, &ask, now, effects),
+            ShardFrame::Answer(answer) => {
                 self.shard(SessionKey(answer.key)).lock().on_answer(from, &answer, frame, now, effects);
             }
-            Control::Ack(ack) => {
+            ShardFrame::Ack(ack) => {
                 for line in ack.lines {
                     self.in_shard(line.shard, now, effects, |shard, effects| {
                         shard.on_ack(from, line, now, effects)
                     });
                 }
             }
-            Control::Gap(gap) => self.in_shard(gap.shard, now, effects, |shard, effects| {
+            ShardFrame::Gap(gap) => self.in_shard(gap.shard, now, effects, |shard, effects| {
                 shard.on_gap(from, gap.epoch, now, effects)
             }),
-            Control::Digest(digest) => self.in_shard(digest.shard, now, effects, |shard, effects| {
+            ShardFrame::Digest(digest) => self.in_shard(digest.shard, now, effects, |shard, effects| {
                 shard.on_digest(from, &digest, now, effects)
             }),
-            Control::Listing(listing) => self.in_shard(listing.shard, now, effects, |shard, effects| {
+            ShardFrame::Listing(listing) => self.in_shard(listing.shard, now, effects, |shard, effects| {
                 shard.on_listing(from, listing, now, effects)
             }),
-            Control::Want(want) => self.in_shard(want.shard, now, effects, |shard, effects| {
+            ShardFrame::Want(want) => self.in_shard(want.shard, now, effects, |shard, effects| {
                 shard.on_want(from, &want, now, effects)
             }),
-            Control::Synced(synced) => self.in_shard(synced.shard, now, effects, |shard, effects| {
+            ShardFrame::Synced(synced) => self.in_shard(synced.shard, now, effects, |shard, effects| {
                 shard.on_synced(from, &synced, now, effects)
             }),
-            Control::NotDonor(refusal) => {
+            ShardFrame::NotDonor(refusal) => {
                 self.in_shard(refusal.shard, now, effects, |shard, _| shard.on_not_donor(from, refusal))
             }
-            about_members => self.membership(from, about_members, now, effects),
         }
     }
 
-    fn membership(&self, from: Incarnation, body: Control<'_>, now: Instant, effects: &mut Effects) {
+    fn on_membership_frame(
+        &self,
+        from: Incarnation,
+        body: MembershipFrame,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         let mut roster = self.roster(now, effects);
         roster.heard(from, now);
         match body {
-            Control::Heartbeat(beat) => roster.on_heartbeat(from, beat, now, effects),
-            Control::Echo(echo) => roster.on_echo(from, echo),
-            Control::Join(join) => roster.on_join(from, &join, now, effects),
-            Control::Included(included) => roster.on_included(from, included, now, effects),
-            Control::Refused(refused) => roster.on_refused(refused, effects),
-            Control::Leave(_) => roster.on_leave(from, now, effects),
-            Control::Removed(removed) => roster.on_removed(from, removed, now, effects),
-            Control::Adopted(adopted) => roster.on_adopted(from, adopted, now, effects),
-            Control::Out(out) => roster.on_out(from, out, now, effects),
-            _ => unreachable!("every other kind is a shard's, see `control`"),
+            MembershipFrame::Heartbeat(beat) => roster.on_heartbeat(from, beat, now, effects),
+            MembershipFrame::Echo(echo) => roster.on_echo(from, echo),
+            MembershipFrame::Join(join) => roster.on_join(from, &join, now, effects),
+            MembershipFrame::Included(included) => roster.on_included(from, included, now, effects),
+            MembershipFrame::Refused(refused) => roster.on_refused(refused, effects),
+            MembershipFrame::Leave(_) => roster.on_leave(from, now, effects),
+            MembershipFrame::Removed(removed) => roster.on_removed(from, removed, now, effects),
+            MembershipFrame::Adopted(adopted) => roster.on_adopted(from, adopted, now, effects),
+            MembershipFrame::Out(out) => roster.on_out(from, out, now, effects),
         }
         self.carry_out(&mut roster, now, effects);
     }

@@ -7,7 +7,7 @@ use crate::shard::Shard;
 use crate::shard::commit::Waits;
 use crate::tombstone::{Tombstone, event_id};
 use crate::wire::{Draft, End, Verdict};
-use crate::{AppId, Effects, EndReason, Event, Incarnation, Instant, SessionKey, Ticket};
+use crate::{AppId, Effect, Effects, EndReason, Event, Incarnation, Instant, SessionKey, Ticket};
 
 /// An end that a member announced within so many drop times before its removal may not have reached that member's own
 /// listeners. Finding out that a process is dead takes up to one drop time.
@@ -79,6 +79,7 @@ impl Shard {
             self.marks.saw(session.birth());
             self.notices.ended(session, end.reason, remote, effects);
             planted!(self.settings, NOTIFIED_TWICE => notify_again(&mut self.notices, session, end.reason, remote, effects));
+            effects.push(Effect::SessionEnded { key });
             effects.event(Event::Ended {
                 key,
                 app: session.app,

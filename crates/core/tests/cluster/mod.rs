@@ -19,6 +19,8 @@ pub(crate) struct Cluster {
     pub(crate) settled: Vec<(usize, Ticket, Receipt)>,
     pub(crate) events: Vec<(usize, Event)>,
     pub(crate) notices: Vec<(usize, Notice)>,
+    /// All other effects.
+    pub(crate) others: Vec<(usize, Effect)>,
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
     pub(crate) cut: Vec<usize>,
@@ -50,6 +52,7 @@ impl Cluster {
             settled: Vec::new(),
             events: Vec::new(),
             notices: Vec::new(),
+            others: Vec::new(),
             wires: VecDeque::new(),
             cut: Vec::new(),
             lost: Vec::new(),
@@ -111,7 +114,7 @@ impl Cluster {
                 Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
                 Effect::Event(event) => self.events.push((index, event)),
                 Effect::Notice { notice, .. } => self.notices.push((index, notice)),
-                _ => {}
+                other => self.others.push((index, other)),
             }
         }
         result
@@ -201,10 +204,19 @@ fn unknown(frame: &Bytes) -> Bytes {
     frame.into()
 }
 
+/// A node that never has members.
+pub(crate) fn alone(adjust: impl Fn(&mut Settings)) -> Node {
+    Node::alone(settings(0, &adjust), Instant::ORIGIN)
+}
+
 fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
+    Node::new(settings(number, adjust), now)
+}
+
+fn settings(number: u32, adjust: &impl Fn(&mut Settings)) -> Settings {
     let mut settings = Settings::new(Incarnation(number + 1), format!("tc{:02}", number + 1));
     adjust(&mut settings);
-    Node::new(settings, now)
+    settings
 }
 
 pub(crate) fn key(number: u8) -> SessionKey {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::web::{CookieKeys, Turns};
+use crate::web::{CookieKeys, KeyLocks};
 
 /// The switches and keys of one node; everybody who needs them holds the same ones.
 pub(crate) struct Controls {
     pub(crate) cookie_keys: CookieKeys,
     /// Idempotency keys that requests of this node work on.
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) key_locks: Arc<KeyLocks>,
     rewrites_route: AtomicBool,
     is_offered: AtomicBool,
 }
@@ -19,7 +19,7 @@ impl Controls {
     pub(crate) fn new(cookie_keys: CookieKeys, rewrites_route: bool) -> Self {
         Self {
             cookie_keys,
-            turns: Arc::default(),
+            key_locks: Arc::default(),
             rewrites_route: AtomicBool::new(rewrites_route),
             is_offered: AtomicBool::new(true),
         }
