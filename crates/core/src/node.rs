@@ -16,12 +16,13 @@ use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, NodeState};
 pub use listing::SessionRow;
-pub use looking::{Backlog, Counters, NegativeAcks};
+pub use looking::Counters;
 pub use storing::{Glance, Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
+use crate::key::SHARDS;
 use crate::roster::Roster;
-use crate::shard::{SHARDS, Shard};
+use crate::shard::Shard;
 use crate::{
     AppId, Candidate, Changes, Effects, EndReason, Incarnation, Instant, Opening, Proof, Refusal, SessionKey,
     Settings, Ticket,

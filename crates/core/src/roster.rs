@@ -1,9 +1,10 @@
 //! Who is a member, who may answer requests, who is joining. Never touches a session.
 //!
-//! The roster decides and gives [`Order`]s; the node carries them out on every shard under the roster's
+//! The roster decides and gives [`ShardCommand`]s; the node carries them out on every shard under the roster's
 //! lock. Follow a process from `link_up` through `join.rs` (it asks to be delivered to, gets the state,
 //! becomes ready), `heartbeat.rs` (echoes and leases) to `removal.rs` (silence, adoption, stepping out).
 
+mod gate;
 mod heartbeat;
 mod join;
 mod removal;
@@ -13,10 +14,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::shard::SHARDS;
+use crate::key::SHARDS;
 use crate::wire::{self, Phase, Plain, RefusedReason};
 use crate::{Candidate, Effect, Effects, Event, Incarnation, Instant, Removal, Settings};
 
+pub use gate::{Closed, Gate};
 use join::Join;
 use removal::Fence;
 pub use rows::MemberRow;
@@ -47,7 +49,7 @@ pub enum NodeState {
 
 /// What the shards have to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum ShardCommand {
     Add(Incarnation),
     Remove { incarnation: Incarnation, clean: bool },
     RemoveAll,
@@ -116,7 +118,7 @@ pub(crate) struct Roster {
     /// replaced. This one must not go on without it.
     doubtful: bool,
     stalls: BTreeMap<Incarnation, Duration>,
-    pub(crate) orders: Vec<Order>,
+    pub(crate) commands: Vec<ShardCommand>,
     /// Whether the gate was open, and the state, when the driver was told last.
     announced: (bool, NodeState),
     /// The process because of which this one may not join.
@@ -124,29 +126,6 @@ pub(crate) struct Roster {
     pub(crate) leases_lost: u64,
     pub(crate) transfers_received: u64,
     pub(crate) transfers_interrupted: u64,
-}
-
-/// Whether requests may be opened and responses may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// Yes.
-    Open,
-    /// Not now: a member has not confirmed for a lease that it still counts on this node. Either it does
-    /// soon, or one of the two is removed; that takes at most the drop time.
-    Stalled,
-    /// No, and not soon.
-    Closed(Closed),
-}
-
-/// Why a node does not serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// It looks for others or gets the state.
-    NotReady,
-    /// It has left.
-    Left,
-    /// It may not join.
-    Refused,
 }
 
 impl Roster {
@@ -170,7 +149,7 @@ impl Roster {
             resumed_at: now,
             doubtful: false,
             stalls: BTreeMap::new(),
-            orders: Vec::new(),
+            commands: Vec::new(),
             announced: (false, NodeState::Searching),
             refused_by: None,
             leases_lost: 0,
@@ -207,7 +186,7 @@ impl Roster {
         peer.heard_at = now;
         self.out_of_sight.remove(&incarnation);
         if peer.membership.is_some() {
-            self.orders.push(Order::Linked { incarnation, linked: true });
+            self.commands.push(ShardCommand::Linked { incarnation, linked: true });
         }
         if let Some(join) = &mut self.join {
             join.announce_now();
@@ -220,7 +199,7 @@ impl Roster {
         let Some(peer) = self.peers.get_mut(&incarnation) else { return };
         peer.linked = false;
         if peer.membership.is_some() {
-            self.orders.push(Order::Linked { incarnation, linked: false });
+            self.commands.push(ShardCommand::Linked { incarnation, linked: false });
         } else {
             if self.join.is_some() && self.out_of_sight.len() < OUT_OF_SIGHT_MAX {
                 self.out_of_sight.insert(incarnation, peer.heard_at);
@@ -233,44 +212,6 @@ impl Roster {
     pub(crate) fn heard(&mut self, from: Incarnation, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.heard_at = now;
-        }
-    }
-
-    /// May this node open sessions and let responses go? Rule 4.3.
-    pub(crate) fn gate(&self, now: Instant) -> Gate {
-        match self.state {
-            NodeState::Ready | NodeState::Incomplete | NodeState::Draining => {}
-            NodeState::Left => return Gate::Closed(Closed::Left),
-            NodeState::Refused => return Gate::Closed(Closed::Refused),
-            NodeState::Searching | NodeState::Joining => return Gate::Closed(Closed::NotReady),
-        }
-        let lease = self.settings.timing.lease();
-        // A process without members has no lease to lose; that its tick is overdue tells that it was stopped.
-        if self.searched && now.since(self.ticked_at) >= lease && !planted!(self.settings, NO_LEASE) {
-            return Gate::Stalled;
-        }
-        if planted!(self.settings, NO_LEASE) || self.holds_all_leases(now) {
-            Gate::Open
-        } else {
-            Gate::Stalled
-        }
-    }
-
-    /// No member goes on without this node yet. Rule 4.3.
-    fn holds_all_leases(&self, now: Instant) -> bool {
-        let lease = self.settings.timing.lease();
-        self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| now.since(at) < lease))
-    }
-
-    /// Tells when the gate or the state changed since the last call; counts leases that ran out.
-    pub(crate) fn watch_gate(&mut self, now: Instant, effects: &mut Effects) {
-        let gate = self.gate(now);
-        let (was_open, _) = self.announced;
-        let now = (gate == Gate::Open, self.state);
-        if now != self.announced {
-            self.leases_lost += u64::from(was_open && gate == Gate::Stalled);
-            self.announced = now;
-            effects.push(Effect::GateMoved);
         }
     }
 
@@ -331,7 +272,7 @@ impl Roster {
 
     fn compare(&mut self, with: Incarnation, joining: bool) {
         self.comparing.insert(with, SHARDS);
-        self.orders.push(Order::Compare { with, joining });
+        self.commands.push(ShardCommand::Compare { with, joining });
     }
 
     fn phase(&self) -> Phase {
@@ -393,9 +334,9 @@ impl Roster {
         }
         peer.membership = Some(Membership::new(leased_at, now));
         peer.waits_for_name_since = None;
-        self.orders.push(Order::Add(incarnation));
+        self.commands.push(ShardCommand::Add(incarnation));
         if !peer.linked {
-            self.orders.push(Order::Linked { incarnation, linked: false });
+            self.commands.push(ShardCommand::Linked { incarnation, linked: false });
         }
         effects.event(Event::MemberAdded { incarnation, name: peer.name.clone() });
         self.most = self.most.max(self.side().0);

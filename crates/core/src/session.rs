@@ -9,7 +9,7 @@
 //! | `clock` | 8 | |
 //! | `app`, `touch`, `open` | 4 each | |
 //! | `incarnation`, `number` | 4 + 5 | its birth |
-//! | `used`, `told`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
+//! | `used`, `announced`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
 //! | `alarm` | 4 | whole seconds; never zero, so that a free slot of the table takes no byte more |
 //! | together | 80 | |
 //!
@@ -27,7 +27,6 @@ use bytes::Bytes;
 use crate::fields::{MAX_AGE, MAX_INACTIVE};
 use crate::marks::Birth;
 use crate::narrow::Narrow;
-use crate::shard::UNANNOUNCED_SHARE;
 use crate::wire::{PackedCopy, Snapshot, StampedField};
 use crate::{
     AppId, Codec, FieldRef, Fields, Incarnation, Instant, KEY_BYTES, Secret, SessionKey, Timestamp, Value,
@@ -68,6 +67,10 @@ type Alarm = NonZero<u32>;
 
 /// Values from this size on stay slices of the frame that brought them.
 const SLICE_FROM: usize = 16 * 1024;
+
+/// A use is announced to the others at least this many times within a session's idle time (rule 7.12). So this share of
+/// it may have passed since a use of which no other member knows.
+pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 
 /// What the field that says whether a secret is live is named after: no copy holds the secret itself.
 /// Rule 8.1.

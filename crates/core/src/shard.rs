@@ -42,7 +42,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::marks::BirthMarks;
-use crate::node::Backlog;
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::Tombstone;
@@ -51,8 +50,8 @@ use crate::{Candidate, Effect, Effects, Incarnation, Instant, SessionKey, Settin
 pub(crate) use comparisons::ComparisonOutcome;
 use comparisons::Comparisons;
 pub(crate) use counters::ShardCounters;
+pub use counters::{Backlog, NegativeAcks};
 use expiry::Expiry;
-pub(crate) use expiry::UNANNOUNCED_SHARE;
 pub(crate) use notices::Notices;
 use peers::Peers;
 use questions::Questions;
@@ -60,9 +59,6 @@ pub use restore::Restored;
 use settling::Settling;
 use stubs::Stubs;
 use tombstones::Tombstones;
-
-/// Shards in every node of this protocol version: a listing of one shard must mean the same everywhere.
-pub(crate) const SHARDS: usize = 16;
 
 /// The sessions of one shard and their replication.
 #[derive(Debug)]

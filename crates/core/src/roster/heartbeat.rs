@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::roster::{Order, Roster, send};
+use crate::roster::{Roster, ShardCommand, send};
 use crate::wire::{Echo, Heartbeat, Out, Phase, Refused, RefusedReason};
 use crate::{Effects, Event, Incarnation, Instant, Removal};
 
@@ -149,7 +149,7 @@ impl Roster {
         }
         member.suspected = false;
         if was_cut_off {
-            self.orders.push(Order::Resend(from));
+            self.commands.push(ShardCommand::Resend(from));
         }
         // A joiner, and one that lacks some, cannot know whether others went on. Nor can one that was stopped as long:
         // whoever did has not granted anything since.

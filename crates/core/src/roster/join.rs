@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::roster::{NodeState, Order, Roster, send};
+use crate::roster::{NodeState, Roster, ShardCommand, send};
 use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
 use crate::{Effects, Event, Incarnation, Instant};
 
@@ -147,7 +147,7 @@ impl Roster {
             self.state = NodeState::Refused;
             self.refused_by = Some(Incarnation(refused.by));
             self.join = None;
-            self.orders.push(Order::RemoveAll);
+            self.commands.push(ShardCommand::RemoveAll);
             self.peers.values_mut().for_each(|peer| peer.membership = None);
             effects.event(Event::NameTaken { by: Incarnation(refused.by) });
         }
@@ -420,7 +420,7 @@ impl Roster {
         self.join = None;
         self.heartbeat_at = None;
         if founding {
-            self.orders.push(Order::AdvanceClocks);
+            self.commands.push(ShardCommand::AdvanceClocks);
             effects.event(Event::Founded);
         }
         effects.event(Event::BecameReady { complete: true });

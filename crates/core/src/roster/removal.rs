@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::roster::join::Join;
-use crate::roster::{BARRED_MAX, NodeState, Order, Roster, is_clean, send};
+use crate::roster::{BARRED_MAX, NodeState, Roster, ShardCommand, is_clean, send};
 use crate::wire::{Adopted, Leave, Out, Removed};
 use crate::{Effect, Effects, Event, Incarnation, Instant, Removal};
 
@@ -173,7 +173,7 @@ impl Roster {
         self.comparing.remove(&incarnation);
         self.compare_when_ready.remove(&incarnation);
         self.stalls.remove(&incarnation);
-        self.orders.push(Order::Remove { incarnation, clean: is_clean(cause) });
+        self.commands.push(ShardCommand::Remove { incarnation, clean: is_clean(cause) });
         effects.event(Event::MemberRemoved { incarnation, name: name.clone(), cause });
         if !is_clean(cause) {
             effects.push(Effect::MemberLost);
@@ -234,7 +234,7 @@ impl Roster {
         self.peers.retain(|_, peer| peer.linked);
         self.comparing.clear();
         self.compare_when_ready.clear();
-        self.orders.push(Order::RemoveAll);
+        self.commands.push(ShardCommand::RemoveAll);
         self.out_of_sight.clear();
         self.join = Some(Join::new(now));
         effects.event(Event::SteppedOut { by });
@@ -247,6 +247,6 @@ impl Roster {
         }
         self.state = NodeState::Left;
         self.join = None;
-        self.orders.push(Order::RemoveAll);
+        self.commands.push(ShardCommand::RemoveAll);
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::session::UNANNOUNCED_SHARE;
+use crate::shard::Shard;
 use crate::shard::questions::{Answered, Replies};
-use crate::shard::{Shard, UNANNOUNCED_SHARE};
 use crate::wire::{self, Answer, Ask, Verdict};
 use crate::{Effect, Effects, EndReason, Incarnation, Instant, QuestionId, SessionKey};
 

@@ -1,11 +1,12 @@
 //! Committing the changes of a request: checked, timestamped and applied in one section, and staged for every member.
 
 use crate::changes::Changes;
+use crate::key::SHARDS;
 use crate::marks::Birth;
 use crate::session::Session;
+use crate::shard::Shard;
 use crate::shard::in_flight::Carried;
 use crate::shard::settling::Awaited;
-use crate::shard::{SHARDS, Shard};
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
     AckMembers, CommittedSession, Effect, Effects, Event, FieldRef, Incarnation, Instant, Mode, Receipt,

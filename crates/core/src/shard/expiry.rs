@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::session::Session;
-use crate::shard::SHARDS;
+use crate::key::SHARDS;
+use crate::session::{Session, UNANNOUNCED_SHARE};
 use crate::shard::stubs::Stubs;
 use crate::table::Table;
 use crate::{Incarnation, Instant, SessionKey, Settings};
@@ -16,9 +16,6 @@ const SCAN_PERIOD: Duration = Duration::from_secs(2);
 
 /// Between two times that a shard gives up what is not needed any more.
 const TIDY_PERIOD: Duration = Duration::from_secs(2);
-
-/// Uses are announced at least every eighth of the idle time: uses of that time may have died with a member.
-pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 
 /// What one shard knows of expiries.
 #[derive(Debug)]

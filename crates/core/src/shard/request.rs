@@ -1,13 +1,11 @@
 //! Opening and closing a session for a request.
 
+use crate::session::UNANNOUNCED_SHARE;
 use crate::shard::Shard;
 use crate::wire::{self, Touch};
 use crate::{
     Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Proof, QuestionId, SessionKey, Ticket,
 };
-
-/// A use is announced to the others at least this many times within a session's idle time (rule 7.12).
-const TOUCHES_PER_TIMEOUT: u32 = 8;
 
 impl Shard {
     /// Opens a session that is here and in time; otherwise every member is asked. A node that is not complete always asks:
@@ -72,7 +70,7 @@ impl Shard {
         let unannounced = self.table.touch(key, |session| {
             session.open += 1;
             session.use_now(session.touch.saturating_add(1), now);
-            let is_due = session.unannounced(now) >= session.max_inactive() / TOUCHES_PER_TIMEOUT;
+            let is_due = session.unannounced(now) >= session.max_inactive() / UNANNOUNCED_SHARE;
             if is_due {
                 session.announce_use(now);
             }
