@@ -1,7 +1,7 @@
 //! Sessile's replication core.
 //!
 //! Sessions with timestamped fields, how their copies merge, who has to have them, and how a member that was
-//! away catches up: a state machine, [`Node`]. It is announced what happened and when, and returns [`Effect`]s.
+//! away catches up: a state machine, [`Node`]. It is given what happened and when, and returns [`Effect`]s.
 //!
 //! It does not know sockets, tasks, clocks, random numbers, cookies, HTTP or configuration files: it can be
 //! run a million times with a seed and give the same answer, which is what the simulator does.

@@ -1,6 +1,6 @@
 //! One process of the cluster: the roster and the shards, put together.
 //!
-//! Every method is announced the time, never blocks, and appends what has to be done to `effects`. The caller
+//! Every method is given the time, never blocks, and appends what has to be done to `effects`. The caller
 //! carries out all effects of a call, those for one destination in their order.
 
 mod listing;
@@ -61,7 +61,7 @@ pub struct Node {
     listened_to: AtomicBool,
 }
 
-/// What the shards were last announced of the roster.
+/// What the shards know of the roster.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Published {
     expirers: Vec<Incarnation>,

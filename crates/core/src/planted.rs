@@ -18,6 +18,7 @@ use crate::shard::Notices;
 use crate::shard::arrivals::Arrivals;
 use crate::shard::in_flight::SentFrame;
 use crate::shard::peer_stream::PeerStream;
+use crate::shard::peers::Peers;
 use crate::shard::questions::Questions;
 use crate::shard::settling::Settling;
 use crate::table::Table;
@@ -309,10 +310,16 @@ pub(crate) fn overlook_gap(arrivals: &mut Arrivals, position: Position) {
     }
 }
 
-/// A commit waits for the first member that confirms it.
-pub(crate) fn await_only(settling: &mut Settling, ticket: Ticket, member: Incarnation) {
-    if let Some(awaited) = settling.awaited_mut(ticket).filter(|awaited| awaited.contains(&member)) {
-        *awaited = vec![member];
+/// A commit waits for no member but the one that confirms it.
+pub(crate) fn await_only(
+    settling: &mut Settling,
+    peers: &Peers,
+    ticket: Ticket,
+    member: Incarnation,
+    effects: &mut Effects,
+) {
+    for other in peers.members().filter(|other| *other != member) {
+        settling.give_up(ticket, other, effects);
     }
 }
 
@@ -327,7 +334,11 @@ pub(crate) fn asked(
 
 /// A question waits for no further answer.
 pub(crate) fn await_nobody(questions: &mut Questions, key: SessionKey) {
-    questions.members_mut(key).map(BTreeSet::clear);
+    let Some(question) = questions.unanswered(key) else { return };
+    let (id, members) = (question.id, question.members.clone());
+    for member in members {
+        questions.answer(key, id, member);
+    }
 }
 
 /// How long an end is remembered.

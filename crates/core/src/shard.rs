@@ -31,7 +31,7 @@ mod expiry;
 pub(crate) mod in_flight;
 mod notices;
 pub(crate) mod peer_stream;
-mod peers;
+pub(crate) mod peers;
 pub(crate) mod questions;
 pub(crate) mod settling;
 mod stubs;

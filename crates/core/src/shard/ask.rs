@@ -140,7 +140,7 @@ impl Shard {
     /// Every member has answered whether a session that is due here may end.
     fn decide_expiry(&mut self, key: SessionKey, answered: &Answered, now: Instant, effects: &mut Effects) {
         let Replies { in_use, contested, .. } = answered.replies;
-        // A member that was told meanwhile that the session is idle here may end it (rule 7.15). Nothing here speaks
+        // A member that learned meanwhile that the session is idle here may end it (rule 7.15). Nothing here speaks
         // against that any more, but a request that waits and is about to use it.
         let stays =
             if contested { !answered.askers.is_empty() } else { in_use || self.stubs.is_awaited(key) };

@@ -203,7 +203,7 @@ impl Comparisons {
         self.listed.insert(to, Listed { round, marks, pieces: 0 });
     }
 
-    /// Whether a piece of what a member wants is the next one. With the last piece the member will be told when it has all.
+    /// Whether a piece of what a member wants is the next one. After the last piece `synced` is promised.
     pub(crate) fn want(&mut self, from: Incarnation, want: &Want) -> bool {
         let is_next = |listed: &&mut Listed| listed.round == want.round && listed.pieces == want.piece;
         let Some(listed) = self.listed.get_mut(&from).filter(is_next) else { return false };
@@ -216,12 +216,12 @@ impl Comparisons {
         true
     }
 
-    /// The member is to be told once it has acknowledged the backlog to it.
+    /// The member gets `synced` once it has acknowledged the backlog to it.
     pub(crate) fn promise_synced(&mut self, to: Incarnation, round: u32, marks: Marks) {
         self.syncing.insert(to, Syncing { round, marks, watermark: Watermark::default() });
     }
 
-    /// Takes the round that the member may be told has synced, and the birth marks that go with it.
+    /// Takes the round that has synced, and the birth marks that go with it.
     pub(crate) fn take_synced(
         &mut self,
         to: Incarnation,

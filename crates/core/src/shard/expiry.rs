@@ -75,8 +75,8 @@ impl Expiry {
         due
     }
 
-    /// Whether what is not needed any more is to be given up now. Also while a scan waits for answers: the ends of one crowd
-    /// must not wait for those of the next.
+    /// Whether what is not needed any more is to be given up now. Also while a scan waits for answers: the ends of many
+    /// sessions must not wait for those of the next.
     pub(crate) fn is_tidy_due(&mut self, now: Instant) -> bool {
         let is_due = now.since(self.tidied_at) >= TIDY_PERIOD;
         if is_due {

@@ -190,14 +190,6 @@ impl Question {
     }
 }
 
-#[cfg(feature = "planted")]
-impl Questions {
-    /// The members that have not answered a question.
-    pub(crate) fn members_mut(&mut self, key: SessionKey) -> Option<&mut BTreeSet<Incarnation>> {
-        self.open.get_mut(&key).map(|question| &mut question.members)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

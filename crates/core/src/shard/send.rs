@@ -37,7 +37,7 @@ impl Shard {
     }
 
     fn confirm(&mut self, ticket: Ticket, by: Incarnation, effects: &mut Effects) {
-        planted!(self.settings, SETTLES_ON_FIRST => await_only(&mut self.settling, ticket, by));
+        planted!(self.settings, SETTLES_ON_FIRST => await_only(&mut self.settling, &self.peers, ticket, by, effects));
         self.settling.confirm(ticket, by, effects);
     }
 

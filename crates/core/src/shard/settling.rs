@@ -167,14 +167,6 @@ impl Settling {
     }
 }
 
-#[cfg(feature = "planted")]
-impl Settling {
-    /// The members that a commit waits for.
-    pub(crate) fn awaited_mut(&mut self, ticket: Ticket) -> Option<&mut Vec<Incarnation>> {
-        self.pending.get_mut(&ticket).map(|pending| &mut pending.awaited.members)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

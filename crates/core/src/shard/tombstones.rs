@@ -1,7 +1,7 @@
 //! The ends that one shard remembers, so that no copy brings an ended session back (rules 7.1 and 7.6).
 //!
 //! There is one way in, [`Tombstones::record`], which merges ends of one session and keeps the bound; and two ways out,
-//! a use that an expiry did not know, and time. Must not know who has to be told of an end.
+//! a use that an expiry did not know, and time. Must not know which members need an end.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
