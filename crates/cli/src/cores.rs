@@ -55,6 +55,11 @@ impl Cores {
         Ok(Self { here: ConnectionCount::default(), others })
     }
 
+    /// The runtimes of the threads beside the calling one.
+    pub(crate) fn handles(&self) -> Vec<Handle> {
+        self.others.iter().map(|core| core.runtime.clone()).collect()
+    }
+
     /// Serves a connection on the thread with the fewest connections. In a tie the node's own thread wins, because
     /// its changes have the shortest path.
     pub(crate) fn spawn<F>(

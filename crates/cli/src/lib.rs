@@ -16,6 +16,7 @@ mod drill;
 mod failure;
 mod graceful_shutdown;
 mod hangup;
+mod https;
 mod local_cluster;
 mod logging;
 mod node_factory;

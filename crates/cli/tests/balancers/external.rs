@@ -1,5 +1,5 @@
 //! nginx, HAProxy, Apache and Pen. What is not installed is skipped in words; where `SESSILE_REQUIRE_EXTERNAL` is set
-//! nginx and HAProxy must be there.
+//! all must be there.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -13,16 +13,13 @@ use crate::{node_of, nodes, one_client_each, other, page, read, until_it_serves,
 const REQUIRE: &str = "SESSILE_REQUIRE_EXTERNAL";
 
 /// The program, if it is installed.
-fn installed(program: &str, required: bool) -> Option<String> {
+fn installed(program: &str) -> Option<String> {
     let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
     let path = std::env::var("PATH").unwrap_or_default();
     let found = path.split(':').chain(places).map(|place| format!("{place}/{program}"));
     let found = found.into_iter().find(|file| Path::new(file).is_file());
     if found.is_none() {
-        assert!(
-            !required || std::env::var_os(REQUIRE).is_none(),
-            "{REQUIRE} is set, and {program} is not installed"
-        );
+        assert!(std::env::var_os(REQUIRE).is_none(), "{REQUIRE} is set, and {program} is not installed");
         // Not by the macros, whose words nobody sees when a test passes.
         let _ = writeln!(
             std::io::stderr(),
@@ -157,7 +154,7 @@ fn nginx(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 
 #[test]
 fn nginx_routes_stickily_and_sessions_survive_a_crash() {
-    let Some(program) = installed("nginx", true) else { return };
+    let Some(program) = installed("nginx") else { return };
     let mut external = External::start(|setup, at| nginx(&program, setup, at));
     external.sticks_by_route();
     external.survives_a_crash();
@@ -165,7 +162,7 @@ fn nginx_routes_stickily_and_sessions_survive_a_crash() {
 
 #[test]
 fn a_rolling_restart_behind_nginx_loses_nothing() {
-    let Some(program) = installed("nginx", true) else { return };
+    let Some(program) = installed("nginx") else { return };
     External::start(|setup, at| nginx(&program, setup, at)).survives_an_upgrade();
 }
 
@@ -178,7 +175,7 @@ fn haproxy(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 
 #[test]
 fn haproxy_routes_stickily_and_sessions_survive_a_crash() {
-    let Some(program) = installed("haproxy", true) else { return };
+    let Some(program) = installed("haproxy") else { return };
     let mut external = External::start(|setup, at| haproxy(&program, setup, at));
     external.sticks_by_route();
     external.survives_a_crash();
@@ -186,7 +183,7 @@ fn haproxy_routes_stickily_and_sessions_survive_a_crash() {
 
 #[test]
 fn haproxy_honours_the_health_path_of_a_draining_node() {
-    let Some(program) = installed("haproxy", true) else { return };
+    let Some(program) = installed("haproxy") else { return };
     External::start(|setup, at| haproxy(&program, setup, at)).honours_a_drain();
 }
 
@@ -204,7 +201,7 @@ fn apache(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 
 #[test]
 fn apache_routes_stickily_survives_a_crash_and_honours_a_drain() {
-    let Some(program) = installed("apache2", false) else { return };
+    let Some(program) = installed("apache2") else { return };
     let mut external = External::start(|setup, at| apache(&program, setup, at));
     external.sticks_by_route();
     external.survives_a_crash();
@@ -214,7 +211,7 @@ fn apache_routes_stickily_survives_a_crash_and_honours_a_drain() {
 
 #[test]
 fn behind_pen_every_node_reads_the_last_write_even_after_a_crash() {
-    let Some(program) = installed("pen", false) else { return };
+    let Some(program) = installed("pen") else { return };
     let external = External::start(|setup, at| {
         let mut command = Command::new(&program);
         command.args(page::command("pen", setup, at));

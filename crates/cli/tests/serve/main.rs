@@ -10,6 +10,7 @@ mod server;
 mod admin;
 mod damaging;
 mod deploying;
+mod edge;
 mod guarding;
 mod hostile;
 mod logging;

@@ -3,6 +3,7 @@
 mod app;
 mod cluster;
 mod farm;
+mod http;
 mod membership;
 mod node;
 mod replication;
@@ -20,8 +21,9 @@ const DAY: u64 = 24 * HOUR;
 pub use app::{App, Builtin};
 pub use cluster::{Cluster, Manager};
 pub use farm::Farm;
+pub use http::Http;
 pub use membership::{Membership, MembershipKind};
-pub use node::{Admin, Http, Node};
+pub use node::{Admin, Node};
 pub use replication::Replication;
 pub use session::{Keep, OnEnded, SameSite, Save, Secure, Session};
 pub use store::{Restore, Store, StoreKind};

@@ -123,7 +123,7 @@ const ATTRIBUTES: &[(&str, &str)] = &[
 
 const NOTHING: &str = "nothing; what it set needs no setting here";
 
-/// What stands in the place of the attribute `name` of Tomcat; `None` for all other words.
+/// The replacement of Tomcat's attribute `name`; `None` for other words.
 pub(super) fn remedy(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     ATTRIBUTES.iter().find(|(attribute, _)| *attribute == name).map(|(_, remedy)| *remedy)

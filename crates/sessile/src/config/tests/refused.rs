@@ -1,4 +1,4 @@
-//! What is wrong is told with its place and what would be right.
+//! Errors name their place and a valid value.
 
 use super::*;
 
