@@ -1,23 +1,25 @@
 //! Sending to one member: in order, acknowledged, and sent again as copies when in doubt.
 
+use std::collections::BTreeSet;
+
 use crate::shard::Shard;
-use crate::shard::peer_stream::{Carried, PeerStream, Walk};
-use crate::shard::stored::FETCHING_MAX;
+use crate::shard::backlog::{FETCHING_MAX, Walk};
+use crate::shard::in_flight::Carried;
+use crate::shard::peer_stream::PeerStream;
 use crate::wire::{AckLine, Draft, Exception, Verdict};
 use crate::{Effects, Event, Incarnation, Instant, NotTaken, SessionKey, Ticket};
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 /// Slots and ends that one call walks over at most, so that the lock is never held for long.
 const WALK_STEPS: usize = 256;
 
+/// What members acknowledge.
 impl Shard {
     /// Processes what `from` says it processed.
     pub(crate) fn on_ack(&mut self, from: Incarnation, line: AckLine, now: Instant, effects: &mut Effects) {
-        let Some(stream) = self.streams.get_mut(&from) else { return };
-        let line = planted!(line => believed(&self.settings, line));
-        let Some(taken) = stream.acknowledged(&line, now) else { return };
-        for (mut frame, exceptions) in taken {
+        let Some(stream) = self.peers.get_mut(from) else { return };
+        let acknowledged = planted!(stream.in_flight.acknowledge(&line, now) => acknowledge(&self.settings, stream, line, now));
+        let Some(acknowledged) = acknowledged else { return };
+        for (mut frame, exceptions) in acknowledged {
             if exceptions.is_empty() {
                 self.counters.confirmed_after.record(now.since(frame.sent_at));
                 frame.waiters.iter().for_each(|ticket| self.confirm(*ticket, from, effects));
@@ -34,9 +36,14 @@ impl Shard {
         self.pump(from, now, effects);
     }
 
-    /// Whoever has several copies and asks for copies has not understood the frame.
+    fn confirm(&mut self, ticket: Ticket, by: Incarnation, effects: &mut Effects) {
+        planted!(self.settings, SETTLES_ON_FIRST => await_only(&mut self.settling, &self.peers, ticket, by, effects));
+        self.settling.confirm(ticket, by, effects);
+    }
+
+    /// A member that got several copies and asks for copies has not understood the frame (rule 2.8).
     fn note_unknown(&mut self, by: Incarnation, carried: &Carried) {
-        if let (Carried::Several(_), Some(stream)) = (carried, self.streams.get_mut(&by)) {
+        if let (Carried::Several(_), Some(stream)) = (carried, self.peers.get_mut(by)) {
             stream.takes_several = false;
         }
     }
@@ -59,77 +66,74 @@ impl Shard {
         effects.event(Event::NotTaken { key: Some(key), by: from, cause });
         match verdict {
             Verdict::NeedSnapshot => {
-                if let Some(stream) = self.streams.get_mut(&from) {
-                    stream.add_to_backlog(key, waiters);
+                if let Some(stream) = self.peers.get_mut(from) {
+                    stream.backlog.add(key, waiters);
                 }
             }
             // The end is on its way to here; what was committed meanwhile is dropped.
             Verdict::Ended => {
                 self.counters.late_writes += 1;
-                waiters.iter().for_each(|ticket| self.end_overtook(*ticket, from, effects));
+                waiters.iter().for_each(|ticket| self.settling.overtaken(*ticket, from, effects));
             }
             Verdict::Full => {
                 self.counters.copies_refused += 1;
-                waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, from, effects));
+                waiters.iter().for_each(|ticket| self.settling.give_up(*ticket, from, effects));
             }
             // The expiry is undone by the copy that follows.
             Verdict::InUse => waiters.iter().for_each(|ticket| self.confirm(*ticket, from, effects)),
         }
     }
 
-    fn end_overtook(&mut self, ticket: Ticket, from: Incarnation, effects: &mut Effects) {
-        if let Some(pending) = self.pending.get_mut(&ticket) {
-            pending.receipt.ended = true;
-        }
-        self.no_longer_awaits(ticket, from, effects);
-    }
-
-    /// The member misses something: begin a new epoch with copies.
+    /// The member misses something: a new epoch begins, with copies.
     pub(crate) fn on_gap(&mut self, from: Incarnation, epoch: u32, now: Instant, effects: &mut Effects) {
-        let Some(stream) = self.streams.get_mut(&from) else { return };
-        if stream.epoch() == epoch {
-            stream.restart();
-            self.counters.restarts += 1;
-            self.counters.negative_acks.count(NotTaken::Gap);
-            effects.event(Event::NotTaken { key: None, by: from, cause: NotTaken::Gap });
-            self.pump(from, now, effects);
-        }
+        let Some(stream) = self.peers.get_mut(from).filter(|stream| stream.in_flight.epoch() == epoch) else {
+            return;
+        };
+        stream.restart();
+        self.counters.restarts += 1;
+        self.counters.negative_acks.count(NotTaken::Gap);
+        effects.event(Event::NotTaken { key: None, by: from, cause: NotTaken::Gap });
+        self.pump(from, now, effects);
     }
 
-    /// Sends again what nobody acknowledged for the ack timeout; gives the members that are late.
+    /// Sends again what a member did not acknowledge for the ack timeout. Gives the members that are late.
     pub(super) fn resend_late(&mut self, now: Instant, effects: &mut Effects) -> BTreeSet<Incarnation> {
         let timeout = self.settings.timing.ack_timeout;
-        let late = self.streams.iter().filter(|(_, stream)| stream.linked && stream.retry_due(timeout, now));
-        let late: BTreeSet<Incarnation> = late.map(|(incarnation, _)| *incarnation).collect();
-        for incarnation in &late {
-            if let Some(stream) = self.streams.get_mut(incarnation) {
+        let is_late = |stream: &PeerStream| stream.linked && stream.in_flight.is_retry_due(timeout, now);
+        let late = self.peers.iter().filter(|(_, stream)| is_late(stream));
+        let late: BTreeSet<Incarnation> = late.map(|(member, _)| member).collect();
+        for member in &late {
+            if let Some(stream) = self.peers.get_mut(*member) {
                 stream.retry(now);
                 self.counters.restarts += 1;
             }
-            self.pump(*incarnation, now, effects);
+            self.pump(*member, now, effects);
         }
         late
     }
+}
 
-    /// Sends what is backlog to anybody, as far as the windows allow.
+/// The backlog of a member.
+impl Shard {
+    /// Sends to every member what its backlog and window allow.
     pub(super) fn pump_all(&mut self, now: Instant, effects: &mut Effects) {
-        for incarnation in self.streams.keys().copied().collect::<Vec<_>>() {
-            self.pump(incarnation, now, effects);
+        for member in self.peers.members().collect::<Vec<_>>() {
+            self.pump(member, now, effects);
         }
     }
 
-    /// Sends what is backlog to `to`, as far as its window allows; comparisons may be over with that.
+    /// Sends to a member what its backlog and window allow; with that, comparisons may be over.
     pub(super) fn pump(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) {
-        while self.streams.get(&to).is_some_and(PeerStream::has_window) {
+        while self.peers.get(to).is_some_and(PeerStream::has_window) {
             if !self.send_backlog(to, now, effects) && !self.walk_on(to, now, effects) {
                 break;
             }
         }
-        self.send_sync_report(to, effects);
-        self.finish_comparison(to);
+        self.send_synced(to, effects);
+        self.complete_comparison(to);
     }
 
-    /// Sends the session as it is now, or its end; if neither is here, or the store has lost it, nobody has to have it.
+    /// Sends the session as it is now, or its end. If neither is here, or the store has lost it, nothing has to be sent.
     pub(super) fn send_copy(
         &mut self,
         to: Incarnation,
@@ -138,9 +142,9 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) {
-        if self.is_swapped_out(key) && !self.is_lost(key) {
-            if let Some(stream) = self.streams.get_mut(&to) {
-                stream.await_content(key, waiters);
+        if self.stubs.contains(key) && !self.stubs.is_lost(key) {
+            if let Some(stream) = self.peers.get_mut(to) {
+                stream.backlog.await_content(key, waiters);
             }
             self.fetch(key, effects);
             return;
@@ -148,44 +152,38 @@ impl Shard {
         let draft = if let Some(session) = self.table.get(key) {
             let copy = planted!(session.snapshot(now) => sent_copy(&self.settings, session, now));
             Draft::snapshot(&copy, session.fields.weight())
-        } else if let Some(end) = self.tombstones.get(&key) {
+        } else if let Some(end) = self.tombstones.get(key) {
             Draft::end(&end.to_wire(key))
         } else {
-            waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, to, effects));
+            waiters.iter().for_each(|ticket| self.settling.give_up(*ticket, to, effects));
             return;
         };
-        let Some(stream) = self.streams.get_mut(&to) else { return };
-        let position = stream.position(self.number, Carried::One(key), draft.len(), waiters, now);
+        let Some(stream) = self.peers.get_mut(to) else { return };
+        let position = stream.push(self.number, Carried::One(key), draft.len(), waiters, now);
         effects.send(to, draft.at(position));
     }
 
     /// One stretch of the walk over everything; false when there is none or it is over.
     fn walk_on(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) -> bool {
-        let Some(walk) = self.streams.get(&to).and_then(|stream| stream.walk) else { return false };
+        let Some(walk) = self.peers.get(to).and_then(|stream| stream.backlog.walk()) else { return false };
         let next = match walk {
-            Walk::Sessions(from) => self.walk_sessions(to, from, now, effects),
+            Walk::Sessions(from) => Some(self.walk_sessions(to, from, now, effects)),
             Walk::Stubs(after) => self.walk_stubs(to, after, now, effects),
             Walk::Ends(after) => self.walk_ends(to, after, now, effects),
         };
-        if let Some(stream) = self.streams.get_mut(&to) {
-            stream.walk = next;
+        if let Some(stream) = self.peers.get_mut(to) {
+            stream.backlog.walked(next);
         }
         next.is_some()
     }
 
-    fn walk_sessions(
-        &mut self,
-        to: Incarnation,
-        from: u32,
-        now: Instant,
-        effects: &mut Effects,
-    ) -> Option<Walk> {
+    fn walk_sessions(&mut self, to: Incarnation, from: u32, now: Instant, effects: &mut Effects) -> Walk {
         let end = self.table.slots();
         let next = self.send_slots(to, from, end.min(from.saturating_add(WALK_STEPS as u32)), now, effects);
-        Some(if next < end { Walk::Sessions(next) } else { Walk::Stubs(None) })
+        if next < end { Walk::Sessions(next) } else { Walk::Stubs(None) }
     }
 
-    /// Those whose content is in the store, a few at a time.
+    /// The sessions whose content is in a store, a few at a time.
     fn walk_stubs(
         &mut self,
         to: Incarnation,
@@ -193,7 +191,7 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<Walk> {
-        let keys = keys_after(&self.stubs, after, FETCHING_MAX);
+        let keys: Vec<SessionKey> = self.stubs.after(after).map(|(key, _)| key).take(FETCHING_MAX).collect();
         if let Some(last) = keys.last().copied() {
             keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
             return Some(Walk::Stubs(Some(last)));
@@ -208,7 +206,7 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<Walk> {
-        let keys = keys_after(&self.tombstones, after, WALK_STEPS);
+        let keys = self.tombstones.keys_after(after, WALK_STEPS);
         let last = keys.last().copied();
         keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
         last.map(|last| Walk::Ends(Some(last)))
@@ -216,12 +214,6 @@ impl Shard {
 
     /// One cumulative line for everything that came from `from` since the last one.
     pub(crate) fn take_ack(&mut self, from: Incarnation) -> Option<AckLine> {
-        self.streams.get_mut(&from)?.arrivals.take_line(self.number)
+        self.peers.get_mut(from)?.arrivals.take_line(self.number)
     }
-}
-
-/// The next keys of a map, at most `most`.
-fn keys_after<T>(map: &BTreeMap<SessionKey, T>, after: Option<SessionKey>, most: usize) -> Vec<SessionKey> {
-    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    map.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
 }
