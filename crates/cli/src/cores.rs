@@ -44,7 +44,8 @@ struct ServedConnection(ConnectionCount);
 impl Cores {
     /// One thread for each core of this machine, including the calling thread.
     ///
-    /// # Errors If the system cannot create a thread.
+    /// # Errors
+    /// If the system cannot create a thread.
     pub(crate) fn all() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         Self::of(cores)

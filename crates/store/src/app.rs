@@ -15,7 +15,8 @@ impl AppName {
 
     /// Creates a name.
     ///
-    /// # Errors The name is longer than [`LIMIT`](Self::LIMIT) bytes, or contains a control character.
+    /// # Errors
+    /// The name is longer than [`LIMIT`](Self::LIMIT) bytes, or contains a control character.
     pub fn new(name: &str) -> Result<Self, MalformedRecord> {
         if name.len() > Self::LIMIT || name.chars().any(char::is_control) {
             return Err(MalformedRecord::App(name.chars().take(40).collect()));

@@ -47,7 +47,8 @@ pub(crate) fn seal(record: &Record) -> Vec<u8> {
 
 /// Reads what [`seal`] made. The content shares the memory of `sealed`.
 ///
-/// # Errors The problem, as text.
+/// # Errors
+/// The problem, as text.
 pub(crate) fn open(sealed: &Bytes) -> Result<Record, &'static str> {
     let (found, body) = sealed.split_first_chunk::<CHECK>().ok_or("it is truncated")?;
     if *found != check(&[body]) {

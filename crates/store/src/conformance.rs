@@ -57,7 +57,8 @@ pub trait Fixture: Send + Sync {
 
 /// Runs the whole suite.
 ///
-/// # Panics At the first violation; the message describes it.
+/// # Panics
+/// At the first violation; the message describes it.
 pub async fn check(fixture: &dyn Fixture) {
     order::an_older_version_never_replaces_a_newer_one(fixture).await;
     order::a_tombstone_beats_every_version(fixture).await;

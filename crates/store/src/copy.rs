@@ -23,7 +23,8 @@ const PAGE: usize = 256;
 /// meanwhile, and an interrupted copy can simply be repeated. With the same [`Encrypted`](crate::Encrypted) as source
 /// and target, all content is re-encrypted with the first key. `progress` is called after each page.
 ///
-/// # Errors The source could not be read or the target not be written; the copied records stay.
+/// # Errors
+/// The source could not be read or the target not be written; the copied records stay.
 pub async fn copy(
     from: &dyn Store,
     to: &dyn Store,

@@ -1,8 +1,8 @@
 //! The file store: a log in segments, with its index in memory. The default.
 //!
 //! ```text
-//! save ──► queue ──► writer thread ──► log ──► 0000000000000001.log, …2.log, …   one write and one sync a group load
-//! ──► index ──► one read at a position             quarantine/   damaged bytes, for inspection
+//! save ──► queue ──► writer thread ──► log ──► 0000000000000001.log, …2.log, …   one write and one sync a group
+//! load ──► index ──► one read at a position             quarantine/   damaged bytes, for inspection
 //! ```
 //! A save is answered when it is on disk. Keys never become file names. Must not know what a session is.
 //!

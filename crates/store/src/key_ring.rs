@@ -66,8 +66,8 @@ pub enum KeyFileError {
 impl KeyRing {
     /// Reads the file.
     ///
-    /// # Errors The file cannot be read, other users can read it, or a line is not a key: each error names the
-    /// remedy.
+    /// # Errors
+    /// The file cannot be read, other users can read it, or a line is not a key: each error names the remedy.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         let failure = |source| KeyFileError::File { path: path.display().to_string(), source };
         let file = File::open(path).map_err(failure)?;
@@ -86,7 +86,8 @@ impl KeyRing {
 
     /// Creates a file with one new key, readable by its owner only. An existing file is never overwritten.
     ///
-    /// # Errors The file exists already, or cannot be written.
+    /// # Errors
+    /// The file exists already, or cannot be written.
     pub fn create(path: &Path) -> Result<Self, KeyFileError> {
         let failure = |source| KeyFileError::File { path: path.display().to_string(), source };
         let mut key = [0; KEY_BYTES];

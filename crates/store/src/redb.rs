@@ -64,7 +64,8 @@ enum DatabaseHandle {
 impl RedbStore {
     /// Opens or creates the file.
     ///
-    /// # Errors Another process uses the file, it is not a redb database, or it cannot be read or written.
+    /// # Errors
+    /// Another process uses the file, it is not a redb database, or it cannot be read or written.
     pub async fn open(options: RedbOptions) -> Result<Self, StoreError> {
         let name: Arc<str> = format!("redb {}", options.path.display()).into();
         let store =

@@ -34,12 +34,14 @@ pub trait Store: Send + Sync + Debug + 'static {
 
     /// Saves records and tombstones, each as if it came alone and in this order; returns one outcome for each.
     ///
-    /// # Errors The outcome of all records is unknown: save them all again.
+    /// # Errors
+    /// The outcome of all records is unknown: save them all again.
     fn save(&self, records: Vec<Record>) -> StoreFuture<'_, Vec<SaveOutcome>>;
 
     /// The stored version of a session, which may be a tombstone.
     ///
-    /// # Errors [`StoreError::Damaged`] once for a damaged record; later loads find no record.
+    /// # Errors
+    /// [`StoreError::Damaged`] once for a damaged record; later loads find no record.
     fn load(&self, key: Key) -> StoreFuture<'_, Option<Record>>;
 
     /// The next records in the order of their keys. Records saved or removed meanwhile may or may not be seen.
@@ -52,18 +54,21 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// ([`Lifetime::garbage_after`](crate::Lifetime::garbage_after)); returns their number. The caller must trust its
     /// clock, or subtract its uncertainty.
     ///
-    /// # Errors Some garbage may be left; purge again.
+    /// # Errors
+    /// Some garbage may be left; purge again.
     fn purge(&self, now: SystemTime) -> StoreFuture<'_, u64>;
 
     /// The size of the store.
     ///
-    /// # Errors The size is unknown now.
+    /// # Errors
+    /// The size is unknown now.
     fn size(&self) -> StoreFuture<'_, StoreSize>;
 
     /// Finishes running work and releases connections, files and locks. Every later call except this one fails with
     /// [`StoreError::Closed`].
     ///
-    /// # Errors Some work could not be finished; the store is closed in any case.
+    /// # Errors
+    /// Some work could not be finished; the store is closed in any case.
     fn close(&self) -> StoreFuture<'_, ()>;
 }
 

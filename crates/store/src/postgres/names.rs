@@ -68,7 +68,8 @@ impl Default for Columns {
 impl TableNames {
     /// Checks all names.
     ///
-    /// # Errors The first invalid name.
+    /// # Errors
+    /// The first invalid name.
     pub fn check(&self) -> Result<(), NameError> {
         let parts: Vec<&str> = self.table.split('.').collect();
         if parts.len() > 2 {

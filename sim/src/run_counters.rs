@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Counters over one run or many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct RunCounters {
     /// Operations that clients began.
     pub operations: u64,
     /// Faults that happened.
@@ -29,7 +29,7 @@ pub struct Tally {
     pub unknown_frames: u64,
 }
 
-impl Tally {
+impl RunCounters {
     /// Adds another run's counters.
     pub fn add(&mut self, other: &Self) {
         self.operations += other.operations;
@@ -60,7 +60,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for RunCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operations, faults, unplanned_splits, .. } = self;
         write!(f, "{operations} operations, {faults} faults, {unplanned_splits} unplanned splits")?;
