@@ -19,10 +19,7 @@ fn installed(program: &str) -> Option<String> {
     let found = path.split(':').chain(places).map(|place| format!("{place}/{program}"));
     let found = found.into_iter().find(|file| Path::new(file).is_file());
     if found.is_none() {
-        assert!(
-            std::env::var_os(REQUIRE).is_none(),
-            "{REQUIRE} is set, and {program} is not installed"
-        );
+        assert!(std::env::var_os(REQUIRE).is_none(), "{REQUIRE} is set, and {program} is not installed");
         // Not by the macros, whose words nobody sees when a test passes.
         let _ = writeln!(
             std::io::stderr(),
