@@ -34,6 +34,11 @@ impl Activity {
         self.sent.load(Relaxed)
     }
 
+    /// How long no byte has passed.
+    pub(crate) fn silence(&self) -> Duration {
+        self.began.elapsed().saturating_sub(Duration::from_millis(self.last.load(Relaxed)))
+    }
+
     /// Ready once no byte has passed for this long.
     pub(crate) async fn idle_for(&self, limit: Duration) {
         while let Some(left) = self.left(limit, self.began.elapsed()) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use sessile_http_server::{Admitted, Door};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,6 +25,7 @@ use crate::settings::{Settings, SettingsError};
 use crate::statistics::Statistics;
 use crate::status::BackendMonitor;
 use crate::tcp_proxy::TcpProxy;
+use crate::udp_proxy::UdpProxy;
 use crate::worker::Worker;
 
 /// Longest wait for running requests and TCP connections when the balancer stops.
@@ -35,7 +36,7 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 /// A balancer that has its port and does not serve yet.
 #[derive(Debug)]
 pub struct Balancer {
-    listener: TcpListener,
+    listener: Listener,
     local: SocketAddr,
     pool: Arc<BackendPool>,
     /// Nodes whose health nobody watches yet.
@@ -44,6 +45,13 @@ pub struct Balancer {
     /// Further runtimes that serve clients.
     others: Vec<Handle>,
     show_traffic: bool,
+}
+
+/// Where clients come in.
+#[derive(Debug)]
+enum Listener {
+    Streams(TcpListener),
+    Datagrams(Arc<UdpSocket>),
 }
 
 /// Why a balancer has no port.
@@ -81,7 +89,8 @@ impl Balancer {
         let statistics = Arc::new(Statistics::default());
         let settings = Settings::open(config.balance.clone(), &statistics.log, None)?;
         let failed = |cause| BindError::Listen { listen: config.balance.listen.clone(), cause };
-        let listener = listen(&config.balance.listen).await.map_err(failed)?;
+        let listener =
+            Listener::open(&config.balance.listen, config.balance.protocol).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         let own = HeaderValue::from_str(&local.to_string())
             .map_err(|error| failed(std::io::Error::other(error)))?;
@@ -127,6 +136,9 @@ impl Balancer {
         let workers = self.workers();
         let (mut clients, mut watches) = (JoinSet::new(), JoinSet::new());
         watches.spawn(renew_certificates(Arc::clone(&self.pool)));
+        if let Listener::Datagrams(socket) = &self.listener {
+            watches.spawn(UdpProxy::new(Arc::clone(&self.pool), Arc::clone(socket)).serve());
+        }
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
@@ -173,7 +185,8 @@ impl Balancer {
                 let (pool, own) = (Arc::clone(&self.pool), self.own.clone());
                 ProxyMode::Http(Arc::new(HttpProxy { pool, own, worker }))
             }
-            Protocol::Tcp => ProxyMode::Tcp(TcpProxy { pool: Arc::clone(&self.pool) }),
+            // Of datagrams no worker hears.
+            Protocol::Tcp | Protocol::Udp => ProxyMode::Tcp(TcpProxy { pool: Arc::clone(&self.pool) }),
         };
         let each = runtimes.take(MAX_WORKERS).enumerate();
         each.map(|(number, runtime)| Worker::new(runtime, mode(number))).collect()
@@ -187,13 +200,25 @@ impl Balancer {
     }
 }
 
-/// Opens the port at `host:port`. A host that nobody knows is [`std::io::ErrorKind::NotFound`].
-async fn listen(address: &str) -> std::io::Result<TcpListener> {
-    let unknown = |cause: std::io::Error| {
-        std::io::Error::new(std::io::ErrorKind::NotFound, format!("the host is unknown: {cause}"))
-    };
-    let candidates: Vec<_> = lookup_host(address).await.map_err(unknown)?.collect();
-    TcpListener::bind(&candidates[..]).await
+impl Listener {
+    /// Opens the port at `host:port`. A host that nobody knows is [`std::io::ErrorKind::NotFound`].
+    async fn open(address: &str, protocol: Protocol) -> std::io::Result<Self> {
+        let unknown = |cause: std::io::Error| {
+            std::io::Error::new(std::io::ErrorKind::NotFound, format!("the host is unknown: {cause}"))
+        };
+        let candidates: Vec<_> = lookup_host(address).await.map_err(unknown)?.collect();
+        if protocol == Protocol::Udp {
+            return Ok(Self::Datagrams(Arc::new(UdpSocket::bind(&candidates[..]).await?)));
+        }
+        TcpListener::bind(&candidates[..]).await.map(Self::Streams)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        match self {
+            Self::Streams(listener) => listener.local_addr(),
+            Self::Datagrams(socket) => socket.local_addr(),
+        }
+    }
 }
 
 /// What to do about a port that could not be opened.
@@ -210,8 +235,9 @@ fn remedy(cause: &std::io::Error) -> &'static str {
 /// The next client, once there is room for it, and the door by which it comes in.
 async fn next_client(
     pool: &BackendPool,
-    listener: &TcpListener,
+    listener: &Listener,
 ) -> (Arc<Door>, TcpStream, SocketAddr, Admitted) {
+    let Listener::Streams(listener) = listener else { return std::future::pending().await };
     let door = Arc::clone(&pool.settings().door);
     let (tcp, peer, admitted) = door.next(listener).await;
     (door, tcp, peer, admitted)

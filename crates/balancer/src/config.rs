@@ -37,6 +37,8 @@ pub enum Protocol {
     Http,
     /// Bytes: each connection is given to a node, whatever is spoken on it.
     Tcp,
+    /// Datagrams: those of each client's address and port are given to a node.
+    Udp,
 }
 
 /// The whole file.

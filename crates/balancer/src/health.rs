@@ -26,6 +26,8 @@ static BALANCER: header::HeaderName = header::HeaderName::from_static("sessile-b
 static DRAIN_ACKNOWLEDGED: header::HeaderName = header::HeaderName::from_static("sessile-drain-acknowledged");
 /// Longest wait for the answer of the health path, connecting included.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time until a port that did not take a datagram is tried again.
+const CLOSED_PORT_PAUSE: Duration = Duration::from_secs(10);
 /// Shortest pause between two checks of a node, however many requests ask for one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -48,6 +50,7 @@ pub(crate) async fn check(pool: &BackendPool, node: &Arc<Backend>) {
         (Some(health), _) => health,
         (None, Protocol::Http) => &node.address,
         (None, Protocol::Tcp) => return check_connection(pool, node).await,
+        (None, Protocol::Udp) => return try_again(pool, node),
     };
     match timeout(CHECK_TIMEOUT, ask(at, &settings, node)).await {
         Ok(Ok(StatusCode::OK)) => pool.set_state(node, BackendState::Up, "ready"),
@@ -67,6 +70,15 @@ async fn check_connection(pool: &BackendPool, node: &Arc<Backend>) {
     match dial(&node.address, pool.settings().opening(node, None)).await {
         Ok(_) => pool.set_state(node, BackendState::Up, "it takes connections"),
         Err(cause) => report(pool, node, &AttemptError::NotConnected(cause)),
+    }
+}
+
+/// Nobody can be asked whether a port takes datagrams: it is taken for ready, and after it was found closed it is tried
+/// again in a while.
+fn try_again(pool: &BackendPool, node: &Arc<Backend>) {
+    let is_closed = node.state() == BackendState::Down && node.last_change().at.elapsed() < CLOSED_PORT_PAUSE;
+    if !is_closed {
+        pool.set_state(node, BackendState::Up, "nothing says that it does not take datagrams");
     }
 }
 

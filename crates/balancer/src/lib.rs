@@ -9,6 +9,8 @@
 //! In TCP, for any other protocol, a connection goes to the node that its client's address was on last, or in
 //! turn to the next one, and bytes pass both ways.
 //!
+//! In UDP the datagrams of a client's address go to one node, and its answers back.
+//!
 //! Nodes can be added, taken out, drained and weighted while it runs.
 //!
 //! What this crate must not know: sessions, membership, the cluster's secret. It reads the text after the
@@ -56,6 +58,7 @@ mod stick_table;
 mod tcp_proxy;
 mod traffic_dump;
 mod tunnel;
+mod udp_proxy;
 mod waiting_room;
 mod worker;
 

@@ -24,3 +24,4 @@ mod sticky;
 mod stop;
 mod tcp;
 mod tls;
+mod udp;

@@ -112,6 +112,7 @@ fn ready(config: &BalancerConfig, balancer: &Balancer) -> String {
         (Protocol::Http, true) => "https",
         (Protocol::Tcp, false) => "tcp",
         (Protocol::Tcp, true) => "tls",
+        (Protocol::Udp, _) => "udp",
     };
     let nodes: Vec<_> = config.nodes.iter().map(|node| format!("{} {}", node.name, node.address)).collect();
     format!("{scheme}://{} in front of {}", balancer.local_addr(), nodes.join(", "))

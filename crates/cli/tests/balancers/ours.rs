@@ -64,6 +64,7 @@ fn a_session_moves_when_its_node_is_taken_out_and_its_route_follows() {
     let left = other(&node);
     let mut removed = setup.order(&["balance", "remove", &node, "--config", "lb.toml"]);
     assert_eq!(removed.ended(), Some(0), "{}", removed.err());
+    assert!(removed.out().contains(&format!("{node} was removed")), "{}", removed.out());
     for v in 5..10 {
         assert_eq!(read(&mut client, at), (Some(v), left.to_owned()));
         assert!(client.cookie.as_ref().is_some_and(|cookie| cookie.ends_with(&format!(".{left}"))));
@@ -106,4 +107,8 @@ fn a_changed_file_is_followed_when_the_balancer_is_told() {
     setup.node("balancer").signal("HUP");
     setup.node("balancer").says("everything stays as it is");
     assert_eq!(write(&mut setup.client(), at, 1), "tc01");
+    std::fs::write(&file, text.replace("weight = 2", "weight = 3")).expect("writable");
+    let mut reloaded = setup.order(&["balance", "reload", "--config", "lb.toml"]);
+    assert_eq!(reloaded.ended(), Some(0), "{}", reloaded.err());
+    assert!(reloaded.out().contains("was read again: added tc02"), "{}", reloaded.out());
 }

@@ -99,7 +99,7 @@ async fn answered(at: SocketAddr) -> std::io::Result<TcpStream> {
         while !is_complete(&seen) {
             let count = tcp.read(&mut buffer).await?;
             if count == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
             }
             seen.extend_from_slice(&buffer[..count]);
         }

@@ -32,6 +32,9 @@ pub(super) struct CommandLine {
     /// Balance HTTP requests instead of TCP connections
     #[arg(long, requires = "listen", conflicts_with = "config")]
     http: bool,
+    /// Balance datagrams instead of TCP connections
+    #[arg(short = 'U', requires = "listen", conflicts_with_all = ["config", "http"])]
+    udp: bool,
     /// Where clients connect: `host:port`
     #[arg(value_name = "LISTEN")]
     listen: Option<String>,
@@ -71,7 +74,11 @@ impl CommandLine {
             servers => servers,
         };
         let mut config = BalancerConfig::default();
-        config.balance.protocol = if self.http { Protocol::Http } else { Protocol::Tcp };
+        config.balance.protocol = match (self.http, self.udp) {
+            (true, _) => Protocol::Http,
+            (_, true) => Protocol::Udp,
+            _ => Protocol::Tcp,
+        };
         let mut health_paths = Vec::new();
         for server in servers {
             if server.ends_with(".toml") {
