@@ -18,6 +18,8 @@ use crate::stall_timer::StallTimer;
 
 /// While the server stops, an answer whose client takes no byte for this long is not waited for.
 const STOP_STALL: Duration = Duration::from_secs(2);
+/// While the server stops, a head that began longer ago than this is not waited for.
+const STOP_HEAD: Duration = Duration::from_secs(1);
 /// A stalled write looks this often whether the server stops.
 const STOP_CHECK: Duration = Duration::from_secs(1);
 /// Most bytes with which a connection that was at rest begins again.
@@ -115,7 +117,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
         let Some((wait, since)) = self.state.wait() else { return Poll::Pending };
         // In HTTP/2 a frame that begins no request is no head.
         let wait = if wait == Wait::Head && self.frames.is_some() { Wait::NextRequest } else { wait };
-        let deadline = since + self.patience.of(wait);
+        let mut patience = self.patience.of(wait);
+        if wait == Wait::Head && self.state.is_stopping() {
+            patience = patience.min(STOP_HEAD);
+        }
+        let deadline = since + patience;
         ready!(self.reading.poll_until(cx, deadline));
         if wait == Wait::NextRequest && self.frames.is_some() {
             // The client is told which of its requests count, and may take the time of a head to end.
