@@ -38,7 +38,8 @@ impl Client {
     pub(crate) async fn serve(mut self, tcp: TcpStream, mode: &ProxyMode) {
         sockets::prepare(&tcp);
         let entered = tokio::select! {
-            entered = self.door.enter(tcp, self.peer) => entered,
+            // On the heap, which is free again once the client is in.
+            entered = Box::pin(self.door.enter(tcp, self.peer)) => entered,
             // It asked for nothing yet. An error means that the balancer is gone, which is a stop as well.
             _ = self.stopping.wait_for(|stop| *stop) => return,
         };
@@ -53,7 +54,7 @@ impl Client {
         match mode {
             ProxyMode::Tcp(proxy) => {
                 let _busy = self.admitted.busy();
-                proxy.serve(stream, &client).await;
+                Box::pin(proxy.serve(stream, &client)).await;
             }
             ProxyMode::Http(proxy) => {
                 let tunnels = Arc::new(Tunnels::new(client.address, self.stopping.clone()));

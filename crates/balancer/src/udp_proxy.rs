@@ -191,8 +191,11 @@ impl Answering {
 
 /// A socket for the datagrams of one client to a node.
 async fn connect(address: &str) -> io::Result<UdpSocket> {
-    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("the host of {address} is unknown"));
-    let node = lookup_host(address).await?.next().ok_or_else(unknown)?;
+    let unknown = |cause: io::Error| {
+        io::Error::new(io::ErrorKind::NotFound, format!("the host of {address} is unknown: {cause}"))
+    };
+    let mut found = lookup_host(address).await.map_err(unknown)?;
+    let node = found.next().ok_or_else(|| unknown(io::ErrorKind::AddrNotAvailable.into()))?;
     let any = if node.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(node).await?;

@@ -42,7 +42,8 @@ impl Worker {
         self.clients.fetch_add(1, Relaxed);
         let (mode, served) = (Arc::clone(&self.mode), Served(Arc::clone(&self.clients)));
         if self.runtime.id() == Handle::current().id() {
-            let serving = serve(mode, tcp);
+            // On the heap: a future that another one waits for would lie in it twice.
+            let serving = Box::pin(serve(mode, tcp));
             all.spawn(async move {
                 serving.await;
                 drop(served);

@@ -23,6 +23,8 @@ pub(crate) struct ConnectionState {
     head_began: AtomicU64,
     /// When a byte passed last, either way.
     last_byte: AtomicU64,
+    /// The client has been sent all that the engine wrote.
+    is_flushed: AtomicBool,
     /// Bytes of another protocol pass, as after `101 Switching Protocols`.
     is_tunnel: AtomicBool,
     /// The server stops: what does not move is not waited for.
@@ -51,6 +53,7 @@ impl ConnectionState {
             idle_since: AtomicU64::new(0),
             head_began: AtomicU64::new(0),
             last_byte: AtomicU64::new(0),
+            is_flushed: AtomicBool::new(true),
             is_tunnel: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
             close: Notify::new(),
@@ -76,6 +79,21 @@ impl ConnectionState {
     /// Bytes went to the client.
     pub(crate) fn note_write(&self) {
         self.last_byte.store(self.now(), Relaxed);
+    }
+
+    /// Something is to be written.
+    pub(crate) fn begin_write(&self) {
+        self.is_flushed.store(false, Relaxed);
+    }
+
+    /// All that was written went to the client.
+    pub(crate) fn note_flush(&self) {
+        self.is_flushed.store(true, Relaxed);
+    }
+
+    /// Whether the engine has had nothing to read, to answer or to write for so long.
+    pub(crate) fn is_at_rest(&self, time: Duration) -> bool {
+        self.is_flushed.load(Relaxed) && self.idle().is_some_and(|idle| idle >= time)
     }
 
     /// A request's head is complete.

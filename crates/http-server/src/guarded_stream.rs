@@ -1,12 +1,13 @@
 //! A client's stream as the HTTP engine reads and writes it: here the time limits of a connection hold.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -17,8 +18,12 @@ use crate::stall_timer::StallTimer;
 
 /// While the server stops, an answer whose client takes no byte for this long is not waited for.
 const STOP_STALL: Duration = Duration::from_secs(2);
+/// While the server stops, a head that began longer ago than this is not waited for.
+const STOP_HEAD: Duration = Duration::from_secs(1);
 /// A stalled write looks this often whether the server stops.
 const STOP_CHECK: Duration = Duration::from_secs(1);
+/// Most bytes with which a connection that was at rest begins again.
+const FIRST_BYTES: usize = 64;
 /// What a client is told whose head did not come in time (HTTP/1.1 alone).
 const HEAD_TIMED_OUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -61,8 +66,10 @@ pub(crate) struct GuardedStream<S> {
     /// Follows the frames of HTTP/2.
     frames: Option<FrameGuard>,
     began: Instant,
+    /// Bytes that were read and are to be read again.
+    unread: Bytes,
     /// The interim answer that is being written.
-    interim: Option<bytes::Bytes>,
+    interim: Option<Bytes>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
@@ -82,8 +89,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
             stalled_since: None,
             frames: h2_control_rate.map(FrameGuard::new),
             began: Instant::now(),
+            unread: Bytes::new(),
             interim: None,
         }
+    }
+
+    /// Waits for the next bytes, which are to be read again; none at the end. It holds no buffer meanwhile.
+    pub(crate) async fn wait_for_bytes(&mut self) -> io::Result<bool> {
+        let came = poll_fn(|cx| {
+            let mut space = [0; FIRST_BYTES];
+            let mut buf = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut *self).poll_read(cx, &mut buf))?;
+            Poll::Ready(io::Result::Ok(Bytes::copy_from_slice(buf.filled())))
+        })
+        .await?;
+        self.unread = came;
+        Ok(!self.unread.is_empty())
+    }
+
+    /// These bytes are to be read again, before all others.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        self.unread = bytes;
     }
 
     /// An error once the client has been waited for long enough.
@@ -91,7 +117,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
         let Some((wait, since)) = self.state.wait() else { return Poll::Pending };
         // In HTTP/2 a frame that begins no request is no head.
         let wait = if wait == Wait::Head && self.frames.is_some() { Wait::NextRequest } else { wait };
-        let deadline = since + self.patience.of(wait);
+        let mut patience = self.patience.of(wait);
+        if wait == Wait::Head && self.state.is_stopping() {
+            patience = patience.min(STOP_HEAD);
+        }
+        let deadline = since + patience;
         ready!(self.reading.poll_until(cx, deadline));
         if wait == Wait::NextRequest && self.frames.is_some() {
             // The client is told which of its requests count, and may take the time of a head to end.
@@ -159,6 +189,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.unread.has_remaining() {
+            let count = this.unread.len().min(buf.remaining());
+            buf.put_slice(&this.unread.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buf) else {
             return this.poll_wait(cx);
@@ -182,6 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.state.begin_write();
         if this.interim.is_some() {
             let interim = this.poll_interim(cx);
             ready!(this.check_stall(cx, interim))?;
@@ -199,6 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.state.begin_write();
         if this.interim.is_some() {
             let interim = this.poll_interim(cx);
             ready!(this.check_stall(cx, interim))?;
@@ -221,6 +258,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
             ready!(this.check_stall(cx, interim))?;
         }
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            this.state.note_flush();
+        }
         this.check_stall(cx, flushed)
     }
 

@@ -11,8 +11,9 @@ use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::http1::Parts;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -30,6 +31,8 @@ const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Most bytes of an answer that wait in the engine for an HTTP/2 client, for each stream.
 const H2_SEND_BUFFER: usize = 64 * 1024;
+/// After this time without a request, and with nothing to write, the engine of an HTTP/1.1 connection is let go.
+const REST: Duration = Duration::from_secs(1);
 /// How often an HTTP/2 connection is looked at for answers that its client does not take.
 const H2_STALL_CHECK: Duration = Duration::from_secs(1);
 
@@ -60,19 +63,124 @@ where
 {
     let patience = Patience::new(&settings.limits, settings.tunnel_idle);
     let rate = is_http2.then_some(settings.limits.h2_control_rate);
-    let io = TokioIo::new(GuardedStream::new(stream, Arc::clone(&state), patience, rate));
-    let answer =
-        Arc::new(Answering { settings: Arc::clone(&settings), state: Arc::clone(&state), is_http2, answer });
-    let service = service_fn(move |request| Arc::clone(&answer).answer(request));
-    if is_http2 {
-        let connection = pin!(h2_builder(&settings.limits).serve_connection(io, service));
-        drive(connection, &state, stop, http2::Connection::graceful_shutdown, h2_stall(&state, &settings))
-            .await
-    } else {
-        let connection = h1_builder(&settings.limits).serve_connection(io, service).with_upgrades();
-        let never = std::future::pending();
-        drive(pin!(connection), &state, stop, http1::UpgradeableConnection::graceful_shutdown, never).await
+    let stream = GuardedStream::new(stream, Arc::clone(&state), patience, rate);
+    let answering =
+        Answering { settings: Arc::clone(&settings), state: Arc::clone(&state), is_http2, answer };
+    let answering = Arc::new(answering);
+    // On the heap, so that the many connections that are idle hold no room for an answer.
+    let service = move || {
+        let answering = Arc::clone(&answering);
+        service_fn(move |request| Box::pin(Arc::clone(&answering).answer(request)))
+    };
+    if !is_http2 {
+        return serve_h1(&settings, stream, &state, stop, service).await;
     }
+    // On the heap: it is larger than what HTTP/1.1 needs.
+    Box::pin(serve_h2(settings, stream, state, stop, service())).await
+}
+
+/// Serves HTTP/2.
+async fn serve_h2<S, V, B>(
+    settings: Arc<HttpSettings>,
+    stream: GuardedStream<S>,
+    state: Arc<ConnectionState>,
+    stop: watch::Receiver<bool>,
+    service: V,
+) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    V: HttpService<Incoming, ResBody = B, Error = Infallible>,
+    V::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let io = TokioIo::new(stream);
+    let mut connection = pin!(h2_builder(&settings.limits).serve_connection(io, service));
+    tokio::select! {
+        served = connection.as_mut() => return served,
+        () = h2_stall(&state, &settings) => return Ok(()),
+        () = asked_to_end(&state, stop.clone()) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        served = connection => served,
+        () = h2_stall(&state, &settings) => Ok(()),
+        () = note_stop(&state, stop) => Ok(()),
+    }
+}
+
+/// Serves HTTP/1.1. The engine holds 16 KiB of buffers, so it is let go while the connection is at rest, and made
+/// anew when the next bytes come.
+async fn serve_h1<S, V, B>(
+    settings: &HttpSettings,
+    mut stream: GuardedStream<S>,
+    state: &Arc<ConnectionState>,
+    stop: watch::Receiver<bool>,
+    service: impl Fn() -> V,
+) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    V: HttpService<Incoming, ResBody = B, Error = Infallible>,
+    V::Future: Unpin,
+    V: Unpin,
+    B: Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let builder = h1_builder(&settings.limits);
+    loop {
+        let mut connection = builder.serve_connection(TokioIo::new(stream), service()).with_upgrades();
+        tokio::select! {
+            served = &mut connection => return served,
+            () = at_rest(state) => {}
+            () = asked_to_end(state, stop.clone()) => {
+                Pin::new(&mut connection).graceful_shutdown();
+                return tokio::select! {
+                    served = &mut connection => served,
+                    () = note_stop(state, stop) => Ok(()),
+                };
+            }
+        }
+        let Some(Parts { io, read_buf, .. }) = connection.into_parts() else { return Ok(()) };
+        stream = io.into_inner();
+        if !read_buf.is_empty() {
+            stream.put_back(read_buf);
+            continue;
+        }
+        let came = tokio::select! {
+            came = stream.wait_for_bytes() => came,
+            () = asked_to_end(state, stop.clone()) => return Ok(()),
+        };
+        match came {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(cause) => {
+                tracing::debug!(%cause, "an idle connection ended");
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Ready once the connection has been at rest for a moment.
+async fn at_rest(state: &ConnectionState) {
+    while !state.is_at_rest(REST) {
+        sleep(REST).await;
+    }
+}
+
+/// Ready when the connection is to end as soon as it is idle: the server stops, or its place is needed.
+async fn asked_to_end(state: &ConnectionState, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = state.close.notified() => {}
+        () = stop_said(&mut stop) => state.stop(),
+    }
+}
+
+/// Notes a stop while a connection ends for another reason; never ready.
+async fn note_stop(state: &ConnectionState, mut stop: watch::Receiver<bool>) {
+    stop_said(&mut stop).await;
+    state.stop();
+    std::future::pending().await
 }
 
 fn h1_builder(limits: &Limits) -> http1::Builder {
@@ -101,31 +209,6 @@ fn h2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .max_send_buf_size(H2_SEND_BUFFER)
         .enable_connect_protocol();
     builder
-}
-
-/// Polls a connection to its end. It is told once to end gracefully: when the server stops, or when its place
-/// is needed.
-async fn drive<C: Future<Output = Result<(), hyper::Error>>>(
-    mut connection: std::pin::Pin<&mut C>,
-    state: &ConnectionState,
-    mut stop: watch::Receiver<bool>,
-    end_gracefully: impl FnOnce(std::pin::Pin<&mut C>),
-    stalled: impl Future<Output = ()>,
-) -> Result<(), hyper::Error> {
-    let mut stalled = pin!(stalled);
-    tokio::select! {
-        served = connection.as_mut() => return served,
-        () = &mut stalled => return Ok(()),
-        () = state.close.notified() => {}
-        () = stop_said(&mut stop) => state.stop(),
-    }
-    end_gracefully(connection.as_mut());
-    tokio::select! {
-        served = connection.as_mut() => served,
-        () = &mut stalled => Ok(()),
-        // A connection that is closed for its place may still be busy when the server stops.
-        () = async { stop_said(&mut stop).await; state.stop(); std::future::pending().await } => Ok(()),
-    }
 }
 
 /// Ready once an HTTP/2 client has taken nothing of an answer for too long.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::name;
 use super::rival::{Kind, Rival};
@@ -21,6 +21,8 @@ use crate::output;
 const WARM_UP: u32 = 200;
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long memory must not have become less.
+const MOMENT: Duration = Duration::from_secs(2);
 const REQUEST: &[u8] = b"GET /200 HTTP/1.1\r\nhost: bench\r\nuser-agent: bench\r\naccept: */*\r\n\r\n";
 /// The beginning of a head that does not end.
 const HALF: &[u8] = b"GET /200 HTTP/1.1\r\nhost: bench\r\nx-slow: ";
@@ -65,13 +67,13 @@ async fn hold(rival: &Rival, idle: u32, slow: u32) -> Result<Held, Failure> {
     for _ in 0..idle {
         held.push(answered(rival.address()).await.map_err(failed)?);
     }
-    let with_idle = memory_of(rival)?;
+    let with_idle = settled(rival).await?;
     for _ in 0..slow {
         held.push(begun(rival.address()).await.map_err(failed)?);
     }
     // All that was sent has been read once this is answered.
     answered(rival.address()).await.map_err(failed)?;
-    let with_slow = memory_of(rival)?;
+    let with_slow = settled(rival).await?;
     let still_open = alive(&held);
     if still_open < held.len() {
         let text = format!("{} of {} connections were closed meanwhile", held.len() - still_open, held.len());
@@ -131,6 +133,19 @@ fn alive(held: &[TcpStream]) -> usize {
         tcp.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     };
     held.iter().filter(is_open).count()
+}
+
+/// The memory once it has not become less for a moment: what is idle may be put away a little later.
+async fn settled(rival: &Rival) -> Result<u64, Failure> {
+    let mut least = memory_of(rival)?;
+    loop {
+        sleep(MOMENT).await;
+        let now = memory_of(rival)?;
+        if now >= least {
+            return Ok(now);
+        }
+        least = now;
+    }
 }
 
 fn memory_of(rival: &Rival) -> Result<u64, Failure> {
