@@ -3,7 +3,7 @@
 use sessile_core::Plant;
 
 /// Every planted bug and its name on the command line.
-pub const BUGS: [(&str, Plant); 36] = [
+pub const BUGS: [(&str, Plant); 37] = [
     ("writer-is-name", Plant::WriterIsName),
     ("timetimetimestamp-at-set", Plant::TimestampAtSet),
     ("counter-from-live-fields", Plant::CounterFromLiveFields),
@@ -22,6 +22,7 @@ pub const BUGS: [(&str, Plant); 36] = [
     ("removals-not-copied", Plant::RemovalsNotCopied),
     ("clock-not-raised", Plant::ClockNotRaised),
     ("old-secret-kept", Plant::OldSecretKept),
+    ("superseded-sees-all", Plant::SupersededSeesAll),
     ("settles-on-first", Plant::SettlesOnFirst),
     ("unlinked-not-awaited", Plant::UnlinkedNotAwaited),
     ("reads-do-not-wait", Plant::ReadsDoNotWait),

@@ -21,6 +21,7 @@ mod narrow;
 mod node;
 mod notice;
 mod roster;
+mod secrets;
 mod session;
 mod settings;
 mod shard;

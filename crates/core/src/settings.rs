@@ -152,6 +152,8 @@ pub enum Plant {
     ClockNotRaised,
     /// A login tells the others the new secret and not the end of the old one.
     OldSecretKept,
+    /// A superseded secret shows the session as it is, with what was written after the change.
+    SupersededSeesAll,
     /// A commit settles when the first member confirmed it.
     SettlesOnFirst,
     /// A member that cannot be reached just now is not waited for.

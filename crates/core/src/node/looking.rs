@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::node::Node;
 use crate::roster::{MemberRow, NodeState};
-use crate::{AppId, Fields, Histogram, Incarnation, Instant, NotTaken, SessionKey};
+use crate::{AppId, Fields, Histogram, Incarnation, Instant, NotTaken, Secret, SessionKey};
 
 /// A session as the admin pages show it: never its secret, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +155,23 @@ impl Node {
     pub fn peek(&self, key: SessionKey) -> Option<(AppId, Fields)> {
         let shard = self.shard(key).lock();
         shard.table().get(key).map(|session| (session.app, session.fields.clone()))
+    }
+
+    /// What a secret that was superseded less than `grace` ago still shows of a session that is here, and its application:
+    /// the attributes from strictly before the change. Looking is no use.
+    pub fn before_change(
+        &self,
+        key: SessionKey,
+        secret: Secret,
+        grace: Duration,
+        now: Instant,
+    ) -> Option<(AppId, Fields)> {
+        self.shard(key).lock().before_change(key, secret, grace, now)
+    }
+
+    /// How long this node has known that a session ended; `None` while it lives, or when nobody remembers.
+    pub fn ended_for(&self, key: SessionKey, now: Instant) -> Option<Duration> {
+        self.shard(key).lock().end_of(key).map(|end| now.since(end.since))
     }
 
     /// Whether this node has a copy of a session, without touching, asking or sending.

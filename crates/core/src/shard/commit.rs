@@ -2,6 +2,7 @@
 
 use crate::changes::Changes;
 use crate::marks::Birth;
+use crate::secrets::is_valid;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::shard::notify::Applied;
@@ -11,7 +12,7 @@ use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
     AckMembers, AppId, CommittedSession, Effect, Effects, EndReason, Event, FieldName, FieldRef, Incarnation,
-    Instant, Mode, Plant, Receipt, Refusal, SessionKey, Ticket, Timestamp, Value, ValueRef,
+    Instant, Mode, NameRef, Plant, Receipt, Refusal, SessionKey, Ticket, Timestamp, Value, ValueRef,
 };
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Result<Ticket, Refusal> {
+        let session = self.table.get(key).map(|session| (&session.fields, session.age(now)));
+        let changes = &*changes.with_secrets(session);
         self.check(key, changes)?;
         if changes.create.is_some() {
             self.create(key, changes, now, effects);
@@ -191,7 +194,9 @@ impl Shard {
     fn delta(&self, key: SessionKey, changes: &Changes, timestamp: Timestamp) -> Option<Draft> {
         let touch = self.table.get(key)?.touch;
         let unannounced = |name: &FieldName, value: Option<&Value>| {
-            self.settings.plant == Plant::OldSecretKept && name.is_system() && value.is_none()
+            self.settings.plant == Plant::OldSecretKept
+                && NameRef::from(name.as_str()).is_secret()
+                && !value.is_some_and(|value| is_valid(value.into()))
         };
         let writes = changes.writes().filter(|(name, value)| !unannounced(name, *value));
         let fields = writes.map(|(name, value)| FieldChange {

@@ -3,8 +3,10 @@
 use crate::shard::Shard;
 use crate::wire::{self, Touch};
 use crate::{
-    Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Plant, Proof, SessionKey, Ticket,
+    Absent, AppId, Effects, EndReason, Fields, Incarnation, Instant, Opened, Opening, Plant, Proof, Secret,
+    SessionKey, Ticket,
 };
+use std::time::Duration;
 
 /// A use is announced to the others at least this many times within a session's idle time.
 const TOUCHES_PER_TIMEOUT: u32 = 8;
@@ -90,6 +92,23 @@ impl Shard {
             session.open = session.open.saturating_sub(1);
             session.use_at(now);
         });
+    }
+
+    /// What a superseded secret still shows of a session that is here.
+    pub(crate) fn before_change(
+        &self,
+        key: SessionKey,
+        secret: Secret,
+        grace: Duration,
+        now: Instant,
+    ) -> Option<(AppId, Fields)> {
+        let session = self.table.get(key)?;
+        session.fields.superseded_for(secret, session.age(now)).filter(|since| *since < grace)?;
+        let view = match self.settings.plant {
+            Plant::SupersededSeesAll => session.fields.clone(),
+            _ => session.fields.before_change_of(secret)?,
+        };
+        Some((session.app, view))
     }
 
     /// The newest commit of this node on a session that is not settled.

@@ -29,7 +29,7 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 /// What became of changes that went into a cookie: the browser has the only copy, as it should.
 const IN_COOKIE: Receipt =
-    Receipt { copies: 1, wanted: 1, ended: false, unconfirmed_for: None, stored: None };
+    Receipt { copies: 1, wanted: 1, ended: false, superseded: false, unconfirmed_for: None, stored: None };
 
 /// A request on its way through. Dropping it, in whatever way the application ended, closes the session.
 pub(crate) struct Exchange {
