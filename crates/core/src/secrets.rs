@@ -136,6 +136,12 @@ impl Fields {
         Some(age.saturating_sub(record.superseded_at?))
     }
 
+    /// Since when no secret of the session, which is `age` old, was changed; `None`: ever.
+    pub(crate) fn changed_for(&self, age: Duration) -> Option<Duration> {
+        let changes = records(self).filter_map(|(_, record)| record.superseded_at);
+        changes.max().map(|last| age.saturating_sub(last))
+    }
+
     /// What a superseded secret still shows: the attributes that were written strictly before the first change of it.
     /// Neither who is logged in nor anything else of the system.
     pub(crate) fn before_change_of(&self, secret: Secret) -> Option<Self> {

@@ -169,6 +169,15 @@ impl Node {
         self.shard(key).lock().before_change(key, secret, grace, now)
     }
 
+    /// Whether a secret opens a session that is here, no secret of it was changed for `quiet`, and no more than one request
+    /// has it open on this node: whoever holds the secret has no newer one, and is about to get none.
+    pub fn is_settled_secret(&self, key: SessionKey, secret: Secret, quiet: Duration, now: Instant) -> bool {
+        self.shard(key).lock().table().get(key).is_some_and(|session| {
+            let changed = session.fields.changed_for(session.age(now));
+            session.open <= 1 && session.fields.admits(secret) && changed.is_none_or(|since| since >= quiet)
+        })
+    }
+
     /// How long this node has known that a session ended; `None` while it lives, or when nobody remembers.
     pub fn ended_for(&self, key: SessionKey, now: Instant) -> Option<Duration> {
         self.shard(key).lock().end_of(key).map(|end| now.since(end.since))

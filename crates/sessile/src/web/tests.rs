@@ -7,6 +7,7 @@ mod cookies;
 mod detached;
 mod in_place;
 mod local;
+mod orders;
 mod outcomes;
 mod waiting;
 
