@@ -120,7 +120,7 @@ impl CookieSigner {
     /// The cookies called `name` that verify.
     pub(crate) fn find(&self, headers: &HeaderMap, name: &str) -> Found<Presented> {
         Found::among(
-            candidates(headers, name).filter(|text| looks_sealed(text)),
+            candidates(headers, name).filter(looks_sealed),
             |text| self.decode(text),
             |cookie| cookie.identity.key,
         )

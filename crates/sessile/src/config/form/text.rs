@@ -130,8 +130,8 @@ impl Form for CookieDomain {
         let domain = string(value, "a domain such as \"shop.example\"")?;
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let is_label = |label: &str| !label.is_empty() && label.chars().all(allowed);
-        if domain.starts_with('.') {
-            let help = format!("write {}: it holds for all hosts below it", quoted(&domain[1..]));
+        if let Some(rest) = domain.strip_prefix('.') {
+            let help = format!("write {}: it holds for all hosts below it", quoted(rest));
             return Err(Wrong::new("must not begin with a dot").help(help));
         }
         let is_domain = domain.contains('.') && domain.len() <= MAX_DOMAIN && domain.split('.').all(is_label);

@@ -98,7 +98,7 @@ impl KeyedRequest {
             },
         };
         let target = parts.uri.path_and_query().map_or(parts.uri.path(), |target| target.as_str());
-        let request = [&parts.method.as_str().as_bytes()[..], target.as_bytes(), &content.digest];
+        let request = [parts.method.as_str().as_bytes(), target.as_bytes(), &content.digest];
         Ok(Some(Self { key: Digest::of(&[key.as_bytes()]), request: Digest::of(&request) }))
     }
 }
