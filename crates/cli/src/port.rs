@@ -1,5 +1,5 @@
-//! A port that is taken early and opened late: that another program has it is known at once, and until it is opened
-//! the system refuses every connection.
+//! A port that is bound early and opened late: a conflict with another program fails at once, and until the port is
+//! opened the system refuses every connection.
 
 use std::net::SocketAddr;
 
@@ -11,33 +11,43 @@ use crate::failure::Failure;
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// A port that nobody else can open, and that refuses connections.
+/// A bound port that still refuses connections.
 #[derive(Debug)]
 pub(crate) struct ReservedPort {
     socket: Socket,
     /// The table of the configuration that names it.
     table: &'static str,
+    key: &'static str,
     listen: SocketAddr,
 }
 
 impl ReservedPort {
-    /// Takes the port of `listen` in `[table]`.
+    /// Binds the port of `listen` in `[table]`.
     pub(crate) fn take(table: &'static str, listen: SocketAddr) -> Result<Self, Failure> {
-        let taken = bind(listen).map_err(|error| failure(table, listen, &error))?;
-        Ok(Self { socket: taken, table, listen })
+        Self::take_key(table, "listen", listen)
+    }
+
+    /// Takes the port of `key` in `[table]`.
+    pub(crate) fn take_key(
+        table: &'static str,
+        key: &'static str,
+        listen: SocketAddr,
+    ) -> Result<Self, Failure> {
+        let taken = bind(listen).map_err(|error| failure(table, key, listen, &error))?;
+        Ok(Self { socket: taken, table, key, listen })
     }
 
     /// From now on connections are held until they are accepted.
     pub(crate) fn open(self) -> Result<TcpListener, Failure> {
         let opened = self.socket.listen(BACKLOG).and_then(|()| TcpListener::from_std(self.socket.into()));
-        opened.map_err(|error| failure(self.table, self.listen, &error))
+        opened.map_err(|error| failure(self.table, self.key, self.listen, &error))
     }
 }
 
 fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-    // Else the last connections of the process before would keep the port. Elsewhere the option means something
-    // else, and is not needed.
+    // Without this, connections of the previous process in TIME_WAIT would block the port. On other systems the
+    // option means something else and is not needed.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -45,9 +55,9 @@ fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-fn failure(table: &str, listen: SocketAddr, error: &std::io::Error) -> Failure {
-    let remedy = "choose another port, or stop the program that has it";
-    Failure::Failed(format!("[{table}] listen = \"{listen}\": {error}; {remedy}"))
+fn failure(table: &str, key: &str, listen: SocketAddr, error: &std::io::Error) -> Failure {
+    let remedy = "choose another port, or stop the program that uses it";
+    Failure::Failed(format!("[{table}] {key} = \"{listen}\": {error}; {remedy}"))
 }
 
 #[cfg(test)]

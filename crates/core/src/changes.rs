@@ -92,7 +92,7 @@ impl Changes {
         self.put_system(AUTH_TYPE, text(auth_type));
     }
 
-    /// A login: `new` opens the session from now on, `old` no longer. Always synchronous.
+    /// A login: `new` opens the session from now on, `old` no longer. Always synchronous. Rules 2.14 and 8.2.
     pub fn change_secret(&mut self, old: Secret, new: Secret) {
         self.secret_change = Some((secret_hash(old), secret_hash(new)));
         self.synchronous = true;

@@ -153,7 +153,14 @@ pub enum Effect {
         /// This node did it.
         here: bool,
     },
-    /// The gate may have opened or closed: whoever waits for it looks again.
+    /// A session that was here has ended: what the driver keeps for it goes.
+    SessionEnded {
+        /// The session.
+        key: SessionKey,
+    },
+    /// A member is out that did not say goodbye: what it has not done may be left undone.
+    MemberLost,
+    /// The gate or the state of this node may have changed: whoever waits for either looks again.
     GateMoved,
     /// This process is barred for good: close its link and do not dial it again.
     Forget {
@@ -243,7 +250,7 @@ pub enum EndReason {
     Expired,
 }
 
-/// Something that happened, in the words that an operator looks for.
+/// Something that happened, for logs and counters: a driver that throws all events away behaves the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A member is in the view now.

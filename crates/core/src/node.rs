@@ -1,8 +1,9 @@
 //! One process of the cluster: the roster and the shards, put together.
 //!
-//! Every method is announced the time, never blocks, and appends what has to be done to `effects`. The caller
+//! Every method is given the time, never blocks, and appends what has to be done to `effects`. The caller
 //! carries out all effects of a call, those for one destination in their order.
 
+mod listing;
 mod looking;
 mod storing;
 mod world;
@@ -14,12 +15,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, NodeState};
-pub use looking::{Backlog, Counters, NegativeAcks, SessionRow};
+pub use listing::SessionRow;
+pub use looking::Counters;
 pub use storing::{Glance, Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
+use crate::key::SHARDS;
 use crate::roster::Roster;
-use crate::shard::{SHARDS, Shard};
+use crate::shard::Shard;
 use crate::{
     AppId, Candidate, Changes, Effects, EndReason, Incarnation, Instant, Opening, Proof, Refusal, SessionKey,
     Settings, Ticket,
@@ -37,17 +40,7 @@ use crate::{
 /// ```
 /// # use std::time::Duration;
 /// # use sessile_core::*;
-/// let settings = Settings {
-///     incarnation: Incarnation(1),
-///     name: "tc01".into(),
-///     timing: Timing::default(),
-///     bounds: Bounds::default(),
-///     copies: None,
-///     mode: Mode::Synchronous,
-///     stores: false,
-///     ack_set: std::sync::Arc::new(AllMembers),
-///     plant: Plant::None,
-/// };
+/// let settings = Settings::new(Incarnation(1), "tc01");
 /// let (now, mut effects) = (Instant::ORIGIN, Effects::default());
 /// let node = Node::alone(settings, now);
 /// let (key, secret) = (SessionKey([1; 16]), Secret([2; 16]));
@@ -68,7 +61,7 @@ pub struct Node {
     listened_to: AtomicBool,
 }
 
-/// What the shards were last announced of the roster.
+/// What the shards know of the roster.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Published {
     expirers: Vec<Incarnation>,
@@ -218,8 +211,8 @@ impl Node {
         for shard in &self.shards {
             let mut shard = shard.lock();
             shard.set_expirers(&now.expirers);
-            shard.set_wanted(now.wanted);
-            shard.is_complete = now.is_complete;
+            shard.set_cluster(now.wanted);
+            shard.set_complete(now.is_complete);
             shard.set_has_listeners(now.announced);
             shard.set_candidates(&now.others);
         }

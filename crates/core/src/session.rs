@@ -9,7 +9,7 @@
 //! | `clock` | 8 | |
 //! | `app`, `touch`, `open` | 4 each | |
 //! | `incarnation`, `number` | 4 + 5 | its birth |
-//! | `used`, `told`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
+//! | `used`, `announced`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
 //! | `alarm` | 4 | whole seconds; never zero, so that a free slot of the table takes no byte more |
 //! | together | 80 | |
 //!
@@ -27,7 +27,6 @@ use bytes::Bytes;
 use crate::fields::{MAX_AGE, MAX_INACTIVE};
 use crate::marks::Birth;
 use crate::narrow::Narrow;
-use crate::shard::UNANNOUNCED_SHARE;
 use crate::wire::{PackedCopy, Snapshot, StampedField};
 use crate::{
     AppId, Codec, FieldRef, Fields, Incarnation, Instant, KEY_BYTES, Secret, SessionKey, Timestamp, Value,
@@ -69,7 +68,12 @@ type Alarm = NonZero<u32>;
 /// Values from this size on stay slices of the frame that brought them.
 const SLICE_FROM: usize = 16 * 1024;
 
+/// A use is announced to the others at least this many times within a session's idle time (rule 7.12). So this share of
+/// it may have passed since a use of which no other member knows.
+pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
+
 /// What the field that says whether a secret is live is named after: no copy holds the secret itself.
+/// Rule 8.1.
 pub(crate) fn secret_hash(secret: Secret) -> [u8; KEY_BYTES] {
     static CONTEXT: LazyLock<ContextKey> =
         LazyLock::new(|| hash_derive_key_context("sessile session secret v1"));
@@ -124,7 +128,7 @@ impl Session {
 
     /// The copy that a snapshot describes; `None` if it holds what no node can have made.
     ///
-    /// Large values stay slices of `frame`, which brought the snapshot.
+    /// Large values stay slices of `frame`, which brought the snapshot. Rule 3.9.
     pub(crate) fn from_snapshot(snapshot: &Snapshot<'_>, frame: &Bytes, now: Instant) -> Option<Self> {
         let is_possible =
             |field: &StampedField<'_>| field.name.is_valid() && field.counter <= Timestamp::CLOCK_MAX;
@@ -155,6 +159,7 @@ impl Session {
     }
 
     /// A copy that came with these times; `None` if its numbers are above what any node makes.
+    /// Rules 3.9 and 7.20.
     fn arrived(mut self, birth_number: u64, idle_ms: u64, age_ms: u64, now: Instant) -> Option<Self> {
         let is_possible = self.clock <= Timestamp::CLOCK_MAX && birth_number <= Birth::NUMBER_MAX;
         self.used = moment(now.minus(Duration::from_millis(idle_ms)));
@@ -163,8 +168,8 @@ impl Session {
         is_possible.then_some(self)
     }
 
-    /// The session without its content, but with what says when it ends.
-    pub(crate) fn skeleton(mut self) -> Self {
+    /// The session without its content, but with what says when it ends. Rule 11.2.
+    pub(crate) fn without_content(mut self) -> Self {
         let says_when = |field: &FieldRef<'_>| field.name == MAX_INACTIVE || field.name == MAX_AGE;
         self.fields = self.fields.all().filter(says_when).collect();
         self
@@ -198,7 +203,7 @@ impl Session {
         now.since(instant(self.born))
     }
 
-    /// Older than its greatest age, which no use prolongs.
+    /// Older than its greatest age, which no use prolongs. Rule 7.21.
     pub(crate) fn is_aged(&self, now: Instant) -> bool {
         self.fields.max_age().is_some_and(|max| self.age(now) >= max)
     }
@@ -230,6 +235,7 @@ impl Session {
     }
 
     /// As [`merge`](Self::merge), for everything but the fields, which were merged already.
+    /// Rules 3.6 and 7.21.
     pub(crate) fn catch_up(&mut self, theirs: &Session) {
         self.clock = self.clock.max(theirs.clock);
         self.touch = self.touch.max(theirs.touch);
@@ -243,7 +249,7 @@ impl Session {
         self.clock = self.clock.saturating_add(Timestamp::FOUNDING_ADVANCE);
     }
 
-    /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once.
+    /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once. Rule 11.7.
     pub(crate) fn leave_some_time(&mut self, now: Instant) {
         let max_inactive = self.max_inactive();
         let rest = max_inactive / UNANNOUNCED_SHARE;
@@ -276,14 +282,8 @@ impl Session {
     }
 
     /// Takes over the times of what stood for it while its content was away.
-    pub(crate) fn take_times(&mut self, skeleton: &Self) {
-        (self.used, self.announced, self.born) = (skeleton.used, skeleton.announced, skeleton.born);
-        self.set_alarm();
-    }
-
-    /// For a planted bug only: whatever was known before.
-    pub(crate) fn believe_used_at(&mut self, at: Instant) {
-        self.used = moment(at);
+    pub(crate) fn take_times(&mut self, known: &Self) {
+        (self.used, self.announced, self.born) = (known.used, known.announced, known.born);
         self.set_alarm();
     }
 
@@ -294,7 +294,7 @@ impl Session {
         self.fields.fingerprint().wrapping_add(key).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.clock
     }
 
-    /// Rises with everything that changes the content.
+    /// Rises with everything that changes the content. Rule 11.5.
     pub(crate) fn version(&self) -> Version {
         let timestamps = || self.fields.all().map(|field| field.timestamp);
         let counters = timestamps().map(|timestamp| u128::from(timestamp.counter)).sum();
@@ -308,7 +308,7 @@ impl Session {
         size_of::<Self>() + self.fields.footprint()
     }
 
-    /// The copy as it is sent among others; `None` if it is too large for that.
+    /// The copy as it is sent among others; `None` if it is too large for that. Rule 3.2.
     pub(crate) fn packed(&self, now: Instant) -> Option<PackedCopy<'_>> {
         Some(PackedCopy {
             key: self.key.0,
@@ -323,7 +323,7 @@ impl Session {
         })
     }
 
-    /// The copy as it is sent.
+    /// The copy as it is sent. Rules 3.2, 3.7, 7.20 and 12.3.
     pub(crate) fn snapshot(&self, now: Instant) -> Snapshot<'_> {
         Snapshot {
             key: self.key.0,
@@ -436,8 +436,8 @@ mod tests {
         session.open = 1;
         assert_eq!(session.idle(now), Duration::ZERO);
         assert_eq!(session.snapshot(now).age_ms, 59_999);
-        let skeleton = session.skeleton();
-        assert_eq!((skeleton.max_inactive(), skeleton.fields.all().count()), (Duration::from_secs(9), 1));
+        let outline = session.without_content();
+        assert_eq!((outline.max_inactive(), outline.fields.all().count()), (Duration::from_secs(9), 1));
     }
 
     #[test]

@@ -60,20 +60,32 @@ pub enum Malformed {
     },
 }
 
-macro_rules! kinds {
-    ($( $number:literal $kind:ident $(<$life:lifetime>)? ),* $(,)?) => {
-        /// One decoded frame without a place in an order.
+/// The frames without a position are two closed sets: a match over one of them names every kind in it, so that a kind
+/// that nobody handles does not compile.
+macro_rules! frames {
+    (
+        $(#[$attribute:meta])*
+        $set:ident $(<$of:lifetime>)? { $( $number:literal $kind:ident $(<$life:lifetime>)? ),* $(,)? }
+    ) => {
+        $(#[$attribute])*
         #[derive(Debug)]
-        pub(crate) enum Control<'b> { $( $kind($kind $(<$life>)?) ),* }
+        pub(crate) enum $set $(<$of>)? { $( $kind($kind $(<$life>)?) ),* }
 
         $( impl $(<$life>)? Plain for $kind $(<$life>)? { const KIND: u16 = $number; } )*
 
-        fn decode_control<'b>(kind: u16, body: &'b [u8]) -> Result<Option<Control<'b>>, Malformed> {
-            let malformed = |cause| Malformed::Body { kind, cause };
-            Ok(Some(match kind {
-                $( $number => Control::$kind(minicbor::decode(body).map_err(malformed)?), )*
-                _ => return Ok(None),
-            }))
+        impl $(<$of>)? $set $(<$of>)? {
+            /// The numbers of all kinds in this set.
+            #[cfg(test)]
+            pub(super) const NUMBERS: &'static [u16] = &[ $( $number ),* ];
+
+            /// `None` for a kind that is not in this set.
+            fn decode(kind: u16, body: &$($of)? [u8]) -> Result<Option<Self>, Malformed> {
+                let malformed = |cause| Malformed::Body { kind, cause };
+                Ok(Some(match kind {
+                    $( $number => Self::$kind(minicbor::decode(body).map_err(malformed)?), )*
+                    _ => return Ok(None),
+                }))
+            }
         }
     };
 }
@@ -84,10 +96,19 @@ pub(crate) trait Plain {
     const KIND: u16;
 }
 
-kinds! {
-    1 Heartbeat, 2 Echo, 3 Join, 4 Included, 5 Refused, 6 Leave, 7 Removed, 8 Adopted, 9 Out,
-    20 Touch, 21 Ack, 22 Gap, 23 Ask, 24 Answer<'b>,
-    30 Digest, 31 Listing, 32 Want, 33 Synced, 34 NotDonor,
+frames! {
+    /// Frames for the roster: who is a member.
+    MembershipFrame {
+        1 Heartbeat, 2 Echo, 3 Join, 4 Included, 5 Refused, 6 Leave, 7 Removed, 8 Adopted, 9 Out,
+    }
+}
+
+frames! {
+    /// Frames for a shard that may arrive in any order.
+    ShardFrame<'b> {
+        20 Touch, 21 Ack, 22 Gap, 23 Ask, 24 Answer<'b>,
+        30 Digest, 31 Listing, 32 Want, 33 Synced, 34 NotDonor,
+    }
 }
 
 /// The kinds that carry a position, those of versions to come included.
@@ -113,11 +134,12 @@ pub(crate) enum Sequenced<'b> {
 /// Any frame that this version knows.
 #[derive(Debug)]
 pub(crate) enum Frame<'b> {
-    Control(Control<'b>),
+    Membership(MembershipFrame),
+    Shard(ShardFrame<'b>),
     Sequenced(Position, Sequenced<'b>),
 }
 
-/// Reads one frame; `None` for a kind that this version does not know.
+/// Reads one frame; `None` for a kind that this version does not know. Rules 1.7 and 12.1.
 pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
     let Some((kind, body)) = frame.split_first_chunk::<KIND_BYTES>() else {
         return Err(Malformed::TooShort(frame.len()));
@@ -125,7 +147,10 @@ pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
     let kind = u16::from_le_bytes(*kind);
     let malformed = |cause| Malformed::Body { kind, cause };
     if !SEQUENCED.contains(&kind) {
-        return Ok(decode_control(kind, body)?.map(Frame::Control));
+        return Ok(match MembershipFrame::decode(kind, body)? {
+            Some(about_members) => Some(Frame::Membership(about_members)),
+            None => ShardFrame::decode(kind, body)?.map(Frame::Shard),
+        });
     }
     let (position, body) = Position::read(body).ok_or(Malformed::OutOfRange { kind, what: "the place" })?;
     let body = match kind {

@@ -14,7 +14,7 @@ pub(crate) mod clock;
 pub(crate) mod controls;
 pub(crate) mod engine;
 mod error;
-mod event_log;
+pub(crate) mod event_log;
 mod fuse;
 pub(crate) mod host;
 mod inlet;
@@ -170,7 +170,7 @@ impl Cluster {
             && matches!(config.store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
         let mut settings = start::node_settings(&config, incarnation, Arc::clone(&seams.ack_set));
         settings.stores = store.is_some();
-        settings.plant = seams.planted.bug();
+        seams.planted.plant_bug(&mut settings);
         let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
@@ -230,7 +230,7 @@ impl Cluster {
     }
 
     fn name_taken(&self) -> JoinError {
-        let by = self.inner.shared.event_log.name_taken_by().unwrap_or_default();
+        let by = self.inner.shared.node.refused_by().unwrap_or_default();
         let address = self.addresses().get(&by).copied();
         JoinError::NameTaken { name: self.name().to_owned(), by, address }
     }

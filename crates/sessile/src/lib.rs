@@ -43,7 +43,7 @@ pub mod store;
 pub mod testing;
 mod web;
 
-pub use admin::{AdminPort, Outcome, StopRequests, health};
+pub use admin::{AdminPort, StopOutcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 #[cfg(feature = "planted")]
 pub use cluster::Planted;

@@ -29,7 +29,7 @@ impl SessileStore {
         RequestLayer::new(self.sessions.clone())
     }
 
-    /// What names the session in logs and on admin pages, and opens it for jobs through
+    /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
     /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The id cannot be found from it.
     pub fn key(&self, id: &impl SessionId) -> SessionKey {
         self.sessions.key("tower-sessions", &id.number().to_le_bytes())

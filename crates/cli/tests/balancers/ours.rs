@@ -46,7 +46,7 @@ fn without_stickiness_no_read_is_stale() {
 }
 
 #[test]
-fn with_the_line_of_the_article_no_read_is_stale() {
+fn with_the_articles_command_line_no_read_is_stale() {
     let mut setup = nodes();
     let at = free_address(own_host());
     // The servers are those whose files are in the directory.
@@ -56,7 +56,7 @@ fn with_the_line_of_the_article_no_read_is_stale() {
 }
 
 #[test]
-fn a_session_moves_when_its_node_is_taken_out_and_its_route_follows() {
+fn a_session_and_its_route_move_when_its_node_is_removed() {
     let mut setup = nodes();
     let at = balancer(&mut setup, |text| text);
     let [(mut client, node), _] = one_client_each(&setup, at);
@@ -64,6 +64,7 @@ fn a_session_moves_when_its_node_is_taken_out_and_its_route_follows() {
     let left = other(&node);
     let mut removed = setup.order(&["balance", "remove", &node, "--config", "lb.toml"]);
     assert_eq!(removed.ended(), Some(0), "{}", removed.err());
+    assert!(removed.out().contains(&format!("{node} was removed")), "{}", removed.out());
     for v in 5..10 {
         assert_eq!(read(&mut client, at), (Some(v), left.to_owned()));
         assert!(client.cookie.as_ref().is_some_and(|cookie| cookie.ends_with(&format!(".{left}"))));
@@ -87,7 +88,7 @@ fn a_session_moves_when_its_node_is_taken_out_and_its_route_follows() {
 }
 
 #[test]
-fn a_changed_file_is_followed_when_the_balancer_is_told() {
+fn the_balancer_reloads_its_file_on_a_signal() {
     let mut setup = nodes();
     let mut text = String::new();
     let at = balancer(&mut setup, |file| {
@@ -104,6 +105,10 @@ fn a_changed_file_is_followed_when_the_balancer_is_told() {
     }
     std::fs::write(&file, "[[node]]\nname = 1\n").expect("writable");
     setup.node("balancer").signal("HUP");
-    setup.node("balancer").says("the nodes stay as they are");
+    setup.node("balancer").says("everything stays as it is");
     assert_eq!(write(&mut setup.client(), at, 1), "tc01");
+    std::fs::write(&file, text.replace("weight = 2", "weight = 3")).expect("writable");
+    let mut reloaded = setup.order(&["balance", "reload", "--config", "lb.toml"]);
+    assert_eq!(reloaded.ended(), Some(0), "{}", reloaded.err());
+    assert!(reloaded.out().contains("was read again: added tc02"), "{}", reloaded.out());
 }

@@ -5,79 +5,8 @@ use std::time::Duration;
 
 use crate::node::Node;
 use crate::roster::{MemberRow, NodeState};
-use crate::{AppId, Fields, Histogram, Incarnation, Instant, NotTaken, Secret, SessionKey};
-
-/// A session as the admin pages show it: never its secret, never a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionRow {
-    /// The session.
-    pub key: SessionKey,
-    /// Its application.
-    pub app: AppId,
-    /// Live attributes.
-    pub attributes: usize,
-    /// Bytes of names and values.
-    pub bytes: usize,
-    /// Time since its last use, by this node's clock.
-    pub idle: Duration,
-    /// Complete copies that this node knows of, its own included.
-    pub copies: u32,
-}
-
-/// What is still backlog to one member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    /// The member.
-    pub to: Incarnation,
-    /// Sessions of which it must get a copy or the end.
-    pub sessions: u64,
-    /// Frames on the way that it has not acknowledged.
-    pub unacknowledged: u64,
-    /// Bytes of changes that it has not confirmed: on the way, and roughly those of changes that wait in the backlog instead.
-    pub bytes: u64,
-    /// How long the oldest frame has been on the way.
-    pub age: Duration,
-}
-
-impl Backlog {
-    pub(crate) fn none(to: Incarnation) -> Self {
-        Self { to, sessions: 0, unacknowledged: 0, bytes: 0, age: Duration::ZERO }
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            to: self.to,
-            sessions: self.sessions + other.sessions,
-            unacknowledged: self.unacknowledged + other.unacknowledged,
-            bytes: self.bytes + other.bytes,
-            age: self.age.max(other.age),
-        }
-    }
-}
-
-/// Frames that a member did not take, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NegativeAcks([u64; NotTaken::ALL.len()]);
-
-impl NegativeAcks {
-    pub(crate) fn count(&mut self, cause: NotTaken) {
-        self.0[cause as usize] += 1;
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
-    }
-
-    /// Every cause with its number.
-    pub fn by_cause(&self) -> impl Iterator<Item = (NotTaken, u64)> {
-        NotTaken::ALL.into_iter().map(|cause| (cause, self.0[cause as usize]))
-    }
-
-    /// All causes together.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-}
+use crate::shard::{Backlog, NegativeAcks};
+use crate::{AppId, Fields, Histogram, Incarnation, Instant, Secret, SessionKey};
 
 /// Everything that is counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +33,8 @@ pub struct Counters {
     pub expired: u64,
     /// Leases that ran out while serving.
     pub leases_lost: u64,
+    /// Transfers that brought the state of a cluster that was there.
+    pub transfers_received: u64,
     /// Transfers whose donor failed or refused.
     pub transfers_interrupted: u64,
     /// Frames of a kind that this version does not know.
@@ -119,6 +50,11 @@ impl Node {
     /// How far this node is.
     pub fn state(&self) -> NodeState {
         self.roster.lock().state
+    }
+
+    /// The process because of which this one may not join: that has its name, or that succeeded it.
+    pub fn refused_by(&self) -> Option<Incarnation> {
+        self.roster.lock().refused_by
     }
 
     /// Every member of the view, this node first.
@@ -205,35 +141,6 @@ impl Node {
         self.shards.iter().map(|shard| shard.lock().bytes() as u64).sum()
     }
 
-    /// A page of sessions: shard by shard, within a shard by key, from after `after`, at most `limit`.
-    pub fn sessions(&self, after: Option<SessionKey>, limit: usize, now: Instant) -> Vec<SessionRow> {
-        let first = after.map_or(0, SessionKey::shard);
-        let mut rows = Vec::new();
-        for (number, shard) in self.shards.iter().enumerate().skip(first) {
-            let shard = shard.lock();
-            let begins_after = after.filter(|_| number == first);
-            let sessions =
-                shard.table().iter().filter(|session| begins_after.is_none_or(|key| session.key > key));
-            let mut page: Vec<SessionRow> = sessions
-                .map(|session| SessionRow {
-                    key: session.key,
-                    app: session.app,
-                    attributes: session.fields.attribute_count(),
-                    bytes: session.fields.weight(),
-                    idle: session.idle(now),
-                    copies: shard.copies(session.key),
-                })
-                .collect();
-            page.sort_by_key(|row| row.key);
-            rows.extend(page);
-            if rows.len() >= limit {
-                rows.truncate(limit);
-                break;
-            }
-        }
-        rows
-    }
-
     /// Sessions with fewer copies than wanted.
     pub fn at_risk(&self) -> u64 {
         self.shards.iter().map(|shard| shard.lock().at_risk()).sum()
@@ -254,7 +161,7 @@ impl Node {
     /// member has applied it before, so this is an upper bound of the time of replication.
     pub fn confirmation_times(&self) -> Histogram {
         let mut times = Histogram::default();
-        self.shards.iter().for_each(|shard| times.add(&shard.lock().counters.confirmed_after));
+        self.shards.iter().for_each(|shard| times.add(&shard.lock().counters().confirmed_after));
         times
     }
 
@@ -263,7 +170,8 @@ impl Node {
         let mut sum =
             Counters { frames_skipped: self.frames_skipped.load(Ordering::Relaxed), ..Counters::default() };
         for shard in &self.shards {
-            let counters = &shard.lock().counters;
+            let shard = shard.lock();
+            let counters = shard.counters();
             sum.asks += counters.asks;
             sum.negative_acks.add(&counters.negative_acks);
             sum.conflicts += counters.conflicts;
@@ -277,6 +185,7 @@ impl Node {
         }
         let roster = self.roster.lock();
         sum.leases_lost = roster.leases_lost;
+        sum.transfers_received = roster.transfers_received;
         sum.transfers_interrupted = roster.transfers_interrupted;
         sum
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::MutexGuard;
 
+use crate::key::SHARDS;
 use crate::node::Node;
-use crate::roster::{NodeState, Order, Roster};
-use crate::shard::{ComparisonOutcome, SHARDS, Shard};
-use crate::wire::{self, Ack, Control, Frame, Malformed, Sequenced};
+use crate::roster::{NodeState, Roster, ShardCommand};
+use crate::shard::{ComparisonOutcome, Shard};
+use crate::wire::{self, Ack, Frame, Malformed, MembershipFrame, Sequenced, ShardFrame};
 use crate::{Effect, Effects, Event, Incarnation, Instant, Position, SessionKey};
 
 /// A process at the other end of a link.
@@ -117,7 +118,8 @@ impl Node {
                 let shard = &self.shards[usize::from(position.shard)];
                 shard.lock().on_sequenced(from, position, body, frame, now, effects);
             }
-            Some(Frame::Control(body)) => self.control(from, body, frame, now, effects),
+            Some(Frame::Shard(body)) => self.on_shard_frame(from, body, frame, now, effects),
+            Some(Frame::Membership(body)) => self.on_membership_frame(from, body, now, effects),
             None => {
                 self.frames_skipped.fetch_add(1, Ordering::Relaxed);
             }
@@ -141,63 +143,67 @@ impl Node {
         }
     }
 
-    fn control(
+    fn on_shard_frame(
         &self,
         from: Incarnation,
-        body: Control<'_>,
+        body: ShardFrame<'_>,
         frame: &Bytes,
         now: Instant,
         effects: &mut Effects,
     ) {
         match body {
-            Control::Touch(touch) => self.shard(SessionKey(touch.key)).lock().on_touch(from, &touch, now),
-            Control::Ask(ask) => self.shard(SessionKey(ask.key)).lock().on_ask(from, &ask, now, effects),
-            Control::Answer(answer) => {
+            ShardFrame::Touch(touch) => self.shard(SessionKey(touch.key)).lock().on_touch(from, &touch, now),
+            ShardFrame::Ask(ask) => self.shard(SessionKey(ask.key)).lock().on_ask(from, &ask, now, effects),
+            ShardFrame::Answer(answer) => {
                 self.shard(SessionKey(answer.key)).lock().on_answer(from, &answer, frame, now, effects);
             }
-            Control::Ack(ack) => {
-                for line in &ack.lines {
+            ShardFrame::Ack(ack) => {
+                for line in ack.lines {
                     self.in_shard(line.shard, now, effects, |shard, effects| {
                         shard.on_ack(from, line, now, effects)
                     });
                 }
             }
-            Control::Gap(gap) => self.in_shard(gap.shard, now, effects, |shard, effects| {
+            ShardFrame::Gap(gap) => self.in_shard(gap.shard, now, effects, |shard, effects| {
                 shard.on_gap(from, gap.epoch, now, effects)
             }),
-            Control::Digest(digest) => self.in_shard(digest.shard, now, effects, |shard, effects| {
+            ShardFrame::Digest(digest) => self.in_shard(digest.shard, now, effects, |shard, effects| {
                 shard.on_digest(from, &digest, now, effects)
             }),
-            Control::Listing(listing) => self.in_shard(listing.shard, now, effects, |shard, effects| {
+            ShardFrame::Listing(listing) => self.in_shard(listing.shard, now, effects, |shard, effects| {
                 shard.on_listing(from, listing, now, effects)
             }),
-            Control::Want(want) => self.in_shard(want.shard, now, effects, |shard, effects| {
+            ShardFrame::Want(want) => self.in_shard(want.shard, now, effects, |shard, effects| {
                 shard.on_want(from, &want, now, effects)
             }),
-            Control::Synced(synced) => self.in_shard(synced.shard, now, effects, |shard, effects| {
+            ShardFrame::Synced(synced) => self.in_shard(synced.shard, now, effects, |shard, effects| {
                 shard.on_synced(from, &synced, now, effects)
             }),
-            Control::NotDonor(refusal) => {
+            ShardFrame::NotDonor(refusal) => {
                 self.in_shard(refusal.shard, now, effects, |shard, _| shard.on_not_donor(from, refusal))
             }
-            about_members => self.membership(from, about_members, now, effects),
         }
     }
 
-    fn membership(&self, from: Incarnation, body: Control<'_>, now: Instant, effects: &mut Effects) {
+    fn on_membership_frame(
+        &self,
+        from: Incarnation,
+        body: MembershipFrame,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         let mut roster = self.roster(now, effects);
         roster.heard(from, now);
         match body {
-            Control::Heartbeat(beat) => roster.on_heartbeat(from, beat, now, effects),
-            Control::Echo(echo) => roster.on_echo(from, echo),
-            Control::Join(join) => roster.on_join(from, &join, now, effects),
-            Control::Included(included) => roster.on_included(from, included, now, effects),
-            Control::Refused(refused) => roster.on_refused(refused, effects),
-            Control::Leave(_) => roster.on_leave(from, now, effects),
-            Control::Removed(removed) => roster.on_removed(from, removed, now, effects),
-            Control::Adopted(adopted) => roster.on_adopted(from, adopted, now, effects),
-            Control::Out(out) => roster.on_out(from, out, now, effects),
-            _ => unreachable!("every other kind is a shard's, see `control`"),
+            MembershipFrame::Heartbeat(beat) => roster.on_heartbeat(from, beat, now, effects),
+            MembershipFrame::Echo(echo) => roster.on_echo(from, echo),
+            MembershipFrame::Join(join) => roster.on_join(from, &join, now, effects),
+            MembershipFrame::Included(included) => roster.on_included(from, included, now, effects),
+            MembershipFrame::Refused(refused) => roster.on_refused(refused, effects),
+            MembershipFrame::Leave(_) => roster.on_leave(from, now, effects),
+            MembershipFrame::Removed(removed) => roster.on_removed(from, removed, now, effects),
+            MembershipFrame::Adopted(adopted) => roster.on_adopted(from, adopted, now, effects),
+            MembershipFrame::Out(out) => roster.on_out(from, out, now, effects),
         }
         self.carry_out(&mut roster, now, effects);
     }
@@ -213,17 +219,17 @@ impl Node {
         let Some(shard) = self.shards.get(usize::from(number)) else { return };
         let mut shard = shard.lock();
         run(&mut shard, effects);
-        let outcomes = std::mem::take(&mut shard.outcomes);
+        let outcomes = shard.take_outcomes();
         drop(shard);
         if outcomes.is_empty() {
             return;
         }
         let sessions = self.session_count(None);
         let mut roster = self.roster(now, effects);
-        for outcomes in outcomes {
-            match outcomes {
-                ComparisonOutcome::Compared(with) => roster.compared(with, sessions, now, effects),
-                ComparisonOutcome::Refused(by) => roster.not_donor(by, now, effects),
+        for outcome in outcomes {
+            match outcome {
+                ComparisonOutcome::Completed(with) => roster.compared(with, sessions, now, effects),
+                ComparisonOutcome::Declined(by) => roster.not_donor(by, now, effects),
             }
         }
         self.carry_out(&mut roster, now, effects);
@@ -236,11 +242,11 @@ impl Node {
         roster
     }
 
-    /// Carries out what the roster ordered, under its lock: orders reach all shards in one order.
+    /// Carries out what the roster ordered, under its lock: commands reach all shards in one order.
     fn carry_out(&self, roster: &mut Roster, now: Instant, effects: &mut Effects) {
-        for order in std::mem::take(&mut roster.orders) {
+        for command in std::mem::take(&mut roster.commands) {
             for number in 0..SHARDS {
-                order_shard(&mut self.shards[number].lock(), order, now, effects);
+                command_shard(&mut self.shards[number].lock(), command, now, effects);
             }
         }
         self.publish(roster);
@@ -248,20 +254,19 @@ impl Node {
     }
 }
 
-fn order_shard(shard: &mut Shard, order: Order, now: Instant, effects: &mut Effects) {
-    match order {
-        Order::Add(incarnation) => shard.add_member(incarnation, now, effects),
-        Order::Remove { incarnation, clean } => {
+fn command_shard(shard: &mut Shard, command: ShardCommand, now: Instant, effects: &mut Effects) {
+    match command {
+        ShardCommand::Add(incarnation) => shard.add_member(incarnation, now, effects),
+        ShardCommand::Remove { incarnation, clean } => {
             shard.remove_member(incarnation, clean, now, effects);
             if !clean {
                 shard.speak_for(incarnation, now, effects);
             }
         }
-        Order::RemoveAll => shard.remove_all(now, effects),
-        Order::Linked { incarnation, linked } => shard.set_linked(incarnation, linked, now, effects),
-        Order::Resend(incarnation) => shard.resend(incarnation, now, effects),
-        Order::Compare { with, joining } => shard.compare(with, joining, now, effects),
-        Order::MemberReady(incarnation) => shard.member_ready(incarnation),
-        Order::AdvanceClocks => shard.advance_clock(now, effects),
+        ShardCommand::RemoveAll => shard.remove_all(now, effects),
+        ShardCommand::Linked { incarnation, linked } => shard.set_linked(incarnation, linked, now, effects),
+        ShardCommand::Resend(incarnation) => shard.resend(incarnation, now, effects),
+        ShardCommand::Compare { with, joining } => shard.compare(with, joining, now, effects),
+        ShardCommand::AdvanceClocks => shard.advance_clocks(now, effects),
     }
 }

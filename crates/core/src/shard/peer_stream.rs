@@ -1,278 +1,49 @@
-//! What goes from one shard to one member, and what came from it.
+//! One member as one shard sees it: what is on the way to it, what waits to be sent, and what came from it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::marks::Birth;
-use crate::shard::compare::Answering;
-use crate::shard::stored::FETCHING_MAX;
-use crate::shard::window::Window;
-use crate::wire::{AckLine, Exception, Position, Verdict};
-use crate::{Incarnation, Instant, SessionKey, Ticket};
+use crate::shard::arrivals::Arrivals;
+use crate::shard::backlog::CopyBacklog;
+use crate::shard::in_flight::{Carried, InFlight, Watermark};
+use crate::wire::Position;
+use crate::{Instant, SessionKey, Ticket};
 
-/// Sessions backlog to one member by name; beyond it the whole shard is backlog.
-const BACKLOG_MAX: usize = 4096;
-
-/// A frame that was sent and not acknowledged.
+/// The replication stream between one shard and one member, in both directions.
 #[derive(Debug)]
-pub(super) struct InFlight {
-    pub(super) sequence: u32,
-    pub(super) carried: Carried,
-    pub(super) bytes: usize,
-    pub(super) sent_at: Instant,
-    /// Commits and ends that wait for it.
-    pub(super) waiters: Vec<Ticket>,
-}
-
-/// Of which sessions a frame carries something.
-#[derive(Debug)]
-pub(super) enum Carried {
-    /// A change, a copy or an end.
-    One(SessionKey),
-    /// Copies, in the order in which they are in the frame.
-    Several(Box<[SessionKey]>),
-}
-
-impl Carried {
-    pub(super) fn keys(&self) -> &[SessionKey] {
-        match self {
-            Self::One(key) => std::slice::from_ref(key),
-            Self::Several(keys) => keys,
-        }
-    }
-
-    /// Those that a refusal is about: of one copy in the frame, or of all that is in it.
-    pub(super) fn refused(&self, copy: Option<u32>) -> &[SessionKey] {
-        let keys = self.keys();
-        match copy {
-            Some(copy) => keys.get(copy as usize).map_or(&[], std::slice::from_ref),
-            None => keys,
-        }
-    }
-}
-
-/// How far a walk over everything has come.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Walk {
-    /// The next slot of the table.
-    Sessions(u32),
-    /// The last one whose content was ordered from the store.
-    Stubs(Option<SessionKey>),
-    /// The last end that was sent.
-    Ends(Option<SessionKey>),
-}
-
-/// A comparison that this member asked for, and that is answered once nothing is backlog to it.
-#[derive(Debug)]
-pub(super) struct SyncReport {
-    pub(super) round: u32,
-    /// This node's birth marks from before it began to pay.
-    pub(super) marks: Vec<(Incarnation, u64)>,
-    pub(super) due: AckTarget,
-}
-
-/// Everything before this position, an epoch and a sequence, must be acknowledged; nothing yet while something is still backlog, or
-/// when it has to be sent again.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AckTarget(Option<(u32, u32)>);
-
-/// One member, as one shard deals with it.
-#[derive(Debug)]
-pub(super) struct PeerStream {
+pub(crate) struct PeerStream {
     /// Frames can be sent.
-    pub(super) linked: bool,
-    /// Commits wait for this member (a planted bug leaves joiners out).
-    pub(super) awaited: bool,
-    /// Copies may go together: the member has refused none for not knowing the frame.
-    pub(super) takes_several: bool,
-    epoch: u32,
-    next: u32,
-    pub(super) in_flight: VecDeque<InFlight>,
-    in_flight_bytes: usize,
-    /// Of backlog copies; changes always go.
-    window: Window,
-    /// Bytes that were given up on the way, or had no room there, since the member last was backlog nothing.
-    dropped_bytes: usize,
-    progress_at: Instant,
-    retried_at: Instant,
-    /// Since when nothing was acknowledged, across retries.
-    silent_since: Option<Instant>,
-    /// Sessions whose copy or end must be sent, with those who wait for it.
-    backlog: BTreeMap<SessionKey, Vec<Ticket>>,
-    /// Those of them whose content is being fetched from the store.
-    fetching: BTreeMap<SessionKey, Vec<Ticket>>,
-    pub(super) walk: Option<Walk>,
-    pub(super) sync_report: Option<SyncReport>,
-    /// A listing that it was sent.
-    pub(super) answering: Option<Answering>,
-    pub(super) arrivals: Arrivals,
-}
-
-/// The other direction: what was processed and is not yet acknowledged.
-#[derive(Debug, Default)]
-pub(super) struct Arrivals {
-    epoch: u32,
-    next: u32,
-    acknowledged: u32,
-    exceptions: Vec<Exception>,
-    gap_reported: bool,
-}
-
-/// What to do with a frame that arrived.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
-    /// It is the next one.
-    Next,
-    /// It is old, or of an abandoned epoch.
-    Old,
-    /// Something before it is missing, and the sender has to be announced.
-    Gap,
+    pub(crate) linked: bool,
+    /// Several copies may go in one frame: the member has not refused such a frame as unknown (rule 2.8).
+    pub(crate) takes_several: bool,
+    pub(crate) in_flight: InFlight,
+    pub(crate) backlog: CopyBacklog,
+    pub(crate) arrivals: Arrivals,
 }
 
 impl PeerStream {
     /// `epoch` is above every one that this process used towards the member before.
-    pub(super) fn new(epoch: u32, now: Instant) -> Self {
+    pub(crate) fn new(epoch: u32, now: Instant) -> Self {
         Self {
             linked: true,
-            awaited: true,
             takes_several: true,
-            epoch,
-            next: 0,
-            in_flight: VecDeque::new(),
-            in_flight_bytes: 0,
-            window: Window::new(now),
-            dropped_bytes: 0,
-            progress_at: now,
-            retried_at: now,
-            silent_since: None,
-            backlog: BTreeMap::new(),
-            fetching: BTreeMap::new(),
-            walk: None,
-            sync_report: None,
-            answering: None,
+            in_flight: InFlight::new(epoch, now),
+            backlog: CopyBacklog::default(),
             arrivals: Arrivals::default(),
         }
     }
 
-    /// Only copies of this session may go to the member, not changes.
-    pub(super) fn needs_copy(&self, key: SessionKey) -> bool {
-        self.walk.is_some() || self.backlog.contains_key(&key) || self.fetching.contains_key(&key)
+    /// Changes are sent as they are committed; otherwise copies of their sessions go later (rule 2.11).
+    pub(crate) fn has_room(&self, bytes_max: usize) -> bool {
+        self.linked && self.in_flight.bytes() < bytes_max
     }
 
-    /// Notes that the member must get a copy or the end of this session.
-    pub(super) fn add_to_backlog(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
-        self.backlog.entry(key).or_default().extend(waiters);
-        if self.backlog.len() > BACKLOG_MAX {
-            // Entries that somebody waits for stay: requests in progress bound them.
-            self.backlog.retain(|_, waiters| !waiters.is_empty());
-            self.backlog_everything();
-        }
+    /// A copy of the backlog may be sent now (rule 2.10).
+    pub(crate) fn has_window(&self) -> bool {
+        self.linked && self.in_flight.has_window() && self.backlog.may_fetch()
     }
 
-    pub(super) fn backlog_everything(&mut self) {
-        self.walk = Some(Walk::Sessions(0));
-    }
-
-    pub(super) fn take_from_backlog(&mut self, key: SessionKey) -> Vec<Ticket> {
-        let mut waiters = self.backlog.remove(&key).unwrap_or_default();
-        waiters.extend(self.fetching.remove(&key).unwrap_or_default());
-        waiters
-    }
-
-    /// What is backlog cannot be sent before its content is back from the store.
-    pub(super) fn await_content(&mut self, key: SessionKey, waiters: Vec<Ticket>) {
-        self.fetching.entry(key).or_default().extend(waiters);
-    }
-
-    /// The content will not come; who waited for it.
-    pub(super) fn give_up_content(&mut self, key: SessionKey) -> Vec<Ticket> {
-        self.fetching.remove(&key).unwrap_or_default()
-    }
-
-    /// The content is here, or the session ended.
-    pub(super) fn content_came(&mut self, key: SessionKey) {
-        if let Some(waiters) = self.fetching.remove(&key) {
-            self.add_to_backlog(key, waiters);
-        }
-    }
-
-    pub(super) fn next_in_backlog(&self) -> Option<SessionKey> {
-        self.backlog.keys().next().copied()
-    }
-
-    /// The next ones of them, up to the first that somebody waits for.
-    pub(super) fn backlog_without_waiters(&self) -> impl Iterator<Item = SessionKey> {
-        let unawaited = self.backlog.iter().take_while(|(_, waiters)| waiters.is_empty());
-        unawaited.map(|(key, _)| *key).take_while(|key| !self.fetching.contains_key(key))
-    }
-
-    /// These are sent, and nobody waited for them.
-    pub(super) fn remove_from_backlog(&mut self, keys: &[SessionKey]) {
-        keys.iter().for_each(|key| drop(self.backlog.remove(key)));
-    }
-
-    /// Sessions of which the member may lack something.
-    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = SessionKey> {
-        self.in_flight
-            .iter()
-            .flat_map(|frame| frame.carried.keys())
-            .copied()
-            .chain(self.backlog.keys().chain(self.fetching.keys()).copied())
-    }
-
-    /// Something of this session is on the way to the member.
-    pub(super) fn is_sending(&self, key: SessionKey) -> bool {
-        self.in_flight.iter().any(|frame| frame.carried.keys().contains(&key))
-    }
-
-    /// Changes can be sent as they are committed; otherwise their sessions are backlog.
-    pub(super) fn has_room(&self, staged_max: usize) -> bool {
-        self.linked && self.in_flight_bytes < staged_max
-    }
-
-    /// A change of this size had no room and is backlog instead.
-    pub(super) fn give_up(&mut self, bytes: usize) {
-        let before = if self.is_synced() { 0 } else { self.dropped_bytes };
-        self.dropped_bytes = before.saturating_add(bytes);
-    }
-
-    /// Bytes of changes that the member has not confirmed: those on the way, and roughly those backlog instead.
-    pub(super) fn unconfirmed_bytes(&self) -> usize {
-        let given_up = if self.is_synced() { 0 } else { self.dropped_bytes };
-        self.in_flight_bytes.saturating_add(given_up)
-    }
-
-    /// Copies, changes and ends on the way.
-    pub(super) fn unacknowledged(&self) -> usize {
-        self.in_flight.iter().map(|frame| frame.carried.keys().len()).sum()
-    }
-
-    pub(super) fn backlog_len(&self) -> usize {
-        self.backlog.len() + self.fetching.len()
-    }
-
-    /// Nothing is left to be sent.
-    pub(super) fn is_synced(&self) -> bool {
-        self.walk.is_none() && self.backlog.is_empty() && self.fetching.is_empty()
-    }
-
-    /// Whether the member has acknowledged all that was backlog to it when this was asked first; what is committed since may be
-    /// on the way.
-    pub(super) fn has_acknowledged(&self, due: &mut AckTarget) -> bool {
-        due.0 = due
-            .0
-            .filter(|(epoch, _)| *epoch == self.epoch)
-            .or(self.is_synced().then_some((self.epoch, self.next)));
-        due.0.is_some_and(|(_, next)| self.in_flight.front().is_none_or(|frame| frame.sequence >= next))
-    }
-
-    /// Owed copies may be sent now.
-    pub(super) fn has_window(&self) -> bool {
-        self.linked && self.window.has_room(self.in_flight_bytes) && self.fetching.len() < FETCHING_MAX
-    }
-
-    /// Gives a frame its place and remembers it until it is acknowledged.
-    pub(super) fn position(
+    /// Gives a frame its position, and remembers it until it is acknowledged.
+    pub(crate) fn push(
         &mut self,
         shard: u8,
         carried: Carried,
@@ -280,187 +51,104 @@ impl PeerStream {
         waiters: Vec<Ticket>,
         now: Instant,
     ) -> Position {
-        if self.next == u32::MAX {
+        if self.in_flight.is_exhausted() {
             self.restart();
         }
-        let position = Position { shard, epoch: self.epoch, sequence: self.next };
-        self.next += 1;
-        self.in_flight_bytes += bytes;
-        self.in_flight.push_back(InFlight {
-            sequence: position.sequence,
-            carried,
-            bytes,
-            sent_at: now,
-            waiters,
-        });
-        position
+        self.in_flight.push(shard, carried, bytes, waiters, now)
     }
 
-    /// What arrived is unknown: everything on the way is backlog again, in a new epoch.
-    pub(super) fn restart(&mut self) {
-        self.epoch = self.epoch.saturating_add(1);
-        self.next = 0;
-        self.give_up(self.in_flight_bytes);
-        self.in_flight_bytes = 0;
-        for frame in std::mem::take(&mut self.in_flight) {
+    /// What arrived is unknown: everything on the way goes into the backlog, and a new epoch begins (rule 2.5).
+    pub(crate) fn restart(&mut self) {
+        self.begin_epoch(InFlight::restart);
+    }
+
+    /// The same because nothing was acknowledged for long.
+    pub(crate) fn retry(&mut self, now: Instant) {
+        self.begin_epoch(|in_flight| in_flight.retry(now));
+    }
+
+    fn begin_epoch<F>(&mut self, give_up: impl FnOnce(&mut InFlight) -> F)
+    where
+        F: IntoIterator<Item = crate::shard::in_flight::SentFrame>,
+    {
+        self.backlog.give_up_change(self.in_flight.bytes());
+        for frame in give_up(&mut self.in_flight) {
             let mut waiters = frame.waiters;
             for key in frame.carried.keys() {
-                self.add_to_backlog(*key, std::mem::take(&mut waiters));
+                self.backlog.add(*key, std::mem::take(&mut waiters));
             }
         }
     }
 
-    /// Takes what `line` acknowledges out of flight; `None` if the line cannot be believed.
-    pub(super) fn acknowledged(
-        &mut self,
-        line: &AckLine,
-        now: Instant,
-    ) -> Option<Vec<(InFlight, Vec<Exception>)>> {
-        let expected = self.in_flight.front().map_or(self.next, |frame| frame.sequence);
-        if line.epoch != self.epoch || line.first > expected || line.next > self.next {
-            return None;
-        }
-        let mut taken = Vec::new();
-        while self.in_flight.front().is_some_and(|frame| frame.sequence < line.next) {
-            let Some(frame) = self.in_flight.pop_front() else { break };
-            self.in_flight_bytes -= frame.bytes;
-            let of_it = line.exceptions.iter().filter(|exception| exception.sequence == frame.sequence);
-            let exceptions = of_it.copied().collect();
-            taken.push((frame, exceptions));
-        }
-        if let Some((newest, _)) = taken.last() {
-            let bytes = taken.iter().map(|(frame, _)| frame.bytes).sum();
-            self.window.acknowledged(bytes, newest.sent_at, now);
-            self.progress_at = now;
-            self.silent_since = None;
-        }
-        Some(taken)
+    /// The member may lack something of this session.
+    pub(crate) fn lacks(&self, key: SessionKey) -> bool {
+        self.backlog.needs_copy(key) || self.in_flight.carries(key)
     }
 
-    pub(super) fn epoch(&self) -> u32 {
-        self.epoch
+    /// The sessions by name of which the member may lack something.
+    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = SessionKey> {
+        self.in_flight.keys().chain(self.backlog.keys())
     }
 
-    /// How long the member has acknowledged nothing although something is on the way.
-    pub(super) fn stalled_for(&self, now: Instant) -> Duration {
-        let oldest = self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at));
-        self.silent_since.or(oldest).map_or(Duration::ZERO, |since| now.since(since))
+    /// Bytes of changes that the member has not confirmed: those on the way, and roughly those given up for copies.
+    pub(crate) fn unconfirmed_bytes(&self) -> usize {
+        self.in_flight.bytes().saturating_add(self.backlog.bytes())
     }
 
-    /// Nothing was acknowledged for the timeout, and the last retry is as long ago.
-    pub(super) fn retry_due(&self, timeout: Duration, now: Instant) -> bool {
-        let since = self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at));
-        since.is_some_and(|since| now.since(since.max(self.retried_at)) >= timeout)
+    /// Whether the member has acknowledged all that was to be sent to it when this was asked first. What was committed
+    /// since may be on the way.
+    pub(crate) fn has_acknowledged(&self, watermark: &mut Watermark) -> bool {
+        self.in_flight.has_reached(watermark, self.backlog.is_empty())
     }
 
-    /// Begins a new epoch; the time without an acknowledgement goes on.
-    pub(super) fn retry(&mut self, now: Instant) {
-        self.silent_since =
-            self.silent_since.or(self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at)));
-        self.retried_at = now;
-        self.restart();
+    /// How long the member has acknowledged nothing although something is on the way to it.
+    pub(crate) fn stalled_for(&self, now: Instant) -> Duration {
+        self.in_flight.stalled_for(now)
     }
-
-    /// How long the oldest change that the member has not confirmed has been on the way, retries included.
-    pub(super) fn unconfirmed_for(&self, now: Instant) -> Duration {
-        let since = [self.silent_since, self.oldest()].into_iter().flatten().min();
-        since.map_or(Duration::ZERO, |since| now.since(since))
-    }
-
-    /// When the oldest frame that is not acknowledged was sent.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        self.in_flight.front().map(|frame| frame.sent_at)
-    }
-
-    /// The round that can be reported as synced now.
-    pub(super) fn take_sync_report(&mut self) -> Option<SyncReport> {
-        let mut sync_report = self.sync_report.take()?;
-        if self.has_acknowledged(&mut sync_report.due) {
-            return Some(sync_report);
-        }
-        self.sync_report = Some(sync_report);
-        None
-    }
-}
-
-impl Arrivals {
-    /// Whether something that belongs before this place has not come.
-    pub(super) fn is_ahead(&self, position: Position) -> bool {
-        let next = if position.epoch > self.epoch { 0 } else { self.next };
-        position.epoch >= self.epoch && position.sequence > next
-    }
-
-    /// Judges a frame by its position.
-    pub(super) fn judge(&mut self, position: Position) -> Arrival {
-        if position.epoch > self.epoch {
-            *self = Self { epoch: position.epoch, ..Self::default() };
-        }
-        if position.epoch < self.epoch || position.sequence < self.next {
-            return Arrival::Old;
-        }
-        if position.sequence == self.next {
-            self.next += 1;
-            return Arrival::Next;
-        }
-        if std::mem::replace(&mut self.gap_reported, true) { Arrival::Old } else { Arrival::Gap }
-    }
-
-    /// For [`Plant::GapOverlooked`](crate::Plant::GapOverlooked) only: what is missing before this place counts as
-    /// processed.
-    pub(super) fn overlook_gap(&mut self, position: Position) {
-        if self.is_ahead(position) {
-            if position.epoch > self.epoch {
-                *self = Self { epoch: position.epoch, ..Self::default() };
-            }
-            self.next = position.sequence;
-        }
-    }
-
-    /// The frame that was judged last is not taken, or one of the copies in it.
-    pub(super) fn except(&mut self, verdict: Verdict, copy: Option<u32>) {
-        self.exceptions.push(Exception { sequence: self.next - 1, verdict, copy });
-    }
-
-    /// One line for everything processed since the last one.
-    pub(super) fn take_line(&mut self, shard: u8) -> Option<AckLine> {
-        if self.acknowledged == self.next {
-            return None;
-        }
-        let first = std::mem::replace(&mut self.acknowledged, self.next);
-        let exceptions = std::mem::take(&mut self.exceptions);
-        Some(AckLine { shard, epoch: self.epoch, first, next: self.next, exceptions })
-    }
-}
-
-/// A birth as a listing has it.
-pub(super) fn birth(incarnation: u32, number: u64) -> Birth {
-    Birth { incarnation: Incarnation(incarnation), number }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::AckLine;
+
+    const KEY: SessionKey = SessionKey([1; 16]);
+
+    fn send(stream: &mut PeerStream, waiters: Vec<Ticket>) {
+        stream.push(0, Carried::One(KEY), 1, waiters, Instant::ORIGIN);
+    }
+
+    fn acknowledge(stream: &mut PeerStream, epoch: u32, next: u32) {
+        let line = AckLine { shard: 0, epoch, first: 0, next, exceptions: Vec::new() };
+        assert!(stream.in_flight.acknowledge(&line, Instant::ORIGIN).is_some());
+    }
 
     #[test]
-    fn what_was_owed_is_acknowledged_though_changes_go_on() {
-        let now = Instant::ORIGIN;
-        let (mut stream, mut due) = (PeerStream::new(1, now), AckTarget::default());
-        let send = |stream: &mut PeerStream| {
-            stream.position(0, Carried::One(SessionKey([1; 16])), 1, Vec::new(), now)
-        };
-        send(&mut stream);
-        assert!(!stream.has_acknowledged(&mut due));
-        send(&mut stream);
-        let line = |epoch, next| AckLine { shard: 0, epoch, first: 0, next, exceptions: Vec::new() };
-        assert!(stream.acknowledged(&line(1, 1), now).is_some());
-        assert!(stream.has_acknowledged(&mut due), "the other one is on its way and was not backlog");
-        // All that is on the way is backlog again.
+    fn the_backlog_is_acknowledged_though_changes_go_on() {
+        let (mut stream, mut watermark) = (PeerStream::new(1, Instant::ORIGIN), Watermark::default());
+        send(&mut stream, Vec::new());
+        assert!(!stream.has_acknowledged(&mut watermark));
+        send(&mut stream, Vec::new());
+        acknowledge(&mut stream, 1, 1);
+        assert!(stream.has_acknowledged(&mut watermark), "the other one was sent later");
         stream.restart();
-        assert!(!stream.has_acknowledged(&mut due));
-        assert_eq!(stream.take_from_backlog(SessionKey([1; 16])), []);
-        send(&mut stream);
-        assert!(!stream.has_acknowledged(&mut due));
-        assert!(stream.acknowledged(&line(2, 1), now).is_some());
-        assert!(stream.has_acknowledged(&mut due));
+        assert!(!stream.has_acknowledged(&mut watermark), "all that is on the way has to be sent again");
+        assert_eq!(stream.backlog.take(KEY), []);
+        send(&mut stream, Vec::new());
+        assert!(!stream.has_acknowledged(&mut watermark));
+        acknowledge(&mut stream, 2, 1);
+        assert!(stream.has_acknowledged(&mut watermark));
+    }
+
+    #[test]
+    fn a_new_epoch_turns_frames_into_copies_and_keeps_those_who_wait() {
+        let mut stream = PeerStream::new(1, Instant::ORIGIN);
+        send(&mut stream, vec![Ticket(1)]);
+        send(&mut stream, vec![Ticket(2)]);
+        stream.restart();
+        assert!(stream.backlog.needs_copy(KEY) && !stream.in_flight.carries(KEY));
+        assert_eq!(stream.unconfirmed_bytes(), 2, "of changes that are given up");
+        assert_eq!(stream.backlog.take(KEY), [Ticket(1), Ticket(2)]);
+        assert!(!stream.lacks(KEY));
     }
 }

@@ -1,19 +1,17 @@
 //! Opening and closing a session for a request.
 
+use crate::session::UNANNOUNCED_SHARE;
 use crate::shard::Shard;
 use crate::wire::{self, Touch};
 use crate::{
-    Absent, AppId, Effects, EndReason, Fields, Incarnation, Instant, Opened, Opening, Plant, Proof, Secret,
-    SessionKey, Ticket,
+    Absent, AppId, Effects, EndReason, Fields, Incarnation, Instant, Opened, Opening, Proof, QuestionId,
+    Secret, SessionKey, Ticket,
 };
 use std::time::Duration;
 
-/// A use is announced to the others at least this many times within a session's idle time.
-const TOUCHES_PER_TIMEOUT: u32 = 8;
-
 impl Shard {
-    /// Opens a session that is here and in time; otherwise every member is asked. A node that lacks some
-    /// asks always: until it has compared, its copies may be behind what others acknowledged.
+    /// Opens a session that is here and in time; otherwise every member is asked. A node that is not complete always asks:
+    /// until it has compared, its copies may be behind what others acknowledged (rule 7.11).
     pub(crate) fn open(
         &mut self,
         key: SessionKey,
@@ -21,14 +19,16 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Opening {
-        if self.tombstones.contains_key(&key) {
+        if self.tombstones.contains(key) {
             return Opening::Absent(Absent::Ended);
         }
-        if self.stubs.contains_key(&key) && self.is_complete {
+        if self.stubs.contains(key) && self.is_complete {
             return Opening::Asking(self.fetch_for_request(key, now, effects));
         }
         match self.table.get(key) {
-            Some(session) if self.is_due(session, now) => Opening::Asking(self.ask(key, true, now, effects)),
+            Some(session) if self.expiry.is_due(session, now) => {
+                Opening::Asking(self.ask(key, true, now, effects))
+            }
             Some(_) if self.is_complete => self.open_here(key, proof, now, effects),
             _ => Opening::Asking(self.ask(key, false, now, effects)),
         }
@@ -42,20 +42,20 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Opening {
-        let answered = self.answered.remove(&key).unwrap_or_default();
-        if self.tombstones.contains_key(&key) {
+        let replies = self.questions.take_replies(key);
+        if self.tombstones.contains(key) {
             return Opening::Absent(Absent::Ended);
         }
-        if self.stubs.contains_key(&key) {
+        if self.stubs.contains(key) {
             return Opening::Asking(self.fetch_for_request(key, now, effects));
         }
         match self.table.get(key) {
-            Some(session) if self.is_due(session, now) && !answered.in_use && !answered.contested => {
+            Some(session) if self.expiry.is_due(session, now) && !replies.in_use && !replies.contested => {
                 self.end(key, EndReason::Expired, now, effects);
                 Opening::Absent(Absent::Ended)
             }
             Some(_) => self.open_here(key, proof, now, effects),
-            None if answered.no_room => Opening::Absent(Absent::NoRoom),
+            None if replies.no_room => Opening::Absent(Absent::NoRoom),
             None => Opening::Absent(Absent::Unknown),
         }
     }
@@ -68,22 +68,30 @@ impl Shard {
             return Opening::Absent(Absent::WrongSecret);
         }
         let opened = Opened { key, app: session.app, fields: session.fields.clone() };
-        if self.settings.plant == Plant::TimestampAtSet {
-            self.opened_clocks.insert(key, session.clock);
-        }
-        let tell = self.table.touch(key, |session| {
+        planted!(self.settings, TIMESTAMP_AT_SET => note_opened(&self.settings, key, session.clock));
+        let unannounced = self.table.touch(key, |session| {
             session.open += 1;
             session.use_now(session.touch.saturating_add(1), now);
-            let due = session.unannounced(now) >= session.max_inactive() / TOUCHES_PER_TIMEOUT;
-            if due {
+            let is_due = session.unannounced(now) >= session.max_inactive() / UNANNOUNCED_SHARE;
+            if is_due {
                 session.announce_use(now);
             }
-            due.then_some(session.touch)
+            is_due.then_some(session.touch)
         });
-        if let Some(Some(touch)) = tell {
-            self.tell_touch(key, touch, effects);
+        if let Some(Some(touch)) = unannounced {
+            self.send_touch(key, touch, effects);
         }
         Opening::Open(opened)
+    }
+
+    /// A request waits for content that is in a store. It is answered as if members had been asked.
+    fn fetch_for_request(&mut self, key: SessionKey, now: Instant, effects: &mut Effects) -> QuestionId {
+        let question = QuestionId(self.next_number());
+        if !self.stubs.await_content(key, question) {
+            return self.ask(key, false, now, effects);
+        }
+        self.fetch(key, effects);
+        question
     }
 
     /// The request is over; an open session does not expire.
@@ -104,21 +112,20 @@ impl Shard {
     ) -> Option<(AppId, Fields)> {
         let session = self.table.get(key)?;
         session.fields.superseded_for(secret, session.age(now)).filter(|since| *since < grace)?;
-        let view = match self.settings.plant {
-            Plant::SupersededSeesAll => session.fields.clone(),
-            _ => session.fields.before_change_of(secret)?,
-        };
+        let view = session.fields.before_change_of(secret)?;
+        let view = planted!(view => shown(&self.settings, session, view));
         Some((session.app, view))
     }
 
-    /// The newest commit of this node on a session that is not settled.
+    /// The newest commit of this node on a session that is not settled: a response that read the session waits for it
+    /// (rule 2.15).
     pub(crate) fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
-        self.unsettled.get(&key).copied().filter(|_| self.settings.plant != Plant::ReadsDoNotWait)
+        self.settling.newest(key).filter(|_| !planted!(self.settings, READS_DO_NOT_WAIT))
     }
 
-    /// Another member tells a use.
+    /// Another member announces a use.
     pub(crate) fn on_touch(&mut self, from: Incarnation, touch: &Touch, now: Instant) {
-        if !self.streams.contains_key(&from) {
+        if !self.peers.contains(from) {
             return;
         }
         self.touch(SessionKey(touch.key), |session| {
@@ -127,11 +134,11 @@ impl Shard {
         });
     }
 
-    /// Touches need no acknowledgement: they are announced often enough.
-    fn tell_touch(&self, key: SessionKey, touch: u32, effects: &mut Effects) {
+    /// Announces a use. It needs no acknowledgement: uses are announced often enough.
+    fn send_touch(&self, key: SessionKey, touch: u32, effects: &mut Effects) {
         let frame = wire::encode(&Touch { key: key.0, touch });
-        for (incarnation, _) in self.streams.iter().filter(|(_, stream)| stream.linked) {
-            effects.send(*incarnation, frame.clone());
+        for (member, _) in self.peers.iter().filter(|(_, stream)| stream.linked) {
+            effects.send(member, frame.clone());
         }
     }
 }

@@ -39,7 +39,7 @@ impl FrameKind {
     /// How many kinds there are.
     pub const COUNT: usize = KINDS.len();
 
-    /// The kind that `frame` says it is of.
+    /// The kind that `frame` says it is of. Rule 12.5.
     pub fn of(frame: &[u8]) -> Self {
         let number = frame.first_chunk::<KIND_BYTES>().map(|kind| u16::from_le_bytes(*kind));
         let known = KINDS.iter().position(|(known, _)| Some(*known) == number);
@@ -65,7 +65,14 @@ impl FrameKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Gap, encode};
+    use crate::wire::{Gap, MembershipFrame, ShardFrame, encode};
+
+    #[test]
+    fn every_kind_without_a_position_has_a_name() {
+        for number in MembershipFrame::NUMBERS.iter().chain(ShardFrame::NUMBERS) {
+            assert_ne!(FrameKind::of(&number.to_le_bytes()).name(), "unknown", "kind {number}");
+        }
+    }
 
     #[test]
     fn frames_are_told_apart() {

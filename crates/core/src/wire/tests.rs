@@ -140,7 +140,7 @@ fn a_newer_nodes_frames_are_understood_as_far_as_possible() {
     // A heartbeat with a sixth field and a phase of a later version.
     let beat = unhex("010086080907020101f6");
     let beat = [&beat[..4], &unhex("1863f502016161")[..]].concat();
-    let Frame::Control(Control::Heartbeat(beat)) = decode(&beat).unwrap().unwrap() else {
+    let Frame::Membership(MembershipFrame::Heartbeat(beat)) = decode(&beat).unwrap().unwrap() else {
         panic!("a heartbeat")
     };
     assert_eq!((beat.number, beat.phase), (8, Phase::Starting));

@@ -2,14 +2,12 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AllMembers, AppId, Bounds, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, Gate,
-    Incarnation, Instant, Mode, Node, Notice, Opening, PeerInfo, Plant, Proof, Receipt, Secret, SessionKey,
-    Settings, Ticket, Timing, Value,
+    AppId, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, Gate, Incarnation, Instant, Node,
+    Notice, Opening, PeerInfo, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -21,6 +19,8 @@ pub(crate) struct Cluster {
     pub(crate) settled: Vec<(usize, Ticket, Receipt)>,
     pub(crate) events: Vec<(usize, Event)>,
     pub(crate) notices: Vec<(usize, Notice)>,
+    /// All other effects.
+    pub(crate) others: Vec<(usize, Effect)>,
     wires: VecDeque<(usize, usize, Bytes)>,
     /// Frames to and from a node that is cut off vanish.
     pub(crate) cut: Vec<usize>,
@@ -52,6 +52,7 @@ impl Cluster {
             settled: Vec::new(),
             events: Vec::new(),
             notices: Vec::new(),
+            others: Vec::new(),
             wires: VecDeque::new(),
             cut: Vec::new(),
             lost: Vec::new(),
@@ -113,7 +114,7 @@ impl Cluster {
                 Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
                 Effect::Event(event) => self.events.push((index, event)),
                 Effect::Notice { notice, .. } => self.notices.push((index, notice)),
-                _ => {}
+                other => self.others.push((index, other)),
             }
         }
         result
@@ -203,20 +204,19 @@ fn unknown(frame: &Bytes) -> Bytes {
     frame.into()
 }
 
+/// A node that never has members.
+pub(crate) fn alone(adjust: impl Fn(&mut Settings)) -> Node {
+    Node::alone(settings(0, &adjust), Instant::ORIGIN)
+}
+
 fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
-    let mut settings = Settings {
-        incarnation: Incarnation(number + 1),
-        name: format!("tc{:02}", number + 1),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: false,
-        ack_set: Arc::new(AllMembers),
-        plant: Plant::None,
-    };
+    Node::new(settings(number, adjust), now)
+}
+
+fn settings(number: u32, adjust: &impl Fn(&mut Settings)) -> Settings {
+    let mut settings = Settings::new(Incarnation(number + 1), format!("tc{:02}", number + 1));
     adjust(&mut settings);
-    Node::new(settings, now)
+    settings
 }
 
 pub(crate) fn key(number: u8) -> SessionKey {

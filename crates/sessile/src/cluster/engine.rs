@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{
-    Effect, Effects, Event, Incarnation, Instant, Malformed, Message, Node, Removal, Settings,
-};
+use sessile_core::{Effect, Effects, Event, Incarnation, Instant, Malformed, Message, Node, Settings};
 use sessile_group::{Channel, Peer, Refusal};
 
 use super::clock::Clock;
@@ -183,6 +181,8 @@ impl Engine {
             }
             Effect::Fetch { key } => self.with_store(|persist| persist.order(key)),
             Effect::Changed { key, here } => self.with_store(|persist| persist.changed(key, here)),
+            Effect::SessionEnded { key } => self.local_values.forget(key),
+            Effect::MemberLost => self.with_store(Persist::member_lost),
             Effect::Event(event) => self.note(event),
             // A call that failed in the middle told nothing: what comes after would wait for it for ever.
             Effect::Notice { .. } if self.fuse.is_blown() => {}
@@ -198,16 +198,11 @@ impl Engine {
     }
 
     fn note(&self, event: Event) {
-        if matches!(&event, Event::MemberRemoved { cause, .. } if *cause != Removal::Left) {
-            self.with_store(Persist::member_lost);
-        }
         match (&event, &self.outlet) {
             (Event::MemberRemoved { incarnation, .. }, Some(outlet)) => {
                 outlet.forget_order(|to| to == *incarnation)
             }
             (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),
-            (Event::Ended { key, .. }, _) => self.local_values.forget(*key),
-            (Event::BecameReady { .. } | Event::NameTaken { .. }, _) => self.waiters.gate.notify_waiters(),
             _ => {}
         }
         self.event_log.note(event);

@@ -16,13 +16,14 @@ const LATE_MAX: usize = 1024;
 pub(crate) struct EventLog {
     events: broadcast::Sender<Event>,
     facts: Mutex<Facts>,
+    #[cfg(test)]
+    discards: bool,
 }
 
 #[derive(Default)]
 struct Facts {
     names: BTreeMap<Incarnation, String>,
     transfer: Transfer,
-    name_taken_by: Option<Incarnation>,
     late_acks: BTreeMap<String, u64>,
 }
 
@@ -41,11 +42,22 @@ pub(crate) struct Transfer {
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { events: broadcast::Sender::new(EVENTS_MAX), facts: Mutex::default() }
+        Self {
+            events: broadcast::Sender::new(EVENTS_MAX),
+            facts: Mutex::default(),
+            #[cfg(test)]
+            discards: false,
+        }
     }
 }
 
 impl EventLog {
+    /// Throws all events away: with it the tests see that nothing but logs and counters depends on them.
+    #[cfg(test)]
+    pub(crate) fn discarding() -> Self {
+        Self { discards: true, ..Self::default() }
+    }
+
     /// Everything that happens from now on.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
@@ -60,12 +72,11 @@ impl EventLog {
         self.facts.lock().late_acks.clone()
     }
 
-    /// The process because of which this one may not join.
-    pub(crate) fn name_taken_by(&self) -> Option<Incarnation> {
-        self.facts.lock().name_taken_by
-    }
-
     pub(crate) fn note(&self, event: Event) {
+        #[cfg(test)]
+        if self.discards {
+            return;
+        }
         self.log(&event);
         if self.events.receiver_count() > 0 {
             // The last listener may have gone since.
@@ -155,7 +166,6 @@ impl EventLog {
                 tracing::warn!("{} went on without this node: getting its sessions again", self.name(*by));
             }
             Event::NameTaken { by } => {
-                self.facts.lock().name_taken_by = Some(*by);
                 tracing::error!(%by, "another live process has this node's name: this one serves no more");
             }
             Event::Created { .. }

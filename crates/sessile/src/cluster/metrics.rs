@@ -68,6 +68,7 @@ fn decisions(out: &mut Exposition, counters: Counters) {
         invalidated,
         expired,
         leases_lost,
+        transfers_received,
         transfers_interrupted,
         frames_skipped,
         repaired,
@@ -82,6 +83,7 @@ fn decisions(out: &mut Exposition, counters: Counters) {
         ("resends", "times that changes on their way were given up and sent again as copies", restarts),
         ("copies_rejected", "copies for which a member had no room", copies_refused),
         ("leases_lost", "leases that ran out while serving", leases_lost),
+        ("transfers_received", "times that it got the state", transfers_received),
         ("transfers_interrupted", "state transfers whose donor failed or refused", transfers_interrupted),
         ("sessions_repaired", "sessions that a comparison found different or lacking on one side", repaired),
         ("frames_skipped", "frames of kinds that this version does not know", frames_skipped),
@@ -197,7 +199,6 @@ fn listeners(out: &mut Exposition, cluster: &Cluster) {
 fn transfer(out: &mut Exposition, shared: &Engine) {
     let transfer = shared.event_log.transfer();
     out.counter("transfers_requested", "times that this node asked for the state", transfer.requested);
-    out.counter("transfers_received", "times that it got the state", transfer.received);
     out.gauge("transfer_sessions", "sessions after the last state transfer", transfer.sessions);
     out.gauge("transfer_seconds", "how long the last state transfer took", transfer.elapsed.as_secs_f64());
 }

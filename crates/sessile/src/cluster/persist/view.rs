@@ -55,7 +55,7 @@ impl Cluster {
             return;
         }
         let is_alone = self.config().cluster.manager == Manager::Local;
-        let is_first = self.inner.shared.event_log.transfer().received == 0;
+        let is_first = self.inner.shared.node.counters().transfers_received == 0;
         for (engine, persist) in self.persists() {
             let is_local = Arc::ptr_eq(engine, &self.inner.local);
             // Of what all nodes share, a node that keeps sessions for itself takes those it is asked for.

@@ -50,7 +50,7 @@ pub struct Session {
     pub secure: Secure,
     /// The cookie's `SameSite`.
     pub same_site: SameSite,
-    /// What becomes of a request whose session ended while it ran.
+    /// The response to a request whose session ended while it ran.
     pub on_ended: OnEnded,
     /// For so long a secret that a login superseded shows what was there before the login; zero: not at all.
     pub change_grace: Duration,
@@ -64,9 +64,9 @@ pub struct Session {
     pub persist: bool,
     /// When they are saved.
     pub save: Save,
-    /// With [`Save::Idle`]: saved when not used for so long.
+    /// With [`Save::Idle`]: a session unused for this long is saved.
     pub backup_idle: Duration,
-    /// Not used for so long: only in the store; `None`: they stay in memory.
+    /// Sessions unused for this long are kept in the store only; `None` keeps them in memory.
     pub swap_idle: Option<Duration>,
 }
 

@@ -54,7 +54,7 @@ struct Nodes {
 impl Nodes {
     fn new() -> Self {
         let mut settings = node_settings();
-        settings.bounds = Bounds::default();
+        settings.bounds = sessile_core::Bounds::default();
         let engine = Arc::new(Engine::of(Clock::by_hand(), |now| Node::alone(settings, now), None));
         let host = Arc::new(SessionHost::new(engine, Arc::default()));
         let layers = ["tc01", "tc02", "tc03"].map(|name| layer(&host, name, usual())).to_vec();

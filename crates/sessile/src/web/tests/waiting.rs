@@ -27,9 +27,8 @@ struct Pair {
 impl Pair {
     /// Both nodes are members and serve; from now on nothing is carried between them.
     fn connected(settings: SessionSettings) -> Self {
-        let started = |incarnation: Incarnation, name: &str, now| {
-            Node::new(Settings { incarnation, name: name.to_owned(), ..node_settings() }, now)
-        };
+        let started =
+            |incarnation: Incarnation, name: &str, now| Node::new(Settings::new(incarnation, name), now);
         let site = Site::on(|_, now| started(HERE, "tc01", now), settings);
         let other = started(THERE, "tc02", site.engine.clock.now());
         let mut pair = Self { site, other, wires: VecDeque::new(), cut: false };
