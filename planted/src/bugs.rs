@@ -3,7 +3,7 @@
 use sessile_core::Plant;
 
 /// Every planted bug and its name on the command line.
-pub const BUGS: [(&str, Plant); 36] = [
+pub const BUGS: [(&str, Plant); 37] = [
     ("writer-is-name", Plant::WRITER_IS_NAME),     // rule 3.3
     ("timestamp-at-set", Plant::TIMESTAMP_AT_SET), // rule 3.4
     ("counter-from-live-fields", Plant::COUNTER_FROM_LIVE_FIELDS), // rule 3.6
@@ -39,6 +39,7 @@ pub const BUGS: [(&str, Plant); 36] = [
     ("first-copy-only", Plant::FIRST_COPY_ONLY),   // rule 2.7
     ("unknown-field-dropped", Plant::UNKNOWN_FIELD_DROPPED), // rule 12.3
     ("unknown-change-taken", Plant::UNKNOWN_CHANGE_TAKEN), // rule 12.2
+    ("superseded-sees-all", Plant::SUPERSEDED_SEES_ALL), // rule 8.3
     ("none", Plant::NONE),
 ];
 

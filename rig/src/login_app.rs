@@ -49,7 +49,7 @@ async fn write(
     Ok(Json(json!({ "key": key(&session) })))
 }
 
-/// Logs in; the previous cookie becomes invalid.
+/// The cookie from before shows what was there before, for a grace time.
 async fn login(session: Session) -> Result<Json<Value>, SessionError> {
     session.change_id()?;
     session.set_principal(Some("ada"), None)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sessile_core::{Fields, Incarnation, Instant, Node, NodeState, QuestionId, SessionKey, Ticket};
+use sessile_core::{Fields, Incarnation, Instant, Node, NodeState, QuestionId, Secret, SessionKey, Ticket};
 
 use crate::event::{Attempt, Inside, Reply};
 use crate::history::{HostId, OpId};
@@ -98,6 +98,11 @@ impl Process {
         let resident = self.node.peek(key).map(|(_, fields)| fields).or_else(|| self.node.arrived(key));
         let swapped = || self.swap.as_ref().filter(|_| self.node.is_swapped_out(key))?.peek(key);
         resident.or_else(swapped)
+    }
+
+    /// What a secret that was superseded, however long ago, shows here.
+    pub(crate) fn before_change(&self, key: SessionKey, secret: Secret, now: Instant) -> Option<Fields> {
+        self.node.before_change(key, secret, Duration::MAX, now.plus(self.clock)).map(|(_, fields)| fields)
     }
 
     /// Whether it runs, serves, and has the complete state.

@@ -74,28 +74,29 @@ where
         let (inner, RequestScope { sessions, route }) = (Rc::clone(&self.inner), self.scope.clone());
         Box::pin(async move {
             if let Some(route) = &route {
-                rewrite(request.headers_mut(), &COOKIE, |text| Some(route.take_off(text)));
+                rewrite(request.headers_mut(), &COOKIE, |cookies| Some(route.take_off(cookies)));
             }
             // Not before the gate: a call of the inner service may do anything at once.
             let answered = sessions.request(async { inner.call(request).await }).await;
             let mut response = answered.map_err(|error| unavailable(&error))??;
             response.headers_mut().remove(UNPROCESSED);
             if let Some(route) = &route {
-                rewrite(response.headers_mut(), &SET_COOKIE, |text| route.put_on(text));
+                rewrite(response.headers_mut(), &SET_COOKIE, |cookie| route.put_on(cookie));
             }
             Ok(response)
         })
     }
 }
 
-/// Replaces the headers of that name for which there is another text.
-fn rewrite(headers: &mut HeaderMap, name: &HeaderName, other: impl Fn(&str) -> Option<String>) {
+/// Replaces the headers of that name for which there are other bytes.
+fn rewrite(headers: &mut HeaderMap, name: &HeaderName, other: impl Fn(&[u8]) -> Option<Vec<u8>>) {
     for value in headers.remove(name).collect::<Vec<_>>() {
-        let text = value.to_str().ok().and_then(&other);
-        let text = text.and_then(|text| HeaderValue::try_from(text).ok());
-        headers.append(name.clone(), text.unwrap_or(value));
+        let bytes = other(value.as_bytes()).and_then(|bytes| HeaderValue::try_from(bytes).ok());
+        headers.append(name.clone(), bytes.unwrap_or(value));
     }
 }
+
+const UNAVAILABLE: &str = "This cannot be done right now. Please try again in a moment.\n";
 
 fn unavailable(error: &SessionError) -> Error {
     let mut answer: HttpResponseBuilder = HttpResponse::ServiceUnavailable();
@@ -103,5 +104,5 @@ fn unavailable(error: &SessionError) -> Error {
     if let SessionError::NotServing(_) = error {
         answer.insert_header((UNPROCESSED, "1"));
     }
-    InternalError::from_response(error.to_string(), answer.body(error.to_string())).into()
+    InternalError::from_response(error.to_string(), answer.body(UNAVAILABLE)).into()
 }

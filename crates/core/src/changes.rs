@@ -1,12 +1,14 @@
 //! What a request did to a session, and what can be said against it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
+use crate::secrets::{self, SecretHash};
 use crate::session::{duration_value, secret_hash};
-use crate::{AppId, FieldName, Fields, NameRef, Secret, SessionKey, Value};
+use crate::{AppId, FieldName, Fields, Secret, SessionKey, Value};
 
 /// The changes of one request: committed together, with one timestamp, or not at all.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,8 @@ pub struct Changes {
     pub(crate) writes: Vec<(FieldName, Option<Value>)>,
     pub(crate) synchronous: bool,
     pub(crate) whole: bool,
+    /// The secret that is superseded and its successor: what that writes depends on the session.
+    pub(crate) secret_change: Option<(SecretHash, SecretHash)>,
 }
 
 impl Changes {
@@ -31,18 +35,18 @@ impl Changes {
         if let Some(max_age) = max_age {
             changes.put_system(MAX_AGE, Some(duration_value(max_age)));
         }
-        changes.put(FieldName::secret(secret_hash(secret)), Some(Value::raw(vec![1])));
+        changes.put(FieldName::secret(secret_hash(secret)), Some(secrets::valid(None)));
         changes
     }
 
     /// Nothing would be sent.
     pub fn is_empty(&self) -> bool {
-        self.create.is_none() && self.writes.is_empty() && !self.whole
+        !self.writes_any() && !self.whole
     }
 
     /// Whether this writes something, be it only that there is a session now.
     pub fn writes_any(&self) -> bool {
-        self.create.is_some() || !self.writes.is_empty()
+        self.create.is_some() || !self.writes.is_empty() || self.secret_change.is_some()
     }
 
     /// Forgets the writes that leave a field as it was in `opened`, so that these fields keep the timestamps they have.
@@ -90,9 +94,24 @@ impl Changes {
 
     /// A login: `new` opens the session from now on, `old` no longer. Always synchronous. Rules 2.14 and 8.2.
     pub fn change_secret(&mut self, old: Secret, new: Secret) {
-        self.put(FieldName::secret(secret_hash(old)), None);
-        self.put(FieldName::secret(secret_hash(new)), Some(Value::raw(vec![1])));
+        self.secret_change = Some((secret_hash(old), secret_hash(new)));
         self.synchronous = true;
+    }
+
+    /// The same with what the change of the secret writes to a session that has `fields` and is `age` old; of one whose
+    /// content is not here, the old secret is forgotten.
+    pub(crate) fn with_secrets(&self, session: Option<(&Fields, Duration)>) -> Cow<'_, Self> {
+        let Some((old, new)) = self.secret_change else { return Cow::Borrowed(self) };
+        let mut changes = Self { secret_change: None, ..self.clone() };
+        let writes = match session {
+            Some((fields, age)) => secrets::change(fields, old, new, age),
+            None => vec![
+                (FieldName::secret(old), None),
+                (FieldName::secret(new), Some(secrets::valid(Some(old)))),
+            ],
+        };
+        writes.into_iter().for_each(|(name, value)| changes.put(name, value));
+        Cow::Owned(changes)
     }
 
     /// Settled when every member holds it, in asynchronous mode too.
@@ -147,11 +166,6 @@ impl Fields {
     /// How that was found out.
     pub fn auth_type(&self) -> Option<String> {
         self.text(AUTH_TYPE)
-    }
-
-    /// Whether a secret opens the session. Rule 8.1.
-    pub fn admits(&self, secret: Secret) -> bool {
-        self.find(NameRef::secret(secret_hash(secret))).is_some_and(|field| field.value.is_some())
     }
 
     fn duration(&self, name: &str) -> Option<Duration> {

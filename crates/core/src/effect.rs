@@ -29,6 +29,9 @@ pub struct Receipt {
     pub wanted: u32,
     /// The session had ended elsewhere: the change is dropped.
     pub ended: bool,
+    /// The request came with a secret that a login had superseded: the change is dropped. The core leaves it open; the
+    /// session layer knows.
+    pub superseded: bool,
     /// Asynchronous mode: the age of the oldest change that no other member confirmed yet.
     pub unconfirmed_for: Option<Duration>,
     /// Where the response waited for a store: whether that has the change. The core leaves it open; its driver knows.
@@ -46,6 +49,9 @@ impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.ended {
             return f.write_str("ended");
+        }
+        if self.superseded {
+            return f.write_str("superseded");
         }
         write!(f, "copies={}/{}", self.copies, self.wanted)?;
         match self.unconfirmed_for {

@@ -27,6 +27,7 @@ mod notice;
 #[cfg(feature = "planted")]
 mod planted;
 mod roster;
+mod secrets;
 mod session;
 mod settings;
 mod shard;

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
 use crate::marks::Birth;
+use crate::secrets::is_valid;
 use crate::session::Session;
 use crate::shard::Notices;
 use crate::shard::arrivals::Arrivals;
@@ -25,8 +26,8 @@ use crate::table::Table;
 use crate::tombstone::Tombstone;
 use crate::wire::{AckLine, Delta, Exception, FieldChange, PackedCopy, Snapshot};
 use crate::{
-    AppId, Effects, EndReason, Incarnation, Instant, NameRef, Position, SessionKey, Settings, Ticket,
-    Timestamp,
+    AppId, Codec, Effects, EndReason, Fields, Incarnation, Instant, NameRef, Position, SessionKey, Settings,
+    Ticket, Timestamp, ValueRef,
 };
 
 /// A deliberate bug by its number. Each leaves out one rule of PROTOCOL.md.
@@ -106,6 +107,8 @@ impl Plant {
     pub const UNKNOWN_FIELD_DROPPED: Self = Self(34);
     /// A change of a kind that this version does not know is acknowledged like one that was taken.
     pub const UNKNOWN_CHANGE_TAKEN: Self = Self(35);
+    /// A superseded secret shows the session as it is, with what was written after the change.
+    pub const SUPERSEDED_SEES_ALL: Self = Self(36);
 }
 
 /// The bug of one node, and what it has to remember.
@@ -198,9 +201,18 @@ pub(crate) fn is_awaited(
 /// The fields of a delta that the others are sent.
 pub(crate) fn announced<'b>(settings: &Settings, mut fields: Vec<FieldChange<'b>>) -> Vec<FieldChange<'b>> {
     if planted!(settings, OLD_SECRET_KEPT) {
-        fields.retain(|field| field.value.is_some() || !NameRef::from(field.name).is_system());
+        let is_old = |field: &FieldChange<'_>| {
+            NameRef::from(field.name).is_secret()
+                && !field.value.is_some_and(|bytes| is_valid(ValueRef::new(Codec(field.codec), bytes)))
+        };
+        fields.retain(|field| !is_old(field));
     }
     fields
+}
+
+/// What a superseded secret shows.
+pub(crate) fn shown(settings: &Settings, session: &Session, view: Fields) -> Fields {
+    if planted!(settings, SUPERSEDED_SEES_ALL) { session.fields.clone() } else { view }
 }
 
 /// A copy as members get it.

@@ -198,9 +198,14 @@ impl Session {
         self.idle(now) >= self.max_inactive()
     }
 
+    /// Since it was made, by this node's clock.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.since(instant(self.born))
+    }
+
     /// Older than its greatest age, which no use prolongs. Rule 7.21.
     pub(crate) fn is_aged(&self, now: Instant) -> bool {
-        self.fields.max_age().is_some_and(|max| now.since(instant(self.born)) >= max)
+        self.fields.max_age().is_some_and(|max| self.age(now) >= max)
     }
 
     /// No use of this copy speaks against an end, by its idle time or by its age.
@@ -313,7 +318,7 @@ impl Session {
             clock: self.clock,
             touch: self.touch,
             idle_ms: millis(self.idle(now)),
-            age_ms: millis(now.since(instant(self.born))),
+            age_ms: millis(self.age(now)),
             fields: self.fields.packed()?,
         })
     }
@@ -328,7 +333,7 @@ impl Session {
             clock: self.clock,
             touch: self.touch,
             idle_ms: millis(self.idle(now)),
-            age_ms: millis(now.since(instant(self.born))),
+            age_ms: millis(self.age(now)),
             fields: self.fields.all().map(to_wire).collect(),
         }
     }

@@ -236,6 +236,9 @@ impl Cluster {
     }
 
     /// Sessions for a service that is mounted at `/`, as `[session]` and `[replication]` say.
+    ///
+    /// Put layers that abort handlers (timeouts, caught panics) *outside* of it, that is, add them after it: inside, what was
+    /// written before the abort is committed with their answer. `docs/sessions.md` ("Where the layer goes") has the picture.
     pub fn session_layer(&self) -> SessionLayer {
         self.layer(self.inner.root.clone(), self.config().cluster.manager)
     }

@@ -40,6 +40,7 @@ mod cluster;
 pub mod config;
 pub mod seams;
 pub mod store;
+pub mod testing;
 mod web;
 
 pub use admin::{AdminPort, StopOutcome, StopRequests, health};

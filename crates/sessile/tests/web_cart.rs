@@ -91,7 +91,7 @@ async fn the_cart_and_the_login_stay_when_a_server_goes() {
     assert_eq!(browser.post(&other_shop, "/checkout", "idempotency_key=k2").await.0, StatusCode::CONFLICT);
     assert_eq!(browser.get(&other_shop, "/cart").await.1, r#"["ada",{}]"#);
     let stolen = before_login.clone().get(&other_shop, "/cart").await.1;
-    assert_eq!(stolen, "[null,{}]", "the cookie from before the login opens nothing");
+    assert_eq!(stolen, "[null,{}]", "the cookie from before the login shows nothing of what came later");
     browser.post(&other_shop, "/logout", "").await;
     assert_eq!(browser.get(&other_shop, "/cart").await.1, "[null,{}]");
 }

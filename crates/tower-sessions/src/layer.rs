@@ -78,7 +78,7 @@ where
         let RequestLayer { sessions, route } = self.layer.clone();
         Box::pin(async move {
             if let Some(route) = &route {
-                rewrite(request.headers_mut(), COOKIE, |text| Some(route.take_off(text)));
+                rewrite(request.headers_mut(), COOKIE, |cookies| Some(route.take_off(cookies)));
             }
             // Not before the gate: a call of the inner service may do anything at once.
             let mut response = match sessions.request(async { inner.call(request).await }).await {
@@ -87,25 +87,26 @@ where
             };
             response.headers_mut().remove(UNPROCESSED);
             if let Some(route) = &route {
-                rewrite(response.headers_mut(), SET_COOKIE, |text| route.put_on(text));
+                rewrite(response.headers_mut(), SET_COOKIE, |cookie| route.put_on(cookie));
             }
             Ok(response)
         })
     }
 }
 
-/// Replaces the headers of that name for which there is another text.
-fn rewrite(headers: &mut HeaderMap, name: HeaderName, other: impl Fn(&str) -> Option<String>) {
+/// Replaces the headers of that name for which there are other bytes.
+fn rewrite(headers: &mut HeaderMap, name: HeaderName, other: impl Fn(&[u8]) -> Option<Vec<u8>>) {
     for value in headers.iter_mut().filter(|(given, _)| *given == name).map(|(_, value)| value) {
-        let text = value.to_str().ok().and_then(&other);
-        if let Some(Ok(text)) = text.map(HeaderValue::try_from) {
-            *value = text;
+        if let Some(Ok(bytes)) = other(value.as_bytes()).map(HeaderValue::try_from) {
+            *value = bytes;
         }
     }
 }
 
+const UNAVAILABLE: &str = "This cannot be done right now. Please try again in a moment.\n";
+
 fn unavailable<B: From<String>>(error: &SessionError) -> Response<B> {
-    let mut response = Response::new(B::from(error.to_string()));
+    let mut response = Response::new(B::from(UNAVAILABLE.to_owned()));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     if let SessionError::NotServing(_) = error {

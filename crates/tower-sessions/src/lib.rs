@@ -1,4 +1,5 @@
-//! Sessile's replicated sessions for applications that use [tower-sessions](tower_sessions_core).
+//! Sessile's replicated sessions for applications that use [tower-sessions](https://docs.rs/tower-sessions), version 0.15
+//! or, with the feature `v0_14`, 0.14, which axum-login 0.18 and axum-messages 0.8 need. Both may be on.
 //!
 //! The application keeps its `SessionManagerLayer`, its extractors and its handlers. [`SessileStore`] takes the place
 //! of its store, and [`RequestLayer`] goes around all of it:
@@ -27,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! * Each entry of a session is an attribute of its own. Requests that change different ones at the same time both
+//! * Each entry of a session is an attribute of its own, whatever its name. Requests that change different ones at the same time both
 //!   count, wherever they run; [`RequestLayer`] is what makes that possible. Without it the last save wins.
 //! * A deleted session stays deleted: a slower request's save drops its changes and brings nothing back
 //!   (`[session] on_ended = "409"` makes it a 500).
@@ -42,6 +43,7 @@
 
 mod layer;
 mod store;
+mod version;
 
 pub use layer::{RequestLayer, RequestService};
-pub use store::SessileStore;
+pub use store::{SessileStore, SessionId};

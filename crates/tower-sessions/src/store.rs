@@ -1,23 +1,21 @@
 //! The store of the stock session layer.
 
-use std::collections::HashMap;
-
-use async_trait::async_trait;
-use sessile::json_store::{JsonMap, JsonSessionStore};
-use sessile::{SessionError, SessionKey, SessionLayer};
-use time::OffsetDateTime;
-use tower_sessions_core::session::{Id, Record};
-use tower_sessions_core::session_store::{self, SessionStore};
+use sessile::json_store::JsonSessionStore;
+use sessile::{SessionKey, SessionLayer};
 
 use crate::RequestLayer;
 
-/// Ids are random: a second collision in a row is no chance but a fault.
-const NEW_IDS_MAX: usize = 3;
-
-/// Keeps the sessions of tower-sessions in the cluster. Clones are the same store.
+/// Keeps the sessions of tower-sessions in the cluster. Clones are the same store. It is a store for each version of
+/// tower-sessions whose feature is on.
 #[derive(Clone, Debug)]
 pub struct SessileStore {
-    sessions: JsonSessionStore,
+    pub(crate) sessions: JsonSessionStore,
+}
+
+/// The id of a session, of whichever version of tower-sessions.
+pub trait SessionId {
+    /// Its number.
+    fn number(&self) -> i128;
 }
 
 impl SessileStore {
@@ -33,71 +31,7 @@ impl SessileStore {
 
     /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
     /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The id cannot be found from it.
-    pub fn key(&self, id: &Id) -> SessionKey {
-        self.sessions.key("tower-sessions", &id.0.to_le_bytes())
+    pub fn key(&self, id: &impl SessionId) -> SessionKey {
+        self.sessions.key("tower-sessions", &id.number().to_le_bytes())
     }
-}
-
-#[async_trait]
-impl SessionStore for SessileStore {
-    /// Gives the record another id where its own is in use, or was.
-    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let (map, idle) = (to_map(record)?, idle(record));
-        for _ in 0..NEW_IDS_MAX {
-            match self.sessions.create(self.key(&record.id), &map, idle).await {
-                Err(SessionError::Ended) => record.id = Id::default(),
-                created => return created.map_err(backend),
-            }
-        }
-        Err(session_store::Error::Backend(format!("{NEW_IDS_MAX} session ids in a row are in use already")))
-    }
-
-    /// Never creates a session: a deleted one stays deleted.
-    async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let key = self.key(&record.id);
-        if idle(record).is_zero() {
-            return self.sessions.end(key).await.map_err(backend);
-        }
-        self.sessions.save(key, &to_map(record)?, idle(record)).await.map_err(backend)
-    }
-
-    /// The record's expiry date is the latest that it can be: how long the session is idle is not looked up.
-    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        let Some(session) = self.sessions.load(self.key(id)).await.map_err(backend)? else { return Ok(None) };
-        let max_inactive = session.max_inactive.try_into().unwrap_or(time::Duration::MAX);
-        let expiry_date = OffsetDateTime::now_utc().saturating_add(max_inactive);
-        Ok(Some(Record { id: *id, data: from_map(&session.attributes)?, expiry_date }))
-    }
-
-    async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        self.sessions.end(self.key(id)).await.map_err(backend)
-    }
-}
-
-/// How long the session lives without another save; zero when it is over already. Both times are read from one
-/// clock here, so only their difference leaves this node.
-fn idle(record: &Record) -> std::time::Duration {
-    (record.expiry_date - OffsetDateTime::now_utc()).try_into().unwrap_or_default()
-}
-
-fn to_map(record: &Record) -> session_store::Result<JsonMap> {
-    let entries = record.data.iter().map(|(name, value)| {
-        let json = serde_json::to_vec(value)
-            .map_err(|error| session_store::Error::Encode(format!("`{name}`: {error}")))?;
-        Ok((name.clone(), json.into()))
-    });
-    entries.collect()
-}
-
-fn from_map(map: &JsonMap) -> session_store::Result<HashMap<String, serde_json::Value>> {
-    let entries = map.iter().map(|(name, json)| {
-        let value = serde_json::from_slice(json)
-            .map_err(|error| session_store::Error::Decode(format!("`{name}`: {error}")))?;
-        Ok((name.clone(), value))
-    });
-    entries.collect()
-}
-
-fn backend(error: SessionError) -> session_store::Error {
-    session_store::Error::Backend(error.to_string())
 }

@@ -42,9 +42,10 @@ fn wares(base: &str) -> String {
     let rows = WARES.map(|(ware, cents)| {
         format!(
             "<tr><td>{ware}<td>{}<td><form method=post action=\"{}/cart\"><input type=hidden name=ware value={ware}>\
-             <button>Into the cart</button></form>",
+             <input type=hidden name=idempotency_key value={}><button>Into the cart</button></form>",
             price(cents),
-            escape(base)
+            escape(base),
+            new_key()
         )
     });
     format!("<table>{}</table>", rows.concat())

@@ -9,6 +9,7 @@ use crate::history::{Action, Attribute, HostId, Op, OpId, Outcome, SessionId, Si
 use crate::plan::Routing;
 use crate::world::World;
 use crate::world::observe::Phase;
+use crate::world::requests::seen;
 
 /// Sessions that are left alone long enough to expire, if their client is idle.
 const SHORT_TIMES: [u64; 4] = [10, 15, 20, 30];
@@ -288,6 +289,7 @@ impl World {
         record.outcome = outcome;
         record.ended = Some(now);
         self.say_op("done", op);
+        self.look_with_superseded_secrets(op, outcome);
         let pending = &self.pending_operations[op];
         if !pending.awaited {
             return;
@@ -306,6 +308,35 @@ impl World {
                 _ => self.rng.duration(longest, longest * 3),
             };
             self.queue.after(think, Event::Outside(Outside::Think(client)));
+        }
+    }
+
+    /// Whoever kept a cookie from before a login must not see what was written after it.
+    fn look_with_superseded_secrets(&mut self, op: OpId, outcome: Outcome) {
+        let record = &self.history.ops[op];
+        let pending = &self.pending_operations[op];
+        // A side that was cut off may not have known of the login.
+        if outcome != Outcome::Done || pending.attempt != 1 || !self.history.divisions.is_empty() {
+            return;
+        }
+        let Action::Write(writes) = &record.action else { return };
+        let Some(process) = &self.hosts[pending.host] else { return };
+        let session = &self.history.sessions[record.session];
+        let logins = self.history.ops_of(record.session).filter_map(|(_, login)| match login.action {
+            Action::Login(old, _) if login.outcome == Outcome::Done && login.ended? < record.began => {
+                Some(old)
+            }
+            _ => None,
+        });
+        let shown = |old: usize| {
+            let view = process.before_change(session.key, session.secrets[old], self.now());
+            let view = view.map(|fields| seen(&fields)).unwrap_or_default();
+            writes.iter().any(|(name, value)| value.is_some() && view.get(name) == value.as_ref())
+        };
+        if logins.into_iter().any(shown) {
+            self.alarm(format!(
+                "op {op} was written after a login, and the secret from before the login shows it"
+            ));
         }
     }
 

@@ -5,9 +5,10 @@ use http::header::ACCEPT;
 
 /// Whether `Accept` names `text/html` and does not prefer JSON.
 pub(super) fn prefers_page(headers: &HeaderMap) -> bool {
-    let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepts: Vec<_> =
+        headers.get_all(ACCEPT).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     let (mut page, mut json) = (0.0_f32, 0.0_f32);
-    for range in accepts.flat_map(|value| value.split(',')) {
+    for range in accepts.iter().flat_map(|value| value.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
         let quality = parts.find_map(|part| part.strip_prefix("q="));

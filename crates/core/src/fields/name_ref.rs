@@ -36,6 +36,14 @@ impl<'a> NameRef<'a> {
         self.text().is_none_or(|text| text.starts_with(SYSTEM))
     }
 
+    /// The hash of the secret whose field it names.
+    pub(crate) fn secret_hash(self) -> Option<[u8; KEY_BYTES]> {
+        match self.0 {
+            Form::Secret(hash) => Some(hash),
+            Form::Text(_) => None,
+        }
+    }
+
     pub(crate) fn is_secret(self) -> bool {
         self.text().is_none()
     }

@@ -1,11 +1,12 @@
 //! What can be seen of a node from outside, without changing it.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::node::Node;
 use crate::roster::{MemberRow, NodeState};
 use crate::shard::{Backlog, NegativeAcks};
-use crate::{AppId, Fields, Histogram, Incarnation, Instant, SessionKey};
+use crate::{AppId, Fields, Histogram, Incarnation, Instant, Secret, SessionKey};
 
 /// Everything that is counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +91,32 @@ impl Node {
     pub fn peek(&self, key: SessionKey) -> Option<(AppId, Fields)> {
         let shard = self.shard(key).lock();
         shard.table().get(key).map(|session| (session.app, session.fields.clone()))
+    }
+
+    /// What a secret that was superseded less than `grace` ago still shows of a session that is here, and its application:
+    /// the attributes from strictly before the change. Looking is no use.
+    pub fn before_change(
+        &self,
+        key: SessionKey,
+        secret: Secret,
+        grace: Duration,
+        now: Instant,
+    ) -> Option<(AppId, Fields)> {
+        self.shard(key).lock().before_change(key, secret, grace, now)
+    }
+
+    /// Whether a secret opens a session that is here, no secret of it was changed for `quiet`, and no more than one request
+    /// has it open on this node: whoever holds the secret has no newer one, and is about to get none.
+    pub fn is_settled_secret(&self, key: SessionKey, secret: Secret, quiet: Duration, now: Instant) -> bool {
+        self.shard(key).lock().table().get(key).is_some_and(|session| {
+            let changed = session.fields.changed_for(session.age(now));
+            session.open <= 1 && session.fields.admits(secret) && changed.is_none_or(|since| since >= quiet)
+        })
+    }
+
+    /// How long this node has known that a session ended; `None` while it lives, or when nobody remembers.
+    pub fn ended_for(&self, key: SessionKey, now: Instant) -> Option<Duration> {
+        self.shard(key).lock().end_of(key).map(|end| now.since(end.since))
     }
 
     /// Whether this node has a copy of a session, without touching, asking or sending.

@@ -34,6 +34,8 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Result<Ticket, Refusal> {
+        let session = self.table.get(key).map(|session| (&session.fields, session.age(now)));
+        let changes = &*changes.with_secrets(session);
         self.check(key, changes)?;
         if changes.create.is_some() {
             self.create(key, changes, now, effects);

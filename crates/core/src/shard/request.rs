@@ -4,8 +4,10 @@ use crate::session::UNANNOUNCED_SHARE;
 use crate::shard::Shard;
 use crate::wire::{self, Touch};
 use crate::{
-    Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Proof, QuestionId, SessionKey, Ticket,
+    Absent, AppId, Effects, EndReason, Fields, Incarnation, Instant, Opened, Opening, Proof, QuestionId,
+    Secret, SessionKey, Ticket,
 };
+use std::time::Duration;
 
 impl Shard {
     /// Opens a session that is here and in time; otherwise every member is asked. A node that is not complete always asks:
@@ -98,6 +100,21 @@ impl Shard {
             session.open = session.open.saturating_sub(1);
             session.use_at(now);
         });
+    }
+
+    /// What a superseded secret still shows of a session that is here.
+    pub(crate) fn before_change(
+        &self,
+        key: SessionKey,
+        secret: Secret,
+        grace: Duration,
+        now: Instant,
+    ) -> Option<(AppId, Fields)> {
+        let session = self.table.get(key)?;
+        session.fields.superseded_for(secret, session.age(now)).filter(|since| *since < grace)?;
+        let view = session.fields.before_change_of(secret)?;
+        let view = planted!(view => shown(&self.settings, session, view));
+        Some((session.app, view))
     }
 
     /// The newest commit of this node on a session that is not settled: a response that read the session waits for it

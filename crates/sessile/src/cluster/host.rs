@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sessile_core::{
     Absent, AppId, Changes, Closed, Fields, Gate, Incarnation, Node, NodeState, Opened, Opening, Proof,
-    Receipt, Refusal, SessionKey, Ticket,
+    Receipt, Refusal, Secret, SessionKey, Ticket,
 };
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -55,6 +55,11 @@ impl SessionHost {
     /// The request side of `engine`, which `tasks` keep going.
     pub(crate) fn new(engine: Arc<Engine>, tasks: Arc<Tasks>) -> Self {
         Self { engine, _tasks: tasks }
+    }
+
+    /// Whether both are the same node's.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.engine, &other.engine)
     }
 
     /// Waits while the listeners are too far behind or the lease is out; then says whether this node serves.
@@ -124,6 +129,41 @@ impl SessionHost {
     /// The fields of this node's own copy.
     pub(crate) fn copy(&self, key: SessionKey) -> Option<Fields> {
         self.engine.node.peek(key).map(|(_, fields)| fields)
+    }
+
+    /// Whether that secret opens the session here and now.
+    #[cfg(test)]
+    pub(crate) fn admits(&self, key: SessionKey, secret: Secret) -> bool {
+        self.copy(key).is_some_and(|fields| fields.admits(secret))
+    }
+
+    /// Whether the holder of that secret has no newer one, and is about to get none, as far as this node knows.
+    pub(crate) fn is_settled_secret(&self, key: SessionKey, secret: Secret, quiet: Duration) -> bool {
+        self.engine.node.is_settled_secret(key, secret, quiet, self.engine.clock.now())
+    }
+
+    /// Which of these secrets opens the session here; of several the newest.
+    pub(crate) fn newest_admitted(
+        &self,
+        key: SessionKey,
+        secrets: impl IntoIterator<Item = Secret>,
+    ) -> Option<Secret> {
+        self.copy(key)?.newest_admitted(secrets)
+    }
+
+    /// What a secret that was superseded less than `grace` ago still shows, and of which application.
+    pub(crate) fn before_change(
+        &self,
+        key: SessionKey,
+        secret: Secret,
+        grace: Duration,
+    ) -> Option<(AppId, Fields)> {
+        self.engine.node.before_change(key, secret, grace, self.engine.clock.now())
+    }
+
+    /// How long this node has known that the session ended.
+    pub(crate) fn ended_for(&self, key: SessionKey) -> Option<Duration> {
+        self.engine.node.ended_for(key, self.engine.clock.now())
     }
 
     /// This process.

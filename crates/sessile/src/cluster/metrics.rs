@@ -147,9 +147,14 @@ fn applications(out: &mut Exposition, cluster: &Cluster) {
     let apps = cluster.statistics();
     let rows =
         |number: fn(&Statistics) -> u64| apps.iter().map(move |(path, done)| (path.as_str(), number(done)));
-    let counts: [Column<u64>; 4] = [
+    let counts: [Column<u64>; 5] = [
         ("app_requests", "requests that a session layer handled", Statistics::requests),
         ("app_requests_filtered", "requests on paths that never replicate", Statistics::filtered),
+        (
+            "app_reads_undecodable",
+            "reads of attributes that are not of the type asked for",
+            Statistics::undecodable,
+        ),
         (
             "app_requests_unprocessed",
             "requests turned away because this node did not serve",

@@ -1,6 +1,7 @@
 //! Checks that two or more values of a configuration agree. Both values are already known to be valid.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use super::fault::Finding;
 use super::form::describe;
@@ -238,10 +239,50 @@ fn session(table: &str, session: &Session, places: &Places, findings: &mut Vec<F
         );
         findings.push(error.help("each part of the table must have room for its largest session"));
     }
-    if session.same_site == SameSite::None && session.secure == Secure::Never {
-        let error =
-            Finding::error(place("same_site", "secure"), "`same_site = \"None\"` needs a `secure` cookie");
-        findings.push(error.help("browsers drop it unless it is marked Secure: write `secure = true`"));
+    cookie(session, place, findings);
+}
+
+/// Whether browsers take the cookie.
+fn cookie(
+    session: &Session,
+    place: impl Fn(&'static str, &'static str) -> Range<usize>,
+    findings: &mut Vec<Finding>,
+) {
+    let is_bound = session.cookie.starts_with("__Host-");
+    for (asks, key) in [
+        (session.same_site == SameSite::None, "same_site"),
+        (session.partitioned, "partitioned"),
+        (is_bound, "cookie"),
+    ] {
+        if asks && session.secure == Secure::Never {
+            let value = if key == "same_site" {
+                "`same_site = \"None\"`".to_owned()
+            } else {
+                format!("this `{key}`")
+            };
+            let error = Finding::error(place(key, "secure"), format!("{value} needs a `secure` cookie"));
+            findings.push(error.help("browsers drop it unless it is marked Secure: write `secure = true`"));
+        }
+    }
+    if is_bound && !session.domain.is_empty() {
+        let error = Finding::error(place("domain", "cookie"), "a `__Host-` cookie has no `domain`");
+        findings
+            .push(error.help("browsers drop it: leave out `domain`, or take another name for the cookie"));
+    }
+}
+
+/// Two applications whose cookies have one name and one path: each would replace the other's.
+fn bound_cookies(config: &Config, index: usize, table: &str, places: &Places, findings: &mut Vec<Finding>) {
+    let app = &config.apps[index];
+    let replaces = |other: &&crate::config::App| {
+        other.session.cookie == app.session.cookie && other.session_path() != app.session_path()
+    };
+    if app.session.cookie.starts_with("__Host-")
+        && let Some(other) = config.apps[..index].iter().find(replaces)
+    {
+        let message = format!("the cookie of `{}` has this name too, and both are at `/`", other.path);
+        let error = Finding::error(places.of(&[(table, "cookie"), ("session", "cookie")]), message);
+        findings.push(error.help("give each application a name of its own, such as \"__Host-shop\""));
     }
 }
 
@@ -269,6 +310,7 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
             }
         }
         manager(config, app, &table, places, findings);
+        bound_cookies(config, index, &table, places, findings);
         // Findings about inherited values were reported at their own place.
         if app.session != config.session {
             session(&table, &app.session, places, findings);

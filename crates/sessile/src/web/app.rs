@@ -55,6 +55,11 @@ impl AppSessions {
         }
     }
 
+    /// Whether these are the same sessions on the same node.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.app == other.app && self.host.is_same_as(&other.host)
+    }
+
     /// The attribute `name` was changed in place in vain.
     pub(crate) fn discarded(&self, name: &str) {
         self.statistics.count_discarded();
@@ -64,6 +69,31 @@ impl AppSessions {
                 attribute = name,
                 "changed in place and not set: the change is dropped. Call AttributeMut::set before the handler \
                  returns, or configure [cluster] manager = \"full\" and [replication] dirty_flag = false"
+            );
+        }
+    }
+
+    /// The attribute `name` is there, and not as the type that was asked for.
+    pub(crate) fn undecodable(&self, name: &str, key: Option<SessionKey>, reason: &str) {
+        self.statistics.count_undecodable();
+        if self.attribute_warnings.is_due(&format!("undecodable {name}")) {
+            let session = key.map(|key| key.to_string()).unwrap_or_default();
+            tracing::warn!(
+                attribute = name,
+                session,
+                reason,
+                "an attribute does not decode as the type that the application asks for; it is kept as it is"
+            );
+        }
+    }
+
+    /// A proxy says how its client came, and nobody knows whether the proxy is trusted.
+    pub(crate) fn peer_unknown(&self) {
+        if self.attribute_warnings.is_due("forwarded without a peer address") {
+            tracing::warn!(
+                "X-Forwarded-Proto came, and no peer address is known, so [http] trusted_proxies cannot match and the \
+                 session cookie lacks `Secure`. Serve with `app.into_make_service_with_connect_info::<SocketAddr>()`, or \
+                 set [session] secure = true"
             );
         }
     }

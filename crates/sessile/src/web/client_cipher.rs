@@ -14,7 +14,7 @@ use http::HeaderMap;
 use sessile_core::Fields;
 
 use super::client_session::{ClientSession, encoded_len};
-use super::cookie::{CookieKeys, candidates};
+use super::cookie::{CookieKeys, Found, candidates};
 use super::error::SessionError;
 
 /// Most bytes of a cookie that every browser keeps: name, value and attributes.
@@ -61,9 +61,21 @@ impl ClientSessionCipher {
         Some((ClientSession::decode(&content)?, sealed_with == 0))
     }
 
-    /// The first cookie called `name` that opens.
-    pub(crate) fn find(&self, headers: &HeaderMap, name: &str) -> Option<(ClientSession, bool)> {
-        candidates(headers, name).find_map(|value| self.open(value))
+    /// The cookies called `name` that open. Of several of one session the one that was sealed last counts.
+    pub(crate) fn find(&self, headers: &HeaderMap, name: &str) -> Found<(ClientSession, bool)> {
+        let found = Found::among(
+            candidates(headers, name),
+            |text| self.open(text),
+            |(session, _)| session.identity.key,
+        );
+        match found {
+            Found::OfOneSession(mut all) => {
+                all.sort_by_key(|(session, _)| std::cmp::Reverse(session.sealed_at));
+                all.truncate(1);
+                Found::OfOneSession(all)
+            }
+            other => other,
+        }
     }
 
     fn ciphers(&self) -> Vec<XChaCha20Poly1305> {

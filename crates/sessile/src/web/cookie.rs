@@ -18,8 +18,8 @@ const SEALED_BYTES: usize = KEY_BYTES + KEY_BYTES + TAG_BYTES;
 /// Length of the part before the dot: base64url without padding, no bit of it unused.
 const SEALED_CHARS: usize = SEALED_BYTES / 3 * 4;
 const ROUTE_CHARS_MAX: usize = 32;
-/// A request with more cookies of the session's name than this is an attempt to make us compute.
-const CANDIDATES_MAX: usize = 8;
+/// Cookies of the session's name that look like one and are verified; a request with more is refused its session.
+const VERIFIED_MAX: usize = 64;
 
 /// What the cookie proves: which session, and that its bearer may use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,9 +117,13 @@ impl CookieSigner {
         Some(Presented { identity, route: route.to_owned(), is_current: made_with == 0 })
     }
 
-    /// The first cookie called `name` that verifies.
-    pub(crate) fn find(&self, headers: &HeaderMap, name: &str) -> Option<Presented> {
-        candidates(headers, name).find_map(|value| self.decode(value))
+    /// The cookies called `name` that verify.
+    pub(crate) fn find(&self, headers: &HeaderMap, name: &str) -> Found<Presented> {
+        Found::among(
+            candidates(headers, name).filter(looks_sealed),
+            |text| self.decode(text),
+            |cookie| cookie.identity.key,
+        )
     }
 
     fn tag(&self, key: &[u8; 32], identity: Identity) -> [u8; TAG_BYTES] {
@@ -131,17 +135,57 @@ impl CookieSigner {
     }
 }
 
-/// The values of the first cookies called `name`.
+/// What the cookies of one name prove, of all that a request brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found<T> {
+    /// None of them is genuine, or there are none.
+    Nothing,
+    /// They are of one session: at least one.
+    OfOneSession(Vec<T>),
+    /// They are of different sessions, or too many: somebody else put some of them there.
+    Conflict,
+}
+
+impl<T: PartialEq> Found<T> {
+    /// Reads each text; `key` tells which session it is of.
+    pub(super) fn among<'h>(
+        texts: impl Iterator<Item = &'h str>,
+        read: impl Fn(&str) -> Option<T>,
+        key: impl Fn(&T) -> SessionKey,
+    ) -> Self {
+        let mut found: Vec<T> = Vec::new();
+        for (number, text) in texts.enumerate() {
+            if number >= VERIFIED_MAX {
+                return Self::Conflict;
+            }
+            match read(text) {
+                Some(cookie) if found.first().is_some_and(|first| key(first) != key(&cookie)) => {
+                    return Self::Conflict;
+                }
+                Some(cookie) if !found.contains(&cookie) => found.push(cookie),
+                _ => {}
+            }
+        }
+        if found.is_empty() { Self::Nothing } else { Self::OfOneSession(found) }
+    }
+}
+
+/// The values of the cookies called `name`. Cookies are bytes: what other cookies hold does not matter, and a value that is
+/// not ASCII is none of ours.
 pub(super) fn candidates<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(move |(given, _)| *given == name)
-        .map(|(_, value)| value)
-        .take(CANDIDATES_MAX)
+    let pairs =
+        headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        std::str::from_utf8(value).ok().filter(|value| value.is_ascii())
+    })
+}
+
+/// Whether it is worth while to verify the text.
+fn looks_sealed(text: &&str) -> bool {
+    text.len() > SEALED_CHARS
+        && text.len() <= SEALED_CHARS + 1 + ROUTE_CHARS_MAX
+        && text.as_bytes()[SEALED_CHARS] == b'.'
 }
 
 /// Whether `text` can be a node's name.
@@ -157,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    fn seal() -> CookieSigner {
+    fn signer() -> CookieSigner {
         CookieSigner::new([7; 32], "/shop")
     }
 
@@ -168,36 +212,36 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_encoded_is_decoded(key: [u8; 16], secret: [u8; 16], route in "[A-Za-z0-9_-]{1,32}") {
-            let text = seal().encode(identity(key, secret), &route);
+            let text = signer().encode(identity(key, secret), &route);
             prop_assert_eq!(text.len(), 48 + 1 + route.len());
-            prop_assert_eq!(seal().decode(&text), Some(Presented { identity: identity(key, secret), route, is_current: true }));
+            prop_assert_eq!(signer().decode(&text), Some(Presented { identity: identity(key, secret), route, is_current: true }));
         }
 
         #[test]
         fn one_changed_character_is_refused(key: [u8; 16], at in 0..48_usize, to in "[A-Za-z0-9_.=-]") {
-            let text = seal().encode(identity(key, [2; 16]), "tc01");
+            let text = signer().encode(identity(key, [2; 16]), "tc01");
             let mut changed = text.clone();
             changed.replace_range(at..=at, &to);
             prop_assume!(changed != text);
-            prop_assert_eq!(seal().decode(&changed), None);
+            prop_assert_eq!(signer().decode(&changed), None);
         }
 
         #[test]
         fn a_text_that_is_read_is_the_only_one_for_it(text in "[A-Za-z0-9_-]{47,49}[.=]{0,2}[a-z]{0,3}") {
-            if let Some(presented) = seal().decode(&text) {
-                prop_assert_eq!(seal().encode(presented.identity, &presented.route), text);
+            if let Some(presented) = signer().decode(&text) {
+                prop_assert_eq!(signer().encode(presented.identity, &presented.route), text);
             }
         }
 
         #[test]
         fn any_text_is_read_without_panic(text: String) {
-            prop_assert_eq!(seal().decode(&text), None);
+            prop_assert_eq!(signer().decode(&text), None);
         }
     }
 
     #[test]
     fn padding_dots_and_foreign_routes_are_refused() {
-        let text = seal().encode(identity([1; 16], [2; 16]), "tc01");
+        let text = signer().encode(identity([1; 16], [2; 16]), "tc01");
         let sealed = text.split('.').next().unwrap();
         for wrong in [
             sealed.to_owned(),
@@ -210,13 +254,13 @@ mod tests {
             ".tc01".to_owned(),
             String::new(),
         ] {
-            assert_eq!(seal().decode(&wrong), None, "{wrong}");
+            assert_eq!(signer().decode(&wrong), None, "{wrong}");
         }
     }
 
     #[test]
     fn the_cookie_of_another_application_or_cluster_is_refused() {
-        let text = seal().encode(identity([1; 16], [2; 16]), "tc01");
+        let text = signer().encode(identity([1; 16], [2; 16]), "tc01");
         assert_eq!(CookieSigner::new([7; 32], "/bank").decode(&text), None);
         assert_eq!(CookieSigner::new([8; 32], "/shop").decode(&text), None);
     }
@@ -235,13 +279,51 @@ mod tests {
         assert!(seal.decode(&new).is_some());
     }
 
-    #[test]
-    fn the_first_cookie_that_verifies_is_taken() {
-        let genuine = seal().encode(identity([1; 16], [2; 16]), "tc01");
+    fn found(cookies: &[&[u8]]) -> Found<Presented> {
         let mut headers = HeaderMap::new();
-        headers.append(COOKIE, HeaderValue::from_static("theme=dark; sid=invented.tc01;sid="));
-        headers.append(COOKIE, HeaderValue::from_str(&format!("sidx={genuine}; sid={genuine}")).unwrap());
-        assert_eq!(seal().find(&headers, "sid").unwrap().identity, identity([1; 16], [2; 16]));
-        assert_eq!(seal().find(&headers, "other"), None);
+        for cookie in cookies {
+            headers.append(COOKIE, HeaderValue::from_bytes(cookie).unwrap());
+        }
+        signer().find(&headers, "sid")
+    }
+
+    fn cookie(key: u8, secret: u8) -> String {
+        format!("sid={}", signer().encode(identity([key; 16], [secret; 16]), "tc01"))
+    }
+
+    fn secrets(found: Found<Presented>) -> Vec<u8> {
+        let Found::OfOneSession(cookies) = found else { panic!("{found:?}") };
+        cookies.iter().map(|cookie| cookie.identity.secret.0[0]).collect()
+    }
+
+    #[test]
+    fn junk_of_the_same_name_hides_nothing() {
+        let genuine = cookie(1, 2);
+        let junk = vec!["sid=invented.tc01; sid=; theme=dark"; 50].join("; ");
+        let lookalikes = vec![format!("sid={}.tc01", "A".repeat(48)); 20].join(";");
+        let others = format!("x{genuine}");
+        let all = [junk.as_bytes(), lookalikes.as_bytes(), others.as_bytes(), genuine.as_bytes()];
+        assert_eq!(secrets(found(&all)), [2]);
+        assert_eq!(found(&[genuine.replace("sid", "other").as_bytes()]), Found::Nothing);
+    }
+
+    #[test]
+    fn bytes_of_other_cookies_do_not_matter() {
+        let genuine = cookie(1, 2);
+        for city in ["Z\u{fc}rich".as_bytes(), b"Z\xfcrich", b"\xff\xfe", b"\"a b\""] {
+            let header = [b"city=", city, b"; ", genuine.as_bytes(), b"; x=", city].concat();
+            assert_eq!(secrets(found(&[&header])), [2], "{city:?}");
+        }
+        assert_eq!(found(&[b"sid=Z\xfcrich"]), Found::Nothing);
+    }
+
+    #[test]
+    fn several_secrets_of_one_session_are_all_found_and_two_sessions_are_a_conflict() {
+        let both = format!("{}; {}; {}", cookie(1, 2), cookie(1, 3), cookie(1, 2));
+        assert_eq!(secrets(found(&[both.as_bytes()])), [2, 3]);
+        let tossed = format!("{}; {}", cookie(1, 2), cookie(9, 9));
+        assert_eq!(found(&[tossed.as_bytes()]), Found::Conflict);
+        let flood = vec![format!("sid={}.tc01", "A".repeat(48)); VERIFIED_MAX + 1].join(";");
+        assert_eq!(found(&[flood.as_bytes()]), Found::Conflict);
     }
 }

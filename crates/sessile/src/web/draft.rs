@@ -14,13 +14,13 @@ use super::cookie::Identity;
 use super::error::SessionError;
 use super::local::LocalDraft;
 use super::settings::SessionSettings;
-use crate::cluster::local_values::LocalValues;
+use crate::cluster::local_values::{LocalChanges, LocalValues};
 
 /// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are
 /// committed.
 #[derive(Default)]
 pub(crate) struct Draft {
-    draft_state: DraftState,
+    state: DraftState,
     opened: Fields,
     changes: Changes,
     borrows: Borrows,
@@ -54,10 +54,21 @@ pub(crate) enum DraftState {
     New(Identity),
     /// It was opened by the request's cookie.
     Held(Identity),
+    /// The request may look at what there is, and what it writes is dropped.
+    View(View),
     /// The process itself opened it, outside of any request: nobody has its cookie here.
     Trusted(SessionKey),
     /// Such a session, which ended. No other takes its place, for nobody could be given a cookie.
     Over,
+}
+
+/// Why a request only looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// A login superseded the secret of its cookie: it sees what was there before. Only a login of its own makes a session.
+    Superseded,
+    /// A browser asks whether it may send the request that it has: there is nothing to see, and no session is made.
+    Preflight,
 }
 
 /// Who is logged in, and how that was found out.
@@ -71,30 +82,35 @@ impl Draft {
     /// The draft of a request that opened a session, which has `local` on this node.
     pub(crate) fn held(identity: Identity, opened: Fields, local: Option<Arc<LocalValues>>) -> Self {
         let local = LocalDraft::held(local);
-        Self { draft_state: DraftState::Held(identity), opened, local, ..Self::default() }
+        Self { state: DraftState::Held(identity), opened, local, ..Self::default() }
     }
 
     /// The draft of a request whose cookie carries its session.
     pub(crate) fn client_side(client_session: ClientSession, is_outdated: bool) -> Self {
         let ClientSession { identity, born_at, fields, .. } = client_session;
-        let draft_state = DraftState::Held(identity);
-        Self { draft_state, opened: fields, born_at: Some(born_at), is_outdated, ..Self::default() }
+        let state = DraftState::Held(identity);
+        Self { state, opened: fields, born_at: Some(born_at), is_outdated, ..Self::default() }
     }
 
     /// The draft of a request whose genuine cookie names a session that nobody knows.
     pub(crate) fn unknown(key: SessionKey) -> Self {
-        Self { draft_state: DraftState::Unknown(key), ..Self::default() }
+        Self { state: DraftState::Unknown(key), ..Self::default() }
+    }
+
+    /// The draft of a request that only looks at `seen`.
+    pub(crate) fn view(view: View, seen: Fields) -> Self {
+        Self { state: DraftState::View(view), opened: seen, ..Self::default() }
     }
 
     /// The draft of a caller outside HTTP.
     pub(crate) fn trusted(key: SessionKey, opened: Fields, local: Option<Arc<LocalValues>>) -> Self {
         let local = LocalDraft::held(local);
-        Self { draft_state: DraftState::Trusted(key), opened, local, ..Self::default() }
+        Self { state: DraftState::Trusted(key), opened, local, ..Self::default() }
     }
 
     /// The draft of a caller outside HTTP whose session ended.
     pub(crate) fn over() -> Self {
-        Self { draft_state: DraftState::Over, ..Self::default() }
+        Self { state: DraftState::Over, ..Self::default() }
     }
 
     /// What others wrote meanwhile is seen from now on, under what was written here and is not committed.
@@ -112,20 +128,44 @@ impl Draft {
 
     /// Makes the session that the first write needs; `creation` is its first change.
     pub(crate) fn make(&mut self, identity: Identity, creation: Changes) {
-        self.draft_state = DraftState::New(identity);
+        self.state = DraftState::New(identity);
         self.changes = creation;
+    }
+
+    /// A session of its own for a request that only looked: with what it saw, and what it wrote.
+    pub(crate) fn make_of_view(&mut self, identity: Identity, creation: Changes) {
+        let writes = std::mem::replace(&mut self.changes, creation);
+        let opened = std::mem::take(&mut self.opened);
+        for (name, value) in opened.attributes() {
+            if let Ok(name) = FieldName::attribute(name) {
+                self.changes.put(name, Some(value.to_value()));
+            }
+        }
+        for (name, value) in writes.writes() {
+            self.changes.put(name.clone(), value.cloned());
+        }
+        self.state = DraftState::New(identity);
+    }
+
+    /// Forgets what was written, and the session that was made for it. A change of the secret stays, and so does an end.
+    /// Gives what was to be kept on this node.
+    pub(crate) fn discard(&mut self) -> LocalChanges {
+        (self.changes, self.borrows, self.weight) = (Changes::new(), Borrows::default(), None);
+        (self.max_inactive, self.login) = (None, None);
+        self.forget_new();
+        self.local.take_changes()
     }
 
     /// The node did not take the session that this request made.
     pub(crate) fn forget_new(&mut self) {
-        if let DraftState::New(_) = self.draft_state {
-            self.draft_state = DraftState::Absent;
+        if let DraftState::New(_) = self.state {
+            self.state = DraftState::Absent;
         }
     }
 
     /// The secret of the session that was opened is now `secret`.
     pub(crate) fn renew(&mut self, secret: Secret) {
-        if let DraftState::Held(identity) = &mut self.draft_state {
+        if let DraftState::Held(identity) = &mut self.state {
             identity.secret = secret;
             self.is_outdated = true;
         }
@@ -133,7 +173,7 @@ impl Draft {
 
     /// What a cookie that carries the session is to hold from `now` on; `None` when the old one may stay.
     pub(crate) fn to_client_session(&self, now: Duration) -> Option<ClientSession> {
-        let identity = match self.draft_state {
+        let identity = match self.state {
             DraftState::New(identity) => identity,
             DraftState::Held(identity) if self.is_outdated || !self.changes.is_empty() => identity,
             _ => return None,
@@ -159,15 +199,15 @@ impl Draft {
     }
 
     pub(crate) fn state(&self) -> DraftState {
-        self.draft_state
+        self.state
     }
 
     /// The session's key; `None` while there is none.
     pub(crate) fn key(&self) -> Option<SessionKey> {
-        match self.draft_state {
+        match self.state {
             DraftState::New(identity) | DraftState::Held(identity) => Some(identity.key),
             DraftState::Trusted(key) => Some(key),
-            DraftState::Absent | DraftState::Unknown(_) | DraftState::Over => None,
+            DraftState::Absent | DraftState::Unknown(_) | DraftState::View(_) | DraftState::Over => None,
         }
     }
 

@@ -5,6 +5,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use sessile_core::{Absent, BadName, Refusal};
 
+use super::answers;
 use crate::cluster::host::NotServing;
 
 /// Why a session could not be read or written. Each leaves the session as it was before the call.
@@ -111,6 +112,10 @@ pub enum SessionError {
     /// The session ended while the request, or the job, ran.
     #[error("the session has ended; what was written to it meanwhile is dropped")]
     Ended,
+    /// The request came with a cookie that a login had replaced meanwhile, and `[session] on_superseded` says that it
+    /// hears of it.
+    #[error("a login replaced the session's cookie; what a request with the old one wrote is dropped")]
+    Superseded,
     /// No member knows a session with this key, or it is another application's.
     #[error("no session of this application has this key; it never existed, or ended long ago")]
     Unknown,
@@ -138,7 +143,7 @@ impl SessionError {
             | Self::NotServing(_)
             | Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unknown => StatusCode::NOT_FOUND,
-            Self::Ended => StatusCode::CONFLICT,
+            Self::Ended | Self::Superseded => StatusCode::CONFLICT,
             Self::BadName(_)
             | Self::NotEncodable { .. }
             | Self::NotDecodable { .. }
@@ -153,6 +158,32 @@ impl SessionError {
 }
 
 impl SessionError {
+    /// What a user may know of it.
+    fn words(&self) -> &'static str {
+        match self.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                "This is more than can be kept for you. Remove something and try again."
+            }
+            StatusCode::SERVICE_UNAVAILABLE => "This cannot be done right now. Please try again in a moment.",
+            StatusCode::CONFLICT if *self == Self::Superseded => {
+                "You signed in meanwhile, so this was not saved. Please load the page again."
+            }
+            StatusCode::CONFLICT => "Your session has ended, so this was not saved. Please begin again.",
+            StatusCode::NOT_FOUND => "There is no such session.",
+            _ => "Something went wrong here. Please try again later.",
+        }
+    }
+
+    /// The answer in the application's place. What users are not told is logged.
+    pub(crate) fn answer<B: From<String>>(&self) -> http::Response<B> {
+        if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = %self, "a handler answered with an error of its session");
+        } else {
+            tracing::debug!(error = %self, "a request was answered with an error of its session");
+        }
+        answers::explained(self.status(), self.words())
+    }
+
     /// Trying again soon may end differently.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Full | Self::Busy)
@@ -180,10 +211,12 @@ impl From<Absent> for SessionError {
     }
 }
 
-/// For handlers that return `Result<_, SessionError>`: the [`status`](SessionError::status) and the message.
+/// For handlers that return `Result<_, SessionError>`: the [`status`](SessionError::status), and a body for the user that
+/// says nothing of the inside; the message goes to the log. Where the request accepts `application/problem+json`, the
+/// session layer writes the body so (RFC 9457).
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), self.to_string()).into_response();
+        let mut response = self.answer();
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -1,54 +1,60 @@
 //! One request and its response: the gate, the cookie, the session, and after the application the commit.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ConnectInfo;
-use http::header::{HeaderName, SET_COOKIE};
-use http::uri::Scheme;
-use http::{HeaderValue, Request, Response};
-use sessile_core::{Absent, Proof, Receipt};
+use http::header::{HOST, SET_COOKIE};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use sessile_core::Receipt;
 
 use super::accounting::Route;
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
-use super::client_session::{ClientSession, key_of};
-use super::cookie::Presented;
-use super::draft::Draft;
+use super::cache;
+use super::client_session::ClientSession;
+use super::cookie::{Found, Presented};
 use super::error::SessionError;
+use super::opening::{CookieWorth, Opening};
+use super::request_facts::{access, is_preflight, secure};
 use super::session::{Access, Session};
 use super::sessions::Sessions;
-use super::settings::SessionSettings;
 use super::state::{Closing, CookieChange};
 use crate::cluster::engine::Running;
 use crate::cluster::host::{NotServing, OpenSession, Settlement};
-use crate::config::{OnEnded, Secure};
-
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+use crate::config::OnEnded;
 
 /// What became of changes that went into a cookie: the browser has the only copy, as it should.
 const IN_COOKIE: Receipt =
-    Receipt { copies: 1, wanted: 1, ended: false, unconfirmed_for: None, stored: None };
+    Receipt { copies: 1, wanted: 1, ended: false, superseded: false, unconfirmed_for: None, stored: None };
 
 /// A request on its way through. Dropping it, in whatever way the application ended, closes the session.
 pub(crate) struct Exchange {
     app: Arc<AppSessions>,
     session: Session,
+    access: Access,
     /// Keeps the session open until the exchange is over.
     _open: Option<OpenSession>,
     /// A graceful stop waits for the request.
     _running: Running,
-    /// The cookie that came, if it is to be made anew: it names another node than it should, or its tag is of a
-    /// secret that will be dropped.
-    outdated: Option<Presented>,
+    /// What the cookie that came is worth.
+    cookie: CookieWorth,
+    /// Where other cookies of that name may have been set.
+    origin: Origin,
     /// Whose bytes are counted.
     account: Route,
     /// The other node that a cookie of the answer names; without one it names this node.
     kept_route: Option<String>,
     secure: bool,
+    accepts_problems: bool,
     began: Instant,
     cluster_time: Duration,
+}
+
+/// The target of a request; only of one whose cookies conflict.
+#[derive(Default)]
+struct Origin {
+    uri: Uri,
+    host: Option<String>,
 }
 
 impl Exchange {
@@ -58,46 +64,36 @@ impl Exchange {
         request: &mut Request<B>,
     ) -> Result<Self, NotServing> {
         let (began, running) = (Instant::now(), app.host.request());
-        let access = access(&app.settings, request.uri().path());
+        let access = access(&app.settings, request);
         app.statistics.count_request(access == Access::ReadOnly);
-        let presented = app.signer.find(request.headers(), app.shape.name());
-        let client_session = app
-            .client_cipher
-            .as_ref()
-            .and_then(|client_cipher| client_cipher.find(request.headers(), app.shape.name()));
-        let opened = match app.host.admitted().await {
-            Ok(()) if app.client_cipher.is_some() => {
-                Ok((open_client_session(&app, client_session, access).await, None))
-            }
-            Ok(()) => open(&app, presented.as_ref()).await,
-            Err(not_serving) => Err(not_serving),
-        };
-        let (draft, open) = opened.inspect_err(|_| app.statistics.count_unprocessed())?;
-        let held = presented.filter(|_| open.is_some());
-        let previous_route =
-            held.as_ref().map(|held| held.route.as_str()).filter(|route| *route != app.node_name);
-        let kept_route = previous_route.filter(|_| !app.controls.rewrites_route()).map(str::to_owned);
-        let session = Session::new(Arc::clone(&app), access, previous_route, draft);
-        let secure = secure(&app.settings, request);
+        let Opening { draft, open, cookie } = open(&app, Brought::by(&app, request), access)
+            .await
+            .inspect_err(|_| app.statistics.count_unprocessed())?;
+        let held = if let CookieWorth::Valid(held) = &cookie { Some(held) } else { None };
+        let previous_route = held.map(|held| held.route.clone()).filter(|route| *route != app.node_name);
+        let kept_route = previous_route.clone().filter(|_| !app.controls.rewrites_route());
+        let session = Session::new(Arc::clone(&app), access, previous_route.as_deref(), draft);
+        if cookie.is_dead() {
+            session.came_dead();
+        }
+        let secure = secure(&app, request);
         let outer = request.extensions_mut().remove::<Sessions>();
         request.extensions_mut().insert(Sessions::within(outer, session.clone()));
         request.extensions_mut().insert(session.clone());
-        let cluster_time = began.elapsed();
-        // What matches the filter may be cached by anybody: the next page rewrites the cookie.
-        let route = kept_route.as_ref().unwrap_or(&app.node_name);
-        let outdated =
-            held.filter(|held| access == Access::ReadWrite && (held.route != *route || !held.is_current));
         Ok(Self {
-            app,
             session,
+            access,
             _open: open,
             _running: running,
-            outdated,
+            origin: if let CookieWorth::Conflict = cookie { Origin::of(request) } else { Origin::default() },
+            cookie,
             account: Route::of(request.method(), request.uri(), request.extensions()),
             kept_route,
             secure,
+            accepts_problems: answers::accepts_problems(request.headers()),
             began,
-            cluster_time,
+            cluster_time: began.elapsed(),
+            app,
         })
     }
 
@@ -105,18 +101,22 @@ impl Exchange {
     pub(crate) async fn finish<B: From<String>>(&self, mut response: Response<B>) -> Response<B> {
         response.headers_mut().remove(UNPROCESSED);
         let answered = Instant::now();
+        if is_error(response.status()) && !self.app.settings.session.commit_on_error {
+            self.session.discard();
+        }
         let passage = self.session.passage().await;
         let mut closing = self.session.commit(passage, &self.account);
         let commits = !closing.settlements.is_empty();
         let cookie = std::mem::replace(&mut closing.cookie, CookieChange::Keep);
-        let (used, wrote) = (closing.used, closing.wrote);
+        let did = Did { used: closing.used, wrote: closing.wrote, superseded: closing.superseded };
         let settled = self.settle(closing, answered).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
-        let response = if used && self.app.host.admitted().await.is_err() {
+        let response = if did.used && self.app.host.admitted().await.is_err() {
             answers::outcome_unknown()
         } else {
-            self.conclude(settled, wrote, cookie, response)
+            self.conclude(settled, did, cookie, response)
         };
+        let response = if self.accepts_problems { answers::as_problem(response) } else { response };
         let now = Instant::now();
         let (request, overhead) = (now - self.began, now - answered);
         self.app.statistics.count_time(request, self.cluster_time + overhead);
@@ -166,51 +166,83 @@ impl Exchange {
     fn conclude<B: From<String>>(
         &self,
         settled: Result<Option<Receipt>, SessionError>,
-        wrote: bool,
+        did: Did,
         cookie: CookieChange,
         mut response: Response<B>,
     ) -> Response<B> {
+        let session = &self.app.settings.session;
         let (receipt, cookie) = match settled {
-            Ok(None) if matches!(cookie, CookieChange::SetClientSession(_)) && wrote => {
+            Ok(_) if did.superseded => {
+                if session.on_superseded == OnEnded::Conflict {
+                    response = answers::refused(&SessionError::Superseded);
+                }
+                (Some(Receipt { superseded: true, ..Receipt::default() }), CookieChange::Keep)
+            }
+            Ok(None) if matches!(cookie, CookieChange::SetClientSession(_)) && did.wrote => {
                 (Some(IN_COOKIE), cookie)
             }
             Ok(receipt) => (receipt, cookie),
+            // The browser may have a newer cookie: this request began before the end.
             Err(SessionError::Ended) => {
-                if wrote && self.app.settings.session.on_ended == OnEnded::Conflict {
+                if did.wrote && session.on_ended == OnEnded::Conflict {
                     response = answers::refused(&SessionError::Ended);
                 }
-                // Who ended one that its cookie carries has given the browser another cookie, or taken it away.
-                let cookie =
-                    if self.app.client_cipher.is_some() { CookieChange::Keep } else { CookieChange::Remove };
-                (Some(Receipt { ended: true, ..Receipt::default() }), cookie)
+                (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Keep)
             }
             Err(refusal) => {
                 response = answers::refused(&refusal);
-                (None, cookie)
+                (None, CookieChange::Keep)
             }
         };
-        self.write_cookie(cookie, &mut response);
+        self.write_cookie(cookie, did.used, &mut response);
+        if did.used {
+            cache::vary_by_cookie(response.headers_mut());
+        }
         self.write_receipt(receipt, &mut response);
         response
     }
 
-    fn write_cookie<B>(&self, change: CookieChange, response: &mut Response<B>) {
+    fn write_cookie<B>(&self, change: CookieChange, used: bool, response: &mut Response<B>) {
+        let shape = &self.app.shape;
         let route = self.kept_route.as_ref().unwrap_or(&self.app.node_name);
-        let named = |identity| Some(self.app.signer.encode(identity, route));
-        let value = match (change, &self.outdated) {
-            (CookieChange::Set(identity), _) => named(identity),
-            (CookieChange::Keep, Some(presented)) => named(presented.identity),
-            (CookieChange::SetClientSession(client_session), _) => {
-                self.app.client_cipher.as_ref().map(|client_cipher| client_cipher.seal(&client_session))
+        let named = |identity| shape.set(&self.app.signer.encode(identity, route), self.secure);
+        // What every cache may keep, and has nothing of the session, waits: the next answer sets the cookie.
+        let may_add = self.access == Access::ReadWrite && (used || !cache::may_be_shared(response.headers()));
+        let mut cookies = Vec::new();
+        if let CookieWorth::Conflict = self.cookie
+            && may_add
+        {
+            cookies = shape.remove_everywhere(&self.origin.uri, self.origin.host.as_deref(), self.secure);
+        }
+        cookies.extend(match (change, &self.cookie) {
+            (CookieChange::Set(identity), _) => Some(named(identity)),
+            (CookieChange::SetClientSession(content), _) => {
+                let value = self.app.client_cipher.as_ref().map(|cipher| cipher.seal(&content));
+                value.filter(|_| used || may_add).map(|value| shape.set(&value, self.secure))
             }
-            (CookieChange::Remove, _) => None,
-            (CookieChange::Keep, None) => return,
-        };
-        let header = match value {
-            Some(value) => self.app.shape.set(&value, self.secure),
-            None => self.app.shape.remove(self.secure),
-        };
-        response.headers_mut().append(SET_COOKIE, header);
+            (CookieChange::Remove, _) => Some(shape.remove(self.secure)),
+            (CookieChange::Keep, CookieWorth::Valid(held)) if may_add && self.is_outdated(held, route) => {
+                Some(named(held.identity))
+            }
+            (CookieChange::Keep, CookieWorth::Dead) if may_add => Some(shape.remove(self.secure)),
+            (CookieChange::Keep, _) => None,
+        });
+        if cookies.is_empty() {
+            return;
+        }
+        for cookie in cookies {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        cache::keep_private(response.headers_mut());
+    }
+
+    /// Whether the cookie is to be made anew: it names another node than it should, or its tag is of a secret that will
+    /// be dropped. Not when a login has replaced it, or another request may be one: the browser may have a newer cookie
+    /// when this answer arrives.
+    fn is_outdated(&self, held: &Presented, route: &str) -> bool {
+        let (Presented { identity, .. }, quiet) = (held, self.app.settings.session.change_grace);
+        (held.route != route || !held.is_current)
+            && self.app.host.is_settled_secret(identity.key, identity.secret, quiet)
     }
 
     fn write_receipt<B>(&self, receipt: Option<Receipt>, response: &mut Response<B>) {
@@ -224,72 +256,58 @@ impl Exchange {
     }
 }
 
+/// What a request brought that may open a session.
+enum Brought {
+    Preflight,
+    Cookies(Found<Presented>),
+    ClientSessions(Found<(ClientSession, bool)>),
+}
+
+impl Brought {
+    fn by<B>(app: &AppSessions, request: &Request<B>) -> Self {
+        let (headers, name) = (request.headers(), app.shape.name());
+        match &app.client_cipher {
+            _ if is_preflight(request) => Self::Preflight,
+            Some(cipher) => Self::ClientSessions(cipher.find(headers, name)),
+            None => Self::Cookies(app.signer.find(headers, name)),
+        }
+    }
+}
+
+/// Passes the gate and opens the session.
+async fn open(app: &Arc<AppSessions>, brought: Brought, access: Access) -> Result<Opening, NotServing> {
+    app.host.admitted().await?;
+    match brought {
+        Brought::Preflight => Ok(Opening::preflight()),
+        Brought::Cookies(found) => Opening::of(app, found).await,
+        Brought::ClientSessions(found) => Ok(Opening::of_client_session(app, found, access).await),
+    }
+}
+
+/// What a request did with its session.
+#[derive(Clone, Copy)]
+struct Did {
+    used: bool,
+    wrote: bool,
+    superseded: bool,
+}
+
+impl Origin {
+    fn of<B>(request: &Request<B>) -> Self {
+        let host = request.headers().get(HOST).and_then(|host| std::str::from_utf8(host.as_bytes()).ok());
+        let host = host.or_else(|| request.uri().host()).map(str::to_ascii_lowercase);
+        Self { uri: request.uri().clone(), host }
+    }
+}
+
+/// Whether the answer says that the request failed: what a timeout or a panic inside of this layer answers, too.
+fn is_error(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT
+}
+
 /// However the request ended, nobody who kept its session can write any more.
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.session.close();
     }
-}
-
-/// The draft that the request begins with.
-async fn open(
-    app: &Arc<AppSessions>,
-    presented: Option<&Presented>,
-) -> Result<(Draft, Option<OpenSession>), NotServing> {
-    let Some(Presented { identity, .. }) = presented else { return Ok((Draft::default(), None)) };
-    match app.host.open(identity.key, Proof::Secret(identity.secret)).await {
-        Ok((open, opened)) if opened.app == app.app => {
-            let local = app.host.local_values(identity.key);
-            Ok((Draft::held(*identity, opened.fields, local), Some(open)))
-        }
-        Err(Absent::Unknown) => Ok((Draft::unknown(identity.key), None)),
-        Ok(_) | Err(Absent::Ended | Absent::WrongSecret) => Ok((Draft::default(), None)),
-        Err(Absent::NoRoom) => Err(app.host.without_session()),
-    }
-}
-
-/// The draft of a request whose cookie may carry its session, sealed with the active secret or not.
-async fn open_client_session(
-    app: &Arc<AppSessions>,
-    found: Option<(ClientSession, bool)>,
-    access: Access,
-) -> Draft {
-    let Some((client_session, is_current)) = found else { return Draft::default() };
-    let (session, now) = (&app.settings.session, app.host.wall_time());
-    if client_session.is_over(session, now) {
-        return Draft::default();
-    }
-    for key in [client_session.identity.key, key_of(client_session.identity.secret)] {
-        if app.host.has_ended(key).await {
-            return Draft::default();
-        }
-    }
-    let is_outdated = access == Access::ReadWrite && (!is_current || client_session.is_stale(session, now));
-    Draft::client_side(client_session, is_outdated)
-}
-
-fn access(settings: &SessionSettings, path: &str) -> Access {
-    match &settings.filter {
-        Some(filter) if filter.matches(path) => Access::ReadOnly,
-        _ => Access::ReadWrite,
-    }
-}
-
-/// Whether a cookie set by the answer to `request` is to carry `Secure`.
-fn secure<B>(settings: &SessionSettings, request: &Request<B>) -> bool {
-    match settings.session.secure {
-        Secure::Always => true,
-        Secure::Never => false,
-        Secure::Auto => request.uri().scheme() == Some(&Scheme::HTTPS) || forwarded_https(settings, request),
-    }
-}
-
-/// Whether a proxy that is trusted says that its client came by https.
-fn forwarded_https<B>(settings: &SessionSettings, request: &Request<B>) -> bool {
-    let Some(proto) = request.headers().get(FORWARDED_PROTO) else { return false };
-    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return false };
-    settings.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
-        && proto
-            .to_str()
-            .is_ok_and(|proto| proto.split(',').next().is_some_and(|first| first.trim() == "https"))
 }

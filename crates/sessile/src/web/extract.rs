@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
+use super::answers;
 use super::session::Session;
 use super::sessions::Sessions;
 
@@ -17,7 +18,11 @@ pub struct NoSessionLayer;
 
 impl IntoResponse for NoSessionLayer {
     fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+        tracing::error!(error = %self, "a handler asked for a session");
+        answers::explained(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong here. Please try again later.",
+        )
     }
 }
 

@@ -60,8 +60,7 @@ impl Session {
         T: Serialize + DeserializeOwned,
     {
         let decode = |value: &Value| {
-            let value = codec::decode(value)
-                .map_err(|reason| SessionError::NotDecodable { name: name.to_owned(), reason })?;
+            let value = codec::decode(value).map_err(|reason| self.not_decodable(name, reason))?;
             // The value as it was set may be older than the type, or come from a map in another order.
             let before = codec::encode(&value)
                 .map_err(|reason| SessionError::NotEncodable { name: name.to_owned(), reason })?;
@@ -89,9 +88,9 @@ impl Session {
         let name = FieldName::attribute(name)?;
         let mut state = self.writable()?;
         let Some(value) = state.draft.get(name.as_str()) else { return Ok(None) };
-        let (value, before) = decode(&value)?;
         let borrow = state.draft.borrow(&name)?;
         drop(state);
+        let (value, before) = decode(&value)?;
         Ok(Some(AttributeMut { session: self.clone(), name, borrow, value, before, encode }))
     }
 }

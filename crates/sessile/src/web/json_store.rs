@@ -7,6 +7,7 @@
 //!
 //! For the authors of such stores; `sessile-tower-sessions` and `sessile-actix` are made with it.
 
+mod entry_names;
 mod merge_base;
 mod route;
 
@@ -23,7 +24,7 @@ use super::detached_sessions::DetachedSessions;
 use super::error::SessionError;
 use crate::config::OnEnded;
 
-/// The attributes of a session, each a JSON text.
+/// The entries of a session, each a JSON text. Names may be any text: what no attribute can be called is kept otherwise.
 pub type JsonMap = BTreeMap<String, Bytes>;
 
 /// Idle times that differ by less are the same: libraries compute them from the time of day.
@@ -193,15 +194,17 @@ impl JsonSessionStore {
 /// The attributes of a session that can be written as JSON.
 fn read(session: &DetachedSession) -> JsonMap {
     let names = session.names().into_iter();
-    names.filter_map(|name| session.get_json(&name).map(|json| (name, json))).collect()
+    let entries = names.filter_map(|name| session.get_json(&name).map(|json| (name, json)));
+    entries.map(|(name, json)| entry_names::from_attribute(name, json)).collect()
 }
 
 fn write_difference(session: &DetachedSession, base: &JsonMap, map: &JsonMap) -> Result<(), SessionError> {
     for name in base.keys().filter(|name| !map.contains_key(*name)) {
-        session.remove(name)?;
+        session.remove(&entry_names::attribute_name(name))?;
     }
     for (name, json) in map.iter().filter(|(name, json)| base.get(*name) != Some(json)) {
-        session.set_json(name, json.clone())?;
+        let (attribute, json) = entry_names::to_attribute(name, json);
+        session.set_json(&attribute, json)?;
     }
     Ok(())
 }

@@ -12,6 +12,8 @@ use tower_service::Service;
 use super::answers;
 use super::app::AppSessions;
 use super::exchange::Exchange;
+use super::session::Session;
+use super::sessions::Sessions;
 
 /// An application whose requests carry a [`Session`](super::Session); made by
 /// [`SessionLayer`](super::SessionLayer).
@@ -47,10 +49,20 @@ where
         let unready = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, unready);
         let app = Arc::clone(&self.app);
+        // The layer may be there twice, around a router and around what is nested in it: the outer one commits.
+        let outer = outer_session(&app, &request);
         Box::pin(async move {
+            if let Some(session) = outer {
+                request.extensions_mut().insert(session);
+                return inner.call(request).await;
+            }
+            let accepts_problems = answers::accepts_problems(request.headers());
             let exchange = match Exchange::begin(app, &mut request).await {
                 Ok(exchange) => exchange,
-                Err(not_serving) => return Ok(answers::unprocessed(&not_serving)),
+                Err(not_serving) => {
+                    let answer = answers::unprocessed(&not_serving);
+                    return Ok(if accepts_problems { answers::as_problem(answer) } else { answer });
+                }
             };
             // A panic, an error or a client that hangs up leaves here: the session is closed and nothing is
             // written.
@@ -58,4 +70,10 @@ where
             Ok(exchange.finish(response).await)
         })
     }
+}
+
+/// The session that a layer of the same application around this one has opened.
+fn outer_session<B>(app: &AppSessions, request: &Request<B>) -> Option<Session> {
+    let outer = request.extensions().get::<Sessions>()?;
+    outer.iter().rev().find(|session| session.app().is_same_as(app)).cloned()
 }

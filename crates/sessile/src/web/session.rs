@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sessile_core::{Changes, Codec, FieldName, Fields, KEY_BYTES, Receipt, Secret, SessionKey, Value};
+use sessile_core::{Codec, FieldName, Fields, KEY_BYTES, Receipt, Secret, SessionKey, Value};
 use tokio::sync::Notify;
 
 use super::accounting::Route;
@@ -27,8 +27,8 @@ use crate::cluster::sending::{Busy, Passage};
 ///
 /// All of it is in memory: no call waits and none does I/O. Reads see the session as it was when the
 /// request came, plus what this request wrote. Writes are committed together when the handler has returned
-/// its response, be it a success or a 5xx; a handler that panics, or is dropped because its client hung up,
-/// leaves none of them. A session comes into being with the first write. Clones are the same session.
+/// its response, be it a success or a 5xx (unless `[session] commit_on_error = false`); a handler that panics, or is
+/// dropped because its client hung up, leaves none of them. A session comes into being with the first write. Clones are the same session.
 ///
 /// ```
 /// # use sessile::{Session, SessionError};
@@ -42,7 +42,7 @@ use crate::cluster::sending::{Busy, Passage};
 pub struct Session {
     app: Arc<AppSessions>,
     access: Access,
-    previous_route: Option<Arc<str>>,
+    pub(super) previous_route: Option<Arc<str>>,
     state: Arc<Mutex<State>>,
     done: Arc<Notify>,
 }
@@ -81,12 +81,13 @@ impl Session {
     /// The attribute `name`; `None` when there is none.
     ///
     /// # Errors
-    /// [`NotDecodable`](SessionError::NotDecodable) when it is no `T`; every other attribute stays readable.
+    /// [`NotDecodable`](SessionError::NotDecodable) when it is no `T`, as after an update of the application: the attribute
+    /// is kept as it is, counted ([`Statistics::undecodable`](crate::Statistics::undecodable)) and named in the log. Every
+    /// other attribute stays readable. Handle it as an absent one (`session.get("cart").unwrap_or_default()`), or let it
+    /// become the answer: its body tells the user nothing of the inside.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
         let Some(value) = self.value(name) else { return Ok(None) };
-        codec::decode(&value)
-            .map(Some)
-            .map_err(|reason| SessionError::NotDecodable { name: name.to_owned(), reason })
+        codec::decode(&value).map(Some).map_err(|reason| self.not_decodable(name, reason))
     }
 
     /// Sets the attribute `name`, making a session when there is none.
@@ -177,81 +178,9 @@ impl Session {
         self.with_session(|draft| draft.set_login(login))
     }
 
-    /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie
-    /// that was known before opens nothing afterwards. Key and attributes stay. A session that this request
-    /// made needs no change.
-    ///
-    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
-    /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit. (Where the cookie
-    /// carries the session, it takes effect with the response, and what running requests write is dropped.)
-    pub fn change_id(&self) -> Result<(), SessionError> {
-        let mut state = self.writable()?;
-        if let DraftState::Trusted(_) | DraftState::Over = state.draft.state() {
-            return Err(SessionError::NoCookie);
-        }
-        let secret = Secret(random());
-        let DraftState::Held(identity) = state.draft.state() else { return Ok(()) };
-        if self.app.client_cipher.is_some() {
-            state.superseded.get_or_insert(identity.secret);
-        } else {
-            let mut changes = Changes::new();
-            changes.change_secret(identity.secret, secret);
-            let settlement = self.app.host.commit(identity.key, &changes, Passage::default())?;
-            state.settlements.push(settlement);
-            state.renewed = true;
-        }
-        state.draft.renew(secret);
-        Ok(())
-    }
-
-    /// Ends the session everywhere, for good. Says whether there was one; what is written afterwards makes
-    /// a new one.
-    ///
-    /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
-    /// by a panic, a 5xx or a client that hung up.
-    pub fn invalidate(&self) -> Result<bool, SessionError> {
-        // Outlives the lock: what the request kept in it may do anything when it goes.
-        let draft;
-        let mut state = self.writable()?;
-        draft = std::mem::take(&mut state.draft);
-        let draft_state = draft.state();
-        if let DraftState::Trusted(_) | DraftState::Over = draft_state {
-            state.draft = Draft::over();
-        }
-        if let DraftState::Held(Identity { key, .. }) | DraftState::Unknown(key) | DraftState::Trusted(key) =
-            draft_state
-        {
-            state.settlements.push(self.app.end(key, draft.max_inactive()));
-            state.ended = true;
-        }
-        Ok(matches!(draft_state, DraftState::Held(_) | DraftState::New(_) | DraftState::Trusted(_)))
-    }
-
-    /// Whether this node is the one that the session belongs to: it made the session, in this request or before, or
-    /// was the last to take it over. (Tomcat: `primaryIndicator`.)
-    ///
-    /// False in the first request after the session moved here, for which [`previous_route`](Self::previous_route) tells
-    /// the node that it came from; the answer to that request gives the browser a cookie that names this node, and from
-    /// then on it is true here. A path that the replication filter matches changes no cookie, and so no owner. False,
-    /// too, where there is no session. A browser that sends requests in parallel may reach two nodes that both are told
-    /// true: it tells who should do what one node is enough for, and excludes nobody.
-    /// Where the cookie carries the session, no node has it more than another: true on every one.
-    pub fn is_owner(&self) -> bool {
-        match self.used().draft.state() {
-            DraftState::New(_) => true,
-            DraftState::Held(_) => self.previous_route.is_none(),
-            DraftState::Absent | DraftState::Unknown(_) | DraftState::Trusted(_) | DraftState::Over => false,
-        }
-    }
-
     /// The path of the application's sessions: its context path, or that of all who share them.
     pub fn app_path(&self) -> &str {
         &self.app.settings.path
-    }
-
-    /// The node that the cookie came from, when that is another one than this: the session moved here.
-    pub fn previous_route(&self) -> Option<&str> {
-        self.previous_route.as_deref()
     }
 
     /// What became of the request's changes: how many complete copies hold them, or that the session had
@@ -362,6 +291,12 @@ impl Session {
         }
     }
 
+    /// The attribute is kept; whoever runs the service hears of it.
+    pub(super) fn not_decodable(&self, name: &str, reason: String) -> SessionError {
+        self.app.undecodable(name, self.state.lock().draft.key(), &reason);
+        SessionError::NotDecodable { name: name.to_owned(), reason }
+    }
+
     fn value(&self, name: &str) -> Option<Value> {
         let value = self.used().draft.get(name);
         if value.is_none() && self.app.settings.keeps_here(name) {
@@ -388,17 +323,35 @@ impl Session {
     /// Writes to the draft of a session, which is made first when there is none.
     pub(super) fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
         let mut state = self.writable()?;
-        if let DraftState::Over = state.draft.state() {
-            return Err(SessionError::Ended);
-        }
-        if state.draft.key().is_none() {
-            if !self.app.has_room() {
-                return Err(SessionError::Full);
+        match state.draft.state() {
+            DraftState::Over => return Err(SessionError::Ended),
+            DraftState::Absent | DraftState::Unknown(_) => {
+                let identity = self.new_identity()?;
+                state.draft.make(identity, self.app.creation(identity.secret));
             }
-            let identity = Identity { key: SessionKey(random()), secret: Secret(random()) };
-            state.draft.make(identity, self.app.creation(identity.secret));
+            DraftState::New(_) | DraftState::Held(_) | DraftState::View(_) | DraftState::Trusted(_) => {}
         }
         Ok(write(&mut state.draft))
+    }
+
+    /// Key and secret of one more session, if there is room for it.
+    pub(super) fn new_identity(&self) -> Result<Identity, SessionError> {
+        if !self.app.has_room() {
+            return Err(SessionError::Full);
+        }
+        Ok(Identity { key: SessionKey(random()), secret: Secret(random()) })
+    }
+
+    /// The request's answer is an error, and `[session] commit_on_error` is off.
+    pub(crate) fn discard(&self) {
+        let discarded = self.state.lock().draft.discard();
+        // Where no lock is held: what the request kept in it may do anything when it goes.
+        drop(discarded);
+    }
+
+    /// The cookie that came is of a session that had ended before.
+    pub(crate) fn came_dead(&self) {
+        self.state.lock().came_dead = true;
     }
 
     /// Whether the cookie carries the session.

@@ -49,6 +49,16 @@ impl SessionSettings {
                 format!("`{}` is no name; use letters, digits, `-` and `_`", session.cookie),
             );
         }
+        if session.cookie.starts_with("__Host-") && !session.domain.is_empty() {
+            return wrong(
+                "domain",
+                "a `__Host-` cookie has none: leave it out, or take another name".to_owned(),
+            );
+        }
+        let is_domain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        if !session.domain.bytes().all(is_domain) {
+            return wrong("domain", format!("`{}` is no domain; write `shop.example`", session.domain));
+        }
         let fits_cookie = |byte: u8| byte.is_ascii_graphic() && !b";\"?#".contains(&byte);
         if !path.starts_with('/') || !path.bytes().all(fits_cookie) {
             return wrong("path", format!("`{path}` is no context path; write `/` or `/name`"));
@@ -107,9 +117,15 @@ impl SessionSettings {
     }
 
     /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure`
-    /// and meant for the whole host, its name tells browsers to take it from this very host only.
+    /// and meant for the whole host, its name tells browsers to take it from this very host only. An application at any
+    /// path has that with a name of its own that begins so: the tag covers the path, and the cookie is at `/`.
     pub(crate) fn cookie_name(&self) -> String {
-        if self.session.secure == Secure::Always && self.path == "/" {
+        let is_bound = self.session.cookie.starts_with("__Host-");
+        if self.session.secure == Secure::Always
+            && self.path == "/"
+            && self.session.domain.is_empty()
+            && !is_bound
+        {
             format!("__Host-{}", self.session.cookie)
         } else {
             self.session.cookie.clone()

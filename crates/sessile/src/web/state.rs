@@ -8,7 +8,7 @@ use super::client_cipher::check_size;
 use super::client_session::{ClientSession, key_of};
 use super::commit_scope::CommitScope;
 use super::cookie::Identity;
-use super::draft::{Draft, DraftState};
+use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::idempotency::KeyClaim;
 use crate::cluster::host::Settlement;
@@ -20,8 +20,10 @@ pub(crate) struct State {
     pub(crate) draft: Draft,
     /// The application looked into the session or wrote to it.
     pub(crate) used: bool,
-    /// The request ended the session that it came with.
+    /// The request ended the session that it came with, or whose cookie it came with.
     pub(crate) ended: bool,
+    /// The cookie that came is of a session that had ended before.
+    pub(crate) came_dead: bool,
     /// The secret of a session that nodes hold is not the cookie's any more.
     pub(crate) renewed: bool,
     /// What is handed to the node waits for the store.
@@ -59,6 +61,8 @@ pub(crate) struct Closing {
     pub(crate) used: bool,
     /// Something was written, beside what is sent again.
     pub(crate) wrote: bool,
+    /// It was dropped: a login had superseded the secret that the request came with.
+    pub(crate) superseded: bool,
     /// The request ended the session that it came with.
     pub(crate) ended_here: bool,
 }
@@ -113,6 +117,7 @@ impl State {
             refusal: self.refusal.take(),
             dropped: std::mem::take(&mut self.dropped),
             wrote: self.draft.writes_any(),
+            superseded: self.is_superseded() && self.draft.writes_any(),
             cookie: self.cookie_change(),
             key: self.draft.key(),
             used: self.used,
@@ -189,6 +194,10 @@ impl State {
         Ok(())
     }
 
+    fn is_superseded(&self) -> bool {
+        matches!(self.draft.state(), DraftState::View(View::Superseded))
+    }
+
     fn cookie_change(&mut self) -> CookieChange {
         if let Some(client_session) = self.client_session.take() {
             return CookieChange::SetClientSession(Box::new(client_session));
@@ -200,6 +209,7 @@ impl State {
             DraftState::Held(_)
             | DraftState::Absent
             | DraftState::Unknown(_)
+            | DraftState::View(_)
             | DraftState::Trusted(_)
             | DraftState::Over => CookieChange::Keep,
         }

@@ -16,6 +16,7 @@ pub struct Statistics {
     unprocessed: AtomicU64,
     sends: AtomicU64,
     discarded: AtomicU64,
+    undecodable: AtomicU64,
     replayed: AtomicU64,
     request_micros: AtomicU64,
     cluster_micros: AtomicU64,
@@ -54,6 +55,11 @@ impl Statistics {
     /// Requests that were turned away because this node did not serve.
     pub fn unprocessed(&self) -> u64 {
         self.unprocessed.load(Ordering::Relaxed)
+    }
+
+    /// Reads of attributes that did not decode as the type that was asked for.
+    pub fn undecodable(&self) -> u64 {
+        self.undecodable.load(Ordering::Relaxed)
     }
 
     /// Commits that were made, ends of sessions included.
@@ -119,6 +125,10 @@ impl Statistics {
         let mut writes = self.writes.lock();
         writes.request.record(request);
         writes.overhead.record(overhead);
+    }
+
+    pub(crate) fn count_undecodable(&self) {
+        self.undecodable.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_request(&self, filtered: bool) {

@@ -2,11 +2,14 @@
 //! have.
 
 mod access;
+mod answering;
 mod client_side;
 mod cookies;
 mod detached;
 mod in_place;
+mod late;
 mod local;
+mod orders;
 mod outcomes;
 mod waiting;
 

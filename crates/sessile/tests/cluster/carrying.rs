@@ -89,7 +89,8 @@ async fn a_login_on_one_node_ends_the_cookie_from_before_on_the_other() {
     browser.ok(&a, "/set/x/1").await;
     let before = browser.clone();
     browser.ok(&a, "/login").await;
-    assert_eq!(before.clone().ok(&b, "/get/x").await, "");
+    assert_eq!(before.clone().ok(&b, "/set/x/2").await, "");
+    assert_eq!(before.clone().ok(&b, "/get/x").await, "1", "what was there before");
     assert_eq!(browser.ok(&b, "/get/x").await, "1");
 }
 
@@ -112,14 +113,14 @@ async fn a_session_of_another_cluster_or_kind_opens_nothing_and_is_not_adopted()
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_an_error_that_says_how_large() {
+async fn what_is_too_large_is_an_error() {
     let town = carried(|_| ());
     let a = town.node("tc01", &[]).await;
     let mut browser = Browser::default();
     browser.ok(&a, "/set/x/1").await;
     let reply = browser.get(&a, "/large/y/5000").await;
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(reply.body.contains("would have 6") && reply.body.contains("4096"), "{}", reply.body);
+    assert!(!reply.body.contains("4096"), "the size is for the log: {}", reply.body);
     assert_eq!(browser.ok(&a, "/get/x").await, "1");
 }
 

@@ -352,7 +352,7 @@ async fn a_value_that_cannot_be_decoded_affects_only_itself() {
     for node in [&a, &b, &c] {
         let reply = browser.get(node, "/number/bad").await;
         assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(reply.body.contains("`bad`"), "{}", reply.body);
+        assert!(!reply.body.contains("bad"), "{}", reply.body);
         assert_eq!(browser.ok(node, "/get/good").await, "1");
     }
     browser.ok(&b, "/set/good/2").await;

@@ -14,6 +14,12 @@ const MAX_NAME: usize = 32;
 /// The longest name of a cookie, in characters.
 const MAX_COOKIE_NAME: usize = 64;
 
+/// Begins the name of a cookie that browsers take from this very host only, for all of its paths, over https.
+const HOST_PREFIX: &str = "__Host-";
+
+/// The longest domain of a cookie, in characters.
+const MAX_DOMAIN: usize = 253;
+
 /// The longest path in the configuration, in bytes.
 const MAX_PATH: usize = 1024;
 
@@ -93,10 +99,10 @@ impl Form for CookieName {
                 "is not a name of 1 to {MAX_COOKIE_NAME} letters, digits, `_` and `-`"
             )));
         }
-        if name.starts_with("__") {
-            return Err(
-                Wrong::new("must not start with `__`").help("`__Host-` is put in front where it fits")
-            );
+        if name.starts_with("__") && !(name.len() > HOST_PREFIX.len() && name.starts_with(HOST_PREFIX)) {
+            let help = "write `__Host-` and a name for a cookie that is at `/` and bound to this host; with `secure = true` an \
+                        application at `/` gets it by itself";
+            return Err(Wrong::new("must not start with `__`, unless with `__Host-`").help(help));
         }
         Ok(name.to_owned())
     }
@@ -111,6 +117,41 @@ impl Form for CookieName {
             format!("name of a cookie, 1 to {MAX_COOKIE_NAME} characters"),
             json!({ "type": "string", "pattern": pattern }),
         )
+    }
+}
+
+/// The domain of a cookie, or an empty text.
+pub(in crate::config) struct CookieDomain;
+
+impl Form for CookieDomain {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let domain = string(value, "a domain such as \"shop.example\"")?;
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let is_label = |label: &str| !label.is_empty() && label.chars().all(allowed);
+        if let Some(rest) = domain.strip_prefix('.') {
+            let help = format!("write {}: it holds for all hosts below it", quoted(rest));
+            return Err(Wrong::new("must not begin with a dot").help(help));
+        }
+        let is_domain = domain.contains('.') && domain.len() <= MAX_DOMAIN && domain.split('.').all(is_label);
+        if !domain.is_empty() && !is_domain {
+            let wrong = Wrong::new("is not a domain that browsers take a cookie for");
+            return Err(wrong.help(
+                "write at least two parts in small letters: \"shop.example\"; \"\" is this host alone",
+            ));
+        }
+        Ok(domain.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+
+    fn shape(&self) -> Shape {
+        let pattern = "^([a-z0-9-]+(\\.[a-z0-9-]+)+)?$";
+        let schema = json!({ "type": "string", "pattern": pattern, "maxLength": MAX_DOMAIN });
+        Shape::new("domain of two parts or more, or empty", schema)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{DAY, SECOND};
-use crate::config::form::{CookieName, Flag, Number, OneOf, SecureWord, Size, Time, TimeOrNever};
+use crate::config::form::{
+    CookieDomain, CookieName, Flag, Number, OneOf, SecureWord, Size, Time, TimeOrNever,
+};
 use crate::config::keys::{Table, Visitor};
 
 /// The longest lifetime of a session that can be configured, in milliseconds.
@@ -11,6 +13,12 @@ const TEN_YEARS: u64 = 3_650 * DAY;
 
 /// The largest session that can be configured, in bytes: a copy of it travels in one frame, which holds 16 MiB.
 const MAX_SESSION: usize = 8 << 20;
+
+/// The longest age of a cookie in milliseconds: browsers keep none for longer than 400 days.
+const MAX_COOKIE_AGE: u64 = 400 * DAY;
+
+/// The longest grace time of a superseded secret, in milliseconds.
+const MAX_GRACE: u64 = 5 * 60 * SECOND;
 
 /// `[session]`; an application may say otherwise for itself, see [`App::session`](super::App::session).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +37,27 @@ pub struct Session {
     pub max_session_bytes: usize,
     /// How many bytes all sessions together may take, copies included.
     pub max_table_bytes: usize,
-    /// The name of the cookie, without the prefix `__Host-` that it gets where that fits.
+    /// The name of the cookie, without the prefix `__Host-` that it gets where that fits. One that begins with `__Host-`
+    /// itself is at `/` whatever the application's path is.
     pub cookie: String,
+    /// The domain whose hosts all get the cookie; empty: this host alone.
+    pub domain: String,
+    /// How long a browser keeps the cookie; `None`: until it is closed.
+    pub max_age: Option<Duration>,
+    /// Whether browsers keep the cookie apart for each site that embeds this one.
+    pub partitioned: bool,
     /// Whether the cookie is for https only.
     pub secure: Secure,
     /// The cookie's `SameSite`.
     pub same_site: SameSite,
     /// The response to a request whose session ended while it ran.
     pub on_ended: OnEnded,
+    /// For so long a secret that a login superseded shows what was there before the login; zero: not at all.
+    pub change_grace: Duration,
+    /// What becomes of a request that came with a superseded secret and wrote.
+    pub on_superseded: OnEnded,
+    /// Whether a request whose answer is an error (5xx, or 408) commits what it wrote.
+    pub commit_on_error: bool,
     /// Whether a graceful stop of a node ends the sessions that this node wrote last, on every node.
     pub expire_on_stop: bool,
     /// Whether these sessions go into the store, where there is one.
@@ -93,7 +114,8 @@ pub enum SameSite {
     None,
 }
 
-/// The response to a request whose session ended while it ran. Its changes are dropped in any case.
+/// What becomes of a request whose session ended while it ran, or whose secret a login had superseded. Its changes are
+/// dropped either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnEnded {
     /// Its response goes out; the receipt says what happened.
@@ -113,9 +135,15 @@ impl Default for Session {
             max_session_bytes: 4 << 20,
             max_table_bytes: 2 << 30,
             cookie: "sid".to_owned(),
+            domain: String::new(),
+            max_age: None,
+            partitioned: false,
             secure: Secure::Auto,
             same_site: SameSite::Lax,
             on_ended: OnEnded::Ignore,
+            change_grace: Duration::from_secs(10),
+            on_superseded: OnEnded::Ignore,
+            commit_on_error: true,
             expire_on_stop: false,
             persist: true,
             save: Save::Behind,
@@ -131,12 +159,6 @@ impl Table for Session {
 
     fn keys(&mut self, visitor: &mut impl Visitor) {
         let lifetime = SECOND..=TEN_YEARS;
-        let same_site = OneOf {
-            built: &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
-            later: &[],
-        };
-        let on_ended =
-            OneOf { built: &[("ignore", OnEnded::Ignore), ("409", OnEnded::Conflict)], later: &[] };
         let active = Number::within(1..=1_000_000_000);
         visitor.key("timeout", Time(lifetime.clone()), &mut self.timeout, "unused for this long: ended");
         let absolute = &mut self.absolute_timeout;
@@ -162,21 +184,60 @@ impl Table for Session {
             &mut self.max_table_bytes,
             "of all, copies included",
         );
-        visitor.key("cookie", CookieName, &mut self.cookie, "the cookie's name");
-        visitor.key("secure", SecureWord, &mut self.secure, "https only: \"auto\" | true | false");
-        visitor.key("same_site", same_site, &mut self.same_site, "Lax | Strict | None");
-        visitor.key(
-            "on_ended",
-            on_ended,
-            &mut self.on_ended,
-            "session ended during the request: ignore | 409",
-        );
+        self.cookie_keys(visitor);
+        self.outcome_keys(visitor);
         visitor.key("expire_on_stop", Flag, &mut self.expire_on_stop, "true: a node that stops ends its own");
         self.persistence_keys(visitor);
     }
 }
 
 impl Session {
+    fn cookie_keys(&mut self, visitor: &mut impl Visitor) {
+        let same_site = OneOf {
+            built: &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
+            later: &[],
+        };
+        let age = TimeOrNever(SECOND..=MAX_COOKIE_AGE);
+        visitor.key("cookie", CookieName, &mut self.cookie, "the cookie's name");
+        visitor.key(
+            "domain",
+            CookieDomain,
+            &mut self.domain,
+            "hosts that get the cookie; \"\": this one alone",
+        );
+        visitor.key(
+            "max_age",
+            age,
+            &mut self.max_age,
+            "browsers keep the cookie so long; never: until closed",
+        );
+        visitor.key("secure", SecureWord, &mut self.secure, "https only: \"auto\" | true | false");
+        visitor.key("same_site", same_site, &mut self.same_site, "Lax | Strict | None (implies Secure)");
+        visitor.key("partitioned", Flag, &mut self.partitioned, "true: one cookie for each embedding site");
+    }
+
+    fn outcome_keys(&mut self, visitor: &mut impl Visitor) {
+        const OUTCOMES: &[(&str, OnEnded)] = &[("ignore", OnEnded::Ignore), ("409", OnEnded::Conflict)];
+        let outcome = || OneOf { built: OUTCOMES, later: &[] };
+        let grace = Time(0..=MAX_GRACE);
+        let on_ended = &mut self.on_ended;
+        visitor.key("on_ended", outcome(), on_ended, "session ended during the request: ignore | 409");
+        visitor.key(
+            "change_grace",
+            grace,
+            &mut self.change_grace,
+            "a superseded cookie shows what was before",
+        );
+        let on_superseded = &mut self.on_superseded;
+        visitor.key("on_superseded", outcome(), on_superseded, "it wrote with such a cookie: ignore | 409");
+        visitor.key(
+            "commit_on_error",
+            Flag,
+            &mut self.commit_on_error,
+            "false: a 5xx or 408 drops the writes",
+        );
+    }
+
     fn persistence_keys(&mut self, visitor: &mut impl Visitor) {
         let save = OneOf {
             built: &[

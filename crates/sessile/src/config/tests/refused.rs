@@ -67,7 +67,10 @@ fn wrong_values_are_named_with_what_would_be_right() {
         ("[session]\nmax_session_bytes = \"4 potatoes\"", &["is not a number of bytes"]),
         ("[session]\ntimeout = \"never\"", &["is not a length of time"]),
         ("[session]\ncookie = \"s;d\"", &["letters, digits"]),
-        ("[session]\ncookie = \"__Host-sid\"", &["put in front where it fits"]),
+        ("[session]\ncookie = \"__sid\"", &["unless with `__Host-`"]),
+        ("[session]\ndomain = \".shop.example\"", &["must not begin with a dot", "\"shop.example\""]),
+        ("[session]\ndomain = \"Shop\"", &["is not a domain"]),
+        ("[session]\nchange_grace = \"1h\"", &["must be 0ms to 5m"]),
         ("[session]\nsecure = \"yes\"", &["\"auto\", true or false"]),
         ("[session]\nsame_site = \"lax\"", &["did you mean \"Lax\"?"]),
         ("[session]\non_ended = 409", &["must be `ignore` or `409`", "an integer"]),
@@ -78,6 +81,13 @@ fn wrong_values_are_named_with_what_would_be_right() {
 
 #[test]
 fn values_that_contradict_each_other_are_named_together() {
+    let needs = &["needs a `secure` cookie"];
+    one_error("[session]\ncookie = \"__Host-sid\"\nsecure = false", "2:10", needs);
+    one_error("[session]\npartitioned = true\nsecure = false", "2:15", needs);
+    let bound = "[session]\ncookie = \"__Host-sid\"\ndomain = \"shop.example\"";
+    one_error(bound, "3:10", &["has no `domain`"]);
+    let app = |path| format!("[[app]]\npath = \"{path}\"\nbuiltin = \"clusterapp\"\ncookie = \"__Host-x\"\n");
+    one_error(&[app("/a"), app("/b")].concat(), "8:10", &["both are at `/`", "__Host-shop"]);
     one_error("[membership]\ndrop_time = \"1s\"", "2:13", &["4 x 500ms is 2s"]);
     one_error("[membership]\nfrequency = \"1s\"", "2:13", &["four heartbeats", "4s"]);
     one_error("[sender]\nack_timeout = \"4s\"", "2:15", &["drop_time is 3s"]);

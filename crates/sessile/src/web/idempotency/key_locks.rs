@@ -8,7 +8,7 @@ use sessile_core::SessionKey;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::entry::Digest;
+use super::note::Digest;
 
 /// A key of a session.
 type SessionAndKey = (SessionKey, Digest);

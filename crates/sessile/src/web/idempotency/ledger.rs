@@ -10,9 +10,9 @@ use std::time::Duration;
 use sessile_core::{Changes, FieldName, SessionKey};
 use tokio::time::{Instant, sleep};
 
-use super::entry::{Entry, Stage};
 use super::key_locks::KeyLock;
 use super::keyed_request::KeyedRequest;
+use super::note::{Entry, Stage};
 use super::stored_response::StoredResponse;
 use crate::cluster::host::Settlement;
 use crate::cluster::sending::{Busy, Passage};

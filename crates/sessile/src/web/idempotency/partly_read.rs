@@ -18,7 +18,11 @@ pub(super) enum BodyRead {
     /// It has ended.
     Whole(Bytes),
     /// It is longer than it may be, takes longer, or has more than bytes; nothing of it is lost.
-    PartlyRead(Body),
+    PartlyRead {
+        body: Body,
+        /// It has too many bytes, or more than bytes; else it was too slow.
+        is_larger: bool,
+    },
 }
 
 /// Frames that came already, and the rest.
@@ -35,11 +39,12 @@ impl BodyRead {
     pub(super) async fn within(room: usize, time: Duration, body: Body) -> Result<Self, Error> {
         let mut partly_read = PartlyRead { first: VecDeque::new(), rest: body };
         if HttpBody::size_hint(&partly_read.rest).lower() > room as u64 {
-            return Ok(Self::PartlyRead(partly_read.rest));
+            return Ok(Self::PartlyRead { body: partly_read.rest, is_larger: true });
         }
         match timeout(time, partly_read.ends_within(room)).await {
             Ok(Ok(true)) => Ok(Self::Whole(partly_read.bytes())),
-            Ok(Ok(false)) | Err(_) => Ok(Self::PartlyRead(Body::new(partly_read))),
+            Ok(Ok(false)) => Ok(Self::PartlyRead { body: Body::new(partly_read), is_larger: true }),
+            Err(_) => Ok(Self::PartlyRead { body: Body::new(partly_read), is_larger: false }),
             Ok(Err(cause)) => Err(cause),
         }
     }
@@ -115,7 +120,7 @@ mod tests {
     async fn read(room: usize, body: Body) -> (bool, Bytes) {
         match BodyRead::within(room, LONG, body).await.unwrap() {
             BodyRead::Whole(bytes) => (true, bytes),
-            BodyRead::PartlyRead(body) => (false, to_bytes(body, usize::MAX).await.unwrap()),
+            BodyRead::PartlyRead { body, .. } => (false, to_bytes(body, usize::MAX).await.unwrap()),
         }
     }
 
@@ -131,7 +136,9 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_end_in_time_goes_on_with_what_came() {
         let body = Body::from_stream(parts(&["first"]).chain(pending()));
-        let BodyRead::PartlyRead(body) = BodyRead::within(100, Duration::ZERO, body).await.unwrap() else {
+        let BodyRead::PartlyRead { body, is_larger: false } =
+            BodyRead::within(100, Duration::ZERO, body).await.unwrap()
+        else {
             panic!("it has not ended")
         };
         let first = body.into_data_stream().next().await.unwrap().unwrap();

@@ -8,27 +8,29 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use tower_service::Service;
 
 use super::keyed_request::KeyedRequest;
 use super::ledger::{Entered, Ledger};
 use super::stored_response::StoredResponse;
+use crate::web::answers;
 use crate::web::extract::NoSessionLayer;
 use crate::web::session::Session;
 
-const BUSY: &str = "a request with this idempotency key is still being worked on; try again later\n";
-const OTHER: &str = "this idempotency key was used for another request; take a new one for each\n";
+const BUSY: &str = "This is still being worked on. Please try again in a moment.";
+const OTHER: &str = "This idempotency key was used for another request. Please load the page again.";
 
 /// An application whose requests take effect once; made by [`IdempotencyLayer`](super::IdempotencyLayer).
 #[derive(Clone, Debug)]
 pub struct Idempotent<S> {
     inner: S,
+    body_limit: usize,
 }
 
 impl<S> Idempotent<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner }
+    pub(super) fn new(inner: S, body_limit: usize) -> Self {
+        Self { inner, body_limit }
     }
 }
 
@@ -49,11 +51,12 @@ where
         // The service that was made ready is the one to call; its clone may not be.
         let unready = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, unready);
+        let body_limit = self.body_limit;
         Box::pin(async move {
             let Some(session) = request.extensions().get::<Session>().cloned() else {
                 return Ok(NoSessionLayer.into_response());
             };
-            match enter(&session, request).await {
+            match enter(&session, request, body_limit).await {
                 Ok((request, is_claimed)) => {
                     let response = inner.call(request).await?;
                     Ok(if is_claimed { note(&session, response).await } else { response })
@@ -65,9 +68,14 @@ where
 }
 
 /// Gives the request if it is to be carried out, and whether its answer is to be noted; else the answer.
-async fn enter(session: &Session, request: Request<Body>) -> Result<(Request<Body>, bool), Box<Response>> {
+async fn enter(
+    session: &Session,
+    request: Request<Body>,
+    body_limit: usize,
+) -> Result<(Request<Body>, bool), Box<Response>> {
     let Some((app, key)) = session.ledgered() else { return Ok((request, false)) };
-    let (asked, request) = KeyedRequest::of(request).await.map_err(|why| Box::new(why.into_response()))?;
+    let (asked, request) =
+        KeyedRequest::of(request, body_limit).await.map_err(|why| Box::new(why.into_response()))?;
     let Some(asked) = asked else { return Ok((request, false)) };
     match Ledger::new(app, key).enter(asked).await {
         Ok(Entered::Claimed(claim)) => {
@@ -78,9 +86,13 @@ async fn enter(session: &Session, request: Request<Body>) -> Result<(Request<Bod
             session.count_replayed();
             Err(Box::new(answer.again()))
         }
-        Ok(Entered::OtherRequest) => Err(Box::new((StatusCode::UNPROCESSABLE_ENTITY, OTHER).into_response())),
+        Ok(Entered::OtherRequest) => {
+            Err(Box::new(answers::explained(StatusCode::UNPROCESSABLE_ENTITY, OTHER)))
+        }
         Ok(Entered::Busy) => {
-            Err(Box::new((StatusCode::CONFLICT, [(RETRY_AFTER, "1")], BUSY).into_response()))
+            let mut answer: Response = answers::explained(StatusCode::CONFLICT, BUSY);
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            Err(Box::new(answer))
         }
         Err(error) => Err(Box::new(error.into_response())),
     }

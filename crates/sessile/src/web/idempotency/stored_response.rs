@@ -43,14 +43,14 @@ impl StoredResponse {
         let head: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let read = match ANSWER_MAX.checked_sub(head) {
             Some(room) => BodyRead::within(room, END_TIME, body).await,
-            None => Ok(BodyRead::PartlyRead(body)),
+            None => Ok(BodyRead::PartlyRead { body, is_larger: true }),
         };
         match read {
             Ok(BodyRead::Whole(body)) => {
                 let content = Some(Content { headers, body: body.to_vec() });
                 (Self { status, content }, Response::from_parts(parts, Body::from(body)))
             }
-            Ok(BodyRead::PartlyRead(body)) => {
+            Ok(BodyRead::PartlyRead { body, .. }) => {
                 (Self { status, content: None }, Response::from_parts(parts, body))
             }
             Err(cause) => {
@@ -66,8 +66,7 @@ impl StoredResponse {
     pub(super) fn again(self) -> Response {
         let Some(content) = self.content else {
             let words = format!(
-                "this request was carried out before and answered with {}; that answer was too large to be kept, or did not \
-                 end soon\n",
+                "This was done before and answered with {}; that answer was too large to be kept, or did not end soon.\n",
                 self.status
             );
             return replayed((StatusCode::CONFLICT, words).into_response());

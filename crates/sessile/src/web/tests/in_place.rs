@@ -211,7 +211,7 @@ async fn a_value_that_cannot_be_encoded_is_refused_by_its_name() {
         })
         .await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(reply.body.contains("`moody`") && reply.body.contains("not today"), "{}", reply.body);
+    assert!(!reply.body.contains("moody") && !reply.body.contains("not today"), "{}", reply.body);
     assert_eq!(found(&mut site).await, r#"["hat"]"#, "nothing of the request is committed");
 }
 
@@ -286,7 +286,7 @@ async fn who_only_reads_a_session_that_ends_meanwhile_has_no_conflict() {
             })
             .await;
         assert_eq!(reply.status, expected);
-        assert!(reply.set_cookie.unwrap().contains("Max-Age=0"), "the session is over either way");
+        assert_eq!(reply.set_cookie, None, "the next request with that cookie gets the removal");
     }
 }
 

@@ -89,7 +89,8 @@ async fn an_end_and_a_change_of_id_stay_though_the_client_hung_up() {
             std::future::pending().await
         });
         assert!(unanswered.now_or_never().is_none());
-        assert_eq!(site.text("n").await, None, "the cookie that the client has opens nothing");
+        let keyed = site.visit(async |session| answer(session.key().is_some())).await;
+        assert_eq!(keyed.body, "false", "the cookie that the client has opens nothing");
     }
 }
 
@@ -150,7 +151,7 @@ async fn writes_to_a_session_that_ended_meanwhile_are_dropped() {
             })
             .await;
         assert_eq!(reply.status, expected);
-        assert_eq!(reply.set_cookie.as_deref(), Some("sid=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"));
+        assert_eq!(reply.set_cookie, None, "the browser may have a newer one");
         assert_eq!(reply.response.headers()["sessile-receipt"], "ended");
         assert!(reply.response.extensions().get::<Receipt>().unwrap().ended);
         assert_eq!(site.text("n").await, None);
