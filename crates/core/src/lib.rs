@@ -20,6 +20,7 @@ mod marks;
 mod narrow;
 mod node;
 mod notice;
+mod population;
 mod roster;
 mod session;
 mod settings;
@@ -34,7 +35,10 @@ mod wire;
 
 pub use ack_set::{AckMembers, AckSet, AllMembers, Candidate, CommittedSession};
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
-pub use effect::{AppId, Effect, Effects, EndReason, Event, NotTaken, QuestionId, Receipt, Removal, Ticket};
+pub use effect::{
+    AppId, Effect, Effects, EndReason, Event, FrameSink, NotSent, NotTaken, QuestionId, Receipt, Removal,
+    Ticket,
+};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, NameRef, ValueRef};
 pub use histogram::Histogram;
 pub use instant::Instant;

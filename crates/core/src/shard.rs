@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use crate::marks::BirthMarks;
 use crate::node::{Backlog, NegativeAcks};
+use crate::population::Population;
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
@@ -62,6 +63,10 @@ pub(crate) struct ShardCounters {
     pub(crate) late_writes: u64,
     pub(crate) restarts: u64,
     pub(crate) copies_refused: u64,
+    /// Frames that came before their turn.
+    pub(crate) frames_early: u64,
+    /// Times that a sender was told that something is missing.
+    pub(crate) gaps: u64,
     pub(crate) expired: u64,
     pub(crate) repaired: u64,
     pub(crate) created: u64,
@@ -90,7 +95,8 @@ pub(crate) struct Shard {
     pending: BTreeMap<Ticket, Pending>,
     /// The newest unsettled commit of a session.
     unsettled: BTreeMap<SessionKey, Ticket>,
-    tickets: u64,
+    /// Commits and questions are numbered by it.
+    numbers: u64,
     asks: BTreeMap<SessionKey, Question>,
     comparisons: BTreeMap<Incarnation, Comparison>,
     comparison_number: u32,
@@ -122,7 +128,12 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(number: u8, settings: Arc<Settings>, now: Instant) -> Self {
+    pub(crate) fn new(
+        number: u8,
+        settings: Arc<Settings>,
+        population: Arc<Population>,
+        now: Instant,
+    ) -> Self {
         let writer = match settings.plant {
             Plant::WriterIsName => {
                 let hash = blake3::hash(settings.name.as_bytes());
@@ -138,7 +149,7 @@ impl Shard {
         Self {
             number,
             writer,
-            table: Table::default(),
+            table: Table::new(population),
             stubs: BTreeMap::new(),
             arrived_bytes: 0,
             tombstones: BTreeMap::new(),
@@ -148,7 +159,7 @@ impl Shard {
             last_epoch: 0,
             pending: BTreeMap::new(),
             unsettled: BTreeMap::new(),
-            tickets: 0,
+            numbers: 0,
             asks: BTreeMap::new(),
             comparisons: BTreeMap::new(),
             comparison_number: 0,
@@ -247,8 +258,17 @@ impl Shard {
     /// What is on the way to this member may be lost.
     pub(crate) fn resend(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
         if let Some(stream) = self.streams.get_mut(&incarnation) {
+            stream.resume();
             stream.restart();
             self.pump(incarnation, now, effects);
+        }
+    }
+
+    /// Some of what is on the way to this member is lost.
+    pub(crate) fn frames_lost(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) {
+        if self.streams.get(&to).is_some_and(|stream| !stream.in_flight.is_empty()) {
+            self.counters.restarts += 1;
+            self.resend(to, now, effects);
         }
     }
 

@@ -50,24 +50,23 @@ impl Shard {
         &mut self,
         key: SessionKey,
         expiry: bool,
+        question: QuestionId,
         now: Instant,
         effects: &mut Effects,
-    ) -> QuestionId {
-        let ask = QuestionId(self.next_ticket().0);
+    ) {
         if let Some(asking) = self.asks.get_mut(&key)
             && asking.expiry == expiry
         {
-            asking.askers.push(ask);
-            return ask;
+            asking.askers.push(question);
+            return;
         }
-        self.begin(key, expiry, vec![ask], now, effects);
-        ask
+        self.begin(key, expiry, vec![question], now, effects);
     }
 
     /// Asks whether a session that is idle here is in use elsewhere; ends it if not.
     pub(super) fn ask_expiry(&mut self, key: SessionKey, now: Instant, effects: &mut Effects) {
         if self.settings.plant == Plant::ExpiresAlone {
-            self.end(key, EndReason::Expired, now, effects);
+            self.end(key, EndReason::Expired, None, now, effects);
         } else if !self.asks.contains_key(&key) {
             self.begin(key, true, Vec::new(), now, effects);
         }
@@ -86,7 +85,7 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let id = self.next_ticket().0;
+        let id = self.next_number();
         let earlier = self.asks.remove(&key).map(|asking| asking.askers).unwrap_or_default();
         let askers = earlier.into_iter().chain(askers).collect();
         let waiting = self.streams.keys().copied().collect();
@@ -226,7 +225,7 @@ impl Shard {
         if asking.expiry && due && stays {
             self.prolong(key, now);
         } else if asking.expiry && due && !contested {
-            self.end(key, EndReason::Expired, now, effects);
+            self.end(key, EndReason::Expired, None, now, effects);
         }
         self.finish(key, asking.askers, asking.answered, effects);
     }
@@ -235,6 +234,6 @@ impl Shard {
         if !askers.is_empty() && self.answered.len() < ANSWERED_MAX {
             self.answered.insert(key, answered);
         }
-        effects.extend(askers.into_iter().map(|ask| Effect::Answered { ask }));
+        effects.extend(askers.into_iter().map(|question| Effect::Answered { question }));
     }
 }

@@ -6,11 +6,11 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::shard::notify::Applied;
 use crate::shard::peer_stream::Carried;
-use crate::shard::settle::Pending;
+use crate::shard::settle::{Pending, notify_settled};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AckMembers, AppId, CommittedSession, Effect, Effects, EndReason, Event, FieldName, FieldRef, Incarnation,
+    AckMembers, AppId, CommittedSession, Effects, EndReason, Event, FieldName, FieldRef, Incarnation,
     Instant, Mode, Plant, Receipt, Refusal, SessionKey, Ticket, Timestamp, Value, ValueRef,
 };
 use std::time::Duration;
@@ -33,9 +33,10 @@ impl Shard {
         &mut self,
         key: SessionKey,
         changes: &Changes,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Result<Ticket, Refusal> {
+    ) -> Result<(), Refusal> {
         self.check(key, changes)?;
         if changes.create.is_some() {
             self.create(key, changes, now, effects);
@@ -50,7 +51,8 @@ impl Shard {
         };
         let whole = changes.creates() || changes.whole;
         let draft = if whole { None } else { self.delta(key, changes, timestamp) };
-        Ok(self.stage(key, draft, waits, now, effects))
+        self.stage(key, draft, waits, ticket, now, effects);
+        Ok(())
     }
 
     /// Ends a session, known or not. Always synchronous, in every mode.
@@ -58,14 +60,15 @@ impl Shard {
         &mut self,
         key: SessionKey,
         reason: EndReason,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Ticket {
+    ) {
         let end = match self.known(key) {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
-        self.end_as(key, end, now, effects)
+        self.end_as(key, end, ticket, now, effects);
     }
 
     /// The same for a session of which no member has a copy.
@@ -74,13 +77,21 @@ impl Shard {
         key: SessionKey,
         app: AppId,
         keep: Duration,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Ticket {
-        self.end_as(key, Tombstone::carried(app, keep, now), now, effects)
+    ) {
+        self.end_as(key, Tombstone::carried(app, keep, now), ticket, now, effects);
     }
 
-    fn end_as(&mut self, key: SessionKey, end: Tombstone, now: Instant, effects: &mut Effects) -> Ticket {
+    fn end_as(
+        &mut self,
+        key: SessionKey,
+        end: Tombstone,
+        ticket: Option<Ticket>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         self.record_end(key, end, None, effects);
         match end.reason {
             EndReason::Invalidated => self.counters.invalidated += 1,
@@ -90,7 +101,7 @@ impl Shard {
         let draft = self.tombstones.get(&key).map(|end| Draft::end(&end.to_wire(key)));
         let waits =
             if self.settings.plant == Plant::EndAsynchronous { Waits::Nobody } else { Waits::AllMembers };
-        self.stage(key, draft, waits, now, effects)
+        self.stage(key, draft, waits, ticket, now, effects);
     }
 
     fn check(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
@@ -144,7 +155,7 @@ impl Shard {
         let app = changes.create.unwrap_or_default();
         let mut session = Session::new(key, app, birth, now);
         session.touch = 1;
-        self.table.insert(session);
+        self.table.insert_counted(session);
         self.marks.saw(birth);
         self.counters.created += 1;
         effects.event(Event::Created { key, app, remote: false });
@@ -224,41 +235,36 @@ impl Shard {
         key: SessionKey,
         mut draft: Option<Draft>,
         waits: Waits,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Ticket {
-        let ticket = self.next_ticket();
-        let incarnations: Vec<Incarnation> = self.streams.keys().copied().collect();
+    ) {
+        let ticket = ticket.unwrap_or_else(|| Ticket::unattended(self.next_number()));
         let not_awaited = if waits == Waits::AckSet { self.not_awaited(key) } else { Vec::new() };
         let reachable_only = self.settings.plant == Plant::UnlinkedNotAwaited;
-        let mut waiting = Vec::new();
-        for (more, incarnation) in (0..incarnations.len()).rev().zip(incarnations) {
-            let awaited = waits != Waits::Nobody
-                && !not_awaited.contains(&incarnation)
-                && self
-                    .streams
-                    .get(&incarnation)
-                    .is_some_and(|stream| stream.awaited && (stream.linked || !reachable_only));
-            if awaited {
-                waiting.push(incarnation);
-            }
-            let draft = if more > 0 { draft.clone() } else { draft.take() };
-            self.stage_for(incarnation, key, draft, awaited.then_some(ticket), now, effects);
-        }
+        let members = self.streams.iter().map(|(incarnation, stream)| {
+            let is_awaited = waits != Waits::Nobody && !not_awaited.contains(incarnation) && stream.awaited;
+            (*incarnation, is_awaited && (stream.linked || !reachable_only))
+        });
+        let members: Vec<(Incarnation, bool)> = members.collect();
+        let waiting: Vec<_> = members.iter().filter(|(_, awaited)| *awaited).map(|(of, _)| *of).collect();
         let not_awaited = u32::try_from(not_awaited.len()).unwrap_or(u32::MAX);
         let receipt = Receipt { copies: 1, wanted: self.wanted_without(not_awaited), ..Receipt::default() };
-        if waiting.is_empty() {
-            let is_async = waits == Waits::Nobody && !self.streams.is_empty();
-            let unconfirmed = is_async.then(|| self.unconfirmed_for(now));
-            effects.push(Effect::Settled {
-                ticket,
-                receipt: Receipt { unconfirmed_for: unconfirmed, ..receipt },
-            });
-        } else {
+        let settles_at_once = waiting.is_empty();
+        // Before anything is sent: a frame that cannot be sent at all settles what waits for it.
+        if !settles_at_once {
             let is_end = self.tombstones.contains_key(&key);
             self.await_members(ticket, Pending::new(key, is_end, waiting, not_awaited, receipt));
         }
-        ticket
+        for (more, (incarnation, awaited)) in (0..members.len()).rev().zip(members) {
+            let draft = if more > 0 { draft.clone() } else { draft.take() };
+            self.stage_for(incarnation, key, draft, awaited.then_some(ticket), now, effects);
+        }
+        if settles_at_once {
+            let is_async = waits == Waits::Nobody && !self.streams.is_empty();
+            let unconfirmed = is_async.then(|| self.unconfirmed_for(now));
+            notify_settled(ticket, Receipt { unconfirmed_for: unconfirmed, ..receipt }, effects);
+        }
     }
 
     /// Members that a commit on this session need not wait for. Whoever an earlier commit on it still waits for
@@ -303,7 +309,6 @@ impl Shard {
         };
         let mut waiters = stream.take_from_backlog(key);
         waiters.extend(ticket);
-        let position = stream.position(self.number, Carried::One(key), draft.len(), waiters, now);
-        effects.send(incarnation, draft.at(position));
+        self.transmit(incarnation, Carried::One(key), draft, waiters, now, effects);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::session::Session;
 use crate::shard::Shard;
+use crate::shard::peer_stream::PeerStream;
 use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
 
 /// Every session is looked at once in this time.
@@ -24,6 +25,8 @@ pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 impl Shard {
     /// What has to be done without any input: retries and expiry. Gives the members whose acknowledgements are late.
     pub(crate) fn tick(&mut self, now: Instant, effects: &mut Effects) -> BTreeSet<Incarnation> {
+        self.streams.values_mut().for_each(PeerStream::resume);
+        self.give_up_early(now, effects);
         let late = self.resend_late(now, effects);
         self.repeat_asks(now, effects);
         self.retry_comparisons(now, effects);

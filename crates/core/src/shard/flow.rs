@@ -6,7 +6,7 @@ use crate::shard::Shard;
 use crate::shard::peer_stream::{Carried, PeerStream, Walk};
 use crate::shard::stored::FETCHING_MAX;
 use crate::wire::{AckLine, Draft, Exception, Snapshot, Verdict};
-use crate::{Effects, Event, Incarnation, Instant, NameRef, NotTaken, Plant, SessionKey, Ticket};
+use crate::{Effects, Event, Incarnation, Instant, NameRef, NotSent, NotTaken, Plant, SessionKey, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -156,9 +156,44 @@ impl Shard {
             waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, to, effects));
             return;
         };
+        self.transmit(to, Carried::One(key), draft, waiters, now, effects);
+    }
+
+    /// Gives a frame the next position of the stream and sends it. What is not taken has no position: the copy is sent
+    /// at the next tick. Until then nothing else is tried, so that a full queue costs one frame a tick.
+    pub(super) fn transmit(
+        &mut self,
+        to: Incarnation,
+        carried: Carried,
+        draft: Draft,
+        waiters: Vec<Ticket>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         let Some(stream) = self.streams.get_mut(&to) else { return };
-        let position = stream.position(self.number, Carried::One(key), draft.len(), waiters, now);
-        effects.send(to, draft.at(position));
+        let position = stream.position(self.number, carried, draft.len(), waiters, now);
+        match effects.try_send(to, draft.at(position)) {
+            Ok(()) => {}
+            Err(NotSent::QueueFull | NotSent::NotConnected) => {
+                stream.take_back();
+                stream.pause();
+            }
+            Err(NotSent::TooLong) => self.give_up_too_long(to, effects),
+        }
+    }
+
+    /// The newest frame is longer than any link carries. Nobody waits for it; the member gets no changes of the session,
+    /// which it could not apply, until a copy can be sent.
+    fn give_up_too_long(&mut self, to: Incarnation, effects: &mut Effects) {
+        let Some((carried, waiters)) = self.streams.get_mut(&to).and_then(PeerStream::take_back_too_long)
+        else {
+            return;
+        };
+        for key in carried.keys() {
+            self.counters.negative_acks.count(NotTaken::TooLong);
+            effects.event(Event::NotTaken { key: Some(*key), by: to, cause: NotTaken::TooLong });
+        }
+        waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, to, effects));
     }
 
     /// A copy as members get it: all that this node knows, unless a planted bug spoils it.
@@ -229,6 +264,13 @@ impl Shard {
         let last = keys.last().copied();
         keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
         last.map(|last| Walk::Ends(Some(last)))
+    }
+
+    /// The line could not be sent.
+    pub(crate) fn give_back_ack(&mut self, to: Incarnation, line: AckLine) {
+        if let Some(stream) = self.streams.get_mut(&to) {
+            stream.arrivals.give_back_line(line);
+        }
     }
 
     /// One cumulative line for everything that came from `from` since the last one.

@@ -1,7 +1,9 @@
 //! What goes from one shard to one member, and what came from it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use crate::marks::Birth;
 use crate::shard::compare::Answering;
@@ -12,6 +14,12 @@ use crate::{Incarnation, Instant, SessionKey, Ticket};
 
 /// Sessions backlog to one member by name; beyond it the whole shard is backlog.
 const BACKLOG_MAX: usize = 4096;
+
+/// Frames of one member that wait for one before them.
+const EARLY_FRAMES_MAX: usize = 64;
+
+/// Bytes of these frames.
+const EARLY_BYTES_MAX: usize = 1 << 20;
 
 /// A frame that was sent and not acknowledged.
 #[derive(Debug)]
@@ -81,6 +89,8 @@ pub(super) struct AckTarget(Option<(u32, u32)>);
 pub(super) struct PeerStream {
     /// Frames can be sent.
     pub(super) linked: bool,
+    /// The link took no frame: nothing is tried until the next tick.
+    paused: bool,
     /// Commits wait for this member (a planted bug leaves joiners out).
     pub(super) awaited: bool,
     /// Copies may go together: the member has refused none for not knowing the frame.
@@ -101,6 +111,8 @@ pub(super) struct PeerStream {
     backlog: BTreeMap<SessionKey, Vec<Ticket>>,
     /// Those of them whose content is being fetched from the store.
     fetching: BTreeMap<SessionKey, Vec<Ticket>>,
+    /// Sessions that no frame can carry as they are.
+    too_long: BTreeSet<SessionKey>,
     pub(super) walk: Option<Walk>,
     pub(super) sync_report: Option<SyncReport>,
     /// A listing that it was sent.
@@ -115,7 +127,19 @@ pub(super) struct Arrivals {
     next: u32,
     acknowledged: u32,
     exceptions: Vec<Exception>,
+    /// The sender was told that something is missing in this epoch.
     gap_reported: bool,
+    /// Frames that came before their turn, by sequence: those before them are on their way, perhaps over another
+    /// connection.
+    early: BTreeMap<u32, Early>,
+    early_bytes: usize,
+}
+
+/// A frame that waits for those before it.
+#[derive(Debug)]
+struct Early {
+    frame: Bytes,
+    came_at: Instant,
 }
 
 /// What to do with a frame that arrived.
@@ -125,7 +149,9 @@ pub(super) enum Arrival {
     Next,
     /// It is old, or of an abandoned epoch.
     Old,
-    /// Something before it is missing, and the sender has to be announced.
+    /// It is kept until what belongs before it has come.
+    Early,
+    /// Something before it is missing, and the sender has to be told.
     Gap,
 }
 
@@ -134,6 +160,7 @@ impl PeerStream {
     pub(super) fn new(epoch: u32, now: Instant) -> Self {
         Self {
             linked: true,
+            paused: false,
             awaited: true,
             takes_several: true,
             epoch,
@@ -147,6 +174,7 @@ impl PeerStream {
             silent_since: None,
             backlog: BTreeMap::new(),
             fetching: BTreeMap::new(),
+            too_long: BTreeSet::new(),
             walk: None,
             sync_report: None,
             answering: None,
@@ -156,7 +184,10 @@ impl PeerStream {
 
     /// Only copies of this session may go to the member, not changes.
     pub(super) fn needs_copy(&self, key: SessionKey) -> bool {
-        self.walk.is_some() || self.backlog.contains_key(&key) || self.fetching.contains_key(&key)
+        self.walk.is_some()
+            || self.backlog.contains_key(&key)
+            || self.fetching.contains_key(&key)
+            || self.too_long.contains(&key)
     }
 
     /// Notes that the member must get a copy or the end of this session.
@@ -176,6 +207,7 @@ impl PeerStream {
     pub(super) fn take_from_backlog(&mut self, key: SessionKey) -> Vec<Ticket> {
         let mut waiters = self.backlog.remove(&key).unwrap_or_default();
         waiters.extend(self.fetching.remove(&key).unwrap_or_default());
+        self.too_long.remove(&key);
         waiters
     }
 
@@ -227,7 +259,7 @@ impl PeerStream {
 
     /// Changes can be sent as they are committed; otherwise their sessions are backlog.
     pub(super) fn has_room(&self, staged_max: usize) -> bool {
-        self.linked && self.in_flight_bytes < staged_max
+        self.linked && !self.paused && self.in_flight_bytes < staged_max
     }
 
     /// A change of this size had no room and is backlog instead.
@@ -268,7 +300,10 @@ impl PeerStream {
 
     /// Owed copies may be sent now.
     pub(super) fn has_window(&self) -> bool {
-        self.linked && self.window.has_room(self.in_flight_bytes) && self.fetching.len() < FETCHING_MAX
+        self.linked
+            && !self.paused
+            && self.window.has_room(self.in_flight_bytes)
+            && self.fetching.len() < FETCHING_MAX
     }
 
     /// Gives a frame its place and remembers it until it is acknowledged.
@@ -294,6 +329,39 @@ impl PeerStream {
             waiters,
         });
         position
+    }
+
+    /// The newest frame was not taken by the link: it has no position, and what it carries is backlog again.
+    pub(super) fn take_back(&mut self) {
+        if let Some((carried, mut waiters)) = self.take_back_newest() {
+            for key in carried.keys() {
+                self.add_to_backlog(*key, std::mem::take(&mut waiters));
+            }
+        }
+    }
+
+    /// The same for a frame that no link can carry; what it carried, and who waited for it.
+    pub(super) fn take_back_too_long(&mut self) -> Option<(Carried, Vec<Ticket>)> {
+        let (carried, waiters) = self.take_back_newest()?;
+        let room = BACKLOG_MAX.saturating_sub(self.too_long.len());
+        self.too_long.extend(carried.keys().iter().take(room));
+        Some((carried, waiters))
+    }
+
+    fn take_back_newest(&mut self) -> Option<(Carried, Vec<Ticket>)> {
+        let frame = self.in_flight.pop_back()?;
+        self.next = frame.sequence;
+        self.in_flight_bytes -= frame.bytes;
+        Some((frame.carried, frame.waiters))
+    }
+
+    /// Nothing is sent until [`resume`](Self::resume).
+    pub(super) fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.paused = false;
     }
 
     /// What arrived is unknown: everything on the way is backlog again, in a new epoch.
@@ -384,14 +452,8 @@ impl PeerStream {
 }
 
 impl Arrivals {
-    /// Whether something that belongs before this place has not come.
-    pub(super) fn is_ahead(&self, position: Position) -> bool {
-        let next = if position.epoch > self.epoch { 0 } else { self.next };
-        position.epoch >= self.epoch && position.sequence > next
-    }
-
-    /// Judges a frame by its position.
-    pub(super) fn judge(&mut self, position: Position) -> Arrival {
+    /// Judges a frame by its position; one that came before its turn is kept until then, or until `now` has moved on.
+    pub(super) fn judge(&mut self, position: Position, frame: &Bytes, now: Instant) -> Arrival {
         if position.epoch > self.epoch {
             *self = Self { epoch: position.epoch, ..Self::default() };
         }
@@ -402,13 +464,45 @@ impl Arrivals {
             self.next += 1;
             return Arrival::Next;
         }
-        if std::mem::replace(&mut self.gap_reported, true) { Arrival::Old } else { Arrival::Gap }
+        if self.gap_reported || self.early.contains_key(&position.sequence) {
+            return Arrival::Old;
+        }
+        self.early_bytes += frame.len();
+        self.early.insert(position.sequence, Early { frame: frame.clone(), came_at: now });
+        if self.early.len() <= EARLY_FRAMES_MAX && self.early_bytes <= EARLY_BYTES_MAX {
+            return Arrival::Early;
+        }
+        self.report_gap();
+        Arrival::Gap
+    }
+
+    /// The frame whose turn it is, if it came before.
+    pub(super) fn pop_next(&mut self) -> Option<Bytes> {
+        let early = self.early.remove(&self.next)?;
+        self.early_bytes -= early.frame.len();
+        self.next += 1;
+        Some(early.frame)
+    }
+
+    /// The epoch in which something is missing for which others have waited so long.
+    pub(super) fn take_overdue_gap(&mut self, limit: Duration, now: Instant) -> Option<u32> {
+        let is_overdue = self.early.values().any(|early| now.since(early.came_at) >= limit);
+        is_overdue.then(|| self.report_gap())
+    }
+
+    /// What waited is given up: the sender begins a new epoch.
+    fn report_gap(&mut self) -> u32 {
+        self.gap_reported = true;
+        self.early = BTreeMap::new();
+        self.early_bytes = 0;
+        self.epoch
     }
 
     /// For [`Plant::GapOverlooked`](crate::Plant::GapOverlooked) only: what is missing before this place counts as
     /// processed.
     pub(super) fn overlook_gap(&mut self, position: Position) {
-        if self.is_ahead(position) {
+        let next = if position.epoch > self.epoch { 0 } else { self.next };
+        if position.epoch >= self.epoch && position.sequence > next {
             if position.epoch > self.epoch {
                 *self = Self { epoch: position.epoch, ..Self::default() };
             }
@@ -419,6 +513,14 @@ impl Arrivals {
     /// The frame that was judged last is not taken, or one of the copies in it.
     pub(super) fn except(&mut self, verdict: Verdict, copy: Option<u32>) {
         self.exceptions.push(Exception { sequence: self.next - 1, verdict, copy });
+    }
+
+    /// The line was not sent: it is part of the next one. Between the two nobody may have taken another.
+    pub(super) fn give_back_line(&mut self, line: AckLine) {
+        if line.epoch == self.epoch && line.next == self.acknowledged {
+            self.acknowledged = line.first;
+            self.exceptions.splice(..0, line.exceptions);
+        }
     }
 
     /// One line for everything processed since the last one.

@@ -3,33 +3,49 @@
 use crate::shard::Shard;
 use crate::wire::{self, Touch};
 use crate::{
-    Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Plant, Proof, SessionKey, Ticket,
+    Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Plant, Proof, QuestionId, SessionKey,
+    Ticket,
 };
 
 /// A use is announced to the others at least this many times within a session's idle time.
 const TOUCHES_PER_TIMEOUT: u32 = 8;
 
 impl Shard {
-    /// Opens a session that is here and in time; otherwise every member is asked. A node that lacks some
-    /// asks always: until it has compared, its copies may be behind what others acknowledged.
-    pub(crate) fn open(
+    /// Opens a session that is here and in time, or says that it has ended; nothing where others have to be asked. A node
+    /// that lacks some asks always: until it has compared, its copies may be behind what others acknowledged.
+    pub(crate) fn open_at_once(
         &mut self,
         key: SessionKey,
         proof: Proof,
         now: Instant,
         effects: &mut Effects,
-    ) -> Opening {
+    ) -> Option<Opening> {
         if self.tombstones.contains_key(&key) {
-            return Opening::Absent(Absent::Ended);
+            return Some(Opening::Absent(Absent::Ended));
+        }
+        let is_in_time = self.table.get(key).is_some_and(|session| !self.is_due(session, now));
+        (is_in_time && self.is_complete).then(|| self.open_here(key, proof, now, effects))
+    }
+
+    /// The same; otherwise every member is asked, or the store.
+    pub(crate) fn open(
+        &mut self,
+        key: SessionKey,
+        proof: Proof,
+        question: QuestionId,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Opening {
+        if let Some(opening) = self.open_at_once(key, proof, now, effects) {
+            return opening;
         }
         if self.stubs.contains_key(&key) && self.is_complete {
-            return Opening::Asking(self.fetch_for_request(key, now, effects));
+            self.fetch_for_request(key, question, now, effects);
+        } else {
+            let may_expire = self.table.get(key).is_some_and(|session| self.is_due(session, now));
+            self.ask(key, may_expire, question, now, effects);
         }
-        match self.table.get(key) {
-            Some(session) if self.is_due(session, now) => Opening::Asking(self.ask(key, true, now, effects)),
-            Some(_) if self.is_complete => self.open_here(key, proof, now, effects),
-            _ => Opening::Asking(self.ask(key, false, now, effects)),
-        }
+        Opening::Asking
     }
 
     /// Opens a session after every member was asked.
@@ -37,6 +53,7 @@ impl Shard {
         &mut self,
         key: SessionKey,
         proof: Proof,
+        question: QuestionId,
         now: Instant,
         effects: &mut Effects,
     ) -> Opening {
@@ -45,11 +62,12 @@ impl Shard {
             return Opening::Absent(Absent::Ended);
         }
         if self.stubs.contains_key(&key) {
-            return Opening::Asking(self.fetch_for_request(key, now, effects));
+            self.fetch_for_request(key, question, now, effects);
+            return Opening::Asking;
         }
         match self.table.get(key) {
             Some(session) if self.is_due(session, now) && !answered.in_use && !answered.contested => {
-                self.end(key, EndReason::Expired, now, effects);
+                self.end(key, EndReason::Expired, None, now, effects);
                 Opening::Absent(Absent::Ended)
             }
             Some(_) => self.open_here(key, proof, now, effects),

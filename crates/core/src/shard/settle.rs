@@ -20,6 +20,8 @@ pub(super) struct Pending {
     earlier: Option<Ticket>,
     /// The commit after it.
     later: Option<Ticket>,
+    /// Others who wait for it: responses that read what it wrote.
+    readers: Vec<Ticket>,
 }
 
 impl Pending {
@@ -30,14 +32,21 @@ impl Pending {
         not_awaited: u32,
         receipt: Receipt,
     ) -> Self {
-        Self { key, is_end, waiting, not_awaited, receipt, earlier: None, later: None }
+        Self { key, is_end, waiting, not_awaited, receipt, earlier: None, later: None, readers: Vec::new() }
     }
 }
 
 impl Shard {
-    pub(super) fn next_ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets << 8 | u64::from(self.number))
+    /// A number that no other question or ticket of this node has.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers << 8 | u64::from(self.number)
+    }
+
+    /// Somebody waits for the newest unsettled commit on this session, if there is one.
+    pub(crate) fn await_settled(&mut self, key: SessionKey, reader: Ticket) -> bool {
+        let pending = self.unsettled(key).and_then(|ticket| self.pending.get_mut(&ticket));
+        pending.map(|pending| pending.readers.push(reader)).is_some()
     }
 
     /// From now on a commit waits for members; it comes after the newest on the same session.
@@ -95,7 +104,8 @@ impl Shard {
                 self.unsettled.remove(&pending.key);
             }
             let receipt = Receipt { wanted: self.wanted_without(pending.not_awaited), ..pending.receipt };
-            effects.push(Effect::Settled { ticket, receipt });
+            notify_settled(ticket, receipt, effects);
+            pending.readers.iter().for_each(|reader| notify_settled(*reader, receipt, effects));
             next = pending.later.filter(|later| self.is_held(*later));
         }
     }
@@ -116,5 +126,12 @@ impl Shard {
             }
             self.settle(ticket, effects);
         }
+    }
+}
+
+/// Tells whoever waits with this ticket, if anybody does.
+pub(super) fn notify_settled(ticket: Ticket, receipt: Receipt, effects: &mut Effects) {
+    if ticket.is_attended() {
+        effects.push(Effect::Settled { ticket, receipt });
     }
 }

@@ -102,16 +102,15 @@ impl Shard {
     pub(super) fn fetch_for_request(
         &mut self,
         key: SessionKey,
+        question: QuestionId,
         now: Instant,
         effects: &mut Effects,
-    ) -> QuestionId {
-        let ask = QuestionId(self.next_ticket().0);
+    ) {
         match self.stubs.get_mut(&key) {
-            Some(stub) if !stub.lost => stub.askers.push(ask),
-            _ => return self.ask(key, false, now, effects),
+            Some(stub) if !stub.lost => stub.askers.push(question),
+            _ => return self.ask(key, false, question, now, effects),
         }
         self.fetch(key, effects);
-        ask
     }
 
     /// A member asked for a session whose content is not here; it repeats the question until it is answered.
@@ -207,7 +206,7 @@ impl Shard {
     /// It ended: nobody gets the content any more.
     pub(super) fn give_up(&mut self, stub: Stub, effects: &mut Effects) -> Session {
         self.streams.values_mut().for_each(|stream| stream.content_came(stub.skeleton.key));
-        effects.extend(stub.askers.into_iter().map(|ask| Effect::Answered { ask }));
+        effects.extend(stub.askers.into_iter().map(|question| Effect::Answered { question }));
         stub.skeleton
     }
 
@@ -255,7 +254,7 @@ impl Shard {
             return;
         }
         match self.table.get(key).map(|session| self.is_due(session, now)) {
-            Some(false) => effects.extend(askers.into_iter().map(|ask| Effect::Answered { ask })),
+            Some(false) => effects.extend(askers.into_iter().map(|question| Effect::Answered { question })),
             due => self.begin(key, due.is_some(), askers, now, effects),
         }
     }

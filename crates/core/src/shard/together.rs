@@ -108,10 +108,7 @@ impl Shard {
 
     /// Gives the frame its place and sends it; nobody waits for it.
     fn send_written(&mut self, to: Incarnation, written: Written, now: Instant, effects: &mut Effects) {
-        let Some(stream) = self.streams.get_mut(&to) else { return };
-        let carried = Carried::Several(written.keys);
-        let position = stream.position(self.number, carried, written.draft.len(), Vec::new(), now);
-        effects.send(to, written.draft.at(position));
+        self.transmit(to, Carried::Several(written.keys), written.draft, Vec::new(), now, effects);
     }
 
     /// A planted bug changes what copies hold, which it can do only where their fields go one by one.

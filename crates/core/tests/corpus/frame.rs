@@ -27,7 +27,8 @@ pub(crate) fn frame(input: &[u8]) {
         ack_set: Arc::new(AllMembers),
         plant: Plant::None,
     };
-    let (now, mut effects) = (Instant::ORIGIN, sessile_core::Effects::default());
+    let (now, mut sent) = (Instant::ORIGIN, Vec::new());
+    let mut effects = sessile_core::Effects::new(&mut sent);
     let node = Node::new(settings, now);
     node.listen(true);
     node.link_up(&PeerInfo { incarnation: Incarnation(2), name: "tc02".into() }, now, &mut effects);

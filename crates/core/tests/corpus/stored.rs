@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sessile_core::{
     AllMembers, Bounds, Changes, FieldName, Incarnation, Instant, Mode, Node, Opening, Plant, Proof,
-    SessionKey, Settings, StoredSession, Timing, Value,
+    QuestionId, SessionKey, Settings, StoredSession, Timing, Value,
 };
 
 /// The body of the target `stored`.
@@ -22,8 +22,8 @@ pub(crate) fn stored(input: &[u8]) {
         ack_set: Arc::new(AllMembers),
         plant: Plant::None,
     };
-    let (now, mut effects) =
-        (Instant::after_origin(Duration::from_secs(10)), sessile_core::Effects::default());
+    let (now, mut frames) = (Instant::after_origin(Duration::from_secs(10)), Vec::new());
+    let mut effects = sessile_core::Effects::new(&mut frames);
     let node = Node::alone(settings, now);
     let content = Bytes::copy_from_slice(input);
     let key = StoredSession::read(&content).map_or(SessionKey([1; 16]), |session| {
@@ -34,13 +34,13 @@ pub(crate) fn stored(input: &[u8]) {
     if node.restore(key, &content, Duration::from_secs(1), now, &mut effects).is_err() {
         return;
     }
-    if let Opening::Open(_) = node.open(key, Proof::Trusted, now, &mut effects) {
+    if let Opening::Open(_) = node.open(key, Proof::Trusted, QuestionId(1), now, &mut effects) {
         let mut changes = Changes::new();
         changes.put(FieldName::attribute("n").unwrap(), Some(Value::raw("1")));
-        let _ = node.commit(key, &changes, now, &mut effects);
+        let _ = node.commit(key, &changes, None, now, &mut effects);
         node.close(key, now);
         let _ = node.saveable(key, now);
     }
-    node.end(key, now, &mut effects);
+    node.end(key, None, now, &mut effects);
     node.tick(now, &mut effects);
 }

@@ -14,7 +14,7 @@ use super::extent::Extent;
 use super::loans::{Changed, Loan, Loans};
 use super::local::LocalDraft;
 use super::settings::SessionSettings;
-use crate::cluster::local_values::LocalValues;
+use crate::cluster::host::LocalValues;
 
 /// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are
 /// committed.

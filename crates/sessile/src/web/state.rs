@@ -11,8 +11,7 @@ use super::draft::{Draft, Standing};
 use super::error::SessionError;
 use super::extent::Extent;
 use super::idempotency::Hold;
-use crate::cluster::host::Settlement;
-use crate::cluster::sending::{Busy, Passage};
+use crate::cluster::host::{Busy, Passage, Settlement};
 
 /// The session of one request, from its opening to its commit.
 #[derive(Default)]
