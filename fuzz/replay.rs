@@ -4,7 +4,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// Gives every kept input of `target` to `body`. Fails when there is none, or when one of them makes it panic.
+/// Passes every kept input of `target` to `body`. Fails without inputs, or if one makes `body` panic.
 pub(crate) fn replay(target: &str, body: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let listed = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -14,6 +14,6 @@ pub(crate) fn replay(target: &str, body: impl Fn(&[u8])) {
     for input in inputs {
         let bytes = fs::read(&input).unwrap_or_else(|error| panic!("{}: {error}", input.display()));
         let survived = catch_unwind(AssertUnwindSafe(|| body(&bytes))).is_ok();
-        assert!(survived, "{} broke it: see the panic above", input.display());
+        assert!(survived, "{} made the target panic: see above", input.display());
     }
 }

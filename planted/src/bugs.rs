@@ -4,45 +4,46 @@ use sessile_core::Plant;
 
 /// Every planted bug and its name on the command line.
 pub const BUGS: [(&str, Plant); 36] = [
-    ("writer-is-name", Plant::WriterIsName),
-    ("timetimetimestamp-at-set", Plant::TimestampAtSet),
-    ("counter-from-live-fields", Plant::CounterFromLiveFields),
-    ("end-compared-by-timestamp", Plant::EndComparedByTimestamp),
-    ("ack-incomplete", Plant::AckIncomplete),
-    ("transfer-without-ends", Plant::TransferWithoutEnds),
-    ("joiner-not-awaited", Plant::JoinerNotAwaited),
-    ("backlog-forgotten", Plant::BacklogForgotten),
-    ("no-lease", Plant::NoLease),
-    ("end-asynchronous", Plant::EndAsynchronous),
-    ("gap-overlooked", Plant::GapOverlooked),
-    ("refusal-unreported", Plant::RefusalUnreported),
-    ("ack-out-of-order", Plant::AckOutOfOrder),
-    ("merged-by-arrival", Plant::MergedByArrival),
-    ("copy-timestamped-anew", Plant::CopyTimestampedAnew),
-    ("removals-not-copied", Plant::RemovalsNotCopied),
-    ("clock-not-raised", Plant::ClockNotRaised),
-    ("old-secret-kept", Plant::OldSecretKept),
-    ("settles-on-first", Plant::SettlesOnFirst),
-    ("unlinked-not-awaited", Plant::UnlinkedNotAwaited),
-    ("reads-do-not-wait", Plant::ReadsDoNotWait),
-    ("restore-overwrites", Plant::RestoreOverwrites),
-    ("swap-out-in-use", Plant::SwapOutInUse),
-    ("first-answer-wins", Plant::FirstAnswerWins),
-    ("expires-alone", Plant::ExpiresAlone),
-    ("foreign-clock", Plant::ForeignClock),
-    ("neighbour-taken", Plant::NeighbourTaken),
-    ("end-forgotten-early", Plant::EndForgottenEarly),
-    ("marks-too-late", Plant::MarksTooLate),
-    ("joiner-trusts-donor", Plant::JoinerTrustsDonor),
-    ("own-pause-unnoticed", Plant::OwnPauseUnnoticed),
-    ("notified-twice", Plant::NotifiedTwice),
-    ("first-copy-only", Plant::FirstCopyOnly),
-    ("unknown-field-dropped", Plant::UnknownFieldDropped),
-    ("unknown-change-taken", Plant::UnknownChangeTaken),
-    ("none", Plant::None),
+    ("writer-is-name", Plant::WRITER_IS_NAME),     // rule 3.3
+    ("timestamp-at-set", Plant::TIMESTAMP_AT_SET), // rule 3.4
+    ("counter-from-live-fields", Plant::COUNTER_FROM_LIVE_FIELDS), // rule 3.6
+    ("end-compared-by-timestamp", Plant::END_COMPARED_BY_TIMESTAMP), // rule 7.1
+    ("ack-incomplete", Plant::ACK_INCOMPLETE),     // rule 2.12
+    ("transfer-without-ends", Plant::TRANSFER_WITHOUT_ENDS), // rules 6.3 and 6.7
+    ("joiner-not-awaited", Plant::JOINER_NOT_AWAITED), // rules 5.1 and 5.2
+    ("backlog-forgotten", Plant::BACKLOG_FORGOTTEN), // rule 6.4
+    ("no-lease", Plant::NO_LEASE),                 // rules 4.3 and 4.4
+    ("end-asynchronous", Plant::END_ASYNCHRONOUS), // rule 7.2
+    ("gap-overlooked", Plant::GAP_OVERLOOKED),     // rules 1.3, 2.1 and 2.2
+    ("refusal-unreported", Plant::REFUSAL_UNREPORTED), // rule 2.3
+    ("ack-out-of-order", Plant::ACK_OUT_OF_ORDER), // rule 2.4
+    ("merged-by-arrival", Plant::MERGED_BY_ARRIVAL), // rule 3.1
+    ("copy-timestamped-anew", Plant::COPY_TIMESTAMPED_ANEW), // rule 3.2
+    ("removals-not-copied", Plant::REMOVALS_NOT_COPIED), // rule 3.7
+    ("clock-not-raised", Plant::CLOCK_NOT_RAISED), // rule 3.6
+    ("old-secret-kept", Plant::OLD_SECRET_KEPT),   // rule 8.2
+    ("settles-on-first", Plant::SETTLES_ON_FIRST), // rule 2.13
+    ("unlinked-not-awaited", Plant::UNLINKED_NOT_AWAITED), // rule 2.13
+    ("reads-do-not-wait", Plant::READS_DO_NOT_WAIT), // rule 2.15
+    ("restore-overwrites", Plant::RESTORE_OVERWRITES), // rule 11.3
+    ("swap-out-in-use", Plant::SWAP_OUT_IN_USE),   // rule 11.1
+    ("first-answer-wins", Plant::FIRST_ANSWER_WINS), // rule 7.11
+    ("expires-alone", Plant::EXPIRES_ALONE),       // rule 7.13
+    ("foreign-clock", Plant::FOREIGN_CLOCK),       // rule 7.20
+    ("neighbour-taken", Plant::NEIGHBOUR_TAKEN),   // rule 2.12
+    ("end-forgotten-early", Plant::END_FORGOTTEN_EARLY), // rules 7.6 and 7.8
+    ("marks-too-late", Plant::MARKS_TOO_LATE),     // rule 7.9
+    ("joiner-trusts-donor", Plant::JOINER_TRUSTS_DONOR), // rule 5.6
+    ("own-pause-unnoticed", Plant::OWN_PAUSE_UNNOTICED), // rule 4.15
+    ("notified-twice", Plant::NOTIFIED_TWICE),     // rule 7.22
+    ("first-copy-only", Plant::FIRST_COPY_ONLY),   // rule 2.7
+    ("unknown-field-dropped", Plant::UNKNOWN_FIELD_DROPPED), // rule 12.3
+    ("unknown-change-taken", Plant::UNKNOWN_CHANGE_TAKEN), // rule 12.2
+    ("none", Plant::NONE),
 ];
 
-/// The bug of that name.
+/// The bug of that name, or the mutation of that number.
 pub fn by_name(name: &str) -> Option<Plant> {
-    BUGS.iter().find(|(known, _)| *known == name).map(|(_, plant)| *plant)
+    let bug = BUGS.iter().find(|(known, _)| *known == name).map(|(_, plant)| *plant);
+    bug.or_else(|| name.parse().ok().map(Plant))
 }

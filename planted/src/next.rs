@@ -1,38 +1,38 @@
-//! The planted next version: how a release that does not exist yet speaks, and what today's nodes must make of it.
+//! The planted next version: the protocol of a hypothetical later release, which current nodes must tolerate.
 //!
-//! It is today's core behind a translator, so it shows nothing of how a next version works inside. On the wire it uses
-//! every way of growing that PROTOCOL.md (section 11) allows: one more element in every body, a kind without a position, a
-//! kind with a position, a phase, and a field of the session with a codec of its own.
+//! It is the current core behind a translator, so it changes only the wire format. It uses every extension that
+//! PROTOCOL.md (section 12) allows: one more element in every body, a kind without a position, a kind with a
+//! position, a phase, and a field of the session with a codec of its own.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use minicbor::Decoder;
 use sessile_core::{Changes, Codec, FieldName, Fields, Value};
 
-/// The session's new field: the system's, with a codec that today's version does not have.
+/// The session's new system field, with a codec unknown to the current version.
 const FIELD: &str = "\0later";
 const CODEC: Codec = Codec(200);
 
-/// Kinds of today that are looked into.
+/// Current kinds of frames that are inspected.
 const HEARTBEAT: u16 = 1;
 const JOIN: u16 = 3;
 const INCLUDED: u16 = 4;
 const ANSWER: u16 = 24;
 const DELTA: u16 = 40;
 
-/// In CBOR: the head of an empty array, and nothing.
+/// CBOR: the head of an empty array, and null.
 const ARRAY: u8 = 0x80;
 const NULL: u8 = 0xf6;
 
-/// Elements of an answer, of which the last may be left out.
+/// Elements of an answer; the last ones are optional.
 const ANSWER_ELEMENTS: u8 = 5;
 
 /// A change as the next version sends it.
 const LATER_DELTA: u16 = 45;
 
-/// A frame that is about no session.
+/// A frame without a session.
 const LATER_CONTROL: u16 = 60;
 
-/// A member that has everything and does not serve yet.
+/// The state of a member that is complete and does not serve yet.
 const WATCHING: u8 = 5;
 const READY: u8 = 2;
 
@@ -54,7 +54,7 @@ pub fn outgoing(frame: &Bytes, watching: bool) -> Bytes {
     if watching && matches!(kind, HEARTBEAT | JOIN | INCLUDED) {
         watch(&mut later[body..]);
     }
-    // What may be left out at today's end has its place before what comes after it.
+    // Missing optional elements must be filled before the appended element.
     while kind == ANSWER && later[body] < ARRAY + ANSWER_ELEMENTS {
         append(&mut later, body, &[NULL]);
     }
@@ -62,13 +62,13 @@ pub fn outgoing(frame: &Bytes, watching: bool) -> Bytes {
     later.freeze()
 }
 
-/// One more element. An array of few elements says how many in its first byte.
+/// Appends one element; the first byte of a short array holds its length.
 fn append(frame: &mut BytesMut, body: usize, element: &[u8]) {
     frame[body] += 1;
     frame.put_slice(element);
 }
 
-/// A frame of anybody as the next version hands it to its core; `None` for one that it understands by itself.
+/// A received frame as the next version passes it to its core; `None` for a frame of the next version only.
 pub fn incoming(frame: &Bytes) -> Option<Bytes> {
     match frame.first_chunk().map(|kind| u16::from_le_bytes(*kind)) {
         Some(LATER_CONTROL) => None,
@@ -81,7 +81,7 @@ pub fn incoming(frame: &Bytes) -> Option<Bytes> {
     }
 }
 
-/// What it tells every member now and then.
+/// The frame that it sends to every member now and then.
 pub fn greeting() -> Bytes {
     let mut frame = BytesMut::new();
     frame.put_u16_le(LATER_CONTROL);
@@ -96,7 +96,7 @@ pub fn write(changes: &mut Changes, value: u64) {
     changes.put(name, Some(Value { codec: CODEC, bytes: value.to_le_bytes().to_vec().into() }));
 }
 
-/// What a copy holds of that field; damaged, it reads as a value that nobody wrote.
+/// The value of that field in a copy; a damaged field reads as a value that was never written.
 pub fn read(fields: &Fields) -> Option<u64> {
     let value = fields.field(FIELD)?.value?;
     let bytes = value.bytes.try_into().ok().filter(|_| value.codec == CODEC);

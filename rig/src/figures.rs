@@ -1,4 +1,4 @@
-//! What a scenario measured, in a line, and which bars it broke.
+//! Figures of a scenario as one line, and its broken requirements.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use serde_json::Value;
 pub(crate) struct Figures {
     measured: Vec<(String, String)>,
     longest_wait: Duration,
-    /// In words.
+    /// Texts of the broken requirements.
     pub(crate) broken: Vec<String>,
 }
 
 impl Figures {
-    /// Those of a drill's verdict; everything that it found breaks a bar.
+    /// Figures of a drill's verdict; every finding breaks a requirement.
     pub(crate) fn of(verdict: &Value) -> Result<Self> {
         let mut figures = Self::default();
         let number = |value: &Value| value.as_u64().context("the verdict of the drill lacks a number");
@@ -34,12 +34,12 @@ impl Figures {
             figures.require(count == 0, || format!("{kind}: {count}"));
         }
         if let Some(views) = verdict["apart"].as_str() {
-            figures.require(false, || format!("the nodes did not find together: {views}"));
+            figures.require(false, || format!("the nodes did not agree on their members: {views}"));
         }
         Ok(figures)
     }
 
-    /// How long a client waited at most for a node that was not stopped.
+    /// Longest wait of a client for a node that was not stopped.
     pub(crate) fn longest_wait(&self) -> Duration {
         self.longest_wait
     }
@@ -48,14 +48,14 @@ impl Figures {
         self.measured.push((name.to_owned(), value.to_string()));
     }
 
-    /// A bar; if it does not hold, the words say what was seen.
+    /// A requirement; if it does not hold, `words` describes the observation.
     pub(crate) fn require(&mut self, holds: bool, words: impl FnOnce() -> String) {
         if !holds {
             self.broken.push(words());
         }
     }
 
-    /// These, and others after them.
+    /// These figures followed by others.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.measured.extend(other.measured);
         self.broken.extend(other.broken);

@@ -1,4 +1,4 @@
-//! Somebody who floods a multicast group: with bytes of his own, and with what members said there before.
+//! Floods a multicast group with random bytes and with replayed datagrams of members.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Most datagrams that are kept to be said again.
+/// Most datagrams kept for replay.
 const REMEMBERED: usize = 64;
 
-/// Which group, from where, and how long.
+/// Arguments of a flood.
 #[derive(Debug, Args)]
 pub(crate) struct Flood {
     #[arg(long, default_value = "228.0.0.4:45564")]
@@ -25,7 +25,7 @@ pub(crate) struct Flood {
 }
 
 impl Flood {
-    /// Floods; says how many datagrams were sent, and how many of them had been members'.
+    /// Floods; prints the numbers of sent and of replayed datagrams.
     pub(crate) fn run(self) -> Result<()> {
         let socket = self.socket().context("the group")?;
         let to = self.group.into();
@@ -35,7 +35,7 @@ impl Flood {
             listen(&socket, &mut heard);
             for number in 0..self.rate {
                 let bytes = match heard.get(number as usize % REMEMBERED) {
-                    // Every other one as it was, the rest with one bit flipped.
+                    // Half of the replays are unchanged, the rest have one flipped bit.
                     Some(heard) if number % 2 == 0 => heard.clone(),
                     Some(heard) => flipped(heard, sent),
                     None => sent.to_le_bytes().repeat(1 + (sent % 100) as usize),
@@ -61,7 +61,7 @@ impl Flood {
     }
 }
 
-/// Remembers what was said since the last time.
+/// Keeps datagrams received since the last call.
 fn listen(socket: &Socket, heard: &mut Vec<Vec<u8>>) {
     let udp: std::net::UdpSocket = match socket.try_clone() {
         Ok(socket) => socket.into(),

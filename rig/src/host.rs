@@ -9,55 +9,55 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::dialog::{ask, metric};
+use crate::http_request::{ask, metric};
 use crate::network::{address, namespace};
 
-/// Longest wait for a node to be ready, and for what else a node does in its own time.
+/// Longest wait for a node's state changes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How the nodes of a scenario are configured.
+/// Settings of a scenario's nodes.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct NodeSettings {
     pub(crate) cluster: &'static str,
     pub(crate) multicast: bool,
-    /// Further tables, as they stand in the file.
+    /// Further tables, verbatim.
     pub(crate) more: &'static str,
     /// Further lines of `[membership]`.
     pub(crate) membership: &'static str,
-    /// The helper of this program that is the node; none: `sessile serve`.
+    /// The helper of this program that acts as the node; `None` for `sessile serve`.
     pub(crate) helper: Option<&'static str>,
-    /// Descriptors that a node may have open.
+    /// Limit of a node's open descriptors.
     pub(crate) descriptors: Option<u32>,
 }
 
-impl Default for Settings {
+impl Default for NodeSettings {
     fn default() -> Self {
         Self { cluster: "rig", multicast: true, more: "", membership: "", helper: None, descriptors: None }
     }
 }
 
-/// A node, or the place of one that is dead.
+/// A node, running or not.
 pub(crate) struct Host {
     pub(crate) number: usize,
     pub(crate) name: String,
     directory: PathBuf,
     sessile: PathBuf,
-    settings: Settings,
-    /// What is planted into it, as `planted-node` has it; nothing: the released program.
+    settings: NodeSettings,
+    /// Plants as arguments of `planted-node`; if empty, the released program runs.
     planted: Vec<String>,
     child: Option<Child>,
 }
 
 impl Host {
-    /// The node `name` on host `number` among hosts 1 to `nodes`; it does not run yet.
+    /// The node `name` on host `number` among hosts 1 to `nodes`; not started yet.
     pub(crate) fn new(
         sessile: &Path,
         directory: &Path,
         number: usize,
         name: &str,
         nodes: usize,
-        settings: &Settings,
+        settings: &NodeSettings,
     ) -> Result<Self> {
         let host = Self {
             number,
@@ -78,7 +78,7 @@ impl Host {
     }
 
     fn configuration(&self, nodes: usize) -> String {
-        let (at, name, Settings { cluster, more, multicast, membership, .. }) =
+        let (at, name, NodeSettings { cluster, more, multicast, membership, .. }) =
             (self.address(), &self.name, &self.settings);
         let found = match multicast {
             true => format!("kind = \"multicast\"\nbind = \"{at}\""),
@@ -98,7 +98,7 @@ impl Host {
         self.directory.join(format!("{}-h{}.{extension}", self.name, self.number))
     }
 
-    /// Plants this into the node from its next start on.
+    /// Sets the plants for the node's next start.
     pub(crate) fn plant(&mut self, planted: &[impl ToString]) {
         self.planted = planted.iter().map(ToString::to_string).collect();
     }
@@ -110,7 +110,7 @@ impl Host {
         Ok(std::env::current_exe().context("where is this program?")?.with_file_name("planted-node"))
     }
 
-    /// Starts the process; it is not ready yet.
+    /// Starts the process without waiting for it.
     pub(crate) fn start(&mut self) -> Result<()> {
         let log = File::options()
             .create(true)
@@ -134,7 +134,7 @@ impl Host {
         Ok(())
     }
 
-    /// Waits until it serves with so many others.
+    /// Waits until the node serves and sees `others` other members.
     pub(crate) fn ready(&mut self, others: usize) -> Result<()> {
         let began = Instant::now();
         while self.members() != Some(others) {
@@ -150,19 +150,19 @@ impl Host {
         Ok(())
     }
 
-    /// The others that it sees, if it serves.
+    /// Number of other members that it sees, if it serves.
     pub(crate) fn members(&self) -> Option<usize> {
         let answer = ask(self.address(), 9080, "GET", "/clusterapp/stats", None).ok()?;
         let stats: serde_json::Value = serde_json::from_str(&answer.body).ok()?;
         usize::try_from(stats["members"].as_u64()?).ok()
     }
 
-    /// Whether the process is not there any more.
+    /// Whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()))
     }
 
-    /// SIGKILL; the process is gone.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill().context("SIGKILL")?;
@@ -171,7 +171,7 @@ impl Host {
         Ok(())
     }
 
-    /// SIGTERM; the node drains, and the process ends.
+    /// Sends SIGTERM; waits until the node has drained and ended.
     pub(crate) fn leave(&mut self) -> Result<()> {
         self.signal(Signal::TERM)?;
         let began = Instant::now();
@@ -202,7 +202,7 @@ impl Host {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Bytes of memory that the process has in use.
+    /// Resident memory of the process.
     pub(crate) fn resident(&self) -> Result<u64> {
         let pid = self.pid().context("the node has ended")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).context("/proc")?;
@@ -211,12 +211,12 @@ impl Host {
         Ok(kib * 1024)
     }
 
-    /// All samples of a metric added up.
+    /// The sum of all samples of a metric.
     pub(crate) fn metric(&self, name: &str) -> Result<f64> {
         metric(self.address(), name)
     }
 
-    /// How many lines of its log hold this.
+    /// Number of log lines that contain the text.
     pub(crate) fn logged(&self, words: &str) -> usize {
         self.log().lines().filter(|line| line.contains(words)).count()
     }

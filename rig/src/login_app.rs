@@ -1,4 +1,4 @@
-//! An application whose login changes the session's id, on the library: clusterapp has none.
+//! An application with a login that changes the session's id, built on the library (clusterapp has none).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,14 +33,14 @@ impl LoginApp {
             .route("/login", post(login))
             .route("/read", get(read))
             .layer(cluster.session_layer())
-            // Where the rig looks whether a node serves.
+            // The rig polls this path to see whether a node serves.
             .route("/clusterapp/stats", get(stats).with_state(cluster));
         let listener = tokio::net::TcpListener::bind(listen).await.context("the HTTP port")?;
         axum::serve(listener, app).await.context("the HTTP port")
     }
 }
 
-/// Writes an attribute; says the key of the session that has it.
+/// Writes an attribute; returns the session's key.
 async fn write(
     session: Session,
     Query(query): Query<BTreeMap<String, String>>,
@@ -49,7 +49,7 @@ async fn write(
     Ok(Json(json!({ "key": key(&session) })))
 }
 
-/// The cookie from before opens nothing afterwards.
+/// Logs in; the previous cookie becomes invalid.
 async fn login(session: Session) -> Result<Json<Value>, SessionError> {
     session.change_id()?;
     session.set_principal(Some("ada"), None)?;

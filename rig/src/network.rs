@@ -1,41 +1,41 @@
-//! A bridge with hosts, each a network namespace, and what is done to the links between them.
+//! A bridge with hosts (network namespaces) and faults of the links between them.
 
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
 
-use crate::nest::run;
+use crate::namespaces::run;
 
-/// The bridge, where clients and emulated links are.
+/// The bridge's address, used by clients and emulated links.
 pub(crate) const HERE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 /// The hosts of nodes are 10.77.0.1 to 10.77.0.15.
 const NODES: &str = "10.77.0.0/28";
 
-/// The network. It goes when dropped.
+/// The network, removed when dropped.
 pub(crate) struct Network {
     hosts: usize,
 }
 
-/// The namespace of a host, counted from 1.
+/// Name of a host's namespace, counted from 1.
 pub(crate) fn namespace(host: usize) -> String {
     format!("h{host}")
 }
 
-/// Its port of the bridge.
+/// Name of the host's bridge port.
 fn port(host: usize) -> String {
     format!("v{host}")
 }
 
-/// Its address.
+/// Address of the host.
 pub(crate) fn address(host: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, u8::try_from(host).unwrap_or(u8::MAX))
 }
 
 impl Network {
-    /// So many hosts, at most 15.
+    /// Creates this many hosts, at most 15.
     pub(crate) fn new(hosts: usize) -> Result<Self> {
         let network = Self { hosts: 0 };
-        // Nobody on a bridge asks who listens to a group: then it must not be left to the bridge who gets it.
+        // Without an IGMP querier, multicast snooping would drop group traffic.
         run("ip", &["link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
         run("ip", &["addr", "add", &format!("{HERE}/24"), "dev", "br0"])?;
         run("ip", &["link", "set", "br0", "up"])?;
@@ -47,18 +47,18 @@ impl Network {
         Ok(network)
     }
 
-    /// Nothing passes between these two, in both directions.
+    /// Blocks all traffic between two hosts.
     pub(crate) fn cut(&self, one: usize, other: usize) -> Result<()> {
         self.cut_one_way(one, other)?;
         self.cut_one_way(other, one)
     }
 
-    /// Nothing that `from` sends reaches `to`.
+    /// Blocks traffic from `from` to `to`.
     pub(crate) fn cut_one_way(&self, from: usize, to: usize) -> Result<()> {
         nft(to, &format!("add rule inet rig in ip saddr {} drop", address(from)))
     }
 
-    /// Of what nodes send each other, so much in a hundred is lost.
+    /// Drops `percent` of the packets between nodes.
     pub(crate) fn lose(&self, percent: u32) -> Result<()> {
         for host in 1..=self.hosts {
             nft(
@@ -69,18 +69,18 @@ impl Network {
         Ok(())
     }
 
-    /// All links are whole again; emulated ones stay.
+    /// Removes all link faults; emulated links stay.
     pub(crate) fn heal(&self) -> Result<()> {
         (1..=self.hosts).try_for_each(|host| nft(host, "flush chain inet rig in"))
     }
 
-    /// What `from` connects to at `to`'s replication port goes to `port` here.
+    /// Redirects connections from `from` to `to`'s replication port to `port` on the bridge.
     pub(crate) fn divert(&self, from: usize, to: usize, port: u16) -> Result<()> {
         let to = address(to);
         nft(from, &format!("add rule ip detour out ip daddr {to} tcp dport 4001 dnat to {HERE}:{port}"))
     }
 
-    /// What `host` sends has no more room than this, as `1mbit`.
+    /// Limits the bandwidth of `host`'s outgoing traffic, for example to `1mbit`.
     pub(crate) fn narrow(&self, host: usize, rate: &str) -> Result<()> {
         inside(
             host,
@@ -92,7 +92,7 @@ impl Network {
         )
     }
 
-    /// It has all the room again.
+    /// Removes the bandwidth limit.
     pub(crate) fn widen(&self, host: usize) -> Result<()> {
         inside(host, "tc", &["qdisc", "del", "dev", "eth0", "root"])
     }
@@ -101,7 +101,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for host in 1..=self.hosts {
-            // A namespace goes in its own time, and its end of the link with it: the next network would find the other one.
+            // A namespace is removed asynchronously, so delete the link explicitly before the next network.
             let _ = run("ip", &["link", "del", &port(host)]);
             let _ = run("ip", &["netns", "del", &namespace(host)]);
         }

@@ -1,8 +1,8 @@
-//! Planted bugs: a verdict that never found one cannot be believed.
+//! Planted bugs: they show that the verdict can find bugs.
 //!
-//! Each bug of the core that real processes under faults can show is planted into every node of a scenario, with one
-//! seed after the other, until a bar is broken. The same scenario and seed must hold without the bug; else something
-//! else was found.
+//! Each bug of the core that real processes can show is planted into every node of a scenario, with successive seeds,
+//! until a requirement is broken. The same scenario and seed must hold without the bug; otherwise the run found
+//! something else.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use anyhow::{Context, Result, bail};
 use sessile_planted::bugs;
 
 use crate::figures::Figures;
-use crate::rig::Ground;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::SCENARIOS;
 
-/// A planted bug must be found within so many seeds.
+/// A planted bug must be found within this many seeds.
 const FOUND_WITHIN: u64 = 5;
 
-/// So many broken bars of a run are shown.
+/// Most broken requirements shown for a run.
 const FINDINGS_SHOWN: usize = 3;
 
 /// A bug, and the scenario that must find it.
@@ -58,16 +58,16 @@ const fn quick(bug: &'static str, scenario: &'static str) -> Planted {
     Planted { bug, scenario, quick: true }
 }
 
-/// The name of a bug, if there is one of that name.
+/// Checks the name of a bug.
 pub(crate) fn known(name: &str) -> Result<String, String> {
     let names = || bugs::BUGS.map(|(name, _)| name).join(", ");
     match bugs::by_name(name) {
         Some(_) => Ok(name.to_owned()),
-        None => Err(format!("no bug is called so; there are {}", names())),
+        None => Err(format!("unknown bug; the bugs are {}", names())),
     }
 }
 
-/// Looks for each bug that `only` names, or for all of them, or for the quick ones; whether each was found.
+/// Searches for the bug `only`, or for all bugs, or for the quick ones; returns whether each was found.
 pub(crate) fn find(sessile: &Path, only: Option<&str>, is_quick: bool, seed: u64) -> Result<bool> {
     let is_wanted = |planted: &&Planted| match only {
         Some(only) => only == planted.bug,
@@ -76,7 +76,7 @@ pub(crate) fn find(sessile: &Path, only: Option<&str>, is_quick: bool, seed: u64
     let wanted: Vec<_> = PLANTS.iter().filter(is_wanted).collect();
     if wanted.is_empty() {
         let names: Vec<_> = PLANTS.iter().map(|planted| planted.bug).collect();
-        bail!("no scenario of the rig must find that bug; those of --plants are {}", names.join(", "));
+        bail!("the rig has no scenario for that bug; the bugs of --plants are {}", names.join(", "));
     }
     println!("{:<24} {:<15} {:>5} {:>6}  found by", "plant", "scenario", "seeds", "time");
     let mut search = Search { sessile: sessile.to_owned(), first: seed, sound: BTreeMap::new() };
@@ -91,21 +91,21 @@ pub(crate) fn find(sessile: &Path, only: Option<&str>, is_quick: bool, seed: u64
 struct Search {
     sessile: PathBuf,
     first: u64,
-    /// What each scenario and seed gave without a bug: nothing, or the bars that it broke.
+    /// Broken requirements of each scenario and seed without a bug.
     sound: BTreeMap<(&'static str, u64), Vec<String>>,
 }
 
 impl Search {
-    /// Whether a bug was found; says so in a line.
+    /// Searches for one bug; prints the result in a line.
     fn look_for(&mut self, planted: &Planted) -> Result<bool> {
         let began = Instant::now();
         let scenario = SCENARIOS.iter().find(|scenario| scenario.name == planted.scenario);
-        let scenario = scenario.with_context(|| format!("no scenario is called {}", planted.scenario))?;
+        let scenario = scenario.with_context(|| format!("there is no scenario {}", planted.scenario))?;
         for seed in self.first..self.first + FOUND_WITHIN {
             let found = match self.play(scenario, seed, Some(planted.bug)) {
                 Ok(figures) => figures.broken,
                 Err(error) => {
-                    // No verdict: what the bug did is not known.
+                    // No verdict: the effect of the bug is unknown.
                     println!("    {error:#}");
                     continue;
                 }
@@ -122,11 +122,7 @@ impl Search {
                 );
                 return Ok(true);
             }
-            println!(
-                "    seed {seed} of {} breaks without a bug, too: {}",
-                scenario.name,
-                without.join("; ")
-            );
+            println!("    seed {seed} of {} also fails without a bug: {}", scenario.name, without.join("; "));
         }
         planted.tell(FOUND_WITHIN, began, "NOT FOUND");
         Ok(false)
@@ -142,8 +138,8 @@ impl Search {
     }
 
     fn play(&self, scenario: &Scenario, seed: u64, bug: Option<&str>) -> Result<Figures> {
-        let ground = Ground::new(self.sessile.clone(), seed, None)?.planted(bug);
-        (scenario.play)(&ground).with_context(|| format!("{} with seed {seed} and {bug:?}", scenario.name))
+        let context = ScenarioContext::new(self.sessile.clone(), seed, None)?.planted(bug);
+        (scenario.play)(&context).with_context(|| format!("{} with seed {seed} and {bug:?}", scenario.name))
     }
 }
 
@@ -159,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bug_is_one_of_the_core_and_has_its_scenario() {
+    fn every_planted_bug_exists_in_the_core_and_has_a_scenario() {
         for Planted { bug, scenario, .. } in PLANTS {
             assert!(known(bug).is_ok(), "{bug}");
             assert!(SCENARIOS.iter().any(|known| known.name == scenario), "{scenario}");

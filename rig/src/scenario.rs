@@ -1,23 +1,23 @@
-//! A scenario: a fault with a name and a bar.
+//! A scenario: a fault with a name and a requirement.
 
 use anyhow::Result;
 
 use crate::figures::Figures;
-use crate::rig::Ground;
+use crate::rig::ScenarioContext;
 
-/// One fault of the catalogue, or several that belong together.
+/// One fault of the catalogue, or several related ones.
 pub(crate) struct Scenario {
     /// Begins with the numbers of the catalogue.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    /// Besides this, the verdict of the clients must be clean and all nodes must find together.
+    /// The requirement. In addition, the clients' verdict must be clean and all nodes must agree in the end.
     pub(crate) bar: &'static str,
     pub(crate) quick: bool,
-    pub(crate) play: fn(&Ground) -> Result<Figures>,
+    pub(crate) play: fn(&ScenarioContext) -> Result<Figures>,
 }
 
 impl Scenario {
-    /// Whether its name is this, or begins with this and a dash.
+    /// Whether its name equals `name`, or begins with it and a dash.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name == name || self.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
     }

@@ -1,13 +1,13 @@
-//! The catalogue: each fault with its bar, by the numbers under which the project knows them.
+//! The catalogue of faults, with their numbers and requirements.
 
 mod clients;
 mod crashes;
-mod crowds;
 mod cuts;
 mod joins;
 mod limits;
 mod links;
 mod logins;
+mod mass_expiry;
 mod memory;
 mod mixed;
 mod pairs;
@@ -51,7 +51,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     clients::LOGOUT_RACE,
     logins::RACE,
     clients::CROWD_ON_ONE,
-    crowds::EXPIRE_AT_ONCE,
+    mass_expiry::EXPIRE_AT_ONCE,
     joins::ALL_AT_ONCE,
     joins::SAME_NAME,
     mixed::MIXED,
@@ -60,16 +60,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     pairs::SAMPLED,
 ];
 
-/// The load goes on for so long.
+/// Lets the load run for this time.
 fn go_on(seconds: u64) {
     std::thread::sleep(Duration::from_secs(seconds));
 }
 
-/// All nodes find together, the load goes on a little, and is judged.
+/// Waits until all nodes agree, lets the load run a little, and ends it with its verdict.
 fn end(rig: &mut Rig) -> Result<Figures> {
     let together = rig.together()?;
     go_on(2);
     let mut figures = rig.judged()?;
-    figures.measure("together after", format!("{} ms", together.as_millis()));
+    figures.measure("nodes agree after", format!("{} ms", together.as_millis()));
     Ok(figures)
 }

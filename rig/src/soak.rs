@@ -1,12 +1,12 @@
-//! One cluster for long: the same processes under load and one fault after the other, which must not grow.
+//! A long run of one cluster: processes under load and successive faults must not grow.
 //!
-//! The load comes in rounds, each a drill that is judged by itself; between two of them nothing happens, and what the
-//! processes hold then is what is compared. `trouble` is a round's faults, `census` counts what the processes hold, `flat`
-//! judges it. Must not know what a drill finds, only whether.
+//! The load comes in rounds; each round is a drill with its own verdict. Between two rounds the cluster is idle, and
+//! the resource usage of that time is compared. `faults` injects a round's faults, `process_sampler` samples resource
+//! usage, `growth` judges it. Must not know what a drill finds, only whether it passes.
 
-mod census;
-mod flat;
-mod trouble;
+mod faults;
+mod growth;
+mod process_sampler;
 
 use std::fs;
 use std::path::Path;
@@ -14,30 +14,30 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 
-use self::census::Census;
-use self::flat::Table;
-use crate::emulator::Weather;
-use crate::host::Settings;
-use crate::rig::{Ground, Rig};
+use self::growth::GrowthTable;
+use self::process_sampler::ProcessSampler;
+use crate::host::NodeSettings;
+use crate::link_emulator::LinkFaults;
+use crate::rig::{Rig, ScenarioContext};
 
-/// Nodes; the first two and the balancer run all the time.
+/// Number of nodes; the first two and the balancer run all the time.
 const NODES: usize = 4;
-/// Faults begin for so long in a round.
+/// Time of a round in which faults begin.
 const ROUND: Duration = Duration::from_secs(50);
-/// Then nothing happens for so long; all samples of the second half count.
+/// Idle time after a round; the samples of its second half count.
 const QUIET: Duration = Duration::from_secs(10);
-/// The shortest soak: a round to warm up, one to compare, and one to compare with.
+/// The shortest soak: a warm-up round and two rounds to compare.
 const SHORTEST: Duration = Duration::from_secs(4 * 60);
 /// A moderate load: about a hundred requests a second.
 const LOAD: [&str; 6] = ["--clients", "6", "--think", "30ms", "--patience", "15s"];
-/// Bytes of what a round's drill found that are shown.
+/// Most bytes shown of a round's findings.
 const SHOWN: usize = 2_000;
 
-/// Sessions of past rounds, and the memory of their ends, are gone after the timeout; within a round none runs out. A
-/// machine that is busy with other things must not look like a split.
-const SETTINGS: Settings = Settings {
+/// Sessions and tombstones of past rounds are gone after the timeout; within a round none expires. A busy machine
+/// must not look like a split.
+const SETTINGS: NodeSettings = NodeSettings {
     cluster: "rig",
     multicast: true,
     more: "[session]\ntimeout = \"3m\"\n",
@@ -46,7 +46,7 @@ const SETTINGS: Settings = Settings {
     descriptors: None,
 };
 
-/// An error if nothing could be compared after so short a time.
+/// Fails if the time is too short for a comparison.
 pub(crate) fn enough(time: Duration) -> Result<()> {
     if time < SHORTEST {
         let [given, least] = [time, SHORTEST].map(humantime::format_duration);
@@ -55,65 +55,66 @@ pub(crate) fn enough(time: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Soaks for so long; says a line a round and a table at the end. Whether nothing was found and all was flat.
-pub(crate) fn run(mut ground: Ground, time: Duration) -> Result<bool> {
-    let (mut dice, seed) = (ground.dice(), ground.seed);
-    let (mut rig, weather) = cluster(&ground)?;
-    let census = Census::start(&ground.directory().join("soak.csv"))?;
+/// Soaks for `time`; prints a line for each round and a final table. Returns whether all rounds passed and no process
+/// grew.
+pub(crate) fn run(mut context: ScenarioContext, time: Duration) -> Result<bool> {
+    let (mut rng, seed) = (context.rng(), context.seed);
+    let (mut rig, link_faults) = cluster(&context)?;
+    let sampler = ProcessSampler::start(&context.directory().join("soak.csv"))?;
     let (began, mut fine, mut number) = (Instant::now(), true, 0);
     while began.elapsed() < time {
         number += 1;
-        ground.seed = seed + number;
-        census.begin(number);
-        census.follow(rig.processes());
-        let round = round(&mut rig, &ground, &mut dice, &weather, &census);
+        context.seed = seed + number;
+        sampler.begin(number);
+        sampler.follow(rig.processes());
+        let round = round(&mut rig, &context, &mut rng, &link_faults, &sampler);
         fine &= round.with_context(|| format!("round {number}, seed {seed}"))?;
-        census.quiet(QUIET);
+        sampler.quiet(QUIET);
     }
-    let table = Table::of(&census.end()?);
+    let table = GrowthTable::of(&sampler.end()?);
     println!("\n{table}");
     table.broken().iter().for_each(|broken| println!("    {broken}; seed {seed}"));
     Ok(fine && table.broken().is_empty())
 }
 
 /// The last node's links go through emulators.
-fn cluster(ground: &Ground) -> Result<(Rig, Weather)> {
-    let mut rig = ground.cluster(NODES, &SETTINGS)?;
-    let weather = rig.emulate(NODES - 1)?;
+fn cluster(context: &ScenarioContext) -> Result<(Rig, LinkFaults)> {
+    let mut rig = context.cluster(NODES, &SETTINGS)?;
+    let link_faults = rig.emulate(NODES - 1)?;
     rig.kill(NODES - 1)?;
     rig.restart(NODES - 1, NODES - 1)?;
     rig.together()?;
-    rig.balance(ground)?;
-    Ok((rig, weather))
+    rig.balance(context)?;
+    Ok((rig, link_faults))
 }
 
-/// One drill with its faults; whether it found nothing.
+/// Runs one drill with faults; returns whether it passed.
 fn round(
     rig: &mut Rig,
-    ground: &Ground,
-    dice: &mut Dice,
-    weather: &Weather,
-    census: &Census,
+    context: &ScenarioContext,
+    rng: &mut SeededRng,
+    link_faults: &LinkFaults,
+    sampler: &ProcessSampler,
 ) -> Result<bool> {
     let began = Instant::now();
-    rig.load(ground, &LOAD)?;
+    rig.load(context, &LOAD)?;
     let mut done = Vec::new();
     while began.elapsed() < ROUND {
-        sleep(Duration::from_secs(1 + dice.below(3)));
-        done.push(trouble::cause(rig, dice, weather)?);
-        census.follow(rig.processes());
+        sleep(Duration::from_secs(1 + rng.below(3)));
+        done.push(faults::inject(rig, rng, link_faults)?);
+        sampler.follow(rig.processes());
     }
     rig.together()?;
     sleep(Duration::from_secs(2));
     let figures = rig.judged()?;
-    let (word, round) = (if figures.holds() { "ok" } else { "FAILED" }, census.round());
-    println!("round {round:>3}  {word:<6} {figures}; {}; {}", census.now(), done.join(", "));
+    let (word, round) = (if figures.holds() { "ok" } else { "FAILED" }, sampler.round());
+    println!("round {round:>3}  {word:<6} {figures}; {}; {}", sampler.now(), done.join(", "));
     if !figures.holds() {
-        let kept = ground.directory().join(format!("round-{round}"));
-        // Of an earlier soak into the same folder.
+        let kept = context.directory().join(format!("round-{round}"));
+        // Remove the result of an earlier soak in the same folder.
         let _ = fs::remove_dir_all(&kept);
-        fs::rename(ground.directory().join("drill"), &kept).context("the history of the round")?;
-        figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", ground.seed));
+        fs::rename(context.directory().join("drill"), &kept).context("the history of the round")?;
+        figures.broken.iter().for_each(|broken| println!("    {broken}; seed {}", context.seed));
         println!("{}", findings(&kept));
     }
     Ok(figures.holds())

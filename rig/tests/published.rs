@@ -1,13 +1,13 @@
-//! What is planted stays out of everything that is published.
+//! Plants stay out of all published crates.
 
 use std::fs;
 use std::path::Path;
 
-/// Only the crate that has the feature names it.
+/// The only crate that may name the feature.
 const HAS_IT: &str = "planted = []";
 
 #[test]
-fn nothing_that_is_published_can_be_planted_into() {
+fn no_published_crate_contains_plants() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
     let mut looked_at = 0;
     for folder in fs::read_dir(crates).expect("the crates").flatten() {

@@ -1,5 +1,5 @@
-//! The checkers. What clients can see is judged by `sessile_history`, as it is in the drill and on real hosts; here
-//! is what only the simulator knows: receipts and who really held the change, ends and their events, quiet.
+//! The checkers. `sessile_history` judges everything that clients can see, as in the drill and on real hosts. The
+//! checkers here use facts that only the simulator knows: the real holders behind receipts, end events, quiet times.
 
 mod c1_receipts;
 mod c4_haste;
@@ -9,48 +9,48 @@ mod clients;
 mod knowledge;
 mod progress;
 
-use crate::history::{History, OpId, SessionId};
+use crate::history::{OpId, SessionId, SimHistory};
 
 use knowledge::Knowledge;
 
-/// Operations on the session that are printed with a violation, at the most.
-const TOLD: usize = 60;
+/// Most operations of the session printed with a violation.
+const SHOWN: usize = 60;
 
-/// A promise that was broken.
+/// A broken promise.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Which checker saw it.
+    /// The checker that found it.
     pub checker: &'static str,
-    /// What it saw.
+    /// Description.
     pub words: String,
-    /// The session it is about.
+    /// The affected session.
     pub session: Option<SessionId>,
     /// The operations that contradict each other.
     pub ops: Vec<OpId>,
 }
 
 impl Violation {
-    /// The violation in words, with what was done to its session before.
-    pub fn tell(&self, history: &History) -> String {
+    /// Describes the violation, with the earlier operations on its session.
+    pub fn describe(&self, history: &SimHistory) -> String {
         let mut text = format!("{}: {}\n", self.checker, self.words);
         for op in &self.ops {
-            text += &format!("  ! {}\n", history.tell(*op));
+            text += &format!("  ! {}\n", history.describe(*op));
         }
         let Some(session) = self.session else { return text };
         text += &format!("  s{session} is {}\n", history.sessions[session].key);
         let last = self.ops.iter().max().map_or(history.ops.len(), |last| last + 1);
         let related: Vec<_> =
             history.ops_of(session).filter(|(op, _)| *op < last).map(|(op, _)| op).collect();
-        for op in &related[related.len().saturating_sub(TOLD)..] {
-            text += &format!("    {}\n", history.tell(*op));
+        for op in &related[related.len().saturating_sub(SHOWN)..] {
+            text += &format!("    {}\n", history.describe(*op));
         }
         text
     }
 }
 
-/// Everything that is wrong with a history.
-pub fn judge(history: &History) -> Vec<Violation> {
-    let told = clients::told(history);
+/// All violations of a history.
+pub fn judge(history: &SimHistory) -> Vec<Violation> {
+    let told = clients::client_history(history);
     let knowledge = Knowledge::of(history, &told);
     [
         progress::check(&knowledge),

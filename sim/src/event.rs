@@ -8,7 +8,7 @@ use sessile_core::{Incarnation, QuestionId, Receipt, SessionKey, Ticket};
 use crate::history::{HostId, OpId};
 use crate::plan::Fault;
 
-/// A client's attempt to have an operation processed, so that a late reply to an earlier one is known.
+/// Number of a client's attempt at an operation, so that a late reply to an earlier attempt is recognised.
 pub(crate) type Attempt = u32;
 
 /// One event of the queue.
@@ -25,13 +25,13 @@ pub(crate) enum Event {
 pub(crate) enum Inside {
     /// The node's periodic tick.
     Tick,
-    /// The driver dials every host that it has no link to.
+    /// The driver dials every host without a link.
     Dial,
     /// A dialled link is up: the other side said HELLO.
     Connected(Incarnation),
     /// The outbound link to that process broke.
     LinkLost(Incarnation),
-    /// Dialling that host was refused though it answered before: proof that this process is gone.
+    /// A host that answered before refuses the connection: proof that this process is gone.
     Refused(Incarnation),
     /// A frame arrived.
     Frame(Frame),
@@ -49,11 +49,11 @@ pub(crate) enum Inside {
     Answered(QuestionId),
     /// A session's content was read from the swap file.
     Fetched(SessionKey),
-    /// Requests at the gate look again.
+    /// Waiting requests check the gate again.
     GateMoved,
-    /// The process asks whether its drain is complete; it will stay away for that long.
+    /// The process checks whether its drain is complete; it will stay down for that long.
     DrainCheck(Duration),
-    /// The process said goodbye and ends, for that long.
+    /// The process has left and ends, for that long.
     Exit(Duration),
 }
 
@@ -72,7 +72,7 @@ pub(crate) enum Outside {
     Fault(Fault),
     /// One step of a fault that was begun.
     Step(Step),
-    /// The observer looks whether the cluster is of one mind.
+    /// The observer checks whether all nodes agree.
     Observe,
 }
 
@@ -85,11 +85,11 @@ pub(crate) enum Step {
     Pause(HostId, Duration),
     /// The stopped process goes on.
     Resume(Incarnation),
-    /// The process ends without a word.
+    /// The process is killed.
     Kill(Incarnation),
     /// That cut heals.
     Heal(u32),
-    /// Changes from the first get to the second again.
+    /// Changes from the first host reach the second again.
     Unchoke(HostId, HostId),
     /// The queue from the first to the second has room again.
     Drain(HostId, HostId),
@@ -106,7 +106,7 @@ pub(crate) struct Outage {
     pub(crate) left: Vec<HostId>,
     /// The current host is down or returning.
     pub(crate) waiting: bool,
-    /// How often the current host may still be looked at before the next one's turn.
+    /// Remaining polls of the current host before the next host's turn.
     pub(crate) patience: u32,
     /// How the separated one comes back.
     pub(crate) end: Box<Step>,
@@ -125,7 +125,7 @@ pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
 }
 
-/// What a client is told.
+/// A reply to a client.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// The request was processed.
@@ -136,14 +136,14 @@ pub(crate) enum Reply {
     Ended,
     /// The node refused the change.
     Refused,
-    /// The node did not process the request: another one may.
+    /// The node did not process the request; another node may.
     Unprocessed,
-    /// The node processed the request and cannot say with what outcome, or the connection broke.
+    /// The node processed the request with an unknown outcome, or the connection broke.
     Unconfirmed,
 }
 
 impl Event {
-    /// An event that happens nowhere in particular, for the trace.
+    /// The number of the event's kind, for the trace.
     pub(crate) fn kind(&self) -> u64 {
         match self {
             Self::Inside(_, inside) => match inside {

@@ -1,4 +1,4 @@
-//! What clients saw and what became of the processes: all that the checkers judge by.
+//! The observations of clients and the events of processes: the only input of the checkers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 use sessile_core::{Absent, EndReason, Incarnation, Instant, Mode, Receipt, Secret, SessionKey};
 pub use sessile_history::{Action, Attribute, Seen};
 
-/// A node's name, as an index: a process that returns has the same host and another incarnation.
+/// A node's name, as an index: a restarted process has the same host and another incarnation.
 pub type HostId = usize;
 
-/// Index of an operation in [`History::ops`].
+/// Index of an operation in [`SimHistory::ops`].
 pub type OpId = usize;
 
-/// Index of a session in [`History::sessions`].
+/// Index of a session in [`SimHistory::sessions`].
 pub type SessionId = usize;
 
-/// What the client knows of an operation.
+/// The outcome of an operation as known by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// No answer yet.
     Pending,
     /// It was done and acknowledged.
     Done,
-    /// The node said that there is no such session.
+    /// The node answered that there is no such session.
     Absent(Absent),
     /// The session ended meanwhile; nothing was changed.
     Ended,
-    /// It had no effect: nobody processed it.
+    /// It had no effect: no node processed it.
     Failed,
     /// It may have had an effect, now or later.
     Unknown,
@@ -35,11 +35,11 @@ pub enum Outcome {
 /// One operation of a client.
 #[derive(Clone, Debug)]
 pub struct Op {
-    /// The session it is about.
+    /// The affected session.
     pub session: SessionId,
-    /// Which of the session's secrets the client showed.
+    /// Index of the session's secret that the client used.
     pub secret: usize,
-    /// What it asked for.
+    /// The request.
     pub action: Action,
     /// How long the request's handler runs.
     pub handler: Duration,
@@ -110,7 +110,7 @@ impl Op {
 
 /// One session of the clients.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct SimSession {
     /// Its name in the cluster.
     pub key: SessionKey,
     /// Its secrets, in the order in which logins began.
@@ -125,7 +125,7 @@ pub struct Session {
 
 /// One process from start to end.
 #[derive(Clone, Debug)]
-pub struct Life {
+pub struct SimLife {
     /// The process.
     pub incarnation: Incarnation,
     /// Its node.
@@ -138,7 +138,7 @@ pub struct Life {
     pub pauses: Vec<(Instant, Option<Instant>)>,
 }
 
-impl Life {
+impl SimLife {
     /// Since when it runs without having been stopped.
     pub fn runs_since(&self) -> Instant {
         self.pauses.last().and_then(|(_, end)| *end).unwrap_or(self.from)
@@ -152,18 +152,18 @@ impl Life {
 
 /// A time in which the cluster was, or may have been, divided by a cut.
 #[derive(Clone, Debug)]
-pub struct Division {
+pub struct SimDivision {
     /// The first cut.
     pub from: Instant,
-    /// All cuts healed and all nodes of one mind again.
+    /// All cuts are healed and all nodes agree again.
     pub to: Option<Instant>,
     /// The side of each host, if the same clean cut divided them all the time.
     pub sides: Option<Vec<u8>>,
 }
 
-/// A time in which nothing was cut or stopped and all live nodes were ready with the same members.
+/// An interval without cuts or stopped processes in which all live nodes were ready with the same members.
 #[derive(Clone, Debug)]
-pub struct Harmony {
+pub struct SimAgreement {
     /// Seen first.
     pub from: Instant,
     /// Seen last.
@@ -189,9 +189,9 @@ pub struct Ending {
     pub remote: bool,
 }
 
-/// What a node held when everything was quiet.
+/// The sessions of a node when the cluster was quiet.
 #[derive(Clone, Debug)]
-pub struct Holding {
+pub struct SimHolding {
     /// The process.
     pub incarnation: Incarnation,
     /// When.
@@ -204,46 +204,46 @@ pub struct Holding {
 
 /// One run.
 #[derive(Default)]
-pub struct History {
+pub struct SimHistory {
     /// When commits settle.
     pub mode: Mode,
     /// All sessions.
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<SimSession>,
     /// All operations, in the order in which they began.
     pub ops: Vec<Op>,
     /// All processes.
-    pub lives: Vec<Life>,
+    pub lives: Vec<SimLife>,
     /// All divisions.
-    pub divisions: Vec<Division>,
-    /// All harmonies.
-    pub harmonies: Vec<Harmony>,
+    pub divisions: Vec<SimDivision>,
+    /// All agreements.
+    pub agreements: Vec<SimAgreement>,
     /// All endings.
     pub endings: Vec<Ending>,
-    /// Nodes that held a session differently although all were of one mind and nobody had used it for a while.
-    pub disagreements: Vec<[Holding; 2]>,
+    /// Nodes with different copies of a resting session although all nodes agreed.
+    pub disagreements: Vec<[SimHolding; 2]>,
     /// After the healing, before the last idle times ran out.
-    pub healed: Vec<Holding>,
+    pub healed: Vec<SimHolding>,
     /// At the very end.
-    pub last: Vec<Holding>,
+    pub last: Vec<SimHolding>,
     /// The first operation of the last phase, when every commit must be whole.
     pub final_writes_from: OpId,
-    /// What went wrong at once, whatever the history says.
+    /// Failures found during the run, independent of the history.
     pub alarms: Vec<String>,
 }
 
-impl History {
+impl SimHistory {
     /// The operations on one session.
     pub fn ops_of(&self, session: SessionId) -> impl Iterator<Item = (OpId, &Op)> {
         self.ops.iter().enumerate().filter(move |(_, op)| op.session == session)
     }
 
     /// The process of that incarnation.
-    pub fn life(&self, incarnation: Incarnation) -> Option<&Life> {
+    pub fn life(&self, incarnation: Incarnation) -> Option<&SimLife> {
         self.lives.iter().find(|life| life.incarnation == incarnation)
     }
 
-    /// One line that tells an operation.
-    pub fn tell(&self, id: OpId) -> String {
+    /// Describes an operation in one line.
+    pub fn describe(&self, id: OpId) -> String {
         let op = &self.ops[id];
         let seconds = |at: Option<Instant>| at.map_or(f64::NAN, |at| at.as_micros() as f64 / 1e6);
         let host = op

@@ -1,6 +1,7 @@
 //! The simulator's command line.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -10,13 +11,13 @@ use clap::Parser;
 use sessile_core::Plant;
 use sessile_planted::bugs::{BUGS, by_name};
 use sessile_sim::plants::{CAUGHT_WITHIN, catch, shown_by_seeds};
-use sessile_sim::run::{Verdict, run, run_many};
+use sessile_sim::run::{SeedVerdict, run, run_many};
 use sessile_sim::tally::Tally;
 
-/// From this number of seeds on every required counter must be above zero.
+/// With at least this many seeds every required counter must be above zero.
 const MEANINGFUL: u64 = 500;
 
-/// Failing seeds that are reported, at the most.
+/// Most reported failing seeds.
 const REPORTED: usize = 10;
 
 /// Runs the replication core under seeded faults in virtual time and checks the contract.
@@ -37,9 +38,13 @@ struct Arguments {
     /// Run with a deliberate bug.
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
-    /// Run every deliberate bug and demand that each is caught within 500 seeds.
+    /// Run every deliberate bug and require that each is caught within 500 seeds.
     #[arg(long, conflicts_with_all = ["seed", "plant"])]
     plants: bool,
+    /// Print one line for each seed with a digest of its history: every frame, effect and event. Two builds that decide
+    /// alike print the same lines.
+    #[arg(long, conflicts_with_all = ["seed", "plants"])]
+    digest: bool,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -48,17 +53,18 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let plant = match arguments.plant.as_deref().map(|name| by_name(name).ok_or(name)) {
-        None => Plant::None,
+        None => Plant::NONE,
         Some(Ok(plant)) => plant,
         Some(Err(name)) => {
             let names: Vec<_> = BUGS.iter().map(|(name, _)| *name).collect();
-            eprintln!("no plant is called {name}; there are {}", names.join(", "));
+            eprintln!("there is no plant {name}; the plants are {}", names.join(", "));
             return ExitCode::from(2);
         }
     };
     let fine = match arguments.seed {
         _ if arguments.plants => all_plants(&arguments),
         Some(seed) => replay(seed, plant, arguments.trace),
+        None if arguments.digest => digests(&arguments, plant),
         None => many(&arguments, plant),
     };
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -78,9 +84,22 @@ fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
     verdict.violations.is_empty()
 }
 
-fn report(verdict: &Verdict) {
+/// Prints the digests in the order of the seeds.
+fn digests(arguments: &Arguments, plant: Plant) -> bool {
+    let digests = Mutex::new(BTreeMap::new());
+    run_many(arguments.from, arguments.seeds, arguments.jobs, plant, |verdict| {
+        let mut digests = digests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        digests.insert(verdict.seed, verdict.fingerprint);
+        true
+    });
+    let digests = digests.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    digests.iter().for_each(|(seed, digest)| println!("{seed} {digest:016x}"));
+    true
+}
+
+fn report(verdict: &SeedVerdict) {
     for violation in verdict.violations.iter().take(6) {
-        println!("seed {} VIOLATES {}", verdict.seed, violation.tell(&verdict.history));
+        println!("seed {} VIOLATES {}", verdict.seed, violation.describe(&verdict.history));
     }
     if verdict.violations.len() > 6 {
         println!("seed {}: and {} more violations", verdict.seed, verdict.violations.len() - 6);
@@ -112,7 +131,7 @@ fn many(arguments: &Arguments, plant: Plant) -> bool {
     failed.is_empty() && is_meaningful(arguments.seeds, &tally)
 }
 
-/// A run that never met a situation proves nothing about it.
+/// Whether all required situations occurred: a run without a situation proves nothing about it.
 fn is_meaningful(seeds: u64, tally: &Tally) -> bool {
     let missing: Vec<_> = tally.required().into_iter().filter(|(_, count)| *count == 0).collect();
     for (name, _) in &missing {

@@ -1,4 +1,4 @@
-//! Who reaches whom, over which links, and how long a frame takes.
+//! Reachability of hosts, links, and delays of frames.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,18 +7,18 @@ use sessile_core::{Incarnation, Instant};
 
 use crate::event::Frame;
 use crate::history::HostId;
-use crate::plan::Weather;
+use crate::plan::NetworkConditions;
 use crate::rng::Rng;
 
-/// On ordered links a lost frame is sent again after this time, as TCP's quick repairs do.
+/// On ordered links a lost frame is retransmitted after this time, like TCP's fast retransmit.
 const REPAIR: Duration = Duration::from_millis(200);
 
-/// Repairs of one frame, at the most.
+/// Most retransmissions of one frame.
 const MAX_REPAIRS: u32 = 8;
 
 /// The links and cuts between the hosts.
 pub(crate) struct Network {
-    weather: Weather,
+    conditions: NetworkConditions,
     rng: Rng,
     cuts: BTreeMap<u32, Vec<(HostId, HostId)>>,
     newest_cut: u32,
@@ -37,9 +37,9 @@ struct Link {
 
 impl Network {
     /// A network without links.
-    pub(crate) fn new(weather: Weather, rng: Rng) -> Self {
+    pub(crate) fn new(conditions: NetworkConditions, rng: Rng) -> Self {
         Self {
-            weather,
+            conditions,
             rng,
             cuts: BTreeMap::new(),
             newest_cut: 0,
@@ -51,12 +51,12 @@ impl Network {
         }
     }
 
-    /// The weather of the run.
-    pub(crate) fn weather(&self) -> &Weather {
-        &self.weather
+    /// The conditions of the run.
+    pub(crate) fn conditions(&self) -> &NetworkConditions {
+        &self.conditions
     }
 
-    /// Whether a frame gets from one host to another.
+    /// Whether a frame can reach one host from another.
     pub(crate) fn reaches(&self, from: HostId, to: HostId) -> bool {
         !self.cuts.values().flatten().any(|cut| *cut == (from, to))
     }
@@ -71,7 +71,7 @@ impl Network {
         !self.cuts.is_empty() || !self.chokes.is_empty()
     }
 
-    /// From now on no change gets from one host to another.
+    /// Blocks changes from one host to another.
     pub(crate) fn choke(&mut self, from: HostId, to: HostId) {
         self.chokes.insert((from, to));
     }
@@ -118,12 +118,12 @@ impl Network {
         self.cuts.remove(&cut);
     }
 
-    /// Heals every cut, and loses and doubles nothing any more.
+    /// Heals every cut, and stops loss and duplication.
     pub(crate) fn heal_all(&mut self) {
         self.cuts.clear();
         self.chokes.clear();
         self.full.clear();
-        (self.weather.loss, self.weather.doubled) = (0, 0);
+        (self.conditions.loss, self.conditions.doubled) = (0, 0);
     }
 
     /// Makes a link if there is none; frames can be sent over it.
@@ -156,8 +156,8 @@ impl Network {
 
     /// A delay between two hosts.
     pub(crate) fn delay(&mut self, from: HostId, to: HostId) -> Duration {
-        let (shortest, longest) = self.weather.delay;
-        let slow = match self.weather.slow {
+        let (shortest, longest) = self.conditions.delay;
+        let slow = match self.conditions.slow {
             Some((host, more)) if host == from || host == to => more,
             _ => Duration::ZERO,
         };
@@ -177,9 +177,9 @@ impl Network {
         to: (Incarnation, HostId),
     ) -> Vec<Instant> {
         let mut arrival = now.plus(self.delay(from.1, to.1));
-        if self.weather.ordered {
+        if self.conditions.ordered {
             let mut repairs = 0;
-            while repairs < MAX_REPAIRS && self.rng.chance(self.weather.loss) {
+            while repairs < MAX_REPAIRS && self.rng.chance(self.conditions.loss) {
                 arrival = arrival.plus(REPAIR);
                 repairs += 1;
             }
@@ -188,10 +188,10 @@ impl Network {
             return vec![link.last_arrival];
         }
         let mut arrivals = Vec::new();
-        if !self.rng.chance(self.weather.loss) {
+        if !self.rng.chance(self.conditions.loss) {
             arrivals.push(arrival);
         }
-        if self.rng.chance(self.weather.doubled) {
+        if self.rng.chance(self.conditions.doubled) {
             arrivals.push(now.plus(self.delay(from.1, to.1) * 3));
         }
         arrivals
@@ -199,7 +199,7 @@ impl Network {
 
     /// A frame met a cut: it waits there on an ordered link, and is lost on another.
     pub(crate) fn stall(&mut self, frame: Frame) {
-        if self.weather.ordered && self.carrier(frame.from, frame.to) == Some(frame.link) {
+        if self.conditions.ordered && self.carrier(frame.from, frame.to) == Some(frame.link) {
             self.stalled.push(frame);
         }
     }
@@ -209,7 +209,7 @@ impl Network {
         self.stalled.iter().any(|frame| (frame.from, frame.to) == (from, to))
     }
 
-    /// The waiting frames, in order, for another try.
+    /// Takes the waiting frames, in order, for another attempt.
     pub(crate) fn release(&mut self) -> Vec<Frame> {
         std::mem::take(&mut self.stalled)
     }

@@ -1,4 +1,4 @@
-//! What a seed means: the cluster, the network's weather, and the faults, all drawn at the start.
+//! The plan of a seed: the cluster, the network's conditions, and the faults, all drawn at the start.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     /// When commits settle.
     pub(crate) mode: Mode,
     /// The network.
-    pub(crate) weather: Weather,
+    pub(crate) conditions: NetworkConditions,
     /// How clients choose a node.
     pub(crate) routing: Routing,
     /// Longest time between two operations of a client.
@@ -50,7 +50,7 @@ pub(crate) enum Routing {
 
 /// How the network treats frames.
 #[derive(Clone, Debug)]
-pub(crate) struct Weather {
+pub(crate) struct NetworkConditions {
     /// Whether frames of one link keep their order; lost ones are then sent again, late.
     pub(crate) ordered: bool,
     /// The shortest and the longest delay.
@@ -72,11 +72,11 @@ pub(crate) struct Weather {
 pub(crate) enum Fault {
     /// A process dies and comes back.
     Crash { host: HostId, back: Duration },
-    /// A process dies while a commit of it is on its way.
+    /// A process dies while its commit is in flight.
     CrashInCommit { host: HostId, back: Duration },
     /// A process dies and comes back, and the donor of its transfer dies in the middle of it.
     CrashOfDonor { host: HostId, back: Duration },
-    /// A process dies in a commit that only one other saw, which is stopped until the first one is back.
+    /// A process dies in a commit that only one other process received, which is stopped until the first one is back.
     CrashWitnessed { host: HostId, back: Duration },
     /// A process is stopped for a while.
     Pause { host: HostId, time: Duration },
@@ -88,19 +88,19 @@ pub(crate) enum Fault {
     Leave { host: HostId, back: Duration },
     /// The hosts are divided into two sides.
     Split { sides: Vec<u8>, time: Duration },
-    /// Nothing gets from the first side to the second.
+    /// No frame reaches the second side from the first.
     OneWay { sides: Vec<u8>, time: Duration },
-    /// Two hosts do not reach each other; all others reach both.
+    /// Two hosts cannot reach each other; all others reach both.
     Partial { one: HostId, other: HostId, time: Duration },
     /// Links between two hosts break again and again.
     Flap { one: HostId, other: HostId, times: u32 },
     /// One host is stopped, or cut off, while all others are restarted one after another.
     Outage { host: HostId, cut: bool },
-    /// Changes from one host do not get to another, everything else does: a connection of several is stuck.
+    /// Changes from one host do not reach another, all other frames do: one of several connections is stuck.
     Choke { from: HostId, to: HostId, time: Duration },
     /// The queue of frames from one host to another is full, for so many frames of 1,000.
     FullQueue { from: HostId, to: HostId, share: u32, time: Duration },
-    /// A wall clock jumps, which no part of the core could even notice.
+    /// A wall clock jumps, which the core cannot notice.
     ClockJump,
 }
 
@@ -114,14 +114,14 @@ impl Plan {
         let mut plan = Self {
             hosts,
             mode: if rng.chance(900) { Mode::Synchronous } else { Mode::Asynchronous },
-            weather: Weather::draw(rng, hosts),
+            conditions: NetworkConditions::draw(rng, hosts),
             routing: rng.pick(&[Routing::RoundRobin, Routing::Sticky, Routing::Random, Routing::Random]),
             think: Duration::from_millis(rng.pick(&[50, 300, 1_000])),
             transfer_timeout: Duration::from_secs(rng.pick(&[4, 20, 60])),
             faults,
             reckless: rng.chance(50),
             whole: rng.chance(150),
-            // What came later is drawn last, so that other plans stay as they were.
+            // New options are drawn last, so that the plans of older seeds stay unchanged.
             swaps: rng.chance(250),
             mixed: rng.chance(250),
         };
@@ -134,7 +134,7 @@ impl Plan {
     }
 }
 
-impl Weather {
+impl NetworkConditions {
     fn draw(rng: &mut Rng, hosts: usize) -> Self {
         let ordered = rng.chance(500);
         let longest = rng.pick(&[1, 5, 20, 60]);
@@ -209,7 +209,7 @@ fn draw_full_queue(rng: &mut Rng, hosts: usize) -> Fault {
     Fault::FullQueue { from, to, share: rng.pick(&[200, 800, 1_000]), time: rng.millis(500, 8_000) }
 }
 
-/// One of the two is removed by those who see both, while it holds leases of theirs.
+/// One of the two is removed by the hosts that see both, while it holds their leases.
 fn draw_partial(rng: &mut Rng, hosts: usize) -> Fault {
     let (one, other) = draw_pair(rng, hosts);
     Fault::Partial { one, other, time: rng.millis(3_000, 6_000) }

@@ -1,28 +1,29 @@
-//! Deliberate bugs: a checker that never saw one cannot be believed.
+//! Deliberate bugs: they show that the checkers can find bugs.
 
 use std::sync::Mutex;
 
 use sessile_core::Plant;
 use sessile_planted::bugs::BUGS;
 
-use crate::run::{Verdict, run, run_many};
+use crate::run::{SeedVerdict, run, run_many};
 
-/// Each planted bug must be caught within so many seeds.
+/// Each planted bug must be caught within this many seeds.
 pub const CAUGHT_WITHIN: u64 = 500;
 
-/// The bugs that seeds must show. Not a transfer without ends: who refuses a copy tells the end to everybody, which hides
-/// it but in one seed of some thousand; `a_joiner_gets_the_ends_that_members_remember` in the core's tests catches it.
+/// The bugs that seeds must show. A transfer without ends is excluded: a member that refuses a copy sends the end to
+/// all members, which hides the bug in all but one of some thousand seeds;
+/// `a_joiner_gets_the_ends_that_members_remember` in the core's tests catches it.
 pub fn shown_by_seeds() -> impl Iterator<Item = (&'static str, Plant)> {
-    let hidden = [Plant::None, Plant::TransferWithoutEnds];
+    let hidden = [Plant::NONE, Plant::TRANSFER_WITHOUT_ENDS];
     BUGS.into_iter().filter(move |(_, plant)| !hidden.contains(plant))
 }
 
-/// The lowest seed from `first` on, of at most `count`, in which a checker catches the bug. A seed that
-/// breaks a promise without the bug as well has caught something else.
-pub fn catch(plant: Plant, first: u64, count: u64, jobs: usize) -> Option<Verdict> {
-    let caught: Mutex<Option<Verdict>> = Mutex::new(None);
+/// The lowest seed from `first` on, of at most `count`, in which a checker catches the bug. A seed that also breaks a
+/// promise without the bug does not count.
+pub fn catch(plant: Plant, first: u64, count: u64, jobs: usize) -> Option<SeedVerdict> {
+    let caught: Mutex<Option<SeedVerdict>> = Mutex::new(None);
     run_many(first, count, jobs, plant, |verdict| {
-        if verdict.violations.is_empty() || !run(verdict.seed, Plant::None, false).violations.is_empty() {
+        if verdict.violations.is_empty() || !run(verdict.seed, Plant::NONE, false).violations.is_empty() {
             return true;
         }
         let mut caught = caught.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! One start of one node, with what its driver would keep for it.
+//! One process of a node, with the state of its driver.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,29 +16,29 @@ pub(crate) struct Process {
     pub(crate) incarnation: Incarnation,
     /// The core.
     pub(crate) node: Node,
-    /// Its monotonic clock is that much ahead of the simulation's.
+    /// Offset of its monotonic clock from the simulation's.
     pub(crate) clock: Duration,
     /// Stopped by a signal: nothing happens inside.
     pub(crate) paused: bool,
-    /// What waits for it to go on.
+    /// Events that wait until it resumes.
     pub(crate) held: Vec<Inside>,
     /// The incarnation that last said HELLO from each host.
     pub(crate) known: BTreeMap<HostId, Incarnation>,
-    /// Processes that it wants no link with.
+    /// Processes that it refuses links with.
     pub(crate) barred: BTreeSet<Incarnation>,
     /// Processes whose frames it has not acknowledged yet.
     pub(crate) acks_owed: BTreeSet<Incarnation>,
     /// The requests that it works on.
     pub(crate) requests: BTreeMap<OpId, Request>,
-    /// Where it puts sessions that rest, if it does.
+    /// Its swap file for resting sessions, if it swaps.
     pub(crate) swap: Option<SwapFile>,
-    /// How often it will still ask whether its drain is complete.
+    /// Remaining checks of its drain.
     pub(crate) drain_patience: Option<u32>,
-    /// What its listener knows.
+    /// The state of its listener.
     pub(crate) listener: Listener,
     /// It is of the next version.
     pub(crate) is_next: bool,
-    /// Until then it watches: it has everything and does not serve yet.
+    /// Until then it watches: it has the complete state and does not serve yet.
     pub(crate) watches_until: Instant,
 }
 
@@ -100,7 +100,7 @@ impl Process {
         resident.or_else(swapped)
     }
 
-    /// It runs, serves, and has everything.
+    /// Whether it runs, serves, and has the complete state.
     pub(crate) fn is_well(&self) -> bool {
         !self.paused && self.node.state() == NodeState::Ready
     }

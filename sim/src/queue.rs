@@ -8,7 +8,7 @@ use sessile_core::Instant;
 
 use crate::event::Event;
 
-/// Events in the order of their time; those of one instant in the order in which they were put in.
+/// Events in time order; events of one instant in insertion order.
 #[derive(Default)]
 pub(crate) struct Queue {
     heap: BinaryHeap<Reverse<Entry>>,
@@ -22,13 +22,13 @@ impl Queue {
         self.now
     }
 
-    /// Lets `event` happen at `when`; what is past happens now.
+    /// Schedules `event` at `when`, or now if that is past.
     pub(crate) fn at(&mut self, when: Instant, event: Event) {
         self.sequence += 1;
         self.heap.push(Reverse(Entry { when: when.max(self.now), sequence: self.sequence, event }));
     }
 
-    /// Lets `event` happen after `delay`.
+    /// Schedules `event` after `delay`.
     pub(crate) fn after(&mut self, delay: Duration, event: Event) {
         self.at(self.now.plus(delay), event);
     }

@@ -1,4 +1,4 @@
-//! The one source of chance: a small seeded generator, so that a seed is a whole run.
+//! The only source of randomness: a small seeded generator, so that a seed determines a whole run.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Rng {
         Self { state }
     }
 
-    /// A generator of its own, so that drawing from one part does not shift another.
+    /// A separate generator, so that draws of one part do not shift another.
     pub(crate) fn fork(&mut self) -> Self {
         Self::new(self.next())
     }

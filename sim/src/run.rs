@@ -1,4 +1,4 @@
-//! Runs: one seed, or many at once on a few threads. Seeds know nothing of each other.
+//! Runs one seed, or many independent seeds on a few threads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{panic, thread};
@@ -6,19 +6,19 @@ use std::{panic, thread};
 use sessile_core::Plant;
 
 use crate::check::{Violation, judge};
-use crate::history::History;
+use crate::history::SimHistory;
 use crate::tally::Tally;
 use crate::world::World;
 
-/// What became of a seed.
+/// The result of a seed.
 #[derive(Default)]
-pub struct Verdict {
+pub struct SeedVerdict {
     /// The seed.
     pub seed: u64,
     /// The broken promises.
     pub violations: Vec<Violation>,
     /// What clients saw.
-    pub history: History,
+    pub history: SimHistory,
     /// What was exercised.
     pub tally: Tally,
     /// Equal for equal runs.
@@ -28,27 +28,33 @@ pub struct Verdict {
 }
 
 /// Runs one seed with one deliberate bug or none. A panic of the core is a violation like any other.
-pub fn run(seed: u64, plant: Plant, wordy: bool) -> Verdict {
+pub fn run(seed: u64, plant: Plant, wordy: bool) -> SeedVerdict {
     panic::catch_unwind(|| run_unguarded(seed, plant, wordy)).unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without words");
         let words = format!("panicked: {text}");
         let violation = Violation { checker: "panic", words, session: None, ops: Vec::new() };
-        Verdict { seed, violations: vec![violation], ..Verdict::default() }
+        SeedVerdict { seed, violations: vec![violation], ..SeedVerdict::default() }
     })
 }
 
-fn run_unguarded(seed: u64, plant: Plant, wordy: bool) -> Verdict {
+fn run_unguarded(seed: u64, plant: Plant, wordy: bool) -> SeedVerdict {
     let remains = World::new(seed, plant, wordy).run();
     let violations = judge(&remains.history);
     let fingerprint = remains.trace.fingerprint();
     let lines = remains.trace.into_lines();
-    Verdict { seed, violations, history: remains.history, tally: remains.tally, fingerprint, lines }
+    SeedVerdict { seed, violations, history: remains.history, tally: remains.tally, fingerprint, lines }
 }
 
 /// Runs `count` seeds from `first` on `jobs` threads and gives each verdict to `judged`, in no order.
 /// Stops early when `judged` says false.
-pub fn run_many(first: u64, count: u64, jobs: usize, plant: Plant, judged: impl Fn(Verdict) -> bool + Sync) {
+pub fn run_many(
+    first: u64,
+    count: u64,
+    jobs: usize,
+    plant: Plant,
+    judged: impl Fn(SeedVerdict) -> bool + Sync,
+) {
     let next = AtomicU64::new(first);
     let end = first.saturating_add(count);
     let work = || {

@@ -1,11 +1,9 @@
-//! A process's swap file: sessions that rest go there and come back when they are needed.
+//! A process's swap file: resting sessions are swapped out and fetched when needed.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sessile_core::{
-    Bounds, Fields, Incarnation, Instant, Mode, Node, Plant, Saveable, SessionKey, Settings, Survey, Timing,
-};
+use sessile_core::{Fields, Incarnation, Instant, Node, Saveable, SessionKey, Settings, Survey};
 
 use crate::rng::Rng;
 
@@ -26,7 +24,7 @@ impl SwapFile {
         Self { saved: BTreeMap::new(), survey: Survey::default(), rng, swaps: 0 }
     }
 
-    /// Looks at some sessions, and swaps out a few that nobody uses.
+    /// Surveys some sessions, and swaps out a few unused ones.
     pub(crate) fn swap_some(&mut self, node: &Node, now: Instant) {
         let (residents, next) = node.survey(self.survey, now);
         self.survey = next.unwrap_or_default();
@@ -62,15 +60,5 @@ impl SwapFile {
 }
 
 fn reader_settings() -> Settings {
-    Settings {
-        incarnation: Incarnation(1),
-        name: "reader".into(),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: false,
-        ack_set: std::sync::Arc::new(sessile_core::AllMembers),
-        plant: Plant::None,
-    }
+    Settings::new(Incarnation(1), "reader")
 }

@@ -1,4 +1,4 @@
-//! What a run exercised: a simulator that never met a conflict proves nothing about conflicts.
+//! Counters of exercised situations: a simulator without conflicts proves nothing about conflicts.
 
 use std::fmt;
 

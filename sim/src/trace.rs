@@ -1,4 +1,4 @@
-//! What happened in a run: always as one number, and in words when somebody wants to read it.
+//! The trace of a run: always a fingerprint, and text if requested.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -30,6 +30,12 @@ impl Trace {
         self.hash.write(bytes);
     }
 
+    /// Notes what a node decided.
+    pub(crate) fn mix_text(&mut self, text: fmt::Arguments<'_>) {
+        // A hash takes every text.
+        let _always_fine = fmt::Write::write_fmt(&mut self.hash, text);
+    }
+
     /// Notes an event in words, which are made only if somebody reads them.
     pub(crate) fn say(&mut self, now: Instant, words: fmt::Arguments<'_>) {
         if self.wordy {
@@ -59,6 +65,13 @@ struct Mixer(u64);
 impl Default for Mixer {
     fn default() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl fmt::Write for Mixer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text.as_bytes());
+        Ok(())
     }
 }
 

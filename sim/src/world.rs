@@ -1,7 +1,7 @@
 //! The simulated world: hosts, network, clients, and the loop that lets one event after another happen.
 //!
-//! It plays the driver's part for every node: carries frames, dials links, wakes requests. It judges
-//! nothing; it only writes the history. Go on with `links`, `requests`, `clients`, `faults`, `observe`, `splits`.
+//! It acts as the driver of every node: carries frames, dials links, wakes requests. It judges nothing; it only
+//! writes the history. Continue with `links`, `requests`, `clients`, `faults`, `observe`, `splits`.
 
 mod clients;
 mod deaths;
@@ -14,17 +14,16 @@ mod requests;
 mod splits;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    Bounds, Effect, Effects, Event as Told, FrameSink, Incarnation, Instant, Node, NotSent, Plant,
-    SessionKey, Settings, Timing,
+    Effect, Effects, Event as Told, FrameSink, Incarnation, Instant, Node, NotSent, Plant, SessionKey,
+    Settings, Timing,
 };
 
 use crate::event::{Event, Inside, Outside, Step};
-use crate::history::{Ending, History, HostId, Life, OpId, SessionId};
+use crate::history::{Ending, HostId, OpId, SessionId, SimHistory, SimLife};
 use crate::network::Network;
 use crate::plan::Plan;
 use crate::process::Process;
@@ -35,15 +34,15 @@ use crate::tally::Tally;
 use crate::trace::Trace;
 use sessile_planted::next;
 
-use clients::{Client, Errand};
+use clients::{Client, PendingOperation};
 use faults::Armed;
 pub(crate) use listen::Listener;
 use observe::Phase;
 
-/// A run takes no more virtual time than this, whatever goes wrong.
+/// Upper bound of a run's virtual time.
 const LONGEST_RUN: Duration = Duration::from_secs(600);
 
-/// Nor more events: nodes that keep each other busy for nothing are a fault like any other.
+/// Upper bound of a run's events: endless useless traffic is a bug like any other.
 const MOST_EVENTS: u64 = 400_000;
 
 /// Clients, each with one session at a time.
@@ -58,12 +57,12 @@ pub(crate) struct World {
     network: Network,
     hosts: Vec<Option<Process>>,
     clients: Vec<Client>,
-    errands: Vec<Errand>,
-    /// Sessions that their client is done with, and the secret it had.
-    graves: Vec<(SessionId, usize)>,
-    /// Frames of these links on their way were lost when the sender died.
+    pending_operations: Vec<PendingOperation>,
+    /// Sessions that their clients have ended, with their last secrets.
+    abandoned: Vec<(SessionId, usize)>,
+    /// Links whose frames in flight were lost when the sender died.
     lost: BTreeSet<(Incarnation, Incarnation)>,
-    /// Who removed whom, and has not included it since.
+    /// Pairs of (remover, removed) without a later inclusion.
     removals: BTreeSet<(Incarnation, Incarnation)>,
     armed: Armed,
     phase: Phase,
@@ -71,7 +70,7 @@ pub(crate) struct World {
     healed_at: Instant,
     /// Those who wait for a decision of a node are numbered by it.
     numbers: u64,
-    history: History,
+    history: SimHistory,
     tally: Tally,
     trace: Trace,
 }
@@ -110,7 +109,7 @@ struct Decided {
 /// What is left of a run.
 pub(crate) struct Remains {
     /// For the checkers.
-    pub(crate) history: History,
+    pub(crate) history: SimHistory,
     /// What was exercised.
     pub(crate) tally: Tally,
     /// What happened.
@@ -122,13 +121,13 @@ impl World {
     pub(crate) fn new(seed: u64, plant: Plant, wordy: bool) -> Self {
         let mut rng = Rng::new(seed);
         let plan = Plan::draw(&mut rng.fork());
-        let network = Network::new(plan.weather.clone(), rng.fork());
-        let history = History { mode: plan.mode, ..History::default() };
+        let network = Network::new(plan.conditions.clone(), rng.fork());
+        let history = SimHistory { mode: plan.mode, ..SimHistory::default() };
         Self {
             hosts: (0..plan.hosts).map(|_| None).collect(),
             clients: (0..CLIENTS).map(|_| Client::default()).collect(),
-            errands: Vec::new(),
-            graves: Vec::new(),
+            pending_operations: Vec::new(),
+            abandoned: Vec::new(),
             lost: BTreeSet::new(),
             removals: BTreeSet::new(),
             armed: Armed::default(),
@@ -146,7 +145,7 @@ impl World {
         }
     }
 
-    /// Lets everything happen.
+    /// Runs all events.
     pub(crate) fn run(mut self) -> Remains {
         self.trace.say(self.queue.now(), format_args!("{:?}", self.plan));
         self.begin();
@@ -155,7 +154,7 @@ impl World {
             let Some(event) = self.queue.pop() else { break };
             events += 1;
             if events > MOST_EVENTS || self.now() > Instant::ORIGIN.plus(LONGEST_RUN) {
-                self.alarm("the run does not come to its end".into());
+                self.alarm("the run does not end".into());
                 break;
             }
             self.happen(event);
@@ -246,7 +245,7 @@ impl World {
 
     fn say_op(&mut self, what: &str, op: OpId) {
         if self.trace.is_wordy() {
-            self.trace.say(self.queue.now(), format_args!("{what} {}", self.history.tell(op)));
+            self.trace.say(self.queue.now(), format_args!("{what} {}", self.history.describe(op)));
         }
     }
 
@@ -275,24 +274,19 @@ impl World {
         let incarnation = Incarnation(self.rng.next() as u32);
         let clock = self.rng.duration(Duration::ZERO, Duration::from_secs(1_000_000));
         let is_next = self.plan.mixed && self.rng.chance(500);
-        let settings = Settings {
-            incarnation,
-            name: format!("n{host}"),
-            timing: Timing { transfer_timeout: Some(self.plan.transfer_timeout), ..Timing::default() },
-            bounds: Bounds::default(),
-            copies: None,
-            mode: self.plan.mode,
-            stores: false,
-            ack_set: Arc::new(sessile_core::AllMembers),
-            plant: if is_next && self.plant == Plant::UnknownFieldDropped { Plant::None } else { self.plant },
-        };
+        let mut settings = Settings::new(incarnation, format!("n{host}"));
+        settings.timing.transfer_timeout = Some(self.plan.transfer_timeout);
+        settings.mode = self.plan.mode;
+        if !(is_next && self.plant == Plant::UNKNOWN_FIELD_DROPPED) {
+            settings.plant(self.plant);
+        }
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
         let node = Node::new(settings, self.now().plus(clock));
         node.listen(true);
         self.hosts[host] = Some(Process::new(node, incarnation, clock, swap, is_next));
         let from = self.now();
-        self.history.lives.push(Life { incarnation, host, from, to: None, pauses: Vec::new() });
+        self.history.lives.push(SimLife { incarnation, host, from, to: None, pauses: Vec::new() });
         let version = if is_next { "the next" } else { "today's" };
         self.say(format_args!("n{host} starts as {incarnation} of {version} version"));
         self.queue.after(tick, Event::Inside(incarnation, Inside::Tick));
@@ -300,7 +294,7 @@ impl World {
         self.queue.after(Duration::from_millis(1_000), Event::Inside(incarnation, Inside::Searched));
     }
 
-    /// A process of the next version has everything and does not serve yet: a state that today's does not know.
+    /// Whether a process of the next version watches: a state unknown to the current version.
     fn is_watching(&self, host: HostId) -> bool {
         self.hosts[host].as_ref().is_some_and(|process| process.watches_until > self.now())
     }
@@ -362,6 +356,7 @@ impl World {
             self.send((incarnation, host), to, frame);
         }
         for effect in decided {
+            self.trace.mix_text(format_args!("{effect:?}"));
             let inside = match effect {
                 Effect::Forget { incarnation } => {
                     self.bar(host, incarnation);
@@ -421,7 +416,7 @@ impl World {
         self.queue.at(until, Event::Inside(process.incarnation, Inside::GateMoved));
     }
 
-    /// Members of the next version tell all others what these may not know.
+    /// Members of the next version send all others a frame that may be unknown to them.
     fn greet(&mut self, host: HostId) {
         let Some(process) = self.hosts[host].as_ref().filter(|process| process.is_next) else { return };
         let (incarnation, now) = (process.incarnation, self.now().plus(process.clock));
@@ -432,7 +427,7 @@ impl World {
         }
     }
 
-    /// Adds what a process counted, at its end.
+    /// Adds the counters of an ended process.
     fn count(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
         self.tally.swaps += process.swap.as_ref().map_or(0, |swap| swap.swaps);

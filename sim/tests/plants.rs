@@ -1,4 +1,4 @@
-//! Every planted bug is caught: the checkers see what they are there for.
+//! Every planted bug is caught by the checkers.
 
 use sessile_sim::plants::{CAUGHT_WITHIN, catch, shown_by_seeds};
 

@@ -102,11 +102,11 @@ const ONCE_BROKEN: [(u64, &str); 67] = [
 ];
 
 #[test]
-fn what_broke_once_stays_whole() {
+fn regression_seeds_keep_all_promises() {
     for (seed, promise) in ONCE_BROKEN {
-        let verdict = run(seed, Plant::None, false);
+        let verdict = run(seed, Plant::NONE, false);
         let told: Vec<_> =
-            verdict.violations.iter().map(|violation| violation.tell(&verdict.history)).collect();
+            verdict.violations.iter().map(|violation| violation.describe(&verdict.history)).collect();
         assert!(told.is_empty(), "seed {seed} broke {promise} again: {}", told.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! Seeds without a planted bug: nothing is broken, and a seed is always the same run.
+//! Seeds without a planted bug: no promise is broken, and a seed always gives the same run.
 
 use sessile_core::Plant;
 use sessile_sim::run::run;
@@ -9,17 +9,17 @@ const SEEDS: std::ops::Range<u64> = 0..30;
 #[test]
 fn no_promise_is_broken() {
     for seed in SEEDS {
-        let verdict = run(seed, Plant::None, false);
+        let verdict = run(seed, Plant::NONE, false);
         let told: Vec<_> =
-            verdict.violations.iter().map(|violation| violation.tell(&verdict.history)).collect();
+            verdict.violations.iter().map(|violation| violation.describe(&verdict.history)).collect();
         assert!(told.is_empty(), "seed {seed}: {}", told.join("\n"));
     }
 }
 
 #[test]
-fn every_seed_has_enough_to_do() {
+fn every_seed_has_enough_operations_and_faults() {
     for seed in SEEDS {
-        let verdict = run(seed, Plant::None, false);
+        let verdict = run(seed, Plant::NONE, false);
         assert!(verdict.tally.operations >= 200, "seed {seed}: {}", verdict.tally);
         assert!(verdict.tally.faults >= 3, "seed {seed}: {}", verdict.tally);
     }
@@ -28,10 +28,10 @@ fn every_seed_has_enough_to_do() {
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in 0..5 {
-        let one = run(seed, Plant::None, true);
-        let other = run(seed, Plant::None, true);
+        let one = run(seed, Plant::NONE, true);
+        let other = run(seed, Plant::NONE, true);
         assert_eq!(one.fingerprint, other.fingerprint, "seed {seed}");
         assert_eq!(one.lines, other.lines, "seed {seed}");
-        assert_ne!(one.fingerprint, run(seed + 100, Plant::None, false).fingerprint);
+        assert_ne!(one.fingerprint, run(seed + 100, Plant::NONE, false).fingerprint);
     }
 }

@@ -9,7 +9,7 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use actix_web::{Error, HttpResponse, HttpResponseBuilder};
 use sessile::SessionError;
-use sessile::adapter::{CookieRoute, JsonSessions, UNPROCESSED};
+use sessile::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
 
 /// Goes around the `SessionMiddleware`; made by [`SessileStore::request_scope`](crate::SessileStore::request_scope).
 ///
@@ -17,12 +17,12 @@ use sessile::adapter::{CookieRoute, JsonSessions, UNPROCESSED};
 /// `Sessile-Unprocessed: 1` while this node does not serve, and lets a graceful stop wait for the requests that run.
 #[derive(Clone, Debug)]
 pub struct RequestScope {
-    sessions: JsonSessions,
+    sessions: JsonSessionStore,
     route: Option<CookieRoute>,
 }
 
 impl RequestScope {
-    pub(crate) fn new(sessions: JsonSessions) -> Self {
+    pub(crate) fn new(sessions: JsonSessionStore) -> Self {
         Self { sessions, route: None }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time;
 use sessile::SessionLayer;
-use sessile::adapter::{JsonMap, JsonSessions};
+use sessile::json_store::{JsonMap, JsonSessionStore};
 
 use crate::RequestScope;
 
@@ -14,13 +14,13 @@ const KEY_BYTES: usize = 32;
 /// Keeps the sessions of actix-session in the cluster. Clones are the same store; it may go to every worker.
 #[derive(Clone, Debug)]
 pub struct SessileStore {
-    sessions: JsonSessions,
+    sessions: JsonSessionStore,
 }
 
 impl SessileStore {
     /// The store of the application that `layer` is for.
     pub fn new(layer: &SessionLayer) -> Self {
-        Self { sessions: JsonSessions::new(layer.sessions()) }
+        Self { sessions: JsonSessionStore::new(layer.sessions()) }
     }
 
     /// The middleware to wrap around the `SessionMiddleware`, so that concurrent requests merge.

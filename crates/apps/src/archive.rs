@@ -1,8 +1,8 @@
-//! Archives: what is dropped into a directory and becomes an application.
+//! Archives: the files that are deployed as applications.
 //!
 //! A bare WebAssembly component (`shop.wasm`), or a zip (`shop.zip`, `shop.wapp`) with the manifest `app.toml`, the
-//! component it names and the files it serves. [`ArchiveName`] says where it is mounted, [`Manifest`] how it is run.
-//! Whoever made the archive is not trusted: nothing is written outside of the directory given, and no more than the
+//! component it names and the files it serves. [`ArchiveName`] gives the mount path, [`Manifest`] the settings. The
+//! author of an archive is not trusted: nothing is written outside of the given directory, and no more than the
 //! [`Bounds`] allow, whatever its headers say.
 //!
 //! Must not know: other nodes, sessions, how an application is run. Next: `archive/unpack.rs`.
@@ -24,12 +24,12 @@ pub use error::ArchiveError;
 pub use manifest::Manifest;
 pub use name::{ArchiveName, Kind};
 
-/// How a component begins; the same magic with another version is a core module.
+/// First bytes of a component; the same magic with another version is a core module.
 const COMPONENT: &[u8; 8] = b"\0asm\x0d\0\x01\0";
-/// How all WebAssembly begins.
+/// Magic bytes of all WebAssembly files.
 const WASM: &[u8] = b"\0asm";
 
-/// How much an archive may hold.
+/// Limits of an archive's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes of all its files, unpacked.
@@ -38,20 +38,20 @@ pub struct Bounds {
     pub files: usize,
 }
 
-/// What is in an archive that was found to be good.
+/// The content of a valid archive.
 #[derive(Debug)]
 pub struct Archive {
-    /// How it is run; the defaults where it is a bare component.
+    /// Settings of the application; the defaults for a bare component.
     pub manifest: Manifest,
     /// The component.
     pub component: Option<Bytes>,
-    /// What it serves as it is, unpacked; removed when dropped.
+    /// Its static files, unpacked; removed when dropped.
     pub files: Option<TempDir>,
 }
 
 impl Archive {
-    /// Reads the archive at `path`, called `name`, and unpacks its files into a new directory below `temp`. Takes as
-    /// long as the disk does: not for a thread that serves.
+    /// Reads the archive at `path`, called `name`, and unpacks its files into a new directory below `temp`. Blocks on
+    /// the disk: do not call on a serving thread.
     ///
     /// # Errors
     /// [`ArchiveError`] names the reason and the entry, and nothing of it is left in `temp`.
@@ -75,7 +75,7 @@ impl Archive {
     }
 }
 
-/// Takes bytes as a component, as far as their beginning tells.
+/// Checks the first bytes of a component.
 fn component(entry: &str, bytes: Vec<u8>) -> Result<Bytes, ArchiveError> {
     if bytes.starts_with(COMPONENT) {
         return Ok(bytes.into());
@@ -83,7 +83,7 @@ fn component(entry: &str, bytes: Vec<u8>) -> Result<Bytes, ArchiveError> {
     let problem = if bytes.starts_with(WASM) {
         "is a core module, not a component; build it for the target wasm32-wasip2, or wrap it with `wasm-tools component new`"
     } else {
-        "is no WebAssembly component"
+        "is not a WebAssembly component"
     };
     Err(ArchiveError::entry(entry, problem))
 }

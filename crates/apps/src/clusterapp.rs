@@ -1,22 +1,22 @@
-//! The sample application: puts values of any size into a session, reads them back, and says which node answered.
+//! The sample application: writes values of any size into a session, reads them back, and reports the answering node.
 //!
-//! A program gets JSON and a browser gets a page, both from the same facts. The way of a request: `render` is the
-//! outermost and the last to act, because only after the session layer is the receipt known, and it asks `measuring` first,
-//! which takes what must not touch a session; `command` works on the session and answers with an `Answer`; `page` draws it.
-//! `payload` makes the values, `listener` logs what happens to the sessions.
+//! A program gets JSON and a browser gets a page, both from the same result. Path of a request: `render` is the
+//! outermost service, because the receipt is known only after the session layer. It first offers the request to
+//! `measuring`, which answers requests that must not touch a session. `command` works on the session and returns a
+//! `CommandResult`; `page` renders it as HTML. `payload` creates the values, `listener` logs changes of the sessions.
 //!
-//! Must not know: cookies, secrets, how a session reaches another node.
+//! Must not know: cookies, secrets, replication.
 
 mod accept;
-mod answer;
 mod command;
+mod command_result;
+mod error;
 mod listener;
 mod measuring;
 mod origin;
 mod page;
 mod parameters;
 pub mod payload;
-mod problem;
 mod render;
 
 use std::sync::Arc;
@@ -30,21 +30,21 @@ use tower::util::AndThenLayer;
 
 use render::Rendering;
 
-/// What all requests of one mounted application share.
-struct Site {
+/// State shared by all requests of one mounted application.
+struct ClusterappState {
     cluster: Cluster,
-    /// What the node holds of this application's sessions.
+    /// The node's view of this application's sessions.
     view: AppView,
     /// The context path without a slash at its end: empty when mounted at `/`.
     base_path: String,
     diagnostics: bool,
-    /// Logs what happens to the sessions.
+    /// Logs changes of the sessions.
     _listening: Option<Listening>,
 }
 
 /// The application with its full paths (`/clusterapp/`, `/clusterapp/session`, …): merge it into a node's router.
 ///
-/// Its sessions are those of `layer`. `app` says where it is mounted and whether it answers what measures it.
+/// Its sessions are those of `layer`. `app` gives the mount path and whether diagnostics are answered.
 pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
     let base_path = app.path.trim_end_matches('/').to_owned();
     let path = |rest: &str| format!("{base_path}{rest}");
@@ -56,7 +56,7 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
     }
     let stats = path("/stats");
     let view = cluster.look(app.session_path());
-    let site = Arc::new(Site {
+    let site = Arc::new(ClusterappState {
         cluster: cluster.clone(),
         _listening: listener::listen(&view),
         view,
@@ -64,8 +64,8 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         diagnostics: app.diagnostics,
     });
     let rendering = Rendering(Arc::clone(&site));
-    // A request that the application refuses reaches the layer as an error, so that nothing of it is committed.
+    // A refused request reaches the layer as an error, so nothing is committed.
     let sessions =
-        ServiceBuilder::new().layer(rendering.clone()).layer(layer).layer(AndThenLayer::new(problem::refuse));
+        ServiceBuilder::new().layer(rendering.clone()).layer(layer).layer(AndThenLayer::new(error::refuse));
     pages.layer(sessions).route(&stats, get(measuring::stats).layer(rendering)).with_state(site)
 }

@@ -1,11 +1,12 @@
 //! WebAssembly applications: components that export `wasi:http/incoming-handler@0.2` and may import
 //! `sessile:web/session`, the session of the request.
 //!
-//! A [`ComponentHost`], one a process, makes a [`Component`] of the bytes of a file; its [`router`](Component::router) serves
-//! requests. What runs is compiled when the program was built with the feature `wasm`; without it
-//! [`prepare`](ComponentHost::prepare) says so. `docs/applications.md` is for those who write applications.
+//! A [`ComponentHost`], one for each process, creates a [`Component`] from the bytes of a file; its
+//! [`router`](Component::router) serves requests. Components need the feature `wasm`; without it
+//! [`prepare`](ComponentHost::prepare) fails with an explanation. `docs/applications.md` is for authors of
+//! applications.
 //!
-//! What takes wasmtime is in `running`, which has the way of a request; without it, `absent` stands in its place.
+//! `running` needs wasmtime and has the path of a request; without the feature `absent` replaces it.
 //!
 //! Must not know: archives, manifests, other nodes. Next: [`ComponentSettings`].
 

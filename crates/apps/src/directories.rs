@@ -1,4 +1,4 @@
-//! Where a node keeps what it deploys, what it unpacks and what it compiles.
+//! Directories of a node for deployed archives, unpacked files and compiled code.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use sessile::Config;
 
-/// How files begin that are not whole yet.
+/// Name prefix of incomplete files.
 pub(crate) const DRAFT: &str = "draft-";
 
-/// The directories of one node, which no other process uses while this lives.
+/// The directories of one node, locked against other processes.
 #[derive(Debug)]
 pub struct Directories {
-    /// The archives that are deployed, and the list of them.
+    /// The deployed archives and their catalog.
     pub deploy: PathBuf,
-    /// What arrives and what is unpacked; empty at first.
+    /// Arriving and unpacked archives; emptied at the start.
     pub temp: PathBuf,
     /// Compiled components.
     pub compiled: PathBuf,
@@ -25,30 +25,28 @@ pub struct Directories {
 /// A directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}; set [farm] deploy_dir and temp_dir to directories of this node alone", path.display())]
-pub struct NoDirectory {
+pub struct DirectoryError {
     path: PathBuf,
     source: io::Error,
 }
 
 impl Directories {
-    /// Makes the directories that the configuration of a node names, and clears what an earlier process left in `temp`.
-    /// `None` for a node that has no archives: it needs none.
+    /// Creates the directories of a node's configuration and clears `temp`. `None` for a node without archives.
     ///
-    /// # Errors
-    /// One of them cannot be made, or another process uses it.
-    pub fn open(config: &Config) -> Result<Option<Self>, NoDirectory> {
+    /// # Errors A directory cannot be created, or another process uses it.
+    pub fn open(config: &Config) -> Result<Option<Self>, DirectoryError> {
         if !config.farm.is_on() && config.apps.iter().all(|app| app.file.is_none()) {
             return Ok(None);
         }
         let name = &config.node.name;
         let deploy = config.farm.deploy_dir.clone();
         let deploy = deploy.unwrap_or_else(|| config.directory.join(format!("{name}.apps")));
-        // Nodes of one machine may be given the same directory: each has its own part.
+        // Nodes of one machine may share a configured directory: each uses its own subdirectory.
         let temp = config.farm.temp_dir.as_ref().map_or_else(|| deploy.join("temp"), |temp| temp.join(name));
         let compiled = deploy.join("compiled");
         let failed = |path: &Path| {
             let path = path.to_owned();
-            move |source| NoDirectory { path, source }
+            move |source| DirectoryError { path, source }
         };
         make(&deploy).map_err(failed(&deploy))?;
         let lock = locked(&deploy.join("lock")).map_err(failed(&deploy))?;
@@ -62,7 +60,7 @@ impl Directories {
     }
 }
 
-/// Nobody else looks into what runs here.
+/// Private to this user.
 fn make(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
@@ -70,7 +68,7 @@ fn make(path: &Path) -> io::Result<()> {
     builder.recursive(true).create(path)
 }
 
-/// What a process that was killed had not finished.
+/// Removes the incomplete files of a killed process.
 fn remove_drafts(deploy: &Path) -> io::Result<()> {
     for entry in fs::read_dir(deploy)? {
         let entry = entry?;
@@ -95,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_process_has_them_and_what_it_left_is_cleared() {
+    fn directories_are_exclusive_and_cleared_at_the_start() {
         let place = tempfile::tempdir().unwrap();
         let mut config = Config { directory: place.path().to_owned(), ..Config::default() };
         assert!(Directories::open(&config).unwrap().is_none(), "nothing is deployed");

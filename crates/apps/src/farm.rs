@@ -1,26 +1,26 @@
-//! The farm: what is deployed on one node runs on all of them (Tomcat: `FarmWarDeployer`).
+//! The farm: an archive deployed on one node runs on all nodes (Tomcat: `FarmWarDeployer`).
 //!
-//! [`Farm::start`] mounts what this node kept, and its driver does what the state machine in `protocol.rs` decides:
-//! an archive is prepared on every member and only then does any of them switch. `driver.rs` tells it what happens,
-//! `carrying.rs` does what it wants, with the files in `shelf.rs`; `watching.rs` takes archives from the watched
-//! directory, `pages.rs` takes them from operators.
+//! [`Farm::start`] mounts the archives that this node kept, and its driver runs the state machine in `protocol.rs`:
+//! an archive is prepared on every member before any member switches to it. `driver.rs` passes events to the machine,
+//! `effect_runner.rs` runs its effects, with the files in `archive_store.rs`. `watched_directory.rs` takes archives
+//! from the watched directory, `pages.rs` from operators.
 //!
-//! Must not know: what a manifest says, how a component runs, sessions.
+//! Must not know: manifests, components, sessions.
 
-mod archived;
-mod carrying;
+mod archive_ref;
+mod archive_store;
 mod catalog;
 mod deploy_key;
+mod deploy_timestamp;
 mod driver;
+mod effect_runner;
 mod message;
 mod pages;
 mod protocol;
 mod seal;
-mod shelf;
-mod stamp;
 mod view;
 mod watch;
-mod watching;
+mod watched_directory;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -33,109 +33,113 @@ use tokio::sync::{mpsc, oneshot, watch as channel};
 
 use crate::archive::ArchiveName;
 use crate::directories::Directories;
-use crate::site::{Site, Workshop};
-use archived::Digest;
+use crate::site::{ApplicationBuilder, Site};
+use archive_ref::Digest;
+use archive_store::ArchiveStore;
 pub use deploy_key::{DEPLOY_KEY_HEADER, DeployKey};
-use driver::{Driver, Event, Wish};
+use driver::{Driver, DriverEvent, OperatorRequest};
 pub use pages::FarmPages;
-pub(crate) use protocol::{NodeResult, Outcome};
-use shelf::Shelf;
-use view::View;
+pub(crate) use protocol::{DeployOutcome, NodeResult};
+use view::FarmView;
 
-/// Wishes of operators that wait for the driver.
-const WISHES_MAX: usize = 64;
-/// Longest wait of a starting node for what the members have, beyond the time of one deployment.
+/// Most queued requests of operators.
+const REQUESTS_MAX: usize = 64;
+/// Longest wait of a starting node to catch up, beyond the time of one deployment.
 const CATCH_UP_SLACK: Duration = Duration::from_secs(10);
 
-/// This node's part in the farm. Clones are the same one; its driver ends with the node.
+/// This node's member of the farm. Clones share one state; its driver ends with the node.
 #[derive(Clone)]
 pub struct Farm {
-    events: mpsc::Sender<Event>,
-    shelf: Arc<Shelf>,
-    view: channel::Receiver<Arc<View>>,
+    events: mpsc::Sender<DriverEvent>,
+    store: Arc<ArchiveStore>,
+    view: channel::Receiver<Arc<FarmView>>,
     deploy_time: Duration,
     archive_bytes: u64,
     deploy_key: Option<DeployKey>,
 }
 
 impl Farm {
-    /// Mounts on `site` what this node kept, and begins to take part, as `[farm]` of the configuration says. To be called
-    /// when the node is ready; what the configuration mounts itself is left alone. With a `deploy_key` nothing is changed
-    /// without it, neither by requests at this node nor by other members.
+    /// Mounts the kept archives on `site` and joins the farm, as `[farm]` of the configuration says. Call it when the
+    /// node is ready; paths mounted by the configuration are left alone. With a `deploy_key` every change needs the
+    /// key, whether it comes from a request at this node or from another member.
     ///
-    /// # Errors
-    /// The catalog (`catalog.json` in `deploy_dir`) cannot be read; without it the node has what the members have. An archive that cannot be prepared any more is logged, and had again from a member.
+    /// # Errors The catalog (`catalog.json` in `deploy_dir`) cannot be read; without the file the node takes the
+    /// members' applications. An archive that cannot be prepared is logged and fetched again from a member.
     pub async fn start(
         cluster: Cluster,
         site: Site,
-        workshop: Workshop,
+        builder: ApplicationBuilder,
         directories: &Directories,
         deploy_key: Option<DeployKey>,
     ) -> io::Result<Self> {
-        let shelf = Arc::new(Shelf::new(directories.deploy.clone(), directories.temp.clone()));
-        let (events, inbox) = mpsc::channel(WISHES_MAX);
+        let store = Arc::new(ArchiveStore::new(directories.deploy.clone(), directories.temp.clone()));
+        let (events, inbox) = mpsc::channel(REQUESTS_MAX);
         let (shown, view) = channel::channel(Arc::default());
         let config = &cluster.config().farm;
         let (deploy_time, archive_bytes) = (config.deploy_time, config.max_archive_bytes as u64);
         let sealer = deploy_key.as_ref().map(DeployKey::sealer).unwrap_or_default();
-        let shelved = Arc::clone(&shelf);
-        let driver = Driver::start(cluster, site, workshop, shelved, events.clone(), shown, sealer).await?;
+        let archive_stored = Arc::clone(&store);
+        let driver =
+            Driver::start(cluster, site, builder, archive_stored, events.clone(), shown, sealer).await?;
         let running = tokio::spawn(driver.run(inbox));
         tokio::spawn(async move {
             if let Err(fault) = running.await {
-                tracing::error!(%fault, "the farm of this node has failed by a fault of the program; what runs goes on. Restart the node");
+                tracing::error!(%fault, "the farm of this node failed because of a bug; running applications continue. Restart the node");
             }
         });
-        Ok(Self { events, shelf, view, deploy_time, archive_bytes, deploy_key })
+        Ok(Self { events, store, view, deploy_time, archive_bytes, deploy_key })
     }
 
-    /// Ready when this node has what the members have, so that it can be given requests; at the latest when a
-    /// deployment would have been given up.
+    /// Ready when this node has the members' applications and can serve; at the latest after the time limit of a
+    /// deployment.
     pub async fn caught_up(&self) {
         let mut view = self.view.clone();
         let has_caught_up = view.wait_for(|view| view.caught_up);
         if tokio::time::timeout(self.deploy_time + CATCH_UP_SLACK, has_caught_up).await.is_err() {
             tracing::warn!(
-                "this node serves without all applications of the members: they could not be had in time"
+                "this node serves without all applications of the members: they did not arrive in time"
             );
         }
     }
 
-    /// Whether a request shows the deploy key, where one is wanted.
+    /// Whether a request has the deploy key, if the farm needs one.
     fn may_change(&self, headers: &http::HeaderMap) -> bool {
         self.deploy_key.as_ref().is_none_or(|key| key.is_shown_in(headers))
     }
 
-    /// Deploys what is in `draft`, everywhere.
+    /// Deploys the archive in `draft` on all nodes.
     async fn deploy(
         &self,
         name: ArchiveName,
         draft: NamedTempFile,
         digest: Digest,
         bytes: u64,
-    ) -> Option<Outcome> {
-        self.ask(|answer| Wish::Deploy { name, draft, digest, bytes, answer }).await
+    ) -> Option<DeployOutcome> {
+        self.ask(|answer| OperatorRequest::Deploy { name, draft, digest, bytes, answer }).await
     }
 
-    /// Removes what is at `path`, everywhere.
-    async fn undeploy(&self, path: String) -> Option<Outcome> {
-        self.ask(|answer| Wish::Undeploy { path, answer }).await
+    /// Removes the application at `path` on all nodes.
+    async fn undeploy(&self, path: String) -> Option<DeployOutcome> {
+        self.ask(|answer| OperatorRequest::Undeploy { path, answer }).await
     }
 
-    /// Deploys again what ran at `path` before, everywhere.
-    async fn roll_back(&self, path: String) -> Option<Outcome> {
-        self.ask(|answer| Wish::RollBack { path, answer }).await
+    /// Deploys the previous application of `path` again on all nodes.
+    async fn roll_back(&self, path: String) -> Option<DeployOutcome> {
+        self.ask(|answer| OperatorRequest::RollBack { path, answer }).await
     }
 
-    /// `None` when the node leaves, or its driver fails, before there is an answer.
-    async fn ask(&self, wish: impl FnOnce(oneshot::Sender<Outcome>) -> Wish) -> Option<Outcome> {
+    /// `None` if the node leaves or its driver fails before it answers.
+    async fn ask(
+        &self,
+        request: impl FnOnce(oneshot::Sender<DeployOutcome>) -> OperatorRequest,
+    ) -> Option<DeployOutcome> {
         let (answer, answered) = oneshot::channel();
-        self.events.send(Event::Wish(wish(answer))).await.ok()?;
+        self.events.send(DriverEvent::OperatorRequest(request(answer))).await.ok()?;
         answered.await.ok()
     }
 }
 
-/// The paths that the configuration mounts, where the farm deploys nothing.
+/// The paths mounted by the configuration, at which the farm deploys nothing.
 fn mounted_by(cluster: &Cluster) -> BTreeSet<String> {
     cluster.config().apps.iter().map(|app| app.path.clone()).collect()
 }

@@ -1,9 +1,9 @@
 //! The applications of a node, each at its context path, exchangeable while requests run.
 //!
-//! A request takes the version that its path has when it comes, and ends with it, whatever is mounted meanwhile. The
-//! longest path wins, so that an application below another one is found.
+//! A request is served by the version that is mounted when it arrives, until it ends. The longest matching path wins.
 //!
-//! Next: `site/application.rs` for what an archive becomes. Must not know where applications come from.
+//! Next: `site/application.rs`, which turns an archive into an application. Must not know where applications come
+//! from.
 
 mod application;
 
@@ -20,40 +20,40 @@ use http::StatusCode;
 use parking_lot::RwLock;
 use tower::Service;
 
-pub use application::{Application, Unusable, Workshop, directory};
+pub use application::{Application, ApplicationBuilder, UnusableApplication, directory};
 
-/// All applications of a node. Clones are the same one.
+/// All applications of a node. Clones share one state.
 #[derive(Clone, Default)]
 pub struct Site {
-    /// The longest paths first; exchanged as a whole.
+    /// The longest paths first; replaced as a whole.
     table: Arc<RwLock<Arc<[Mounted]>>>,
 }
 
-/// A version of an application and where it is mounted.
+/// A mounted version of an application.
 #[derive(Clone)]
 struct Mounted {
-    /// Empty for the one at `/`.
+    /// Empty for `/`.
     path: Arc<str>,
     router: Router,
     /// Kept by each request of this version until its response begins.
     running: Arc<()>,
 }
 
-/// A version that is not mounted any more; requests of it may still wait for their response.
+/// An unmounted version; its requests may still run.
 #[must_use = "its requests may still run"]
 #[derive(Debug)]
 pub struct Unmounted(Arc<()>);
 
 impl Site {
-    /// Requests that come from now on for `path`, such as `/shop` or `/`, and for what is below it go to `router`,
-    /// which sees their full paths. Gives what was there before.
+    /// Routes new requests for `path` (such as `/shop` or `/`) and below to `router`, which sees full paths. Returns
+    /// the replaced version.
     pub fn mount(&self, path: &str, router: Router) -> Option<Unmounted> {
         let running = Arc::new(());
         let mounted = Mounted { path: base(path).into(), router, running };
         self.exchange(base(path), Some(mounted))
     }
 
-    /// From now on nothing is at `path`.
+    /// Unmounts the application at `path`.
     pub fn unmount(&self, path: &str) -> Option<Unmounted> {
         self.exchange(base(path), None)
     }
@@ -64,7 +64,7 @@ impl Site {
         self.table.read().iter().any(|mounted| &*mounted.path == base(path))
     }
 
-    /// The service that gives every request to its application.
+    /// A router that passes every request to its application.
     pub fn router(&self) -> Router {
         Router::new().fallback_service(self.clone())
     }
@@ -87,7 +87,7 @@ impl Site {
 }
 
 impl Unmounted {
-    /// Whether no request of it runs any more.
+    /// Whether no request of the version runs any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
         Arc::strong_count(&self.0) == 1
@@ -95,7 +95,7 @@ impl Unmounted {
 }
 
 impl Mounted {
-    /// Whether a path is its own: the context path, or below it.
+    /// Whether a path is the context path or below it.
     fn has(&self, path: &str) -> bool {
         path.strip_prefix(&*self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
@@ -106,7 +106,7 @@ fn base(path: &str) -> &str {
     path.trim_end_matches('/')
 }
 
-/// Gives a request to its application.
+/// Passes a request to its application.
 impl Service<Request> for Site {
     type Response = Response;
     type Error = Infallible;
@@ -120,7 +120,7 @@ impl Service<Request> for Site {
         match self.find(request.uri().path()) {
             Ok(Mounted { mut router, running, .. }) => Box::pin(async move {
                 let response = router.call(request).await;
-                // The head is there: everything that it committed is.
+                // With the response head everything is committed.
                 drop(running);
                 response
             }),
@@ -129,7 +129,7 @@ impl Service<Request> for Site {
     }
 }
 
-/// What is answered where no application is.
+/// The response for a path without an application.
 fn nothing_there(mut paths: Vec<String>) -> Response {
     paths.sort();
     let words = format!("There is no application at this path. This node has: {}\n", paths.join(", "));

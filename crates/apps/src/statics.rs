@@ -1,9 +1,9 @@
-//! Files that are served as they are: with an entity tag, in ranges, and never with a session or its cookie.
+//! Static files: with entity tags and ranges, never with a session or its cookie.
 //!
-//! The way of a request: `target` turns the path of its URL into a file below the root, `precondition` decides whether
-//! all of it, a range of it or nothing is sent, `content_type` names what it is.
+//! Path of a request: `target` maps the URL to a file below the root, `precondition` decides whether the whole file,
+//! a range or nothing is sent, `content_type` gives its type.
 //!
-//! Must not know: sessions, archives, whose files they are.
+//! Must not know: sessions, archives, applications.
 
 mod content_type;
 mod precondition;
@@ -29,14 +29,14 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use precondition::{Part, part};
 use target::{Target, target};
 
-/// Bytes of a file that are read at once.
+/// Bytes of one read.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A directory whose files are served. Clones are the same one.
+/// A directory of static files. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Statics {
     root: Arc<PathBuf>,
-    /// One for all files, where they never change; else each has its own, of its size and time.
+    /// One entity tag for all files of an immutable version; else each file's tag derives from size and time.
     tag: Option<Arc<str>>,
     /// `Cache-Control` of every file.
     cache: Option<HeaderValue>,
@@ -45,21 +45,19 @@ pub struct Statics {
 }
 
 impl Statics {
-    /// The files below `root`, which may change at any time. Links that lead out of it are not followed.
+    /// The files below `root`, which may change at any time. Links to the outside are not followed.
     ///
-    /// # Errors
-    /// It is no directory that can be read.
+    /// # Errors The directory cannot be read.
     pub fn of_directory(root: &Path) -> io::Result<Self> {
         let root = root.canonicalize()?;
         std::fs::read_dir(&root)?;
         Ok(Self { root: Arc::new(root), tag: None, cache: None, _unpacked: None })
     }
 
-    /// The files of one version of an application: `digest` is the same for all nodes and for no other version.
-    /// `within` is the directory of them in what was unpacked, which is removed when nobody serves it any more.
+    /// The files of one version of an application: `digest` identifies the version on all nodes. `within` is their
+    /// directory in the unpacked archive, which is removed with the last clone.
     ///
-    /// # Errors
-    /// There is no such directory in it.
+    /// # Errors The archive has no such directory.
     pub(crate) fn of_version(
         unpacked: &Arc<TempDir>,
         within: &str,
@@ -71,8 +69,7 @@ impl Statics {
         Ok(Self { root: Arc::new(root), tag, cache, _unpacked: Some(Arc::clone(unpacked)) })
     }
 
-    /// Answers a request for the file at `path`, which is what follows the context path in the URL; `None` where there
-    /// is none.
+    /// Answers a request for the file at `path` (relative to the context path); `None` if there is no such file.
     pub(crate) async fn answer(
         &self,
         method: &Method,
@@ -94,7 +91,7 @@ impl Statics {
         }))
     }
 
-    /// The same for the page that stands for all paths that an application of one page draws itself.
+    /// The same for the index page of a single-page application.
     pub(crate) async fn index(&self, headers: &HeaderMap) -> Option<Response> {
         self.answer(&Method::GET, &Uri::default(), "/", headers).await
     }
@@ -128,7 +125,7 @@ impl Statics {
         put(headers, ETAG, tag);
         put(headers, ACCEPT_RANGES, "bytes");
         put(headers, CONTENT_TYPE, content_type::of(path));
-        // Browsers are to believe the type: a file that a user put there is not run as a script.
+        // Browsers must trust the type, so that an uploaded file does not run as a script.
         put(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
         let cache = self.cache.clone().unwrap_or(HeaderValue::from_static("no-cache"));
         headers.insert(CACHE_CONTROL, cache);
@@ -141,21 +138,21 @@ fn put(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
     }
 }
 
-/// Changes whenever the file does.
+/// An entity tag that changes with the file.
 fn tag_of(metadata: &std::fs::Metadata) -> String {
     let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     format!("\"{:x}-{:x}\"", modified.map_or(0, |at| at.as_nanos()), metadata.len())
 }
 
-/// Relative links of a page work only when the path of its directory ends in a slash.
+/// Redirects to the path with a slash, so that relative links of a page work.
 fn with_slash(uri: &Uri) -> Response {
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    // One slash at the beginning: two would name another host.
+    // A single leading slash: two would name another host.
     let location = format!("/{}/{query}", uri.path().trim_start_matches('/'));
     (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)]).into_response()
 }
 
-/// `length` bytes of the file from where it stands.
+/// `length` bytes from the file's current position.
 fn content(file: File, length: u64, head_only: bool) -> Response {
     let body = if head_only { Body::empty() } else { Body::from_stream(chunks(file.take(length))) };
     ([(CONTENT_LENGTH, length)], body).into_response()

@@ -1,4 +1,4 @@
-//! Asking a running node at its admin port: the address and the token follow from its configuration.
+//! Client of a node's admin port: address and token follow from the node's configuration.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 use crate::secret_file;
 
-/// Longest wait for a connection and for an answer to a question.
+/// Longest wait for a connection, and for a response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Which node is meant.
+/// Command line arguments that select a node.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct WhichNode {
+pub(crate) struct NodeArgument {
     /// Its configuration, or its name where NAME.toml is in this directory
     #[arg(value_name = "NODE")]
     node: Option<PathBuf>,
@@ -35,7 +35,7 @@ pub(crate) struct WhichNode {
     config: Option<PathBuf>,
 }
 
-impl WhichNode {
+impl NodeArgument {
     pub(crate) fn client(&self) -> Result<AdminClient, Failure> {
         match (&self.config, &self.node) {
             (Some(file), _) => AdminClient::of(file),
@@ -68,21 +68,21 @@ pub(crate) struct AdminClient {
     pub(crate) config: Config,
     address: SocketAddr,
     tokens: Vec<String>,
-    /// Shown with every question, where there is one.
+    /// Sent with every request if the configuration has one.
     deploy_key: Option<DeployKey>,
 }
 
-/// Nobody answers at the admin port.
+/// Why an admin request failed.
 #[derive(Debug)]
-pub(crate) enum NoAnswer {
+pub(crate) enum AdminError {
     NotRunning(String),
     Failed(String),
 }
 
-impl From<NoAnswer> for Failure {
-    fn from(none: NoAnswer) -> Self {
+impl From<AdminError> for Failure {
+    fn from(none: AdminError) -> Self {
         match none {
-            NoAnswer::NotRunning(words) | NoAnswer::Failed(words) => Self::Failed(words),
+            AdminError::NotRunning(words) | AdminError::Failed(words) => Self::Failed(words),
         }
     }
 }
@@ -95,11 +95,11 @@ impl AdminClient {
         let Some(listen) = config.admin.listen else {
             let remedy =
                 format!("add for example\n\n    [admin]\n    listen = 9005\n\nto {shown} and restart it");
-            return Err(Failure::Failed(format!("{name} has no admin port to be asked at: {remedy}")));
+            return Err(Failure::Failed(format!("{name} has no admin port: {remedy}")));
         };
         if listen.port() == 0 {
             let words = format!(
-                "the admin port of {name} is any free one ([admin] listen in {shown}): give it a number"
+                "the admin port of {name} is chosen by the system ([admin] listen in {shown} is port 0): set a fixed port"
             );
             return Err(Failure::Failed(words));
         }
@@ -108,33 +108,33 @@ impl AdminClient {
         Ok(Self { name, address: reachable(listen), tokens, config, deploy_key: None })
     }
 
-    /// The same client, which shows the deploy key too.
+    /// The same client, which sends the deploy key too.
     pub(crate) fn with_deploy_key(self, deploy_key: Option<DeployKey>) -> Self {
         Self { deploy_key, ..self }
     }
 
-    /// Asks a question.
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, NoAnswer> {
+    /// Sends a GET request.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, AdminError> {
         self.ask(Method::GET, path, Bytes::new(), PATIENCE).await
     }
 
-    /// Asks for a change, which may take as long as `at_most`.
-    pub(crate) async fn post(&self, path: &str, at_most: Duration) -> Result<Value, NoAnswer> {
+    /// Sends a POST request whose response may take `at_most`.
+    pub(crate) async fn post(&self, path: &str, at_most: Duration) -> Result<Value, AdminError> {
         self.send(path, Bytes::new(), at_most).await
     }
 
-    /// Asks for a change with `body`, which may take as long as `at_most`.
-    pub(crate) async fn send(&self, path: &str, body: Bytes, at_most: Duration) -> Result<Value, NoAnswer> {
+    /// Sends a POST request with `body` whose response may take `at_most`.
+    pub(crate) async fn send(&self, path: &str, body: Bytes, at_most: Duration) -> Result<Value, AdminError> {
         if body.is_empty() {
             return self.ask(Method::POST, path, body, at_most + PATIENCE).await;
         }
-        // Whoever is still sending may not read that its token was refused.
+        // A client that is still sending a body may not read the 401 response: find the accepted token first.
         let known = Self { tokens: vec![self.accepted_token().await?], ..self.clone() };
         known.ask(Method::POST, path, body, at_most + PATIENCE).await
     }
 
-    /// The token that the node believes; while secrets are exchanged that may be any of them.
-    async fn accepted_token(&self) -> Result<String, NoAnswer> {
+    /// The token that the node accepts. During a secret rotation it may be any of the known tokens.
+    async fn accepted_token(&self) -> Result<String, AdminError> {
         for token in &self.tokens {
             let asked = timeout(PATIENCE, self.ask_with(token, Method::GET, "/members", Bytes::new())).await;
             let (status, _) = asked.map_err(|_| self.failed(format!("no answer within {PATIENCE:?}")))??;
@@ -151,9 +151,9 @@ impl AdminClient {
         path: &str,
         body: Bytes,
         at_most: Duration,
-    ) -> Result<Value, NoAnswer> {
+    ) -> Result<Value, AdminError> {
         let mut refused = None;
-        // While secrets are exchanged, the node may not have read the file yet.
+        // During a secret rotation, the node may not have reloaded the file yet.
         for token in &self.tokens {
             let asked = timeout(at_most, self.ask_with(token, method.clone(), path, body.clone())).await;
             let answered = asked.map_err(|_| self.failed(format!("no answer within {at_most:?}")))??;
@@ -175,7 +175,7 @@ impl AdminClient {
         method: Method,
         path: &str,
         body: Bytes,
-    ) -> Result<(StatusCode, Value), NoAnswer> {
+    ) -> Result<(StatusCode, Value), AdminError> {
         let failed = |error: &dyn std::fmt::Display| self.failed(error.to_string());
         let tcp = TcpStream::connect(self.address).await.map_err(|error| self.not_running(&error))?;
         let (mut sender, connection) =
@@ -196,22 +196,22 @@ impl AdminClient {
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    fn not_running(&self, error: &std::io::Error) -> NoAnswer {
+    fn not_running(&self, error: &std::io::Error) -> AdminError {
         let (name, address) = (&self.name, self.address);
-        NoAnswer::NotRunning(format!(
-            "{name} is not running: nobody answers at its admin port {address} ({error})"
+        AdminError::NotRunning(format!(
+            "{name} is not running: no connection to its admin port {address} ({error})"
         ))
     }
 
-    fn unauthorized(&self) -> NoAnswer {
+    fn unauthorized(&self) -> AdminError {
         let file = self.config.cluster.secret_file.display();
         self.failed(format!(
-            "the token was refused: the node runs with another secret than {file}, or another [cluster] name"
+            "the node refused the token: it runs with another secret than {file}, or with another [cluster] name"
         ))
     }
 
-    fn failed(&self, words: String) -> NoAnswer {
-        NoAnswer::Failed(format!("{} (admin port {}): {words}", self.name, self.address))
+    fn failed(&self, words: String) -> AdminError {
+        AdminError::Failed(format!("{} (admin port {}): {words}", self.name, self.address))
     }
 }
 

@@ -6,7 +6,7 @@ use sessile::Cluster;
 use sessile::config::{App, Builtin};
 use sessile_apps::archive::ArchiveName;
 use sessile_apps::clusterapp;
-use sessile_apps::site::{Site, Workshop, directory};
+use sessile_apps::site::{ApplicationBuilder, Site, directory};
 
 use crate::failure::Failure;
 
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub(crate) async fn mount(
     cluster: &Cluster,
     site: &Site,
-    workshop: Option<&Workshop>,
+    builder: Option<&ApplicationBuilder>,
 ) -> Result<(), Failure> {
     for app in &cluster.config().apps {
         let wrong = |problem: String| Failure::Failed(format!("the application at {}: {problem}", app.path));
@@ -27,8 +27,8 @@ pub(crate) async fn mount(
                 .map_err(|error| wrong(format!("the directory {}: {error}", root.display())))?,
             App { file: Some(file), .. } => {
                 let name = name_of(file).map_err(wrong)?;
-                let workshop = workshop.expect("a node with an archive has directories");
-                let prepared = workshop.prepare(file, &name, app).await;
+                let builder = builder.expect("a node with an archive has directories");
+                let prepared = builder.prepare(file, &name, app).await;
                 let application = prepared.map_err(|error| wrong(format!("{}: {error}", file.display())))?;
                 application.router(cluster).map_err(|error| wrong(error.to_string()))?
             }
@@ -36,13 +36,13 @@ pub(crate) async fn mount(
                 return Err(wrong("it has no `builtin`, `file` or `directory`".to_owned()));
             }
         };
-        // Nothing was there before.
+        // The path was free, so nothing is replaced.
         let _ = site.mount(&app.path, router);
     }
     Ok(())
 }
 
-/// What the name of the file says; where it is mounted says the configuration.
+/// The archive name from the file name; the mount path comes from the configuration.
 fn name_of(file: &Path) -> Result<ArchiveName, String> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.parse().map_err(|error: sessile_apps::archive::ArchiveError| error.to_string())

@@ -1,50 +1,50 @@
 //! `sessile bench`: what replication costs, measured on real nodes.
 //!
-//! One part repeats the article: `visitor` is one client and `crowd` all of them; `verdict` knows what a right answer
-//! is. `client` measures a server that runs, `article` starts nodes and repeats the article's scenarios. `samples`
-//! holds times, `report` writes all of it down and `compare` reads it again.
+//! Modules that repeat the article: `load_client` is one client, `measuring_clients` is the group of all clients,
+//! `verdict` judges answers. `client` measures a server that runs, `article` starts nodes and repeats the article's
+//! scenarios. `samples` holds times, `report` writes a report and `compare` reads two of them.
 //!
-//! The other part loads nodes: `cluster` starts them, `crew` writes with `light_client`s, `latency` keeps what came
-//! back and `timeline` when, `usage` and `traffic` know what it cost, `floor` measures what no program can beat; `manner`
-//! and `telling` are what all measurements have in common. `load`, `lag`, `failover`,
-//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores. `exposed` reads what nodes count for
-//! both. Must not know how sessions travel.
+//! Modules that load nodes: `cluster` starts nodes, `client_pool` writes with `light_client`s, `latency` keeps
+//! latencies, `timeline` keeps the moments of answers, `usage` and `traffic` read the cost, `floor` measures the
+//! lower bound of the machine. All measurements share `run_settings` and `output_options`. `load`, `lag`, `failover`,
+//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores.
+//! `exposed` reads the metrics of nodes for both parts. Must not know how sessions are replicated.
 
-mod answer;
+mod archive_payload;
 mod article;
-mod ballast;
 mod client;
+mod client_pool;
 mod cluster;
+mod clusterapp_response;
 mod compare;
-mod crew;
-mod crowd;
 mod deploy;
 mod exposed;
 mod failover;
 mod floor;
 mod grade;
-mod halt;
+mod interrupt;
 mod join;
 mod lag;
 mod latency;
 mod light_client;
 mod load;
-mod manner;
+mod load_client;
+mod measuring_clients;
 mod memory;
+mod output_options;
 mod progress;
 mod ratios;
 mod report;
+mod run_settings;
 mod samples;
 mod scale;
 mod store;
 mod syscalls;
 mod table;
-mod telling;
 mod timeline;
 mod traffic;
 mod usage;
 mod verdict;
-mod visitor;
 mod workload;
 
 use clap::Subcommand;
@@ -63,13 +63,13 @@ pub(crate) enum Bench {
     Compare(compare::Compare),
     /// Requests a second and their latencies, closed loop or, with --rate, open loop
     Load(load::LoadBench),
-    /// How long after a write the other node shows it
+    /// Time from a write until the other node shows it
     Lag(lag::LagBench),
-    /// What a node's end costs: acknowledged writes lost, time until the other one answers
+    /// Cost of a node failure: acknowledged writes lost, time until the other node answers
     Failover(failover::FailoverBench),
-    /// State transfer to a node that joins, and what clients feel of it
+    /// State transfer to a joining node, and its effect on client latency
     Join(join::JoinBench),
-    /// How long an archive takes until it runs on every node
+    /// Time until a deployed archive runs on every node
     Deploy(deploy::DeployBench),
     /// Bytes of memory for each copy of a session
     Memory(memory::MemoryBench),
@@ -77,9 +77,9 @@ pub(crate) enum Bench {
     Scale(scale::ScaleBench),
     /// The costs of replication as ratios to the floors of this machine
     Ratios(ratios::RatiosBench),
-    /// How fast stores save, load and open again, beside the medium that they write to
+    /// Speed of stores (save, load, reopen) against the raw speed of their medium
     Store(store::StoreBench),
-    /// The other process of a floor
+    /// The peer process of a floor measurement
     #[command(hide = true)]
     FloorPeer(floor::FloorPeer),
 }

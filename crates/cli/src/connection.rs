@@ -1,7 +1,7 @@
 //! A client's connection: HTTP/1.1 with keep-alive, opened again when it was lost.
 //!
-//! Whoever waits for an answer drives the connection himself, without another task: so a time measured here holds no
-//! wake-up that the server is not to blame for.
+//! The waiting caller polls the connection itself, without another task, so a measured time includes no wake-up of
+//! another task.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What nodes say in headers of their own.
+/// Response headers of nodes.
 const RECEIPT: &str = "sessile-receipt";
 const UNPROCESSED: &str = "sessile-unprocessed";
 
@@ -29,36 +29,36 @@ const UNPROCESSED: &str = "sessile-unprocessed";
 pub(crate) struct Connection {
     at: SocketAddr,
     patience: Duration,
-    open: Option<Open>,
+    open: Option<LiveConnection>,
 }
 
-/// The connection, while it is up: one end takes requests, the other carries them out while it is polled.
+/// An open connection: `sender` takes requests, `carrier` drives the connection while it is polled.
 #[derive(Debug)]
-struct Open {
+struct LiveConnection {
     sender: SendRequest<Empty<Bytes>>,
     carrier: http1::Connection<TokioIo<TcpStream>, Empty<Bytes>>,
-    /// The carrier has not ended.
+    /// The carrier has not finished.
     up: bool,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ClientResponse {
     pub(crate) status: StatusCode,
-    /// The first `name=value` that was set.
+    /// The first cookie that the response sets, as `name=value`.
     pub(crate) cookie: Option<String>,
     pub(crate) body: Bytes,
-    /// What the node says of the copies, where it does.
+    /// The replication receipt, if the node sends one.
     pub(crate) receipt: Option<String>,
     /// The node says that it did not process the request.
     pub(crate) unprocessed: bool,
-    /// From the first byte sent to the last byte read; connecting is not in it.
+    /// From the first byte sent to the last byte read, without connecting.
     pub(crate) took: Duration,
 }
 
-/// Nothing came back, or not all of it: what became of the request is unknown.
+/// No complete response: the outcome of the request is unknown.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
+pub(crate) enum ConnectionError {
     #[error("no answer in time")]
     Late,
     /// The request was never sent.
@@ -77,7 +77,7 @@ impl Connection {
         Self { at, patience: PATIENCE, open: None }
     }
 
-    /// A connection whose requests wait no longer than this.
+    /// A connection with a response timeout.
     pub(crate) fn with_patience(at: SocketAddr, patience: Duration) -> Self {
         Self { patience, ..Self::new(at) }
     }
@@ -88,9 +88,9 @@ impl Connection {
         method: Method,
         target: &str,
         cookie: Option<&str>,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<ClientResponse, ConnectionError> {
         let answered = timeout(self.patience, self.exchange(method, target, cookie)).await;
-        let answered = answered.unwrap_or(Err(NoAnswer::Late));
+        let answered = answered.unwrap_or(Err(ConnectionError::Late));
         if answered.is_err() {
             self.open = None;
         }
@@ -102,7 +102,7 @@ impl Connection {
         method: Method,
         target: &str,
         cookie: Option<&str>,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<ClientResponse, ConnectionError> {
         let mut request = Request::builder()
             .method(method)
             .uri(target)
@@ -112,9 +112,9 @@ impl Connection {
             request = request.header(COOKIE, cookie);
         }
         let request = request.body(Empty::new())?;
-        let mut open = match self.open.take().and_then(Open::if_up) {
+        let mut open = match self.open.take().and_then(LiveConnection::if_up) {
             Some(open) => open,
-            None => Open::to(self.at).await?,
+            None => LiveConnection::to(self.at).await?,
         };
         let answer = open.carry(request).await?;
         self.open = Some(open);
@@ -122,30 +122,30 @@ impl Connection {
     }
 }
 
-impl Open {
-    async fn to(at: SocketAddr) -> Result<Self, NoAnswer> {
-        let tcp = TcpStream::connect(at).await.map_err(NoAnswer::Unconnected)?;
+impl LiveConnection {
+    async fn to(at: SocketAddr) -> Result<Self, ConnectionError> {
+        let tcp = TcpStream::connect(at).await.map_err(ConnectionError::Unconnected)?;
         tcp.set_nodelay(true)?;
         let (sender, carrier) = http1::handshake(TokioIo::new(tcp)).await?;
         Ok(Self { sender, carrier, up: true })
     }
 
-    /// Looks, without waiting, whether the other side has closed it meanwhile.
+    /// Checks without waiting whether the peer has closed the connection.
     fn if_up(mut self) -> Option<Self> {
         (self.up && (&mut self.carrier).now_or_never().is_none()).then_some(self)
     }
 
-    async fn carry(&mut self, request: Request<Empty<Bytes>>) -> Result<Answer, NoAnswer> {
+    async fn carry(&mut self, request: Request<Empty<Bytes>>) -> Result<ClientResponse, ConnectionError> {
         let Self { sender, carrier, up } = self;
         let mut answer = pin!(async {
             sender.ready().await?;
             let began = Instant::now();
-            Answer::read(sender.send_request(request).await?, began).await
+            ClientResponse::read(sender.send_request(request).await?, began).await
         });
         tokio::select! {
             biased;
             answer = answer.as_mut() => answer,
-            // It may have ended in order, with an answer that was the last one.
+            // The connection may have ended cleanly with this response as its last.
             _ended = carrier => {
                 *up = false;
                 answer.await
@@ -154,8 +154,8 @@ impl Open {
     }
 }
 
-impl Answer {
-    async fn read(response: Response<Incoming>, began: Instant) -> Result<Self, NoAnswer> {
+impl ClientResponse {
+    async fn read(response: Response<Incoming>, began: Instant) -> Result<Self, ConnectionError> {
         let (head, body) = response.into_parts();
         let set = head.headers.get(SET_COOKIE).and_then(|set| set.to_str().ok());
         let cookie = set.and_then(|set| set.split(';').next()).map(str::to_owned);

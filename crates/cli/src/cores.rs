@@ -1,9 +1,9 @@
 //! Threads that serve connections: one for each core, each with a runtime of its own.
 //!
-//! What gets ready on one thread in a moment leaves it together: the changes of many requests go to a member in one
-//! call. Threads that take tasks from each other wake each other for nearly every request, which cost twice the
-//! processor time (docs/performance.md, "Threads"). The price is that a connection stays where it began: a handler
-//! must not block its thread. The node's own tasks run on the first thread.
+//! Changes that become ready on one thread in the same moment are sent together: the changes of many requests go to a
+//! member in one call. A work-stealing runtime wakes another thread for nearly every request, which cost twice the
+//! processor time (docs/performance.md, "Threads"). The price: a connection stays on its thread, so a handler must
+//! not block. The node's own tasks run on the first thread.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,49 +15,48 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// More threads than this would not find the work; also where the machine has more cores.
+/// Upper bound of threads, also on machines with more cores.
 const MAX_THREADS: usize = 64;
 
-/// The threads. Those beside the calling one end when this is dropped, and cut what they serve.
+/// The threads. Dropping this ends all threads but the calling one and cuts their connections.
 #[derive(Debug, Default)]
 pub(crate) struct Cores {
     /// Connections on the thread that runs the node.
-    here: Load,
-    others: Vec<Core>,
+    here: ConnectionCount,
+    others: Vec<CoreThread>,
 }
 
-/// Another thread, told to end by being dropped.
+/// Another thread, which ends when this is dropped.
 #[derive(Debug)]
-struct Core {
+struct CoreThread {
     runtime: Handle,
-    load: Load,
+    load: ConnectionCount,
     _until: oneshot::Sender<()>,
 }
 
-/// How many connections a thread serves.
+/// Number of connections that a thread serves.
 #[derive(Debug, Default, Clone)]
-struct Load(Arc<AtomicUsize>);
+struct ConnectionCount(Arc<AtomicUsize>);
 
-/// One of them, until it is dropped.
-struct Served(Load);
+/// One counted connection, until dropped.
+struct ServedConnection(ConnectionCount);
 
 impl Cores {
-    /// One for each core of this machine, the calling thread counted.
+    /// One thread for each core of this machine, including the calling thread.
     ///
-    /// # Errors
-    /// When the system gives no threads.
+    /// # Errors If the system cannot create a thread.
     pub(crate) fn all() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         Self::of(cores)
     }
 
     fn of(cores: usize) -> io::Result<Self> {
-        let others = (1..cores).map(Core::start).collect::<io::Result<_>>()?;
-        Ok(Self { here: Load::default(), others })
+        let others = (1..cores).map(CoreThread::start).collect::<io::Result<_>>()?;
+        Ok(Self { here: ConnectionCount::default(), others })
     }
 
-    /// Serves a connection on the thread that has the fewest; on the node's own, where its changes have the shortest way,
-    /// when several have as few.
+    /// Serves a connection on the thread with the fewest connections. In a tie the node's own thread wins, because
+    /// its changes have the shortest path.
     pub(crate) fn spawn<F>(
         &self,
         tcp: TcpStream,
@@ -78,48 +77,51 @@ impl Cores {
         let tcp = match tcp.into_std() {
             Ok(tcp) => tcp,
             Err(cause) => {
-                tracing::warn!(%peer, %cause, "a connection could not be handed on");
+                tracing::warn!(%peer, %cause, "a connection could not be passed to another thread");
                 return;
             }
         };
         let served = core.load.one_more();
         core.runtime.spawn(async move {
-            // It is registered with the runtime that this runs on.
+            // The stream must be registered with the runtime of the serving thread.
             match TcpStream::from_std(tcp) {
                 Ok(tcp) => serve(tcp).await,
-                Err(cause) => tracing::warn!(%peer, %cause, "a connection could not be taken over"),
+                Err(cause) => {
+                    tracing::warn!(%peer, %cause, "a connection could not be registered on its thread")
+                }
             }
             drop(served);
         });
     }
 }
 
-impl Core {
+impl CoreThread {
     fn start(number: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (until, told) = oneshot::channel::<()>();
-        let core = Self { runtime: runtime.handle().clone(), load: Load::default(), _until: until };
+        let core =
+            Self { runtime: runtime.handle().clone(), load: ConnectionCount::default(), _until: until };
         thread::Builder::new().name(format!("sessile-core-{number}")).spawn(move || {
-            // An error: nobody is left who could tell. That is the end as well.
+            // An error means that the sender is gone, which ends the thread as well.
             let _ = runtime.block_on(told);
         })?;
         Ok(core)
     }
 }
 
-impl Load {
+impl ConnectionCount {
     fn count(&self) -> usize {
         self.0.load(Relaxed)
     }
 
-    fn one_more(&self) -> Served {
+    fn one_more(&self) -> ServedConnection {
         self.0.fetch_add(1, Relaxed);
-        Served(self.clone())
+        ServedConnection(self.clone())
     }
 }
 
-/// Also when the connection is cut, or its handler panics.
-impl Drop for Served {
+/// Also counts down when the connection is cut or its handler panics.
+impl Drop for ServedConnection {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Relaxed);
     }
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_thread_serves_and_ends_with_the_last_owner() {
+    async fn every_thread_serves_until_the_last_owner_drops() {
         let cores = Cores::of(4).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (tell, mut told) = mpsc::channel(8);
@@ -149,7 +151,7 @@ mod tests {
             let tell = tell.clone();
             cores.spawn(tcp, peer, |mut tcp| async move {
                 tell.send(thread::current().id()).await.unwrap();
-                // Served until the client or the thread goes.
+                // Serve until the client or the thread ends.
                 let _ = tcp.read_u8().await;
             });
         }

@@ -1,7 +1,7 @@
 //! `sessile demo`: the article's sample on one machine, with nodes that are real processes.
 //!
-//! The nodes and the balancer are a [`rig`](crate::rig); `show` lets people play with them; `check` plays the story by
-//! itself and judges it. Must not know how sessions travel.
+//! The nodes and the balancer are a [`local_cluster`](crate::local_cluster); `show` is the interactive demo; `check`
+//! plays it automatically and judges the result. Must not know how sessions are replicated.
 
 mod check;
 mod console;
@@ -16,10 +16,10 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::runtime;
 
-/// Which demo to run.
+/// Command line arguments of the demo.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Play the story on free ports and judge it: a node is killed under load, and nothing may be lost
+    /// Play the demo on free ports and judge it: a node is killed under load, and nothing may be lost
     #[arg(long)]
     check: bool,
     /// How often a node is killed

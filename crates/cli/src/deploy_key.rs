@@ -1,4 +1,4 @@
-//! The file with the deploy key of a farm, as the node and the verbs read it.
+//! Reads the file with a farm's deploy key, for the node and the verbs.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,20 +8,20 @@ use sessile_apps::farm::DeployKey;
 
 use crate::failure::Failure;
 
-/// Reads the file that the configuration of a node names, if it names one.
+/// Reads the key file named in a node's configuration, if any.
 pub(crate) fn of_node(config: &Config) -> Result<Option<DeployKey>, Failure> {
     let path = config.farm.deploy_key_file.as_deref();
     path.map(|path| load(path, "[farm] deploy_key_file", config)).transpose()
 }
 
-/// Reads the file that the command line names, for the cluster of that configuration.
+/// Reads the key file named on the command line, for the cluster of that configuration.
 pub(crate) fn of_command_line(path: &Path, config: &Config) -> Result<DeployKey, Failure> {
     load(path, "--deploy-key-file", config)
 }
 
 fn load(path: &Path, named_by: &str, config: &Config) -> Result<DeployKey, Failure> {
     let secrets = ClusterSecrets::load(path).map_err(|error| match &error {
-        // A new one would be refused wherever there is one already.
+        // A new key would be refused by every node that already has one.
         SecretError::File { path, source } if source.kind() == ErrorKind::NotFound => Failure::Failed(format!(
             "{named_by}: {path} is not there; copy it from a node that has it, or make the first one with: \
              sessile secret new {path}"

@@ -1,23 +1,23 @@
-//! Why a verb did not do what it was asked, and the exit code that says so.
+//! Failures of verbs and their exit codes.
 
 use std::process::ExitCode;
 
 use sessile::ConfigError;
 
-use crate::{output, report};
+use crate::{logging, output, report};
 
 /// The reason for an exit code other than 0.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Exit code 1: it was tried and failed. The text names what failed and the remedy.
+    /// Exit code 1: the attempt failed. The text names the failure and the remedy.
     Failed(String),
-    /// Exit code 2: the command line asks for something that makes no sense.
+    /// Exit code 2: the command line is invalid.
     Usage(String),
     /// Exit code 2: these configurations cannot be used.
     Configuration(Vec<ConfigError>),
-    /// Exit code 3: it stopped before everything had ended. The text names what was left.
+    /// Exit code 3: stopped before everything had ended. The text names the remaining work.
     Unfinished(String),
-    /// The process that was started in the background has ended with this code, and has told why.
+    /// The background process ended with this code and has printed the reason.
     Told(u8),
 }
 
@@ -31,8 +31,26 @@ impl Failure {
         })
     }
 
-    /// Tells people, on standard error.
+    /// Tells programs, where they read the log.
+    pub(crate) fn log(&self) {
+        if !logging::is_json() {
+            return;
+        }
+        match self {
+            Self::Failed(message) | Self::Usage(message) | Self::Unfinished(message) => {
+                tracing::error!("{message}")
+            }
+            Self::Configuration(errors) => errors.iter().for_each(report::error),
+            Self::Told(_) => {}
+        }
+    }
+
+    /// Prints the failure on standard error.
     pub(crate) fn show(&self) {
+        if logging::is_json() {
+            // It stands in the log.
+            return;
+        }
         match self {
             Self::Failed(message) | Self::Usage(message) | Self::Unfinished(message) => {
                 output::tell(&format!("error: {message}"));

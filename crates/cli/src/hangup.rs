@@ -1,11 +1,11 @@
-//! SIGHUP, where there is such a thing: whoever listens reads again what it was told in files.
+//! SIGHUP, on systems with signals: the listener reloads its files.
 
 use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The hang-ups of this process. While somebody listens, one does not end it.
+/// SIGHUP signals of this process. While this exists, SIGHUP does not end the process.
 #[derive(Debug)]
 pub(crate) struct Hangups {
     #[cfg(unix)]
@@ -21,7 +21,7 @@ impl Hangups {
         })
     }
 
-    /// Ready at the next one; never where there are none.
+    /// Ready at the next SIGHUP; never on systems without signals.
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]
         if self.signal.recv().await.is_some() {

@@ -1,8 +1,8 @@
-//! The program `sessile`: its verbs, its messages and its exit codes. What the verbs do is in the other crates.
+//! The program `sessile`: its verbs, its messages and its exit codes. The other crates implement what the verbs do.
 //!
-//! It is a library, so that this project's test hosts can run the same node with parts of their own: [`Making`]. For
-//! services of your own use the crate `sessile`. Next: `verbs/` has one module for each verb; `failure.rs` says which
-//! exit code stands for what.
+//! It is a library, so that this project's test hosts can run the same node with their own parts: [`NodeFactory`].
+//! For your own services use the crate `sessile`. Next: `verbs/` has one module for each verb; `failure.rs` defines
+//! the exit codes.
 
 mod admin_client;
 mod applications;
@@ -14,14 +14,14 @@ mod demo;
 mod deploy_key;
 mod drill;
 mod failure;
-mod farewell;
+mod graceful_shutdown;
 mod hangup;
+mod local_cluster;
 mod logging;
-mod making;
+mod node_factory;
 mod output;
 mod port;
 mod report;
-mod rig;
 mod runtime;
 mod secret_file;
 mod server;
@@ -34,7 +34,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use making::{AsConfigured, Making, Pages};
+use failure::Failure;
+pub use node_factory::{AsConfigured, ExtraPages, NodeFactory};
 
 /// Sessions that stay when servers go.
 #[derive(Debug, Parser)]
@@ -50,13 +51,17 @@ struct Program {
     verb: verbs::Verb,
 }
 
-/// The program, with these words on its command line, the first of which is its name. Nodes are made as `making` says.
-pub fn run(words: impl IntoIterator<Item = OsString>, making: &impl Making) -> ExitCode {
+/// Runs the program with this command line; its first word is the program's name. `factory` creates the node of
+/// `serve`.
+pub fn run(words: impl IntoIterator<Item = OsString>, factory: &impl NodeFactory) -> ExitCode {
     // A wrong command line ends here, with exit code 2.
     let program = Program::parse_from(words);
-    match logging::start(program.log, program.log_format, program.verb.usual_log())
-        .and_then(|()| program.verb.run(making))
-    {
+    let done = match logging::start(program.log, program.log_format, program.verb.usual_log()) {
+        // The log is written to its end before the failure is shown.
+        Ok(_log) => program.verb.run(factory).inspect_err(Failure::log),
+        Err(failure) => Err(failure),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.show();

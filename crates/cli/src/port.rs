@@ -1,5 +1,5 @@
-//! A port that is taken early and opened late: that another program has it is known at once, and until it is opened
-//! the system refuses every connection.
+//! A port that is bound early and opened late: a conflict with another program fails at once, and until the port is
+//! opened the system refuses every connection.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// A port that nobody else can open, and that refuses connections.
+/// A bound port that still refuses connections.
 #[derive(Debug)]
 pub(crate) struct ReservedPort {
     socket: Socket,
@@ -21,7 +21,7 @@ pub(crate) struct ReservedPort {
 }
 
 impl ReservedPort {
-    /// Takes the port of `listen` in `[table]`.
+    /// Binds the port of `listen` in `[table]`.
     pub(crate) fn take(table: &'static str, listen: SocketAddr) -> Result<Self, Failure> {
         let taken = bind(listen).map_err(|error| failure(table, listen, &error))?;
         Ok(Self { socket: taken, table, listen })
@@ -36,8 +36,8 @@ impl ReservedPort {
 
 fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-    // Else the last connections of the process before would keep the port. Elsewhere the option means something
-    // else, and is not needed.
+    // Without this, connections of the previous process in TIME_WAIT would block the port. On other systems the
+    // option means something else and is not needed.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -46,7 +46,7 @@ fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
 }
 
 fn failure(table: &str, listen: SocketAddr, error: &std::io::Error) -> Failure {
-    let remedy = "choose another port, or stop the program that has it";
+    let remedy = "choose another port, or stop the program that uses it";
     Failure::Failed(format!("[{table}] listen = \"{listen}\": {error}; {remedy}"))
 }
 

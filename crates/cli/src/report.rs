@@ -6,27 +6,31 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 use sessile::ConfigError;
 use sessile::config::{Finding, Findings, Severity};
 
-use crate::output;
+use crate::{logging, output};
 
 /// Shows why a configuration cannot be used.
 pub(crate) fn error(error: &ConfigError) {
     match error {
         ConfigError::Invalid(found) => findings(found),
+        unreadable if logging::is_json() => tracing::error!("{unreadable}"),
         unreadable => output::tell(&unreadable.to_string()),
     }
 }
 
 /// Shows each finding at its place.
 pub(crate) fn findings(findings: &Findings) {
+    if logging::is_json() {
+        return findings.list.iter().for_each(|finding| log(findings, finding));
+    }
     let mut theme = GraphicalTheme::default();
-    // Carets on every terminal, also where only one character is marked.
+    // Use carets on every terminal, also for a single marked character.
     theme.characters.underline = '^';
     theme.characters.underbar = '^';
     let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
     let source = NamedSource::new(findings.path.display().to_string(), findings.text.clone());
     for finding in &findings.list {
         let mut drawn = String::new();
-        let shown = match handler.render_report(&mut drawn, &Shown { finding, source: &source }) {
+        let shown = match handler.render_report(&mut drawn, &FindingDiagnostic { finding, source: &source }) {
             Ok(()) => drawn,
             Err(fmt::Error) => format!("{}: {}", findings.place(finding), finding.message),
         };
@@ -34,22 +38,31 @@ pub(crate) fn findings(findings: &Findings) {
     }
 }
 
-/// A finding, as miette wants to see it.
+/// One finding as a line of the log: no text for people stands between lines for programs.
+fn log(findings: &Findings, finding: &Finding) {
+    let (place, help) = (findings.place(finding), finding.help.as_deref().unwrap_or_default());
+    match finding.severity {
+        Severity::Error => tracing::error!(place, help, "{}", finding.message),
+        Severity::Warning => tracing::warn!(place, help, "{}", finding.message),
+    }
+}
+
+/// A finding as a miette diagnostic.
 #[derive(Debug)]
-struct Shown<'f> {
+struct FindingDiagnostic<'f> {
     finding: &'f Finding,
     source: &'f NamedSource<String>,
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for FindingDiagnostic<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}", self.finding.severity, self.finding.message)
     }
 }
 
-impl std::error::Error for Shown<'_> {}
+impl std::error::Error for FindingDiagnostic<'_> {}
 
-impl Diagnostic for Shown<'_> {
+impl Diagnostic for FindingDiagnostic<'_> {
     fn severity(&self) -> Option<miette::Severity> {
         Some(match self.finding.severity {
             Severity::Error => miette::Severity::Error,

@@ -1,4 +1,5 @@
-//! The file with the cluster's secret, as the verbs read it: when there is none, they say how to make it, or make it.
+//! Reads the file with the cluster's secret. If it is missing, the error names the command that creates it, or a
+//! starting node creates it.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -17,9 +18,8 @@ pub(crate) fn load(path: &Path) -> Result<ClusterSecrets, Failure> {
     })
 }
 
-/// Reads the file of a node that is about to start. It is made when it is missing and no other machine needs the same
-/// one: in a cluster on this machine alone, and where members trust each other without. Elsewhere a node that made its
-/// own would be alone with it.
+/// Reads the file for a starting node. A missing file is created if no other machine needs it: in a cluster on this
+/// machine alone, or with `insecure = true`. Otherwise a node with a new secret could not join any other node.
 pub(crate) fn for_node(config: &Config) -> Result<ClusterSecrets, Failure> {
     let path = &config.cluster.secret_file;
     if !config.receiver.listen.ip().is_loopback() && !config.cluster.insecure {
@@ -28,7 +28,7 @@ pub(crate) fn for_node(config: &Config) -> Result<ClusterSecrets, Failure> {
     let missing = !path.exists();
     let secrets = ClusterSecrets::load_or_create(path).map_err(|error| Failure::Failed(error.to_string()))?;
     if missing {
-        tracing::info!(file = %path.display(), "there was no secret: made one, readable by its owner only");
+        tracing::info!(file = %path.display(), "created a new secret, readable by its owner only");
     }
     Ok(secrets)
 }

@@ -1,4 +1,4 @@
-//! Serves a router at an open port, until it is told to stop.
+//! Serves a router at an open port until it is stopped.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -24,23 +24,23 @@ use crate::cores::Cores;
 const MAX_CONNECTIONS: usize = 10_000;
 /// Longest wait for the head of a request, and thereby for the next request on an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of a head, and of the buffer for reading.
+/// Most bytes of a request head, and of the read buffer.
 const HEAD_BOUND: usize = 64 * 1024;
-/// Pause after a connection that could not be accepted, for example for want of files.
+/// Pause after a failed accept, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A port that is being served. Dropping it stops it, without waiting.
+/// A served port. Dropping it stops the server without waiting.
 #[derive(Debug)]
 pub(crate) struct Server {
     accepting: JoinHandle<()>,
     /// Each connection holds a receiver.
     stopping: watch::Sender<bool>,
-    /// Connections that are still served after the port was closed run there.
+    /// Connections that outlive the closed port run on these threads.
     _cores: Arc<Cores>,
 }
 
 impl Server {
-    /// Serves `router`, whose requests carry the peer's address as [`ConnectInfo`], where this is called.
+    /// Serves `router` on the calling thread; requests carry the peer's address as [`ConnectInfo`].
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         Self::start_on(Cores::default(), listener, router)
     }
@@ -53,14 +53,14 @@ impl Server {
         Self { accepting, stopping, _cores: cores }
     }
 
-    /// Closes the port and lets running requests end; answers how many connections were still busy when the time
-    /// was over. They are cut.
+    /// Closes the port and waits for running requests; returns the number of connections that were still busy after
+    /// `at_most` and are cut.
     pub(crate) async fn stop(self, at_most: Duration) -> usize {
         self.stopping.send_replace(true);
         if let Err(fault) = self.accepting.await {
             tracing::error!(%fault, "accepting connections ended in a panic");
         }
-        // Over its time, the rest is counted.
+        // After the time limit the remaining connections are counted.
         let _ = timeout(at_most, self.stopping.closed()).await;
         self.stopping.receiver_count()
     }
@@ -81,13 +81,16 @@ async fn accept(cores: Arc<Cores>, listener: TcpListener, router: Router, mut st
     }
 }
 
-/// The next connection, once there is room for it.
+/// Accepts the next connection when a slot is free.
 async fn next_connection(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     if slots.available_permits() == 0 {
-        tracing::warn!(connections = MAX_CONNECTIONS, "no room for another connection; further ones wait");
+        tracing::warn!(
+            connections = MAX_CONNECTIONS,
+            "the limit of connections is reached; further ones wait"
+        );
     }
     let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
     loop {
@@ -104,7 +107,7 @@ async fn next_connection(
 /// Serves one connection to its end.
 async fn serve(tcp: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
     if let Err(cause) = tcp.set_nodelay(true) {
-        // It costs speed, never correctness.
+        // The failed option costs speed, not correctness.
         tracing::debug!(%peer, %cause, "a socket option was refused");
     }
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -131,7 +134,7 @@ async fn serve(tcp: TcpStream, peer: SocketAddr, router: Router, mut stop: watch
     }
 }
 
-/// Ready once the server stops.
+/// Ready when the server stops.
 async fn stop_said(stop: &mut watch::Receiver<bool>) {
     // An error means that the server was dropped, which is a stop as well.
     let _ = stop.wait_for(|stop| *stop).await;

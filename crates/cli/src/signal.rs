@@ -1,29 +1,29 @@
-//! Stops a process as an operator or a debugger does, and lets it go on.
+//! Sends SIGSTOP and SIGCONT to a process.
 
 use crate::failure::Failure;
 
-/// Stops the process: it is there and silent.
+/// Stops the process (SIGSTOP).
 pub(crate) fn stop(process: u32) -> Result<(), Failure> {
-    send(process, Wish::Stop)
+    send(process, SignalKind::Stop)
 }
 
-/// Lets a stopped process go on.
+/// Continues a stopped process (SIGCONT).
 pub(crate) fn go_on(process: u32) -> Result<(), Failure> {
-    send(process, Wish::GoOn)
+    send(process, SignalKind::GoOn)
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Wish {
+enum SignalKind {
     Stop,
     GoOn,
 }
 
 #[cfg(unix)]
-fn send(process: u32, wish: Wish) -> Result<(), Failure> {
+fn send(process: u32, signal: SignalKind) -> Result<(), Failure> {
     use rustix::process::{Pid, Signal, kill_process};
-    let (signal, name) = match wish {
-        Wish::Stop => (Signal::STOP, "SIGSTOP"),
-        Wish::GoOn => (Signal::CONT, "SIGCONT"),
+    let (signal, name) = match signal {
+        SignalKind::Stop => (Signal::STOP, "SIGSTOP"),
+        SignalKind::GoOn => (Signal::CONT, "SIGCONT"),
     };
     let failed = |why: &dyn std::fmt::Display| Failure::Failed(format!("{name} to process {process}: {why}"));
     let id = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or_else(|| failed(&"no such number"))?;
@@ -31,6 +31,8 @@ fn send(process: u32, wish: Wish) -> Result<(), Failure> {
 }
 
 #[cfg(not(unix))]
-fn send(process: u32, wish: Wish) -> Result<(), Failure> {
-    Err(Failure::Failed(format!("process {process}: this system knows no {wish:?} that lets a process live")))
+fn send(process: u32, signal: SignalKind) -> Result<(), Failure> {
+    Err(Failure::Failed(format!(
+        "process {process}: this system knows no {signal:?} that lets a process live"
+    )))
 }

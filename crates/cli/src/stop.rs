@@ -1,30 +1,30 @@
-//! The operator's wish that the program stops: Ctrl-C everywhere, SIGTERM where there are signals.
+//! The operator's stop request: Ctrl-C everywhere, SIGTERM on Unix.
 //!
-//! The first one asks for a graceful stop, the second one insists: then what runs is cut. Where whoever started the
-//! program holds its standard input, the end of that asks as well.
+//! The first request asks for a graceful stop, the second one forces it: running work is cut. With
+//! [`StopRequest::listen_with_stdin`] the end of standard input counts as the first request.
 
 use std::io;
 
 use tokio::sync::watch;
 
-/// How often the operator asked so far. Clones hear the same operator.
+/// Number of stop requests so far. Clones share one state.
 #[derive(Debug, Clone)]
-pub(crate) struct StopWish(watch::Receiver<u32>);
+pub(crate) struct StopRequest(watch::Receiver<u32>);
 
-impl StopWish {
-    /// Listens from now on; the system's own answer, which ends the process at once, is off.
+impl StopRequest {
+    /// Starts to listen; the default action of the signals, which ends the process, is off.
     pub(crate) fn listen() -> io::Result<Self> {
         Self::listen_to(false)
     }
 
-    /// The same, and the end of standard input counts as the first one.
+    /// The same; the end of standard input counts as a request.
     pub(crate) fn listen_with_stdin() -> io::Result<Self> {
         Self::listen_to(true)
     }
 
     fn listen_to(stdin: bool) -> io::Result<Self> {
         let mut signals = Signals::new()?;
-        let (count, wish) = watch::channel(0);
+        let (count, request) = watch::channel(0);
         if stdin {
             tokio::spawn(count_end_of_input(count.clone()));
         }
@@ -33,36 +33,36 @@ impl StopWish {
                 count.send_modify(|asked: &mut u32| *asked += 1);
             }
         });
-        Ok(Self(wish))
+        Ok(Self(request))
     }
 
-    /// Ready once a stop was asked for.
-    pub(crate) async fn asked(&self) {
+    /// Ready when a stop was requested.
+    pub(crate) async fn requested(&self) {
         self.heard(1).await;
     }
 
-    /// Whether a stop was asked for.
-    pub(crate) fn is_asked(&self) -> bool {
+    /// Whether a stop was requested.
+    pub(crate) fn is_requested(&self) -> bool {
         *self.0.borrow() > 0
     }
 
-    /// Ready once a stop was asked for again.
-    pub(crate) async fn insisted(&self) {
+    /// Ready when a stop was requested a second time.
+    pub(crate) async fn forced(&self) {
         self.heard(2).await;
     }
 
     async fn heard(&self, times: u32) {
-        let mut wish = self.0.clone();
-        if wish.wait_for(|asked| *asked >= times).await.is_err() {
-            // Nobody can ask any more.
+        let mut request = self.0.clone();
+        if request.wait_for(|asked| *asked >= times).await.is_err() {
+            // No request can come any more.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Asks once when nobody holds the other end of standard input any more.
+/// Requests a stop when standard input ends.
 async fn count_end_of_input(count: watch::Sender<u32>) {
-    // What is written there means nothing; an error is an end as well.
+    // Input is ignored; an error counts as the end.
     let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
     count.send_modify(|asked| *asked += 1);
 }

@@ -17,57 +17,57 @@ use crate::bench;
 use crate::demo;
 use crate::drill;
 use crate::failure::Failure;
-use crate::making::Making;
+use crate::node_factory::NodeFactory;
 
-/// What the program is asked to do.
+/// The verbs of the program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
-    /// Load a cluster, disturb it, and count what was lost, doubled or resurrected
+    /// Load a cluster, inject faults, and count lost, doubled and resurrected data
     Drill(drill::Drill),
     /// Measure what replication costs
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Run the balancer in front of the nodes, or change the nodes of one that runs
     Balance(balance::Balance),
-    /// Check configuration files, or show what is in force
+    /// Check configuration files, or show the effective configuration
     #[command(subcommand)]
     Config(config::Config),
-    /// Make or exchange the secret of a cluster, or show the admin token that follows from it
+    /// Create or rotate the secret of a cluster, or print the admin token derived from it
     #[command(subcommand)]
     Secret(secret::Secret),
     /// Run one node of a cluster
     Serve(serve::Serve),
-    /// Look into a store of sessions, and move what is in it; no node may be using it, unless it is a database
+    /// Inspect or move the sessions of a store; except for databases, no node may be using it
     #[command(subcommand)]
     Store(store::Store),
-    /// Show how a running node and its cluster are
+    /// Show the state of a running node and its cluster
     Status(status::Status),
-    /// Show which attributes and routes cost a running node the most
+    /// Show the most expensive attributes and routes of a running node
     Top(top::Top),
     /// Deploy an archive on every node of the farm: a WebAssembly component, or a zip with its manifest
     Deploy(apps::Deploy),
     /// Remove an application from every node of the farm
-    Undeploy(apps::At),
-    /// Deploy again, on every node of the farm, what ran at a path before
-    Rollback(apps::At),
-    /// Show what the farm runs, and on which nodes
+    Undeploy(apps::AppArgument),
+    /// Deploy the previous application of a path again, on every node of the farm
+    Rollback(apps::AppArgument),
+    /// Show the applications of the farm and their nodes
     Apps(apps::Apps),
-    /// Drain a running node and stop it; exit code 3 when something was left
+    /// Drain a running node and stop it; exit code 3 if work was left
     Stop(operate::Stop),
-    /// Let balancers not choose a running node any more; it goes on serving and replicating
-    Drain(operate::Offer),
-    /// Let balancers choose a drained node again
-    Resume(operate::Offer),
-    /// Switch whether a running node writes its name into the cookies of clients that failed over to it
+    /// Take a running node out of load balancing; it keeps serving and replicating
+    Drain(operate::DrainOrResume),
+    /// Return a drained node to load balancing
+    Resume(operate::DrainOrResume),
+    /// Switch route rewriting: whether a node writes its name into the cookies of clients that failed over to it
     Route(operate::Route),
-    /// Let a running node compare its sessions with every member, and repair what differs
+    /// Compare a running node's sessions with every member, and repair differences
     Resync(operate::Resync),
 }
 
 impl Verb {
-    /// What is logged when nobody says: some verbs tell what happens in their own words.
+    /// The default log filter; verbs with their own output log less.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
             Self::Bench(_) | Self::Demo(_) | Self::Drill(_) | Self::Store(_) => "error",
@@ -76,7 +76,7 @@ impl Verb {
         }
     }
 
-    pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
+    pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
             Self::Drill(drill) => drill.run(),
@@ -84,7 +84,7 @@ impl Verb {
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
             Self::Secret(secret) => secret.run(),
-            Self::Serve(serve) => serve.run(making),
+            Self::Serve(serve) => serve.run(factory),
             Self::Status(status) => status.run(),
             Self::Store(store) => store.run(),
             Self::Top(top) => top.run(),

@@ -1,4 +1,4 @@
-//! `sessile balance`, run as people run it.
+//! `sessile balance` as a process.
 #![cfg(unix)]
 
 mod harness;
@@ -50,7 +50,7 @@ fn silent_node() -> (SocketAddr, mpsc::Receiver<()>) {
 }
 
 #[test]
-fn it_says_where_it_listens_and_what_becomes_of_nodes_and_stops_when_asked() {
+fn balance_prints_its_address_and_node_changes_and_stops() {
     let (_place, mut balancer) = balancer("127.0.0.1:0", free_address(own_host()));
     let address = address(&balancer);
     balancer.says("node down");
@@ -61,7 +61,7 @@ fn it_says_where_it_listens_and_what_becomes_of_nodes_and_stops_when_asked() {
 }
 
 #[test]
-fn a_second_wish_cuts_what_still_runs() {
+fn a_second_stop_signal_cuts_running_requests() {
     let (node, asked) = silent_node();
     let (_place, mut balancer) = balancer("127.0.0.1:0", node);
     let address = address(&balancer);
@@ -114,7 +114,7 @@ fn listening(out: &str) -> SocketAddr {
 }
 
 #[test]
-fn the_line_of_the_article_carries_bytes_and_shows_them() {
+fn the_articles_command_line_forwards_and_dumps_bytes() {
     let (place, node) = (tempfile::tempdir().expect("a temporary directory"), echo().to_string());
     let mut balancer =
         Running::start(place.path(), ["balance", "-r", "-a", "-f", "-d", "localhost:0", &node]);
@@ -138,7 +138,7 @@ impl Drop for Background {
 }
 
 #[test]
-fn without_f_it_goes_to_the_background_and_says_how_to_find_it() {
+fn without_f_it_runs_in_the_background_and_prints_its_process_id() {
     let (place, node) = (tempfile::tempdir().expect("a temporary directory"), echo().to_string());
     let mut front = Running::start(place.path(), ["balance", "127.0.0.1:0", &node]);
     assert_eq!(front.ended(), Some(0), "{}", front.err());
@@ -154,7 +154,7 @@ fn without_f_it_goes_to_the_background_and_says_how_to_find_it() {
 }
 
 #[test]
-fn what_goes_wrong_on_the_way_to_the_background_is_told_in_front() {
+fn background_start_failures_are_printed_in_the_foreground() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let listen = taken.local_addr().expect("it is bound").to_string();
     let place = tempfile::tempdir().expect("a temporary directory");

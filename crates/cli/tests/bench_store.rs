@@ -5,7 +5,7 @@ mod program;
 use program::{run, scratch};
 
 #[test]
-fn every_embedded_store_is_measured_and_nothing_is_left() {
+fn every_embedded_store_is_measured_and_no_files_remain() {
     let place = scratch([]);
     let measured = run(&place, ["bench", "store", "--quick", "--json", "--report", "it"]);
     assert_eq!(measured.code, 0, "{}", measured.err);

@@ -1,4 +1,4 @@
-//! `sessile config`, run as people run it.
+//! `sessile config` as a process.
 
 mod program;
 
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use program::{run, scratch};
 
-/// The variable that makes the tests write what they got over what they expected.
+/// Environment variable that makes the tests overwrite their expected files.
 const BLESS: &str = "SESSILE_BLESS";
 
 /// The sample of the design, as printed there.
@@ -71,7 +71,7 @@ fn show_without_a_file_prints_the_defaults() {
 }
 
 #[test]
-fn the_file_of_a_balancer_is_known_by_its_tables() {
+fn a_balancers_file_is_recognised_by_its_tables() {
     let good =
         "[balance]\nlisten = \"127.0.0.1:8080\"\n\n[[node]]\nname = \"tc01\"\naddress = \"127.0.0.1:9080\"\n";
     let place = scratch([

@@ -1,4 +1,4 @@
-//! The demo as a process: what it promises when it is checked, when a port is taken, and when it is killed.
+//! The demo as a process: the check, a taken port, a killed demo.
 
 mod harness;
 
@@ -46,7 +46,7 @@ fn nodes_end_with_the_demo_however_it_ends() {
 }
 
 #[test]
-fn a_taken_port_is_told_before_anything_starts() {
+fn a_taken_port_fails_before_any_process_starts() {
     // Whether this holds it, or somebody else does: it is taken.
     let _holder = TcpListener::bind("127.0.0.1:8080");
     let mut demo = Running::start(scratch().path(), ["demo"]);

@@ -47,7 +47,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn load_in_a_closed_loop_tells_latencies_and_costs_and_two_of_its_reports_are_compared() {
+fn closed_loop_load_reports_latencies_and_costs_and_compares_two_reports() {
     let place = scratch([]);
     let told = reported(&place, "a", &["load", "--connections", "3,1"]);
     let runs = told["runs"].as_array().expect("runs");
@@ -75,7 +75,7 @@ fn load_in_a_closed_loop_tells_latencies_and_costs_and_two_of_its_reports_are_co
 }
 
 #[test]
-fn load_in_an_open_loop_sends_what_was_intended() {
+fn open_loop_load_sends_the_intended_requests() {
     let told = report(&["load", "--connections", "2", "--rate", "50", "--manager", "local"]);
     // 50 a second for 0.2 s; a slow machine leaves some of them unsent, and says so.
     let run = &told["runs"][0];
@@ -85,7 +85,7 @@ fn load_in_an_open_loop_sends_what_was_intended() {
 }
 
 #[test]
-fn lag_sees_each_write_on_the_other_node() {
+fn lag_reads_each_write_on_the_other_node() {
     let told = report(&["lag"]);
     assert_eq!(told["seen_after_sending"]["count"], 20);
     assert!(number(&told["look"]["count"]) >= 20.0);
@@ -93,7 +93,7 @@ fn lag_sees_each_write_on_the_other_node() {
 
 #[cfg(unix)]
 #[test]
-fn failover_loses_nothing_that_was_acknowledged() {
+fn failover_loses_no_acknowledged_write() {
     let told = report(&["failover"]);
     let rounds = told["rounds"].as_array().expect("rounds");
     assert_eq!(rounds.len(), 2);
@@ -112,7 +112,7 @@ fn failover_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn join_brings_all_sessions() {
+fn join_transfers_all_sessions() {
     let told = report(&["join"]);
     // Those that were made, and one of each client.
     assert_eq!(told["sessions"], 304, "{told}");
@@ -124,7 +124,7 @@ fn join_brings_all_sessions() {
 }
 
 #[test]
-fn deploy_counts_until_every_node_runs_it() {
+fn deploy_measures_until_every_node_runs_the_archive() {
     let told = report(&["deploy", "--nodes", "3", "--times", "2"]);
     let row = &told["rows"][0];
     assert_eq!((&told["megabytes"], &row["nodes"]), (&1.into(), &3.into()), "{told}");
@@ -157,7 +157,7 @@ fn memory_counts_a_copy_for_each_session() {
 }
 
 #[test]
-fn ratios_have_a_verdict_or_say_that_they_were_not_measured() {
+fn ratios_have_a_verdict_or_are_marked_unmeasured() {
     let told = report(&["ratios"]);
     let ratios = told["ratios"].as_array().expect("ratios");
     for name in ["R1", "R2", "R3", "R4", "R6"] {
@@ -169,7 +169,7 @@ fn ratios_have_a_verdict_or_say_that_they_were_not_measured() {
 }
 
 #[test]
-fn wrong_orders_are_told_as_such() {
+fn wrong_arguments_are_usage_errors() {
     for (arguments, remedy) in [
         (["bench", "load", "--mode", "telepathic"], "pipelined, async"),
         (["bench", "load", "--url", "nowhere"], "localhost:8080"),

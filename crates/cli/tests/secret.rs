@@ -1,4 +1,4 @@
-//! `sessile secret`, run as people run it.
+//! `sessile secret` as a process.
 
 mod program;
 
@@ -54,7 +54,7 @@ fn the_token_follows_from_the_secret_and_the_name_of_the_cluster() {
 
 #[cfg(unix)]
 #[test]
-fn a_secret_that_others_can_read_is_refused_with_the_command_that_mends_it() {
+fn a_secret_readable_by_others_is_refused_with_the_fixing_command() {
     use std::os::unix::fs::PermissionsExt;
     let place = scratch([("tc01.toml", "")]);
     assert_eq!(run(&place, ["secret", "new", "cluster.secret"]).code, 0);

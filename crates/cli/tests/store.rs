@@ -1,4 +1,4 @@
-//! `sessile store`, run as people run it, on file and redb stores.
+//! `sessile store` as a process, on file and redb stores.
 
 mod program;
 
@@ -30,7 +30,7 @@ fn verb<const N: usize>(place: &TempDir, verb: &str, store: &str, more: [&str; N
 }
 
 #[test]
-fn what_was_exported_and_imported_is_exported_again_to_the_byte() {
+fn export_and_import_round_trip_byte_for_byte() {
     for store in EMBEDDED {
         let place = filled(store);
         let exported = verb(&place, "export", store, []);
@@ -67,7 +67,7 @@ fn sessions_are_listed_in_pages() {
 }
 
 #[test]
-fn a_session_is_shown_without_its_values_unless_they_are_asked_for() {
+fn show_hides_values_unless_requested() {
     let place = filled(EMBEDDED[0]);
     let shown = verb(&place, "show", EMBEDDED[0], [KEYS[0]]);
     assert_eq!((shown.code, shown.err.as_str()), (0, ""));
@@ -91,7 +91,7 @@ fn a_session_is_shown_without_its_values_unless_they_are_asked_for() {
 }
 
 #[test]
-fn an_import_never_replaces_what_is_newer_and_tells_each_line_it_cannot_read() {
+fn an_import_keeps_newer_records_and_reports_unreadable_lines() {
     for store in EMBEDDED {
         let place = filled(store);
         let older = SESSIONS.replace("0000000000000001", "0000000000000000").replace("\"ff\"", "\"00\"");
@@ -105,7 +105,7 @@ fn an_import_never_replaces_what_is_newer_and_tells_each_line_it_cannot_read() {
 }
 
 #[test]
-fn garbage_is_counted_first_and_removed_when_that_is_said() {
+fn purge_counts_garbage_and_removes_it_with_yes() {
     for store in EMBEDDED {
         let place = filled(store);
         let counted = verb(&place, "purge", store, []);
@@ -119,7 +119,7 @@ fn garbage_is_counted_first_and_removed_when_that_is_said() {
 }
 
 #[test]
-fn a_store_is_migrated_encrypted_and_given_another_key() {
+fn a_store_is_migrated_encrypted_and_rekeyed() {
     let place = filled("file:sessions");
     for name in ["old.key", "new.key"] {
         KeyRing::create(&place.path().join(name)).expect("a new file");
@@ -152,7 +152,7 @@ fn a_store_is_migrated_encrypted_and_given_another_key() {
 }
 
 #[test]
-fn a_plain_store_is_encrypted_where_it_is() {
+fn a_plain_store_is_encrypted_in_place() {
     for store in EMBEDDED {
         let place = filled(store);
         KeyRing::create(&place.path().join("store.key")).expect("a new file");
@@ -166,7 +166,7 @@ fn a_plain_store_is_encrypted_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_store_that_a_node_uses_is_refused_with_what_to_do() {
+async fn a_store_in_use_is_refused_with_a_remedy() {
     let place = scratch([]);
     let path = place.path();
     let file = FileStore::open(FileOptions::new(path.join("sessions"))).await.expect("a new store");
@@ -185,7 +185,7 @@ async fn a_store_that_a_node_uses_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_damaged_session_is_told_and_the_others_are_listed() {
+fn a_damaged_session_is_reported_and_the_others_are_listed() {
     let place = filled("file:sessions");
     flip(&place.path().join("sessions"), b"umbrella");
     let listed = verb(&place, "ls", "file:sessions", []);
@@ -237,7 +237,7 @@ fn a_configuration_names_its_store() {
 }
 
 #[test]
-fn a_misspelt_store_is_not_made() {
+fn a_misspelt_store_is_not_created() {
     let place = scratch([]);
     for store in ["file:nowhere", "redb:nowhere.redb"] {
         let refused = verb(&place, "ls", store, []);

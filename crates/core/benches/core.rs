@@ -2,14 +2,13 @@
 //!
 //! Everything goes through what the crate offers others: whole [`Node`]s without sockets. `cargo bench -p sessile-core`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use sessile_core::{
-    AllMembers, AppId, Bounds, Changes, Effects, FieldName, Fields, Incarnation, Instant, Mode, Node,
-    PeerInfo, Plant, Secret, SessionKey, Settings, Timestamp, Timing, Value,
+    AppId, Changes, Effects, FieldName, Fields, Incarnation, Instant, Node, PeerInfo, Secret, SessionKey,
+    Settings, Timestamp, Timing, Value,
 };
 
 /// Bytes of a value: small, one kilobyte, large.
@@ -187,17 +186,7 @@ impl Pair {
 }
 
 fn settings(number: u32) -> Settings {
-    Settings {
-        incarnation: Incarnation(number + 1),
-        name: format!("tc{number}"),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        ack_set: Arc::new(AllMembers),
-        mode: Mode::Synchronous,
-        stores: false,
-        plant: Plant::None,
-    }
+    Settings::new(Incarnation(number + 1), format!("tc{number}"))
 }
 
 fn key(number: u32) -> SessionKey {

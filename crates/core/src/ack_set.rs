@@ -71,7 +71,7 @@ pub enum AckMembers {
 pub trait AckSet: Debug + Send + Sync {
     /// Which of `others`, the other members in the order of their incarnations, must have acknowledged a change of
     /// `session` before the response of this node, `own`, may go. A member that has just joined and is not among
-    /// `others` yet is awaited.
+    /// `others` yet is awaited. Rule 2.17.
     fn awaited(&self, session: CommittedSession, own: &Candidate, others: &[Candidate]) -> AckMembers;
 }
 

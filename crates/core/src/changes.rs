@@ -88,7 +88,7 @@ impl Changes {
         self.put_system(AUTH_TYPE, text(auth_type));
     }
 
-    /// A login: `new` opens the session from now on, `old` no longer. Always synchronous.
+    /// A login: `new` opens the session from now on, `old` no longer. Always synchronous. Rules 2.14 and 8.2.
     pub fn change_secret(&mut self, old: Secret, new: Secret) {
         self.put(FieldName::secret(secret_hash(old)), None);
         self.put(FieldName::secret(secret_hash(new)), Some(Value::raw(vec![1])));
@@ -149,7 +149,7 @@ impl Fields {
         self.text(AUTH_TYPE)
     }
 
-    /// Whether a secret opens the session.
+    /// Whether a secret opens the session. Rule 8.1.
     pub fn admits(&self, secret: Secret) -> bool {
         self.find(NameRef::secret(secret_hash(secret))).is_some_and(|field| field.value.is_some())
     }

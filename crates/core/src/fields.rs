@@ -76,12 +76,12 @@ pub enum Merge {
 impl Fields {
     /// Merges one write; `None` removes, and leaves a mark that no older write gets past.
     ///
-    /// A value of 16 KiB or more is kept as the shared buffer that it came in, a smaller one is copied.
+    /// A value of 16 KiB or more is kept as the shared buffer that it came in, a smaller one is copied. Rule 3.1.
     pub fn merge(&mut self, name: &str, timestamp: Timestamp, value: Option<&Value>) -> Merge {
         self.merge_field(FieldRef { name: name.into(), timestamp, value: value.map(ValueRef::from) })
     }
 
-    /// Merges one field of other fields or of a frame.
+    /// Merges one field of other fields or of a frame. Rules 1.9, 3.1 and 3.7.
     pub fn merge_field(&mut self, write: FieldRef<'_>) -> Merge {
         match &mut self.form {
             Form::Packed(packed) => {
@@ -202,7 +202,7 @@ impl Fields {
     }
 }
 
-/// What becomes of a write where `ours` has its name, and whether it takes that field's place.
+/// What becomes of a write where `ours` has its name, and whether it takes that field's place. Rules 3.1 and 3.11.
 fn judge(write: &FieldRef<'_>, ours: Option<FieldRef<'_>>) -> (Merge, bool) {
     let Some(ours) = ours else { return (Merge::Applied, true) };
     match write.timestamp.cmp(&ours.timestamp) {

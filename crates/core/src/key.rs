@@ -35,6 +35,7 @@ impl SessionKey {
     }
 
     /// The slice of the sessions that it belongs to: pages of sessions are ordered by this, then by key.
+    /// Rule 1.8.
     pub fn shard(self) -> usize {
         // The high half: the low half is the hash within the shard's own index.
         (self.as_u128() >> 64) as usize % crate::shard::SHARDS

@@ -6,7 +6,11 @@
 //! It does not know sockets, tasks, clocks, random numbers, cookies, HTTP or configuration files: it can be
 //! run a million times with a seed and give the same answer, which is what the simulator does.
 //!
-//! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons.
+//! Start at [`Node`]; PROTOCOL.md tells the same in words, with the reasons: "rule 4.3" in a
+//! comment is a rule of that page.
+
+#[macro_use]
+mod planting;
 
 mod ack_set;
 mod changes;
@@ -20,6 +24,8 @@ mod marks;
 mod narrow;
 mod node;
 mod notice;
+#[cfg(feature = "planted")]
+mod planted;
 mod population;
 mod roster;
 mod session;
@@ -48,7 +54,9 @@ pub use node::{
     Saveable, SessionRow, Survey,
 };
 pub use notice::{Notice, SessionChange};
-pub use settings::{Bounds, Mode, Plant, Settings, Timing};
+#[cfg(feature = "planted")]
+pub use planted::Plant;
+pub use settings::{Bounds, Mode, Settings, Timing};
 pub use shard::Restored;
 pub use stored_session::StoredSession;
 pub use timestamp::{Incarnation, Timestamp};

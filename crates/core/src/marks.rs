@@ -42,7 +42,7 @@ struct Seen {
 }
 
 impl BirthMarks {
-    /// Notes that a session of this birth is or was here.
+    /// Notes that a session of this birth is or was here. Rule 7.8.
     pub(crate) fn saw(&mut self, birth: Birth) {
         if birth.number == 0 {
             return;
@@ -63,7 +63,7 @@ impl BirthMarks {
         }
     }
 
-    /// A session of this birth was here for certain; if it is not here now, it ended.
+    /// A session of this birth was here for certain; if it is not here now, it ended. Rule 7.8.
     pub(crate) fn covers(&self, birth: Birth) -> bool {
         birth.number > 0
             && self.incarnations.get(&birth.incarnation).is_some_and(|seen| birth.number <= seen.mark)

@@ -42,17 +42,7 @@ use unsent::Unsent;
 /// ```
 /// # use std::time::Duration;
 /// # use sessile_core::*;
-/// let settings = Settings {
-///     incarnation: Incarnation(1),
-///     name: "tc01".into(),
-///     timing: Timing::default(),
-///     bounds: Bounds::default(),
-///     copies: None,
-///     mode: Mode::Synchronous,
-///     stores: false,
-///     ack_set: std::sync::Arc::new(AllMembers),
-///     plant: Plant::None,
-/// };
+/// let settings = Settings::new(Incarnation(1), "tc01");
 /// let (now, mut frames) = (Instant::ORIGIN, Vec::new());
 /// let mut effects = Effects::new(&mut frames);
 /// let node = Node::alone(settings, now);
@@ -194,7 +184,7 @@ impl Node {
     ) -> Result<(), Refusal> {
         let mut commit = || self.shard(key).lock().commit(key, changes, ticket, now, effects);
         if changes.creates() {
-            self.population.created(self.settings.bounds.max_active, commit)
+            self.population.created(self.settings.bounds.max_active, Refusal::Full, commit)
         } else {
             commit()
         }

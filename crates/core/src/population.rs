@@ -5,8 +5,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 
-use crate::Refusal;
-
 /// Sessions in the tables of all shards, and creations that are under way.
 #[derive(Debug, Default)]
 pub(crate) struct Population(AtomicU64);
@@ -30,14 +28,15 @@ impl Population {
     /// [`add`](Self::add) it.
     ///
     /// # Errors
-    /// There are as many, or `create` refuses.
-    pub(crate) fn created(
+    /// `full` if there are as many, or why `create` refuses.
+    pub(crate) fn created<E>(
         &self,
         most: u64,
-        create: impl FnOnce() -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+        full: E,
+        create: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         let counted = self.0.fetch_update(AcqRel, Acquire, |count| (count < most).then_some(count + 1));
-        counted.map_err(|_| Refusal::Full)?;
+        counted.map_err(|_| full)?;
         create().inspect_err(|_| self.remove())
     }
 }
@@ -49,9 +48,9 @@ mod tests {
     #[test]
     fn a_creation_that_is_refused_does_not_count() {
         let population = Population::default();
-        assert_eq!(population.created(1, || Err(Refusal::Ended)), Err(Refusal::Ended));
-        assert_eq!(population.created(1, || Ok(())), Ok(()));
-        assert_eq!(population.created(1, || Ok(())), Err(Refusal::Full));
+        assert_eq!(population.created(1, "full", || Err("ended")), Err("ended"));
+        assert_eq!(population.created(1, "full", || Ok(())), Ok(()));
+        assert_eq!(population.created(1, "full", || Ok(())), Err("full"));
         population.remove();
         assert_eq!(population.count(), 0);
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::shard::SHARDS;
 use crate::wire::{self, Phase, Plain, RefusedReason};
-use crate::{Candidate, Effect, Effects, Event, Incarnation, Instant, Plant, Removal, Settings};
+use crate::{Candidate, Effect, Effects, Event, Incarnation, Instant, Removal, Settings};
 
 use join::Join;
 use removal::Fence;
@@ -54,7 +54,6 @@ pub(crate) enum Order {
     Linked { incarnation: Incarnation, linked: bool },
     Resend(Incarnation),
     Compare { with: Incarnation, joining: bool },
-    MemberReady(Incarnation),
     AdvanceClocks,
 }
 
@@ -237,7 +236,7 @@ impl Roster {
         }
     }
 
-    /// May this node open sessions and let responses go?
+    /// May this node open sessions and let responses go? Rule 4.3.
     pub(crate) fn gate(&self, now: Instant) -> Gate {
         match self.state {
             NodeState::Ready | NodeState::Incomplete | NodeState::Draining => {}
@@ -247,17 +246,17 @@ impl Roster {
         }
         let lease = self.settings.timing.lease();
         // A process without members has no lease to lose; that its tick is overdue tells that it was stopped.
-        if self.searched && now.since(self.ticked_at) >= lease && self.settings.plant != Plant::NoLease {
+        if self.searched && now.since(self.ticked_at) >= lease && !planted!(self.settings, NO_LEASE) {
             return Gate::Stalled;
         }
-        if self.settings.plant == Plant::NoLease || self.holds_all_leases(now) {
+        if planted!(self.settings, NO_LEASE) || self.holds_all_leases(now) {
             Gate::Open
         } else {
             Gate::Stalled
         }
     }
 
-    /// No member goes on without this node yet.
+    /// No member goes on without this node yet. Rule 4.3.
     fn holds_all_leases(&self, now: Instant) -> bool {
         let lease = self.settings.timing.lease();
         self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| now.since(at) < lease))
@@ -299,7 +298,7 @@ impl Roster {
             .collect()
     }
 
-    /// Copies that a commit wants.
+    /// Copies that a commit wants. Rule 2.18.
     pub(crate) fn wanted(&self) -> u32 {
         self.most
     }
@@ -377,15 +376,15 @@ impl Roster {
     }
 
     /// The side as far as it still counts on this node: one that was stopped may list members that have
-    /// long gone on without it, or are gone.
+    /// long gone on without it, or are gone. Rule 4.14.
     fn live_side(&self, now: Instant) -> (u32, Incarnation) {
         if self.gate(now) == Gate::Open { self.side() } else { (0, self.settings.incarnation) }
     }
 
-    /// Puts a linked process into the view.
+    /// Puts a linked process into the view. Rules 4.6 and 5.2.
     fn include(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
         // The newcomer cannot give up on a serving member before that one's first lease is over, so it
-        // need not stall for the first echo. PROTOCOL.md, "Lease". After a pause the join may be as old as that.
+        // need not stall for the first echo. After a pause the join may be as old as that.
         let is_fresh = !self.doubtful && now.since(self.resumed_at) >= self.settings.timing.lease();
         let leased_at = (self.serves() && is_fresh).then_some(now);
         let Some(peer) = self.peers.get_mut(&incarnation) else { return };
@@ -403,7 +402,7 @@ impl Roster {
         self.heartbeat_at = None;
     }
 
-    /// Never lets this process in again.
+    /// Never lets this process in again. Rule 4.18.
     fn bar(&mut self, incarnation: Incarnation, effects: &mut Effects) {
         if self.barred.len() < BARRED_MAX {
             self.barred.insert(incarnation);

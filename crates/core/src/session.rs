@@ -70,6 +70,7 @@ type Alarm = NonZero<u32>;
 const SLICE_FROM: usize = 16 * 1024;
 
 /// What the field that says whether a secret is live is named after: no copy holds the secret itself.
+/// Rule 8.1.
 pub(crate) fn secret_hash(secret: Secret) -> [u8; KEY_BYTES] {
     static CONTEXT: LazyLock<ContextKey> =
         LazyLock::new(|| hash_derive_key_context("sessile session secret v1"));
@@ -124,7 +125,7 @@ impl Session {
 
     /// The copy that a snapshot describes; `None` if it holds what no node can have made.
     ///
-    /// Large values stay slices of `frame`, which brought the snapshot.
+    /// Large values stay slices of `frame`, which brought the snapshot. Rule 3.9.
     pub(crate) fn from_snapshot(snapshot: &Snapshot<'_>, frame: &Bytes, now: Instant) -> Option<Self> {
         let is_possible =
             |field: &StampedField<'_>| field.name.is_valid() && field.counter <= Timestamp::CLOCK_MAX;
@@ -155,6 +156,7 @@ impl Session {
     }
 
     /// A copy that came with these times; `None` if its numbers are above what any node makes.
+    /// Rules 3.9 and 7.20.
     fn arrived(mut self, birth_number: u64, idle_ms: u64, age_ms: u64, now: Instant) -> Option<Self> {
         let is_possible = self.clock <= Timestamp::CLOCK_MAX && birth_number <= Birth::NUMBER_MAX;
         self.used = moment(now.minus(Duration::from_millis(idle_ms)));
@@ -163,7 +165,7 @@ impl Session {
         is_possible.then_some(self)
     }
 
-    /// The session without its content, but with what says when it ends.
+    /// The session without its content, but with what says when it ends. Rule 11.2.
     pub(crate) fn skeleton(mut self) -> Self {
         let says_when = |field: &FieldRef<'_>| field.name == MAX_INACTIVE || field.name == MAX_AGE;
         self.fields = self.fields.all().filter(says_when).collect();
@@ -193,7 +195,7 @@ impl Session {
         self.idle(now) >= self.max_inactive()
     }
 
-    /// Older than its greatest age, which no use prolongs.
+    /// Older than its greatest age, which no use prolongs. Rule 7.21.
     pub(crate) fn is_aged(&self, now: Instant) -> bool {
         self.fields.max_age().is_some_and(|max| now.since(instant(self.born)) >= max)
     }
@@ -225,6 +227,7 @@ impl Session {
     }
 
     /// As [`merge`](Self::merge), for everything but the fields, which were merged already.
+    /// Rules 3.6 and 7.21.
     pub(crate) fn catch_up(&mut self, theirs: &Session) {
         self.clock = self.clock.max(theirs.clock);
         self.touch = self.touch.max(theirs.touch);
@@ -238,7 +241,7 @@ impl Session {
         self.clock = self.clock.saturating_add(Timestamp::FOUNDING_ADVANCE);
     }
 
-    /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once.
+    /// By a clock that may be wrong it is idle for so long, or so old: that never ends it at once. Rule 11.7.
     pub(crate) fn leave_some_time(&mut self, now: Instant) {
         let max_inactive = self.max_inactive();
         let rest = max_inactive / UNANNOUNCED_SHARE;
@@ -276,12 +279,6 @@ impl Session {
         self.set_alarm();
     }
 
-    /// For a planted bug only: whatever was known before.
-    pub(crate) fn believe_used_at(&mut self, at: Instant) {
-        self.used = moment(at);
-        self.set_alarm();
-    }
-
     /// A number that is equal on two nodes when and only when the copies are.
     pub(crate) fn fingerprint(&self) -> u64 {
         let key = self.key.as_u128();
@@ -289,7 +286,7 @@ impl Session {
         self.fields.fingerprint().wrapping_add(key).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.clock
     }
 
-    /// Rises with everything that changes the content.
+    /// Rises with everything that changes the content. Rule 11.5.
     pub(crate) fn version(&self) -> Version {
         let timestamps = || self.fields.all().map(|field| field.timestamp);
         let counters = timestamps().map(|timestamp| u128::from(timestamp.counter)).sum();
@@ -303,7 +300,7 @@ impl Session {
         size_of::<Self>() + self.fields.footprint()
     }
 
-    /// The copy as it is sent among others; `None` if it is too large for that.
+    /// The copy as it is sent among others; `None` if it is too large for that. Rule 3.2.
     pub(crate) fn packed(&self, now: Instant) -> Option<PackedCopy<'_>> {
         Some(PackedCopy {
             key: self.key.0,
@@ -318,7 +315,7 @@ impl Session {
         })
     }
 
-    /// The copy as it is sent.
+    /// The copy as it is sent. Rules 3.2, 3.7, 7.20 and 12.3.
     pub(crate) fn snapshot(&self, now: Instant) -> Snapshot<'_> {
         Snapshot {
             key: self.key.0,

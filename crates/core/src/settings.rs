@@ -1,12 +1,13 @@
-//! What a node is announced at its start: who it is, its times, its bounds.
+//! What a node is given at its start: its identity, its times, its bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AckSet, Incarnation};
+use crate::{AckSet, AllMembers, Incarnation};
 
-/// Everything a [`Node`](crate::Node) is announced once.
+/// What a [`Node`](crate::Node) is given once, at its start. Begin with [`Settings::new`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// This start of this process: random, never used by any other member.
     pub incarnation: Incarnation,
@@ -24,8 +25,39 @@ pub struct Settings {
     pub stores: bool,
     /// Whom a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
     pub ack_set: Arc<dyn AckSet>,
-    /// A deliberate bug. Anything but [`Plant::None`] is for the simulator and the test hosts, which must catch it.
-    pub plant: Plant,
+    #[cfg(feature = "planted")]
+    pub(crate) planted: crate::planted::Planted,
+}
+
+impl Settings {
+    /// The defaults for this process: every member has a copy, a commit waits for all of them, nothing is stored.
+    ///
+    /// ```
+    /// # use sessile_core::*;
+    /// let mut settings = Settings::new(Incarnation(7), "tc01");
+    /// settings.bounds.max_active = 10_000;
+    /// assert_eq!(settings.mode, Mode::Synchronous);
+    /// ```
+    pub fn new(incarnation: Incarnation, name: impl Into<String>) -> Self {
+        Self {
+            incarnation,
+            name: name.into(),
+            timing: Timing::default(),
+            bounds: Bounds::default(),
+            copies: None,
+            mode: Mode::default(),
+            stores: false,
+            ack_set: Arc::new(AllMembers),
+            #[cfg(feature = "planted")]
+            planted: crate::planted::Planted::default(),
+        }
+    }
+
+    /// Gives this node a deliberate bug, which the checkers have to find.
+    #[cfg(feature = "planted")]
+    pub fn plant(&mut self, plant: crate::Plant) {
+        self.planted = crate::planted::Planted::with(plant);
+    }
 }
 
 /// The times of the cluster. All members must use the same.
@@ -106,84 +138,4 @@ pub enum Mode {
     Synchronous,
     /// At once; the receipt shows the age of the oldest change that is not yet confirmed.
     Asynchronous,
-}
-
-/// Bugs that a simulator and test hosts plant to prove that its checkers see them.
-///
-/// Each leaves out one rule of PROTOCOL.md; the program never passes any but `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Plant {
-    /// No bug.
-    #[default]
-    None,
-    /// The writer in a timestamp is made from the node's name, so a restarted node reissues timestamps.
-    WriterIsName,
-    /// The timestamp is taken when a request opens the session, not under the lock at commit.
-    TimestampAtSet,
-    /// The counter comes from the live fields, forgetting removed ones.
-    CounterFromLiveFields,
-    /// An end is a write like any other: a later timestamp brings the session back.
-    EndComparedByTimestamp,
-    /// A delta for an unknown session makes a copy of what came, is acknowledged, and the copy is taken for complete.
-    AckIncomplete,
-    /// A state transfer carries neither the ends nor the birth marks.
-    TransferWithoutEnds,
-    /// Commits do not wait for a joining member, nor owe it what was staged before.
-    JoinerNotAwaited,
-    /// After a member died the others do not compare what they hold.
-    BacklogForgotten,
-    /// A node answers without a lease.
-    NoLease,
-    /// Invalidate answers before the others know.
-    EndAsynchronous,
-    /// A frame beyond a gap is taken and acknowledged like the next one.
-    GapOverlooked,
-    /// A frame that is not taken is acknowledged without saying so.
-    RefusalUnreported,
-    /// An acknowledgement is believed though an earlier one, and what it refused, has not come.
-    AckOutOfOrder,
-    /// A field takes whatever arrives last.
-    MergedByArrival,
-    /// A copy carries the session's clock as the timestamp of every field.
-    CopyTimestampedAnew,
-    /// A copy leaves out the marks of removed fields.
-    RemovalsNotCopied,
-    /// A delta does not raise the receiver's clock.
-    ClockNotRaised,
-    /// A login tells the others the new secret and not the end of the old one.
-    OldSecretKept,
-    /// A commit settles when the first member confirmed it.
-    SettlesOnFirst,
-    /// A member that cannot be reached just now is not waited for.
-    UnlinkedNotAwaited,
-    /// A response does not wait for the commit that it read.
-    ReadsDoNotWait,
-    /// Content that comes back from the store replaces what arrived meanwhile.
-    RestoreOverwrites,
-    /// A session is swapped out though a request has it open or a member lacks it.
-    SwapOutInUse,
-    /// The first answer to a question decides.
-    FirstAnswerWins,
-    /// An idle session ends without asking anybody.
-    ExpiresAlone,
-    /// The time of the last use travels as the sender's clock shows it.
-    ForeignClock,
-    /// A copy of an unknown session goes to the one that is stored next to where it would be.
-    NeighbourTaken,
-    /// Ends are forgotten once acknowledged, and birth marks are not looked at.
-    EndForgottenEarly,
-    /// The birth marks of a state transfer are those of its end.
-    MarksTooLate,
-    /// A joiner compares with nobody but its donor.
-    JoinerTrustsDonor,
-    /// A process that was stopped judges others by the time it slept.
-    OwnPauseUnnoticed,
-    /// A listener is announced of every end twice.
-    NotifiedTwice,
-    /// Of several copies in one frame only the first is taken, and the frame is acknowledged.
-    FirstCopyOnly,
-    /// A copy leaves out system fields that this version does not know.
-    UnknownFieldDropped,
-    /// A change of a kind that this version does not know is acknowledged like one that was taken.
-    UnknownChangeTaken,
 }

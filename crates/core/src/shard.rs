@@ -12,7 +12,7 @@ mod compare;
 mod expire;
 mod flow;
 mod notify;
-mod peer_stream;
+pub(crate) mod peer_stream;
 mod receive;
 mod request;
 mod settle;
@@ -31,7 +31,7 @@ use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::{Tombstone, event_id};
 use crate::{
-    Candidate, Effect, Effects, Event, Histogram, Incarnation, Instant, Plant, SessionKey, Settings, Ticket,
+    Candidate, Effect, Effects, Event, Histogram, Incarnation, Instant, SessionKey, Settings, Ticket,
     Timestamp,
 };
 
@@ -80,7 +80,7 @@ pub(crate) struct ShardCounters {
 pub(crate) struct Shard {
     number: u8,
     settings: Arc<Settings>,
-    /// The writer in this node's timestamps: its incarnation, unless a planted bug says otherwise.
+    /// The writer in this node's timestamps.
     writer: Incarnation,
     table: Table,
     /// Sessions whose content is in the store.
@@ -112,8 +112,6 @@ pub(crate) struct Shard {
     /// This node and the other members, as the ack_set sees them.
     own: Candidate,
     others: Vec<Candidate>,
-    /// Tops as sessions were opened, for [`Plant::TimestampAtSet`] only.
-    opened_clocks: BTreeMap<SessionKey, u64>,
     /// What members said of sessions, until the request that asked looks.
     answered: BTreeMap<SessionKey, Replies>,
     /// Comparisons that ended since the node looked.
@@ -134,21 +132,9 @@ impl Shard {
         population: Arc<Population>,
         now: Instant,
     ) -> Self {
-        let writer = match settings.plant {
-            Plant::WriterIsName => {
-                let hash = blake3::hash(settings.name.as_bytes());
-                Incarnation(u32::from_le_bytes([
-                    hash.as_bytes()[0],
-                    hash.as_bytes()[1],
-                    hash.as_bytes()[2],
-                    0,
-                ]))
-            }
-            _ => settings.incarnation,
-        };
         Self {
             number,
-            writer,
+            writer: planted!(settings.incarnation => writer(&settings)),
             table: Table::new(population),
             stubs: BTreeMap::new(),
             arrived_bytes: 0,
@@ -172,7 +158,6 @@ impl Shard {
             wanted: settings.copies.unwrap_or(1),
             own: Candidate { incarnation: settings.incarnation, name: settings.name.clone() },
             others: Vec::new(),
-            opened_clocks: BTreeMap::new(),
             answered: BTreeMap::new(),
             outcomes: Vec::new(),
             is_complete: false,
@@ -192,8 +177,7 @@ impl Shard {
         }
         self.last_epoch += 1;
         let mut stream = PeerStream::new(self.last_epoch, now);
-        stream.awaited = self.settings.plant != Plant::JoinerNotAwaited;
-        if stream.awaited {
+        if planted!(true => awaits_joiner(&self.settings, incarnation)) {
             for key in self.streams.values().flat_map(PeerStream::unconfirmed) {
                 stream.add_to_backlog(key, []);
             }
@@ -203,13 +187,6 @@ impl Shard {
             asking.also(incarnation);
         }
         self.pump(incarnation, now, effects);
-    }
-
-    /// This member is ready: a planted bug may have left it out until now.
-    pub(crate) fn member_ready(&mut self, incarnation: Incarnation) {
-        if let Some(stream) = self.streams.get_mut(&incarnation) {
-            stream.awaited = true;
-        }
     }
 
     /// This member is out: nobody waits for it any more.
@@ -359,14 +336,7 @@ impl Shard {
     /// The timestamp of a commit that happens now.
     fn timestamp(&self, key: SessionKey) -> Option<Timestamp> {
         let session = self.table.get(key)?;
-        let clock = match self.settings.plant {
-            Plant::TimestampAtSet => *self.opened_clocks.get(&key).unwrap_or(&session.clock),
-            Plant::CounterFromLiveFields => {
-                let live = session.fields.all().filter(|field| field.value.is_some());
-                live.map(|field| field.timestamp.counter).max().unwrap_or(0)
-            }
-            _ => session.clock,
-        };
+        let clock = planted!(session.clock => commit_clock(&self.settings, session));
         Some(Timestamp::new(clock + 1, self.writer))
     }
 

@@ -46,7 +46,7 @@ impl Tombstone {
         }
     }
 
-    /// For a session that is not known here.
+    /// For a session that is not known here. Rule 7.3.
     pub(crate) fn unknown(birth: Birth, now: Instant) -> Self {
         Self {
             app: AppId::default(),
@@ -61,6 +61,7 @@ impl Tombstone {
     }
 
     /// For a session that no member holds, because its bearer carries it: no birth mark serves after this.
+    /// Rule 7.7.
     pub(crate) fn carried(app: AppId, keep: Duration, now: Instant) -> Self {
         Self { app, keep: keep.min(EVER), ..Self::unknown(Birth::default(), now) }
     }
@@ -92,7 +93,7 @@ impl Tombstone {
     }
 
     /// Of two ends of one session, the one that counts: an invalidation, then the newer use. What each of them dropped
-    /// is gone: a copy that outlives both has the writes of both.
+    /// is gone: a copy that outlives both has the writes of both. Rule 7.18.
     pub(crate) fn merge(self, other: Self) -> Self {
         let rank = |end: &Self| (end.reason == EndReason::Invalidated, end.touch, end.birth.number);
         let (winner, loser) = if rank(&other) > rank(&self) { (other, self) } else { (self, other) };
@@ -110,6 +111,7 @@ impl Tombstone {
 
     /// Whether a copy with this clock and touch outlives the end. One that lacks writes which were dropped with the end
     /// does not: it was used where nobody was answered from it, and would bring back a part of the session.
+    /// Rule 7.17.
     pub(crate) fn yields_to(&self, clock: u64, touch: u32) -> bool {
         self.is_expiry() && touch > self.touch && clock >= self.clock
     }

@@ -15,6 +15,7 @@ impl Version {
     /// Its length.
     pub const BYTES: usize = 32;
 
+    /// Rule 11.5.
     pub(crate) fn of(clock: u64, counters: u128, writers: u64) -> Self {
         let mut bytes = [0; Self::BYTES];
         bytes[..8].copy_from_slice(&clock.to_be_bytes());

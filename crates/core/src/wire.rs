@@ -139,7 +139,7 @@ pub(crate) enum Frame<'b> {
     Sequenced(Position, Sequenced<'b>),
 }
 
-/// Reads one frame; `None` for a kind that this version does not know.
+/// Reads one frame; `None` for a kind that this version does not know. Rules 1.7 and 12.1.
 pub(crate) fn decode(frame: &[u8]) -> Result<Option<Frame<'_>>, Malformed> {
     let Some((kind, body)) = frame.split_first_chunk::<KIND_BYTES>() else {
         return Err(Malformed::TooShort(frame.len()));

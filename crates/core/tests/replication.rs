@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cluster::{APP, Cluster, SECRET, key};
 use sessile_core::{
-    Absent, AppId, Changes, Event, FieldName, Gate, Incarnation, Message, Opening, Plant, Refusal,
-    SessionKey, Value,
+    Absent, AppId, Changes, Event, FieldName, Gate, Incarnation, Message, Opening, Refusal, SessionKey,
+    Settings, Value,
 };
 
 #[test]
@@ -437,17 +437,26 @@ fn what_was_lost_in_a_short_cut_is_sent_again_when_the_first_heartbeat_comes_bac
 
 #[test]
 fn a_joiner_gets_the_ends_that_members_remember() {
-    for (plant, remembers) in [(Plant::None, true), (Plant::TransferWithoutEnds, false)] {
-        let mut cluster = Cluster::with(2, |settings| settings.plant = plant);
-        cluster.create(0, key(1));
-        cluster.deliver();
-        cluster.end(0, key(1));
-        cluster.deliver();
-        cluster.add_linked_with(&[0, 1]);
-        cluster.run(Duration::from_secs(5));
-        assert_eq!(cluster.gate(2), Gate::Open);
-        assert_eq!(cluster.nodes[2].saveable(key(1), cluster.now).is_some(), remembers, "{plant:?}");
-    }
+    assert!(joiner_remembers_an_end(|_| {}));
+}
+
+#[cfg(feature = "planted")]
+#[test]
+fn a_transfer_without_ends_is_caught() {
+    use sessile_core::Plant;
+    assert!(!joiner_remembers_an_end(|settings| settings.plant(Plant::TRANSFER_WITHOUT_ENDS)));
+}
+
+fn joiner_remembers_an_end(adjust: impl Fn(&mut Settings)) -> bool {
+    let mut cluster = Cluster::with(2, adjust);
+    cluster.create(0, key(1));
+    cluster.deliver();
+    cluster.end(0, key(1));
+    cluster.deliver();
+    cluster.add_linked_with(&[0, 1]);
+    cluster.run(Duration::from_secs(5));
+    assert_eq!(cluster.gate(2), Gate::Open);
+    cluster.nodes[2].saveable(key(1), cluster.now).is_some()
 }
 
 #[test]

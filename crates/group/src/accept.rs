@@ -76,6 +76,7 @@ impl Acceptor {
         }
     }
 
+    /// Rule 9.6.
     fn begin(&mut self, stream: TcpStream, remote: SocketAddr) {
         let source = remote.ip();
         let of_source = self.pending.iter().filter(|pending| pending.source == source).count();
@@ -88,7 +89,7 @@ impl Acceptor {
         self.pending.push_back(Pending { id: task.id(), source, task });
     }
 
-    /// Ends the oldest handshake of those.
+    /// Ends the oldest handshake of those. Rule 9.6.
     fn evict(&mut self, of: impl Fn(&Pending) -> bool) {
         let oldest = self.pending.iter().position(of).and_then(|place| self.pending.remove(place));
         if let Some(oldest) = oldest {

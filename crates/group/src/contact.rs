@@ -81,7 +81,7 @@ impl Contact {
         self.lanes.iter().filter(|lane| lane.outbox.is_open()).count()
     }
 
-    /// Counts one more connection from this process, within the bound of its kind.
+    /// Counts one more connection from this process, within the bound of its kind. Rule 1.4.
     pub(crate) fn begin_inbound(&self, lane: usize) -> Result<(), Refusal> {
         let (count, most) = self.inbounds_of(lane);
         let counted = count.fetch_update(Relaxed, Relaxed, |n| (n < most).then_some(n + 1));
@@ -150,7 +150,7 @@ impl Contacts {
         self.table.read().get(&incarnation).map(visit)
     }
 
-    /// The contact of an authenticated process, new or known.
+    /// The contact of an authenticated process, new or known. Rule 3.3.
     ///
     /// # Errors
     /// Barred, or the incarnation is held by another process, or there are too many.

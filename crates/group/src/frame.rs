@@ -31,7 +31,7 @@ struct Partial {
 }
 
 impl Splitter {
-    /// Takes the next bytes of the stream and appends the frames that they complete to `out`.
+    /// Takes the next bytes of the stream and appends the frames that they complete to `out`. Rule 1.2.
     pub(crate) fn feed(&mut self, mut chunk: &[u8], out: &mut Vec<Bytes>) -> Result<(), TooLong> {
         while !chunk.is_empty() {
             chunk = match self.partial.take() {

@@ -109,7 +109,7 @@ async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Resu
     Ok(Some(inbound))
 }
 
-/// Whether the HELLO is of our cluster and says what the certificate says.
+/// Whether the HELLO is of our cluster and says what the certificate says. Rule 9.2.
 fn judge(node: &Node, hello: &Hello, wire: &Wire) -> Result<(), Refusal> {
     if hello.cluster != node.identity.cluster {
         return Err(Refusal::Cluster);

@@ -66,7 +66,7 @@ impl Hello {
         self
     }
 
-    /// The same, on a further link of this node.
+    /// The same, on a further link of this node. Rule 1.4.
     pub(crate) fn on_lane(mut self, lane: usize) -> Self {
         self.lane = u16::try_from(lane).ok().filter(|lane| *lane > 0);
         self
@@ -140,7 +140,7 @@ async fn read_exactly<const N: usize>(stream: &mut (impl AsyncRead + Unpin)) -> 
     Ok(bytes)
 }
 
-/// The length of the HELLO, if both sides speak a common version.
+/// The length of the HELLO, if both sides speak a common version. Rule 12.4.
 fn length_in([oldest, newest, high, low]: [u8; 4]) -> Result<usize, Refusal> {
     if newest < SPOKEN.0 || oldest > SPOKEN.1 {
         return Err(Refusal::Version);

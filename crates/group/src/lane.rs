@@ -49,7 +49,7 @@ impl Lane {
     }
 }
 
-/// Asks for a lane of `contact`, unless somebody did.
+/// Asks for a lane of `contact`, unless somebody did. Rule 1.4.
 pub(crate) fn want(contact: &Arc<Contact>, lane: usize, wanted: &mpsc::Sender<Wanted>) {
     let Some(further) = contact.lane(lane) else { return };
     if further.busy.swap(true, AcqRel) {
@@ -60,7 +60,7 @@ pub(crate) fn want(contact: &Arc<Contact>, lane: usize, wanted: &mpsc::Sender<Wa
     }
 }
 
-/// Opens lanes as they are wanted, until `stopped`; then finishes those that are open.
+/// Opens lanes as they are wanted, until `stopped`; then finishes those that are open. Rule 1.4.
 pub(crate) async fn open_wanted(
     node: Arc<Node>,
     mut wanted: mpsc::Receiver<Wanted>,

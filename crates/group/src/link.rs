@@ -155,7 +155,7 @@ async fn idle(limit: Option<Duration>) {
     }
 }
 
-/// Ends when the connection does: the other side never speaks here after its HELLO.
+/// Ends when the connection does: the other side never speaks here after its HELLO. Rule 1.1.
 async fn silence(wire: &mut Wire) -> std::io::Error {
     let mut byte = [0];
     match wire.read(&mut byte).await {

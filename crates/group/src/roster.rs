@@ -98,6 +98,7 @@ impl Roster {
 
     // === What comes in.
 
+    /// Rule 4.2.
     fn sighted(&mut self, sighting: Sighting) {
         let now = Instant::now();
         let address = match sighting {
@@ -174,6 +175,7 @@ impl Roster {
         }
     }
 
+    /// Rule 4.10.
     async fn not_met(&mut self, address: SocketAddr, error: DialError) {
         let now = Instant::now();
         let Some(route) = self.routes.get_mut(&address) else { return };
@@ -238,6 +240,7 @@ impl Roster {
 
     // === What goes out.
 
+    /// Rule 1.1.
     async fn link(&mut self, contact: Arc<Contact>, through: SocketAddr, wire: Wire, now: Instant) {
         let peer = contact.peer.clone();
         contact.outbox.open();
@@ -257,7 +260,7 @@ impl Roster {
         self.node.tell(Event::Up(peer)).await;
     }
 
-    /// Another process answered at the address where `incarnation` was linked or looked for.
+    /// Another process answered at the address where `incarnation` was linked or looked for. Rule 4.10.
     async fn displaced(&mut self, incarnation: u32, address: SocketAddr) {
         let linked_here = self.linked.get(&incarnation).is_some_and(|linked| linked.through == address);
         let proven = self.proves(incarnation, address);
@@ -282,7 +285,7 @@ impl Roster {
     }
 
     /// Whether an answer at `address` says anything about the life of `incarnation`: only where that process listens
-    /// itself, not at an address that merely led to it.
+    /// itself, not at an address that merely led to it. Rule 4.10.
     fn proves(&self, incarnation: u32, address: SocketAddr) -> bool {
         self.node.contacts.with(incarnation, |contact| contact.peer.address == address).unwrap_or(false)
     }

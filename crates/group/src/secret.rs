@@ -98,7 +98,7 @@ impl ClusterSecrets {
         Ok(Self::new(self.active, accepted))
     }
 
-    /// The second step: the last secret is the active one, all others are still accepted.
+    /// The second step: the last secret is the active one, all others are still accepted. Rule 9.4.
     #[must_use]
     pub fn with_last_first(&self) -> Self {
         let mut all: Vec<_> = self.all().copied().collect();
@@ -126,7 +126,7 @@ impl ClusterSecrets {
         self.all().map(|secret| STANDARD.encode(secret) + "\n").collect()
     }
 
-    /// Reads the text of the file `path`, which is named in errors only.
+    /// Reads the text of the file `path`, which is named in errors only. Rule 9.4.
     pub(crate) fn parse(text: &str, path: &str) -> Result<Self, SecretError> {
         let mut secrets = Vec::new();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -141,7 +141,7 @@ impl ClusterSecrets {
     }
 
     /// The key for one purpose in the cluster named `cluster`, from the active secret. Other purposes, clusters and
-    /// secrets give unrelated keys.
+    /// secrets give unrelated keys. Rule 9.1.
     #[must_use]
     pub fn derive_key(&self, cluster: &str, purpose: &str) -> [u8; 32] {
         derive(&self.active, cluster, purpose)

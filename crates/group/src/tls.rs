@@ -44,6 +44,7 @@ impl Trust {
         Self::build(secrets, identity).map_err(GroupError::Certificate)
     }
 
+    /// Rule 9.2.
     fn build(secrets: &ClusterSecrets, identity: &Identity) -> Result<Self, String> {
         let provider = Arc::new(link_ciphers());
         let mut roots = RootCertStore::empty();
@@ -103,7 +104,7 @@ impl std::fmt::Debug for Trust {
 }
 
 /// Whether the certificate on `wire` was issued to the process `incarnation` of the node `name`. A plain wire has none,
-/// and proves nothing.
+/// and proves nothing. Rule 9.2.
 pub(crate) fn names_process(wire: &Wire, name: &str, incarnation: u32) -> bool {
     let Wire::Tls(stream) = wire else { return true };
     let (_, session) = stream.get_ref();
@@ -182,6 +183,7 @@ fn has_aes() -> bool {
 struct NoClock;
 
 impl TimeProvider for NoClock {
+    /// Rule 9.3.
     fn current_time(&self) -> Option<UnixTime> {
         Some(JUDGED_AT)
     }

@@ -1,4 +1,4 @@
-//! The attributes that clients use: each kind shows another fault.
+//! The attributes that clients use: each kind reveals a different fault.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,26 +10,25 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Attribute {
-    /// A register, `r0`: every write has a value of its own, so a reader knows whose write it sees.
+    /// A register, `r0`: every write has a unique value, so a reader knows which write it sees.
     Register(u8),
     /// One half of a pair, `p0` and `p1`, that is always written together with one value.
     Pair(u8),
-    /// A member of an append-only set, `m17`: added once under a number of its own. Adding it again with that number,
-    /// after an answer that did not come, changes nothing; so the set counts exactly once.
+    /// A member of an append-only set, `m17`: added once under a unique number. Repeating the addition after a
+    /// missing response changes nothing, so the set counts exactly once.
     Member(u64),
-    /// `c`: a number of the session's own, written when it is made. Shows a mix-up of sessions.
+    /// `c`: a unique number of the session, written at its creation. Reveals a mix-up of sessions.
     Canary,
-    /// `later`: a field of the session that only the next version of the program knows, a register that it writes with
-    /// every change.
+    /// `later`: a field that only the next version of the program knows, a register written with every change.
     Later,
 }
 
-/// A session's attributes as somebody saw them.
+/// The attributes of a session as read by a client or observer.
 pub type Seen = BTreeMap<Attribute, u64>;
 
-/// A name that no attribute has.
+/// An invalid attribute name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no attribute of a history; there are r0…r255, p0, p1, m0… and c")]
+#[error("`{0}` is not an attribute of a history; attributes are r0…r255, p0, p1, m0… and c")]
 pub struct UnknownAttribute(pub String);
 
 impl FromStr for Attribute {

@@ -1,4 +1,4 @@
-//! What became of the cluster: as much of it as whoever wrote the history knows.
+//! Events of the cluster, as far as the writer of the history knows them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub struct Life {
     pub process: ProcessId,
     /// Its node.
     pub node: NodeId,
-    /// Since when it served.
+    /// Start of service.
     pub from: Micros,
     /// Its end.
     pub to: Option<Micros>,
@@ -26,15 +26,15 @@ pub struct Life {
 pub struct Division {
     /// The first cut.
     pub from: Micros,
-    /// All cuts healed and all nodes of one mind again.
+    /// All cuts are healed and all nodes agree again.
     pub to: Option<Micros>,
-    /// The side of each node, if the same clean cut divided them all the time; else nothing is demanded meanwhile.
+    /// The side of each node, if the same clean cut divided them all the time; else nothing is required meanwhile.
     pub sides: Option<Vec<u8>>,
 }
 
-/// A time in which nothing was cut or stopped and all live processes were ready, with the same members.
+/// An interval without cuts or stopped processes in which all live processes were ready, with the same members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Harmony {
+pub struct Agreement {
     /// Seen first.
     pub from: Micros,
     /// Seen last.
@@ -43,7 +43,7 @@ pub struct Harmony {
     pub processes: Vec<ProcessId>,
 }
 
-/// What a process held when everything was quiet.
+/// The sessions of a process when the cluster was quiet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
     /// The process.

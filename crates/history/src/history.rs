@@ -1,19 +1,19 @@
-//! One run: what all clients did, and what became of the cluster.
+//! One run: the operations of all clients and the events of the cluster.
 
-use crate::{Division, Harmony, Holding, Life, Micros, NodeId, Operation, OperationId, ProcessId, Seen};
+use crate::{Agreement, Division, Holding, Life, Micros, NodeId, Operation, OperationId, ProcessId, Seen};
 
 use serde::{Deserialize, Serialize};
 
 /// A session of the clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub struct SessionRecord {
     /// Its name in the cluster; never its secret.
     pub key: String,
-    /// What its canary must say.
+    /// The expected value of its canary.
     pub canary: u64,
-    /// The operation that made it.
+    /// The operation that created it.
     pub created_by: OperationId,
-    /// Until when a node said that it ended, if somebody listened; from then on nothing is demanded of it.
+    /// Time at which a node first reported its end, if observed; from then on nothing is required of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Micros>,
 }
@@ -21,21 +21,21 @@ pub struct Session {
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// A response goes out before its change is confirmed (mode `async`).
+    /// Responses are sent before their changes are acknowledged (mode `async`).
     pub asynchronous: bool,
     /// The names of the nodes.
     pub nodes: Vec<String>,
     /// All sessions.
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<SessionRecord>,
     /// All operations, in the order in which they began.
     pub operations: Vec<Operation>,
     /// All processes that served.
     pub lives: Vec<Life>,
-    /// All times in which the cluster may have been divided, in their order.
+    /// All intervals in which the cluster may have been divided, in order.
     pub divisions: Vec<Division>,
-    /// All times in which it was certainly of one mind, in their order.
-    pub harmonies: Vec<Harmony>,
-    /// What each process held when the last fault had healed.
+    /// All intervals in which its nodes certainly agreed, in order.
+    pub agreements: Vec<Agreement>,
+    /// The sessions of each process after the last fault was healed.
     pub holdings: Vec<Holding>,
 }
 
@@ -51,8 +51,8 @@ impl History {
         node.and_then(|node| self.nodes.get(node)).cloned().unwrap_or_else(|| "-".to_owned())
     }
 
-    /// One line that tells an operation.
-    pub fn tell(&self, id: OperationId) -> String {
+    /// Describes an operation in one line.
+    pub fn describe(&self, id: OperationId) -> String {
         let Some(operation) = self.operations.get(id) else { return format!("operation {id}") };
         let mut line = format!(
             "operation {id} of client {} at {}, {} to {}: {} → {:?}",
@@ -73,7 +73,7 @@ impl History {
     }
 }
 
-/// A moment in words.
+/// Formats a moment.
 pub(crate) fn seconds(at: Option<Micros>) -> String {
     at.map_or_else(|| "never".to_owned(), |at| format!("{:.6} s", at as f64 / 1e6))
 }

@@ -1,20 +1,23 @@
-//! Who must know what: the one place that decides what may be demanded.
+//! Decides which process must know which operation: the one place that defines the requirements.
 //!
-//! An effect must show itself to a later reader as long as one process that certainly knows of it was up and within
-//! the reader's reach all the time. Faults that only slow things down excuse nothing. A real split excuses: its sides
-//! do not know of each other until all cuts are healed and the nodes agree.
+//! An effect must be visible to a later reader if one process that certainly knows of it was up and reachable for the
+//! reader all the time. Faults that only delay excuse nothing. A real split excuses: its sides do not know each
+//! other's writes until all cuts are healed and the nodes agree.
 
 use std::time::Duration;
 
-use crate::{Action, Division, History, Life, Micros, Operation, OperationId, Outcome, ProcessId, SessionId};
+use crate::{
+    Action, Division, History, Life, Micros, Operation, OperationId, OperationOutcome, ProcessId, SessionId,
+};
 
-/// An end that began so shortly before nodes are compared may still be on its way: it may be lost once and sent again.
+/// An end that began this shortly before a comparison may still be in flight: its frame may be lost once and sent
+/// again.
 pub const ENDING: Duration = Duration::from_secs(2);
 
-/// After so much harmony everybody has what one of them had, also where commits settle at once.
+/// After this long an agreement all members have every change, even in mode `async`.
 const SPREADING: Duration = Duration::from_secs(4);
 
-/// A history and what follows from it.
+/// A history and the knowledge derived from it.
 pub struct Knowledge<'h> {
     /// The history.
     pub history: &'h History,
@@ -22,7 +25,7 @@ pub struct Knowledge<'h> {
 }
 
 impl<'h> Knowledge<'h> {
-    /// What follows from `history`.
+    /// Derives the knowledge from `history`.
     pub fn of(history: &'h History) -> Self {
         let mut of_session = vec![Vec::new(); history.sessions.len()];
         for (id, operation) in history.operations.iter().enumerate() {
@@ -39,12 +42,12 @@ impl<'h> Knowledge<'h> {
         self.of_session[session].iter().map(|id| (*id, &self.history.operations[*id]))
     }
 
-    /// Whether what `operation` did is still held by a live process: while one lives, it is never lost.
+    /// Whether a live process still holds the effect of `operation`: while one lives, the effect must not be lost.
     pub fn survives(&self, operation: &Operation, at: Micros) -> bool {
         operation.over().is_some_and(|over| over <= at) && !self.bearers(operation, at).0.is_empty()
     }
 
-    /// Whether a request that ran on `reader` from `from` to `to` must have seen what `operation` did.
+    /// Whether a request that ran on `reader` from `from` to `to` must have seen the effect of `operation`.
     pub fn must_show(&self, operation: &Operation, reader: ProcessId, from: Micros, to: Micros) -> bool {
         if !self.settles_everywhere(operation) || operation.over().is_none_or(|over| over > from) {
             return false;
@@ -64,7 +67,7 @@ impl<'h> Knowledge<'h> {
         self.must_show(earlier, process, later.committed.unwrap_or(later.began), ended)
     }
 
-    /// Whether a process lived and was not stopped in that time.
+    /// Whether a process ran without a stop in that time.
     pub fn was_up(&self, process: ProcessId, from: Micros, to: Micros) -> bool {
         (self.history.life(process))
             .is_some_and(|life| life.lasts_until(to) && !life.is_stopped_within(from, to))
@@ -82,26 +85,26 @@ impl<'h> Knowledge<'h> {
         self.divisions_in(from, to).next().is_some()
     }
 
-    /// Whether the session was created, and nobody asked for its end until `at`.
+    /// Whether the session was created and no client requested its end until `at`.
     pub fn is_alive(&self, session: SessionId, at: Micros) -> bool {
         let record = &self.history.sessions[session];
         let ends = |operation: &Operation| {
             matches!(operation.action, Action::Logout)
                 && operation.began <= at
-                && operation.outcome != Outcome::Failed
+                && operation.outcome != OperationOutcome::Failed
         };
-        self.history.operations[record.created_by].outcome == Outcome::Ok
+        self.history.operations[record.created_by].outcome == OperationOutcome::Ok
             && !self.operations_of(session).any(|(_, operation)| ends(operation))
             && !self.has_ended(session, at)
     }
 
-    /// Whether some node said so shortly before `at` that the session ended that others may not know it yet.
+    /// Whether a node reported the session's end so shortly before `at` that others may not know it yet.
     pub fn is_ending(&self, session: SessionId, at: Micros) -> bool {
         let shortly = ENDING.as_micros() as Micros;
         self.history.sessions[session].ended_at.is_some_and(|ended| ended <= at && at - ended < shortly)
     }
 
-    /// Whether some node said until `at` that the session ended.
+    /// Whether a node reported the session's end until `at`.
     pub fn has_ended(&self, session: SessionId, at: Micros) -> bool {
         self.history.sessions[session].ended_at.is_some_and(|ended| ended <= at)
     }
@@ -110,12 +113,12 @@ impl<'h> Knowledge<'h> {
         self.history.divisions.iter().filter(move |division| division.overlaps(from, to))
     }
 
-    /// Whether the operation is acknowledged only when all members know of it.
+    /// Whether the operation is acknowledged only after all members know it.
     fn settles_everywhere(&self, operation: &Operation) -> bool {
         !self.history.asynchronous || matches!(operation.action, Action::Logout | Action::Login(..))
     }
 
-    /// The live processes that certainly know at `at` what `operation` did, and since when they do.
+    /// The live processes that certainly know the effect of `operation` at `at`, and since when.
     fn bearers(&self, operation: &Operation, at: Micros) -> (Vec<ProcessId>, Micros) {
         let Some(settled) = operation.settled.map(|settled| settled.at).or_else(|| operation.over()) else {
             return (Vec::new(), at);
@@ -125,26 +128,26 @@ impl<'h> Knowledge<'h> {
             true => 0,
             false => SPREADING.as_micros() as Micros,
         };
-        for harmony in &self.history.harmonies {
-            let end = harmony.to.min(at);
-            if end < settled.max(harmony.from) + spreading || harmony.from > at {
+        for agreement in &self.history.agreements {
+            let end = agreement.to.min(at);
+            if end < settled.max(agreement.from) + spreading || agreement.from > at {
                 continue;
             }
-            if !bearers.iter().any(|bearer| harmony.processes.contains(bearer)) {
+            if !bearers.iter().any(|bearer| agreement.processes.contains(bearer)) {
                 return (Vec::new(), at);
             }
-            (bearers, since) = (harmony.processes.clone(), end);
+            (bearers, since) = (agreement.processes.clone(), end);
         }
         bearers.retain(|process| self.history.life(*process).is_some_and(|life| life.lasts_until(at)));
         (bearers, since)
     }
 
-    /// Who held the change when it settled.
+    /// The processes that held the change when it settled.
     fn first_bearers(&self, operation: &Operation, settled: Micros) -> Vec<ProcessId> {
         let watched = operation.holders.clone();
         let mut bearers = watched.unwrap_or_else(|| self.awaited(operation, settled));
         let Some(actor) = operation.process else { return bearers };
-        // On another side, and in a stopped process, a copy may look the same without knowing of it.
+        // On another side, or in a stopped process, a copy may look equal without knowledge of the change.
         let from = if operation.holders.is_some() { settled } else { operation.began };
         bearers.retain(|bearer| self.were_together(*bearer, actor, from, settled));
         let counted = operation.settled.map(|settled| settled.copies as usize);
@@ -154,7 +157,7 @@ impl<'h> Knowledge<'h> {
         bearers
     }
 
-    /// Where nobody watched: all processes that were up and known to the cluster all the time.
+    /// Without an observer: all processes that were up and members all the time.
     fn awaited(&self, operation: &Operation, settled: Micros) -> Vec<ProcessId> {
         let asynchronous = !self.settles_everywhere(operation);
         let awaited = |life: &&Life| {
@@ -169,12 +172,12 @@ impl<'h> Knowledge<'h> {
         self.history.lives.iter().filter(awaited).map(|life| life.process).collect()
     }
 
-    /// Whether the cluster was of one mind since the process went on from its last pause: until then it may be
-    /// out, and nobody waits for it.
+    /// Whether all nodes agreed since the process resumed from its last pause: until then it may be removed, and no
+    /// commit waits for it.
     fn has_come_back(&self, life: &Life, at: Micros) -> bool {
         let paused = life.pauses.iter().filter(|(begin, _)| *begin <= at);
         let Some(resumed) = paused.filter_map(|(_, end)| *end).max() else { return true };
-        (self.history.harmonies.iter())
-            .any(|harmony| harmony.to > resumed && harmony.from <= at && harmony.to >= resumed)
+        (self.history.agreements.iter())
+            .any(|agreement| agreement.to > resumed && agreement.from <= at && agreement.to >= resumed)
     }
 }

@@ -1,41 +1,41 @@
-//! What clients saw, and whether it may be.
+//! Histories of what clients saw, and their verdict.
 //!
-//! A [`History`] holds the operations of clients and what became of the cluster meanwhile: processes that came and
-//! went, cuts, the copies at the end. [`judge`] says which promises it breaks. The simulator, the drill and the rig
-//! of test hosts are judged by this same code; what they do not know of their cluster they leave out, and the
-//! verdict then demands less.
+//! A [`History`] holds the operations of clients and the events of the cluster: processes, cuts, and the copies at
+//! the end. [`judge`] finds the promises that it breaks. The simulator, the drill and the rig of test hosts share
+//! this code. Unknown facts of a cluster are left out, and the verdict then requires less.
 //!
-//! A [`Workload`] says what a client does next, so that its history shows what it must. Must not know a socket, a
-//! clock or a task.
+//! A [`Workload`] chooses a client's next operations so that faults become visible. Must not know sockets, clocks or
+//! tasks.
 //!
-//! Next: `knowledge.rs` decides who must know what; `promises/` has one file for each way to break a promise.
+//! Next: `knowledge.rs` decides which process must know which operation; `promises/` has one file for each way to
+//! break a promise.
 
 mod attribute;
 mod cluster;
-mod dice;
 mod history;
 mod knowledge;
 mod lines;
 mod operation;
 mod promises;
+mod seeded_rng;
 mod verdict;
 mod workload;
 
 pub use attribute::{Attribute, Seen, UnknownAttribute};
-pub use cluster::{Division, Harmony, Holding, Life};
-pub use dice::Dice;
-pub use history::{History, Session};
+pub use cluster::{Agreement, Division, Holding, Life};
+pub use history::{History, SessionRecord};
 pub use knowledge::{ENDING, Knowledge};
 pub use lines::{LineError, read, write};
-pub use operation::{Action, Operation, Outcome, Settled};
-pub use verdict::{Finding, Kind, Verdict, judge};
+pub use operation::{Action, Operation, OperationOutcome, Settled};
+pub use seeded_rng::SeededRng;
+pub use verdict::{BrokenPromise, BrokenPromiseKind, Verdict, judge};
 pub use workload::Workload;
 
 /// Microseconds since the history began.
 pub type Micros = u64;
-/// A process of a node, from its start to its end: one that returns is another one.
+/// A process of a node, from its start to its end: a restarted node is a new process.
 pub type ProcessId = u64;
-/// A node, as an index into the sides of a [`Division`]: a process that returns is on the same one.
+/// A node, as an index into the sides of a [`Division`].
 pub type NodeId = usize;
 /// Index of an operation in [`History::operations`].
 pub type OperationId = usize;

@@ -1,33 +1,33 @@
-//! A history as JSON lines: one thing that is known a line, so that a long one can be read with ordinary tools.
+//! A history as JSON lines, one fact a line, readable with ordinary tools.
 
 use std::io::{BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Division, Harmony, History, Holding, Life, Operation, Session};
+use crate::{Agreement, Division, History, Holding, Life, Operation, SessionRecord};
 
 /// The version of the lines.
 const VERSION: u32 = 1;
 
-/// Why lines are no history.
+/// Errors of reading a history.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     /// They cannot be read.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// A line that is none of ours.
+    /// An invalid line.
     #[error("line {line}: {error}")]
     Form {
         /// Counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         error: serde_json::Error,
     },
-    /// Another program wrote them.
+    /// An unsupported version.
     #[error("version {0} of the lines; this program reads version {VERSION}")]
     Version(u32),
-    /// An operation or a holding names a session that no line tells, or a session an operation.
-    #[error("line {line}: it names a session or an operation that is not there")]
+    /// A line refers to an unknown session or operation.
+    #[error("line {line}: it refers to an unknown session or operation")]
     Reference {
         /// Counted from 1.
         line: usize,
@@ -39,11 +39,11 @@ pub enum LineError {
 #[serde(rename_all = "snake_case")]
 enum Line<'h> {
     History { version: u32, asynchronous: bool, nodes: std::borrow::Cow<'h, [String]> },
-    Session(Session),
+    Session(SessionRecord),
     Operation(Operation),
     Life(Life),
     Division(Division),
-    Harmony(Harmony),
+    Agreement(Agreement),
     Holding(Holding),
 }
 
@@ -60,7 +60,7 @@ pub fn write(history: &History, mut out: impl Write) -> std::io::Result<()> {
     line(&Line::History { version: VERSION, asynchronous: history.asynchronous, nodes })?;
     history.lives.iter().try_for_each(|life| line(&Line::Life(life.clone())))?;
     history.divisions.iter().try_for_each(|division| line(&Line::Division(division.clone())))?;
-    history.harmonies.iter().try_for_each(|harmony| line(&Line::Harmony(harmony.clone())))?;
+    history.agreements.iter().try_for_each(|agreement| line(&Line::Agreement(agreement.clone())))?;
     history.sessions.iter().try_for_each(|session| line(&Line::Session(session.clone())))?;
     history.operations.iter().try_for_each(|operation| line(&Line::Operation(operation.clone())))?;
     history.holdings.iter().try_for_each(|holding| line(&Line::Holding(holding.clone())))
@@ -68,8 +68,7 @@ pub fn write(history: &History, mut out: impl Write) -> std::io::Result<()> {
 
 /// Reads what [`write()`] wrote.
 ///
-/// # Errors
-/// What cannot be read, with the number of its line.
+/// # Errors The invalid line, with its number.
 pub fn read(lines: impl BufRead) -> Result<History, LineError> {
     let mut history = History::default();
     for (text, line) in lines.lines().zip(1..) {
@@ -82,7 +81,7 @@ pub fn read(lines: impl BufRead) -> Result<History, LineError> {
             Line::Operation(operation) => history.operations.push(operation),
             Line::Life(life) => history.lives.push(life),
             Line::Division(division) => history.divisions.push(division),
-            Line::Harmony(harmony) => history.harmonies.push(harmony),
+            Line::Agreement(agreement) => history.agreements.push(agreement),
             Line::Holding(holding) => history.holdings.push(holding),
         }
         let known = history.sessions.len();
@@ -92,7 +91,7 @@ pub fn read(lines: impl BufRead) -> Result<History, LineError> {
             return Err(LineError::Reference { line });
         }
     }
-    let made = |session: &Session| session.created_by < history.operations.len();
+    let made = |session: &SessionRecord| session.created_by < history.operations.len();
     match history.sessions.iter().all(made) {
         true => Ok(history),
         false => Err(LineError::Reference { line: 1 + history.lives.len() }),

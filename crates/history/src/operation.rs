@@ -1,4 +1,4 @@
-//! One operation of a client: what it asked for, and what it knows of it.
+//! One operation of a client: its request and its known result.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Attribute, Micros, ProcessId, Seen, SessionId};
 
-/// What a client asked for.
+/// The request of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -22,25 +22,25 @@ pub enum Action {
     Logout,
 }
 
-/// What the client knows of its operation.
+/// The outcome of an operation as known by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum OperationOutcome {
     /// It was done and acknowledged.
     Ok,
-    /// The node said that there is no such session.
+    /// The node answered that there is no such session.
     Absent,
-    /// The node said that the session has another secret by now.
+    /// The node answered that the session has another secret.
     WrongSecret,
-    /// The session ended meanwhile: what was changed went with it.
+    /// The session ended meanwhile, together with the change.
     Ended,
-    /// Nobody processed it: it has no effect, now or later.
+    /// No node processed it: it has no effect, now or later.
     Failed,
-    /// It may have had an effect, or may have one later. What is never answered is unknown, not failed.
+    /// It may have an effect, now or later. An unanswered operation is unknown, not failed.
     Unknown,
 }
 
-/// The moment of a commit's confirmation.
+/// The moment of a commit's acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// When.
@@ -49,43 +49,43 @@ pub struct Settled {
     pub copies: u32,
 }
 
-/// One operation. What only an observer of the cluster can know is optional.
+/// One operation. Facts that only an observer of the cluster can know are optional.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Who asked; a client may have several at once.
+    /// The client; it may have several operations at once.
     pub client: u32,
     /// The session it is about.
     pub session: SessionId,
-    /// Which of the session's secrets the client showed; 0 is the first.
+    /// Index of the session's secret that the client used; 0 is the first.
     #[serde(default, skip_serializing_if = "is_first")]
     pub secret: usize,
-    /// What it asked for.
+    /// The request.
     pub action: Action,
     /// When it was sent.
     pub began: Micros,
-    /// When the client had its answer, or gave up.
+    /// When the client had its response, or gave up.
     pub ended: Option<Micros>,
     /// The answer.
-    pub outcome: Outcome,
-    /// Who answered.
+    pub outcome: OperationOutcome,
+    /// The answering process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessId>,
-    /// What it saw of the session.
+    /// The session as seen by the operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
-    /// Attributes whose bytes were not those of their value.
+    /// Attributes with damaged bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<Attribute>,
-    /// When the session was opened for it, if somebody watched.
+    /// When the session was opened for it, if observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened: Option<Micros>,
-    /// When it was committed, if somebody watched.
+    /// When it was committed, if observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<Micros>,
-    /// Its receipt, if one was shown.
+    /// Its receipt, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
-    /// The processes that held the change when it settled, if somebody watched.
+    /// The processes that held the change when it settled, if observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holders: Option<Vec<ProcessId>>,
 }
@@ -95,7 +95,7 @@ fn is_first(secret: &usize) -> bool {
 }
 
 impl Operation {
-    /// An operation that was just sent; its outcome is unknown until there is an answer.
+    /// A newly sent operation; its outcome is unknown until there is a response.
     pub fn new(client: u32, session: SessionId, action: Action, began: Micros) -> Self {
         Self {
             client,
@@ -104,7 +104,7 @@ impl Operation {
             action,
             began,
             ended: None,
-            outcome: Outcome::Unknown,
+            outcome: OperationOutcome::Unknown,
             process: None,
             seen: None,
             damaged: Vec::new(),
@@ -128,18 +128,18 @@ impl Operation {
         }
     }
 
-    /// When it was over for the client; only what was acknowledged is ever over.
+    /// When it was over for the client; only an acknowledged operation is ever over.
     pub fn over(&self) -> Option<Micros> {
-        (self.outcome == Outcome::Ok).then_some(self.ended).flatten()
+        (self.outcome == OperationOutcome::Ok).then_some(self.ended).flatten()
     }
 
-    /// Whether it may ever have had an effect. One that was committed and then met the end of its session was seen
-    /// until then.
+    /// Whether it may ever have had an effect. An operation that was committed before its session ended was visible
+    /// until the end.
     pub fn counts(&self) -> bool {
         match self.outcome {
-            Outcome::Failed | Outcome::Absent | Outcome::WrongSecret => false,
-            Outcome::Ended => self.settled.is_some(),
-            Outcome::Ok | Outcome::Unknown => true,
+            OperationOutcome::Failed | OperationOutcome::Absent | OperationOutcome::WrongSecret => false,
+            OperationOutcome::Ended => self.settled.is_some(),
+            OperationOutcome::Ok | OperationOutcome::Unknown => true,
         }
     }
 

@@ -9,13 +9,13 @@ mod resurrected;
 mod stale;
 mod torn;
 
-use crate::{Finding, Knowledge};
+use crate::{BrokenPromise, Knowledge};
 
 pub(crate) use lost::gone;
 
-/// Everything that is wrong, each kind once for the same reason.
-pub(crate) fn findings(knowledge: &Knowledge<'_>) -> Vec<Finding> {
-    let mut findings = [
+/// All broken promises, each kind once for the same reason.
+pub(crate) fn broken_promises(knowledge: &Knowledge<'_>) -> Vec<BrokenPromise> {
+    let mut broken_promises = [
         lost::find(knowledge),
         doubled::find(knowledge),
         resurrected::find(knowledge),
@@ -25,6 +25,6 @@ pub(crate) fn findings(knowledge: &Knowledge<'_>) -> Vec<Finding> {
         stale::find(knowledge),
     ]
     .concat();
-    findings.sort_by_key(|finding| (finding.kind, finding.at));
-    findings
+    broken_promises.sort_by_key(|finding| (finding.kind, finding.at));
+    broken_promises
 }

@@ -1,4 +1,4 @@
-//! The verdict: what is wrong with a history, in kinds that a user can count and words that he can follow.
+//! The verdict: the broken promises of a history, countable by kind and described in words.
 
 use std::fmt;
 
@@ -6,69 +6,69 @@ use serde::Serialize;
 
 use crate::history::seconds;
 use crate::promises;
-use crate::{History, Knowledge, Micros, Operation, OperationId, Outcome, SessionId};
+use crate::{History, Knowledge, Micros, Operation, OperationId, OperationOutcome, SessionId};
 
-/// Operations on the session that are told with a finding, at the most.
-const TOLD: usize = 60;
+/// Most operations of the session shown with a broken promise.
+const SHOWN: usize = 60;
 
 /// How a promise was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A write, or a session, was acknowledged and is gone though a copy of it lives (C1).
+pub enum BrokenPromiseKind {
+    /// An acknowledged write or session is gone although a copy lives (C1).
     Lost,
-    /// One write took effect twice: replaced, it came back.
+    /// A write took effect twice: it was replaced and came back.
     Doubled,
-    /// What had ended was seen again (C2).
+    /// An ended session or secret was seen again (C2).
     Resurrected,
-    /// What one request wrote was seen half, or with other bytes (C3).
+    /// The writes of one request were seen partly, or with other bytes (C3).
     Torn,
-    /// Copies differ though everything healed (C5).
+    /// Copies differ after healing (C5).
     Diverged,
-    /// A session showed what was never written to it (C7).
+    /// A session showed a value that was never written to it (C7).
     MixedUp,
-    /// A request did not see what had been acknowledged before it began (C4).
+    /// A request did not see a write that was acknowledged before the request began (C4).
     Stale,
 }
 
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct BrokenPromise {
     /// How it was broken.
-    pub kind: Kind,
+    pub kind: BrokenPromiseKind,
     /// The session.
     pub session: SessionId,
     /// The operations that contradict each other; the last one saw it.
     pub operations: Vec<OperationId>,
     /// When it was seen.
     pub at: Micros,
-    /// Why that may not be.
+    /// Why this breaks the promise.
     pub why: String,
 }
 
-/// Everything that is wrong with a history, and how much was looked at.
+/// All broken promises of a history, and the amount of checked data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// The sessions.
     pub sessions: usize,
-    /// Operations that were done and acknowledged.
+    /// Acknowledged operations.
     pub acknowledged: usize,
-    /// Operations without an answer that says what became of them.
+    /// Operations with an unknown outcome.
     pub unknown: usize,
-    /// Operations that nobody processed.
+    /// Operations that no node processed.
     pub failed: usize,
-    /// Operations of sessions that were gone with the last process that held them: a loss that no copy could prevent.
+    /// Operations on sessions that were lost with the last process that held them: a loss that no copy could prevent.
     pub gone_with_all_copies: usize,
-    /// The longest time a client waited for the acknowledgement of a process that was not stopped meanwhile.
+    /// The longest time that a client waited for a process that was not stopped meanwhile.
     pub longest_wait: Micros,
     /// The broken promises, in the order of their kinds.
-    pub findings: Vec<Finding>,
+    pub broken_promises: Vec<BrokenPromise>,
 }
 
 /// Judges a history.
 pub fn judge(history: &History) -> Verdict {
     let knowledge = Knowledge::of(history);
-    let count = |outcome: &[Outcome]| {
+    let count = |outcome: &[OperationOutcome]| {
         history.operations.iter().filter(|operation| outcome.contains(&operation.outcome)).count()
     };
     let was_up = |operation: &Operation, over| {
@@ -80,16 +80,16 @@ pub fn judge(history: &History) -> Verdict {
     };
     Verdict {
         sessions: history.sessions.len(),
-        acknowledged: count(&[Outcome::Ok]),
-        unknown: count(&[Outcome::Unknown]),
-        failed: count(&[Outcome::Failed]),
+        acknowledged: count(&[OperationOutcome::Ok]),
+        unknown: count(&[OperationOutcome::Unknown]),
+        failed: count(&[OperationOutcome::Failed]),
         gone_with_all_copies: promises::gone(&knowledge),
         longest_wait: history.operations.iter().filter_map(wait).max().unwrap_or(0),
-        findings: promises::findings(&knowledge),
+        broken_promises: promises::broken_promises(&knowledge),
     }
 }
 
-impl Kind {
+impl BrokenPromiseKind {
     /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Lost,
@@ -103,38 +103,38 @@ impl Kind {
 }
 
 impl Verdict {
-    /// Whether nothing was found.
+    /// Whether no promise is broken.
     pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
+        self.broken_promises.is_empty()
     }
 
-    /// How many findings are of that kind.
-    pub fn count(&self, kind: Kind) -> usize {
-        self.findings.iter().filter(|finding| finding.kind == kind).count()
+    /// Number of broken promises of that kind.
+    pub fn count(&self, kind: BrokenPromiseKind) -> usize {
+        self.broken_promises.iter().filter(|finding| finding.kind == kind).count()
     }
 }
 
-impl Finding {
-    /// The finding in words, with what was done to its session before.
-    pub fn tell(&self, history: &History) -> String {
+impl BrokenPromise {
+    /// Describes the broken promise, with the earlier operations on its session.
+    pub fn describe(&self, history: &History) -> String {
         let session = &history.sessions[self.session];
         let mut text =
             format!("{}: session {} at {}: {}\n", self.kind, session.key, seconds(Some(self.at)), self.why);
         for operation in &self.operations {
-            text += &format!("  ! {}\n", history.tell(*operation));
+            text += &format!("  ! {}\n", history.describe(*operation));
         }
         let last = self.operations.iter().max().map_or(history.operations.len(), |last| last + 1);
         let related: Vec<_> = (history.operations.iter().enumerate().take(last))
             .filter(|(_, operation)| operation.session == self.session)
             .collect();
-        for (id, _) in &related[related.len().saturating_sub(TOLD)..] {
-            text += &format!("    {}\n", history.tell(*id));
+        for (id, _) in &related[related.len().saturating_sub(SHOWN)..] {
+            text += &format!("    {}\n", history.describe(*id));
         }
         text
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for BrokenPromiseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Lost => "lost",

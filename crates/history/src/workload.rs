@@ -1,32 +1,32 @@
-//! What a client does next, so that its history shows what it must.
+//! Chooses the next operations of a client so that faults become visible.
 
-use crate::{Action, Attribute, Dice};
+use crate::{Action, Attribute, SeededRng};
 
 /// Registers of a session.
 const REGISTERS: u64 = 3;
-/// Operations of a session until its client logs out, at the least and below.
+/// Range of operations before a client logs out: minimum, and exclusive maximum.
 const LIFE: (u64, u64) = (20, 120);
-/// Looks with the old cookie after that.
+/// Reads with the old cookie after the logout.
 const PROBES: u32 = 3;
-/// Values of one client begin here, times its number: nobody else writes them.
+/// Values of client number n begin at n times this, so values are unique.
 const VALUES: u64 = 1_000_000_000;
 
-/// One client's operations: registers and their removal, a set that is added to, a pair that is written together,
-/// reads, logins to a new session, logouts and looks at what has ended.
+/// Operations of one client: writes and removals of registers, set additions, pair writes, reads, logouts, and reads
+/// of ended sessions.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    dice: Dice,
+    rng: SeededRng,
     next_value: u64,
     phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// There is a session for so many operations more.
+    /// A session exists for this many further operations.
     Working(u64),
-    /// It has ended; so many looks more.
+    /// The session has ended; this many probes are left.
     Probing(u32),
-    /// There is none.
+    /// There is no session.
     Idle,
 }
 
@@ -34,14 +34,14 @@ impl Workload {
     /// The workload of the client of that number, below 2^20; the same for the same seed.
     pub fn new(seed: u64, client: u32) -> Self {
         let next_value = (u64::from(client) + 1) * VALUES;
-        Self { dice: Dice::new(seed, u64::from(client) + 1), next_value, phase: Phase::Idle }
+        Self { rng: SeededRng::new(seed, u64::from(client) + 1), next_value, phase: Phase::Idle }
     }
 
     /// The next operations, one or two that are to run at once. After [`Action::Create`] all are about the new session.
     pub fn next_actions(&mut self) -> Vec<Action> {
         match self.phase {
             Phase::Idle | Phase::Probing(0) => {
-                self.phase = Phase::Working(LIFE.0 + self.dice.below(LIFE.1 - LIFE.0));
+                self.phase = Phase::Working(LIFE.0 + self.rng.below(LIFE.1 - LIFE.0));
                 vec![Action::Create]
             }
             Phase::Working(0) => {
@@ -59,33 +59,33 @@ impl Workload {
         }
     }
 
-    /// There is no session any more, or none could be made.
+    /// The session is gone, or could not be created.
     pub fn forget(&mut self) {
         self.phase = Phase::Idle;
     }
 
-    /// A number that no other operation was given: the value of a write, or a canary.
+    /// A unique number: the value of a write, or a canary.
     pub fn value(&mut self) -> u64 {
         self.next_value += 1;
         self.next_value
     }
 
-    /// A number below `bound`, which is not 0, of the client's own.
+    /// A random number below `bound` (not 0) from the client's stream.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.dice.below(bound)
+        self.rng.below(bound)
     }
 
     fn at_work(&mut self) -> Vec<Action> {
         let value = self.value();
-        let register = Attribute::Register(self.dice.below(REGISTERS) as u8);
-        match self.dice.below(20) {
+        let register = Attribute::Register(self.rng.below(REGISTERS) as u8);
+        match self.rng.below(20) {
             0..=6 => vec![write(register, value)],
             7 => vec![Action::Write(vec![(register, None)])],
             8..=10 => vec![self.addition()],
             11 => vec![pair(value)],
-            // One attribute at once, on whatever nodes: all must settle on the same write.
+            // Two concurrent writes of one attribute on any nodes: all copies must agree on one of them.
             12 => vec![write(register, value), write(register, self.value())],
-            // Two at once, on whatever nodes: both must survive.
+            // Two concurrent writes of different attributes on any nodes: both must survive.
             13 => vec![self.addition(), write(register, value)],
             14 => vec![self.addition(), self.addition()],
             15 => vec![pair(value), Action::Read],
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_made_used_ended_and_looked_for() {
+    fn a_session_is_created_used_ended_and_probed() {
         let mut workload = Workload::new(7, 3);
         let actions: Vec<_> = (0..400).flat_map(|_| workload.next_actions()).collect();
         let ends: Vec<_> = (0..actions.len()).filter(|at| actions[*at] == Action::Logout).collect();

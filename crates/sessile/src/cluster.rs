@@ -167,7 +167,7 @@ impl Cluster {
             && matches!(config.store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
         let mut settings = start::node_settings(&config, incarnation, Arc::clone(&seams.ack_set));
         settings.stores = store.is_some();
-        settings.plant = seams.planted.bug();
+        seams.planted.plant_bug(&mut settings);
         let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));

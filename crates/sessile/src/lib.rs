@@ -60,5 +60,5 @@ pub use sessile_group::{ClusterSecrets, SecretError};
 pub use web::{
     AttributeMut, Cost, Costs, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent,
     NoSessionLayer, NotServing, Session, SessionError, SessionLayer, SessionService, Sessions, SettingError,
-    Statistics, WriteTimes, adapter, idempotency_key,
+    Statistics, WriteTimes, idempotency_key, json_store,
 };

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use http::header::{COOKIE, HeaderName, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use sessile::SessionError;
-use sessile::adapter::{CookieRoute, JsonSessions, UNPROCESSED};
+use sessile::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -19,12 +19,12 @@ use tower_service::Service;
 /// `Sessile-Unprocessed: 1` while this node does not serve, and lets a graceful stop wait for the requests that run.
 #[derive(Clone, Debug)]
 pub struct RequestLayer {
-    sessions: JsonSessions,
+    sessions: JsonSessionStore,
     route: Option<Arc<CookieRoute>>,
 }
 
 impl RequestLayer {
-    pub(crate) fn new(sessions: JsonSessions) -> Self {
+    pub(crate) fn new(sessions: JsonSessionStore) -> Self {
         Self { sessions, route: None }
     }
 

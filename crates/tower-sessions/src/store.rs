@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sessile::adapter::{JsonMap, JsonSessions};
+use sessile::json_store::{JsonMap, JsonSessionStore};
 use sessile::{SessionError, SessionKey, SessionLayer};
 use time::OffsetDateTime;
 use tower_sessions_core::session::{Id, Record};
@@ -17,13 +17,13 @@ const NEW_IDS_MAX: usize = 3;
 /// Keeps the sessions of tower-sessions in the cluster. Clones are the same store.
 #[derive(Clone, Debug)]
 pub struct SessileStore {
-    sessions: JsonSessions,
+    sessions: JsonSessionStore,
 }
 
 impl SessileStore {
     /// The store of the application that `layer` is for. The layer itself is not to be put around it.
     pub fn new(layer: &SessionLayer) -> Self {
-        Self { sessions: JsonSessions::new(layer.sessions()) }
+        Self { sessions: JsonSessionStore::new(layer.sessions()) }
     }
 
     /// The layer to put around the `SessionManagerLayer`, so that concurrent requests merge.

@@ -1,4 +1,4 @@
-//! Clients that ask too much, too slowly, or all at once.
+//! Clients that send too much, too slowly, or all at once.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::dialog::ask;
 use crate::figures::Figures;
-use crate::host::Settings;
-use crate::rig::Ground;
+use crate::host::NodeSettings;
+use crate::http_request::ask;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
 pub(crate) const OVERSIZED: Scenario = Scenario {
     name: "F41-oversized",
-    title: "an attribute and a session that are larger than the bounds",
-    bar: "a clear error to the client; no copy gets what was refused; the session goes on",
+    title: "an attribute and a session above the size limits",
+    bar: "a clear error for the client; no copy contains the refused value; the session stays usable",
     quick: false,
     play: oversized,
 };
 
-fn oversized(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.load(ground, &[])?;
+fn oversized(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.load(context, &[])?;
     let mut figures = Figures::default();
     let made = ask(
         rig.hosts[0].address(),
@@ -58,22 +58,22 @@ fn oversized(ground: &Ground) -> Result<Figures> {
 pub(crate) const SLOW_CLIENTS: Scenario = Scenario {
     name: "F45-slow-clients",
     title: "200 clients that send one byte a second of their requests, to a node and to the balancer, for 10 s",
-    bar: "others wait for nobody: no request takes 5 s",
+    bar: "other clients are not delayed: no request takes 5 s",
     quick: false,
     play: slow_clients,
 };
 
-fn slow_clients(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.balance(ground)?;
-    rig.load(ground, &[])?;
+fn slow_clients(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.balance(context)?;
+    rig.load(context, &[])?;
     go_on(2);
     let doors = [(rig.hosts[0].address(), 9080), (crate::network::HERE, 8080)].map(SocketAddr::from);
     let slow = doors.iter().cycle().take(200).map(TcpStream::connect).collect::<std::io::Result<Vec<_>>>();
     let mut slow = slow.context("a slow client cannot connect")?;
     let request = b"POST /clusterapp/session?cmd=show HTTP/1.1\r\nHost: sessile\r\nX-Slow: 1";
     for byte in &request[..10] {
-        // One that was given up is no slow client any more.
+        // A closed client is no longer a slow client.
         slow.retain_mut(|client| client.write_all(&[*byte]).is_ok());
         go_on(1);
     }
@@ -88,14 +88,14 @@ fn slow_clients(ground: &Ground) -> Result<Figures> {
 
 pub(crate) const CROWD_ON_ONE: Scenario = Scenario {
     name: "F49-one-session",
-    title: "500 requests at once on one session, on all nodes, each with an attribute of its own",
+    title: "500 requests at once on one session, on all nodes, each with its own attribute",
     bar: "every acknowledged attribute is there, on every node",
     quick: false,
     play: crowd_on_one,
 };
 
-fn crowd_on_one(ground: &Ground) -> Result<Figures> {
-    let rig = ground.cluster(3, &Settings::default())?;
+fn crowd_on_one(context: &ScenarioContext) -> Result<Figures> {
+    let rig = context.cluster(3, &NodeSettings::default())?;
     let hosts: Vec<_> = rig.hosts.iter().map(crate::host::Host::address).collect();
     let made = ask(hosts[0], 9080, "POST", "/clusterapp/session?cmd=add&name=c&size=16&v=1", None)?;
     let cookie = made.cookie.context("a session has a cookie")?;
@@ -128,19 +128,19 @@ fn crowd_on_one(ground: &Ground) -> Result<Figures> {
 pub(crate) const LOGOUT_RACE: Scenario = Scenario {
     name: "F47-logout-race",
     title: "12 writers on three nodes and a logout at once, on one session; 30 times",
-    bar: "after the logout's answer no node shows the session",
+    bar: "after the logout's response no node shows the session",
     quick: false,
     play: logout_race,
 };
 
-fn logout_race(ground: &Ground) -> Result<Figures> {
-    let rig = ground.cluster(3, &Settings::default())?;
+fn logout_race(context: &ScenarioContext) -> Result<Figures> {
+    let rig = context.cluster(3, &NodeSettings::default())?;
     let hosts: Vec<_> = rig.hosts.iter().map(crate::host::Host::address).collect();
-    let (mut figures, mut dice, mut written) = (Figures::default(), ground.dice(), 0);
+    let (mut figures, mut rng, mut written) = (Figures::default(), context.rng(), 0);
     for _ in 0..30 {
         let made = ask(hosts[0], 9080, "POST", "/clusterapp/session?cmd=add&name=c&size=16&v=1", None)?;
         let cookie = made.cookie.context("a session has a cookie")?;
-        let (wait, at) = (Duration::from_micros(dice.below(6_000)), hosts[dice.below(3) as usize]);
+        let (wait, at) = (Duration::from_micros(rng.below(6_000)), hosts[rng.below(3) as usize]);
         let acknowledged = std::thread::scope(|scope| {
             let write = |number: usize| {
                 let (host, cookie) = (hosts[number % 3], &cookie);

@@ -7,20 +7,20 @@ use std::io::BufReader;
 use anyhow::{Context, Result};
 
 use crate::figures::Figures;
-use crate::host::Settings;
-use crate::rig::Ground;
+use crate::host::NodeSettings;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
 pub(crate) const KILL: Scenario = Scenario {
     name: "F1-kill",
-    title: "kill -9 of nodes that serve, one after the other, each started again; through a balancer and directly",
+    title: "kill -9 of serving nodes, one at a time, each restarted; load through a balancer and directly",
     bar: "no acknowledged write is lost",
     quick: true,
-    play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        rig.balance(ground)?;
-        rig.load(ground, &[])?;
+    play: |context| {
+        let mut rig = context.cluster(3, &NodeSettings::default())?;
+        rig.balance(context)?;
+        rig.load(context, &[])?;
         go_on(2);
         for node in 0..3 {
             rig.kill(node)?;
@@ -35,17 +35,17 @@ pub(crate) const KILL: Scenario = Scenario {
 pub(crate) const KILL_IN_BURST: Scenario = Scenario {
     name: "F2-F3-burst",
     title: "kill -9 of a node in a burst of writes, at seeded moments: between a peer's ack and the response, and of a copy",
-    bar: "receipts are honest; what is sent again with its number takes effect once",
+    bar: "receipts are correct; a repeated numbered write takes effect once",
     quick: false,
-    play: |ground| {
-        let mut rig = ground.cluster(3, &Settings::default())?;
-        let mut dice = ground.dice();
-        rig.load(ground, &["--think", "0ms", "--clients", "16"])?;
+    play: |context| {
+        let mut rig = context.cluster(3, &NodeSettings::default())?;
+        let mut rng = context.rng();
+        rig.load(context, &["--think", "0ms", "--clients", "16"])?;
         for _ in 0..6 {
-            std::thread::sleep(std::time::Duration::from_millis(500 + dice.below(500)));
-            let node = dice.below(3) as usize;
+            std::thread::sleep(std::time::Duration::from_millis(500 + rng.below(500)));
+            let node = rng.below(3) as usize;
             rig.kill(node)?;
-            std::thread::sleep(std::time::Duration::from_millis(dice.below(300)));
+            std::thread::sleep(std::time::Duration::from_millis(rng.below(300)));
             rig.restart(node, 2)?;
             rig.together()?;
         }
@@ -55,22 +55,22 @@ pub(crate) const KILL_IN_BURST: Scenario = Scenario {
 
 pub(crate) const ALL_COPIES: Scenario = Scenario {
     name: "F4-all-copies",
-    title: "all processes that hold the sessions are killed at once",
-    bar: "what is gone is absent, never half there; no key is used again; the nodes begin anew",
+    title: "all processes with copies are killed at once",
+    bar: "lost sessions are absent, never partial; no key is reused; the nodes form a new cluster",
     quick: false,
     play: all_copies,
 };
 
-fn all_copies(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.load(ground, &[])?;
+fn all_copies(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.load(context, &[])?;
     go_on(3);
     (0..3).try_for_each(|node| rig.kill(node))?;
     (0..3).try_for_each(|node| rig.hosts[node].start())?;
     for node in 0..3 {
         rig.hosts[node].ready(2)?;
         let name = rig.hosts[node].name.clone();
-        rig.tell(&format!("started {name}"))?;
+        rig.report_event(&format!("started {name}"))?;
     }
     go_on(3);
     let history = rig.history().context("there is a load")?;
@@ -80,7 +80,7 @@ fn all_copies(ground: &Ground) -> Result<Figures> {
     let keys: BTreeSet<_> = history.sessions.iter().map(|session| &session.key).collect();
     let gone = sessile_history::judge(&history).gone_with_all_copies;
     figures.measure("gone with all copies", gone);
-    figures.require(gone > 0, || "nobody met a session that was gone".to_owned());
+    figures.require(gone > 0, || "no client met a lost session".to_owned());
     figures.require(keys.len() == history.sessions.len(), || "a key was used twice".to_owned());
     Ok(figures)
 }

@@ -1,22 +1,22 @@
-//! Networks that fall apart and heal.
+//! Network partitions.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::figures::Figures;
-use crate::host::Settings;
-use crate::rig::{Ground, Rig};
+use crate::host::NodeSettings;
+use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
 pub(crate) const SPLIT: Scenario = Scenario {
     name: "F8-split",
     title: "one node is cut off from two, for three times the drop time; clients reach all of them",
-    bar: "each side goes on; after the heal all copies are equal and nothing ended comes back",
+    bar: "each side keeps serving; after the heal all copies are equal and no ended session comes back",
     quick: true,
-    play: |ground| {
-        let mut rig = under_load(ground, 3)?;
+    play: |context| {
+        let mut rig = under_load(context, 3)?;
         rig.split(&[&[0], &[1, 2]])?;
         go_on(9);
         rig.heal()?;
@@ -26,16 +26,16 @@ pub(crate) const SPLIT: Scenario = Scenario {
 
 pub(crate) const ONE_WAY: Scenario = Scenario {
     name: "F9-one-way",
-    title: "nothing that one node sends reaches the others; what they send reaches it",
-    bar: "no node is believed alive for ever by one side only",
+    title: "traffic from one node to the others is blocked; traffic to it passes",
+    bar: "no node is permanently a member on one side only",
     quick: false,
-    play: |ground| {
-        let mut rig = under_load(ground, 3)?;
-        rig.tell("cut")?;
+    play: |context| {
+        let mut rig = under_load(context, 3)?;
+        rig.report_event("cut")?;
         rig.network.cut_one_way(1, 2)?;
         rig.network.cut_one_way(1, 3)?;
         go_on(9);
-        // Whoever is not heard is out on both sides by now.
+        // By now an unheard node is removed on both sides.
         let seen: Vec<_> = rig.hosts.iter().map(|host| host.members()).collect();
         rig.heal()?;
         let mut figures = end(&mut rig)?;
@@ -47,12 +47,12 @@ pub(crate) const ONE_WAY: Scenario = Scenario {
 
 pub(crate) const PARTIAL: Scenario = Scenario {
     name: "F10-partial",
-    title: "two nodes do not reach each other; the third reaches both",
-    bar: "the cluster becomes disjoint sides, and one again after the heal",
+    title: "two nodes cannot reach each other; the third reaches both",
+    bar: "the cluster splits into disjoint sides and merges after the heal",
     quick: false,
-    play: |ground| {
-        let mut rig = under_load(ground, 3)?;
-        rig.tell("cut")?;
+    play: |context| {
+        let mut rig = under_load(context, 3)?;
+        rig.report_event("cut")?;
         rig.network.cut(1, 2)?;
         go_on(9);
         rig.heal()?;
@@ -63,14 +63,14 @@ pub(crate) const PARTIAL: Scenario = Scenario {
 pub(crate) const FLAPPING: Scenario = Scenario {
     name: "F11-flapping",
     title: "a link between two nodes is cut for 300 ms, ten times",
-    bar: "what was missed is sent, not everything each time",
+    bar: "missed changes are sent, not the whole state each time",
     quick: false,
     play: flapping,
 };
 
-fn flapping(ground: &Ground) -> Result<Figures> {
-    let mut rig = under_load(ground, 3)?;
-    rig.tell("cut")?;
+fn flapping(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = under_load(context, 3)?;
+    rig.report_event("cut")?;
     for _ in 0..10 {
         rig.network.cut(1, 2)?;
         std::thread::sleep(Duration::from_millis(300));
@@ -83,18 +83,18 @@ fn flapping(ground: &Ground) -> Result<Figures> {
         rig.hosts.iter().map(|host| host.metric("sessile_transfers_received_total")).sum::<Result<f64>>()?;
     figures.measure("removals", rig.removals());
     figures.measure("transfers", transfers);
-    // Each of the two joiners got the state once when it started.
+    // Each of the two joiners received one state transfer at its start.
     figures.require(transfers <= 3.0, || format!("{transfers} whole transfers"));
     Ok(figures)
 }
 
 pub(crate) const LONG_DIVERGENCE: Scenario = Scenario {
     name: "F12-divergence",
-    title: "four nodes in two halves for 20 s, with sessions made, changed and ended on both",
-    bar: "nothing ended comes back; what both wrote survives",
+    title: "four nodes in two halves for 20 s; sessions are created, changed and ended on both sides",
+    bar: "no ended session comes back; writes of both sides survive",
     quick: false,
-    play: |ground| {
-        let mut rig = under_load(ground, 4)?;
+    play: |context| {
+        let mut rig = under_load(context, 4)?;
         rig.split(&[&[0, 1], &[2, 3]])?;
         go_on(20);
         rig.heal()?;
@@ -102,9 +102,9 @@ pub(crate) const LONG_DIVERGENCE: Scenario = Scenario {
     },
 };
 
-fn under_load(ground: &Ground, nodes: usize) -> Result<Rig> {
-    let mut rig = ground.cluster(nodes, &Settings::default())?;
-    rig.load(ground, &["--patience", "8s"])?;
+fn under_load(context: &ScenarioContext, nodes: usize) -> Result<Rig> {
+    let mut rig = context.cluster(nodes, &NodeSettings::default())?;
+    rig.load(context, &["--patience", "8s"])?;
     go_on(2);
     Ok(rig)
 }

@@ -1,32 +1,32 @@
-//! Nodes that come, many at once or under a name that is taken.
+//! Joining nodes: many at once, or with a taken name.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::dialog::ask;
 use crate::figures::Figures;
-use crate::host::{Host, PATIENCE, Settings};
-use crate::rig::Ground;
+use crate::host::{Host, NodeSettings, PATIENCE};
+use crate::http_request::ask;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// Sessions that the donor has when the others return.
+/// Sessions on the donor when the others return.
 const SESSIONS: usize = 4_000;
-/// Bytes of each.
+/// Bytes of each session.
 const BYTES: usize = 48 * 1024;
 
 pub(crate) const ALL_AT_ONCE: Scenario = Scenario {
     name: "F34-rejoin",
     title: "four nodes return at once to one that has 4,000 sessions of 48 KiB",
-    bar: "the donor grows by at most a tenth of its memory; who serves has every session",
+    bar: "the donor's memory grows by at most a tenth; a serving node has every session",
     quick: false,
     play: all_at_once,
 };
 
-fn all_at_once(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(5, &Settings::default())?;
+fn all_at_once(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(5, &NodeSettings::default())?;
     (1..5).try_for_each(|node| rig.kill(node))?;
     rig.hosts[0].ready(0)?;
     fill(&rig.hosts[0])?;
@@ -47,13 +47,13 @@ fn all_at_once(ground: &Ground) -> Result<Figures> {
         std::thread::sleep(Duration::from_millis(2));
     }
     let took = began.elapsed();
-    rig.load(ground, &[])?;
+    rig.load(context, &[])?;
     go_on(3);
     let mut figures = end(&mut rig)?;
     let grown = highest.saturating_sub(before) as f64 / before as f64 * 100.0;
     figures.measure("rejoined in", format!("{} ms", took.as_millis()));
     figures.measure("donor grew by", format!("{grown:.1} % of {} MiB", before >> 20));
-    figures.require(waiting.is_empty(), || "not all came back".to_owned());
+    figures.require(waiting.is_empty(), || "not all nodes came back".to_owned());
     figures.require(early == 0, || format!("{early} nodes served before they had all sessions"));
     figures.require(grown <= 10.0, || format!("the donor grew by {grown:.1} %"));
     Ok(figures)
@@ -79,7 +79,7 @@ fn fill(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// The sessions that a node has, once it serves.
+/// Number of sessions on a node, once it serves.
 fn sessions(host: &Host) -> Result<u64> {
     let answer = ask(host.address(), 9080, "GET", "/clusterapp/stats", None)?;
     let stats: serde_json::Value = serde_json::from_str(&answer.body).context("stats")?;
@@ -88,17 +88,17 @@ fn sessions(host: &Host) -> Result<u64> {
 
 pub(crate) const SAME_NAME: Scenario = Scenario {
     name: "F35-same-name",
-    title: "a second node with a name that is taken, on another host; then a node returns at a dead one's address under another name",
-    bar: "the duplicate is refused and says so; the cluster goes on; the other one is admitted",
+    title: "a second node with a taken name, on another host; then a node starts at a dead node's address under another name",
+    bar: "the duplicate is refused with an error; the cluster keeps serving; the other node is admitted",
     quick: false,
     play: same_name,
 };
 
-fn same_name(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster_among(4, 3, &Settings::default())?;
-    rig.load(ground, &[])?;
+fn same_name(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster_among(4, 3, &NodeSettings::default())?;
+    rig.load(context, &[])?;
     go_on(2);
-    let mut twin = Host::new(&ground.sessile, ground.directory(), 4, "tc01", 3, &Settings::default())?;
+    let mut twin = Host::new(&context.sessile, context.directory(), 4, "tc01", 3, &NodeSettings::default())?;
     twin.start()?;
     let began = Instant::now();
     let told = |twin: &Host| twin.logged("tc01") > 0 && (twin.logged("name") > 0);
@@ -106,10 +106,10 @@ fn same_name(ground: &Ground) -> Result<Figures> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let (refused, words) = (twin.members().is_none(), twin.tail());
-    fs::write(ground.directory().join("twin.txt"), &words).context("the twin's words")?;
+    fs::write(context.directory().join("twin.txt"), &words).context("the twin's words")?;
     twin.kill()?;
     rig.kill(2)?;
-    let mut heir = Host::new(&ground.sessile, ground.directory(), 3, "tc09", 3, &Settings::default())?;
+    let mut heir = Host::new(&context.sessile, context.directory(), 3, "tc09", 3, &NodeSettings::default())?;
     heir.start()?;
     heir.ready(2)?;
     heir.kill()?;

@@ -1,66 +1,66 @@
-//! A login that changes the session's id, while others write.
+//! A login that changes the session's id during writes.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 
-use crate::dialog::{Answer, ask};
 use crate::figures::Figures;
-use crate::host::{Host, Settings};
-use crate::rig::Ground;
+use crate::host::{Host, NodeSettings};
+use crate::http_request::{HttpResponse, ask};
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 
 /// Logins, each on a session of its own.
 const LOGINS: usize = 30;
-/// Writers of each, four on a node, and as many that come after the login.
+/// Writers of each session, four on a node, and as many after the login.
 const WRITERS: usize = 12;
 
 pub(crate) const RACE: Scenario = Scenario {
     name: "F48-login-race",
-    title: "12 writers on three nodes and a login that changes the id at once, on one session; then 12 writers with the cookie from before; 30 times",
-    bar: "every acknowledged write is in the session, on every node, or in a new one if its cookie was dead; the old cookie opens nothing",
+    title: "12 writers on three nodes and a login that changes the id, all at once on one session; then 12 writers with the old cookie; 30 times",
+    bar: "every acknowledged write is in the session on every node, or in a new session if its cookie was invalid; the old cookie opens no session",
     quick: true,
     play: race,
 };
 
-fn race(ground: &Ground) -> Result<Figures> {
-    let rig = ground.cluster(3, &Settings { helper: Some("login-app"), ..Settings::default() })?;
+fn race(context: &ScenarioContext) -> Result<Figures> {
+    let rig = context.cluster(3, &NodeSettings { helper: Some("login-app"), ..NodeSettings::default() })?;
     let hosts: Vec<_> = rig.hosts.iter().map(Host::address).collect();
-    let (mut figures, mut dice, mut seen) = (Figures::default(), ground.dice(), Seen::default());
+    let (mut figures, mut rng, mut seen) = (Figures::default(), context.rng(), RaceResult::default());
     for _ in 0..LOGINS {
-        one(&hosts, &mut dice, &mut seen)?;
+        one(&hosts, &mut rng, &mut seen)?;
     }
     figures.measure("written before the login", seen.kept);
-    figures.measure("writes whose cookie was dead", seen.strangers);
-    figures.require(seen.kept > 0 && seen.strangers > 0, || "the login was never raced".to_owned());
+    figures.measure("writes with an invalid cookie", seen.strangers);
+    figures.require(seen.kept > 0 && seen.strangers > 0, || "no write raced with the login".to_owned());
     seen.broken.into_iter().for_each(|words| figures.require(false, || words));
     Ok(figures)
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    /// Acknowledged writes of the session, and those that made one of their own.
+struct RaceResult {
+    /// Acknowledged writes to the session, and writes that created a new session.
     kept: usize,
     strangers: usize,
     broken: Vec<String>,
 }
 
 /// A session with its cookies before and after the login.
-struct Logged {
+struct LoginSession {
     key: String,
     old: String,
     new: String,
-    /// What was acknowledged as written to it.
+    /// Acknowledged attributes.
     names: Vec<String>,
 }
 
-fn one(hosts: &[Ipv4Addr], dice: &mut Dice, seen: &mut Seen) -> Result<()> {
+fn one(hosts: &[Ipv4Addr], rng: &mut SeededRng, seen: &mut RaceResult) -> Result<()> {
     let made = ask(hosts[0], 9080, "POST", "/write?name=first", None)?;
     let (key, old) = (key_of(&made)?.context("a key")?, made.cookie.context("a cookie")?);
-    let (wait, at) = (Duration::from_micros(dice.below(6_000)), hosts[dice.below(3) as usize]);
+    let (wait, at) = (Duration::from_micros(rng.below(6_000)), hosts[rng.below(3) as usize]);
     let (login, raced) = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|number| {
@@ -77,26 +77,25 @@ fn one(hosts: &[Ipv4Addr], dice: &mut Dice, seen: &mut Seen) -> Result<()> {
     });
     let login = login?;
     let Some(new) = login.cookie.filter(|_| key_of_body(&login.body).as_ref() == Some(&key)) else {
-        // A login can only come first: nothing else ends this session.
+        // A login cannot fail here: nothing else ends the session.
         seen.broken.push(format!("a login was answered {} {}", login.status, login.body));
         return Ok(());
     };
     let late: Vec<_> = (0..WRITERS).filter_map(|number| write(hosts, number, "after", &old)).collect();
     let intruders = late.iter().filter(|(_, of)| *of == key).count();
     if intruders > 0 {
-        seen.broken
-            .push(format!("{intruders} writes with the cookie from before the login landed in the session"));
+        seen.broken.push(format!("{intruders} writes with the old cookie landed in the session"));
     }
     let kept: Vec<_> = raced.iter().filter(|(_, of)| *of == key).map(|(name, _)| name.clone()).collect();
     seen.kept += kept.len();
     seen.strangers += raced.len() + late.len() - kept.len();
-    let logged = Logged { key, old, new, names: kept };
+    let logged = LoginSession { key, old, new, names: kept };
     hosts.iter().try_for_each(|host| logged.on(*host, seen))
 }
 
-impl Logged {
-    /// What a node shows with either cookie.
-    fn on(&self, host: Ipv4Addr, seen: &mut Seen) -> Result<()> {
+impl LoginSession {
+    /// Checks a node's responses with either cookie.
+    fn on(&self, host: Ipv4Addr, seen: &mut RaceResult) -> Result<()> {
         let shown = |cookie: &str| -> Result<Value> {
             serde_json::from_str(&ask(host, 9080, "GET", "/read", Some(cookie))?.body).context("/read")
         };
@@ -109,13 +108,13 @@ impl Logged {
             seen.broken.push(format!("{host} lacks {lost} acknowledged writes; it shows {with_new}"));
         }
         if !with_old["key"].is_null() || with_old["names"] != serde_json::json!([]) {
-            seen.broken.push(format!("with the cookie from before the login {host} shows {with_old}"));
+            seen.broken.push(format!("with the old cookie {host} shows {with_old}"));
         }
         Ok(())
     }
 }
 
-/// The name that was written, and the key of the session that has it; `None` if that was not acknowledged.
+/// The written name and the session's key; `None` without an acknowledgement.
 fn write(hosts: &[Ipv4Addr], number: usize, when: &str, cookie: &str) -> Option<(String, String)> {
     let name = format!("{when}-{number}");
     let done =
@@ -123,7 +122,7 @@ fn write(hosts: &[Ipv4Addr], number: usize, when: &str, cookie: &str) -> Option<
     Some((name, key_of_body(&done.body)?)).filter(|_| done.status == 200)
 }
 
-fn key_of(answer: &Answer) -> Result<Option<String>> {
+fn key_of(answer: &HttpResponse) -> Result<Option<String>> {
     anyhow::ensure!(answer.status == 200, "answered {} {}", answer.status, answer.body);
     Ok(key_of_body(&answer.body))
 }

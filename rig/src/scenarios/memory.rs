@@ -1,43 +1,43 @@
-//! A host that has too little memory.
+//! A host with too little memory.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::bulk_sessions::fill;
 use crate::control_group::ControlGroup;
-use crate::dialog::{ask, metric};
 use crate::figures::Figures;
-use crate::filler::fill;
-use crate::host::{Host, Settings};
-use crate::rig::{Ground, Rig};
+use crate::host::{Host, NodeSettings};
+use crate::http_request::{ask, metric};
+use crate::rig::{Rig, ScenarioContext};
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// What the node may take beside what it has.
+/// Memory that the node may allocate in addition.
 const ROOM: u64 = 48 << 20;
-/// Sessions that come then, of so many bytes each: four times the room.
+/// Number of created sessions; their total size is four times that memory.
 const SESSIONS: usize = 4_000;
 const BYTES: usize = 48 * 1024;
-/// What its table may hold where it is to be refused in time.
+/// Table limits that refuse sessions before the memory is exhausted.
 const TABLE: &str = "[session]\nmax_table_bytes = \"16MiB\"\nmax_session_bytes = \"256KiB\"\nmax_attribute_bytes = \"256KiB\"\n";
-/// Longest time until they are there.
+/// Longest time to create them.
 const FILLING: Duration = Duration::from_secs(300);
 /// Longest wait for the kernel to kill it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const BOUNDED: Scenario = Scenario {
     name: "F28-memory",
-    title: "a node may take 48 MiB more, and 4,000 sessions of 48 KiB come: the kernel kills it; then nodes with as little, and a table bounded to 16 MiB",
-    bar: "the others go on and lose nothing, and it is admitted when it returns; with the bound nobody dies: sessions are refused with 503, those that were made are whole, and who has no room for a copy says so",
+    title: "a node is limited to 48 MiB more memory, and 4,000 sessions of 48 KiB are created: the kernel kills it; then nodes with the same limit, and a table bounded to 16 MiB",
+    bar: "the others keep serving and lose nothing, and the node is admitted when it returns; with the bound no node dies: sessions are refused with 503, created sessions are complete, and a node without room for a copy reports it",
     quick: false,
-    play: |ground| Ok(killed(ground)?.and(refused(ground)?)),
+    play: |context| Ok(killed(context)?.and(refused(context)?)),
 };
 
-/// Without a bound of its own, the kernel's comes first.
-fn killed(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings::default())?;
-    rig.load(ground, &["--patience", "8s"])?;
+/// Without a configured bound, the kernel kills the node.
+fn killed(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings::default())?;
+    rig.load(context, &["--patience", "8s"])?;
     go_on(2);
     let bound = ControlGroup::memory(rig.hosts[2].pid().context("the node lives")?, ROOM)?;
     let others: Vec<_> = rig.hosts[..2].iter().map(Host::address).collect();
@@ -49,7 +49,7 @@ fn killed(ground: &Ground) -> Result<Figures> {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    rig.tell("killed tc03")?;
+    rig.report_event("killed tc03")?;
     rig.hosts[2].kill()?;
     drop(bound);
     let filled = filling.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
@@ -57,15 +57,15 @@ fn killed(ground: &Ground) -> Result<Figures> {
     let mut figures = end(&mut rig)?;
     let made = filled.answers.get(&200).copied().unwrap_or(0);
     figures.measure("made meanwhile", made);
-    figures.require(made == SESSIONS, || format!("of {SESSIONS} sessions on the others {made} were made"));
+    figures.require(made == SESSIONS, || format!("{made} of {SESSIONS} sessions were created on the others"));
     let held = rig.hosts[2].metric("sessile_sessions")?;
     figures.require(held >= made as f64, || format!("after its return it holds {held} sessions of {made}"));
     Ok(figures)
 }
 
-/// With a bound, sessions are refused, and nobody dies.
-fn refused(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster(3, &Settings { more: TABLE, ..Settings::default() })?;
+/// With a bound, sessions are refused and no node dies.
+fn refused(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster(3, &NodeSettings { more: TABLE, ..NodeSettings::default() })?;
     let pids = rig.processes().into_iter().map(|(_, pid)| pid);
     let bounds = pids.map(|pid| ControlGroup::memory(pid, ROOM)).collect::<Result<Vec<_>>>()?;
     let hosts: Vec<_> = rig.hosts.iter().map(Host::address).collect();
@@ -79,7 +79,7 @@ fn refused(ground: &Ground) -> Result<Figures> {
     figures.require(made + turned_away == SESSIONS / 2 && filled.broken == 0, || {
         format!("answers {:?}, {} broken connections", filled.answers, filled.broken)
     });
-    let shown = Shown::by(&hosts, &filled.cookies);
+    let shown = ShownSessions::by(&hosts, &filled.cookies);
     let dead = rig.hosts.iter_mut().filter_map(|host| host.has_ended().then_some(())).count();
     if dead > 0 {
         figures.require(false, || format!("{dead} nodes died"));
@@ -87,7 +87,7 @@ fn refused(ground: &Ground) -> Result<Figures> {
     }
     figures.measure("on all nodes", shown.everywhere);
     figures.measure("on some", shown.somewhere);
-    figures.require(shown.wrong == 0, || format!("{} sessions are not whole anywhere", shown.wrong));
+    figures.require(shown.wrong == 0, || format!("{} sessions are complete on no node", shown.wrong));
     let counted = rejected(&rig)?;
     figures.require(counted >= turned_away as f64, || format!("only {counted} refusals were counted"));
     drop(bounds);
@@ -98,17 +98,17 @@ fn add() -> String {
     format!("/clusterapp/session?cmd=add&name=a&size={BYTES}&v=7")
 }
 
-/// What nodes show of sessions that were made.
+/// Created sessions as shown by the nodes.
 #[derive(Debug, Default)]
-struct Shown {
+struct ShownSessions {
     everywhere: usize,
-    /// Whole on a node at least; another has no room for a copy, and says so with 503.
+    /// Complete on at least one node; another node has no room for a copy and answers 503.
     somewhere: usize,
-    /// No node has it whole, or one says that there is none, or shows something else.
+    /// Complete on no node, or absent or different on one.
     wrong: usize,
 }
 
-impl Shown {
+impl ShownSessions {
     fn by(hosts: &[Ipv4Addr], cookies: &[String]) -> Self {
         let mut shown = Self::default();
         for cookie in cookies {

@@ -1,11 +1,11 @@
-//! Faults that meet: pairs, sampled by the seed.
+//! Pairs of simultaneous faults, sampled from the seed.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 
-use crate::host::Settings;
+use crate::host::NodeSettings;
 use crate::rig::Rig;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
@@ -15,23 +15,23 @@ const PAIRS: usize = 4;
 
 pub(crate) const SAMPLED: Scenario = Scenario {
     name: "F51-F53-pairs",
-    title: "four pairs of kill, pause, split, loss, far link and dead balancer at once, as the seed samples them; five nodes",
-    bar: "as for each alone",
+    title: "four pairs of simultaneous faults (kill, pause, split, loss, slow link, dead balancer), sampled from the seed; five nodes",
+    bar: "as for each fault alone",
     quick: false,
-    play: |ground| {
-        let mut rig = ground.cluster(5, &Settings::default())?;
-        let weather = rig.emulate(4)?;
-        rig.balance(ground)?;
-        rig.load(ground, &["--patience", "8s"])?;
-        let mut dice = ground.dice();
+    play: |context| {
+        let mut rig = context.cluster(5, &NodeSettings::default())?;
+        let link_faults = rig.emulate(4)?;
+        rig.balance(context)?;
+        rig.load(context, &["--patience", "8s"])?;
+        let mut rng = context.rng();
         let mut told = Vec::new();
         for _ in 0..PAIRS {
             go_on(1);
-            let (lasting, sudden) = (dice.below(4), dice.below(3));
+            let (lasting, sudden) = (rng.below(4), rng.below(3));
             told.push(format!("{}+{}", LASTING[lasting as usize], SUDDEN[sudden as usize]));
-            begin(&mut rig, lasting, &weather)?;
-            strike(&mut rig, sudden, ground, &mut dice)?;
-            weather.delay(0, 0);
+            begin(&mut rig, lasting, &link_faults)?;
+            strike(&mut rig, sudden, context, &mut rng)?;
+            link_faults.delay(0, 0);
             rig.heal()?;
             rig.together()?;
         }
@@ -41,24 +41,24 @@ pub(crate) const SAMPLED: Scenario = Scenario {
     },
 };
 
-/// What goes on meanwhile.
+/// Lasting faults.
 const LASTING: [&str; 4] = ["split", "loss", "far", "one-way"];
-/// What happens then.
+/// Sudden faults during a lasting one.
 const SUDDEN: [&str; 3] = ["kill", "pause", "balancer"];
 
-fn begin(rig: &mut Rig, fault: u64, weather: &crate::emulator::Weather) -> Result<()> {
+fn begin(rig: &mut Rig, fault: u64, link_faults: &crate::link_emulator::LinkFaults) -> Result<()> {
     match LASTING[fault as usize] {
         "split" => rig.split(&[&[0, 1], &[2, 3, 4]])?,
         "loss" => {
-            rig.tell("note loss of 10 %")?;
+            rig.report_event("note loss of 10 %")?;
             rig.network.lose(10)?;
         }
         "far" => {
-            rig.tell("note a far node")?;
-            weather.delay(40, 40);
+            rig.report_event("note a far node")?;
+            link_faults.delay(40, 40);
         }
         _ => {
-            rig.tell("cut")?;
+            rig.report_event("cut")?;
             (2..=5).try_for_each(|other| rig.network.cut_one_way(1, other))?;
         }
     }
@@ -66,22 +66,27 @@ fn begin(rig: &mut Rig, fault: u64, weather: &crate::emulator::Weather) -> Resul
     Ok(())
 }
 
-fn strike(rig: &mut Rig, fault: u64, ground: &crate::rig::Ground, dice: &mut Dice) -> Result<()> {
-    let node = 1 + dice.below(3) as usize;
+fn strike(
+    rig: &mut Rig,
+    fault: u64,
+    context: &crate::rig::ScenarioContext,
+    rng: &mut SeededRng,
+) -> Result<()> {
+    let node = 1 + rng.below(3) as usize;
     match SUDDEN[fault as usize] {
         "kill" => {
             rig.kill(node)?;
             go_on(2);
-            // It may come back into a divided network: it serves when it is whole again.
+            // A node that restarts in a divided network serves only after the heal.
             rig.network.heal()?;
             rig.restart(node, 4)?;
         }
-        "pause" => rig.pause(node, Duration::from_millis(500 + dice.below(5_000)))?,
+        "pause" => rig.pause(node, Duration::from_millis(500 + rng.below(5_000)))?,
         _ => {
-            rig.tell("note the balancer is killed")?;
+            rig.report_event("note the balancer is killed")?;
             rig.kill_balancer()?;
             go_on(1);
-            rig.balance(ground)?;
+            rig.balance(context)?;
         }
     }
     go_on(2);

@@ -1,39 +1,39 @@
-//! Strangers in the network.
+//! Unauthenticated peers in the network.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use crate::figures::Figures;
-use crate::host::{Host, Settings};
+use crate::host::{Host, NodeSettings};
 use crate::network::{address, namespace};
-use crate::rig::Ground;
+use crate::rig::ScenarioContext;
 use crate::scenario::Scenario;
 use crate::scenarios::{end, go_on};
 
-/// What a node may grow by while its group is flooded.
+/// Allowed memory growth of a node during a flood.
 const GROWTH: u64 = 64 << 20;
 
 pub(crate) const FLOODED_GROUP: Scenario = Scenario {
     name: "F38-F52-F54-flood",
     title: "another application floods the group with noise and with announcements that it heard, whole and damaged, for 8 s; \
             another cluster uses the same group and port",
-    bar: "nobody is removed or admitted; what is not believed is counted; no node grows by more than 64 MiB",
+    bar: "no member is removed or admitted; dropped datagrams are counted; no node grows by more than 64 MiB",
     quick: false,
     play: flooded_group,
 };
 
-fn flooded_group(ground: &Ground) -> Result<Figures> {
-    let mut rig = ground.cluster_among(5, 3, &Settings::default())?;
-    let others = Settings { cluster: "other", ..Settings::default() };
-    ground.secret(others.cluster)?;
-    let mut stranger = Host::new(&ground.sessile, ground.directory(), 4, "tc01", 1, &others)?;
+fn flooded_group(context: &ScenarioContext) -> Result<Figures> {
+    let mut rig = context.cluster_among(5, 3, &NodeSettings::default())?;
+    let others = NodeSettings { cluster: "other", ..NodeSettings::default() };
+    context.secret(others.cluster)?;
+    let mut stranger = Host::new(&context.sessile, context.directory(), 4, "tc01", 1, &others)?;
     stranger.start()?;
     stranger.ready(0)?;
-    rig.load(ground, &[])?;
+    rig.load(context, &[])?;
     go_on(2);
     let before: u64 = rig.hosts.iter().map(Host::resident).sum::<Result<u64>>()?;
-    rig.tell("note the group is flooded")?;
+    rig.report_event("note the group is flooded")?;
     let said = flood(5, 8)?;
     let after: u64 = rig.hosts.iter().map(Host::resident).sum::<Result<u64>>()?;
     let removals = rig.removals();
@@ -51,7 +51,7 @@ fn flooded_group(ground: &Ground) -> Result<Figures> {
     Ok(figures)
 }
 
-/// This program floods from another host; what it says of that.
+/// Runs this program's flood on another host; returns its output.
 fn flood(host: usize, seconds: u64) -> Result<String> {
     let program = std::env::current_exe().context("where is this program?")?;
     let mut flood = Command::new("ip");

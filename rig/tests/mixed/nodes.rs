@@ -1,4 +1,4 @@
-//! Nodes as processes on loopback, each of the version that the test says.
+//! Nodes as processes on loopback, each of a given version.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::dialog::ask;
+use crate::drill_process::DrillProcess;
 use crate::figures::Figures;
-use crate::load::Load;
+use crate::http_request::ask;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_planted-node");
 /// Longest wait for a node, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A cluster on a static list, perhaps under load. All of it goes when dropped.
+/// A cluster with a static list, possibly under load. Dropping it stops everything.
 pub(crate) struct Nodes {
-    load: Option<Load>,
+    load: Option<DrillProcess>,
     nodes: Vec<Node>,
     directory: TempDir,
 }
@@ -34,7 +34,7 @@ struct Node {
 }
 
 impl Nodes {
-    /// So many; none runs yet.
+    /// Creates the configurations of this many nodes.
     pub(crate) fn new(count: usize) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let host = own_host();
@@ -53,22 +53,22 @@ impl Nodes {
         Ok(Self { load: None, nodes, directory })
     }
 
-    /// The load begins, on all nodes.
+    /// Starts the load on all nodes.
     pub(crate) fn load(&mut self) -> Result<()> {
         let nodes: Vec<_> = self.nodes.iter().map(|node| node.http.into()).collect();
         let folder = self.directory.path().join("drill");
-        // Gently: other tests run on this machine, too.
+        // A light load, because other tests run at the same time.
         let more = ["--clients", "4", "--think", "20ms"];
-        self.load = Some(Load::start(Path::new(PROGRAM), &nodes, None, 1, folder, &more)?);
-        self.tell("note the load begins")
+        self.load = Some(DrillProcess::start(Path::new(PROGRAM), &nodes, None, 1, folder, &more)?);
+        self.report_event("note the load begins")
     }
 
-    /// The load ends; what its clients saw.
+    /// Ends the load; returns its figures.
     pub(crate) fn judged(&mut self) -> Result<Figures> {
         self.load.take().context("there is no load")?.end()
     }
 
-    /// Starts a node with this planted; it is not ready yet.
+    /// Starts a node with these plants without waiting for it.
     pub(crate) fn start(&mut self, node: usize, planted: &[&str]) -> Result<()> {
         let directory = self.directory.path();
         let node = &mut self.nodes[node];
@@ -81,19 +81,19 @@ impl Nodes {
 
     /// SIGKILL.
     pub(crate) fn kill(&mut self, node: usize) -> Result<()> {
-        self.tell(&format!("killed {}", self.nodes[node].name.clone()))?;
+        self.report_event(&format!("killed {}", self.nodes[node].name.clone()))?;
         self.nodes[node].kill();
         Ok(())
     }
 
-    /// Starts a killed node with this planted, and waits until it serves with so many others.
+    /// Starts a killed node with these plants, and waits until it serves and sees `others` other members.
     pub(crate) fn restart(&mut self, node: usize, planted: &[&str], others: usize) -> Result<()> {
         self.start(node, planted)?;
         self.ready(node, others)?;
-        self.tell(&format!("started {}", self.nodes[node].name.clone()))
+        self.report_event(&format!("started {}", self.nodes[node].name.clone()))
     }
 
-    /// Waits until a node serves with so many others.
+    /// Waits until a node serves and sees `others` other members.
     pub(crate) fn ready(&mut self, node: usize, others: usize) -> Result<()> {
         let began = Instant::now();
         let directory = self.directory.path();
@@ -109,7 +109,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Where a node serves.
+    /// HTTP address of a node.
     pub(crate) fn at(&self, node: usize) -> SocketAddrV4 {
         self.nodes[node].http
     }
@@ -122,15 +122,15 @@ impl Nodes {
         value.with_context(|| format!("{name} is not among\n{page}"))
     }
 
-    fn tell(&mut self, event: &str) -> Result<()> {
-        self.load.as_mut().map_or(Ok(()), |load| load.tell(event))
+    fn report_event(&mut self, event: &str) -> Result<()> {
+        self.load.as_mut().map_or(Ok(()), |load| load.report_event(event))
     }
 }
 
 impl Node {
     fn configuration(&self, receiver: SocketAddrV4, members: &str) -> String {
         let Self { name, http, admin, .. } = self;
-        // A test that is not about time: nobody is removed because this machine is busy.
+        // A long drop time, so that a busy machine removes no member.
         format!(
             "[node]\nname = \"{name}\"\n[http]\nlisten = \"{http}\"\n[admin]\nlisten = \"{admin}\"\n[cluster]\nsecret_file = \
              \"cluster.secret\"\n[receiver]\nlisten = \"{receiver}\"\n[sender]\nack_timeout = \"10s\"\n[membership]\nkind = \
@@ -143,7 +143,7 @@ impl Node {
         directory.join(format!("{}.{extension}", self.name))
     }
 
-    /// The others that it sees, if it serves.
+    /// Number of other members that it sees, if it serves.
     fn others(&self) -> Option<u64> {
         let stats = ask(*self.http.ip(), self.http.port(), "GET", "/clusterapp/stats", None).ok()?;
         serde_json::from_str::<serde_json::Value>(&stats.body).ok()?["members"].as_u64()

@@ -1,4 +1,4 @@
-//! C4: a response waits for what it tells.
+//! C4: a response waits for the writes that it shows.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::history::{Action, Attribute, Op, OpId};
 
 const CHECKER: &str = "C4 haste";
 
-/// The simulator notes that a commit is settled when its request wakes up: up to so long after the fact.
+/// The simulator records that a commit is settled when its request wakes up: at most this long after the fact.
 const WAKING: Duration = Duration::from_micros(300);
 
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
@@ -18,7 +18,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     ops.filter_map(|(id, op)| hasty(knowledge, id, op)).collect()
 }
 
-/// A response told of a write that was not settled: who reads next elsewhere may not find it.
+/// A response showed an unsettled write: the next reader on another node may not find it.
 fn hasty(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let (seen, ended) = (op.seen.as_ref()?, op.over()?);
     if !matches!(op.action, Action::Read) || knowledge.history.mode == Mode::Asynchronous {

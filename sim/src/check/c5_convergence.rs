@@ -4,7 +4,7 @@ use sessile_history::ENDING;
 
 use crate::check::Violation;
 use crate::check::knowledge::Knowledge;
-use crate::history::{History, Holding, Op, OpId, Outcome, SessionId};
+use crate::history::{Op, OpId, Outcome, SessionId, SimHistory, SimHolding};
 
 const CHECKER: &str = "C5 convergence";
 
@@ -20,7 +20,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
     violations
 }
 
-fn unequal(history: &History, holdings: &[Holding]) -> Vec<Violation> {
+fn unequal(history: &SimHistory, holdings: &[SimHolding]) -> Vec<Violation> {
     let violation = |words, session| Violation { checker: CHECKER, words, session, ops: Vec::new() };
     let mut violations = Vec::new();
     for holding in holdings.iter().filter(|holding| holding.strangers > 0) {
@@ -49,13 +49,13 @@ fn unequal(history: &History, holdings: &[Holding]) -> Vec<Violation> {
     violations
 }
 
-fn is_ending(history: &History, id: SessionId, holding: &Holding) -> bool {
+fn is_ending(history: &SimHistory, id: SessionId, holding: &SimHolding) -> bool {
     let key = history.sessions[id].key;
     let mut endings = history.endings.iter().filter(|ending| ending.key == key && ending.at <= holding.at);
     endings.any(|ending| holding.at.since(ending.at) < ENDING)
 }
 
-/// A commit after the healing that was not acknowledged by everybody.
+/// A commit after the healing that was not acknowledged by all members.
 fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let everybody = knowledge.history.healed.len();
     let whole = match (op.outcome, op.receipt) {
@@ -63,7 +63,7 @@ fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
             knowledge.history.mode == sessile_core::Mode::Asynchronous || receipt.copies as usize == everybody
         }
         (Outcome::Unknown | Outcome::Failed | Outcome::Done, _) => !knowledge.is_alive(op.session, op.ended?),
-        // That the session is not there any more is C1's affair.
+        // A missing session is checked by C1.
         (Outcome::Pending | Outcome::Absent(_) | Outcome::Ended, _) => true,
     };
     (!whole).then(|| Violation {

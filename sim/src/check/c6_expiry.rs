@@ -1,4 +1,4 @@
-//! C6: a session expires neither before its idle time nor long after it, and its end is told once.
+//! C6: a session expires neither before its idle time nor long after it, and its end is reported once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::history::{Action, Ending, Op, OpId, SessionId};
 
 const CHECKER: &str = "C6 expiry";
 
-/// A member that consented may have it used before the end arrives there; then that member overrules the end. So long
-/// may the answer and the end be on their way.
+/// A consenting member may serve a request before the end arrives there, and then overrules the end. This is the
+/// longest time for its answer and the end in flight.
 const CROSSING: Duration = Duration::from_millis(50);
 
-/// Besides a quarter of the idle time: the scan, the question to the others, and their answers.
+/// Slack beyond a quarter of the idle time: the scan, the question to the members, and their answers.
 const SLACK: Duration = Duration::from_secs(4);
 
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
@@ -29,7 +29,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
         .collect()
 }
 
-/// Endings by idleness of a session that was surely used within its idle time.
+/// Expiries of a session that was certainly used within its idle time.
 fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
     let record = &knowledge.history.sessions[session];
     let expired =
@@ -56,7 +56,7 @@ fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
     violations
 }
 
-/// Whether the use of the session was known to whoever let it expire, or could have been asked for.
+/// Whether the expiring process knew the use of the session, or could have asked for it.
 fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
     op.incarnation.is_some_and(|incarnation| {
         incarnation == ending.incarnation && knowledge.was_up(incarnation, opened, ending.at)
@@ -67,8 +67,8 @@ fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending
     })
 }
 
-/// Whether the process that had the use learned between that and this end of an earlier one: another side of a split let
-/// the session expire, and what came back later was a third side's copy, with its own last use.
+/// Whether the process with the use learned of an earlier end in between: another side of a split let the session
+/// expire, and a third side's copy, with its own last use, came back later.
 fn was_overruled(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
     let mut endings = knowledge.history.endings.iter().filter(|other| other.key == ending.key);
     endings.any(|other| {
@@ -79,7 +79,7 @@ fn was_overruled(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &E
     })
 }
 
-/// Copies, and requests that found the session, long after its last use and without a disturbance.
+/// Copies and successful requests long after the session's last use and without a disturbance.
 fn late(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
     let history = knowledge.history;
     let record = &history.sessions[session];
@@ -90,7 +90,10 @@ fn late(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
     let bound = record.max_inactive * 5 / 4 + SLACK;
     let is_late = |used: Instant, at: Instant| {
         at.since(used) > bound
-            && history.harmonies.iter().any(|harmony| harmony.from.max(used).plus(bound) < at.min(harmony.to))
+            && history
+                .agreements
+                .iter()
+                .any(|agreement| agreement.from.max(used).plus(bound) < at.min(agreement.to))
     };
     let found = knowledge.ops_of(session).find(|(id, op)| {
         op.opened.is_some_and(|opened| {
@@ -115,7 +118,7 @@ fn overlapped(knowledge: &Knowledge<'_>, session: SessionId, id: OpId, op: &Op) 
     })
 }
 
-/// The end of one session is one event, told at least once by whoever ended it.
+/// The end of a session is one event, reported at least once by the process that ended it.
 fn told_wrongly(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
     let history = knowledge.history;
     let record = &history.sessions[session];
@@ -135,9 +138,9 @@ fn told_wrongly(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violati
     if acting.is_empty() && endings.iter().all(|ending| knowledge.was_up(ending.incarnation, first, last)) {
         return violation("nobody told of its end as the one who ended it".into());
     }
-    // What waited unread in a stopped process looks like a use when it goes on, and may bring a session
-    // back that expired meanwhile; then it ends a second time.
-    let stopped = |life: &crate::history::Life| {
+    // A request queued in a stopped process counts as a use when the process resumes, and may bring back an expired
+    // session, which then ends a second time.
+    let stopped = |life: &crate::history::SimLife| {
         life.pauses.iter().any(|(from, to)| *from <= last && to.is_none_or(|to| to >= created.began))
     };
     if history.lives.iter().any(stopped) {

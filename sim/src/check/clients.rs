@@ -1,54 +1,55 @@
-//! The history as clients and an observer of processes would tell it, judged as any other.
+//! The history as known to clients and an observer of processes, judged like any other.
 
 use sessile_core::{Absent, Incarnation, Instant, Mode};
 use sessile_history::{
-    Division, Harmony, History as Told, Holding, Kind, Life, Operation, Session, Settled, judge,
+    Agreement, BrokenPromiseKind, Division, History as ClientHistory, Holding, Life, Operation,
+    SessionRecord, Settled, judge,
 };
 
 use crate::check::Violation;
-use crate::history::{self, History, Op, Outcome};
+use crate::history::{self, Op, Outcome, SimHistory};
 
-pub(super) fn check(told: &Told) -> Vec<Violation> {
-    let violation = |finding: sessile_history::Finding| Violation {
-        checker: checker(finding.kind),
-        words: finding.why,
-        session: Some(finding.session),
-        ops: finding.operations,
+pub(super) fn check(clients: &ClientHistory) -> Vec<Violation> {
+    let violation = |broken: sessile_history::BrokenPromise| Violation {
+        checker: checker(broken.kind),
+        words: broken.why,
+        session: Some(broken.session),
+        ops: broken.operations,
     };
-    judge(told).findings.into_iter().map(violation).collect()
+    judge(clients).broken_promises.into_iter().map(violation).collect()
 }
 
-/// The promise that findings of a kind break.
-fn checker(kind: Kind) -> &'static str {
+/// The promise that brokens of a kind break.
+fn checker(kind: BrokenPromiseKind) -> &'static str {
     match kind {
-        Kind::Lost => "C1 lost",
-        Kind::Doubled => "C3 doubled",
-        Kind::Resurrected => "C2 resurrected",
-        Kind::Torn => "C3 torn",
-        Kind::Diverged => "C5 diverged",
-        Kind::MixedUp => "C7 mixed up",
-        Kind::Stale => "C4 stale",
+        BrokenPromiseKind::Lost => "C1 lost",
+        BrokenPromiseKind::Doubled => "C3 doubled",
+        BrokenPromiseKind::Resurrected => "C2 resurrected",
+        BrokenPromiseKind::Torn => "C3 torn",
+        BrokenPromiseKind::Diverged => "C5 diverged",
+        BrokenPromiseKind::MixedUp => "C7 mixed up",
+        BrokenPromiseKind::Stale => "C4 stale",
     }
 }
 
-/// The same run, without what only a simulator knows.
-pub(super) fn told(history: &History) -> Told {
+/// The same run without the facts that only the simulator knows.
+pub(super) fn client_history(history: &SimHistory) -> ClientHistory {
     let nodes = history.lives.iter().map(|life| life.host + 1).max().unwrap_or(0);
-    Told {
+    ClientHistory {
         asynchronous: history.mode == Mode::Asynchronous,
         nodes: (0..nodes).map(|host| format!("n{host}")).collect(),
         sessions: history.sessions.iter().map(|session| session_of(history, session)).collect(),
         operations: history.ops.iter().map(operation_of).collect(),
         lives: history.lives.iter().map(life_of).collect(),
         divisions: history.divisions.iter().map(division_of).collect(),
-        harmonies: history.harmonies.iter().map(harmony_of).collect(),
+        agreements: history.agreements.iter().map(agreement_of).collect(),
         holdings: history.healed.iter().chain(&history.last).map(holding_of).collect(),
     }
 }
 
-fn session_of(history: &History, session: &history::Session) -> Session {
+fn session_of(history: &SimHistory, session: &history::SimSession) -> SessionRecord {
     let endings = history.endings.iter().filter(|ending| ending.key == session.key);
-    Session {
+    SessionRecord {
         key: session.key.to_string(),
         canary: session.canary,
         created_by: session.created_by,
@@ -76,18 +77,18 @@ fn operation_of(op: &Op) -> Operation {
     }
 }
 
-fn outcome_of(outcome: Outcome) -> sessile_history::Outcome {
+fn outcome_of(outcome: Outcome) -> sessile_history::OperationOutcome {
     match outcome {
-        Outcome::Done => sessile_history::Outcome::Ok,
-        Outcome::Absent(Absent::WrongSecret) => sessile_history::Outcome::WrongSecret,
-        Outcome::Absent(_) => sessile_history::Outcome::Absent,
-        Outcome::Ended => sessile_history::Outcome::Ended,
-        Outcome::Failed => sessile_history::Outcome::Failed,
-        Outcome::Pending | Outcome::Unknown => sessile_history::Outcome::Unknown,
+        Outcome::Done => sessile_history::OperationOutcome::Ok,
+        Outcome::Absent(Absent::WrongSecret) => sessile_history::OperationOutcome::WrongSecret,
+        Outcome::Absent(_) => sessile_history::OperationOutcome::Absent,
+        Outcome::Ended => sessile_history::OperationOutcome::Ended,
+        Outcome::Failed => sessile_history::OperationOutcome::Failed,
+        Outcome::Pending | Outcome::Unknown => sessile_history::OperationOutcome::Unknown,
     }
 }
 
-fn life_of(life: &history::Life) -> Life {
+fn life_of(life: &history::SimLife) -> Life {
     Life {
         process: process(life.incarnation),
         node: life.host,
@@ -97,17 +98,17 @@ fn life_of(life: &history::Life) -> Life {
     }
 }
 
-fn division_of(division: &history::Division) -> Division {
+fn division_of(division: &history::SimDivision) -> Division {
     let sides = division.sides.clone();
     Division { from: division.from.as_micros(), to: micros(division.to), sides }
 }
 
-fn harmony_of(harmony: &history::Harmony) -> Harmony {
-    let processes = harmony.incarnations.iter().copied().map(process).collect();
-    Harmony { from: harmony.from.as_micros(), to: harmony.to.as_micros(), processes }
+fn agreement_of(agreement: &history::SimAgreement) -> Agreement {
+    let processes = agreement.incarnations.iter().copied().map(process).collect();
+    Agreement { from: agreement.from.as_micros(), to: agreement.to.as_micros(), processes }
 }
 
-fn holding_of(holding: &history::Holding) -> Holding {
+fn holding_of(holding: &history::SimHolding) -> Holding {
     let (process, at) = (process(holding.incarnation), holding.at.as_micros());
     Holding { process, at, sessions: holding.sessions.clone() }
 }

@@ -1,18 +1,18 @@
-//! What the simulator's own checkers ask of a history, in the words of the core.
+//! Queries of the simulator's own checkers on a history, in the core's types.
 
 use sessile_core::{Incarnation, Instant};
 use sessile_history::Knowledge as Known;
 
-use crate::history::{History, Op, OpId, SessionId};
+use crate::history::{Op, OpId, SessionId, SimHistory};
 
-/// A history, and what follows from what clients saw of it.
+/// A history, and the knowledge derived from the clients' view of it.
 pub(super) struct Knowledge<'h> {
-    pub(super) history: &'h History,
+    pub(super) history: &'h SimHistory,
     known: Known<'h>,
 }
 
 impl<'h> Knowledge<'h> {
-    pub(super) fn of(history: &'h History, told: &'h sessile_history::History) -> Self {
+    pub(super) fn of(history: &'h SimHistory, told: &'h sessile_history::History) -> Self {
         Self { history, known: Known::of(told) }
     }
 
@@ -30,12 +30,12 @@ impl<'h> Knowledge<'h> {
         self.known.was_divided(from.as_micros(), to.as_micros())
     }
 
-    /// Whether the session was created, and whether anybody asked for its end until `at`.
+    /// Whether the session was created and no client requested its end until `at`.
     pub(super) fn is_alive(&self, session: SessionId, at: Instant) -> bool {
         self.known.is_alive(session, at.as_micros())
     }
 
-    /// Whether some node said until `at` that the session ended.
+    /// Whether a node reported the session's end until `at`.
     pub(super) fn has_ended(&self, session: SessionId, at: Instant) -> bool {
         self.known.has_ended(session, at.as_micros())
     }

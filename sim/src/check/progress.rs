@@ -1,4 +1,4 @@
-//! Every request comes to its end, honest frames are read, and the cluster finds together again.
+//! Every request ends, valid frames are decoded, and the cluster agrees again.
 
 use crate::check::Violation;
 use crate::check::knowledge::Knowledge;

@@ -1,11 +1,11 @@
-//! The clients: what they ask for, of which node, and what they make of the answer.
+//! The clients: their requests, their choice of nodes, and their reaction to replies.
 
 use std::time::Duration;
 
 use sessile_core::{Absent, Secret, SessionKey};
 
 use crate::event::{Attempt, CLIENT_PATIENCE, Event, Inside, Outside, Reply};
-use crate::history::{Action, Attribute, HostId, Op, OpId, Outcome, Session, SessionId};
+use crate::history::{Action, Attribute, HostId, Op, OpId, Outcome, SessionId, SimSession};
 use crate::plan::Routing;
 use crate::world::World;
 use crate::world::observe::Phase;
@@ -27,24 +27,24 @@ const REGISTERS: u64 = 3;
 pub(super) struct Client {
     session: Option<SessionId>,
     secret: usize,
-    /// The secret of a login whose answer never came.
+    /// The secret of an unanswered login.
     unsure: Option<usize>,
     waiting: Vec<OpId>,
     favourite: HostId,
-    /// What it will write again, and where.
+    /// The write that it will repeat, and the host.
     insistence: Option<(Attribute, HostId)>,
-    /// It is writing again.
+    /// It is repeating a write.
     insisted: bool,
 }
 
-/// What a client keeps of an operation besides the history.
-pub(super) struct Errand {
+/// State of a client's operation besides the history.
+pub(super) struct PendingOperation {
     client: usize,
-    /// The client goes on only when it is over.
+    /// The client waits for its end.
     awaited: bool,
     attempt: Attempt,
     host: HostId,
-    /// No other host will do.
+    /// The only allowed host.
     only_host: Option<HostId>,
 }
 
@@ -56,7 +56,7 @@ impl World {
         }
         let Some(session) = self.clients[client].session else { return self.create(client) };
         if self.rng.chance(80) {
-            self.visit_grave(client);
+            self.probe_abandoned(client);
         }
         if self.history.sessions[session].max_inactive != LONG_TIME && self.rng.chance(RESTS) {
             return self.rest(client, session);
@@ -107,7 +107,7 @@ impl World {
         let key = SessionKey(self.rng.bytes16());
         let canary = self.rng.next();
         let (secrets, created_by) = (vec![Secret(self.rng.bytes16())], self.history.ops.len());
-        self.history.sessions.push(Session { key, secrets, max_inactive, canary, created_by });
+        self.history.sessions.push(SimSession { key, secrets, max_inactive, canary, created_by });
         let session = self.history.sessions.len() - 1;
         self.ask(client, session, 0, Action::Create);
     }
@@ -153,12 +153,12 @@ impl World {
         self.queue.after(idle, Event::Outside(Outside::Think(client)));
     }
 
-    /// Looks whether a session that was given up is still given up.
-    fn visit_grave(&mut self, client: usize) {
-        if self.graves.is_empty() {
+    /// Probes whether an abandoned session is still gone.
+    fn probe_abandoned(&mut self, client: usize) {
+        if self.abandoned.is_empty() {
             return;
         }
-        let (session, secret) = self.graves[self.rng.index(self.graves.len())];
+        let (session, secret) = self.abandoned[self.rng.index(self.abandoned.len())];
         self.start_op(client, session, secret, Action::Read, Duration::ZERO, false, None);
     }
 
@@ -181,7 +181,7 @@ impl World {
         let op = self.history.ops.len();
         let record = Op::new(session, secret, action, handler, self.now());
         self.history.ops.push(record);
-        self.errands.push(Errand { client, awaited, attempt: 0, host: 0, only_host });
+        self.pending_operations.push(PendingOperation { client, awaited, attempt: 0, host: 0, only_host });
         self.tally.operations += 1;
         if awaited {
             self.clients[client].waiting.push(op);
@@ -202,10 +202,10 @@ impl World {
         }
         let host = self.choose_host(op);
         let now = self.now();
-        let errand = &mut self.errands[op];
-        errand.attempt += 1;
-        errand.host = host;
-        let attempt = errand.attempt;
+        let pending = &mut self.pending_operations[op];
+        pending.attempt += 1;
+        pending.host = host;
+        let attempt = pending.attempt;
         self.history.ops[op].began = now;
         let Some(process) = &self.hosts[host] else {
             let pause = self.rng.millis(5, 50);
@@ -219,15 +219,15 @@ impl World {
     }
 
     fn choose_host(&mut self, op: OpId) -> HostId {
-        let errand = &self.errands[op];
+        let pending = &self.pending_operations[op];
         let count = self.hosts.len();
-        if let Some(host) = errand.only_host.filter(|_| errand.attempt < 3 || self.phase != Phase::Faults) {
+        if let Some(host) = pending.only_host.filter(|_| pending.attempt < 3 || self.phase != Phase::Faults) {
             return host;
         }
-        if errand.attempt > 0 {
-            return (errand.host + 1 + self.rng.index(count - 1)) % count;
+        if pending.attempt > 0 {
+            return (pending.host + 1 + self.rng.index(count - 1)) % count;
         }
-        let client = &mut self.clients[errand.client];
+        let client = &mut self.clients[pending.client];
         match self.plan.routing {
             Routing::Random => self.rng.index(count),
             Routing::Sticky if !self.rng.chance(100) => client.favourite,
@@ -240,7 +240,7 @@ impl World {
     }
 
     pub(super) fn reply(&mut self, op: OpId, attempt: Attempt, reply: Reply) {
-        if !self.is_pending(op) || self.errands[op].attempt != attempt {
+        if !self.is_pending(op) || self.pending_operations[op].attempt != attempt {
             return;
         }
         let outcome = match reply {
@@ -254,8 +254,8 @@ impl World {
                 return self.queue.after(pause, Event::Outside(Outside::Submit(op)));
             }
         };
-        let errand = &self.errands[op];
-        self.clients[errand.client].favourite = errand.host;
+        let pending = &self.pending_operations[op];
+        self.clients[pending.client].favourite = pending.host;
         self.finish(op, outcome);
     }
 
@@ -271,13 +271,13 @@ impl World {
         if matches!(self.history.ops[op].action, Action::Read) { Outcome::Failed } else { Outcome::Unknown }
     }
 
-    /// The connections of a process that died break; where nothing proves it, clients only time out.
+    /// The connections of a dead process break; without proof of the death, clients only time out.
     pub(super) fn disconnect(&mut self, host: HostId) {
-        let broken =
-            (0..self.errands.len()).filter(|op| self.errands[*op].host == host && self.is_pending(*op));
+        let broken = (0..self.pending_operations.len())
+            .filter(|op| self.pending_operations[*op].host == host && self.is_pending(*op));
         for op in broken.collect::<Vec<_>>() {
             let delay = self.rng.millis(1, 10);
-            let attempt = self.errands[op].attempt;
+            let attempt = self.pending_operations[op].attempt;
             self.queue.after(delay, Event::Outside(Outside::Reply(op, attempt, Reply::Unconfirmed)));
         }
     }
@@ -288,11 +288,11 @@ impl World {
         record.outcome = outcome;
         record.ended = Some(now);
         self.say_op("done", op);
-        let errand = &self.errands[op];
-        if !errand.awaited {
+        let pending = &self.pending_operations[op];
+        if !pending.awaited {
             return;
         }
-        let client = errand.client;
+        let client = pending.client;
         self.clients[client].waiting.retain(|waiting| *waiting != op);
         self.learn(client, op, outcome);
         if self.insists(client, op, outcome) {
@@ -309,7 +309,7 @@ impl World {
         }
     }
 
-    /// A user whose write may be lost sometimes waits, writes it again on the same node, and is content.
+    /// A user whose write may be lost sometimes waits and repeats it once on the same node.
     fn insists(&mut self, client: usize, op: OpId, outcome: Outcome) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return false };
@@ -324,7 +324,7 @@ impl World {
         let insisted = std::mem::take(&mut state.insisted);
         let patience = match outcome {
             Outcome::Unknown if self.rng.chance(600) => {
-                state.insistence = register.map(|name| (name, self.errands[op].host));
+                state.insistence = register.map(|name| (name, self.pending_operations[op].host));
                 self.rng.millis(4_000, 10_000)
             }
             Outcome::Done if insisted => self.rng.millis(15_000, 20_000),
@@ -334,7 +334,7 @@ impl World {
         true
     }
 
-    /// What the answer means for the client's session.
+    /// Applies a reply to the client's session.
     fn learn(&mut self, client: usize, op: OpId, outcome: Outcome) {
         let record = &self.history.ops[op];
         let session = record.session;
@@ -343,7 +343,7 @@ impl World {
                 let state = &mut self.clients[client];
                 (state.session, state.secret, state.unsure) = (Some(session), 0, None);
             }
-            (Action::Create, _) => self.graves.push((session, 0)),
+            (Action::Create, _) => self.abandoned.push((session, 0)),
             (Action::Login(old, new), Outcome::Done) => {
                 let (old, new) = (*old, *new);
                 self.clients[client].secret = new;
@@ -370,14 +370,14 @@ impl World {
         let state = &mut self.clients[client];
         if state.session == Some(session) {
             state.session = None;
-            self.graves.push((session, state.secret));
+            self.abandoned.push((session, state.secret));
         }
     }
 
-    /// Every session with the secrets that its client believes in.
+    /// Every session with the secret that its client considers valid.
     pub(super) fn all_sessions(&self) -> Vec<(SessionId, usize)> {
         let living = self.clients.iter().filter_map(|client| Some((client.session?, client.secret)));
-        self.graves.iter().copied().chain(living).collect()
+        self.abandoned.iter().copied().chain(living).collect()
     }
 
     /// The sessions that clients still use.

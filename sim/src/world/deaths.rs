@@ -1,4 +1,4 @@
-//! Processes that die or leave, at the worst moment that could be found.
+//! Processes that die or leave, at the worst moments.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl World {
             life.to = Some(now);
         }
         self.disconnect(host);
-        let proves = self.network.weather().crash_proves;
+        let proves = self.network.conditions().crash_proves;
         for peer in self.network.linked_to(incarnation) {
             let seen = proves && self.network.connects(host, self.former_host_of(peer));
             let notice = if seen { self.rng.millis(1, 10) } else { self.rng.millis(3_000, 20_000) };
@@ -47,7 +47,7 @@ impl World {
             return;
         }
         self.armed.in_commit = None;
-        let longest = self.network.weather().delay.1;
+        let longest = self.network.conditions().delay.1;
         let delay = self.rng.duration(Duration::ZERO, longest);
         if let Some(process) = &self.hosts[host] {
             let incarnation = process.incarnation;
@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    /// Of a doomed process's last commit only one other learns, and that one is stopped at once.
+    /// Only one other process receives the doomed process's last commit, and is stopped at once.
     pub(super) fn commit_is_witnessed(&mut self, host: HostId, op: OpId) {
         let Some((_, back)) = self.armed.witnessed.filter(|(armed, _)| *armed == host) else { return };
         let Action::Write(writes) = &self.history.ops[op].action else { return };
@@ -73,7 +73,7 @@ impl World {
                 self.lost.insert((incarnation, other.incarnation));
             }
         }
-        let arrival = self.network.weather().delay.1 + Duration::from_millis(1);
+        let arrival = self.network.conditions().delay.1 + Duration::from_millis(1);
         self.later(arrival, Step::Kill(incarnation));
         self.later(arrival, Step::Pause(witness, Duration::from_secs(14)));
         self.later(arrival + back, Step::Return(host));
@@ -83,7 +83,7 @@ impl World {
     pub(super) fn transfer_began(&mut self, host: HostId, donor: Incarnation) {
         let Some((_, back)) = self.armed.donor_of.take_if(|(armed, _)| *armed == host) else { return };
         let victim = self.former_host_of(donor);
-        let longest = self.network.weather().delay.1 * 2;
+        let longest = self.network.conditions().delay.1 * 2;
         let delay = self.rng.duration(Duration::ZERO, longest);
         self.later(delay, Step::Kill(donor));
         self.later(delay + back, Step::Return(victim));
@@ -100,7 +100,7 @@ impl World {
         self.queue.after(Duration::from_millis(100), Event::Inside(incarnation, Inside::DrainCheck(back)));
     }
 
-    /// Leaves when no request runs and nothing is owed, or when patience ends.
+    /// Leaves when no request runs and the backlog is empty, or when the patience ends.
     pub(super) fn drain_check(&mut self, host: HostId, back: Duration) {
         let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
@@ -122,7 +122,7 @@ impl World {
         self.queue.after(Duration::from_millis(50), Event::Inside(incarnation, Inside::Exit(back)));
     }
 
-    /// The process ends in peace: its last frames are on their way.
+    /// The process ends cleanly: its last frames are in flight.
     pub(super) fn exit(&mut self, host: HostId, back: Duration) {
         self.count(host);
         if let Some(process) = self.hosts[host].take() {

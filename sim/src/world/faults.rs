@@ -1,4 +1,4 @@
-//! Faults: when which one happens, and the end of all. How they are done is in `deaths` and `outages`.
+//! Scheduling of faults, and the final healing. `deaths` and `outages` implement the faults.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::world::observe::Phase;
 /// A fault that cannot happen now is tried again after this time.
 const RETRY: Duration = Duration::from_millis(700);
 
-/// How often in vain, over all faults of a run.
+/// Most retries, over all faults of a run.
 const MAX_RETRIES: u32 = 60;
 
 /// Faults that wait for their moment, and what is still to come.
@@ -150,7 +150,7 @@ impl World {
                 if self.phase == Phase::Faults && self.may_end(host) {
                     self.kill(host);
                 } else {
-                    // What a doomed process sent was lost; one that is spared is heard again.
+                    // The frames of a doomed process were lost; a spared process is heard again.
                     self.lost.retain(|(from, _)| *from != incarnation);
                 }
             }

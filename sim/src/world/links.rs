@@ -37,7 +37,7 @@ impl World {
         }
     }
 
-    /// Sends on what waited at cuts; what meets another cut will wait again.
+    /// Forwards frames that waited at cuts; frames that meet another cut wait again.
     pub(super) fn release(&mut self) {
         for frame in self.network.release() {
             self.launch(self.former_host_of(frame.from), frame);
@@ -102,7 +102,7 @@ impl World {
                 Some(peer) if self.network.is_linked(incarnation, peer.incarnation) => continue,
                 Some(peer) => Inside::Connected(peer.incarnation),
                 None => match self.hosts[host].as_ref().and_then(|process| process.known.get(&other)) {
-                    Some(dead) if self.network.weather().crash_proves => Inside::Refused(*dead),
+                    Some(dead) if self.network.conditions().crash_proves => Inside::Refused(*dead),
                     _ => continue,
                 },
             };
@@ -125,7 +125,7 @@ impl World {
         let former = process.known.get(&other).copied().filter(|former| *former != peer);
         if let Some(former) = former {
             self.break_link(host, former);
-            if self.network.weather().hello_proves {
+            if self.network.conditions().hello_proves {
                 self.say(format_args!("n{host} knows by HELLO that {former} is gone"));
                 self.drive(host, |node, now, effects| node.gone(former, now, effects));
             }
@@ -146,7 +146,7 @@ impl World {
         self.break_link(host, peer);
         let other = self.former_host_of(peer);
         let dead = self.host_of(peer).is_none();
-        if dead && self.network.weather().crash_proves && self.network.connects(host, other) {
+        if dead && self.network.conditions().crash_proves && self.network.connects(host, other) {
             let Some(process) = &self.hosts[host] else { return };
             let refusal = self.network.delay(host, other) + self.network.delay(other, host);
             self.queue.after(refusal, Event::Inside(process.incarnation, Inside::Refused(peer)));
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// Nobody listens where that process was.
+    /// The address of that process refuses connections.
     pub(super) fn refused(&mut self, host: HostId, dead: Incarnation) {
         let other = self.former_host_of(dead);
         if self.host_of(dead).is_some() || !self.network.connects(host, other) {
@@ -176,7 +176,7 @@ impl World {
         self.drive(host, |node, now, effects| node.gone(dead, now, effects));
     }
 
-    /// The node wants nothing more to do with that process: both links close and stay closed.
+    /// The node bars that process: both links close and stay closed.
     pub(super) fn bar(&mut self, host: HostId, peer: Incarnation) {
         let Some(process) = &mut self.hosts[host] else { return };
         process.barred.insert(peer);
@@ -186,9 +186,8 @@ impl World {
         self.say(format_args!("n{host} bars {peer}"));
     }
 
-    /// The initial search ends when every live process it can reach has a link, or after the drop time:
-    /// one that accepts but stays silent is waited for so long. Time in which the searcher was stopped
-    /// does not count.
+    /// The initial search ends when every live process it can reach has a link, or after the drop time: a silent peer
+    /// delays the search until then. Time in which the searcher was stopped does not count.
     pub(super) fn search(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
         let incarnation = process.incarnation;
@@ -201,7 +200,8 @@ impl World {
                 _ => {}
             }
         }
-        let began = self.history.life(incarnation).map(crate::history::Life::runs_since).unwrap_or_default();
+        let began =
+            self.history.life(incarnation).map(crate::history::SimLife::runs_since).unwrap_or_default();
         if missing && self.now().since(began) < Timing::default().drop_time {
             let again = Duration::from_millis(100);
             return self.queue.after(again, Event::Inside(incarnation, Inside::Searched));

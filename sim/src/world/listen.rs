@@ -1,4 +1,4 @@
-//! A listener on every node, which knows what the node holds from nothing but what it was told.
+//! A listener on every node that mirrors the node's sessions from notices alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ const LISTED: usize = 10_000;
 /// Sessions with the names of their attributes.
 type Names = BTreeMap<SessionKey, BTreeSet<Box<str>>>;
 
-/// What the listener of one process made of the notices.
+/// State of one process's listener, built from notices.
 #[derive(Default)]
 pub(crate) struct Listener {
     /// `None` until the process is ready for the first time.
@@ -23,7 +23,7 @@ pub(crate) struct Listener {
 }
 
 impl World {
-    /// What a process holds when it becomes ready is not told.
+    /// Sessions present when a process becomes ready cause no notices.
     pub(super) fn listening_begins(&mut self, host: HostId) {
         let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
@@ -40,7 +40,7 @@ impl World {
         }
     }
 
-    /// Whoever heard everything knows everything.
+    /// Every listener must equal its node's sessions.
     pub(super) fn question_listeners(&mut self) {
         let mut wrong = Vec::new();
         for (host, process) in self.hosts.iter().enumerate() {
@@ -58,16 +58,16 @@ impl World {
         wrong.into_iter().for_each(|words| self.misheard(words));
     }
 
-    /// A planted bug has to be caught by the promise that it breaks.
+    /// A planted bug must be caught by the promise that it breaks.
     fn misheard(&mut self, words: String) {
-        if matches!(self.plant, Plant::None | Plant::NotifiedTwice) {
+        if matches!(self.plant, Plant::NONE | Plant::NOTIFIED_TWICE) {
             self.alarm(words);
         }
     }
 }
 
 impl Listener {
-    /// Its process was ready once: what it holds from now on is told.
+    /// Whether its process was ready once: from then on changes cause notices.
     pub(crate) fn has_begun(&self) -> bool {
         self.known.is_some()
     }
@@ -84,7 +84,7 @@ impl Listener {
                 None => Ok(()),
                 Some(_) => Err("it was there before"),
             },
-            // In the place of a dead node an end is told again.
+            // An end may be reported again on behalf of a dead node.
             SessionChange::Ended { .. } => match known.remove(&key) {
                 None if remote => Err("there was no such session"),
                 _ => Ok(()),

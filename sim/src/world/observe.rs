@@ -1,4 +1,4 @@
-//! The observer: whether the cluster is of one mind, and which phase of the run comes next.
+//! The observer: checks whether all nodes agree, and advances the phases of the run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use sessile_core::{Incarnation, Instant, Mode};
 
 use crate::event::{Event, Outside};
-use crate::history::{Action, Attribute, Division, Harmony, Holding, Op, Outcome, SessionId};
+use crate::history::{Action, Attribute, Op, Outcome, SessionId, SimAgreement, SimDivision, SimHolding};
 use crate::world::World;
 use crate::world::requests::seen;
 
-/// Between two looks.
+/// Interval of the polls.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Operations of a seed, at the least.
@@ -19,13 +19,13 @@ const MIN_OPERATIONS: usize = 200;
 /// Faults and operations go on for so long at the most.
 const LONGEST_UNREST: Duration = Duration::from_secs(150);
 
-/// After the last fault healed, the cluster is of one mind within this time.
+/// After the last fault healed, all nodes must agree within this time.
 const HEALING_TIME: Duration = Duration::from_secs(90);
 
-/// Harmony counts as lasting after this time.
+/// SimAgreement counts as lasting after this time.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
 
-/// A session that nobody used for so long is at rest.
+/// A session unused for this long is at rest.
 const RESTING_TIME: Duration = Duration::from_secs(2);
 
 /// Long enough for every session of the short times up to 30 s to expire.
@@ -40,33 +40,33 @@ pub(super) enum Phase {
     /// Clients work and faults happen.
     #[default]
     Faults,
-    /// All faults are over; the cluster finds together.
+    /// All faults are over; the nodes agree again.
     Healing,
     /// Every session is read on every node.
     Reading,
     /// Every living session is written once more.
     Writing,
-    /// Nobody asks for anything.
+    /// No client sends requests.
     Quiet(Instant),
     /// The end.
     Over,
 }
 
 impl World {
-    /// A cut begins: the cluster may be divided until it is of one mind again.
+    /// A cut begins: the cluster may be divided until all nodes agree again.
     pub(super) fn divide(&mut self, sides: Option<Vec<u8>>) {
         let now = self.now();
         match self.history.divisions.last_mut().filter(|division| division.to.is_none()) {
             Some(division) if division.sides != sides => division.sides = None,
             Some(_) => {}
-            None => self.history.divisions.push(Division { from: now, to: None, sides }),
+            None => self.history.divisions.push(SimDivision { from: now, to: None, sides }),
         }
     }
 
     pub(super) fn observe(&mut self) {
         self.question_listeners();
-        let incarnations = self.harmony();
-        self.note_harmony(incarnations.clone());
+        let incarnations = self.agreement();
+        self.note_agreement(incarnations.clone());
         if self.phase == Phase::Faults && self.plan.mode == Mode::Synchronous {
             self.compare_resting_sessions();
         }
@@ -75,7 +75,7 @@ impl World {
     }
 
     /// The live processes, if nothing is cut or stopped and all are ready and know exactly each other.
-    fn harmony(&self) -> Option<Vec<Incarnation>> {
+    fn agreement(&self) -> Option<Vec<Incarnation>> {
         let mut incarnations: Vec<_> =
             self.hosts.iter().flatten().map(|process| process.incarnation).collect();
         incarnations.sort_unstable();
@@ -99,15 +99,15 @@ impl World {
         Some(incarnations)
     }
 
-    fn note_harmony(&mut self, incarnations: Option<Vec<Incarnation>>) {
+    fn note_agreement(&mut self, incarnations: Option<Vec<Incarnation>>) {
         let now = self.now();
-        let last = self.history.harmonies.last_mut();
+        let last = self.history.agreements.last_mut();
         let Some(incarnations) = incarnations else { return };
         match last.filter(|last| now.since(last.to) <= LOOK_EVERY && last.incarnations == incarnations) {
             Some(last) => last.to = now,
             None => {
-                self.say(format_args!("harmony of {incarnations:?}"));
-                self.history.harmonies.push(Harmony { from: now, to: now, incarnations });
+                self.say(format_args!("agreement of {incarnations:?}"));
+                self.history.agreements.push(SimAgreement { from: now, to: now, incarnations });
             }
         }
         if let Some(division) = self.history.divisions.last_mut().filter(|division| division.to.is_none()) {
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    fn next_phase(&mut self, harmonious: bool) -> Phase {
+    fn next_phase(&mut self, agrees: bool) -> Phase {
         let now = self.now();
         match self.phase {
             Phase::Faults => {
@@ -129,7 +129,7 @@ impl World {
                 Phase::Healing
             }
             Phase::Healing => {
-                let settled = harmonious && self.is_settled(now) && !self.anything_pending();
+                let settled = agrees && self.is_settled(now) && !self.anything_pending();
                 if !settled {
                     return self.wait_for_healing(now);
                 }
@@ -150,7 +150,7 @@ impl World {
 
     fn is_settled(&self, now: Instant) -> bool {
         self.history
-            .harmonies
+            .agreements
             .last()
             .is_some_and(|last| now.since(last.from) >= SETTLING_TIME && last.to == now)
             && self.hosts.iter().all(Option::is_some)
@@ -160,7 +160,7 @@ impl World {
         if now.since(self.healed_at) < HEALING_TIME {
             return Phase::Healing;
         }
-        let mut words = String::from("the cluster is not of one mind long after the last fault:");
+        let mut words = String::from("the nodes do not agree long after the last fault:");
         for (host, process) in self.hosts.iter().enumerate() {
             let Some(process) = process else { continue };
             let rows = process.node.members(now.plus(process.clock));
@@ -212,18 +212,18 @@ impl World {
             .flat_map(|process| process.requests.keys().map(|op| (process.incarnation, *op)))
             .collect();
         for (incarnation, op) in stuck {
-            self.alarm(format!("a request waits for ever on {incarnation}: {}", self.history.tell(op)));
+            self.alarm(format!("a request waits for ever on {incarnation}: {}", self.history.describe(op)));
         }
     }
 
-    /// While all are of one mind, a session that nobody uses is the same everywhere.
+    /// While all nodes agree, copies of a resting session must be equal.
     fn compare_resting_sessions(&mut self) {
         let now = self.now();
-        let settled = |last: &Harmony| last.to == now && now.since(last.from) >= SETTLING_TIME;
-        if !self.history.harmonies.last().is_some_and(settled) {
+        let settled = |last: &SimAgreement| last.to == now && now.since(last.from) >= SETTLING_TIME;
+        if !self.history.agreements.last().is_some_and(settled) {
             return;
         }
-        // One that is about to expire goes from one node after the other.
+        // An expiring session disappears from one node after the other.
         let rests = |op: &Op, max_inactive: Duration| {
             let over = op.committed.or(op.ended).filter(|_| op.outcome != Outcome::Pending);
             over.map(|over| now.since(over))
@@ -248,8 +248,8 @@ impl World {
         self.history.disagreements.extend(pairs);
     }
 
-    /// What every process holds of all sessions, and of none that no client knows.
-    fn all_holdings(&self) -> Vec<Holding> {
+    /// The sessions of every process, including sessions that no client knows.
+    fn all_holdings(&self) -> Vec<SimHolding> {
         let all: Vec<_> = (0..self.history.sessions.len()).collect();
         let keys: BTreeMap<_, _> = all.iter().map(|id| (self.history.sessions[*id].key, *id)).collect();
         let mut holdings = self.holdings(&all);
@@ -261,20 +261,20 @@ impl World {
         holdings
     }
 
-    fn holdings(&self, sessions: &[SessionId]) -> Vec<Holding> {
+    fn holdings(&self, sessions: &[SessionId]) -> Vec<SimHolding> {
         let holding = |process: &crate::process::Process| {
             let copy = |id: &SessionId| {
                 let fields = process.peek(self.history.sessions[*id].key)?;
                 Some((*id, seen(&fields)))
             };
             let sessions = sessions.iter().filter_map(copy).collect();
-            Holding { incarnation: process.incarnation, at: self.now(), sessions, strangers: 0 }
+            SimHolding { incarnation: process.incarnation, at: self.now(), sessions, strangers: 0 }
         };
         self.hosts.iter().flatten().map(holding).collect()
     }
 }
 
-/// A suspected member may be about to be removed: that is no harmony.
+/// A suspected member may be about to be removed, so the nodes do not agree.
 fn is_ready(row: &sessile_core::MemberRow) -> bool {
     row.state == "ready"
 }

@@ -1,4 +1,4 @@
-//! Processes that are stopped, networks that are cut, and what happens behind their backs.
+//! Stopped processes, network cuts, and restarts meanwhile.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::process::Process;
 use crate::world::World;
 use crate::world::observe::Phase;
 
-/// Between two looks at a node that is being restarted.
+/// Poll interval for a restarting node.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 impl World {
@@ -27,7 +27,7 @@ impl World {
         self.later(time, Step::Resume(incarnation));
     }
 
-    /// What waited happens now: frames in their order, all else in between at random.
+    /// Delivers waiting events: frames in order, all others interleaved at random.
     pub(super) fn resume(&mut self, incarnation: Incarnation) {
         let now = self.now();
         let Some(host) = self.host_of(incarnation) else { return };

@@ -23,7 +23,7 @@ impl World {
         self.enter(host, op);
     }
 
-    /// Requests at the gate look again.
+    /// Waiting requests check the gate again.
     pub(super) fn gate_moved(&mut self, host: HostId) {
         let Some(process) = &mut self.hosts[host] else { return };
         let at_gate = |request: &Request| matches!(request.stage, Stage::AtEntry | Stage::AtExit(_));
@@ -75,7 +75,7 @@ impl World {
             match self.gate(host) {
                 Some(Gate::Open) => self.open_answered(host, op),
                 Some(Gate::Closed(_)) => self.answer(host, op, Reply::Unprocessed),
-                // What the members said holds while the lease does: they are asked once more.
+                // The members' answers are valid only with the lease: ask them again.
                 Some(Gate::Stalled) | None => self.set_stage(host, op, Stage::AtEntry),
             }
         }
@@ -154,7 +154,7 @@ impl World {
                 self.wait_for(host, op, Some(ticket));
                 self.execute(host, effects);
             }
-            // Nothing was to be written: what was read stays true of the time when the session was opened.
+            // A read stays valid for the time at which the session was opened.
             Err(Refusal::Ended) if matches!(self.history.ops[op].action, Action::Read) => {
                 self.execute(host, effects);
                 self.wait_for_others(host, op, key);
@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    /// Beside what the client asked for, the next version writes a field of its own.
+    /// The next version also writes its new field.
     fn write_more(&mut self, host: HostId, op: OpId, changes: &mut Changes) {
         let is_next = self.hosts[host].as_ref().is_some_and(|process| process.is_next);
         if let Action::Write(writes) = &mut self.history.ops[op].action
@@ -266,14 +266,14 @@ impl World {
         record.receipt = Some((now, receipt));
     }
 
-    /// Whether a process has been stopped since before the commit: whatever its copy looks like, it does not know of it.
+    /// Whether a process has been stopped since before the commit, so it cannot know the commit.
     fn slept_through(&self, incarnation: Incarnation, op: OpId) -> bool {
         let life = self.history.life(incarnation);
         let committed = self.history.ops[op].committed;
         life.zip(committed).is_some_and(|(life, committed)| life.stands_still_since(committed))
     }
 
-    /// Whether a process said that the session ended: without a copy it may just never have had one.
+    /// Whether a process reported the session's end; without a copy it may never have had one.
     fn has_told_end(&self, incarnation: Incarnation, key: SessionKey) -> bool {
         self.history.endings.iter().any(|ending| ending.incarnation == incarnation && ending.key == key)
     }
@@ -283,7 +283,7 @@ impl World {
     fn shows(&self, op: OpId, copy: &Seen) -> bool {
         let record = &self.history.ops[op];
         let Action::Write(writes) = &record.action else { return true };
-        // Where commits settle at once, or on two sides, one that was acknowledged long ago may arrive and win.
+        // In mode `async`, or across sides, an old acknowledged write may arrive late and win.
         let divided = self.history.divisions.last().is_some_and(|division| division.to.is_none());
         let is_late = divided || self.plan.mode == Mode::Asynchronous;
         let is_complete = copy.contains_key(&Attribute::Canary);
@@ -358,7 +358,7 @@ fn put(changes: &mut Changes, name: Attribute, value: Option<u64>) {
     changes.put(name, value.map(|value| Value::raw(value.to_le_bytes().to_vec())));
 }
 
-/// The attributes of a copy as clients read them; a damaged value reads as a value that nobody wrote.
+/// The attributes of a copy as clients read them; a damaged value reads as a value that was never written.
 pub(super) fn seen(fields: &Fields) -> Seen {
     let attributes = fields.attributes();
     attributes

@@ -1,5 +1,5 @@
-//! Splits that nobody planned: in heavy loss two processes may hear nothing of each other for the drop time, or nothing of
-//! what was acknowledged, and both go on. PROTOCOL.md, section 9.
+//! Unplanned splits: under heavy loss two processes may not hear each other, or each other's acknowledgements, for
+//! the drop time, and both continue. PROTOCOL.md, section 10.
 
 use sessile_core::{Event as Told, Incarnation, NodeState, Removal, Timing};
 
@@ -7,11 +7,12 @@ use crate::history::HostId;
 use crate::process::Process;
 use crate::world::World;
 
-/// Lost frames, of 1,000, that may divide a cluster. With fewer, that two who live removed each other is a bug.
+/// Lost frames, of 1,000, that may divide a cluster. With less loss, two live processes that remove each other are a
+/// bug.
 const HEAVY_LOSS: u32 = 300;
 
 impl World {
-    /// A process says how its view changed.
+    /// A process reports a change of its view.
     pub(super) fn view_changed(&mut self, incarnation: Incarnation, told: &Told) {
         match told {
             Told::MemberAdded { incarnation: other, .. } => {
@@ -25,7 +26,8 @@ impl World {
         }
     }
 
-    /// A split begins when the second of two goes on without the other: until then one of them has no lease.
+    /// A split begins when the second of two processes continues without the other: until then one of them has no
+    /// lease.
     fn gave_up(&mut self, incarnation: Incarnation, other: Incarnation, cause: Removal) {
         if matches!(cause, Removal::Left | Removal::Gone) {
             return;
@@ -33,14 +35,14 @@ impl World {
         self.removals.insert((incarnation, other));
         let (Some(one), Some(two)) = (self.host_of(incarnation), self.host_of(other)) else { return };
         let mutual = self.removals.contains(&(other, incarnation)) && self.goes_on(one) && self.goes_on(two);
-        if mutual && self.network.weather().loss >= HEAVY_LOSS && !self.are_divided(one, two) {
+        if mutual && self.network.conditions().loss >= HEAVY_LOSS && !self.are_divided(one, two) {
             self.say(format_args!("n{one} and n{two} go on without each other"));
             self.tally.unplanned_splits += 1;
             self.divide(self.sides_of(one, two));
         }
     }
 
-    /// It serves, and has not been stopped lately: a pause divides nobody.
+    /// Whether it serves and was not stopped lately: a pause does not divide the cluster.
     fn goes_on(&self, host: HostId) -> bool {
         let Some(process) = &self.hosts[host] else { return false };
         let recently = self.now().minus(Timing::default().drop_time * 2);
@@ -57,7 +59,7 @@ impl World {
         open.is_some_and(|division| division.sides.as_ref().is_none_or(|sides| sides[one] != sides[two]))
     }
 
-    /// AllMembers's side, if nobody is on both: who counts on nobody yet has one of its own.
+    /// The sides of all hosts, if no host is on both: a host without members is alone on its side.
     fn sides_of(&self, one: HostId, two: HostId) -> Option<Vec<u8>> {
         let (ours, theirs) = (self.view_of(one), self.view_of(two));
         let side = |(host, process): (usize, &Option<Process>)| {

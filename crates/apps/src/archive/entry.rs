@@ -4,12 +4,12 @@ use super::error::ArchiveError;
 
 /// The longest name, in bytes.
 const MAX_NAME: usize = 1024;
-/// The longest part between two slashes, in bytes: what file systems take.
+/// The longest part between two slashes, in bytes: the limit of common file systems.
 const MAX_PART: usize = 255;
-/// Most directories within each other.
+/// Most nested directories.
 const MAX_DEPTH: usize = 32;
 
-/// The name as text, when it leads to a place below the archive's top on every system.
+/// The name as text, if on every system it is a path below the archive's root.
 pub(super) fn name(raw: &[u8]) -> Result<&str, ArchiveError> {
     let Ok(name) = std::str::from_utf8(raw) else {
         return Err(ArchiveError::entry(&String::from_utf8_lossy(raw), "has a name that is not UTF-8"));
@@ -27,7 +27,7 @@ pub(super) fn name(raw: &[u8]) -> Result<&str, ArchiveError> {
     {
         "has a name that is too long"
     } else if name.ends_with(".cwasm") {
-        "is compiled code, which is never taken from elsewhere"
+        "is compiled code, which is accepted from no other source"
     } else {
         return Ok(name);
     };
@@ -39,7 +39,7 @@ mod tests {
     use super::name;
 
     #[test]
-    fn only_names_below_the_top_are_taken() {
+    fn only_paths_below_the_root_are_accepted() {
         for good in ["app.toml", "static/", "static/a b/ü.html", "..a/b..", "static/.well-known/x"] {
             assert_eq!(name(good.as_bytes()).unwrap(), good);
         }

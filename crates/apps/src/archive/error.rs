@@ -1,19 +1,19 @@
-//! Why an archive is refused.
+//! Reasons to refuse an archive.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sessile::ConfigError;
 
-/// The reason, with the name of the entry where it is in one. Whatever served before goes on.
+/// The reason, with the name of the entry if one is at fault. The previous version keeps serving.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// Nobody could tell from its name where it is mounted.
-    #[error("`{name}` is no name of an archive: {problem}")]
+    /// The file name does not give a mount path.
+    #[error("`{name}` is not the name of an archive: {problem}")]
     Name {
         /// The name of the file.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A file of this machine cannot be read or written.
@@ -21,21 +21,21 @@ pub enum ArchiveError {
     File {
         /// Which one.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The zip is damaged, or made in a way that is not read.
-    #[error("no zip that can be read: {0}")]
+    /// The zip is damaged, or in an unsupported format.
+    #[error("not a readable zip: {0}")]
     Zip(String),
-    /// One of its files is not taken.
+    /// One of its files is refused.
     #[error("`{entry}` {problem}")]
     Entry {
         /// The name of the file in the archive.
         entry: String,
-        /// What is wrong with it, to be read after its name.
+        /// The problem, phrased to follow the name.
         problem: String,
     },
-    /// It has too many files.
+    /// Too many files.
     #[error("{files} files are more than the {limit} of [farm] max_files")]
     TooManyFiles {
         /// How many it has.
@@ -43,18 +43,18 @@ pub enum ArchiveError {
         /// How many it may have.
         limit: usize,
     },
-    /// Its files are too large.
+    /// The files are too large.
     #[error("with `{entry}` the files are larger than the {limit} bytes of [farm] max_unpacked_bytes")]
     TooLarge {
-        /// The one with which the limit was passed.
+        /// The file that exceeded the limit.
         entry: String,
         /// The limit.
         limit: u64,
     },
-    /// There is nothing in it that could be run or served.
+    /// The archive has nothing to run or to serve.
     #[error("there is neither `app.toml` nor `app.wasm` in it; a zip needs one of them at its top")]
     Empty,
-    /// Its manifest is wrong.
+    /// The manifest is invalid.
     #[error(transparent)]
     Manifest(#[from] ConfigError),
 }
@@ -69,10 +69,10 @@ impl ArchiveError {
     }
 }
 
-/// Most characters of a foreign name in a message.
+/// Most characters of an untrusted name in a message.
 const SHOWN: usize = 200;
 
-/// A name that somebody else chose, as it may stand in a log.
+/// An untrusted name, made safe for a log.
 pub(super) fn shown(name: &str) -> String {
     let plain = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     plain.take(SHOWN).collect()

@@ -1,4 +1,4 @@
-//! `app.toml`: how an application wants to be run.
+//! `app.toml`: the settings of an application.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,31 +17,31 @@ pub(super) const MANIFEST: &str = "app.toml";
 /// The version of the manifest that this program reads.
 const VERSION: u32 = 1;
 
-/// What the manifest says; what it leaves out is as the node's configuration says. Keys are written with `-`.
+/// The manifest. Missing keys take the values of the node's configuration. Keys are written with `-`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Manifest {
-    /// Which keys it may have: 1.
+    /// The manifest version, which selects the keys: 1.
     manifest: u32,
-    /// The file that is the component; else `app.wasm`, where there is one.
+    /// The component's file; default: `app.wasm` if it exists.
     component: Option<String>,
-    /// Whether its sessions are copied to other nodes; they are.
+    /// Whether its sessions are copied to other nodes; default: true.
     distributable: Option<bool>,
-    session: Session,
+    session: SessionTable,
     limits: Limits,
-    instance: Instance,
-    /// What is served as it is.
+    instance: InstanceTable,
+    /// Static files.
     #[serde(rename = "static")]
-    pub(super) files: Files,
-    egress: Egress,
+    pub(super) files: StaticTable,
+    egress: EgressTable,
     env: BTreeMap<String, String>,
 }
 
-/// `[session]`, over that of the node.
+/// `[session]`, which overrides the node's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-struct Session {
-    /// Whose sessions: of its own path, or of one above it.
+struct SessionTable {
+    /// The path whose sessions it uses: its own, or one above it.
     path: Option<String>,
     #[serde(deserialize_with = "some_time")]
     timeout: Option<Duration>,
@@ -51,7 +51,7 @@ struct Session {
     max_bytes: Option<usize>,
     #[serde(deserialize_with = "some_bytes")]
     max_attribute_bytes: Option<usize>,
-    cookie: Cookie,
+    cookie: CookieTable,
     /// Requests of one session run one after another.
     serialize: bool,
     expire_on_stop: Option<bool>,
@@ -59,14 +59,14 @@ struct Session {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-struct Cookie {
+struct CookieTable {
     name: Option<String>,
-    same_site: Option<Site>,
-    secure: Option<Https>,
+    same_site: Option<SameSiteWord>,
+    secure: Option<SecureValue>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-enum Site {
+enum SameSiteWord {
     Lax,
     Strict,
     None,
@@ -75,55 +75,55 @@ enum Site {
 /// `"auto"`, `true` or `false`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-enum Https {
-    Auto(Auto),
+enum SecureValue {
+    Auto(AutoWord),
     Always(bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-enum Auto {
+enum AutoWord {
     #[serde(rename = "auto")]
     Auto,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-struct Instance {
+struct InstanceTable {
     reuse: u32,
 }
 
 /// `[static]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(super) struct Files {
-    /// Where they are in the archive.
+pub(super) struct StaticTable {
+    /// Their directory in the archive.
     pub(super) dir: String,
     /// `Cache-Control` of each.
     cache: Option<String>,
-    /// Whether the index page stands for every path that is no file.
+    /// Whether the index page is served for every path without a file.
     spa: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-struct Egress {
+struct EgressTable {
     allow: Vec<HostPort>,
 }
 
-impl Default for Instance {
+impl Default for InstanceTable {
     fn default() -> Self {
         Self { reuse: ComponentSettings::default().reuse }
     }
 }
 
-impl Default for Files {
+impl Default for StaticTable {
     fn default() -> Self {
         Self { dir: "static".to_owned(), cache: None, spa: false }
     }
 }
 
 impl Manifest {
-    /// The component where the manifest names none.
+    /// The component's file if the manifest names none.
     pub(super) const COMPONENT: &str = "app.wasm";
 
     /// Reads the text; `place` names it in messages.
@@ -137,7 +137,7 @@ impl Manifest {
         if self.manifest != VERSION {
             return refused(
                 "manifest",
-                format!("write `manifest = {VERSION}`: it is what this program reads"),
+                format!("write `manifest = {VERSION}`: this program reads no other version"),
             );
         }
         if parts.into_iter().any(|part| matches!(part, "" | "." | "..")) {
@@ -149,18 +149,18 @@ impl Manifest {
         if self.files.cache.as_ref().is_some_and(|cache| HeaderValue::from_str(cache).is_err()) {
             return refused(
                 "static.cache",
-                "`cache` is no value of a header, such as \"max-age=3600\"".to_owned(),
+                "`cache` is not a valid header value, such as \"max-age=3600\"".to_owned(),
             );
         }
         Ok(())
     }
 
-    /// The entry that is the component: the one it names, whether it is there or not.
+    /// The component's entry: the named one (even if missing), else the default if it exists.
     pub(super) fn component_in(&self, has: impl Fn(&str) -> bool) -> Option<&str> {
         self.component.as_deref().or(has(Self::COMPONENT).then_some(Self::COMPONENT))
     }
 
-    /// The application that is mounted as `mounted` says, with what it says itself. `file` is the archive, for messages.
+    /// The application mounted by `mounted`, with the manifest's settings. `file` is the archive, for messages.
     pub(crate) fn app(&self, mounted: &config::App, file: PathBuf) -> config::App {
         let mut app = config::App { builtin: None, directory: None, file: Some(file), ..mounted.clone() };
         app.distributable &= self.distributable.unwrap_or(true);
@@ -169,7 +169,7 @@ impl Manifest {
         app
     }
 
-    /// How its component is run.
+    /// The settings of its component.
     pub(crate) fn component_settings(&self) -> ComponentSettings {
         ComponentSettings {
             limits: self.limits.clone(),
@@ -194,7 +194,7 @@ impl Manifest {
     }
 }
 
-impl Session {
+impl SessionTable {
     fn put_over(&self, session: &mut config::Session) {
         let own = self.clone();
         session.timeout = own.timeout.unwrap_or(session.timeout);
@@ -209,22 +209,22 @@ impl Session {
     }
 }
 
-impl From<Site> for SameSite {
-    fn from(site: Site) -> Self {
+impl From<SameSiteWord> for SameSite {
+    fn from(site: SameSiteWord) -> Self {
         match site {
-            Site::Lax => Self::Lax,
-            Site::Strict => Self::Strict,
-            Site::None => Self::None,
+            SameSiteWord::Lax => Self::Lax,
+            SameSiteWord::Strict => Self::Strict,
+            SameSiteWord::None => Self::None,
         }
     }
 }
 
-impl From<Https> for Secure {
-    fn from(https: Https) -> Self {
+impl From<SecureValue> for Secure {
+    fn from(https: SecureValue) -> Self {
         match https {
-            Https::Auto(Auto::Auto) => Self::Auto,
-            Https::Always(true) => Self::Always,
-            Https::Always(false) => Self::Never,
+            SecureValue::Auto(AutoWord::Auto) => Self::Auto,
+            SecureValue::Always(true) => Self::Always,
+            SecureValue::Always(false) => Self::Never,
         }
     }
 }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_as_on_the_node() {
+    fn missing_keys_take_the_nodes_values() {
         let session = config::Session { cookie: "mine".to_owned(), ..config::Session::default() };
         let mounted = config::App::with_session(session);
         let app = read("manifest = 1").unwrap().app(&mounted, "ROOT.zip".into());
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn errors_name_their_place() {
         for (text, words) in [
             ("", "write `manifest = 1`"),
             ("manifest = 2", "write `manifest = 1`"),

@@ -1,4 +1,4 @@
-//! From the name of a file to the context path of its application.
+//! Maps the name of an archive to the context path of its application.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,23 +9,23 @@ use super::error::{ArchiveError, shown};
 
 /// The longest name of an archive, in bytes.
 const MAX_NAME: usize = 200;
-/// The name that stands for `/`.
+/// The name for the path `/`.
 const ROOT: &str = "ROOT";
 /// Between the parts of a path.
 const LEVEL: char = '#';
 /// Between the path and the version.
 const VERSION: &str = "##";
 
-/// What the name of an archive says: `shop.zip` is at `/shop`, `ROOT.zip` at `/`, `a#b.wasm` at `/a/b`, and
+/// The parsed name of an archive: `shop.zip` is at `/shop`, `ROOT.zip` at `/`, `a#b.wasm` at `/a/b`, and
 /// `shop##002.zip` is version 002 of `/shop`, as Tomcat names them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ArchiveName {
     /// The context path.
     pub path: String,
-    /// Empty where the name has none.
+    /// Empty without a version.
     pub version: String,
-    /// What the archive is.
+    /// Kind of the archive.
     pub kind: Kind,
     text: String,
 }
@@ -73,13 +73,13 @@ impl From<ArchiveName> for String {
     }
 }
 
-/// The name without its ending, and what the ending says.
+/// The name without its ending, and the kind that the ending gives.
 fn stem(name: &str) -> Result<(&str, Kind), &'static str> {
     match name.rsplit_once('.') {
         Some((stem, "wasm")) => Ok((stem, Kind::Component)),
         Some((stem, "zip" | "wapp")) => Ok((stem, Kind::Zip)),
-        Some((_, "cwasm")) => Err("compiled code is never taken from elsewhere; deploy the .wasm"),
-        _ => Err("it ends in .wasm, .zip or .wapp"),
+        Some((_, "cwasm")) => Err("compiled code is never accepted; deploy the .wasm file"),
+        _ => Err("the name must end in .wasm, .zip or .wapp"),
     }
 }
 
@@ -90,8 +90,7 @@ fn is_allowed(c: char) -> bool {
 impl ArchiveName {
     /// The same archive for another context path; `path` begins with a slash.
     ///
-    /// # Errors
-    /// No name of an archive stands for such a path.
+    /// # Errors The path has no valid archive name.
     pub fn at(&self, path: &str) -> Result<Self, ArchiveError> {
         let place = match path.trim_matches('/') {
             "" => ROOT.to_owned(),
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn names_say_where_and_which() {
+    fn names_give_path_and_version() {
         let pair = |path: &str, version: &str| (path.to_owned(), version.to_owned());
         assert_eq!(read("shop.wasm"), pair("/shop", ""));
         assert_eq!(read("ROOT.zip"), pair("/", ""));

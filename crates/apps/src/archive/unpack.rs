@@ -1,4 +1,5 @@
-//! Reading a zip: every name is looked at first, and every byte is counted while it is inflated, never taken from a header.
+//! Reads a zip. Every name is checked first, and every byte is counted while it is inflated; sizes in headers are not
+//! trusted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -17,18 +18,18 @@ use super::{Archive, Bounds, component};
 
 /// The largest manifest.
 const MANIFEST_BYTES: u64 = 256 << 10;
-/// What is read at once.
+/// Size of one read.
 const CHUNK_BYTES: usize = 64 << 10;
 
 type Zip = ZipArchive<io::BufReader<File>>;
 
-/// What of the bounds is left.
+/// The unused part of the bounds.
 struct Budget {
     left: u64,
     limit: u64,
 }
 
-/// Takes the archive apart; what it serves is below a new directory in `temp`.
+/// Opens the archive; its static files go into a new directory in `temp`.
 pub(super) fn open(
     file: File,
     name: &ArchiveName,
@@ -52,7 +53,7 @@ pub(super) fn open(
     Ok(Archive { manifest, component, files })
 }
 
-/// The names of all entries, none of which is dangerous.
+/// The names of all entries, checked.
 fn checked(zip: &mut Zip, bounds: Bounds) -> Result<Vec<String>, ArchiveError> {
     if zip.len() > bounds.files {
         return Err(ArchiveError::TooManyFiles { files: zip.len(), limit: bounds.files });
@@ -61,7 +62,7 @@ fn checked(zip: &mut Zip, bounds: Bounds) -> Result<Vec<String>, ArchiveError> {
         let file = zip.by_index_raw(index).map_err(damaged)?;
         let name = entry::name(file.name_raw())?;
         if file.is_symlink() {
-            return Err(ArchiveError::entry(name, "is a link; only plain files are taken"));
+            return Err(ArchiveError::entry(name, "is a link; only regular files are accepted"));
         }
         if file.encrypted() {
             return Err(ArchiveError::entry(name, "is encrypted"));
@@ -69,7 +70,7 @@ fn checked(zip: &mut Zip, bounds: Bounds) -> Result<Vec<String>, ArchiveError> {
         Ok(name.to_owned())
     });
     let names = names.collect::<Result<Vec<_>, _>>()?;
-    // Two files of one name, files that overlap, and headers that say two things: what one program reads another would not.
+    // Duplicate names, overlapping files and contradicting headers: programs would read them differently.
     zip.validate_header_consistency().map_err(damaged)?;
     Ok(names)
 }
@@ -98,7 +99,7 @@ impl Budget {
         Ok(bytes)
     }
 
-    /// Writes these entries below a new directory, which is gone again when one of them fails.
+    /// Writes these entries below a new directory, which is removed if one of them fails.
     fn unpack(&mut self, zip: &mut Zip, entries: &[&String], temp: &Path) -> Result<TempDir, ArchiveError> {
         let place = tempfile::Builder::new().prefix("files-").tempdir_in(temp);
         let place = place.map_err(|source| ArchiveError::file(temp, source))?;
@@ -116,7 +117,7 @@ impl Budget {
         Ok(place)
     }
 
-    /// Gives the content of a file to `take`, and stops where the limit is passed.
+    /// Passes the content of a file to `take`, and stops when the limit is exceeded.
     fn inflate(
         &mut self,
         mut file: ZipFile<'_, impl Read>,

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-/// Whether `Accept` names `text/html` and does not like JSON better.
+/// Whether `Accept` names `text/html` and does not prefer JSON.
 pub(super) fn prefers_page(headers: &HeaderMap) -> bool {
     let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (mut page, mut json) = (0.0_f32, 0.0_f32);
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_get_pages_and_programs_json() {
+    fn browsers_get_pages_and_programs_get_json() {
         for (accept, page) in [
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
             ("TEXT/HTML", true),

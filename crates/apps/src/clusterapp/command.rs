@@ -1,4 +1,4 @@
-//! The commands: what a request does with the session of its cookie.
+//! The commands on the session of a request.
 
 use std::sync::Arc;
 
@@ -6,29 +6,33 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use sessile::Session;
 
-use super::Site;
+use super::ClusterappState;
 use super::accept::prefers_page;
-use super::answer::{Answer, Details, Facts};
+use super::command_result::{CommandResult, ResultFields, SessionDetails};
+use super::error::ClusterappError;
 use super::origin;
 use super::parameters::Parameters;
 use super::payload::{self, MAX_SIZE, MAX_VERSION};
-use super::problem::Problem;
 
 /// Most attributes that one `add` writes.
 const MAX_COUNT: u64 = 10_000;
 
-/// The page: the session of the cookie, as it is.
-pub(super) async fn page(session: Session) -> Answer {
+/// The page with the unchanged session.
+pub(super) async fn page(session: Session) -> CommandResult {
     tell_takeover(&session);
-    Answer { sid: session.key(), facts: Facts::default(), details: Some(Details::of(&session)) }
+    CommandResult {
+        sid: session.key(),
+        facts: ResultFields::default(),
+        details: Some(SessionDetails::of(&session)),
+    }
 }
 
-/// Performs the command that the request names.
+/// Performs the command of the request.
 pub(super) async fn run(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<ClusterappState>>,
     session: Session,
     request: Request,
-) -> Result<Answer, Problem> {
+) -> Result<CommandResult, ClusterappError> {
     origin::check(&request)?;
     let wants_page = prefers_page(request.headers());
     let parameters = Parameters::of_request(request).await?;
@@ -41,24 +45,24 @@ pub(super) async fn run(
         "show" => show(&session, &parameters)?,
         other => return Err(unknown(other, site.diagnostics)),
     };
-    let details = wants_page.then(|| Details::of(&session));
-    Ok(Answer { sid: session.key(), facts, details })
+    let details = wants_page.then(|| SessionDetails::of(&session));
+    Ok(CommandResult { sid: session.key(), facts, details })
 }
 
-/// Logs that the session came from another node, which its cookie still names: once for each session that moves.
+/// Logs once for each moved session that it came from another node, named in its cookie.
 fn tell_takeover(session: &Session) {
     if let (Some(from), Some(key)) = (session.previous_route(), session.key()) {
         tracing::info!(session = %key, from, "session taken over");
     }
 }
 
-fn add(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
+fn add(session: &Session, parameters: &Parameters) -> Result<ResultFields, ClusterappError> {
     let name = parameters.text("name")?;
     let size = size(parameters)?;
     let v = parameters.number("v", MAX_VERSION)?;
     let count = parameters.number_if_given("count", MAX_COUNT)?;
     if count == Some(0) {
-        return Err(Problem::bad_request(format!(
+        return Err(ClusterappError::bad_request(format!(
             "parameter `count`: give 1 to {MAX_COUNT}, or leave it out"
         )));
     }
@@ -75,55 +79,55 @@ fn add(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
     if full {
         session.send_whole()?;
     }
-    Ok(Facts { new: Some(!existed), v: Some(v), ..Facts::default() })
+    Ok(ResultFields { new: Some(!existed), v: Some(v), ..ResultFields::default() })
 }
 
-fn size(parameters: &Parameters) -> Result<usize, Problem> {
+fn size(parameters: &Parameters) -> Result<usize, ClusterappError> {
     let size = parameters.number("size", u64::MAX)?;
     usize::try_from(size).ok().filter(|size| *size <= MAX_SIZE).ok_or_else(|| {
         let message =
             format!("parameter `size`: {size} bytes are too many; one value has at most {MAX_SIZE}");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+        ClusterappError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     })
 }
 
-/// The attribute gets another version and its content, at its old size, without being set: the article's `map.put`.
-fn mutate(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
+/// Changes the attribute's value in place, at its old size, without setting it: the article's `map.put`.
+fn mutate(session: &Session, parameters: &Parameters) -> Result<ResultFields, ClusterappError> {
     let name = parameters.text("name")?;
     let v = parameters.number("v", MAX_VERSION)?;
     let Some(mut value) = session.get_bytes_mut(name)? else {
         let message =
             format!("parameter `name`: the session has no attribute `{name}` that could be changed");
-        return Err(Problem::bad_request(message));
+        return Err(ClusterappError::bad_request(message));
     };
     *value = payload::payload(v, value.len());
     tracing::debug!(session = ?session.key(), attribute = name, v, "attribute changed in place");
-    Ok(Facts { v: Some(v), ..Facts::default() })
+    Ok(ResultFields { v: Some(v), ..ResultFields::default() })
 }
 
-fn remove(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
+fn remove(session: &Session, parameters: &Parameters) -> Result<ResultFields, ClusterappError> {
     let name = parameters.text("name")?;
     session.remove(name)?;
-    Ok(Facts::default())
+    Ok(ResultFields::default())
 }
 
-fn invalidate(session: &Session) -> Result<Facts, Problem> {
+fn invalidate(session: &Session) -> Result<ResultFields, ClusterappError> {
     session.invalidate()?;
-    Ok(Facts::default())
+    Ok(ResultFields::default())
 }
 
-fn show(session: &Session, parameters: &Parameters) -> Result<Facts, Problem> {
+fn show(session: &Session, parameters: &Parameters) -> Result<ResultFields, ClusterappError> {
     let sum = parameters.flag("sum")?;
     Ok(match parameters.get("name") {
-        Some(name) => Facts::of_value(session.get_bytes(name).as_deref(), sum),
-        None if session.key().is_none() => Facts::not_found(),
-        None => Facts::of_session(session, sum),
+        Some(name) => ResultFields::of_value(session.get_bytes(name).as_deref(), sum),
+        None if session.key().is_none() => ResultFields::not_found(),
+        None => ResultFields::of_session(session, sum),
     })
 }
 
-fn unknown(command: &str, diagnostics: bool) -> Problem {
+fn unknown(command: &str, diagnostics: bool) -> ClusterappError {
     let peek = if diagnostics { ", peek (in the query string)" } else { "" };
-    Problem::bad_request(format!(
-        "parameter `cmd`: `{command}` is no command; use add, mutate, remove, invalidate, show{peek}"
+    ClusterappError::bad_request(format!(
+        "parameter `cmd`: `{command}` is not a command; use add, mutate, remove, invalidate, show{peek}"
     ))
 }

@@ -1,15 +1,15 @@
-//! The session listener: logs what happens to the application's sessions, here and on the other nodes.
+//! The session listener: logs changes of the application's sessions, on this and other nodes.
 
 use sessile::{AppView, EndReason, Listening, Notification, Scope, SessionChange};
 
-/// Logs at level `debug`; `None`, and no work for the node, where nobody would see it.
+/// Logs at level `debug`; `None` (and no work for the node) if the level is off.
 pub(super) fn listen(sessions: &AppView) -> Option<Listening> {
     tracing::enabled!(tracing::Level::DEBUG).then(|| sessions.listen(Scope::EveryNode, log))
 }
 
-fn log(told: &Notification) {
-    let Notification { key, app, remote, .. } = told;
-    match &told.change {
+fn log(notification: &Notification) {
+    let Notification { key, app, remote, .. } = notification;
+    match &notification.change {
         SessionChange::Created => tracing::debug!(session = %key, app, remote, "session created"),
         SessionChange::Ended { reason: EndReason::Expired } => {
             tracing::debug!(session = %key, app, remote, "session expired");

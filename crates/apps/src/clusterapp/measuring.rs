@@ -1,4 +1,4 @@
-//! What measures a node: answered beside the session layer, so that it touches, fetches and copies nothing.
+//! Diagnostics of a node, answered outside of the session layer, so they use, fetch and copy no session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,44 +10,51 @@ use http::{StatusCode, Uri};
 use serde_json::json;
 use sessile::SessionKey;
 
-use super::Site;
-use super::answer::{Answer, Facts};
+use super::ClusterappState;
+use super::command_result::{CommandResult, ResultFields};
+use super::error::ClusterappError;
 use super::parameters::Parameters;
-use super::problem::Problem;
 
 /// The answer to `peek`; `None` to every other request.
-pub(super) fn peek_asked(site: &Site, uri: &Uri) -> Option<Response> {
-    // Every request comes by here: most are told apart before anything is decoded.
+pub(super) fn peek_asked(site: &ClusterappState, uri: &Uri) -> Option<Response> {
+    // Every request passes here: most are rejected before anything is decoded.
     uri.query().filter(|query| query.contains("peek"))?;
     let is_command = uri.path().strip_prefix(&site.base_path) == Some("/session");
     let parameters = is_command.then(|| Parameters::of_query(uri))?;
     (parameters.get("cmd") == Some("peek")).then(|| peek(site, &parameters).into_response())
 }
 
-fn peek(site: &Site, parameters: &Parameters) -> Result<Answer, Problem> {
+fn peek(site: &ClusterappState, parameters: &Parameters) -> Result<CommandResult, ClusterappError> {
     only_with_diagnostics(site)?;
     let sid = parameters.text("sid")?;
     let key = SessionKey::parse(sid).ok_or_else(|| {
         let message =
-            format!("parameter `sid`: `{sid}` is no session key of 22 characters, as answers hold it");
-        Problem::bad_request(message)
+            format!("parameter `sid`: `{sid}` is not a session key of 22 characters, as responses show it");
+        ClusterappError::bad_request(message)
     })?;
     let name = parameters.text("name")?;
     let sum = parameters.flag("sum")?;
     Ok(match site.view.peek(key) {
-        None => Answer { sid: None, facts: Facts::not_found(), details: None },
+        None => CommandResult { sid: None, facts: ResultFields::not_found(), details: None },
         Some(fields) => {
             let value = fields.get(name).map(|value| value.bytes);
-            Answer { sid: Some(key), facts: Facts::of_value(value.as_deref(), sum), details: None }
+            CommandResult {
+                sid: Some(key),
+                facts: ResultFields::of_value(value.as_deref(), sum),
+                details: None,
+            }
         }
     })
 }
 
-/// `GET /stats`: how many sessions, how many members, and what requests cost.
-pub(super) async fn stats(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+/// `GET /stats`: numbers of sessions and members, and request costs.
+pub(super) async fn stats(State(site): State<Arc<ClusterappState>>) -> Result<Response, ClusterappError> {
     only_with_diagnostics(&site)?;
     if !site.cluster.is_ready() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this node is not ready to serve yet"));
+        return Err(ClusterappError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this node is not ready to serve yet",
+        ));
     }
     let done = site.view.statistics();
     let stats = json!({
@@ -64,11 +71,14 @@ pub(super) async fn stats(State(site): State<Arc<Site>>) -> Result<Response, Pro
     Ok(Json(stats).into_response())
 }
 
-fn only_with_diagnostics(site: &Site) -> Result<(), Problem> {
+fn only_with_diagnostics(site: &ClusterappState) -> Result<(), ClusterappError> {
     if site.diagnostics {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::NOT_FOUND, "not found; [[app]] diagnostics = true would answer this"))
+    Err(ClusterappError::new(
+        StatusCode::NOT_FOUND,
+        "not found; [[app]] diagnostics = true would answer this",
+    ))
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -1,15 +1,15 @@
-//! Forms of other sites change nothing here.
+//! Refuses forms of other sites.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method, Request, StatusCode};
 
-use super::problem::Problem;
+use super::error::ClusterappError;
 
 /// Refuses a POST that a browser sends on behalf of another site. Programs send no `Origin` and pass.
-pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
+pub(super) fn check<B>(request: &Request<B>) -> Result<(), ClusterappError> {
     if request.method() == Method::POST && !is_own(request.headers()) {
-        let message = "this form comes from another site: open this application's own page and use it there";
-        return Err(Problem::new(StatusCode::FORBIDDEN, message));
+        let message = "the form comes from another site: use the form on this application's own page";
+        return Err(ClusterappError::new(StatusCode::FORBIDDEN, message));
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_own_site_and_programs_pass() {
+    fn only_the_own_site_and_programs_are_accepted() {
         assert!(from("http://localhost:8080"));
         assert!(from("https://LOCALHOST:8080"));
         assert!(is_own(&HeaderMap::new()));

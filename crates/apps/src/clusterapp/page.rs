@@ -1,4 +1,4 @@
-//! The pages for people: the session with its forms, and an error. Everything is inline; nothing is loaded.
+//! The HTML pages: the session with its forms, and an error. Everything is inline; nothing is loaded.
 
 mod escape;
 
@@ -6,9 +6,9 @@ use std::fmt::Write;
 
 use sessile::{MemberView, Receipt};
 
-use super::Site;
-use super::answer::{Answer, Details};
-use super::problem::Problem;
+use super::ClusterappState;
+use super::command_result::{CommandResult, SessionDetails};
+use super::error::ClusterappError;
 use escape::Escaped;
 
 const STYLE: &str = include_str!("page.css");
@@ -18,8 +18,13 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 /// The size that the form suggests, in bytes.
 const SUGGESTED_SIZE: usize = 1024;
 
-/// The session as this request leaves it, who served it, what became of the change, and the forms.
-pub(super) fn session(site: &Site, host: &str, answer: &Answer, receipt: Option<Receipt>) -> String {
+/// The session after this request, the serving node, the outcome of the change, and the forms.
+pub(super) fn session(
+    site: &ClusterappState,
+    host: &str,
+    answer: &CommandResult,
+    receipt: Option<Receipt>,
+) -> String {
     let details = answer.details.as_ref().filter(|_| answer.sid.is_some());
     let content = [
         served(site, details, receipt),
@@ -31,9 +36,9 @@ pub(super) fn session(site: &Site, host: &str, answer: &Answer, receipt: Option<
     document(site, "clusterapp", &content.concat())
 }
 
-/// What went wrong and how to go on.
-pub(super) fn problem(site: &Site, problem: &Problem) -> String {
-    let Problem { status, message, passing } = problem;
+/// The page of an error.
+pub(super) fn problem(site: &ClusterappState, problem: &ClusterappError) -> String {
+    let ClusterappError { status, message, passing } = problem;
     let again = if *passing { "<p class=\"quiet\">Try again in a second: reload this page.</p>" } else { "" };
     let content = format!(
         "<section class=\"wide served\"><div><h1>clusterapp on {node}</h1><p class=\"node\">{status}</p>\
@@ -46,7 +51,7 @@ pub(super) fn problem(site: &Site, problem: &Problem) -> String {
     document(site, &status.to_string(), &content)
 }
 
-fn document(site: &Site, title: &str, content: &str) -> String {
+fn document(site: &ClusterappState, title: &str, content: &str) -> String {
     let node = site.cluster.name();
     format!(
         "<!doctype html>\n<html lang=\"en\" style=\"--hue: {hue}\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -59,7 +64,7 @@ fn document(site: &Site, title: &str, content: &str) -> String {
     )
 }
 
-fn served(site: &Site, details: Option<&Details>, receipt: Option<Receipt>) -> String {
+fn served(site: &ClusterappState, details: Option<&SessionDetails>, receipt: Option<Receipt>) -> String {
     let moved = match details.and_then(|details| details.moved_from.as_deref()) {
         Some(from) => format!("<p class=\"quiet\">taken over from {}</p>", Escaped(from)),
         None => String::new(),
@@ -77,7 +82,7 @@ fn served(site: &Site, details: Option<&Details>, receipt: Option<Receipt>) -> S
     )
 }
 
-fn facts(site: &Site, answer: &Answer, details: Option<&Details>) -> String {
+fn facts(site: &ClusterappState, answer: &CommandResult, details: Option<&SessionDetails>) -> String {
     let (Some(details), Some(sid)) = (details, answer.sid) else {
         return "<section class=\"wide\"><h2>Session</h2><p>There is none yet. Add an attribute to begin one.</p>\
                 </section>\n"
@@ -110,7 +115,7 @@ fn facts(site: &Site, answer: &Answer, details: Option<&Details>) -> String {
     )
 }
 
-fn forms(site: &Site, details: Option<&Details>) -> String {
+fn forms(site: &ClusterappState, details: Option<&SessionDetails>) -> String {
     let versions = details.into_iter().flat_map(|details| details.attributes.values());
     let next = versions.filter_map(|reading| reading.v).max().map_or(1, |v| v.saturating_add(1));
     let form = |command: &str, fields: &str| {
@@ -150,7 +155,7 @@ fn members(members: &[MemberView]) -> String {
     format!("<section><h2>Members</h2><ul>{rows}</ul></section>\n")
 }
 
-fn hints(site: &Site, host: &str) -> String {
+fn hints(site: &ClusterappState, host: &str) -> String {
     format!(
         "<section class=\"wide\"><h2>Try</h2><p>Kill the node that served this page and reload: another one goes \
          on with the same session.</p><pre><code>curl -b jar -c jar -X POST \
@@ -161,7 +166,7 @@ fn hints(site: &Site, host: &str) -> String {
     )
 }
 
-/// A colour for each node name, so that a change of node is seen at a glance: an angle in degrees.
+/// A hue in degrees for each node name, so that a change of node is visible at a glance.
 fn hue(node: &str) -> u32 {
     node.bytes().fold(0_u32, |angle, byte| (angle * 31 + u32::from(byte) * 137) % 360)
 }

@@ -1,4 +1,4 @@
-//! What a request asks for: the parameters of its query string and of its form.
+//! The parameters of a request, from its query string and its form.
 
 use std::error::Error;
 
@@ -8,24 +8,24 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::LengthLimitError;
 
-use super::problem::Problem;
+use super::error::ClusterappError;
 
 /// Most bytes of a form.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
-/// Parameters with their names, few enough to be looked through. Of several with one name the last counts, and the
-/// form goes over the query string.
+/// Parameters with their names, in a short list. Of equal names the last counts, and the form overrides the query
+/// string.
 #[derive(Debug, Default)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Those of a query string alone.
+    /// The parameters of a query string.
     pub(super) fn of_query(uri: &Uri) -> Self {
         Self(pairs(uri.query().unwrap_or_default().as_bytes()).collect())
     }
 
-    /// Those of the query string and, in a POST that brings one, of the form.
-    pub(super) async fn of_request(request: Request) -> Result<Self, Problem> {
+    /// The parameters of the query string and, in a POST with a form, of the form.
+    pub(super) async fn of_request(request: Request) -> Result<Self, ClusterappError> {
         let mut parameters = Self::of_query(request.uri());
         if request.method() == http::Method::POST && brings_form(request.headers()) {
             let form = to_bytes(request.into_body(), MAX_FORM_BYTES).await.map_err(unreadable)?;
@@ -34,37 +34,39 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// The parameter, if it is there and not empty.
+    /// The parameter, if present and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().rev().find(|(known, _)| known == name)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A parameter that the command needs.
-    pub(super) fn text(&self, name: &str) -> Result<&str, Problem> {
-        self.get(name).ok_or_else(|| Problem::bad_request(format!("parameter `{name}` is missing")))
+    /// A required parameter.
+    pub(super) fn text(&self, name: &str) -> Result<&str, ClusterappError> {
+        self.get(name).ok_or_else(|| ClusterappError::bad_request(format!("parameter `{name}` is missing")))
     }
 
-    /// A number that the command needs, of at most `max`.
-    pub(super) fn number(&self, name: &str, max: u64) -> Result<u64, Problem> {
+    /// A required number of at most `max`.
+    pub(super) fn number(&self, name: &str, max: u64) -> Result<u64, ClusterappError> {
         number(name, self.text(name)?, max)
     }
 
-    /// A number of at most `max` that may be left out.
-    pub(super) fn number_if_given(&self, name: &str, max: u64) -> Result<Option<u64>, Problem> {
+    /// An optional number of at most `max`.
+    pub(super) fn number_if_given(&self, name: &str, max: u64) -> Result<Option<u64>, ClusterappError> {
         self.get(name).map(|value| number(name, value, max)).transpose()
     }
 
     /// Whether `name=1` was given.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ClusterappError> {
         Ok(self.number_if_given(name, 1)? == Some(1))
     }
 }
 
-fn number(name: &str, value: &str, max: u64) -> Result<u64, Problem> {
+fn number(name: &str, value: &str, max: u64) -> Result<u64, ClusterappError> {
     let all_digits = value.bytes().all(|byte| byte.is_ascii_digit());
     value.parse().ok().filter(|number| all_digits && *number <= max).ok_or_else(|| {
-        Problem::bad_request(format!("parameter `{name}`: `{value}` is no whole number from 0 to {max}"))
+        ClusterappError::bad_request(format!(
+            "parameter `{name}`: `{value}` is not a whole number from 0 to {max}"
+        ))
     })
 }
 
@@ -72,13 +74,13 @@ fn pairs(encoded: &[u8]) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(encoded).into_owned()
 }
 
-/// Why a form is not there: it is too large, or its client went away.
-fn unreadable(error: axum::Error) -> Problem {
+/// The error of an unreadable form: it is too large, or the client disconnected.
+fn unreadable(error: axum::Error) -> ClusterappError {
     if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
         let message = format!("the form has more than {MAX_FORM_BYTES} bytes; send less");
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message);
+        return ClusterappError::new(StatusCode::PAYLOAD_TOO_LARGE, message);
     }
-    Problem::bad_request(format!("the form could not be read: {error}"))
+    ClusterappError::bad_request(format!("the form could not be read: {error}"))
 }
 
 fn brings_form(headers: &HeaderMap) -> bool {
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_named() {
+    fn missing_and_invalid_parameters_are_named() {
         let parameters = query("v=-1&size=+2&count=11&name=");
         for (name, max) in [("v", 9), ("size", 9), ("count", 9), ("name", 9), ("other", 9)] {
             let problem = parameters.number(name, max).unwrap_err();
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_goes_over_the_query_string() {
+    async fn a_form_overrides_the_query_string() {
         let request = http::Request::post("/session?cmd=show&name=a")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8")
             .body(Body::from("cmd=remove"))

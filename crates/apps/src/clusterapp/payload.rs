@@ -1,6 +1,6 @@
-//! The values: a version that a reader can check, then bytes that follow from it.
+//! The values: a version that a reader can check, then bytes derived from it.
 //!
-//! Every value is made anew, as its own bytes: sharing them would falsify what is measured.
+//! Every value is newly allocated: shared bytes would distort measurements.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 const VERSION_DIGITS: usize = 16;
 /// The largest version that fits.
 pub const MAX_VERSION: u64 = 9_999_999_999_999_999;
-/// Most bytes of one value, whatever the node's own bounds allow.
+/// Most bytes of one value, independent of the node's limits.
 pub const MAX_SIZE: usize = 16 << 20;
 
 const FILLER_BYTES: usize = 262_144;
@@ -27,8 +27,8 @@ static FILLER: LazyLock<Box<[u8]>> = LazyLock::new(|| {
     std::iter::repeat_with(next).take(FILLER_BYTES).collect()
 });
 
-/// The value of version `v` with `size` bytes: `v` in 16 digits, then filler from a place that depends on `v`. What
-/// is longer than the filler goes on at its beginning.
+/// The value of version `v` with `size` bytes: `v` in 16 digits, then filler from an offset that depends on `v`,
+/// repeated as needed.
 pub fn payload(v: u64, size: usize) -> Vec<u8> {
     let offset = (v.wrapping_mul(OFFSET_STEP) % OFFSETS) as usize;
     let mut value = Vec::with_capacity(size.max(VERSION_DIGITS));
@@ -43,7 +43,7 @@ pub fn payload(v: u64, size: usize) -> Vec<u8> {
     value
 }
 
-/// The version at the front of a value; `None` when no number is there.
+/// The version at the front of a value; `None` without a number there.
 pub fn version(value: &[u8]) -> Option<u64> {
     let digits = &value[..value.len().min(VERSION_DIGITS)];
     std::str::from_utf8(digits).ok()?.parse().ok()
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_longer_than_the_filler_has_its_size() {
+    fn a_value_longer_than_the_filler_has_its_size() {
         let value = payload(16, 300_000);
         assert_eq!(value.len(), 300_000);
         let first_lap = VERSION_DIGITS + FILLER_BYTES - 16 * 7_919;

@@ -1,4 +1,4 @@
-//! Facts to bytes: JSON for programs, a page for browsers. It acts last, when what was committed is settled.
+//! Renders results as JSON for programs and as a page for browsers. It acts last, when the commit is settled.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use serde_json::json;
 use sessile::Receipt;
 use tower::{Layer, Service, ServiceExt};
 
-use super::Site;
+use super::ClusterappState;
 use super::accept::prefers_page;
-use super::answer::{Answer, Facts};
+use super::command_result::{CommandResult, ResultFields};
+use super::error::ClusterappError;
 use super::measuring;
 use super::page;
-use super::problem::Problem;
 
 const X_NODE: HeaderName = HeaderName::from_static("x-node");
 /// Pages load nothing, from nowhere; the icon is a `data:` link.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; \
                            base-uri 'none'; frame-ancestors 'none'";
-/// Most bytes of an error that somebody else wrote.
+/// Most bytes of an error text of another layer.
 const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 
 #[derive(Serialize)]
@@ -36,12 +36,12 @@ struct Object<'a> {
     node: &'a str,
     sid: Option<String>,
     #[serde(flatten)]
-    facts: &'a Facts,
+    facts: &'a ResultFields,
 }
 
 /// Puts [`Rendered`] around services.
 #[derive(Clone)]
-pub(super) struct Rendering(pub(super) Arc<Site>);
+pub(super) struct Rendering(pub(super) Arc<ClusterappState>);
 
 impl<S> Layer<S> for Rendering {
     type Service = Rendered<S>;
@@ -51,23 +51,26 @@ impl<S> Layer<S> for Rendering {
     }
 }
 
-/// A service whose answers and problems become bytes.
+/// A service that renders results and errors.
 #[derive(Clone)]
 pub(super) struct Rendered<S> {
-    site: Arc<Site>,
+    site: Arc<ClusterappState>,
     inner: S,
 }
 
 impl<S> Service<Request> for Rendered<S>
 where
-    S: Service<Request, Response = Response, Error: Into<Problem>, Future: Send> + Clone + Send + 'static,
+    S: Service<Request, Response = Response, Error: Into<ClusterappError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
 {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // The service inside is made ready when it is called: what it says then can be answered.
+        // The inner service is polled in `call`, where its error can be answered.
         Poll::Ready(Ok(()))
     }
 
@@ -77,10 +80,10 @@ where
     }
 }
 
-/// Writes the body of the response, and which node answers.
-async fn answer<S>(site: &Site, request: Request, inner: S) -> Response
+/// Writes the body of the response and the header with the node's name.
+async fn answer<S>(site: &ClusterappState, request: Request, inner: S) -> Response
 where
-    S: Service<Request, Response = Response, Error: Into<Problem>>,
+    S: Service<Request, Response = Response, Error: Into<ClusterappError>>,
 {
     let wants_page = prefers_page(request.headers()) || !is_endpoint(site, request.uri().path());
     let host =
@@ -93,7 +96,7 @@ where
         },
     };
     let receipt = response.extensions().get::<Receipt>().copied();
-    if let Some(mut answer) = response.extensions_mut().remove::<Answer>() {
+    if let Some(mut answer) = response.extensions_mut().remove::<CommandResult>() {
         if receipt.is_some_and(|receipt| receipt.ended) {
             answer.sid = None;
         }
@@ -118,14 +121,14 @@ where
     response
 }
 
-/// Whether the path is for programs as well; all others are pages.
-fn is_endpoint(site: &Site, path: &str) -> bool {
+/// Whether the path serves programs too; all other paths are pages only.
+fn is_endpoint(site: &ClusterappState, path: &str) -> bool {
     matches!(path.strip_prefix(&site.base_path), Some("/session" | "/stats"))
 }
 
-/// The application's own problem, or what the session layer or the router said in its place.
-async fn problem(site: &Site, response: &mut Response) -> Problem {
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+/// The application's own error, or the error of the session layer or the router.
+async fn problem(site: &ClusterappState, response: &mut Response) -> ClusterappError {
+    if let Some(problem) = response.extensions_mut().remove::<ClusterappError>() {
         return problem;
     }
     let said = to_bytes(std::mem::take(response.body_mut()), MAX_MESSAGE_BYTES).await.unwrap_or_default();
@@ -133,15 +136,15 @@ async fn problem(site: &Site, response: &mut Response) -> Problem {
         "" => wordless(site, response.status()),
         message => message.to_owned(),
     };
-    Problem::new(response.status(), message)
+    ClusterappError::new(response.status(), message)
 }
 
-/// What the router means when it says nothing.
-fn wordless(site: &Site, status: StatusCode) -> String {
+/// The text for a router error without a body.
+fn wordless(site: &ClusterappState, status: StatusCode) -> String {
     let base = &site.base_path;
     match status {
         StatusCode::NOT_FOUND => {
-            format!("there is no such page; this application answers {base}/ and {base}/session")
+            format!("there is no such page; this application has {base}/ and {base}/session")
         }
         StatusCode::METHOD_NOT_ALLOWED => format!("not with this method; {base}/session takes GET and POST"),
         status => status.to_string(),

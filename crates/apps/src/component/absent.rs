@@ -1,4 +1,4 @@
-//! What stands for the host in a program that was built without WebAssembly.
+//! Replaces the host in a program built without WebAssembly.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use sessile::SessionLayer;
 use super::error::ComponentError;
 use super::settings::ComponentSettings;
 
-/// Runs components; one a process. This program was built without WebAssembly: it runs none.
+/// Runs components; one for each process. This program was built without WebAssembly and runs none.
 #[derive(Clone, Debug)]
 pub struct ComponentHost(());
 
-/// A component that is ready to serve. This program was built without WebAssembly: there is none.
+/// A component that is ready to serve. This program was built without WebAssembly and has none.
 #[derive(Clone, Debug)]
 pub struct Component(Infallible);
 

@@ -1,35 +1,35 @@
-//! Why a component cannot serve.
+//! Errors of components.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a component, or what runs components, cannot be had. Whatever served before goes on.
+/// Why a component cannot be prepared. The previous version keeps serving.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
-    /// The program has nothing to run components with.
+    /// The program was built without the feature `wasm`.
     #[error(
         "this program was built without WebAssembly; build it with `cargo build --release --features wasm`, or deploy \
          applications without a component"
     )]
     NotBuilt,
-    /// The bytes are no component.
-    #[error("no component: {problem}")]
+    /// The bytes are not a component.
+    #[error("not a component: {problem}")]
     NotAComponent {
-        /// What they are, and what to do about it.
+        /// The kind of the bytes, and the remedy.
         problem: String,
     },
-    /// A setting cannot work.
+    /// A setting is out of range.
     #[error("{key}: {problem}")]
     Setting {
         /// The key in the manifest.
         key: &'static str,
-        /// What is wrong with its value, and what would be right.
+        /// The problem, and valid values.
         problem: String,
     },
-    /// The component is damaged, or uses what this program does not run.
+    /// The component is damaged, or uses unsupported features.
     #[error("the component cannot be compiled: {0}")]
     NotCompiled(String),
-    /// The component imports what no node offers, or does not export what a node calls.
+    /// The component imports functions that nodes do not provide, or lacks a required export.
     #[error("the component does not fit: {0}")]
     NotFitting(String),
     /// The directory for compiled code cannot be used.
@@ -37,10 +37,10 @@ pub enum ComponentError {
     Cache {
         /// The directory, or a file in it.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The system gives no threads or no memory to run components with.
+    /// The system provides no threads or memory for components.
     #[error("components cannot run here: {0}")]
     NoRoom(String),
 }

@@ -1,4 +1,4 @@
-//! What a component may take.
+//! Resource limits of components.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use serde::Deserialize;
 use super::error::ComponentError;
 use super::measure::{bytes, time};
 
-/// The largest `memory` that can be allowed: each instance reserves as much address space.
+/// The largest allowed `memory`: each instance reserves this much address space.
 pub(super) const MAX_MEMORY: usize = 1 << 30;
-/// The most `concurrency` that can be allowed.
+/// The largest allowed `concurrency`.
 pub(super) const MAX_CONCURRENCY: usize = 512;
-/// The longest `queue` that can be allowed.
+/// The longest allowed `queue`.
 const MAX_QUEUE: usize = 65_536;
 
-/// What a component may take; over it, the request fails and the node goes on. Read from a manifest, where sizes are
-/// written `"64MiB"` and times `"2s"`; what is left out keeps its default.
+/// Resource limits of a component. A request over a limit fails and the node keeps running. In a manifest sizes are
+/// written `"64MiB"` and times `"2s"`; missing keys keep their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
-    /// Linear memory of one instance, in bytes. More fails to be allocated. 64 KiB to 1 GiB; 64 MiB.
+    /// Linear memory of one instance, in bytes. Allocations beyond it fail. 64 KiB to 1 GiB; 64 MiB.
     #[serde(deserialize_with = "bytes")]
     pub memory: usize,
-    /// How long one request may compute. Waiting does not count. 10 ms to 10 min; 2 s.
+    /// CPU time of one request, without waiting. 10 ms to 10 min; 2 s.
     #[serde(deserialize_with = "time")]
     pub cpu_time: Duration,
-    /// How long one request may take in all, from the end of its queueing to the end of its body. 10 ms to 1 h; 30 s.
+    /// Total time of one request, from the end of its queueing to the end of its body. 10 ms to 1 h; 30 s.
     #[serde(deserialize_with = "time")]
     pub request_time: Duration,
     /// Requests that run at once on a node. 1 to 512; 64.
     pub concurrency: usize,
-    /// Requests that wait for that on a node; further ones are answered 503. 0 to 65,536; 256.
+    /// Requests that queue for that on a node; further ones get 503. 0 to 65,536; 256.
     pub queue: usize,
-    /// The largest request body, in bytes; a larger one is answered 413. 8 MiB.
+    /// The largest request body, in bytes; a larger one gets 413. 8 MiB.
     #[serde(deserialize_with = "bytes")]
     pub body: usize,
 }
@@ -51,7 +51,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Refuses what cannot work.
+    /// Refuses values out of range.
     pub(super) fn check(&self) -> Result<(), ComponentError> {
         let (least, minute) = (Duration::from_millis(10), Duration::from_secs(60));
         within("memory", (64 << 10..=MAX_MEMORY).contains(&self.memory), "64KiB to 1GiB")?;
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_keeps_its_default() {
+    fn missing_keys_keep_their_defaults() {
         assert_eq!(limits("").unwrap(), Limits::default());
         let set = limits("memory = \"16MiB\"\ncpu-time = \"500ms\"\nbody = 4096").unwrap();
         let half = Duration::from_millis(500);
@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn unreadable_values_are_named() {
         assert!(limits("memry = 1").unwrap_err().contains("memry"));
         assert!(limits("memory = \"16 potatoes\"").unwrap_err().contains("64MiB"));
         assert!(limits("cpu-time = 2").unwrap_err().contains("2s"));
     }
 
     #[test]
-    fn what_cannot_work_names_its_key() {
+    fn out_of_range_values_name_their_key() {
         let problem = |limits: Limits| limits.check().unwrap_err().to_string();
         let limits = Limits::default;
         assert!(limits().check().is_ok());

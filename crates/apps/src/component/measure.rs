@@ -55,7 +55,7 @@ impl Visitor<'_> for Time {
     }
 }
 
-/// `12ms` in the units' measure.
+/// Parses a number with a unit such as `12ms`.
 fn measured(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (amount, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '_')?);
     let (_, size) = units.iter().find(|(name, _)| *name == unit.trim_start())?;

@@ -1,12 +1,12 @@
-//! Components at work, on wasmtime.
+//! Running components on wasmtime.
 //!
-//! The way of a request: `turns` waits for those before it on the same session; the session layer opens the session;
-//! `application` finds room (`admission`) and hands the request to a task on the guests' own threads (`threads`), which
-//! takes an instance (`instances`) and calls it (`call`). The instance sees the world through `guest`: its session
-//! (`session_import`), what it may call (`egress`), its output (`log_lines`). Its head goes back to the layer, which commits.
-//! A `Failure` goes past the layer, so that nothing is committed.
+//! Path of a request: `session_locks` waits for earlier requests of the same session; the session layer opens the
+//! session; `application` gets a permit (`admission`) and passes the request to a task on the guests' own threads
+//! (`threads`), which takes an instance (`instances`) and calls it (`call`). The host functions of an instance are in
+//! `guest`: its session (`session_import`), outgoing calls (`egress`), its output (`log_lines`). The response head
+//! goes back to the layer, which commits. A `GuestFailure` bypasses the layer, so nothing is committed.
 //!
-//! `host` has what all components share: the engine, the compiler, `compiled` code on disk. Native code is loaded by
+//! `host` has the shared parts: the engine, the compiler, `compiled` code on disk. Native code is loaded by
 //! `native_code`, the only module of this workspace with `unsafe`.
 
 mod admission;
@@ -24,8 +24,8 @@ mod instances;
 mod log_lines;
 mod native_code;
 mod session_import;
+mod session_locks;
 mod threads;
-mod turns;
 
 use super::{error, limits, settings};
 

@@ -1,4 +1,4 @@
-//! How one component is run.
+//! Settings of one component.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,23 +9,23 @@ use serde::Deserialize;
 use super::error::ComponentError;
 use super::limits::Limits;
 
-/// The most requests that one instance can be allowed to serve.
+/// The largest allowed `reuse`.
 const MAX_REUSE: u32 = 1_000_000;
 
-/// How one component is run. The default: an instance for each request, nothing outside may be called.
+/// Settings of one component. Default: an instance for each request, no outgoing calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComponentSettings {
-    /// What it may take.
+    /// Resource limits.
     pub limits: Limits,
-    /// How many requests one instance serves, one after another, before it is dropped; 1 to 1,000,000. With more than 1
-    /// the component keeps what it holds in memory from one request to the next, whoever sent it.
+    /// Number of requests that one instance serves before it is dropped; 1 to 1,000,000. With more than 1 the
+    /// component's memory is kept between requests of different clients.
     pub reuse: u32,
-    /// Requests with the same session cookie run one after another on a node, each from its opening to its commit. Such
-    /// a one waits as long as `request_time`, and at most `queue` of them wait.
+    /// Requests with the same session cookie run one at a time on a node, each from its opening to its commit. A
+    /// request waits at most `request_time`, and at most `queue` of them wait.
     pub serialize: bool,
-    /// What it may call over HTTP, beside nothing.
+    /// Hosts that it may call over HTTP.
     pub egress: Vec<HostPort>,
-    /// Its environment, all of it.
+    /// Its complete environment.
     pub env: BTreeMap<String, String>,
 }
 
@@ -52,7 +52,7 @@ impl Default for ComponentSettings {
 }
 
 impl ComponentSettings {
-    /// Refuses what cannot work, by its key.
+    /// Refuses values out of range, by key.
     ///
     /// # Errors
     /// [`ComponentError::Setting`].
@@ -73,12 +73,12 @@ impl FromStr for HostPort {
             Some((host, port)) if is_host(host) && port > 0 => {
                 Ok(Self { host: host.to_ascii_lowercase(), port })
             }
-            _ => Err(format!("`{text}` is no host and port; write `api.example:443`")),
+            _ => Err(format!("`{text}` is not a host and port; write `api.example:443`")),
         }
     }
 }
 
-/// Whether a URI could name a host so.
+/// Whether the text is a valid host of a URI.
 fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_and_a_port_are_read_as_they_are_written() {
+    fn host_and_port_are_parsed() {
         for text in ["api.example:443", "127.0.0.1:80", "[::1]:8080"] {
             assert_eq!(text.parse::<HostPort>().unwrap().to_string(), text);
         }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_that_serves_nobody_is_refused() {
+    fn a_reuse_of_zero_is_refused() {
         assert!(ComponentSettings::default().check().is_ok());
         let wrong = ComponentSettings { reuse: 0, ..ComponentSettings::default() };
         assert_eq!(wrong.check().unwrap_err().to_string(), "reuse: must be 1 to 1000000");

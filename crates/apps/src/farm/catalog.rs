@@ -1,31 +1,31 @@
-//! What is deployed, path by path, as this node knows it; kept on disk and told to other members.
+//! The catalog: the deployed application of each path, as known by this node; kept on disk and sent to other members.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::archived::{Archived, Digest};
-use super::message::Order;
-use super::seal::{Seal, Sealer, Stage};
-use super::stamp::Stamp;
+use super::archive_ref::{ArchiveRef, Digest};
+use super::deploy_timestamp::DeployTimestamp;
+use super::message::DeployOrder;
+use super::seal::{DeployStage, Seal, Sealer};
 
-/// Most paths in a catalog, those included where something was removed.
+/// Most paths in a catalog, including removed ones.
 pub(crate) const PATHS_MAX: usize = 512;
 
 /// One path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    /// The deployment or removal that holds.
-    pub(crate) stamp: Stamp,
-    /// What runs; `None` where it was removed.
-    pub(crate) archive: Option<Archived>,
-    /// What ran before, for the way back.
+pub(crate) struct CatalogEntry {
+    /// The timestamp of the current deployment or removal.
+    pub(crate) timestamp: DeployTimestamp,
+    /// The running archive; `None` after a removal.
+    pub(crate) archive: Option<ArchiveRef>,
+    /// The previous archive, for a rollback.
     #[serde(default)]
-    pub(crate) previous: Option<Archived>,
-    /// That it was deployed with the deploy key, for those who hear of it later.
+    pub(crate) previous: Option<ArchiveRef>,
+    /// Proof that it was deployed with the deploy key, for members that learn of it later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seal: Option<Seal>,
-    /// When this node switched to it, in milliseconds since the Unix epoch; for people.
+    /// Time of this node's switch, in milliseconds since the Unix epoch; for display.
     #[serde(default)]
     pub(crate) since_ms: u64,
 }
@@ -34,44 +34,44 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Catalog {
     /// By context path.
-    pub(crate) apps: BTreeMap<String, Entry>,
-    /// What was last taken from the watched directory, by path: so that a restart deploys nothing twice.
+    pub(crate) apps: BTreeMap<String, CatalogEntry>,
+    /// The archive last taken from the watched directory, by path, so that a restart deploys nothing twice.
     #[serde(default)]
     pub(crate) watched: BTreeMap<String, Digest>,
 }
 
 impl Catalog {
-    /// The stamp that holds at a path; the lowest where nothing ever was.
+    /// The current timestamp of a path; the lowest for an unknown path.
     #[must_use]
-    pub(crate) fn stamp(&self, path: &str) -> Stamp {
-        self.apps.get(path).map(|entry| entry.stamp).unwrap_or_default()
+    pub(crate) fn timestamp(&self, path: &str) -> DeployTimestamp {
+        self.apps.get(path).map(|entry| entry.timestamp).unwrap_or_default()
     }
 
-    /// What runs at a path.
+    /// The running archive of a path.
     #[must_use]
-    pub(crate) fn active(&self, path: &str) -> Option<&Archived> {
+    pub(crate) fn active(&self, path: &str) -> Option<&ArchiveRef> {
         self.apps.get(path)?.archive.as_ref()
     }
 
-    /// From now on this holds. The archive that ran before stays the way back.
-    pub(super) fn put(&mut self, Order { path, stamp, archive, seal }: Order) {
+    /// Makes an order current. The archive that ran before is kept for a rollback.
+    pub(super) fn put(&mut self, DeployOrder { path, timestamp, archive, seal }: DeployOrder) {
         let old = self.apps.remove(&path);
         let previous = old.and_then(|old| {
             let replaced =
                 old.archive.filter(|old| archive.as_ref().is_none_or(|new| new.digest != old.digest));
             replaced.or(old.previous)
         });
-        self.apps.insert(path.clone(), Entry { stamp, archive, previous, seal, since_ms: 0 });
+        self.apps.insert(path.clone(), CatalogEntry { timestamp, archive, previous, seal, since_ms: 0 });
         self.forget_oldest_removal(&path);
     }
 
-    /// Seals anew what was kept on the disk of this node, which is believed: it may be from before there was a key, or
-    /// from before another one.
+    /// Seals the entries loaded from this node's disk again. The disk is trusted: its entries may be older than the
+    /// key.
     pub(super) fn seal(&mut self, sealer: &Sealer) {
         for (path, entry) in &mut self.apps {
-            let Entry { stamp, archive, seal, .. } = entry.clone();
-            let order = Order { path: path.clone(), stamp, archive, seal };
-            entry.seal = sealer.sealed(order, Stage::Held).seal;
+            let CatalogEntry { timestamp, archive, seal, .. } = entry.clone();
+            let order = DeployOrder { path: path.clone(), timestamp, archive, seal };
+            entry.seal = sealer.sealed(order, DeployStage::Held).seal;
         }
     }
 
@@ -85,7 +85,7 @@ impl Catalog {
         }
     }
 
-    /// The archives that this node must keep.
+    /// The archives needed by this node.
     pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
         self.apps
             .values()

@@ -1,4 +1,4 @@
-//! The deploy key: who changes what the farm runs has it, beside the admin token.
+//! The deploy key, which changes of the farm need in addition to the admin token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,12 +8,12 @@ use subtle::ConstantTimeEq as _;
 
 use super::seal::Sealer;
 
-/// The header in which the admin port wants to see it.
+/// The request header with the deploy key.
 pub const DEPLOY_KEY_HEADER: &str = "sessile-deploy-key";
-/// Tells what is shown in the header from the other keys that are derived from the same file.
+/// Derivation context of the header's token, distinct from the other keys of the same file.
 const PURPOSE: &str = "sessile farm deploy token, version 1";
 
-/// What follows from the file that `[farm] deploy_key_file` names, in one cluster.
+/// The deploy key of one cluster, derived from the file `[farm] deploy_key_file`.
 #[derive(Clone)]
 pub struct DeployKey {
     tokens: Vec<String>,
@@ -21,7 +21,7 @@ pub struct DeployKey {
 }
 
 impl DeployKey {
-    /// Of what the file holds: like the cluster's secret, one key that is used and others that are accepted.
+    /// Derives the key from the file's secrets: like the cluster's secret, one is used and others are accepted.
     #[must_use]
     pub fn new(secrets: &ClusterSecrets, cluster: &str) -> Self {
         let tokens = secrets.derive_all(cluster, PURPOSE).into_iter();
@@ -29,13 +29,13 @@ impl DeployKey {
         Self { tokens, sealer: Sealer::new(secrets, cluster) }
     }
 
-    /// What the header [`DEPLOY_KEY_HEADER`] is to say.
+    /// The value of the header [`DEPLOY_KEY_HEADER`].
     #[must_use]
     pub fn token(&self) -> &str {
         &self.tokens[0]
     }
 
-    /// Whether a request shows it.
+    /// Whether a request has the key.
     pub(super) fn is_shown_in(&self, headers: &HeaderMap) -> bool {
         let given = headers.get(DEPLOY_KEY_HEADER).map(|given| given.as_bytes()).unwrap_or_default();
         self.tokens.iter().any(|token| bool::from(given.ct_eq(token.as_bytes())))

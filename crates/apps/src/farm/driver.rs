@@ -1,5 +1,5 @@
-//! Tells the state machine what happens and when: the only place of the farm that reads the clock. What it then wants is
-//! done in `carrying.rs`.
+//! Passes events and the time to the state machine: the only place of the farm that reads the clock.
+//! `effect_runner.rs` runs the resulting effects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -12,92 +12,92 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::archived::{Archived, Digest};
-use super::carrying::{TOPIC, mount, prepare};
+use super::archive_ref::{ArchiveRef, Digest};
+use super::archive_store::ArchiveStore;
+use super::deploy_timestamp::DeployTimestamp;
+use super::effect_runner::{TOPIC, mount, prepare};
 use super::message::Message;
 use super::mounted_by;
-use super::protocol::{Effect, Member, Outcome, Protocol, Settings};
+use super::protocol::{DeployOutcome, Effect, FarmMember, FarmSettings, Protocol};
 use super::seal::Sealer;
-use super::shelf::Shelf;
-use super::stamp::Stamp;
-use super::view::View;
-use super::watching::{Sighted, Watching};
+use super::view::FarmView;
+use super::watched_directory::{DirectoryChanges, WatchedDirectory};
 use crate::archive::ArchiveName;
-use crate::site::{Application, Site, Workshop};
+use crate::site::{Application, ApplicationBuilder, Site};
 
-/// How often the state machine is told that time passes.
+/// Interval of the state machine's ticks.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What the driver is told.
-pub(crate) enum Event {
-    Wish(Wish),
-    Prepared { path: String, stamp: Stamp, result: Result<Application, String> },
-    Sighted(Sighted),
+/// Events of the driver.
+pub(crate) enum DriverEvent {
+    OperatorRequest(OperatorRequest),
+    Prepared { path: String, timestamp: DeployTimestamp, result: Result<Application, String> },
+    DirectoryChanges(DirectoryChanges),
 }
 
-/// What an operator wants.
-pub(crate) enum Wish {
+/// Requests of operators.
+pub(crate) enum OperatorRequest {
     Deploy {
         name: ArchiveName,
         draft: NamedTempFile,
         digest: Digest,
         bytes: u64,
-        answer: oneshot::Sender<Outcome>,
+        answer: oneshot::Sender<DeployOutcome>,
     },
     Undeploy {
         path: String,
-        answer: oneshot::Sender<Outcome>,
+        answer: oneshot::Sender<DeployOutcome>,
     },
     RollBack {
         path: String,
-        answer: oneshot::Sender<Outcome>,
+        answer: oneshot::Sender<DeployOutcome>,
     },
 }
 
-/// Who waits for the outcome of a deployment.
-pub(super) enum Asker {
-    Operator(oneshot::Sender<Outcome>),
-    /// The watched directory: what was seen there; `None`: that the archive is gone.
+/// The party that waits for the outcome of a deployment.
+pub(super) enum Requester {
+    Operator(oneshot::Sender<DeployOutcome>),
+    /// The watched directory, with the archive seen there; `None` if the archive is gone.
     Directory(Option<(Digest, super::watch::Fingerprint)>),
 }
 
-/// The farm of one node, while it runs.
+/// The running farm of one node.
 pub(crate) struct Driver {
     pub(super) cluster: Cluster,
     pub(super) site: Site,
-    pub(super) workshop: Workshop,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) builder: ApplicationBuilder,
+    pub(super) store: Arc<ArchiveStore>,
     pub(super) machine: Protocol,
-    /// What waits for its activation.
-    pub(super) prepared: HashMap<(String, Stamp), Application>,
-    askers: BTreeMap<u64, (String, Asker)>,
+    /// Prepared applications that wait for their activation.
+    pub(super) prepared: HashMap<(String, DeployTimestamp), Application>,
+    askers: BTreeMap<u64, (String, Requester)>,
     numbers: u64,
-    pub(super) watching: Watching,
-    pub(super) events: mpsc::Sender<Event>,
-    shown: watch::Sender<Arc<View>>,
+    pub(super) watching: WatchedDirectory,
+    pub(super) events: mpsc::Sender<DriverEvent>,
+    shown: watch::Sender<Arc<FarmView>>,
     pub(super) reserved: BTreeSet<String>,
     began: Instant,
-    /// Archives may have become useless.
+    /// Some archives may be unneeded.
     pub(super) untidy: bool,
     refused: u64,
     deployed: u64,
 }
 
 impl Driver {
-    /// Mounts what was kept.
+    /// Mounts the kept archives.
     pub(super) async fn start(
         cluster: Cluster,
         site: Site,
-        workshop: Workshop,
-        shelf: Arc<Shelf>,
-        events: mpsc::Sender<Event>,
-        shown: watch::Sender<Arc<View>>,
+        builder: ApplicationBuilder,
+        store: Arc<ArchiveStore>,
+        events: mpsc::Sender<DriverEvent>,
+        shown: watch::Sender<Arc<FarmView>>,
         sealer: Sealer,
     ) -> io::Result<Self> {
-        let loading = Arc::clone(&shelf);
+        let loading = Arc::clone(&store);
         let (mut catalog, archives) = blocking(move || loading.load()).await?;
         let farm = &cluster.config().farm;
-        let settings = Settings {
+        let settings = FarmSettings {
             catch_up: farm.catch_up,
             deploy_time: farm.deploy_time,
             piece_bytes: u32::try_from(farm.piece_bytes).unwrap_or(u32::MAX),
@@ -113,23 +113,23 @@ impl Driver {
             let kept = if reserved.contains(&path) {
                 Err("the configuration mounts another application there".to_owned())
             } else {
-                prepare(&workshop, &shelf, &cluster, &path, &archive)
+                prepare(&builder, &store, &cluster, &path, &archive)
                     .await
                     .and_then(|it| mount(&cluster, &site, &path, &it))
             };
             if let Err(cause) = kept {
-                tracing::error!(app = path, %cause, "what was deployed here cannot run any more");
+                tracing::error!(app = path, %cause, "a deployed archive cannot run any more");
                 catalog.apps.remove(&path);
             }
         }
-        let me = Member { name: cluster.name().to_owned(), incarnation: own_incarnation(&cluster) };
-        let watching = Watching::new(&farm.clone(), events.clone());
+        let me = FarmMember { name: cluster.name().to_owned(), incarnation: own_incarnation(&cluster) };
+        let watching = WatchedDirectory::new(&farm.clone(), events.clone());
         let machine = Protocol::new(me, settings, sealer, catalog, archives);
         Ok(Self {
             cluster,
             site,
-            workshop,
-            shelf,
+            builder,
+            store,
             machine,
             prepared: HashMap::new(),
             askers: BTreeMap::new(),
@@ -146,7 +146,7 @@ impl Driver {
     }
 
     /// Runs until the node leaves.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Event>) {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<DriverEvent>) {
         let mut letters = self.cluster.messages(TOPIC);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -154,7 +154,7 @@ impl Driver {
             tokio::select! {
                 letter = letters.recv() => match letter {
                     Ok(letter) => self.read(letter).await,
-                    // What was in them is said again.
+                    // The missed messages are repeated by their senders.
                     Err(NoMessage::Missed(count)) => tracing::warn!(count, "messages of the farm were missed"),
                     Err(NoMessage::Closed) => return,
                 },
@@ -169,12 +169,15 @@ impl Driver {
     }
 
     async fn read(&mut self, letter: Letter) {
-        let from = Member { name: letter.from, incarnation: letter.incarnation.0 };
+        let from = FarmMember { name: letter.from, incarnation: letter.incarnation.0 };
         let Some(message) = Message::decode(&letter.content) else {
-            tracing::warn!(member = from.name, "a message of the farm cannot be read: another version?");
+            tracing::warn!(
+                member = from.name,
+                "a message of the farm cannot be decoded; does the member run another version?"
+            );
             return;
         };
-        // They come by the thousand and change nothing that is shown.
+        // These messages are frequent and change nothing in the view.
         let is_bulk = matches!(message, Message::Ask { .. } | Message::Piece { .. });
         let (now, mut effects) = (self.now(), Vec::new());
         self.machine.received(&from, message, now, &mut effects);
@@ -184,15 +187,15 @@ impl Driver {
         }
     }
 
-    async fn heard(&mut self, event: Event) {
+    async fn heard(&mut self, event: DriverEvent) {
         match event {
-            Event::Wish(wish) => self.wished(wish).await,
-            Event::Sighted(sighted) => self.sighted(sighted).await,
-            Event::Prepared { path, stamp, result } => {
-                let result =
-                    result.map(|application| drop(self.prepared.insert((path.clone(), stamp), application)));
+            DriverEvent::OperatorRequest(request) => self.requested(request).await,
+            DriverEvent::DirectoryChanges(sighted) => self.sighted(sighted).await,
+            DriverEvent::Prepared { path, timestamp, result } => {
+                let result = result
+                    .map(|application| drop(self.prepared.insert((path.clone(), timestamp), application)));
                 let (now, mut effects) = (self.now(), Vec::new());
-                self.machine.prepared(&path, stamp, result, now, &mut effects);
+                self.machine.prepared(&path, timestamp, result, now, &mut effects);
                 self.carry_out(effects).await;
             }
         }
@@ -204,105 +207,106 @@ impl Driver {
         self.look_around(&mut effects);
         self.machine.tick(now, &mut effects);
         self.carry_out(effects).await;
-        self.watching.look_when_due(now, &self.machine, &self.shelf);
+        self.watching.look_when_due(now, &self.machine, &self.store);
         if self.machine.under_way() == 0 && std::mem::take(&mut self.untidy) {
             self.tidy().await;
         }
         self.show();
     }
 
-    /// Who is there now.
+    /// Updates the members.
     fn look_around(&mut self, effects: &mut Vec<Effect>) {
         let others = self.cluster.members().into_iter().filter(|member| !member.is_self);
-        let others =
-            others.map(|member| Member { name: member.name, incarnation: member.incarnation.0 }).collect();
+        let others = others
+            .map(|member| FarmMember { name: member.name, incarnation: member.incarnation.0 })
+            .collect();
         self.machine.members(&others, self.began.elapsed(), effects);
     }
 
-    /// Removes archives that nobody needs.
+    /// Removes unneeded archives.
     async fn tidy(&mut self) {
-        let (needed, shelf) = (self.machine.keep_needed(), Arc::clone(&self.shelf));
-        if let Err(cause) = blocking(move || shelf.keep(&needed)).await {
+        let (needed, store) = (self.machine.keep_needed(), Arc::clone(&self.store));
+        if let Err(cause) = blocking(move || store.keep(&needed)).await {
             tracing::warn!(%cause, "old archives cannot be removed");
         }
     }
 
-    async fn wished(&mut self, wish: Wish) {
-        match wish {
-            Wish::Deploy { name, draft, digest, bytes, answer } => {
-                let shelf = Arc::clone(&self.shelf);
-                match blocking(move || shelf.put(draft, digest)).await {
-                    Ok(()) => self.order(Archived { name, digest, bytes }, Asker::Operator(answer)).await,
-                    Err(cause) => self.refuse(answer, format!("the archive cannot be kept: {cause}")),
+    async fn requested(&mut self, request: OperatorRequest) {
+        match request {
+            OperatorRequest::Deploy { name, draft, digest, bytes, answer } => {
+                let store = Arc::clone(&self.store);
+                match blocking(move || store.put(draft, digest)).await {
+                    Ok(()) => {
+                        self.order(ArchiveRef { name, digest, bytes }, Requester::Operator(answer)).await
+                    }
+                    Err(cause) => self.refuse(answer, format!("the archive cannot be stored: {cause}")),
                 }
             }
-            Wish::Undeploy { path, answer } => match self.machine.catalog().active(&path) {
-                Some(_) => self.order_at(&path, None, Asker::Operator(answer)).await,
+            OperatorRequest::Undeploy { path, answer } => match self.machine.catalog().active(&path) {
+                Some(_) => self.order_at(&path, None, Requester::Operator(answer)).await,
                 None => self.refuse(
                     answer,
-                    format!("the farm has nothing at {path}; `sessile apps` lists what it has"),
+                    format!("the farm has no application at {path}; `sessile apps` lists all"),
                 ),
             },
-            Wish::RollBack { path, answer } => {
+            OperatorRequest::RollBack { path, answer } => {
                 let entry = self.machine.catalog().apps.get(&path);
                 match entry.and_then(|entry| entry.previous.clone()) {
-                    Some(previous) => self.order(previous, Asker::Operator(answer)).await,
-                    None => {
-                        self.refuse(answer, format!("there is no earlier archive of {path} to go back to"))
-                    }
+                    Some(previous) => self.order(previous, Requester::Operator(answer)).await,
+                    None => self.refuse(answer, format!("there is no previous archive of {path}")),
                 }
             }
         }
     }
 
-    fn refuse(&self, answer: oneshot::Sender<Outcome>, reason: String) {
-        // Who asked may have gone.
-        let _ = answer.send(Outcome::Refused { by: self.cluster.name().to_owned(), reason });
+    fn refuse(&self, answer: oneshot::Sender<DeployOutcome>, reason: String) {
+        // The requester may be gone.
+        let _ = answer.send(DeployOutcome::Refused { by: self.cluster.name().to_owned(), reason });
     }
 
-    /// Begins to deploy an archive that is on the shelf.
-    pub(super) async fn order(&mut self, archive: Archived, asker: Asker) {
-        self.machine.shelved(archive.digest);
+    /// Begins to deploy an archive in the store.
+    pub(super) async fn order(&mut self, archive: ArchiveRef, requester: Requester) {
+        self.machine.archive_stored(archive.digest);
         let path = archive.name.path.clone();
-        self.order_at(&path, Some(archive), asker).await;
+        self.order_at(&path, Some(archive), requester).await;
     }
 
-    pub(super) async fn order_at(&mut self, path: &str, archive: Option<Archived>, asker: Asker) {
+    pub(super) async fn order_at(&mut self, path: &str, archive: Option<ArchiveRef>, requester: Requester) {
         self.numbers += 1;
-        self.askers.insert(self.numbers, (path.to_owned(), asker));
+        self.askers.insert(self.numbers, (path.to_owned(), requester));
         let (now, mut effects) = (self.now(), Vec::new());
         self.look_around(&mut effects);
         self.machine.order(self.numbers, path, archive, now, &mut effects);
         self.carry_out(effects).await;
     }
 
-    pub(super) async fn settled(&mut self, number: u64, outcome: Outcome) {
-        let Some((path, asker)) = self.askers.remove(&number) else { return };
+    pub(super) async fn settled(&mut self, number: u64, outcome: DeployOutcome) {
+        let Some((path, requester)) = self.askers.remove(&number) else { return };
         match &outcome {
-            Outcome::Done { .. } => self.deployed += 1,
-            Outcome::Refused { by, reason } => {
+            DeployOutcome::Done { .. } => self.deployed += 1,
+            DeployOutcome::Refused { by, reason } => {
                 self.refused += 1;
-                tracing::error!(app = path, by, reason, "not deployed: the old version goes on");
+                tracing::error!(app = path, by, reason, "not deployed: the old version stays");
             }
-            Outcome::TimedOut { waiting } => {
+            DeployOutcome::TimedOut { waiting } => {
                 self.refused += 1;
                 let waiting = waiting.join(" ");
-                tracing::error!(app = path, waiting, "not deployed in time: the old version goes on");
+                tracing::error!(app = path, waiting, "not deployed in time: the old version stays");
             }
-            Outcome::Busy => {}
+            DeployOutcome::Busy => {}
         }
-        // Whoever asks what runs now is told of it.
+        // Update the view before the requester gets the outcome.
         self.show();
-        match asker {
-            // Who asked may have gone.
-            Asker::Operator(answer) => drop(answer.send(outcome)),
-            Asker::Directory(seen) => self.watched(&path, seen, &outcome).await,
+        match requester {
+            // The requester may be gone.
+            Requester::Operator(answer) => drop(answer.send(outcome)),
+            Requester::Directory(seen) => self.watched(&path, seen, &outcome).await,
         }
     }
 
-    /// Tells operators, when something has changed.
+    /// Publishes the view if it changed.
     fn show(&mut self) {
-        let view = Arc::new(View::of(&self.machine, self.cluster.name(), self.now()));
+        let view = Arc::new(FarmView::of(&self.machine, self.cluster.name(), self.now()));
         let is_new = self.shown.send_if_modified(|shown| {
             let is_new = *shown != view;
             *shown = Arc::clone(&view);
@@ -324,7 +328,7 @@ impl Driver {
             ),
             gauge(
                 "farm_disagreements",
-                "what members run otherwise, or this node cannot run",
+                "differences between members, and applications that cannot run on this node",
                 view.warnings.len() as u64,
             ),
             gauge("farm_deployed", "deployments from this node that were done", self.deployed),
@@ -342,7 +346,7 @@ fn own_incarnation(cluster: &Cluster) -> u32 {
     cluster.members().into_iter().find(|member| member.is_self).map_or(0, |own| own.incarnation.0)
 }
 
-/// Runs what takes as long as a disk.
+/// Runs a blocking disk operation.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -1,49 +1,49 @@
-//! What the farms of two nodes say to each other.
+//! Messages between the farms of two nodes.
 //!
-//! Everything but a piece of an archive is JSON. Decoding is total: digests and names are checked, since they become
-//! names of files, and nothing is larger than a message of the cluster may be.
+//! Messages are JSON, except pieces of archives. Decoding is total: digests and names are checked because they become
+//! file names, and sizes are bounded by the cluster's message limit.
 
 use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::archived::{Archived, Digest};
+use super::archive_ref::{ArchiveRef, Digest};
 use super::catalog::PATHS_MAX;
+use super::deploy_timestamp::DeployTimestamp;
 use super::seal::Seal;
-use super::stamp::Stamp;
 
 /// The first byte of a piece; JSON begins with another one.
 const PIECE: u8 = 1;
-/// In front of the bytes of a piece: kind, digest, offset, checksum.
+/// Header of a piece: kind, digest, offset, checksum.
 const PIECE_HEAD: usize = 1 + 32 + 8 + 32;
-/// Longest reason that is told.
+/// Longest reason in a message.
 pub(super) const REASON_MAX: usize = 2_000;
-/// The longest path that is taken.
+/// The longest accepted path.
 const PATH_MAX: usize = 1024;
 
-/// A deployment: where, and which. `archive` is `None` for a removal.
+/// An order to deploy or remove. `archive` is `None` for a removal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Order {
+pub(crate) struct DeployOrder {
     /// The context path.
     pub(crate) path: String,
-    /// Its place among all deployments there.
-    pub(crate) stamp: Stamp,
-    /// What is to run.
-    pub(crate) archive: Option<Archived>,
-    /// That it was made with the deploy key.
+    /// Its position among all deployments of the path.
+    pub(crate) timestamp: DeployTimestamp,
+    /// The archive to run.
+    pub(crate) archive: Option<ArchiveRef>,
+    /// Proof that it was made with the deploy key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seal: Option<Seal>,
 }
 
-/// What holds at a path, as it is told.
+/// The announced state of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Listed {
-    /// The deployment or removal that holds.
-    pub(crate) stamp: Stamp,
+pub(crate) struct AnnouncedEntry {
+    /// The timestamp of the current deployment or removal.
+    pub(crate) timestamp: DeployTimestamp,
     /// What runs.
-    pub(crate) archive: Option<Archived>,
-    /// That it was made with the deploy key.
+    pub(crate) archive: Option<ArchiveRef>,
+    /// Proof that it was made with the deploy key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seal: Option<Seal>,
 }
@@ -52,62 +52,62 @@ pub(crate) struct Listed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Message {
-    /// All that is deployed at the sender.
+    /// The sender's catalog.
     Catalog {
         /// By path.
-        apps: BTreeMap<String, Listed>,
-        /// The sender wants to hear the receiver's.
+        apps: BTreeMap<String, AnnouncedEntry>,
+        /// Whether the receiver shall answer with its own catalog.
         answer: bool,
     },
-    /// Prepare this, and say when you have.
-    Offer(Order),
-    /// It is prepared here.
+    /// Asks the receiver to prepare an order and to confirm.
+    Offer(DeployOrder),
+    /// The sender has prepared the order.
     Prepared {
         /// Where.
         path: String,
         /// Which.
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
     },
-    /// It cannot run here.
+    /// The archive cannot run on the sender.
     Refused {
         /// Where.
         path: String,
         /// Which.
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
         /// Why.
         reason: String,
     },
-    /// Every member has prepared it: switch.
-    Activate(Order),
-    /// It runs here, or something later does.
+    /// Every member has prepared the order: the receiver shall switch.
+    Activate(DeployOrder),
+    /// The sender runs the archive, or a later one.
     Active {
         /// Where.
         path: String,
         /// Which.
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
     },
-    /// It will not be.
+    /// The deployment is given up.
     Abort {
         /// Where.
         path: String,
         /// Which.
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
     },
-    /// Send me these bytes.
+    /// Requests bytes of an archive.
     Ask {
         /// Of this archive.
         digest: Digest,
         /// From this byte on.
         from: u64,
-        /// So many.
+        /// Number of bytes.
         bytes: u32,
     },
-    /// The archive that was asked for is not here.
+    /// The sender does not have the requested archive.
     Missing {
         /// Which.
         digest: Digest,
     },
-    /// The bytes that were asked for.
+    /// The requested bytes.
     #[serde(skip)]
     Piece {
         /// Of this archive.
@@ -120,16 +120,16 @@ pub(crate) enum Message {
 }
 
 impl Message {
-    /// As it travels.
+    /// The encoded form.
     #[must_use]
     pub(crate) fn encode(&self) -> Bytes {
         match self {
             Self::Piece { digest, from, bytes } => piece(*digest, *from, bytes),
-            told => serde_json::to_vec(told).expect("its maps have texts as keys").into(),
+            other => serde_json::to_vec(other).expect("its maps have texts as keys").into(),
         }
     }
 
-    /// `None` for what is damaged, too large, or of a kind that this version does not know.
+    /// `None` for a damaged, oversized or unknown message.
     #[must_use]
     pub(crate) fn decode(frame: &Bytes) -> Option<Self> {
         match frame.first()? {
@@ -144,7 +144,7 @@ impl Message {
                 && path.len() <= PATH_MAX
                 && path.bytes().all(|byte| byte.is_ascii_graphic())
         };
-        let goes_there = |path: &String, archive: &Option<Archived>| {
+        let goes_there = |path: &String, archive: &Option<ArchiveRef>| {
             is_path(path) && archive.as_ref().is_none_or(|archive| archive.name.path == *path)
         };
         match self {
@@ -186,27 +186,27 @@ mod tests {
 
     use super::*;
 
-    fn archived(name: &str) -> Archived {
-        Archived { name: name.parse().unwrap(), digest: Digest::of(b"x"), bytes: 1 }
+    fn archived(name: &str) -> ArchiveRef {
+        ArchiveRef { name: name.parse().unwrap(), digest: Digest::of(b"x"), bytes: 1 }
     }
 
-    fn order(path: &str) -> Order {
-        Order {
+    fn order(path: &str) -> DeployOrder {
+        DeployOrder {
             path: path.to_owned(),
-            stamp: Stamp { counter: 3, incarnation: 9 },
+            timestamp: DeployTimestamp { counter: 3, incarnation: 9 },
             archive: Some(archived("shop##2.zip")),
             seal: None,
         }
     }
 
     #[test]
-    fn what_is_sent_is_read() {
-        let Order { path, stamp, archive, seal } = order("/shop");
-        let listed = Listed { stamp, archive, seal };
+    fn messages_round_trip() {
+        let DeployOrder { path, timestamp, archive, seal } = order("/shop");
+        let listed = AnnouncedEntry { timestamp, archive, seal };
         for message in [
             Message::Offer(order("/shop")),
             Message::Catalog { apps: [(path.clone(), listed)].into(), answer: true },
-            Message::Refused { path, stamp, reason: "no".to_owned() },
+            Message::Refused { path, timestamp, reason: "no".to_owned() },
             Message::Ask { digest: Digest::of(b"x"), from: 7, bytes: 9 },
             Message::Piece { digest: Digest::of(b"x"), from: 7, bytes: Bytes::from_static(b"bytes") },
         ] {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_escape_or_is_damaged_is_not_read() {
+    fn escaping_and_damaged_messages_are_not_decoded() {
         assert_eq!(
             Message::decode(&Message::Offer(order("/elsewhere")).encode()),
             None,
@@ -234,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Message::decode(&bytes.into());
         }
     }

@@ -1,16 +1,16 @@
-//! The farm's pages at the admin port: `/apps` tells what runs where; three more deploy, remove and go back.
+//! The farm's pages at the admin port: `/apps` lists applications and nodes; three more deploy, remove and roll back.
 //!
 //! | path | what it does |
 //! |---|---|
 //! | GET `/apps` | `{apps: [{path, archive, version, digest, bytes, since_ms, previous, nodes: [{name, digest, agrees}]}], mounted: [path], warnings, under_way}` |
-//! | POST `/apps/deploy?name=shop.zip&path=/x` | deploys the body; `path` in the place of what the name says |
+//! | POST `/apps/deploy?name=shop.zip&path=/x` | deploys the body; `path` overrides the path of the name |
 //! | POST `/apps/undeploy?path=/shop` | removes it |
-//! | POST `/apps/rollback?path=/shop` | deploys again what ran before |
+//! | POST `/apps/rollback?path=/shop` | deploys the previous archive again |
 //!
-//! A POST answers when every node has, with `{path, digest, nodes: [{name, result}], took_ms: {prepared, carried,
-//! switched}}`, or with `{error}`. Whoever calls this has
-//! shown the admin token: [`AdminPort::guarded`](sessile::AdminPort::guarded) is around it. Where the farm has a deploy key, a
-//! POST shows that too, in the header `Sessile-Deploy-Key`.
+//! A POST answers when every node has answered, with `{path, digest, nodes: [{name, result}], took_ms: {prepared,
+//! carried, switched}}`, or with `{error}`. Requests need the admin token:
+//! [`AdminPort::guarded`](sessile::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
+//! too, in the header `Sessile-Deploy-Key`.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -27,47 +27,47 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use super::archived::Digest;
+use super::archive_ref::Digest;
 use super::view::AppRow;
-use super::{Farm, NodeResult, Outcome};
+use super::{DeployOutcome, Farm, NodeResult};
 use crate::archive::ArchiveName;
 
 const NO_KEY: &str = "this node wants the deploy key of its [farm] deploy_key_file beside the admin token: name the file with \
      `--deploy-key-file`, or send what `sessile secret token --deploy --config FILE` prints as the header `Sessile-Deploy-Key`";
-/// Most bytes of a refused upload that are read for its sender to hear why.
+/// Most bytes of a refused upload that are read so that its client can receive the error.
 const DRAINED_BYTES: usize = 64 << 20;
 
-/// The pages: at first they say that the node is not ready, then they are those of its farm. Clones are the same ones.
+/// The pages: first they answer that the node is not ready, then they serve its farm. Clones share one state.
 #[derive(Clone, Default)]
 pub struct FarmPages {
-    served: Arc<OnceLock<Served>>,
+    served: Arc<OnceLock<ServedFarm>>,
 }
 
-/// What is told about.
-struct Served {
+/// The farm behind the pages.
+struct ServedFarm {
     farm: Option<Farm>,
-    /// What the configuration mounts.
+    /// Paths mounted by the configuration.
     mounted: Vec<String>,
 }
 
-/// Why something was not done.
-struct Refusal(StatusCode, String);
+/// An error response.
+struct PageError(StatusCode, String);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Upload {
+struct UploadQuery {
     name: String,
     path: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Place {
+struct PathQuery {
     path: String,
 }
 
 #[derive(Serialize)]
-struct Told {
+struct AppsPage {
     apps: Vec<AppRow>,
     mounted: Vec<String>,
     warnings: Vec<String>,
@@ -75,14 +75,14 @@ struct Told {
 }
 
 impl FarmPages {
-    /// From now on the pages are those of `farm`; `mounted` are the paths that the configuration mounts. A second call
-    /// changes nothing.
+    /// Connects the pages with `farm`; `mounted` are the paths mounted by the configuration. A second call changes
+    /// nothing.
     pub fn follow(&self, farm: Option<Farm>, mounted: Vec<String>) {
         // A process has one farm: the first one stays.
-        let _ = self.served.set(Served { farm, mounted });
+        let _ = self.served.set(ServedFarm { farm, mounted });
     }
 
-    /// The pages, for who may deploy.
+    /// The routes of the pages.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/apps", get(apps))
@@ -92,40 +92,40 @@ impl FarmPages {
             .with_state(self.clone())
     }
 
-    fn served(&self) -> Result<&Served, Refusal> {
+    fn served(&self) -> Result<&ServedFarm, PageError> {
         let words = "this node has not joined its cluster yet; /readyz says when it has";
-        self.served.get().ok_or_else(|| Refusal(StatusCode::SERVICE_UNAVAILABLE, words.to_owned()))
+        self.served.get().ok_or_else(|| PageError(StatusCode::SERVICE_UNAVAILABLE, words.to_owned()))
     }
 
-    /// The farm, for a request that may change what it runs.
-    fn farm(&self, headers: &HeaderMap) -> Result<&Farm, Refusal> {
-        let words = "this node takes no part in a farm: give its configuration a [farm] with `deploy_dir` or `watch_dir`";
+    /// The farm, for a request that is allowed to change it.
+    fn farm(&self, headers: &HeaderMap) -> Result<&Farm, PageError> {
+        let words = "this node is not part of a farm: add a [farm] table to its configuration with `deploy_dir` or `watch_dir`";
         let farm = self.served()?.farm.as_ref();
-        let farm = farm.ok_or_else(|| Refusal(StatusCode::NOT_IMPLEMENTED, words.to_owned()))?;
+        let farm = farm.ok_or_else(|| PageError(StatusCode::NOT_IMPLEMENTED, words.to_owned()))?;
         match farm.may_change(headers) {
             true => Ok(farm),
-            false => Err(Refusal(StatusCode::FORBIDDEN, NO_KEY.to_owned())),
+            false => Err(PageError(StatusCode::FORBIDDEN, NO_KEY.to_owned())),
         }
     }
 }
 
-async fn apps(State(pages): State<FarmPages>) -> Result<Json<Told>, Refusal> {
+async fn apps(State(pages): State<FarmPages>) -> Result<Json<AppsPage>, PageError> {
     let served = pages.served()?;
     let view = served.farm.as_ref().map(|farm| Arc::clone(&farm.view.borrow())).unwrap_or_default();
     let (apps, warnings, under_way) = (view.apps.clone(), view.warnings.clone(), view.under_way);
-    Ok(Json(Told { apps, mounted: served.mounted.clone(), warnings, under_way }))
+    Ok(Json(AppsPage { apps, mounted: served.mounted.clone(), warnings, under_way }))
 }
 
 async fn deploy(
     State(pages): State<FarmPages>,
-    upload: Result<Query<Upload>, QueryRejection>,
+    upload: Result<Query<UploadQuery>, QueryRejection>,
     headers: HeaderMap,
     mut body: Body,
 ) -> Response {
     match take(&pages, upload, &headers, &mut body).await {
         Ok(done) => done,
         Err(refusal) => {
-            // Who is still sending would not read why.
+            // A client that is still sending would not read the error.
             drain(&mut body).await;
             refusal.into_response()
         }
@@ -134,10 +134,10 @@ async fn deploy(
 
 async fn take(
     pages: &FarmPages,
-    upload: Result<Query<Upload>, QueryRejection>,
+    upload: Result<Query<UploadQuery>, QueryRejection>,
     headers: &HeaderMap,
     body: &mut Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, PageError> {
     let farm = pages.farm(headers)?;
     let Query(upload) = upload.map_err(|wrong| bad(wrong.body_text()))?;
     let name: ArchiveName = upload.name.parse().map_err(|error| bad(format!("{error}")))?;
@@ -146,13 +146,13 @@ async fn take(
         None => name,
     };
     let path = name.path.clone();
-    let draft = farm.shelf.draft().map_err(failed)?;
+    let draft = farm.store.draft().map_err(failed)?;
     let (digest, bytes) = receive(body, &draft, farm.archive_bytes).await?;
     let outcome = farm.deploy(name, draft, digest, bytes).await;
     answer(path, Some(digest), outcome)
 }
 
-/// Reads what still comes, within a bound, and forgets it.
+/// Reads and drops the rest of the body, within a bound.
 async fn drain(body: &mut Body) {
     let mut left = DRAINED_BYTES;
     while let Some(Ok(frame)) = body.frame().await {
@@ -164,9 +164,9 @@ async fn drain(body: &mut Body) {
 
 async fn undeploy(
     State(pages): State<FarmPages>,
-    place: Result<Query<Place>, QueryRejection>,
+    place: Result<Query<PathQuery>, QueryRejection>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, PageError> {
     let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
     let outcome = pages.farm(&headers)?.undeploy(place.path.clone()).await;
     answer(place.path, None, outcome)
@@ -174,21 +174,21 @@ async fn undeploy(
 
 async fn roll_back(
     State(pages): State<FarmPages>,
-    place: Result<Query<Place>, QueryRejection>,
+    place: Result<Query<PathQuery>, QueryRejection>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, PageError> {
     let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
     let farm = pages.farm(&headers)?;
     let outcome = farm.roll_back(place.path.clone()).await;
     answer(place.path, None, outcome)
 }
 
-/// Writes what comes to `draft`, as far as it may be that large.
+/// Writes the body to `draft`, up to the size limit.
 async fn receive(
     body: &mut Body,
     draft: &tempfile::NamedTempFile,
     limit: u64,
-) -> Result<(Digest, u64), Refusal> {
+) -> Result<(Digest, u64), PageError> {
     let mut file = tokio::fs::File::from_std(draft.reopen().map_err(failed)?);
     let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0_u64);
     while let Some(frame) = body.frame().await {
@@ -197,22 +197,26 @@ async fn receive(
         bytes += part.len() as u64;
         if bytes > limit {
             let words = format!("the archive is larger than the {limit} bytes of [farm] max_archive_bytes");
-            return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, words));
+            return Err(PageError(StatusCode::PAYLOAD_TOO_LARGE, words));
         }
         hasher.update(&part);
         file.write_all(&part).await.map_err(failed)?;
     }
     file.flush().await.map_err(failed)?;
     if bytes == 0 {
-        return Err(bad("the body is empty: it is the archive".to_owned()));
+        return Err(bad("the body is empty: send the archive as the body".to_owned()));
     }
     Ok((Digest::from(*hasher.finalize().as_bytes()), bytes))
 }
 
-fn answer(path: String, digest: Option<Digest>, outcome: Option<Outcome>) -> Result<Response, Refusal> {
-    let conflict = |words: String| Err(Refusal(StatusCode::CONFLICT, words));
+fn answer(
+    path: String,
+    digest: Option<Digest>,
+    outcome: Option<DeployOutcome>,
+) -> Result<Response, PageError> {
+    let conflict = |words: String| Err(PageError(StatusCode::CONFLICT, words));
     match outcome {
-        Some(Outcome::Done { nodes, took }) => {
+        Some(DeployOutcome::Done { nodes, took }) => {
             let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             let [prepared, carried, switched] = [took.prepared, took.carried, took.switched].map(ms);
             let took = json!({ "prepared": prepared, "carried": carried, "switched": switched });
@@ -221,13 +225,15 @@ fn answer(path: String, digest: Option<Digest>, outcome: Option<Outcome>) -> Res
             Ok(Json(json!({ "path": path, "digest": digest, "nodes": nodes, "took_ms": took }))
                 .into_response())
         }
-        Some(Outcome::Refused { by, reason }) => conflict(format!("{by} refused it: {reason}")),
-        Some(Outcome::TimedOut { waiting }) => conflict(format!(
-            "given up: {} had not prepared it within [farm] deploy_time",
+        Some(DeployOutcome::Refused { by, reason }) => {
+            conflict(format!("{by} refused the archive: {reason}"))
+        }
+        Some(DeployOutcome::TimedOut { waiting }) => conflict(format!(
+            "given up: {} did not prepare the archive within [farm] deploy_time",
             waiting.join(", ")
         )),
-        Some(Outcome::Busy) => conflict(format!("another deployment of {path} is under way")),
-        None => conflict("the node leaves, or its farm has failed: its log says which".to_owned()),
+        Some(DeployOutcome::Busy) => conflict(format!("another deployment of {path} is under way")),
+        None => conflict("the node is leaving, or its farm has failed: see its log".to_owned()),
     }
 }
 
@@ -240,15 +246,15 @@ fn word(result: NodeResult) -> &'static str {
     }
 }
 
-fn bad(words: String) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, words)
+fn bad(words: String) -> PageError {
+    PageError(StatusCode::BAD_REQUEST, words)
 }
 
-fn failed(cause: std::io::Error) -> Refusal {
-    Refusal(StatusCode::INTERNAL_SERVER_ERROR, format!("the archive cannot be kept: {cause}"))
+fn failed(cause: std::io::Error) -> PageError {
+    PageError(StatusCode::INTERNAL_SERVER_ERROR, format!("the archive cannot be stored: {cause}"))
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         (self.0, Json(json!({ "error": self.1 }))).into_response()
     }

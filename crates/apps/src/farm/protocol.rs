@@ -1,14 +1,14 @@
-//! The farm as a state machine: told what happened and when, it says what to do.
+//! The farm as a state machine: inputs are events and the time, outputs are effects.
 //!
-//! A deployment has one coordinator, the node where it began. It prepares the archive itself, offers it to every member,
-//! and commits when each of them has prepared it or is gone: it switches, keeps that on disk, and tells the others to
-//! switch. Whoever missed that learns it from the catalogs that all members tell each other, where the highest stamp
-//! wins. A node asks for an archive piece by piece, at its own pace, from whoever has it; so nothing about a transfer is
-//! kept by the sender, and one that breaks is asked for again.
+//! A deployment has one coordinator, the node where it began. The coordinator prepares the archive, offers it to
+//! every member, and commits when each member has prepared it or left: it switches, saves the catalog, and sends the
+//! order to switch. A member that missed the order learns it from the catalogs that all members exchange, in which
+//! the highest timestamp wins. A node fetches an archive piece by piece, at its own pace, from any member that has
+//! it. The sender keeps no state of a transfer, and a broken transfer is resumed by further requests.
 //!
-//! No clock, no socket, no file, no task: `now` is the time since the node started. Next: `protocol/deployment.rs` for
-//! the coordinator, `protocol/pending.rs` for everybody else, `protocol/fetch.rs` for the pieces, `effect.rs` for what is
-//! to be done. The tests are the best reading.
+//! No clock, no socket, no file, no task: `now` is the time since the node started. Next: `protocol/deployment.rs`
+//! for the coordinator, `protocol/pending.rs` for the other members, `protocol/fetch.rs` for the pieces, `effect.rs`
+//! for the effects. The tests show the protocol best.
 
 mod deployment;
 mod effect;
@@ -20,91 +20,91 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::archived::{Archived, Digest};
-use super::catalog::{Catalog, Entry};
-use super::message::{Listed, Message, Order};
+use super::archive_ref::{ArchiveRef, Digest};
+use super::catalog::{Catalog, CatalogEntry};
+use super::deploy_timestamp::DeployTimestamp;
+use super::message::{AnnouncedEntry, DeployOrder, Message};
 use super::seal::Sealer;
-use super::stamp::Stamp;
 use deployment::Deployment;
-pub(crate) use effect::{Effect, NodeResult, Outcome, Took};
+pub(crate) use effect::{DeployOutcome, DeployTimes, Effect, NodeResult};
 use fetch::Fetch;
 use pending::Pending;
 
-/// How long a member may be silent before it counts as one without a farm.
+/// A member that sent no catalog for this long counts as a member without a farm.
 const HELLO_TIME: Duration = Duration::from_secs(3);
-/// How often the catalog is told to all members, changed or not.
+/// Interval at which the catalog is sent to all members, changed or not.
 const CATALOG_PERIOD: Duration = Duration::from_secs(5);
-/// How long two nodes must differ before that is told: as long as it takes to learn of each other's switch.
+/// Two nodes must differ for this long before a warning: members need time to learn of each other's switch.
 const DISAGREE_AFTER: Duration = Duration::from_secs(10);
 
 /// A process of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Member {
+pub(crate) struct FarmMember {
     /// The node.
     pub(crate) name: String,
     /// The process.
     pub(crate) incarnation: u32,
 }
 
-/// What does not change while a node runs.
+/// Constant settings of a running node.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    /// Whether deployments of others are taken that were not offered to this node.
+pub(crate) struct FarmSettings {
+    /// Whether this node adopts deployments that were not offered to it.
     pub(crate) catch_up: bool,
-    /// How long a deployment may take.
+    /// Time limit of a deployment.
     pub(crate) deploy_time: Duration,
-    /// Bytes that are asked for at once.
+    /// Bytes of one requested piece.
     pub(crate) piece_bytes: u32,
-    /// The largest archive that is taken.
+    /// The largest accepted archive.
     pub(crate) archive_bytes: u64,
 }
 
-/// Another member, as far as its farm is known.
+/// The known state of another member's farm.
 #[derive(Debug)]
-struct Peer {
+struct FarmPeer {
     since: Duration,
-    /// The newest catalog that it told; `None`: it has said nothing yet.
-    told: Option<BTreeMap<String, Listed>>,
+    /// The newest catalog of the member; `None` before the first one.
+    catalog: Option<BTreeMap<String, AnnouncedEntry>>,
 }
 
-impl Peer {
-    fn tells(&self, path: &str, stamp: Stamp) -> bool {
-        let listed = self.told.as_ref().and_then(|told| told.get(path));
-        listed.is_some_and(|listed| listed.stamp == stamp)
+impl FarmPeer {
+    fn announces(&self, path: &str, timestamp: DeployTimestamp) -> bool {
+        let listed = self.catalog.as_ref().and_then(|catalog| catalog.get(path));
+        listed.is_some_and(|listed| listed.timestamp == timestamp)
     }
 }
 
-/// One node's part in the farm.
+/// The state machine of one node.
 #[derive(Debug)]
 pub(crate) struct Protocol {
-    me: Member,
-    settings: Settings,
+    me: FarmMember,
+    settings: FarmSettings,
     sealer: Sealer,
     catalog: Catalog,
-    /// The archives that are kept here, whole.
-    shelf: BTreeSet<Digest>,
-    peers: BTreeMap<Member, Peer>,
-    /// What this node coordinates, by path.
+    /// The complete archives in this node's store.
+    store: BTreeSet<Digest>,
+    peers: BTreeMap<FarmMember, FarmPeer>,
+    /// The deployments that this node coordinates, by path.
     deployments: BTreeMap<String, Deployment>,
-    /// What this node prepares for others, or to catch up.
-    pending: BTreeMap<(String, Stamp), Pending>,
+    /// The deployments that this node prepares for others, or to catch up.
+    pending: BTreeMap<(String, DeployTimestamp), Pending>,
     fetches: BTreeMap<Digest, Fetch>,
-    /// What others run and this node cannot.
-    unusable: BTreeMap<(String, Stamp), String>,
-    differing: BTreeMap<(Member, String), Duration>,
-    catalog_told: Option<Duration>,
+    /// Deployments of other members that cannot run on this node, with the reason.
+    unusable: BTreeMap<(String, DeployTimestamp), String>,
+    differing: BTreeMap<(FarmMember, String), Duration>,
+    catalog_sent: Option<Duration>,
     catalog_changed: bool,
 }
 
 impl Protocol {
-    /// The node `me`, which has `catalog` and the archives in `shelf`.
+    /// Creates the machine of the node `me`, with `catalog` and the archives in `store`.
     #[must_use]
     pub(crate) fn new(
-        me: Member,
-        settings: Settings,
+        me: FarmMember,
+        settings: FarmSettings,
         sealer: Sealer,
         mut catalog: Catalog,
-        shelf: BTreeSet<Digest>,
+        store: BTreeSet<Digest>,
     ) -> Self {
         catalog.seal(&sealer);
         Self {
@@ -112,21 +112,27 @@ impl Protocol {
             settings,
             sealer,
             catalog,
-            shelf,
+            store,
             peers: BTreeMap::new(),
             deployments: BTreeMap::new(),
             pending: BTreeMap::new(),
             fetches: BTreeMap::new(),
             unusable: BTreeMap::new(),
             differing: BTreeMap::new(),
-            catalog_told: None,
+            catalog_sent: None,
             catalog_changed: false,
         }
     }
 
-    /// These are the other members now.
-    pub(crate) fn members(&mut self, members: &BTreeSet<Member>, now: Duration, effects: &mut Vec<Effect>) {
-        let gone: Vec<Member> = self.peers.keys().filter(|peer| !members.contains(peer)).cloned().collect();
+    /// Sets the other members.
+    pub(crate) fn members(
+        &mut self,
+        members: &BTreeSet<FarmMember>,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let gone: Vec<FarmMember> =
+            self.peers.keys().filter(|peer| !members.contains(peer)).cloned().collect();
         for member in &gone {
             self.peers.remove(member);
             self.differing.retain(|(of, _), _| of != member);
@@ -134,16 +140,16 @@ impl Protocol {
         }
         for member in members.iter().filter(|member| **member != self.me) {
             if !self.peers.contains_key(member) {
-                self.peers.insert(member.clone(), Peer { since: now, told: None });
-                self.tell_catalog(member, true, effects);
+                self.peers.insert(member.clone(), FarmPeer { since: now, catalog: None });
+                self.send_catalog(member, true, effects);
             }
         }
     }
 
-    /// A message came in.
+    /// Processes a message.
     pub(crate) fn received(
         &mut self,
-        from: &Member,
+        from: &FarmMember,
         message: Message,
         now: Duration,
         effects: &mut Vec<Effect>,
@@ -151,68 +157,71 @@ impl Protocol {
         match message {
             Message::Catalog { apps, answer } => self.catalog_of(from, apps, answer, now, effects),
             Message::Offer(order) => self.offered(from, order, now, effects),
-            Message::Prepared { path, stamp } => self.prepared_there(from, &path, stamp, now, effects),
-            Message::Refused { path, stamp, reason } => {
-                self.refused_there(from, &path, stamp, reason, effects)
+            Message::Prepared { path, timestamp } => {
+                self.prepared_there(from, &path, timestamp, now, effects)
+            }
+            Message::Refused { path, timestamp, reason } => {
+                self.refused_there(from, &path, timestamp, reason, effects)
             }
             Message::Activate(order) => self.activate_order(from, order, now, effects),
-            Message::Active { path, stamp } => self.active_there(from, &path, stamp, now, effects),
-            Message::Abort { path, stamp } => self.aborted(&path, stamp, effects),
+            Message::Active { path, timestamp } => self.active_there(from, &path, timestamp, now, effects),
+            Message::Abort { path, timestamp } => self.aborted(&path, timestamp, effects),
             Message::Ask { digest, from: at, bytes } => self.asked(from, digest, at, bytes, effects),
             Message::Missing { digest } => self.missing_there(from, digest, now, effects),
             Message::Piece { digest, from: at, bytes } => self.piece(digest, at, bytes, now, effects),
         }
     }
 
-    /// What was to be prepared is, or cannot be.
+    /// Processes the result of a preparation.
     pub(crate) fn prepared(
         &mut self,
         path: &str,
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
         result: Result<(), String>,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        if self.deployments.get(path).is_some_and(|deployment| deployment.order.stamp == stamp) {
+        if self.deployments.get(path).is_some_and(|deployment| deployment.order.timestamp == timestamp) {
             self.prepared_here(path, result, now, effects);
-        } else if self.pending.contains_key(&(path.to_owned(), stamp)) {
-            self.pending_prepared(path, stamp, result, now, effects);
+        } else if self.pending.contains_key(&(path.to_owned(), timestamp)) {
+            self.pending_prepared(path, timestamp, result, now, effects);
         } else {
-            effects.push(Effect::Discard { path: path.to_owned(), stamp });
+            effects.push(Effect::Discard { path: path.to_owned(), timestamp });
         }
     }
 
-    /// Time has passed. To be called a few times a second.
+    /// Processes the passing of time. Call it a few times a second.
     pub(crate) fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.tick_deployments(now, effects);
         self.tick_pending(now, effects);
         self.tick_fetches(now, effects);
-        let is_due = self.catalog_told.is_none_or(|told| now >= told + CATALOG_PERIOD);
+        let is_due = self.catalog_sent.is_none_or(|sent| now >= sent + CATALOG_PERIOD);
         if is_due || std::mem::take(&mut self.catalog_changed) {
-            self.catalog_told = Some(now);
+            self.catalog_sent = Some(now);
             for member in self.peers.keys() {
-                self.tell_catalog(member, false, effects);
+                self.send_catalog(member, false, effects);
             }
         }
         self.note_differences(now);
         let peers = &self.peers;
-        self.unusable.retain(|(path, stamp), _| peers.values().any(|peer| peer.tells(path, *stamp)));
+        self.unusable
+            .retain(|(path, timestamp), _| peers.values().any(|peer| peer.announces(path, *timestamp)));
     }
 
-    /// What is deployed.
+    /// The catalog.
     #[must_use]
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// This node has switched at `path`, at that time by the clock on the wall.
+    /// Records that this node switched at `path`, with the wall clock time.
     pub(crate) fn switched(&mut self, path: &str, since_ms: u64) {
         if let Some(entry) = self.catalog.apps.get_mut(path) {
             entry.since_ms = since_ms;
         }
     }
 
-    /// What was taken from the watched directory at `path`; `None`: the file is gone.
+    /// Records the archive taken from the watched directory at `path`; `None` if the file is gone.
     pub(crate) fn watched(&mut self, path: &str, digest: Option<Digest>) {
         match digest {
             Some(digest) => self.catalog.watched.insert(path.to_owned(), digest),
@@ -220,50 +229,50 @@ impl Protocol {
         };
     }
 
-    /// An archive was put on the shelf of this node.
-    pub(crate) fn shelved(&mut self, digest: Digest) {
-        self.shelf.insert(digest);
+    /// Records that an archive is in this node's store.
+    pub(crate) fn archive_stored(&mut self, digest: Digest) {
+        self.store.insert(digest);
     }
 
-    /// The archives that are still needed; from now on the others are not here any more.
+    /// The needed archives; the machine forgets all others.
     pub(crate) fn keep_needed(&mut self) -> BTreeSet<Digest> {
         let ordered = self.deployments.values().filter_map(|deployment| deployment.order.archive.as_ref());
         let awaited = self.pending.values().filter_map(|pending| pending.order.archive.as_ref());
         let digests = ordered.chain(awaited).map(|archive| archive.digest);
         let needed: BTreeSet<Digest> = digests.chain(self.catalog.digests()).collect();
-        self.shelf.retain(|digest| needed.contains(digest));
+        self.store.retain(|digest| needed.contains(digest));
         needed
     }
 
-    /// Whether something is being deployed at `path`, here or by another node.
+    /// Whether a deployment of `path` is under way, on this or another node.
     #[must_use]
     pub(crate) fn is_busy(&self, path: &str) -> bool {
         self.deployments.contains_key(path) || self.pending.keys().any(|(busy, _)| busy == path)
     }
 
-    /// Whether this node has what the members have, as far as they told it in time.
+    /// Whether this node has caught up with the catalogs of the members that answered in time.
     #[must_use]
     pub(crate) fn has_caught_up(&self, now: Duration) -> bool {
-        let heard = |peer: &Peer| peer.told.is_some() || now >= peer.since + HELLO_TIME;
+        let heard = |peer: &FarmPeer| peer.catalog.is_some() || now >= peer.since + HELLO_TIME;
         self.peers.values().all(heard) && self.pending.values().all(|pending| !pending.adopted)
     }
 
-    /// What each other member told that it runs at `path`; members without a farm are not among them.
+    /// The announced state of `path` on each other member with a farm.
     pub(crate) fn elsewhere<'a>(
         &'a self,
         path: &'a str,
-    ) -> impl Iterator<Item = (&'a str, Option<&'a Archived>)> {
-        let told = self.peers.iter().filter_map(|(member, peer)| Some((member, peer.told.as_ref()?)));
-        told.map(move |(member, apps)| {
+    ) -> impl Iterator<Item = (&'a str, Option<&'a ArchiveRef>)> {
+        let catalog = self.peers.iter().filter_map(|(member, peer)| Some((member, peer.catalog.as_ref()?)));
+        catalog.map(move |(member, apps)| {
             (member.name.as_str(), apps.get(path).and_then(|listed| listed.archive.as_ref()))
         })
     }
 
-    /// What an operator should know: what differs for longer than a switch takes, and what cannot run here.
+    /// Warnings for operators: differences that last longer than a switch, and archives that cannot run on this node.
     #[must_use]
     pub(crate) fn warnings(&self, now: Duration) -> Vec<String> {
         let old = self.differing.iter().filter(|(_, since)| now >= **since + DISAGREE_AFTER);
-        let words = |archive: Option<&Archived>| {
+        let words = |archive: Option<&ArchiveRef>| {
             archive.map_or("nothing".to_owned(), |it| format!("{:?}", it.digest))
         };
         let differing = old.map(|((member, path), _)| {
@@ -277,77 +286,77 @@ impl Protocol {
         });
         let unusable = self.unusable.iter();
         differing
-            .chain(
-                unusable
-                    .map(|((path, _), why)| format!("{path} of the other members cannot run here: {why}")),
-            )
+            .chain(unusable.map(|((path, _), why)| {
+                format!("{path} of the other members cannot run on this node: {why}")
+            }))
             .collect()
     }
 
-    /// Counts of what goes on: deployments that this node coordinates, and those it prepares.
+    /// Number of deployments under way: coordinated and prepared by this node.
     #[must_use]
     pub(crate) fn under_way(&self) -> usize {
         self.deployments.len() + self.pending.len()
     }
 
-    fn tell_catalog(&self, to: &Member, answer: bool, effects: &mut Vec<Effect>) {
+    fn send_catalog(&self, to: &FarmMember, answer: bool, effects: &mut Vec<Effect>) {
         let listed = self.catalog.apps.iter().map(|(path, entry)| {
-            let Entry { stamp, archive, seal, .. } = entry.clone();
-            (path.clone(), Listed { stamp, archive, seal })
+            let CatalogEntry { timestamp, archive, seal, .. } = entry.clone();
+            (path.clone(), AnnouncedEntry { timestamp, archive, seal })
         });
         effects.push(Effect::send(to, Message::Catalog { apps: listed.collect(), answer }));
     }
 
     fn catalog_of(
         &mut self,
-        from: &Member,
-        apps: BTreeMap<String, Listed>,
+        from: &FarmMember,
+        apps: BTreeMap<String, AnnouncedEntry>,
         answer: bool,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
         if answer {
-            self.tell_catalog(from, false, effects);
+            self.send_catalog(from, false, effects);
         }
-        // A process that this node does not see as a member is heard when it is one.
+        // Ignore processes that are not members yet.
         let Some(peer) = self.peers.get_mut(from) else { return };
-        peer.told = Some(apps.clone());
+        peer.catalog = Some(apps.clone());
         if self.settings.catch_up {
-            for (path, Listed { stamp, archive, seal }) in apps {
-                self.learn(from, Order { path, stamp, archive, seal }, now, effects);
+            for (path, AnnouncedEntry { timestamp, archive, seal }) in apps {
+                self.learn(from, DeployOrder { path, timestamp, archive, seal }, now, effects);
             }
         }
     }
 
-    /// The stamp of a deployment that begins now: above all that this node knows of at that path.
-    fn next_stamp(&self, path: &str) -> Stamp {
-        let told = self.peers.values().filter_map(|peer| Some(peer.told.as_ref()?.get(path)?.stamp));
-        let pending = self.pending.keys().filter(|(of, _)| of == path).map(|(_, stamp)| *stamp);
-        let highest = told.chain(pending).chain([self.catalog.stamp(path)]).max().unwrap_or_default();
-        Stamp { counter: highest.counter.saturating_add(1), incarnation: self.me.incarnation }
+    /// The timestamp of a new deployment: above every known timestamp of the path.
+    fn next_timestamp(&self, path: &str) -> DeployTimestamp {
+        let catalog =
+            self.peers.values().filter_map(|peer| Some(peer.catalog.as_ref()?.get(path)?.timestamp));
+        let pending = self.pending.keys().filter(|(of, _)| of == path).map(|(_, timestamp)| *timestamp);
+        let highest = catalog.chain(pending).chain([self.catalog.timestamp(path)]).max().unwrap_or_default();
+        DeployTimestamp { counter: highest.counter.saturating_add(1), incarnation: self.me.incarnation }
     }
 
-    /// From now on this holds at its path; what was prepared for less is of no use any more.
-    fn switch(&mut self, order: Order, effects: &mut Vec<Effect>) {
-        let (path, stamp) = (order.path.clone(), order.stamp);
+    /// Makes an order current at its path; preparations with lower timestamps are dropped.
+    fn switch(&mut self, order: DeployOrder, effects: &mut Vec<Effect>) {
+        let (path, timestamp) = (order.path.clone(), order.timestamp);
         self.catalog.put(order.clone());
         self.catalog_changed = true;
-        self.unusable.retain(|(at, under), _| *at != path || *under > stamp);
+        self.unusable.retain(|(at, under), _| *at != path || *under > timestamp);
         effects.push(Effect::Activate(order));
-        let over = self.pending.keys().filter(|(at, under)| *at == path && *under <= stamp);
+        let over = self.pending.keys().filter(|(at, under)| *at == path && *under <= timestamp);
         for (at, under) in over.cloned().collect::<Vec<_>>() {
-            self.drop_pending(&at, under, under != stamp, effects);
+            self.drop_pending(&at, under, under != timestamp, effects);
         }
     }
 
-    /// Notes since when who differs; what two nodes do not both know of each other cannot differ.
+    /// Records since when nodes differ. Nodes that have not exchanged catalogs do not count as different.
     fn note_differences(&mut self, now: Duration) {
         let mut differing = BTreeMap::new();
         for (member, peer) in &self.peers {
-            let Some(told) = &peer.told else { continue };
-            let paths: BTreeSet<&String> = told.keys().chain(self.catalog.apps.keys()).collect();
+            let Some(catalog) = &peer.catalog else { continue };
+            let paths: BTreeSet<&String> = catalog.keys().chain(self.catalog.apps.keys()).collect();
             for path in paths {
-                let theirs = told.get(path).and_then(|listed| listed.archive.as_ref());
+                let theirs = catalog.get(path).and_then(|listed| listed.archive.as_ref());
                 if theirs.map(|it| it.digest) != self.catalog.active(path).map(|it| it.digest) {
                     let key = (member.clone(), path.clone());
                     let since = self.differing.get(&key).copied().unwrap_or(now);

@@ -1,15 +1,15 @@
-//! What shows that a deployment was made by somebody who has the deploy key: members that have it believe no other.
+//! Seals prove that a deployment was made with the deploy key: members with the key accept no other deployment.
 //!
-//! A seal is a keyed digest of what it stands for. It is told with the deployment, kept in the catalog and told on, so
-//! that whoever learns of the deployment later can check it too, from whichever member.
+//! A seal is a keyed digest of an order. It is sent with the deployment, kept in the catalog and forwarded, so that a
+//! member that learns of the deployment later can verify it, from any member.
 
 use serde::{Deserialize, Serialize};
 use sessile::ClusterSecrets;
 
-use super::archived::Digest;
-use super::message::Order;
+use super::archive_ref::Digest;
+use super::message::DeployOrder;
 
-/// Tells this key from the others that are derived from the same file.
+/// Derivation context of the key, distinct from the other keys of the same file.
 const PURPOSE: &str = "sessile farm seal, version 1";
 
 /// The keyed digest.
@@ -17,19 +17,19 @@ const PURPOSE: &str = "sessile farm seal, version 1";
 #[serde(transparent)]
 pub(crate) struct Seal(Digest);
 
-/// How far a deployment is: what was offered and then given up must not be taken for one that holds.
+/// The stage of a deployment: an abandoned offer must not pass as a committed deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Everybody is to prepare it.
+pub(crate) enum DeployStage {
+    /// Offered to all members for preparation.
     Offered,
-    /// It holds.
+    /// Committed.
     Held,
 }
 
-/// Makes seals and checks them. Of a node without a deploy key it makes none, and believes everything.
+/// Creates and verifies seals. Without a deploy key it creates none and accepts everything.
 #[derive(Clone, Default)]
 pub(crate) struct Sealer {
-    /// All that are accepted; the first one seals.
+    /// Accepted keys; the first one seals.
     keys: Vec<[u8; 32]>,
 }
 
@@ -39,17 +39,17 @@ impl Sealer {
         Self { keys: secrets.derive_all(cluster, PURPOSE) }
     }
 
-    /// The same order, sealed for that stage, where there is a key.
+    /// The order, sealed for that stage if there is a key.
     #[must_use]
-    pub(super) fn sealed(&self, mut order: Order, stage: Stage) -> Order {
+    pub(super) fn sealed(&self, mut order: DeployOrder, stage: DeployStage) -> DeployOrder {
         if let Some(key) = self.keys.first() {
             order.seal = Some(Seal(Digest::from(*digest(key, &order, stage).as_bytes())));
         }
         order
     }
 
-    /// Why an order is not believed.
-    pub(super) fn objection(&self, order: &Order, stage: Stage) -> Option<&'static str> {
+    /// Why an order is not accepted; `None` if it is.
+    pub(super) fn objection(&self, order: &DeployOrder, stage: DeployStage) -> Option<&'static str> {
         if self.keys.is_empty() {
             return None;
         }
@@ -71,18 +71,22 @@ impl std::fmt::Debug for Sealer {
 }
 
 /// Each part with its length, so that no two orders are sealed alike.
-fn digest(key: &[u8; 32], Order { path, stamp, archive, seal: _ }: &Order, stage: Stage) -> blake3::Hash {
+fn digest(
+    key: &[u8; 32],
+    DeployOrder { path, timestamp, archive, seal: _ }: &DeployOrder,
+    stage: DeployStage,
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_keyed(key);
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
     };
     part(match stage {
-        Stage::Offered => b"offered",
-        Stage::Held => b"held",
+        DeployStage::Offered => b"offered",
+        DeployStage::Held => b"held",
     });
     part(path.as_bytes());
-    part(&stamp.counter.to_be_bytes());
-    part(&stamp.incarnation.to_be_bytes());
+    part(&timestamp.counter.to_be_bytes());
+    part(&timestamp.incarnation.to_be_bytes());
     if let Some(archive) = archive {
         part(archive.name.to_string().as_bytes());
         part(archive.digest.as_bytes());
@@ -94,13 +98,13 @@ fn digest(key: &[u8; 32], Order { path, stamp, archive, seal: _ }: &Order, stage
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::farm::archived::Archived;
-    use crate::farm::stamp::Stamp;
+    use crate::farm::archive_ref::ArchiveRef;
+    use crate::farm::deploy_timestamp::DeployTimestamp;
 
-    fn order() -> Order {
-        let archive = Archived { name: "shop.zip".parse().unwrap(), digest: Digest::of(b"x"), bytes: 1 };
-        let stamp = Stamp { counter: 3, incarnation: 9 };
-        Order { path: "/shop".to_owned(), stamp, archive: Some(archive), seal: None }
+    fn order() -> DeployOrder {
+        let archive = ArchiveRef { name: "shop.zip".parse().unwrap(), digest: Digest::of(b"x"), bytes: 1 };
+        let timestamp = DeployTimestamp { counter: 3, incarnation: 9 };
+        DeployOrder { path: "/shop".to_owned(), timestamp, archive: Some(archive), seal: None }
     }
 
     fn sealer(active: u8, accepted: &[u8]) -> Sealer {
@@ -109,35 +113,35 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_holds_for_one_order_at_one_stage() {
+    fn a_seal_is_valid_for_one_order_at_one_stage() {
         let sealer = sealer(1, &[]);
-        let sealed = sealer.sealed(order(), Stage::Offered);
-        assert_eq!(sealer.objection(&sealed, Stage::Offered), None);
-        assert!(sealer.objection(&sealed, Stage::Held).is_some(), "what was given up does not hold");
+        let sealed = sealer.sealed(order(), DeployStage::Offered);
+        assert_eq!(sealer.objection(&sealed, DeployStage::Offered), None);
+        assert!(sealer.objection(&sealed, DeployStage::Held).is_some(), "what was given up does not hold");
         let mut others = vec![sealed.clone(); 5];
         others[0].path = "/shoq".to_owned();
-        others[1].stamp.counter += 1;
-        others[2].stamp.incarnation += 1;
+        others[1].timestamp.counter += 1;
+        others[2].timestamp.incarnation += 1;
         others[3].archive = None;
         others[4].archive.as_mut().unwrap().digest = Digest::of(b"y");
         for other in others {
-            assert!(sealer.objection(&other, Stage::Offered).is_some(), "{other:?}");
+            assert!(sealer.objection(&other, DeployStage::Offered).is_some(), "{other:?}");
         }
     }
 
     #[test]
-    fn only_who_has_a_key_wants_one() {
+    fn only_a_member_with_a_key_requires_seals() {
         let (none, old, both) = (Sealer::default(), sealer(1, &[]), sealer(2, &[1]));
-        assert_eq!(none.sealed(order(), Stage::Held), order());
-        assert_eq!(none.objection(&order(), Stage::Held), None);
-        assert!(old.objection(&order(), Stage::Held).unwrap().contains("without"));
-        let sealed = old.sealed(order(), Stage::Held);
-        assert_eq!(none.objection(&sealed, Stage::Held), None);
-        assert_eq!(both.objection(&sealed, Stage::Held), None, "while the key is exchanged");
-        let new = both.sealed(order(), Stage::Held);
-        assert!(old.objection(&new, Stage::Held).unwrap().contains("another key"));
+        assert_eq!(none.sealed(order(), DeployStage::Held), order());
+        assert_eq!(none.objection(&order(), DeployStage::Held), None);
+        assert!(old.objection(&order(), DeployStage::Held).unwrap().contains("without"));
+        let sealed = old.sealed(order(), DeployStage::Held);
+        assert_eq!(none.objection(&sealed, DeployStage::Held), None);
+        assert_eq!(both.objection(&sealed, DeployStage::Held), None, "while the key is exchanged");
+        let new = both.sealed(order(), DeployStage::Held);
+        assert!(old.objection(&new, DeployStage::Held).unwrap().contains("another key"));
         let foreign = Sealer::new(&ClusterSecrets::new([1; 32], vec![]), "other");
-        assert!(foreign.objection(&sealed, Stage::Held).is_some(), "the key of another cluster");
+        assert!(foreign.objection(&sealed, DeployStage::Held).is_some(), "the key of another cluster");
         assert!(!format!("{both:?}").contains("2, 2"), "no key is shown");
     }
 }

@@ -1,13 +1,13 @@
-//! What operators are shown of the farm.
+//! The farm as shown to operators.
 
 use serde::Serialize;
 
-use super::archived::Archived;
+use super::archive_ref::ArchiveRef;
 use super::protocol::Protocol;
 
-/// All of it, as this node knows it.
+/// The whole farm, as known by this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct View {
+pub(crate) struct FarmView {
     pub(crate) apps: Vec<AppRow>,
     pub(crate) warnings: Vec<String>,
     pub(crate) under_way: usize,
@@ -23,13 +23,13 @@ pub(crate) struct AppRow {
     digest: String,
     bytes: u64,
     since_ms: u64,
-    /// The digest of what a rollback would bring back.
+    /// The digest that a rollback would restore.
     previous: Option<String>,
     /// This node first.
     nodes: Vec<NodeRow>,
 }
 
-/// What one node runs there; `digest` is empty where it runs nothing.
+/// The archive of one node; `digest` is empty if it runs none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct NodeRow {
     name: String,
@@ -37,7 +37,7 @@ struct NodeRow {
     agrees: bool,
 }
 
-impl View {
+impl FarmView {
     pub(crate) fn of(machine: &Protocol, me: &str, now: std::time::Duration) -> Self {
         let apps = machine.catalog().apps.iter().filter_map(|(path, entry)| {
             let archive = entry.archive.as_ref()?;
@@ -64,7 +64,7 @@ impl View {
 }
 
 impl NodeRow {
-    fn of(name: &str, runs: Option<&Archived>, here: &Archived) -> Self {
+    fn of(name: &str, runs: Option<&ArchiveRef>, here: &ArchiveRef) -> Self {
         Self {
             name: name.to_owned(),
             digest: runs.map(|runs| runs.digest.to_string()).unwrap_or_default(),

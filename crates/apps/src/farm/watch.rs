@@ -1,4 +1,4 @@
-//! Looking at the watched directory: which archives are in it, and which of them nobody is writing any more.
+//! Scans the watched directory for archives that are completely written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,36 +7,36 @@ use std::{fs, io};
 
 use crate::archive::ArchiveName;
 
-/// So many looks in a row must miss a file before it counts as removed: who replaces one may remove it first.
+/// A file counts as removed after this many scans without it: a replacement may remove it first.
 const MISSES: u32 = 2;
 
-/// When a file was last changed, as far as its directory tells.
+/// Size and modification time of a file.
 pub(crate) type Fingerprint = (u64, Option<SystemTime>);
 
-/// The watched directory, from look to look.
+/// State of the watched directory between scans.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     directory: PathBuf,
     seen: BTreeMap<String, Fingerprint>,
     missed: BTreeMap<String, u32>,
-    /// Names that were complained about.
+    /// Invalid names that were logged.
     odd: BTreeSet<String>,
 }
 
-/// An archive that did not change between two looks.
+/// An archive that did not change between two scans.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundArchive {
     pub(crate) name: ArchiveName,
     pub(crate) file: PathBuf,
     pub(crate) fingerprint: Fingerprint,
 }
 
-/// What one look found.
+/// The result of one scan.
 #[derive(Debug, Default)]
-pub(crate) struct Look {
+pub(crate) struct DirectoryScan {
     /// By context path; of several versions the highest.
-    pub(crate) found: BTreeMap<String, Found>,
-    /// Of the paths that were asked for, those that have no archive any more.
+    pub(crate) found: BTreeMap<String, FoundArchive>,
+    /// Requested paths without an archive.
     pub(crate) gone: Vec<String>,
 }
 
@@ -45,9 +45,9 @@ impl Watcher {
         Self { directory, seen: BTreeMap::new(), missed: BTreeMap::new(), odd: BTreeSet::new() }
     }
 
-    /// Looks; `known` are the paths whose archives were taken from here before.
-    pub(crate) fn look(&mut self, known: &[String]) -> io::Result<Look> {
-        let (files, mut look) = (self.files()?, Look::default());
+    /// Scans; `known` are the paths whose archives came from this directory.
+    pub(crate) fn look(&mut self, known: &[String]) -> io::Result<DirectoryScan> {
+        let (files, mut look) = (self.files()?, DirectoryScan::default());
         let mut highest: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, (name, ..)) in files.iter().enumerate() {
             let newest = highest.entry(&name.path).or_insert(index);
@@ -58,7 +58,8 @@ impl Watcher {
         let there: BTreeSet<String> = highest.keys().map(|path| (*path).to_owned()).collect();
         for (name, file, fingerprint) in highest.into_values().map(|index| &files[index]) {
             if self.seen.get(&name.to_string()) == Some(fingerprint) {
-                let found = Found { name: name.clone(), file: file.clone(), fingerprint: *fingerprint };
+                let found =
+                    FoundArchive { name: name.clone(), file: file.clone(), fingerprint: *fingerprint };
                 look.found.insert(name.path.clone(), found);
             }
         }
@@ -74,19 +75,19 @@ impl Watcher {
         Ok(look)
     }
 
-    /// The same with the directory and the remedy.
+    /// Adds the directory and the remedy to an error.
     fn unreadable(&self, cause: &io::Error) -> io::Error {
         let directory = self.directory.display();
         io::Error::new(cause.kind(), format!("{directory}: {cause}; make it, or leave `watch_dir` out"))
     }
 
-    /// The files whose names are those of archives.
+    /// The files with valid archive names.
     fn files(&mut self) -> io::Result<Vec<(ArchiveName, PathBuf, Fingerprint)>> {
         let (mut files, mut odd) = (Vec::new(), BTreeSet::new());
         for entry in fs::read_dir(&self.directory).map_err(|cause| self.unreadable(&cause))? {
             let entry = entry?;
             let text = entry.file_name().to_string_lossy().into_owned();
-            // One that is removed meanwhile is not there.
+            // Skip a file that was removed meanwhile.
             let Ok(metadata) = fs::metadata(entry.path()) else { continue };
             if !metadata.is_file() || text.starts_with('.') {
                 continue;
@@ -101,7 +102,7 @@ impl Watcher {
                 }
             }
         }
-        // Names that are gone are forgotten.
+        // Forget names of removed files.
         self.odd = odd;
         Ok(files)
     }
@@ -111,12 +112,12 @@ impl Watcher {
 mod tests {
     use super::*;
 
-    fn paths(look: &Look) -> Vec<(&str, &str)> {
+    fn paths(look: &DirectoryScan) -> Vec<(&str, &str)> {
         look.found.iter().map(|(path, found)| (path.as_str(), found.name.version.as_str())).collect()
     }
 
     #[test]
-    fn a_file_counts_when_it_has_stopped_changing_and_is_gone_when_it_stays_away() {
+    fn a_file_counts_when_unchanged_and_is_removed_after_missed_scans() {
         let place = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
         let mut watcher = Watcher::new(place.path().to_owned());
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_an_error_and_removes_nothing() {
+    fn a_missing_directory_is_an_error_and_removes_nothing() {
         let mut watcher = Watcher::new("/nowhere/webapps".into());
         let error = watcher.look(&["/shop".to_owned()]).unwrap_err().to_string();
         assert!(error.starts_with("/nowhere/webapps: ") && error.contains("make it"), "{error}");

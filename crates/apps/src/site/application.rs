@@ -1,4 +1,4 @@
-//! What an archive becomes: its files and its component, ready to be mounted.
+//! Turns an archive into an application that can be mounted: its files and its component.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use crate::archive::{Archive, ArchiveError, ArchiveName, Bounds, Manifest};
 use crate::component::{Component, ComponentError, ComponentHost};
 use crate::statics::Statics;
 
-/// Hex digits of a digest that tell versions apart in entity tags.
+/// Hex digits of a digest in entity tags.
 const TAG_DIGITS: usize = 32;
 
-/// Where archives become applications. Clones are the same one.
+/// Builds applications from archives. Clones share one state.
 #[derive(Clone, Debug)]
-pub struct Workshop {
+pub struct ApplicationBuilder {
     temp: Arc<PathBuf>,
     bounds: Bounds,
     components: ComponentHost,
     node: Arc<Config>,
 }
 
-/// A version of an application that can be mounted.
+/// A mountable version of an application.
 #[derive(Clone, Debug)]
 pub struct Application {
     app: App,
@@ -37,13 +37,13 @@ pub struct Application {
     component: Option<Component>,
 }
 
-/// Why an archive cannot serve here.
+/// Why an archive cannot serve on this node.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// It is not taken.
+pub enum UnusableApplication {
+    /// The archive is refused.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// What it wants does not go with the configuration of this node.
+    /// Its settings conflict with this node's configuration.
     #[error("its manifest does not go with this node: {0}")]
     Setting(String),
     /// Its component cannot run.
@@ -51,7 +51,7 @@ pub enum Unusable {
     Component(#[from] ComponentError),
 }
 
-impl Workshop {
+impl ApplicationBuilder {
     /// Archives are unpacked below `temp`, and components run on `components`.
     #[must_use]
     pub fn new(node: &Config, temp: PathBuf, components: ComponentHost) -> Self {
@@ -63,24 +63,24 @@ impl Workshop {
         Self { temp: Arc::new(temp), bounds, components, node: Arc::new(node.clone()) }
     }
 
-    /// Checks the archive in `file`, which is called `name`, unpacks it and compiles its component; nothing is mounted.
-    /// It is to be served where `mounted` is, and its manifest says more than that.
+    /// Checks the archive in `file`, which is called `name`, unpacks it and compiles its component; nothing is
+    /// mounted. `mounted` gives the mount path, the manifest overrides its other settings.
     ///
-    /// # Errors
-    /// [`Unusable`]; nothing is left of it.
+    /// # Errors [`UnusableApplication`]; no files are left.
     pub async fn prepare(
         &self,
         file: &Path,
         name: &ArchiveName,
         mounted: &App,
-    ) -> Result<Application, Unusable> {
+    ) -> Result<Application, UnusableApplication> {
         let (file, named, temp, bounds) =
             (file.to_owned(), name.clone(), Arc::clone(&self.temp), self.bounds);
         let opening = tokio::task::spawn_blocking(move || {
             let digest = digest_of(&file)?;
             Ok::<_, ArchiveError>((Archive::open(&file, &named, &temp, bounds)?, digest))
         });
-        let (archive, digest) = opening.await.map_err(|fault| Unusable::Setting(fault.to_string()))??;
+        let (archive, digest) =
+            opening.await.map_err(|fault| UnusableApplication::Setting(fault.to_string()))??;
         let app = archive.manifest.app(mounted, name.to_string().into());
         self.check(&app)?;
         let component = match archive.component {
@@ -94,16 +94,16 @@ impl Workshop {
         Ok(Application { app, one_page: archive.manifest.is_one_page(), files, component })
     }
 
-    /// Whether a node whose only application this is would start.
-    fn check(&self, app: &App) -> Result<(), Unusable> {
+    /// Whether a node with only this application would start.
+    fn check(&self, app: &App) -> Result<(), UnusableApplication> {
         let alone = Config { apps: vec![app.clone()], ..(*self.node).clone() };
         match alone.validate() {
             Ok(()) => Ok(()),
             Err(ConfigError::Invalid(findings)) => {
                 let messages: Vec<_> = findings.list.into_iter().map(|finding| finding.message).collect();
-                Err(Unusable::Setting(messages.join("; ")))
+                Err(UnusableApplication::Setting(messages.join("; ")))
             }
-            Err(other) => Err(Unusable::Setting(other.to_string())),
+            Err(other) => Err(UnusableApplication::Setting(other.to_string())),
         }
     }
 }
@@ -127,28 +127,27 @@ fn statics(
 
 /// The files below `root` as an application at `path`.
 ///
-/// # Errors
-/// It is no directory that can be read.
+/// # Errors The directory cannot be read.
 pub fn directory(root: &Path, path: &str) -> std::io::Result<Router> {
     let files = Some(Statics::of_directory(root)?);
-    Ok(Served { base: path.trim_end_matches('/').to_owned(), files, one_page: false, rest: None }.router())
+    Ok(ServedApplication { base: path.trim_end_matches('/').to_owned(), files, one_page: false, rest: None }
+        .router())
 }
 
 impl Application {
-    /// The service of it at its path, with the sessions of `cluster`.
+    /// The application's router at its path, with the sessions of `cluster`.
     ///
-    /// # Errors
-    /// What its manifest says of sessions cannot work.
+    /// # Errors The session settings of its manifest are invalid.
     pub fn router(&self, cluster: &Cluster) -> Result<Router, SettingError> {
         let base = self.app.path.trim_end_matches('/').to_owned();
         let rest = match &self.component {
             Some(component) => Some(component.router(&base, cluster.app_layer(&self.app)?)),
             None => None,
         };
-        Ok(Served { base, files: self.files.clone(), one_page: self.one_page, rest }.router())
+        Ok(ServedApplication { base, files: self.files.clone(), one_page: self.one_page, rest }.router())
     }
 
-    /// Whether [`router`](Self::router) would give its service now.
+    /// Checks whether [`router`](Self::router) would succeed now.
     ///
     /// # Errors
     /// As [`router`](Self::router).
@@ -156,29 +155,29 @@ impl Application {
         if self.has_sessions() { cluster.check_app(&self.app) } else { Ok(()) }
     }
 
-    /// Whether it has sessions at all.
+    /// Whether the application uses sessions.
     #[must_use]
     pub fn has_sessions(&self) -> bool {
         self.component.is_some()
     }
 }
 
-/// What requests of one version are answered from.
-struct Served {
+/// One version of an application, as it serves requests.
+struct ServedApplication {
     /// The context path; empty at `/`.
     base: String,
     files: Option<Statics>,
     one_page: bool,
-    /// What files do not answer.
+    /// Router for paths without a file.
     rest: Option<Router>,
 }
 
-impl Served {
+impl ServedApplication {
     fn router(self) -> Router {
         Router::new().fallback(serve).with_state(Arc::new(self))
     }
 
-    /// A file, where the path names one; only those who read are given files of an application that also answers itself.
+    /// A static file, if the path names one; with a component, only for GET and HEAD.
     async fn file(&self, asked: &Parts) -> Option<Response> {
         let reads = asked.method == Method::GET || asked.method == Method::HEAD;
         let files = self.files.as_ref().filter(|_| reads || self.rest.is_none())?;
@@ -186,14 +185,14 @@ impl Served {
         files.answer(&asked.method, &asked.uri, path, &asked.headers).await
     }
 
-    /// The page of an application of one page, for whoever navigates.
+    /// The index page of a single-page application, for navigation requests.
     async fn page(&self, asked: &Parts) -> Option<Response> {
         let navigates = self.one_page && self.rest.is_none() && asked.method == Method::GET;
         self.files.as_ref().filter(|_| navigates)?.index(&asked.headers).await
     }
 }
 
-async fn serve(State(served): State<Arc<Served>>, request: Request) -> Response {
+async fn serve(State(served): State<Arc<ServedApplication>>, request: Request) -> Response {
     let (asked, body) = request.into_parts();
     if let Some(file) = served.file(&asked).await {
         return file;

@@ -1,8 +1,8 @@
-//! What a file is, by the end of its name.
+//! Content types by file name extension.
 
 use std::path::Path;
 
-/// Endings in lower case.
+/// Extensions in lower case.
 const TYPES: &[(&str, &str)] = &[
     ("avif", "image/avif"),
     ("css", "text/css; charset=utf-8"),
@@ -34,7 +34,7 @@ const TYPES: &[(&str, &str)] = &[
     ("zip", "application/zip"),
 ];
 
-/// Bytes of any kind where the ending is not known.
+/// The type of a file; generic bytes for an unknown extension.
 pub(super) fn of(path: &Path) -> &'static str {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let known = TYPES.binary_search_by_key(&ending.as_str(), |(ending, _)| ending);

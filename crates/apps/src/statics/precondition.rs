@@ -1,28 +1,28 @@
-//! How much of a file is sent: `If-None-Match`, `Range` and `If-Range`.
+//! Evaluates `If-None-Match`, `Range` and `If-Range`.
 
 use std::ops::RangeInclusive;
 
 use http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderName};
 
-/// What is sent of a file.
+/// The part of a file to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Whole,
-    /// The asker has it already.
+    /// The client has the file already.
     Unchanged,
     Range(RangeInclusive<u64>),
-    /// A range that the file does not have.
+    /// A range beyond the file.
     Outside,
 }
 
-/// What a request with these headers wants of a file with this tag and length.
+/// The part of a file with this tag and length that a request gets.
 pub(super) fn part(asked: &HeaderMap, tag: &str, length: u64) -> Part {
     let text = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
     if text(IF_NONE_MATCH).is_some_and(|known| names(known, tag)) {
         return Part::Unchanged;
     }
-    // A date there is not compared: the whole file is always a right answer.
+    // A date is not compared: the whole file is always a valid response.
     let is_same = text(IF_RANGE).is_none_or(|known| known.trim() == tag);
     match text(RANGE).filter(|_| is_same).and_then(|range| range.strip_prefix("bytes=")) {
         Some(range) => one_range(range, length),
@@ -30,14 +30,14 @@ pub(super) fn part(asked: &HeaderMap, tag: &str, length: u64) -> Part {
     }
 }
 
-/// Whether a list of tags has this one.
+/// Whether a list of tags contains this one.
 fn names(list: &str, tag: &str) -> bool {
     list.split(',')
         .map(|known| known.trim().trim_start_matches("W/"))
         .any(|known| known == tag || known == "*")
 }
 
-/// Several ranges, and what is no range at all, are answered with the whole file.
+/// Several ranges, and invalid ranges, get the whole file.
 fn one_range(range: &str, length: u64) -> Part {
     let Some((first, last)) = range.trim().split_once('-') else { return Part::Whole };
     let number = |text: &str| text.parse::<u64>().ok();

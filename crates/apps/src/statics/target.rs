@@ -1,22 +1,22 @@
-//! From the path of a URL to a file below the root, and to none outside of it.
+//! Maps the path of a URL to a file below the root, never outside of it.
 
 use std::path::{Path, PathBuf};
 
-/// The page of a directory.
+/// The index page of a directory.
 const INDEX: &str = "index.html";
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     File(PathBuf),
-    /// One with a page, asked for without the slash at its end.
+    /// A directory with an index page, requested without the trailing slash.
     Directory,
 }
 
-/// `None` where there is no file, and where there would be one outside of `root`.
+/// `None` if there is no file, or if it is outside of `root`.
 pub(super) async fn target(root: &Path, path: &str) -> Option<Target> {
     let named = root.join(relative(path)?);
-    // Follows every link: what counts is where the file is.
+    // Resolves links: the real location counts.
     let found = tokio::fs::canonicalize(named).await.ok()?;
     if !found.starts_with(root) {
         return None;
@@ -30,7 +30,7 @@ pub(super) async fn target(root: &Path, path: &str) -> Option<Target> {
     is_page.then_some(target)
 }
 
-/// The same path for the system; only plain names are taken.
+/// The relative system path; only plain names are accepted.
 fn relative(path: &str) -> Option<PathBuf> {
     let mut relative = PathBuf::new();
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -41,7 +41,7 @@ fn relative(path: &str) -> Option<PathBuf> {
     Some(relative)
 }
 
-/// A part of a path without its percent signs.
+/// Percent-decodes a part of a path.
 fn decoded(part: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();
@@ -86,7 +86,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_path_stays_below(path in ".*") {
+        fn any_path_stays_below_the_root(path in ".*") {
             let relative = relative(&path).unwrap_or_default();
             assert!(relative.components().all(|part| matches!(part, std::path::Component::Normal(_))));
         }

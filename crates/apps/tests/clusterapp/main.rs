@@ -7,5 +7,5 @@ mod measuring;
 mod mutating;
 mod pages;
 mod refusals;
+mod test_client;
 mod two_nodes;
-mod visitor;

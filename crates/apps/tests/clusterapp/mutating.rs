@@ -4,32 +4,32 @@ use serde_json::{Value, json};
 use sessile::Config;
 use sessile::config::Manager;
 
+use crate::test_client::{Site, TestClient};
 use crate::two_nodes::{Pair, counted};
-use crate::visitor::{Site, Visitor};
 
 /// The version of the attribute `a`, as a node's own copy has it.
 async fn version_at(site: &Site, sid: &Value) -> Value {
     let query = format!("cmd=peek&sid={}&name=a&sum=1", sid.as_str().unwrap());
-    Visitor::at(site).facts(&query).await["v"].clone()
+    TestClient::at(site).fields(&query).await["v"].clone()
 }
 
 /// Makes version 1 by a set and version 2 in place; then what the first node, the other node, and the next request on
 /// the first one have.
 async fn mutated(change: impl Fn(&mut Config) + Clone) -> (Pair, [Value; 3]) {
     let pair = Pair::with(change).await;
-    let mut visitor = Visitor::at(&pair.one);
-    let sid = visitor.facts("cmd=add&name=a&size=1024&v=1").await["sid"].clone();
-    let answer = visitor.facts("cmd=mutate&name=a&v=2").await;
+    let mut client = TestClient::at(&pair.one);
+    let sid = client.fields("cmd=add&name=a&size=1024&v=1").await["sid"].clone();
+    let answer = client.fields("cmd=mutate&name=a&v=2").await;
     assert_eq!(answer, json!({"node": "tc01", "sid": sid, "v": 2}));
     let seen = [version_at(&pair.one, &sid).await, version_at(&pair.other, &sid).await];
-    let next = visitor.facts("cmd=show&name=a&sum=1").await;
+    let next = client.fields("cmd=show&name=a&sum=1").await;
     assert_eq!(next["len"], 1024);
     let [one, other] = seen;
     (pair, [one, other, next["v"].clone()])
 }
 
 #[tokio::test]
-async fn with_full_and_without_the_dirty_flag_it_travels() {
+async fn with_full_and_without_the_dirty_flag_a_mutation_is_replicated() {
     let full = |config: &mut Config| {
         config.cluster.manager = Manager::Full;
         config.replication.dirty_flag = false;
@@ -40,14 +40,14 @@ async fn with_full_and_without_the_dirty_flag_it_travels() {
 }
 
 #[tokio::test]
-async fn with_the_dirty_flag_it_does_not_and_no_node_keeps_it() {
+async fn with_the_dirty_flag_a_mutation_is_dropped() {
     let (pair, seen) = mutated(|config| config.cluster.manager = Manager::Full).await;
     assert_eq!(seen, [json!(1), json!(1), json!(1)]);
     assert_eq!(counted(&pair.one.cluster.metrics(), "sessile_changes_discarded_total"), 1);
 }
 
 #[tokio::test]
-async fn with_delta_it_does_not_and_no_node_keeps_it() {
+async fn with_delta_a_mutation_is_dropped() {
     let (pair, seen) = mutated(|_| ()).await;
     assert_eq!(seen, [json!(1), json!(1), json!(1)]);
     assert_eq!(counted(&pair.one.cluster.metrics(), "sessile_changes_discarded_total"), 1);
@@ -55,7 +55,7 @@ async fn with_delta_it_does_not_and_no_node_keeps_it() {
 
 #[tokio::test]
 async fn a_browser_mutates_by_a_form() {
-    let mut browser = Visitor::new().await;
+    let mut browser = TestClient::new().await;
     browser.submit("http://shop.example", "cmd=add&name=cart&size=64&v=1").await;
     let page = browser.submit("http://shop.example", "cmd=mutate&name=cart&v=2").await;
     assert_eq!(page.status, 200);

@@ -1,15 +1,15 @@
-//! What a browser sees.
+//! Pages in a browser.
 
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 
-use crate::visitor::Visitor;
+use crate::test_client::TestClient;
 
 const HERE: &str = "http://shop.example";
 
 #[tokio::test]
 async fn the_page_shows_the_session_and_its_forms() {
-    let mut browser = Visitor::new().await;
+    let mut browser = TestClient::new().await;
     let empty = browser.browse("/clusterapp/").await;
     assert_eq!(empty.headers[CONTENT_TYPE], "text/html; charset=utf-8");
     assert!(empty.body.contains("There is none yet"));
@@ -29,8 +29,8 @@ async fn the_page_shows_the_session_and_its_forms() {
 }
 
 #[tokio::test]
-async fn nothing_is_loaded_and_names_stay_text() {
-    let mut browser = Visitor::new().await;
+async fn pages_load_nothing_and_escape_names() {
+    let mut browser = TestClient::new().await;
     let page = browser.submit(HERE, "cmd=add&name=%3Cb%3E%22&size=16&v=1").await;
     assert!(page.body.contains("&lt;b&gt;&quot;") && !page.body.contains("<b>"));
     let policy = page.headers["content-security-policy"].to_str().unwrap();
@@ -42,7 +42,7 @@ async fn nothing_is_loaded_and_names_stay_text() {
 
 #[tokio::test]
 async fn forms_of_other_sites_are_refused() {
-    let mut browser = Visitor::new().await;
+    let mut browser = TestClient::new().await;
     for origin in ["http://evil.example", "null", "http://shop.example:81"] {
         let page = browser.submit(origin, "cmd=add&name=a&size=16&v=1").await;
         assert_eq!(page.status, StatusCode::FORBIDDEN);
@@ -53,7 +53,7 @@ async fn forms_of_other_sites_are_refused() {
 
 #[tokio::test]
 async fn an_error_is_a_page_for_browsers() {
-    let mut browser = Visitor::new().await;
+    let mut browser = TestClient::new().await;
     let page = browser.submit(HERE, "cmd=add&name=a&size=x&v=1").await;
     assert_eq!(
         (page.status, &page.headers[CONTENT_TYPE]),

@@ -1,15 +1,15 @@
-//! What is wrong is said, with the right status, and changes nothing.
+//! Errors have the right status and change nothing.
 
 use axum::body::Body;
 use http::Request;
 use http::header::RETRY_AFTER;
 use serde_json::json;
 
-use crate::visitor::Visitor;
+use crate::test_client::TestClient;
 
 #[tokio::test]
 async fn wrong_parameters_are_named() {
-    let mut visitor = Visitor::new().await;
+    let mut client = TestClient::new().await;
     for (query, named) in [
         ("cmd=nap", "add, mutate, remove, invalidate, show"),
         ("cmd=mutate&name=a&v=1", "no attribute `a`"),
@@ -27,53 +27,53 @@ async fn wrong_parameters_are_named() {
         ("cmd=remove", "`name`"),
         ("cmd=show&sum=2", "`sum`"),
     ] {
-        let reply = visitor.post(query).await;
+        let reply = client.post(query).await;
         assert_eq!(reply.status, 400, "{query}");
         assert!(reply.error().contains(named), "{query}: {}", reply.body);
         assert_eq!(reply.headers["x-node"], "tc01");
     }
     let long = format!("cmd=add&name={}&size=1&v=1", "x".repeat(5_000));
-    assert_eq!(visitor.post(&long).await.status, 400);
-    assert_eq!(visitor.cookie, None);
+    assert_eq!(client.post(&long).await.status, 400);
+    assert_eq!(client.cookie, None);
 }
 
 #[tokio::test]
-async fn what_is_too_large_changes_nothing() {
-    let mut visitor = Visitor::of(|_, app| {
+async fn an_oversized_value_changes_nothing() {
+    let mut client = TestClient::of(|_, app| {
         app.session.max_attribute_bytes = 2_000;
         app.session.max_session_bytes = 5_000;
     })
     .await;
     for query in ["size=2001&v=1", "size=999999999999&v=1", "size=1900&v=1&count=3"] {
-        let reply = visitor.post(&format!("cmd=add&name=a&{query}")).await;
+        let reply = client.post(&format!("cmd=add&name=a&{query}")).await;
         assert_eq!(reply.status, 413, "{query}: {}", reply.body);
         assert!(!reply.error().is_empty());
     }
-    assert_eq!(visitor.cookie, None, "no session was made");
-    visitor.facts("cmd=add&name=a&size=1900&v=1&count=2").await;
-    assert_eq!(visitor.post("cmd=add&name=a&size=1900&v=2&count=3").await.status, 413);
-    assert_eq!(visitor.facts("cmd=show").await["attrs"], json!({"a0": [1, 1900], "a1": [1, 1900]}));
+    assert_eq!(client.cookie, None, "no session was made");
+    client.fields("cmd=add&name=a&size=1900&v=1&count=2").await;
+    assert_eq!(client.post("cmd=add&name=a&size=1900&v=2&count=3").await.status, 413);
+    assert_eq!(client.fields("cmd=show").await["attrs"], json!({"a0": [1, 1900], "a1": [1, 1900]}));
 }
 
 #[tokio::test]
-async fn where_there_is_no_room_for_a_session_it_says_so() {
-    let mut visitor = Visitor::of(|config, app| {
+async fn a_full_session_table_is_reported() {
+    let mut client = TestClient::of(|config, app| {
         config.session.max_active = 1;
         app.session.max_active = 1;
     })
     .await;
-    visitor.facts("cmd=add&name=a&size=16&v=1").await;
-    let reply = visitor.other().post("cmd=add&name=a&size=16&v=1").await;
+    client.fields("cmd=add&name=a&size=16&v=1").await;
+    let reply = client.other().post("cmd=add&name=a&size=16&v=1").await;
     assert_eq!((reply.status.as_u16(), &reply.headers[RETRY_AFTER]), (503, &"1".parse().unwrap()));
     assert!(reply.error().contains("max_active"));
     // Who has a session goes on.
-    visitor.facts("cmd=add&name=a&size=16&v=2").await;
+    client.fields("cmd=add&name=a&size=16&v=2").await;
 }
 
 #[tokio::test]
 async fn other_methods_are_refused_in_json() {
-    let mut visitor = Visitor::new().await;
-    let reply = visitor.send(Request::delete("/clusterapp/session").body(Body::empty()).unwrap()).await;
+    let mut client = TestClient::new().await;
+    let reply = client.send(Request::delete("/clusterapp/session").body(Body::empty()).unwrap()).await;
     assert_eq!(reply.status, 405);
     assert!(!reply.error().is_empty());
 }

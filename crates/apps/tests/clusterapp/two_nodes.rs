@@ -1,11 +1,11 @@
-//! The application on two nodes: what one was told, the other one knows.
+//! The application on two nodes.
 
 use serde_json::{Value, json};
 use sessile::config::{Manager, MembershipKind};
 use sessile::{ClusterSecrets, Config};
 use tempfile::TempDir;
 
-use crate::visitor::{Site, Visitor};
+use crate::test_client::{Site, TestClient};
 
 /// Nothing listens there: a list of members needs at least one.
 const NOBODY: &str = "127.0.0.1:1";
@@ -50,46 +50,46 @@ async fn node(place: &TempDir, name: &str, known: &str, change: impl FnOnce(&mut
 }
 
 #[tokio::test]
-async fn either_node_goes_on_with_the_session() {
+async fn either_node_continues_the_session() {
     let Pair { one, other, _place } = Pair::new().await;
 
-    let mut visitor = Visitor::at(&one);
-    let sid = visitor.facts("cmd=add&name=a&size=1024&v=7").await["sid"].clone();
+    let mut client = TestClient::at(&one);
+    let sid = client.fields("cmd=add&name=a&size=1024&v=7").await["sid"].clone();
     let key = sid.as_str().unwrap();
-    let peeked = Visitor::at(&other).facts(&format!("cmd=peek&sid={key}&name=a&sum=1")).await;
+    let peeked = TestClient::at(&other).fields(&format!("cmd=peek&sid={key}&name=a&sum=1")).await;
     let held =
         json!({"node": "tc02", "sid": sid, "found": true, "v": 7, "len": 1024, "fnv": 2_437_767_237_u32});
     assert_eq!(peeked, held);
 
-    visitor.move_to(&other);
-    let page = visitor.browse("/clusterapp/").await.body;
+    client.move_to(&other);
+    let page = client.browse("/clusterapp/").await.body;
     assert!(page.contains("taken over from tc01"), "{page}");
-    let written = visitor.facts("cmd=add&name=a&size=16&v=8").await;
+    let written = client.fields("cmd=add&name=a&size=16&v=8").await;
     assert_eq!(written, json!({"node": "tc02", "sid": sid, "new": false, "v": 8}));
-    assert!(visitor.cookie.as_ref().unwrap().ends_with(".tc02"));
+    assert!(client.cookie.as_ref().unwrap().ends_with(".tc02"));
 
-    visitor.move_to(&one);
-    assert_eq!(visitor.facts("cmd=show").await["attrs"], json!({"a": [8, 16]}));
-    visitor.facts("cmd=invalidate").await;
-    let ended = Visitor::at(&other).facts(&format!("cmd=peek&sid={key}&name=a")).await;
+    client.move_to(&one);
+    assert_eq!(client.fields("cmd=show").await["attrs"], json!({"a": [8, 16]}));
+    client.fields("cmd=invalidate").await;
+    let ended = TestClient::at(&other).fields(&format!("cmd=peek&sid={key}&name=a")).await;
     assert_eq!((&ended["sid"], &ended["found"]), (&Value::Null, &json!(false)));
 }
 
 #[tokio::test]
-async fn full_sends_the_whole_session_again() {
+async fn full_sends_the_whole_session() {
     let Pair { one, other, _place } = Pair::new().await;
     let snapshots = || counted(&one.cluster.metrics(), "sessile_messages_sent_total{kind=\"snapshot\"}");
 
-    let mut visitor = Visitor::at(&one);
-    visitor.facts("cmd=add&name=a&size=1024&v=1&count=3").await;
+    let mut client = TestClient::at(&one);
+    client.fields("cmd=add&name=a&size=1024&v=1&count=3").await;
     let before = snapshots();
-    visitor.facts("cmd=add&name=a0&size=1024&v=2").await;
+    client.fields("cmd=add&name=a0&size=1024&v=2").await;
     assert_eq!(snapshots(), before, "a change travels alone");
-    visitor.facts("cmd=add&name=a0&size=1024&v=3&full=1").await;
+    client.fields("cmd=add&name=a0&size=1024&v=3&full=1").await;
     assert_eq!(snapshots(), before + 1);
-    visitor.move_to(&other);
+    client.move_to(&other);
     assert_eq!(
-        visitor.facts("cmd=show").await["attrs"],
+        client.fields("cmd=show").await["attrs"],
         json!({"a0": [3, 1024], "a1": [1, 1024], "a2": [1, 1024]})
     );
 }

@@ -7,11 +7,11 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use sessile_apps::component::Limits;
 
-use crate::site::{LIMIT, Pair, Site, Visitor, limited};
+use crate::site::{LIMIT, Pair, Site, TestClient, limited};
 
-async fn put(visitor: &mut Visitor, path: &str, form: &'static str) {
+async fn put(client: &mut TestClient, path: &str, form: &'static str) {
     let request = Request::post(format!("/app/{path}")).body(Body::from(form)).unwrap();
-    let reply = visitor.send(request).await;
+    let reply = client.send(request).await;
     assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
 }
 
@@ -21,29 +21,29 @@ async fn go_on(name: &str) {
     let limits = Limits { cpu_time: LIMIT, request_time: LIMIT, memory: 128 << 20, ..Limits::default() };
     let pair = tokio::time::timeout(Duration::from_secs(600), Pair::with("shop", name, limited(limits)));
     let Some(Pair { one, other, _place }) = pair.await.expect("compiled in time") else { return };
-    let mut visitor = Visitor::at(&one);
-    put(&mut visitor, "cart", "ware=umbrella").await;
-    visitor.move_to(&other);
-    assert!(visitor.get("").await.contains("<li>umbrella: 1"));
-    put(&mut visitor, "umbrella", "").await;
-    put(&mut visitor, "rope", "").await;
-    assert!(visitor.get("").await.contains("<li>rope: 1"));
-    assert_eq!(visitor.ask("nowhere").await.status, StatusCode::NOT_FOUND);
-    shows_both(&mut visitor, &one).await;
+    let mut client = TestClient::at(&one);
+    put(&mut client, "cart", "ware=umbrella").await;
+    client.move_to(&other);
+    assert!(client.get("").await.contains("<li>umbrella: 1"));
+    put(&mut client, "umbrella", "").await;
+    put(&mut client, "rope", "").await;
+    assert!(client.get("").await.contains("<li>rope: 1"));
+    assert_eq!(client.ask("nowhere").await.status, StatusCode::NOT_FOUND);
+    shows_both(&mut client, &one).await;
 }
 
-async fn shows_both(visitor: &mut Visitor, shop: &Site) {
-    visitor.move_to(shop);
-    let page = visitor.get("").await;
+async fn shows_both(client: &mut TestClient, shop: &Site) {
+    client.move_to(shop);
+    let page = client.get("").await;
     assert!(page.contains("<td>umbrella<td>2") && page.contains("<td>rope<td>1"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn javascript_goes_on_with_the_session() {
+async fn javascript_continues_the_session() {
     go_on("cart-js").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn python_goes_on_with_the_session() {
+async fn python_continues_the_session() {
     go_on("cart-python").await;
 }

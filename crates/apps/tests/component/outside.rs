@@ -1,4 +1,4 @@
-//! What a guest sees of the world beside its requests: what its settings give it.
+//! The environment of a guest beside its requests.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,10 +9,10 @@ use axum::routing::get;
 use parking_lot::Mutex;
 use sessile_apps::component::ComponentSettings;
 
-use crate::site::{Site, Visitor, settings};
+use crate::site::{Site, TestClient, settings};
 
 #[tokio::test]
-async fn only_what_is_listed_can_be_called() {
+async fn only_listed_hosts_can_be_called() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let authority = listener.local_addr().unwrap().to_string();
     let server = tokio::spawn(async {
@@ -20,18 +20,18 @@ async fn only_what_is_listed_can_be_called() {
     });
     let call = format!("call?authority={authority}");
     let Some(site) = Site::of(settings()).await else { return };
-    assert_eq!(Visitor::at(&site).get(&call).await, "denied");
+    assert_eq!(TestClient::at(&site).get(&call).await, "denied");
     let listed = ComponentSettings { egress: vec![authority.parse().unwrap()], ..settings() };
     let Some(site) = Site::of(listed).await else { return };
-    assert_eq!(Visitor::at(&site).get(&call).await, "called 200");
+    assert_eq!(TestClient::at(&site).get(&call).await, "called 200");
     server.abort();
 }
 
 #[tokio::test]
-async fn the_environment_is_what_the_settings_say() {
+async fn the_environment_comes_from_the_settings() {
     let env = BTreeMap::from([("GREETING".to_owned(), "hi".to_owned())]);
     let Some(site) = Site::of(ComponentSettings { env, ..settings() }).await else { return };
-    assert_eq!(Visitor::at(&site).get("env").await, "GREETING=hi PATH=");
+    assert_eq!(TestClient::at(&site).get("env").await, "GREETING=hi PATH=");
 }
 
 /// Collects what is logged.
@@ -49,13 +49,13 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn what_a_guest_prints_is_logged_with_its_path() {
+async fn guest_output_is_logged_with_its_path() {
     let Some(site) = Site::of(settings()).await else { return };
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    assert_eq!(Visitor::at(&site).get("print").await, "printed");
+    assert_eq!(TestClient::at(&site).get("print").await, "printed");
     let lines_are_there = || {
         let log = String::from_utf8(log.0.lock().clone()).unwrap();
         log.contains("the guest says hello") && log.contains("and complains") && log.contains("app=/app")

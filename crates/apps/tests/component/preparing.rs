@@ -1,4 +1,4 @@
-//! What becomes of a component before it serves: what is refused, what is kept on disk.
+//! Preparation of components: refusals, and compiled code on disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ async fn refusal(wasm: impl Into<Bytes>, settings: &ComponentSettings) -> Compon
 }
 
 #[tokio::test]
-async fn what_is_no_component_is_refused_in_words() {
+async fn bytes_that_are_not_a_component_are_refused() {
     let core = refusal(&b"\0asm\x01\0\0\0"[..], &settings()).await;
     assert!(core.to_string().contains("wasm-tools component new"), "{core}");
     let text = refusal(&b"(component)"[..], &settings()).await;
@@ -24,7 +24,7 @@ async fn what_is_no_component_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn a_component_that_does_not_answer_http_does_not_fit() {
+async fn a_component_without_the_http_export_is_refused() {
     // The smallest component: no imports, no exports.
     let empty = refusal(&b"\0asm\x0d\0\x01\0"[..], &settings()).await;
     assert!(matches!(empty, ComponentError::NotFitting(_)), "{empty}");
@@ -32,7 +32,7 @@ async fn a_component_that_does_not_answer_http_does_not_fit() {
 }
 
 #[tokio::test]
-async fn a_setting_that_cannot_work_is_named() {
+async fn an_invalid_setting_is_named() {
     let wrong = ComponentSettings { reuse: 0, ..settings() };
     let refusal = refusal(&b"\0asm\x0d\0\x01\0"[..], &wrong).await;
     assert_eq!(refusal.to_string(), "reuse: must be 1 to 1000000");
@@ -43,7 +43,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn compiled_code_is_kept_for_this_user_and_made_again_when_damaged() {
+async fn compiled_code_is_private_and_rebuilt_when_damaged() {
     let Some(wasm) = guest("probe") else { return };
     let place = tempfile::tempdir().unwrap();
     let kept = place.path().join("deep/compiled");

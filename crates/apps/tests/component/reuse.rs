@@ -2,7 +2,7 @@
 
 use sessile_apps::component::ComponentSettings;
 
-use crate::site::{Site, Visitor, settings};
+use crate::site::{Site, TestClient, settings};
 
 fn reusing(reuse: u32) -> ComponentSettings {
     ComponentSettings { reuse, ..settings() }
@@ -16,49 +16,49 @@ fn reusing_one() -> ComponentSettings {
 }
 
 #[tokio::test]
-async fn without_reuse_nothing_stays_in_memory() {
+async fn without_reuse_no_memory_is_kept() {
     let Some(site) = Site::of(settings()).await else { return };
-    let mut visitor = Visitor::at(&site);
+    let mut client = TestClient::at(&site);
     for _ in 0..3 {
-        assert_eq!(visitor.get("served").await, "1");
+        assert_eq!(client.get("served").await, "1");
     }
 }
 
 /// One request after another: the instance is back before the next one, or a new one serves it.
-async fn most_served(visitor: &mut Visitor, requests: u32) -> u32 {
+async fn most_served(client: &mut TestClient, requests: u32) -> u32 {
     let mut most = 0;
     for _ in 0..requests {
-        most = most.max(visitor.get("served").await.parse().unwrap());
+        most = most.max(client.get("served").await.parse().unwrap());
     }
     most
 }
 
 #[tokio::test]
-async fn an_instance_serves_as_many_as_it_may() {
+async fn an_instance_serves_up_to_its_reuse() {
     let Some(site) = Site::of(reusing(5)).await else { return };
-    let most = most_served(&mut Visitor::at(&site), 100).await;
+    let most = most_served(&mut TestClient::at(&site), 100).await;
     assert!((2..=5).contains(&most), "{most}");
 }
 
 #[tokio::test]
-async fn one_that_failed_serves_nobody() {
+async fn a_failed_instance_is_not_reused() {
     let Some(site) = Site::of(reusing_one()).await else { return };
-    let mut visitor = Visitor::at(&site);
+    let mut client = TestClient::at(&site);
     for fatal in ["trap", "write-and-trap"] {
-        assert_eq!([visitor.get("served").await, visitor.get("served").await], ["1", "2"]);
-        visitor.ask(fatal).await;
-        assert_eq!(visitor.get("served").await, "1", "after {fatal}");
-        visitor.ask("trap").await;
+        assert_eq!([client.get("served").await, client.get("served").await], ["1", "2"]);
+        client.ask(fatal).await;
+        assert_eq!(client.get("served").await, "1", "after {fatal}");
+        client.ask("trap").await;
     }
 }
 
 #[tokio::test]
-async fn requests_at_once_have_an_instance_each() {
+async fn concurrent_requests_have_separate_instances() {
     let Some(site) = Site::of(reusing(1_000)).await else { return };
     let asked: Vec<_> = (0..8)
         .map(|_| {
-            let mut visitor = Visitor::at(&site);
-            tokio::spawn(async move { visitor.get("slow?ms=300").await })
+            let mut client = TestClient::at(&site);
+            tokio::spawn(async move { client.get("slow?ms=300").await })
         })
         .collect();
     for request in asked {
@@ -67,10 +67,10 @@ async fn requests_at_once_have_an_instance_each() {
 }
 
 #[tokio::test]
-async fn a_handle_of_an_earlier_visitor_opens_nothing() {
+async fn a_handle_of_an_earlier_request_is_invalid() {
     let Some(site) = Site::of(reusing_one()).await else { return };
-    let (mut visitor, mut other) = (Visitor::at(&site), Visitor::at(&site));
-    assert_eq!(visitor.get("keep").await, "kept");
+    let (mut client, mut other) = (TestClient::at(&site), TestClient::at(&site));
+    assert_eq!(client.get("keep").await, "kept");
     assert_eq!(other.get("kept").await, "invalidated");
-    assert_eq!(visitor.get("kept").await, "invalidated", "nor for the visitor whose session it was");
+    assert_eq!(client.get("kept").await, "invalidated", "nor for the client whose session it was");
 }

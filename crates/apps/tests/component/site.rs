@@ -28,13 +28,13 @@ pub(crate) struct Site {
 }
 
 /// A client of one node.
-pub(crate) struct Visitor {
+pub(crate) struct TestClient {
     router: Router,
     pub(crate) cookie: Option<String>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// What arrived of the body.
@@ -129,7 +129,7 @@ async fn node(
     .await
 }
 
-impl Visitor {
+impl TestClient {
     pub(crate) fn at(site: &Site) -> Self {
         Self { router: site.router.clone(), cookie: None }
     }
@@ -144,7 +144,7 @@ impl Visitor {
         self.router = site.router.clone();
     }
 
-    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
         if let Some(cookie) = &self.cookie {
             request.headers_mut().append(COOKIE, cookie.parse().unwrap());
         }
@@ -161,11 +161,11 @@ impl Visitor {
         while let Some(Ok(frame)) = body.frame().await {
             read.extend(frame.into_data().unwrap_or_default());
         }
-        Reply { status: head.status, headers: head.headers, body: String::from_utf8(read).unwrap() }
+        TestResponse { status: head.status, headers: head.headers, body: String::from_utf8(read).unwrap() }
     }
 
     /// `GET /app/ACT`.
-    pub(crate) async fn ask(&mut self, act: &str) -> Reply {
+    pub(crate) async fn ask(&mut self, act: &str) -> TestResponse {
         self.send(Request::get(format!("{BASE}/{act}")).body(Body::empty()).unwrap()).await
     }
 
@@ -177,7 +177,7 @@ impl Visitor {
     }
 
     /// `POST /app/ACT` with a body.
-    pub(crate) async fn post(&mut self, act: &str, body: impl Into<Body>) -> Reply {
+    pub(crate) async fn post(&mut self, act: &str, body: impl Into<Body>) -> TestResponse {
         self.send(Request::post(format!("{BASE}/{act}")).body(body.into()).unwrap()).await
     }
 

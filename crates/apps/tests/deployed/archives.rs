@@ -1,4 +1,4 @@
-//! Archives of people who mean harm, and of people who made a mistake.
+//! Malicious and broken archives.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -65,13 +65,13 @@ fn files_are_unpacked_and_removed_again() {
 }
 
 #[test]
-fn components_are_told_from_what_is_none() {
+fn components_are_recognised() {
     let component = b"\0asm\x0d\0\x01\0rest";
     assert_eq!(open("shop.wasm", component).1.unwrap().component.unwrap(), &component[..]);
     let inside = zip([("app.wasm", &component[..])]);
     assert_eq!(open("shop.wapp", &inside).1.unwrap().component.unwrap(), &component[..]);
     refused("shop.wasm", b"\0asm\x01\0\0\0rest", "`shop.wasm` is a core module");
-    refused("shop.wasm", b"#!/bin/sh", "is no WebAssembly component");
+    refused("shop.wasm", b"#!/bin/sh", "is not a WebAssembly component");
     refused("shop.zip", &zip([("app.wasm", &b"\0asm\x01\0\0\0"[..])]), "`app.wasm` is a core module");
 }
 
@@ -97,11 +97,11 @@ fn dangerous_archives_are_refused_with_the_name_of_the_entry() {
     refused("shop.zip", &zip([("static/a", &b""[..])]), "neither `app.toml` nor `app.wasm`");
     refused("shop.zip", &zip([MANIFEST]), "neither `app.toml` nor `app.wasm`");
     refused("shop.zip", &zip([("app.toml", &b"manifest = 1\n[sesion]"[..])]), "did you mean `session`?");
-    refused("shop.zip", b"PK\x03\x04 no zip", "no zip that can be read");
+    refused("shop.zip", b"PK\x03\x04 no zip", "not a readable zip");
 }
 
 #[test]
-fn what_is_too_much_is_refused_while_it_is_counted() {
+fn limits_are_enforced_while_inflating() {
     let many: Vec<_> = (0..30).map(|number| format!("static/{number}")).collect();
     let files = many.iter().map(|name| (name.as_str(), &b""[..]));
     refused("shop.zip", &zip(files.chain([MANIFEST])), "31 files are more than the 20");
@@ -121,14 +121,14 @@ fn what_is_too_much_is_refused_while_it_is_counted() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
         let (place, opened) = open("shop.zip", &bytes);
         prop_assert!(opened.is_err());
         prop_assert_eq!(below(place.path()), ["archive", "room"]);
     }
 
     #[test]
-    fn a_good_archive_with_other_bytes_writes_nothing_outside(
+    fn a_mutated_archive_writes_nothing_outside(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut bytes = zip([MANIFEST, ("static/index.html", b"hello"), ("static/../b", b"x")]);
@@ -146,7 +146,7 @@ proptest! {
 }
 
 #[test]
-fn a_cut_archive_leaves_nothing() {
+fn a_truncated_archive_leaves_no_files() {
     let mut whole = Cursor::new(Vec::new());
     whole.write_all(&zip([MANIFEST, ("static/index.html", &[7; 5000])])).unwrap();
     let whole = whole.into_inner();

@@ -42,7 +42,7 @@ fn docs() -> (TempDir, Router) {
 }
 
 #[tokio::test]
-async fn a_file_comes_with_its_type_length_and_tag() {
+async fn a_file_has_its_type_length_and_tag() {
     let (place, router) = docs();
     let (head, body) = ask(&router, "GET", "/docs/guide/", &[]).await;
     assert_eq!((head.status(), body.as_slice()), (StatusCode::OK, &b"the guide"[..]));
@@ -59,7 +59,7 @@ async fn a_file_comes_with_its_type_length_and_tag() {
 }
 
 #[tokio::test]
-async fn parts_are_sent() {
+async fn ranges_are_sent() {
     let (_place, router) = docs();
     let (head, body) = ask(&router, "GET", "/docs/big.bin", &[(RANGE, "bytes=100000-")]).await;
     assert_eq!((head.status(), body), (StatusCode::PARTIAL_CONTENT, vec![7; 100_000]));
@@ -70,7 +70,7 @@ async fn parts_are_sent() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_is_said() {
+async fn a_missing_file_is_404() {
     let (_place, router) = docs();
     let (head, _) = ask(&router, "GET", "/docs/guide?x=1", &[]).await;
     assert_eq!(

@@ -28,7 +28,7 @@ async fn ask(site: &Site, path: &str) -> (StatusCode, String) {
 }
 
 #[tokio::test]
-async fn the_longest_path_has_the_request() {
+async fn the_longest_path_wins() {
     let site = Site::default();
     assert!(site.mount("/", says("root")).is_none());
     assert!(site.mount("/shop", says("shop")).is_none());
@@ -49,7 +49,7 @@ async fn the_longest_path_has_the_request() {
 }
 
 #[tokio::test]
-async fn a_request_ends_with_the_version_it_began_with() {
+async fn a_request_keeps_its_version() {
     let (site, began, go_on) = (Site::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (telling, waiting) = (Arc::clone(&began), Arc::clone(&go_on));
     let slow = get(async move || {
@@ -81,7 +81,7 @@ fn counter(cluster: &Cluster, version: &'static str) -> Router {
 }
 
 #[tokio::test]
-async fn a_session_goes_on_with_the_next_version() {
+async fn a_session_continues_with_the_next_version() {
     let mut config = Config::default();
     config.cluster.manager = Manager::Local;
     config.cluster.insecure = true;

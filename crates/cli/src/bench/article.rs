@@ -1,12 +1,12 @@
 //! `sessile bench article`: the article's seven scenarios, and ours, on two real nodes with the balancer in front.
 //!
-//! `scenario` says what is measured and what the article printed; `stand` starts the nodes and measures one scenario;
-//! `outcome` makes its figures; `table` and `finding` put them beside the article's.
+//! `scenario` lists the scenarios with the article's figures; `scenario_run` starts the nodes and measures one
+//! scenario; `outcome` computes its figures; `table` and `finding` compare them with the article's.
 
 mod finding;
 mod outcome;
 mod scenario;
-mod stand;
+mod scenario_run;
 mod table;
 
 use std::path::PathBuf;
@@ -16,17 +16,17 @@ use clap::Args;
 
 use self::scenario::Scenario;
 use super::client;
-use super::crowd::{Measured, Pace};
+use super::measuring_clients::{ClientMeasurements, Pace};
 use super::report::{Report, Row, in_words, plot};
 use crate::failure::Failure;
 use crate::output;
-use crate::stop::StopWish;
+use crate::stop::StopRequest;
 
 /// Repetitions of the article, of each client.
 const REPETITIONS: u64 = 1_000;
 const QUICK_REPETITIONS: u64 = 50;
 const QUICK_DELAY_MS: u64 = 2;
-/// How long the nodes are watched at rest before each scenario.
+/// Time for which the idle nodes are measured before each scenario.
 const REST: Duration = Duration::from_secs(2);
 const QUICK_REST: Duration = Duration::from_millis(500);
 
@@ -45,10 +45,10 @@ pub(crate) struct Article {
     /// Clients at once
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=100))]
     threads: u64,
-    /// The same pause after every response, instead of the 1000 and 2000 ms that the article's table prints
+    /// Use one pause after every response, instead of the article's 1000 and 2000 ms
     #[arg(long, value_name = "MS")]
     fixed_delay: Option<u64>,
-    /// Where the report goes; a new folder here when left out
+    /// Folder of the report; by default a new folder in the working directory
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
 }
@@ -61,25 +61,25 @@ fn known(code: &str) -> Result<Scenario, String> {
 
 impl Article {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+        let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
         self.report.iter().try_for_each(|folder| Report::has_room(folder))?;
         let mut report = Report::new("article");
         output::print(&self.announcement())?;
         output::print(&report.machine.to_string())?;
         let mut measured = Vec::new();
-        let mut faults = Measured::default();
+        let mut faults = ClientMeasurements::default();
         for scenario in self.scenarios() {
-            let dose = self.dose(scenario);
+            let length = self.length(scenario);
             let done = tokio::select! {
-                done = stand::measure(scenario, &dose, &stop) => done?,
-                () = stop.insisted() => return Err(Failure::Failed("stopped at once".to_owned())),
+                done = scenario_run::measure(scenario, &length, &stop) => done?,
+                () = stop.forced() => return Err(Failure::Failed("stopped at once".to_owned())),
             };
             faults.faults.extend(done.faults);
             faults.unanswered += done.unanswered;
             faults.words.extend(done.words);
             measured.push((*scenario, done.row));
             if done.interrupted {
-                output::tell("stopped: what was measured until now follows");
+                output::tell("stopped: the figures measured so far follow");
                 break;
             }
         }
@@ -106,11 +106,11 @@ impl Article {
         if self.scenario.is_empty() { &scenario::ALL } else { &self.scenario }
     }
 
-    fn dose(&self, scenario: &Scenario) -> stand::Dose {
+    fn length(&self, scenario: &Scenario) -> scenario_run::RunLength {
         let quick_delay = self.quick.then_some(QUICK_DELAY_MS);
         let delay = self.fixed_delay.or(quick_delay).map_or(scenario.delay, Duration::from_millis);
         let usual = if self.quick { QUICK_REPETITIONS } else { REPETITIONS };
-        stand::Dose {
+        scenario_run::RunLength {
             threads: self.threads,
             repetitions: self.repetitions.unwrap_or(usual),
             pace: Pace::Pause(delay),
@@ -120,9 +120,9 @@ impl Article {
 
     fn announcement(&self) -> String {
         let pauses = self.scenarios().iter().map(|scenario| {
-            let dose = self.dose(scenario);
-            let Pace::Pause(pause) = dose.pace else { return Duration::ZERO };
-            pause.saturating_mul(u32::try_from(dose.repetitions).unwrap_or(u32::MAX))
+            let length = self.length(scenario);
+            let Pace::Pause(pause) = length.pace else { return Duration::ZERO };
+            pause.saturating_mul(u32::try_from(length.repetitions).unwrap_or(u32::MAX))
         });
         let count = self.scenarios().len();
         format!(
@@ -132,7 +132,7 @@ impl Article {
     }
 }
 
-/// What a reader must know about the columns.
+/// Explanation of the columns.
 const NOTES: [&str; 6] = [
     "response: at the client, through the balancer, first byte sent to last byte read. The balancer runs in the client's process, the nodes in processes of their own.",
     "request: in the node, from the head of the request to the head of the response, of requests that changed a session. Percentiles are upper ends of steps that are about a quarter wide.",

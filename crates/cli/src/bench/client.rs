@@ -7,16 +7,16 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::crowd::{Course, Crowd, Measured, Pace};
+use super::measuring_clients::{ClientMeasurements, ClientPlan, MeasuringClients, Pace};
 use super::progress;
 use super::report::{Report, Row};
 use super::samples::{Samples, Summary};
 use super::workload::Workload;
 use crate::failure::Failure;
 use crate::output;
-use crate::stop::StopWish;
+use crate::stop::StopRequest;
 
-/// Most findings that are shown.
+/// Most findings shown.
 const SHOWN: usize = 10;
 
 /// The article's arguments, in its order, for example `2 9080 1000 1000 lite`.
@@ -38,7 +38,7 @@ pub(crate) struct Client {
     /// The address of the server
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// Begin a request each DELAY_MS, instead of pausing so long after each response
+    /// Begin a request each DELAY_MS, instead of pausing after each response
     #[arg(long)]
     fixed_delay: bool,
     /// Print the figures as JSON
@@ -51,20 +51,20 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+        let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
         let delay = Duration::from_millis(self.delay_ms);
         let pace = if self.fixed_delay { Pace::Interval(delay) } else { Pace::Pause(delay) };
         let Self { workload, repetitions, .. } = self;
-        let course = Course { workload, repetitions, pace, nodes: Vec::new() };
+        let plan = ClientPlan { workload, repetitions, pace, nodes: Vec::new() };
         let at = SocketAddr::new(self.host, self.port);
         self.report.iter().try_for_each(|folder| Report::has_room(folder))?;
         let mut report = Report::new("client");
-        let mut crowd = Crowd::set_up(at, self.threads, course, stop).await?;
+        let mut measuring_clients = MeasuringClients::set_up(at, self.threads, plan, stop).await?;
         let bar = progress::bar("client", self.threads * repetitions);
-        crowd.repeat(&bar).await;
+        measuring_clients.repeat(&bar).await;
         bar.finish_and_clear();
-        crowd.end().await;
-        let measured = crowd.measured;
+        measuring_clients.end().await;
+        let measured = measuring_clients.measured;
         output::print(&if self.json { as_json(&measured) } else { as_text(&measured) })?;
         if let Some(folder) = &self.report {
             report.rows.push(as_row(&measured));
@@ -74,8 +74,8 @@ impl Client {
     }
 }
 
-/// Exit code 1 with what was wrong, if anything was.
-pub(crate) fn judge(measured: &Measured) -> Result<(), Failure> {
+/// Fails (exit code 1) with the wrong and missing answers, if there were any.
+pub(crate) fn judge(measured: &ClientMeasurements) -> Result<(), Failure> {
     if measured.is_good() {
         return Ok(());
     }
@@ -90,12 +90,12 @@ pub(crate) fn judge(measured: &Measured) -> Result<(), Failure> {
     )))
 }
 
-fn kinds(measured: &Measured) -> [(&'static str, &Samples); 3] {
-    let Measured { response, remove, invalidate, .. } = measured;
+fn kinds(measured: &ClientMeasurements) -> [(&'static str, &Samples); 3] {
+    let ClientMeasurements { response, remove, invalidate, .. } = measured;
     [("response", response), ("remove", remove), ("invalidate", invalidate)]
 }
 
-fn as_text(measured: &Measured) -> String {
+fn as_text(measured: &ClientMeasurements) -> String {
     let mut text = format!(
         "{:12} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
         "ms", "count", "mean", "p50", "p90", "p99", "min", "max"
@@ -109,7 +109,7 @@ fn as_text(measured: &Measured) -> String {
     text + &format!("{} wrong answers, {} without a good answer", measured.faults.len(), measured.unanswered)
 }
 
-fn as_json(measured: &Measured) -> String {
+fn as_json(measured: &ClientMeasurements) -> String {
     let figures = kinds(measured).map(|(name, samples)| (name, samples.summary()));
     let mut object = json!({
         "faults": measured.faults,
@@ -122,7 +122,7 @@ fn as_json(measured: &Measured) -> String {
     object.to_string()
 }
 
-fn as_row(measured: &Measured) -> Row {
+fn as_row(measured: &ClientMeasurements) -> Row {
     let mut row = Row::new("client");
     for (name, samples) in kinds(measured) {
         row.times(name, samples.clone());

@@ -1,4 +1,4 @@
-//! Nodes for a measurement, without a balancer: real processes of this very program, of which any may be down.
+//! Nodes of a measurement, without a balancer: each is a process of this program and may be down.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,19 +13,19 @@ use tokio::time::sleep;
 use super::exposed::Exposed;
 use crate::admin_client::AdminClient;
 use crate::failure::Failure;
-use crate::rig::{News, NodeProcess, Plan, Settings, private_directory};
+use crate::local_cluster::{ClusterPlan, ClusterSettings, NodeEvent, NodeProcess, private_directory};
 
-/// All modes and managers, of this version and of later ones: the nodes' configuration says which are which.
+/// All modes; whether this version supports a mode is checked by the nodes' configuration.
 const MODES: [&str; 4] = ["pipelined", "async", "sync", "pooled"];
 const MANAGERS: [&str; 3] = ["delta", "full", "local"];
-/// What the nodes log: only what is wrong, so that logging is not what is measured.
+/// Log filter of the nodes: warnings only, so that logging does not distort the measurement.
 const LOG: &str = "warn";
 /// Longest wait until a node serves, and until it sees the others.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pause between two looks.
+/// Pause between two polls.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Nobody reads the news of nodes here; their logs keep them.
-const MAX_NEWS: usize = 1;
+/// Capacity of the event channel: no receiver reads it, the log files keep the events.
+const MAX_NODE_EVENTS: usize = 1;
 
 /// How the nodes of a measurement replicate.
 #[derive(Debug, Clone, Copy, Args)]
@@ -33,7 +33,7 @@ pub(super) struct Replication {
     /// The mode of their senders
     #[arg(long, default_value = "pipelined", value_parser = mode)]
     pub(super) mode: &'static str,
-    /// Their manager; `local` is replication off
+    /// Their manager; `local` turns replication off
     #[arg(long, default_value = "delta", value_parser = manager)]
     pub(super) manager: &'static str,
 }
@@ -60,26 +60,26 @@ impl Replication {
 /// Nodes of one cluster.
 #[derive(Debug)]
 pub(super) struct Nodes {
-    plan: Plan,
+    plan: ClusterPlan,
     processes: Vec<Option<NodeProcess>>,
     place: TempDir,
-    news: mpsc::Sender<News>,
+    events: mpsc::Sender<NodeEvent>,
 }
 
 impl Nodes {
-    /// Writes the files of `count` nodes, at most 8, with further tables in them, and starts none of them.
+    /// Writes the files of `count` nodes (at most 8), with the tables `more` appended, and starts no node.
     pub(super) fn prepare(count: usize, replication: &Replication, more: &str) -> Result<Self, Failure> {
         let &Replication { mode, manager } = replication;
-        let settings = Settings { mode, manager, more: more.to_owned(), ..Settings::default() };
-        let plan = Plan::on_free_ports(count, settings);
+        let settings = ClusterSettings { mode, manager, more: more.to_owned(), ..ClusterSettings::default() };
+        let plan = ClusterPlan::on_free_ports(count, settings);
         let plan = plan.map_err(|error| Failure::Failed(format!("no free ports: {error}")))?;
         for node in &plan.nodes {
-            // What this version cannot do is told before anything starts.
+            // A configuration that this version does not support fails before any process starts.
             Config::parse(format!("{}.toml", node.name), &plan.configuration(node))?;
         }
         let place = private_directory(&plan)?;
         let processes = plan.nodes.iter().map(|_| None).collect();
-        Ok(Self { plan, processes, place, news: mpsc::channel(MAX_NEWS).0 })
+        Ok(Self { plan, processes, place, events: mpsc::channel(MAX_NODE_EVENTS).0 })
     }
 
     /// Starts `count` nodes and waits until each of them serves and sees all others.
@@ -87,7 +87,7 @@ impl Nodes {
         Self::start_with(count, replication, "").await
     }
 
-    /// The same with further tables in their files.
+    /// The same with the tables `more` in each node's file.
     pub(super) async fn start_with(
         count: usize,
         replication: &Replication,
@@ -104,10 +104,10 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// Starts one process and does not wait.
+    /// Starts one process without waiting for it.
     pub(super) fn launch(&mut self, node: usize) -> Result<(), Failure> {
         let plan = &self.plan.nodes[node];
-        let process = NodeProcess::start(plan, self.place.path(), LOG, self.news.clone());
+        let process = NodeProcess::start(plan, self.place.path(), LOG, self.events.clone());
         let process =
             process.map_err(|error| Failure::Failed(format!("{} cannot be started: {error}", plan.name)))?;
         self.processes[node] = Some(process);
@@ -147,41 +147,41 @@ impl Nodes {
         self.plan.nodes[node].http
     }
 
-    /// Who asks the node's admin port.
+    /// The client of a node's admin port.
     pub(super) fn admin_client(&self, node: usize) -> Result<AdminClient, Failure> {
         AdminClient::of(&self.place.path().join(format!("{}.toml", self.plan.nodes[node].name)))
     }
 
-    /// The processes that live.
+    /// Ids of the running processes.
     pub(super) fn ids(&self) -> Vec<u32> {
         let living = self.processes.iter().flatten().filter(|process| process.is_alive());
         living.map(|process| process.id).collect()
     }
 
-    /// The process of one node, while it lives.
+    /// Process id of a running node.
     pub(super) fn id(&self, node: usize) -> Option<u32> {
         self.processes[node].as_ref().filter(|process| process.is_alive()).map(|process| process.id)
     }
 
-    /// Ends a node as a crash does.
+    /// Kills a node (SIGKILL).
     pub(super) async fn kill(&mut self, node: usize) {
         if let Some(process) = &mut self.processes[node] {
             process.kill().await;
         }
     }
 
-    /// What one node counts.
+    /// The metrics of one node.
     pub(super) async fn metrics_of(&self, node: usize) -> Result<Exposed, Failure> {
         Exposed::ask(self.plan.nodes[node].admin).await
     }
 
-    /// What all living nodes count, added up.
+    /// The summed metrics of all running nodes.
     pub(super) async fn metrics(&self) -> Result<Exposed, Failure> {
         let living = (0..self.plan.nodes.len()).filter(|node| self.id(*node).is_some());
         Exposed::ask_all(&living.map(|node| self.plan.nodes[node].admin).collect::<Vec<_>>()).await
     }
 
-    /// Stops all nodes in order.
+    /// Stops all nodes gracefully.
     pub(super) async fn stop(self) {
         let stops = self.processes.into_iter().flatten().map(NodeProcess::stop);
         futures_util::future::join_all(stops).await;
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_mode_is_told_before_anything_starts() {
+    fn a_wrong_mode_fails_before_any_process_starts() {
         assert_eq!(mode("async"), Ok("async"));
         assert!(manager("telepathic").unwrap_err().contains("delta, full, local"));
         let wrong = Replication::new("telepathic", "delta");

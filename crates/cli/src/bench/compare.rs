@@ -10,7 +10,7 @@ use crate::output;
 
 /// Narrowest column of names.
 const NAMES: usize = 24;
-/// Load of each core, before the measurement, from which on a machine counts as busy.
+/// A machine with more load than this on each core before the measurement counts as busy.
 const BUSY: f64 = 0.5;
 
 /// Which reports.
@@ -45,7 +45,7 @@ impl Compare {
     }
 }
 
-/// Why the two must be compared with care.
+/// Reasons why the two reports are not directly comparable.
 fn different(a: &Report, b: &Report) -> Vec<String> {
     let mut words = Vec::new();
     if a.title != b.title {
@@ -62,7 +62,7 @@ fn different(a: &Report, b: &Report) -> Vec<String> {
     words
 }
 
-/// Words about other programs that took much of the machine. Where nobody watched them there is the load from before.
+/// A warning if other programs used much of the machine; without a measured share, the load before the run decides.
 fn busy(name: &str, report: &Report) -> Option<String> {
     let Report { machine, circumstances, .. } = report;
     if let Some(share) = circumstances.foreign_cpu.filter(|_| circumstances.doubtful()) {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_machine_is_told() {
+    fn compare_warns_about_a_busy_machine() {
         let report = |foreign_cpu, load: &str| {
             let mut report = Report::new("load");
             report.circumstances.foreign_cpu = foreign_cpu;
@@ -109,8 +109,8 @@ mod tests {
             report.machine.cores = 2;
             report
         };
-        let told = busy("A", &report(Some(0.31), "0.1")).unwrap();
-        assert!(told.contains("A is DOUBTFUL") && told.contains("31 %"), "{told}");
+        let warning = busy("A", &report(Some(0.31), "0.1")).unwrap();
+        assert!(warning.contains("A is DOUBTFUL") && warning.contains("31 %"), "{warning}");
         assert_eq!(busy("A", &report(Some(0.01), "9.5")), None, "it was watched, and calm");
         assert!(busy("B", &report(None, "9.5")).unwrap().contains("B may be doubtful"));
         assert_eq!(busy("B", &report(None, "0.5")), None);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_one_name_stand_side_by_side() {
+    fn compare_pairs_figures_by_name() {
         let row = |value| {
             let mut row = Row::new("DPS2");
             row.figure("response p50", "ms", value);

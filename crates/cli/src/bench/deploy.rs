@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::ballast::Payload;
+use super::archive_payload::ArchivePayload;
 use super::cluster::{Nodes, Replication};
-use super::halt::Halt;
-use super::manner::{Circumstances, Manner};
+use super::interrupt::Interrupt;
+use super::output_options::BenchFindings;
 use super::report;
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::{Table, microseconds};
-use super::telling::Findings;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 
-/// What makes a node take part in the farm, with a directory of its own.
+/// The farm configuration of each node.
 const FARM: &str = "[farm]\nwatch_dir = \"webapps\"\nwatch = false\nmax_archive_bytes = \"1GiB\"\n";
 /// Longest deployment that is measured.
 const BOUND: Duration = Duration::from_secs(300);
-/// Megabytes when it is only about function.
+/// Megabytes in a --quick run.
 const QUICK: u64 = 1;
 
 /// The measurement.
@@ -32,44 +32,44 @@ pub(crate) struct DeployBench {
     /// Numbers of nodes, 2 to 8
     #[arg(long, value_delimiter = ',', default_value = "2,4", value_parser = clap::value_parser!(u64).range(2..=8))]
     nodes: Vec<u64>,
-    /// A component to deploy in the place of a static archive, brought to that size by a section that nobody reads
+    /// Deploy this component instead of a static archive, padded to that size with an unused section
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
-    /// Deployments of each, one over the other
+    /// Deployments for each number of nodes, each replacing the previous one
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
     times: u64,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Serialize)]
 struct DeployReport {
     megabytes: u64,
-    /// What was deployed, in words.
+    /// Description of the deployed archive.
     payload: String,
-    rows: Vec<Row>,
+    rows: Vec<DeployRow>,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
 
-/// Deployments on so many nodes, in seconds from the question to the answer of all nodes.
+/// Deployments on one number of nodes, in seconds from the request until all nodes answered.
 #[derive(Debug, Serialize)]
-struct Row {
+struct DeployRow {
     nodes: u64,
     fastest: f64,
     median: f64,
     slowest: f64,
-    /// What the deployment with the median spent, as the farm tells it.
+    /// Phases of the median deployment, as reported by the farm.
     parts: Parts,
 }
 
-/// The parts of a deployment, in seconds.
+/// The phases of a deployment, in seconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Parts {
-    /// Checked and compiled by the node that was given it.
+    /// Check and compilation on the node that received the upload.
     prepared: f64,
-    /// Got and compiled by the others.
+    /// Transfer to and compilation on the other nodes.
     carried: f64,
     switched: f64,
 }
@@ -83,9 +83,9 @@ struct Deployed {
 
 impl DeployBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("deploy")?);
-        let megabytes = if self.manner.quick() { QUICK } else { self.megabytes };
-        let payload = Payload::new(self.component.as_deref(), megabytes)?;
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("deploy")?);
+        let megabytes = if self.settings.quick() { QUICK } else { self.megabytes };
+        let payload = ArchivePayload::new(self.component.as_deref(), megabytes)?;
         let mut report = DeployReport {
             megabytes: payload.megabytes(),
             payload: payload.words(),
@@ -97,22 +97,22 @@ impl DeployBench {
             loop {
                 tries += 1;
                 let (row, usage) = measure(*nodes, &payload, self.times).await?;
-                if halt.asked() || !self.manner.again(&usage, tries)? {
+                if interrupt.is_requested() || !self.settings.again(&usage, tries)? {
                     report.circumstances.note(&usage);
                     report.rows.push(row);
                     break;
                 }
             }
-            if halt.asked() {
+            if interrupt.is_requested() {
                 report.circumstances.interrupted = true;
                 break;
             }
         }
-        outlet.show(&report)
+        sink.show(&report)
     }
 }
 
-async fn measure(count: u64, payload: &Payload, times: u64) -> Result<(Row, Usage), Failure> {
+async fn measure(count: u64, payload: &ArchivePayload, times: u64) -> Result<(DeployRow, Usage), Failure> {
     let nodes = Nodes::start_with(count as usize, &Replication::new("pipelined", "delta"), FARM).await?;
     let watch = Watch::start(nodes.ids());
     let deployed = deploy(&nodes, payload, times).await;
@@ -122,31 +122,31 @@ async fn measure(count: u64, payload: &Payload, times: u64) -> Result<(Row, Usag
     deployed.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
     let (fastest, slowest) = (deployed[0].seconds, deployed[deployed.len() - 1].seconds);
     let Deployed { seconds: median, parts } = deployed.swap_remove(deployed.len() / 2);
-    Ok((Row { nodes: count, fastest, median, slowest, parts }, usage))
+    Ok((DeployRow { nodes: count, fastest, median, slowest, parts }, usage))
 }
 
-/// One deployment after the other.
-async fn deploy(nodes: &Nodes, payload: &Payload, times: u64) -> Result<Vec<Deployed>, Failure> {
+/// Deploys sequentially.
+async fn deploy(nodes: &Nodes, payload: &ArchivePayload, times: u64) -> Result<Vec<Deployed>, Failure> {
     let client = nodes.admin_client(0)?;
     let question = format!("/apps/deploy?name={}", payload.name());
     let mut deployed = Vec::new();
     for _ in 0..times {
         let archive = payload.fresh()?;
         let began = Instant::now();
-        let told = client.send(&question, archive, BOUND).await?;
+        let reply = client.send(&question, archive, BOUND).await?;
         let seconds = began.elapsed().as_secs_f64();
-        let nodes = told["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let nodes = reply["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
         if !nodes.iter().all(|node| node["result"] == "active") {
-            return Err(Failure::Failed(format!("not every node runs it: {told}")));
+            return Err(Failure::Failed(format!("not every node runs the deployed archive: {reply}")));
         }
-        let part = |name: &str| told["took_ms"][name].as_f64().unwrap_or_default() / 1e3;
+        let part = |name: &str| reply["took_ms"][name].as_f64().unwrap_or_default() / 1e3;
         let (prepared, carried, switched) = (part("prepared"), part("carried"), part("switched"));
         deployed.push(Deployed { seconds, parts: Parts { prepared, carried, switched } });
     }
     Ok(deployed)
 }
 
-impl Findings for DeployReport {
+impl BenchFindings for DeployReport {
     fn table(&self) -> Table {
         let first = format!("{} MB, until it runs on", self.megabytes);
         let mut table =
@@ -160,14 +160,14 @@ impl Findings for DeployReport {
         }
         table.remark(&self.payload);
         table.remark(
-            "of the median: prepared by the node that was given it, then carried to the others and prepared there, then switched",
+            "of the median: prepared on the uploading node, then transferred to the other nodes and prepared there, then switched",
         );
         table.remark(self.circumstances.words());
         table
     }
 
     fn rows(&self) -> Vec<report::Row> {
-        let row = |Row { nodes, fastest, median, slowest, parts }: &Row| {
+        let row = |DeployRow { nodes, fastest, median, slowest, parts }: &DeployRow| {
             let mut row = report::Row::new(nodes_in_words(*nodes));
             row.figure("archive", "MB", self.megabytes as f64);
             let Parts { prepared, carried, switched } = parts;

@@ -1,4 +1,4 @@
-//! What a node counts, read at its admin port: the text that Prometheus reads.
+//! A node's metrics, read from its admin port in the Prometheus text format.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,21 +8,21 @@ use http::{Method, StatusCode};
 use crate::connection::Connection;
 use crate::failure::Failure;
 
-/// Every sample with its labels, of one node or of several together.
+/// Every sample with its labels, of one node or summed over several nodes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Exposed(BTreeMap<String, f64>);
 
-/// Times that were counted in steps: the sum is exact, a percentile is the upper end of its step.
+/// A histogram of times: the sum is exact, a percentile is the upper bound of its bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Steps {
     pub(crate) count: f64,
     sum_seconds: f64,
-    /// Seconds with the number of times that do not exceed them, shortest first.
+    /// Upper bounds in seconds with cumulative counts, shortest first.
     below: Vec<(f64, f64)>,
 }
 
 impl Exposed {
-    /// Asks the node whose admin port is `admin`.
+    /// Reads the metrics at the admin port `admin`.
     pub(crate) async fn ask(admin: SocketAddr) -> Result<Self, Failure> {
         let failed = |words: String| Failure::Failed(format!("http://{admin}/metrics: {words}"));
         let answer = Connection::new(admin).send(Method::GET, "/metrics", None).await;
@@ -33,7 +33,7 @@ impl Exposed {
         Ok(Self::parse(&String::from_utf8_lossy(&answer.body)))
     }
 
-    /// Asks several nodes and adds what they count.
+    /// Reads and sums the metrics of several nodes.
     pub(crate) async fn ask_all(admins: &[SocketAddr]) -> Result<Self, Failure> {
         let mut sum = Self::default();
         for admin in admins {
@@ -53,7 +53,7 @@ impl Exposed {
         Self(samples.collect())
     }
 
-    /// What was counted since `before`.
+    /// The increase since `before`.
     pub(crate) fn since(mut self, before: &Self) -> Self {
         for (name, value) in &mut self.0 {
             *value -= before.0.get(name).copied().unwrap_or_default();
@@ -61,19 +61,19 @@ impl Exposed {
         self
     }
 
-    /// A sample by its name without labels; zero where a node has none.
+    /// An unlabelled sample by its name; zero if absent.
     pub(crate) fn value(&self, name: &str) -> f64 {
         self.0.get(name).copied().unwrap_or_default()
     }
 
-    /// The sum of the samples of that name, whatever their labels.
+    /// The sum over all labels of the samples of that name.
     pub(crate) fn sum(&self, name: &str) -> f64 {
         let labelled = format!("{name}{{");
         let of_name = self.0.iter().filter(|(key, _)| *key == name || key.starts_with(&labelled));
         of_name.map(|(_, value)| value).sum()
     }
 
-    /// A histogram with one label, whose value is of no interest.
+    /// A histogram, summed over the values of its only label.
     pub(crate) fn steps(&self, name: &str) -> Steps {
         let all = |suffix: &str| {
             let begins = format!("{name}_{suffix}{{");
@@ -96,7 +96,7 @@ impl Steps {
         if self.count > 0.0 { self.sum_seconds * 1e3 / self.count } else { 0.0 }
     }
 
-    /// The upper end of the step in which the time lies that `portion` of all do not exceed.
+    /// The upper bound of the bucket that holds the quantile `portion`.
     pub(crate) fn percentile_ms(&self, portion: f64) -> f64 {
         let rank = (portion * self.count).max(1.0);
         let found = self.below.iter().find(|(_, count)| *count >= rank);
@@ -114,7 +114,7 @@ mod tests {
         sessile_wait_seconds_sum{app=\"/a\"} 0.5\nsessile_wait_seconds_count{app=\"/a\"} 100\nsessile_bytes_sent_total 4110\n";
 
     #[test]
-    fn percentiles_are_the_ends_of_their_steps() {
+    fn percentiles_are_upper_bounds_of_buckets() {
         let exposed = Exposed::parse(TEXT);
         let steps = exposed.steps("sessile_wait_seconds");
         assert_eq!((steps.count, steps.mean_ms()), (100.0, 5.0));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_before_is_taken_off() {
+    fn since_subtracts_the_earlier_counts() {
         let since = Exposed::parse(TEXT).since(&Exposed::parse(TEXT));
         assert_eq!(since.value("sessile_bytes_sent_total"), 0.0);
         assert_eq!(since.steps("sessile_wait_seconds").mean_ms(), 0.0);

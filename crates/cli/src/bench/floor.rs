@@ -1,8 +1,8 @@
-//! What no program on this machine can beat: the same bytes to another process and back over a plain TCP connection,
-//! and a stream, plain and encrypted as links between nodes are.
+//! Lower bounds of this machine: the same bytes to another process and back over plain TCP, and the throughput of a
+//! stream, plain and encrypted like links between nodes.
 //!
-//! The other process is this program again (`sessile bench floor-peer`). It connects to the one that measures, so that
-//! it ends with it, however that ends.
+//! The peer process is this program again (`sessile bench floor-peer`). It connects to the measuring process, so the
+//! closed connection ends it, however the measuring process ends.
 
 mod encrypted;
 
@@ -19,25 +19,25 @@ use crate::failure::Failure;
 /// Bytes of one replicated write of 1 KB, and of its acknowledgement.
 const THERE: usize = 1_066;
 const BACK: usize = 8;
-/// Bytes that are handed to the system at once.
+/// Bytes of one write call.
 const PIECE: usize = 256 * 1024;
-/// Bytes of a certificate that may come.
+/// Most bytes of a certificate.
 const CERTIFICATE_MAX: u64 = 64 * 1024;
-/// Longest wait for the other process.
+/// Longest wait for the peer process.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the other process does.
+/// What the peer process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Answers each message.
+    /// Echoes each message.
     Pong,
-    /// Reads to the end, then says how much it was.
+    /// Reads to the end, then reports the number of bytes.
     Sink,
     /// The same under TLS; the certificate of the other side comes over the standard input.
     EncryptedSink,
 }
 
-/// The other process.
+/// The peer process.
 #[derive(Debug, Args)]
 pub(crate) struct FloorPeer {
     at: SocketAddr,
@@ -82,7 +82,7 @@ impl FloorPeer {
     }
 }
 
-/// A connection to another process; that ends when this is dropped.
+/// A connection to the peer process, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Floor {
     tcp: TcpStream,
@@ -90,17 +90,17 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    /// A process that answers each message.
+    /// Starts a peer that echoes each message.
     pub(super) fn ping_pong() -> Result<Self, Failure> {
         Self::start(Part::Pong, &[]).map_err(failed)
     }
 
-    /// The other process.
+    /// The peer process.
     pub(super) fn peer(&self) -> u32 {
         self.peer.id()
     }
 
-    /// Sends messages and waits for the answer of each, for as long as told.
+    /// Sends messages for `time`, each after the echo of the previous one.
     pub(super) fn bounce(&mut self, time: Duration) -> Result<Latency, Failure> {
         let (mut latency, began) = (Latency::new(), Instant::now());
         let (message, mut answer) = ([7; THERE], [0; BACK]);
@@ -113,7 +113,7 @@ impl Floor {
         Ok(latency)
     }
 
-    /// Bytes a second of a plain stream of so many bytes.
+    /// Throughput of a plain stream, in bytes a second.
     pub(super) fn stream(bytes: u64) -> Result<f64, Failure> {
         let mut floor = Self::start(Part::Sink, &[]).map_err(failed)?;
         let began = Instant::now();
@@ -122,7 +122,7 @@ impl Floor {
         Ok(bytes as f64 / began.elapsed().as_secs_f64())
     }
 
-    /// Bytes a second of a stream of so many bytes that is encrypted as links between nodes are.
+    /// Throughput of a stream encrypted like links between nodes, in bytes a second.
     pub(super) fn encrypted_stream(bytes: u64) -> Result<f64, Failure> {
         let keys = encrypted::Keys::new().map_err(failed)?;
         let mut floor = Self::start(Part::EncryptedSink, keys.certificate()).map_err(failed)?;
@@ -135,7 +135,7 @@ impl Floor {
         Ok(bytes as f64 / began.elapsed().as_secs_f64())
     }
 
-    /// Waits until the other process says that all bytes came.
+    /// Waits until the peer confirms all bytes.
     fn arrived(&mut self, bytes: u64) -> Result<(), Failure> {
         self.tcp.shutdown(Shutdown::Write).map_err(failed)?;
         let mut counted = [0; 8];
@@ -146,7 +146,7 @@ impl Floor {
         }
     }
 
-    /// Starts the other process and tells it something.
+    /// Starts the peer process and writes to its standard input.
     fn start(part: Part, told: &[u8]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let name = part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
@@ -162,7 +162,7 @@ impl Floor {
         match connected {
             Ok(tcp) => Ok(Self { tcp, peer }),
             Err(error) => {
-                // It did not come: nothing is lost by killing it.
+                // The peer did not connect, so it can be killed.
                 let _ = peer.kill();
                 let _ = peer.wait();
                 Err(error)
@@ -171,14 +171,14 @@ impl Floor {
     }
 }
 
-/// Writes so many bytes.
+/// Writes `bytes` bytes.
 fn pour(bytes: u64, to: impl Write) -> io::Result<()> {
     let mut buffered = io::BufWriter::with_capacity(PIECE, to);
     io::copy(&mut io::repeat(7).take(bytes), &mut buffered)?;
     buffered.flush()
 }
 
-/// The first connection, in time.
+/// Accepts the first connection, within [`PATIENCE`].
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     listener.set_nonblocking(true)?;
     let began = Instant::now();
@@ -202,7 +202,7 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 
 impl Drop for Floor {
     fn drop(&mut self) {
-        // The end of the connection ends it. Its exit code says nothing.
+        // Closing the connection ends the peer. Its exit code does not matter.
         let _ = self.tcp.shutdown(Shutdown::Both);
         let _ = self.peer.wait();
     }

@@ -1,8 +1,8 @@
-//! How a measured ratio stands against its bars.
+//! Grades a measured ratio against its thresholds.
 
 use serde::Serialize;
 
-/// Bars of one ratio.
+/// Thresholds of one ratio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Bars {
     AtMost { good: f64, excellent: f64 },
@@ -27,7 +27,7 @@ impl Bars {
         Self::AtLeast { good, excellent }
     }
 
-    /// What reaches a bar has passed it; what is no number has not.
+    /// A value equal to a threshold passes; a value that is not a number fails.
     pub(super) fn grade(self, value: f64) -> Grade {
         let (good, excellent) = match self {
             Self::AtMost { good, excellent } => (value <= good, value <= excellent),
@@ -46,7 +46,7 @@ impl Bars {
         [good, excellent]
     }
 
-    /// The bars as people read them.
+    /// The thresholds as text.
     pub(super) fn words(self) -> [String; 2] {
         match self {
             Self::AtMost { good, excellent } => [format!("<= {good}"), format!("<= {excellent}")],
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grades_follow_the_bars() {
+    fn grades_follow_the_thresholds() {
         let latency = Bars::at_most(2.0, 1.5);
         assert_eq!(
             [1.5, 1.6, 2.0, 2.1].map(|value| latency.grade(value).word()),

@@ -1,37 +1,37 @@
-//! `sessile bench join`: a second node joins one that is full; how long the state takes, how many bytes, and what
-//! clients feel of it.
+//! `sessile bench join`: a second node joins a full one; measures duration and bytes of the state transfer, and
+//! client latency meanwhile.
 
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
 
+use super::client_pool::{ClientPool, SessionContent};
 use super::cluster::{Nodes, Replication};
-use super::crew::{Content, Crew};
-use super::halt::Halt;
+use super::interrupt::Interrupt;
 use super::latency::Percentiles;
-use super::manner::{Circumstances, Manner};
 use super::memory::fill;
+use super::output_options::BenchFindings;
 use super::report::Row;
 use super::report::plot::{Across, Lines};
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::{Table, microseconds};
-use super::telling::Findings;
 use super::timeline::{Bin, Span, Timeline};
 use super::traffic::Traffic;
 use super::usage::Watch;
 use crate::failure::Failure;
 
-/// Requests a second of the clients that feel the join.
+/// Requests a second of the foreground clients.
 const RATE: f64 = 1_000.0;
 const FOREGROUND: usize = 4;
-/// How long the clients write before the join, and after it.
+/// Foreground load before and after the join.
 const BEFORE: Duration = Duration::from_secs(2);
 const QUICK_BEFORE: Duration = Duration::from_millis(300);
-/// Longest join that is measured.
+/// Longest measured join.
 const BOUND: Duration = Duration::from_secs(120);
-/// The nodes take all sessions that can be asked for, and the clients' own.
+/// Room for all sessions of the largest run, and for the foreground clients' own.
 const ROOM: &str = "[session]\nmax_active = 2_100_000\n";
-/// Sessions when it is only about function.
+/// Sessions in a --quick run.
 const QUICK: u64 = 300;
 
 /// The measurement.
@@ -47,26 +47,25 @@ pub(crate) struct JoinBench {
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
     size: u32,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct JoinReport {
     pub(super) sessions: u64,
-    /// The joiner's own figure: from asking for the state until it has all.
+    /// The joiner's own figure: from the request for the state until the state is complete.
     pub(super) transfer_seconds: f64,
-    /// From the start of the process until its HTTP port was open.
+    /// From process start until the HTTP port was open.
     pub(super) serving_seconds: f64,
-    /// On all links meanwhile, the foreground's included, encrypted.
+    /// Encrypted bytes on all links meanwhile, including the foreground's.
     pub(super) wire_bytes: f64,
     pub(super) before: Percentiles,
-    /// From the start of the joiner's process until it served.
+    /// Foreground latency from the start of the joiner's process until it served.
     pub(super) meanwhile: Percentiles,
-    /// From there on, as long as before.
+    /// Foreground latency after that, for as long as before.
     pub(super) after: Percentiles,
-    /// What clients felt from before to after, by when their writes were intended; 0 is the start of the joiner's
-    /// process.
+    /// Foreground latency by intended start of the writes; 0 is the start of the joiner's process.
     pub(super) series: Vec<Bin>,
     #[serde(flatten)]
     pub(super) circumstances: Circumstances,
@@ -74,32 +73,32 @@ pub(super) struct JoinReport {
 
 impl JoinBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("join")?);
-        let sessions = if self.manner.quick() { QUICK } else { self.sessions };
-        let content = Content { attributes: self.attributes, size: self.size as usize };
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("join")?);
+        let sessions = if self.settings.quick() { QUICK } else { self.sessions };
+        let content = SessionContent { attributes: self.attributes, size: self.size as usize };
         let mut tries = 0;
         let report = loop {
             tries += 1;
-            let (report, usage) = join(sessions, content, self.manner.quick(), &halt).await?;
-            if halt.asked() || !self.manner.again(&usage, tries)? {
+            let (report, usage) = join(sessions, content, self.settings.quick(), &interrupt).await?;
+            if interrupt.is_requested() || !self.settings.again(&usage, tries)? {
                 break report;
             }
         };
-        outlet.show(&report)
+        sink.show(&report)
     }
 }
 
-/// Fills a node, lets another one join, and tells what that took.
+/// Fills a node, lets another node join, and measures the join.
 pub(super) async fn join(
     sessions: u64,
-    content: Content,
+    content: SessionContent,
     quick: bool,
-    halt: &Halt,
+    interrupt: &Interrupt,
 ) -> Result<(JoinReport, super::usage::Usage), Failure> {
     let mut nodes = Nodes::prepare(2, &Replication::new("pipelined", "delta"), ROOM)?;
     nodes.launch(0)?;
     nodes.until_serving(0).await?;
-    let measured = measure(&mut nodes, sessions, content, quick, halt).await;
+    let measured = measure(&mut nodes, sessions, content, quick, interrupt).await;
     nodes.stop().await;
     measured
 }
@@ -107,27 +106,27 @@ pub(super) async fn join(
 async fn measure(
     nodes: &mut Nodes,
     sessions: u64,
-    content: Content,
+    content: SessionContent,
     quick: bool,
-    halt: &Halt,
+    interrupt: &Interrupt,
 ) -> Result<(JoinReport, super::usage::Usage), Failure> {
-    fill(nodes.http(0), sessions, content, halt).await?;
-    let mut crew = Crew::hire(nodes.http(0), FOREGROUND, content).await?.with_moments();
+    fill(nodes.http(0), sessions, content, interrupt).await?;
+    let mut client_pool = ClientPool::connect(nodes.http(0), FOREGROUND, content).await?.with_moments();
     let (calm, from) = (if quick { QUICK_BEFORE } else { BEFORE }, Instant::now());
-    let before = crew.drive(Some(RATE), &halt.after(calm)).await;
+    let before = client_pool.drive(Some(RATE), &interrupt.after(calm)).await;
     let (began, counted) = (Instant::now(), nodes.metrics_of(0).await?);
     nodes.launch(1)?;
     let watch = Watch::start(nodes.ids());
-    let joined = halt.after(BOUND);
+    let joined = interrupt.after(BOUND);
     let serving = async {
         let served = nodes.until_serving(1).await.map(|()| began.elapsed());
         joined.end_now();
         served
     };
-    let (serving, meanwhile) = tokio::join!(serving, crew.drive(Some(RATE), &joined));
+    let (serving, meanwhile) = tokio::join!(serving, client_pool.drive(Some(RATE), &joined));
     let (serving, usage) = (serving?, watch.stop());
     let (joiner, bytes) = (nodes.metrics_of(1).await?, nodes.metrics().await?.since(&counted));
-    let after = crew.drive(Some(RATE), &halt.after(calm)).await;
+    let after = client_pool.drive(Some(RATE), &interrupt.after(calm)).await;
     let span = Span { from, zero: began, to: Instant::now() };
     let mut moments = Timeline::default();
     [&before, &meanwhile, &after]
@@ -142,12 +141,12 @@ async fn measure(
         meanwhile: meanwhile.latency.percentiles(),
         after: after.latency.percentiles(),
         series: moments.binned(&span, span.usual_width()),
-        circumstances: Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() },
+        circumstances: Circumstances { foreign_cpu: usage.foreign, interrupted: interrupt.is_requested() },
     };
     Ok((report, usage))
 }
 
-impl Findings for JoinReport {
+impl BenchFindings for JoinReport {
     fn table(&self) -> Table {
         let rate = self.rate();
         let mut table = Table::new(["join", &format!("{} sessions", self.sessions)]);

@@ -1,33 +1,33 @@
-//! `sessile bench lag`: how long after a write was sent the other node shows it, and after its answer came.
+//! `sessile bench lag`: time from sending a write, and from its answer, until the other node shows the value.
 
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::client_pool::{PoolClient, SessionContent};
 use super::cluster::{Nodes, Replication};
-use super::crew::{Content, Writer};
-use super::halt::{Halt, Stretch};
+use super::interrupt::{Interrupt, Interval};
 use super::latency::{Latency, Percentiles};
 use super::light_client::LightClient;
-use super::manner::{Circumstances, Manner};
+use super::output_options::BenchFindings;
 use super::report::{Row, plot};
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::{Table, microseconds};
-use super::telling::Findings;
 use super::usage::Watch;
 use crate::failure::Failure;
 
-/// Longest wait until a write shows.
+/// Longest wait until a write is visible.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most time for all writes together.
+/// Longest time for all writes together.
 const BOUND: Duration = Duration::from_secs(300);
-/// Writes when it is only about function.
+/// Writes in a --quick run.
 const QUICK: u32 = 20;
 
 /// The measurement.
 #[derive(Debug, Args)]
 pub(crate) struct LagBench {
-    /// How many writes, one after the other
+    /// Number of sequential writes
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     writes: u32,
     /// Bytes of each value
@@ -36,31 +36,31 @@ pub(crate) struct LagBench {
     #[command(flatten)]
     replication: Replication,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Serialize)]
 struct LagReport {
     replication: String,
     value_bytes: u32,
     /// From sending the request until its answer.
     response: Percentiles,
-    /// From sending the request until a look at the other node showed the value.
+    /// From sending the request until a read at the other node showed the value.
     seen_after_sending: Percentiles,
-    /// From the answer on; 0 where the value was seen before it.
+    /// From the answer until then; 0 if the value was visible before the answer.
     seen_after_answer: Percentiles,
-    /// One look at the other node: nothing shorter can be seen.
+    /// Duration of one read at the other node: the resolution of the measurement.
     look: Percentiles,
     #[serde(skip)]
-    seen: Seen,
+    seen: LagSamples,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
 
 /// Latencies of one kind each.
 #[derive(Debug)]
-struct Seen {
+struct LagSamples {
     response: Latency,
     after_sending: Latency,
     after_answer: Latency,
@@ -68,7 +68,7 @@ struct Seen {
 }
 
 #[derive(Deserialize)]
-struct Facts {
+struct PeekedValue {
     sid: Option<String>,
     v: Option<u64>,
 }
@@ -78,16 +78,16 @@ impl LagBench {
         if self.replication.manager == "local" {
             return Err(Failure::Usage("manager `local` shows nothing on the other node".to_owned()));
         }
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("lag")?);
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("lag")?);
         let nodes = Nodes::start(2, &self.replication).await?;
-        let measured = self.measure(&nodes, &halt).await;
+        let measured = self.measure(&nodes, &interrupt).await;
         nodes.stop().await;
-        outlet.show(&measured?)
+        sink.show(&measured?)
     }
 
-    async fn measure(&self, nodes: &Nodes, halt: &Halt) -> Result<LagReport, Failure> {
-        let content = Content { attributes: 1, size: self.size as usize };
-        let mut writer = Writer::new(LightClient::new(nodes.http(0)), content);
+    async fn measure(&self, nodes: &Nodes, interrupt: &Interrupt) -> Result<LagReport, Failure> {
+        let content = SessionContent { attributes: 1, size: self.size as usize };
+        let mut writer = PoolClient::new(LightClient::new(nodes.http(0)), content);
         writer.fill().await.map_err(Failure::Failed)?;
         let sid = sid_of(&mut writer.http).await?;
         let mut reader = LightClient::new(nodes.http(1));
@@ -95,10 +95,11 @@ impl LagBench {
         loop {
             tries += 1;
             let watch = Watch::start(nodes.ids());
-            let seen = self.writes(&mut writer, &mut reader, &sid, &halt.after(BOUND)).await?;
+            let seen = self.writes(&mut writer, &mut reader, &sid, &interrupt.after(BOUND)).await?;
             let usage = watch.stop();
-            if halt.asked() || !self.manner.again(&usage, tries)? {
-                let circumstances = Circumstances { foreign_cpu: usage.foreign, interrupted: halt.asked() };
+            if interrupt.is_requested() || !self.settings.again(&usage, tries)? {
+                let circumstances =
+                    Circumstances { foreign_cpu: usage.foreign, interrupted: interrupt.is_requested() };
                 return Ok(self.report(seen, circumstances));
             }
         }
@@ -106,15 +107,15 @@ impl LagBench {
 
     async fn writes(
         &self,
-        writer: &mut Writer,
+        writer: &mut PoolClient,
         reader: &mut LightClient,
         sid: &str,
-        stretch: &Stretch,
-    ) -> Result<Seen, Failure> {
+        interval: &Interval,
+    ) -> Result<LagSamples, Failure> {
         let [response, after_sending, after_answer, look] = std::array::from_fn(|_| Latency::new());
-        let mut seen = Seen { response, after_sending, after_answer, look };
-        for _ in 0..if self.manner.quick() { QUICK } else { self.writes } {
-            if stretch.is_over() {
+        let mut seen = LagSamples { response, after_sending, after_answer, look };
+        for _ in 0..if self.settings.quick() { QUICK } else { self.writes } {
+            if interval.is_over() {
                 break;
             }
             let (sent, v) = (Instant::now(), writer.version + 1);
@@ -127,7 +128,7 @@ impl LagBench {
         Ok(seen)
     }
 
-    fn report(&self, seen: Seen, circumstances: Circumstances) -> LagReport {
+    fn report(&self, seen: LagSamples, circumstances: Circumstances) -> LagReport {
         let Replication { mode, manager } = &self.replication;
         LagReport {
             replication: format!("2 nodes, {mode}, {manager}, encrypted"),
@@ -146,11 +147,11 @@ impl LagBench {
 pub(super) async fn sid_of(http: &mut LightClient) -> Result<String, Failure> {
     let answer = http.send("POST", "/clusterapp/session?cmd=show&name=a0").await;
     let answer = answer.map_err(|none| Failure::Failed(format!("show: {none}")))?;
-    let sid = serde_json::from_slice::<Facts>(answer.body).ok().and_then(|facts| facts.sid);
-    sid.ok_or_else(|| Failure::Failed("the server does not tell the session's key".to_owned()))
+    let sid = serde_json::from_slice::<PeekedValue>(answer.body).ok().and_then(|reply| reply.sid);
+    sid.ok_or_else(|| Failure::Failed("the response has no session key (`sid`)".to_owned()))
 }
 
-/// The version that a node's own copy holds; `None` while it has none.
+/// The version in a node's own copy; `None` without a copy.
 pub(super) async fn peek(http: &mut LightClient, sid: &str) -> Result<Option<u64>, Failure> {
     let answer = http.send("GET", &format!("/clusterapp/session?cmd=peek&sid={sid}&name=a0")).await;
     let answer = answer.map_err(|none| Failure::Failed(format!("peek: {none}")))?;
@@ -158,11 +159,11 @@ pub(super) async fn peek(http: &mut LightClient, sid: &str) -> Result<Option<u64
         let words = String::from_utf8_lossy(answer.body);
         return Err(Failure::Failed(format!("peek: status {}: {words}", answer.status)));
     }
-    let facts: Result<Facts, _> = serde_json::from_slice(answer.body);
-    Ok(facts.map_err(|error| Failure::Failed(format!("peek: {error}")))?.v)
+    let reply: Result<PeekedValue, _> = serde_json::from_slice(answer.body);
+    Ok(reply.map_err(|error| Failure::Failed(format!("peek: {error}")))?.v)
 }
 
-/// When a look showed version `v`.
+/// The time at which a read showed version `v`.
 async fn shows(http: &mut LightClient, sid: &str, v: u64, looks: &mut Latency) -> Result<Instant, Failure> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
@@ -173,10 +174,10 @@ async fn shows(http: &mut LightClient, sid: &str, v: u64, looks: &mut Latency) -
             return Ok(Instant::now());
         }
     }
-    Err(Failure::Failed(format!("the other node does not show a write within {PATIENCE:?}")))
+    Err(Failure::Failed(format!("the other node did not show a write within {PATIENCE:?}")))
 }
 
-impl Findings for LagReport {
+impl BenchFindings for LagReport {
     fn table(&self) -> Table {
         let mut table = Table::new(["lag", "p50", "p90", "p99", "longest"]);
         for (name, of) in self.kinds() {
@@ -204,7 +205,7 @@ impl Findings for LagReport {
     }
 
     fn plots(&self) -> Vec<String> {
-        let Seen { response, after_sending, after_answer, look } = &self.seen;
+        let LagSamples { response, after_sending, after_answer, look } = &self.seen;
         let names = self.kinds().map(|(name, _)| name);
         let curves = [response, after_sending, after_answer, look].map(Latency::curve);
         let lines: Vec<_> = names.into_iter().zip(curves).collect();

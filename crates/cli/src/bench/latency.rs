@@ -1,11 +1,11 @@
-//! Latencies of many requests, kept exactly enough for their percentiles (HDR histogram, three digits).
+//! Latencies of many requests in an HDR histogram with three significant digits.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// The longest latency that is told apart; what is longer counts as this.
+/// The longest latency that the histogram resolves; longer ones count as this.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// Points of a curve of percentiles, less one.
@@ -15,7 +15,7 @@ const CURVE_POINTS: u32 = 200;
 #[derive(Debug, Clone)]
 pub(super) struct Latency(Histogram<u64>);
 
-/// What is told of them, in microseconds.
+/// Summary of latencies, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Percentiles {
     pub(crate) count: u64,
@@ -40,7 +40,7 @@ impl Latency {
         self.0.add(&other.0).expect("all have the same bounds");
     }
 
-    /// Percentiles and their times in milliseconds, as far to the right as samples tell apart.
+    /// Percentiles and their times in milliseconds, up to the highest percentile that the samples resolve.
     pub(super) fn curve(&self) -> Vec<(f64, f64)> {
         let at = |percentile| (percentile, self.0.value_at_percentile(percentile) as f64 / 1e6);
         percentiles_of(self.0.len() as usize).map(at).collect()
@@ -59,7 +59,7 @@ impl Latency {
     }
 }
 
-/// Percentiles that so many samples tell apart, evenly spread over the nines of a logarithmic axis.
+/// Percentiles that this many samples resolve, evenly spread over a logarithmic axis of nines.
 fn percentiles_of(samples: usize) -> impl Iterator<Item = f64> {
     let nines = (samples.max(1) as f64).log10();
     (0..=CURVE_POINTS).map(move |point| {
@@ -68,7 +68,7 @@ fn percentiles_of(samples: usize) -> impl Iterator<Item = f64> {
     })
 }
 
-/// The middle one, or the mean of the two in the middle; `None` of nothing.
+/// The median; `None` of an empty slice.
 pub(super) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_ends_where_samples_tell_nothing_more() {
+    fn a_curve_ends_at_the_resolution_of_its_samples() {
         let mut latency = Latency::new();
         (1..=1_000).for_each(|us| latency.record(Duration::from_micros(us)));
         let curve = latency.curve();
@@ -109,14 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_counts_as_the_longest() {
+    fn a_latency_above_the_maximum_counts_as_the_maximum() {
         let mut latency = Latency::new();
         latency.record(LONGEST * 3);
         assert!((latency.percentiles().max_us / LONGEST.as_micros() as f64 - 1.0).abs() < 0.002);
     }
 
     #[test]
-    fn a_median_is_in_the_middle() {
+    fn median_of_odd_and_even_counts() {
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));

@@ -1,5 +1,5 @@
-//! The client that loads a node: one HTTP/1.1 connection that reads only what it must, so that it takes little of the
-//! cores that it shares with the nodes. It knows no sessions but keeps the cookie it was given.
+//! The HTTP client of load measurements: one HTTP/1.1 connection with a minimal parser, because it shares the cores
+//! with the nodes. It keeps the last cookie that it received.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Most bytes of a head.
+/// Most bytes of a response head.
 const HEAD_BOUND: usize = 64 * 1024;
 /// Most bytes of an answer.
 const BODY_BOUND: usize = 64 << 20;
@@ -24,38 +24,38 @@ pub(super) struct LightClient {
     buffer: Vec<u8>,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
-pub(super) struct Answer<'b> {
+pub(super) struct LightResponse<'b> {
     pub(super) status: u16,
     pub(super) body: &'b [u8],
 }
 
-/// Nothing usable came back: what became of the request is unknown.
+/// No usable response: the outcome of the request is unknown.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
+pub(super) enum LightClientError {
     #[error("no answer within {PATIENCE:?}")]
     Late,
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error("the connection ended in the middle of an answer")]
     Cut,
-    #[error("an answer that this client does not read: {0}")]
+    #[error("a response that this client cannot parse: {0}")]
     Strange(&'static str),
 }
 
-/// The head of an answer, as far as it matters here.
+/// The needed parts of a response head.
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
-    /// Where the body begins.
+    /// Length of the head in bytes: the body begins there.
     length: usize,
     body: usize,
     cookie: Option<String>,
 }
 
 impl LightClient {
-    /// A client of the server at `at`, which connects with its first request.
+    /// A client of the server at `at`; it connects with its first request.
     pub(super) fn new(at: SocketAddr) -> Self {
         Self { at, tcp: None, cookie: None, buffer: Vec::with_capacity(4 * 1024) }
     }
@@ -65,19 +65,24 @@ impl LightClient {
         Self { cookie: self.cookie.clone(), ..Self::new(at) }
     }
 
-    /// Goes on without its cookie, over the same connection.
+    /// Drops the cookie and keeps the connection.
     pub(super) fn forget(&mut self) {
         self.cookie = None;
     }
 
     /// Sends a request with an empty body. After an error the next one goes over a new connection.
-    pub(super) async fn send(&mut self, method: &str, target: &str) -> Result<Answer<'_>, NoAnswer> {
-        let exchanged = timeout(PATIENCE, self.exchange(method, target)).await.unwrap_or(Err(NoAnswer::Late));
+    pub(super) async fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+    ) -> Result<LightResponse<'_>, LightClientError> {
+        let exchanged =
+            timeout(PATIENCE, self.exchange(method, target)).await.unwrap_or(Err(LightClientError::Late));
         let head = exchanged.inspect_err(|_| self.tcp = None)?;
-        Ok(Answer { status: head.status, body: &self.buffer[head.length..head.length + head.body] })
+        Ok(LightResponse { status: head.status, body: &self.buffer[head.length..head.length + head.body] })
     }
 
-    async fn exchange(&mut self, method: &str, target: &str) -> Result<Head, NoAnswer> {
+    async fn exchange(&mut self, method: &str, target: &str) -> Result<Head, LightClientError> {
         let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n", self.at);
         if let Some(cookie) = &self.cookie {
             request.extend(["Cookie: ", cookie, "\r\n"]);
@@ -101,13 +106,15 @@ impl LightClient {
 }
 
 /// Reads one answer, whole.
-async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, NoAnswer> {
+async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, LightClientError> {
     buffer.clear();
     let head = loop {
         more(tcp, buffer).await?;
         match parse(buffer)? {
             Some(head) => break head,
-            None if buffer.len() > HEAD_BOUND => return Err(NoAnswer::Strange("a head without an end")),
+            None if buffer.len() > HEAD_BOUND => {
+                return Err(LightClientError::Strange("a head without an end"));
+            }
             None => {}
         }
     };
@@ -117,20 +124,21 @@ async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, NoAnswe
     Ok(head)
 }
 
-async fn more(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), NoAnswer> {
+async fn more(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), LightClientError> {
     if tcp.read_buf(buffer).await? == 0 {
-        return Err(NoAnswer::Cut);
+        return Err(LightClientError::Cut);
     }
     Ok(())
 }
 
-/// The head, once all of it is there.
-fn parse(bytes: &[u8]) -> Result<Option<Head>, NoAnswer> {
+/// Parses the head; `None` while it is incomplete.
+fn parse(bytes: &[u8]) -> Result<Option<Head>, LightClientError> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| NoAnswer::Strange("a head that is no text"))?;
+    let text = std::str::from_utf8(&bytes[..end])
+        .map_err(|_| LightClientError::Strange("a head that is not UTF-8"))?;
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|first| first.split(' ').nth(1)).and_then(|code| code.parse().ok());
-    let status = status.ok_or(NoAnswer::Strange("no status"))?;
+    let status = status.ok_or(LightClientError::Strange("no status"))?;
     let (mut body, mut cookie) = (None, None);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
@@ -140,7 +148,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, NoAnswer> {
         }
     }
     let body = body.filter(|body| *body <= BODY_BOUND);
-    let body = body.ok_or(NoAnswer::Strange("no Content-Length, or too large a one"))?;
+    let body = body.ok_or(LightClientError::Strange("no Content-Length, or too large a one"))?;
     Ok(Some(Head { status, length: end + 4, body, cookie }))
 }
 
@@ -149,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_once_it_is_whole() {
+    fn an_incomplete_head_is_not_parsed() {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nSet-Cookie: sid=a.tc01; Path=/\r\n\r\n{}";
         assert_eq!(parse(&answer[..40]).unwrap(), None);
         let head = parse(answer).unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! `sessile bench load`: requests a second, their latencies, and what they cost the nodes; for one number of
-//! connections or for several. Next: `load/findings.rs` tells what was found.
+//! `sessile bench load`: requests a second, their latencies and their cost on the nodes, for one or several numbers
+//! of connections. Next: `load/findings.rs` presents the findings.
 
 mod findings;
 
@@ -9,20 +9,20 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use self::findings::{LoadReport, Run};
+use self::findings::{LoadReport, LoadRun};
+use super::client_pool::{ClientPool, LoadResult, SessionContent};
 use super::cluster::{Nodes, Replication};
-use super::crew::{Content, Crew, Load};
 use super::exposed::Exposed;
-use super::halt::Halt;
-use super::manner::{Circumstances, Manner};
+use super::interrupt::Interrupt;
 use super::report::Row;
+use super::run_settings::{Circumstances, RunSettings};
 use super::traffic::Traffic;
 use super::usage::{Usage, Watch};
 use crate::failure::Failure;
 
-/// Load before anything is measured, so that all is warm.
+/// Warm-up load before the measurement.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// The same, and the measurement itself, when it is only about function.
+/// Warm-up and measurement in a --quick run.
 const QUICK: Duration = Duration::from_millis(200);
 
 /// The load.
@@ -47,15 +47,15 @@ pub(crate) struct LoadBench {
     attributes: u64,
     #[command(flatten)]
     replication: Replication,
-    /// A server that runs and keeps clusterapp's contract, as host:port, instead of two nodes that are started; then
-    /// nothing is known of its cost
+    /// Load a running server with clusterapp's interface (host:port) instead of two nodes started for the run; its
+    /// cost stays unknown
     #[arg(long, value_name = "HOST:PORT")]
     url: Option<String>,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
-/// What a write cost the nodes; only of those that were started here.
+/// Cost of one write on the nodes that this run started.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Cost {
     /// Processor time of all nodes.
@@ -64,12 +64,12 @@ pub(super) struct Cost {
     pub(super) frames: f64,
     /// Bytes that they sent to each other, encrypted.
     pub(super) wire_bytes: f64,
-    /// Calls that wrote to a link, acknowledgements included.
+    /// Write calls on links, acknowledgements included.
     pub(super) link_writes: f64,
 }
 
 impl Cost {
-    /// The cost of one of so many writes.
+    /// The cost of one write, from the totals of `writes` writes.
     pub(super) fn of(writes: u64, usage: &Usage, counted: &Exposed) -> Self {
         let each = |value: f64| value / writes.max(1) as f64;
         let Traffic { frames, wire_bytes, link_writes } = Traffic::of(counted);
@@ -81,7 +81,7 @@ impl Cost {
         }
     }
 
-    /// Adds it to a row of a report.
+    /// Adds the cost to a row of a report.
     pub(super) fn figures(&self, row: &mut Row) {
         row.figure("CPU for a write", "us", self.cpu_us);
         row.figure("frames for a write", "", self.frames);
@@ -94,17 +94,17 @@ impl LoadBench {
     pub(super) async fn run(mut self) -> Result<(), Failure> {
         self.connections.sort_unstable();
         self.connections.dedup();
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("load")?);
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("load")?);
         let report = match &self.url {
-            Some(url) => self.measure(address_of(url)?, None, &halt).await?,
+            Some(url) => self.measure(address_of(url)?, None, &interrupt).await?,
             None => {
                 let nodes = Nodes::start(2, &self.replication).await?;
-                let measured = self.measure(nodes.http(0), Some(&nodes), &halt).await;
+                let measured = self.measure(nodes.http(0), Some(&nodes), &interrupt).await;
                 nodes.stop().await;
                 measured?
             }
         };
-        outlet.show(&report)
+        sink.show(&report)
     }
 
     /// Loads the server with one number of connections after the other.
@@ -112,7 +112,7 @@ impl LoadBench {
         &self,
         at: SocketAddr,
         nodes: Option<&Nodes>,
-        halt: &Halt,
+        interrupt: &Interrupt,
     ) -> Result<LoadReport, Failure> {
         let Replication { mode, manager } = &self.replication;
         let mut report = LoadReport {
@@ -123,17 +123,17 @@ impl LoadBench {
             circumstances: Circumstances::default(),
         };
         for connections in &self.connections {
-            if halt.asked() {
+            if interrupt.is_requested() {
                 break;
             }
-            let (run, usage) = self.measure_one(*connections, at, nodes, halt).await?;
+            let (run, usage) = self.measure_one(*connections, at, nodes, interrupt).await?;
             report.runs.push(run);
-            // Without the nodes' processes, their share counts as foreign: it cannot be judged.
+            // Without the nodes' process ids, their CPU time would count as foreign, so it is not judged.
             if nodes.is_some() {
                 report.circumstances.note(&usage);
             }
         }
-        report.circumstances.interrupted = halt.asked();
+        report.circumstances.interrupted = interrupt.is_requested();
         Ok(report)
     }
 
@@ -142,43 +142,43 @@ impl LoadBench {
         connections: u16,
         at: SocketAddr,
         nodes: Option<&Nodes>,
-        halt: &Halt,
-    ) -> Result<(Run, Usage), Failure> {
-        let content = Content { attributes: self.attributes, size: self.size as usize };
-        let mut crew = Crew::hire(at, connections.into(), content).await?;
+        interrupt: &Interrupt,
+    ) -> Result<(LoadRun, Usage), Failure> {
+        let content = SessionContent { attributes: self.attributes, size: self.size as usize };
+        let mut client_pool = ClientPool::connect(at, connections.into(), content).await?;
         let rate = self.rate.map(f64::from);
-        let (warm_up, time) = match self.manner.quick() {
+        let (warm_up, time) = match self.settings.quick() {
             true => (QUICK, QUICK),
             false => (WARM_UP, Duration::from_secs(self.time)),
         };
-        crew.drive(rate, &halt.after(warm_up)).await;
+        client_pool.drive(rate, &interrupt.after(warm_up)).await;
         let mut tries = 0;
         loop {
             tries += 1;
-            let (load, usage, cost) = loaded(&mut crew, nodes, rate, time, halt).await?;
-            if nodes.is_none() || halt.asked() || !self.manner.again(&usage, tries)? {
-                return Ok((Run::of(connections, load, cost), usage));
+            let (load, usage, cost) = loaded(&mut client_pool, nodes, rate, time, interrupt).await?;
+            if nodes.is_none() || interrupt.is_requested() || !self.settings.again(&usage, tries)? {
+                return Ok((LoadRun::of(connections, load, cost), usage));
             }
         }
     }
 }
 
-/// One stretch of load, with what it cost the nodes.
+/// One interval of load, with its cost on the nodes.
 pub(super) async fn loaded(
-    crew: &mut Crew,
+    client_pool: &mut ClientPool,
     nodes: Option<&Nodes>,
     rate: Option<f64>,
     time: Duration,
-    halt: &Halt,
-) -> Result<(Load, Usage, Option<Cost>), Failure> {
+    interrupt: &Interrupt,
+) -> Result<(LoadResult, Usage, Option<Cost>), Failure> {
     let Some(nodes) = nodes else {
         let watch = Watch::start(Vec::new());
-        let load = crew.drive(rate, &halt.after(time)).await;
+        let load = client_pool.drive(rate, &interrupt.after(time)).await;
         return Ok((load, watch.stop(), None));
     };
     let before = nodes.metrics().await?;
     let watch = Watch::start(nodes.ids());
-    let load = crew.drive(rate, &halt.after(time)).await;
+    let load = client_pool.drive(rate, &interrupt.after(time)).await;
     let usage = watch.stop();
     let counted = nodes.metrics().await?.since(&before);
     let cost = Cost::of(load.writes(), &usage, &counted);
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_as_people_write_them() {
+    fn address_of_accepts_host_and_port() {
         for written in ["127.0.0.1:80", "http://127.0.0.1:80/"] {
             assert_eq!(address_of(written).unwrap().port(), 80);
         }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_for_one_write() {
+    fn costs_are_divided_by_the_writes() {
         let usage = Usage { cpu: Some(Duration::from_millis(30)), foreign: Some(0.0) };
         let cost = Cost::of(1_000, &usage, &Exposed::default());
         assert_eq!(cost, Cost { cpu_us: Some(30.0), frames: 0.0, wire_bytes: 0.0, link_writes: 0.0 });

@@ -1,4 +1,4 @@
-//! How far a run is, and how long it will still take, for people at a terminal. Nothing is drawn elsewhere.
+//! Progress and remaining time of a run, drawn on terminals only.
 
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -1,7 +1,8 @@
-//! `sessile bench ratios`: what replication costs against the floors of this very machine, measured in the same run.
+//! `sessile bench ratios`: cost of replication against the lower bounds of the same machine, measured in the same
+//! run.
 //!
-//! Figures of machines cannot be compared, ratios nearly can. What has to be compared is measured in turns, round
-//! after round, and the median counts. `latency` has R1; `throughput` R2, R3 and R4; `weight` R5 and R6.
+//! Absolute figures of different machines are not comparable; ratios nearly are. Compared values are measured in
+//! turns, round after round, and the median counts. `latency` has R1; `throughput` R2, R3 and R4; `weight` R5 and R6.
 
 mod latency;
 mod throughput;
@@ -11,46 +12,46 @@ use clap::Args;
 use serde::Serialize;
 
 use super::grade::{Bars, Grade};
-use super::halt::Halt;
-use super::manner::{Circumstances, Manner};
+use super::interrupt::Interrupt;
+use super::output_options::BenchFindings;
 use super::report::Row;
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::{Table, known};
-use super::telling::Findings;
 use crate::failure::Failure;
 
 /// The measurement.
 #[derive(Debug, Args)]
 pub(crate) struct RatiosBench {
-    /// How often what is compared is measured in turns
+    /// Rounds in which the compared values are measured in turns
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     rounds: u32,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
-/// How it is measured, and what is known so far.
-struct Run {
+/// The settings of the run and its findings so far.
+struct RatiosRun {
     rounds: u32,
-    manner: Manner,
-    halt: Halt,
+    settings: RunSettings,
+    interrupt: Interrupt,
     found: RatiosReport,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default, Serialize)]
 struct RatiosReport {
     ratios: Vec<Ratio>,
-    /// What the ratios were made of.
-    measured: Vec<Figure>,
+    /// The figures behind the ratios.
+    measured: Vec<RatiosFigure>,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
 
-/// One ratio against its bars.
+/// One ratio against its thresholds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Ratio {
     name: String,
-    /// Unknown where the system does not tell what it needs.
+    /// `None` if the system does not report the needed figures.
     value: Option<f64>,
     good: String,
     excellent: String,
@@ -59,27 +60,28 @@ struct Ratio {
     bars: Bars,
 }
 
-/// A figure with its unit in its name.
+/// A figure; its name contains the unit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Figure {
+struct RatiosFigure {
     name: String,
     value: Option<f64>,
 }
 
 impl RatiosBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let rounds = if self.manner.quick() { 1 } else { self.rounds };
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("ratios")?);
-        let mut run = Run { rounds, manner: self.manner, halt, found: RatiosReport::default() };
+        let rounds = if self.settings.quick() { 1 } else { self.rounds };
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("ratios")?);
+        let mut run =
+            RatiosRun { rounds, settings: self.settings, interrupt, found: RatiosReport::default() };
         let measured = run.all().await;
-        run.found.circumstances.interrupted = run.halt.asked();
-        // What was measured before a failure is not withheld.
-        outlet.show(&run.found)?;
+        run.found.circumstances.interrupted = run.interrupt.is_requested();
+        // Figures measured before a failure are shown too.
+        sink.show(&run.found)?;
         measured
     }
 }
 
-impl Run {
+impl RatiosRun {
     async fn all(&mut self) -> Result<(), Failure> {
         latency::measure(self).await?;
         throughput::measure(self).await?;
@@ -88,18 +90,18 @@ impl Run {
 
     fn ratio(&mut self, name: &str, value: Option<f64>, bars: Bars) {
         let [good, excellent] = bars.words();
-        // Of a machine so busy that nothing was answered there is no ratio.
+        // If a busy machine answered nothing, there is no ratio.
         let value = value.filter(|value| value.is_finite());
         let grade = value.map(|value| bars.grade(value));
         self.found.ratios.push(Ratio { name: name.to_owned(), value, good, excellent, grade, bars });
     }
 
     fn figure(&mut self, name: &str, value: Option<f64>) {
-        self.found.measured.push(Figure { name: name.to_owned(), value });
+        self.found.measured.push(RatiosFigure { name: name.to_owned(), value });
     }
 }
 
-impl Findings for RatiosReport {
+impl BenchFindings for RatiosReport {
     fn table(&self) -> Table {
         let mut table = Table::new(["ratio", "measured", "good", "excellent", "verdict"]);
         for Ratio { name, value, good, excellent, grade, .. } in &self.ratios {
@@ -107,14 +109,14 @@ impl Findings for RatiosReport {
             table.row([name.clone(), known(*value, 2), good.clone(), excellent.clone(), verdict.to_owned()]);
         }
         table.row(["made of".to_owned(), String::new()]);
-        for Figure { name, value } in &self.measured {
+        for RatiosFigure { name, value } in &self.measured {
             table.row([format!("  {name}"), known(*value, 1)]);
         }
         table.remark(self.circumstances.words());
         table
     }
 
-    /// No plot: some bars are floors and some are ceilings, of ratios, microseconds and bytes.
+    /// No plot: the thresholds mix minima and maxima of ratios, microseconds and bytes.
     fn rows(&self) -> Vec<Row> {
         let ratios = self.ratios.iter().map(|Ratio { name, value, bars, .. }| {
             let (mut row, [good, excellent]) = (Row::new(name), bars.values());
@@ -123,7 +125,7 @@ impl Findings for RatiosReport {
             row.figure("excellent", "", excellent);
             row
         });
-        let made_of = self.measured.iter().map(|Figure { name, value }| {
+        let made_of = self.measured.iter().map(|RatiosFigure { name, value }| {
             let mut row = Row::new(name);
             row.figure("measured", "", *value);
             row

@@ -1,8 +1,8 @@
-//! What a run found, kept as a folder: `report.json` (figures and facts), `index.html` (tables and plots, in one file
+//! What a run found, kept as a folder: `report.json` (figures and machine), `index.html` (tables and plots, in one file
 //! that needs nothing else) and, raw, `samples.json` (every time that was measured, where they were kept) or
 //! `findings.json` (what the run prints with `--json`).
 //!
-//! A report is rows of named figures, whatever was measured; so two reports of any kind can be compared.
+//! Every report consists of rows of named figures, so any two reports can be compared.
 
 mod machine;
 mod page;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::machine::Machine;
 pub(crate) use self::page::number;
 use super::latency::Percentiles;
-use super::manner::Circumstances;
+use super::run_settings::Circumstances;
 use super::samples::{Samples, Summary};
 use crate::failure::Failure;
 
@@ -27,37 +27,37 @@ const SAMPLES: &str = "samples.json";
 const FINDINGS: &str = "findings.json";
 const PAGE: &str = "index.html";
 
-/// The whole of it.
+/// A report.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
-    /// What was measured, for example `article`.
+    /// Name of the measurement, for example `article`.
     pub(crate) title: String,
-    /// The command line that measured it.
+    /// The command line of the run.
     pub(crate) command: String,
     /// Seconds since 1970.
     pub(crate) when: u64,
     pub(crate) machine: Machine,
-    /// As far as they were watched.
+    /// Conditions of the run, if measured.
     #[serde(default)]
     pub(crate) circumstances: Circumstances,
     pub(crate) rows: Vec<Row>,
-    /// What a reader must know, a paragraph each.
+    /// Notes for the reader, a paragraph each.
     pub(crate) notes: Vec<String>,
     /// Drawings, in the page only.
     #[serde(skip)]
     pub(crate) plots: Vec<String>,
-    /// All that was found, as JSON; in a file of its own.
+    /// All findings as JSON; in a file of its own.
     #[serde(skip)]
     pub(crate) findings: Option<String>,
 }
 
-/// One thing that was measured, for example a scenario.
+/// One measured subject, for example a scenario.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
     /// In the order in which they are shown.
     pub(crate) figures: Vec<Figure>,
-    /// What the figures were made from, by what it is.
+    /// Samples behind the figures, by name.
     #[serde(skip)]
     pub(crate) samples: BTreeMap<String, Samples>,
 }
@@ -71,7 +71,7 @@ pub(crate) struct Figure {
 }
 
 impl Report {
-    /// An empty report about what happens now, on this machine.
+    /// An empty report about this machine and this moment.
     pub(crate) fn new(title: &str) -> Self {
         let when =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -90,15 +90,15 @@ impl Report {
         }
     }
 
-    /// Where it goes when nobody says.
+    /// The default folder.
     pub(crate) fn usual_folder(&self) -> PathBuf {
         PathBuf::from(format!("sessile-bench-{}-{}", self.title, self.when))
     }
 
-    /// An error where the folder holds a report already: none is ever overwritten.
+    /// Fails if the folder already holds a report: reports are never overwritten.
     pub(crate) fn has_room(folder: &Path) -> Result<(), Failure> {
         match folder.join(FIGURES).exists() {
-            true => Err(not_written(folder, "there is one already; name another folder")),
+            true => Err(not_written(folder, "the folder already holds a report; name another folder")),
             false => Ok(()),
         }
     }
@@ -122,7 +122,7 @@ impl Report {
         Ok(())
     }
 
-    /// Reads a folder, its samples included. The drawings are in the page only.
+    /// Reads a report with its samples. Plots exist in the page only.
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
         let mut report: Self = read_json(&folder.join(FIGURES))?;
         if !folder.join(SAMPLES).exists() {
@@ -146,7 +146,7 @@ fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
         Failure::Failed(format!("{}: {error}; name the folder of a report", file.display()))
     })?;
     serde_json::from_str(&text).map_err(|error| {
-        Failure::Failed(format!("{}: this is no report of this version: {error}", file.display()))
+        Failure::Failed(format!("{}: not a report of this version: {error}", file.display()))
     })
 }
 
@@ -155,7 +155,7 @@ impl Row {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Adds a figure. What is no number is not known, and left out.
+    /// Adds a figure. A value that is not finite is unknown and left out.
     pub(crate) fn figure(&mut self, name: &str, unit: &str, value: impl Into<Option<f64>>) {
         if let Some(value) = value.into().filter(|value| value.is_finite()) {
             self.figures.push(Figure { name: name.to_owned(), unit: unit.to_owned(), value });
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_words() {
+    fn in_words_formats_durations() {
         let told = [5, 150, 10_000].map(|seconds| in_words(Duration::from_secs(seconds)));
         assert_eq!(told, ["5 s", "3 min", "2 h 46 min"]);
     }

@@ -1,4 +1,4 @@
-//! Times that were measured, and what they come to.
+//! Measured times and their summary.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::Latency;
 
-/// Times of one kind, each exact, in the order of their coming. Written to a report in microseconds.
+/// Times of one kind, exact and in order of arrival. Reports store them in microseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Samples(Vec<Duration>);
 
-/// What samples come to. Times are in milliseconds, as the article has them.
+/// Summary of samples. Times are in milliseconds, as in the article.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) count: usize,
@@ -35,7 +35,7 @@ impl Samples {
         self.0.len()
     }
 
-    /// The times that `portion` of all do not exceed (nearest rank); zero when there are none.
+    /// The quantiles `portions` (nearest rank); zero without samples.
     pub(crate) fn percentiles<const N: usize>(&self, portions: [f64; N]) -> [Duration; N] {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
@@ -45,7 +45,7 @@ impl Samples {
         })
     }
 
-    /// Percentiles and their times in milliseconds, as far to the right as samples tell apart.
+    /// Percentiles and their times in milliseconds, up to the highest percentile that the samples resolve.
     pub(crate) fn curve(&self) -> Vec<(f64, f64)> {
         let mut latency = Latency::new();
         self.0.iter().for_each(|time| latency.record(*time));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_read_as_they_were_written() {
+    fn samples_survive_serialisation() {
         let samples = Samples(vec![Duration::from_nanos(1_500), Duration::from_millis(20)]);
         let text = serde_json::to_string(&samples).unwrap();
         assert_eq!(text, "[1.5,20000.0]");

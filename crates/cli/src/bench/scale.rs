@@ -5,16 +5,16 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::client_pool::{ClientPool, SessionContent};
 use super::cluster::{Nodes, Replication};
-use super::crew::{Content, Crew};
-use super::halt::Halt;
+use super::interrupt::Interrupt;
 use super::latency::Percentiles;
 use super::load::{Cost, loaded};
-use super::manner::{Circumstances, Manner};
+use super::output_options::BenchFindings;
 use super::report;
 use super::report::plot::{Across, Lines};
+use super::run_settings::{Circumstances, RunSettings};
 use super::table::{Table, known, microseconds};
-use super::telling::Findings;
 use crate::failure::Failure;
 
 const TIME: Duration = Duration::from_secs(2);
@@ -35,22 +35,22 @@ pub(crate) struct ScaleBench {
     #[command(flatten)]
     replication: Replication,
     #[command(flatten)]
-    manner: Manner,
+    settings: RunSettings,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Serialize)]
 struct ScaleReport {
     replication: String,
     value_bytes: u32,
-    clusters: Vec<Row>,
+    clusters: Vec<ScaleRow>,
     #[serde(flatten)]
     circumstances: Circumstances,
 }
 
 /// One size of cluster.
 #[derive(Debug, Serialize)]
-struct Row {
+struct ScaleRow {
     nodes: u8,
     requests_per_second: f64,
     latency: Percentiles,
@@ -59,7 +59,7 @@ struct Row {
 
 impl ScaleBench {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (halt, outlet) = (Halt::listen()?, self.manner.telling.begin("scale")?);
+        let (interrupt, sink) = (Interrupt::listen()?, self.settings.output.begin("scale")?);
         let Replication { mode, manager } = &self.replication;
         let mut report = ScaleReport {
             replication: format!("{mode}, {manager}, encrypted"),
@@ -67,18 +67,18 @@ impl ScaleBench {
             clusters: Vec::new(),
             circumstances: Circumstances::default(),
         };
-        let most = if self.manner.quick() { self.nodes.min(3) } else { self.nodes };
+        let most = if self.settings.quick() { self.nodes.min(3) } else { self.nodes };
         for count in 2..=most {
-            if halt.asked() {
+            if interrupt.is_requested() {
                 break;
             }
             let nodes = Nodes::start(count.into(), &self.replication).await?;
-            let measured = self.measure(&nodes, count, &mut report.circumstances, &halt).await;
+            let measured = self.measure(&nodes, count, &mut report.circumstances, &interrupt).await;
             nodes.stop().await;
             report.clusters.push(measured?);
         }
-        report.circumstances.interrupted = halt.asked();
-        outlet.show(&report)
+        report.circumstances.interrupted = interrupt.is_requested();
+        sink.show(&report)
     }
 
     async fn measure(
@@ -86,30 +86,30 @@ impl ScaleBench {
         nodes: &Nodes,
         count: u8,
         circumstances: &mut Circumstances,
-        halt: &Halt,
-    ) -> Result<Row, Failure> {
-        let content = Content { attributes: 1, size: self.size as usize };
-        let mut crew = Crew::hire(nodes.http(0), self.connections.into(), content).await?;
-        let time = if self.manner.quick() { QUICK } else { TIME };
-        crew.drive(None, &halt.after(time / 4)).await;
+        interrupt: &Interrupt,
+    ) -> Result<ScaleRow, Failure> {
+        let content = SessionContent { attributes: 1, size: self.size as usize };
+        let mut client_pool = ClientPool::connect(nodes.http(0), self.connections.into(), content).await?;
+        let time = if self.settings.quick() { QUICK } else { TIME };
+        client_pool.drive(None, &interrupt.after(time / 4)).await;
         let mut tries = 0;
         loop {
             tries += 1;
-            let (load, usage, cost) = loaded(&mut crew, Some(nodes), None, time, halt).await?;
-            if halt.asked() || !self.manner.again(&usage, tries)? {
+            let (load, usage, cost) = loaded(&mut client_pool, Some(nodes), None, time, interrupt).await?;
+            if interrupt.is_requested() || !self.settings.again(&usage, tries)? {
                 circumstances.note(&usage);
                 let (requests_per_second, latency) = (load.per_second(), load.latency.percentiles());
-                return Ok(Row { nodes: count, requests_per_second, latency, cost });
+                return Ok(ScaleRow { nodes: count, requests_per_second, latency, cost });
             }
         }
     }
 }
 
-impl Findings for ScaleReport {
+impl BenchFindings for ScaleReport {
     fn table(&self) -> Table {
         let mut table =
             Table::new(["nodes", "writes/s", "p50", "p99", "frames", "bytes", "CPU us", "link writes"]);
-        for Row { nodes, requests_per_second, latency, cost } in &self.clusters {
+        for ScaleRow { nodes, requests_per_second, latency, cost } in &self.clusters {
             let of = |value: fn(&Cost) -> f64| cost.as_ref().map(value);
             table.row([
                 nodes.to_string(),
@@ -129,7 +129,7 @@ impl Findings for ScaleReport {
     }
 
     fn rows(&self) -> Vec<report::Row> {
-        let row = |Row { nodes, requests_per_second, latency, cost }: &Row| {
+        let row = |ScaleRow { nodes, requests_per_second, latency, cost }: &ScaleRow| {
             let mut row = report::Row::new(format!("{nodes} nodes"));
             row.figure("acknowledged", "writes/s", *requests_per_second);
             row.latency("latency", latency);

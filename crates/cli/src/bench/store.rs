@@ -1,15 +1,15 @@
-//! `sessile bench store`: how fast each store saves, loads and opens again, beside the raw speed of the medium in the
-//! same run; and what write-behind costs a request.
+//! `sessile bench store`: speed of each store (save, load, reopen) against the raw speed of the medium in the same
+//! run, and the cost of write-behind for a request.
 //!
-//! Next: `store/behind.rs` sends requests to nodes with and without a store, `store/load.rs` makes the sessions,
-//! `store/medium.rs` writes bytes without any store, `store/trial.rs` measures one store, `store/findings.rs` tells what
-//! was found.
+//! Next: `store/write_behind.rs` sends requests to nodes with and without a store, `store/load.rs` generates the
+//! sessions, `store/medium.rs` writes bytes without any store, `store/trial.rs` measures one store,
+//! `store/findings.rs` presents the findings.
 
-mod behind;
 mod findings;
 mod load;
 mod medium;
 mod trial;
+mod write_behind;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,18 +18,18 @@ use clap::Args;
 use sessile::store::{KeyRing, PostgresOptions, RedisOptions};
 use tempfile::TempDir;
 
-use self::behind::Plan;
 use self::findings::StoreReport;
-use self::load::Load;
-use self::trial::Kind;
-use super::telling::Telling;
+use self::load::StoreLoad;
+use self::trial::StoreTarget;
+use self::write_behind::RequestPlan;
+use super::output_options::OutputOptions;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
-/// The table, or what keys begin with, in servers: nothing of anybody else's is touched.
+/// Table name, or key prefix, in servers: no other data is touched.
 const OURS: &str = "sessile_bench";
 
-/// Sessions when it is only about function.
+/// Sessions in a --quick run.
 const QUICK: usize = 2_000;
 
 /// What to measure.
@@ -41,20 +41,20 @@ pub(crate) struct StoreBench {
     /// Bytes of one session
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = count(1..=1 << 20))]
     bytes: usize,
-    /// Sessions that are saved at once
+    /// Sessions in one save
     #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = count(1..=10_000))]
     batch: usize,
-    /// Where the files are made, and removed again: on the medium to measure, which a folder in memory is not
+    /// Folder for the temporary files, on the measured medium (not a memory file system)
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
-    /// A PostgreSQL server, too; the table `sessile_bench` in it is filled and emptied
+    /// Also measure this PostgreSQL server; its table `sessile_bench` is filled and emptied
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
-    /// A Valkey or Redis server, too; keys that begin with `sessile_bench` are made and removed
+    /// Also measure this Valkey or Redis server; keys with the prefix `sessile_bench` are created and removed
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
     #[command(flatten)]
-    telling: Telling,
+    output: OutputOptions,
 }
 
 fn count(range: std::ops::RangeInclusive<u64>) -> impl clap::builder::TypedValueParser<Value = usize> {
@@ -64,9 +64,9 @@ fn count(range: std::ops::RangeInclusive<u64>) -> impl clap::builder::TypedValue
 
 impl StoreBench {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let outlet = self.telling.begin("store")?;
-        let sessions = if self.telling.quick { QUICK } else { self.sessions };
-        let load = Load { sessions, bytes: self.bytes, batch: self.batch };
+        let sink = self.output.begin("store")?;
+        let sessions = if self.output.quick { QUICK } else { self.sessions };
+        let load = StoreLoad { sessions, bytes: self.bytes, batch: self.batch };
         let folder = tempfile::Builder::new().prefix("sessile-bench-").tempdir_in(&self.folder);
         let folder =
             folder.map_err(|error| Failure::Failed(format!("{}: {error}", self.folder.display())))?;
@@ -77,33 +77,33 @@ impl StoreBench {
                 trials.push(trial::measure(&kind, &load, folder.path()).await?);
             }
             output::tell("measuring requests with and without a store …");
-            Ok((trials, behind::measure(self.plan(), folder.path()).await?))
+            Ok((trials, write_behind::measure(self.plan(), folder.path()).await?))
         })?;
-        outlet.show(&StoreReport { load, trials, behind })
+        sink.show(&StoreReport { load, trials, behind })
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> RequestPlan {
         let (rounds, round) =
-            if self.telling.quick { (2, Duration::from_millis(50)) } else { (10, Duration::from_secs(2)) };
-        Plan { bytes: self.bytes, rounds, round }
+            if self.output.quick { (2, Duration::from_millis(50)) } else { (10, Duration::from_secs(2)) };
+        RequestPlan { bytes: self.bytes, rounds, round }
     }
 
-    fn kinds(&self, folder: &TempDir) -> Result<Vec<Kind>, Failure> {
+    fn kinds(&self, folder: &TempDir) -> Result<Vec<StoreTarget>, Failure> {
         let path = |name: &str| folder.path().join(name);
         let mut kinds = vec![
-            Kind::File(path("file")),
-            Kind::Encrypted(path("encrypted"), new_keys(&path("store.key"))?),
-            Kind::Redb(path("sessions.redb")),
+            StoreTarget::File(path("file")),
+            StoreTarget::Encrypted(path("encrypted"), new_keys(&path("store.key"))?),
+            StoreTarget::Redb(path("sessions.redb")),
         ];
         if let Some(url) = &self.postgres {
             let mut options = PostgresOptions::new(url);
             options.names.table = OURS.to_owned();
-            kinds.push(Kind::Postgres(options));
+            kinds.push(StoreTarget::Postgres(options));
         }
         if let Some(url) = &self.redis {
             let mut options = RedisOptions::new(url);
             options.prefix = OURS.to_owned();
-            kinds.push(Kind::Redis(options));
+            kinds.push(StoreTarget::Redis(options));
         }
         Ok(kinds)
     }

@@ -1,7 +1,7 @@
-//! How many system calls processes make: `perf stat` counts them in the kernel, at a cost that does not show.
+//! Counts the system calls of processes with `perf stat`, at negligible cost.
 //!
-//! Where there is no perf, or the system does not let it count, the answer is that it is not known. Calls that only wait
-//! (epoll, futex) are not counted: how often a thread sleeps says how idle it was.
+//! Without perf, or without the permission to count, the number is unknown. Calls that only wait (epoll, futex) are
+//! excluded: their number reflects idleness.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// All calls, and those of them that wait.
+/// All calls, and the calls that only wait.
 const ALL: &str = "raw_syscalls:sys_enter";
 const WAITING: [&str; 3] =
     ["syscalls:sys_enter_epoll_wait", "syscalls:sys_enter_epoll_pwait", "syscalls:sys_enter_futex"];
-/// It counts as long as its child lives, which says when it has begun and ends with its input.
+/// perf counts while its child runs: the child prints a line at its start and ends when its input ends.
 const WHILE: &str = "echo; exec cat";
-/// Longest wait for perf, to begin and to end.
+/// Longest wait for perf to start and to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Counts the calls of some processes, from now on.
+/// Counts the system calls of some processes.
 #[derive(Debug)]
 pub(super) struct SyscallWatch {
     perf: Child,
 }
 
 impl SyscallWatch {
-    /// `None` where nobody may count.
+    /// Starts counting; `None` without perf or the permission.
     pub(super) async fn start(processes: &[u32]) -> Option<Self> {
         let processes: Vec<String> = processes.iter().map(u32::to_string).collect();
         let mut command = Command::new("perf");
@@ -36,12 +36,12 @@ impl SyscallWatch {
         let mut perf = command.spawn().ok()?;
         let mut begun = [0];
         let out = perf.stdout.as_mut()?;
-        // It ends without a word when it may not count.
+        // perf ends silently without the permission to count.
         timeout(PATIENCE, out.read_exact(&mut begun)).await.ok()?.ok()?;
         Some(Self { perf })
     }
 
-    /// The calls until now.
+    /// The number of calls so far.
     pub(super) async fn stop(mut self) -> Option<f64> {
         drop(self.perf.stdin.take());
         let told = timeout(PATIENCE, self.perf.wait_with_output()).await.ok()?.ok()?;
@@ -49,7 +49,7 @@ impl SyscallWatch {
     }
 }
 
-/// Reads what perf says: the count is the first, the name the third of each line's words.
+/// Parses perf's output: the first field of a line is the count, the third the event name.
 fn calls_in(told: &str) -> Option<f64> {
     let lines = told.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let counts: Vec<(&str, f64)> =
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_that_wait_are_not_counted() {
+    fn waiting_calls_are_excluded() {
         let told = "112,,raw_syscalls:sys_enter,6071625,100.00,,\n36,,syscalls:sys_enter_epoll_wait,6071625,100.00,,\n\
                     <not supported>,,syscalls:sys_enter_epoll_pwait,0,100.00,,\n8,,syscalls:sys_enter_futex,6071625,100.00,,\n";
         assert_eq!(calls_in(told), Some(68.0));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_may_not_count_says_so() {
+    async fn counting_without_permission_is_unknown() {
         assert!(SyscallWatch::start(&[u32::MAX]).await.is_none(), "there is no such process");
     }
 }

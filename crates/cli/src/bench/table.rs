@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Rows under their heads; all columns but the first stand to the right.
+/// Rows under column heads; all columns but the first are right-aligned.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -14,14 +14,14 @@ impl Table {
         Self { rows: vec![head.map(str::to_owned).to_vec()], remarks: Vec::new() }
     }
 
-    /// A head and as many columns as there are further words.
+    /// A table with a head of dynamic length.
     pub(super) fn with_head(first: &str, others: impl IntoIterator<Item = String>) -> Self {
         let mut table = Self::default();
         table.line(first, others);
         table
     }
 
-    /// A row of a table whose columns are counted at run time.
+    /// Adds a row of dynamic length.
     pub(super) fn line(&mut self, first: &str, others: impl IntoIterator<Item = String>) {
         self.rows.push(std::iter::once(first.to_owned()).chain(others).collect());
     }
@@ -61,7 +61,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Microseconds as people read them.
+/// Formats microseconds.
 pub(super) fn microseconds(us: f64) -> String {
     match us {
         us if us >= 1e6 => format!("{:.2} s", us / 1e6),
@@ -70,7 +70,7 @@ pub(super) fn microseconds(us: f64) -> String {
     }
 }
 
-/// A figure that may not be known on this system.
+/// Formats a figure that may be unknown on this system.
 pub(super) fn known(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.digits$}"))
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_below_each_other() {
+    fn columns_are_aligned() {
         let mut table = Table::new(["what", "p50"]);
         table.row(["a".into(), microseconds(12.0)]);
         table.row(["longer".into(), microseconds(1_500.0)]);

@@ -1,4 +1,4 @@
-//! Answers over time, for a series across a moment: a node's end, or a node that joins.
+//! Answers over time, for a series across an event: a node's failure, or a join.
 
 use std::time::{Duration, Instant};
 
@@ -8,29 +8,29 @@ use super::samples::{Samples, milliseconds};
 
 /// Most bins of a series whose width is not given.
 const MAX_BINS: u32 = 400;
-/// Widths of its bins, the narrowest that fits.
+/// Candidate bin widths; the narrowest that fits is used.
 const WIDTHS_MS: [u64; 6] = [20, 50, 100, 200, 500, 1_000];
 
-/// Good answers: a moment of each, and how long it took. Kept only of stretches that are bounded in time.
+/// Good answers with their time and duration. Kept for bounded intervals only.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Timeline(Vec<(Instant, Duration)>);
 
-/// The answers of a piece of time. Times count from a moment that the series is about.
+/// The answers of one bin. Times count from the event of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Bin {
-    /// Where it begins.
+    /// Start of the bin.
     pub(super) from_ms: f64,
     pub(super) count: usize,
-    /// Unknown where nothing was answered.
+    /// `None` without answers.
     pub(super) p50_ms: Option<f64>,
     pub(super) max_ms: Option<f64>,
 }
 
-/// What a series covers.
+/// The time span of a series.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub(super) from: Instant,
-    /// The moment that counts as 0.
+    /// The moment of time 0.
     pub(super) zero: Instant,
     pub(super) to: Instant,
 }
@@ -44,8 +44,8 @@ impl Timeline {
         self.0.extend_from_slice(&other.0);
     }
 
-    /// All bins that lie wholly in the span, those included in which nothing was answered: a bin that is cut short
-    /// would look like a loss of throughput.
+    /// All bins that lie wholly in the span, including bins without answers: a truncated bin would look like lost
+    /// throughput.
     pub(super) fn binned(&self, span: &Span, width: Duration) -> Vec<Bin> {
         let before = whole_bins(span.zero - span.from, width);
         let bins = before + whole_bins(span.to.saturating_duration_since(span.zero), width);
@@ -68,7 +68,7 @@ impl Timeline {
 }
 
 impl Span {
-    /// A width that gives enough bins and not too many.
+    /// A bin width that gives at most [`MAX_BINS`] bins.
     pub(super) fn usual_width(&self) -> Duration {
         let whole = self.to.saturating_duration_since(self.from);
         let mut widths = WIDTHS_MS.map(Duration::from_millis).into_iter();

@@ -1,20 +1,20 @@
-//! What nodes sent to each other.
+//! Traffic between nodes.
 
 use super::exposed::Exposed;
 
-/// Bytes that TLS 1.3 adds to one record: head, kind and tag.
+/// Overhead of one TLS 1.3 record: header, type and tag.
 const RECORD_COST: f64 = 22.0;
 /// Most bytes of one record.
 const RECORD_BYTES: f64 = 16_384.0;
 
-/// Counted between two looks at the nodes.
+/// Traffic between two readings of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Traffic {
     /// Acknowledgements and heartbeats included.
     pub(super) frames: f64,
-    /// With what encryption adds; that part is computed, one record for each write and each further 16 KiB.
+    /// Bytes including encryption; its overhead is computed as one record for each write and each further 16 KiB.
     pub(super) wire_bytes: f64,
-    /// Calls that wrote to a link.
+    /// Write calls on links.
     pub(super) link_writes: f64,
 }
 

@@ -1,15 +1,15 @@
-//! What the system knows of processes: their processor time and memory, where they may run, and how much of the
-//! machine belongs to others meanwhile. Linux tells; elsewhere the answer is that it is not known.
+//! Resource usage of processes: processor time, memory, core affinity, and the share of other programs. Available on
+//! Linux; elsewhere the values are unknown.
 
 use std::fs::read_to_string;
 use std::time::Duration;
 
-/// Length of the ticks in which the system counts the time of the whole machine.
+/// Tick length of the system's processor time counters.
 const TICK: Duration = Duration::from_millis(10);
-/// The share of the machine that other programs may take before a measurement is doubtful.
+/// Largest share of the machine for other programs before a measurement counts as doubtful.
 pub(super) const MAX_FOREIGN: f64 = 0.05;
 
-/// Processor time of some processes and of the machine, from a moment on.
+/// Processor time of some processes and of the machine since a start.
 #[derive(Debug)]
 pub(super) struct Watch {
     processes: Vec<u32>,
@@ -18,25 +18,25 @@ pub(super) struct Watch {
     watched: Option<Duration>,
 }
 
-/// What was used while watching.
+/// The usage since the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
     /// Processor time of the watched processes together.
     pub(super) cpu: Option<Duration>,
-    /// The share of the whole machine that neither they nor this process took.
+    /// Share of the machine used by neither these processes nor this one.
     pub(super) foreign: Option<f64>,
 }
 
-/// Time of all cores since the start of the machine.
+/// Time of all cores since boot of the machine.
 #[derive(Debug, Clone, Copy)]
 struct MachineTime {
-    /// In programs, and taken by the host of a virtual machine; interrupts belong to nobody.
+    /// Time in programs, or stolen by the host of a virtual machine; interrupts are excluded.
     busy: Duration,
     all: Duration,
 }
 
 impl Watch {
-    /// Watches these processes beside this one.
+    /// Starts to watch these processes and this one.
     pub(super) fn start(processes: Vec<u32>) -> Self {
         let (machine, ours, watched) =
             (machine_time(), cpu_time(std::process::id()), sum_of_cpu_time(&processes));
@@ -64,7 +64,7 @@ fn sum_of_cpu_time(processes: &[u32]) -> Option<Duration> {
     processes.iter().map(|process| cpu_time(*process)).sum()
 }
 
-/// Processor time of the threads that a process has now.
+/// Processor time of a process's current threads.
 fn cpu_time(process: u32) -> Option<Duration> {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).ok()?;
     let of_thread = |file: String| -> Option<u64> { file.split(' ').next()?.parse().ok() };
@@ -87,14 +87,14 @@ fn machine_time_of(stat: &str) -> Option<MachineTime> {
     Some(MachineTime { busy: TICK * busy, all: TICK * all })
 }
 
-/// Bytes of a process that are in memory.
+/// Resident memory of a process, in bytes.
 pub(super) fn resident(process: u32) -> Option<u64> {
     let status = read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
-/// Lets every thread of these processes run on `core` only, or on all cores again; whether the system did.
+/// Restricts all threads of these processes to `core`, or lifts the restriction; whether it worked.
 #[cfg(target_os = "linux")]
 pub(super) fn pin(processes: &[u32], core: Option<usize>) -> bool {
     use rustix::thread::{CpuSet, sched_setaffinity};
@@ -109,7 +109,7 @@ pub(super) fn pin(processes: &[u32], core: Option<usize>) -> bool {
     pinned.peek().is_some() && pinned.all(|thread| sched_setaffinity(Some(thread), &cores).is_ok())
 }
 
-/// Elsewhere than on Linux nothing is pinned.
+/// Pinning needs Linux.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn pin(_: &[u32], _: Option<usize>) -> bool {
     false
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_the_machine_is_read() {
+    fn machine_time_parses_proc_stat() {
         let time = machine_time_of("cpu  100 1 50 1000 20 3 4 9 0 0\ncpu0 1 2 3\n").unwrap();
         assert_eq!(time.busy, TICK * 160);
         assert_eq!(time.all, TICK * 1187);
@@ -129,7 +129,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_is_seen() {
+    fn usage_includes_this_process() {
         let own = std::process::id();
         assert!(resident(own).unwrap() > 100_000);
         let watch = Watch::start(vec![own]);

@@ -1,13 +1,13 @@
-//! The article's two kinds of sessions, and what one repetition changes in them.
+//! The article's two kinds of sessions, and the change of one repetition.
 
 use clap::ValueEnum;
 
-/// What a session holds and what a request changes.
+/// Content of a session, and the change of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Workload {
     /// 100 attributes of 1 KB; a repetition changes one of them
     Lite,
-    /// One attribute of 100 KB; a repetition writes it anew
+    /// One attribute of 100 KB; a repetition rewrites it
     Heavy,
 }
 

@@ -1,9 +1,9 @@
-//! What people type while the demo runs.
+//! Commands typed while the demo runs.
 
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::mpsc;
 
-/// Most commands that wait.
+/// Most queued commands.
 const MAX_COMMANDS: usize = 16;
 
 /// One line of input.
@@ -12,11 +12,11 @@ pub(super) enum Command {
     Kill(String),
     Restart(String),
     Quit,
-    /// Not understood: the line.
+    /// An unknown line.
     Unknown(String),
 }
 
-/// Reads standard input until it ends. After that, the channel stays silent: the demo runs on.
+/// Reads standard input until it ends. Afterwards the channel stays open and silent, and the demo runs on.
 pub(super) fn commands() -> mpsc::Receiver<Command> {
     let (sender, commands) = mpsc::channel(MAX_COMMANDS);
     tokio::spawn(async move {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_commands() {
+    fn parse_reads_commands() {
         assert_eq!(parse(" kill tc01 "), Some(Command::Kill("tc01".into())));
         assert_eq!(parse("restart tc02"), Some(Command::Restart("tc02".into())));
         assert_eq!(parse("quit"), Some(Command::Quit));

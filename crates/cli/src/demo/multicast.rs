@@ -1,4 +1,4 @@
-//! Whether multicast works on the loopback interface of this machine; in many containers it does not.
+//! Tests whether multicast works on the loopback interface; in many containers it does not.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::rig::GROUP;
+use crate::local_cluster::GROUP;
 
-/// Longest wait for a datagram that this machine sent to itself.
+/// Longest wait for the test datagram.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Sends a datagram to the group, on a port of its own, and says why it did not come back.
+/// Sends a datagram to the group on a separate port; the error says why it did not arrive.
 pub(super) fn try_it() -> io::Result<()> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     let local = Ipv4Addr::LOCALHOST;

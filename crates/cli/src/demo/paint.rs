@@ -1,9 +1,9 @@
-//! Colours, where a terminal shows them and nobody said NO_COLOR.
+//! Terminal colours, unless NO_COLOR is set.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
 
-/// What a text is about.
+/// Tone of a text, which selects its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -12,7 +12,7 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// Paints, or does not.
+/// Whether output is coloured.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint {
     colours: bool,
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn widths_hold_inside_the_colour() {
+    fn colour_codes_do_not_count_for_the_width() {
         let paint = Paint { colours: true };
         assert_eq!(format!("{:6}|", paint.with(Tone::Good, "tc01")), "\x1b[32mtc01  \x1b[0m|");
         let plain = Paint { colours: false };

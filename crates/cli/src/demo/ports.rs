@@ -1,12 +1,12 @@
-//! Whether the sample's ports are free, told before anything is started.
+//! Checks that the sample's ports are free before any process starts.
 
 use std::net::{SocketAddr, TcpListener};
 
 use crate::failure::Failure;
-use crate::rig::Plan;
+use crate::local_cluster::ClusterPlan;
 
 /// Fails at the first port that cannot be opened.
-pub(super) fn check(plan: &Plan) -> Result<(), Failure> {
+pub(super) fn check(plan: &ClusterPlan) -> Result<(), Failure> {
     let nodes = plan.nodes.iter().flat_map(|node| {
         [
             (node.http, format!("{} for HTTP", node.name)),
@@ -29,11 +29,11 @@ fn is_free(port: SocketAddr, wanted_by: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rig::Settings;
+    use crate::local_cluster::ClusterSettings;
 
     #[test]
-    fn a_taken_port_is_named_with_who_wants_it() {
-        let plan = Plan::on_free_ports(2, Settings::default()).unwrap();
+    fn a_taken_port_is_named_with_its_user() {
+        let plan = ClusterPlan::on_free_ports(2, ClusterSettings::default()).unwrap();
         assert!(check(&plan).is_ok());
         let taken = plan.nodes[1].replication;
         let _holder = TcpListener::bind(taken).unwrap();

@@ -1,149 +1,151 @@
-//! The demo for people: says what to try, tells what happens, does what is typed.
+//! The interactive demo: prints instructions and events, runs typed commands.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
-use sessile_balancer::NodeEvent;
+use sessile_balancer::NodeEvent as BalancerEvent;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 
 use super::console::{self, Command};
-use super::events::{self, Told};
+use super::events::{self, DemoMessage};
 use super::paint::{Paint, Tone};
 use super::{multicast, ports};
 use crate::failure::Failure;
+use crate::local_cluster::{ClusterPlan, Discovery, GROUP, GROUP_PORT, LocalCluster, NodeEvent};
 use crate::output;
-use crate::rig::{GROUP, GROUP_PORT, Membership, News, Plan, Stage};
-use crate::stop::StopWish;
+use crate::stop::StopRequest;
 
-/// What the nodes of this demo log.
+/// Log filter of the nodes.
 const LOG: &str = "info";
 
 /// The running demo.
-struct Show {
-    stage: Stage,
+struct InteractiveDemo {
+    cluster: LocalCluster,
     paint: Paint,
-    /// Nodes that were restarted and have not opened their ports yet.
+    /// Restarted nodes whose ports are not open yet.
     returning: HashMap<&'static str, Instant>,
 }
 
-/// Runs until it is told to stop.
+/// Runs until `quit` or a stop signal.
 pub(super) async fn run() -> Result<(), Failure> {
-    let stop = StopWish::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+    let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let paint = Paint::of_output();
     let membership = match multicast::try_it() {
-        Ok(()) => Membership::Multicast,
+        Ok(()) => Discovery::Multicast,
         Err(error) => {
             let words = format!("multicast does not work here ({error}): the nodes use a static list");
-            output::print(&paint.with(Tone::Bad, words).to_string())?;
-            Membership::Static
+            output::announce(&paint.with(Tone::Bad, words).to_string());
+            Discovery::Static
         }
     };
-    let plan = Plan::of_the_article(membership);
+    let plan = ClusterPlan::of_the_article(membership);
     ports::check(&plan)?;
-    output::print("starting tc01, tc02 and the balancer …")?;
+    output::announce("starting tc01, tc02 and the balancer …");
     let opened = tokio::select! {
-        opened = Stage::open(plan, LOG) => opened?,
-        () = stop.asked() => return Ok(()),
+        opened = LocalCluster::open(plan, LOG) => opened?,
+        () = stop.requested() => return Ok(()),
     };
-    let (stage, news) = opened;
-    let mut show = Show { stage, paint, returning: HashMap::new() };
-    output::print(&show.introduction())?;
+    let (cluster, node_events) = opened;
+    let mut demo = InteractiveDemo { cluster, paint, returning: HashMap::new() };
+    output::announce(&demo.introduction());
     let shown = tokio::select! {
-        shown = show.go_on(news) => shown,
-        () = stop.asked() => Ok(()),
+        shown = demo.go_on(node_events) => shown,
+        () = stop.requested() => Ok(()),
     };
-    output::print("stopping")?;
+    output::announce("stopping");
     tokio::select! {
-        () = show.stage.close() => {}
-        () = stop.insisted() => {}
+        () = demo.cluster.close() => {}
+        () = stop.forced() => {}
     }
     shown
 }
 
-impl Show {
-    /// Tells and obeys until `quit`.
-    async fn go_on(&mut self, mut news: mpsc::Receiver<News>) -> Result<(), Failure> {
+impl InteractiveDemo {
+    /// Prints events and runs commands until `quit`.
+    async fn go_on(&mut self, mut node_events: mpsc::Receiver<NodeEvent>) -> Result<(), Failure> {
         let mut commands = console::commands();
-        let mut balancer = self.stage.monitor.events();
+        let mut balancer = self.cluster.monitor.events();
         loop {
             tokio::select! {
-                Some(news) = news.recv() => self.tell_news(news)?,
+                Some(event) = node_events.recv() => self.show_node_event(event)?,
                 seen = next(&mut balancer) => self.tell("balancer", &events::of_balancer(&seen))?,
                 Some(command) = commands.recv() => match command {
                     Command::Quit => return Ok(()),
                     Command::Kill(name) => self.kill(&name).await?,
                     Command::Restart(name) => self.restart(&name)?,
                     Command::Unknown(line) => {
-                        output::print(&format!("`{line}` is no command; type kill NAME, restart NAME or quit"))?;
+                        output::announce(&format!("`{line}` is not a command; type kill NAME, restart NAME or quit"));
                     }
                 },
             }
         }
     }
 
-    fn tell_news(&mut self, news: News) -> Result<(), Failure> {
-        match news {
-            News::Ended { node, status } => {
+    fn show_node_event(&mut self, event: NodeEvent) -> Result<(), Failure> {
+        match event {
+            NodeEvent::Ended { node, status } => {
                 self.returning.remove(node);
                 let words = format!("has ended ({status}); bring it back with: restart {node}");
-                self.tell(node, &Told::new(Tone::Bad, words))
+                self.tell(node, &DemoMessage::new(Tone::Bad, words))
             }
-            News::Logged { node, line } => {
+            NodeEvent::Logged { node, line } => {
                 if line.message().starts_with(&format!("{node} is ready"))
                     && let Some(began) = self.returning.remove(node)
                 {
                     let words = format!("is back and ready after {} ms", began.elapsed().as_millis());
-                    return self.tell(node, &Told::new(Tone::Good, words));
+                    return self.tell(node, &DemoMessage::new(Tone::Good, words));
                 }
-                events::of_node(&line).map_or(Ok(()), |told| self.tell(node, &told))
+                events::of_node(&line).map_or(Ok(()), |message| self.tell(node, &message))
             }
         }
     }
 
     async fn kill(&mut self, name: &str) -> Result<(), Failure> {
-        if self.stage.process(name).is_none() {
+        if self.cluster.process(name).is_none() {
             return self.not_so(name, "does not run");
         }
-        self.tell(name, &Told::new(Tone::Bad, "is killed (SIGKILL)"))?;
-        self.stage.kill(name).await;
+        self.tell(name, &DemoMessage::new(Tone::Bad, "is killed (SIGKILL)"))?;
+        self.cluster.kill(name).await;
         Ok(())
     }
 
     fn restart(&mut self, name: &str) -> Result<(), Failure> {
-        match self.stage.node(name) {
-            Some(plan) if self.stage.process(name).is_none() => {
+        match self.cluster.node(name) {
+            Some(plan) if self.cluster.process(name).is_none() => {
                 let name = plan.name;
-                self.stage.start(name)?;
+                self.cluster.start(name)?;
                 self.returning.insert(name, Instant::now());
-                self.tell(name, &Told::new(Tone::Plain, "starts again"))
+                self.tell(name, &DemoMessage::new(Tone::Plain, "starts again"))
             }
             _ => self.not_so(name, "runs already; kill it first"),
         }
     }
 
     fn not_so(&self, name: &str, why: &str) -> Result<(), Failure> {
-        match self.stage.node(name) {
+        match self.cluster.node(name) {
             Some(_) => output::print(&format!("{name} {why}")),
-            None => output::print(&format!("`{name}` is no node of this demo; there are tc01 and tc02")),
+            None => {
+                output::print(&format!("`{name}` is not a node of this demo; its nodes are tc01 and tc02"))
+            }
         }
     }
 
-    fn tell(&self, who: &str, told: &Told) -> Result<(), Failure> {
+    fn tell(&self, who: &str, message: &DemoMessage) -> Result<(), Failure> {
         let who = self.paint.with(Tone::Strong, who);
-        output::print(&format!("{who:9} {}", self.paint.with(told.tone, &told.words)))
+        output::print(&format!("{who:9} {}", self.paint.with(message.tone, &message.words)))
     }
 
     fn introduction(&self) -> String {
-        let Plan { balancer, membership, .. } = &self.stage.plan;
+        let ClusterPlan { balancer, membership, .. } = &self.cluster.plan;
         let strong = |text: String| self.paint.with(Tone::Strong, text).to_string();
         let page = format!("http://localhost:{}/clusterapp/", balancer.port());
         let found_by = match membership {
-            Membership::Multicast => format!("multicast {GROUP}:{GROUP_PORT}"),
-            Membership::Static => "a static list".to_owned(),
+            Discovery::Multicast => format!("multicast {GROUP}:{GROUP_PORT}"),
+            Discovery::Static => "a static list".to_owned(),
         };
         let mut text = format!("\n{}\n\n", strong(format!("Open {page}")));
-        text += &self.stage.listing();
+        text += &self.cluster.listing();
         text += &format!("\n  the nodes find each other by {found_by}\n\n");
         text += &format!(
             "Try this:\n  1. add an attribute on the page, or\n     curl -c jar -b jar -X POST \
@@ -155,8 +157,8 @@ impl Show {
     }
 }
 
-/// The next change that the balancer saw; changes that were missed are in its status anyway.
-async fn next(balancer: &mut broadcast::Receiver<NodeEvent>) -> NodeEvent {
+/// The next change that the balancer saw; missed changes are visible in its status anyway.
+async fn next(balancer: &mut broadcast::Receiver<BalancerEvent>) -> BalancerEvent {
     loop {
         match balancer.recv().await {
             Ok(event) => return event,

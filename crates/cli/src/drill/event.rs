@@ -1,39 +1,39 @@
-//! What becomes of the cluster, in words that people and programs can tell a drill.
+//! Events of the cluster, in a text form for people and programs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One event. Nodes are called by their names.
+/// One event. Nodes are identified by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
-    /// A process is about to be killed, or has ended.
+pub(super) enum DrillEvent {
+    /// A process is about to be killed, or ended.
     Killed(String),
     /// A process serves.
     Started(String),
-    /// A process is about to be stopped.
+    /// A process is about to be stopped (SIGSTOP).
     Stopped(String),
-    /// It goes on.
+    /// The stopped process continues.
     Resumed(String),
-    /// A cut is about to be made; without sides it is no clean one.
+    /// A network partition is about to begin; without sides it is not a clean partition.
     Cut(Option<Vec<Vec<String>>>),
-    /// The cut is mended; that all are of one mind again is watched.
+    /// The partition is healed; the observer detects when all nodes agree again.
     Healed,
-    /// Anything else that a reader of the history wants to know.
+    /// A note for readers of the history.
     Note(String),
 }
 
-/// Why a line is no event.
+/// A line that is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no event; there are `killed NODE`, `started NODE`, `stopped NODE`, `resumed NODE`, `cut`, `cut NODE,NODE \
+    "`{0}` is not an event; events are `killed NODE`, `started NODE`, `stopped NODE`, `resumed NODE`, `cut`, `cut NODE,NODE \
      NODE`, `healed` and `note WORDS`"
 )]
-pub(super) struct NoEvent(String);
+pub(super) struct NotAnEvent(String);
 
-impl FromStr for Event {
-    type Err = NoEvent;
+impl FromStr for DrillEvent {
+    type Err = NotAnEvent;
 
-    fn from_str(line: &str) -> Result<Self, NoEvent> {
+    fn from_str(line: &str) -> Result<Self, NotAnEvent> {
         let (verb, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         let rest = rest.trim();
         let node = || (!rest.is_empty() && !rest.contains([' ', ','])).then(|| rest.to_owned());
@@ -47,7 +47,7 @@ impl FromStr for Event {
             "note" => Some(Self::Note(rest.to_owned())),
             _ => None,
         };
-        event.ok_or_else(|| NoEvent(line.to_owned()))
+        event.ok_or_else(|| NotAnEvent(line.to_owned()))
     }
 }
 
@@ -55,7 +55,7 @@ fn sides(text: &str) -> Vec<Vec<String>> {
     text.split_whitespace().map(|side| side.split(',').map(str::to_owned).collect()).collect()
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for DrillEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Killed(node) => write!(f, "killed {node}"),
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_the_line_that_tells_it() {
+    fn events_round_trip_as_lines() {
         for line in [
             "killed tc01",
             "started tc01",
@@ -89,10 +89,10 @@ mod tests {
             "healed",
             "note loss of 5 %",
         ] {
-            assert_eq!(line.parse::<Event>().map(|event| event.to_string()), Ok(line.to_owned()));
+            assert_eq!(line.parse::<DrillEvent>().map(|event| event.to_string()), Ok(line.to_owned()));
         }
         for line in ["", "killed", "killed tc01 tc02", "healed now", "burnt tc01"] {
-            assert!(line.parse::<Event>().is_err(), "{line}");
+            assert!(line.parse::<DrillEvent>().is_err(), "{line}");
         }
     }
 }

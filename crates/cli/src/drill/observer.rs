@@ -1,33 +1,33 @@
-//! Watches whether all nodes are of one mind: each is ready and sees all others.
+//! Observes whether all nodes agree: each is ready and sees all others.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::journal::Journal;
+use super::history_recorder::HistoryRecorder;
 use super::target::{Stats, Targets};
 use crate::connection::Connection;
 
-/// Between two looks.
+/// Interval of the polls.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// It counts once it lasted so long.
+/// Agreement counts after it lasted this long.
 const SETTLING: Duration = Duration::from_secs(1);
-/// A node that says nothing for so long is not of one mind with anybody.
+/// A node without a response for this long does not agree.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The longest time until all are of one mind again.
+/// Longest wait until all nodes agree again.
 const HEALING: Duration = Duration::from_secs(90);
 
-/// Looks for ever, and writes down what it sees.
-pub(super) async fn watch(targets: Targets, journal: Journal) {
+/// Polls forever and records agreement.
+pub(super) async fn watch(targets: Targets, recorder: HistoryRecorder) {
     let mut nodes = connections(&targets);
     let mut since = None;
     loop {
         sleep(LOOK_EVERY).await;
-        let Some((living, epoch)) = journal.undisturbed() else {
+        let Some((living, epoch)) = recorder.undisturbed() else {
             since = None;
             continue;
         };
-        let now = journal.now();
+        let now = recorder.now();
         if !agree(&mut nodes, living).await {
             since = None;
             continue;
@@ -36,15 +36,15 @@ pub(super) async fn watch(targets: Targets, journal: Journal) {
         if of != epoch {
             since = Some((now, epoch));
         } else if now - first >= SETTLING.as_micros() as u64 {
-            journal.harmony(first + SETTLING.as_micros() as u64, now, epoch);
+            recorder.agreement(first + SETTLING.as_micros() as u64, now, epoch);
         }
     }
 }
 
-/// Waits until all are of one mind; an error says how they are instead. Without named nodes there is nothing to see.
-pub(super) async fn until_calm(journal: &Journal, targets: &Targets) -> Result<(), String> {
+/// Waits until all nodes agree; the error describes their views. Without named nodes it returns at once.
+pub(super) async fn until_calm(recorder: &HistoryRecorder, targets: &Targets) -> Result<(), String> {
     let began = Instant::now();
-    while !targets.nodes.is_empty() && !journal.is_calm() {
+    while !targets.nodes.is_empty() && !recorder.is_calm() {
         if began.elapsed() > HEALING {
             return Err(views(targets).await);
         }
@@ -57,7 +57,7 @@ fn connections(targets: &Targets) -> Vec<Connection> {
     targets.nodes.iter().map(|(_, at)| Connection::with_patience(*at, PATIENCE)).collect()
 }
 
-/// Whether so many nodes are ready and see exactly each other.
+/// Whether `living` nodes are ready and see exactly each other.
 async fn agree(nodes: &mut [Connection], living: usize) -> bool {
     let mut ready = 0;
     for node in nodes {

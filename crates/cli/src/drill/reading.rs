@@ -1,38 +1,38 @@
-//! At the end: every session, as each node shows it.
+//! The final reading: every session, on each node.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use sessile_history::{Action, Holding, Outcome, Seen, SessionId};
+use sessile_history::{Action, Holding, OperationOutcome, Seen, SessionId};
 use tokio::time::sleep;
 
 use super::browser::Browser;
-use super::journal::Journal;
-use super::link::Link;
+use super::clusterapp_client::ClusterappClient;
+use super::history_recorder::HistoryRecorder;
 use super::target::Targets;
 use crate::failure::Failure;
 
-/// Readers of one node at once.
+/// Parallel readers of one node.
 const READERS: usize = 8;
-/// Longest wait for a node to answer a reader.
+/// Longest wait for a node's answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Pause before it is asked again.
+/// Pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Sessions that differ are read again for so long: a request that nobody waited for may still run.
+/// Differing sessions are read again for this long: a request without a waiting client may still run.
 const SETTLING: Duration = Duration::from_secs(15);
 
-/// Sessions with the cookie that their client had last.
+/// Sessions with their clients' last cookies.
 type Cookies = BTreeMap<SessionId, String>;
-/// What one node showed.
+/// The sessions of one node.
 type Copies = BTreeMap<SessionId, Seen>;
 
-/// Reads every session that a client ever had on every node, and writes down what is there.
+/// Reads every session of every client on every node, and records the sessions found.
 pub(super) async fn read_all(
     browsers: Vec<Browser>,
     targets: &Targets,
-    journal: &Journal,
+    recorder: &HistoryRecorder,
 ) -> Result<(), Failure> {
     let cookies: Cookies = browsers.into_iter().flat_map(|browser| browser.had).collect();
     let (nodes, began) = (targets.readable(), Instant::now());
@@ -41,7 +41,7 @@ pub(super) async fn read_all(
     while !doubtful.is_empty() {
         for ((name, at), copies) in nodes.iter().zip(&mut copies) {
             copies.retain(|session, _| !doubtful.contains_key(session));
-            copies.extend(read(name, *at, &doubtful, journal).await?);
+            copies.extend(read(name, *at, &doubtful, recorder).await?);
         }
         let differ =
             |session: &SessionId| copies.windows(2).any(|pair| pair[0].get(session) != pair[1].get(session));
@@ -55,19 +55,24 @@ pub(super) async fn read_all(
         }
         sleep(PAUSE).await;
     }
-    let at = journal.now();
+    let at = recorder.now();
     let holding = |((name, _), sessions): (&(String, SocketAddr), Copies)| {
-        Some(Holding { process: journal.process(name)?, at, sessions })
+        Some(Holding { process: recorder.process(name)?, at, sessions })
     };
-    journal.hold(nodes.iter().zip(copies).filter_map(holding).collect());
+    recorder.hold(nodes.iter().zip(copies).filter_map(holding).collect());
     Ok(())
 }
 
-/// What a node shows of these sessions.
-async fn read(name: &str, at: SocketAddr, cookies: &Cookies, journal: &Journal) -> Result<Copies, Failure> {
+/// Reads these sessions on one node.
+async fn read(
+    name: &str,
+    at: SocketAddr,
+    cookies: &Cookies,
+    recorder: &HistoryRecorder,
+) -> Result<Copies, Failure> {
     let cookies: Vec<_> = cookies.iter().collect();
     let parts = cookies.chunks(cookies.len().div_ceil(READERS).max(1));
-    let read = try_join_all(parts.map(|part| read_part(name, at, part, journal))).await?;
+    let read = try_join_all(parts.map(|part| read_part(name, at, part, recorder))).await?;
     Ok(read.into_iter().flatten().collect())
 }
 
@@ -75,11 +80,11 @@ async fn read_part(
     name: &str,
     at: SocketAddr,
     cookies: &[(&SessionId, &String)],
-    journal: &Journal,
+    recorder: &HistoryRecorder,
 ) -> Result<Copies, Failure> {
-    let (mut link, mut copies) = (Link::new(&[at], PATIENCE), Copies::new());
+    let (mut link, mut copies) = (ClusterappClient::new(&[at], PATIENCE), Copies::new());
     for (session, cookie) in cookies {
-        if let Some(seen) = read_one(name, &mut link, **session, cookie, journal).await? {
+        if let Some(seen) = read_one(name, &mut link, **session, cookie, recorder).await? {
             copies.insert(**session, seen);
         }
     }
@@ -88,20 +93,22 @@ async fn read_part(
 
 async fn read_one(
     name: &str,
-    link: &mut Link,
+    link: &mut ClusterappClient,
     session: SessionId,
     cookie: &str,
-    journal: &Journal,
+    recorder: &HistoryRecorder,
 ) -> Result<Option<Seen>, Failure> {
     let began = Instant::now();
     loop {
         let reply = link.ask(0, &Action::Read, 0, Some(cookie)).await;
         match reply.outcome {
-            Some(Outcome::Ok | Outcome::Absent) if reply.damaged.is_empty() => return Ok(reply.seen),
-            Some(Outcome::Ok) => {
-                // A history says of an operation what was damaged.
-                let id = journal.sending(u32::MAX, session, Action::Read);
-                journal.ended(id, Some(name), |operation| operation.damaged.clone_from(&reply.damaged));
+            Some(OperationOutcome::Ok | OperationOutcome::Absent) if reply.damaged.is_empty() => {
+                return Ok(reply.seen);
+            }
+            Some(OperationOutcome::Ok) => {
+                // The history keeps damage with an operation, so record one.
+                let id = recorder.sending(u32::MAX, session, Action::Read);
+                recorder.ended(id, Some(name), |operation| operation.damaged.clone_from(&reply.damaged));
                 return Ok(reply.seen);
             }
             _ if began.elapsed() > PATIENCE => {

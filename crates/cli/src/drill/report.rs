@@ -1,31 +1,31 @@
-//! The verdict, for people and programs, and what is kept of a drill.
+//! The verdict for people and programs, and the kept files of a drill.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sessile_history::{History, Kind, Verdict, judge, write};
+use sessile_history::{BrokenPromiseKind, History, Verdict, judge, write};
 
 use super::Drill;
-use super::event::Event;
-use super::journal::Journal;
+use super::event::DrillEvent;
+use super::history_recorder::HistoryRecorder;
 use super::target::Targets;
 use crate::failure::Failure;
 use crate::output;
 
-/// Findings that are shown in full; all are in what is kept.
+/// Findings shown in full; the kept files contain all.
 const SHOWN: usize = 3;
 
-/// What came of a drill.
+/// The result of a drill.
 pub(super) struct Report {
     seed: u64,
     clients: u32,
     nodes: usize,
     verdict: Verdict,
     history: History,
-    events: Vec<(u64, Event)>,
-    /// How the nodes saw each other, if they did not find together.
+    events: Vec<(u64, DrillEvent)>,
+    /// The nodes' views of each other, if they did not agree in the end.
     apart: Option<String>,
 }
 
@@ -34,15 +34,15 @@ impl Report {
         drill: &Drill,
         seed: u64,
         targets: &Targets,
-        journal: &Journal,
+        recorder: &HistoryRecorder,
         apart: Option<String>,
     ) -> Self {
-        let (history, events) = journal.look(|history, events| (history.clone(), events.to_vec()));
+        let (history, events) = recorder.look(|history, events| (history.clone(), events.to_vec()));
         let (clients, nodes) = (drill.clients, targets.nodes.len());
         Self { seed, clients, nodes, verdict: judge(&history), history, events, apart }
     }
 
-    /// Shows the verdict; an error says what was found, and where all of it is kept.
+    /// Prints the verdict; the error lists findings and the folder of the kept files.
     pub(super) fn judge(
         &self,
         keep: Option<&Path>,
@@ -73,7 +73,7 @@ impl Report {
             self.faults(),
             verdict.longest_wait / 1_000
         );
-        for kind in Kind::ALL {
+        for kind in BrokenPromiseKind::ALL {
             text += &format!("{:<12} {:>6}  {}\n", kind.to_string(), verdict.count(kind), meaning(kind));
         }
         if verdict.gone_with_all_copies > 0 {
@@ -84,7 +84,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let counts: serde_json::Map<_, _> = (Kind::ALL.iter())
+        let counts: serde_json::Map<_, _> = (BrokenPromiseKind::ALL.iter())
             .map(|kind| (kind.to_string().replace(' ', "_"), self.verdict.count(*kind).into()))
             .collect();
         json!({
@@ -99,15 +99,19 @@ impl Report {
     }
 
     fn faults(&self) -> usize {
-        let is_fault = |event: &Event| matches!(event, Event::Killed(_) | Event::Stopped(_) | Event::Cut(_));
+        let is_fault = |event: &DrillEvent| {
+            matches!(event, DrillEvent::Killed(_) | DrillEvent::Stopped(_) | DrillEvent::Cut(_))
+        };
         self.events.iter().filter(|(_, event)| is_fault(event)).count()
     }
 
     fn failure(&self) -> Failure {
-        let findings = self.verdict.findings.iter().take(SHOWN).map(|finding| finding.tell(&self.history));
-        let apart = self.apart.iter().map(|views| format!("the nodes did not find together: {views}"));
-        let told: Vec<_> = apart.chain(findings).collect();
-        Failure::Failed(format!("the drill found what must not be\n{}", told.join("\n")))
+        let findings =
+            self.verdict.broken_promises.iter().take(SHOWN).map(|finding| finding.describe(&self.history));
+        let apart =
+            self.apart.iter().map(|views| format!("the nodes did not agree on their members: {views}"));
+        let lines: Vec<_> = apart.chain(findings).collect();
+        Failure::Failed(format!("the drill found violations\n{}", lines.join("\n")))
     }
 
     fn keep(&self, folder: &Path, logs: Option<&Path>) -> io::Result<()> {
@@ -118,13 +122,14 @@ impl Report {
         fs::write(folder.join("verdict.json"), format!("{:#}\n", self.json()))?;
         let faults = self.events.iter().map(|(at, event)| format!("{:.6} {event}\n", *at as f64 / 1e6));
         fs::write(folder.join("faults.log"), faults.collect::<String>())?;
-        let told: String = self.verdict.findings.iter().map(|finding| finding.tell(&self.history)).collect();
-        fs::write(folder.join("findings.txt"), told)?;
+        let text: String =
+            self.verdict.broken_promises.iter().map(|finding| finding.describe(&self.history)).collect();
+        fs::write(folder.join("findings.txt"), text)?;
         logs.map_or(Ok(()), |logs| copy_logs(logs, folder))
     }
 }
 
-/// What the nodes logged; never their secret.
+/// Copies the log files, never the secret.
 fn copy_logs(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -135,14 +140,14 @@ fn copy_logs(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn meaning(kind: Kind) -> &'static str {
+fn meaning(kind: BrokenPromiseKind) -> &'static str {
     match kind {
-        Kind::Lost => "acknowledged, and gone though a copy lives",
-        Kind::Doubled => "written once, replaced, and back",
-        Kind::Resurrected => "seen after its end",
-        Kind::Torn => "half of what one request wrote, or other bytes",
-        Kind::Diverged => "not the same on two nodes after everything healed",
-        Kind::MixedUp => "another session's, or nobody's",
-        Kind::Stale => "not what had been acknowledged before",
+        BrokenPromiseKind::Lost => "acknowledged and missing although a copy exists",
+        BrokenPromiseKind::Doubled => "written once, replaced, and back",
+        BrokenPromiseKind::Resurrected => "seen after its end",
+        BrokenPromiseKind::Torn => "part of one request's writes, or other bytes",
+        BrokenPromiseKind::Diverged => "different on two nodes after healing",
+        BrokenPromiseKind::MixedUp => "a value of another session, or of none",
+        BrokenPromiseKind::Stale => "older than an acknowledged value",
     }
 }

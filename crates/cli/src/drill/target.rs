@@ -1,4 +1,4 @@
-//! Where requests go: the nodes by name, and the balancer.
+//! Targets of requests: the nodes by name, and the balancer.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
@@ -10,13 +10,13 @@ use tokio::time::sleep;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::rig::Plan;
+use crate::local_cluster::ClusterPlan;
 
-/// Longest wait for a node to say who it is.
+/// Longest wait for a node's name.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What nodes are called together that nobody named.
+/// Name of the whole cluster if no node is named.
 pub(super) const UNNAMED: &str = "the cluster";
-/// Pause before it is asked again.
+/// Pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A clusterapp, by its URL.
@@ -33,11 +33,11 @@ pub(super) struct Targets {
     pub(super) patience: Duration,
 }
 
-/// What a node says of itself.
+/// A node's own statistics.
 #[derive(Debug, Deserialize)]
 pub(super) struct Stats {
     pub(super) node: String,
-    /// The others that it sees.
+    /// Number of other members that it sees.
     pub(super) members: usize,
 }
 
@@ -57,13 +57,13 @@ impl FromStr for Target {
 }
 
 impl Targets {
-    /// Those of a cluster of our own.
-    pub(super) fn of(plan: &Plan, patience: Duration) -> Self {
+    /// Targets of a cluster started by the drill.
+    pub(super) fn of(plan: &ClusterPlan, patience: Duration) -> Self {
         let nodes = plan.nodes.iter().map(|node| (node.name.to_owned(), node.http)).collect();
         Self { nodes, balancer: Some(plan.balancer), patience }
     }
 
-    /// Asks nodes for their names.
+    /// Asks the nodes for their names.
     pub(super) async fn ask(
         nodes: &[Target],
         balancer: Option<SocketAddr>,
@@ -82,7 +82,7 @@ impl Targets {
         Ok(Self { nodes: named, balancer, patience })
     }
 
-    /// The nodes, or what is behind the balancer as one.
+    /// Names of the nodes, or one name for the cluster behind the balancer.
     pub(super) fn names(&self) -> Vec<String> {
         if self.nodes.is_empty() {
             return vec![UNNAMED.to_owned()];
@@ -90,16 +90,16 @@ impl Targets {
         self.nodes.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Where each of [`names`](Self::names) is read.
+    /// The address at which each of [`names`](Self::names) is read.
     pub(super) fn readable(&self) -> Vec<(String, SocketAddr)> {
         let whole = self.balancer.filter(|_| self.nodes.is_empty()).map(|at| (UNNAMED.to_owned(), at));
         self.nodes.iter().cloned().chain(whole).collect()
     }
 
-    /// Every place where a request may go.
+    /// Every target of requests.
     pub(super) fn doors(&self) -> Vec<SocketAddr> {
         let nodes = self.nodes.iter().map(|(_, at)| *at);
-        // Through the balancer goes as much as to all nodes together.
+        // The balancer gets as many requests as all nodes together.
         let through = self.balancer.into_iter().flat_map(|at| vec![at; self.nodes.len().max(1)]);
         nodes.chain(through).collect()
     }
@@ -122,7 +122,7 @@ async fn name_of(at: SocketAddr) -> Result<String, Failure> {
 }
 
 impl Stats {
-    /// Asks a node; an error says what it answered instead.
+    /// Asks a node for its statistics; the error quotes another answer.
     pub(super) async fn ask(connection: &mut Connection) -> Result<Self, String> {
         let answer = connection.send(Method::GET, "/clusterapp/stats", None).await;
         let answer = answer.map_err(|none| none.to_string())?;
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_a_url_of_clusterapp() {
+    fn a_target_parses_a_clusterapp_url() {
         for url in ["http://127.0.0.1:9080", "http://127.0.0.1:9080/", "http://127.0.0.1:9080/clusterapp/"] {
             assert_eq!(url.parse(), Ok(Target { at: "127.0.0.1:9080".parse().unwrap() }), "{url}");
         }

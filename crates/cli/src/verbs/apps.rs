@@ -1,4 +1,4 @@
-//! `sessile deploy|undeploy|rollback|apps`: what the farm runs, changed and shown through one of its nodes.
+//! `sessile deploy|undeploy|rollback|apps`: change and show the applications of the farm, through one of its nodes.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -7,57 +7,57 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::Value;
 
-use crate::admin_client::{AdminClient, WhichNode, file_of};
+use crate::admin_client::{AdminClient, NodeArgument, file_of};
 use crate::failure::Failure;
 use crate::{deploy_key, output, runtime};
 
-/// What a deployment takes beyond the time that the farm gives it.
+/// Time added to the farm's own time limit of a deployment.
 const SLACK: Duration = Duration::from_secs(30);
-/// Hex digits of a digest that people are shown.
+/// Shown hex digits of a digest.
 const SHOWN_DIGITS: usize = 12;
 
 /// What to deploy.
 #[derive(Debug, Args)]
 pub(crate) struct Deploy {
-    /// The archive: NAME.wasm, NAME.zip or NAME.wapp; its name says where it is mounted
+    /// The archive NAME.wasm, NAME.zip or NAME.wapp; the mount path follows from its name
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where it is mounted, in the place of what its name says
+    /// Mount path, instead of the one that follows from the name
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
-    /// The configuration of the node that is given it, or the node's name where NAME.toml is in this directory
+    /// The configuration of the receiving node, or the node's name if NAME.toml is in this directory
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[command(flatten)]
-    key: Key,
+    key: DeployKeyArgument,
 }
 
-/// Which application is meant.
+/// Arguments that select an application.
 #[derive(Debug, Args)]
-pub(crate) struct At {
-    /// Where it is mounted, such as /shop
+pub(crate) struct AppArgument {
+    /// The mount path, such as /shop
     #[arg(value_name = "PATH")]
     path: String,
-    /// The configuration of the node that is asked, or the node's name where NAME.toml is in this directory
+    /// The configuration of a node of the farm, or the node's name if NAME.toml is in this directory
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[command(flatten)]
-    key: Key,
+    key: DeployKeyArgument,
 }
 
-/// The deploy key, where the farm has one.
+/// Argument with the deploy key, if the farm has one.
 #[derive(Debug, Args)]
-struct Key {
-    /// The file with the deploy key, in the place of `[farm] deploy_key_file` of the configuration
+struct DeployKeyArgument {
+    /// The file with the deploy key, instead of `[farm] deploy_key_file` of the configuration
     #[arg(long, value_name = "FILE")]
     deploy_key_file: Option<PathBuf>,
 }
 
-/// Whose farm to show.
+/// Arguments of `apps`.
 #[derive(Debug, Args)]
 pub(crate) struct Apps {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -70,12 +70,12 @@ impl Deploy {
         let archive = read(&self.file, client.config.farm.max_archive_bytes as u64)?;
         let place = self.path.map(|path| format!("&path={}", escaped(&path))).unwrap_or_default();
         let question = format!("/apps/deploy?name={}{place}", escaped(&name));
-        let told = change(&client, &question, archive)?;
-        told_of(&client, &told, "deployed")
+        let reply = change(&client, &question, archive)?;
+        print_results(&client, &reply, "deployed")
     }
 }
 
-impl At {
+impl AppArgument {
     pub(crate) fn undeploy(self) -> Result<(), Failure> {
         self.ask("undeploy", "undeployed")
     }
@@ -86,13 +86,13 @@ impl At {
 
     fn ask(self, what: &str, done: &str) -> Result<(), Failure> {
         let client = self.key.client(&self.config)?;
-        let told = change(&client, &format!("/apps/{what}?path={}", escaped(&self.path)), Bytes::new())?;
-        told_of(&client, &told, done)
+        let reply = change(&client, &format!("/apps/{what}?path={}", escaped(&self.path)), Bytes::new())?;
+        print_results(&client, &reply, done)
     }
 }
 
-impl Key {
-    /// The client of that node, which shows the key.
+impl DeployKeyArgument {
+    /// The client of that node, with the deploy key.
     fn client(&self, node: &Path) -> Result<AdminClient, Failure> {
         let client = AdminClient::of(&file_of(node)?)?;
         let key = match &self.deploy_key_file {
@@ -106,15 +106,15 @@ impl Key {
 impl Apps {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
-        let told = runtime::run(async { Ok(client.get("/apps").await?) })?;
+        let reply = runtime::run(async { Ok(client.get("/apps").await?) })?;
         if self.json {
-            return output::print(&format!("{told:#}"));
+            return output::print(&format!("{reply:#}"));
         }
-        let mut text = table(&told["apps"]);
-        for path in told["mounted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let mut text = table(&reply["apps"]);
+        for path in reply["mounted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             text.push_str(&format!("{path:<16} by the configuration of {}\n", client.name));
         }
-        for warning in told["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for warning in reply["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             text.push_str(&format!("warning: {warning}\n"));
         }
         output::print(&text)
@@ -135,13 +135,14 @@ fn change(client: &AdminClient, question: &str, body: Bytes) -> Result<Value, Fa
     runtime::run(async { Ok(client.send(question, body, at_most).await?) })
 }
 
-/// What came of it on each node. One that prepared it and did not confirm the switch leaves the change unfinished.
-fn told_of(client: &AdminClient, told: &Value, done: &str) -> Result<(), Failure> {
-    let path = told["path"].as_str().unwrap_or("?");
-    let digest = told["digest"].as_str().map(|digest| format!(" ({})", short(digest))).unwrap_or_default();
+/// Prints the result on each node. A node that prepared the change without confirming the switch leaves it
+/// unfinished.
+fn print_results(client: &AdminClient, reply: &Value, done: &str) -> Result<(), Failure> {
+    let path = reply["path"].as_str().unwrap_or("?");
+    let digest = reply["digest"].as_str().map(|digest| format!(" ({})", short(digest))).unwrap_or_default();
     let mut text = format!("{path}{digest} {done} through {}\n", client.name);
     let mut open = Vec::new();
-    for node in told["nodes"].as_array().into_iter().flatten() {
+    for node in reply["nodes"].as_array().into_iter().flatten() {
         let (name, result) = (node["name"].as_str().unwrap_or("?"), node["result"].as_str().unwrap_or("?"));
         text.push_str(&format!("{name:<16} {result}\n"));
         if result == "unconfirmed" {
@@ -172,7 +173,7 @@ pub(super) fn table(apps: &Value) -> String {
     text
 }
 
-/// A node, and what it runs where that is something else.
+/// A node, with its digest if it differs from the farm's.
 fn node(node: &Value) -> String {
     let name = node["name"].as_str().unwrap_or("?");
     match (node["agrees"].as_bool(), node["digest"].as_str()) {
@@ -186,7 +187,7 @@ fn short(digest: &str) -> &str {
     digest.get(..SHOWN_DIGITS).unwrap_or(digest)
 }
 
-/// Text within a query.
+/// Percent-encodes text for a query.
 fn escaped(text: &str) -> String {
     let escape = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => char::from(byte).to_string(),

@@ -13,7 +13,7 @@ use clap::Args;
 use sessile_balancer::{Balancer, BalancerConfig, Protocol, Stopped};
 
 use crate::failure::Failure;
-use crate::stop::StopWish;
+use crate::stop::StopRequest;
 use crate::{output, runtime};
 use line::Line;
 use order::Order;
@@ -52,7 +52,7 @@ async fn balance(config: BalancerConfig, line: Line) -> Result<(), Failure> {
         detached::leave_session()?;
     }
     let signals = |error| Failure::Failed(format!("signals: {error}"));
-    let stop = StopWish::listen().map_err(signals)?;
+    let stop = StopRequest::listen().map_err(signals)?;
     let balancer =
         Balancer::bind(config.clone()).await.map_err(|error| Failure::Failed(error.to_string()))?;
     let balancer = balancer.showing_traffic(line.ascii);
@@ -61,17 +61,17 @@ async fn balance(config: BalancerConfig, line: Line) -> Result<(), Failure> {
     if line.ascii {
         tracing::warn!("-a writes all traffic to this log, cookies and passwords included");
     }
-    output::print(&ready(&config, &balancer))?;
+    output::announce(&ready(&config, &balancer));
     if detached::is_meant() {
         detached::leave_terminal()?;
     }
     let asked = async {
-        stop.asked().await;
+        stop.requested().await;
         tracing::info!("stopping: no new clients, what runs ends");
     };
     tokio::select! {
         stopped = balancer.run(asked) => judge(stopped),
-        () = stop.insisted() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
+        () = stop.forced() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
         () = reloads => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `sessile config check|show|schema|reference`: configuration files, without starting anything.
+//! `sessile config check|show|schema|reference`: works on configuration files without starting a node.
 
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,9 @@ pub(crate) enum Config {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Print every key with the value in force and its meaning
+    /// Print every key with its effective value and its meaning
     Show {
-        /// The file; left out, the defaults are shown
+        /// The file; without it, the defaults are shown
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
@@ -52,7 +52,7 @@ fn check(files: Vec<PathBuf>) -> Result<(), Failure> {
     if errors.is_empty() { Ok(()) } else { Err(Failure::Configuration(errors)) }
 }
 
-/// What is in force when a node or a balancer is started with `file`. Warnings are shown.
+/// The effective configuration of a node or balancer started with `file`. Prints warnings.
 fn effective(file: &Path) -> Result<String, ConfigError> {
     if balancer_file::is_one(file) {
         return balancer_file::read(file).map(|config| balancer_file::effective_toml(&config));

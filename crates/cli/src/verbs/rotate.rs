@@ -1,7 +1,7 @@
-//! `sessile secret rotate|reload`: a cluster gets a new secret while it runs.
+//! `sessile secret rotate|reload`: rotates the secret of a running cluster.
 //!
-//! Three steps, each on all nodes before the next: a new secret is accepted (`add`), it is used (`first`), the old one is
-//! forgotten (`drop`). Between the last two every client that is active gets a cookie under the new secret.
+//! Three steps, each on all nodes before the next: the new secret is accepted (`add`), used (`first`), and the old
+//! one dropped (`drop`). Between the last two steps every active client gets a cookie under the new secret.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,35 +11,35 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use sessile::ClusterSecrets;
 
-use crate::admin_client::{AdminClient, NoAnswer, file_of};
+use crate::admin_client::{AdminClient, AdminError, file_of};
 use crate::failure::Failure;
 use crate::{output, runtime, secret_file};
 
-/// The nodes whose secret is exchanged.
+/// Arguments of a rotation.
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
-    /// The configurations of all nodes, or their names where NAME.toml is in this directory
+    /// The configurations of all nodes, or their names if NAME.toml is in this directory
     #[arg(required = true, value_name = "NODE")]
     nodes: Vec<PathBuf>,
-    /// One step alone, for nodes on several machines. Left out: add, then first
+    /// A single step, for nodes on several machines. By default: add, then first
     #[arg(long, value_enum, value_name = "STEP")]
-    step: Option<Step>,
-    /// With `--step drop`: do not wait until idle sessions have ended; their clients start anew
+    step: Option<RotationStep>,
+    /// With `--step drop`: do not wait until idle sessions have ended; their clients get new sessions
     #[arg(long)]
     now: bool,
 }
 
-/// The nodes that are to read their secret file again.
+/// The nodes that reload their secret file.
 #[derive(Debug, Args)]
 pub(crate) struct Reload {
-    /// Their configurations, or their names where NAME.toml is in this directory
+    /// Their configurations, or their names if NAME.toml is in this directory
     #[arg(required = true, value_name = "NODE")]
     nodes: Vec<PathBuf>,
 }
 
 /// One step of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Step {
+enum RotationStep {
     /// A new secret is accepted beside the one in use
     Add,
     /// The last secret of the file is used, the other one still accepted
@@ -49,31 +49,31 @@ enum Step {
 }
 
 /// The nodes and their files.
-struct Fleet {
+struct ClusterNodes {
     nodes: Vec<AdminClient>,
-    /// Each file once, though several nodes may read it.
+    /// Each file once, even if several nodes share it.
     files: BTreeMap<PathBuf, SystemTime>,
     secrets: ClusterSecrets,
 }
 
 impl Rotate {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        if self.now && self.step != Some(Step::Drop) {
+        if self.now && self.step != Some(RotationStep::Drop) {
             return Err(Failure::Usage(
                 "--now belongs to --step drop: the other steps do not wait".to_owned(),
             ));
         }
-        let mut fleet = Fleet::of(&self.nodes)?;
+        let mut cluster = ClusterNodes::of(&self.nodes)?;
         match self.step {
             None => {
-                fleet.expect_count(
+                cluster.expect_count(
                     1,
                     "a rotation is under way: finish it with --step first, then --step drop",
                 )?;
-                runtime::run(fleet.expect_all_members())?;
-                fleet.step(Step::Add)?;
-                fleet.step(Step::First)?;
-                let patience = patience(&fleet);
+                runtime::run(cluster.expect_all_members())?;
+                cluster.step(RotationStep::Add)?;
+                cluster.step(RotationStep::First)?;
+                let patience = patience(&cluster);
                 output::print(&format!(
                     "the new secret is in use, the old one still accepted: clients get new cookies as they come. After {patience:?}, \
                      when all others have ended, finish with --step drop"
@@ -81,13 +81,15 @@ impl Rotate {
             }
             Some(step) => {
                 match step {
-                    Step::Add => fleet.expect_count(1, "a rotation is under way already")?,
-                    Step::First | Step::Drop => fleet.expect_count(2, "begin with --step add")?,
+                    RotationStep::Add => cluster.expect_count(1, "a rotation is under way already")?,
+                    RotationStep::First | RotationStep::Drop => {
+                        cluster.expect_count(2, "begin with --step add")?
+                    }
                 }
-                if step == Step::Drop && !self.now {
-                    fleet.expect_old_cookies_gone()?;
+                if step == RotationStep::Drop && !self.now {
+                    cluster.expect_old_cookies_gone()?;
                 }
-                fleet.step(step)
+                cluster.step(step)
             }
         }
     }
@@ -104,7 +106,7 @@ impl Reload {
     }
 }
 
-impl Fleet {
+impl ClusterNodes {
     fn of(nodes: &[PathBuf]) -> Result<Self, Failure> {
         let nodes =
             nodes.iter().map(|node| AdminClient::of(&file_of(node)?)).collect::<Result<Vec<_>, _>>()?;
@@ -136,11 +138,11 @@ impl Fleet {
         Err(Failure::Failed(format!("the files hold {found} secrets, not {count}: {otherwise}")))
     }
 
-    /// A member that is not told would be shut out by the second step.
+    /// A member without the new secret would be excluded by the second step.
     async fn expect_all_members(&self) -> Result<(), Failure> {
         for node in &self.nodes {
             let members = match node.get("/members").await {
-                Err(NoAnswer::NotRunning(_)) => continue,
+                Err(AdminError::NotRunning(_)) => continue,
                 answered => answered?,
             };
             let names = members.as_array().into_iter().flatten().filter_map(|member| member["name"].as_str());
@@ -164,21 +166,21 @@ impl Fleet {
         }
         let left = patience.saturating_sub(newest);
         Err(Failure::Failed(format!(
-            "cookies under the old secret may still be in use for {} s: a session that nobody used since the step before \
+            "cookies under the old secret may still be in use for {} s: a session that was not used since the previous step \
              would be lost. Wait so long, or say --now",
             left.as_secs() + 1
         )))
     }
 
-    /// Writes all files, and tells all nodes that run.
-    fn step(&mut self, step: Step) -> Result<(), Failure> {
+    /// Writes all files and makes all running nodes reload them.
+    fn step(&mut self, step: RotationStep) -> Result<(), Failure> {
         let failed = |error: sessile::SecretError| Failure::Failed(error.to_string());
         let (secrets, done) = match step {
-            Step::Add => (self.secrets.with_next().map_err(failed)?, "a new secret is accepted"),
-            Step::First => {
+            RotationStep::Add => (self.secrets.with_next().map_err(failed)?, "a new secret is accepted"),
+            RotationStep::First => {
                 (self.secrets.with_last_first(), "the last secret is used now, the other one accepted")
             }
-            Step::Drop => (self.secrets.active_alone(), "only the secret in use is accepted now"),
+            RotationStep::Drop => (self.secrets.active_alone(), "only the secret in use is accepted now"),
         };
         for file in self.files.keys() {
             secrets.replace(file).map_err(failed)?;
@@ -192,26 +194,26 @@ impl Fleet {
         let ids = self.secrets.ids();
         for node in &self.nodes {
             match node.post("/secrets/reload", Duration::ZERO).await {
-                Ok(told) if told["secrets"] == serde_json::json!(ids) => {
-                    output::print(&format!("  {}: uses {}", node.name, words(&told)))?;
+                Ok(reply) if reply["secrets"] == serde_json::json!(ids) => {
+                    output::print(&format!("  {}: uses {}", node.name, words(&reply)))?;
                 }
-                Ok(told) => {
+                Ok(reply) => {
                     return Err(Failure::Failed(format!(
                         "{} uses {} instead of {}: does it read the same file?",
                         node.name,
-                        words(&told),
+                        words(&reply),
                         ids.join(", ")
                     )));
                 }
-                Err(NoAnswer::NotRunning(_)) => {
+                Err(AdminError::NotRunning(_)) => {
                     output::print(&format!(
                         "  {}: not running; it reads the file when it starts",
                         node.name
                     ))?;
                 }
-                Err(NoAnswer::Failed(why)) => {
+                Err(AdminError::Failed(why)) => {
                     return Err(Failure::Failed(format!(
-                        "{why}. The files are written; when that is mended, `sessile secret reload` tells this node and those after it"
+                        "{why}. The files are written; after the repair, run `sessile secret reload` for this node and the nodes after it"
                     )));
                 }
             }
@@ -220,16 +222,16 @@ impl Fleet {
     }
 }
 
-/// How long a client with an old cookie may stay away and still find its session.
-fn patience(fleet: &Fleet) -> Duration {
-    let configs = fleet.nodes.iter().map(|node| &node.config);
+/// Longest idle time of a session: how long a client with an old cookie may return.
+fn patience(cluster: &ClusterNodes) -> Duration {
+    let configs = cluster.nodes.iter().map(|node| &node.config);
     let timeouts = configs
         .flat_map(|config| config.apps.iter().map(|app| app.session.timeout).chain([config.session.timeout]));
     timeouts.max().unwrap_or_default()
 }
 
 /// The public ids of secrets.
-fn words(told: &Value) -> String {
-    let ids: Vec<_> = told["secrets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+fn words(reply: &Value) -> String {
+    let ids: Vec<_> = reply["secrets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     ids.join(", then ")
 }

@@ -1,5 +1,5 @@
-//! `sessile secret new|rotate|reload|token`: the secret that makes a cluster, its exchange (`rotate.rs`), and the admin
-//! token that follows from it.
+//! `sessile secret new|rotate|reload|token`: the secret of a cluster, its rotation (`rotate.rs`), and the admin token
+//! derived from it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,23 +14,23 @@ use crate::{deploy_key, output, secret_file};
 /// What to do with secrets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Secret {
-    /// Make a secret of 32 random bytes
+    /// Create a secret of 32 random bytes
     New {
-        /// The file to create, readable by its owner only; one that exists is never overwritten.
-        /// Left out, the secret goes to standard output
+        /// The file to create, readable by its owner only; an existing file is never overwritten. Without it, the
+        /// secret goes to standard output
         #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
     },
-    /// Give running nodes a new secret without a pause
+    /// Rotate the secret of running nodes without downtime
     Rotate(Rotate),
-    /// Let running nodes read their secret file again
+    /// Make running nodes reload their secret file
     Reload(Reload),
-    /// Print the token that the admin port wants, for `Authorization: Bearer TOKEN`
+    /// Print the token of the admin port, for `Authorization: Bearer TOKEN`
     Token {
         /// The configuration of a node of the cluster
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Print what the header `Sessile-Deploy-Key` is to say instead, from `[farm] deploy_key_file`
+        /// Print the value of the header `Sessile-Deploy-Key` instead, from `[farm] deploy_key_file`
         #[arg(long)]
         deploy: bool,
     },

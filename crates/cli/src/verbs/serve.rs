@@ -1,4 +1,4 @@
-//! `sessile serve`: one node, from its configuration to its leaving.
+//! `sessile serve`: runs one node, from its configuration until it leaves the cluster.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,78 +9,80 @@ use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
-use sessile_apps::site::{Site, Workshop};
+use sessile_apps::site::{ApplicationBuilder, Site};
 
 use crate::cores::Cores;
 use crate::failure::Failure;
-use crate::farewell::Farewell;
+use crate::graceful_shutdown::GracefulShutdown;
 use crate::hangup::Hangups;
-use crate::making::Making;
+use crate::node_factory::NodeFactory;
 use crate::port::ReservedPort;
 use crate::server::Server;
-use crate::stop::StopWish;
-use crate::{applications, deploy_key, output, report, runtime, secret_file};
+use crate::stop::StopRequest;
+use crate::{applications, deploy_key, logging, output, report, runtime, secret_file};
 
-/// Longest wait until whoever asked for a stop has heard how it ended.
+/// Longest wait until the client that requested the stop has read the result.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Which node to run.
+/// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The configuration of the node
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Stop when standard input ends: for whoever starts a node and must not leave it behind
+    /// Stop when standard input ends, for programs that start a node and must not leave it behind
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
 }
 
 /// A node that serves.
-struct Node {
+struct RunningNode {
     cluster: Cluster,
     server: Server,
-    farewell: Farewell,
-    /// Answers to the last.
-    admin: Option<Admin>,
-    /// Its own while it serves.
+    shutdown: GracefulShutdown,
+    /// The admin port closes last.
+    admin: Option<AdminServer>,
+    /// Kept open while the node serves.
     _directories: Option<Directories>,
 }
 
-/// The admin port, being served.
-struct Admin {
+/// The served admin port.
+struct AdminServer {
     port: AdminPort,
     server: Server,
-    /// Who asks at the port for a stop.
+    /// Stop requests that come through the port.
     requests: StopRequests,
 }
 
 impl Serve {
-    pub(crate) fn run(self, making: &impl Making) -> Result<(), Failure> {
+    pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run_with_cores(|cores| serve(config, making, cores, self.stop_with_stdin))
+        runtime::run_with_cores(|cores| serve(config, factory, cores, self.stop_with_stdin))
     }
 }
 
-/// Starts the node, waits for the wish to stop, and stops it.
+/// Starts the node, waits for a stop request, and stops the node.
 async fn serve(
     config: Config,
-    making: &impl Making,
+    factory: &impl NodeFactory,
     cores: Cores,
     stop_with_stdin: bool,
 ) -> Result<(), Failure> {
-    let stop = if stop_with_stdin { StopWish::listen_with_stdin() } else { StopWish::listen() };
+    let stop = if stop_with_stdin { StopRequest::listen_with_stdin() } else { StopRequest::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config, making, cores) => started?,
-        // It served nobody yet and owes nothing.
-        () = stop.asked() => return Ok(()),
+        started = start(config, factory, cores) => started?,
+        // The node has not served yet, so there is nothing to drain.
+        () = stop.requested() => return Ok(()),
     };
+    let mut lost_lines = std::pin::pin!(logging::report_to(node.cluster.clone()));
     loop {
         tokio::select! {
-            () = stop.asked() => break,
+            () = &mut lost_lines => {}
+            () = stop.requested() => break,
             () = hangups.next() => node.read_secrets_again(),
             () = node.asked_to_stop() => {
                 tracing::info!("asked to stop at the admin port");
@@ -90,83 +92,87 @@ async fn serve(
     }
     tokio::select! {
         done = node.stop(drain_time) => done,
-        () = stop.insisted() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
+        () = stop.forced() => Err(Failure::Unfinished("stopped at once: running requests were cut".to_owned())),
     }
 }
 
-/// Joins the cluster; then, and not before, the port of the applications opens.
-async fn start(config: Config, making: &impl Making, cores: Cores) -> Result<Node, Failure> {
+/// Joins the cluster, then opens the HTTP port.
+async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Result<RunningNode, Failure> {
     let began = Instant::now();
     let http = ReservedPort::take("http", config.http.listen)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let deploy_key = deploy_key::of_node(&config)?;
     let farm_pages = FarmPages::default();
     let admin = start_admin(&config, tokens, &farm_pages)?;
-    let cluster = making.builder(config).start().await;
+    let cluster = factory.builder(config).start().await;
     let cluster = cluster.map_err(|error| Failure::Failed(error.to_string()))?;
-    if let Some(Admin { port, .. }) = &admin {
-        // Operators see the transfer while it goes on.
+    if let Some(AdminServer { port, .. }) = &admin {
+        // The admin port shows the progress of the state transfer.
         port.follow(cluster.clone());
     }
     cluster.ready().await.map_err(|error| Failure::Failed(error.to_string()))?;
     let site = Site::default();
     let directories =
         Directories::open(cluster.config()).map_err(|error| Failure::Failed(error.to_string()))?;
-    let workshop = directories.as_ref().map(|directories| workshop(&cluster, directories)).transpose()?;
-    applications::mount(&cluster, &site, workshop.as_ref()).await?;
-    let farm = start_farm(&cluster, &site, workshop, directories.as_ref(), deploy_key).await?;
+    let builder = directories.as_ref().map(|directories| builder(&cluster, directories)).transpose()?;
+    applications::mount(&cluster, &site, builder.as_ref()).await?;
+    let farm = start_farm(&cluster, &site, builder, directories.as_ref(), deploy_key).await?;
     farm_pages.follow(farm.clone(), cluster.config().apps.iter().map(|app| app.path.clone()).collect());
     if let Some(farm) = farm {
-        // Before that it would answer 404 where others answer.
+        // Until then the node would answer 404 for applications that other nodes serve.
         farm.caught_up().await;
     }
-    let (farewell, pages) = Farewell::of(site.router());
-    let more = making.pages(cluster.clone()).await;
+    let (shutdown, pages) = GracefulShutdown::of(site.router());
+    let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
-    tell_ready(&cluster, address, began.elapsed())?;
-    Ok(Node { cluster, server, farewell, admin, _directories: directories })
+    tell_ready(&cluster, address, began.elapsed());
+    Ok(RunningNode { cluster, server, shutdown, admin, _directories: directories })
 }
 
-/// Where archives become applications of this node.
-fn workshop(cluster: &Cluster, directories: &Directories) -> Result<Workshop, Failure> {
+/// The builder, which turns archives into applications.
+fn builder(cluster: &Cluster, directories: &Directories) -> Result<ApplicationBuilder, Failure> {
     let components = ComponentHost::new(directories.compiled.clone());
     let components = components.map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(Workshop::new(cluster.config(), directories.temp.clone(), components))
+    Ok(ApplicationBuilder::new(cluster.config(), directories.temp.clone(), components))
 }
 
-/// This node's part in the farm, where its configuration has one.
+/// Starts the farm member if the configuration enables it.
 async fn start_farm(
     cluster: &Cluster,
     site: &Site,
-    workshop: Option<Workshop>,
+    builder: Option<ApplicationBuilder>,
     directories: Option<&Directories>,
     deploy_key: Option<DeployKey>,
 ) -> Result<Option<Farm>, Failure> {
-    let (Some(workshop), Some(directories)) = (workshop, directories) else { return Ok(None) };
+    let (Some(builder), Some(directories)) = (builder, directories) else { return Ok(None) };
     if !cluster.config().farm.is_on() {
         return Ok(None);
     }
-    let started = Farm::start(cluster.clone(), site.clone(), workshop, directories, deploy_key).await;
+    let started = Farm::start(cluster.clone(), site.clone(), builder, directories, deploy_key).await;
     let place = directories.deploy.display();
     started
         .map(Some)
-        .map_err(|error| Failure::Failed(format!("what is deployed in {place} cannot be read: {error}")))
+        .map_err(|error| Failure::Failed(format!("the deployed archives in {place} cannot be read: {error}")))
 }
 
-/// Tells the log who serves where with whom, and whoever started the node that it does.
-fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) -> Result<(), Failure> {
+/// Logs address and members, and prints that the node is ready.
+fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) {
     let (name, after) = (cluster.name(), after.as_millis());
     let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
     let incarnation = own.first().map(|own| own.incarnation.to_string()).unwrap_or_default();
     let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
     tracing::info!(incarnation, %http, members = members.join(" "), "{name} is ready in {after} ms");
-    output::print(&format!("{name} http://{http} ready in {after} ms"))
+    output::announce(&format!("{name} http://{http} ready in {after} ms"));
 }
 
-/// The admin port answers at once: that the node is alive, and that it is not ready yet.
-fn start_admin(config: &Config, tokens: Vec<String>, farm: &FarmPages) -> Result<Option<Admin>, Failure> {
+/// The admin port opens at once and reports that the node is alive but not ready.
+fn start_admin(
+    config: &Config,
+    tokens: Vec<String>,
+    farm: &FarmPages,
+) -> Result<Option<AdminServer>, Failure> {
     let Some(listen) = config.admin.listen else { return Ok(None) };
     let listener = ReservedPort::take("admin", listen)?.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
@@ -174,11 +180,11 @@ fn start_admin(config: &Config, tokens: Vec<String>, farm: &FarmPages) -> Result
     let requests = port.stop_requests();
     let server = Server::start(listener, port.router().merge(port.guarded(farm.router())));
     tracing::info!(admin = %address, "the admin port is open");
-    Ok(Some(Admin { port, server, requests }))
+    Ok(Some(AdminServer { port, server, requests }))
 }
 
-impl Admin {
-    /// Tells whoever asked for the stop how it ended, and closes the port.
+impl AdminServer {
+    /// Sends the result to the client that requested the stop, and closes the port.
     async fn tell(self, outcome: &Result<(), Failure>) {
         self.requests.done(match outcome {
             Ok(()) => Outcome::drained(),
@@ -188,8 +194,8 @@ impl Admin {
     }
 }
 
-impl Node {
-    /// Ready once somebody asked for a stop at the admin port.
+impl RunningNode {
+    /// Ready when the admin port receives a stop request.
     async fn asked_to_stop(&mut self) {
         match &mut self.admin {
             Some(admin) => admin.requests.asked().await,
@@ -197,19 +203,19 @@ impl Node {
         }
     }
 
-    /// As `sessile secret reload`, also for a node without an admin port. A file that cannot be used changes nothing.
+    /// Same as `sessile secret reload`, also for a node without an admin port. An invalid file changes nothing.
     fn read_secrets_again(&self) {
         match self.cluster.reload_secrets() {
             Ok(secrets) => {
                 let tokens = admin_tokens(&secrets, &self.cluster.config().cluster.name);
                 self.admin.iter().for_each(|admin| admin.port.believe(tokens.clone()));
             }
-            Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay as they were"),
+            Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay unchanged"),
         }
     }
 
-    /// Says that it is about to leave, serves until nobody chooses it any more, lets running requests end, pays what
-    /// it owes to the other members, and leaves. All of that within `at_most`; then it leaves all the same.
+    /// Announces the drain, serves until balancers stop choosing the node, waits for running requests, sends the
+    /// backlog to the other members, and leaves. After `at_most` the node leaves in any case.
     async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
         let admin = self.admin.take();
         let outcome = self.drain(at_most).await;
@@ -224,18 +230,18 @@ impl Node {
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");
         let requests = async {
-            self.farewell.said(at_most / 2).await;
+            self.shutdown.begin(at_most / 2).await;
             self.server.stop(left()).await
         };
-        // What the cluster waits for may come again while the port is open: it is asked once more when it is closed.
+        // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
         self.cluster.leave().await;
         match drained {
             Err(owed) => Err(Failure::Unfinished(owed.to_string())),
-            Ok(()) if busy > 0 => Err(Failure::Unfinished(format!(
-                "the time to drain is over: {busy} connections are still busy"
-            ))),
+            Ok(()) if busy > 0 => {
+                Err(Failure::Unfinished(format!("the drain time is over: {busy} connections are still busy")))
+            }
             Ok(()) => Ok(()),
         }
     }

@@ -1,18 +1,18 @@
-//! `sessile status`: how a node and its cluster are.
+//! `sessile status`: shows the state of a node and its cluster.
 
 use clap::Args;
 use serde_json::Value;
 
 use super::apps;
-use crate::admin_client::WhichNode;
+use crate::admin_client::NodeArgument;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
-/// Whose status to show.
+/// Arguments of `status`.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -22,7 +22,7 @@ impl Status {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let mut status = runtime::run(async { Ok(client.get("/status").await?) })?;
-        // A node that joins its cluster has none yet.
+        // A joining node has no applications yet.
         let deployed = runtime::run(async { Ok(client.get("/apps").await?) }).unwrap_or_default();
         status["apps"] = deployed["apps"].clone();
         if self.json {
@@ -76,14 +76,15 @@ fn shown(status: &Value) -> String {
 }
 
 fn members(members: &Value) -> String {
-    let mut text = format!("\n{:<16} {:<11} {:<22} {:<9} SILENT\n", "MEMBER", "STATE", "ADDRESS", "BOOT");
+    let mut text =
+        format!("\n{:<16} {:<11} {:<22} {:<11} SILENT\n", "MEMBER", "STATE", "ADDRESS", "INCARNATION");
     for member in members.as_array().into_iter().flatten() {
         let cell = |key: &str| member[key].as_str().unwrap_or("?").to_owned();
         let silent =
             if member["self"] == true { "this node".to_owned() } else { format!("{} ms", member["age_ms"]) };
         let (name, state, address, incarnation) =
             (cell("name"), cell("state"), cell("address"), cell("incarnation"));
-        text.push_str(&format!("{name:<16} {state:<11} {address:<22} {incarnation:<9} {silent}\n"));
+        text.push_str(&format!("{name:<16} {state:<11} {address:<22} {incarnation:<11} {silent}\n"));
     }
     text
 }
@@ -93,7 +94,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn people_see_members_and_warnings() {
+    fn status_lists_members_and_warnings() {
         let member = json!({ "name": "tc01", "state": "ready", "address": "127.0.0.1:4001", "incarnation": "0000000a",
             "age_ms": 0, "self": true });
         let status = json!({ "name": "tc01", "cluster": "sample", "state": "ready", "offered": false,

@@ -1,20 +1,19 @@
-//! `sessile store ls|show|export|import|purge|migrate`: what a store holds, for the people who run it.
+//! `sessile store ls|show|export|import|purge|migrate`: inspects and moves the sessions of a store.
 //!
-//! Next: `store/place.rs` says which stores can be named and opens them; `store/line.rs` is the form of a session in
-//! JSON Lines.
+//! Next: `store/location.rs` parses and opens store locations; `store/exported_record.rs` is a session in JSON Lines.
 
 mod damages;
 mod export;
+mod exported_record;
 mod import;
-mod line;
+mod location;
 mod ls;
 mod migrate;
-mod place;
 mod purge;
+mod save_counts;
 mod show;
-mod tally;
+mod store_argument;
 mod values;
-mod which;
 
 use clap::Subcommand;
 
@@ -23,15 +22,15 @@ use crate::failure::Failure;
 /// What to do with a store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Store {
-    /// List the sessions that are in a store, ended ones too
+    /// List the sessions in a store, including ended ones
     Ls(ls::Ls),
     /// Show one session: its attributes, sizes and times
     Show(show::Show),
-    /// Write all sessions as JSON Lines; this contains what users have in their sessions
+    /// Write all sessions as JSON Lines; the output contains the users' session data
     Export(export::Export),
-    /// Save the sessions of an export; what the store has newer stays
+    /// Save the sessions of an export; newer sessions in the store stay
     Import(import::Import),
-    /// Remove what nobody will ask for any more; without --yes it only says how much that is
+    /// Remove expired records; without --yes only count them
     Purge(purge::Purge),
     /// Copy all sessions into another store, or onto itself with a new key
     Migrate(migrate::Migrate),

@@ -1,20 +1,20 @@
-//! `sessile top`: what the sessions of a node's applications cost.
+//! `sessile top`: shows the replication cost of attributes and routes on a node.
 
 use clap::Args;
 use serde_json::Value;
 
-use crate::admin_client::WhichNode;
+use crate::admin_client::NodeArgument;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
-/// Rows that are shown of each table when nobody says.
+/// Default number of rows of each table.
 const ROWS: usize = 10;
 
-/// Whose applications to show.
+/// Arguments of `top`.
 #[derive(Debug, Args)]
 pub(crate) struct Top {
     #[command(flatten)]
-    node: WhichNode,
+    node: NodeArgument,
     /// Rows of each table, at most 64
     #[arg(long, value_name = "N", default_value_t = ROWS)]
     rows: usize,
@@ -86,7 +86,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn people_see_the_heaviest_first() {
+    fn top_lists_the_most_expensive_first() {
         let row = |name: &str, bytes, uncertain, commits| {
             json!({ "name": name, "bytes": bytes, "uncertain": uncertain,
             "commits": commits, "largest": 1024 })

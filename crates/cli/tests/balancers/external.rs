@@ -92,7 +92,7 @@ impl External {
         // A node that requests keep coming to says so when it closes its port at last.
         until("its port closes", || is_refused(at).then_some(()));
         let node = self.setup.node(&node);
-        assert!(!node.err().contains("does not ask for health"), "{}", node.err());
+        assert!(!node.err().contains("do not use the health check"), "{}", node.err());
         assert!(node.is_alive(), "it drains");
     }
 
@@ -156,7 +156,7 @@ fn nginx(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 }
 
 #[test]
-fn nginx_sticks_by_route_and_carries_sessions_over_a_crash() {
+fn nginx_routes_stickily_and_sessions_survive_a_crash() {
     let Some(program) = installed("nginx", true) else { return };
     let mut external = External::start(|setup, at| nginx(&program, setup, at));
     external.sticks_by_route();
@@ -164,7 +164,7 @@ fn nginx_sticks_by_route_and_carries_sessions_over_a_crash() {
 }
 
 #[test]
-fn behind_nginx_an_upgrade_loses_nothing() {
+fn a_rolling_restart_behind_nginx_loses_nothing() {
     let Some(program) = installed("nginx", true) else { return };
     External::start(|setup, at| nginx(&program, setup, at)).survives_an_upgrade();
 }
@@ -177,7 +177,7 @@ fn haproxy(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 }
 
 #[test]
-fn haproxy_sticks_by_route_and_carries_sessions_over_a_crash() {
+fn haproxy_routes_stickily_and_sessions_survive_a_crash() {
     let Some(program) = installed("haproxy", true) else { return };
     let mut external = External::start(|setup, at| haproxy(&program, setup, at));
     external.sticks_by_route();
@@ -203,7 +203,7 @@ fn apache(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 }
 
 #[test]
-fn apache_sticks_by_route_carries_sessions_over_a_crash_and_honours_a_drain() {
+fn apache_routes_stickily_survives_a_crash_and_honours_a_drain() {
     let Some(program) = installed("apache2", false) else { return };
     let mut external = External::start(|setup, at| apache(&program, setup, at));
     external.sticks_by_route();
@@ -213,7 +213,7 @@ fn apache_sticks_by_route_carries_sessions_over_a_crash_and_honours_a_drain() {
 }
 
 #[test]
-fn behind_pen_any_node_reads_what_the_last_one_wrote_also_after_a_crash() {
+fn behind_pen_every_node_reads_the_last_write_even_after_a_crash() {
     let Some(program) = installed("pen", false) else { return };
     let external = External::start(|setup, at| {
         let mut command = Command::new(&program);

@@ -46,7 +46,7 @@ fn without_stickiness_no_read_is_stale() {
 }
 
 #[test]
-fn with_the_line_of_the_article_no_read_is_stale() {
+fn with_the_articles_command_line_no_read_is_stale() {
     let mut setup = nodes();
     let at = free_address(own_host());
     // The servers are those whose files are in the directory.
@@ -56,7 +56,7 @@ fn with_the_line_of_the_article_no_read_is_stale() {
 }
 
 #[test]
-fn a_session_moves_when_its_node_is_taken_out_and_its_route_follows() {
+fn a_session_and_its_route_move_when_its_node_is_removed() {
     let mut setup = nodes();
     let at = balancer(&mut setup, |text| text);
     let [(mut client, node), _] = one_client_each(&setup, at);
@@ -87,7 +87,7 @@ fn a_session_moves_when_its_node_is_taken_out_and_its_route_follows() {
 }
 
 #[test]
-fn a_changed_file_is_followed_when_the_balancer_is_told() {
+fn the_balancer_reloads_its_file_on_a_signal() {
     let mut setup = nodes();
     let mut text = String::new();
     let at = balancer(&mut setup, |file| {

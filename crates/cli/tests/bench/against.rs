@@ -27,12 +27,12 @@ fn an_honest_server_is_measured() {
 }
 
 #[test]
-fn stale_torn_and_lost_values_are_noticed() {
+fn stale_torn_and_lost_values_are_found() {
     for (lie, kind, words) in [
         (Lie::Stale, "stale", "was acknowledged"),
         (Lie::Torn, "torn", "other bytes than were written"),
-        (Lie::Lost, "lost", "was acknowledged and is not there"),
-        (Lie::Resurrected, "stale", "a session was ended and came back"),
+        (Lie::Lost, "lost", "was acknowledged and is missing"),
+        (Lie::Resurrected, "stale", "an ended session came back"),
     ] {
         let (code, figures, err) = against(lie, "lite");
         assert_eq!(code, Some(1), "{lie:?}: {figures}");
@@ -43,7 +43,7 @@ fn stale_torn_and_lost_values_are_noticed() {
 }
 
 #[test]
-fn requests_that_fail_are_counted_and_told() {
+fn failed_requests_are_counted_and_printed() {
     let (code, figures, err) = against(Lie::Failing, "lite");
     assert_eq!(code, Some(1), "{figures}");
     assert!(figures["unanswered"].as_u64().is_some_and(|count| count > 0), "{figures}");
@@ -52,7 +52,7 @@ fn requests_that_fail_are_counted_and_told() {
 }
 
 #[test]
-fn nobody_there_is_told_at_once() {
+fn a_refused_connection_fails_at_once() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
     let port = free.expect("a free port").port().to_string();
     let place = tempfile::tempdir().expect("a temporary directory");

@@ -39,7 +39,7 @@ fn all_scenarios_are_measured_reported_and_compared() {
 }
 
 #[test]
-fn an_unknown_scenario_is_told_with_those_that_there_are() {
+fn an_unknown_scenario_is_an_error_that_lists_the_known_ones() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let mut bench = Running::start(place.path(), ["bench", "article", "--scenario", "XPS2"]);
     assert_eq!(bench.ended(), Some(2));

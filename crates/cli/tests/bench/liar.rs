@@ -1,4 +1,4 @@
-//! A server of clusterapp's contract that can be told to break it in one way.
+//! A clusterapp server that breaks its contract in one selectable way.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use sessile_apps::clusterapp::payload::{fnv, payload};
 
-/// How it breaks the contract.
+/// The way in which the server breaks its contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lie {
-    /// It does not.
+    /// Not at all.
     None,
     /// Reads give the value before the last one.
     Stale,
@@ -18,7 +18,7 @@ pub(crate) enum Lie {
     Torn,
     /// The tenth write is acknowledged and forgotten, the attribute with it.
     Lost,
-    /// A session that was ended comes back.
+    /// An ended session comes back.
     Resurrected,
     /// Every tenth request is answered with 500.
     Failing,

@@ -1,5 +1,5 @@
-//! `sessile bench` as a process: what it measures, what it says of a server that answers wrongly, what it writes down.
-//! Never a time: those depend on who else uses the machine.
+//! `sessile bench` as a process: its measurements, its verdict on a faulty server, its reports. No timed assertions:
+//! times depend on the load of the machine.
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -17,7 +17,7 @@ pub(crate) struct Client {
     secrets: Secrets,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -27,12 +27,12 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// Its cookies are looked for in what processes write, see [`Secrets`].
+    /// The client's cookies are searched in the output of all processes, see [`Secrets`].
     pub(crate) fn new(secrets: Secrets) -> Self {
         Self { cookie: None, secrets }
     }
 
-    /// Asks and expects an answer.
+    /// Sends a GET request and expects a response.
     #[track_caller]
     pub(crate) fn get(&mut self, at: SocketAddr, path: &str) -> Answer {
         self.send(at, "GET", path, &[]).unwrap_or_else(|error| panic!("GET {path} at {at}: {error}"))
@@ -118,12 +118,12 @@ impl Answer {
     }
 }
 
-/// Whether nobody listens there.
+/// Whether connections to the address are refused.
 pub(crate) fn is_refused(at: SocketAddr) -> bool {
     matches!(TcpStream::connect(at), Err(error) if error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// A body that came in chunks; `None` if its end did not come.
+/// Decodes a chunked body; `None` if it is incomplete.
 fn whole(mut chunks: &str) -> Option<String> {
     let mut body = String::new();
     loop {

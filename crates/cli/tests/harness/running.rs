@@ -35,12 +35,17 @@ impl Running {
     }
 
     /// Starts any program.
-    pub(crate) fn spawn(mut program: Command) -> Self {
-        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = program.spawn().expect("the program starts");
+    pub(crate) fn spawn(program: Command) -> Self {
+        Self::spawn_onto(program, Stdio::piped(), Stdio::piped())
+    }
+
+    /// Starts any program with these for its outputs.
+    pub(crate) fn spawn_onto(mut program: Command, out: Stdio, err: Stdio) -> Self {
+        let mut child =
+            program.stdin(Stdio::piped()).stdout(out).stderr(err).spawn().expect("the program starts");
         let input = child.stdin.take();
-        let out = Captured::from(child.stdout.take().expect("it is piped"));
-        let err = Captured::from(child.stderr.take().expect("it is piped"));
+        let out = Captured::from(child.stdout.take());
+        let err = Captured::from(child.stderr.take());
         Self { child, input, out, err }
     }
 
@@ -102,16 +107,19 @@ impl Drop for Running {
 }
 
 impl Captured {
-    fn from(mut pipe: impl Read + Send + 'static) -> Self {
+    /// What comes out of `pipe`; nothing where the output is no pipe.
+    fn from(pipe: Option<impl Read + Send + 'static>) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&text);
-        let reader = std::thread::spawn(move || {
-            let mut part = [0; 4096];
-            while let Ok(length @ 1..) = pipe.read(&mut part) {
-                written.lock().expect("no holder panics").extend_from_slice(&part[..length]);
-            }
-        });
-        Self { text, reader: Some(reader) }
+        let read = |mut pipe: Box<dyn Read + Send>| {
+            std::thread::spawn(move || {
+                let mut part = [0; 4096];
+                while let Ok(length @ 1..) = pipe.read(&mut part) {
+                    written.lock().expect("no holder panics").extend_from_slice(&part[..length]);
+                }
+            })
+        };
+        Self { text, reader: pipe.map(|pipe| read(Box::new(pipe))) }
     }
 
     fn text(&self) -> String {

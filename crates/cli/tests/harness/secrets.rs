@@ -1,4 +1,4 @@
-//! What no process may ever write.
+//! Secrets that no process may write.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 /// Bytes of the key, which everybody may see, at the beginning of a cookie; the secret has as many.
 const KEY_BYTES: usize = 16;
 
-/// Every secret that the test has learnt, in every spelling it could be written in. Clones are the same list.
+/// Every secret known to the test, in every encoding in which it could appear. Clones share one list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Secrets(Arc<Mutex<Vec<String>>>);
 

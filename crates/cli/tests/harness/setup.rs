@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -24,7 +25,7 @@ pub(crate) struct Setup {
     place: TempDir,
     ports: BTreeMap<&'static str, Ports>,
     running: BTreeMap<&'static str, Running>,
-    /// What those wrote that have ended.
+    /// Output of ended processes.
     written: Vec<(&'static str, String)>,
     secrets: Secrets,
     token: OnceCell<String>,
@@ -70,6 +71,16 @@ impl Setup {
     /// Starts a node without waiting for anything.
     pub(crate) fn start(&mut self, name: &'static str) -> &mut Running {
         self.run(name, &["serve", "--config", &format!("{name}.toml")])
+    }
+
+    /// Starts a node with both outputs there; nothing that it writes is kept.
+    pub(crate) fn start_onto(&mut self, name: &'static str, output: impl Fn() -> Stdio) -> &mut Running {
+        self.forget(name);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_sessile"));
+        program.args(["--log", "debug", "serve", "--config"]).arg(format!("{name}.toml"));
+        program.current_dir(self.place.path());
+        let process = Running::spawn_onto(program, output(), output());
+        self.running.entry(name).or_insert(process)
     }
 
     /// Starts any verb in the same directory, in the place of what has run under this name.

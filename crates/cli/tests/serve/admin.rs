@@ -1,10 +1,10 @@
-//! What the admin port tells of running nodes.
+//! The admin port of running nodes.
 
 use crate::harness::Setup;
 use crate::write;
 
 #[test]
-fn members_sessions_and_metrics_are_told_to_who_has_the_token() {
+fn members_sessions_and_metrics_need_the_token() {
     let mut setup = Setup::new(["tc01", "tc02"]);
     setup.serve("tc01");
     setup.serve("tc02");

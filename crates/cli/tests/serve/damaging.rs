@@ -1,4 +1,4 @@
-//! Nodes whose disk is full, or gives back other bytes than it got.
+//! Nodes with a full disk or a disk that damages data.
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 use std::fs;
@@ -30,11 +30,11 @@ fn write_large(client: &mut Client, setup: &Setup, v: usize) {
     assert_eq!(answer.status, 200, "{v}: {answer:?}");
 }
 
-/// Starts a node in a mount namespace of its own, in which `folder` is a disk of 12 MB with `ballast` on it. None where that
-/// is not allowed.
+/// Starts a node in a mount namespace of its own, in which `folder` is a disk of 12 MB with a filler file on it.
+/// `None` if the system does not allow that.
 fn start_on_tiny_disk(setup: &Setup, folder: &Path) -> Option<Running> {
     let script =
-        "mount -t tmpfs -o size=12m tmpfs \"$1\" && head -c 4000000 /dev/zero > \"$1/ballast\" || exit 77
+        "mount -t tmpfs -o size=12m tmpfs \"$1\" && head -c 4000000 /dev/zero > \"$1/filler\" || exit 77
         exec \"$2\" serve --config tc01.toml";
     let unshared = |script: &str| {
         let mut command = Command::new("unshare");
@@ -51,7 +51,7 @@ fn start_on_tiny_disk(setup: &Setup, folder: &Path) -> Option<Running> {
 }
 
 #[test]
-fn a_full_disk_is_told_and_memory_goes_on() {
+fn a_full_disk_is_reported_and_sessions_stay_in_memory() {
     for kind in OWN {
         let setup = Setup::with(["tc01"], stored(kind, "path = \"disk/sessions\"\n"));
         let folder = setup.place().join("disk");
@@ -81,7 +81,7 @@ fn a_full_disk_is_told_and_memory_goes_on() {
         }
         let beside = Path::new("/proc").join(node.id().to_string()).join("root");
         let folder = folder.strip_prefix("/").expect("it is absolute");
-        fs::remove_file(beside.join(folder).join("ballast")).expect("it was put there");
+        fs::remove_file(beside.join(folder).join("filler")).expect("it was put there");
         saved(&setup, "tc01");
         assert!(node.is_alive() && !node.err().contains("panicked"), "{kind}: {}", node.err());
         node.signal("TERM");
@@ -90,7 +90,7 @@ fn a_full_disk_is_told_and_memory_goes_on() {
 }
 
 #[test]
-fn a_damaged_record_is_put_aside_and_named_and_all_others_come_back() {
+fn a_damaged_record_is_quarantined_and_all_others_are_loaded() {
     let mut setup = Setup::with(["tc01"], stored("file", ""));
     let tc01 = setup.ports("tc01").http;
     setup.serve("tc01");
@@ -110,7 +110,7 @@ fn a_damaged_record_is_put_aside_and_named_and_all_others_come_back() {
 }
 
 #[test]
-fn a_log_that_was_torn_in_the_middle_of_a_save_costs_that_save_alone() {
+fn a_torn_log_loses_only_the_interrupted_save() {
     let mut setup = Setup::with(["tc01"], stored("file", ""));
     let tc01 = setup.ports("tc01").http;
     setup.serve("tc01");
@@ -130,7 +130,7 @@ fn a_log_that_was_torn_in_the_middle_of_a_save_costs_that_save_alone() {
 }
 
 #[test]
-fn what_is_encrypted_shows_nothing_on_the_disk() {
+fn an_encrypted_store_has_no_plain_text_on_disk() {
     for kind in OWN {
         for more in ["", "key_file = \"store.key\"\n"] {
             let mut setup = Setup::with(["tc01"], stored(kind, more));

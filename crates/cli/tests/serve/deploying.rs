@@ -45,12 +45,12 @@ pub(crate) fn pair(change: impl Fn(&str, String) -> String) -> Setup {
 /// An archive whose only page says `words`, and which is at least so large.
 pub(crate) fn archive(words: &str, bytes: usize) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let mut ballast = vec![0; bytes];
-    getrandom::fill(&mut ballast).expect("random bytes");
+    let mut filler = vec![0; bytes];
+    getrandom::fill(&mut filler).expect("random bytes");
     for (name, content) in [
         ("app.toml", &b"manifest = 1\n"[..]),
         ("static/index.html", words.as_bytes()),
-        ("static/ballast", &ballast),
+        ("static/filler", &filler),
     ] {
         zip.start_file(name, SimpleFileOptions::default()).expect("a name");
         zip.write_all(content).expect("memory");
@@ -89,7 +89,7 @@ fn temporary(setup: &Setup, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_deployed_on_one_node_runs_on_all_until_it_is_removed() {
+fn a_deployed_archive_runs_on_all_nodes_until_it_is_removed() {
     let setup = pair(farmer);
     write(setup.place(), "shop##001.zip", &archive("first", 0));
     write(setup.place(), "shop##002.zip", &archive("second", 0));
@@ -122,7 +122,7 @@ fn what_is_deployed_on_one_node_runs_on_all_until_it_is_removed() {
     succeeds(&setup, &["undeploy", "/shop", "--config", "tc02"]);
     assert_eq!([shop(&setup, "tc01"), shop(&setup, "tc02")], [None, None]);
     let (code, _, err) = verb(&setup, &["undeploy", "/shop", "--config", "tc02"]);
-    assert!(code == 1 && err.contains("the farm has nothing at /shop"), "{code} {err}");
+    assert!(code == 1 && err.contains("the farm has no application at /shop"), "{code} {err}");
     for name in ["tc01", "tc02"] {
         until("nothing is left of it", || temporary(&setup, name).is_empty().then_some(()));
     }
@@ -147,14 +147,14 @@ fn a_watched_directory_is_followed() {
 }
 
 #[test]
-fn a_bad_archive_is_refused_and_the_old_version_goes_on() {
+fn a_bad_archive_is_refused_and_the_old_version_stays() {
     let mut setup = pair(farmer);
     let good = archive("good", 0);
     write(setup.place(), "shop.zip", &good);
     succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
     for (content, words) in [
-        (&good[..good.len() / 2], "no zip that can be read"),
-        (&b"nonsense"[..], "no zip that can be read"),
+        (&good[..good.len() / 2], "not a readable zip"),
+        (&b"nonsense"[..], "not a readable zip"),
         (&b""[..], "the body is empty"),
     ] {
         write(setup.place(), "shop.zip", content);
@@ -166,12 +166,12 @@ fn a_bad_archive_is_refused_and_the_old_version_goes_on() {
     assert!(code == 1 && err.contains("an application of this node's configuration"), "{err}");
     write(setup.place(), "shop.cwasm", b"compiled");
     let (code, _, err) = verb(&setup, &["deploy", "shop.cwasm", "--config", "tc01"]);
-    assert!(code == 1 && err.contains("compiled code is never taken"), "{err}");
+    assert!(code == 1 && err.contains("compiled code is never accepted"), "{err}");
     write(setup.place(), "shop.wasm", b"\0asm\x01\0\0\0");
     let (code, _, err) = verb(&setup, &["deploy", "shop.wasm", "--config", "tc01"]);
     assert!(code == 1 && err.contains("core module"), "{err}");
     write(&setup.place().join("tc02.webapps"), "shop.zip", b"nonsense");
-    setup.node("tc02").says("not deployed: the old version goes on");
+    setup.node("tc02").says("not deployed: the old version stays");
     assert_eq!(
         [shop(&setup, "tc01"), shop(&setup, "tc02")],
         [Some("good".to_owned()), Some("good".to_owned())]
@@ -211,7 +211,7 @@ fn no_request_fails_while_versions_change() {
 }
 
 #[test]
-fn a_late_node_has_everything_before_it_serves_and_a_restarted_one_keeps_it() {
+fn a_late_node_catches_up_before_it_serves_and_a_restarted_one_keeps_its_archives() {
     let mut setup = setup(["tc01", "tc02"], farmer);
     setup.serve("tc01");
     write(setup.place(), "shop.zip", &archive("hello", 300_000));
@@ -233,7 +233,7 @@ fn a_late_node_has_everything_before_it_serves_and_a_restarted_one_keeps_it() {
 }
 
 #[test]
-fn a_sender_that_is_killed_leaves_nothing_half_deployed() {
+fn a_killed_sender_leaves_no_partial_deployment() {
     let mut setup = pair(slow_farmer);
     write(setup.place(), "shop.zip", &archive("old", 0));
     succeeds(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
@@ -258,7 +258,7 @@ fn a_sender_that_is_killed_leaves_nothing_half_deployed() {
 }
 
 #[test]
-fn a_receiver_that_is_killed_is_not_waited_for_and_catches_up() {
+fn a_killed_receiver_does_not_block_a_deployment_and_catches_up() {
     let mut setup = pair(slow_farmer);
     write(setup.place(), "shop.zip", &archive("new", 8 << 20));
     let mut deploying = setup.order(&["deploy", "shop.zip", "--config", "tc01"]);
@@ -274,7 +274,7 @@ fn a_receiver_that_is_killed_is_not_waited_for_and_catches_up() {
 }
 
 #[test]
-fn nodes_that_differ_are_told_of() {
+fn differing_nodes_are_reported() {
     let mut setup = setup(["tc01", "tc02"], |name, config| match name {
         "tc02" => farmer(name, config).replace("[farm]", "[farm]\ncatch_up = false"),
         _ => farmer(name, config),
@@ -310,14 +310,18 @@ fn files_and_archives_of_the_configuration_are_mounted_at_the_start() {
     assert_eq!(ask(&setup, http, "/old/").text, "hello");
     assert_eq!(ask(&setup, http, "/docs/../cluster.secret").status, 404);
     let (code, _, err) = verb(&setup, &["deploy", "shop.zip", "--config", "tc01"]);
-    assert!(code == 1 && err.contains("takes no part in a farm"), "{err}");
+    assert!(code == 1 && err.contains("is not part of a farm"), "{err}");
     write(setup.place(), "shop.zip", &archive("large", 8 << 20));
     let (code, _, err) = verb(&setup, &["deploy", "shop.zip", "--config", "tc01.toml"]);
-    assert!(code == 1 && err.contains("takes no part in a farm"), "also who sends much is told: {err}");
+    assert!(code == 1 && err.contains("is not part of a farm"), "also for a client that sends much: {err}");
     write(setup.place(), "shop.zip", b"nonsense");
     let mut bad = Running::start(setup.place(), ["serve", "--config", "bad.toml"]);
     assert_eq!(bad.ended(), Some(1));
-    assert!(bad.err().contains("the application at /old: ") && bad.err().contains("no zip"), "{}", bad.err());
+    assert!(
+        bad.err().contains("the application at /old: ") && bad.err().contains("not a readable zip"),
+        "{}",
+        bad.err()
+    );
 }
 
 /// The guest of the tests, where it is built: `cargo run --manifest-path samples/builder/Cargo.toml -- probe`.
@@ -358,7 +362,10 @@ fn sessions_of_a_component_survive_its_versions_and_its_nodes() {
     let broken = [&next[..next.len() / 2], &[0xff; 64]].concat();
     write(setup.place(), "shop##003.wasm", &broken);
     let (code, _, err) = verb(&setup, &["deploy", "shop##003.wasm", "--config", "tc01"]);
-    assert!(code == 1 && err.contains("tc01 refused it: the component cannot be compiled"), "{code} {err}");
+    assert!(
+        code == 1 && err.contains("tc01 refused the archive: the component cannot be compiled"),
+        "{code} {err}"
+    );
     assert_eq!(count(tc02), Some(5), "the one before goes on");
     setup.node("tc01").kill();
     assert_eq!(count(tc02), Some(6), "and the other node");

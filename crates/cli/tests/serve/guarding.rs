@@ -1,4 +1,4 @@
-//! A farm with a deploy key: the admin token alone changes nothing, and neither does a member without the key.
+//! A farm with a deploy key: neither the admin token alone nor a member without the key can change applications.
 
 use crate::deploying::{archive, farmer, pair, says, setup, shop, write};
 use crate::harness::{Setup, until};
@@ -33,7 +33,7 @@ fn post(setup: &Setup, path: &str, key: Option<&str>) -> (u16, String) {
 }
 
 #[test]
-fn who_has_the_admin_token_alone_changes_nothing() {
+fn the_admin_token_alone_changes_nothing() {
     let mut setup = setup(["tc01", "tc02"], |name, config| keyed(name, config, "deploy.key"));
     write(setup.place(), "shop.zip", &archive("first", 0));
     let (code, _, err) = verb(&setup, &["serve", "--config", "tc01.toml"]);
@@ -69,7 +69,7 @@ fn who_has_the_admin_token_alone_changes_nothing() {
     write(setup.place(), "large.zip", &archive("large", 8 << 20));
     let wrong = ["deploy", "large.zip", "--config", "tc01.toml", "--deploy-key-file", "wrong.key"];
     let (code, _, err) = verb(&setup, &wrong);
-    assert!(code == 1 && err.contains("wants the deploy key"), "also who sends much is told: {err}");
+    assert!(code == 1 && err.contains("wants the deploy key"), "also for a client that sends much: {err}");
 
     // A file that others can read is no secret.
     std::fs::copy(setup.place().join("deploy.key"), setup.place().join("open.key")).expect("copied");
@@ -89,7 +89,7 @@ fn open(setup: &Setup, file: &str) {
 }
 
 #[test]
-fn a_member_without_the_deploy_key_is_not_believed_and_is_named() {
+fn a_member_without_the_deploy_key_is_ignored_and_named() {
     let mut setup = setup(["tc01", "tc02", "tc03"], |name, config| match name {
         "tc03" => farmer(name, patient(name, config)),
         _ => keyed(name, config, "deploy.key"),

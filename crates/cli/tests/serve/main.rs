@@ -12,6 +12,7 @@ mod damaging;
 mod deploying;
 mod guarding;
 mod hostile;
+mod logging;
 mod operating;
 mod persisting;
 mod sharing;
@@ -57,7 +58,7 @@ fn patient(_name: &str, config: String) -> String {
 
 #[test]
 #[should_panic(expected = "wrote a secret")]
-fn a_secret_in_a_log_is_found_in_another_spelling() {
+fn the_secret_search_finds_other_encodings() {
     let secrets = Secrets::default();
     // Key, secret and tag: 16, 16 and 4 bytes, of which only those in the middle are secret.
     let cookie = "AAAAAAAAAAAAAAAAAAAAAAECAwQFBgcICQoLDA0ODxAAAAAA";

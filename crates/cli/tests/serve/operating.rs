@@ -1,4 +1,4 @@
-//! What operators do with nodes that run.
+//! Operator actions on running nodes.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -66,7 +66,7 @@ fn a_node_is_shown_and_stopped_by_its_name() {
 }
 
 #[test]
-fn a_stop_that_leaves_something_says_what() {
+fn an_incomplete_stop_names_the_remaining_work() {
     let mut setup =
         Setup::with(["tc01"], |_, config| config.replace("[http]", "drain_time = \"200ms\"\n[http]"));
     setup.serve("tc01");
@@ -79,7 +79,7 @@ fn a_stop_that_leaves_something_says_what() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_explained() {
+fn unreachable_admin_ports_are_explained() {
     let mut setup = Setup::with(["tc01"], |_, config| config);
     let (code, _, err) = verb(&setup, &["status", "nobody"]);
     assert_eq!(code, 2);
@@ -90,7 +90,7 @@ fn what_cannot_be_asked_is_explained() {
     std::fs::write(&file, right.replace("name = \"test\"", "name = \"other\"")).unwrap();
     let (code, _, err) = verb(&setup, &["status", "tc01"]);
     assert_eq!(code, 1);
-    assert!(err.contains("the token was refused"), "{err}");
+    assert!(err.contains("the node refused the token"), "{err}");
     let admin = format!("[admin]\nlisten = \"{}\"\n", setup.ports("tc01").admin);
     std::fs::write(&file, right.replace(&admin, "")).unwrap();
     let (code, _, err) = verb(&setup, &["stop", "tc01"]);
@@ -99,7 +99,7 @@ fn what_cannot_be_asked_is_explained() {
 }
 
 #[test]
-fn a_healthy_cluster_has_nothing_to_repair() {
+fn resync_of_a_healthy_cluster_repairs_nothing() {
     let setup = pair(patient);
     for v in 0..20 {
         write(&mut setup.client(), setup.ports("tc01").http, v);
@@ -109,7 +109,7 @@ fn a_healthy_cluster_has_nothing_to_repair() {
 }
 
 #[test]
-fn a_drained_node_is_not_offered_and_comes_back() {
+fn a_drained_node_leaves_load_balancing_and_resumes() {
     let setup = pair(patient);
     let tc01 = setup.ports("tc01").http;
     let mut client = setup.client();
@@ -147,7 +147,7 @@ fn members_with_unequal_settings_are_named() {
 }
 
 #[test]
-fn a_node_that_stops_ends_its_own_sessions_where_that_is_wanted() {
+fn a_stopping_node_ends_its_own_sessions_with_expire_on_stop() {
     let mut setup = pair(|name, config| {
         patient(name, config).replace("[[app]]", "[session]\nexpire_on_stop = true\n[[app]]")
     });
@@ -177,7 +177,7 @@ fn shop(mut client: Client, nodes: [std::net::SocketAddr; 2], enough: &AtomicBoo
 }
 
 #[test]
-fn secrets_are_exchanged_while_clients_write() {
+fn secrets_are_rotated_while_clients_write() {
     let mut setup = pair(patient);
     let nodes = ["tc01", "tc02"].map(|name| setup.ports(name).http);
     let secret = setup.place().join("cluster.secret");
@@ -231,7 +231,7 @@ fn secrets_are_exchanged_while_clients_write() {
 }
 
 #[test]
-fn a_node_without_an_admin_port_reads_its_secrets_again_when_told_by_a_signal() {
+fn a_node_without_an_admin_port_reloads_its_secrets_on_sighup() {
     let without_admin = |_: &str, config: String| {
         let lines = config.lines().collect::<Vec<_>>();
         let admin = lines.iter().position(|line| *line == "[admin]").expect("a table");
@@ -244,7 +244,7 @@ fn a_node_without_an_admin_port_reads_its_secrets_again_when_told_by_a_signal() 
     let usable = std::fs::metadata(&file).unwrap().permissions();
     std::fs::write(&file, "no secret at all").unwrap();
     setup.node("tc01").signal("HUP");
-    setup.node("tc01").says("the secrets stay as they were");
+    setup.node("tc01").says("the secrets stay unchanged");
     let second = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=";
     std::fs::write(&file, format!("{}\n{second}\n", first.trim())).unwrap();
     std::fs::set_permissions(&file, usable).unwrap();

@@ -9,7 +9,7 @@ fn stored(name: &str, config: String) -> String {
 }
 
 #[test]
-fn a_cluster_that_was_stopped_has_its_sessions_again() {
+fn a_stopped_cluster_restores_its_sessions() {
     let mut setup = Setup::with(["tc01", "tc02"], |name, config| {
         stored(name, config).replace("interval = \"10ms\"", "interval = \"1h\"")
     });
@@ -32,7 +32,7 @@ fn a_cluster_that_was_stopped_has_its_sessions_again() {
 }
 
 #[test]
-fn what_was_saved_survives_a_kill_of_every_node() {
+fn saved_sessions_survive_a_kill_of_every_node() {
     let mut setup = Setup::with(["tc01", "tc02"], stored);
     let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
     setup.serve("tc01");
@@ -62,7 +62,7 @@ fn what_was_saved_survives_a_kill_of_every_node() {
 }
 
 #[test]
-fn a_store_that_cannot_be_opened_is_named_with_its_key() {
+fn an_unusable_store_is_an_error_that_names_its_key() {
     let mut setup =
         Setup::with(["tc01"], |name, config| stored(name, config) + "key_file = \"nobody.key\"\n");
     let node = setup.start("tc01");

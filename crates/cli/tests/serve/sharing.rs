@@ -89,7 +89,7 @@ fn all_there(clients: &mut [Client], at: SocketAddr) {
 }
 
 #[test]
-fn what_a_dead_node_had_not_saved_the_other_one_saves() {
+fn the_survivor_saves_the_unsaved_sessions_of_a_dead_node() {
     for Shared { store, server: _server } in servers() {
         let interval = |name: &str| match name {
             "tc01" => "interval = \"1h\"\n".to_owned(),
@@ -112,7 +112,7 @@ fn what_a_dead_node_had_not_saved_the_other_one_saves() {
 }
 
 #[test]
-fn what_was_saved_survives_a_kill_of_every_node_and_an_older_copy_replaces_nothing() {
+fn saved_sessions_survive_a_kill_of_every_node_and_older_copies_replace_nothing() {
     for Shared { store, server: _server } in servers() {
         let (mut setup, [tc01, tc02]) = pair(&store, soon);
         setup.serve("tc01");
@@ -134,7 +134,7 @@ fn what_was_saved_survives_a_kill_of_every_node_and_an_older_copy_replaces_nothi
 }
 
 #[test]
-fn a_store_that_is_not_there_yet_and_goes_away_costs_no_session() {
+fn an_unavailable_store_loses_no_session() {
     for Shared { store, mut server } in servers() {
         server.kill();
         let (mut setup, [tc01, tc02]) = pair(&store, soon);
@@ -166,7 +166,7 @@ fn a_store_that_is_not_there_yet_and_goes_away_costs_no_session() {
 }
 
 #[test]
-fn a_url_with_a_password_comes_from_a_file_and_appears_nowhere() {
+fn a_url_from_a_file_never_shows_its_password() {
     for Shared { store, server } in servers() {
         let line = store.lines().find(|line| line.starts_with("url")).expect("there is one");
         let url = line.split('"').nth(1).expect("in quotes");
@@ -198,7 +198,7 @@ fn a_url_with_a_password_comes_from_a_file_and_appears_nowhere() {
 }
 
 #[test]
-fn tables_and_columns_of_other_names_are_used() {
+fn configured_table_and_column_names_are_used() {
     let Some(Shared { store, server }) = postgres() else { return };
     let names = "table = \"shop.web_sessions\"\ncolumns = [\"key = session_id\", \"content = body\"]\n";
     let store = store + names;
@@ -218,7 +218,7 @@ fn tables_and_columns_of_other_names_are_used() {
 }
 
 #[test]
-fn what_is_encrypted_shows_nothing_in_the_database() {
+fn an_encrypted_store_has_no_plain_text_in_the_database() {
     let Some(Shared { store, server }) = postgres() else { return };
     for is_encrypted in [false, true] {
         let table = if is_encrypted { "sealed" } else { "plain" };

@@ -1,4 +1,4 @@
-//! How a node starts, and what keeps it from starting.
+//! Starts of a node, and errors that prevent a start.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -36,7 +36,7 @@ fn a_taken_port_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_secret_is_made_only_where_all_nodes_are_on_this_machine() {
+fn a_secret_is_created_only_for_a_cluster_on_one_machine() {
     let everywhere = |_: &str, config: String| {
         let (before, after) = config.split_once("[receiver]\nlisten = \"").expect("a receiver");
         let (_, after) = after.split_once('"').expect("its address");
@@ -58,7 +58,7 @@ fn a_secret_is_made_only_where_all_nodes_are_on_this_machine() {
 }
 
 #[test]
-fn a_secret_that_others_can_read_or_that_is_none_keeps_a_node_from_starting() {
+fn an_unsafe_or_invalid_secret_keeps_a_node_from_starting() {
     for (secret, mode, expected) in [
         ("c2hvcnQ=", 0o600, "line 1: 5 bytes instead of 32"),
         ("", 0o600, "0 secrets"),
@@ -83,7 +83,7 @@ fn a_wrong_configuration_is_shown_with_its_line() {
 }
 
 #[test]
-fn a_path_without_an_application_is_answered_in_words() {
+fn a_path_without_an_application_gets_an_explanation() {
     let mut setup =
         Setup::with(["tc01"], |_, config| config.replace("[[app]]", "[session]\nmax_active = 1\n[[app]]"));
     setup.serve("tc01");

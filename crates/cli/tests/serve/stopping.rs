@@ -1,4 +1,4 @@
-//! How a node stops when it is asked to.
+//! Graceful stops of a node.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -20,7 +20,7 @@ pub(crate) fn stuck_request(setup: &Setup, name: &str) -> TcpStream {
 }
 
 #[test]
-fn a_node_that_is_asked_to_stop_leaves_at_once_and_owes_nothing() {
+fn a_stopped_node_leaves_at_once_with_an_empty_backlog() {
     let mut setup = Setup::with(["tc01", "tc02"], patient);
     let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
     setup.serve("tc01");
@@ -40,7 +40,7 @@ fn a_node_that_is_asked_to_stop_leaves_at_once_and_owes_nothing() {
 }
 
 #[test]
-fn a_node_whose_requests_do_not_end_says_so() {
+fn a_stop_with_stuck_requests_is_reported() {
     let mut setup =
         Setup::with(["tc01"], |_, config| config.replace("[http]", "drain_time = \"200ms\"\n[http]"));
     setup.serve("tc01");
@@ -53,7 +53,7 @@ fn a_node_whose_requests_do_not_end_says_so() {
 }
 
 #[test]
-fn a_second_wish_stops_a_node_at_once() {
+fn a_second_stop_signal_stops_a_node_at_once() {
     let mut setup =
         Setup::with(["tc01"], |_, config| config.replace("[http]", "drain_time = \"1h\"\n[http]"));
     setup.serve("tc01");
@@ -114,7 +114,7 @@ impl Drop for Closing<'_> {
 }
 
 #[test]
-fn behind_a_balancer_nobody_notices_that_nodes_are_stopped_and_return() {
+fn a_rolling_restart_behind_a_balancer_is_invisible_to_clients() {
     let mut setup = Setup::with(["tc01", "tc02"], patient);
     setup.serve("tc01");
     setup.serve("tc02");

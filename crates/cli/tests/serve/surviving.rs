@@ -1,10 +1,10 @@
-//! What is written on one node is on the others, whatever becomes of the one.
+//! Writes on one node survive on the others when the node fails.
 
 use crate::harness::{Setup, is_refused, until};
 use crate::{patient, peek, read, write};
 
 #[test]
-fn what_one_node_was_told_the_other_knows_and_may_change() {
+fn a_write_on_one_node_is_readable_and_writable_on_the_other() {
     let mut setup = Setup::new(["tc01", "tc02"]);
     let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
     setup.serve("tc01");
@@ -23,7 +23,7 @@ fn what_one_node_was_told_the_other_knows_and_may_change() {
 }
 
 #[test]
-fn a_killed_node_takes_nothing_with_it() {
+fn a_killed_node_loses_no_session() {
     let mut setup = Setup::with(["tc01", "tc02"], patient);
     let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
     setup.serve("tc01");
@@ -46,7 +46,7 @@ fn a_killed_node_takes_nothing_with_it() {
 }
 
 #[test]
-fn a_node_that_returns_opens_its_port_when_it_has_all_sessions() {
+fn a_returning_node_opens_its_port_after_the_state_transfer() {
     let mut setup = Setup::with(["tc01", "tc02"], patient);
     let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02"));
     setup.serve("tc01");

@@ -3,6 +3,7 @@
 use crate::timestamp::Timestamp;
 
 /// Hashes a name and a timestamp; the parts of all fields are added up, so their order does not matter.
+/// Rule 12.4.
 pub(super) fn of(name: &str, timestamp: Timestamp) -> u64 {
     let (words, tail) = name.as_bytes().as_chunks::<8>();
     let mut last = [0; 8];

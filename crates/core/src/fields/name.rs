@@ -75,7 +75,7 @@ impl FieldName {
     /// A name as other nodes send it, of either kind.
     ///
     /// # Errors
-    /// Refuses what no node can have made.
+    /// Refuses what no node can have made. Rule 12.3.
     pub fn received(name: &str) -> Result<Self, BadName> {
         Self::check(name)?;
         Ok(Self(name.into()))

@@ -92,7 +92,7 @@ impl Packed {
         Self(out.into_boxed_slice())
     }
 
-    /// Fields as another process packed them; `None` if no node can have done so.
+    /// Fields as another process packed them; `None` if no node can have done so. Rule 1.10.
     pub(super) fn received(bytes: &[u8]) -> Option<Self> {
         if bytes.is_empty() {
             return Some(Self::default());

@@ -183,7 +183,7 @@ impl Node {
                 self.shard(SessionKey(answer.key)).lock().on_answer(from, &answer, frame, now, effects);
             }
             ShardFrame::Ack(ack) => {
-                for line in &ack.lines {
+                for line in ack.lines {
                     self.in_shard(line.shard, now, effects, |shard, effects| {
                         shard.on_ack(from, line, now, effects)
                     });
@@ -292,7 +292,6 @@ fn order_shard(shard: &mut Shard, order: Order, now: Instant, effects: &mut Effe
         Order::Linked { incarnation, linked } => shard.set_linked(incarnation, linked, now, effects),
         Order::Resend(incarnation) => shard.resend(incarnation, now, effects),
         Order::Compare { with, joining } => shard.compare(with, joining, now, effects),
-        Order::MemberReady(incarnation) => shard.member_ready(incarnation),
         Order::AdvanceClocks => shard.advance_clock(now, effects),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::roster::{Order, Roster, send};
 use crate::wire::{Echo, Heartbeat, Out, Phase, Refused, RefusedReason};
-use crate::{Effects, Event, Incarnation, Instant, Plant, Removal};
+use crate::{Effects, Event, Incarnation, Instant, Removal};
 
 /// Heartbeats whose echo is waited for; older ones count as lost.
 const SENT_MAX: usize = 64;
@@ -40,10 +40,10 @@ impl Roster {
     /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are. A
     /// joiner begins its join again: whoever had included it may have removed it since. One that was alone
     /// looks for others first: whoever started meanwhile waited for it in vain and began without it.
+    /// Rules 4.15 and 4.16.
     pub(crate) fn notice_own_pause(&mut self, now: Instant, effects: &mut Effects) {
         let stopped = now.since(self.ticked_at);
-        let notices = self.settings.plant != Plant::OwnPauseUnnoticed;
-        if stopped < self.settings.timing.heartbeat * 2 || !notices {
+        if stopped < self.settings.timing.heartbeat * 2 || planted!(self.settings, OWN_PAUSE_UNNOTICED) {
             return;
         }
         self.ticked_at = now;
@@ -75,6 +75,7 @@ impl Roster {
         }
     }
 
+    /// Rules 4.9, 4.13 and 6.5.
     pub(crate) fn on_heartbeat(
         &mut self,
         from: Incarnation,
@@ -87,12 +88,9 @@ impl Roster {
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
-        let became_ready = beat.phase.serves() && !peer.phase.serves();
         peer.phase = beat.phase;
         let is_member = peer.membership.is_some();
-        if is_member && became_ready {
-            self.orders.push(Order::MemberReady(from));
-        }
+        planted!(self.settings, JOINER_NOT_AWAITED => note_serving(&self.settings, from, beat.phase.serves()));
         if beat.phase.serves() && self.compare_when_ready.remove(&from) {
             self.compare(from, false);
         }
@@ -109,6 +107,7 @@ impl Roster {
     }
 
     /// Answers a member's heartbeat; grants it a lease only while this node has no reason to give it up.
+    /// Rules 4.1 and 4.5.
     fn echo(&mut self, to: Incarnation, number: u64, now: Instant, effects: &mut Effects) {
         let window = self.settings.timing.grant_window();
         let stall = self.stalls.get(&to).copied().unwrap_or_default();
@@ -122,7 +121,7 @@ impl Roster {
 
     /// Two serving processes that are not in each other's view: two sides of a split met. The smaller
     /// side steps out; of equal ones that with the larger least incarnation. If a third member is that on both
-    /// sides, of the two that meet the one with the larger incarnation.
+    /// sides, of the two that meet the one with the larger incarnation. Rule 4.14.
     fn meet(&mut self, other: Incarnation, beat: Heartbeat, now: Instant, effects: &mut Effects) {
         if !self.serves() || !beat.phase.serves() {
             return;
@@ -135,6 +134,7 @@ impl Roster {
         }
     }
 
+    /// Rules 2.5, 4.1 and 4.16.
     pub(crate) fn on_echo(&mut self, from: Incarnation, echo: Echo) {
         let window = self.settings.timing.grant_window();
         let Some(member) = self.member(from) else { return };
@@ -163,7 +163,7 @@ impl Roster {
         self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| at >= time))
     }
 
-    /// Suspects members that do not answer, and removes them after the drop time.
+    /// Suspects members that do not answer, and removes them after the drop time. Rules 4.1 and 4.7.
     fn watch_members(&mut self, now: Instant, effects: &mut Effects) {
         let timing = &self.settings.timing;
         let (window, drop_time) = (timing.grant_window(), timing.drop_time);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::roster::{NodeState, Order, Roster, send};
 use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
-use crate::{Effects, Event, Incarnation, Instant, Plant};
+use crate::{Effects, Event, Incarnation, Instant};
 
 /// This node's way into the cluster.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Roster {
         self.advance_join(now, effects);
     }
 
-    /// Another process wants to be delivered to.
+    /// Another process wants to be delivered to. Rule 4.16.
     pub(crate) fn on_join(
         &mut self,
         from: Incarnation,
@@ -105,7 +105,7 @@ impl Roster {
     }
 
     /// Whether the name of a newcomer is free. A live process keeps its name; one that does not answer any
-    /// more loses it, and is barred.
+    /// more loses it, and is barred. Rule 4.18.
     fn has_free_name(
         &mut self,
         from: Incarnation,
@@ -134,7 +134,7 @@ impl Roster {
         false
     }
 
-    /// Somebody else than its owner waits for this name to become free.
+    /// Somebody else than its owner waits for this name to become free. Rule 4.18.
     pub(super) fn is_awaited_name(&self, name: &str, owner: Incarnation) -> bool {
         let mut others =
             self.peers.iter().filter(|(incarnation, _)| **incarnation != owner).map(|(_, peer)| peer);
@@ -153,6 +153,7 @@ impl Roster {
         }
     }
 
+    /// Rules 4.13, 5.3 and 5.4.
     pub(crate) fn on_included(
         &mut self,
         from: Incarnation,
@@ -233,6 +234,7 @@ impl Roster {
     }
 
     /// Asks everybody who can be reached to be included, again with each heartbeat: their views change.
+    /// Rule 5.1.
     fn announce(&mut self, now: Instant, effects: &mut Effects) {
         let heartbeat = self.settings.timing.heartbeat;
         let phase = self.phase();
@@ -248,7 +250,7 @@ impl Roster {
         }
     }
 
-    /// AllMembers who is reached, and everybody in their views, delivers to this node.
+    /// AllMembers who is reached, and everybody in their views, delivers to this node. Rule 5.1.
     fn is_included_by_all(&self, join: &Join, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
         let live = |(incarnation, peer): (&Incarnation, &super::Peer)| {
@@ -265,6 +267,7 @@ impl Roster {
         reached.chain(viewed).all(|incarnation| includers.contains(&incarnation))
     }
 
+    /// Rule 5.5.
     fn choose_donor(&mut self, now: Instant, effects: &mut Effects) {
         let staying: Vec<Incarnation> = self.staying().collect();
         let phases: Vec<(Incarnation, Phase)> =
@@ -288,6 +291,7 @@ impl Roster {
 
     /// Only joiners are here. The least incarnation begins the cluster; one that holds sessions goes before those
     /// that do not, and first gets what the others hold: also a fresh one may have been delivered to.
+    /// Rule 5.9.
     fn found_or_wait(&mut self, phases: &[(Incarnation, Phase)], now: Instant, effects: &mut Effects) {
         let rank = |incarnation: Incarnation, phase: Phase| (phase != Phase::Returning, incarnation);
         let mine = rank(self.settings.incarnation, self.phase());
@@ -300,7 +304,7 @@ impl Roster {
     }
 
     /// Whether a node that returns, or was stopped while it joined, should wait for others to find it:
-    /// those who went on without it.
+    /// those who went on without it. Rules 4.16 and 5.10.
     fn may_be_found(&self, now: Instant) -> bool {
         let Some(join) = &self.join else { return false };
         let was_stopped = self.resumed_at > join.started_at;
@@ -309,12 +313,13 @@ impl Roster {
     }
 
     /// Whether somebody was met whose link was lost a moment ago, and who is not known to be dead: that may be a member
-    /// of a cluster that this node would begin another one beside.
+    /// of a cluster that this node would begin another one beside. Rule 5.10.
     fn has_lost_sight(&self, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
         self.out_of_sight.values().any(|heard_at| now.since(*heard_at) < drop_time)
     }
 
+    /// Rule 5.6.
     fn compare_with_all(
         &mut self,
         others: Vec<Incarnation>,
@@ -331,7 +336,7 @@ impl Roster {
         self.advance_join(now, effects);
     }
 
-    /// Every shard has compared with this member.
+    /// Every shard has compared with this member. Rule 5.6.
     pub(super) fn all_compared(
         &mut self,
         with: Incarnation,
@@ -346,7 +351,7 @@ impl Roster {
                 let elapsed = now.since(*since);
                 self.transfers_received += 1;
                 effects.event(Event::StateReceived { sessions, elapsed });
-                let trusts = self.settings.plant == Plant::JoinerTrustsDonor;
+                let trusts = planted!(self.settings, JOINER_TRUSTS_DONOR);
                 self.compare_with_all(if trusts { Vec::new() } else { rest }, false, now, effects);
             }
             Stage::Comparing { left, .. } => {
@@ -357,7 +362,7 @@ impl Roster {
         }
     }
 
-    /// The donor lacks some itself.
+    /// The donor lacks some itself. Rule 5.5.
     pub(crate) fn not_donor(&mut self, donor: Incarnation, now: Instant, effects: &mut Effects) {
         self.comparing.remove(&donor);
         self.interrupted(donor, effects);
@@ -394,7 +399,7 @@ impl Roster {
     }
 
     /// After the transfer time a fresh node goes on with what it has. One that returns does not: what it
-    /// remembers may be older than what others acknowledged.
+    /// remembers may be older than what others acknowledged. Rule 5.13.
     fn give_up_waiting(&mut self, now: Instant, effects: &mut Effects) {
         let Some(join) = &self.join else { return };
         let timeout = self.settings.timing.transfer_timeout;
@@ -408,6 +413,7 @@ impl Roster {
         }
     }
 
+    /// Rules 5.7 and 5.11.
     fn become_ready(&mut self, founding: bool, now: Instant, effects: &mut Effects) {
         self.state = NodeState::Ready;
         self.has_state = true;

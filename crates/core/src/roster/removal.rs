@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::roster::join::Join;
 use crate::roster::{BARRED_MAX, NodeState, Order, Roster, is_clean, send};
 use crate::wire::{Adopted, Leave, Out, Removed};
-use crate::{Effect, Effects, Event, Incarnation, Instant, Plant, Removal};
+use crate::{Effect, Effects, Event, Incarnation, Instant, Removal};
 
 /// A removal that is decided and not yet safe: until it is, commits wait for the member as before.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Fence {
 
 impl Roster {
     /// Decides that a member is out. Nothing that it was granted is taken back: its lease has to run out.
+    /// Rule 4.8.
     pub(super) fn begin_removal(
         &mut self,
         incarnation: Incarnation,
@@ -42,7 +43,7 @@ impl Roster {
         self.finish_removals(now, effects);
     }
 
-    /// Repeats what was not answered; frames may be lost.
+    /// Repeats what was not answered; frames may be lost. Rule 4.8.
     pub(super) fn announce_removals(&mut self, effects: &mut Effects) {
         for (incarnation, _, member) in self.members() {
             let Some(fence) = &member.leaving else { continue };
@@ -52,6 +53,7 @@ impl Roster {
         }
     }
 
+    /// Rules 4.9 and 4.12.
     pub(crate) fn on_removed(
         &mut self,
         from: Incarnation,
@@ -76,6 +78,7 @@ impl Roster {
         }
     }
 
+    /// Rule 4.9.
     pub(crate) fn on_adopted(
         &mut self,
         from: Incarnation,
@@ -91,7 +94,7 @@ impl Roster {
     }
 
     /// Completes the removals that are safe: everybody adopted them, and the lease that this node last
-    /// granted has run out.
+    /// granted has run out. Rule 4.8.
     pub(super) fn finish_removals(&mut self, now: Instant, effects: &mut Effects) {
         let lease = self.settings.timing.lease();
         let staying: BTreeSet<Incarnation> = self.staying().collect();
@@ -106,7 +109,7 @@ impl Roster {
         }
     }
 
-    /// The process is proven to exist no more: no lease has to be waited for.
+    /// The process is proven to exist no more: no lease has to be waited for. Rule 4.10.
     pub(crate) fn gone(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
         if self.peers.get(&incarnation).is_some_and(|peer| peer.membership.is_some()) {
             let staying: Vec<Incarnation> = self.staying().filter(|other| *other != incarnation).collect();
@@ -122,7 +125,7 @@ impl Roster {
     }
 
     /// A member has died, and nobody was asked about its removal. One whose lease had run out may have gone on without this
-    /// node before: those who are left know.
+    /// node before: those who are left know. Rule 4.11.
     fn lose_at_once(
         &mut self,
         incarnation: Incarnation,
@@ -143,6 +146,7 @@ impl Roster {
         self.heartbeat_at = None;
     }
 
+    /// Rule 4.10.
     pub(crate) fn on_leave(&mut self, from: Incarnation, now: Instant, effects: &mut Effects) {
         if self.member(from).is_some() {
             self.complete_removal(from, Removal::Left, now, effects);
@@ -199,8 +203,9 @@ impl Roster {
     }
 
     /// What the lost member backlog is known to nobody else: the others compare what they hold.
+    /// Rules 6.4 and 6.5.
     fn compare_after_loss(&mut self) {
-        if !self.serves() || self.settings.plant == Plant::BacklogForgotten {
+        if !self.serves() || planted!(self.settings, BACKLOG_FORGOTTEN) {
             return;
         }
         // Each of two compares: one of them may have been joining when the other saw the loss. One that only seemed to be
@@ -211,14 +216,14 @@ impl Roster {
         self.compare_when_ready.extend(joining);
     }
 
-    /// A member says that it goes on without this node.
+    /// A member says that it goes on without this node. Rule 4.12.
     pub(crate) fn on_out(&mut self, from: Incarnation, _: Out, now: Instant, effects: &mut Effects) {
         if self.is_staying(from) {
             self.step_out(from, now, effects);
         }
     }
 
-    /// Stops serving, leaves its own view and joins again with what it has.
+    /// Stops serving, leaves its own view and joins again with what it has. Rule 4.12.
     pub(super) fn step_out(&mut self, by: Incarnation, now: Instant, effects: &mut Effects) {
         self.state = NodeState::Joining;
         self.doubtful = false;

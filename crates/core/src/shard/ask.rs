@@ -9,7 +9,7 @@ use crate::shard::Shard;
 use crate::shard::expire::UNANNOUNCED_SHARE;
 use crate::shard::stored::Stub;
 use crate::wire::{self, Answer, Ask, Verdict};
-use crate::{Effect, Effects, EndReason, Incarnation, Instant, Plant, QuestionId, SessionKey};
+use crate::{Effect, Effects, EndReason, Incarnation, Instant, QuestionId, SessionKey};
 
 /// Answers that are remembered until their askers look.
 const ANSWERED_MAX: usize = 1024;
@@ -65,9 +65,7 @@ impl Shard {
 
     /// Asks whether a session that is idle here is in use elsewhere; ends it if not.
     pub(super) fn ask_expiry(&mut self, key: SessionKey, now: Instant, effects: &mut Effects) {
-        if self.settings.plant == Plant::ExpiresAlone {
-            self.end(key, EndReason::Expired, None, now, effects);
-        } else if !self.asks.contains_key(&key) {
+        if !self.asks.contains_key(&key) {
             self.begin(key, true, Vec::new(), now, effects);
         }
     }
@@ -88,7 +86,8 @@ impl Shard {
         let id = self.next_number();
         let earlier = self.asks.remove(&key).map(|asking| asking.askers).unwrap_or_default();
         let askers = earlier.into_iter().chain(askers).collect();
-        let waiting = self.streams.keys().copied().collect();
+        let waiting: BTreeSet<_> = self.streams.keys().copied().collect();
+        let waiting = planted!(waiting => asked(&self.settings, waiting, expiry));
         self.asks.insert(
             key,
             Question { id, askers, waiting, expiry, asked_at: now, answered: Replies::default() },
@@ -147,9 +146,7 @@ impl Shard {
         if !asking.waiting.remove(&from) {
             return;
         }
-        if self.settings.plant == Plant::FirstAnswerWins {
-            asking.waiting.clear();
-        }
+        planted!(self.settings, FIRST_ANSWER_WINS => await_nobody(&mut asking.waiting));
         let touch = answer.touch.unwrap_or(0);
         self.touch(key, |session| session.touch = session.touch.max(touch));
         // An expiry that a later use overruled is merged like any other: the copy outlives it.

@@ -10,8 +10,8 @@ use crate::shard::settle::{Pending, notify_settled};
 use crate::tombstone::Tombstone;
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AckMembers, AppId, CommittedSession, Effects, EndReason, Event, FieldName, FieldRef, Incarnation,
-    Instant, Mode, Plant, Receipt, Refusal, SessionKey, Ticket, Timestamp, Value, ValueRef,
+    AckMembers, AppId, CommittedSession, Effects, EndReason, Event, FieldRef, Incarnation, Instant, Mode,
+    Receipt, Refusal, SessionKey, Ticket, Timestamp, ValueRef,
 };
 use std::time::Duration;
 
@@ -99,8 +99,7 @@ impl Shard {
         }
         self.settle_as_ended(key, effects);
         let draft = self.tombstones.get(&key).map(|end| Draft::end(&end.to_wire(key)));
-        let waits =
-            if self.settings.plant == Plant::EndAsynchronous { Waits::Nobody } else { Waits::AllMembers };
+        let waits = if planted!(self.settings, END_ASYNCHRONOUS) { Waits::Nobody } else { Waits::AllMembers };
         self.stage(key, draft, waits, ticket, now, effects);
     }
 
@@ -201,16 +200,13 @@ impl Shard {
 
     fn delta(&self, key: SessionKey, changes: &Changes, timestamp: Timestamp) -> Option<Draft> {
         let touch = self.table.get(key)?.touch;
-        let unannounced = |name: &FieldName, value: Option<&Value>| {
-            self.settings.plant == Plant::OldSecretKept && name.is_system() && value.is_none()
-        };
-        let writes = changes.writes().filter(|(name, value)| !unannounced(name, *value));
-        let fields = writes.map(|(name, value)| FieldChange {
+        let fields = changes.writes().map(|(name, value)| FieldChange {
             name: name.as_str(),
             codec: value.map_or(0, |value| value.codec.0),
             value: value.map(|value| value.bytes.as_ref()),
         });
         let fields = fields.collect();
+        let fields = planted!(fields => announced(&self.settings, fields));
         let delta =
             Delta { key: key.0, counter: timestamp.counter, writer: timestamp.incarnation.0, touch, fields };
         Some(Draft::delta(&delta, changes.weight()))
@@ -241,10 +237,11 @@ impl Shard {
     ) {
         let ticket = ticket.unwrap_or_else(|| Ticket::unattended(self.next_number()));
         let not_awaited = if waits == Waits::AckSet { self.not_awaited(key) } else { Vec::new() };
-        let reachable_only = self.settings.plant == Plant::UnlinkedNotAwaited;
-        let members = self.streams.iter().map(|(incarnation, stream)| {
-            let is_awaited = waits != Waits::Nobody && !not_awaited.contains(incarnation) && stream.awaited;
-            (*incarnation, is_awaited && (stream.linked || !reachable_only))
+        let members = self.streams.keys().map(|incarnation| {
+            let awaited = waits != Waits::Nobody
+                && !not_awaited.contains(incarnation)
+                && planted!(true => is_awaited(&self.settings, *incarnation, self.streams.get(incarnation)));
+            (*incarnation, awaited)
         });
         let members: Vec<(Incarnation, bool)> = members.collect();
         let waiting: Vec<_> = members.iter().filter(|(_, awaited)| *awaited).map(|(of, _)| *of).collect();

@@ -16,7 +16,7 @@ use crate::shard::peer_stream::{AckTarget, PeerStream, SyncReport, Walk, birth};
 use crate::shard::stored::Stub;
 use crate::tombstone::Tombstone;
 use crate::wire::{self, Digest, Entry, Listing, Mark, NotDonor, Synced, Want};
-use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
+use crate::{Effects, Incarnation, Instant, SessionKey};
 
 /// Sessions in one piece of a listing or of a want.
 const PIECE: usize = 512;
@@ -96,9 +96,7 @@ impl Shard {
             joining,
         };
         effects.send(with, wire::encode(&digest));
-        if !self.is_complete
-            && !self.tombstones.is_empty()
-            && self.settings.plant != Plant::TransferWithoutEnds
+        if !self.is_complete && !self.tombstones.is_empty() && !planted!(self.settings, TRANSFER_WITHOUT_ENDS)
         {
             // Who comes back tells what ended on its side: others may come back with a copy of it.
             self.start_walk(with, Walk::Ends(None));
@@ -157,7 +155,7 @@ impl Shard {
         } else {
             self.list(from, digest.round, effects);
         }
-        if digest.joining && digest.sessions > 0 && self.settings.plant != Plant::TransferWithoutEnds {
+        if digest.joining && digest.sessions > 0 && !planted!(self.settings, TRANSFER_WITHOUT_ENDS) {
             self.start_walk(from, Walk::Ends(None));
         }
         self.pump(from, now, effects);
@@ -234,7 +232,7 @@ impl Shard {
                 continue;
             }
             let birth = birth(entry.birth_incarnation, entry.birth_number);
-            let covered = self.marks.covers(birth) && self.settings.plant != Plant::EndForgottenEarly;
+            let covered = self.marks.covers(birth) && !planted!(self.settings, END_FORGOTTEN_EARLY);
             if !self.tombstones.contains_key(key) && covered {
                 self.tombstones.insert(*key, Tombstone::unknown(birth, now));
             }
@@ -279,7 +277,7 @@ impl Shard {
         let Some(sync_report) = self.streams.get_mut(&to).and_then(PeerStream::take_sync_report) else {
             return;
         };
-        let late = self.settings.plant == Plant::MarksTooLate;
+        let late = planted!(self.settings, MARKS_TOO_LATE);
         let marks = if late { self.current_marks() } else { sync_report.marks };
         let marks =
             marks.iter().map(|(incarnation, number)| Mark { incarnation: incarnation.0, number: *number });
@@ -341,11 +339,7 @@ impl Shard {
     }
 
     fn current_marks(&self) -> Vec<(Incarnation, u64)> {
-        if self.settings.plant == Plant::TransferWithoutEnds {
-            Vec::new()
-        } else {
-            self.marks.iter().collect()
-        }
+        if planted!(self.settings, TRANSFER_WITHOUT_ENDS) { Vec::new() } else { self.marks.iter().collect() }
     }
 }
 

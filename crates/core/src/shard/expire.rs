@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::shard::peer_stream::PeerStream;
-use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
+use crate::{Effects, Incarnation, Instant, SessionKey};
 
 /// Every session is looked at once in this time.
 const SCAN_PERIOD: Duration = Duration::from_secs(2);
@@ -25,7 +24,7 @@ pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 impl Shard {
     /// What has to be done without any input: retries and expiry. Gives the members whose acknowledgements are late.
     pub(crate) fn tick(&mut self, now: Instant, effects: &mut Effects) -> BTreeSet<Incarnation> {
-        self.streams.values_mut().for_each(PeerStream::resume);
+        self.streams.values_mut().for_each(|stream| stream.resume());
         self.give_up_early(now, effects);
         let late = self.resend_late(now, effects);
         self.repeat_asks(now, effects);
@@ -124,9 +123,8 @@ impl Shard {
     fn forget_ends(&mut self, now: Instant) {
         let Self { tombstones, streams, settings, .. } = self;
         let least = settings.timing.drop_time * 4;
-        let hasty = settings.plant == Plant::EndForgottenEarly;
         tombstones.retain(|key, end| {
-            now.since(end.since) < if hasty { least / 4 } else { end.keep.max(least) }
+            now.since(end.since) < planted!(end.keep.max(least) => kept_for(settings, end, least))
                 || streams
                     .values()
                     .any(|stream| stream.needs_copy(*key) || stream.unconfirmed().any(|other| other == *key))

@@ -1,12 +1,10 @@
 //! Sending to one member: in order, acknowledged, and sent again as copies when in doubt.
 
-use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
-use crate::session::Session;
 use crate::shard::Shard;
 use crate::shard::peer_stream::{Carried, PeerStream, Walk};
 use crate::shard::stored::FETCHING_MAX;
-use crate::wire::{AckLine, Draft, Exception, Snapshot, Verdict};
-use crate::{Effects, Event, Incarnation, Instant, NameRef, NotSent, NotTaken, Plant, SessionKey, Ticket};
+use crate::wire::{AckLine, Draft, Exception, Verdict};
+use crate::{Effects, Event, Incarnation, Instant, NotSent, NotTaken, SessionKey, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -15,10 +13,9 @@ const WALK_STEPS: usize = 256;
 
 impl Shard {
     /// Processes what `from` says it processed.
-    pub(crate) fn on_ack(&mut self, from: Incarnation, line: &AckLine, now: Instant, effects: &mut Effects) {
+    pub(crate) fn on_ack(&mut self, from: Incarnation, line: AckLine, now: Instant, effects: &mut Effects) {
         let Some(stream) = self.streams.get_mut(&from) else { return };
-        let first = if self.settings.plant == Plant::AckOutOfOrder { 0 } else { line.first };
-        let line = AckLine { first, ..line.clone() };
+        let line = planted!(line => believed(&self.settings, line));
         let Some(taken) = stream.acknowledged(&line, now) else { return };
         for (mut frame, exceptions) in taken {
             if exceptions.is_empty() {
@@ -149,7 +146,8 @@ impl Shard {
             return;
         }
         let draft = if let Some(session) = self.table.get(key) {
-            Draft::snapshot(&self.copy_of(session, now), session.fields.weight())
+            let copy = planted!(session.snapshot(now) => sent_copy(&self.settings, session, now));
+            Draft::snapshot(&copy, session.fields.weight())
         } else if let Some(end) = self.tombstones.get(&key) {
             Draft::end(&end.to_wire(key))
         } else {
@@ -196,21 +194,6 @@ impl Shard {
         waiters.iter().for_each(|ticket| self.no_longer_awaits(*ticket, to, effects));
     }
 
-    /// A copy as members get it: all that this node knows, unless a planted bug spoils it.
-    fn copy_of<'s>(&self, session: &'s Session, now: Instant) -> Snapshot<'s> {
-        let mut copy = session.snapshot(now);
-        match self.settings.plant {
-            Plant::CopyTimestampedAnew => copy.fields.iter_mut().for_each(|field| {
-                (field.counter, field.writer) = (session.clock, self.writer.0);
-            }),
-            Plant::RemovalsNotCopied => copy.fields.retain(|field| field.value.is_some()),
-            Plant::UnknownFieldDropped => copy.fields.retain(|field| is_known(field.name)),
-            Plant::ForeignClock => copy.idle_ms = session.used_at().as_micros() / 1_000,
-            _ => {}
-        }
-        copy
-    }
-
     /// One stretch of the walk over everything; false when there is none or it is over.
     fn walk_on(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) -> bool {
         let Some(walk) = self.streams.get(&to).and_then(|stream| stream.walk) else { return false };
@@ -250,7 +233,7 @@ impl Shard {
             keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
             return Some(Walk::Stubs(Some(last)));
         }
-        (self.settings.plant != Plant::TransferWithoutEnds).then_some(Walk::Ends(None))
+        (!planted!(self.settings, TRANSFER_WITHOUT_ENDS)).then_some(Walk::Ends(None))
     }
 
     fn walk_ends(
@@ -277,12 +260,6 @@ impl Shard {
     pub(crate) fn take_ack(&mut self, from: Incarnation) -> Option<AckLine> {
         self.streams.get_mut(&from)?.arrivals.take_line(self.number)
     }
-}
-
-/// For [`Plant::UnknownFieldDropped`] only: an attribute, or a system field of this version.
-fn is_known(name: NameRef<'_>) -> bool {
-    let system = [MAX_INACTIVE, MAX_AGE, PRINCIPAL, AUTH_TYPE];
-    !name.is_system() || name.is_secret() || system.iter().any(|known| name == *known)
 }
 
 /// The next keys of a map, at most `most`.

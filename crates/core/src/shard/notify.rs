@@ -5,8 +5,8 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::tombstone::event_id;
 use crate::{
-    Effect, Effects, EndReason, FieldRef, Fields, Incarnation, Instant, Merge, NameRef, Notice, Plant,
-    SessionChange, SessionKey, Timestamp,
+    Effect, Effects, EndReason, FieldRef, Fields, Incarnation, Instant, Merge, NameRef, Notice,
+    SessionChange, SessionKey,
 };
 
 /// An end that a member announced less than so many drop times before it was removed may not have reached that member's own
@@ -17,20 +17,12 @@ const LAST_WORDS: u32 = 2;
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     wanted: bool,
-    /// A planted bug: what arrives last wins.
-    by_arrival: bool,
     changes: Vec<(SessionChange, u64)>,
 }
 
 impl Applied {
     /// Merges a field, and notes what that did to the session.
-    pub(super) fn merge(&mut self, fields: &mut Fields, mut write: FieldRef<'_>) -> Merge {
-        if self.by_arrival
-            && let Some(ours) = fields.find(write.name)
-        {
-            write.timestamp =
-                write.timestamp.max(Timestamp::new(ours.timestamp.counter + 1, write.timestamp.incarnation));
-        }
+    pub(super) fn merge(&mut self, fields: &mut Fields, write: FieldRef<'_>) -> Merge {
         if !self.wanted {
             return fields.merge_field(write);
         }
@@ -68,8 +60,7 @@ impl Shard {
 
     /// Where changes are noted that are about to be applied.
     pub(super) fn applied(&self) -> Applied {
-        let by_arrival = self.settings.plant == Plant::MergedByArrival;
-        Applied { wanted: self.announced, by_arrival, changes: Vec::new() }
+        Applied { wanted: self.announced, changes: Vec::new() }
     }
 
     /// Tells what was applied to a session that is here.
@@ -119,9 +110,7 @@ impl Shard {
         let Session { key, app, .. } = *session;
         let change = SessionChange::Ended { reason };
         let notice = Notice { key, app, change, event_id: event_id(key), remote };
-        if self.settings.plant == Plant::NotifiedTwice {
-            self.notify(notice.clone(), effects);
-        }
+        planted!(self.settings, NOTIFIED_TWICE => notify(self, notice.clone(), effects));
         self.notify(notice, effects);
     }
 
@@ -147,7 +136,7 @@ impl Shard {
         }
     }
 
-    fn notify(&mut self, notice: Notice, effects: &mut Effects) {
+    pub(crate) fn notify(&mut self, notice: Notice, effects: &mut Effects) {
         if self.announced {
             effects.push(Effect::Notice { shard: self.number, sequence: self.notices, notice });
             self.notices += 1;

@@ -23,18 +23,18 @@ const EARLY_BYTES_MAX: usize = 1 << 20;
 
 /// A frame that was sent and not acknowledged.
 #[derive(Debug)]
-pub(super) struct InFlight {
-    pub(super) sequence: u32,
-    pub(super) carried: Carried,
-    pub(super) bytes: usize,
-    pub(super) sent_at: Instant,
+pub(crate) struct InFlight {
+    pub(crate) sequence: u32,
+    pub(crate) carried: Carried,
+    pub(crate) bytes: usize,
+    pub(crate) sent_at: Instant,
     /// Commits and ends that wait for it.
-    pub(super) waiters: Vec<Ticket>,
+    pub(crate) waiters: Vec<Ticket>,
 }
 
 /// Of which sessions a frame carries something.
 #[derive(Debug)]
-pub(super) enum Carried {
+pub(crate) enum Carried {
     /// A change, a copy or an end.
     One(SessionKey),
     /// Copies, in the order in which they are in the frame.
@@ -42,7 +42,7 @@ pub(super) enum Carried {
 }
 
 impl Carried {
-    pub(super) fn keys(&self) -> &[SessionKey] {
+    pub(crate) fn keys(&self) -> &[SessionKey] {
         match self {
             Self::One(key) => std::slice::from_ref(key),
             Self::Several(keys) => keys,
@@ -50,7 +50,7 @@ impl Carried {
     }
 
     /// Those that a refusal is about: of one copy in the frame, or of all that is in it.
-    pub(super) fn refused(&self, copy: Option<u32>) -> &[SessionKey] {
+    pub(crate) fn refused(&self, copy: Option<u32>) -> &[SessionKey] {
         let keys = self.keys();
         match copy {
             Some(copy) => keys.get(copy as usize).map_or(&[], std::slice::from_ref),
@@ -61,7 +61,7 @@ impl Carried {
 
 /// How far a walk over everything has come.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Walk {
+pub(crate) enum Walk {
     /// The next slot of the table.
     Sessions(u32),
     /// The last one whose content was ordered from the store.
@@ -72,32 +72,30 @@ pub(super) enum Walk {
 
 /// A comparison that this member asked for, and that is answered once nothing is backlog to it.
 #[derive(Debug)]
-pub(super) struct SyncReport {
-    pub(super) round: u32,
+pub(crate) struct SyncReport {
+    pub(crate) round: u32,
     /// This node's birth marks from before it began to pay.
-    pub(super) marks: Vec<(Incarnation, u64)>,
-    pub(super) due: AckTarget,
+    pub(crate) marks: Vec<(Incarnation, u64)>,
+    pub(crate) due: AckTarget,
 }
 
 /// Everything before this position, an epoch and a sequence, must be acknowledged; nothing yet while something is still backlog, or
 /// when it has to be sent again.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AckTarget(Option<(u32, u32)>);
+pub(crate) struct AckTarget(Option<(u32, u32)>);
 
 /// One member, as one shard deals with it.
 #[derive(Debug)]
-pub(super) struct PeerStream {
+pub(crate) struct PeerStream {
     /// Frames can be sent.
-    pub(super) linked: bool,
+    pub(crate) linked: bool,
     /// The link took no frame: nothing is tried until the next tick.
     paused: bool,
-    /// Commits wait for this member (a planted bug leaves joiners out).
-    pub(super) awaited: bool,
     /// Copies may go together: the member has refused none for not knowing the frame.
-    pub(super) takes_several: bool,
+    pub(crate) takes_several: bool,
     epoch: u32,
     next: u32,
-    pub(super) in_flight: VecDeque<InFlight>,
+    pub(crate) in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
     /// Of backlog copies; changes always go.
     window: Window,
@@ -113,16 +111,16 @@ pub(super) struct PeerStream {
     fetching: BTreeMap<SessionKey, Vec<Ticket>>,
     /// Sessions that no frame can carry as they are.
     too_long: BTreeSet<SessionKey>,
-    pub(super) walk: Option<Walk>,
-    pub(super) sync_report: Option<SyncReport>,
+    pub(crate) walk: Option<Walk>,
+    pub(crate) sync_report: Option<SyncReport>,
     /// A listing that it was sent.
     pub(super) answering: Option<Answering>,
-    pub(super) arrivals: Arrivals,
+    pub(crate) arrivals: Arrivals,
 }
 
 /// The other direction: what was processed and is not yet acknowledged.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals {
+pub(crate) struct Arrivals {
     epoch: u32,
     next: u32,
     acknowledged: u32,
@@ -144,7 +142,7 @@ struct Early {
 
 /// What to do with a frame that arrived.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(crate) enum Arrival {
     /// It is the next one.
     Next,
     /// It is old, or of an abandoned epoch.
@@ -157,11 +155,10 @@ pub(super) enum Arrival {
 
 impl PeerStream {
     /// `epoch` is above every one that this process used towards the member before.
-    pub(super) fn new(epoch: u32, now: Instant) -> Self {
+    pub(crate) fn new(epoch: u32, now: Instant) -> Self {
         Self {
             linked: true,
             paused: false,
-            awaited: true,
             takes_several: true,
             epoch,
             next: 0,
@@ -183,7 +180,7 @@ impl PeerStream {
     }
 
     /// Only copies of this session may go to the member, not changes.
-    pub(super) fn needs_copy(&self, key: SessionKey) -> bool {
+    pub(crate) fn needs_copy(&self, key: SessionKey) -> bool {
         self.walk.is_some()
             || self.backlog.contains_key(&key)
             || self.fetching.contains_key(&key)
@@ -191,7 +188,7 @@ impl PeerStream {
     }
 
     /// Notes that the member must get a copy or the end of this session.
-    pub(super) fn add_to_backlog(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
+    pub(crate) fn add_to_backlog(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
         self.backlog.entry(key).or_default().extend(waiters);
         if self.backlog.len() > BACKLOG_MAX {
             // Entries that somebody waits for stay: requests in progress bound them.
@@ -200,11 +197,11 @@ impl PeerStream {
         }
     }
 
-    pub(super) fn backlog_everything(&mut self) {
+    pub(crate) fn backlog_everything(&mut self) {
         self.walk = Some(Walk::Sessions(0));
     }
 
-    pub(super) fn take_from_backlog(&mut self, key: SessionKey) -> Vec<Ticket> {
+    pub(crate) fn take_from_backlog(&mut self, key: SessionKey) -> Vec<Ticket> {
         let mut waiters = self.backlog.remove(&key).unwrap_or_default();
         waiters.extend(self.fetching.remove(&key).unwrap_or_default());
         self.too_long.remove(&key);
@@ -212,39 +209,39 @@ impl PeerStream {
     }
 
     /// What is backlog cannot be sent before its content is back from the store.
-    pub(super) fn await_content(&mut self, key: SessionKey, waiters: Vec<Ticket>) {
+    pub(crate) fn await_content(&mut self, key: SessionKey, waiters: Vec<Ticket>) {
         self.fetching.entry(key).or_default().extend(waiters);
     }
 
     /// The content will not come; who waited for it.
-    pub(super) fn give_up_content(&mut self, key: SessionKey) -> Vec<Ticket> {
+    pub(crate) fn give_up_content(&mut self, key: SessionKey) -> Vec<Ticket> {
         self.fetching.remove(&key).unwrap_or_default()
     }
 
     /// The content is here, or the session ended.
-    pub(super) fn content_came(&mut self, key: SessionKey) {
+    pub(crate) fn content_came(&mut self, key: SessionKey) {
         if let Some(waiters) = self.fetching.remove(&key) {
             self.add_to_backlog(key, waiters);
         }
     }
 
-    pub(super) fn next_in_backlog(&self) -> Option<SessionKey> {
+    pub(crate) fn next_in_backlog(&self) -> Option<SessionKey> {
         self.backlog.keys().next().copied()
     }
 
     /// The next ones of them, up to the first that somebody waits for.
-    pub(super) fn backlog_without_waiters(&self) -> impl Iterator<Item = SessionKey> {
+    pub(crate) fn backlog_without_waiters(&self) -> impl Iterator<Item = SessionKey> {
         let unawaited = self.backlog.iter().take_while(|(_, waiters)| waiters.is_empty());
         unawaited.map(|(key, _)| *key).take_while(|key| !self.fetching.contains_key(key))
     }
 
     /// These are sent, and nobody waited for them.
-    pub(super) fn remove_from_backlog(&mut self, keys: &[SessionKey]) {
+    pub(crate) fn remove_from_backlog(&mut self, keys: &[SessionKey]) {
         keys.iter().for_each(|key| drop(self.backlog.remove(key)));
     }
 
     /// Sessions of which the member may lack something.
-    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = SessionKey> {
+    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = SessionKey> {
         self.in_flight
             .iter()
             .flat_map(|frame| frame.carried.keys())
@@ -253,44 +250,44 @@ impl PeerStream {
     }
 
     /// Something of this session is on the way to the member.
-    pub(super) fn is_sending(&self, key: SessionKey) -> bool {
+    pub(crate) fn is_sending(&self, key: SessionKey) -> bool {
         self.in_flight.iter().any(|frame| frame.carried.keys().contains(&key))
     }
 
     /// Changes can be sent as they are committed; otherwise their sessions are backlog.
-    pub(super) fn has_room(&self, staged_max: usize) -> bool {
+    pub(crate) fn has_room(&self, staged_max: usize) -> bool {
         self.linked && !self.paused && self.in_flight_bytes < staged_max
     }
 
     /// A change of this size had no room and is backlog instead.
-    pub(super) fn give_up(&mut self, bytes: usize) {
+    pub(crate) fn give_up(&mut self, bytes: usize) {
         let before = if self.is_synced() { 0 } else { self.dropped_bytes };
         self.dropped_bytes = before.saturating_add(bytes);
     }
 
     /// Bytes of changes that the member has not confirmed: those on the way, and roughly those backlog instead.
-    pub(super) fn unconfirmed_bytes(&self) -> usize {
+    pub(crate) fn unconfirmed_bytes(&self) -> usize {
         let given_up = if self.is_synced() { 0 } else { self.dropped_bytes };
         self.in_flight_bytes.saturating_add(given_up)
     }
 
     /// Copies, changes and ends on the way.
-    pub(super) fn unacknowledged(&self) -> usize {
+    pub(crate) fn unacknowledged(&self) -> usize {
         self.in_flight.iter().map(|frame| frame.carried.keys().len()).sum()
     }
 
-    pub(super) fn backlog_len(&self) -> usize {
+    pub(crate) fn backlog_len(&self) -> usize {
         self.backlog.len() + self.fetching.len()
     }
 
     /// Nothing is left to be sent.
-    pub(super) fn is_synced(&self) -> bool {
+    pub(crate) fn is_synced(&self) -> bool {
         self.walk.is_none() && self.backlog.is_empty() && self.fetching.is_empty()
     }
 
     /// Whether the member has acknowledged all that was backlog to it when this was asked first; what is committed since may be
     /// on the way.
-    pub(super) fn has_acknowledged(&self, due: &mut AckTarget) -> bool {
+    pub(crate) fn has_acknowledged(&self, due: &mut AckTarget) -> bool {
         due.0 = due
             .0
             .filter(|(epoch, _)| *epoch == self.epoch)
@@ -299,7 +296,7 @@ impl PeerStream {
     }
 
     /// Owed copies may be sent now.
-    pub(super) fn has_window(&self) -> bool {
+    pub(crate) fn has_window(&self) -> bool {
         self.linked
             && !self.paused
             && self.window.has_room(self.in_flight_bytes)
@@ -307,7 +304,7 @@ impl PeerStream {
     }
 
     /// Gives a frame its place and remembers it until it is acknowledged.
-    pub(super) fn position(
+    pub(crate) fn position(
         &mut self,
         shard: u8,
         carried: Carried,
@@ -365,7 +362,7 @@ impl PeerStream {
     }
 
     /// What arrived is unknown: everything on the way is backlog again, in a new epoch.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
         self.next = 0;
         self.give_up(self.in_flight_bytes);
@@ -379,7 +376,7 @@ impl PeerStream {
     }
 
     /// Takes what `line` acknowledges out of flight; `None` if the line cannot be believed.
-    pub(super) fn acknowledged(
+    pub(crate) fn acknowledged(
         &mut self,
         line: &AckLine,
         now: Instant,
@@ -405,24 +402,24 @@ impl PeerStream {
         Some(taken)
     }
 
-    pub(super) fn epoch(&self) -> u32 {
+    pub(crate) fn epoch(&self) -> u32 {
         self.epoch
     }
 
     /// How long the member has acknowledged nothing although something is on the way.
-    pub(super) fn stalled_for(&self, now: Instant) -> Duration {
+    pub(crate) fn stalled_for(&self, now: Instant) -> Duration {
         let oldest = self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at));
         self.silent_since.or(oldest).map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// Nothing was acknowledged for the timeout, and the last retry is as long ago.
-    pub(super) fn retry_due(&self, timeout: Duration, now: Instant) -> bool {
+    pub(crate) fn retry_due(&self, timeout: Duration, now: Instant) -> bool {
         let since = self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at));
         since.is_some_and(|since| now.since(since.max(self.retried_at)) >= timeout)
     }
 
     /// Begins a new epoch; the time without an acknowledgement goes on.
-    pub(super) fn retry(&mut self, now: Instant) {
+    pub(crate) fn retry(&mut self, now: Instant) {
         self.silent_since =
             self.silent_since.or(self.in_flight.front().map(|oldest| oldest.sent_at.max(self.progress_at)));
         self.retried_at = now;
@@ -430,18 +427,18 @@ impl PeerStream {
     }
 
     /// How long the oldest change that the member has not confirmed has been on the way, retries included.
-    pub(super) fn unconfirmed_for(&self, now: Instant) -> Duration {
+    pub(crate) fn unconfirmed_for(&self, now: Instant) -> Duration {
         let since = [self.silent_since, self.oldest()].into_iter().flatten().min();
         since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// When the oldest frame that is not acknowledged was sent.
-    pub(super) fn oldest(&self) -> Option<Instant> {
+    pub(crate) fn oldest(&self) -> Option<Instant> {
         self.in_flight.front().map(|frame| frame.sent_at)
     }
 
     /// The round that can be reported as synced now.
-    pub(super) fn take_sync_report(&mut self) -> Option<SyncReport> {
+    pub(crate) fn take_sync_report(&mut self) -> Option<SyncReport> {
         let mut sync_report = self.sync_report.take()?;
         if self.has_acknowledged(&mut sync_report.due) {
             return Some(sync_report);
@@ -452,8 +449,8 @@ impl PeerStream {
 }
 
 impl Arrivals {
-    /// Judges a frame by its position; one that came before its turn is kept until then, or until `now` has moved on.
-    pub(super) fn judge(&mut self, position: Position, frame: &Bytes, now: Instant) -> Arrival {
+    /// Judges a frame by its position; one that came before its turn is kept until then.
+    pub(crate) fn judge(&mut self, position: Position, frame: &Bytes, now: Instant) -> Arrival {
         if position.epoch > self.epoch {
             *self = Self { epoch: position.epoch, ..Self::default() };
         }
@@ -498,20 +495,15 @@ impl Arrivals {
         self.epoch
     }
 
-    /// For [`Plant::GapOverlooked`](crate::Plant::GapOverlooked) only: what is missing before this place counts as
-    /// processed.
-    pub(super) fn overlook_gap(&mut self, position: Position) {
+    /// Whether something that belongs before this position has not come.
+    #[cfg(feature = "planted")]
+    pub(crate) fn is_ahead(&self, position: Position) -> bool {
         let next = if position.epoch > self.epoch { 0 } else { self.next };
-        if position.epoch >= self.epoch && position.sequence > next {
-            if position.epoch > self.epoch {
-                *self = Self { epoch: position.epoch, ..Self::default() };
-            }
-            self.next = position.sequence;
-        }
+        position.epoch >= self.epoch && position.sequence > next
     }
 
     /// The frame that was judged last is not taken, or one of the copies in it.
-    pub(super) fn except(&mut self, verdict: Verdict, copy: Option<u32>) {
+    pub(crate) fn except(&mut self, verdict: Verdict, copy: Option<u32>) {
         self.exceptions.push(Exception { sequence: self.next - 1, verdict, copy });
     }
 
@@ -524,7 +516,7 @@ impl Arrivals {
     }
 
     /// One line for everything processed since the last one.
-    pub(super) fn take_line(&mut self, shard: u8) -> Option<AckLine> {
+    pub(crate) fn take_line(&mut self, shard: u8) -> Option<AckLine> {
         if self.acknowledged == self.next {
             return None;
         }
@@ -535,7 +527,7 @@ impl Arrivals {
 }
 
 /// A birth as a listing has it.
-pub(super) fn birth(incarnation: u32, number: u64) -> Birth {
+pub(crate) fn birth(incarnation: u32, number: u64) -> Birth {
     Birth { incarnation: Incarnation(incarnation), number }
 }
 

@@ -1,20 +1,18 @@
 //! Applying what another member sent.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::session::{Session, large_value};
 use crate::shard::Shard;
 use crate::shard::notify::Applied;
-use crate::shard::peer_stream::{Arrival, birth};
+use crate::shard::peer_stream::Arrival;
 use crate::tombstone::Tombstone;
 use crate::wire::{
     self, Copies, Delta, End, FieldChange, Frame, Gap, Position, Sequenced, Snapshot, Verdict,
 };
 use crate::{
-    AppId, Codec, Effects, Event, FieldName, FieldRef, Fields, Incarnation, Instant, Merge, NameRef, Plant,
-    SessionKey, Timestamp, ValueRef,
+    Codec, Effects, Event, FieldName, FieldRef, Fields, Incarnation, Instant, Merge, NameRef, SessionKey,
+    Timestamp, ValueRef,
 };
 
 /// A frame waits this part of the ack timeout for those before it. The sender gives up what is on the way after the
@@ -33,9 +31,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Some(stream) = self.streams.get_mut(&from) else { return };
-        if self.settings.plant == Plant::GapOverlooked {
-            stream.arrivals.overlook_gap(position);
-        }
+        planted!(self.settings, GAP_OVERLOOKED => overlook_gap(&mut stream.arrivals, position));
         match stream.arrivals.judge(position, frame, now) {
             Arrival::Old => {}
             Arrival::Early => self.counters.frames_early += 1,
@@ -93,7 +89,7 @@ impl Shard {
                 self.on_end(from, &end, now, effects)
             }
             Sequenced::Copies(copies) => return self.on_copies(from, &copies, now, effects),
-            Sequenced::Unknown if self.settings.plant == Plant::UnknownChangeTaken => Ok(()),
+            Sequenced::Unknown if planted!(self.settings, UNKNOWN_CHANGE_TAKEN) => Ok(()),
             // What it changed comes as a copy, which every version can read.
             Sequenced::Unknown => Err(Verdict::NeedSnapshot),
         };
@@ -106,7 +102,7 @@ impl Shard {
 
     /// What was judged last is not taken, or one of the copies in it.
     fn refuse(&mut self, from: Incarnation, verdict: Verdict, copy: Option<u32>) {
-        if self.settings.plant != Plant::RefusalUnreported
+        if !planted!(self.settings, REFUSAL_UNREPORTED)
             && let Some(stream) = self.streams.get_mut(&from)
         {
             stream.arrivals.except(verdict, copy);
@@ -121,10 +117,8 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let first_only = self.settings.plant == Plant::FirstCopyOnly;
-        let copies = &copies[..if first_only { copies.len().min(1) } else { copies.len() }];
         let mut refused = false;
-        for (number, copy) in (0..).zip(copies) {
+        for (number, copy) in (0..).zip(planted!(copies => taken_copies(&self.settings, copies))) {
             self.note_progress(from, SessionKey(copy.key), now);
             // Alone it comes in a form that every version can read, and its numbers are judged then.
             let session = Session::from_packed(copy, now).ok_or(Verdict::NeedSnapshot);
@@ -151,25 +145,22 @@ impl Shard {
             self.counters.late_writes += 1;
             return Err(self.answer_with_end(from, key));
         }
-        if self.settings.plant == Plant::AckIncomplete && !self.table.contains(key) {
-            self.table.insert(incomplete(key, now));
-        }
-        let timestamp = delta.timestamp();
+        planted!(self.settings, ACK_INCOMPLETE => keep_incomplete(&mut self.table, key, now));
         let Some(session) = self.table.get(key) else { return Err(Verdict::NeedSnapshot) };
+        let timestamp = planted!(delta.timestamp() => merge_timestamp(&self.settings, session, delta));
         let names_are_valid = delta.fields.iter().all(|field| FieldName::received(field.name).is_ok());
         // Before this node has compared, its copy may lack what went before the change, and would seem to have it.
         let leap = if self.is_complete { Timestamp::MAX_LEAP } else { 1 };
         if timestamp.counter > session.clock.saturating_add(leap) || !names_are_valid {
             return Err(Verdict::NeedSnapshot);
         }
-        let (mut applied, plant) = (self.applied(), self.settings.plant);
+        let mut applied = self.applied();
         let conflicts = self.table.update(key, |session| {
             let merge =
                 |field: &&FieldChange<'_>| merge_change(session, field, timestamp, frame, &mut applied);
             let conflicts = delta.fields.iter().filter(merge).count();
-            if plant != Plant::ClockNotRaised {
-                session.clock = session.clock.max(timestamp.counter);
-            }
+            let counter = if planted!(self.settings, CLOCK_NOT_RAISED) { 0 } else { timestamp.counter };
+            session.clock = session.clock.max(counter);
             session.use_now(delta.touch, now);
             session.announce_use(now);
             if delta.fields.iter().any(|field| NameRef::from(field.name).is_system()) {
@@ -192,21 +183,17 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Result<(), Verdict> {
-        let Some(mut session) = Session::from_snapshot(snapshot, frame, now) else {
-            return Err(Verdict::Full);
-        };
-        if self.settings.plant == Plant::ForeignClock {
-            session.believe_used_at(Instant::after_origin(Duration::from_millis(snapshot.idle_ms)));
-        }
+        let session = planted!(Session::from_snapshot(snapshot, frame, now) => received_copy(&self.settings, snapshot, frame, now));
+        let Some(session) = session else { return Err(Verdict::Full) };
         self.take_copy(session, now, effects)
     }
 
     fn take_copy(&mut self, session: Session, now: Instant, effects: &mut Effects) -> Result<(), Verdict> {
         let (key, birth) = (session.key, session.birth());
-        let key = if self.settings.plant == Plant::NeighbourTaken { self.neighbour(key) } else { key };
+        let key = planted!(key => copy_key(&self.settings, &self.table, key));
         let mut revived = false;
         if let Some(end) = self.tombstones.get(&key) {
-            let later = self.settings.plant == Plant::EndComparedByTimestamp && session.clock > end.clock;
+            let later = planted!(self.settings, END_COMPARED_BY_TIMESTAMP) && session.clock > end.clock;
             // A use that the end did not know counts only if it was within its time.
             let stands = session.is_over(now) || !end.yields_to(session.clock, session.touch);
             if stands && !later {
@@ -216,8 +203,7 @@ impl Shard {
             revived = true;
         }
         if let Some(ours) = self.table.get(key) {
-            // The planted copy is believed to be complete, so what completes it is not looked at.
-            if self.settings.plant != Plant::AckIncomplete || ours.birth().number > 0 {
+            if !planted!(self.settings, ACK_INCOMPLETE) || ours.birth().number > 0 {
                 self.merge_copy(key, &session, effects);
                 self.note_change(key, false, effects);
             }
@@ -231,7 +217,7 @@ impl Shard {
             self.arrive(session, effects);
             return Ok(());
         }
-        if !revived && self.marks.covers(birth) && self.settings.plant != Plant::EndForgottenEarly {
+        if !revived && self.marks.covers(birth) && !planted!(self.settings, END_FORGOTTEN_EARLY) {
             // It was here and is not: it ended, and its end has been forgotten since.
             self.tombstones.insert(key, Tombstone::unknown(birth, now));
             return Err(self.refuse_copy(key));
@@ -245,12 +231,6 @@ impl Shard {
         self.note_change(key, false, effects);
         self.notify_created(key, true, effects);
         Ok(())
-    }
-
-    /// For [`Plant::NeighbourTaken`] only: the session that comes next in the order of the keys.
-    fn neighbour(&self, key: SessionKey) -> SessionKey {
-        let later = self.table.iter().map(|session| session.key).filter(|known| *known >= key);
-        later.min().unwrap_or(key)
     }
 
     pub(super) fn merge_copy(&mut self, key: SessionKey, theirs: &Session, effects: &mut Effects) {
@@ -279,7 +259,7 @@ impl Shard {
         let key = SessionKey(end.key);
         let theirs = Tombstone::from_wire(end, now);
         if let Some(session) = self.known(key) {
-            if self.settings.plant == Plant::EndComparedByTimestamp && session.clock > end.clock {
+            if planted!(self.settings, END_COMPARED_BY_TIMESTAMP) && session.clock > end.clock {
                 return Ok(());
             }
             let in_use = !session.is_over(now);
@@ -355,11 +335,4 @@ fn is_conflict(fields: &Fields, name: NameRef<'_>, timestamp: Timestamp) -> bool
     fields.find(name).is_some_and(|ours| {
         ours.timestamp.counter == timestamp.counter && ours.timestamp.incarnation != timestamp.incarnation
     })
-}
-
-/// For [`Plant::AckIncomplete`] only: a copy made of nothing but what a delta brought.
-fn incomplete(key: SessionKey, now: Instant) -> Session {
-    let mut session = Session::new(key, AppId::default(), birth(0, 0), now);
-    session.clock = u64::from(u32::MAX);
-    session
 }

@@ -3,8 +3,7 @@
 use crate::shard::Shard;
 use crate::wire::{self, Touch};
 use crate::{
-    Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Plant, Proof, QuestionId, SessionKey,
-    Ticket,
+    Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Proof, QuestionId, SessionKey, Ticket,
 };
 
 /// A use is announced to the others at least this many times within a session's idle time.
@@ -84,9 +83,7 @@ impl Shard {
             return Opening::Absent(Absent::WrongSecret);
         }
         let opened = Opened { key, app: session.app, fields: session.fields.clone() };
-        if self.settings.plant == Plant::TimestampAtSet {
-            self.opened_clocks.insert(key, session.clock);
-        }
+        planted!(self.settings, TIMESTAMP_AT_SET => note_opened(&self.settings, key, session.clock));
         let tell = self.table.touch(key, |session| {
             session.open += 1;
             session.use_now(session.touch.saturating_add(1), now);
@@ -112,7 +109,7 @@ impl Shard {
 
     /// The newest commit of this node on a session that is not settled.
     pub(crate) fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
-        self.unsettled.get(&key).copied().filter(|_| self.settings.plant != Plant::ReadsDoNotWait)
+        self.unsettled.get(&key).copied().filter(|_| !planted!(self.settings, READS_DO_NOT_WAIT))
     }
 
     /// Another member tells a use.

@@ -3,7 +3,7 @@
 //! Commits on one session settle in the order in which they were made. Must not know what was committed.
 
 use crate::shard::Shard;
-use crate::{Effect, Effects, Incarnation, Plant, Receipt, SessionKey, Ticket};
+use crate::{Effect, Effects, Incarnation, Receipt, SessionKey, Ticket};
 
 /// A commit or an end that some members have not confirmed.
 #[derive(Debug)]
@@ -63,9 +63,7 @@ impl Shard {
             && pending.waiting.contains(&by)
         {
             pending.receipt.copies += 1;
-            if self.settings.plant == Plant::SettlesOnFirst {
-                pending.waiting = vec![by];
-            }
+            planted!(self.settings, SETTLES_ON_FIRST => await_only(&mut pending.waiting, by));
             self.no_longer_awaits(ticket, by, effects);
         }
     }

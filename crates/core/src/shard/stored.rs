@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::wire::{Ask, Snapshot};
-use crate::{Effect, Effects, Event, Incarnation, Instant, Plant, QuestionId, SessionKey, Ticket, Version};
+use crate::{Effect, Effects, Event, Incarnation, Instant, QuestionId, SessionKey, Ticket, Version};
 
 /// Copies for one member that may wait for their content at once.
 pub(super) const FETCHING_MAX: usize = 64;
@@ -88,8 +88,7 @@ impl Shard {
                 .streams
                 .values()
                 .any(|stream| stream.needs_copy(key) || stream.unconfirmed().any(|other| other == key));
-        let spares = self.settings.plant != Plant::SwapOutInUse || !self.table.contains(key);
-        if (!rests || wanted) && spares {
+        if (!rests || wanted) && !(planted!(self.settings, SWAP_OUT_IN_USE) && self.table.contains(key)) {
             return false;
         }
         if let Some(session) = self.table.remove(key) {
@@ -218,7 +217,7 @@ impl Shard {
         saved.take_times(skeleton);
         self.table.insert(saved);
         if let Some(arrived) = &stub.arrived
-            && self.settings.plant != Plant::RestoreOverwrites
+            && !planted!(self.settings, RESTORE_OVERWRITES)
         {
             self.merge_copy(key, arrived, effects);
         }

@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::shard::peer_stream::Carried;
 use crate::wire::{Copies, Draft, PackedCopy};
-use crate::{Effects, Incarnation, Instant, Plant, SessionKey};
+use crate::{Effects, Incarnation, Instant, SessionKey};
 
 /// Bytes of all fields in one frame.
 const BYTES_MAX: usize = 8 * 1024;
@@ -100,7 +100,10 @@ impl Shard {
         mut sessions: impl Iterator<Item = &'s Session>,
         now: Instant,
     ) -> Option<Written> {
-        let stream = self.streams.get(&to).filter(|stream| stream.takes_several && !self.spoils_copies());
+        let stream = self
+            .streams
+            .get(&to)
+            .filter(|stream| stream.takes_several && planted!(true => packs_copies(&self.settings)));
         let mut together = Together::default();
         while stream.is_some() && sessions.next().is_some_and(|session| together.add(session, now)) {}
         together.written()
@@ -109,16 +112,5 @@ impl Shard {
     /// Gives the frame its place and sends it; nobody waits for it.
     fn send_written(&mut self, to: Incarnation, written: Written, now: Instant, effects: &mut Effects) {
         self.transmit(to, Carried::Several(written.keys), written.draft, Vec::new(), now, effects);
-    }
-
-    /// A planted bug changes what copies hold, which it can do only where their fields go one by one.
-    fn spoils_copies(&self) -> bool {
-        matches!(
-            self.settings.plant,
-            Plant::CopyTimestampedAnew
-                | Plant::RemovalsNotCopied
-                | Plant::UnknownFieldDropped
-                | Plant::ForeignClock
-        )
     }
 }

@@ -45,6 +45,7 @@ impl<C> Encode<C> for Phase {
 }
 
 impl<'b, C> Decode<'b, C> for Phase {
+    /// Rule 12.1.
     fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         Ok(match d.u8()? {
             1 => Self::Returning,

@@ -39,7 +39,7 @@ impl FrameKind {
     /// How many kinds there are.
     pub const COUNT: usize = KINDS.len();
 
-    /// The kind that `frame` says it is of.
+    /// The kind that `frame` says it is of. Rule 12.5.
     pub fn of(frame: &[u8]) -> Self {
         let number = frame.first_chunk::<KIND_BYTES>().map(|kind| u16::from_le_bytes(*kind));
         let known = KINDS.iter().position(|(known, _)| Some(*known) == number);

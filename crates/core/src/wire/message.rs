@@ -40,7 +40,7 @@ impl<'b> Message<'b> {
         encode(self)
     }
 
-    /// The message in `frame`; `None` if it is a frame of another kind.
+    /// The message in `frame`; `None` if it is a frame of another kind. Rule 1.11.
     ///
     /// # Errors
     /// It cannot be read, or exceeds a bound.

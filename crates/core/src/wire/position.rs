@@ -26,13 +26,14 @@ impl Position {
         Self::read(body).filter(|_| has_place).map(|(position, _)| position)
     }
 
+    /// Rule 1.8.
     pub(crate) fn write(self, out: &mut [u8]) {
         out[0] = self.shard;
         out[1..5].copy_from_slice(&self.epoch.to_le_bytes());
         out[5..9].copy_from_slice(&self.sequence.to_le_bytes());
     }
 
-    /// Splits a place off; `None` when the bytes are too few or the shard does not exist.
+    /// Splits a place off; `None` when the bytes are too few or the shard does not exist. Rule 1.8.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (head, body) = bytes.split_first_chunk::<POSITION_BYTES>()?;
         let [shard, e0, e1, e2, e3, s0, s1, s2, s3] = *head;

@@ -2,14 +2,13 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AllMembers, AppId, Bounds, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, FrameSink,
-    Gate, Incarnation, Instant, Mode, Node, NotSent, Notice, Opening, PeerInfo, Plant, Proof, QuestionId,
-    Receipt, Refusal, Secret, SessionKey, Settings, Ticket, Timing, Value,
+    AppId, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, FrameSink, Gate, Incarnation,
+    Instant, Node, NotSent, Notice, Opening, PeerInfo, Proof, QuestionId, Receipt, Refusal, Secret,
+    SessionKey, Settings, Ticket, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -279,17 +278,7 @@ fn node(number: u32, now: Instant, adjust: &impl Fn(&mut Settings)) -> Node {
 }
 
 fn settings(number: u32, adjust: &impl Fn(&mut Settings)) -> Settings {
-    let mut settings = Settings {
-        incarnation: Incarnation(number + 1),
-        name: format!("tc{:02}", number + 1),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: false,
-        ack_set: Arc::new(AllMembers),
-        plant: Plant::None,
-    };
+    let mut settings = Settings::new(Incarnation(number + 1), format!("tc{:02}", number + 1));
     adjust(&mut settings);
     settings
 }

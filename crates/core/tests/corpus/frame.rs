@@ -1,12 +1,7 @@
 //! Any bytes as frames from a member, separated by 0xFF: no panic, and nothing that one frame brings outweighs it by far.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use sessile_core::{
-    AllMembers, Bounds, Incarnation, Instant, Message, Mode, Node, PeerInfo, Plant, Position, Settings,
-    Timing,
-};
+use sessile_core::{Incarnation, Instant, Message, Node, PeerInfo, Position, Settings};
 
 /// What a session costs in memory beside its content, generously.
 const SESSION_COST: u64 = 4096;
@@ -16,17 +11,7 @@ const SHORTEST_COPY: u64 = 27;
 
 /// The body of the target `frame`.
 pub(crate) fn frame(input: &[u8]) {
-    let settings = Settings {
-        incarnation: Incarnation(1),
-        name: "tc01".into(),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: false,
-        ack_set: Arc::new(AllMembers),
-        plant: Plant::None,
-    };
+    let settings = Settings::new(Incarnation(1), "tc01");
     let (now, mut sent) = (Instant::ORIGIN, Vec::new());
     let mut effects = sessile_core::Effects::new(&mut sent);
     let node = Node::new(settings, now);

@@ -1,27 +1,17 @@
 //! Any bytes as a session from a store: refused, or here as a session that can be opened, written, saved and ended.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AllMembers, Bounds, Changes, FieldName, Incarnation, Instant, Mode, Node, Opening, Plant, Proof,
-    QuestionId, SessionKey, Settings, StoredSession, Timing, Value,
+    Changes, FieldName, Incarnation, Instant, Node, Opening, Proof, QuestionId, SessionKey, Settings,
+    StoredSession, Value,
 };
 
 /// The body of the target `stored`.
 pub(crate) fn stored(input: &[u8]) {
-    let settings = Settings {
-        incarnation: Incarnation(1),
-        name: "tc01".into(),
-        timing: Timing::default(),
-        bounds: Bounds::default(),
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: true,
-        ack_set: Arc::new(AllMembers),
-        plant: Plant::None,
-    };
+    let mut settings = Settings::new(Incarnation(1), "tc01");
+    settings.stores = true;
     let (now, mut frames) = (Instant::after_origin(Duration::from_secs(10)), Vec::new());
     let mut effects = sessile_core::Effects::new(&mut frames);
     let node = Node::alone(settings, now);

@@ -100,7 +100,7 @@ impl Beacon {
         }
     }
 
-    /// Judges a datagram that came from `from`.
+    /// Judges a datagram that came from `from`. Rules 9.5 and 9.6.
     pub(super) fn judge(&self, datagram: &[u8], from: SocketAddr) -> Result<Heard, Cause> {
         let content = self.open(datagram)?;
         let said: Announcement = minicbor::decode(&content).map_err(|_| Cause::Malformed)?;
@@ -120,6 +120,7 @@ impl Beacon {
         Ok(Heard::Member(reachable(advertised, from)))
     }
 
+    /// Rule 9.5.
     fn open(&self, datagram: &[u8]) -> Result<Vec<u8>, Cause> {
         let (header, rest) = datagram.split_at_checked(HEADER).ok_or(Cause::Foreign)?;
         if header[0] != VERSION {

@@ -28,7 +28,7 @@ struct Window {
 }
 
 impl ReplayWindows {
-    /// Whether this counter of the process was not heard before; from now on it was.
+    /// Whether this counter of the process was not heard before; from now on it was. Rule 9.5.
     pub(super) fn is_new(&mut self, incarnation: u32, counter: u64) -> bool {
         if self.windows.len() >= PROCESSES_MAX && !self.windows.contains_key(&incarnation) {
             self.make_room();

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::promises::registers::written;
-use crate::{Attribute, Finding, Kind, Knowledge, Micros, Operation, OperationId, ProcessId, SessionId};
+use crate::{
+    Attribute, BrokenPromise, BrokenPromiseKind, Knowledge, Micros, Operation, OperationId, ProcessId,
+    SessionId,
+};
 
-/// Who saw a value first, and who saw another one after that.
+/// The first sight of a value, and a later sight of another value.
 #[derive(Clone, Copy)]
 struct Sight {
     seen_by: OperationId,
@@ -13,7 +16,7 @@ struct Sight {
     replaced: Option<(OperationId, Micros)>,
 }
 
-pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
+pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<BrokenPromise> {
     (0..knowledge.history.sessions.len())
         .flat_map(|session| {
             let names = written(knowledge, session).into_iter();
@@ -22,7 +25,7 @@ pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn came_back(knowledge: &Knowledge<'_>, session: SessionId, name: Attribute) -> Option<Finding> {
+fn came_back(knowledge: &Knowledge<'_>, session: SessionId, name: Attribute) -> Option<BrokenPromise> {
     let mut sights: BTreeMap<(ProcessId, u64), Sight> = BTreeMap::new();
     for (id, operation) in in_order(knowledge, session) {
         let (Some(process), Some(seen)) = (operation.process, &operation.seen) else { continue };
@@ -39,8 +42,8 @@ fn came_back(knowledge: &Knowledge<'_>, session: SessionId, name: Attribute) -> 
             && writers(knowledge, session, name, *value) == 1
             && !ended_apart(knowledge, session, until, from)
         {
-            return Some(Finding {
-                kind: Kind::Doubled,
+            return Some(BrokenPromise {
+                kind: BrokenPromiseKind::Doubled,
                 session,
                 operations: vec![sight.seen_by, between, id],
                 at: to,
@@ -51,7 +54,7 @@ fn came_back(knowledge: &Knowledge<'_>, session: SessionId, name: Attribute) -> 
     None
 }
 
-/// One side of a split ended the session meanwhile, and another one went on with it: what the first had written ended there.
+/// Whether one side of a split ended the session while another continued it: the first side's writes ended there.
 fn ended_apart(knowledge: &Knowledge<'_>, session: SessionId, from: Micros, to: Micros) -> bool {
     let ended_at = knowledge.history.sessions[session].ended_at;
     ended_at.is_some_and(|at| from <= at && at <= to && knowledge.was_divided(at, at))
@@ -67,7 +70,7 @@ fn in_order<'h>(
     operations.into_iter()
 }
 
-/// Between which moments the session was opened.
+/// The interval in which the session was opened.
 fn opening(operation: &Operation) -> Option<(Micros, Micros)> {
     let at = operation.opened.map(|opened| (opened, opened));
     at.or_else(|| operation.ended.map(|ended| (operation.began, ended)))

@@ -1,38 +1,43 @@
-//! C1: what was acknowledged is not lost while one of its copies lives.
+//! C1: an acknowledged write is not lost while one of its copies lives.
 
 use crate::promises::registers::{refutation, written};
-use crate::{Action, Finding, Holding, Kind, Knowledge, Operation, OperationId, Outcome, SessionId};
+use crate::{
+    Action, BrokenPromise, BrokenPromiseKind, Holding, Knowledge, Operation, OperationId, OperationOutcome,
+    SessionId,
+};
 
-pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
+pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<BrokenPromise> {
     let operations = knowledge.history.operations.iter().enumerate();
-    let mut findings: Vec<_> =
+    let mut broken_promises: Vec<_> =
         operations.filter_map(|(id, operation)| vanished(knowledge, id, operation)).collect();
     for holding in &knowledge.history.holdings {
         for session in 0..knowledge.history.sessions.len() {
             if knowledge.is_alive(session, holding.at) {
-                findings.extend(lacking(knowledge, holding, session));
+                broken_promises.extend(lacking(knowledge, holding, session));
             }
         }
     }
-    findings
+    broken_promises
 }
 
-/// Answers that a session is not there which are no finding, because nobody who held it lives.
+/// Number of `absent` responses that are allowed because no live process held the session.
 pub(crate) fn gone(knowledge: &Knowledge<'_>) -> usize {
     let is_gone = |operation: &&Operation| {
         let created_by = knowledge.history.sessions[operation.session].created_by;
         let at = operation.ended.unwrap_or(operation.began);
-        operation.outcome == Outcome::Absent
+        operation.outcome == OperationOutcome::Absent
             && knowledge.is_alive(operation.session, at)
             && !knowledge.survives(&knowledge.history.operations[created_by], at)
     };
     knowledge.history.operations.iter().filter(is_gone).count()
 }
 
-/// A request was told that its session does not exist, has ended, or that its secret is wrong, against what it must
-/// know.
-fn vanished(knowledge: &Knowledge<'_>, id: OperationId, operation: &Operation) -> Option<Finding> {
-    if !matches!(operation.outcome, Outcome::Absent | Outcome::Ended | Outcome::WrongSecret) {
+/// A response wrongly said that the session does not exist or has ended, or that its secret is wrong.
+fn vanished(knowledge: &Knowledge<'_>, id: OperationId, operation: &Operation) -> Option<BrokenPromise> {
+    if !matches!(
+        operation.outcome,
+        OperationOutcome::Absent | OperationOutcome::Ended | OperationOutcome::WrongSecret
+    ) {
         return None;
     }
     let (process, ended) = (operation.process?, operation.ended?);
@@ -42,16 +47,17 @@ fn vanished(knowledge: &Knowledge<'_>, id: OperationId, operation: &Operation) -
             && login.counts()
     };
     if !knowledge.is_alive(operation.session, ended)
-        || operation.outcome == Outcome::WrongSecret
+        || operation.outcome == OperationOutcome::WrongSecret
             && knowledge.operations_of(operation.session).any(replaced)
     {
         return None;
     }
     let (source, made) = source_of_secret(knowledge, operation)?;
-    // Whoever watched knows that it was absent at once; else it may have been so at any time of the request.
+    // An observer knows that the session was absent at once; otherwise it may have been absent at any time of the
+    // request.
     let to = if operation.holders.is_some() { operation.began } else { ended };
-    knowledge.must_show(made, process, operation.began, to).then(|| Finding {
-        kind: Kind::Lost,
+    knowledge.must_show(made, process, operation.began, to).then(|| BrokenPromise {
+        kind: BrokenPromiseKind::Lost,
         session: operation.session,
         operations: vec![source, id],
         at: ended,
@@ -59,7 +65,7 @@ fn vanished(knowledge: &Knowledge<'_>, id: OperationId, operation: &Operation) -
     })
 }
 
-/// The operation that made the secret which `operation` showed.
+/// The operation that created the secret used by `operation`.
 fn source_of_secret<'h>(
     knowledge: &Knowledge<'h>,
     operation: &Operation,
@@ -72,13 +78,19 @@ fn source_of_secret<'h>(
     knowledge.operations_of(operation.session).find(|(_, made)| makes(made))
 }
 
-/// After the healing, a copy lacks what it must have.
-fn lacking(knowledge: &Knowledge<'_>, holding: &Holding, session: SessionId) -> Option<Finding> {
+/// After the healing, a copy lacks a required write.
+fn lacking(knowledge: &Knowledge<'_>, holding: &Holding, session: SessionId) -> Option<BrokenPromise> {
     let created_by = knowledge.history.sessions[session].created_by;
     let create = &knowledge.history.operations[created_by];
     let node = knowledge.history.node_of(Some(holding.process));
     let lost = |operation, why| {
-        Some(Finding { kind: Kind::Lost, session, operations: vec![operation], at: holding.at, why })
+        Some(BrokenPromise {
+            kind: BrokenPromiseKind::Lost,
+            session,
+            operations: vec![operation],
+            at: holding.at,
+            why,
+        })
     };
     let Some(copy) = holding.sessions.get(&session) else {
         let survives = knowledge.survives(create, holding.at);

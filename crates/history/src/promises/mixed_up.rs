@@ -1,34 +1,39 @@
-//! C7: no request sees another session's data, and a copy that is shown is complete.
+//! C7: no request sees another session's data, and a shown copy is complete.
 
 use std::collections::BTreeSet;
 
-use crate::{Attribute, Finding, Kind, Knowledge, Seen, SessionId};
+use crate::{Attribute, BrokenPromise, BrokenPromiseKind, Knowledge, Seen, SessionId};
 
-pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
+pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<BrokenPromise> {
     let written: Vec<_> =
         (0..knowledge.history.sessions.len()).map(|session| values(knowledge, session)).collect();
-    let finding =
-        |session, operations, at, why| Finding { kind: Kind::MixedUp, session, operations, at, why };
-    let mut findings = Vec::new();
+    let broken_promise = |session, operations, at, why| BrokenPromise {
+        kind: BrokenPromiseKind::MixedUp,
+        session,
+        operations,
+        at,
+        why,
+    };
+    let mut broken_promises = Vec::new();
     for (id, operation) in knowledge.history.operations.iter().enumerate() {
         let session = operation.session;
         let why = operation.seen.as_ref().and_then(|seen| foreign(seen, &written[session]));
         let at = operation.ended.unwrap_or(operation.began);
-        findings.extend(why.map(|why| finding(session, vec![id], at, why)));
+        broken_promises.extend(why.map(|why| broken_promise(session, vec![id], at, why)));
     }
     for holding in &knowledge.history.holdings {
         let node = knowledge.history.node_of(Some(holding.process));
         for (session, copy) in &holding.sessions {
             let why = foreign(copy, &written[*session]);
-            findings.extend(
-                why.map(|why| finding(*session, Vec::new(), holding.at, format!("at {node}: {why}"))),
+            broken_promises.extend(
+                why.map(|why| broken_promise(*session, Vec::new(), holding.at, format!("at {node}: {why}"))),
             );
         }
     }
-    findings
+    broken_promises
 }
 
-/// Everything that may ever be read of the session.
+/// All values that may ever be read from the session.
 fn values(knowledge: &Knowledge<'_>, session: SessionId) -> BTreeSet<(Attribute, u64)> {
     let writes = knowledge.operations_of(session).flat_map(|(_, operation)| operation.written());
     let values = writes.filter_map(|(name, value)| Some((*name, (*value)?)));

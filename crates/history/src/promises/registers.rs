@@ -1,12 +1,12 @@
-//! Which value of an attribute a reader may see: any that no write it must know of has surely replaced.
+//! The values of an attribute that a reader may see: all that no known write has certainly replaced.
 
 use std::collections::BTreeSet;
 
 use crate::{Attribute, Knowledge, Operation, OperationId, SessionId};
 
-/// A write that proves that `found` is not what the reader should have seen.
+/// A write that proves that the reader must not see `found`.
 ///
-/// `demanded` says of a write whether the reader must know of it.
+/// `demanded` tells whether the reader must know a write.
 pub(super) fn refutation<'h>(
     knowledge: &Knowledge<'h>,
     session: SessionId,
@@ -16,7 +16,7 @@ pub(super) fn refutation<'h>(
 ) -> Option<(OperationId, &'h Operation)> {
     let writes: Vec<_> =
         knowledge.operations_of(session).filter(|(_, write)| write.writes(attribute).is_some()).collect();
-    // Before any write there was nothing, which every write that is demanded has replaced.
+    // The initial absence is replaced by every required write.
     let sources: Vec<_> =
         writes.iter().filter(|(_, op)| op.writes(attribute) == Some(found) && op.counts()).collect();
     writes.iter().rev().copied().find(|(id, write)| {
@@ -28,7 +28,7 @@ pub(super) fn refutation<'h>(
     })
 }
 
-/// What was written to a session, each attribute once.
+/// The attributes written to a session, each once.
 pub(super) fn written(knowledge: &Knowledge<'_>, session: SessionId) -> BTreeSet<Attribute> {
     let writes = knowledge.operations_of(session).flat_map(|(_, operation)| operation.written());
     writes.map(|(name, _)| *name).collect()

@@ -1,15 +1,15 @@
 //! C2: an end is final, and so is the end of a secret at login.
 
-use crate::{Action, Finding, Kind, Knowledge, Operation, OperationId, Outcome};
+use crate::{Action, BrokenPromise, BrokenPromiseKind, Knowledge, Operation, OperationId, OperationOutcome};
 
-pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
+pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<BrokenPromise> {
     let operations = knowledge.history.operations.iter().enumerate();
-    let ends = operations.filter(|(_, operation)| operation.outcome == Outcome::Ok);
+    let ends = operations.filter(|(_, operation)| operation.outcome == OperationOutcome::Ok);
     ends.flat_map(|(id, operation)| match operation.action {
         Action::Logout => {
-            let mut findings = opened_after(knowledge, id, operation, None);
-            findings.extend(held_after(knowledge, id, operation));
-            findings
+            let mut broken_promises = opened_after(knowledge, id, operation, None);
+            broken_promises.extend(held_after(knowledge, id, operation));
+            broken_promises
         }
         Action::Login(old, _) => opened_after(knowledge, id, operation, Some(old)),
         _ => Vec::new(),
@@ -17,13 +17,13 @@ pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
     .collect()
 }
 
-/// Later requests that opened the session; with `secret`, those that showed this one.
+/// Later requests that opened the session, or with `secret` only those that used this secret.
 fn opened_after(
     knowledge: &Knowledge<'_>,
     id: OperationId,
     end: &Operation,
     secret: Option<usize>,
-) -> Vec<Finding> {
+) -> Vec<BrokenPromise> {
     let opened = |operation: &Operation| {
         let (Some(opened), Some(process)) = (operation.latest_opening(), operation.process) else {
             return false;
@@ -38,8 +38,8 @@ fn opened_after(
     };
     (knowledge.operations_of(end.session))
         .filter(|(_, operation)| opened(operation))
-        .map(|(other, operation)| Finding {
-            kind: Kind::Resurrected,
+        .map(|(other, operation)| BrokenPromise {
+            kind: BrokenPromiseKind::Resurrected,
             session: end.session,
             operations: vec![id, other],
             at: operation.ended.unwrap_or(operation.began),
@@ -48,14 +48,14 @@ fn opened_after(
         .collect()
 }
 
-/// Copies of it after the healing.
-fn held_after(knowledge: &Knowledge<'_>, id: OperationId, logout: &Operation) -> Vec<Finding> {
+/// Copies of an ended session after the healing.
+fn held_after(knowledge: &Knowledge<'_>, id: OperationId, logout: &Operation) -> Vec<BrokenPromise> {
     (knowledge.history.holdings.iter())
         .filter(|holding| {
             holding.sessions.contains_key(&logout.session) && knowledge.survives(logout, holding.at)
         })
-        .map(|holding| Finding {
-            kind: Kind::Resurrected,
+        .map(|holding| BrokenPromise {
+            kind: BrokenPromiseKind::Resurrected,
             session: logout.session,
             operations: vec![id],
             at: holding.at,

@@ -1,17 +1,17 @@
-//! C4: the next request, on whatever node, reads what the last one wrote.
+//! C4: the next request reads the last write, on every node.
 
 use crate::promises::registers::{refutation, written};
-use crate::{Attribute, Finding, Kind, Knowledge, Operation, OperationId};
+use crate::{Attribute, BrokenPromise, BrokenPromiseKind, Knowledge, Operation, OperationId};
 
-pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<BrokenPromise> {
+    let mut broken_promises = Vec::new();
     for session in 0..knowledge.history.sessions.len() {
         let names = written(knowledge, session);
         for (id, operation) in knowledge.operations_of(session) {
-            findings.extend(names.iter().find_map(|name| stale(knowledge, id, operation, *name)));
+            broken_promises.extend(names.iter().find_map(|name| stale(knowledge, id, operation, *name)));
         }
     }
-    findings
+    broken_promises
 }
 
 fn stale(
@@ -19,18 +19,18 @@ fn stale(
     id: OperationId,
     operation: &Operation,
     name: Attribute,
-) -> Option<Finding> {
+) -> Option<BrokenPromise> {
     let (seen, process) = (operation.seen.as_ref()?, operation.process?);
     let opened = operation.latest_opening()?;
-    // Idle on one side of a split and used on the other: what the idle side had is gone with its copy.
+    // Idle on one side of a split and used on the other: the idle side's writes are gone with its copy.
     if knowledge.has_ended(operation.session, opened) {
         return None;
     }
     let found = seen.get(&name).copied();
     let demanded = |write: &Operation| knowledge.must_show(write, process, operation.began, opened);
     let (write, _) = refutation(knowledge, operation.session, name, found, demanded)?;
-    Some(Finding {
-        kind: Kind::Stale,
+    Some(BrokenPromise {
+        kind: BrokenPromiseKind::Stale,
         session: operation.session,
         operations: vec![write, id],
         at: operation.ended.unwrap_or(operation.began),

@@ -1,14 +1,14 @@
-//! C3: what one request wrote is seen whole, with the bytes that were written.
+//! C3: the writes of one request are seen completely, with the written bytes.
 
-use crate::{Attribute, Finding, Kind, Knowledge, Seen};
+use crate::{Attribute, BrokenPromise, BrokenPromiseKind, Knowledge, Seen};
 
-pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<BrokenPromise> {
+    let mut broken_promises = Vec::new();
     for (id, operation) in knowledge.history.operations.iter().enumerate() {
         let half = operation.seen.as_ref().and_then(half);
         let damaged = operation.damaged.first().map(|name| format!("the bytes of {name} are not its own"));
-        findings.extend(half.or(damaged).map(|why| Finding {
-            kind: Kind::Torn,
+        broken_promises.extend(half.or(damaged).map(|why| BrokenPromise {
+            kind: BrokenPromiseKind::Torn,
             session: operation.session,
             operations: vec![id],
             at: operation.ended.unwrap_or(operation.began),
@@ -18,15 +18,15 @@ pub(super) fn find(knowledge: &Knowledge<'_>) -> Vec<Finding> {
     for holding in &knowledge.history.holdings {
         let halves =
             holding.sessions.iter().filter_map(|(session, copy)| half(copy).map(|why| (*session, why)));
-        findings.extend(halves.map(|(session, why)| Finding {
-            kind: Kind::Torn,
+        broken_promises.extend(halves.map(|(session, why)| BrokenPromise {
+            kind: BrokenPromiseKind::Torn,
             session,
             operations: Vec::new(),
             at: holding.at,
             why: format!("at {}: {why}", knowledge.history.node_of(Some(holding.process))),
         }));
     }
-    findings
+    broken_promises
 }
 
 fn half(seen: &Seen) -> Option<String> {

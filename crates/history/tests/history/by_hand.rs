@@ -1,8 +1,8 @@
-//! A history written by hand: three nodes, their processes 1 to 3, and time in whole steps.
+//! Builds a history by hand: three nodes with processes 1 to 3, and time in whole steps.
 
 use sessile_history::{
-    Action, Attribute, Division, Finding, Harmony, History, Holding, Kind, Life, Operation, OperationId,
-    Outcome, ProcessId, Seen, Session, SessionId, judge,
+    Action, Agreement, Attribute, BrokenPromise, BrokenPromiseKind, Division, History, Holding, Life,
+    Operation, OperationId, OperationOutcome, ProcessId, Seen, SessionId, SessionRecord, judge,
 };
 
 pub(crate) const R0: Attribute = Attribute::Register(0);
@@ -37,12 +37,12 @@ impl ByHand {
         let session = self.history.sessions.len();
         let (key, canary) = (format!("key{session}"), CANARY + session as u64);
         let created_by = self.history.operations.len();
-        self.history.sessions.push(Session { key, canary, created_by, ended_at: None });
-        self.answered(session, 1, Action::Create, Outcome::Ok);
+        self.history.sessions.push(SessionRecord { key, canary, created_by, ended_at: None });
+        self.answered(session, 1, Action::Create, OperationOutcome::Ok);
         session
     }
 
-    /// Time passes; the moment.
+    /// Advances the time; returns the moment.
     pub(crate) fn tick(&mut self) -> u64 {
         self.now += 10;
         self.now
@@ -54,7 +54,7 @@ impl ByHand {
         session: SessionId,
         process: ProcessId,
         action: Action,
-        outcome: Outcome,
+        outcome: OperationOutcome,
     ) -> OperationId {
         let began = self.tick();
         let ended = self.tick();
@@ -66,23 +66,23 @@ impl ByHand {
 
     /// A write of session 0 that was acknowledged.
     pub(crate) fn write(&mut self, process: ProcessId, value: u64) -> OperationId {
-        self.answered(0, process, Action::Write(vec![(R0, Some(value))]), Outcome::Ok)
+        self.answered(0, process, Action::Write(vec![(R0, Some(value))]), OperationOutcome::Ok)
     }
 
-    /// A look at session 0, which finds the canary and this.
+    /// A read of session 0 that finds the canary and these attributes.
     pub(crate) fn read(&mut self, process: ProcessId, seen: &[(Attribute, u64)]) -> OperationId {
-        let id = self.answered(0, process, Action::Read, Outcome::Ok);
+        let id = self.answered(0, process, Action::Read, OperationOutcome::Ok);
         self.history.operations[id].seen = Some(copy(seen));
         id
     }
 
-    /// A request for session 0 that is told that there is none.
+    /// A request for session 0 that finds no session.
     pub(crate) fn absent(&mut self, process: ProcessId) -> OperationId {
-        self.answered(0, process, Action::Read, Outcome::Absent)
+        self.answered(0, process, Action::Read, OperationOutcome::Absent)
     }
 
     pub(crate) fn logout(&mut self, process: ProcessId) -> OperationId {
-        self.answered(0, process, Action::Logout, Outcome::Ok)
+        self.answered(0, process, Action::Logout, OperationOutcome::Ok)
     }
 
     pub(crate) fn killed(&mut self, process: ProcessId) {
@@ -107,9 +107,9 @@ impl ByHand {
         self.history.divisions.push(Division { from, to: None, sides });
     }
 
-    pub(crate) fn harmony(&mut self, processes: &[ProcessId]) {
+    pub(crate) fn agreement(&mut self, processes: &[ProcessId]) {
         let (from, to) = (self.tick(), self.tick());
-        self.history.harmonies.push(Harmony { from, to, processes: processes.to_vec() });
+        self.history.agreements.push(Agreement { from, to, processes: processes.to_vec() });
         if let Some(division) = self.history.divisions.last_mut() {
             division.to.get_or_insert(to);
         }
@@ -124,13 +124,13 @@ impl ByHand {
         }
     }
 
-    pub(crate) fn findings(&self) -> Vec<Finding> {
-        judge(&self.history).findings
+    pub(crate) fn broken_promises(&self) -> Vec<BrokenPromise> {
+        judge(&self.history).broken_promises
     }
 
     /// The kinds that are found, each once.
-    pub(crate) fn kinds(&self) -> Vec<Kind> {
-        let mut kinds: Vec<_> = self.findings().iter().map(|finding| finding.kind).collect();
+    pub(crate) fn kinds(&self) -> Vec<BrokenPromiseKind> {
+        let mut kinds: Vec<_> = self.broken_promises().iter().map(|finding| finding.kind).collect();
         kinds.dedup();
         kinds
     }

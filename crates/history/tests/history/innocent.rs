@@ -1,6 +1,6 @@
-//! Histories in which nothing is wrong, however strange they look.
+//! Correct histories, however unusual.
 
-use sessile_history::{Action, Kind, Outcome, Settled, judge};
+use sessile_history::{Action, BrokenPromiseKind, OperationOutcome, Settled, judge};
 
 use crate::by_hand::{ByHand, R0};
 
@@ -13,12 +13,12 @@ fn an_empty_history_is_clean() {
 fn an_unknown_write_may_be_there_or_not_and_may_come_late() {
     let mut hand = ByHand::new();
     hand.write(1, 1);
-    hand.answered(0, 1, Action::Write(vec![(R0, Some(2))]), Outcome::Unknown);
+    hand.answered(0, 1, Action::Write(vec![(R0, Some(2))]), OperationOutcome::Unknown);
     hand.read(2, &[(R0, 1)]);
     hand.write(2, 3);
     hand.read(3, &[(R0, 3)]);
     hand.read(3, &[(R0, 2)]);
-    assert_eq!(hand.findings(), []);
+    assert_eq!(hand.broken_promises(), []);
     let verdict = judge(&hand.history);
     assert_eq!((verdict.acknowledged, verdict.unknown, verdict.failed), (6, 1, 0));
 }
@@ -26,27 +26,27 @@ fn an_unknown_write_may_be_there_or_not_and_may_come_late() {
 #[test]
 fn an_unknown_logout_ends_the_session_or_not() {
     let mut hand = ByHand::new();
-    hand.answered(0, 1, Action::Logout, Outcome::Unknown);
+    hand.answered(0, 1, Action::Logout, OperationOutcome::Unknown);
     hand.read(2, &[]);
     hand.absent(3);
-    assert_eq!(hand.findings(), []);
+    assert_eq!(hand.broken_promises(), []);
 }
 
 #[test]
 fn an_unknown_creation_demands_nothing() {
     let mut hand = ByHand::new();
-    hand.history.operations[0].outcome = Outcome::Unknown;
+    hand.history.operations[0].outcome = OperationOutcome::Unknown;
     hand.absent(2);
-    assert_eq!(hand.findings(), []);
+    assert_eq!(hand.broken_promises(), []);
 }
 
 #[test]
-fn a_failed_write_is_nobodys_source() {
+fn a_value_of_a_failed_write_is_mixed_up() {
     let mut hand = ByHand::new();
-    hand.answered(0, 1, Action::Write(vec![(R0, Some(5))]), Outcome::Failed);
+    hand.answered(0, 1, Action::Write(vec![(R0, Some(5))]), OperationOutcome::Failed);
     hand.write(1, 6);
     hand.read(2, &[(R0, 6)]);
-    assert_eq!(hand.findings(), []);
+    assert_eq!(hand.broken_promises(), []);
 }
 
 #[test]
@@ -57,12 +57,12 @@ fn writes_at_the_same_time_may_end_in_either_order() {
         let other = hand.write(2, 2);
         hand.history.operations[other].began = hand.history.operations[one].began;
         hand.read(3, &[(R0, found)]);
-        assert_eq!(hand.findings(), []);
+        assert_eq!(hand.broken_promises(), []);
     }
 }
 
 #[test]
-fn what_died_with_all_its_copies_is_counted_and_not_called_lost() {
+fn a_session_that_died_with_all_copies_is_counted_but_not_lost() {
     let mut hand = ByHand::new();
     hand.killed(3);
     hand.write(1, 7);
@@ -76,13 +76,13 @@ fn what_died_with_all_its_copies_is_counted_and_not_called_lost() {
         pauses: Vec::new(),
     });
     hand.absent(4);
-    assert_eq!(hand.findings(), []);
+    assert_eq!(hand.broken_promises(), []);
     assert_eq!(judge(&hand.history).gone_with_all_copies, 1);
 }
 
 #[test]
 fn a_receipt_of_one_copy_promises_one() {
-    for (copies, expected) in [(1, Vec::new()), (3, vec![Kind::Lost])] {
+    for (copies, expected) in [(1, Vec::new()), (3, vec![BrokenPromiseKind::Lost])] {
         let mut hand = ByHand::new();
         let write = hand.write(1, 7);
         let at = hand.history.operations[write].ended.expect("it was answered");
@@ -94,19 +94,19 @@ fn a_receipt_of_one_copy_promises_one() {
 }
 
 #[test]
-fn without_confirmation_nothing_is_demanded_before_it_had_time_to_spread() {
+fn in_async_mode_a_write_needs_time_to_spread() {
     let mut hand = ByHand::new();
     hand.history.asynchronous = true;
     hand.write(1, 7);
     hand.read(2, &[]);
-    assert_eq!(hand.findings(), []);
+    assert_eq!(hand.broken_promises(), []);
     hand.logout(1);
     hand.read(2, &[]);
-    assert_eq!(hand.kinds(), [Kind::Resurrected], "an end is confirmed in every mode");
+    assert_eq!(hand.kinds(), [BrokenPromiseKind::Resurrected], "an end is confirmed in every mode");
 }
 
 #[test]
-fn a_process_that_was_stopped_knows_nothing_until_all_are_of_one_mind() {
+fn a_stopped_process_knows_nothing_until_all_nodes_agree() {
     let mut hand = ByHand::new();
     hand.stopped(3);
     hand.went_on(3);
@@ -114,5 +114,5 @@ fn a_process_that_was_stopped_knows_nothing_until_all_are_of_one_mind() {
     hand.killed(1);
     hand.killed(2);
     hand.held(&[(3, Some(&[]))]);
-    assert_eq!(hand.findings(), []);
+    assert_eq!(hand.broken_promises(), []);
 }

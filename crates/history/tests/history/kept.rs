@@ -1,11 +1,11 @@
-//! A history survives being written down.
+//! A history survives serialisation.
 
-use sessile_history::{Action, LineError, Outcome, Settled, read, write};
+use sessile_history::{Action, LineError, OperationOutcome, Settled, read, write};
 
 use crate::by_hand::{ByHand, R0};
 
 #[test]
-fn a_history_is_read_as_it_was_written() {
+fn a_history_round_trips_as_lines() {
     let mut hand = ByHand::new();
     let id = hand.write(1, 7);
     hand.history.operations[id].settled = Some(Settled { at: 40, copies: 3 });
@@ -13,8 +13,8 @@ fn a_history_is_read_as_it_was_written() {
     hand.stopped(2);
     hand.cut(None);
     hand.went_on(2);
-    hand.harmony(&[1, 2, 3]);
-    hand.answered(0, 2, Action::Login(0, 1), Outcome::WrongSecret);
+    hand.agreement(&[1, 2, 3]);
+    hand.answered(0, 2, Action::Login(0, 1), OperationOutcome::WrongSecret);
     hand.killed(3);
     hand.read(1, &[(R0, 7)]);
     hand.held(&[(1, Some(&[(R0, 7)])), (2, None)]);
@@ -26,7 +26,7 @@ fn a_history_is_read_as_it_was_written() {
 }
 
 #[test]
-fn other_lines_are_refused_with_their_number() {
+fn invalid_lines_are_refused_with_their_number() {
     let refused = |text: &str| read(text.as_bytes()).unwrap_err();
     assert!(matches!(refused("{}"), LineError::Form { line: 1, .. }));
     let newer = r#"{"history":{"version":2,"asynchronous":false,"nodes":[]}}"#;

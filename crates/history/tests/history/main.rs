@@ -1,5 +1,5 @@
-//! The checker is checked: each kind of violation is found in a history written by hand, and nothing is found in
-//! histories that may be.
+//! Tests of the checker: each kind of broken promise is found in a history built by hand, and correct histories are
+//! clean.
 
 mod by_hand;
 mod found;

@@ -1,11 +1,12 @@
-//! Random executions of a cluster that behaves as one map: nothing may be found. And the same with one deliberate
-//! forgetting, which must be found.
+//! Random executions of a cluster that behaves as one map must be clean; the same with one deliberate loss must be
+//! found.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use sessile_history::{
-    Action, Attribute, Dice, History, Holding, Life, Operation, Outcome, Seen, Session, judge,
+    Action, Attribute, History, Holding, Life, Operation, OperationOutcome, SeededRng, Seen, SessionRecord,
+    judge,
 };
 
 const CLIENTS: u64 = 4;
@@ -14,7 +15,7 @@ const PROCESSES: u64 = 3;
 
 /// The one map, and what clients see of it.
 struct Run {
-    dice: Dice,
+    rng: SeededRng,
     history: History,
     state: Vec<Option<Seen>>,
     /// Operations under way: when each takes effect and when it is answered.
@@ -33,21 +34,21 @@ impl Run {
         }
         for session in 0..SESSIONS {
             let (key, canary) = (format!("s{session}"), session as u64);
-            history.sessions.push(Session { key, canary, created_by: session, ended_at: None });
+            history.sessions.push(SessionRecord { key, canary, created_by: session, ended_at: None });
             let mut create = Operation::new(0, session, Action::Create, 0);
-            (create.ended, create.process, create.outcome) = (Some(1), Some(0), Outcome::Ok);
+            (create.ended, create.process, create.outcome) = (Some(1), Some(0), OperationOutcome::Ok);
             history.operations.push(create);
         }
         let state =
             (0..SESSIONS as u64).map(|canary| Some(Seen::from([(Attribute::Canary, canary)]))).collect();
-        Self { dice: Dice::new(seed, 0), history, state, pending: BTreeMap::new(), busy: [2; 4], now: 2 }
+        Self { rng: SeededRng::new(seed, 0), history, state, pending: BTreeMap::new(), busy: [2; 4], now: 2 }
     }
 
     fn play(mut self, operations: usize) -> History {
         while self.history.operations.len() < operations {
-            self.now += 1 + self.dice.below(5);
+            self.now += 1 + self.rng.below(5);
             self.settle(self.now);
-            let client = self.dice.below(CLIENTS) as usize;
+            let client = self.rng.below(CLIENTS) as usize;
             if self.busy[client] < self.now {
                 self.begin(client);
             }
@@ -64,28 +65,28 @@ impl Run {
     }
 
     fn begin(&mut self, client: usize) {
-        let (id, session) = (self.history.operations.len(), self.dice.below(SESSIONS as u64) as usize);
+        let (id, session) = (self.history.operations.len(), self.rng.below(SESSIONS as u64) as usize);
         let value = Some(id as u64);
-        let action = match self.dice.below(40) {
+        let action = match self.rng.below(40) {
             0 => Action::Logout,
-            1..=15 => Action::Write(vec![(Attribute::Register(self.dice.below(2) as u8), value)]),
+            1..=15 => Action::Write(vec![(Attribute::Register(self.rng.below(2) as u8), value)]),
             16..=18 => Action::Write(vec![(Attribute::Register(0), None)]),
             19..=22 => Action::Write(vec![(Attribute::Member(id as u64), value)]),
             23..=27 => Action::Write(vec![(Attribute::Pair(0), value), (Attribute::Pair(1), value)]),
             _ => Action::Read,
         };
         let mut operation = Operation::new(client as u32, session, action, self.now);
-        operation.process = Some(self.dice.below(PROCESSES));
-        let effect = self.now + 1 + self.dice.below(20);
-        let answer = effect + 1 + self.dice.below(20);
+        operation.process = Some(self.rng.below(PROCESSES));
+        let effect = self.now + 1 + self.rng.below(20);
+        let answer = effect + 1 + self.rng.below(20);
         self.busy[client] = answer;
         // Some are never answered, and of those some take effect very late or never.
-        match self.dice.below(10) {
+        match self.rng.below(10) {
             0 => {
-                self.pending.insert((effect + self.dice.below(300), id), 0);
+                self.pending.insert((effect + self.rng.below(300), id), 0);
             }
             1 => {}
-            2 => operation.outcome = Outcome::Failed,
+            2 => operation.outcome = OperationOutcome::Failed,
             _ => {
                 self.pending.insert((effect, id), answer);
             }
@@ -107,7 +108,8 @@ impl Run {
             take_effect(state, &operation.action);
             if answer > 0 {
                 operation.ended = Some(answer);
-                operation.outcome = if seen.is_some() { Outcome::Ok } else { Outcome::Absent };
+                operation.outcome =
+                    if seen.is_some() { OperationOutcome::Ok } else { OperationOutcome::Absent };
                 operation.seen = seen.filter(|_| operation.action == Action::Read);
             }
         }
@@ -134,15 +136,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn an_execution_that_is_one_map_is_clean(seed in any::<u64>(), operations in 10_usize..300) {
+    fn an_execution_like_one_map_is_clean(seed in any::<u64>(), operations in 10_usize..300) {
         let history = Run::new(seed).play(operations);
         let verdict = judge(&history);
-        let told: Vec<_> = verdict.findings.iter().map(|finding| finding.tell(&history)).collect();
+        let told: Vec<_> = verdict.broken_promises.iter().map(|finding| finding.describe(&history)).collect();
         prop_assert!(told.is_empty(), "{}", told.join("\n"));
     }
 
     #[test]
-    fn a_member_that_every_copy_forgets_is_lost(seed in any::<u64>()) {
+    fn a_set_member_forgotten_by_every_copy_is_lost(seed in any::<u64>()) {
         let mut history = Run::new(seed).play(200);
         let added = history.operations.iter().find_map(|operation| match operation.written() {
             [(Attribute::Member(number), _)] if operation.over().is_some() => {
@@ -156,8 +158,8 @@ proptest! {
         prop_assume!(!forgot.is_empty());
         let verdict = judge(&history);
         let logouts = history.operations.iter().any(|operation| {
-            operation.session == session && operation.action == Action::Logout && operation.outcome != Outcome::Failed
+            operation.session == session && operation.action == Action::Logout && operation.outcome != OperationOutcome::Failed
         });
-        prop_assert!(logouts || verdict.count(sessile_history::Kind::Lost) == 3);
+        prop_assert!(logouts || verdict.count(sessile_history::BrokenPromiseKind::Lost) == 3);
     }
 }

@@ -23,6 +23,7 @@ use super::tasks::Tasks;
 pub(crate) use super::engine::Running;
 pub(crate) use super::local_values::{LocalChanges, LocalValues, Object};
 pub(crate) use super::sending::{Busy, Passage};
+pub(crate) use sessile_group::{ClusterSecrets, SECRET_BYTES};
 
 /// How often a request that found the gate stalled looks again, should nobody have told it.
 const GATE_POLL: Duration = Duration::from_millis(50);

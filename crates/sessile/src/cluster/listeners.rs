@@ -170,9 +170,7 @@ fn call_all(shared: &Shared, notices: &Receiver<Notice>) {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
-    use sessile_core::{
-        AppId, Bounds, Incarnation, Instant, Mode, Plant, SessionChange, SessionKey, Settings, Timing,
-    };
+    use sessile_core::{AppId, Incarnation, Instant, SessionChange, SessionKey, Settings};
 
     use super::*;
 
@@ -182,17 +180,7 @@ mod tests {
     }
 
     fn node() -> Node {
-        let settings = Settings {
-            incarnation: Incarnation(1),
-            name: "tc01".to_owned(),
-            timing: Timing::default(),
-            bounds: Bounds::default(),
-            copies: None,
-            mode: Mode::Synchronous,
-            stores: false,
-            ack_set: Arc::new(sessile_core::AllMembers),
-            plant: Plant::None,
-        };
+        let settings = Settings::new(Incarnation(1), "tc01");
         Node::alone(settings, Instant::ORIGIN)
     }
 

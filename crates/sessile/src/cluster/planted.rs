@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use sessile_core::{Changes, Fields, Node, Plant, SessionKey};
+use sessile_core::{Changes, Fields, Node, Plant, SessionKey, Settings};
 use sessile_group::{Channel, Event, OpenChannel};
 use tokio::sync::mpsc::Receiver;
 
@@ -39,8 +39,8 @@ impl Planted {
         Self { around: Some(Box::new(around)), commit: Some(Box::new(commit)), ..self }
     }
 
-    pub(super) fn bug(&self) -> Plant {
-        self.bug
+    pub(super) fn plant_bug(&self, settings: &mut Settings) {
+        settings.plant(self.bug);
     }
 
     pub(super) fn around(&mut self, channel: Box<dyn Channel>, events: Receiver<Event>) -> OpenChannel {

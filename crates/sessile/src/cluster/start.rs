@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sessile_core::{AckSet, Bounds, Incarnation, Mode, Plant, Settings, Timing};
+use sessile_core::{AckSet, Bounds, Incarnation, Mode, Settings, Timing};
 use sessile_group::{
     Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
     MulticastConfig, SecretError, Static, listen,
@@ -43,34 +43,27 @@ pub(super) fn node_settings(config: &Config, incarnation: Incarnation, ack_set: 
     let (membership, session) = (&config.membership, &config.session);
     // An application may allow itself more; its own layer keeps the others to theirs.
     let sessions = || config.apps.iter().map(|app| &app.session).chain([session]);
-    Settings {
-        incarnation,
-        name: config.node.name.clone(),
-        timing: Timing {
-            heartbeat: membership.frequency,
-            drop_time: membership.drop_time,
-            ack_timeout: config.sender.ack_timeout,
-            transfer_timeout: config.cluster.state_transfer_timeout,
-        },
-        bounds: Bounds {
-            max_active: session.max_active,
-            max_attribute_bytes: sessions()
-                .map(|session| session.max_attribute_bytes)
-                .max()
-                .unwrap_or_default(),
-            max_session_bytes: sessions().map(|session| session.max_session_bytes).max().unwrap_or_default(),
-            max_table_bytes: session.max_table_bytes,
-            max_unconfirmed_bytes: config.sender.queue_bytes,
-        },
-        copies: config.cluster.copies,
-        mode: match config.sender.mode {
-            config::Mode::Sync | config::Mode::Pooled | config::Mode::Pipelined => Mode::Synchronous,
-            config::Mode::Async => Mode::Asynchronous,
-        },
-        stores: false,
-        ack_set,
-        plant: Plant::None,
-    }
+    let mut settings = Settings::new(incarnation, config.node.name.clone());
+    settings.timing = Timing {
+        heartbeat: membership.frequency,
+        drop_time: membership.drop_time,
+        ack_timeout: config.sender.ack_timeout,
+        transfer_timeout: config.cluster.state_transfer_timeout,
+    };
+    settings.bounds = Bounds {
+        max_active: session.max_active,
+        max_attribute_bytes: sessions().map(|session| session.max_attribute_bytes).max().unwrap_or_default(),
+        max_session_bytes: sessions().map(|session| session.max_session_bytes).max().unwrap_or_default(),
+        max_table_bytes: session.max_table_bytes,
+        max_unconfirmed_bytes: config.sender.queue_bytes,
+    };
+    settings.copies = config.cluster.copies;
+    settings.mode = match config.sender.mode {
+        config::Mode::Sync | config::Mode::Pooled | config::Mode::Pipelined => Mode::Synchronous,
+        config::Mode::Async => Mode::Asynchronous,
+    };
+    settings.ack_set = ack_set;
+    settings
 }
 
 /// Begins to look for the others: over the user's own channel, or by listening as the configuration says.

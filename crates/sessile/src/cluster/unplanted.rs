@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sessile_core::{Changes, Node, Plant, SessionKey};
+use sessile_core::{Changes, Node, SessionKey, Settings};
 use sessile_group::{Channel, Event};
 use tokio::sync::mpsc::Receiver;
 
@@ -11,9 +11,7 @@ use tokio::sync::mpsc::Receiver;
 pub(crate) struct Planted {}
 
 impl Planted {
-    pub(super) fn bug(&self) -> Plant {
-        Plant::None
-    }
+    pub(super) fn plant_bug(&self, _: &mut Settings) {}
 
     pub(super) fn around(
         &mut self,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sessile_core::{AppId, Changes, Secret, SessionKey};
 
-use super::carried::remembered_for;
-use super::carrier::Carrier;
-use super::cookie::CookieSeal;
-use super::reminders::Reminders;
+use super::attribute_warnings::AttributeWarnings;
+use super::client_cipher::ClientSessionCipher;
+use super::client_session::remembered_for;
+use super::cookie::CookieSigner;
 use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
@@ -22,12 +22,12 @@ pub(crate) struct AppSessions {
     pub(crate) node_name: String,
     pub(crate) controls: Arc<Controls>,
     pub(crate) settings: SessionSettings,
-    pub(crate) seal: CookieSeal,
+    pub(crate) signer: CookieSigner,
     /// Where the cookies carry the sessions.
-    pub(crate) carrier: Option<Carrier>,
+    pub(crate) client_cipher: Option<ClientSessionCipher>,
     pub(crate) shape: CookieShape,
     pub(crate) statistics: Arc<Statistics>,
-    reminders: Reminders,
+    attribute_warnings: AttributeWarnings,
 }
 
 impl AppSessions {
@@ -43,15 +43,15 @@ impl AppSessions {
             host,
             app: AppId::of_path(&settings.path),
             node_name: node_name.to_owned(),
-            carrier: settings
-                .beside_carried
-                .map(|_| Carrier::new(controls.cookie_keys.clone(), &settings.path)),
-            seal: CookieSeal::new(controls.cookie_keys.clone(), &settings.path),
+            client_cipher: settings
+                .cookie_overhead
+                .map(|_| ClientSessionCipher::new(controls.cookie_keys.clone(), &settings.path)),
+            signer: CookieSigner::new(controls.cookie_keys.clone(), &settings.path),
             shape: CookieShape::new(&settings),
             controls,
             settings,
             statistics,
-            reminders: Reminders::default(),
+            attribute_warnings: AttributeWarnings::default(),
         }
     }
 
@@ -59,7 +59,7 @@ impl AppSessions {
     pub(crate) fn discarded(&self, name: &str) {
         self.statistics.count_discarded();
         self.host.count_discarded();
-        if self.reminders.is_due(name) {
+        if self.attribute_warnings.is_due(name) {
             tracing::warn!(
                 attribute = name,
                 "changed in place and not set: the change is dropped. Call AttributeMut::set before the handler \
@@ -70,12 +70,12 @@ impl AppSessions {
 
     /// Whether one more session can be made now.
     pub(crate) fn has_room(&self) -> bool {
-        self.carrier.is_some() || self.host.has_room()
+        self.client_cipher.is_some() || self.host.has_room()
     }
 
     /// Ends a session everywhere, for good. `idle` is the idle time of one that its cookie carries, if it has its own.
     pub(crate) fn end(&self, key: SessionKey, idle: Option<Duration>) -> Settlement {
-        if self.carrier.is_none() {
+        if self.client_cipher.is_none() {
             return self.host.end(key);
         }
         let keep = remembered_for(idle.unwrap_or(self.settings.session.timeout));
@@ -84,7 +84,7 @@ impl AppSessions {
 
     /// The first change of a new session, as the settings want it. A cookie carries nothing that these say already.
     pub(crate) fn creation(&self, secret: Secret) -> Changes {
-        if self.carrier.is_some() {
+        if self.client_cipher.is_some() {
             return Changes::new();
         }
         let session = &self.settings.session;

@@ -11,7 +11,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> 
     Ok(Value { codec: Codec::CBOR, bytes: bytes.into() })
 }
 
-/// Decodes what [`encode`], or an adapter that speaks JSON, wrote.
+/// Decodes what [`encode`], or a store that speaks JSON, wrote.
 pub(crate) fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
     match value.codec {
         Codec::CBOR => minicbor_serde::from_slice(&value.bytes).map_err(|error| error.to_string()),

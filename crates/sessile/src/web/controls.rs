@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use sessile_group::{ClusterSecrets, SECRET_BYTES};
-
 use crate::Config;
-use crate::web::{CookieKeys, Turns};
+use crate::cluster::host::{ClusterSecrets, SECRET_BYTES};
+use crate::web::{CookieKeys, KeyLocks};
 
 /// Tells this key from the others that are derived from the same secret.
 const COOKIE_PURPOSE: &str = "sessile session cookie tag, version 1";
@@ -15,7 +14,7 @@ const COOKIE_PURPOSE: &str = "sessile session cookie tag, version 1";
 pub(crate) struct Controls {
     pub(crate) cookie_keys: CookieKeys,
     /// Idempotency keys that requests of this node work on.
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) key_locks: Arc<KeyLocks>,
     rewrites_route: AtomicBool,
     is_offered: AtomicBool,
 }
@@ -35,7 +34,7 @@ impl Controls {
     pub(crate) fn new(cookie_keys: CookieKeys, rewrites_route: bool) -> Self {
         Self {
             cookie_keys,
-            turns: Arc::default(),
+            key_locks: Arc::default(),
             rewrites_route: AtomicBool::new(rewrites_route),
             is_offered: AtomicBool::new(true),
         }

@@ -73,12 +73,12 @@ impl From<[u8; 32]> for CookieKeys {
 }
 
 /// Makes and verifies the cookies of one application in one cluster.
-pub(crate) struct CookieSeal {
+pub(crate) struct CookieSigner {
     keys: CookieKeys,
     path: String,
 }
 
-impl CookieSeal {
+impl CookieSigner {
     /// `keys` come from the cluster's secrets; `path` is the application's, so that the cookie of one
     /// application opens nothing in another.
     pub(crate) fn new(keys: impl Into<CookieKeys>, path: &str) -> Self {
@@ -157,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    fn seal() -> CookieSeal {
-        CookieSeal::new([7; 32], "/shop")
+    fn seal() -> CookieSigner {
+        CookieSigner::new([7; 32], "/shop")
     }
 
     fn identity(key: [u8; 16], secret: [u8; 16]) -> Identity {
@@ -217,14 +217,14 @@ mod tests {
     #[test]
     fn the_cookie_of_another_application_or_cluster_is_refused() {
         let text = seal().encode(identity([1; 16], [2; 16]), "tc01");
-        assert_eq!(CookieSeal::new([7; 32], "/bank").decode(&text), None);
-        assert_eq!(CookieSeal::new([8; 32], "/shop").decode(&text), None);
+        assert_eq!(CookieSigner::new([7; 32], "/bank").decode(&text), None);
+        assert_eq!(CookieSigner::new([8; 32], "/shop").decode(&text), None);
     }
 
     #[test]
     fn while_secrets_are_exchanged_the_tags_of_all_are_believed() {
         let keys = CookieKeys::from([7; 32]);
-        let (seal, identity) = (CookieSeal::new(keys.clone(), "/shop"), identity([1; 16], [2; 16]));
+        let (seal, identity) = (CookieSigner::new(keys.clone(), "/shop"), identity([1; 16], [2; 16]));
         let old = seal.encode(identity, "tc01");
         keys.renew(vec![[8; 32], [7; 32]]);
         assert!(!seal.decode(&old).unwrap().is_current);

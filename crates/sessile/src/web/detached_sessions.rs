@@ -90,7 +90,7 @@ impl DetachedSessions {
 
     /// A session that its cookie carries can be ended from here, but not opened.
     fn are_on_nodes(&self) -> Result<(), SessionError> {
-        if self.app.carrier.is_some() { Err(SessionError::InCookie) } else { Ok(()) }
+        if self.app.client_cipher.is_some() { Err(SessionError::InCookie) } else { Ok(()) }
     }
 
     /// This node's name: the route that balancers look for.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use sessile_core::{Changes, FieldName, Fields, Incarnation, Secret, SessionKey, Timestamp, Value};
 
-use super::carried::Carried;
-use super::carrier::check_size;
+use super::borrows::{Borrow, Borrows, Changed};
+use super::client_cipher::check_size;
+use super::client_session::ClientSession;
+use super::commit_scope::CommitScope;
 use super::cookie::Identity;
 use super::error::SessionError;
-use super::extent::Extent;
-use super::loans::{Changed, Loan, Loans};
 use super::local::LocalDraft;
 use super::settings::SessionSettings;
 use crate::cluster::host::LocalValues;
@@ -20,10 +20,10 @@ use crate::cluster::host::LocalValues;
 /// committed.
 #[derive(Default)]
 pub(crate) struct Draft {
-    standing: Standing,
+    draft_state: DraftState,
     opened: Fields,
     changes: Changes,
-    loans: Loans,
+    borrows: Borrows,
     /// What stays on this node.
     pub(crate) local: LocalDraft,
     /// What this request set of the two; the changes hold it in a form that only the core reads.
@@ -44,7 +44,7 @@ const PROPOSED: Timestamp = Timestamp { counter: 3, incarnation: Incarnation(0) 
 
 /// Whether there is a session, and whose it is.
 #[derive(Clone, Copy, Default)]
-pub(crate) enum Standing {
+pub(crate) enum DraftState {
     /// There is none.
     #[default]
     Absent,
@@ -71,30 +71,30 @@ impl Draft {
     /// The draft of a request that opened a session, which has `local` on this node.
     pub(crate) fn held(identity: Identity, opened: Fields, local: Option<Arc<LocalValues>>) -> Self {
         let local = LocalDraft::held(local);
-        Self { standing: Standing::Held(identity), opened, local, ..Self::default() }
+        Self { draft_state: DraftState::Held(identity), opened, local, ..Self::default() }
     }
 
     /// The draft of a request whose cookie carries its session.
-    pub(crate) fn carried(carried: Carried, is_outdated: bool) -> Self {
-        let Carried { identity, born_at, fields, .. } = carried;
-        let standing = Standing::Held(identity);
-        Self { standing, opened: fields, born_at: Some(born_at), is_outdated, ..Self::default() }
+    pub(crate) fn client_side(client_session: ClientSession, is_outdated: bool) -> Self {
+        let ClientSession { identity, born_at, fields, .. } = client_session;
+        let draft_state = DraftState::Held(identity);
+        Self { draft_state, opened: fields, born_at: Some(born_at), is_outdated, ..Self::default() }
     }
 
     /// The draft of a request whose genuine cookie names a session that nobody knows.
     pub(crate) fn unknown(key: SessionKey) -> Self {
-        Self { standing: Standing::Unknown(key), ..Self::default() }
+        Self { draft_state: DraftState::Unknown(key), ..Self::default() }
     }
 
     /// The draft of a caller outside HTTP.
     pub(crate) fn trusted(key: SessionKey, opened: Fields, local: Option<Arc<LocalValues>>) -> Self {
         let local = LocalDraft::held(local);
-        Self { standing: Standing::Trusted(key), opened, local, ..Self::default() }
+        Self { draft_state: DraftState::Trusted(key), opened, local, ..Self::default() }
     }
 
     /// The draft of a caller outside HTTP whose session ended.
     pub(crate) fn over() -> Self {
-        Self { standing: Standing::Over, ..Self::default() }
+        Self { draft_state: DraftState::Over, ..Self::default() }
     }
 
     /// What others wrote meanwhile is seen from now on, under what was written here and is not committed.
@@ -112,34 +112,34 @@ impl Draft {
 
     /// Makes the session that the first write needs; `creation` is its first change.
     pub(crate) fn make(&mut self, identity: Identity, creation: Changes) {
-        self.standing = Standing::New(identity);
+        self.draft_state = DraftState::New(identity);
         self.changes = creation;
     }
 
     /// The node did not take the session that this request made.
     pub(crate) fn forget_new(&mut self) {
-        if let Standing::New(_) = self.standing {
-            self.standing = Standing::Absent;
+        if let DraftState::New(_) = self.draft_state {
+            self.draft_state = DraftState::Absent;
         }
     }
 
     /// The secret of the session that was opened is now `secret`.
     pub(crate) fn renew(&mut self, secret: Secret) {
-        if let Standing::Held(identity) = &mut self.standing {
+        if let DraftState::Held(identity) = &mut self.draft_state {
             identity.secret = secret;
             self.is_outdated = true;
         }
     }
 
     /// What a cookie that carries the session is to hold from `now` on; `None` when the old one may stay.
-    pub(crate) fn to_carry(&self, now: Duration) -> Option<Carried> {
-        let identity = match self.standing {
-            Standing::New(identity) => identity,
-            Standing::Held(identity) if self.is_outdated || !self.changes.is_empty() => identity,
+    pub(crate) fn to_client_session(&self, now: Duration) -> Option<ClientSession> {
+        let identity = match self.draft_state {
+            DraftState::New(identity) => identity,
+            DraftState::Held(identity) if self.is_outdated || !self.changes.is_empty() => identity,
             _ => return None,
         };
         let born_at = self.born_at.unwrap_or(now).min(now);
-        Some(Carried { identity, born_at, sealed_at: now, fields: self.content() })
+        Some(ClientSession { identity, born_at, sealed_at: now, fields: self.content() })
     }
 
     /// All fields with what this request wrote.
@@ -158,16 +158,16 @@ impl Draft {
         check_size(&fields, beside)
     }
 
-    pub(crate) fn state(&self) -> Standing {
-        self.standing
+    pub(crate) fn state(&self) -> DraftState {
+        self.draft_state
     }
 
     /// The session's key; `None` while there is none.
     pub(crate) fn key(&self) -> Option<SessionKey> {
-        match self.standing {
-            Standing::New(identity) | Standing::Held(identity) => Some(identity.key),
-            Standing::Trusted(key) => Some(key),
-            Standing::Absent | Standing::Unknown(_) | Standing::Over => None,
+        match self.draft_state {
+            DraftState::New(identity) | DraftState::Held(identity) => Some(identity.key),
+            DraftState::Trusted(key) => Some(key),
+            DraftState::Absent | DraftState::Unknown(_) | DraftState::Over => None,
         }
     }
 
@@ -188,7 +188,7 @@ impl Draft {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
-        let here = self.loans.value(name).or_else(|| self.local.attribute(name));
+        let here = self.borrows.value(name).or_else(|| self.local.attribute(name));
         here.cloned().or_else(|| self.replicated(name))
     }
 
@@ -226,11 +226,11 @@ impl Draft {
         if bytes > max {
             return Err(SessionError::SessionTooLarge { bytes, max });
         }
-        if let Some(beside) = settings.beside_carried {
+        if let Some(beside) = settings.cookie_overhead {
             self.check_cookie(&name, &value, beside)?;
         }
         self.weight = Some(bytes);
-        self.loans.overrule(name.as_str());
+        self.borrows.overrule(name.as_str());
         if settings.keeps_here(name.as_str()) {
             self.local.put(&name, value);
         } else {
@@ -243,7 +243,7 @@ impl Draft {
     pub(crate) fn remove(&mut self, name: FieldName) -> bool {
         let Some(old) = self.get(name.as_str()) else { return false };
         self.weight = Some(self.weight().saturating_sub(old.bytes.len()));
-        self.loans.overrule(name.as_str());
+        self.borrows.overrule(name.as_str());
         self.local.remove(&name);
         if self.replicated(name.as_str()).is_some() {
             self.changes.put(name, None);
@@ -257,27 +257,27 @@ impl Draft {
     }
 
     /// Gives an attribute out to be changed in place.
-    pub(crate) fn lend(&mut self, name: &FieldName) -> Result<Loan, SessionError> {
-        self.loans.lend(name)
+    pub(crate) fn borrow(&mut self, name: &FieldName) -> Result<Borrow, SessionError> {
+        self.borrows.borrow(name)
     }
 
     /// Takes it back; says whether it was changed and nobody wrote it meanwhile.
-    pub(crate) fn take_back(&mut self, name: &FieldName, loan: &Loan, changed: Option<Changed>) -> bool {
-        self.loans.take_back(name, loan, changed)
+    pub(crate) fn take_back(&mut self, name: &FieldName, borrow: &Borrow, changed: Option<Changed>) -> bool {
+        self.borrows.take_back(name, borrow, changed)
     }
 
     /// Settles what is handed to the node, as the manager says. Returns the attributes whose changes in place are
     /// dropped.
-    pub(crate) fn seal(
+    pub(crate) fn freeze(
         &mut self,
-        extent: Extent,
+        commit_scope: CommitScope,
         settings: &SessionSettings,
     ) -> Result<Vec<FieldName>, SessionError> {
         let mut dropped = Vec::new();
-        for (name, changed) in self.loans.take_changed() {
+        for (name, changed) in self.borrows.take_changed() {
             let was_set =
                 self.changes.written(name.as_str()).is_some() || self.local.has_written(name.as_str());
-            if was_set || extent == Extent::Whole {
+            if was_set || commit_scope == CommitScope::Whole {
                 let value = changed?;
                 settings.check_size(&name, &value)?;
                 self.put(name, value, settings)?;
@@ -285,10 +285,10 @@ impl Draft {
                 dropped.push(name);
             }
         }
-        if extent != Extent::Written {
+        if commit_scope != CommitScope::Written {
             let was_written = self.changes.writes_any();
             self.changes.keep_changed(&self.opened);
-            if was_written || extent == Extent::Whole {
+            if was_written || commit_scope == CommitScope::Whole {
                 self.changes.send_whole();
             }
         }

@@ -68,7 +68,7 @@ pub enum SessionError {
     },
     /// A handle of the attribute is out: see [`Session::get_mut`](crate::Session::get_mut).
     #[error("attribute `{name}` is already being changed in place; drop the first handle before")]
-    Lent {
+    AlreadyBorrowed {
         /// The attribute.
         name: String,
     },
@@ -142,7 +142,7 @@ impl SessionError {
             Self::BadName(_)
             | Self::NotEncodable { .. }
             | Self::NotDecodable { .. }
-            | Self::Lent { .. }
+            | Self::AlreadyBorrowed { .. }
             | Self::TooManyLocal { .. }
             | Self::ReadOnly
             | Self::Committed

@@ -13,7 +13,7 @@ use sessile_core::{Absent, Proof, Receipt};
 use super::accounting::Route;
 use super::answers::{self, RECEIPT, UNPROCESSED};
 use super::app::AppSessions;
-use super::carried::{Carried, key_of};
+use super::client_session::{ClientSession, key_of};
 use super::cookie::Presented;
 use super::draft::Draft;
 use super::error::SessionError;
@@ -59,11 +59,15 @@ impl Exchange {
         let (began, running) = (Instant::now(), app.host.request());
         let access = access(&app.settings, request.uri().path());
         app.statistics.count_request(access == Access::ReadOnly);
-        let presented = app.seal.find(request.headers(), app.shape.name());
-        let carried =
-            app.carrier.as_ref().and_then(|carrier| carrier.find(request.headers(), app.shape.name()));
+        let presented = app.signer.find(request.headers(), app.shape.name());
+        let client_session = app
+            .client_cipher
+            .as_ref()
+            .and_then(|client_cipher| client_cipher.find(request.headers(), app.shape.name()));
         let opened = match app.host.admitted().await {
-            Ok(()) if app.carrier.is_some() => Ok((open_carried(&app, carried, access).await, None)),
+            Ok(()) if app.client_cipher.is_some() => {
+                Ok((open_client_session(&app, client_session, access).await, None))
+            }
             Ok(()) => open(&app, presented.as_ref()).await,
             Err(not_serving) => Err(not_serving),
         };
@@ -166,7 +170,9 @@ impl Exchange {
         mut response: Response<B>,
     ) -> Response<B> {
         let (receipt, cookie) = match settled {
-            Ok(None) if matches!(cookie, CookieChange::Carry(_)) && wrote => (Some(IN_COOKIE), cookie),
+            Ok(None) if matches!(cookie, CookieChange::SetClientSession(_)) && wrote => {
+                (Some(IN_COOKIE), cookie)
+            }
             Ok(receipt) => (receipt, cookie),
             Err(SessionError::Ended) => {
                 if wrote && self.app.settings.session.on_ended == OnEnded::Conflict {
@@ -174,7 +180,7 @@ impl Exchange {
                 }
                 // Who ended one that its cookie carries has given the browser another cookie, or taken it away.
                 let cookie =
-                    if self.app.carrier.is_some() { CookieChange::Keep } else { CookieChange::Remove };
+                    if self.app.client_cipher.is_some() { CookieChange::Keep } else { CookieChange::Remove };
                 (Some(Receipt { ended: true, ..Receipt::default() }), cookie)
             }
             Err(refusal) => {
@@ -189,12 +195,12 @@ impl Exchange {
 
     fn write_cookie<B>(&self, change: CookieChange, response: &mut Response<B>) {
         let route = self.kept_route.as_ref().unwrap_or(&self.app.node_name);
-        let named = |identity| Some(self.app.seal.encode(identity, route));
+        let named = |identity| Some(self.app.signer.encode(identity, route));
         let value = match (change, &self.outdated) {
             (CookieChange::Set(identity), _) => named(identity),
             (CookieChange::Keep, Some(presented)) => named(presented.identity),
-            (CookieChange::Carry(carried), _) => {
-                self.app.carrier.as_ref().map(|carrier| carrier.seal(&carried))
+            (CookieChange::SetClientSession(client_session), _) => {
+                self.app.client_cipher.as_ref().map(|client_cipher| client_cipher.seal(&client_session))
             }
             (CookieChange::Remove, _) => None,
             (CookieChange::Keep, None) => return,
@@ -242,19 +248,23 @@ async fn open(
 }
 
 /// The draft of a request whose cookie may carry its session, sealed with the active secret or not.
-async fn open_carried(app: &Arc<AppSessions>, found: Option<(Carried, bool)>, access: Access) -> Draft {
-    let Some((carried, is_current)) = found else { return Draft::default() };
+async fn open_client_session(
+    app: &Arc<AppSessions>,
+    found: Option<(ClientSession, bool)>,
+    access: Access,
+) -> Draft {
+    let Some((client_session, is_current)) = found else { return Draft::default() };
     let (session, now) = (&app.settings.session, app.host.wall_time());
-    if carried.is_over(session, now) {
+    if client_session.is_over(session, now) {
         return Draft::default();
     }
-    for key in [carried.identity.key, key_of(carried.identity.secret)] {
+    for key in [client_session.identity.key, key_of(client_session.identity.secret)] {
         if app.host.has_ended(key).await {
             return Draft::default();
         }
     }
-    let is_outdated = access == Access::ReadWrite && (!is_current || carried.is_stale(session, now));
-    Draft::carried(carried, is_outdated)
+    let is_outdated = access == Access::ReadWrite && (!is_current || client_session.is_stale(session, now));
+    Draft::client_side(client_session, is_outdated)
 }
 
 fn access(settings: &SessionSettings, path: &str) -> Access {

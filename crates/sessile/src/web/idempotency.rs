@@ -1,24 +1,24 @@
 //! Requests that take effect once, however often they are sent: a form submitted twice, a retry after a timeout, a
 //! retry that another node gets because the first one died.
 //!
-//! A request that carries a key ([`asked`]) has its turn on its node ([`turns`]), claims the key in its session on all
-//! members, and then runs ([`ledger`]). Its answer ([`answer`]) is noted in the session, in the same commit as what the
+//! A request that carries a key ([`keyed_request`]) has its turn on its node ([`key_locks`]), claims the key in its session on all
+//! members, and then runs ([`ledger`]). Its answer ([`stored_response`]) is noted in the session, in the same commit as what the
 //! handler wrote: there is never one without the other. Whoever sends the key again gets the noted answer.
 //!
 //! Must not know: the cookie, the network. What it keeps are notes of the session ([`entry`]).
 
-mod answer;
-mod asked;
-mod begun;
 mod entry;
+mod key_locks;
+mod keyed_request;
 mod ledger;
+mod partly_read;
 mod request;
 mod service;
-mod turns;
+mod stored_response;
 
-pub(crate) use ledger::Hold;
+pub(crate) use key_locks::KeyLocks;
+pub(crate) use ledger::KeyClaim;
 pub use service::Idempotent;
-pub(crate) use turns::Turns;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sessile_core::{FieldName, Value};
 
+use super::borrows::Borrow;
 use super::codec;
 use super::error::SessionError;
-use super::loans::Loan;
 use super::session::Session;
 
 /// An attribute that can be changed in place, made by [`Session::get_mut`].
@@ -19,7 +19,7 @@ use super::session::Session;
 pub struct AttributeMut<T> {
     session: Session,
     name: FieldName,
-    loan: Loan,
+    borrow: Borrow,
     value: T,
     /// How it was encoded before anything was changed.
     before: Value,
@@ -54,7 +54,7 @@ impl Session {
     ///
     /// # Errors
     /// [`NotDecodable`](SessionError::NotDecodable) or [`NotEncodable`](SessionError::NotEncodable) when it is no `T`;
-    /// [`Lent`](SessionError::Lent) while another handle of this attribute is out; what refuses any write.
+    /// [`AlreadyBorrowed`](SessionError::AlreadyBorrowed) while another handle of this attribute is out; what refuses any write.
     pub fn get_mut<T>(&self, name: &str) -> Result<Option<AttributeMut<T>>, SessionError>
     where
         T: Serialize + DeserializeOwned,
@@ -67,7 +67,7 @@ impl Session {
                 .map_err(|reason| SessionError::NotEncodable { name: name.to_owned(), reason })?;
             Ok((value, before))
         };
-        self.lend(name, decode, codec::encode::<T>)
+        self.borrow(name, decode, codec::encode::<T>)
     }
 
     /// The encoded bytes of the attribute `name`, to be changed in place: as [`get_mut`](Self::get_mut), for what
@@ -77,10 +77,10 @@ impl Session {
     /// As [`get_mut`](Self::get_mut).
     pub fn get_bytes_mut(&self, name: &str) -> Result<Option<AttributeMut<Vec<u8>>>, SessionError> {
         let decode = |value: &Value| Ok((value.bytes.to_vec(), Value::raw(value.bytes.clone())));
-        self.lend(name, decode, |bytes| Ok(Value::raw(bytes.clone())))
+        self.borrow(name, decode, |bytes| Ok(Value::raw(bytes.clone())))
     }
 
-    fn lend<T>(
+    fn borrow<T>(
         &self,
         name: &str,
         decode: impl FnOnce(&Value) -> Result<(T, Value), SessionError>,
@@ -90,9 +90,9 @@ impl Session {
         let mut state = self.writable()?;
         let Some(value) = state.draft.get(name.as_str()) else { return Ok(None) };
         let (value, before) = decode(&value)?;
-        let loan = state.draft.lend(&name)?;
+        let borrow = state.draft.borrow(&name)?;
         drop(state);
-        Ok(Some(AttributeMut { session: self.clone(), name, loan, value, before, encode }))
+        Ok(Some(AttributeMut { session: self.clone(), name, borrow, value, before, encode }))
     }
 }
 
@@ -121,7 +121,7 @@ impl<T> Drop for AttributeMut<T> {
         }
         let after = self.encoded();
         let changed = (after.as_ref() != Ok(&self.before)).then_some(after);
-        self.session.take_back(&self.name, &self.loan, changed);
+        self.session.take_back(&self.name, &self.borrow, changed);
     }
 }
 

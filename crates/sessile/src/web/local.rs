@@ -120,7 +120,7 @@ impl Session {
     /// [`InCookie`](SessionError::InCookie) where sessions live in their cookies; what refuses any write.
     pub fn set_local<T: Any + Send + Sync>(&self, name: &str, value: T) -> Result<(), SessionError> {
         let name = FieldName::attribute(name)?;
-        if self.is_carried() {
+        if self.is_client_side() {
             return Err(SessionError::InCookie);
         }
         if !self.writable()?.draft.local.has_room_for(name.as_str()) {

@@ -12,12 +12,12 @@ use tokio::sync::Notify;
 
 use super::accounting::Route;
 use super::app::AppSessions;
+use super::borrows::{Borrow, Changed};
 use super::codec;
+use super::commit_scope::CommitScope;
 use super::cookie::Identity;
-use super::draft::{Draft, Login, Standing};
+use super::draft::{Draft, DraftState, Login};
 use super::error::SessionError;
-use super::extent::Extent;
-use super::loans::{Changed, Loan};
 use super::state::{Closing, State};
 use crate::cluster::host::{Busy, Passage, Settlement};
 
@@ -140,7 +140,7 @@ impl Session {
 
     /// Whether this request made the session.
     pub fn is_new(&self) -> bool {
-        matches!(self.used().draft.state(), Standing::New(_))
+        matches!(self.used().draft.state(), DraftState::New(_))
     }
 
     /// After how much idle time the session ends.
@@ -185,12 +185,12 @@ impl Session {
     /// carries the session, it takes effect with the response, and what running requests write is dropped.)
     pub fn change_id(&self) -> Result<(), SessionError> {
         let mut state = self.writable()?;
-        if let Standing::Trusted(_) | Standing::Over = state.draft.state() {
+        if let DraftState::Trusted(_) | DraftState::Over = state.draft.state() {
             return Err(SessionError::NoCookie);
         }
         let secret = Secret(random());
-        let Standing::Held(identity) = state.draft.state() else { return Ok(()) };
-        if self.app.carrier.is_some() {
+        let DraftState::Held(identity) = state.draft.state() else { return Ok(()) };
+        if self.app.client_cipher.is_some() {
             state.superseded.get_or_insert(identity.secret);
         } else {
             let mut changes = Changes::new();
@@ -213,17 +213,17 @@ impl Session {
         let draft;
         let mut state = self.writable()?;
         draft = std::mem::take(&mut state.draft);
-        let standing = draft.state();
-        if let Standing::Trusted(_) | Standing::Over = standing {
+        let draft_state = draft.state();
+        if let DraftState::Trusted(_) | DraftState::Over = draft_state {
             state.draft = Draft::over();
         }
-        if let Standing::Held(Identity { key, .. }) | Standing::Unknown(key) | Standing::Trusted(key) =
-            standing
+        if let DraftState::Held(Identity { key, .. }) | DraftState::Unknown(key) | DraftState::Trusted(key) =
+            draft_state
         {
             state.settlements.push(self.app.end(key, draft.max_inactive()));
             state.ended = true;
         }
-        Ok(matches!(standing, Standing::Held(_) | Standing::New(_) | Standing::Trusted(_)))
+        Ok(matches!(draft_state, DraftState::Held(_) | DraftState::New(_) | DraftState::Trusted(_)))
     }
 
     /// Whether this node is the one that the session belongs to: it made the session, in this request or before, or
@@ -237,9 +237,9 @@ impl Session {
     /// Where the cookie carries the session, no node has it more than another: true on every one.
     pub fn is_owner(&self) -> bool {
         match self.used().draft.state() {
-            Standing::New(_) => true,
-            Standing::Held(_) => self.previous_route.is_none(),
-            Standing::Absent | Standing::Unknown(_) | Standing::Trusted(_) | Standing::Over => false,
+            DraftState::New(_) => true,
+            DraftState::Held(_) => self.previous_route.is_none(),
+            DraftState::Absent | DraftState::Unknown(_) | DraftState::Trusted(_) | DraftState::Over => false,
         }
     }
 
@@ -281,18 +281,18 @@ impl Session {
 
     /// Waits until the request's writes may be handed to the node; afterwards every write is an error.
     pub(crate) async fn passage(&self) -> Result<Passage, Busy> {
-        let writes = self.state.lock().seal(&self.app, self.extent());
+        let writes = self.state.lock().freeze(&self.app, self.commit_scope());
         match writes {
-            Some(key) if self.app.carrier.is_none() => self.app.host.passage(key).await,
+            Some(key) if self.app.client_cipher.is_none() => self.app.host.passage(key).await,
             _ => Ok(Passage::default()),
         }
     }
 
     /// How much of the session is to be handed to the node.
-    fn extent(&self) -> Extent {
+    fn commit_scope(&self) -> CommitScope {
         match self.access {
-            Access::ReadWrite => self.app.settings.extent,
-            Access::ReadOnly => Extent::Written,
+            Access::ReadWrite => self.app.settings.commit_scope,
+            Access::ReadOnly => CommitScope::Written,
         }
     }
 
@@ -300,7 +300,7 @@ impl Session {
     pub(crate) fn commit(&self, passage: Result<Passage, Busy>, route: &Route) -> Closing {
         let mut state = self.state.lock();
         // Without another handle, and where no cookie needs all of it.
-        if Arc::strong_count(&self.state) == 1 && self.app.carrier.is_none() {
+        if Arc::strong_count(&self.state) == 1 && self.app.client_cipher.is_none() {
             state.draft.release();
         }
         let closing = state.commit(&self.app, passage, route);
@@ -313,15 +313,15 @@ impl Session {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         (state.over, state.done) = (true, true);
-        let hold = state.hold.take();
+        let claim = state.claim.take();
         drop(state);
-        drop(hold);
+        drop(claim);
         self.done.notify_waiters();
     }
 
     /// Hands what was written so far to the node, and goes on from there.
     pub(crate) async fn commit_trusted(&self) -> Result<Vec<Settlement>, SessionError> {
-        let (dropped, written) = self.state.lock().seal_trusted(&self.app, self.extent())?;
+        let (dropped, written) = self.state.lock().freeze_trusted(&self.app, self.commit_scope())?;
         dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
         let passage = match written {
             Some(key) => self.app.host.passage(key).await.map_err(|Busy| SessionError::Busy)?,
@@ -345,9 +345,9 @@ impl Session {
     }
 
     /// An attribute that was lent comes back, `changed` or not.
-    pub(super) fn take_back(&self, name: &FieldName, loan: &Loan, changed: Option<Changed>) {
+    pub(super) fn take_back(&self, name: &FieldName, borrow: &Borrow, changed: Option<Changed>) {
         let mut state = self.state.lock();
-        let is_late = state.draft.take_back(name, loan, changed) && state.over;
+        let is_late = state.draft.take_back(name, borrow, changed) && state.over;
         drop(state);
         if is_late {
             self.app.discarded(name.as_str());
@@ -356,7 +356,7 @@ impl Session {
 
     /// A value is not on this node, though there is a session that was made before.
     pub(super) fn count_missed_value(&self) {
-        if let Standing::Held(_) | Standing::Trusted(_) = self.state.lock().draft.state() {
+        if let DraftState::Held(_) | DraftState::Trusted(_) = self.state.lock().draft.state() {
             self.app.host.count_missed_value();
         }
     }
@@ -387,7 +387,7 @@ impl Session {
     /// Writes to the draft of a session, which is made first when there is none.
     pub(super) fn with_session<T>(&self, write: impl FnOnce(&mut Draft) -> T) -> Result<T, SessionError> {
         let mut state = self.writable()?;
-        if let Standing::Over = state.draft.state() {
+        if let DraftState::Over = state.draft.state() {
             return Err(SessionError::Ended);
         }
         if state.draft.key().is_none() {
@@ -401,8 +401,8 @@ impl Session {
     }
 
     /// Whether the cookie carries the session.
-    pub(super) fn is_carried(&self) -> bool {
-        self.app.carrier.is_some()
+    pub(super) fn is_client_side(&self) -> bool {
+        self.app.client_cipher.is_some()
     }
 
     pub(super) fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {

@@ -2,8 +2,8 @@
 
 use sessile_core::{FieldName, Value};
 
+use super::commit_scope::CommitScope;
 use super::error::SessionError;
-use super::extent::Extent;
 use super::filter::Patterns;
 use super::set_cookie::CookieShape;
 use crate::config::{Config, Keep, Manager, Network, Replication, Secure, Session};
@@ -17,7 +17,7 @@ pub(crate) struct SessionSettings {
     /// Paths on which sessions are read-only and nothing is sent.
     pub(crate) filter: Option<Patterns>,
     /// How much of a session travels when a request is over.
-    pub(crate) extent: Extent,
+    pub(crate) commit_scope: CommitScope,
     /// Which attributes replicate; `None`: all.
     pub(crate) names: Option<Patterns>,
     /// Whether responses that committed carry `Sessile-Receipt`.
@@ -25,7 +25,7 @@ pub(crate) struct SessionSettings {
     /// Who is believed when it sends `X-Forwarded-Proto`.
     pub(crate) trusted_proxies: Vec<Network>,
     /// Where the cookie carries the session: its bytes beside the value.
-    pub(crate) beside_carried: Option<usize>,
+    pub(crate) cookie_overhead: Option<usize>,
 }
 
 /// A setting that cannot work, in a configuration that was put together in code or in a call.
@@ -62,11 +62,11 @@ impl SessionSettings {
             path: path.to_owned(),
             session: session.clone(),
             filter,
-            extent: Extent::of(config.cluster.manager, &config.replication),
+            commit_scope: CommitScope::of(config.cluster.manager, &config.replication),
             names,
             receipt_header: config.replication.receipt_header,
             trusted_proxies: config.http.trusted_proxies.clone(),
-            beside_carried: None,
+            cookie_overhead: None,
         };
         match session.keep {
             Keep::Memory => Ok(settings),
@@ -74,20 +74,20 @@ impl SessionSettings {
                 "keep",
                 "`cookie` needs the cluster's secret: without one anybody can make sessions".into(),
             ),
-            Keep::Cookie => Ok(settings.carried()),
+            Keep::Cookie => Ok(settings.client_session()),
         }
     }
 
     /// The same for sessions that live in their cookies: nothing of them is copied, so nothing stays here either.
-    fn carried(self) -> Self {
-        let beside_carried = Some(CookieShape::new(&self).beside_value());
-        Self { extent: Extent::Written, names: None, beside_carried, ..self }
+    fn client_session(self) -> Self {
+        let cookie_overhead = Some(CookieShape::new(&self).beside_value());
+        Self { commit_scope: CommitScope::Written, names: None, cookie_overhead, ..self }
     }
 
     /// The same for sessions that are copied as `manager` says.
     pub(crate) fn managed(self, manager: Manager, replication: &Replication) -> Self {
         match self.session.keep {
-            Keep::Memory => Self { extent: Extent::of(manager, replication), ..self },
+            Keep::Memory => Self { commit_scope: CommitScope::of(manager, replication), ..self },
             Keep::Cookie => self,
         }
     }

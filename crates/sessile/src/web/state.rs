@@ -4,13 +4,13 @@ use sessile_core::{FieldName, Receipt, Secret, SessionKey};
 
 use super::accounting::Route;
 use super::app::AppSessions;
-use super::carried::{Carried, key_of};
-use super::carrier::check_size;
+use super::client_cipher::check_size;
+use super::client_session::{ClientSession, key_of};
+use super::commit_scope::CommitScope;
 use super::cookie::Identity;
-use super::draft::{Draft, Standing};
+use super::draft::{Draft, DraftState};
 use super::error::SessionError;
-use super::extent::Extent;
-use super::idempotency::Hold;
+use super::idempotency::KeyClaim;
 use crate::cluster::host::{Busy, Passage, Settlement};
 
 /// The session of one request, from its opening to its commit.
@@ -35,13 +35,13 @@ pub(crate) struct State {
     /// The secret of a session that its cookie carries, before this request changed it.
     pub(crate) superseded: Option<Secret>,
     /// What its cookie is to carry from now on.
-    pub(crate) carried: Option<Carried>,
+    pub(crate) client_session: Option<ClientSession>,
     /// Attributes that were changed in place in vain.
     pub(crate) dropped: Vec<FieldName>,
     /// Why nothing can be handed to the node.
     pub(crate) refusal: Option<SessionError>,
     /// The idempotency key that the request works on, until it is over.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) claim: Option<KeyClaim>,
 }
 
 /// What the layer has to do when the application is done.
@@ -68,16 +68,16 @@ pub(crate) enum CookieChange {
     Keep,
     Set(Identity),
     /// It carries the session.
-    Carry(Box<Carried>),
+    SetClientSession(Box<ClientSession>),
     Remove,
 }
 
 impl State {
-    /// From now on nothing is written any more; as much of the session as `extent` says is to be handed to the node.
+    /// From now on nothing is written any more; as much of the session as `commit_scope` says is to be handed to the node.
     /// Gives the session of which something is.
-    pub(crate) fn seal(&mut self, app: &AppSessions, extent: Extent) -> Option<SessionKey> {
+    pub(crate) fn freeze(&mut self, app: &AppSessions, commit_scope: CommitScope) -> Option<SessionKey> {
         self.over = true;
-        match self.draft.seal(extent, &app.settings) {
+        match self.draft.freeze(commit_scope, &app.settings) {
             Ok(dropped) => self.dropped = dropped,
             Err(why) => {
                 self.draft.forget_new();
@@ -88,7 +88,7 @@ impl State {
         self.draft.changes().map(|(key, _)| key)
     }
 
-    /// Hands to the node what was sealed.
+    /// Hands to the node what was frozen.
     pub(crate) fn commit(
         &mut self,
         app: &AppSessions,
@@ -96,8 +96,8 @@ impl State {
         route: &Route,
     ) -> Closing {
         if self.refusal.is_none() {
-            let handed = match app.settings.beside_carried {
-                Some(beside) => self.carry_away(app, beside),
+            let handed = match app.settings.cookie_overhead {
+                Some(beside) => self.commit_client_side(app, beside),
                 None => passage
                     .map_err(|Busy| SessionError::Busy)
                     .and_then(|passage| self.hand_over(app, passage, Some(route))),
@@ -119,14 +119,14 @@ impl State {
         }
     }
 
-    /// As [`seal`](Self::seal) for a caller outside HTTP, who goes on writing. Gives the attributes that were changed in
+    /// As [`freeze`](Self::freeze) for a caller outside HTTP, who goes on writing. Gives the attributes that were changed in
     /// place in vain, and the session of which something is to be handed to the node.
-    pub(crate) fn seal_trusted(
+    pub(crate) fn freeze_trusted(
         &mut self,
         app: &AppSessions,
-        extent: Extent,
+        commit_scope: CommitScope,
     ) -> Result<(Vec<FieldName>, Option<SessionKey>), SessionError> {
-        let dropped = self.draft.seal(extent, &app.settings)?;
+        let dropped = self.draft.freeze(commit_scope, &app.settings)?;
         Ok((dropped, self.draft.changes().map(|(key, _)| key)))
     }
 
@@ -173,34 +173,34 @@ impl State {
     }
 
     /// Gives the session to its cookie instead of the node, unless it ended meanwhile or is too large.
-    fn carry_away(&mut self, app: &AppSessions, beside: usize) -> Result<(), SessionError> {
-        let Some(carried) = self.draft.to_carry(app.host.wall_time()) else { return Ok(()) };
-        let Identity { key, secret } = carried.identity;
+    fn commit_client_side(&mut self, app: &AppSessions, beside: usize) -> Result<(), SessionError> {
+        let Some(client_session) = self.draft.to_client_session(app.host.wall_time()) else { return Ok(()) };
+        let Identity { key, secret } = client_session.identity;
         let opened_by = key_of(self.superseded.unwrap_or(secret));
         if [key, opened_by].into_iter().any(|key| app.host.remembers_end(key)) {
             return Err(SessionError::Ended);
         }
-        check_size(&carried.fields, beside)?;
+        check_size(&client_session.fields, beside)?;
         if self.superseded.is_some() {
-            self.settlements.push(app.end(opened_by, carried.fields.max_inactive()));
+            self.settlements.push(app.end(opened_by, client_session.fields.max_inactive()));
         }
-        self.carried = Some(carried);
+        self.client_session = Some(client_session);
         Ok(())
     }
 
     fn cookie_change(&mut self) -> CookieChange {
-        if let Some(carried) = self.carried.take() {
-            return CookieChange::Carry(Box::new(carried));
+        if let Some(client_session) = self.client_session.take() {
+            return CookieChange::SetClientSession(Box::new(client_session));
         }
         match self.draft.state() {
-            Standing::New(identity) => CookieChange::Set(identity),
-            Standing::Held(identity) if self.renewed => CookieChange::Set(identity),
+            DraftState::New(identity) => CookieChange::Set(identity),
+            DraftState::Held(identity) if self.renewed => CookieChange::Set(identity),
             _ if self.ended => CookieChange::Remove,
-            Standing::Held(_)
-            | Standing::Absent
-            | Standing::Unknown(_)
-            | Standing::Trusted(_)
-            | Standing::Over => CookieChange::Keep,
+            DraftState::Held(_)
+            | DraftState::Absent
+            | DraftState::Unknown(_)
+            | DraftState::Trusted(_)
+            | DraftState::Over => CookieChange::Keep,
         }
     }
 }

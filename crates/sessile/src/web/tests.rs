@@ -2,7 +2,7 @@
 //! have.
 
 mod access;
-mod carried;
+mod client_side;
 mod cookies;
 mod detached;
 mod in_place;
@@ -17,7 +17,7 @@ use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use sessile_core::{Bounds, Incarnation, Instant, Mode, Node, Plant, Settings, Timing};
+use sessile_core::{Incarnation, Instant, Node, Settings, Timing};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
@@ -113,17 +113,9 @@ fn sessions(change: impl FnOnce(&mut config::Session)) -> SessionSettings {
 }
 
 fn node_settings() -> Settings {
-    Settings {
-        incarnation: Incarnation(1),
-        name: "tc01".to_owned(),
-        timing: Timing::default(),
-        bounds: Bounds { max_active: MAX_ACTIVE, ..Bounds::default() },
-        copies: None,
-        mode: Mode::Synchronous,
-        stores: false,
-        ack_set: Arc::new(sessile_core::AllMembers),
-        plant: Plant::None,
-    }
+    let mut settings = Settings::new(Incarnation(1), "tc01");
+    settings.bounds.max_active = MAX_ACTIVE;
+    settings
 }
 
 /// What a client sees.

@@ -1,10 +1,10 @@
-//! The program `sessile` with something planted: a deliberate bug of the core, or the next version of the protocol.
+//! The program `sessile` with a planted bug of the core, or with the planted next version of the protocol.
 //!
-//! `planted-node --next serve --config tc01.toml` is the node of `sessile serve tc01.toml` in every other respect, and
-//! without anything planted this is `sessile`. `later` is the next version around a node. For tests and test hosts; not
-//! published.
+//! `planted-node --next serve --config tc01.toml` otherwise equals the node of `sessile serve tc01.toml`; without a
+//! plant this program equals `sessile`. `next_version` wraps a node as the next version. For tests and test hosts;
+//! not published.
 
-mod later;
+mod next_version;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -12,54 +12,54 @@ use std::time::Duration;
 
 use clap::Parser;
 use sessile::{Cluster, ClusterBuilder, Config, Planted};
-use sessile_cli::{Making, Pages};
+use sessile_cli::{ExtraPages, NodeFactory};
 use sessile_core::Plant;
 use sessile_planted::bugs;
 
-use crate::later::Later;
+use crate::next_version::NextVersion;
 
-/// How long a node of the next version only watches, if nobody says.
+/// Default time in the next version's additional member state, in milliseconds.
 const WATCHES: &str = "500";
 
-/// Runs the program sessile with something planted.
+/// Runs the program sessile with a plant.
 #[derive(Debug, Parser)]
 #[command(name = "planted-node")]
 struct Arguments {
     /// Speak the next version of the protocol
     #[arg(long)]
     next: bool,
-    /// A node of the next version has everything for so long before it serves
+    /// Time for which a node of the next version has the complete state before it serves
     #[arg(long, value_name = "MILLISECONDS", default_value = WATCHES, requires = "next")]
     watches: u64,
-    /// Make this mistake; `sessile-sim --plants` names them
+    /// Plant this bug; `sessile-sim --plants` lists all bugs
     #[arg(long, value_name = "NAME", value_parser = bug, default_value = "none")]
     plant: Plant,
-    /// The words after `sessile`
+    /// The arguments of `sessile`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORDS")]
     sessile: Vec<OsString>,
 }
 
-/// A node into which something is planted.
+/// A node with a plant.
 struct PlantedNode {
     bug: Plant,
-    later: Option<Later>,
+    next_version: Option<NextVersion>,
 }
 
-impl Making for PlantedNode {
+impl NodeFactory for PlantedNode {
     fn builder(&self, config: Config) -> ClusterBuilder {
         let mut planted = Planted::default().with_bug(self.bug);
-        if let Some(later) = &self.later {
-            planted = planted.with_version(later.around(), later::commit);
+        if let Some(next_version) = &self.next_version {
+            planted = planted.with_version(next_version.around(), next_version::commit);
         }
         Cluster::builder(config).planted(planted)
     }
 
-    fn pages(&self, cluster: Cluster) -> Pages<'_> {
+    fn pages(&self, cluster: Cluster) -> ExtraPages<'_> {
         Box::pin(async move {
-            match &self.later {
-                Some(later) => {
-                    later.watch().await;
-                    later::pages(cluster)
+            match &self.next_version {
+                Some(next_version) => {
+                    next_version.watch().await;
+                    next_version::pages(cluster)
                 }
                 None => axum::Router::new(),
             }
@@ -69,11 +69,11 @@ impl Making for PlantedNode {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let later = arguments.next.then(|| Later::new(Duration::from_millis(arguments.watches)));
+    let next_version = arguments.next.then(|| NextVersion::new(Duration::from_millis(arguments.watches)));
     let words = std::iter::once(OsString::from("sessile")).chain(arguments.sessile);
-    sessile_cli::run(words, &PlantedNode { bug: arguments.plant, later })
+    sessile_cli::run(words, &PlantedNode { bug: arguments.plant, next_version })
 }
 
 fn bug(name: &str) -> Result<Plant, String> {
-    bugs::by_name(name).ok_or_else(|| format!("no planted bug is called {name}"))
+    bugs::by_name(name).ok_or_else(|| format!("there is no planted bug {name}"))
 }

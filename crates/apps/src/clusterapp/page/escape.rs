@@ -1,8 +1,8 @@
-//! Text that came from outside, made harmless in HTML.
+//! Escapes untrusted text for HTML.
 
 use std::fmt::{self, Display, Write};
 
-/// Writes the text so that it stays text, between tags and in a quoted attribute.
+/// Escapes text for HTML content and quoted attributes.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl Display for Escaped<'_> {

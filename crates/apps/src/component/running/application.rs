@@ -1,4 +1,4 @@
-//! A component as an application: an axum router with its sessions around it.
+//! A component as an application: an axum router inside a session layer.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,32 +18,32 @@ use tokio::task::JoinHandle;
 use tower::{ServiceBuilder, service_fn};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use super::admission::{Admission, Place};
-use super::call::{Call, GuestBody};
+use super::admission::{AdmissionPermit, AdmissionQueue};
+use super::call::{GuestBody, GuestCall};
 use super::cookies;
-use super::failure::Failure;
+use super::failure::GuestFailure;
 use super::guest::Guest;
 use super::instances::Instances;
+use super::session_locks::{SessionLocks, one_by_one};
 use super::settings::ComponentSettings;
 use super::threads::GuestThreads;
-use super::turns::{Turns, one_by_one};
 
-/// Tells the guest its context path, as proxies tell it.
+/// The header that passes the context path to the guest, as proxies do.
 const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// A component that is ready to serve. Clones share its instances and its limits.
 #[derive(Clone)]
-pub struct Component(Arc<Shared>);
+pub struct Component(Arc<ComponentState>);
 
-struct Shared {
+struct ComponentState {
     settings: ComponentSettings,
-    admission: Admission,
+    admission: AdmissionQueue,
     instances: Arc<Instances>,
     threads: GuestThreads,
 }
 
-/// A component where it is mounted.
-struct Application {
+/// A mounted component.
+struct MountedComponent {
     component: Component,
     /// The context path, without a slash at its end.
     base_path: Arc<str>,
@@ -53,37 +53,38 @@ struct Application {
 
 impl Component {
     pub(super) fn new(pre: ProxyPre<Guest>, settings: ComponentSettings, threads: GuestThreads) -> Self {
-        Self(Arc::new(Shared {
-            admission: Admission::new(&settings.limits),
+        Self(Arc::new(ComponentState {
+            admission: AdmissionQueue::new(&settings.limits),
             instances: Arc::new(Instances::new(pre, settings.clone())),
             settings,
             threads,
         }))
     }
 
-    /// The application at `base_path` (`/shop`; `/` or empty at the root) with its full paths: it answers whatever
-    /// comes. Its sessions are those of `sessions`; what a request wrote is committed when its head is there, and dropped
-    /// when the guest fails before. A request with an idempotency key takes effect once, see [`IdempotencyLayer`].
+    /// The application at `base_path` (`/shop`; `/` or empty at the root) with its full paths: it answers every path
+    /// below. Its sessions are those of `sessions`; a request's changes are committed when the response head is set,
+    /// and dropped if the guest fails before. A request with an idempotency key takes effect once, see
+    /// [`IdempotencyLayer`].
     pub fn router(&self, base_path: &str, sessions: SessionLayer) -> Router {
         let base_path = base_path.trim_end_matches('/');
         let cookie = sessions.cookie_name().to_owned();
-        let turns = self.0.settings.serialize.then(|| Turns::new(&cookie, &self.0.settings.limits));
-        let application = Arc::new(Application {
+        let locks = self.0.settings.serialize.then(|| SessionLocks::new(&cookie, &self.0.settings.limits));
+        let application = Arc::new(MountedComponent {
             component: self.clone(),
             base_path: base_path.into(),
             prefix: HeaderValue::try_from(base_path).unwrap_or(HeaderValue::from_static("")),
             cookie,
         });
         let serve = move |request| Arc::clone(&application).serve(request);
-        // A failure passes the layer as an error, so that nothing of the request is committed.
+        // A failure passes the layer as an error, so nothing is committed.
         let service = ServiceBuilder::new()
-            .layer(HandleErrorLayer::new(std::future::ready::<Failure>))
+            .layer(HandleErrorLayer::new(std::future::ready::<GuestFailure>))
             .layer(sessions)
             .layer(IdempotencyLayer::new())
             .service(service_fn(serve));
         let router = Router::new().fallback_service(service);
-        match turns {
-            Some(turns) => router.layer(from_fn_with_state(Arc::new(turns), one_by_one)),
+        match locks {
+            Some(locks) => router.layer(from_fn_with_state(Arc::new(locks), one_by_one)),
             None => router,
         }
     }
@@ -95,16 +96,16 @@ impl std::fmt::Debug for Component {
     }
 }
 
-impl Application {
-    async fn serve(self: Arc<Self>, request: Request) -> Result<Response, Failure> {
+impl MountedComponent {
+    async fn serve(self: Arc<Self>, request: Request) -> Result<Response, GuestFailure> {
         let answered = self.answer(request).await;
         answered.inspect_err(|failure| failure.log(&self.base_path))
     }
 
-    async fn answer(&self, mut request: Request) -> Result<Response, Failure> {
+    async fn answer(&self, mut request: Request) -> Result<Response, GuestFailure> {
         let max_body = self.component.0.settings.limits.body as u64;
         if request.body().size_hint().lower() > max_body || declared(&request) > max_body {
-            return Err(Failure::TooLarge);
+            return Err(GuestFailure::TooLarge);
         }
         let session = request.extensions().get::<Session>().cloned().expect("the session layer is around");
         cookies::hide(request.headers_mut(), &self.cookie);
@@ -114,12 +115,13 @@ impl Application {
         Ok(response)
     }
 
-    /// Gives the request to a guest and waits for the head of its response. A client that goes before ends the guest.
-    async fn call(&self, request: Request, session: Session) -> Result<Response<GuestBody>, Failure> {
+    /// Passes the request to a guest and waits for the response head. If the client disconnects before, the guest is
+    /// ended.
+    async fn call(&self, request: Request, session: Session) -> Result<Response<GuestBody>, GuestFailure> {
         let place = self.component.0.admission.place().await?;
         let (head, comes) = oneshot::channel();
         let (head_is_set, is_too_large) = (Arc::default(), Arc::default());
-        let call = Call {
+        let call = GuestCall {
             app: Arc::clone(&self.base_path),
             request,
             session,
@@ -130,19 +132,19 @@ impl Application {
         let mut guest = self.start(call, place);
         let head = comes.await;
         if is_too_large.load(Ordering::Acquire) {
-            return Err(Failure::TooLarge);
+            return Err(GuestFailure::TooLarge);
         }
         match head {
             Ok(Ok(response)) => {
                 guest.go_on();
                 Ok(response)
             }
-            Ok(Err(code)) => Err(Failure::Refused(code)),
+            Ok(Err(code)) => Err(GuestFailure::Refused(code)),
             Err(_) => Err(guest.failure().await),
         }
     }
 
-    fn start(&self, call: Call, place: Place) -> RunningGuest {
+    fn start(&self, call: GuestCall, place: AdmissionPermit) -> RunningGuest {
         let shared = Arc::clone(&self.component.0);
         let (app, head_is_set) = (Arc::clone(&self.base_path), Arc::clone(&call.head_is_set));
         let run = async move {
@@ -159,22 +161,24 @@ impl Application {
     }
 }
 
-/// A guest at work. It ends when nobody waits for it any more, unless it may go on.
-struct RunningGuest(Option<JoinHandle<Result<(), Failure>>>);
+/// A running guest. It is ended when its waiting request is dropped, unless [`go_on`](Self::go_on) was called.
+struct RunningGuest(Option<JoinHandle<Result<(), GuestFailure>>>);
 
 impl RunningGuest {
-    /// Its head is there: the body follows.
+    /// The head is set: let the guest write the body.
     fn go_on(&mut self) {
         self.0 = None;
     }
 
-    /// Why it set no head.
-    async fn failure(mut self) -> Failure {
-        let Some(running) = &mut self.0 else { return Failure::NoResponse };
+    /// Why the guest set no head.
+    async fn failure(mut self) -> GuestFailure {
+        let Some(running) = &mut self.0 else { return GuestFailure::NoResponse };
         match running.await {
-            Ok(ended) => ended.err().unwrap_or(Failure::NoResponse),
-            Err(ended) if ended.is_panic() => Failure::Trapped(wasmtime::Error::msg("the host panicked")),
-            Err(_) => Failure::Stopping,
+            Ok(ended) => ended.err().unwrap_or(GuestFailure::NoResponse),
+            Err(ended) if ended.is_panic() => {
+                GuestFailure::Trapped(wasmtime::Error::msg("the host panicked"))
+            }
+            Err(_) => GuestFailure::Stopping,
         }
     }
 }

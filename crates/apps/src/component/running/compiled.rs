@@ -1,5 +1,5 @@
-//! Compiled code on this node's disk, so that a restart does not compile again. It never leaves the node: others get the
-//! component and compile it themselves.
+//! Compiled code on this node's disk, so that a restart does not compile again. It never leaves the node: other nodes
+//! get the component and compile it themselves.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -12,17 +12,17 @@ use wasmtime::Engine;
 use super::error::ComponentError;
 use super::native_code::NativeCode;
 
-/// Files that are kept; the oldest go first.
+/// Most kept files; the oldest are removed first.
 const MAX_FILES: usize = 64;
 const EXTENSION: &str = "native";
 
-/// A directory that only this user can enter, with one file for each component and engine.
+/// A private directory with one file for each component and engine.
 pub(super) struct CompiledCode {
     directory: PathBuf,
 }
 
 impl CompiledCode {
-    /// Makes the directory where it is missing, and takes others' permissions away.
+    /// Creates the directory if missing, and removes other users' permissions.
     pub(super) fn open(directory: PathBuf) -> Result<Self, ComponentError> {
         match make_private(&directory) {
             Ok(()) => Ok(Self { directory }),
@@ -30,7 +30,7 @@ impl CompiledCode {
         }
     }
 
-    /// The code of a component that was compiled before; `None` when it was not, or the file is damaged.
+    /// The compiled code of a component; `None` if it is missing or the file is damaged.
     pub(super) fn find(&self, engine: &Engine, wasm: &[u8]) -> Option<NativeCode> {
         let path = self.path(engine, wasm);
         let code = NativeCode::from_file(fs::read(&path).ok()?);
@@ -40,7 +40,7 @@ impl CompiledCode {
         code
     }
 
-    /// Keeps code for the next start. The file is there as a whole or not at all.
+    /// Keeps code for the next start. The file is replaced atomically.
     pub(super) fn keep(&self, engine: &Engine, wasm: &[u8], code: &NativeCode) -> io::Result<()> {
         let path = self.path(engine, wasm);
         let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
@@ -50,7 +50,7 @@ impl CompiledCode {
     }
 
     fn path(&self, engine: &Engine, wasm: &[u8]) -> PathBuf {
-        let mut name = Name(blake3::Hasher::new());
+        let mut name = DigestName(blake3::Hasher::new());
         name.write(wasm);
         engine.precompile_compatibility_hash().hash(&mut name);
         self.directory.join(format!("{}.{EXTENSION}", name.0.finalize().to_hex()))
@@ -68,16 +68,16 @@ impl CompiledCode {
     }
 }
 
-/// A file name that is a digest, also of what can only be hashed.
-struct Name(blake3::Hasher);
+/// A digest as file name, also for values that can only be hashed.
+struct DigestName(blake3::Hasher);
 
-impl Hasher for Name {
+impl Hasher for DigestName {
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     fn finish(&self) -> u64 {
-        0 // Asked by nobody: the name is the whole digest.
+        0 // Unused: the name is the whole digest.
     }
 }
 
@@ -89,7 +89,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
 }
 
-/// Elsewhere the directory has the permissions of the one that it is in.
+/// On other systems the directory inherits its permissions.
 #[cfg(not(unix))]
 fn make_private(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)

@@ -1,5 +1,5 @@
-//! The compiler: one thread, one component after another, so that a deployment takes at most one core and the cluster's
-//! threads go first.
+//! The compiler: one low-priority thread compiles one component at a time, so that a deployment takes at most one
+//! core.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -14,30 +14,30 @@ use super::error::ComponentError;
 use super::native_code::NativeCode;
 use super::threads::stand_back;
 
-/// Components that wait to be compiled; more wait to be taken.
+/// Most components in the compile queue; further ones wait to enter it.
 const MAX_WAITING: usize = 16;
-/// What the first eight bytes of a component are, and of a core module.
+/// The first eight bytes of a component, and of a core module.
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 
-/// Makes components callable. Its thread ends with it.
+/// Compiles components. Its thread ends with it.
 pub(super) struct Compiler {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<CompileJob>,
 }
 
-struct Order {
+struct CompileJob {
     wasm: Bytes,
     done: oneshot::Sender<Result<Component, ComponentError>>,
 }
 
 impl Compiler {
     pub(super) fn start(engine: Engine, compiled: CompiledCode) -> Result<Self, ComponentError> {
-        let (orders, mut taken) = mpsc::channel::<Order>(MAX_WAITING);
+        let (orders, mut taken) = mpsc::channel::<CompileJob>(MAX_WAITING);
         let work = move || {
             stand_back();
-            while let Some(Order { wasm, done }) = taken.blocking_recv() {
+            while let Some(CompileJob { wasm, done }) = taken.blocking_recv() {
                 if !done.is_closed() {
-                    // Who ordered it may have gone; the code is kept for the next time.
+                    // The caller may be gone; the code is kept for the next time.
                     let _ = done.send(unless_it_panics(|| component(&engine, &compiled, &wasm)));
                 }
             }
@@ -47,21 +47,21 @@ impl Compiler {
         Ok(Self { orders })
     }
 
-    /// The component, from compiled code if there is some.
+    /// The component, from kept compiled code if possible.
     pub(super) async fn component(&self, wasm: Bytes) -> Result<Component, ComponentError> {
         check_kind(&wasm)?;
         let (done, component) = oneshot::channel();
         let gone = || ComponentError::NotCompiled("the compiler has stopped".to_owned());
-        self.orders.send(Order { wasm, done }).await.map_err(|_| gone())?;
+        self.orders.send(CompileJob { wasm, done }).await.map_err(|_| gone())?;
         component.await.map_err(|_| gone())?
     }
 }
 
-/// What is deployed may be anything: where the compiler fails at it, the next one must still be compiled.
+/// A deployed file may be anything: after a compiler panic the next component must still compile.
 fn unless_it_panics(
     compile: impl FnOnce() -> Result<Component, ComponentError>,
 ) -> Result<Component, ComponentError> {
-    let panicked = |_| Err(ComponentError::NotCompiled("the compiler failed at it".to_owned()));
+    let panicked = |_| Err(ComponentError::NotCompiled("the compiler panicked".to_owned()));
     catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(panicked)
 }
 
@@ -81,7 +81,7 @@ fn check_kind(wasm: &[u8]) -> Result<(), ComponentError> {
     let problem = match wasm.first_chunk() {
         Some(&COMPONENT) => return Ok(()),
         Some(&CORE_MODULE) => {
-            "it is a core module; make a component of it, with `wasm-tools component new` or by the target wasm32-wasip2"
+            "it is a core module; turn it into a component with `wasm-tools component new` or by the target wasm32-wasip2"
         }
         _ => "it is not WebAssembly in binary form",
     };
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_component_is_told_what_it_is() {
+    fn errors_name_the_kind_of_the_bytes() {
         let problem = |bytes: &[u8]| check_kind(bytes).unwrap_err().to_string();
         assert!(check_kind(b"\0asm\x0d\0\x01\0...").is_ok());
         assert!(problem(b"\0asm\x01\0\0\0...").contains("core module"));

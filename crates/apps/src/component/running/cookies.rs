@@ -1,4 +1,4 @@
-//! The session cookie is between the browser and the session layer: no guest sees or sets it.
+//! Hides the session cookie: no guest reads or sets it.
 
 use http::header::{COOKIE, Entry, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -10,7 +10,7 @@ pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     pairs.find(|(given, _)| *given == name).map(|(_, value)| value)
 }
 
-/// Takes every cookie called `name` out of a request.
+/// Removes every cookie called `name` from a request.
 pub(super) fn hide(headers: &mut HeaderMap, name: &str) {
     let Entry::Occupied(cookies) = headers.entry(COOKIE) else { return };
     let (_, given) = cookies.remove_entry_mult();
@@ -20,7 +20,7 @@ pub(super) fn hide(headers: &mut HeaderMap, name: &str) {
     }
 }
 
-/// The header without the cookie; `None` when nothing is left, or when nobody can tell.
+/// The header without the cookie; `None` if nothing is left, or if it cannot be parsed.
 fn without(header: &HeaderValue, name: &str) -> Option<HeaderValue> {
     let is_other = |pair: &&[u8]| cookie_name(pair) != name.as_bytes();
     let pairs = header.as_bytes().split(|byte| *byte == b';');
@@ -30,7 +30,7 @@ fn without(header: &HeaderValue, name: &str) -> Option<HeaderValue> {
     if kept.is_empty() { None } else { HeaderValue::from_bytes(&kept).ok() }
 }
 
-/// Takes every cookie called `name` out of a response.
+/// Removes every cookie called `name` from a response.
 pub(super) fn refuse(headers: &mut HeaderMap, name: &str) {
     let Entry::Occupied(cookies) = headers.entry(SET_COOKIE) else { return };
     let (_, set) = cookies.remove_entry_mult();
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_gets_every_cookie_but_the_session_s() {
+    fn a_guest_gets_every_cookie_but_the_session_cookie() {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, HeaderValue::from_static("theme=dark; sid=x.tc01;sid = y; lang=en"));
         headers.append(COOKIE, HeaderValue::from_static("sid=z"));
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_sets_every_cookie_but_the_session_s() {
+    fn a_guest_sets_every_cookie_but_the_session_cookie() {
         let mut headers = HeaderMap::new();
         for cookie in ["theme=dark; Path=/", "sid=forged; Path=/", " sid =forged", "sid", "sids=1"] {
             headers.append(SET_COOKIE, HeaderValue::from_static(cookie));

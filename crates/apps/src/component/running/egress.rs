@@ -1,4 +1,4 @@
-//! What a guest calls over HTTP: only what its settings list.
+//! Outgoing HTTP calls of a guest: only to listed hosts.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default
 
 use super::settings::HostPort;
 
-/// The way out of one instance.
+/// Outgoing HTTP of one instance.
 pub(super) struct Egress {
     pub(super) app: Arc<str>,
     pub(super) allowed: Arc<[HostPort]>,
@@ -36,7 +36,7 @@ impl WasiHttpHooks for Egress {
     ) -> Answering {
         if !self.allows(request.uri()) {
             let (app, authority) = (&self.app, request.uri().authority().map(ToString::to_string));
-            tracing::warn!(%app, authority, "it may not call this: the manifest's [egress] allow does not list it");
+            tracing::warn!(%app, authority, "the call was refused: [egress] allow of the manifest does not list the host");
             return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
         }
         Box::new(async move {
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_listed_may_be_called() {
+    fn only_listed_hosts_may_be_called() {
         let allowed = ["api.example:443", "127.0.0.1:8080"].map(|text| text.parse().unwrap());
         let egress = Egress { app: "/shop".into(), allowed: allowed.into() };
         let allows = |uri: &str| egress.allows(&uri.parse().unwrap());

@@ -8,7 +8,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use super::error::ComponentError;
 use super::limits::{MAX_CONCURRENCY, MAX_MEMORY};
 
-/// How often a guest that computes is interrupted, so that its thread can do something else.
+/// Interval at which a computing guest yields its thread.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 /// Instances that can exist at once, of all components together.
 const MAX_INSTANCES: u32 = MAX_CONCURRENCY as u32;
@@ -18,10 +18,11 @@ const MODULES_AN_INSTANCE: u32 = 8;
 const MEMORIES_AN_INSTANCE: u32 = 2;
 /// Elements of one table: function pointers, of which the engine of a language has tens of thousands.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Memory of an instance that is cleared instead of given back to the system: saves page faults at the next request.
+/// Memory of an instance that is zeroed instead of returned to the system, which saves page faults at the next
+/// request.
 const KEPT_MEMORY: usize = 1 << 20;
 
-/// An engine whose clock ticks as long as it is there.
+/// An engine with its ticking clock.
 pub(super) fn engine() -> Result<Engine, ComponentError> {
     let no_room = |error: String| ComponentError::NoRoom(error);
     let mut config = Config::new();
@@ -41,7 +42,7 @@ pub(super) fn engine() -> Result<Engine, ComponentError> {
     Ok(engine)
 }
 
-/// Slots for instances, reserved once: taking one is cheap. They are address space until they are used.
+/// A pool of instance slots, reserved once: taking a slot is cheap. An unused slot is address space only.
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(MAX_INSTANCES)

@@ -1,4 +1,4 @@
-//! How a request ends that no guest answered, and what its client is told: never what the guest said when it fell.
+//! Failed requests and their responses. The guest's error text never reaches the client.
 
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
@@ -8,10 +8,10 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
 use super::guest::OverCpuTime;
 
-/// Why a component did not answer. Nothing that the request wrote to its session is kept.
+/// Why a component did not answer. The request's session changes are dropped.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("as many requests run and wait as may")]
+pub(super) enum GuestFailure {
+    #[error("the limits `concurrency` and `queue` are reached")]
     Busy,
     #[error("the request's body is larger than the limit `body`")]
     TooLarge,
@@ -19,11 +19,11 @@ pub(super) enum Failure {
     OverRequestTime,
     #[error("the request computed for longer than the limit `cpu-time`")]
     OverCpuTime,
-    #[error("it set no response")]
+    #[error("the component set no response")]
     NoResponse,
-    #[error("it answered with an error: {0}")]
+    #[error("the component answered with an error: {0}")]
     Refused(ErrorCode),
-    #[error("it failed: {0:#}")]
+    #[error("the component failed: {0:#}")]
     Trapped(wasmtime::Error),
     #[error("the request cannot be given to a component: {0:#}")]
     BadRequest(wasmtime::Error),
@@ -31,8 +31,8 @@ pub(super) enum Failure {
     Stopping,
 }
 
-impl Failure {
-    /// What an error of the engine means.
+impl GuestFailure {
+    /// Classifies an error of the engine.
     pub(super) fn of(error: wasmtime::Error) -> Self {
         if error.is::<OverCpuTime>() {
             Self::OverCpuTime
@@ -43,7 +43,7 @@ impl Failure {
         }
     }
 
-    /// Tells the log of the application what happened; what clients can bring about at will, only when asked for.
+    /// Logs the failure. Failures that clients can cause at will are logged at level debug.
     pub(super) fn log(&self, app: &str) {
         match self {
             Self::Busy | Self::TooLarge | Self::BadRequest(_) | Self::Stopping => {
@@ -69,7 +69,7 @@ impl Failure {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for GuestFailure {
     fn into_response(self) -> Response {
         let (status, words) = self.answer();
         let mut response = (status, words).into_response();

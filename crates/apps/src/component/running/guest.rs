@@ -1,4 +1,4 @@
-//! What an instance sees of the world, and what is counted of it.
+//! The host state of an instance, and its resource counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,20 +30,20 @@ pub(super) struct Guest {
     pub(super) table: ResourceTable,
     pub(super) takes: StoreLimits,
     pub(super) output: LogLines,
-    /// What the request may still compute.
+    /// Remaining CPU time of the request, in ticks.
     ticks_left: u64,
     request: Option<Current>,
-    /// Requests so far: tells a handle of an earlier one.
+    /// Requests so far: identifies handles of earlier requests.
     requests: u64,
 }
 
-/// The request that is being handled.
+/// The current request.
 struct Current {
     session: Session,
     head_is_set: Arc<AtomicBool>,
 }
 
-/// The request computed for longer than it may.
+/// The request exceeded its CPU time.
 #[derive(Debug, thiserror::Error)]
 #[error("it computed for longer than cpu-time allows")]
 pub(super) struct OverCpuTime;
@@ -76,35 +76,35 @@ impl Guest {
         }
     }
 
-    /// A request begins, with its session. Its head is set when `head_is_set` says so.
+    /// Begins a request with its session. `head_is_set` becomes true when the response head is set.
     pub(super) fn begin(&mut self, session: Session, head_is_set: Arc<AtomicBool>, limits: &Limits) {
         self.ticks_left = ticks(limits);
         self.requests += 1;
         self.request = Some(Current { session, head_is_set });
     }
 
-    /// The request is over: nothing of it can be used any more.
+    /// Ends the request: its handles become invalid.
     pub(super) fn end(&mut self) {
         self.request = None;
         self.output.end_request();
     }
 
-    /// The request's session, while there is a request.
+    /// The session of the current request.
     pub(super) fn session(&self) -> Option<&Session> {
         self.request.as_ref().map(|request| &request.session)
     }
 
-    /// Which request of the instance this is.
+    /// Number of the current request of the instance.
     pub(super) fn request_number(&self) -> u64 {
         self.requests
     }
 
-    /// What the request writes from now on would come too late.
+    /// Whether the head is set, so that session writes are refused.
     pub(super) fn head_is_set(&self) -> bool {
         self.request.as_ref().is_none_or(|request| request.head_is_set.load(Ordering::Acquire))
     }
 
-    /// A tick passed while it computed: its thread does something else before it goes on, if it may.
+    /// Called at each tick while the guest computes: it yields, or fails without CPU time left.
     pub(super) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         self.ticks_left = self.ticks_left.checked_sub(1).ok_or(OverCpuTime)?;
         Ok(UpdateDeadline::Yield(1))

@@ -1,4 +1,4 @@
-//! What all components of a process share.
+//! State shared by all components of a process.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,35 +17,33 @@ use super::session_import;
 use super::settings::ComponentSettings;
 use super::threads::GuestThreads;
 
-/// Runs components; one a process. Clones are the same one.
+/// Runs components; one for each process. Clones share one state.
 #[derive(Clone)]
-pub struct ComponentHost(Arc<Shared>);
+pub struct ComponentHost(Arc<HostState>);
 
-struct Shared {
+struct HostState {
     compiler: Compiler,
     linker: Linker<Guest>,
     threads: GuestThreads,
 }
 
 impl ComponentHost {
-    /// A host that keeps compiled code under `cache_dir`, which it makes for this user alone.
+    /// A host that keeps compiled code in the private directory `cache_dir`, which it creates.
     ///
-    /// # Errors
-    /// [`ComponentError::Cache`] when the directory cannot be made, [`ComponentError::NoRoom`] when the system gives no
-    /// threads or no address space.
+    /// # Errors [`ComponentError::Cache`] if the directory cannot be created, [`ComponentError::NoRoom`] if the
+    /// system provides no threads or address space.
     pub fn new(cache_dir: PathBuf) -> Result<Self, ComponentError> {
         let compiled = CompiledCode::open(cache_dir)?;
         let engine = engine()?;
         let linker = linker(&engine).map_err(|error| ComponentError::NotFitting(format!("{error:#}")))?;
         let compiler = Compiler::start(engine, compiled)?;
-        Ok(Self(Arc::new(Shared { compiler, linker, threads: GuestThreads::start()? })))
+        Ok(Self(Arc::new(HostState { compiler, linker, threads: GuestThreads::start()? })))
     }
 
-    /// Makes the component `wasm` ready: compiles it, which takes seconds for a large one, unless that was done before,
-    /// and sees that it imports only what is offered. It needs no connection to anybody and starts nothing.
+    /// Prepares the component `wasm`: compiles it (seconds for a large one, unless cached) and checks its imports. It
+    /// uses no network and starts nothing.
     ///
-    /// # Errors
-    /// Says what is wrong with the component or a setting.
+    /// # Errors The problem with the component or a setting.
     pub async fn prepare(
         &self,
         wasm: Bytes,
@@ -66,7 +64,7 @@ impl std::fmt::Debug for ComponentHost {
     }
 }
 
-/// What components may import: WASI 0.2, HTTP, the session.
+/// The imports of components: WASI 0.2, HTTP, the session.
 fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -1,4 +1,4 @@
-//! The instances of one component: a new one for each request, or some that serve one request after another.
+//! The instances of one component: a new one for each request, or reused ones that serve one request at a time.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use super::guest::Guest;
 use super::settings::{ComponentSettings, HostPort};
 
-/// An instance that waited longer for a request is dropped.
+/// An instance that was idle for longer is dropped.
 const MAX_IDLE: Duration = Duration::from_secs(30);
-/// What one call of a guest may hand to the node, in bytes.
+/// Most bytes of one call from a guest to the node.
 const MAX_CALL_BYTES: usize = 16 << 20;
 
 /// All instances of one component.
@@ -23,16 +23,16 @@ pub(super) struct Instances {
     idle: Mutex<Idle>,
 }
 
-/// Those that wait for a request.
+/// The idle instances.
 #[derive(Default)]
 struct Idle {
-    /// The last one used is the next; those at the front have waited longest.
+    /// A stack: the last used instance is taken first; those at the front are idle longest.
     instances: Vec<Instance>,
-    /// A task forgets those that waited too long.
+    /// A task removes expired instances.
     is_swept: bool,
 }
 
-/// One of them, in one request's hands.
+/// One instance, used by one request.
 pub(super) struct Instance {
     pub(super) store: Store<Guest>,
     pub(super) proxy: Proxy,
@@ -46,7 +46,7 @@ impl Instances {
         Self { pre, settings, egress, idle: Mutex::default() }
     }
 
-    /// One that no other request has.
+    /// Takes an idle instance, or creates one.
     pub(super) async fn take(&self, app: &Arc<str>) -> wasmtime::Result<Instance> {
         let idle = self.idle.lock().instances.pop();
         match idle {
@@ -55,7 +55,7 @@ impl Instances {
         }
     }
 
-    /// One that has answered may serve again; one that failed must not come here.
+    /// Returns an instance after a response; a failed instance must not be returned.
     pub(super) fn give_back(self: &Arc<Self>, mut instance: Instance) {
         instance.served += 1;
         instance.idle_since = Instant::now();
@@ -80,7 +80,7 @@ impl Instances {
         Ok(Instance { store, proxy, served: 0, idle_since: Instant::now() })
     }
 
-    /// Gives the memory of idle instances back; says whether there are others.
+    /// Drops expired idle instances; returns whether others are left.
     fn forget_expired(&self) -> bool {
         let mut idle = self.idle.lock();
         let is_expired = |instance: &Instance| instance.idle_since.elapsed() >= MAX_IDLE;

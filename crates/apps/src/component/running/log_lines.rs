@@ -1,4 +1,4 @@
-//! What a guest prints, line by line in the node's log.
+//! Output of a guest, line by line in the node's log.
 
 use std::io;
 use std::pin::Pin;
@@ -12,9 +12,9 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// A longer line is told in pieces of this size.
+/// A longer line is logged in pieces of this size.
 const MAX_LINE_BYTES: usize = 4 * 1024;
-/// What one request may print; the rest is dropped, and the log says so.
+/// Most output of one request; the rest is dropped with a warning.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// The output of one instance. Clones write to the same line.
@@ -24,7 +24,7 @@ pub(super) struct LogLines(Arc<Mutex<Lines>>);
 struct Lines {
     app: Arc<str>,
     unfinished: Vec<u8>,
-    /// What the request may still print.
+    /// Remaining output of the request, in bytes.
     left: usize,
 }
 
@@ -34,7 +34,7 @@ impl LogLines {
         Self(Arc::new(Mutex::new(Lines { app, unfinished: Vec::new(), left: MAX_REQUEST_BYTES })))
     }
 
-    /// A request is over: its last line is told, and the next one may print as much.
+    /// Ends a request: logs its last line and resets the limit.
     pub(super) fn end_request(&self) {
         let mut lines = self.0.lock();
         lines.tell();
@@ -55,7 +55,7 @@ impl Lines {
         }
         if self.left > 0 && taken.len() == self.left {
             self.tell();
-            tracing::warn!(app = %self.app, "it printed {MAX_REQUEST_BYTES} bytes in one request: the rest is dropped");
+            tracing::warn!(app = %self.app, "the component printed {MAX_REQUEST_BYTES} bytes in one request: the rest is dropped");
         }
         self.left -= taken.len();
     }

@@ -1,7 +1,7 @@
 //! `sessile:web/session` as guests import it, on the [`Session`] of the request.
 //!
-//! A handle is good for the request that got it and for the session that it named then: an instance that serves
-//! another visitor next finds it invalidated.
+//! A handle is valid for its request and its session only: an instance that serves another client next finds it
+//! invalidated.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ mod bindings {
 use bindings::sessile::web::idempotency;
 use bindings::sessile::web::session::{Error, Host, HostHttpSession, add_to_linker};
 
-/// What a guest holds of a session.
+/// A guest's handle of a session.
 #[allow(unreachable_pub, reason = "the generated module, which is public, names it")]
 pub struct SessionHandle {
     request: u64,
@@ -31,9 +31,9 @@ pub struct SessionHandle {
 }
 
 type Handle = Resource<SessionHandle>;
-type Outcome<T> = wasmtime::Result<Result<T, Error>>;
+type CallResult<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Lets components import it.
+/// Adds the interface to the linker.
 pub(super) fn offer(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     idempotency::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
@@ -45,8 +45,8 @@ impl Guest {
         Ok(self.table.push(SessionHandle { request, key })?)
     }
 
-    /// Does something with the session that a handle means.
-    fn with<T>(&self, handle: &Handle, act: impl FnOnce(&Session) -> Result<T, Error>) -> Outcome<T> {
+    /// Runs `act` on the session of a handle.
+    fn with<T>(&self, handle: &Handle, act: impl FnOnce(&Session) -> Result<T, Error>) -> CallResult<T> {
         let handle = self.table.get(handle)?;
         let session = self
             .session()
@@ -54,8 +54,12 @@ impl Guest {
         Ok(session.ok_or(Error::Invalidated).and_then(act))
     }
 
-    /// The same for what writes.
-    fn write<T>(&self, handle: &Handle, act: impl FnOnce(&Session) -> Result<T, SessionError>) -> Outcome<T> {
+    /// The same for writes.
+    fn write<T>(
+        &self,
+        handle: &Handle,
+        act: impl FnOnce(&Session) -> Result<T, SessionError>,
+    ) -> CallResult<T> {
         let is_late = self.head_is_set();
         self.with(
             handle,
@@ -78,14 +82,14 @@ impl Host for Guest {
         key.map(|key| self.handle(key)).transpose()
     }
 
-    fn get_or_create(&mut self) -> Outcome<Handle> {
+    fn get_or_create(&mut self) -> CallResult<Handle> {
         if let Some(handle) = self.current()? {
             return Ok(Ok(handle));
         }
         let Some(session) = self.session().filter(|_| !self.head_is_set()) else {
             return Ok(Err(Error::Committed));
         };
-        // A session comes into being with its first write.
+        // A session is created by its first write.
         let key = match session.set_max_inactive(session.max_inactive()) {
             Ok(()) => session.key().ok_or(Error::Invalidated),
             Err(error) => Err(error.into()),
@@ -98,62 +102,62 @@ impl Host for Guest {
 }
 
 impl HostHttpSession for Guest {
-    fn key(&mut self, of: Handle) -> Outcome<String> {
+    fn key(&mut self, of: Handle) -> CallResult<String> {
         let key = self.table.get(&of)?.key;
         self.with(&of, |_| Ok(key.to_string()))
     }
 
-    fn is_new(&mut self, of: Handle) -> Outcome<bool> {
+    fn is_new(&mut self, of: Handle) -> CallResult<bool> {
         self.with(&of, |session| Ok(session.is_new()))
     }
 
-    fn names(&mut self, of: Handle) -> Outcome<Vec<String>> {
+    fn names(&mut self, of: Handle) -> CallResult<Vec<String>> {
         self.with(&of, |session| Ok(session.names()))
     }
 
-    fn get(&mut self, of: Handle, name: String) -> Outcome<Option<Vec<u8>>> {
+    fn get(&mut self, of: Handle, name: String) -> CallResult<Option<Vec<u8>>> {
         self.with(&of, |session| Ok(session.get_bytes(&name).map(Vec::from)))
     }
 
-    fn set(&mut self, of: Handle, name: String, value: Vec<u8>) -> Outcome<()> {
+    fn set(&mut self, of: Handle, name: String, value: Vec<u8>) -> CallResult<()> {
         self.write(&of, |session| session.set_bytes(&name, value))
     }
 
-    fn get_json(&mut self, of: Handle, name: String) -> Outcome<Option<String>> {
+    fn get_json(&mut self, of: Handle, name: String) -> CallResult<Option<String>> {
         let json = |session: &Session| session.get_json(&name).map(Vec::from);
         self.with(&of, |session| Ok(json(session).and_then(|json| String::from_utf8(json).ok())))
     }
 
-    fn set_json(&mut self, of: Handle, name: String, json: String) -> Outcome<()> {
+    fn set_json(&mut self, of: Handle, name: String, json: String) -> CallResult<()> {
         self.write(&of, |session| session.set_json(&name, json))
     }
 
-    fn remove(&mut self, of: Handle, name: String) -> Outcome<bool> {
+    fn remove(&mut self, of: Handle, name: String) -> CallResult<bool> {
         self.write(&of, |session| session.remove(&name))
     }
 
-    fn max_inactive_interval(&mut self, of: Handle) -> Outcome<u32> {
+    fn max_inactive_interval(&mut self, of: Handle) -> CallResult<u32> {
         let seconds = |session: &Session| session.max_inactive().as_secs().try_into().unwrap_or(u32::MAX);
         self.with(&of, |session| Ok(seconds(session)))
     }
 
-    fn set_max_inactive_interval(&mut self, of: Handle, seconds: u32) -> Outcome<()> {
+    fn set_max_inactive_interval(&mut self, of: Handle, seconds: u32) -> CallResult<()> {
         self.write(&of, |session| session.set_max_inactive(Duration::from_secs(seconds.into())))
     }
 
-    fn principal(&mut self, of: Handle) -> Outcome<Option<String>> {
+    fn principal(&mut self, of: Handle) -> CallResult<Option<String>> {
         self.with(&of, |session| Ok(session.principal()))
     }
 
-    fn set_principal(&mut self, of: Handle, name: Option<String>) -> Outcome<()> {
+    fn set_principal(&mut self, of: Handle, name: Option<String>) -> CallResult<()> {
         self.write(&of, |session| session.set_principal(name.as_deref(), None))
     }
 
-    fn change_id(&mut self, of: Handle) -> Outcome<()> {
+    fn change_id(&mut self, of: Handle) -> CallResult<()> {
         self.write(&of, Session::change_id)
     }
 
-    fn invalidate(&mut self, of: Handle) -> Outcome<()> {
+    fn invalidate(&mut self, of: Handle) -> CallResult<()> {
         self.write(&of, |session| session.invalidate().map(|_| ()))
     }
 

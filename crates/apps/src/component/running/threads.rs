@@ -1,5 +1,5 @@
-//! The threads that guests and the compiler run on: their own, so that a busy guest delays no heartbeat, no replication
-//! and no other application.
+//! Separate threads for guests and the compiler, so that a busy guest delays no heartbeat, replication or other
+//! application.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::error::ComponentError;
 
-/// How much less a thread of guests gets than one of the cluster where both want the processor, in steps of `nice`.
+/// Niceness of the guests' threads relative to the cluster's.
 #[cfg(target_os = "linux")]
 const GUEST_NICENESS: i32 = 5;
 
-/// A tokio runtime for guests alone. Clones are the same one; it ends with the last, with whatever still runs on it.
+/// A tokio runtime for guests alone. Clones share it; it ends with the last clone, together with its tasks.
 #[derive(Clone)]
 pub(super) struct GuestThreads(Arc<Owned>);
 
@@ -37,15 +37,14 @@ impl GuestThreads {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // Waiting for threads is not allowed where tasks run, and this may be such a place.
+        // Blocking on threads is not allowed inside a runtime, and this may run in one.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Lets the cluster's threads go first. On Linux each thread has a priority of its own; elsewhere the scheduler's fairness
-/// has to do.
+/// Lowers the priority of this thread (Linux only), so that the cluster's threads go first.
 pub(super) fn stand_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(GUEST_NICENESS) {

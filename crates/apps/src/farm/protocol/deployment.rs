@@ -1,77 +1,79 @@
-//! The coordinator's side: prepare, offer, commit.
+//! The coordinator: prepare, offer, commit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Effect, HELLO_TIME, Member, NodeResult, Outcome, Protocol, Took};
-use crate::farm::archived::Archived;
-use crate::farm::message::{Message, Order};
-use crate::farm::seal::Stage;
-use crate::farm::stamp::Stamp;
+use super::{DeployOutcome, DeployTimes, Effect, FarmMember, HELLO_TIME, NodeResult, Protocol};
+use crate::farm::archive_ref::ArchiveRef;
+use crate::farm::deploy_timestamp::DeployTimestamp;
+use crate::farm::message::{DeployOrder, Message};
+use crate::farm::seal::DeployStage;
 
-/// How often is said again what was not answered.
+/// Interval at which unanswered messages are repeated.
 const RESEND: Duration = Duration::from_secs(1);
 
 /// A deployment that this node coordinates.
 #[derive(Debug)]
 pub(super) struct Deployment {
-    pub(super) order: Order,
+    pub(super) order: DeployOrder,
     number: u64,
     began: Duration,
     offered: Duration,
     committed: Duration,
-    phase: Phase,
-    answers: BTreeMap<Member, Answer>,
+    phase: DeployPhase,
+    answers: BTreeMap<FarmMember, MemberAnswer>,
     sent: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// By this node itself.
+enum DeployPhase {
+    /// This node prepares the archive.
     Preparing,
-    /// Members prepare it.
+    /// The members prepare the archive.
     Offered,
-    /// It holds: this node has switched, and the others are told to.
+    /// Committed: this node has switched, and the others are ordered to switch.
     Committed,
 }
 
-/// What a member said.
+/// The answer of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+enum MemberAnswer {
     Waiting,
     Prepared,
     Over(NodeResult),
 }
 
 impl Protocol {
-    /// Begins to deploy what is on the shelf, or to remove what is at `path`. The [`Outcome`] comes with `number`.
+    /// Begins to deploy an archive of the store, or to remove the application at `path`. The [`DeployOutcome`] comes
+    /// with `number`.
     pub(crate) fn order(
         &mut self,
         number: u64,
         path: &str,
-        archive: Option<Archived>,
+        archive: Option<ArchiveRef>,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
         if self.deployments.contains_key(path) {
-            effects.push(Effect::Settled { number, outcome: Outcome::Busy });
+            effects.push(Effect::Settled { number, outcome: DeployOutcome::Busy });
             return;
         }
-        let order = Order { path: path.to_owned(), stamp: self.next_stamp(path), archive, seal: None };
-        let order = self.sealer.sealed(order, Stage::Offered);
-        let (phase, answers) = (Phase::Preparing, BTreeMap::new());
+        let order =
+            DeployOrder { path: path.to_owned(), timestamp: self.next_timestamp(path), archive, seal: None };
+        let order = self.sealer.sealed(order, DeployStage::Offered);
+        let (phase, answers) = (DeployPhase::Preparing, BTreeMap::new());
         let prepare = order.archive.clone();
-        let stamp = order.stamp;
+        let timestamp = order.timestamp;
         let (began, offered, committed, sent) = (now, now, now, now);
         let deployment = Deployment { order, number, began, offered, committed, phase, answers, sent };
         self.deployments.insert(path.to_owned(), deployment);
         match prepare {
-            Some(archive) => effects.push(Effect::Prepare { path: path.to_owned(), stamp, archive }),
+            Some(archive) => effects.push(Effect::Prepare { path: path.to_owned(), timestamp, archive }),
             None => self.offer(path, now, effects),
         }
     }
 
-    /// This node has prepared what it coordinates, or cannot run it.
+    /// Processes this node's own preparation of a coordinated deployment.
     pub(super) fn prepared_here(
         &mut self,
         path: &str,
@@ -83,64 +85,67 @@ impl Protocol {
             Ok(()) => self.offer(path, now, effects),
             Err(reason) => {
                 let by = self.me.name.clone();
-                self.give_up(path, Outcome::Refused { by, reason }, effects);
+                self.give_up(path, DeployOutcome::Refused { by, reason }, effects);
             }
         }
     }
 
     fn offer(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.get_mut(path) else { return };
-        deployment.phase = Phase::Offered;
+        deployment.phase = DeployPhase::Offered;
         (deployment.offered, deployment.sent) = (now, now);
-        deployment.answers = self.peers.keys().map(|member| (member.clone(), Answer::Waiting)).collect();
+        deployment.answers =
+            self.peers.keys().map(|member| (member.clone(), MemberAnswer::Waiting)).collect();
         deployment.say_again(effects);
         self.commit_when_prepared(path, now, effects);
     }
 
     pub(super) fn prepared_there(
         &mut self,
-        from: &Member,
+        from: &FarmMember,
         path: &str,
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        self.answer(from, path, stamp, Answer::Prepared);
+        self.answer(from, path, timestamp, MemberAnswer::Prepared);
         self.commit_when_prepared(path, now, effects);
     }
 
     pub(super) fn refused_there(
         &mut self,
-        from: &Member,
+        from: &FarmMember,
         path: &str,
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
         reason: String,
         effects: &mut Vec<Effect>,
     ) {
-        let is_offered =
-            |deployment: &Deployment| deployment.order.stamp == stamp && deployment.phase == Phase::Offered;
+        let is_offered = |deployment: &Deployment| {
+            deployment.order.timestamp == timestamp && deployment.phase == DeployPhase::Offered
+        };
         if self.deployments.get(path).is_some_and(is_offered) {
-            self.give_up(path, Outcome::Refused { by: from.name.clone(), reason }, effects);
+            self.give_up(path, DeployOutcome::Refused { by: from.name.clone(), reason }, effects);
         }
     }
 
     pub(super) fn active_there(
         &mut self,
-        from: &Member,
+        from: &FarmMember,
         path: &str,
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        self.answer(from, path, stamp, Answer::Over(NodeResult::Active));
+        self.answer(from, path, timestamp, MemberAnswer::Over(NodeResult::Active));
         self.settle_when_over(path, now, effects);
     }
 
-    fn answer(&mut self, from: &Member, path: &str, stamp: Stamp, answer: Answer) {
-        let deployment = self.deployments.get_mut(path).filter(|deployment| deployment.order.stamp == stamp);
+    fn answer(&mut self, from: &FarmMember, path: &str, timestamp: DeployTimestamp, answer: MemberAnswer) {
+        let deployment =
+            self.deployments.get_mut(path).filter(|deployment| deployment.order.timestamp == timestamp);
         let waits_for = |deployment: &Deployment| match answer {
-            Answer::Prepared => deployment.phase == Phase::Offered,
-            _ => deployment.phase == Phase::Committed,
+            MemberAnswer::Prepared => deployment.phase == DeployPhase::Offered,
+            _ => deployment.phase == DeployPhase::Committed,
         };
         if let Some(known) = deployment.filter(|it| waits_for(it)).and_then(|it| it.answers.get_mut(from)) {
             *known = answer;
@@ -149,19 +154,19 @@ impl Protocol {
 
     fn commit_when_prepared(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.get_mut(path) else { return };
-        let is_waiting = deployment.answers.values().any(|answer| *answer == Answer::Waiting);
-        if deployment.phase != Phase::Offered || is_waiting {
+        let is_waiting = deployment.answers.values().any(|answer| *answer == MemberAnswer::Waiting);
+        if deployment.phase != DeployPhase::Offered || is_waiting {
             return;
         }
-        deployment.phase = Phase::Committed;
+        deployment.phase = DeployPhase::Committed;
         (deployment.committed, deployment.sent) = (now, now);
-        deployment.order = self.sealer.sealed(deployment.order.clone(), Stage::Held);
+        deployment.order = self.sealer.sealed(deployment.order.clone(), DeployStage::Held);
         let order = deployment.order.clone();
-        // A later deployment of another node may have come first: then it stays.
-        if order.stamp > self.catalog.stamp(path) {
+        // A later deployment of another node may have come first; it stays.
+        if order.timestamp > self.catalog.timestamp(path) {
             self.switch(order, effects);
         } else {
-            effects.push(Effect::Discard { path: path.to_owned(), stamp: order.stamp });
+            effects.push(Effect::Discard { path: path.to_owned(), timestamp: order.timestamp });
         }
         if let Some(deployment) = self.deployments.get(path) {
             deployment.say_again(effects);
@@ -171,8 +176,8 @@ impl Protocol {
 
     fn settle_when_over(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.get(path) else { return };
-        let is_over = deployment.answers.values().all(|answer| matches!(answer, Answer::Over(_)));
-        if deployment.phase == Phase::Committed && is_over {
+        let is_over = deployment.answers.values().all(|answer| matches!(answer, MemberAnswer::Over(_)));
+        if deployment.phase == DeployPhase::Committed && is_over {
             self.settle(path, now, effects);
         }
     }
@@ -180,36 +185,44 @@ impl Protocol {
     fn settle(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.remove(path) else { return };
         let others = deployment.answers.iter().map(|(member, answer)| match answer {
-            Answer::Over(result) => (member.name.clone(), *result),
-            Answer::Waiting | Answer::Prepared => (member.name.clone(), NodeResult::Unconfirmed),
+            MemberAnswer::Over(result) => (member.name.clone(), *result),
+            MemberAnswer::Waiting | MemberAnswer::Prepared => (member.name.clone(), NodeResult::Unconfirmed),
         });
         let nodes = std::iter::once((self.me.name.clone(), NodeResult::Active)).chain(others).collect();
-        let took = Took {
+        let took = DeployTimes {
             prepared: deployment.offered.saturating_sub(deployment.began),
             carried: deployment.committed.saturating_sub(deployment.offered),
             switched: now.saturating_sub(deployment.committed),
         };
-        effects.push(Effect::Settled { number: deployment.number, outcome: Outcome::Done { nodes, took } });
+        effects.push(Effect::Settled {
+            number: deployment.number,
+            outcome: DeployOutcome::Done { nodes, took },
+        });
     }
 
-    /// Ends a deployment that was not committed; everywhere the old version goes on.
-    fn give_up(&mut self, path: &str, outcome: Outcome, effects: &mut Vec<Effect>) {
+    /// Ends an uncommitted deployment; the old version stays everywhere.
+    fn give_up(&mut self, path: &str, outcome: DeployOutcome, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.remove(path) else { return };
-        let stamp = deployment.order.stamp;
+        let timestamp = deployment.order.timestamp;
         for member in deployment.answers.keys() {
-            effects.push(Effect::send(member, Message::Abort { path: path.to_owned(), stamp }));
+            effects.push(Effect::send(member, Message::Abort { path: path.to_owned(), timestamp }));
         }
-        effects.push(Effect::Discard { path: path.to_owned(), stamp });
+        effects.push(Effect::Discard { path: path.to_owned(), timestamp });
         effects.push(Effect::Settled { number: deployment.number, outcome });
     }
 
-    /// Nobody waits for a member that left; when it comes back it catches up.
-    pub(super) fn deployments_without(&mut self, member: &Member, now: Duration, effects: &mut Vec<Effect>) {
+    /// A deployment does not wait for a member that left; the member catches up when it returns.
+    pub(super) fn deployments_without(
+        &mut self,
+        member: &FarmMember,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
         for path in self.deployments.keys().cloned().collect::<Vec<_>>() {
             let deployment = self.deployments.get_mut(&path);
             let answer = deployment.and_then(|deployment| deployment.answers.get_mut(member));
-            if let Some(answer @ (Answer::Waiting | Answer::Prepared)) = answer {
-                *answer = Answer::Over(NodeResult::Left);
+            if let Some(answer @ (MemberAnswer::Waiting | MemberAnswer::Prepared)) = answer {
+                *answer = MemberAnswer::Over(NodeResult::Left);
                 self.commit_when_prepared(&path, now, effects);
                 self.settle_when_over(&path, now, effects);
             }
@@ -231,39 +244,39 @@ impl Protocol {
         }
     }
 
-    /// A member that never said anything has no farm.
+    /// A member that never sent a catalog has no farm.
     fn drop_strangers(&mut self, path: &str, now: Duration) {
         let Some(deployment) = self.deployments.get_mut(path) else { return };
         for (member, answer) in &mut deployment.answers {
-            let silent = self.peers.get(member).is_some_and(|peer| peer.told.is_none());
-            if silent && *answer == Answer::Waiting && now >= deployment.began + HELLO_TIME {
-                *answer = Answer::Over(NodeResult::NoFarm);
+            let silent = self.peers.get(member).is_some_and(|peer| peer.catalog.is_none());
+            if silent && *answer == MemberAnswer::Waiting && now >= deployment.began + HELLO_TIME {
+                *answer = MemberAnswer::Over(NodeResult::NoFarm);
             }
         }
     }
 
     fn time_out(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.get(path) else { return };
-        let waiting = deployment.answers.iter().filter(|(_, answer)| **answer == Answer::Waiting);
+        let waiting = deployment.answers.iter().filter(|(_, answer)| **answer == MemberAnswer::Waiting);
         let waiting: Vec<String> = waiting.map(|(member, _)| member.name.clone()).collect();
         match deployment.phase {
-            Phase::Committed => self.settle(path, now, effects),
-            Phase::Offered => self.give_up(path, Outcome::TimedOut { waiting }, effects),
-            Phase::Preparing => {
+            DeployPhase::Committed => self.settle(path, now, effects),
+            DeployPhase::Offered => self.give_up(path, DeployOutcome::TimedOut { waiting }, effects),
+            DeployPhase::Preparing => {
                 let waiting = vec![self.me.name.clone()];
-                self.give_up(path, Outcome::TimedOut { waiting }, effects);
+                self.give_up(path, DeployOutcome::TimedOut { waiting }, effects);
             }
         }
     }
 }
 
 impl Deployment {
-    /// To everybody who has not answered; saying it twice does nothing.
+    /// Repeats the message to all members without an answer; messages are idempotent.
     fn say_again(&self, effects: &mut Vec<Effect>) {
         for (member, answer) in &self.answers {
             let message = match (self.phase, answer) {
-                (Phase::Offered, Answer::Waiting) => Message::Offer(self.order.clone()),
-                (Phase::Committed, Answer::Waiting | Answer::Prepared) => {
+                (DeployPhase::Offered, MemberAnswer::Waiting) => Message::Offer(self.order.clone()),
+                (DeployPhase::Committed, MemberAnswer::Waiting | MemberAnswer::Prepared) => {
                     Message::Activate(self.order.clone())
                 }
                 _ => continue,

@@ -1,36 +1,36 @@
-//! What the state machine wants done, in this order.
+//! Effects of the state machine, to be run in order.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Member;
-use crate::farm::archived::{Archived, Digest};
-use crate::farm::message::{Message, Order};
-use crate::farm::stamp::Stamp;
+use super::FarmMember;
+use crate::farm::archive_ref::{ArchiveRef, Digest};
+use crate::farm::deploy_timestamp::DeployTimestamp;
+use crate::farm::message::{DeployOrder, Message};
 
-/// One thing to do.
+/// One effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Send a message. It may get lost.
+    /// Send a message. It may be lost.
     Send {
         /// To this process.
-        to: Member,
+        to: FarmMember,
         /// Which.
         message: Message,
     },
-    /// Read a part of an archive on the shelf and send it.
+    /// Read a part of an archive on the store and send it.
     SendPiece {
         /// To this process.
-        to: Member,
+        to: FarmMember,
         /// Of this archive.
         digest: Digest,
         /// From this byte on.
         from: u64,
-        /// So many, at most.
+        /// Most bytes.
         bytes: u32,
     },
-    /// Write what arrived of an archive.
+    /// Write a piece of an arriving archive.
     Write {
         /// Which archive.
         digest: Digest,
@@ -39,95 +39,95 @@ pub(crate) enum Effect {
         /// What.
         bytes: Bytes,
     },
-    /// Everything of an archive was written: check all of it, put it on the shelf, and say so.
+    /// An archive is complete: check its digest, put it into the store, and report the result.
     Finish {
         /// Which.
         digest: Digest,
     },
-    /// What arrived of an archive is not wanted any more.
+    /// Drop the pieces of an unwanted archive.
     Drop {
         /// Which.
         digest: Digest,
     },
-    /// Check, unpack and compile what is on the shelf, and say how it went.
+    /// Check, unpack and compile an archive of the store, and report the result.
     Prepare {
         /// Where it is to be mounted.
         path: String,
         /// Which deployment.
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
         /// What.
-        archive: Archived,
+        archive: ArchiveRef,
     },
-    /// Mount what was prepared, or unmount; keep the catalog on disk before anything that follows is done.
-    Activate(Order),
-    /// What was prepared is not wanted any more.
+    /// Mount the prepared archive, or unmount; save the catalog before the following effects are run.
+    Activate(DeployOrder),
+    /// Drop an unwanted preparation.
     Discard {
         /// Where.
         path: String,
         /// Which deployment.
-        stamp: Stamp,
+        timestamp: DeployTimestamp,
     },
-    /// A deployment that was ordered here is over.
+    /// A deployment ordered at this node is over.
     Settled {
         /// The number that it was ordered with.
         number: u64,
         /// How.
-        outcome: Outcome,
+        outcome: DeployOutcome,
     },
 }
 
 /// How a deployment ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It runs, on these nodes.
+pub(crate) enum DeployOutcome {
+    /// The archive runs on these nodes.
     Done {
-        /// Each with what came of it there, this node first.
+        /// The result of each node, this node first.
         nodes: Vec<(String, NodeResult)>,
-        /// How long that took.
-        took: Took,
+        /// Durations of its phases.
+        took: DeployTimes,
     },
-    /// A node cannot run it; everywhere the old version goes on.
+    /// A node cannot run the archive; the old version stays everywhere.
     Refused {
         /// The node.
         by: String,
         /// Why.
         reason: String,
     },
-    /// Nodes did not prepare it in time; everywhere the old version goes on.
+    /// Nodes did not prepare the archive in time; the old version stays everywhere.
     TimedOut {
         /// Which nodes.
         waiting: Vec<String>,
     },
-    /// Another deployment at that path is under way.
+    /// Another deployment of that path is under way.
     Busy,
 }
 
-/// How long the parts of a deployment took, one after the other.
+/// Durations of the phases of a deployment, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Took {
-    /// Until its coordinator had prepared it.
+pub(crate) struct DeployTimes {
+    /// Preparation by the coordinator.
     pub(crate) prepared: Duration,
-    /// Until all others had got and prepared it.
+    /// Transfer to and preparation by all other members.
     pub(crate) carried: Duration,
-    /// Until all had switched.
+    /// Switch of all members.
     pub(crate) switched: Duration,
 }
 
-/// What came of a deployment on one node.
+/// The result of a deployment on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeResult {
-    /// It runs there, or something later does.
+    /// The archive, or a later one, runs on the node.
     Active,
     /// The node left the cluster meanwhile.
     Left,
-    /// The node takes no part in the farm.
+    /// The node is not part of the farm.
     NoFarm,
-    /// The node prepared it and has not confirmed that it switched.
+    /// The node prepared the archive but has not confirmed the switch.
     Unconfirmed,
 }
 
 impl Effect {
-    pub(super) fn send(to: &Member, message: Message) -> Self {
+    pub(super) fn send(to: &FarmMember, message: Message) -> Self {
         Self::Send { to: to.clone(), message }
     }
 }

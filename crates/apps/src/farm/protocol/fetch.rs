@@ -1,39 +1,39 @@
-//! Getting an archive from another member, piece by piece: a few are asked for at once, and each that comes asks for the
-//! next. What does not come is asked for again.
+//! Fetches an archive from another member piece by piece: a window of pieces is requested, and each arrival requests
+//! the next. A missing piece is requested again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Effect, Member, Protocol};
-use crate::farm::archived::{Archived, Digest};
+use super::{Effect, FarmMember, Protocol};
+use crate::farm::archive_ref::{ArchiveRef, Digest};
 use crate::farm::message::Message;
 
-/// Pieces that are asked for and have not come.
+/// Most outstanding pieces.
 const WINDOW: usize = 8;
-/// A piece that has not come by then is asked for again.
+/// Timeout after which a piece is requested again.
 const PIECE_TIME: Duration = Duration::from_secs(2);
-/// The largest piece that is sent to anybody.
+/// The largest piece that is sent.
 const PIECE_MAX: u32 = 512 << 10;
 
-/// An archive on its way here.
+/// An archive that is being fetched.
 #[derive(Debug)]
 pub(super) struct Fetch {
-    archive: Archived,
-    source: Member,
-    /// The first byte that was never asked for.
+    archive: ArchiveRef,
+    source: FarmMember,
+    /// The first byte that was not requested yet.
     next: u64,
-    /// By their first byte: how many, and when they were asked for.
+    /// Outstanding pieces by their first byte: length, and time of the request.
     awaited: BTreeMap<u64, (u32, Duration)>,
 }
 
 impl Protocol {
-    /// Begins to get an archive; one that is on its way already is waited for.
+    /// Begins to fetch an archive, unless a fetch is running already.
     pub(super) fn fetch(
         &mut self,
-        archive: Archived,
-        source: &Member,
+        archive: ArchiveRef,
+        source: &FarmMember,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
@@ -47,23 +47,23 @@ impl Protocol {
         self.ask_for_more(digest, now, effects);
     }
 
-    /// A member wants a part of an archive.
+    /// A member requests a part of an archive.
     pub(super) fn asked(
         &self,
-        to: &Member,
+        to: &FarmMember,
         digest: Digest,
         from: u64,
         bytes: u32,
         effects: &mut Vec<Effect>,
     ) {
-        effects.push(if self.shelf.contains(&digest) {
+        effects.push(if self.store.contains(&digest) {
             Effect::SendPiece { to: to.clone(), digest, from, bytes: bytes.min(PIECE_MAX) }
         } else {
             Effect::send(to, Message::Missing { digest })
         });
     }
 
-    /// A part came that is what its sender read.
+    /// A piece with a correct checksum arrived.
     pub(super) fn piece(
         &mut self,
         digest: Digest,
@@ -86,7 +86,7 @@ impl Protocol {
         }
     }
 
-    /// An archive is on the shelf, or what came is not what its digest says, or cannot be written.
+    /// The fetch ended: the archive is in the store, or it is damaged or cannot be written.
     pub(crate) fn fetched(&mut self, digest: Digest, result: Result<(), String>, effects: &mut Vec<Effect>) {
         self.fetches.remove(&digest);
         let waiting = self.pending.iter().filter(|(_, pending)| {
@@ -94,25 +94,25 @@ impl Protocol {
         });
         let waiting: Vec<_> = waiting.map(|(_, pending)| pending.order.clone()).collect();
         match result {
-            Ok(()) => drop(self.shelf.insert(digest)),
-            // A disk that is full must not keep half of it.
+            Ok(()) => drop(self.store.insert(digest)),
+            // A full disk must not keep a partial archive.
             Err(_) => effects.push(Effect::Drop { digest }),
         }
         for order in waiting {
             match (&result, order.archive) {
                 (Ok(()), Some(archive)) => {
-                    effects.push(Effect::Prepare { path: order.path, stamp: order.stamp, archive });
+                    effects.push(Effect::Prepare { path: order.path, timestamp: order.timestamp, archive });
                 }
-                (Err(reason), _) => self.refuse(&order.path, order.stamp, reason.clone(), effects),
+                (Err(reason), _) => self.refuse(&order.path, order.timestamp, reason.clone(), effects),
                 (Ok(()), None) => {}
             }
         }
     }
 
-    /// Who was asked does not have it any more.
+    /// The asked member does not have the archive any more.
     pub(super) fn missing_there(
         &mut self,
-        from: &Member,
+        from: &FarmMember,
         digest: Digest,
         now: Duration,
         effects: &mut Vec<Effect>,
@@ -122,18 +122,18 @@ impl Protocol {
         }
     }
 
-    pub(super) fn fetches_without(&mut self, member: &Member, now: Duration, effects: &mut Vec<Effect>) {
+    pub(super) fn fetches_without(&mut self, member: &FarmMember, now: Duration, effects: &mut Vec<Effect>) {
         let lost = self.fetches.iter().filter(|(_, fetch)| fetch.source == *member);
         for digest in lost.map(|(digest, _)| *digest).collect::<Vec<_>>() {
             self.ask_another(digest, now, effects);
         }
     }
 
-    /// Goes on with another member that runs it; where there is none, whoever needed it is told.
+    /// Continues with another member that runs the archive; without one the dependent preparations fail.
     fn ask_another(&mut self, digest: Digest, now: Duration, effects: &mut Vec<Effect>) {
         let Some(fetch) = self.fetches.get_mut(&digest) else { return };
-        let runs_it = |peer: &super::Peer| {
-            let mut listed = peer.told.iter().flat_map(BTreeMap::values);
+        let runs_it = |peer: &super::FarmPeer| {
+            let mut listed = peer.catalog.iter().flat_map(BTreeMap::values);
             listed.any(|listed| listed.archive.as_ref().is_some_and(|archive| archive.digest == digest))
         };
         let other = self.peers.iter().find(|(member, peer)| **member != fetch.source && runs_it(peer));
@@ -149,24 +149,24 @@ impl Protocol {
         self.tick_fetches(now, effects);
     }
 
-    /// What holds elsewhere is tried again when somebody tells of it again; what was offered is refused.
+    /// A committed deployment is retried when a catalog announces it again; an offered one is refused.
     fn give_up_fetch(&mut self, digest: Digest, effects: &mut Vec<Effect>) {
         self.fetches.remove(&digest);
         let waiting = self.pending.iter().filter(|(_, pending)| {
             pending.order.archive.as_ref().is_some_and(|archive| archive.digest == digest)
         });
         let waiting: Vec<_> =
-            waiting.map(|((path, stamp), pending)| (path.clone(), *stamp, pending.adopted)).collect();
-        for (path, stamp, adopted) in waiting {
+            waiting.map(|((path, timestamp), pending)| (path.clone(), *timestamp, pending.adopted)).collect();
+        for (path, timestamp, adopted) in waiting {
             if adopted {
-                self.drop_pending(&path, stamp, true, effects);
+                self.drop_pending(&path, timestamp, true, effects);
             } else {
-                self.refuse(&path, stamp, "no member has the archive any more".to_owned(), effects);
+                self.refuse(&path, timestamp, "no member has the archive any more".to_owned(), effects);
             }
         }
     }
 
-    /// Nobody needs it: what came of it goes.
+    /// Drops an unneeded fetch and its pieces.
     pub(super) fn drop_unwanted_fetch(&mut self, digest: Digest, effects: &mut Vec<Effect>) {
         let mut needed = self.pending.values().filter_map(|pending| pending.order.archive.as_ref());
         if !needed.any(|archive| archive.digest == digest) && self.fetches.remove(&digest).is_some() {
@@ -186,7 +186,7 @@ impl Protocol {
         }
     }
 
-    /// Asks again for what has not come.
+    /// Requests missing pieces again.
     pub(super) fn tick_fetches(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         for (digest, fetch) in &mut self.fetches {
             for (from, (bytes, asked)) in &mut fetch.awaited {

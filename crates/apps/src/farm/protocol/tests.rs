@@ -1,4 +1,4 @@
-//! A farm of state machines in memory, with a network that loses what the test says.
+//! A farm of state machines in memory, with a configurable lossy network.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -13,20 +13,20 @@ mod keyed;
 const DEPLOY_TIME: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(200);
 
-/// One process: the machine, and what its driver would have done.
+/// One process: the machine and the state of a simulated driver.
 struct Process {
     machine: Protocol,
-    shelf: BTreeMap<Digest, Bytes>,
+    store: BTreeMap<Digest, Bytes>,
     arriving: BTreeMap<Digest, BTreeMap<u64, Bytes>>,
-    prepared: BTreeSet<(String, Stamp)>,
-    /// What is mounted, and what is on disk.
+    prepared: BTreeSet<(String, DeployTimestamp)>,
+    /// Mounted archives, and archives on disk.
     mounted: BTreeMap<String, Digest>,
-    settled: BTreeMap<u64, Outcome>,
+    settled: BTreeMap<u64, DeployOutcome>,
     /// The newest activation at each path.
-    newest: BTreeMap<String, Stamp>,
-    /// The archive that it cannot run.
+    newest: BTreeMap<String, DeployTimestamp>,
+    /// An archive that it cannot run.
     cannot: Option<Digest>,
-    /// How many more pieces its disk takes.
+    /// Number of pieces that still fit on its disk.
     room: usize,
     catch_up: bool,
 }
@@ -34,25 +34,25 @@ struct Process {
 /// All processes and the messages between them.
 #[derive(Default)]
 struct World {
-    processes: BTreeMap<Member, Process>,
-    wire: VecDeque<(Member, Member, Bytes)>,
+    processes: BTreeMap<FarmMember, Process>,
+    wire: VecDeque<(FarmMember, FarmMember, Bytes)>,
     now: Duration,
-    /// Messages that are lost, out of a hundred.
+    /// Percentage of lost messages.
     loss: u64,
     dice: u64,
-    /// The deploy keys of the nodes that have one.
+    /// The deploy keys of keyed nodes.
     keys: BTreeMap<&'static str, Sealer>,
 }
 
-fn member(name: &str, incarnation: u32) -> Member {
-    Member { name: name.to_owned(), incarnation }
+fn member(name: &str, incarnation: u32) -> FarmMember {
+    FarmMember { name: name.to_owned(), incarnation }
 }
 
 /// An archive of this content for `/shop`.
-fn shop(content: &str) -> (Archived, Bytes) {
+fn shop(content: &str) -> (ArchiveRef, Bytes) {
     let bytes = Bytes::from(content.repeat(50));
     let digest = Digest::of(&bytes);
-    (Archived { name: "shop.zip".parse().unwrap(), digest, bytes: bytes.len() as u64 }, bytes)
+    (ArchiveRef { name: "shop.zip".parse().unwrap(), digest, bytes: bytes.len() as u64 }, bytes)
 }
 
 impl World {
@@ -70,34 +70,34 @@ impl World {
         name: &str,
         incarnation: u32,
         catalog: Catalog,
-        shelf: BTreeMap<Digest, Bytes>,
+        store: BTreeMap<Digest, Bytes>,
         catch_up: bool,
     ) {
         let settings =
-            Settings { catch_up, deploy_time: DEPLOY_TIME, piece_bytes: 16, archive_bytes: 1 << 20 };
+            FarmSettings { catch_up, deploy_time: DEPLOY_TIME, piece_bytes: 16, archive_bytes: 1 << 20 };
         let mounted = catalog.apps.iter();
         let mounted = mounted
             .filter_map(|(path, entry)| Some((path.clone(), entry.archive.as_ref()?.digest)))
             .collect();
-        let shelved = shelf.keys().copied().collect();
+        let archive_stored = store.keys().copied().collect();
         let sealer = self.keys.get(name).cloned().unwrap_or_default();
-        let machine = Protocol::new(member(name, incarnation), settings, sealer, catalog, shelved);
+        let machine = Protocol::new(member(name, incarnation), settings, sealer, catalog, archive_stored);
         let (arriving, prepared, settled) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         let (newest, cannot, room) = (BTreeMap::new(), None, usize::MAX);
         let process =
-            Process { machine, shelf, arriving, prepared, mounted, settled, newest, cannot, room, catch_up };
+            Process { machine, store, arriving, prepared, mounted, settled, newest, cannot, room, catch_up };
         self.processes.insert(member(name, incarnation), process);
     }
 
-    /// Kills the process; what was on disk is given to the next one of that name.
+    /// Kills the process; returns its disk for the next process of that name.
     fn kill(&mut self, name: &str) -> (Catalog, BTreeMap<Digest, Bytes>) {
         let who = self.at(name);
         let dead = self.processes.remove(&who).unwrap();
         self.wire.retain(|(from, to, _)| *from != who && *to != who);
-        (dead.machine.catalog.clone(), dead.shelf)
+        (dead.machine.catalog.clone(), dead.store)
     }
 
-    fn at(&self, name: &str) -> Member {
+    fn at(&self, name: &str) -> FarmMember {
         self.processes.keys().find(|member| member.name == name).expect("it runs").clone()
     }
 
@@ -110,8 +110,8 @@ impl World {
         let (archived, bytes) = shop(content);
         let (digest, now) = (archived.digest, self.now);
         let process = self.process(name);
-        process.shelf.insert(digest, bytes);
-        process.machine.shelved(digest);
+        process.store.insert(digest, bytes);
+        process.machine.archive_stored(digest);
         let mut effects = Vec::new();
         process.machine.order(number, "/shop", Some(archived), now, &mut effects);
         self.carry_out(&self.at(name), effects);
@@ -128,10 +128,10 @@ impl World {
         self.processes.values().map(|process| process.mounted.get("/shop").copied()).collect()
     }
 
-    /// Delivers all that is on the wire and lets time pass, so many times.
+    /// Delivers all messages and lets time pass, `steps` times.
     fn run(&mut self, steps: u32) {
         for _ in 0..steps {
-            let members: BTreeSet<Member> = self.processes.keys().cloned().collect();
+            let members: BTreeSet<FarmMember> = self.processes.keys().cloned().collect();
             for who in &members {
                 let (now, mut effects) = (self.now, Vec::new());
                 let machine = &mut self.processes.get_mut(who).unwrap().machine;
@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    /// Delivers so many messages at most.
+    /// Delivers at most `most` messages.
     fn deliver(&mut self, most: usize) {
         for _ in 0..most {
             let Some((from, to, frame)) = self.wire.pop_front() else { return };
@@ -160,21 +160,21 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, who: &Member, effects: Vec<Effect>) {
+    fn carry_out(&mut self, who: &FarmMember, effects: Vec<Effect>) {
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             let now = self.now;
             let process = self.processes.get_mut(who).unwrap();
             let mut more = Vec::new();
             if let Effect::Activate(order) = &effect {
-                let before = process.newest.insert(order.path.clone(), order.stamp);
-                assert!(before < Some(order.stamp), "an older deployment took the place of a later one");
+                let before = process.newest.insert(order.path.clone(), order.timestamp);
+                assert!(before < Some(order.timestamp), "an older deployment took the place of a later one");
             }
             match effect {
                 Effect::Send { to, message } => self.wire.push_back((who.clone(), to, message.encode())),
                 Effect::SendPiece { to, digest, from, bytes } => {
                     let (from_byte, to_byte) = (from as usize, from as usize + bytes as usize);
-                    let bytes = process.shelf[&digest].slice(from_byte..to_byte);
+                    let bytes = process.store[&digest].slice(from_byte..to_byte);
                     self.wire.push_back((who.clone(), to, Message::Piece { digest, from, bytes }.encode()));
                 }
                 Effect::Write { digest, .. } if process.room == 0 => {
@@ -188,30 +188,30 @@ impl World {
                     let parts = process.arriving.remove(&digest).unwrap();
                     let whole: Bytes = parts.into_values().flatten().collect::<Vec<u8>>().into();
                     assert_eq!(Digest::of(&whole), digest);
-                    process.shelf.insert(digest, whole);
+                    process.store.insert(digest, whole);
                     process.machine.fetched(digest, Ok(()), &mut more);
                 }
                 Effect::Drop { digest } => drop(process.arriving.remove(&digest)),
-                Effect::Prepare { path, stamp, archive } => {
-                    assert!(process.shelf.contains_key(&archive.digest), "it is here when it is prepared");
+                Effect::Prepare { path, timestamp, archive } => {
+                    assert!(process.store.contains_key(&archive.digest), "it is here when it is prepared");
                     let result = match process.cannot == Some(archive.digest) {
                         true => Err("no such import".to_owned()),
                         false => Ok(()),
                     };
                     if result.is_ok() {
-                        process.prepared.insert((path.clone(), stamp));
+                        process.prepared.insert((path.clone(), timestamp));
                     }
-                    process.machine.prepared(&path, stamp, result, now, &mut more);
+                    process.machine.prepared(&path, timestamp, result, now, &mut more);
                 }
-                Effect::Activate(Order { path, stamp, archive: Some(archive), .. }) => {
+                Effect::Activate(DeployOrder { path, timestamp, archive: Some(archive), .. }) => {
                     assert!(
-                        process.prepared.remove(&(path.clone(), stamp)),
+                        process.prepared.remove(&(path.clone(), timestamp)),
                         "only what was prepared is mounted"
                     );
                     process.mounted.insert(path, archive.digest);
                 }
-                Effect::Activate(Order { path, .. }) => drop(process.mounted.remove(&path)),
-                Effect::Discard { path, stamp } => drop(process.prepared.remove(&(path, stamp))),
+                Effect::Activate(DeployOrder { path, .. }) => drop(process.mounted.remove(&path)),
+                Effect::Discard { path, timestamp } => drop(process.prepared.remove(&(path, timestamp))),
                 Effect::Settled { number, outcome } => drop(process.settled.insert(number, outcome)),
             }
             for effect in more.into_iter().rev() {
@@ -220,7 +220,7 @@ impl World {
         }
     }
 
-    /// Nothing is left half done.
+    /// No partial work is left.
     fn assert_tidy(&self) {
         for (who, process) in &self.processes {
             assert_eq!(process.prepared, BTreeSet::new(), "{who:?}");
@@ -230,14 +230,14 @@ impl World {
     }
 }
 
-/// Whether it was done, and runs on all of these.
-fn is_done(outcome: &Outcome, names: &[&str]) -> bool {
+/// Whether the deployment is done and runs on all of these nodes.
+fn is_done(outcome: &DeployOutcome, names: &[&str]) -> bool {
     let active = |name: &&str| ((*name).to_owned(), NodeResult::Active);
-    matches!(outcome, Outcome::Done { nodes, .. } if *nodes == names.iter().map(active).collect::<Vec<_>>())
+    matches!(outcome, DeployOutcome::Done { nodes, .. } if *nodes == names.iter().map(active).collect::<Vec<_>>())
 }
 
 #[test]
-fn a_deployment_runs_everywhere_and_nobody_switches_before_all_have_prepared() {
+fn no_member_switches_before_all_have_prepared() {
     let mut world = World::of(["tc01", "tc02", "tc03"]);
     let first = world.deploy("tc01", 1, "first");
     for _ in 0..10_000 {
@@ -269,7 +269,7 @@ fn a_deployment_runs_everywhere_and_nobody_switches_before_all_have_prepared() {
 }
 
 #[test]
-fn what_one_node_cannot_run_runs_nowhere() {
+fn an_archive_that_one_node_cannot_run_runs_nowhere() {
     let mut world = World::of(["tc01", "tc02", "tc03"]);
     let good = world.deploy("tc01", 1, "good");
     world.run(2);
@@ -277,26 +277,26 @@ fn what_one_node_cannot_run_runs_nowhere() {
     world.process("tc02").cannot = Some(bad.digest);
     world.deploy("tc01", 2, "bad");
     world.run(3);
-    let refused = Outcome::Refused { by: "tc02".to_owned(), reason: "no such import".to_owned() };
+    let refused = DeployOutcome::Refused { by: "tc02".to_owned(), reason: "no such import".to_owned() };
     assert_eq!(world.process("tc01").settled[&2], refused);
     assert_eq!(world.mounted(), [Some(good); 3]);
     world.assert_tidy();
 }
 
 #[test]
-fn a_disk_that_is_full_keeps_nothing_of_an_archive() {
+fn a_full_disk_keeps_no_partial_archive() {
     let mut world = World::of(["tc01", "tc02"]);
     world.process("tc02").room = 3;
     world.deploy("tc01", 1, "too much");
     world.run(3);
-    let refused = Outcome::Refused { by: "tc02".to_owned(), reason: "the disk is full".to_owned() };
+    let refused = DeployOutcome::Refused { by: "tc02".to_owned(), reason: "the disk is full".to_owned() };
     assert_eq!(world.process("tc01").settled[&1], refused);
     assert_eq!(world.mounted(), [None; 2]);
     world.assert_tidy();
 }
 
 #[test]
-fn a_sender_that_dies_before_it_commits_leaves_nothing() {
+fn a_coordinator_that_dies_before_its_commit_leaves_nothing() {
     let mut world = World::of(["tc01", "tc02"]);
     world.deploy("tc01", 1, "first");
     while world.process("tc02").arriving.is_empty() {
@@ -309,31 +309,31 @@ fn a_sender_that_dies_before_it_commits_leaves_nothing() {
 }
 
 #[test]
-fn a_sender_that_dies_when_it_has_committed_is_followed_when_it_returns() {
+fn a_commit_of_a_dead_coordinator_spreads_when_it_returns() {
     let mut world = World::of(["tc01", "tc02"]);
     let digest = world.deploy("tc01", 1, "first");
     while world.process("tc01").mounted.is_empty() {
         world.deliver(1);
     }
-    let (catalog, shelf) = world.kill("tc01");
+    let (catalog, store) = world.kill("tc01");
     world.run(5);
     assert_eq!(world.mounted(), [None], "tc02 cannot know");
-    world.start("tc01", 9, catalog, shelf, true);
+    world.start("tc01", 9, catalog, store, true);
     world.run(5);
     assert_eq!(world.mounted(), [Some(digest); 2]);
     world.assert_tidy();
 }
 
 #[test]
-fn a_receiver_that_dies_is_not_waited_for_and_catches_up() {
+fn a_dead_member_does_not_block_and_catches_up() {
     let mut world = World::of(["tc01", "tc02", "tc03"]);
     let digest = world.deploy("tc01", 1, "first");
     world.deliver(9);
-    let (catalog, shelf) = world.kill("tc02");
+    let (catalog, store) = world.kill("tc02");
     world.run(3);
-    let Outcome::Done { nodes, .. } = &world.process("tc01").settled[&1] else { panic!("not done") };
+    let DeployOutcome::Done { nodes, .. } = &world.process("tc01").settled[&1] else { panic!("not done") };
     assert!(nodes.contains(&("tc02".to_owned(), NodeResult::Left)), "{nodes:?}");
-    world.start("tc02", 9, catalog, shelf, true);
+    world.start("tc02", 9, catalog, store, true);
     assert!(!world.mounted().iter().all(|mounted| *mounted == Some(digest)));
     world.run(5);
     assert_eq!(world.mounted(), [Some(digest); 3]);
@@ -343,7 +343,7 @@ fn a_receiver_that_dies_is_not_waited_for_and_catches_up() {
 }
 
 #[test]
-fn without_catching_up_a_late_node_has_nothing_and_is_told_of() {
+fn without_catch_up_a_late_node_has_nothing_and_is_reported() {
     let mut world = World::of(["tc01"]);
     let digest = world.deploy("tc01", 1, "first");
     world.start("tc02", 2, Catalog::default(), BTreeMap::new(), false);
@@ -360,7 +360,7 @@ fn without_catching_up_a_late_node_has_nothing_and_is_told_of() {
 }
 
 #[test]
-fn a_member_without_a_farm_is_not_waited_for() {
+fn a_member_without_a_farm_does_not_block() {
     let mut world = World::of(["tc01"]);
     let members = BTreeSet::from([member("tc01", 1), member("mute", 7)]);
     let who = world.at("tc01");
@@ -373,7 +373,7 @@ fn a_member_without_a_farm_is_not_waited_for() {
         world.process("tc01").machine.tick(now + Duration::from_secs(second), &mut effects);
         world.carry_out(&who, effects);
     }
-    let Outcome::Done { nodes, .. } = &world.process("tc01").settled[&1] else { panic!("not done") };
+    let DeployOutcome::Done { nodes, .. } = &world.process("tc01").settled[&1] else { panic!("not done") };
     assert_eq!(nodes[1], ("mute".to_owned(), NodeResult::NoFarm));
 }
 
@@ -388,12 +388,12 @@ fn two_nodes_that_deploy_at_once_agree_on_one() {
 }
 
 #[test]
-fn what_is_not_prepared_in_time_is_given_up() {
+fn a_slow_preparation_is_given_up() {
     let mut world = World::of(["tc01", "tc02"]);
     world.loss = 100;
     world.deploy("tc01", 1, "first");
     world.run(60 * 5 + 5);
-    let waiting = Outcome::TimedOut { waiting: vec!["tc02".to_owned()] };
+    let waiting = DeployOutcome::TimedOut { waiting: vec!["tc02".to_owned()] };
     assert_eq!(world.process("tc01").settled[&1], waiting);
     assert_eq!(world.mounted(), [None; 2]);
     world.loss = 0;
@@ -404,7 +404,7 @@ fn what_is_not_prepared_in_time_is_given_up() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
-    fn whatever_happens_all_agree_when_it_is_over(
+    fn all_members_agree_after_random_faults(
         events in proptest::collection::vec((0..6_u8, 0..3_usize, 0..30_usize), 1..14),
         loss in 0..40_u64,
         dice in any::<u64>(),
@@ -418,15 +418,15 @@ proptest! {
             match event {
                 0 if !down.contains_key(name) && world.processes.len() > 1 => {
                     let catch_up = world.process(name).catch_up;
-                    let (catalog, shelf) = world.kill(name);
-                    down.insert(name, (catalog, shelf, catch_up));
+                    let (catalog, store) = world.kill(name);
+                    down.insert(name, (catalog, store, catch_up));
                 }
                 1 if !down.contains_key(name) => world.remove(name, u64::from(turn)),
                 2 | 3 if !down.contains_key(name) => {
                     world.deploy(name, u64::from(turn), &format!("content {turn}"));
                 }
-                _ => if let Some((catalog, shelf, catch_up)) = down.remove(name) {
-                    world.start(name, 100 + turn, catalog, shelf, catch_up);
+                _ => if let Some((catalog, store, catch_up)) = down.remove(name) {
+                    world.start(name, 100 + turn, catalog, store, catch_up);
                 }
             }
             world.deliver(messages);
@@ -435,8 +435,8 @@ proptest! {
             }
         }
         world.loss = 0;
-        for (name, (catalog, shelf, catch_up)) in std::mem::take(&mut down) {
-            world.start(name, 200, catalog, shelf, catch_up);
+        for (name, (catalog, store, catch_up)) in std::mem::take(&mut down) {
+            world.start(name, 200, catalog, store, catch_up);
         }
         world.run(800);
         let mounted = world.mounted();

@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::bench::report::Row;
 
-/// A claim of the article and what became of it.
+/// A claim of the article, with this run's verdict on it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Finding {
+pub(crate) struct ArticleFinding {
     pub(crate) claim: &'static str,
     pub(crate) measured: String,
-    /// `None` where this run has not measured what the claim needs.
+    /// `None` if this run did not measure the figures that the claim needs.
     pub(crate) holds: Option<bool>,
 }
 
@@ -17,7 +17,7 @@ pub(crate) struct Finding {
 const NEARLY: f64 = 0.2;
 
 /// All of them, in the article's order.
-pub(crate) fn all(rows: &[Row]) -> Vec<Finding> {
+pub(crate) fn all(rows: &[Row]) -> Vec<ArticleFinding> {
     let of = |code: &str, figure: &str| {
         rows.iter()
             .find(|row| row.name == code)
@@ -27,35 +27,35 @@ pub(crate) fn all(rows: &[Row]) -> Vec<Finding> {
     let ratio = |figure: &str, above: &str, below: &str| Some(of(above, figure)? / of(below, figure)?);
     let saving = |code: &str, instead_of: &str| Some(1.0 - ratio("replication mean", code, instead_of)?);
     vec![
-        Finding::of(
+        ArticleFinding::of(
             "delta replicates large sessions about 30 % cheaper than simple",
             saving("DPL2", "SPL2").map(|saved| (percent(saved), saved >= 0.25)),
         ),
-        Finding::of(
+        ArticleFinding::of(
             "delta replicates small sessions about 50 % cheaper than simple",
             saving("DPS2", "SPS2").map(|saved| (percent(saved), saved >= 0.45)),
         ),
-        Finding::of(
+        ArticleFinding::of(
             "small sessions replicate 2 to 3 times faster than large ones",
             ratio("replication mean", "DPL2", "DPS2").map(|times| (times_faster(times), times >= 2.0)),
         ),
-        Finding::of(
+        ArticleFinding::of(
             "pooled replicates about 4 times faster than async",
             ratio("replication mean", "DAS2", "DPS2").map(|times| (times_faster(times), times >= 3.0)),
         ),
-        Finding::of(
+        ArticleFinding::of(
             "the responses of pooled and async take nearly the same time",
             ratio("response mean", "DPS2", "DAS2").map(nearly),
         ),
-        Finding::of(
+        ArticleFinding::of(
             "the overheads of pooled and async are nearly the same",
             ratio("overhead mean", "DPS2", "DAS2").map(nearly),
         ),
-        Finding::of("the cost of replication grows with the number of nodes", None),
+        ArticleFinding::of("the cost of replication grows with the number of nodes", None),
     ]
 }
 
-impl Finding {
+impl ArticleFinding {
     fn of(claim: &'static str, judged: Option<(String, bool)>) -> Self {
         match judged {
             Some((measured, holds)) => Self { claim, measured, holds: Some(holds) },
@@ -76,7 +76,7 @@ fn nearly(ratio: f64) -> (String, bool) {
     (format!("pooled / async: {ratio:.2}"), (ratio - 1.0).abs() <= NEARLY)
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for ArticleFinding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.holds {
             Some(true) => "holds:",
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_articles_own_figures_are_judged_too() {
+    fn the_articles_own_figures_get_a_verdict() {
         let rows = [
             row("SPL2", 59.0, 35.0, 20.0),
             row("SPS2", 37.0, 20.0, 10.0),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_stays_open() {
+    fn a_claim_without_figures_has_no_verdict() {
         let findings = all(&[row("DPS2", 1.0, 1.0, 0.0)]);
         assert!(findings.iter().all(|finding| finding.holds.is_none()));
         let same = all(&[row("DPS2", 1.0, 1.0, 1.0), row("DAS2", 2.0, 1.0, 1.0)]);

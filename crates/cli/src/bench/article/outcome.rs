@@ -1,23 +1,23 @@
-//! What one scenario came to: a row of the report, from what the clients and the nodes measured.
+//! The result of one scenario: a row of the report, computed from the measurements of clients and nodes.
 
 use super::scenario::Scenario;
-use crate::bench::crowd::Measured;
 use crate::bench::exposed::Exposed;
+use crate::bench::measuring_clients::ClientMeasurements;
 use crate::bench::report::Row;
 
-/// What the nodes counted while the clients measured, and while nobody asked for anything.
+/// What the nodes counted under load and at rest.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Counted {
+pub(crate) struct NodeCounters {
     pub(crate) busy: Exposed,
-    /// Bytes that the replication sockets carry in a second of rest: heartbeats.
+    /// Bytes per second on the replication sockets at rest: heartbeats.
     pub(crate) idle_bytes_per_second: f64,
 }
 
 const BYTES: &str = "sessile_bytes_sent_total";
 
-impl Counted {
-    /// Bytes of all replication sockets that a request is to blame for: those of rest are taken off.
-    fn bytes_per_request(&self, measured: &Measured) -> f64 {
+impl NodeCounters {
+    /// Bytes per request on all replication sockets, without the bytes that flow at rest.
+    fn bytes_per_request(&self, measured: &ClientMeasurements) -> f64 {
         let rest = self.idle_bytes_per_second * measured.lasted.as_secs_f64();
         let requests = measured.response.len().max(1) as f64;
         (self.busy.value(BYTES) - rest).max(0.0) / requests
@@ -25,7 +25,7 @@ impl Counted {
 }
 
 /// The row of a scenario. Its samples are those of the clients.
-pub(crate) fn row(scenario: &Scenario, measured: Measured, counted: &Counted) -> Row {
+pub(crate) fn row(scenario: &Scenario, measured: ClientMeasurements, counted: &NodeCounters) -> Row {
     let mut row = Row::new(scenario.code);
     let bytes = counted.bytes_per_request(&measured);
     row.times("response", measured.response);

@@ -1,4 +1,4 @@
-//! The scenarios of the article with the figures that it prints, and those that we add.
+//! The scenarios of the article with their printed figures, and the scenarios that Sessile adds.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl Scenario {
         }
     }
 
-    /// Whether anything is copied at all.
+    /// Whether the scenario replicates.
     pub(crate) fn is_replicated(&self) -> bool {
         self.manager != "local"
     }

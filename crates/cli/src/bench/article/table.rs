@@ -1,9 +1,9 @@
-//! The article's table with ours beside it, as text.
+//! The article's table beside this run's figures, as text.
 
 use super::scenario::{Printed, Scenario};
 use crate::bench::report::{Row, number};
 
-/// A column: its head, the article's figure, and the name of ours.
+/// A column: its head, the article's figure, and the name of this run's figure.
 type Column = (&'static str, fn(&Printed) -> Option<f64>, &'static str);
 
 const COLUMNS: [Column; 6] = [
@@ -17,7 +17,7 @@ const COLUMNS: [Column; 6] = [
 
 const TIMES: [&str; 5] = ["response", "request", "overhead", "replication", "visible"];
 
-/// Averages: in each column first the article's, then ours.
+/// Averages: each column shows the article's figure, then this run's.
 pub(crate) fn averages(measured: &[(Scenario, Row)]) -> String {
     let mut text = head();
     text += &COLUMNS.map(|(name, ..)| format!(" {name:>17}")).concat();

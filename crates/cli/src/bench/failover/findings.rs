@@ -1,54 +1,54 @@
-//! What `bench failover` found, told as table, rows and plots.
+//! Findings of `bench failover` as table, rows and plots.
 
 use serde::Serialize;
 
 use crate::bench::latency::median;
-use crate::bench::manner::Circumstances;
+use crate::bench::output_options::BenchFindings;
 use crate::bench::report::Row;
 use crate::bench::report::plot::{Across, Lines};
+use crate::bench::run_settings::Circumstances;
 use crate::bench::table::Table;
-use crate::bench::telling::Findings;
 use crate::bench::timeline::Bin;
 
 /// All rounds.
 #[derive(Debug, Serialize)]
 pub(super) struct FailoverReport {
     pub(super) replication: String,
-    pub(super) rounds: Vec<Round>,
+    pub(super) rounds: Vec<FailoverRound>,
     #[serde(flatten)]
     pub(super) circumstances: Circumstances,
 }
 
-/// How the node ends.
+/// How the node fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) enum End {
-    /// SIGKILL: the process is gone.
+pub(super) enum NodeFailure {
+    /// SIGKILL: the process ends.
     Killed,
-    /// SIGSTOP: the process is there and silent.
+    /// SIGSTOP: the process exists but does not respond.
     Stopped,
 }
 
-/// One end of a node.
+/// One failure of a node.
 #[derive(Debug, Serialize)]
-pub(super) struct Round {
-    pub(super) end: End,
-    /// By the node that ended.
+pub(super) struct FailoverRound {
+    pub(super) end: NodeFailure,
+    /// Writes acknowledged by the failed node.
     pub(super) acknowledged: u64,
     pub(super) lost: u64,
-    /// Until the other node counted the first one as gone.
+    /// Until the other node removed the first node.
     pub(super) detection_ms: f64,
-    /// Until a write at the other node was acknowledged.
+    /// Until the other node acknowledged a write.
     pub(super) first_good_ms: f64,
-    /// The second less the first.
+    /// `first_good_ms` minus `detection_ms`.
     pub(super) recovery_ms: f64,
-    /// Writes that the clients had acknowledged, by either node, around the end.
+    /// Acknowledged writes of all clients, at either node, around the failure.
     pub(super) series: Vec<Bin>,
 }
 
 /// A time of a round.
-type Time = fn(&Round) -> f64;
+type RoundTime = fn(&FailoverRound) -> f64;
 
-impl End {
+impl NodeFailure {
     pub(super) const ALL: [Self; 2] = [Self::Killed, Self::Stopped];
 
     fn words(self) -> &'static str {
@@ -59,10 +59,12 @@ impl End {
     }
 }
 
-impl Findings for FailoverReport {
+impl BenchFindings for FailoverReport {
     fn table(&self) -> Table {
         let mut table = Table::new(["node", "acknowledged", "lost", "detection", "recovery", "first good"]);
-        for Round { end, acknowledged, lost, detection_ms, first_good_ms, recovery_ms, .. } in &self.rounds {
+        for FailoverRound { end, acknowledged, lost, detection_ms, first_good_ms, recovery_ms, .. } in
+            &self.rounds
+        {
             let times = [detection_ms, recovery_ms, first_good_ms].map(|ms| format!("{ms:.1} ms"));
             let [detection, recovery, first_good] = times;
             let counts = [acknowledged, lost].map(u64::to_string);
@@ -74,16 +76,16 @@ impl Findings for FailoverReport {
         table
     }
 
-    /// One row for each kind of end, of all its rounds.
+    /// One row for each kind of failure, over all its rounds.
     fn rows(&self) -> Vec<Row> {
-        let row = |end: End| {
+        let row = |end: NodeFailure| {
             let rounds = || self.rounds.iter().filter(move |round| round.end == end);
-            let sum = |of: fn(&Round) -> u64| rounds().map(of).sum::<u64>() as f64;
+            let sum = |of: fn(&FailoverRound) -> u64| rounds().map(of).sum::<u64>() as f64;
             let mut row = Row::new(end.words());
             row.figure("rounds", "", rounds().count() as f64);
             row.figure("acknowledged writes", "", sum(|round| round.acknowledged));
             row.figure("lost writes", "", sum(|round| round.lost));
-            let times: [(_, Time); 3] = [
+            let times: [(_, RoundTime); 3] = [
                 ("detection", |round| round.detection_ms),
                 ("recovery", |round| round.recovery_ms),
                 ("first good", |round| round.first_good_ms),
@@ -102,23 +104,23 @@ impl Findings for FailoverReport {
         self.circumstances
     }
 
-    /// The worst round of each kind of end.
+    /// The worst round of each kind of failure.
     fn plots(&self) -> Vec<String> {
-        let worst = |end: End| {
+        let worst = |end: NodeFailure| {
             let rounds = self.rounds.iter().filter(|round| round.end == end);
             rounds.max_by(|one, other| one.first_good_ms.total_cmp(&other.first_good_ms))
         };
-        self.ends().filter_map(worst).map(Round::plot).collect()
+        self.ends().filter_map(worst).map(FailoverRound::plot).collect()
     }
 }
 
 impl FailoverReport {
-    fn ends(&self) -> impl Iterator<Item = End> {
-        End::ALL.into_iter().filter(|end| self.rounds.iter().any(|round| round.end == *end))
+    fn ends(&self) -> impl Iterator<Item = NodeFailure> {
+        NodeFailure::ALL.into_iter().filter(|end| self.rounds.iter().any(|round| round.end == *end))
     }
 }
 
-impl Round {
+impl FailoverRound {
     fn plot(&self) -> String {
         let width = self.series.windows(2).next().map_or(0.0, |bins| bins[1].from_ms - bins[0].from_ms);
         // Each bin is drawn in its middle.
@@ -145,16 +147,16 @@ impl Round {
 mod tests {
     use super::*;
 
-    fn round(end: End, detection_ms: f64, lost: u64) -> Round {
+    fn round(end: NodeFailure, detection_ms: f64, lost: u64) -> FailoverRound {
         let bin = |from_ms, count| Bin { from_ms, count, p50_ms: None, max_ms: None };
         let series = vec![bin(-50.0, 9), bin(0.0, 0), bin(50.0, 7)];
         let first_good_ms = detection_ms + 2.0;
-        Round { end, acknowledged: 100, lost, detection_ms, first_good_ms, recovery_ms: 2.0, series }
+        FailoverRound { end, acknowledged: 100, lost, detection_ms, first_good_ms, recovery_ms: 2.0, series }
     }
 
     #[test]
-    fn rounds_are_summed_up_by_their_end() {
-        let rounds = [(10.0, 0), (30.0, 4), (11.0, 0)].map(|(ms, lost)| round(End::Killed, ms, lost));
+    fn rounds_are_summarised_by_kind_of_failure() {
+        let rounds = [(10.0, 0), (30.0, 4), (11.0, 0)].map(|(ms, lost)| round(NodeFailure::Killed, ms, lost));
         let circumstances = Circumstances::default();
         let report = FailoverReport { replication: String::new(), rounds: rounds.into(), circumstances };
         let rows = report.rows();

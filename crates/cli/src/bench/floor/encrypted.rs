@@ -1,7 +1,6 @@
 //! A stream under TLS 1.3 with the cipher that links between nodes take.
 //!
-//! The side that measures makes itself a certificate, and the other process gets it when it starts: nobody else can be
-//! taken for it.
+//! The measuring side creates a certificate and passes it to the peer at start, so the peer accepts no other server.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -16,10 +15,10 @@ use sessile_group::link_ciphers;
 
 use super::PIECE;
 
-/// What the certificate is for.
+/// Server name of the certificate.
 const NAME: &str = "floor.sessile";
 
-/// What proves the side that measures.
+/// The identity of the measuring side.
 pub(super) struct Keys {
     certificate: CertificateDer<'static>,
     config: Arc<ServerConfig>,
@@ -40,7 +39,7 @@ impl Keys {
         Ok(Self { certificate, config: Arc::new(config) })
     }
 
-    /// What the other process has to know.
+    /// The certificate that the peer must trust.
     pub(super) fn certificate(&self) -> &[u8] {
         &self.certificate
     }
@@ -55,7 +54,7 @@ impl Keys {
     }
 }
 
-/// The other side's half: it believes this certificate only.
+/// The peer's side of the handshake: it trusts this certificate only.
 pub(super) fn connect(
     tcp: &TcpStream,
     certificate: Vec<u8>,
@@ -73,7 +72,7 @@ pub(super) fn connect(
     Ok(StreamOwned::new(connection, Buffered::new(tcp)?))
 }
 
-/// A connection that is read in large pieces, as links are.
+/// A connection with a large read buffer, like links between nodes.
 pub(super) struct Buffered {
     incoming: BufReader<TcpStream>,
     outgoing: TcpStream,
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_arrives_and_a_stranger_is_refused() {
+    fn a_trusting_peer_receives_the_stream_and_another_one_fails() {
         let keys = Keys::new().expect("keys");
         for trusted in [keys.certificate().to_vec(), Keys::new().expect("keys").certificate().to_vec()] {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -126,7 +125,7 @@ mod tests {
             });
             let (tcp, _) = listener.accept().expect("a connection");
             if let Ok(mut stream) = keys.accept(&tcp) {
-                // A stranger ends the handshake from its side: what is written then may or may not leave.
+                // An untrusting client aborts the handshake: the write may or may not fail.
                 let _ = stream.write_all(&[7; 100_000]);
                 stream.conn.send_close_notify();
                 let _ = stream.flush();

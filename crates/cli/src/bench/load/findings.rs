@@ -1,30 +1,30 @@
-//! What `bench load` found, told as table, rows and plots.
+//! Findings of `bench load` as table, rows and plots.
 
 use serde::Serialize;
 
 use super::Cost;
-use crate::bench::crew::Load;
+use crate::bench::client_pool::LoadResult;
 use crate::bench::latency::{Latency, Percentiles};
-use crate::bench::manner::Circumstances;
+use crate::bench::output_options::BenchFindings;
 use crate::bench::report::Row;
 use crate::bench::report::plot::{self, Across, Lines};
+use crate::bench::run_settings::Circumstances;
 use crate::bench::table::{Table, known, microseconds};
-use crate::bench::telling::Findings;
 
-/// Of all numbers of connections.
+/// Findings for all numbers of connections.
 #[derive(Debug, Serialize)]
 pub(super) struct LoadReport {
     pub(super) intended_rate: Option<u32>,
     pub(super) value_bytes: u32,
     pub(super) replication: String,
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<LoadRun>,
     #[serde(flatten)]
     pub(super) circumstances: Circumstances,
 }
 
-/// Of one number of connections.
+/// Findings for one number of connections.
 #[derive(Debug, Serialize)]
-pub(super) struct Run {
+pub(super) struct LoadRun {
     pub(super) connections: u16,
     pub(super) requests_per_second: f64,
     pub(super) latency: Percentiles,
@@ -32,30 +32,30 @@ pub(super) struct Run {
     pub(super) latencies: Latency,
     pub(super) failed: u64,
     pub(super) never_sent: u64,
-    pub(super) trouble: Option<String>,
+    pub(super) first_error: Option<String>,
     pub(super) cost: Option<Cost>,
 }
 
-/// A value of a run, as far as it is known.
-type Value = fn(&Run) -> Option<f64>;
+/// A value of a run, if known.
+type RunValue = fn(&LoadRun) -> Option<f64>;
 
-impl Run {
-    pub(super) fn of(connections: u16, load: Load, cost: Option<Cost>) -> Self {
+impl LoadRun {
+    pub(super) fn of(connections: u16, load: LoadResult, cost: Option<Cost>) -> Self {
         let (requests_per_second, latency) = (load.per_second(), load.latency.percentiles());
-        let Load { latency: latencies, failed, never_sent, trouble, .. } = load;
-        Self { connections, requests_per_second, latency, latencies, failed, never_sent, trouble, cost }
+        let LoadResult { latency: latencies, failed, never_sent, first_error, .. } = load;
+        Self { connections, requests_per_second, latency, latencies, failed, never_sent, first_error, cost }
     }
 
     fn name(&self) -> String {
         format!("{} connection{}", self.connections, if self.connections == 1 { "" } else { "s" })
     }
 
-    /// A time of its latency; none where nothing was acknowledged.
+    /// A latency in milliseconds; `None` if no write was acknowledged.
     fn milliseconds(&self, us: f64) -> Option<f64> {
         (self.latency.count > 0).then_some(us / 1e3)
     }
 
-    /// The lines of the table: a name, and the value as people read it.
+    /// The lines of the table: a name and a formatted value.
     fn lines(&self) -> Vec<(&'static str, String)> {
         let Percentiles { p50_us, p90_us, p99_us, p999_us, max_us, .. } = self.latency;
         let mut lines = vec![
@@ -80,11 +80,11 @@ impl Run {
     }
 }
 
-impl Findings for LoadReport {
+impl BenchFindings for LoadReport {
     fn table(&self) -> Table {
         let runs = || self.runs.iter();
         let mut table = Table::with_head("connections", runs().map(|run| run.connections.to_string()));
-        let columns: Vec<_> = runs().map(Run::lines).collect();
+        let columns: Vec<_> = runs().map(LoadRun::lines).collect();
         for (number, (name, _)) in columns.first().into_iter().flatten().enumerate() {
             let cells = columns.iter().filter_map(|lines| lines.get(number)).map(|(_, value)| value.clone());
             table.line(name, cells);
@@ -95,8 +95,8 @@ impl Findings for LoadReport {
         let (bytes, replication) = (self.value_bytes, &self.replication);
         table.remark(format!("{kind}; values of {bytes} B; {replication}"));
         for run in runs() {
-            if let Some(trouble) = &run.trouble {
-                table.remark(format!("{}: the first failure: {trouble}", run.name()));
+            if let Some(first_error) = &run.first_error {
+                table.remark(format!("{}: the first failure: {first_error}", run.name()));
             }
         }
         table.remark(self.circumstances.words());
@@ -104,7 +104,7 @@ impl Findings for LoadReport {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let row = |run: &Run| {
+        let row = |run: &LoadRun| {
             let mut row = Row::new(run.name());
             row.figure("acknowledged", "writes/s", run.requests_per_second);
             row.latency("latency", &run.latency);
@@ -123,7 +123,7 @@ impl Findings for LoadReport {
     }
 
     fn plots(&self) -> Vec<String> {
-        let names: Vec<_> = self.runs.iter().map(Run::name).collect();
+        let names: Vec<_> = self.runs.iter().map(LoadRun::name).collect();
         let curves = self.runs.iter().map(|run| run.latencies.curve());
         let curves: Vec<_> = names.iter().map(String::as_str).zip(curves).collect();
         let mut plots = vec![plot::percentiles("latency of acknowledged writes", &curves)];
@@ -147,9 +147,9 @@ impl Findings for LoadReport {
 }
 
 impl LoadReport {
-    fn over_connections(&self, what: &str, unit: &str, values: &[(&'static str, Value)]) -> String {
+    fn over_connections(&self, what: &str, unit: &str, values: &[(&'static str, RunValue)]) -> String {
         let names: Vec<_> = self.runs.iter().map(|run| run.connections.to_string()).collect();
-        let line = |value: &Value| (0_u32..).map(f64::from).zip(self.runs.iter().map(value)).collect();
+        let line = |value: &RunValue| (0_u32..).map(f64::from).zip(self.runs.iter().map(value)).collect();
         let drawing = Lines {
             caption: &format!("{what} over connections"),
             across: Across::Steps("connections", &names),
@@ -168,29 +168,29 @@ mod tests {
 
     use super::*;
 
-    fn run(connections: u16, us: u64) -> Run {
+    fn run(connections: u16, us: u64) -> LoadRun {
         let mut latencies = Latency::new();
         latencies.record(Duration::from_micros(us));
-        Run {
+        LoadRun {
             connections,
             requests_per_second: f64::from(connections) * 10.0,
             latency: latencies.percentiles(),
             latencies,
             failed: 0,
             never_sent: 0,
-            trouble: None,
+            first_error: None,
             cost: Some(Cost { cpu_us: None, frames: 2.0, wire_bytes: 1_100.0, link_writes: 0.5 }),
         }
     }
 
-    fn report(runs: Vec<Run>) -> LoadReport {
+    fn report(runs: Vec<LoadRun>) -> LoadReport {
         let circumstances = Circumstances { foreign_cpu: Some(0.4), interrupted: false };
         let replication = "2 nodes".to_owned();
         LoadReport { intended_rate: None, value_bytes: 1_024, replication, runs, circumstances }
     }
 
     #[test]
-    fn a_sweep_has_a_row_a_column_and_a_place_in_the_plots_for_each_number_of_connections() {
+    fn a_sweep_has_a_row_a_column_and_a_plot_point_for_each_number_of_connections() {
         let swept = report(vec![run(1, 100), run(16, 2_000)]);
         let rows = swept.rows();
         let told = |row: usize| (rows[row].name.as_str(), rows[row].value("acknowledged").unwrap());

@@ -1,24 +1,24 @@
-//! R1: what one synchronous copy adds to a request, in round trips of this machine.
+//! R1: the latency that one synchronous copy adds to a request, in round trips of this machine.
 
 use std::time::Duration;
 
-use super::Run;
+use super::RatiosRun;
+use crate::bench::client_pool::{ClientPool, SessionContent};
 use crate::bench::cluster::{Nodes, Replication};
-use crate::bench::crew::{Content, Crew};
 use crate::bench::floor::Floor;
 use crate::bench::grade::Bars;
 use crate::bench::latency::median;
 use crate::bench::usage::{Watch, pin};
 use crate::failure::Failure;
 
-/// How long each of the three is measured in a round.
+/// Time for each of the three subjects in a round.
 const TIME: Duration = Duration::from_millis(500);
 const QUICK: Duration = Duration::from_millis(100);
-/// The core that all processes share: waking a sleeping core costs more than what is measured.
+/// The core that all processes share: waking a sleeping core costs more than the measured effect.
 const CORE: usize = 0;
-const CONTENT: Content = Content { attributes: 100, size: 1_024 };
+const CONTENT: SessionContent = SessionContent { attributes: 100, size: 1_024 };
 
-/// The medians of what was measured, in microseconds.
+/// The measured medians, in microseconds.
 #[derive(Debug, Clone, Copy)]
 struct Medians {
     floor: f64,
@@ -32,18 +32,21 @@ impl Medians {
     }
 }
 
-/// All three, one connection each.
+/// The three subjects, one connection each.
 struct Subjects {
     floor: Floor,
-    off: (Nodes, Crew),
-    on: (Nodes, Crew),
+    off: (Nodes, ClientPool),
+    on: (Nodes, ClientPool),
 }
 
-pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
+pub(super) async fn measure(run: &mut RatiosRun) -> Result<(), Failure> {
     let off = Nodes::start(1, &Replication::new("pipelined", "local")).await?;
     let on = Nodes::start(2, &Replication::new("pipelined", "delta")).await?;
-    let crews = (Crew::hire(off.http(0), 1, CONTENT).await?, Crew::hire(on.http(0), 1, CONTENT).await?);
-    let mut subjects = Subjects { floor: Floor::ping_pong()?, off: (off, crews.0), on: (on, crews.1) };
+    let pools = (
+        ClientPool::connect(off.http(0), 1, CONTENT).await?,
+        ClientPool::connect(on.http(0), 1, CONTENT).await?,
+    );
+    let mut subjects = Subjects { floor: Floor::ping_pong()?, off: (off, pools.0), on: (on, pools.1) };
     let processes = subjects.processes();
     let pinned = pin(&processes, Some(CORE));
     let alone = if pinned { subjects.rounds(run).await } else { Ok(None) };
@@ -64,27 +67,27 @@ pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
 }
 
 impl Subjects {
-    /// The nodes, the other process of the floor, and this one.
+    /// The nodes, the floor's peer process, and this process.
     fn processes(&self) -> Vec<u32> {
         let nodes = [&self.off.0, &self.on.0].into_iter().flat_map(Nodes::ids);
         nodes.chain([self.floor.peer(), std::process::id()]).collect()
     }
 
-    /// Medians over the rounds; `None` when none was played to its end.
-    async fn rounds(&mut self, run: &mut Run) -> Result<Option<Medians>, Failure> {
-        let time = if run.manner.quick() { QUICK } else { TIME };
+    /// Medians over the rounds; `None` if no round was completed.
+    async fn rounds(&mut self, run: &mut RatiosRun) -> Result<Option<Medians>, Failure> {
+        let time = if run.settings.quick() { QUICK } else { TIME };
         let (mut floor, mut off, mut on) = (Vec::new(), Vec::new(), Vec::new());
         let mut tries = 0;
-        while floor.len() < run.rounds as usize && !run.halt.asked() {
+        while floor.len() < run.rounds as usize && !run.interrupt.is_requested() {
             let watched =
                 self.processes().into_iter().filter(|process| *process != std::process::id()).collect();
             let watch = Watch::start(watched);
             let bounced = self.floor.bounce(time)?;
-            let without = self.off.1.drive(None, &run.halt.after(time)).await;
-            let with = self.on.1.drive(None, &run.halt.after(time)).await;
+            let without = self.off.1.drive(None, &run.interrupt.after(time)).await;
+            let with = self.on.1.drive(None, &run.interrupt.after(time)).await;
             let usage = watch.stop();
             tries += 1;
-            if run.manner.again(&usage, tries)? {
+            if run.settings.again(&usage, tries)? {
                 continue;
             }
             tries = 0;

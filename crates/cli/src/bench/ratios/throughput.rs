@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Run;
+use super::RatiosRun;
+use crate::bench::client_pool::{ClientPool, SessionContent};
 use crate::bench::cluster::{Nodes, Replication};
-use crate::bench::crew::{Content, Crew};
 use crate::bench::grade::Bars;
 use crate::bench::latency::median;
 use crate::bench::load::{Cost, loaded};
@@ -16,25 +16,25 @@ const TIME: Duration = Duration::from_secs(1);
 const QUICK: Duration = Duration::from_millis(100);
 const MANY: usize = 64;
 const SOME: usize = 16;
-const KILOBYTE: Content = Content { attributes: 100, size: 1_024 };
-const SMALL: Content = Content { attributes: 100, size: 100 };
-/// What of a write has to travel beside its name and value: the session's key and the stamp.
-const KEY_AND_STAMP: f64 = 24.0;
+const KILOBYTE: SessionContent = SessionContent { attributes: 100, size: 1_024 };
+const SMALL: SessionContent = SessionContent { attributes: 100, size: 100 };
+/// Bytes that a write must carry beside its name and value: the session's key and the timestamp.
+const KEY_AND_TIMESTAMP: f64 = 24.0;
 /// Bytes of the name of an attribute here: `a` and one or two digits.
 const NAME: f64 = 2.9;
 
-/// Nodes and their clients, and what they showed in each round.
+/// Nodes, their clients, and their figures of each round.
 struct Subject {
     nodes: Nodes,
-    crew: Crew,
+    client_pool: ClientPool,
     per_second: Vec<f64>,
     cpu_us: Vec<f64>,
     wire_bytes: Vec<f64>,
-    /// Writes to the link of the node that the clients write to, for each of their writes.
+    /// Link write calls of the loaded node, for each client write.
     link_writes: Vec<f64>,
 }
 
-pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
+pub(super) async fn measure(run: &mut RatiosRun) -> Result<(), Failure> {
     let [off, sync, not_sync] =
         compared(run, MANY, KILOBYTE, [("pipelined", "local"), ("pipelined", "delta"), ("async", "delta")])
             .await?;
@@ -70,70 +70,70 @@ pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes between the nodes against those that have to travel.
+/// Bytes between the nodes against the bytes that a write must carry.
 fn wire(subject: &Subject, value: f64) -> Option<f64> {
-    median(&subject.wire_bytes).map(|bytes| bytes / (KEY_AND_STAMP + NAME + value))
+    median(&subject.wire_bytes).map(|bytes| bytes / (KEY_AND_TIMESTAMP + NAME + value))
 }
 
-/// Starts all, and loads them in turns.
+/// Starts all subjects and loads them in turns.
 async fn compared<const N: usize>(
-    run: &mut Run,
+    run: &mut RatiosRun,
     connections: usize,
-    content: Content,
+    content: SessionContent,
     kinds: [(&'static str, &'static str); N],
 ) -> Result<[Subject; N], Failure> {
     let mut subjects = Vec::with_capacity(N);
     for (mode, manager) in kinds {
         let count = if manager == "local" { 1 } else { 2 };
         let nodes = Nodes::start(count, &Replication::new(mode, manager)).await?;
-        let crew = Crew::hire(nodes.http(0), connections, content).await?;
+        let client_pool = ClientPool::connect(nodes.http(0), connections, content).await?;
         let [per_second, cpu_us, wire_bytes, link_writes] = std::array::from_fn(|_| Vec::new());
-        subjects.push(Subject { nodes, crew, per_second, cpu_us, wire_bytes, link_writes });
+        subjects.push(Subject { nodes, client_pool, per_second, cpu_us, wire_bytes, link_writes });
     }
     let mut subjects: [Subject; N] = subjects.try_into().map_err(|_| {
-        // Each kind gave one.
-        Failure::Failed("not everything that is compared was started".to_owned())
+        // Each configuration yields one subject.
+        Failure::Failed("not every compared subject was started".to_owned())
     })?;
     for round in 0..=run.rounds {
         for subject in &mut subjects {
-            // The first round only warms up.
+            // The first round is a warm-up.
             subject.play(run, round > 0).await?;
         }
     }
     Ok(subjects)
 }
 
-impl Run {
+impl RatiosRun {
     fn time(&self) -> Duration {
-        if self.manner.quick() { QUICK } else { TIME }
+        if self.settings.quick() { QUICK } else { TIME }
     }
 }
 
 impl Subject {
-    /// System calls of all nodes for a write. A stretch of its own: counting costs a little.
-    async fn calls(&mut self, run: &Run) -> Option<f64> {
+    /// System calls of all nodes for a write, in a separate interval because counting costs a little.
+    async fn calls(&mut self, run: &RatiosRun) -> Option<f64> {
         let watch = SyscallWatch::start(&self.nodes.ids()).await?;
-        let load = self.crew.drive(None, &run.halt.after(run.time())).await;
+        let load = self.client_pool.drive(None, &run.interrupt.after(run.time())).await;
         let calls = watch.stop().await?;
         Some(calls / load.writes().max(1) as f64)
     }
 
-    async fn play(&mut self, run: &mut Run, counts: bool) -> Result<(), Failure> {
+    async fn play(&mut self, run: &mut RatiosRun, counts: bool) -> Result<(), Failure> {
         let time = run.time();
         let mut tries = 0;
-        while !run.halt.asked() {
+        while !run.interrupt.is_requested() {
             tries += 1;
             let before = self.nodes.metrics_of(0).await?;
             let (load, usage, cost) =
-                loaded(&mut self.crew, Some(&self.nodes), None, time, &run.halt).await?;
+                loaded(&mut self.client_pool, Some(&self.nodes), None, time, &run.interrupt).await?;
             let origin = self.nodes.metrics_of(0).await?.since(&before);
-            if let Some(trouble) = load.trouble {
-                return Err(Failure::Failed(format!("a write failed: {trouble}")));
+            if let Some(first_error) = load.first_error {
+                return Err(Failure::Failed(format!("a write failed: {first_error}")));
             }
             if !counts {
                 return Ok(());
             }
-            if run.manner.again(&usage, tries)? || run.halt.asked() {
+            if run.settings.again(&usage, tries)? || run.interrupt.is_requested() {
                 continue;
             }
             run.found.circumstances.note(&usage);

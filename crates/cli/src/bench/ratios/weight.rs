@@ -1,34 +1,34 @@
-//! R5 and R6: the memory of a copy, and how fast all copies reach a node that joins.
+//! R5 and R6: the memory of a copy, and the speed of the transfer to a joining node.
 
-use super::Run;
-use crate::bench::crew::Content;
+use super::RatiosRun;
+use crate::bench::client_pool::SessionContent;
 use crate::bench::floor::Floor;
 use crate::bench::grade::Bars;
 use crate::bench::join::{JoinReport, join};
 use crate::bench::memory::{KILOBYTE, SMALL, growth};
 use crate::failure::Failure;
 
-/// Sessions in memory and on their way.
+/// Sessions in memory, and in the transfer.
 const SESSIONS: u64 = 50_000;
 const QUICK: u64 = 300;
-/// Bytes of the stream that a transfer is set against.
+/// Bytes of the reference stream for a transfer.
 const STREAM: u64 = 512 << 20;
 
-pub(super) async fn measure(run: &mut Run) -> Result<(), Failure> {
-    let sessions = if run.manner.quick() { QUICK } else { SESSIONS };
+pub(super) async fn measure(run: &mut RatiosRun) -> Result<(), Failure> {
+    let sessions = if run.settings.quick() { QUICK } else { SESSIONS };
     memory(run, sessions).await?;
     rejoin(run, "small", sessions, SMALL, [Bars::at_most(5.0, 4.0), Bars::at_most(3.0, 1.5)]).await?;
     rejoin(run, "1 KB", sessions, KILOBYTE, [Bars::at_most(4.0, 3.0), Bars::at_most(3.0, 1.5)]).await
 }
 
-async fn memory(run: &mut Run, sessions: u64) -> Result<(), Failure> {
-    if run.halt.asked() {
+async fn memory(run: &mut RatiosRun, sessions: u64) -> Result<(), Failure> {
+    if run.interrupt.is_requested() {
         return Ok(());
     }
-    let small = growth(sessions, SMALL, &run.halt).await?;
-    let large = growth(sessions, KILOBYTE, &run.halt).await?;
-    // Growth of an interrupted filling is a growth of nothing.
-    if run.halt.asked() {
+    let small = growth(sessions, SMALL, &run.interrupt).await?;
+    let large = growth(sessions, KILOBYTE, &run.interrupt).await?;
+    // An interrupted fill has no meaningful growth.
+    if run.interrupt.is_requested() {
         return Ok(());
     }
     run.ratio("R5 memory, small session", Some(small.ratio()), Bars::at_most(2.4, 2.0));
@@ -40,19 +40,19 @@ async fn memory(run: &mut Run, sessions: u64) -> Result<(), Failure> {
 }
 
 async fn rejoin(
-    run: &mut Run,
+    run: &mut RatiosRun,
     kind: &str,
     sessions: u64,
-    content: Content,
+    content: SessionContent,
     [transfer, foreground]: [Bars; 2],
 ) -> Result<(), Failure> {
     let mut tries = 0;
-    while !run.halt.asked() {
+    while !run.interrupt.is_requested() {
         tries += 1;
-        let bytes = if run.manner.quick() { STREAM / 64 } else { STREAM };
+        let bytes = if run.settings.quick() { STREAM / 64 } else { STREAM };
         let (plain, stream) = (Floor::stream(bytes)?, Floor::encrypted_stream(bytes)?);
-        let (joined, usage) = join(sessions, content, run.manner.quick(), &run.halt).await?;
-        if run.halt.asked() || run.manner.again(&usage, tries)? {
+        let (joined, usage) = join(sessions, content, run.settings.quick(), &run.interrupt).await?;
+        if run.interrupt.is_requested() || run.settings.again(&usage, tries)? {
             continue;
         }
         run.found.circumstances.note(&usage);

@@ -1,20 +1,20 @@
-//! The machine and the program, as far as they decide what is measured.
+//! The machine and the build that produced the figures.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Facts that a reader of figures must know. What this system does not tell is `unknown`.
+/// Machine and build, for readers of the figures. A value that the system does not report is `unknown`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) version: String,
-    /// `release`, or `debug`, whose figures mean nothing.
+    /// `release` or `debug`; figures of a debug build mean nothing.
     pub(crate) build: String,
     pub(crate) system: String,
     pub(crate) processor: String,
     pub(crate) cores: usize,
     pub(crate) memory: String,
-    /// The load of the last minute, before the run: other programs took that many cores.
+    /// Load average of the minute before the run: cores used by other programs.
     pub(crate) load: String,
 }
 
@@ -52,7 +52,7 @@ fn file(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// What follows the first `name:` in a file of such lines.
+/// The value of the first line `name: value` of a file.
 fn field(path: &str, name: &str) -> String {
     let text = file(path).unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once(':'));

@@ -1,4 +1,4 @@
-//! A report as one HTML page, with nothing that has to be fetched.
+//! A report as one self-contained HTML page.
 
 use std::fmt::{Display, Write as _};
 
@@ -29,7 +29,7 @@ pub(super) fn of(report: &Report) -> String {
     page + "</body></html>\n"
 }
 
-/// A table for rows that share a figure; where none is shared, columns would stand empty.
+/// One table for rows that share a figure, else one table for each row, so that no column stays empty.
 fn tables(rows: &[Row]) -> Vec<&[Row]> {
     let shares =
         |one: &Row, other: &Row| one.figures.iter().any(|figure| other.value(&figure.name).is_some());
@@ -62,7 +62,7 @@ fn table(rows: &[Row]) -> String {
     text + "</table>\n"
 }
 
-/// As many digits as mean something: about three.
+/// About three significant digits.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -73,7 +73,7 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 impl Figure {
-    /// A value of this figure; what only counts has no digits behind the point.
+    /// Formats a value of this figure; counts have no decimals.
     pub(crate) fn words(&self, value: f64) -> String {
         match self.unit.is_empty() && value.fract() == 0.0 {
             true => format!("{value:.0}"),
@@ -82,7 +82,7 @@ impl Figure {
     }
 }
 
-/// Text that HTML shows as it is.
+/// Escapes text for HTML.
 fn escaped(text: impl Display) -> String {
     let text = text.to_string();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_that_share_no_figure_stand_in_tables_of_their_own() {
+    fn rows_without_a_common_figure_get_separate_tables() {
         let row = |name: &str, figures: &[&str]| {
             let mut row = Row::new(name);
             figures.iter().for_each(|figure| row.figure(figure, "", 3.0));

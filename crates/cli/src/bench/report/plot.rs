@@ -1,4 +1,4 @@
-//! Drawings of what was measured, as SVG.
+//! Plots as SVG.
 
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
@@ -15,11 +15,11 @@ const LABELS: usize = 12;
 /// Length and distance of the dashes of a mark, in pixels.
 const DASH: (u32, u32) = (6, 4);
 
-/// The part of the height that the name of a line takes.
+/// Share of the plot height for each legend entry.
 const NAME_ROOM: f64 = 0.05;
-/// Radius of a point that is shown for itself.
+/// Radius of an isolated point.
 const POINT: u32 = 3;
-/// Of lines, marks and bars, in this order.
+/// Colours of lines, marks and bars, in this order.
 const COLORS: [RGBColor; 8] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
@@ -33,7 +33,7 @@ const COLORS: [RGBColor; 8] = [
 const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
-/// A place from left to right, and a value, unless there is none there.
+/// A position on the horizontal axis, and a value if there is one.
 pub(crate) type Point = (f64, Option<f64>);
 
 /// Lines in one frame.
@@ -41,23 +41,23 @@ pub(crate) type Point = (f64, Option<f64>);
 pub(crate) struct Lines<'a> {
     pub(crate) caption: &'a str,
     pub(crate) across: Across<'a>,
-    /// What the values are.
+    /// Unit of the values.
     pub(crate) unit: &'a str,
     /// Values on a logarithmic axis, for times in milliseconds.
     pub(crate) logarithmic: bool,
     pub(crate) lines: Vec<(&'a str, Vec<Point>)>,
-    /// Moments, drawn from the bottom to the top.
+    /// Moments, drawn as vertical lines.
     pub(crate) marks: Vec<(String, f64)>,
 }
 
-/// What goes from left to right.
+/// The horizontal axis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Across<'a> {
-    /// Something counted, for example milliseconds.
+    /// Numbers, for example milliseconds.
     Number(&'a str),
     /// Percentiles by their nines: 0, 90, 99, 99.9 are equally far from each other.
     Percentiles,
-    /// Steps with a name each, equally far from each other: the first one is at 0, the next one at 1.
+    /// Named steps at equal distances: the first is at 0, the next at 1.
     Steps(&'a str, &'a [String]),
 }
 
@@ -102,7 +102,7 @@ impl Lines<'_> {
             return format!("<p>{}: nothing was measured</p>", self.caption);
         }
         let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
-        // Above the lines there is room for their names.
+        // Room for the legend above the lines.
         let room = 1.0 / (1.0 - NAME_ROOM * (self.lines.len() + self.marks.len() + 1).min(10) as f64);
         if self.logarithmic {
             let (low, high) = (low.max(SHORTEST_MS) * 0.8, high.max(SHORTEST_MS) * 1.2);
@@ -140,7 +140,7 @@ impl Lines<'_> {
         let mut colors = COLORS.into_iter().cycle();
         for ((name, points), color) in self.lines.iter().zip(&mut colors) {
             let style = color.stroke_width(2);
-            // A line ends where nothing was measured, and begins anew behind that.
+            // A line is broken where values are missing.
             for piece in points.split(|(_, value)| value.is_none()) {
                 let point_size = if piece.len() == 1 { POINT } else { self.point_size() };
                 let least = if self.logarithmic { SHORTEST_MS } else { 0.0 };
@@ -152,7 +152,7 @@ impl Lines<'_> {
             named.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
         let bottom_and_top = chart.y_range();
-        // Of marks at one place, each shows behind the next one.
+        // Marks at one position get decreasing widths, so each stays visible.
         for (((name, place), color), width) in self.marks.iter().zip(&mut colors).zip((2..=4).rev().cycle()) {
             let (ends, style) = ([bottom_and_top.start, bottom_and_top.end], color.stroke_width(width));
             let dashes = DashedLineSeries::new(ends.map(|value| (*place, value)), DASH.0, DASH.1, style);
@@ -160,33 +160,33 @@ impl Lines<'_> {
             mark.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
         let labels = &mut chart.configure_series_labels();
-        // Percentiles rise to the right, and the longest times are what matters.
+        // Percentiles rise to the right, so the legend goes to the upper left.
         labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8));
         labels.label_font(LABEL).draw()?;
         area.present()?;
         Ok(())
     }
 
-    /// From the leftmost to the rightmost of what is shown.
+    /// The range of the horizontal axis.
     fn width(&self) -> std::ops::Range<f64> {
         let measured = self.lines.iter().flat_map(|(_, points)| points).map(|(place, _)| *place);
         let places = || measured.clone().chain(self.marks.iter().map(|(_, place)| *place));
         let (left, right) = (places().fold(f64::MAX, f64::min), places().fold(f64::MIN, f64::max));
         match self.across {
             Across::Steps(_, names) => -0.5..names.len() as f64 - 0.5,
-            // One sample has a width, too.
+            // A single sample still needs a range.
             _ if left >= right => left..left + 1.0,
             _ => left..right,
         }
     }
 
-    /// Steps are few and their places matter.
+    /// Steps are few, so their points are shown.
     fn point_size(&self) -> u32 {
         if matches!(self.across, Across::Steps(..)) { POINT } else { 0 }
     }
 }
 
-/// A number at an axis, without digits that say nothing.
+/// An axis label without insignificant digits.
 fn tick(value: f64) -> String {
     let text = number(value);
     match text.contains('.') {
@@ -235,11 +235,11 @@ pub(crate) fn bars(caption: &str, unit: &str, bars: &[(&str, f64)]) -> String {
     })
 }
 
-/// The drawing, or words that say why there is none.
+/// The plot, or a text that explains why it failed.
 fn drawn(draw: impl FnOnce(&mut String) -> Drawn) -> String {
     let mut svg = String::new();
     match draw(&mut svg) {
-        // Within a page a drawing needs no name of its language, which looks like an address.
+        // Inline SVG needs no namespace, and the namespace looks like an external address.
         Ok(()) => svg.replacen(NAMESPACE, "", 1),
         Err(error) => format!("<p>this could not be drawn: {error}</p>"),
     }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn plots_hold_what_they_are_given() {
+    fn plots_contain_captions_labels_and_marks() {
         let mut samples = Samples::default();
         (1..=50).for_each(|millis| samples.push(Duration::from_millis(millis)));
         let curves = [("DPS2", samples.curve()), ("empty", Samples::default().curve())];
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_broken_where_nothing_was_measured() {
+    fn a_line_is_broken_at_missing_values() {
         let points =
             vec![(-1.0, Some(1.0)), (0.0, Some(2.0)), (1.0, None), (2.0, Some(3.0)), (3.0, Some(1.0))];
         let lines = Lines {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn axes_have_names_at_their_steps() {
+    fn step_axes_show_the_names_of_steps() {
         let names = ["1", "16"].map(str::to_owned);
         let steps = Across::Steps("connections", &names);
         assert_eq!([-0.5, 0.0, 0.5, 1.0, 2.0].map(|place| steps.label(place)), ["", "1", "", "16", ""]);

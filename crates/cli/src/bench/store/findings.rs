@@ -1,24 +1,24 @@
-//! What `bench store` found, told as table, JSON, rows and plots.
+//! Findings of `bench store` as table, JSON, rows and plots.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::behind::Behind;
-use super::load::Load;
-use super::trial::Trial;
-use crate::bench::manner::Circumstances;
+use super::load::StoreLoad;
+use super::trial::StoreTrial;
+use super::write_behind::WriteBehindCost;
+use crate::bench::output_options::BenchFindings;
 use crate::bench::report::{Row, plot};
+use crate::bench::run_settings::Circumstances;
 use crate::bench::samples::milliseconds;
 use crate::bench::table::{Table, known};
-use crate::bench::telling::Findings;
 
-/// Of all stores.
+/// Findings of all stores.
 pub(super) struct StoreReport {
-    pub(super) load: Load,
-    pub(super) trials: Vec<Trial>,
-    pub(super) behind: Behind,
+    pub(super) load: StoreLoad,
+    pub(super) trials: Vec<StoreTrial>,
+    pub(super) behind: WriteBehindCost,
 }
 
 impl StoreReport {
@@ -55,7 +55,7 @@ impl Serialize for StoreReport {
     }
 }
 
-impl Findings for StoreReport {
+impl BenchFindings for StoreReport {
     fn table(&self) -> Table {
         let Self { load, trials, behind } = self;
         let mut table = Table::new(["store", "saves/s", "medium/s", "of medium", "loads/s", "open + scan"]);
@@ -69,7 +69,7 @@ impl Findings for StoreReport {
                 format!("{:.0} ms", milliseconds(trial.reopened)),
             ]);
         }
-        let Load { sessions, bytes, batch } = load;
+        let StoreLoad { sessions, bytes, batch } = load;
         table.remark(format!(
             "{sessions} sessions of {bytes} bytes, saved {batch} at once; loaded one after the other"
         ));
@@ -100,13 +100,13 @@ impl Findings for StoreReport {
         stores.chain([behind]).collect()
     }
 
-    /// Stores are set against the medium of the same moment: nobody looks at other programs.
+    /// Stores are compared with the medium at the same moment, so the usage of other programs is not measured.
     fn circumstances(&self) -> Circumstances {
         Circumstances::default()
     }
 
     fn plots(&self) -> Vec<String> {
-        let bars = |value: fn(&Trial) -> f64| {
+        let bars = |value: fn(&StoreTrial) -> f64| {
             self.trials.iter().map(|trial| (trial.name, value(trial))).collect::<Vec<_>>()
         };
         vec![

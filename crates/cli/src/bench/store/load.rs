@@ -1,18 +1,18 @@
-//! The sessions that are saved: all of one size, with keys that are spread like random ones.
+//! The saved sessions: all of one size, with keys spread like random ones.
 
 use std::time::{Duration, SystemTime};
 
 use sessile::store::{App, Key, Lifetime, Malformed, Record, RecordVersion};
 
-/// How much, and how much at once.
+/// Number and size of the sessions, and of one save.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
+pub(super) struct StoreLoad {
     pub(super) sessions: usize,
     pub(super) bytes: usize,
     pub(super) batch: usize,
 }
 
-impl Load {
+impl StoreLoad {
     /// The records of each save, one save after the other.
     pub(super) fn batches(self) -> impl Iterator<Item = Result<Vec<Record>, Malformed>> {
         (0..self.sessions).step_by(self.batch).map(move |first| {
@@ -23,7 +23,7 @@ impl Load {
 
     /// All keys, in another order than that of the saves.
     pub(super) fn keys(self) -> impl Iterator<Item = Key> {
-        // A prime above every number of sessions that is allowed, so that each has its turn exactly once.
+        // A prime above the largest number of sessions, so that each key comes exactly once.
         const STRIDE: usize = 15_485_863;
         (0..self.sessions).map(move |number| key((number * STRIDE) % self.sessions))
     }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn every_session_is_saved_once_and_loaded_once() {
-        let load = Load { sessions: 1000, bytes: 3, batch: 300 };
+        let load = StoreLoad { sessions: 1000, bytes: 3, batch: 300 };
         let batches: Vec<_> = load.batches().collect::<Result<_, _>>().unwrap();
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [300, 300, 300, 100]);
         let saved: BTreeSet<Key> = batches.concat().iter().map(|record| record.key).collect();

@@ -1,14 +1,14 @@
-//! How fast the medium is without any store: the same bytes, written to a file and synced in the same batches.
+//! Speed of the medium without a store: the same bytes, written to a file and synced in the same batches.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use super::load::Load;
+use super::load::StoreLoad;
 
 /// Sessions a second.
-pub(super) fn measure(load: Load, folder: &Path) -> io::Result<f64> {
+pub(super) fn measure(load: StoreLoad, folder: &Path) -> io::Result<f64> {
     let path = folder.join("medium");
     let mut file = File::create(&path)?;
     let batch = vec![0x5a; load.bytes * load.batch];

@@ -1,4 +1,4 @@
-//! One store: filled, read, closed, opened again and emptied.
+//! Measures one store: fills, reads, closes, reopens and empties it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sessile::store::{
     RedisOptions, RedisStore, Scan, Store, StoreError,
 };
 
-use super::load::Load;
+use super::load::StoreLoad;
 use super::medium;
 use crate::failure::Failure;
 
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 const PAGE: usize = 1024;
 
 /// A store to measure.
-pub(super) enum Kind {
+pub(super) enum StoreTarget {
     File(PathBuf),
     Encrypted(PathBuf, KeyRing),
     Redb(PathBuf),
@@ -25,25 +25,25 @@ pub(super) enum Kind {
     Redis(RedisOptions),
 }
 
-/// What was found.
-pub(super) struct Trial {
+/// The findings.
+pub(super) struct StoreTrial {
     pub(super) name: &'static str,
     pub(super) saves_per_second: f64,
-    /// What the medium took just before; none for a server, whose medium is elsewhere.
+    /// Speed of the medium just before; `None` for a server, whose medium is elsewhere.
     pub(super) medium_per_second: Option<f64>,
     pub(super) loads_per_second: f64,
-    /// Opening it with all sessions in it, and reading them all.
+    /// Time to open the store with all sessions and to scan them.
     pub(super) reopened: Duration,
 }
 
-impl Trial {
-    /// Saves for each one that the medium could have taken.
+impl StoreTrial {
+    /// Save rate relative to the raw medium.
     pub(super) fn share(&self) -> Option<f64> {
         self.medium_per_second.map(|medium| self.saves_per_second / medium)
     }
 }
 
-impl Kind {
+impl StoreTarget {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
@@ -73,7 +73,11 @@ impl Kind {
 }
 
 /// Measures it.
-pub(super) async fn measure(kind: &Kind, load: &Load, folder: &Path) -> Result<Trial, Failure> {
+pub(super) async fn measure(
+    kind: &StoreTarget,
+    load: &StoreLoad,
+    folder: &Path,
+) -> Result<StoreTrial, Failure> {
     let failed = |error: StoreError| Failure::Failed(error.to_string());
     let medium_per_second = match kind.is_server() {
         true => None,
@@ -92,17 +96,20 @@ pub(super) async fn measure(kind: &Kind, load: &Load, folder: &Path) -> Result<T
     let seen = scan_all(&*store).await.map_err(failed)?;
     let reopened = begun.elapsed();
     if seen < load.sessions {
-        return Err(Failure::Failed(format!("{} sessions were saved and {seen} are there", load.sessions)));
+        return Err(Failure::Failed(format!(
+            "{} sessions were saved but a scan finds {seen}",
+            load.sessions
+        )));
     }
     empty(kind, &*store).await.map_err(failed)?;
     store.close().await.map_err(failed)?;
     let rate = |time: Duration| load.sessions as f64 / time.as_secs_f64();
     let (saves_per_second, loads_per_second) = (rate(saving), rate(loading));
-    Ok(Trial { name: kind.name(), saves_per_second, medium_per_second, loads_per_second, reopened })
+    Ok(StoreTrial { name: kind.name(), saves_per_second, medium_per_second, loads_per_second, reopened })
 }
 
-/// The time in `save` alone; making the sessions is not counted.
-async fn save_all(store: &dyn Store, load: &Load) -> Result<Duration, Failure> {
+/// Time in `save` alone; generating the sessions is not counted.
+async fn save_all(store: &dyn Store, load: &StoreLoad) -> Result<Duration, Failure> {
     let mut saving = Duration::ZERO;
     for batch in load.batches() {
         let batch = batch.map_err(|error| Failure::Usage(error.to_string()))?;
@@ -116,11 +123,11 @@ async fn save_all(store: &dyn Store, load: &Load) -> Result<Duration, Failure> {
     Ok(saving)
 }
 
-async fn load_all(store: &dyn Store, load: &Load) -> Result<Duration, Failure> {
+async fn load_all(store: &dyn Store, load: &StoreLoad) -> Result<Duration, Failure> {
     let begun = Instant::now();
     for key in load.keys() {
         let record = store.load(key).await.map_err(|error| Failure::Failed(error.to_string()))?;
-        record.ok_or_else(|| Failure::Failed(format!("session {key} was saved and is not there")))?;
+        record.ok_or_else(|| Failure::Failed(format!("session {key} was saved but cannot be loaded")))?;
     }
     Ok(begun.elapsed())
 }
@@ -138,8 +145,8 @@ async fn scan_all(store: &dyn Store) -> Result<usize, StoreError> {
     }
 }
 
-/// What is in a server stays there otherwise. Folders are removed with everything in them.
-async fn empty(kind: &Kind, store: &dyn Store) -> Result<(), StoreError> {
+/// Removes the sessions from a server. Folders are removed with everything in them.
+async fn empty(kind: &StoreTarget, store: &dyn Store) -> Result<(), StoreError> {
     if kind.is_server() {
         let when_all_are_garbage = std::time::SystemTime::now() + sessile::store::Lifetime::LONGEST / 2;
         store.purge(when_all_are_garbage).await?;

@@ -1,27 +1,27 @@
-//! Reads a node's own copies, without going through the balancer and without touching a session.
+//! Reads a node's own copies, without the balancer and without using a session.
 
 use std::net::SocketAddr;
 
 use futures_util::future::try_join_all;
 use http::{Method, StatusCode};
 
-use super::journal::Journal;
-use super::writer::Facts;
+use super::observation_log::ObservationLog;
+use super::writer::WriteResponse;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
-/// Connections that read at once.
+/// Parallel reading connections.
 const READERS: usize = 8;
 
-/// Reads every acknowledged attribute from the copies of the node at `at`; the journal judges them.
-pub(super) async fn read_all(at: SocketAddr, journal: &Journal) -> Result<(), Failure> {
-    let attributes = journal.look(super::verdict::Verdict::acknowledged_attributes);
+/// Reads every acknowledged attribute from the copies of the node at `at`; the log judges the readings.
+pub(super) async fn read_all(at: SocketAddr, log: &ObservationLog) -> Result<(), Failure> {
+    let attributes = log.look(super::verdict::CheckVerdict::acknowledged_attributes);
     let part = attributes.len().div_ceil(READERS).max(1);
-    try_join_all(attributes.chunks(part).map(|part| read(at, journal, part))).await?;
+    try_join_all(attributes.chunks(part).map(|part| read(at, log, part))).await?;
     Ok(())
 }
 
-async fn read(at: SocketAddr, journal: &Journal, attributes: &[(String, String)]) -> Result<(), Failure> {
+async fn read(at: SocketAddr, log: &ObservationLog, attributes: &[(String, String)]) -> Result<(), Failure> {
     let mut connection = Connection::new(at);
     for (sid, name) in attributes {
         let target = format!("/clusterapp/session?cmd=peek&sid={sid}&name={name}&sum=1");
@@ -30,10 +30,9 @@ async fn read(at: SocketAddr, journal: &Journal, attributes: &[(String, String)]
         if answer.status != StatusCode::OK {
             return Err(Failure::Failed(format!("GET {target} at {at}: {}", answer.words())));
         }
-        let seen = Facts::of(&answer)?.read(sid.clone(), name.clone());
-        journal
-            .note(seen)
-            .map_err(|error| Failure::Failed(format!("the journal cannot be written: {error}")))?;
+        let seen = WriteResponse::of(&answer)?.read(sid.clone(), name.clone());
+        log.note(seen)
+            .map_err(|error| Failure::Failed(format!("the observations cannot be written: {error}")))?;
     }
     Ok(())
 }

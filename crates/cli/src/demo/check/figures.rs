@@ -1,9 +1,9 @@
-//! The figures of a round and of all rounds, in one line each.
+//! The figures of a round, or of all rounds, as one line.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What a round came to.
+/// The figures of a round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Figures {
     pub(super) acknowledged: u64,
@@ -12,12 +12,12 @@ pub(super) struct Figures {
     pub(super) doubled: usize,
     /// From the kill to the first answer to a client of the dead node.
     pub(super) first_good: Duration,
-    /// From the start of the process to its open port.
+    /// From process start until its port is open.
     pub(super) rejoin: Duration,
 }
 
 impl Figures {
-    /// What this round added to `before`: counts are differences, times are this round's own.
+    /// This round's share: counts minus `before`, times unchanged.
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             acknowledged: self.acknowledged - before.acknowledged,
@@ -28,7 +28,7 @@ impl Figures {
         }
     }
 
-    /// Counts are added, of times the longest is kept.
+    /// Adds counts; keeps the longest of times.
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
             acknowledged: self.acknowledged + other.acknowledged,

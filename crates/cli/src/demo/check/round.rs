@@ -1,86 +1,86 @@
-//! One round: load, a kill, what the survivor has, the return, what the returned node has.
+//! One round: load, a kill, verification of the survivor, the restart, verification of the restarted node.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::{sleep, timeout};
 
 use super::copies;
 use super::figures::Figures;
-use super::journal::{Journal, Progress};
-use super::observation::Seen;
+use super::observation::ObservationKind;
+use super::observation_log::{ObservationLog, Progress};
 use super::writer::Writer;
 use crate::failure::Failure;
-use crate::rig::Stage;
+use crate::local_cluster::LocalCluster;
 
 /// Clients, each with a connection and a session of its own.
 const CLIENTS: u64 = 8;
 /// Acknowledged writes of a round.
 const WRITES: u64 = 2_000;
-/// The kill comes after so many of them at the earliest, and before [`LATEST_KILL`].
+/// Acknowledged writes before the earliest kill; the latest one is [`LATEST_KILL`].
 const EARLIEST_KILL: u64 = 400;
 const LATEST_KILL: u64 = 1_600;
-/// The kill comes up to so many microseconds after the write that it waits for.
+/// Longest random delay of the kill after the write that triggers it, in microseconds.
 const KILL_JITTER_US: u64 = 3_000;
 /// Longest load of one round.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The clients, which keep their sessions from round to round.
-pub(super) struct Round {
+pub(super) struct CheckRound {
     writers: Vec<Writer>,
 }
 
-impl Round {
+impl CheckRound {
     /// Clients of the balancer at `balancer`.
-    pub(super) fn new(balancer: SocketAddr, journal: &Journal, seed: u64) -> Self {
-        let writer = |number| Writer::new(balancer, journal.clone(), Dice::new(seed, number));
+    pub(super) fn new(balancer: SocketAddr, log: &ObservationLog, seed: u64) -> Self {
+        let writer = |number| Writer::new(balancer, log.clone(), SeededRng::new(seed, number));
         Self { writers: (1..=CLIENTS).map(writer).collect() }
     }
 
     /// Plays the round; the counts are those of this round alone.
     pub(super) async fn play(
         &mut self,
-        stage: &mut Stage,
-        journal: &Journal,
-        dice: &mut Dice,
+        cluster: &mut LocalCluster,
+        log: &ObservationLog,
+        rng: &mut SeededRng,
     ) -> Result<Figures, Failure> {
-        let before = counts(journal);
-        journal.begin_round();
-        // Half of the clients begin anew: the balancer spreads their sessions over all nodes.
+        let before = counts(log);
+        log.begin_round();
+        // Half of the clients start new sessions, which the balancer spreads over all nodes.
         self.writers.iter_mut().step_by(2).for_each(Writer::forget_session);
         try_join_all(self.writers.iter_mut().map(Writer::step)).await?;
-        let victim = self.serving(dice);
+        let victim = self.serving(rng);
 
-        let load = try_join_all(self.writers.iter_mut().map(|writer| work(writer, journal)));
-        let load = async { timeout(PATIENCE, load).await.map_err(|_| too_slow(journal))? };
-        let killing = kill(stage, journal, dice, &victim);
+        let load = try_join_all(self.writers.iter_mut().map(|writer| work(writer, log)));
+        let load = async { timeout(PATIENCE, load).await.map_err(|_| too_slow(log))? };
+        let killing = kill(cluster, log, rng, &victim);
         tokio::try_join!(load, killing)?;
 
-        for node in stage.plan.nodes.iter().filter(|node| node.name != victim) {
-            copies::read_all(node.http, journal).await?;
+        for node in cluster.plan.nodes.iter().filter(|node| node.name != victim) {
+            copies::read_all(node.http, log).await?;
         }
-        stage.start(&victim)?;
-        let rejoin = stage.port_opened(&victim).await?;
-        note(journal, Seen::Back { node: victim.clone() })?;
-        if let Some(plan) = stage.node(&victim) {
-            copies::read_all(plan.http, journal).await?;
+        cluster.start(&victim)?;
+        let rejoin = cluster.port_opened(&victim).await?;
+        note(log, ObservationKind::Back { node: victim.clone() })?;
+        if let Some(plan) = cluster.node(&victim) {
+            copies::read_all(plan.http, log).await?;
         }
-        let first_good = journal.progress().borrow().first_good.unwrap_or_default();
-        Ok(Figures { first_good, rejoin, ..counts(journal).since(before) })
+        let first_good = log.progress().borrow().first_good.unwrap_or_default();
+        Ok(Figures { first_good, rejoin, ..counts(log).since(before) })
     }
 
-    /// A node that serves sessions now.
-    fn serving(&self, dice: &mut Dice) -> String {
+    /// A node that currently serves sessions.
+    fn serving(&self, rng: &mut SeededRng) -> String {
         let routes: Vec<_> = self.writers.iter().filter_map(Writer::route).collect();
-        routes[dice.below(routes.len() as u64) as usize].to_owned()
+        routes[rng.below(routes.len() as u64) as usize].to_owned()
     }
 }
 
-/// Works until the round has what it needs, or something contradicts.
-async fn work(writer: &mut Writer, journal: &Journal) -> Result<(), Failure> {
-    let progress = journal.progress();
+/// Runs a client until the round has enough writes, or an observation contradicts another.
+async fn work(writer: &mut Writer, log: &ObservationLog) -> Result<(), Failure> {
+    let progress = log.progress();
     while !is_enough(&progress.borrow()) {
         writer.step().await?;
     }
@@ -91,21 +91,26 @@ fn is_enough(progress: &Progress) -> bool {
     progress.contradicted || (progress.acknowledged >= WRITES && progress.first_good.is_some())
 }
 
-/// Kills the node at a random moment of the load.
-async fn kill(stage: &mut Stage, journal: &Journal, dice: &mut Dice, victim: &str) -> Result<(), Failure> {
-    let moment = EARLIEST_KILL + dice.below(LATEST_KILL - EARLIEST_KILL);
-    let jitter = Duration::from_micros(dice.below(KILL_JITTER_US));
-    let mut progress = journal.progress();
-    // The journal lives as long as this round: there is always an end to wait for.
+/// Kills the node at a random moment under load.
+async fn kill(
+    cluster: &mut LocalCluster,
+    log: &ObservationLog,
+    rng: &mut SeededRng,
+    victim: &str,
+) -> Result<(), Failure> {
+    let moment = EARLIEST_KILL + rng.below(LATEST_KILL - EARLIEST_KILL);
+    let jitter = Duration::from_micros(rng.below(KILL_JITTER_US));
+    let mut progress = log.progress();
+    // The log outlives this round, so the wait cannot fail.
     let _ = progress.wait_for(|progress| progress.contradicted || progress.acknowledged >= moment).await;
     sleep(jitter).await;
-    note(journal, Seen::Killed { node: victim.to_owned() })?;
-    stage.kill(victim).await;
+    note(log, ObservationKind::Killed { node: victim.to_owned() })?;
+    cluster.kill(victim).await;
     Ok(())
 }
 
-fn counts(journal: &Journal) -> Figures {
-    journal.look(|verdict| Figures {
+fn counts(log: &ObservationLog) -> Figures {
+    log.look(|verdict| Figures {
         acknowledged: verdict.acknowledged,
         unknown: verdict.unknown,
         lost: verdict.lost(),
@@ -114,12 +119,12 @@ fn counts(journal: &Journal) -> Figures {
     })
 }
 
-fn too_slow(journal: &Journal) -> Failure {
-    let Progress { acknowledged, .. } = *journal.progress().borrow();
+fn too_slow(log: &ObservationLog) -> Failure {
+    let Progress { acknowledged, .. } = *log.progress().borrow();
     let seconds = PATIENCE.as_secs();
     Failure::Failed(format!("only {acknowledged} of {WRITES} writes were acknowledged in {seconds} s"))
 }
 
-fn note(journal: &Journal, seen: Seen) -> Result<(), Failure> {
-    journal.note(seen).map_err(|error| Failure::Failed(format!("the journal cannot be written: {error}")))
+fn note(log: &ObservationLog, seen: ObservationKind) -> Result<(), Failure> {
+    log.note(seen).map_err(|error| Failure::Failed(format!("the observations cannot be written: {error}")))
 }

@@ -1,70 +1,70 @@
-//! What must be true of the observations, and what is said when it is not.
+//! Judges the observations of the check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use sessile_apps::clusterapp::payload;
 
-use super::observation::Seen;
+use super::observation::ObservationKind;
 use super::size_of;
 
-/// One thing that must not happen.
+/// A violated guarantee.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Finding {
-    /// A write that was acknowledged is not there.
-    Lost { place: Place, acknowledged: u64, read: Option<u64> },
-    /// An older write that had been sent more than once took effect again after a newer one.
-    Doubled { place: Place, acknowledged: u64, read: u64 },
-    /// What was read was never written there.
-    Foreign { place: Place, read: u64 },
-    /// The bytes are not those that were written.
-    Damaged { place: Place, read: u64 },
-    /// A client that had a session was given another one.
+pub(super) enum CheckFinding {
+    /// An acknowledged write is missing.
+    Lost { place: AttributeLocation, acknowledged: u64, read: Option<u64> },
+    /// An older write that was sent more than once took effect again after a newer write.
+    Doubled { place: AttributeLocation, acknowledged: u64, read: u64 },
+    /// The value was never written there.
+    Foreign { place: AttributeLocation, read: u64 },
+    /// The bytes differ from the written ones.
+    Damaged { place: AttributeLocation, read: u64 },
+    /// A client with a session received a new session.
     SessionLost { sid: String, instead: String, node: String },
 }
 
-/// Where something was read.
+/// Where a value was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct AttributeLocation {
     pub(super) sid: String,
     pub(super) name: String,
     pub(super) node: String,
 }
 
-/// All writes, as far as the clients know, and what was found wrong.
+/// All writes known to the clients, and the findings.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
-    attributes: BTreeMap<(String, String), Writes>,
+pub(super) struct CheckVerdict {
+    attributes: BTreeMap<(String, String), AttributeWrites>,
     pub(super) acknowledged: u64,
     pub(super) unknown: u64,
-    /// One for each attribute and each session that is not as it must be, however often it is read.
-    pub(super) findings: Vec<Finding>,
+    /// One finding for each violated attribute or session, however often it is read.
+    pub(super) findings: Vec<CheckFinding>,
 }
 
 /// The writes of one attribute.
 #[derive(Debug, Default)]
-struct Writes {
+struct AttributeWrites {
     /// The newest acknowledged version.
     acknowledged: Option<u64>,
     /// Every version that was sent.
     sent: BTreeSet<u64>,
-    /// Those of them that were sent more than once, or that nobody answered.
+    /// Versions that were sent more than once or never acknowledged.
     repeated: BTreeSet<u64>,
-    /// It is among the findings.
+    /// A finding exists for the attribute.
     is_found: bool,
 }
 
-impl Verdict {
-    /// Takes one observation into account. Observations of one session come in the order in which they were made.
-    pub(super) fn note(&mut self, seen: &Seen) {
+impl CheckVerdict {
+    /// Adds one observation. Observations of one session must come in their order.
+    pub(super) fn note(&mut self, seen: &ObservationKind) {
         match seen {
-            Seen::Acknowledged { sid, name, v, node, before, .. } => {
+            ObservationKind::Acknowledged { sid, name, v, node, before, .. } => {
                 self.acknowledged += 1;
                 if let Some(before) = before
                     && before != sid
                 {
                     let (sid, instead, node) = (before.clone(), sid.clone(), node.clone());
-                    self.findings.push(Finding::SessionLost { sid, instead, node });
+                    self.findings.push(CheckFinding::SessionLost { sid, instead, node });
                 }
                 let writes = self.writes(sid, name);
                 if !writes.sent.insert(*v) {
@@ -72,7 +72,7 @@ impl Verdict {
                 }
                 writes.acknowledged = writes.acknowledged.max(Some(*v));
             }
-            Seen::Unknown { sid, name, v, .. } => {
+            ObservationKind::Unknown { sid, name, v, .. } => {
                 self.unknown += 1;
                 if let Some(sid) = sid {
                     let writes = self.writes(sid, name);
@@ -80,8 +80,8 @@ impl Verdict {
                     writes.repeated.insert(*v);
                 }
             }
-            Seen::Read { sid, name, node, v, len, fnv } => {
-                let place = Place { sid: sid.clone(), name: name.clone(), node: node.clone() };
+            ObservationKind::Read { sid, name, node, v, len, fnv } => {
+                let place = AttributeLocation { sid: sid.clone(), name: name.clone(), node: node.clone() };
                 let whole = v.is_none_or(|v| is_whole(v, *len, *fnv));
                 let finding = self.judge(place, *v, whole);
                 let is_found = &mut self.writes(sid, name).is_found;
@@ -89,7 +89,7 @@ impl Verdict {
                     self.findings.extend(finding);
                 }
             }
-            Seen::Killed { .. } | Seen::Back { .. } => {}
+            ObservationKind::Killed { .. } | ObservationKind::Back { .. } => {}
         }
     }
 
@@ -101,7 +101,7 @@ impl Verdict {
 
     /// How many acknowledged writes, or sessions, are lost.
     pub(super) fn lost(&self) -> usize {
-        self.findings.iter().filter(|finding| !matches!(finding, Finding::Doubled { .. })).count()
+        self.findings.iter().filter(|finding| !matches!(finding, CheckFinding::Doubled { .. })).count()
     }
 
     /// How many writes took effect again after a newer one.
@@ -109,26 +109,26 @@ impl Verdict {
         self.findings.len() - self.lost()
     }
 
-    fn judge(&self, place: Place, read: Option<u64>, whole: bool) -> Option<Finding> {
+    fn judge(&self, place: AttributeLocation, read: Option<u64>, whole: bool) -> Option<CheckFinding> {
         let writes = self.attributes.get(&(place.sid.clone(), place.name.clone()));
         let acknowledged = writes.and_then(|writes| writes.acknowledged);
         let Some(v) = read else {
-            return acknowledged.map(|acknowledged| Finding::Lost { place, acknowledged, read });
+            return acknowledged.map(|acknowledged| CheckFinding::Lost { place, acknowledged, read });
         };
         if !writes.is_some_and(|writes| writes.sent.contains(&v)) {
-            return Some(Finding::Foreign { place, read: v });
+            return Some(CheckFinding::Foreign { place, read: v });
         }
         if !whole {
-            return Some(Finding::Damaged { place, read: v });
+            return Some(CheckFinding::Damaged { place, read: v });
         }
         let acknowledged = acknowledged.filter(|acknowledged| v < *acknowledged)?;
         if writes.is_some_and(|writes| writes.repeated.contains(&v)) {
-            return Some(Finding::Doubled { place, acknowledged, read: v });
+            return Some(CheckFinding::Doubled { place, acknowledged, read: v });
         }
-        Some(Finding::Lost { place, acknowledged, read })
+        Some(CheckFinding::Lost { place, acknowledged, read })
     }
 
-    fn writes(&mut self, sid: &str, name: &str) -> &mut Writes {
+    fn writes(&mut self, sid: &str, name: &str) -> &mut AttributeWrites {
         self.attributes.entry((sid.to_owned(), name.to_owned())).or_default()
     }
 }
@@ -138,7 +138,7 @@ fn is_whole(v: u64, len: Option<u64>, fnv: Option<u32>) -> bool {
     len == Some(size as u64) && fnv == Some(payload::fnv(&payload::payload(v, size)))
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for CheckFinding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost { place, acknowledged, read: Some(read) } => {
@@ -153,7 +153,7 @@ impl fmt::Display for Finding {
                  was acknowledged"
             ),
             Self::Foreign { place, read } => {
-                write!(out, "foreign: {place} holds version {read}, which nobody wrote there")
+                write!(out, "foreign: {place} holds version {read}, which was never written there")
             }
             Self::Damaged { place, read } => {
                 write!(out, "damaged: {place} holds version {read} with other bytes than were written")
@@ -168,7 +168,7 @@ impl fmt::Display for Finding {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for AttributeLocation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "session {}, attribute {}: {}", self.sid, self.name, self.node)
     }

@@ -1,4 +1,4 @@
-//! One client of the check: writes a version after the other into its session, and now and then reads one back.
+//! One client of the check: writes successive versions into its session and sometimes reads one back.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,46 +6,46 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use sessile_history::Dice;
+use sessile_history::SeededRng;
 use tokio::time::sleep;
 
-use super::journal::Journal;
-use super::observation::Seen;
+use super::observation::ObservationKind;
+use super::observation_log::ObservationLog;
 use super::size_of;
-use crate::connection::{Answer, Connection};
+use crate::connection::{ClientResponse, Connection};
 use crate::failure::Failure;
 
 /// Attributes of a session.
 const NAMES: u64 = 8;
-/// One of so many requests reads.
+/// One of this many requests is a read.
 const READS: u64 = 8;
 /// Longest time without an acknowledged write.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pause before a write that was not acknowledged is sent again.
+/// Pause before an unacknowledged write is repeated.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A client with its cookie.
 pub(super) struct Writer {
     connection: Connection,
-    journal: Journal,
-    dice: Dice,
-    session: Option<Session>,
-    /// The version of the next write: never used twice.
+    log: ObservationLog,
+    rng: SeededRng,
+    session: Option<ClientSession>,
+    /// The version of the next write, never used twice.
     next: u64,
 }
 
 /// The session of the client.
-struct Session {
-    /// `name=value`; never written down.
+struct ClientSession {
+    /// `name=value`; never logged.
     cookie: String,
     sid: String,
-    /// Attributes that it has written.
+    /// The written attributes with their versions.
     written: BTreeMap<String, u64>,
 }
 
-/// The members of an answer that are looked at.
+/// The evaluated fields of a response.
 #[derive(Debug, Deserialize)]
-pub(super) struct Facts {
+pub(super) struct WriteResponse {
     pub(super) node: String,
     pub(super) sid: Option<String>,
     pub(super) v: Option<u64>,
@@ -55,23 +55,23 @@ pub(super) struct Facts {
 
 impl Writer {
     /// A client of the balancer at `at`.
-    pub(super) fn new(at: SocketAddr, journal: Journal, dice: Dice) -> Self {
-        Self { connection: Connection::new(at), journal, dice, session: None, next: 1 }
+    pub(super) fn new(at: SocketAddr, log: ObservationLog, rng: SeededRng) -> Self {
+        Self { connection: Connection::new(at), log, rng, session: None, next: 1 }
     }
 
-    /// Goes on without a session, as a browser that was closed.
+    /// Drops the session, like a closed browser.
     pub(super) fn forget_session(&mut self) {
         self.session = None;
     }
 
-    /// The node that serves its session.
+    /// The node that serves the session.
     pub(super) fn route(&self) -> Option<&str> {
         self.session.as_ref()?.route()
     }
 
-    /// One request: a write, repeated with the same version until it is acknowledged, or a read.
+    /// Performs one step: a read, or a write that is repeated with the same version until it is acknowledged.
     pub(super) async fn step(&mut self) -> Result<(), Failure> {
-        let read = self.dice.below(READS) == 0;
+        let read = self.rng.below(READS) == 0;
         match &self.session {
             Some(session) if read && !session.written.is_empty() => self.read().await,
             _ => self.write().await,
@@ -79,7 +79,7 @@ impl Writer {
     }
 
     async fn write(&mut self) -> Result<(), Failure> {
-        let name = format!("a{}", self.dice.below(NAMES));
+        let name = format!("a{}", self.rng.below(NAMES));
         let v = self.next;
         self.next += 1;
         let target = format!("/clusterapp/session?cmd=add&name={name}&size={}&v={v}", size_of(v));
@@ -96,29 +96,29 @@ impl Writer {
                 Err(none) => none.to_string(),
             };
             let sid = self.session.as_ref().map(|session| session.sid.clone());
-            self.note(Seen::Unknown { sid, name: name.clone(), v, why })?;
+            self.note(ObservationKind::Unknown { sid, name: name.clone(), v, why })?;
             sleep(PAUSE).await;
         }
         Err(Failure::Failed(format!("no write was acknowledged for {} s", PATIENCE.as_secs())))
     }
 
-    fn acknowledged(&mut self, name: &str, v: u64, answer: &Answer) -> Result<(), Failure> {
-        let facts = Facts::of(answer)?;
-        let sid = facts
+    fn acknowledged(&mut self, name: &str, v: u64, answer: &ClientResponse) -> Result<(), Failure> {
+        let reply = WriteResponse::of(answer)?;
+        let sid = reply
             .sid
             .ok_or_else(|| Failure::Failed(format!("a write without a session: {}", answer.words())))?;
         let route = self.route().map(str::to_owned);
         let before = self.session.as_ref().map(|session| session.sid.clone());
-        self.note(Seen::Acknowledged {
+        self.note(ObservationKind::Acknowledged {
             sid: sid.clone(),
             name: name.to_owned(),
             v,
-            node: facts.node,
+            node: reply.node,
             route,
             before: before.clone(),
         })?;
         if before.as_ref() != Some(&sid) {
-            self.session = Some(Session { cookie: String::new(), sid, written: BTreeMap::new() });
+            self.session = Some(ClientSession { cookie: String::new(), sid, written: BTreeMap::new() });
         }
         if let Some(session) = &mut self.session {
             session.written.insert(name.to_owned(), v);
@@ -129,7 +129,7 @@ impl Writer {
 
     async fn read(&mut self) -> Result<(), Failure> {
         let Some(session) = &self.session else { return Ok(()) };
-        let chosen = self.dice.below(session.written.len() as u64);
+        let chosen = self.rng.below(session.written.len() as u64);
         let Some(name) = session.written.keys().nth(chosen as usize).cloned() else { return Ok(()) };
         let target = format!("/clusterapp/session?cmd=show&name={name}&sum=1");
         let answered = self.connection.send(Method::POST, &target, Some(&session.cookie)).await;
@@ -139,9 +139,9 @@ impl Writer {
                 if let Some(session) = &mut self.session {
                     session.take_cookie(&answer);
                 }
-                self.note(Facts::of(&answer)?.read(sid, name))
+                self.note(WriteResponse::of(&answer)?.read(sid, name))
             }
-            // Nothing was learnt; the next request tells.
+            // The read failed without effect; the next request continues.
             _ => {
                 sleep(PAUSE).await;
                 Ok(())
@@ -149,37 +149,37 @@ impl Writer {
         }
     }
 
-    fn note(&self, seen: Seen) -> Result<(), Failure> {
-        self.journal
+    fn note(&self, seen: ObservationKind) -> Result<(), Failure> {
+        self.log
             .note(seen)
-            .map_err(|error| Failure::Failed(format!("the journal cannot be written: {error}")))
+            .map_err(|error| Failure::Failed(format!("the observations cannot be written: {error}")))
     }
 }
 
-impl Session {
-    /// What follows the last dot of the cookie.
+impl ClientSession {
+    /// The route: the text after the last dot of the cookie.
     fn route(&self) -> Option<&str> {
         self.cookie.rsplit_once('.').map(|(_, route)| route)
     }
 
-    fn take_cookie(&mut self, answer: &Answer) {
+    fn take_cookie(&mut self, answer: &ClientResponse) {
         if let Some(cookie) = &answer.cookie {
             self.cookie.clone_from(cookie);
         }
     }
 }
 
-impl Facts {
+impl WriteResponse {
     /// Reads the JSON of an answer.
-    pub(super) fn of(answer: &Answer) -> Result<Self, Failure> {
+    pub(super) fn of(answer: &ClientResponse) -> Result<Self, Failure> {
         serde_json::from_slice(&answer.body).map_err(|error| {
             Failure::Failed(format!("an answer cannot be read: {error}; {}", answer.words()))
         })
     }
 
     /// The reading of an attribute of the session `sid`.
-    pub(super) fn read(self, sid: String, name: String) -> Seen {
+    pub(super) fn read(self, sid: String, name: String) -> ObservationKind {
         let Self { node, v, len, fnv, .. } = self;
-        Seen::Read { sid, name, node, v, len, fnv }
+        ObservationKind::Read { sid, name, node, v, len, fnv }
     }
 }

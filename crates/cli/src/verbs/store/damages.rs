@@ -1,4 +1,4 @@
-//! What was found damaged: a reason for exit code 1 once everything else is done. The log names each record.
+//! Damaged records: exit code 1 after everything else is done. The log names each record.
 
 use crate::failure::Failure;
 
@@ -7,12 +7,12 @@ use crate::failure::Failure;
 pub(super) struct Damages(usize);
 
 impl Damages {
-    /// So many more.
+    /// Adds damaged records.
     pub(super) fn add(&mut self, damaged: usize) {
         self.0 += damaged;
     }
 
-    /// A failure when there were any.
+    /// A failure if records were damaged.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         match self.0 {
             0 => Ok(()),

@@ -8,21 +8,21 @@ use clap::Args;
 use sessile::store::{App, Scan, Store};
 
 use super::damages::Damages;
-use super::line::Line;
+use super::exported_record::ExportedRecord;
+use super::location::{IfMissing, failed};
 use super::ls::parse_app;
-use super::place::{Missing, failed};
-use super::which::WhichStore;
+use super::store_argument::StoreArgument;
 use crate::failure::Failure;
 use crate::output;
 
-/// How many records are read at once.
+/// Records of one page.
 const PAGE: usize = 256;
 
 /// What to export, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     #[command(flatten)]
-    which: WhichStore,
+    which: StoreArgument,
     /// Only the sessions of this application
     #[arg(long, value_name = "APP", value_parser = parse_app)]
     app: Option<App>,
@@ -33,7 +33,7 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        self.which.using(Missing::Refused, async |store, damages| {
+        self.which.using(IfMissing::Refused, async |store, damages| {
             let mut to: Box<dyn Write> = match &self.output {
                 Some(path) => Box::new(BufWriter::new(create(path)?)),
                 None => Box::new(BufWriter::new(io::stdout())),
@@ -56,7 +56,8 @@ impl Export {
             let page = store.scan(scan.clone()).await.map_err(failed)?;
             damages.add(page.damaged.len());
             for record in &page.records {
-                write_line(to, &Line::of(record)).map_err(|error| self.not_written(&error, exported))?;
+                write_line(to, &ExportedRecord::of(record))
+                    .map_err(|error| self.not_written(&error, exported))?;
                 exported += 1;
             }
             scan.after = match page.next {
@@ -71,12 +72,12 @@ impl Export {
     fn not_written(&self, error: &io::Error, exported: u64) -> Failure {
         let to = self.output.as_ref().map_or("standard output".to_owned(), |path| path.display().to_string());
         Failure::Failed(format!(
-            "cannot write to {to} after {exported} records: {error}; the export is not whole"
+            "cannot write to {to} after {exported} records: {error}; the export is incomplete"
         ))
     }
 }
 
-fn write_line(to: &mut dyn Write, line: &Line) -> io::Result<()> {
+fn write_line(to: &mut dyn Write, line: &ExportedRecord) -> io::Result<()> {
     serde_json::to_writer(&mut *to, line)?;
     to.write_all(b"\n")
 }

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sessile::store::{Record, Store};
 
-use super::line::Line;
-use super::place::Missing;
-use super::tally::Tally;
-use super::which::WhichStore;
+use super::exported_record::ExportedRecord;
+use super::location::IfMissing;
+use super::save_counts::SaveCounts;
+use super::store_argument::StoreArgument;
 use crate::failure::Failure;
 
-/// How many records are saved at once, at most.
+/// Most records of one save.
 const BATCH: usize = 256;
-/// And after how many bytes.
+/// Most bytes of one save.
 const BATCH_BYTES: usize = 8 << 20;
-/// The longest line: the longest content in base64, with room for what people are shown of it.
+/// Longest line: the longest content in base64, plus room for the readable attributes.
 const LINE_BYTES: u64 = 10 * Record::CONTENT_LIMIT as u64;
 
 /// What to import.
@@ -27,17 +27,17 @@ pub(crate) struct Import {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    which: WhichStore,
+    which: StoreArgument,
 }
 
 impl Import {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut lines = open(&self.file)?;
-        self.which.using(Missing::Made, async |store, _| self.read_all(&mut *lines, store).await)
+        self.which.using(IfMissing::Made, async |store, _| self.read_all(&mut *lines, store).await)
     }
 
     async fn read_all(&self, lines: &mut dyn BufRead, store: &dyn Store) -> Result<(), Failure> {
-        let mut tally = Tally::default();
+        let mut counts = SaveCounts::default();
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut text = Vec::new();
         for number in 1_u64.. {
@@ -52,15 +52,15 @@ impl Import {
                     bytes += record.content().map_or(0, |content| content.len());
                     batch.push(record);
                 }
-                Err(why) => tally.refuse(&format!("{}, line {number}: {why}", self.file.display())),
+                Err(why) => counts.refuse(&format!("{}, line {number}: {why}", self.file.display())),
             }
             if batch.len() >= BATCH || bytes >= BATCH_BYTES {
-                tally.save(store, std::mem::take(&mut batch)).await?;
+                counts.save(store, std::mem::take(&mut batch)).await?;
                 bytes = 0;
             }
         }
-        tally.save(store, batch).await?;
-        tally.conclude()
+        counts.save(store, batch).await?;
+        counts.conclude()
     }
 
     fn unreadable(&self, error: &io::Error) -> Failure {
@@ -68,12 +68,12 @@ impl Import {
     }
 }
 
-/// The record of a line; none if it is empty.
+/// The record of a line; `None` if the line is empty.
 fn record(line: &[u8]) -> Result<Option<Record>, String> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let line: ExportedRecord = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     line.record().map(Some)
 }
 

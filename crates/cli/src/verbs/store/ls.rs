@@ -7,9 +7,9 @@ use serde_json::json;
 use sessile::store::{App, Key, Record, Scan, Store};
 
 use super::damages::Damages;
-use super::place::{Missing, failed};
+use super::location::{IfMissing, failed};
+use super::store_argument::StoreArgument;
 use super::values;
-use super::which::WhichStore;
 use crate::failure::Failure;
 use crate::output;
 
@@ -17,14 +17,14 @@ use crate::output;
 #[derive(Debug, Args)]
 pub(crate) struct Ls {
     #[command(flatten)]
-    which: WhichStore,
-    /// Only those of this application
+    which: StoreArgument,
+    /// Only sessions of this application
     #[arg(long, value_name = "APP", value_parser = parse_app)]
     app: Option<App>,
-    /// At most so many
+    /// Most sessions listed
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Only those after this key: the next page
+    /// Only sessions after this key: the next page
     #[arg(long, value_name = "KEY", value_parser = values::parse_key)]
     after: Option<Key>,
     /// As JSON Lines
@@ -34,7 +34,7 @@ pub(crate) struct Ls {
 
 impl Ls {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        self.which.using(Missing::Refused, async |store, damages| self.list(store, damages).await)
+        self.which.using(IfMissing::Refused, async |store, damages| self.list(store, damages).await)
     }
 
     async fn list(&self, store: &dyn Store, damages: &mut Damages) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! `sessile store migrate`: from one store into another, or onto itself with other keys.
+//! `sessile store migrate`: copies one store into another, or onto itself with other keys.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use clap::Args;
 use sessile::store::{Copied, Store, copy};
 
 use super::damages::Damages;
-use super::place::{Missing, Opened, Place, failed, in_words};
-use super::tally::Tally;
+use super::location::{IfMissing, OpenedStore, StoreLocation, failed, in_words};
+use super::save_counts::SaveCounts;
 use crate::failure::Failure;
 use crate::{output, runtime};
 
-/// How often the progress is told.
+/// Interval of the progress messages.
 const PROGRESS: Duration = Duration::from_secs(2);
 
 /// From where to where.
@@ -21,14 +21,14 @@ const PROGRESS: Duration = Duration::from_secs(2);
 pub(crate) struct Migrate {
     /// The store to read: file:FOLDER, redb:FILE, postgres://…, redis://… or config:FILE for that of a node
     #[arg(long, value_name = "STORE")]
-    from: Place,
-    /// The store to write; the same one to encrypt it anew
+    from: StoreLocation,
+    /// The store to write; the same one to re-encrypt it
     #[arg(long, value_name = "STORE")]
-    to: Place,
-    /// The file with the keys that the first is encrypted with
+    to: StoreLocation,
+    /// The file with the keys of the source store
     #[arg(long, value_name = "FILE")]
     from_key_file: Option<PathBuf>,
-    /// The file with the keys that the second is to be encrypted with
+    /// The file with the keys of the target store
     #[arg(long, value_name = "FILE")]
     to_key_file: Option<PathBuf>,
 }
@@ -37,7 +37,7 @@ impl Migrate {
     pub(crate) fn run(self) -> Result<(), Failure> {
         runtime::run(async {
             let mut damages = Damages::default();
-            let (from, damaged) = self.from.open(Missing::Refused).await?;
+            let (from, damaged) = self.from.open(IfMissing::Refused).await?;
             damages.add(damaged);
             let (to, damaged) = self.target(&from).await?;
             damages.add(damaged);
@@ -49,12 +49,12 @@ impl Migrate {
         })
     }
 
-    /// Only one process, and one handle, may have a folder or a file open.
-    async fn target(&self, from: &Arc<dyn Store>) -> Result<Opened, Failure> {
+    /// A folder or file can be open only once, so the source is reused if both are the same.
+    async fn target(&self, from: &Arc<dyn Store>) -> Result<OpenedStore, Failure> {
         if self.from == self.to {
             return Ok((Arc::clone(from), 0));
         }
-        self.to.open(Missing::Made).await
+        self.to.open(IfMissing::Made).await
     }
 }
 
@@ -69,16 +69,17 @@ async fn migrate(from: &dyn Store, to: &dyn Store, damages: &mut Damages) -> Res
     });
     let copied = copied.await.map_err(|error| {
         Failure::Failed(format!(
-            "{}. What was copied stays; run the same command again to go on",
+            "{}. The copied records stay; run the same command again to continue",
             in_words(&error)
         ))
     })?;
     damages.add(copied.damaged.len());
-    let mut tally = Tally { saved: copied.saved, superseded: copied.superseded, ..Tally::default() };
+    let mut counts =
+        SaveCounts { saved: copied.saved, superseded: copied.superseded, ..SaveCounts::default() };
     for error in &copied.failed {
-        tally.refuse(&error.to_string());
+        counts.refuse(&error.to_string());
     }
-    tally.conclude()
+    counts.conclude()
 }
 
 fn seen(copied: &Copied) -> u64 {

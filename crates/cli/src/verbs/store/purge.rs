@@ -6,28 +6,28 @@ use clap::Args;
 use sessile::store::{Scan, Store};
 
 use super::damages::Damages;
-use super::place::{Missing, failed};
+use super::location::{IfMissing, failed};
+use super::store_argument::StoreArgument;
 use super::values;
-use super::which::WhichStore;
 use crate::failure::Failure;
 use crate::output;
 
-/// How many records are looked at at once.
+/// Records of one page.
 const PAGE: usize = 256;
 
 /// What to purge.
 #[derive(Debug, Args)]
 pub(crate) struct Purge {
     #[command(flatten)]
-    which: WhichStore,
-    /// Remove it; without this it is only counted
+    which: StoreArgument,
+    /// Remove the records; without this they are only counted
     #[arg(long)]
     yes: bool,
 }
 
 impl Purge {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        self.which.using(Missing::Refused, async |store, damages| {
+        self.which.using(IfMissing::Refused, async |store, damages| {
             let now = SystemTime::now();
             let clock = values::shown_moment(now);
             if self.yes {
@@ -43,7 +43,7 @@ impl Purge {
     }
 }
 
-/// How many records are garbage, and how many there are.
+/// Number of expired records, and of all records.
 async fn count(store: &dyn Store, now: SystemTime, damages: &mut Damages) -> Result<(u64, u64), Failure> {
     let (mut garbage, mut all) = (0, 0);
     let mut scan = Scan::pages_of(PAGE);

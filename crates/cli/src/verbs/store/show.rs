@@ -8,9 +8,9 @@ use sessile::StoredSession;
 use sessile::store::{Key, Record, Store, StoreError};
 
 use super::damages::Damages;
-use super::place::{Missing, failed};
+use super::location::{IfMissing, failed};
+use super::store_argument::StoreArgument;
 use super::values;
-use super::which::WhichStore;
 use crate::failure::Failure;
 use crate::output;
 
@@ -21,8 +21,8 @@ pub(crate) struct Show {
     #[arg(value_name = "KEY", value_parser = values::parse_key)]
     key: Key,
     #[command(flatten)]
-    which: WhichStore,
-    /// The values of the attributes and who is logged in, too
+    which: StoreArgument,
+    /// Also show the values of the attributes and the logged-in user
     #[arg(long)]
     values: bool,
     /// As JSON
@@ -32,7 +32,7 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        self.which.using(Missing::Refused, async |store, damages| self.show(store, damages).await)
+        self.which.using(IfMissing::Refused, async |store, damages| self.show(store, damages).await)
     }
 
     async fn show(&self, store: &dyn Store, damages: &mut Damages) -> Result<(), Failure> {
@@ -51,13 +51,13 @@ impl Show {
         if self.values {
             output::tell("warning: these are a user's values; take care where this output goes");
         }
-        let told = self.describe(&record)?;
-        output::print(&if self.json { format!("{told:#}") } else { for_people(&told) })
+        let description = self.describe(&record)?;
+        output::print(&if self.json { format!("{description:#}") } else { for_people(&description) })
     }
 
     fn describe(&self, record: &Record) -> Result<Value, Failure> {
         let left = values::idle_left(&record.lifetime, SystemTime::now());
-        let mut told = json!({
+        let mut description = json!({
             "key": values::shown_key(record.key),
             "store_key": record.key.to_string(),
             "app": record.app.as_str(),
@@ -67,22 +67,25 @@ impl Show {
             "ended": record.is_ended(),
         });
         if let Some(content) = record.content() {
-            told["idle_left"] = values::shown_time(left).into();
-            told["bytes"] = content.len().into();
+            description["idle_left"] = values::shown_time(left).into();
+            description["bytes"] = content.len().into();
             let session = StoredSession::read(content).map_err(|error| {
-                Failure::Failed(format!("what is stored as session {} is none: {error}", record.key))
+                Failure::Failed(format!(
+                    "the stored content of session {} is not a session: {error}",
+                    record.key
+                ))
             })?;
-            self.describe_content(&session, &mut told);
+            self.describe_content(&session, &mut description);
         }
-        Ok(told)
+        Ok(description)
     }
 
-    fn describe_content(&self, session: &StoredSession<'_>, told: &mut Value) {
-        told["age_when_saved"] = values::shown_time(session.age()).into();
+    fn describe_content(&self, session: &StoredSession<'_>, description: &mut Value) {
+        description["age_when_saved"] = values::shown_time(session.age()).into();
         if let Some(idle) = session.max_inactive() {
-            told["max_inactive"] = values::shown_time(idle).into();
+            description["max_inactive"] = values::shown_time(idle).into();
         }
-        told["logged_in"] = match (session.principal(), self.values) {
+        description["logged_in"] = match (session.principal(), self.values) {
             (Some(principal), true) => principal.into(),
             (principal, _) => principal.is_some().into(),
         };
@@ -98,11 +101,11 @@ impl Show {
             }
             attribute
         });
-        told["attributes"] = attributes.collect();
+        description["attributes"] = attributes.collect();
     }
 }
 
-/// What is told of a session, in the order in which people read it.
+/// Fields of the description, in display order.
 const ORDER: [&str; 12] = [
     "key",
     "store_key",
@@ -119,12 +122,12 @@ const ORDER: [&str; 12] = [
 ];
 
 /// The description as lines; the attributes as a table.
-fn for_people(told: &Value) -> String {
-    let known = ORDER.iter().filter_map(|name| Some((name, told.get(name)?)));
+fn for_people(description: &Value) -> String {
+    let known = ORDER.iter().filter_map(|name| Some((name, description.get(name)?)));
     let mut text: String =
         known.map(|(name, value)| format!("{:<15} {}\n", name.replace('_', " "), plain(value))).collect();
-    let Some(attributes) = told["attributes"].as_array() else { return text };
-    text.push_str(&format!("\n{:<24} {:>9}  {:<6} {:<20}\n", "ATTRIBUTE", "BYTES", "CODEC", "STAMP"));
+    let Some(attributes) = description["attributes"].as_array() else { return text };
+    text.push_str(&format!("\n{:<24} {:>9}  {:<6} {:<20}\n", "ATTRIBUTE", "BYTES", "CODEC", "TIMESTAMP"));
     for attribute in attributes {
         let cell = |name: &str| plain(&attribute[name]);
         let value = attribute.get("value").map_or(String::new(), |value| format!(" {value}"));

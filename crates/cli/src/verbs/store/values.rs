@@ -1,4 +1,4 @@
-//! What people can read of a stored session.
+//! Readable parts of a stored session.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sessile::store::{Key, Lifetime};
 use sessile::{Codec, SessionKey, StoredSession};
 
-/// The attributes by name, as JSON. A value that has no such form is `{"codec": …, "base64": …}`.
+/// The attributes by name, as JSON. A value without a JSON form is `{"codec": …, "base64": …}`.
 pub(super) fn attributes(session: &StoredSession<'_>) -> Map<String, Value> {
     session
         .attributes()
@@ -26,7 +26,7 @@ pub(super) fn json_of(codec: Codec, bytes: &[u8]) -> Value {
     decoded.unwrap_or_else(|| json!({ "codec": codec_word(codec), "base64": BASE64_STANDARD.encode(bytes) }))
 }
 
-/// How the bytes of a value were made.
+/// Name of a value's codec.
 pub(super) fn codec_word(codec: Codec) -> String {
     match codec {
         Codec::RAW => "raw".to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn codec_word(codec: Codec) -> String {
     }
 }
 
-/// The key as logs and admin pages show it.
+/// The key in the form of logs and admin pages.
 pub(super) fn shown_key(key: Key) -> String {
     SessionKey(key.0).to_string()
 }
@@ -49,7 +49,7 @@ pub(super) fn parse_key(text: &str) -> Result<Key, String> {
     })
 }
 
-/// What is left of the idle time, by this machine's clock.
+/// The remaining idle time, by this machine's clock.
 pub(super) fn idle_left(lifetime: &Lifetime, now: SystemTime) -> Duration {
     let elapsed = now.duration_since(lifetime.saved_at()).unwrap_or_default();
     lifetime.idle_left().saturating_sub(elapsed)
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_readable_where_they_can_be() {
+    fn values_are_shown_as_json_or_base64() {
         assert_eq!(json_of(Codec::CBOR, b"\x82\x01\x61a"), json!([1, "a"]));
         assert_eq!(json_of(Codec::JSON, br#"{"a":1}"#), json!({ "a": 1 }));
         let raw = json!({ "codec": "raw", "base64": "AAE=" });
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_read_in_both_forms() {
+    fn parse_key_reads_both_forms() {
         let key = Key([7; 16]);
         assert_eq!(parse_key(&shown_key(key)), Ok(key));
         assert_eq!(parse_key(&key.to_string()), Ok(key));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_went_back_leaves_the_whole_idle_time() {
+    fn a_clock_set_back_leaves_the_whole_idle_time() {
         let saved_at = SystemTime::now();
         let lifetime = Lifetime::new(saved_at, Duration::from_secs(60), Duration::from_secs(60));
         assert_eq!(idle_left(&lifetime, saved_at + Duration::from_secs(61)), Duration::ZERO);

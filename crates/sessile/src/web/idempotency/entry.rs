@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sessile_core::{Incarnation, Value, ValueRef};
 
-use super::answer::Answer;
-use super::asked::Asked;
+use super::keyed_request::KeyedRequest;
+use super::stored_response::StoredResponse;
 use crate::web::codec;
 
 /// The first half of a BLAKE3 hash.
@@ -42,11 +42,11 @@ pub(super) struct Entry {
 pub(super) enum Stage {
     /// That process works on it, if it still lives.
     Running(u32),
-    Done(Answer),
+    Done(StoredResponse),
 }
 
 impl Entry {
-    pub(super) fn running(asked: Asked, number: u64, incarnation: Incarnation) -> Self {
+    pub(super) fn running(asked: KeyedRequest, number: u64, incarnation: Incarnation) -> Self {
         Self { key: asked.key, request: asked.request, number, stage: Stage::Running(incarnation.0) }
     }
 

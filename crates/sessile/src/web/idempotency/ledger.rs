@@ -10,10 +10,10 @@ use std::time::Duration;
 use sessile_core::{Changes, FieldName, SessionKey};
 use tokio::time::{Instant, sleep};
 
-use super::answer::Answer;
-use super::asked::Asked;
 use super::entry::{Entry, Stage};
-use super::turns::Turn;
+use super::key_locks::KeyLock;
+use super::keyed_request::KeyedRequest;
+use super::stored_response::StoredResponse;
 use crate::cluster::host::{Busy, Passage, Settlement};
 use crate::web::app::AppSessions;
 use crate::web::error::SessionError;
@@ -38,9 +38,9 @@ pub(super) struct Ledger {
 /// What a request finds.
 pub(super) enum Entered {
     /// It is to be carried out.
-    Claimed(Hold),
+    Claimed(KeyClaim),
     /// It was carried out, and answered so.
-    Done(Answer),
+    Done(StoredResponse),
     /// The key is another request's.
     OtherRequest,
     /// Somebody works on it, for longer than anybody waits.
@@ -48,11 +48,11 @@ pub(super) enum Entered {
 }
 
 /// A key that a request works on, until its changes are settled or it was given up.
-pub(crate) struct Hold {
+pub(crate) struct KeyClaim {
     ledger: Ledger,
     slot: FieldName,
     claim: Entry,
-    _turn: Turn,
+    _turn: KeyLock,
 }
 
 impl Ledger {
@@ -61,10 +61,10 @@ impl Ledger {
     }
 
     /// Claims the key, unless its request was carried out before, and waits where it is just being.
-    pub(super) async fn enter(self, asked: Asked) -> Result<Entered, SessionError> {
+    pub(super) async fn enter(self, asked: KeyedRequest) -> Result<Entered, SessionError> {
         let deadline = Instant::now() + WAIT;
-        let matter = (self.session, asked.key);
-        let Some(turn) = self.app.controls.turns.take(matter, deadline).await else {
+        let locked = (self.session, asked.key);
+        let Some(turn) = self.app.controls.key_locks.take(locked, deadline).await else {
             return Ok(Entered::Busy);
         };
         loop {
@@ -74,7 +74,7 @@ impl Ledger {
                 Some((true, Stage::Running(_))) => sleep(POLL).await,
                 None => match self.claim(asked).await? {
                     Some((slot, claim)) => {
-                        return Ok(Entered::Claimed(Hold { ledger: self, slot, claim, _turn: turn }));
+                        return Ok(Entered::Claimed(KeyClaim { ledger: self, slot, claim, _turn: turn }));
                     }
                     None => sleep(apart()).await,
                 },
@@ -86,7 +86,7 @@ impl Ledger {
     }
 
     /// Tells all members that this node works on it; `None` when another one does, too.
-    async fn claim(&self, asked: Asked) -> Result<Option<(FieldName, Entry)>, SessionError> {
+    async fn claim(&self, asked: KeyedRequest) -> Result<Option<(FieldName, Entry)>, SessionError> {
         let passage = self.app.host.passage(self.session).await.map_err(|Busy| SessionError::Busy)?;
         let (slot, claim, settlement) = self.write_claim(asked, passage)?;
         match settlement.receipt().await {
@@ -103,11 +103,11 @@ impl Ledger {
 
     fn write_claim(
         &self,
-        asked: Asked,
+        asked: KeyedRequest,
         passage: Passage,
     ) -> Result<(FieldName, Entry, Settlement), SessionError> {
         // Two requests with different keys must not choose one slot.
-        let _choosing = self.app.controls.turns.choosing();
+        let _choosing = self.app.controls.key_locks.choosing();
         let (slot, number) = self.free_slot().ok_or(SessionError::Busy)?;
         let claim = Entry::running(asked, number, self.app.host.incarnation());
         let mut changes = Changes::new();
@@ -139,7 +139,7 @@ impl Ledger {
 
     /// What is known of the key, but for a claim of this node, whose turn it is: that it was carried out, or else that
     /// a member works on it.
-    fn other(&self, asked: Asked) -> Option<Entry> {
+    fn other(&self, asked: KeyedRequest) -> Option<Entry> {
         let members = self.app.host.members();
         let counts = move |entry: &Entry| match entry.runner() {
             None => true,
@@ -176,19 +176,19 @@ impl Ledger {
     }
 }
 
-impl Hold {
+impl KeyClaim {
     pub(super) fn session(&self) -> SessionKey {
         self.ledger.session
     }
 
     /// The note that it was carried out; to be committed with what the handler wrote.
-    pub(super) fn done(&self, answer: Answer) -> (FieldName, Entry) {
+    pub(super) fn done(&self, answer: StoredResponse) -> (FieldName, Entry) {
         (self.slot.clone(), Entry { stage: Stage::Done(answer), ..self.claim.clone() })
     }
 }
 
 /// Whatever became of the request: what was not carried out may be tried again.
-impl Drop for Hold {
+impl Drop for KeyClaim {
     fn drop(&mut self) {
         self.ledger.withdraw(self.slot.clone(), &self.claim);
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sessile_core::SessionKey;
 
-use super::answer::Answer;
-use super::ledger::Hold;
+use super::ledger::KeyClaim;
+use super::stored_response::StoredResponse;
 use crate::web::app::AppSessions;
-use crate::web::draft::Standing;
+use crate::web::draft::DraftState;
 use crate::web::session::Session;
 
 impl Session {
@@ -15,17 +15,19 @@ impl Session {
     /// carries is seen by nobody who gets the cookie from before.
     pub(super) fn ledgered(&self) -> Option<(Arc<AppSessions>, SessionKey)> {
         match self.writable().ok()?.draft.state() {
-            Standing::Held(identity) if !self.is_carried() => Some((Arc::clone(self.app()), identity.key)),
+            DraftState::Held(identity) if !self.is_client_side() => {
+                Some((Arc::clone(self.app()), identity.key))
+            }
             _ => None,
         }
     }
 
     /// Keeps the key for this request until it is over; from now on reads see what others wrote until now.
-    pub(super) fn hold(&self, hold: Hold) {
-        if let Some(fields) = self.app().host.copy(hold.session()) {
+    pub(super) fn keep_claim(&self, claim: KeyClaim) {
+        if let Some(fields) = self.app().host.copy(claim.session()) {
             self.reopen(fields);
         }
-        self.used().hold = Some(hold);
+        self.used().claim = Some(claim);
     }
 
     /// Whether the handler wrote to the session.
@@ -34,10 +36,10 @@ impl Session {
     }
 
     /// Notes the answer with what the handler wrote. Where it ended the session, there is nothing to note it in.
-    pub(super) fn note_done(&self, answer: Answer) {
+    pub(super) fn note_done(&self, answer: StoredResponse) {
         let Ok(mut state) = self.writable() else { return };
         let Some((session, (slot, entry))) =
-            state.hold.as_ref().map(|hold| (hold.session(), hold.done(answer)))
+            state.claim.as_ref().map(|claim| (claim.session(), claim.done(answer)))
         else {
             return;
         };

@@ -11,9 +11,9 @@ use http::header::RETRY_AFTER;
 use http::{Request, StatusCode};
 use tower_service::Service;
 
-use super::answer::Answer;
-use super::asked::Asked;
+use super::keyed_request::KeyedRequest;
 use super::ledger::{Entered, Ledger};
+use super::stored_response::StoredResponse;
 use crate::web::extract::NoSessionLayer;
 use crate::web::session::Session;
 
@@ -67,11 +67,11 @@ where
 /// Gives the request if it is to be carried out, and whether its answer is to be noted; else the answer.
 async fn enter(session: &Session, request: Request<Body>) -> Result<(Request<Body>, bool), Box<Response>> {
     let Some((app, key)) = session.ledgered() else { return Ok((request, false)) };
-    let (asked, request) = Asked::of(request).await.map_err(|why| Box::new(why.into_response()))?;
+    let (asked, request) = KeyedRequest::of(request).await.map_err(|why| Box::new(why.into_response()))?;
     let Some(asked) = asked else { return Ok((request, false)) };
     match Ledger::new(app, key).enter(asked).await {
-        Ok(Entered::Claimed(hold)) => {
-            session.hold(hold);
+        Ok(Entered::Claimed(claim)) => {
+            session.keep_claim(claim);
             Ok((request, true))
         }
         Ok(Entered::Done(answer)) => {
@@ -91,7 +91,7 @@ async fn note(session: &Session, response: Response) -> Response {
     if response.status().is_server_error() && !session.wrote() {
         return response;
     }
-    let (answer, response) = Answer::note(response).await;
+    let (answer, response) = StoredResponse::note(response).await;
     session.note_done(answer);
     response
 }

@@ -112,7 +112,7 @@ async fn an_attribute_has_one_handle_and_several_attributes_have_several() {
         session.set("n", &1).unwrap();
         let mut one = cart(&session);
         let error = session.get_mut::<Vec<String>>("cart").unwrap_err();
-        assert_eq!(error, SessionError::Lent { name: "cart".to_owned() });
+        assert_eq!(error, SessionError::AlreadyBorrowed { name: "cart".to_owned() });
         let mut other = session.get_mut::<i32>("n").unwrap().unwrap();
         one.push("umbrella".to_owned());
         *other += 1;

@@ -69,9 +69,8 @@ struct Pair {
 impl Pair {
     /// Both nodes are members and serve; from now on nothing is carried between them.
     fn connected(settings: SessionSettings) -> Self {
-        let started = |incarnation: Incarnation, name: &str, now| {
-            Node::new(Settings { incarnation, name: name.to_owned(), ..node_settings() }, now)
-        };
+        let started =
+            |incarnation: Incarnation, name: &str, now| Node::new(Settings::new(incarnation, name), now);
         let wires = Wires::default();
         let frames = FrameSender::new(Box::new(wires.clone()));
         let site = Site::connected(|_, now| started(HERE, "tc01", now), settings, Some(frames));

@@ -1,7 +1,7 @@
-//! Farms some of whose nodes have a deploy key.
+//! Farms in which some nodes have a deploy key.
 
 use super::*;
-use crate::farm::seal::{Sealer, Stage};
+use crate::farm::seal::{DeployStage, Sealer};
 
 /// The deploy key of this number.
 fn key(number: u8) -> Sealer {
@@ -27,12 +27,14 @@ fn a_member_without_the_deploy_key_deploys_nowhere() {
     assert_eq!(world.mounted(), [Some(good); 3], "who has no key believes everybody");
     world.deploy("tc03", 2, "bad");
     world.run(3);
-    let Outcome::Refused { reason, .. } = &world.process("tc03").settled[&2] else { panic!("not refused") };
+    let DeployOutcome::Refused { reason, .. } = &world.process("tc03").settled[&2] else {
+        panic!("not refused")
+    };
     assert!(reason.contains("without [farm] deploy_key_file"), "{reason}");
     world.remove("tc03", 3);
     world.run(3);
     assert!(
-        matches!(world.process("tc03").settled[&3], Outcome::Refused { .. }),
+        matches!(world.process("tc03").settled[&3], DeployOutcome::Refused { .. }),
         "nor does it remove anything"
     );
     assert_eq!(world.mounted(), [Some(good); 3]);
@@ -40,24 +42,24 @@ fn a_member_without_the_deploy_key_deploys_nowhere() {
 }
 
 #[test]
-fn whatever_a_member_says_without_the_deploy_key_is_not_believed() {
+fn messages_without_a_valid_seal_are_ignored() {
     let mut world = keyed(["tc01", "tc02"], &[("tc01", 1)]);
     let good = world.deploy("tc01", 1, "good");
     world.run(3);
     let (archive, bytes) = shop("bad");
-    let order = Order {
+    let order = DeployOrder {
         path: "/shop".to_owned(),
-        stamp: Stamp { counter: 9, incarnation: 2 },
+        timestamp: DeployTimestamp { counter: 9, incarnation: 2 },
         archive: Some(archive.clone()),
         seal: None,
     };
     let seal = world.process("tc01").machine.catalog().apps["/shop"].seal;
     assert!(seal.is_some());
-    world.process("tc02").shelf.insert(archive.digest, bytes);
-    world.process("tc02").machine.shelved(archive.digest);
-    let listed = Listed { stamp: order.stamp, archive: Some(archive), seal };
+    world.process("tc02").store.insert(archive.digest, bytes);
+    world.process("tc02").machine.archive_stored(archive.digest);
+    let listed = AnnouncedEntry { timestamp: order.timestamp, archive: Some(archive), seal };
     let catalog = Message::Catalog { apps: [("/shop".to_owned(), listed)].into(), answer: false };
-    let stolen = Order { seal, ..order.clone() };
+    let stolen = DeployOrder { seal, ..order.clone() };
     for message in [Message::Activate(order), Message::Activate(stolen), catalog] {
         let (from, to) = (world.at("tc02"), world.at("tc01"));
         world.wire.push_back((from, to, message.encode()));
@@ -71,7 +73,7 @@ fn whatever_a_member_says_without_the_deploy_key_is_not_believed() {
 }
 
 #[test]
-fn what_was_offered_and_given_up_does_not_hold_because_somebody_says_so() {
+fn an_abandoned_offer_cannot_be_replayed_as_committed() {
     let mut world = keyed(["tc01", "tc02", "tc03"], &[("tc01", 1), ("tc02", 1)]);
     let (bad, _) = shop("bad");
     world.process("tc02").cannot = Some(bad.digest);
@@ -91,7 +93,7 @@ fn what_was_offered_and_given_up_does_not_hold_because_somebody_says_so() {
 }
 
 #[test]
-fn a_late_node_believes_what_was_sealed_from_whoever_tells_it() {
+fn a_late_node_accepts_sealed_orders_from_any_member() {
     let mut world = keyed(["tc01", "tc02"], &[("tc01", 1), ("tc03", 1), ("tc04", 2)]);
     let digest = world.deploy("tc01", 1, "first");
     world.run(3);
@@ -104,9 +106,9 @@ fn a_late_node_believes_what_was_sealed_from_whoever_tells_it() {
     let now = world.now;
     let warnings = world.process("tc04").machine.warnings(now).join("\n");
     assert!(warnings.contains("another key"), "{warnings}");
-    let (catalog, shelf) = world.kill("tc04");
+    let (catalog, store) = world.kill("tc04");
     world.keys.insert("tc04", key(1));
-    world.start("tc04", 8, catalog, shelf, true);
+    world.start("tc04", 8, catalog, store, true);
     world.run(5);
     assert_eq!(world.mounted(), [Some(digest); 3]);
     let now = world.now;
@@ -114,14 +116,14 @@ fn a_late_node_believes_what_was_sealed_from_whoever_tells_it() {
 }
 
 #[test]
-fn what_was_deployed_before_there_was_a_key_is_sealed_by_those_who_kept_it() {
+fn entries_older_than_the_key_are_sealed_by_their_holders() {
     let mut world = keyed(["tc01", "tc02"], &[]);
     let digest = world.deploy("tc01", 1, "first");
     world.run(3);
     for (name, incarnation) in [("tc01", 8), ("tc02", 9)] {
-        let (catalog, shelf) = world.kill(name);
+        let (catalog, store) = world.kill(name);
         world.keys.insert(name, key(1));
-        world.start(name, incarnation, catalog, shelf, true);
+        world.start(name, incarnation, catalog, store, true);
         world.run(3);
     }
     world.keys.insert("tc03", key(1));
@@ -131,14 +133,14 @@ fn what_was_deployed_before_there_was_a_key_is_sealed_by_those_who_kept_it() {
 }
 
 #[test]
-fn what_holds_before_it_is_prepared_here_is_kept_as_what_holds() {
+fn an_order_committed_before_its_preparation_is_adopted() {
     let mut world = keyed(["tc01", "tc02"], &[("tc01", 1), ("tc02", 1)]);
     let digest = world.deploy("tc01", 1, "first");
     while world.process("tc02").arriving.is_empty() {
         world.deliver(1);
     }
     let offered = world.process("tc02").machine.pending.values().next().unwrap().order.clone();
-    let held = key(1).sealed(offered, Stage::Held);
+    let held = key(1).sealed(offered, DeployStage::Held);
     let (from, to) = (world.at("tc01"), world.at("tc02"));
     world.wire.push_front((from, to, Message::Activate(held.clone()).encode()));
     while world.process("tc02").mounted.is_empty() {

@@ -1,4 +1,4 @@
-//! Recorded histories: those of a good run are accepted, each planted failure is seen.
+//! Recorded histories: a good run is accepted, each planted violation is found.
 
 use super::super::observation::Observation;
 use super::*;
@@ -14,8 +14,8 @@ const GOOD: &str = r#"
 {"at_us":7,"seen":"unknown","sid":"K","name":"b","v":5,"why":"no answer in time"}
 "#;
 
-fn history(text: &str) -> Verdict {
-    let mut verdict = Verdict::default();
+fn history(text: &str) -> CheckVerdict {
+    let mut verdict = CheckVerdict::default();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let observation: Observation = serde_json::from_str(line).unwrap();
         verdict.note(&observation.seen);
@@ -23,16 +23,16 @@ fn history(text: &str) -> Verdict {
     verdict
 }
 
-/// What is found when, after the good run, `name` is read with version `v`.
-fn after_good(name: &str, v: Option<u64>) -> Vec<Finding> {
+/// Findings when `name` is read with version `v` after the good run.
+fn after_good(name: &str, v: Option<u64>) -> Vec<CheckFinding> {
     let mut verdict = history(GOOD);
     let value = v.map(|v| payload::payload(v, size_of(v)));
     verdict.note(&read(name, v, value.as_deref()));
     verdict.findings
 }
 
-fn read(name: &str, v: Option<u64>, value: Option<&[u8]>) -> Seen {
-    Seen::Read {
+fn read(name: &str, v: Option<u64>, value: Option<&[u8]>) -> ObservationKind {
+    ObservationKind::Read {
         sid: "K".into(),
         name: name.into(),
         node: "tc02".into(),
@@ -42,8 +42,8 @@ fn read(name: &str, v: Option<u64>, value: Option<&[u8]>) -> Seen {
     }
 }
 
-fn place(name: &str) -> Place {
-    Place { sid: "K".into(), name: name.into(), node: "tc02".into() }
+fn place(name: &str) -> AttributeLocation {
+    AttributeLocation { sid: "K".into(), name: name.into(), node: "tc02".into() }
 }
 
 #[test]
@@ -56,47 +56,50 @@ fn a_good_run_is_accepted() {
 }
 
 #[test]
-fn a_write_that_nobody_answered_may_have_happened() {
+fn an_unanswered_write_may_have_happened() {
     assert_eq!(after_good("b", Some(5)), []);
 }
 
 #[test]
-fn a_lost_write_is_seen() {
+fn a_lost_write_is_found() {
     assert_eq!(
         after_good("a", Some(1)),
-        [Finding::Lost { place: place("a"), acknowledged: 4, read: Some(1) }]
+        [CheckFinding::Lost { place: place("a"), acknowledged: 4, read: Some(1) }]
     );
-    assert_eq!(after_good("b", None), [Finding::Lost { place: place("b"), acknowledged: 2, read: None }]);
+    assert_eq!(
+        after_good("b", None),
+        [CheckFinding::Lost { place: place("b"), acknowledged: 2, read: None }]
+    );
     let said = after_good("a", Some(1))[0].to_string();
     assert_eq!(said, "lost: session K, attribute a: tc02 holds version 1, but 4 was acknowledged");
 }
 
 #[test]
-fn a_repeated_write_that_comes_back_is_seen() {
+fn a_repeated_write_that_comes_back_is_found() {
     let found = after_good("a", Some(3));
-    assert_eq!(found, [Finding::Doubled { place: place("a"), acknowledged: 4, read: 3 }]);
+    assert_eq!(found, [CheckFinding::Doubled { place: place("a"), acknowledged: 4, read: 3 }]);
 }
 
 #[test]
-fn what_nobody_wrote_there_is_seen() {
-    assert_eq!(after_good("a", Some(2)), [Finding::Foreign { place: place("a"), read: 2 }]);
-    assert_eq!(after_good("c", Some(1)), [Finding::Foreign { place: place("c"), read: 1 }]);
+fn a_foreign_value_is_found() {
+    assert_eq!(after_good("a", Some(2)), [CheckFinding::Foreign { place: place("a"), read: 2 }]);
+    assert_eq!(after_good("c", Some(1)), [CheckFinding::Foreign { place: place("c"), read: 1 }]);
 }
 
 #[test]
-fn damaged_bytes_are_seen() {
+fn damaged_bytes_are_found() {
     let mut verdict = history(GOOD);
     let mut value = payload::payload(4, size_of(4));
     value[20] ^= 1;
     verdict.note(&read("a", Some(4), Some(&value)));
-    assert_eq!(verdict.findings, [Finding::Damaged { place: place("a"), read: 4 }]);
+    assert_eq!(verdict.findings, [CheckFinding::Damaged { place: place("a"), read: 4 }]);
     // The same attribute on another node is the same finding.
     verdict.note(&read("a", Some(4), Some(&payload::payload(4, size_of(4) - 1))));
     assert_eq!((verdict.findings.len(), verdict.lost()), (1, 1));
 }
 
 #[test]
-fn a_client_that_got_a_new_session_is_seen() {
+fn a_lost_session_is_found() {
     let line = r#"{"at_us":9,"seen":"acknowledged","sid":"L","name":"a","v":9,"node":"tc02","route":"tc01","before":"K"}"#;
     let verdict = history(&format!("{GOOD}{line}"));
     assert_eq!(verdict.findings.len(), 1);

@@ -1,0 +1,168 @@
+//! Addresses of all processes, and the nodes' configuration files.
+
+use std::fmt::Write;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+
+use sessile_balancer::{BalanceConfig, BalancerConfig, NodeConfig};
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// The multicast group and port of the article.
+pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(228, 0, 0, 4);
+pub(crate) const GROUP_PORT: u16 = 45564;
+
+/// Node names, in order; a plan has at most this many nodes.
+const NAMES: [&str; 8] = ["tc01", "tc02", "tc03", "tc04", "tc05", "tc06", "tc07", "tc08"];
+/// Ports of one node.
+const PORTS: usize = 3;
+
+/// A plan of nodes and a balancer.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterPlan {
+    pub(crate) nodes: Vec<NodePlan>,
+    pub(crate) balancer: SocketAddr,
+    pub(crate) membership: Discovery,
+    pub(crate) settings: ClusterSettings,
+}
+
+/// One node.
+#[derive(Debug, Clone)]
+pub(crate) struct NodePlan {
+    pub(crate) name: &'static str,
+    pub(crate) http: SocketAddr,
+    pub(crate) replication: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// How the nodes find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Discovery {
+    Multicast,
+    Static,
+}
+
+/// Settings common to all nodes of a plan, as configuration values.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterSettings {
+    /// `[cluster] manager`.
+    pub(crate) manager: &'static str,
+    /// `[sender] mode`.
+    pub(crate) mode: &'static str,
+    /// `[membership] drop_time`.
+    pub(crate) drop_time: &'static str,
+    /// Further tables, verbatim.
+    pub(crate) more: String,
+}
+
+/// Settings of the demo.
+impl Default for ClusterSettings {
+    fn default() -> Self {
+        Self { manager: "delta", mode: "pipelined", drop_time: "3s", more: String::new() }
+    }
+}
+
+impl ClusterPlan {
+    /// Two nodes at the ports of the article.
+    pub(crate) fn of_the_article(membership: Discovery) -> Self {
+        let node = |name, http, replication, admin| NodePlan {
+            name,
+            http: SocketAddr::new(LOCAL, http),
+            replication: SocketAddr::new(LOCAL, replication),
+            admin: SocketAddr::new(LOCAL, admin),
+        };
+        let nodes = vec![node("tc01", 9080, 4001, 9005), node("tc02", 10080, 4002, 10005)];
+        let settings = ClusterSettings::default();
+        Self { nodes, balancer: SocketAddr::new(LOCAL, 8080), membership, settings }
+    }
+
+    /// Up to 8 nodes on free ports, with a static member list.
+    pub(crate) fn on_free_ports(nodes: usize, settings: ClusterSettings) -> io::Result<Self> {
+        let (host, names) = (own_host()?, NAMES.iter().take(nodes));
+        // All sockets stay bound until the last port is known, so no two are equal.
+        let probes =
+            (0..=PORTS * nodes).map(|_| TcpListener::bind((host, 0))).collect::<io::Result<Vec<_>>>()?;
+        let free = probes.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let node = |(name, ports): (&&'static str, &[SocketAddr])| NodePlan {
+            name,
+            http: ports[0],
+            replication: ports[1],
+            admin: ports[2],
+        };
+        let nodes: Vec<_> = names.zip(free[1..].chunks(PORTS)).map(node).collect();
+        Ok(Self { nodes, balancer: free[0], membership: Discovery::Static, settings })
+    }
+
+    /// The node's configuration file; the secret and the other nodes' files are in the same folder.
+    pub(crate) fn configuration(&self, node: &NodePlan) -> String {
+        let NodePlan { name, http, replication, admin } = node;
+        let ClusterSettings { manager, mode, drop_time, more } = &self.settings;
+        let mut text = format!(
+            "[node]\nname = \"{name}\"\ndrain_time = \"5s\"\n[http]\nlisten = \"{http}\"\n[admin]\nlisten = \
+             \"{admin}\"\n[cluster]\nname = \"sample\"\nmanager = \"{manager}\"\nsecret_file = \
+             \"cluster.secret\"\n[receiver]\nlisten = \"{replication}\"\n[sender]\nmode = \"{mode}\"\n[[app]]\n\
+             path = \"/clusterapp\"\nbuiltin = \"clusterapp\"\ndiagnostics = true\n{more}[membership]\n"
+        );
+        let members: Vec<_> = self.nodes.iter().map(|node| format!("\"{}\"", node.replication)).collect();
+        let written = match self.membership {
+            Discovery::Multicast => write!(
+                text,
+                "kind = \"multicast\"\naddress = \"{GROUP}\"\nport = {GROUP_PORT}\nbind = \"{LOCAL}\"\n"
+            ),
+            Discovery::Static => {
+                write!(text, "kind = \"static\"\nmembers = [{}]\n", members.join(", "))
+            }
+        };
+        written.expect("a text takes all that is written to it");
+        text.push_str(&format!("frequency = \"500ms\"\ndrop_time = \"{drop_time}\"\n"));
+        text
+    }
+
+    /// The balancer's configuration.
+    pub(crate) fn balancer_config(&self) -> BalancerConfig {
+        let nodes = self.nodes.iter().map(|node| NodeConfig {
+            name: node.name.to_owned(),
+            address: node.http.to_string(),
+            weight: 1,
+            health: None,
+        });
+        BalancerConfig {
+            balance: BalanceConfig { listen: self.balancer.to_string(), ..BalanceConfig::default() },
+            nodes: nodes.collect(),
+        }
+    }
+}
+
+/// A random loopback address, if the system has a loopback network: while a node is down, no other program takes its
+/// port there.
+fn own_host() -> io::Result<IpAddr> {
+    let [.., a, b, c] = getrandom::u32().map_err(io::Error::other)?.to_be_bytes();
+    let own = IpAddr::from([127, a, b, c.clamp(1, 254)]);
+    Ok(if TcpListener::bind((own, 0)).is_ok() { own } else { LOCAL })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configurations_are_accepted() {
+        for plan in [
+            ClusterPlan::of_the_article(Discovery::Multicast),
+            ClusterPlan::of_the_article(Discovery::Static),
+            ClusterPlan::on_free_ports(2, ClusterSettings::default()).unwrap(),
+            ClusterPlan::on_free_ports(
+                8,
+                ClusterSettings { mode: "async", drop_time: "15s", ..ClusterSettings::default() },
+            )
+            .unwrap(),
+        ] {
+            assert_eq!(plan.balancer_config().validate(), Ok(()));
+            for node in &plan.nodes {
+                let text = plan.configuration(node);
+                let (config, warnings) = sessile::Config::parse("tc01.toml", &text).expect(&text);
+                assert_eq!(config.node.name, node.name);
+                assert!(warnings.list.is_empty(), "{:?}", warnings.list);
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Results of saves, counted.
+
+use sessile::store::{Outcome, Record, Store};
+
+use super::location::failed;
+use crate::failure::Failure;
+use crate::output;
+
+/// Counts of saved, superseded and failed records.
+#[derive(Debug, Default)]
+pub(super) struct SaveCounts {
+    pub(super) saved: u64,
+    pub(super) superseded: u64,
+    pub(super) failed: u64,
+}
+
+impl SaveCounts {
+    /// Saves the records. A record that the store rejects is printed, and the others are saved.
+    pub(super) async fn save(&mut self, store: &dyn Store, records: Vec<Record>) -> Result<(), Failure> {
+        for outcome in store.save(records).await.map_err(failed)? {
+            match outcome {
+                Outcome::Saved => self.saved += 1,
+                Outcome::Superseded => self.superseded += 1,
+                Outcome::Failed(error) => self.refuse(&error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts and prints a failed record.
+    pub(super) fn refuse(&mut self, why: &str) {
+        output::tell(&format!("failed: {why}"));
+        self.failed += 1;
+    }
+
+    /// Prints the counts; a failure if records failed.
+    pub(super) fn conclude(&self) -> Result<(), Failure> {
+        let Self { saved, superseded, failed } = self;
+        output::print(&format!("saved {saved}, superseded {superseded}, failed {failed}"))?;
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::Failed(format!("{failed} records could not be saved; all others are"))),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Deliberate bugs, which the simulator and the test hosts plant into nodes and then demand to be found.
+//!
+//! To add a bug: give it the next number in [`Plant`] and a name in `planted/src/bugs.rs`; write `planted!` (`planting.rs`)
+//! at its place, and what takes more than that line here. `sessile-sim --plants` then demands that a checker finds it.
+//! A mutation is `planted!(settings, 1017)`, with a number that no bug has: `sessile-sim --plant 1017` chooses it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
+use crate::marks::Birth;
+use crate::session::Session;
+use crate::shard::Shard;
+use crate::shard::peer_stream::{Arrivals, PeerStream};
+use crate::table::Table;
+use crate::tombstone::Tombstone;
+use crate::wire::{AckLine, Delta, FieldChange, PackedCopy, Snapshot};
+use crate::{
+    AppId, Effects, Incarnation, Instant, NameRef, Notice, Position, SessionKey, Settings, Timestamp,
+};
+
+/// A deliberate bug by its number. Each leaves out one rule of PROTOCOL.md.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plant(pub u32);
+
+impl Plant {
+    /// No bug.
+    pub const NONE: Self = Self(0);
+    /// The writer in a timestamp is made from the node's name, so a restarted node reissues timestamps.
+    pub const WRITER_IS_NAME: Self = Self(1);
+    /// The timestamp is taken when a request opens the session, not under the lock at commit.
+    pub const TIMESTAMP_AT_SET: Self = Self(2);
+    /// The counter comes from the live fields, forgetting removed ones.
+    pub const COUNTER_FROM_LIVE_FIELDS: Self = Self(3);
+    /// An end is a write like any other: a later timestamp brings the session back.
+    pub const END_COMPARED_BY_TIMESTAMP: Self = Self(4);
+    /// A delta for an unknown session makes a copy of what came, is acknowledged, and the copy is taken for complete.
+    pub const ACK_INCOMPLETE: Self = Self(5);
+    /// A state transfer carries neither the ends nor the birth marks.
+    pub const TRANSFER_WITHOUT_ENDS: Self = Self(6);
+    /// Commits do not wait for a joining member, nor owe it what was staged before.
+    pub const JOINER_NOT_AWAITED: Self = Self(7);
+    /// After a member died the others do not compare what they hold.
+    pub const BACKLOG_FORGOTTEN: Self = Self(8);
+    /// A node answers without a lease.
+    pub const NO_LEASE: Self = Self(9);
+    /// Invalidate answers before the others know.
+    pub const END_ASYNCHRONOUS: Self = Self(10);
+    /// A frame beyond a gap is taken and acknowledged like the next one.
+    pub const GAP_OVERLOOKED: Self = Self(11);
+    /// A frame that is not taken is acknowledged without saying so.
+    pub const REFUSAL_UNREPORTED: Self = Self(12);
+    /// An acknowledgement is believed though an earlier one, and what it refused, has not come.
+    pub const ACK_OUT_OF_ORDER: Self = Self(13);
+    /// A field takes whatever arrives last.
+    pub const MERGED_BY_ARRIVAL: Self = Self(14);
+    /// A copy carries the session's clock as the timestamp of every field.
+    pub const COPY_TIMESTAMPED_ANEW: Self = Self(15);
+    /// A copy leaves out the marks of removed fields.
+    pub const REMOVALS_NOT_COPIED: Self = Self(16);
+    /// A delta does not raise the receiver's clock.
+    pub const CLOCK_NOT_RAISED: Self = Self(17);
+    /// A login tells the others the new secret and not the end of the old one.
+    pub const OLD_SECRET_KEPT: Self = Self(18);
+    /// A commit settles when the first member confirmed it.
+    pub const SETTLES_ON_FIRST: Self = Self(19);
+    /// A member that cannot be reached just now is not waited for.
+    pub const UNLINKED_NOT_AWAITED: Self = Self(20);
+    /// A response does not wait for the commit that it read.
+    pub const READS_DO_NOT_WAIT: Self = Self(21);
+    /// Content that comes back from the store replaces what arrived meanwhile.
+    pub const RESTORE_OVERWRITES: Self = Self(22);
+    /// A session is swapped out though a request has it open or a member lacks it.
+    pub const SWAP_OUT_IN_USE: Self = Self(23);
+    /// The first answer to a question decides.
+    pub const FIRST_ANSWER_WINS: Self = Self(24);
+    /// An idle session ends without asking anybody.
+    pub const EXPIRES_ALONE: Self = Self(25);
+    /// The time of the last use travels as the sender's clock shows it.
+    pub const FOREIGN_CLOCK: Self = Self(26);
+    /// A copy of an unknown session goes to the one that is stored next to where it would be.
+    pub const NEIGHBOUR_TAKEN: Self = Self(27);
+    /// Ends are forgotten once acknowledged, and birth marks are not looked at.
+    pub const END_FORGOTTEN_EARLY: Self = Self(28);
+    /// The birth marks of a state transfer are those of its end.
+    pub const MARKS_TOO_LATE: Self = Self(29);
+    /// A joiner compares with nobody but its donor.
+    pub const JOINER_TRUSTS_DONOR: Self = Self(30);
+    /// A process that was stopped judges others by the time it slept.
+    pub const OWN_PAUSE_UNNOTICED: Self = Self(31);
+    /// A listener is announced of every end twice.
+    pub const NOTIFIED_TWICE: Self = Self(32);
+    /// Of several copies in one frame only the first is taken, and the frame is acknowledged.
+    pub const FIRST_COPY_ONLY: Self = Self(33);
+    /// A copy leaves out system fields that this version does not know.
+    pub const UNKNOWN_FIELD_DROPPED: Self = Self(34);
+    /// A change of a kind that this version does not know is acknowledged like one that was taken.
+    pub const UNKNOWN_CHANGE_TAKEN: Self = Self(35);
+}
+
+/// The bug of one node, and what it has to remember.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Planted {
+    plant: Plant,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What bugs remember.
+#[derive(Debug, Default)]
+struct Notes {
+    /// Clocks of sessions as a request opened them.
+    opened_clocks: BTreeMap<SessionKey, u64>,
+    /// Members that have joined and are not seen serving yet.
+    joiners: BTreeSet<Incarnation>,
+}
+
+impl Planted {
+    pub(crate) fn with(plant: Plant) -> Self {
+        Self { plant, ..Self::default() }
+    }
+
+    pub(crate) fn is(&self, plant: Plant) -> bool {
+        self.plant == plant
+    }
+}
+
+/// The writer in this node's timestamps.
+pub(crate) fn writer(settings: &Settings) -> Incarnation {
+    if !planted!(settings, WRITER_IS_NAME) {
+        return settings.incarnation;
+    }
+    let hash = blake3::hash(settings.name.as_bytes());
+    let [a, b, c, ..] = *hash.as_bytes();
+    Incarnation(u32::from_le_bytes([a, b, c, 0]))
+}
+
+/// A request opened a session of this clock.
+pub(crate) fn note_opened(settings: &Settings, key: SessionKey, clock: u64) {
+    settings.planted.notes.lock().opened_clocks.insert(key, clock);
+}
+
+/// The clock that a commit advances.
+pub(crate) fn commit_clock(settings: &Settings, session: &Session) -> u64 {
+    match settings.planted.plant {
+        Plant::TIMESTAMP_AT_SET => {
+            let notes = settings.planted.notes.lock();
+            notes.opened_clocks.get(&session.key).copied().unwrap_or(session.clock)
+        }
+        Plant::COUNTER_FROM_LIVE_FIELDS => {
+            let live = session.fields.all().filter(|field| field.value.is_some());
+            live.map(|field| field.timestamp.counter).max().unwrap_or(0)
+        }
+        _ => session.clock,
+    }
+}
+
+/// Whether commits wait for a member that joins now, and for what was staged before.
+pub(crate) fn awaits_joiner(settings: &Settings, joiner: Incarnation) -> bool {
+    let leaves_out = planted!(settings, JOINER_NOT_AWAITED);
+    if leaves_out {
+        settings.planted.notes.lock().joiners.insert(joiner);
+    }
+    !leaves_out
+}
+
+/// A member says whether it serves.
+pub(crate) fn note_serving(settings: &Settings, member: Incarnation, serves: bool) {
+    if serves {
+        settings.planted.notes.lock().joiners.remove(&member);
+    }
+}
+
+/// Whether commits wait for a member.
+pub(crate) fn is_awaited(settings: &Settings, member: Incarnation, stream: Option<&PeerStream>) -> bool {
+    match settings.planted.plant {
+        Plant::JOINER_NOT_AWAITED => !settings.planted.notes.lock().joiners.contains(&member),
+        Plant::UNLINKED_NOT_AWAITED => stream.is_some_and(|stream| stream.linked),
+        _ => true,
+    }
+}
+
+/// The fields of a delta that the others are sent.
+pub(crate) fn announced<'b>(settings: &Settings, mut fields: Vec<FieldChange<'b>>) -> Vec<FieldChange<'b>> {
+    if planted!(settings, OLD_SECRET_KEPT) {
+        fields.retain(|field| field.value.is_some() || !NameRef::from(field.name).is_system());
+    }
+    fields
+}
+
+/// A copy as members get it.
+pub(crate) fn sent_copy<'s>(settings: &Settings, session: &'s Session, now: Instant) -> Snapshot<'s> {
+    let mut copy = session.snapshot(now);
+    match settings.planted.plant {
+        Plant::COPY_TIMESTAMPED_ANEW => copy.fields.iter_mut().for_each(|field| {
+            (field.counter, field.writer) = (session.clock, settings.incarnation.0);
+        }),
+        Plant::REMOVALS_NOT_COPIED => copy.fields.retain(|field| field.value.is_some()),
+        Plant::UNKNOWN_FIELD_DROPPED => copy.fields.retain(|field| is_known(field.name)),
+        Plant::FOREIGN_CLOCK => copy.idle_ms = session.used_at().as_micros() / 1_000,
+        _ => {}
+    }
+    copy
+}
+
+/// An attribute, or a system field of this version.
+fn is_known(name: NameRef<'_>) -> bool {
+    let system = [MAX_INACTIVE, MAX_AGE, PRINCIPAL, AUTH_TYPE];
+    !name.is_system() || name.is_secret() || system.iter().any(|known| name == *known)
+}
+
+/// Whether copies may go together. What [`sent_copy`] changes, it can change only where fields go one by one.
+pub(crate) fn packs_copies(settings: &Settings) -> bool {
+    !matches!(
+        settings.planted.plant,
+        Plant::COPY_TIMESTAMPED_ANEW
+            | Plant::REMOVALS_NOT_COPIED
+            | Plant::UNKNOWN_FIELD_DROPPED
+            | Plant::FOREIGN_CLOCK
+    )
+}
+
+/// A copy as it is received.
+pub(crate) fn received_copy(
+    settings: &Settings,
+    snapshot: &Snapshot<'_>,
+    frame: &Bytes,
+    now: Instant,
+) -> Option<Session> {
+    let mut snapshot = snapshot.clone();
+    if planted!(settings, FOREIGN_CLOCK) {
+        let used_at = Instant::after_origin(Duration::from_millis(snapshot.idle_ms));
+        snapshot.idle_ms = crate::session::millis(now.since(used_at));
+    }
+    Session::from_snapshot(&snapshot, frame, now)
+}
+
+/// The copies of a frame that are taken.
+pub(crate) fn taken_copies<'c, 'b>(
+    settings: &Settings,
+    copies: &'c [PackedCopy<'b>],
+) -> &'c [PackedCopy<'b>] {
+    let first_only = planted!(settings, FIRST_COPY_ONLY);
+    if first_only { &copies[..copies.len().min(1)] } else { copies }
+}
+
+/// The session to which a copy goes.
+pub(crate) fn copy_key(settings: &Settings, table: &Table, key: SessionKey) -> SessionKey {
+    if !planted!(settings, NEIGHBOUR_TAKEN) {
+        return key;
+    }
+    let later = table.iter().map(|session| session.key).filter(|known| *known >= key);
+    later.min().unwrap_or(key)
+}
+
+/// Makes a copy from a delta alone.
+pub(crate) fn keep_incomplete(table: &mut Table, key: SessionKey, now: Instant) {
+    if !table.contains(key) {
+        let mut session = Session::new(key, AppId::default(), Birth::default(), now);
+        session.clock = u64::from(u32::MAX);
+        table.insert(session);
+    }
+}
+
+/// The timestamp with which a delta is merged: above whatever its fields have.
+pub(crate) fn merge_timestamp(settings: &Settings, session: &Session, delta: &Delta<'_>) -> Timestamp {
+    let timestamp = delta.timestamp();
+    if !planted!(settings, MERGED_BY_ARRIVAL) {
+        return timestamp;
+    }
+    let ours = delta.fields.iter().filter_map(|field| session.fields.find(NameRef::from(field.name)));
+    let above = ours.map(|field| Timestamp::new(field.timestamp.counter + 1, timestamp.incarnation));
+    above.fold(timestamp, Timestamp::max)
+}
+
+/// An acknowledgement as it is believed.
+pub(crate) fn believed(settings: &Settings, line: AckLine) -> AckLine {
+    let first = if planted!(settings, ACK_OUT_OF_ORDER) { 0 } else { line.first };
+    AckLine { first, ..line }
+}
+
+/// Counts what is missing before a frame as processed.
+pub(crate) fn overlook_gap(arrivals: &mut Arrivals, position: Position) {
+    if arrivals.is_ahead(position) {
+        for sequence in 0..position.sequence {
+            arrivals.judge(Position { sequence, ..position }, &Bytes::new(), Instant::ORIGIN);
+        }
+    }
+}
+
+/// A commit waits for the first member that confirms it.
+pub(crate) fn await_only(waiting: &mut Vec<Incarnation>, member: Incarnation) {
+    *waiting = vec![member];
+}
+
+/// The members that are asked about a session.
+pub(crate) fn asked(
+    settings: &Settings,
+    members: BTreeSet<Incarnation>,
+    expiry: bool,
+) -> BTreeSet<Incarnation> {
+    if expiry && planted!(settings, EXPIRES_ALONE) { BTreeSet::new() } else { members }
+}
+
+/// A question waits for no further answer.
+pub(crate) fn await_nobody(waiting: &mut BTreeSet<Incarnation>) {
+    waiting.clear();
+}
+
+/// How long an end is remembered.
+pub(crate) fn kept_for(settings: &Settings, end: &Tombstone, least: Duration) -> Duration {
+    if planted!(settings, END_FORGOTTEN_EARLY) { least / 4 } else { end.keep.max(least) }
+}
+
+/// Announces a notice once more.
+pub(crate) fn notify(shard: &mut Shard, notice: Notice, effects: &mut Effects) {
+    shard.notify(notice, effects);
+}

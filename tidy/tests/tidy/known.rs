@@ -1,0 +1,288 @@
+//! What is tolerated for now, each with the reason. An entry that is not needed any more fails.
+
+use sessile_tidy::Known;
+use sessile_tidy::checks::Circle;
+
+/// Names in rooms that must not know them.
+pub(crate) const ABSENCES: Known<'static> = Known {
+    check: "absences",
+    exceptions: &[
+        (
+            "crates/sessile/src/cluster.rs",
+            "invariant A15 ",
+            "what the cluster says of its layers moves to where they are put together",
+        ),
+        (
+            "crates/sessile/src/cluster/error.rs",
+            "invariant A15 ",
+            "what the cluster says of its layers moves to where they are put together",
+        ),
+        (
+            "crates/sessile/src/cluster/metrics.rs",
+            "invariant A15 ",
+            "what the cluster says of its layers moves to where they are put together",
+        ),
+        (
+            "crates/sessile/src/cluster/persist/restorer.rs",
+            "invariant A15 ",
+            "what the cluster says of its layers moves to where they are put together",
+        ),
+        (
+            "crates/sessile/src/cluster/view.rs",
+            "invariant A15 ",
+            "what the cluster says of its layers moves to where they are put together",
+        ),
+    ],
+};
+
+/// Files that name each other in a circle.
+pub(crate) const CIRCLES: &[Circle<'static>] = &[
+    Circle {
+        files: &[
+            "crates/apps/src/farm/effect_runner.rs",
+            "crates/apps/src/farm/driver.rs",
+            "crates/apps/src/farm/watched_directory.rs",
+        ],
+        reason: "the farm's driver and the two halves of its work share one queue",
+    },
+    Circle {
+        files: &[
+            "crates/apps/src/farm/catalog.rs",
+            "crates/apps/src/farm/message.rs",
+            "crates/apps/src/farm/seal.rs",
+        ],
+        reason: "a seal covers a message, and a message carries sealed deployments",
+    },
+    Circle {
+        files: &[
+            "crates/balancer/src/body.rs",
+            "crates/balancer/src/connection.rs",
+            "crates/balancer/src/node.rs",
+            "crates/balancer/src/pool.rs",
+        ],
+        reason: "a connection carries bodies, and a body gives its connection back to the pool",
+    },
+    Circle {
+        files: &["crates/balancer/src/fleet.rs", "crates/balancer/src/monitor.rs"],
+        reason: "the monitor watches the fleet that it is part of",
+    },
+    Circle {
+        files: &[
+            "crates/cli/src/bench/output_options.rs",
+            "crates/cli/src/bench/report.rs",
+            "crates/cli/src/bench/run_settings.rs",
+        ],
+        reason: "how a bench reports is a setting of the bench",
+    },
+    Circle {
+        files: &[
+            "crates/cli/src/failure.rs",
+            "crates/cli/src/logging.rs",
+            "crates/cli/src/output.rs",
+            "crates/cli/src/report.rs",
+        ],
+        reason: "a failure is shown by the output, whose own failure it is",
+    },
+    Circle {
+        files: &[
+            "crates/core/src/ack_set.rs",
+            "crates/core/src/effect.rs",
+            "crates/core/src/fields/name.rs",
+            "crates/core/src/fields/name_ref.rs",
+            "crates/core/src/fields/view.rs",
+            "crates/core/src/key.rs",
+            "crates/core/src/node/looking.rs",
+            "crates/core/src/notice.rs",
+            "crates/core/src/roster.rs",
+            "crates/core/src/session.rs",
+            "crates/core/src/settings.rs",
+            "crates/core/src/shard.rs",
+            "crates/core/src/shard/expire.rs",
+            "crates/core/src/table.rs",
+            "crates/core/src/tombstone.rs",
+            "crates/core/src/wire/copies.rs",
+        ],
+        reason: "the core's types are exported by its root, and two constants of the shard are named by what a shard holds; the owners of states separate them",
+    },
+    Circle {
+        files: &["crates/core/src/shard/compare.rs", "crates/core/src/shard/peer_stream.rs"],
+        reason: "a comparison waits in the stream of its member; the owners of states separate them",
+    },
+    Circle {
+        files: &["crates/group/src/channel.rs", "crates/group/src/event.rs"],
+        reason: "a channel gives events, and an event carries an incoming connection",
+    },
+    Circle {
+        files: &[
+            "crates/group/src/contact.rs",
+            "crates/group/src/handshake.rs",
+            "crates/group/src/hello.rs",
+            "crates/group/src/inbound.rs",
+            "crates/group/src/lane.rs",
+            "crates/group/src/link.rs",
+            "crates/group/src/node.rs",
+        ],
+        reason: "a connection knows its process, and a process its connections",
+    },
+    Circle {
+        files: &["crates/group/src/error.rs", "crates/group/src/identity.rs"],
+        reason: "a name that cannot travel is an error that says the limit",
+    },
+    Circle {
+        files: &["crates/history/src/promises.rs", "crates/history/src/verdict.rs"],
+        reason: "the verdict is the sum of the promises, and each promise adds to it",
+    },
+    Circle {
+        files: &[
+            "crates/sessile/src/cluster/engine.rs",
+            "crates/sessile/src/cluster/persist.rs",
+            "crates/sessile/src/cluster/sending.rs",
+            "crates/sessile/src/cluster/tasks.rs",
+        ],
+        reason: "what sits around the engine calls it, and the engine tells it of effects",
+    },
+    Circle {
+        files: &[
+            "crates/sessile/src/cluster/persist/loader.rs",
+            "crates/sessile/src/cluster/persist/saver.rs",
+        ],
+        reason: "a save that meets a newer version loads it",
+    },
+    Circle {
+        files: &["crates/sessile/src/config/foreign.rs", "crates/sessile/src/config/read.rs"],
+        reason: "the reader looks up keys of other programs, which are described in its own words",
+    },
+    Circle {
+        files: &["crates/sessile/src/config/form/word.rs", "crates/sessile/src/config/table/session.rs"],
+        reason: "a form writes a type that the table declares",
+    },
+    Circle {
+        files: &[
+            "crates/sessile/src/web/app.rs",
+            "crates/sessile/src/web/commit_scope.rs",
+            "crates/sessile/src/web/draft.rs",
+            "crates/sessile/src/web/idempotency/ledger.rs",
+            "crates/sessile/src/web/local.rs",
+            "crates/sessile/src/web/session.rs",
+            "crates/sessile/src/web/set_cookie.rs",
+            "crates/sessile/src/web/settings.rs",
+            "crates/sessile/src/web/state.rs",
+        ],
+        reason: "a session, its draft and its settings are one state in several files",
+    },
+    Circle {
+        files: &["crates/sessile/src/web/detached.rs", "crates/sessile/src/web/detached_sessions.rs"],
+        reason: "a session outside HTTP comes from the list that it goes back to",
+    },
+    Circle {
+        files: &[
+            "crates/sessile/src/web/idempotency/entry.rs",
+            "crates/sessile/src/web/idempotency/keyed_request.rs",
+        ],
+        reason: "an entry is read for one keyed request",
+    },
+    Circle {
+        files: &["crates/store/src/error.rs", "crates/store/src/key.rs"],
+        reason: "a key that cannot be read is an error that says its form",
+    },
+];
+
+/// Names of several public types.
+pub(crate) const TYPE_NAMES: &[(&str, &str)] = &[
+    ("AdminPort", "the balancer and the node each have one, and no program has both in one file"),
+    ("App", "a table or value of the configuration is written with its module: `config::App`"),
+    ("Bounds", "of the core, and of an archive"),
+    ("Cluster", "a table or value of the configuration is written with its module: `config::Cluster`"),
+    ("Component", "two builds of one type: with the feature `wasm` and without"),
+    ("ComponentHost", "two builds of one type: with the feature `wasm` and without"),
+    ("ConfigError", "the balancer depends on none of our crates and has its own file"),
+    ("Event", "of the core, and of the group: the group renames its own"),
+    ("Farm", "a table or value of the configuration is written with its module: `config::Farm`"),
+    ("HostPort", "a table or value of the configuration is written with its module: `config::HostPort`"),
+    ("Malformed", "a frame, and a record: each crate says what it could not read"),
+    ("Membership", "a table or value of the configuration is written with its module: `config::Membership`"),
+    ("Message", "the frame, and what an application gets of it"),
+    ("Mode", "a table or value of the configuration is written with its module: `config::Mode`"),
+    ("Node", "a table or value of the configuration is written with its module: `config::Node`"),
+    ("NodeState", "of a node in the cluster, and of a backend: the balancer renames its own"),
+    ("Outcome", "of an operation, of a stop, of a save"),
+    ("Refusal", "of a commit, and of a link: the group renames its own"),
+    ("SessileStore", "the store of each session library is called so by its users"),
+    ("Session", "a table or value of the configuration is written with its module: `config::Session`"),
+    ("Store", "a table or value of the configuration is written with its module: `config::Store`"),
+];
+
+/// Retired words that some crate still has in names.
+pub(crate) const WORDS: Known<'static> = Known {
+    check: "retired words",
+    exceptions: &[
+        ("crates/apps", "`visitor`", "the names of this crate are being changed"),
+        ("crates/balancer", "`passage`", "the names of this crate are being changed"),
+        ("crates/balancer", "`told`", "the names of this crate are being changed"),
+        ("crates/cli", "`owed`", "the names of this crate are being changed"),
+        ("crates/cli", "`stamp`", "the names of this crate are being changed"),
+        ("crates/cli", "`told`", "the names of this crate are being changed"),
+        ("crates/core", "`crowd`", "the names of this crate are being changed"),
+        ("crates/core", "`owed`", "the names of this crate are being changed"),
+        ("crates/core", "`told`", "the names of this crate are being changed"),
+        ("crates/group", "`grumble`", "the names of this crate are being changed"),
+        ("crates/group", "`lane`", "the names of this crate are being changed"),
+        ("crates/group", "`told`", "the names of this crate are being changed"),
+        ("crates/sessile", "`boot`", "the names of this crate are being changed"),
+        ("crates/sessile", "`lane`", "the names of this crate are being changed"),
+        ("crates/sessile", "`owed`", "the names of this crate are being changed"),
+        ("crates/sessile", "`passage`", "the names of this crate are being changed"),
+        ("crates/sessile", "`stamp`", "the names of this crate are being changed"),
+        ("crates/sessile", "`standing`", "the names of this crate are being changed"),
+        ("crates/sessile", "`standpoint`", "the names of this crate are being changed"),
+        ("crates/sessile", "`telling`", "the names of this crate are being changed"),
+        ("crates/sessile", "`told`", "the names of this crate are being changed"),
+        ("crates/sessile", "`visitor`", "of configuration keys: the pattern of that name"),
+        ("crates/store", "`stamp`", "of a record, in the suite of conformance"),
+        ("crates/store", "`told`", "the names of this crate are being changed"),
+        ("rig", "`crowd`", "the names of this crate are being changed"),
+        ("rig", "`lane`", "the names of this crate are being changed"),
+        ("rig", "`told`", "the names of this crate are being changed"),
+        ("sim", "`owed`", "the names of this crate are being changed"),
+        ("sim", "`owes`", "the names of this crate are being changed"),
+        ("sim", "`told`", "the names of this crate are being changed"),
+    ],
+};
+
+/// Long lines and files.
+pub(crate) const LONG: Known<'static> = Known {
+    check: "line lengths",
+    exceptions: &[
+        ("crates/core/src/roster.rs", "the file has", "the owners of states get files of their own"),
+        (
+            "crates/core/src/shard/peer_stream.rs",
+            "the file has",
+            "the owners of states get files of their own",
+        ),
+        ("crates/core/tests/replication.rs", "the file has", "the owners of states get files of their own"),
+        ("CHANGELOG.md", "lines are longer", "entries are wrapped when the documents are"),
+        ("README.md", "lines are longer", "the documents follow in the next change"),
+        ("crates/apps/wit/deps/README.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/applications.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/balancers.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/best-practices.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/configuration.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/consistency.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/existing-apps.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/extending.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/farm.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/getting-started.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/managers.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/modes.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/operations.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/performance-load.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/performance.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/persistence.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/reliability.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/security.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/sessions.md", "lines are longer", "the documents follow in the next change"),
+        ("docs/tomcat.md", "lines are longer", "the documents follow in the next change"),
+        ("fuzz/README.md", "lines are longer", "the documents follow in the next change"),
+        ("sim/README.md", "lines are longer", "the documents follow in the next change"),
+    ],
+};
