@@ -21,8 +21,7 @@ use super::session::{Access, Session};
 use super::sessions::Sessions;
 use super::settings::SessionSettings;
 use super::state::{Closing, CookieChange};
-use crate::cluster::engine::Running;
-use crate::cluster::host::{NotServing, OpenSession, Settlement};
+use crate::cluster::host::{NotServing, OpenSession, Running, Settlement};
 use crate::config::{OnEnded, Secure};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
