@@ -91,6 +91,8 @@ pub(crate) enum Step {
     Heal(u32),
     /// Changes from the first host reach the second again.
     Unchoke(HostId, HostId),
+    /// The queue from the first to the second has room again.
+    Drain(HostId, HostId),
     /// A link between the two breaks.
     Flap(HostId, HostId),
     /// The other hosts are restarted one after another, then the separated one comes back.

@@ -23,6 +23,8 @@ pub(crate) struct Network {
     cuts: BTreeMap<u32, Vec<(HostId, HostId)>>,
     newest_cut: u32,
     chokes: BTreeSet<(HostId, HostId)>,
+    /// How many frames of 1,000 find no room in the queue from one host to another.
+    full: BTreeMap<(HostId, HostId), u32>,
     links: BTreeMap<(Incarnation, Incarnation), Link>,
     next: u64,
     stalled: Vec<Frame>,
@@ -42,6 +44,7 @@ impl Network {
             cuts: BTreeMap::new(),
             newest_cut: 0,
             chokes: BTreeSet::new(),
+            full: BTreeMap::new(),
             links: BTreeMap::new(),
             next: 0,
             stalled: Vec::new(),
@@ -83,6 +86,21 @@ impl Network {
         self.chokes.contains(&(from, to))
     }
 
+    /// From now on so many frames of 1,000 find no room in the queue from one host to another.
+    pub(crate) fn fill(&mut self, from: HostId, to: HostId, share: u32) {
+        self.full.insert((from, to), share);
+    }
+
+    /// The queue has room again.
+    pub(crate) fn drain(&mut self, from: HostId, to: HostId) {
+        self.full.remove(&(from, to));
+    }
+
+    /// Whether the queue from one host to another takes a frame now.
+    pub(crate) fn has_room(&mut self, from: HostId, to: HostId) -> bool {
+        !self.full.get(&(from, to)).is_some_and(|share| self.rng.chance(*share))
+    }
+
     /// Cuts the given ways; the number names the cut.
     pub(crate) fn cut(&mut self, ways: Vec<(HostId, HostId)>) -> u32 {
         self.newest_cut += 1;
@@ -104,6 +122,7 @@ impl Network {
     pub(crate) fn heal_all(&mut self) {
         self.cuts.clear();
         self.chokes.clear();
+        self.full.clear();
         (self.conditions.loss, self.conditions.doubled) = (0, 0);
     }
 

@@ -98,6 +98,8 @@ pub(crate) enum Fault {
     Outage { host: HostId, cut: bool },
     /// Changes from one host do not reach another, all other frames do: one of several connections is stuck.
     Choke { from: HostId, to: HostId, time: Duration },
+    /// The queue of frames from one host to another is full, for so many frames of 1,000.
+    FullQueue { from: HostId, to: HostId, share: u32, time: Duration },
     /// A wall clock jumps, which the core cannot notice.
     ClockJump,
 }
@@ -123,7 +125,7 @@ impl Plan {
             swaps: rng.chance(250),
             mixed: rng.chance(250),
         };
-        for draw in [draw_choke, draw_partial] {
+        for draw in [draw_choke, draw_partial, draw_full_queue] {
             if rng.chance(150) {
                 plan.faults.push((rng.millis(1_500, 7_000), draw(rng, hosts)));
             }
@@ -200,6 +202,11 @@ fn draw_cut(rng: &mut Rng, hosts: usize) -> Fault {
 fn draw_choke(rng: &mut Rng, hosts: usize) -> Fault {
     let (from, to) = draw_pair(rng, hosts);
     Fault::Choke { from, to, time: rng.millis(500, 12_000) }
+}
+
+fn draw_full_queue(rng: &mut Rng, hosts: usize) -> Fault {
+    let (from, to) = draw_pair(rng, hosts);
+    Fault::FullQueue { from, to, share: rng.pick(&[200, 800, 1_000]), time: rng.millis(500, 8_000) }
 }
 
 /// One of the two is removed by the hosts that see both, while it holds their leases.

@@ -27,6 +27,10 @@ pub struct RunCounters {
     pub swaps: u64,
     /// Frames of a version that the receiver does not know.
     pub unknown_frames: u64,
+    /// Frames that found no room in the queue of their link.
+    pub refused_frames: u64,
+    /// Frames that arrived before one that was sent earlier.
+    pub early_frames: u64,
 }
 
 impl RunCounters {
@@ -43,10 +47,12 @@ impl RunCounters {
         self.leases_run_out += other.leases_run_out;
         self.swaps += other.swaps;
         self.unknown_frames += other.unknown_frames;
+        self.refused_frames += other.refused_frames;
+        self.early_frames += other.early_frames;
     }
 
     /// The counters that must be above zero over many runs.
-    pub fn required(&self) -> [(&'static str, u64); 8] {
+    pub fn required(&self) -> [(&'static str, u64); 10] {
         [
             ("fetches", self.fetches),
             ("negative acks", self.negative_acks),
@@ -56,6 +62,8 @@ impl RunCounters {
             ("leases that ran out", self.leases_run_out),
             ("swaps", self.swaps),
             ("frames of an unknown kind", self.unknown_frames),
+            ("frames without room", self.refused_frames),
+            ("early frames", self.early_frames),
         ]
     }
 }

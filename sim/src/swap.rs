@@ -50,7 +50,8 @@ impl SwapFile {
     /// What a session that was swapped out holds, without bringing it back.
     pub(crate) fn peek(&self, key: SessionKey) -> Option<Fields> {
         let reader = Node::alone(reader_settings(), Instant::ORIGIN);
-        let mut effects = sessile_core::Effects::default();
+        let mut frames = Vec::new();
+        let mut effects = sessile_core::Effects::new(&mut frames);
         reader
             .restore(key, self.saved.get(&key)?, std::time::Duration::ZERO, Instant::ORIGIN, &mut effects)
             .ok()?;

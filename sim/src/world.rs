@@ -16,8 +16,10 @@ mod splits;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sessile_core::{
-    Effect, Effects, Event as Told, Incarnation, Instant, Node, Plant, SessionKey, Settings, Timing,
+    Effect, Effects, Event as Told, FrameSink, Incarnation, Instant, Node, NotSent, Plant, SessionKey,
+    Settings, Timing,
 };
 
 use crate::event::{Event, Inside, Outside, Step};
@@ -66,9 +68,42 @@ pub(crate) struct World {
     phase: Phase,
     /// When the last fault was healed.
     healed_at: Instant,
+    /// Those who wait for a decision of a node are numbered by it.
+    numbers: u64,
     history: SimHistory,
     counters: RunCounters,
     trace: Trace,
+}
+
+/// The way out of one process during a call of its node.
+struct Links<'w> {
+    from: (Incarnation, HostId),
+    network: &'w mut Network,
+    hosts: &'w [Option<Process>],
+    taken: Vec<(Incarnation, Bytes)>,
+    refused: u64,
+}
+
+impl FrameSink for Links<'_> {
+    fn send(&mut self, to: Incarnation, frame: Bytes) -> Result<(), NotSent> {
+        let is_it = |process: &Option<Process>| process.as_ref().is_some_and(|it| it.incarnation == to);
+        let host = self.hosts.iter().position(is_it);
+        if !self.network.is_linked(self.from.0, to) {
+            return Err(NotSent::NotConnected);
+        }
+        if host.is_some_and(|host| !self.network.has_room(self.from.1, host)) {
+            self.refused += 1;
+            return Err(NotSent::QueueFull);
+        }
+        self.taken.push((to, frame));
+        Ok(())
+    }
+}
+
+/// What a node decided in one call.
+struct Decided {
+    frames: Vec<(Incarnation, Bytes)>,
+    decided: Vec<Effect>,
 }
 
 /// What is left of a run.
@@ -98,6 +133,7 @@ impl World {
             armed: Armed::default(),
             phase: Phase::default(),
             healed_at: Instant::ORIGIN,
+            numbers: 0,
             queue: Queue::default(),
             counters: RunCounters::default(),
             trace: Trace::new(wordy),
@@ -197,6 +233,12 @@ impl World {
         self.queue.now()
     }
 
+    /// A number that nobody has who waits for a decision.
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
     fn say(&mut self, words: std::fmt::Arguments<'_>) {
         self.trace.say(self.queue.now(), words);
     }
@@ -262,11 +304,15 @@ impl World {
         &mut self,
         host: HostId,
         act: impl FnOnce(&Node, Instant, &mut Effects) -> R,
-    ) -> Option<(R, Effects)> {
+    ) -> Option<(R, Decided)> {
         let process = self.hosts[host].as_ref()?;
-        let mut effects = sessile_core::Effects::default();
+        let (from, network) = ((process.incarnation, host), &mut self.network);
+        let mut links = Links { from, network, hosts: &self.hosts, taken: Vec::new(), refused: 0 };
+        let mut effects = Effects::new(&mut links);
         let result = act(&process.node, self.queue.now().plus(process.clock), &mut effects);
-        Some((result, effects))
+        let decided = effects.into_decided();
+        self.counters.refused_frames += links.refused;
+        Some((result, Decided { frames: links.taken, decided }))
     }
 
     /// Calls the node and executes the effects.
@@ -304,17 +350,14 @@ impl World {
         });
     }
 
-    fn execute(&mut self, host: HostId, effects: Effects) {
+    fn execute(&mut self, host: HostId, Decided { frames, decided }: Decided) {
         let Some(incarnation) = self.hosts[host].as_ref().map(|process| process.incarnation) else { return };
-        for effect in effects {
-            if !matches!(effect, Effect::Send { .. }) {
-                self.trace.mix_text(format_args!("{effect:?}"));
-            }
+        for (to, frame) in frames {
+            self.send((incarnation, host), to, frame);
+        }
+        for effect in decided {
+            self.trace.mix_text(format_args!("{effect:?}"));
             let inside = match effect {
-                Effect::Send { to, frame } => {
-                    self.send((incarnation, host), to, frame);
-                    continue;
-                }
                 Effect::Forget { incarnation } => {
                     self.bar(host, incarnation);
                     continue;
@@ -323,12 +366,18 @@ impl World {
                     self.told(host, incarnation, told);
                     continue;
                 }
+                Effect::Undelivered { to, frame } => {
+                    if let Some(process) = &self.hosts[host] {
+                        process.node.undelivered(to, frame);
+                    }
+                    continue;
+                }
                 Effect::Notice { shard, sequence, notice } => {
                     self.noticed(host, shard, sequence, notice);
                     continue;
                 }
                 Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt),
-                Effect::Answered { ask } => Inside::Answered(ask),
+                Effect::Answered { question } => Inside::Answered(question),
                 Effect::GateMoved => Inside::GateMoved,
                 Effect::Fetch { key } => Inside::Fetched(key),
                 Effect::Changed { .. } | Effect::SessionEnded { .. } | Effect::MemberLost => continue,
@@ -389,6 +438,7 @@ impl World {
         self.counters.negative_acks += counters.negative_acks.total();
         self.counters.conflicts += counters.conflicts;
         self.counters.late_writes += counters.late_writes;
+        self.counters.early_frames += counters.frames_early;
         self.counters.unknown_frames += counters.frames_skipped;
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use sessile_core::{
-    AppId, Changes, Effect, Effects, FieldName, Fields, Incarnation, Instant, Node, PeerInfo, Secret,
-    SessionKey, Settings, Timestamp, Timing, Value,
+    AppId, Changes, Effects, FieldName, Fields, Incarnation, Instant, Node, PeerInfo, Secret, SessionKey,
+    Settings, Timestamp, Timing, Value,
 };
 
 /// Bytes of a value: small, one kilobyte, large.
@@ -68,10 +68,10 @@ fn decode_and_apply(bencher: Bencher, size: usize) {
 #[divan::bench(args = SESSIONS)]
 fn table_lookup(bencher: Bencher, sessions: u32) {
     let node = Node::alone(settings(0), Instant::ORIGIN);
-    let mut effects = Effects::default();
     for number in 0..sessions {
-        node.commit(key(number), &create(), Instant::ORIGIN, &mut effects).expect("there is room");
-        drop(effects.drain());
+        let (mut frames, now) = (Vec::new(), Instant::ORIGIN);
+        node.commit(key(number), &create(), None, now, &mut Effects::new(&mut frames))
+            .expect("there is room");
     }
     let mut number = 0_u32;
     bencher.bench_local(|| {
@@ -88,7 +88,7 @@ fn state_transfer(bencher: Bencher, (size, sessions): (usize, u32)) {
         pair.found(0);
         let changes = filled(size);
         for number in 0..sessions {
-            pair.act(0, |node, now, effects| node.commit(key(number), &changes, now, effects))
+            pair.act(0, |node, now, effects| node.commit(key(number), &changes, None, now, effects))
                 .expect("there is room");
         }
         pair
@@ -102,12 +102,15 @@ fn state_transfer(bencher: Bencher, (size, sessions): (usize, u32)) {
     bencher.counter(sessions).with_inputs(full).bench_local_values(joined);
 }
 
+/// Frames and whom they are for.
+type Frames = Vec<(Incarnation, Bytes)>;
+
 /// Two nodes and the frames between them.
 struct Pair {
     nodes: [Node; 2],
     now: Instant,
     /// By the node that sent them.
-    sent: [Vec<Bytes>; 2],
+    sent: [Frames; 2],
 }
 
 impl Pair {
@@ -154,23 +157,18 @@ impl Pair {
     }
 
     fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
-        let mut effects = Effects::default();
-        let result = run(&self.nodes[index], self.now, &mut effects);
-        let frames = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Send { frame, .. } => Some(frame),
-            _ => None,
-        });
-        self.sent[index].extend(frames);
-        result
+        let mut effects = Effects::new(&mut self.sent[index]);
+        run(&self.nodes[index], self.now, &mut effects)
     }
 
     fn commit(&mut self, index: usize, changes: &Changes) {
-        self.act(index, |node, now, effects| node.commit(key(0), changes, now, effects)).expect("committed");
+        self.act(index, |node, now, effects| node.commit(key(0), changes, None, now, effects))
+            .expect("committed");
     }
 
-    fn receive(&mut self, index: usize, frames: &[Bytes]) {
+    fn receive(&mut self, index: usize, frames: &[(Incarnation, Bytes)]) {
         let from = Incarnation(2 - index as u32);
-        for frame in frames {
+        for (_, frame) in frames {
             self.act(index, |node, now, effects| node.received(from, frame, now, effects))
                 .expect("well formed");
         }

@@ -14,9 +14,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Changes, Effect, Effects, FieldName, Incarnation, Instant, Node, Opening, PeerInfo, Proof, Secret,
-    SessionKey, Settings, Timing, Value,
+    AppId, Changes, Effects, FieldName, Incarnation, Instant, Node, Opening, PeerInfo, Proof, Secret,
+    SessionKey, Settings, Ticket, Timing, Value,
 };
+
+/// Frames that a node sent, each with its destination.
+type Frames = Vec<(Incarnation, Bytes)>;
 
 const SECRET: Secret = Secret([9; 16]);
 
@@ -34,33 +37,38 @@ fn main() {
         return;
     };
     let now = Instant::ORIGIN.plus(Duration::from_secs(10));
-    let mut effects = Effects::default();
     match operation.as_str() {
         "commit" | "open" => {
             let node = Node::alone(settings(0), now);
-            node.commit(key(), &create(), now, &mut effects).expect("created");
+            let mut frames = Frames::new();
+            let mut effects = Effects::new(&mut frames);
+            node.commit(key(), &create(), None, now, &mut effects).expect("created");
             let changes = write();
             measured(&mut || {
-                for _ in 0..count {
+                for number in 0..count {
+                    let mut effects = Effects::new(&mut frames);
                     if operation == "commit" {
-                        node.commit(key(), &changes, now, &mut effects).expect("committed");
+                        let ticket = Some(Ticket(u64::from(number)));
+                        node.commit(key(), &changes, ticket, now, &mut effects).expect("committed");
                     } else {
-                        let opening = node.open(key(), Proof::Secret(SECRET), now, &mut effects);
-                        assert!(matches!(opening, Opening::Open(_)));
+                        let opening = node.open_at_once(key(), Proof::Secret(SECRET), now, &mut effects);
+                        assert!(matches!(opening, Some(Opening::Open(_))));
                         node.close(key(), now);
                     }
-                    drop(effects.drain());
+                    drop(effects.into_decided());
                 }
             });
         }
         _ => {
             let (nodes, now) = pair();
             let changes = write();
-            let mut sent: Vec<Bytes> = Vec::new();
+            let mut sent = Frames::new();
             let mut send = || {
-                for _ in 0..count {
-                    nodes[0].commit(key(), &changes, now, &mut effects).expect("committed");
-                    sent.extend(effects.drain().filter_map(frame));
+                for number in 0..count {
+                    let mut effects = Effects::new(&mut sent);
+                    let ticket = Some(Ticket(u64::from(number)));
+                    nodes[0].commit(key(), &changes, ticket, now, &mut effects).expect("committed");
+                    drop(effects.into_decided());
                 }
             };
             if operation == "send" {
@@ -68,13 +76,13 @@ fn main() {
             } else {
                 send()
             }
-            let mut answers: Vec<Bytes> = Vec::new();
-            let mut effects = Effects::default();
+            let mut answers = Frames::new();
             let mut apply = || {
-                for frame in &sent {
+                for (_, frame) in &sent {
+                    let mut effects = Effects::new(&mut answers);
                     nodes[1].received(Incarnation(1), frame, now, &mut effects).expect("well formed");
                     nodes[1].acknowledge(Incarnation(1), &mut effects);
-                    answers.extend(effects.drain().filter_map(self::frame));
+                    drop(effects.into_decided());
                 }
             };
             if operation == "apply" {
@@ -82,10 +90,12 @@ fn main() {
             } else {
                 apply()
             }
+            let mut further = Frames::new();
             let mut acknowledge = || {
-                for frame in &answers {
+                for (_, frame) in &answers {
+                    let mut effects = Effects::new(&mut further);
                     nodes[0].received(Incarnation(2), frame, now, &mut effects).expect("well formed");
-                    drop(effects.drain());
+                    drop(effects.into_decided());
                 }
             };
             if operation == "acknowledge" { measured(&mut acknowledge) } else { acknowledge() }
@@ -93,22 +103,13 @@ fn main() {
     }
 }
 
-fn frame(effect: Effect) -> Option<Bytes> {
-    match effect {
-        Effect::Send { frame, .. } => Some(frame),
-        _ => None,
-    }
-}
-
 /// Two members that hold the session.
 fn pair() -> ([Node; 2], Instant) {
     let mut now = Instant::ORIGIN;
     let nodes = [0, 1].map(|number| Node::new(settings(number), now));
-    let mut wires: [Vec<Bytes>; 2] = Default::default();
-    let act = |wires: &mut [Vec<Bytes>; 2], index: usize, run: &mut dyn FnMut(&Node, &mut Effects)| {
-        let mut effects = Effects::default();
-        run(&nodes[index], &mut effects);
-        wires[index].extend(effects.drain().filter_map(frame));
+    let mut wires: [Frames; 2] = Default::default();
+    let act = |wires: &mut [Frames; 2], index: usize, run: &mut dyn FnMut(&Node, &mut Effects)| {
+        run(&nodes[index], &mut Effects::new(&mut wires[index]));
     };
     for index in [0, 1] {
         let other = 1 - index;
@@ -125,7 +126,7 @@ fn pair() -> ([Node; 2], Instant) {
         }
         if step == 50 {
             act(&mut wires, 0, &mut |node, effects| {
-                node.commit(key(), &create(), now, effects).expect("created");
+                node.commit(key(), &create(), None, now, effects).expect("created");
             });
         }
         while let Some((from, frames)) = [0, 1]
@@ -134,7 +135,7 @@ fn pair() -> ([Node; 2], Instant) {
         {
             let sender = Incarnation(from as u32 + 1);
             act(&mut wires, 1 - from, &mut |node, effects| {
-                for frame in &frames {
+                for (_, frame) in &frames {
                     node.received(sender, frame, now, effects).expect("well formed");
                 }
                 node.acknowledge(sender, effects);

@@ -204,7 +204,7 @@ pub enum Opening {
     /// Here it is. [`Node::close`](crate::Node::close) must be called once for it.
     Open(Opened),
     /// Not here, or idle: every member is being asked. `open_answered` follows `Effect::Answered`.
-    Asking(crate::QuestionId),
+    Asking,
     /// There is no such session for this request.
     Absent(Absent),
 }

@@ -11,11 +11,26 @@ use crate::{Incarnation, Notice, SessionKey};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppId(pub u32);
 
-/// Names a commit or an end whose settling somebody may wait for.
+/// Names somebody who waits until a commit or an end is settled. The caller chooses it before the call, so that it can
+/// be waiting when the outcome comes: below 2^63, and never one that is still waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// Names a question that is being put to every member.
+impl Ticket {
+    /// Set in the numbers of what nobody waits for.
+    const UNATTENDED: u64 = 1 << 63;
+
+    /// Of a commit or an end that nobody waits for: it settles without an effect.
+    pub(crate) fn unattended(number: u64) -> Self {
+        Self(number | Self::UNATTENDED)
+    }
+
+    pub(crate) fn is_attended(self) -> bool {
+        self.0 & Self::UNATTENDED == 0
+    }
+}
+
+/// Names somebody who waits until every member has answered about a session. The caller chooses it, as a [`Ticket`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuestionId(pub u64);
 
@@ -67,19 +82,66 @@ impl fmt::Display for Receipt {
     }
 }
 
-/// What the driver has to do after a call, in the order in which it was decided.
-#[derive(Debug, Default)]
-pub struct Effects(Vec<Effect>);
+/// Where a node puts its frames.
+///
+/// A node calls it under the lock of the shard that gives the frames their positions, so that they leave in this order
+/// without anybody restoring it. So it must not block, call the node, or make a system call: a driver wakes whoever
+/// writes after the call into the node.
+pub trait FrameSink {
+    /// Takes a frame for that process. Once it is taken, it may still be lost, doubled and reordered.
+    ///
+    /// # Errors
+    /// It was not taken, and why.
+    fn send(&mut self, to: Incarnation, frame: Bytes) -> Result<(), NotSent>;
+}
 
-impl Effects {
-    /// Appends an effect.
-    pub fn push(&mut self, effect: Effect) {
-        self.0.push(effect);
+/// Takes every frame, in order: for tests and simulations.
+impl FrameSink for Vec<(Incarnation, Bytes)> {
+    fn send(&mut self, to: Incarnation, frame: Bytes) -> Result<(), NotSent> {
+        self.push((to, frame));
+        Ok(())
+    }
+}
+
+/// Why a frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// No link leads to the process now.
+    NotConnected,
+    /// As much waits for it as may.
+    QueueFull,
+    /// No link carries a frame of this length.
+    TooLong,
+}
+
+/// What one call decides: frames, which go into its sink at once, and the rest, which the driver has to do after the
+/// call, in the order in which it was decided.
+pub struct Effects<'s> {
+    frames: &'s mut dyn FrameSink,
+    decided: Vec<Effect>,
+}
+
+impl<'s> Effects<'s> {
+    /// For one call, with the sink for its frames.
+    pub fn new(frames: &'s mut dyn FrameSink) -> Self {
+        Self { frames, decided: Vec::new() }
     }
 
-    /// A frame for one process.
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.decided.push(effect);
+    }
+
+    /// A frame without a position. If there is no room for it now, it is sent again at the next tick: for those who get
+    /// it, that is a slow network.
     pub(crate) fn send(&mut self, to: Incarnation, frame: Bytes) {
-        self.push(Effect::Send { to, frame });
+        if self.try_send(to, frame.clone()) == Err(NotSent::QueueFull) {
+            self.push(Effect::Undelivered { to, frame });
+        }
+    }
+
+    /// A frame whose sender does itself what is to be done when it is not taken.
+    pub(crate) fn try_send(&mut self, to: Incarnation, frame: Bytes) -> Result<(), NotSent> {
+        self.frames.send(to, frame)
     }
 
     /// For logs and counters.
@@ -87,58 +149,39 @@ impl Effects {
         self.push(Effect::Event(event));
     }
 
-    /// What was decided since the last time.
-    pub fn drain(&mut self) -> impl Iterator<Item = Effect> {
-        self.0.drain(..)
-    }
-
-    /// What was decided since then, without taking it.
-    pub fn iter(&self) -> impl Iterator<Item = &Effect> {
-        self.0.iter()
-    }
-
-    /// Nothing was decided.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// What the driver has to do.
+    pub fn into_decided(self) -> Vec<Effect> {
+        self.decided
     }
 }
 
-impl Extend<Effect> for Effects {
+impl fmt::Debug for Effects<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Effects").field(&self.decided).finish()
+    }
+}
+
+impl Extend<Effect> for Effects<'_> {
     fn extend<T: IntoIterator<Item = Effect>>(&mut self, effects: T) {
-        self.0.extend(effects);
+        self.decided.extend(effects);
     }
 }
 
-impl IntoIterator for Effects {
-    type Item = Effect;
-    type IntoIter = std::vec::IntoIter<Effect>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-/// Something the driver must do. Order per destination is kept.
+/// Something the driver must do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Carry this frame to that process, if a link is up. Frames may be lost, doubled and reordered.
-    Send {
-        /// The process.
-        to: Incarnation,
-        /// One whole frame.
-        frame: Bytes,
-    },
-    /// A commit or an end is settled: wake who waits for it. Exactly once per ticket.
+    /// A commit or an end is settled: wake who waits for it. Exactly once for each ticket.
     Settled {
         /// Which one.
         ticket: Ticket,
         /// What became of it.
         receipt: Receipt,
     },
-    /// Every member answered: open the session again with `open_answered`.
+    /// Every member answered: open the session again with `open_answered`. Exactly once for each
+    /// [`Opening::Asking`](crate::Opening::Asking).
     Answered {
-        /// Which question.
-        ask: QuestionId,
+        /// Who waits.
+        question: QuestionId,
     },
     /// The content of this session is needed, and it was swapped out: bring it with `restore`, or say `lost`. Once
     /// until one of them.
@@ -162,6 +205,13 @@ pub enum Effect {
     MemberLost,
     /// The gate or the state of this node may have changed: whoever waits for either looks again.
     GateMoved,
+    /// This frame found no room: hand it to [`Node::undelivered`](crate::Node::undelivered).
+    Undelivered {
+        /// The process.
+        to: Incarnation,
+        /// The frame.
+        frame: Bytes,
+    },
     /// This process is barred for good: close its link and do not dial it again.
     Forget {
         /// The process.
@@ -223,11 +273,14 @@ pub enum NotTaken {
     InUse,
     /// Something that was sent before did not come; all that is on the way is sent again.
     Gap,
+    /// No frame can carry the session: the member has no copy, or an old one that serves nobody.
+    TooLong,
 }
 
 impl NotTaken {
     /// Every cause.
-    pub const ALL: [Self; 5] = [Self::NeedSnapshot, Self::Ended, Self::Full, Self::InUse, Self::Gap];
+    pub const ALL: [Self; 6] =
+        [Self::NeedSnapshot, Self::Ended, Self::Full, Self::InUse, Self::Gap, Self::TooLong];
 
     /// The cause as one word, for metrics and logs.
     pub fn name(self) -> &'static str {
@@ -237,6 +290,7 @@ impl NotTaken {
             Self::Full => "full",
             Self::InUse => "in_use",
             Self::Gap => "gap",
+            Self::TooLong => "too_long",
         }
     }
 }

@@ -26,6 +26,7 @@ mod node;
 mod notice;
 #[cfg(feature = "planted")]
 mod planted;
+mod population;
 mod roster;
 mod secrets;
 mod session;
@@ -41,7 +42,10 @@ mod wire;
 
 pub use ack_set::{AckMembers, AckSet, AllMembers, Candidate, CommittedSession};
 pub use changes::{Absent, Changes, Opened, Opening, Proof, Refusal};
-pub use effect::{AppId, Effect, Effects, EndReason, Event, NotTaken, QuestionId, Receipt, Removal, Ticket};
+pub use effect::{
+    AppId, Effect, Effects, EndReason, Event, FrameSink, NotSent, NotTaken, QuestionId, Receipt, Removal,
+    Ticket,
+};
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, NameRef, ValueRef};
 pub use histogram::Histogram;
 pub use instant::Instant;

@@ -6,6 +6,7 @@
 mod listing;
 mod looking;
 mod storing;
+mod unsent;
 mod world;
 
 use std::sync::Arc;
@@ -21,12 +22,14 @@ pub use storing::{Glance, Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
 use crate::key::SHARDS;
+use crate::population::Population;
 use crate::roster::Roster;
 use crate::shard::Shard;
 use crate::{
-    AppId, Candidate, Changes, Effects, EndReason, Incarnation, Instant, Opening, Proof, Refusal, SessionKey,
-    Settings, Ticket,
+    AppId, Candidate, Changes, Effects, EndReason, Incarnation, Instant, Opening, Proof, QuestionId, Refusal,
+    SessionKey, Settings, Ticket,
 };
+use unsent::Unsent;
 
 /// The replication state machine of one process.
 ///
@@ -41,13 +44,15 @@ use crate::{
 /// # use std::time::Duration;
 /// # use sessile_core::*;
 /// let settings = Settings::new(Incarnation(1), "tc01");
-/// let (now, mut effects) = (Instant::ORIGIN, Effects::default());
+/// let (now, mut frames) = (Instant::ORIGIN, Vec::new());
+/// let mut effects = Effects::new(&mut frames);
 /// let node = Node::alone(settings, now);
 /// let (key, secret) = (SessionKey([1; 16]), Secret([2; 16]));
 /// let mut changes = Changes::create(AppId(1), secret, Duration::from_secs(1800), None);
 /// changes.put(FieldName::attribute("cart").unwrap(), Some(Value::raw("umbrella")));
-/// node.commit(key, &changes, now, &mut effects).unwrap();
-/// assert!(matches!(node.open(key, Proof::Secret(secret), now, &mut effects), Opening::Open(_)));
+/// node.commit(key, &changes, None, now, &mut effects).unwrap();
+/// let opening = node.open_at_once(key, Proof::Secret(secret), now, &mut effects);
+/// assert!(matches!(opening, Some(Opening::Open(_))));
 /// ```
 #[derive(Debug)]
 pub struct Node {
@@ -55,6 +60,11 @@ pub struct Node {
     // Locked before any shard, never after.
     roster: Mutex<Roster>,
     shards: Box<[Mutex<Shard>]>,
+    population: Arc<Population>,
+    unsent: Mutex<Unsent>,
+    /// Held while an acknowledgement is made and sent, so that those to one process leave in the order of their lines:
+    /// several connections of it may be read at once. Locked before a shard.
+    acknowledging: [Mutex<()>; SHARDS],
     published: Mutex<Published>,
     frames_skipped: AtomicU64,
     /// Somebody wants `Effect::Notice`.
@@ -90,10 +100,14 @@ impl Node {
     }
 
     fn with_roster(roster: Roster, settings: Arc<Settings>, now: Instant) -> Self {
-        let shard = |number| Mutex::new(Shard::new(number as u8, settings.clone(), now));
+        let population = Arc::<Population>::default();
+        let shard = |number| Mutex::new(Shard::new(number as u8, settings.clone(), population.clone(), now));
         Self {
             roster: Mutex::new(roster),
             shards: (0..SHARDS).map(shard).collect(),
+            population,
+            unsent: Mutex::default(),
+            acknowledging: Default::default(),
             published: Mutex::new(Published::default()),
             frames_skipped: AtomicU64::new(0),
             listened_to: AtomicBool::new(false),
@@ -106,23 +120,44 @@ impl Node {
         self.roster.lock().gate(now)
     }
 
-    /// Opens a session for a request, while the gate is open.
-    pub fn open(&self, key: SessionKey, proof: Proof, now: Instant, effects: &mut Effects) -> Opening {
-        self.shard(key).lock().open(key, proof, now, effects)
-    }
-
-    /// Opens it after `Effect::Answered`, while the gate is open: gives `Open` or `Absent`. Where the gate has closed, the
-    /// members' answers decide nothing.
-    ///
-    /// The answers may have been overtaken, and the session asked for once more: then `Question` again.
-    pub fn open_answered(
+    /// Opens a session for a request, while the gate is open, if that needs nobody else: gives `Open` or `Absent`, or
+    /// nothing where [`open`](Self::open) has to ask.
+    pub fn open_at_once(
         &self,
         key: SessionKey,
         proof: Proof,
         now: Instant,
         effects: &mut Effects,
+    ) -> Option<Opening> {
+        self.shard(key).lock().open_at_once(key, proof, now, effects)
+    }
+
+    /// Opens a session for a request, while the gate is open. Where it gives `Asking`, `Effect::Answered` follows with
+    /// `question`, perhaps in this very `effects`.
+    pub fn open(
+        &self,
+        key: SessionKey,
+        proof: Proof,
+        question: QuestionId,
+        now: Instant,
+        effects: &mut Effects,
     ) -> Opening {
-        self.shard(key).lock().open_answered(key, proof, now, effects)
+        self.shard(key).lock().open(key, proof, question, now, effects)
+    }
+
+    /// Opens it after `Effect::Answered`, while the gate is open: gives `Open` or `Absent`. Where the gate has closed, the
+    /// members' answers decide nothing.
+    ///
+    /// The answers may have been overtaken, and the session asked for once more: then `Asking` again.
+    pub fn open_answered(
+        &self,
+        key: SessionKey,
+        proof: Proof,
+        question: QuestionId,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Opening {
+        self.shard(key).lock().open_answered(key, proof, question, now, effects)
     }
 
     /// The request that opened the session is over. Once for every `Opening::Open`.
@@ -132,11 +167,11 @@ impl Node {
 
     /// Whether a session could be created now.
     pub fn has_room(&self) -> bool {
-        self.session_count(None) < self.settings.bounds.max_active
+        self.population.count() < self.settings.bounds.max_active
     }
 
     /// Commits the changes of one request: one timestamp, applied in one section, staged for every member.
-    /// `Effect::Settled` follows, perhaps in this very `effects`.
+    /// `Effect::Settled` follows with the ticket, perhaps in this very `effects`; without a ticket nobody is told.
     ///
     /// # Errors
     /// A [`Refusal`] that says why; then nothing was applied.
@@ -144,13 +179,16 @@ impl Node {
         &self,
         key: SessionKey,
         changes: &Changes,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Result<Ticket, Refusal> {
-        if changes.creates() && !self.has_room() {
-            return Err(Refusal::Full);
+    ) -> Result<(), Refusal> {
+        let mut commit = || self.shard(key).lock().commit(key, changes, ticket, now, effects);
+        if changes.creates() {
+            self.population.created(self.settings.bounds.max_active, Refusal::Full, commit)
+        } else {
+            commit()
         }
-        self.shard(key).lock().commit(key, changes, now, effects)
     }
 
     /// Whether some member is so far behind that a change of this session would be backlog to it instead of being sent:
@@ -160,8 +198,9 @@ impl Node {
     }
 
     /// Ends a session for good, known here or not. Synchronous in every mode; never undone.
-    pub fn end(&self, key: SessionKey, now: Instant, effects: &mut Effects) -> Ticket {
-        self.shard(key).lock().end(key, EndReason::Invalidated, now, effects)
+    /// `Effect::Settled` follows with the ticket.
+    pub fn end(&self, key: SessionKey, ticket: Option<Ticket>, now: Instant, effects: &mut Effects) {
+        self.shard(key).lock().end(key, EndReason::Invalidated, ticket, now, effects);
     }
 
     /// The same for a session that no member holds, because its bearer carries its content: members remember for
@@ -171,16 +210,23 @@ impl Node {
         key: SessionKey,
         app: AppId,
         keep: Duration,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Ticket {
-        self.shard(key).lock().end_carried(key, app, keep, now, effects)
+    ) {
+        self.shard(key).lock().end_carried(key, app, keep, ticket, now, effects);
     }
 
-    /// The newest commit or end of this node on a session that is not settled: a response that read the
-    /// session waits for it.
-    pub fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
-        self.shard(key).lock().unsettled(key)
+    /// Whether a commit or an end of this node on a session is not settled: a response that read the session waits for it,
+    /// with [`await_settled`](Self::await_settled).
+    pub fn is_settled(&self, key: SessionKey) -> bool {
+        self.shard(key).lock().unsettled(key).is_none()
+    }
+
+    /// `Effect::Settled` follows with the ticket once the newest commit or end of this node on a session is settled. False
+    /// when all are: then nothing follows.
+    pub fn await_settled(&self, key: SessionKey, ticket: Ticket) -> bool {
+        self.shard(key).lock().await_settled(key, ticket)
     }
 
     /// From now on, or not any more, `Effect::Notice` tells every change of every session, whoever made it. Without

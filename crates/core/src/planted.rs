@@ -317,7 +317,7 @@ pub(crate) fn acknowledge(
 pub(crate) fn overlook_gap(arrivals: &mut Arrivals, position: Position) {
     if arrivals.is_ahead(position) {
         for sequence in 0..position.sequence {
-            arrivals.judge(Position { sequence, ..position });
+            arrivals.judge(Position { sequence, ..position }, &Bytes::new(), Instant::ORIGIN);
         }
     }
 }

@@ -385,7 +385,12 @@ impl Membership {
 
 /// A control frame for one process.
 fn send<T: Plain + minicbor::Encode<()>>(effects: &mut Effects, to: Incarnation, body: &T) {
-    effects.push(Effect::Send { to, frame: wire::encode(body) });
+    // Of these two a newer one follows soon, and says more.
+    if [wire::Heartbeat::KIND, wire::Echo::KIND].contains(&T::KIND) {
+        let _ = effects.try_send(to, wire::encode(body));
+    } else {
+        effects.send(to, wire::encode(body));
+    }
 }
 
 /// Whether the member left in order: it lost nothing.

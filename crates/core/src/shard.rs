@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::marks::BirthMarks;
+use crate::population::Population;
 use crate::session::Session;
 use crate::table::Table;
 use crate::tombstone::Tombstone;
@@ -80,7 +81,7 @@ pub(crate) struct Shard {
     comparisons: Comparisons,
     expiry: Expiry,
     notices: Notices,
-    /// Numbers given to commits and questions.
+    /// Numbers given to questions, and to commits that nobody waits for.
     numbers: u64,
     /// This node and the other members, as the ack set sees them.
     own: Candidate,
@@ -91,11 +92,16 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(number: u8, settings: Arc<Settings>, now: Instant) -> Self {
+    pub(crate) fn new(
+        number: u8,
+        settings: Arc<Settings>,
+        population: Arc<Population>,
+        now: Instant,
+    ) -> Self {
         Self {
             number,
             writer: planted!(settings.incarnation => writer(&settings)),
-            table: Table::default(),
+            table: Table::new(population),
             stubs: Stubs::default(),
             tombstones: Tombstones::default(),
             marks: BirthMarks::default(),
@@ -115,7 +121,7 @@ impl Shard {
         }
     }
 
-    /// A number that no other commit or question of this node has.
+    /// A number that this node gives to no other question or commit.
     fn next_number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers << 8 | u64::from(self.number)
@@ -186,8 +192,17 @@ impl Shard {
     /// What is on the way to this member may be lost.
     pub(crate) fn resend(&mut self, member: Incarnation, now: Instant, effects: &mut Effects) {
         if let Some(stream) = self.peers.get_mut(member) {
+            stream.resume();
             stream.restart();
             self.pump(member, now, effects);
+        }
+    }
+
+    /// Some of what is on the way to this member is lost.
+    pub(crate) fn frames_lost(&mut self, member: Incarnation, now: Instant, effects: &mut Effects) {
+        if self.peers.get(member).is_some_and(|stream| !stream.in_flight.is_empty()) {
+            self.counters.restarts += 1;
+            self.resend(member, now, effects);
         }
     }
 

@@ -3,10 +3,13 @@
 //! Slots keep their position, so a state transfer can walk them while sessions come and go. The index holds
 //! four bytes an entry: a wide entry would be wasted between 12 and 56 % of the time.
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::SessionKey;
+use crate::population::Population;
 use crate::session::Session;
 
 /// Slots in a chunk: growing costs at most this much unused room.
@@ -22,6 +25,8 @@ pub(crate) struct Table {
     free: Vec<u32>,
     index: HashTable<u32>,
     bytes: usize,
+    /// Those of this node's other shards count in it, too.
+    population: Arc<Population>,
 }
 
 /// Keys are random, so their own bits are the hash.
@@ -30,6 +35,10 @@ fn hash(key: SessionKey) -> u64 {
 }
 
 impl Table {
+    pub(crate) fn new(population: Arc<Population>) -> Self {
+        Self { population, ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
@@ -85,6 +94,15 @@ impl Table {
 
     /// Puts a session in; one of the same key is replaced.
     pub(crate) fn insert(&mut self, session: Session) {
+        let before = self.len();
+        self.insert_counted(session);
+        if self.len() > before {
+            self.population.add();
+        }
+    }
+
+    /// The same for a session that counts already: see [`Population::created`].
+    pub(crate) fn insert_counted(&mut self, session: Session) {
         self.bytes += session.footprint();
         let (key, chunks) = (session.key, &self.chunks);
         let is_it = |slot: &u32| key_at(chunks, *slot) == key;
@@ -109,6 +127,7 @@ impl Table {
         let chunks = &self.chunks;
         let entry = self.index.find_entry(hash(key), |slot| key_at(chunks, *slot) == key).ok()?;
         let slot = entry.remove().0;
+        self.population.remove();
         self.free.push(slot);
         let session = self.chunks[slot as usize / CHUNK][slot as usize % CHUNK].take()?;
         self.bytes -= session.footprint();

@@ -68,7 +68,7 @@ fn who_awaits_nobody_answers_at_once() {
 fn the_end_of_a_session_waits_for_everybody() {
     let mut cluster = zones();
     cluster.cut = vec![2];
-    let end = cluster.act(0, |node, now, effects| node.end(key(1), now, effects));
+    let end = cluster.end(0, key(1));
     cluster.deliver();
     assert_eq!(cluster.receipt(0, end), None, "the far one does not know");
     cluster.cut.clear();
@@ -83,8 +83,7 @@ fn a_changed_id_waits_for_everybody_and_so_does_what_follows_it() {
     cluster.cut = vec![2];
     let mut login = Changes::new();
     login.change_secret(SECRET, Secret([8; 16]));
-    let login =
-        cluster.act(0, |node, now, effects| node.commit(key(1), &login, now, effects)).expect("committed");
+    let login = cluster.commit(0, key(1), &login).expect("committed");
     let after = cluster.set(0, key(1), "cart", "umbrella");
     cluster.deliver();
     assert_eq!(cluster.receipt(0, login), None, "the old id still opens the far copy");

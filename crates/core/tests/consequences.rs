@@ -25,10 +25,10 @@ fn the_end_of_a_session_is_an_effect_on_every_node_that_held_it() {
     let mut cluster = Cluster::start(2);
     cluster.create(0, key(1));
     cluster.deliver();
-    cluster.act(1, |node, now, effects| node.end(key(1), now, effects));
+    cluster.end(1, key(1));
     cluster.deliver();
     assert_eq!((ended(&cluster, 0), ended(&cluster, 1)), (1, 1));
-    cluster.act(1, |node, now, effects| node.end(key(2), now, effects));
+    cluster.end(1, key(2));
     assert_eq!(ended(&cluster, 1), 1, "nothing was here of it");
 }
 

@@ -18,8 +18,8 @@ fn filled(sessions: u64) -> Node {
     let node = cluster::alone(|settings| settings.bounds.max_active = SESSIONS);
     let changes = Changes::create(APP, SECRET, Duration::from_secs(1800), None);
     for number in 0..sessions {
-        let mut effects = Effects::default();
-        node.commit(key(number), &changes, Instant::ORIGIN, &mut effects).expect("there is room");
+        let (mut frames, now) = (Vec::new(), Instant::ORIGIN);
+        node.commit(key(number), &changes, None, now, &mut Effects::new(&mut frames)).expect("there is room");
     }
     node
 }

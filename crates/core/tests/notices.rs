@@ -26,7 +26,7 @@ fn told(cluster: &mut Cluster, node: usize) -> Vec<Notice> {
 fn remove(cluster: &mut Cluster, node: usize, name: &str) {
     let mut changes = Changes::new();
     changes.put(FieldName::attribute(name).unwrap(), None);
-    cluster.act(node, |node, now, effects| node.commit(key(1), &changes, now, effects)).unwrap();
+    cluster.act(node, |node, now, effects| node.commit(key(1), &changes, None, now, effects)).unwrap();
 }
 
 fn change(name: &str, change: fn(Box<str>) -> SessionChange) -> SessionChange {
@@ -50,7 +50,7 @@ fn every_node_is_told_the_same_in_the_same_order() {
     let mut cluster = listened_to(3);
     let mut creation = Changes::create(APP, SECRET, Duration::from_secs(1800), None);
     creation.put(FieldName::attribute("made").unwrap(), Some(Value::raw("with it")));
-    cluster.act(0, |node, now, effects| node.commit(key(1), &creation, now, effects)).unwrap();
+    cluster.commit(0, key(1), &creation).unwrap();
     cluster.set(0, key(1), "cart", "umbrella");
     cluster.set(0, key(1), "cart", "umbrella");
     remove(&mut cluster, 0, "cart");
@@ -59,8 +59,8 @@ fn every_node_is_told_the_same_in_the_same_order() {
     login.change_secret(SECRET, Secret([8; 16]));
     login.set_principal(Some("ada"), Some("form"));
     login.set_max_inactive(Duration::from_secs(60));
-    cluster.act(0, |node, now, effects| node.commit(key(1), &login, now, effects)).unwrap();
-    cluster.act(0, |node, now, effects| node.end(key(1), now, effects));
+    cluster.commit(0, key(1), &login).unwrap();
+    cluster.end(0, key(1));
     cluster.deliver();
     let here = told(&mut cluster, 0);
     let changes: Vec<_> = here.iter().map(|notice| notice.change.clone()).collect();
@@ -99,7 +99,7 @@ fn a_whole_copy_tells_only_what_was_changed() {
     let mut changes = Changes::new();
     changes.put(FieldName::attribute("new").unwrap(), Some(Value::raw("2")));
     changes.send_whole();
-    cluster.act(0, |node, now, effects| node.commit(key(1), &changes, now, effects)).unwrap();
+    cluster.commit(0, key(1), &changes).unwrap();
     cluster.deliver();
     let announced: Vec<_> = told(&mut cluster, 1).into_iter().map(|notice| notice.change).collect();
     assert_eq!(announced, [added("new")]);
@@ -144,10 +144,10 @@ fn who_learned_of_an_end_tells_it_again_when_the_one_that_made_it_dies() {
         cluster.create(0, key(number));
     }
     cluster.deliver();
-    cluster.act(0, |node, now, effects| node.end(key(1), now, effects));
+    cluster.end(0, key(1));
     cluster.deliver();
     cluster.run(Duration::from_secs(7));
-    cluster.act(0, |node, now, effects| node.end(key(2), now, effects));
+    cluster.end(0, key(2));
     cluster.deliver();
     let first = told(&mut cluster, 1).pop().unwrap();
     assert!(first.remote && first.key == key(2), "{first:?}");

@@ -42,7 +42,7 @@ fn with_one_session() -> Cluster {
 fn a_session_that_was_swapped_out_is_opened_once_it_is_back() {
     let mut cluster = with_one_session();
     let content = swap_out(&cluster, 1);
-    assert!(matches!(cluster.open(1, key(1)), Opening::Asking(_)));
+    assert!(matches!(cluster.open(1, key(1)), Opening::Asking));
     assert_eq!(restore(&mut cluster, 1, &content, Duration::ZERO), Restored::Here);
     assert!(matches!(cluster.open(1, key(1)), Opening::Open(_)));
     assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("1"));
@@ -103,7 +103,7 @@ fn a_session_in_the_store_expires_and_ends_like_any_other() {
 fn a_lost_content_is_asked_of_the_others() {
     let mut cluster = with_one_session();
     swap_out(&cluster, 1);
-    assert!(matches!(cluster.open(1, key(1)), Opening::Asking(_)));
+    assert!(matches!(cluster.open(1, key(1)), Opening::Asking));
     cluster.act(1, |node, now, effects| node.lost(key(1), now, effects));
     cluster.deliver();
     assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("1"));
@@ -135,7 +135,7 @@ fn a_wrong_clock_neither_ends_nor_immortalises_what_is_revived() {
 fn an_ended_session_is_not_revived_by_an_old_record() {
     let mut cluster = with_one_session();
     let content = saved(&cluster, 0).1;
-    cluster.act(1, |node, now, effects| node.end(key(1), now, effects));
+    cluster.end(1, key(1));
     cluster.deliver();
     assert_eq!(restore(&mut cluster, 0, &content, Duration::ZERO), Restored::Ended);
 }
@@ -144,7 +144,7 @@ fn an_ended_session_is_not_revived_by_an_old_record() {
 fn a_store_that_returns_after_its_end_was_forgotten_brings_nothing_back() {
     let mut cluster = with_one_session();
     let content = saved(&cluster, 0).1;
-    cluster.act(1, |node, now, effects| node.end(key(1), now, effects));
+    cluster.end(1, key(1));
     cluster.deliver();
     cluster.run(Duration::from_secs(2 * 60 * 60));
     for node in 0..2 {
@@ -159,7 +159,7 @@ fn a_store_that_returns_after_its_end_was_forgotten_brings_nothing_back() {
 fn the_end_of_a_carried_session_is_remembered_for_as_long_as_it_says_and_reaches_who_joins() {
     let (mut cluster, app) = (Cluster::start(2), AppId::of_path("/"));
     let week = Duration::from_secs(7 * 86_400);
-    cluster.act(0, |node, now, effects| node.end_carried(key(1), app, week, now, effects));
+    cluster.act(0, |node, now, effects| node.end_carried(key(1), app, week, None, now, effects));
     cluster.deliver();
     let ended = |cluster: &Cluster, node: usize| {
         cluster.nodes[node]
@@ -229,7 +229,7 @@ fn what_is_swapped_out_counts_against_the_same_bound() {
     let mut made = 0_u8;
     let refused = loop {
         let changes = sessile_core::Changes::create(cluster::APP, SECRET, Duration::from_secs(1800), None);
-        match cluster.act(0, |node, now, effects| node.commit(key(made), &changes, now, effects)) {
+        match cluster.commit(0, key(made), &changes) {
             Ok(_) => {
                 let (version, _) = match cluster.nodes[0].saveable(key(made), cluster.now) {
                     Some(Saveable::Live { version, content, .. }) => (version, content),
@@ -252,12 +252,12 @@ fn a_store_is_told_what_changes_and_whose_doing_it_was() {
     let mut announced = Vec::new();
     cluster.act(0, |node, now, effects| {
         let changes = sessile_core::Changes::create(cluster::APP, SECRET, Duration::from_secs(1800), None);
-        node.commit(key(1), &changes, now, effects).unwrap();
-        announced.extend(effects.iter().filter_map(|effect| match effect {
-            Effect::Changed { key, here } => Some((*key, *here)),
-            _ => None,
-        }));
+        node.commit(key(1), &changes, None, now, effects).unwrap();
     });
+    announced.extend(cluster.others.iter().filter_map(|(_, effect)| match effect {
+        Effect::Changed { key, here } => Some((*key, *here)),
+        _ => None,
+    }));
     assert_eq!(announced, [(key(1), true)]);
 }
 
@@ -287,7 +287,7 @@ fn of_too_many_ends_the_oldest_are_forgotten() {
     for number in 0..=SHARD {
         cluster.now = cluster.now.plus(Duration::from_micros(1));
         cluster.act(0, |node, now, effects| {
-            node.end_carried(in_one_shard(number), app, Duration::from_secs(3_600), now, effects)
+            node.end_carried(in_one_shard(number), app, Duration::from_secs(3_600), None, now, effects)
         });
     }
     let kept = (0..=SHARD).filter(|number| ended(&cluster, *number)).count();

@@ -43,14 +43,31 @@ pub type OpenChannel = (Box<dyn Channel>, mpsc::Receiver<Event>);
 /// [`conformance::channel`](crate::conformance::channel) tests all of this. Dropping a channel ends it at once, as a
 /// killed process does.
 pub trait Channel: Send + Sync {
-    /// Takes a frame for the process `to`; never waits. `lane` is a wish: frames of different lanes need not wait for
-    /// each other, frames of one lane leave in the order of these calls. Lane 0 always exists, and a lane that does
-    /// not exist is lane 0.
+    /// Takes a frame for the process `to`. It never waits, and it makes no system call and wakes no task: the owner
+    /// calls it while it holds a lock, so that the order of these calls is the order that it wants. The frame need not
+    /// leave before [`flush`](Self::flush).
+    ///
+    /// `connection` is a wish: frames on different connections need not wait for each other, frames on one leave in
+    /// the order of these calls. Connection 0 always exists, and one that does not exist is connection 0.
     ///
     /// # Errors
     /// No way to this process now, a full queue, or a frame above [`FRAME_LIMIT`](crate::FRAME_LIMIT); the frame was
     /// not taken.
-    fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError>;
+    fn push(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError>;
+
+    /// Frames that were pushed for this process on this connection or on connection 0 leave now. Called once after any
+    /// number of [`push`](Self::push), without a lock.
+    fn flush(&self, to: u32, connection: usize);
+
+    /// Both for one frame.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    fn send(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError> {
+        self.push(to, connection, frame)?;
+        self.flush(to, connection);
+        Ok(())
+    }
 
     /// How much waits for the process `to`: nothing when it is unknown.
     fn queued(&self, to: u32) -> Depth;

@@ -20,6 +20,12 @@ pub enum Event {
         /// Which process.
         incarnation: u32,
     },
+    /// A further connection to this process was lost, and with it perhaps frames that had been taken. The link is up, and
+    /// takes what is sent again.
+    FramesLost {
+        /// Which process.
+        incarnation: u32,
+    },
     /// The process is proven gone: after its link closed, dialing its address again was refused, or another process
     /// answered there. Follows [`Event::Down`], at once or later. Frames that it had sent before may still wait in
     /// its [`Incoming`].
@@ -46,6 +52,7 @@ impl std::fmt::Debug for Event {
         match self {
             Self::Up(peer) => f.debug_tuple("Up").field(peer).finish(),
             Self::Down { incarnation } => write!(f, "Down({incarnation:08x})"),
+            Self::FramesLost { incarnation } => write!(f, "FramesLost({incarnation:08x})"),
             Self::Gone { incarnation } => write!(f, "Gone({incarnation:08x})"),
             Self::Inbound(incoming) => f.debug_tuple("Inbound").field(incoming.peer()).finish(),
             Self::Searched { reached, silent, strangers } => f

@@ -104,17 +104,7 @@ impl Group {
     /// # Errors
     /// No link, a full queue, or a frame that is too long; the frame was not taken.
     pub fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
-        let sent = self.node.contacts.with(to, |contact| {
-            if let Some(further) = contact.lane(lane) {
-                match further.outbox.push(frame.clone()) {
-                    Ok(()) => return Ok(()),
-                    Err(SendError::NotConnected(_)) => lane::want(contact, lane, &self.wanted_lanes),
-                    Err(_) => {}
-                }
-            }
-            contact.outbox.push(frame)
-        });
-        sent.unwrap_or(Err(SendError::NotConnected(to)))
+        Channel::send(self, to, lane, frame)
     }
 
     /// How much waits for the process `to`: nothing when it is unknown.
@@ -178,8 +168,23 @@ impl Group {
 }
 
 impl Channel for Group {
-    fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
-        Self::send(self, to, lane, frame)
+    fn push(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
+        let pushed = self.node.contacts.with(to, |contact| {
+            let further = contact.lane(lane).map(|further| further.outbox.push(frame.clone()));
+            if let Some(Ok(())) = further { Ok(()) } else { contact.outbox.push(frame) }
+        });
+        pushed.unwrap_or(Err(SendError::NotConnected(to)))
+    }
+
+    fn flush(&self, to: u32, lane: usize) {
+        self.node.contacts.with(to, |contact| {
+            match contact.lane(lane) {
+                Some(further) if further.outbox.is_open() => further.outbox.wake(),
+                Some(_) => lane::want(contact, lane, &self.wanted_lanes),
+                None => {}
+            }
+            contact.outbox.wake();
+        });
     }
 
     fn renew_secrets(&self, secrets: &ClusterSecrets) -> Result<(), GroupError> {

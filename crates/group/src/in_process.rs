@@ -155,9 +155,13 @@ impl Member {
 }
 
 impl Channel for Member {
-    fn send(&self, to: u32, _lane: usize, frame: Bytes) -> Result<(), SendError> {
-        let sent = self.hub.with_pipe(self.incarnation, to, |pipe| pipe.push(frame));
-        sent.unwrap_or(Err(SendError::NotConnected(to)))
+    fn push(&self, to: u32, _: usize, frame: Bytes) -> Result<(), SendError> {
+        let pushed = self.hub.with_pipe(self.incarnation, to, |pipe| pipe.push(frame));
+        pushed.unwrap_or(Err(SendError::NotConnected(to)))
+    }
+
+    fn flush(&self, to: u32, _: usize) {
+        self.hub.with_pipe(self.incarnation, to, Pipe::wake);
     }
 
     fn queued(&self, to: u32) -> Depth {

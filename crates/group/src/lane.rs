@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::contact::Contact;
+use crate::event::Event;
 use crate::handshake::{Met, dial};
 use crate::link::{self, End};
 use crate::node::Node;
@@ -135,7 +136,12 @@ async fn carry(
     };
     match end {
         End::Finished => node.counts.lanes_closed.up(),
-        End::Lost => node.counts.lanes_lost.up(),
+        End::Lost => {
+            node.counts.lanes_lost.up();
+            // Closed first: what is taken after the owner has learned of the loss is not lost with it.
+            further.outbox.close();
+            let _ = node.events.send(Event::FramesLost { incarnation: contact.peer.incarnation }).await;
+        }
     }
     end == End::Finished
 }

@@ -3,6 +3,8 @@
 //! Any task appends without waiting; the link's one writer takes everything at once. What is being written still
 //! counts, so that the bound is a bound on memory.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -27,6 +29,8 @@ pub(crate) struct Outbox {
     to: u32,
     limit: usize,
     state: Mutex<State>,
+    /// Frames wait that the writer was not woken for.
+    unannounced: AtomicBool,
     changed: Notify,
 }
 
@@ -59,10 +63,16 @@ pub(crate) enum Waiting {
 
 impl Outbox {
     pub(crate) fn new(to: u32, limit: usize) -> Self {
-        Self { to, limit, state: Mutex::default(), changed: Notify::new() }
+        Self {
+            to,
+            limit,
+            state: Mutex::default(),
+            unannounced: AtomicBool::new(false),
+            changed: Notify::new(),
+        }
     }
 
-    /// Appends a frame; never waits.
+    /// Appends a frame; never waits, and leaves it to [`wake`](Self::wake) that the writer learns of it.
     pub(crate) fn push(&self, frame: Bytes) -> Result<(), SendError> {
         if frame.len() > FRAME_LIMIT {
             return Err(SendError::TooLong(frame.len()));
@@ -79,10 +89,16 @@ impl Outbox {
         state.waiting.push(frame);
         if state.waiting.len() == 1 {
             state.waiting_since = Some(Instant::now());
-            drop(state);
-            self.changed.notify_one();
+            self.unannounced.store(true, Release);
         }
         Ok(())
+    }
+
+    /// Wakes the writer for what was pushed.
+    pub(crate) fn wake(&self) {
+        if self.unannounced.load(Acquire) && self.unannounced.swap(false, AcqRel) {
+            self.changed.notify_one();
+        }
     }
 
     /// Waits until there is something to write, or nothing ever again.
@@ -154,6 +170,15 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    /// What a future gives without waiting.
+    async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = std::future::ready(()) => None,
+        }
+    }
+
     #[test]
     fn it_is_bounded_by_bytes_until_they_are_written() {
         let outbox = Outbox::new(7, 130);
@@ -173,6 +198,18 @@ mod tests {
         assert_eq!(outbox.depth().bytes, 44);
         outbox.close();
         assert_eq!(outbox.depth(), Depth::default(), "a lost link discards what waited");
+    }
+
+    #[tokio::test]
+    async fn the_writer_sleeps_until_it_is_woken_for_what_was_pushed() {
+        let outbox = Outbox::new(7, 100);
+        outbox.open();
+        let mut ready = std::pin::pin!(outbox.ready());
+        assert_eq!(now(&mut ready).await, None);
+        outbox.push(Bytes::from_static(b"one")).unwrap();
+        assert_eq!(now(&mut ready).await, None, "no task is woken by a push");
+        outbox.wake();
+        assert_eq!(now(&mut ready).await, Some(Waiting::Frames(1)));
     }
 
     #[tokio::test]

@@ -72,11 +72,15 @@ struct Faulty<F> {
 }
 
 impl<F: Fn(&Bytes) -> Option<Bytes> + Send + Sync> Channel for Faulty<F> {
-    fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
+    fn push(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError> {
         match (self.fault)(&frame) {
-            Some(frame) => self.inner.send(to, lane, frame),
+            Some(frame) => self.inner.push(to, connection, frame),
             None => Ok(()),
         }
+    }
+
+    fn flush(&self, to: u32, connection: usize) {
+        self.inner.flush(to, connection);
     }
 
     fn queued(&self, to: u32) -> Depth {

@@ -18,6 +18,8 @@ struct Hand {
     events: mpsc::Receiver<Event>,
     incarnation: u32,
     inbounds: VecDeque<Box<dyn Incoming>>,
+    /// The process for which frames were lost last.
+    lost: Option<u32>,
 }
 
 impl Hand {
@@ -38,7 +40,7 @@ impl Hand {
             channel: setup.channel.clone(),
         };
         let (group, events) = Group::start(config, members(list)).await.unwrap();
-        Self { group, events, incarnation, inbounds: VecDeque::new() }
+        Self { group, events, incarnation, inbounds: VecDeque::new(), lost: None }
     }
 
     async fn event(&mut self, what: &str) -> Option<()> {
@@ -47,6 +49,7 @@ impl Hand {
             Event::Up(_) => return Some(()),
             Event::Down { .. } => panic!("{what}: a lane is taken for the link"),
             Event::Inbound(inbound) => self.inbounds.push_back(inbound),
+            Event::FramesLost { incarnation } => self.lost = Some(incarnation),
             Event::Gone { .. } | Event::Searched { .. } => {}
         }
         None
@@ -147,10 +150,14 @@ async fn an_idle_lane_is_closed_and_opened_again_when_it_is_used() {
 
 #[tokio::test]
 async fn a_lost_lane_costs_nothing_but_its_use() {
-    let (a, mut b, mut first) = pair(1, LONG, Identity::ORDERS_LANES).await;
+    let (mut a, mut b, mut first) = pair(1, LONG, Identity::ORDERS_LANES).await;
     drop(a.open(&mut b, 1).await);
     assert_eq!(next(&mut first).await, "first");
     a.until("the loss", |tally| tally.lanes_lost == 1).await;
+    while a.lost.is_none() {
+        a.event("the loss of frames").await;
+    }
+    assert_eq!(a.lost, Some(b.incarnation));
     a.until("no lane", |tally| tally.peers[0].lanes == 0).await;
     a.send(&b, 1, "round");
     assert_eq!(next(&mut first).await, "round");

@@ -40,17 +40,21 @@ impl Careless {
 }
 
 impl Channel for Careless {
-    fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
+    fn push(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError> {
         let number = self.sent.fetch_add(1, Ordering::Relaxed);
         match number % MISHAP_EVERY {
             // Lost on the way, which its sender does not learn. A frame that cannot be sent at all is refused below.
             0 if self.reaches(to) && frame.len() <= FRAME_LIMIT => Ok(()),
-            1 => self.inner.send(to, lane, frame.clone()).inspect(|()| {
+            1 => self.inner.push(to, connection, frame.clone()).inspect(|()| {
                 // The double may find no room.
-                let _ = self.inner.send(to, lane, frame);
+                let _ = self.inner.push(to, connection, frame);
             }),
-            _ => self.inner.send(to, lane, frame),
+            _ => self.inner.push(to, connection, frame),
         }
+    }
+
+    fn flush(&self, to: u32, connection: usize) {
+        self.inner.flush(to, connection);
     }
 
     fn queued(&self, to: u32) -> Depth {

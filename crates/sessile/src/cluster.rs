@@ -2,41 +2,40 @@
 //!
 //! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a change, file
 //! by file: a request commits it through [`host`], once [`sending`] lets it; [`engine`] calls the core and carries out
-//! its effects; [`outlet`] sends the frames in order; on the other side [`tasks`] read them, [`inlet`] puts those that
-//! overtook each other back into order, and that engine takes them; the acknowledgement comes back the same way and
-//! wakes who waits in [`waiters`]. [`builder`] takes parts of the user's own; [`messages`] are what applications say to
+//! its effects; [`frame_sender`] takes the frames during the call, in their order; on the other side [`tasks`] read
+//! them and that engine takes them; the acknowledgement comes back the same way and wakes who waits in [`waiters`]. [`builder`] takes parts of the user's own; [`messages`] are what applications say to
 //! each other beside the sessions.
 //!
-//! Must not know: cookies, HTTP, what a frame says.
+//! [`Cluster`] itself, the handle for users, is where the driver and the session layers of `web` are put together; its
+//! pages for operators ([`view`], [`metrics`]) show the statistics of these layers. The driver below it must not know:
+//! cookies, HTTP, what a frame says.
 
 mod builder;
 pub(crate) mod clock;
-pub(crate) mod controls;
 pub(crate) mod engine;
 mod error;
-pub(crate) mod event_log;
+mod event_log;
+pub(crate) mod frame_sender;
 mod fuse;
 pub(crate) mod host;
-mod inlet;
 mod listen;
 mod listeners;
-pub(crate) mod local_values;
+mod local_values;
 pub(crate) mod messages;
 mod metrics;
 mod operate;
-mod outlet;
 mod parts;
 mod permits;
 mod persist;
 #[cfg_attr(not(feature = "planted"), path = "cluster/unplanted.rs")]
 mod planted;
-pub(crate) mod sending;
+mod sending;
 mod standpoint;
 mod start;
 mod stop;
 pub(crate) mod tasks;
 mod view;
-pub(crate) mod waiters;
+mod waiters;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -61,10 +60,9 @@ pub use view::{AppView, MemberView, SessionView};
 
 use crate::config::{self, Config, Manager, StoreKind};
 use crate::web::{
-    CookieKeys, DetachedSession, SessionError, SessionLayer, SessionSettings, SettingError, Statistics,
+    Controls, DetachedSession, SessionError, SessionLayer, SessionSettings, SettingError, Statistics,
 };
 use builder::Seams;
-use controls::Controls;
 use engine::Engine;
 use host::SessionHost;
 use parts::Parts;
@@ -158,8 +156,7 @@ impl Cluster {
                 "cluster traffic is neither authenticated nor encrypted: anybody can join and read"
             );
         }
-        let cookie_keys = CookieKeys::new(start::cookie_keys(&config, secrets.as_ref()));
-        let controls = Arc::new(Controls::new(cookie_keys, config.node.rewrite_route));
+        let controls = Arc::new(Controls::of(&config, secrets.as_ref()));
         let secret_ids = Mutex::new(secrets.as_ref().map(ClusterSecrets::ids).unwrap_or_default());
         let incarnation = start::random_incarnation()?;
         let store = match seams.store.clone() {

@@ -18,6 +18,7 @@ mod client_cipher;
 mod client_session;
 mod codec;
 mod commit_scope;
+mod controls;
 mod cookie;
 mod detached;
 mod detached_sessions;
@@ -46,6 +47,7 @@ mod tests;
 
 pub use crate::cluster::host::NotServing;
 pub use accounting::{Cost, Costs};
+pub(crate) use controls::Controls;
 pub(crate) use cookie::CookieKeys;
 pub use detached::DetachedSession;
 pub use detached_sessions::DetachedSessions;

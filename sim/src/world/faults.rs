@@ -127,6 +127,10 @@ impl World {
                 self.network.choke(from, to);
                 self.later(time, Step::Unchoke(from, to));
             }
+            Fault::FullQueue { from, to, share, time } => {
+                self.network.fill(from, to, share);
+                self.later(time, Step::Drain(from, to));
+            }
             Fault::ClockJump => {}
         }
     }
@@ -155,6 +159,7 @@ impl World {
                 self.network.heal(cut);
                 self.release();
             }
+            Step::Drain(from, to) => self.network.drain(from, to),
             Step::Unchoke(from, to) => self.network.unchoke(from, to),
             Step::Flap(one, other) => self.flap(one, other),
             Step::Roll(outage) => self.roll(outage),

@@ -59,13 +59,11 @@ impl World {
         if matches!(request.action, Action::Create) {
             return self.handle(host, op);
         }
-        let Some((opening, effects)) =
-            self.call(host, |node, now, effects| node.open(key, Proof::Secret(secret), now, effects))
-        else {
-            return;
-        };
+        let (proof, question) = (Proof::Secret(secret), QuestionId(self.number()));
+        let opening = self.call(host, |node, now, effects| node.open(key, proof, question, now, effects));
+        let Some((opening, effects)) = opening else { return };
         self.execute(host, effects);
-        self.opened(host, op, opening);
+        self.opened(host, op, opening, question);
     }
 
     pub(super) fn answered(&mut self, host: HostId, ask: QuestionId) {
@@ -87,14 +85,15 @@ impl World {
         let request = &self.history.ops[op];
         let session = &self.history.sessions[request.session];
         let (key, secret) = (session.key, session.secrets[request.secret]);
-        let opening = self
-            .call(host, |node, now, effects| node.open_answered(key, Proof::Secret(secret), now, effects));
+        let (proof, question) = (Proof::Secret(secret), QuestionId(self.number()));
+        let opening =
+            self.call(host, |node, now, effects| node.open_answered(key, proof, question, now, effects));
         let Some((opening, effects)) = opening else { return };
         self.execute(host, effects);
-        self.opened(host, op, opening);
+        self.opened(host, op, opening, question);
     }
 
-    fn opened(&mut self, host: HostId, op: OpId, opening: Opening) {
+    fn opened(&mut self, host: HostId, op: OpId, opening: Opening, question: QuestionId) {
         match opening {
             Opening::Open(opened) => {
                 let now = self.now();
@@ -110,7 +109,7 @@ impl World {
                 self.set_stage(host, op, Stage::AtExit(Reply::Absent(absent)));
                 self.leave(host, op);
             }
-            Opening::Asking(ask) => self.set_stage(host, op, Stage::Asking(ask)),
+            Opening::Asking => self.set_stage(host, op, Stage::Asking(question)),
         }
     }
 
@@ -127,11 +126,9 @@ impl World {
         match self.history.ops[op].action {
             Action::Read if !self.plan.whole => self.wait_for_others(host, op, key),
             Action::Logout => {
-                let Some((ticket, effects)) =
-                    self.call(host, |node, now, effects| node.end(key, now, effects))
-                else {
-                    return;
-                };
+                let ticket = Ticket(self.number());
+                let ended = self.call(host, |node, now, effects| node.end(key, Some(ticket), now, effects));
+                let Some(((), effects)) = ended else { return };
                 let session = self.history.ops[op].session;
                 self.say(format_args!("n{host} ends s{session} for op {op}"));
                 self.wait_for(host, op, Some(ticket));
@@ -146,13 +143,12 @@ impl World {
         let key = self.key_of(op);
         let mut changes = self.changes(op);
         self.write_more(host, op, &mut changes);
-        let Some((result, effects)) =
-            self.call(host, |node, now, effects| node.commit(key, &changes, now, effects))
-        else {
-            return;
-        };
+        let ticket = Ticket(self.number());
+        let committed =
+            self.call(host, |node, now, effects| node.commit(key, &changes, Some(ticket), now, effects));
+        let Some((result, effects)) = committed else { return };
         match result {
-            Ok(ticket) => {
+            Ok(()) => {
                 let session = self.history.ops[op].session;
                 self.say(format_args!("n{host} commits op {op} on s{session}"));
                 self.wait_for(host, op, Some(ticket));
@@ -208,8 +204,9 @@ impl World {
 
     /// Waits for the commit that this request may have read.
     fn wait_for_others(&mut self, host: HostId, op: OpId, key: SessionKey) {
-        let ticket = self.call(host, |node, _, _| node.unsettled(key)).and_then(|(ticket, _)| ticket);
-        self.wait_for(host, op, ticket);
+        let ticket = Ticket(self.number());
+        let waits = self.call(host, |node, _, _| node.await_settled(key, ticket));
+        self.wait_for(host, op, waits.is_some_and(|(waits, _)| waits).then_some(ticket));
     }
 
     /// Waits for the ticket; without one there is nothing to wait for.

@@ -8,52 +8,7 @@ pub(crate) const ABSENCES: Known<'static> = Known {
     check: "absences",
     exceptions: &[
         (
-            "crates/sessile/src/web/app.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
-            "crates/sessile/src/web/draft.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
-            "crates/sessile/src/web/exchange.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
-            "crates/sessile/src/web/idempotency/ledger.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
-            "crates/sessile/src/web/layer.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
-            "crates/sessile/src/web/local.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
-            "crates/sessile/src/web/session.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
-            "crates/sessile/src/web/state.rs",
-            "invariant A14 ",
-            "the driver's side towards requests is being gathered in the host",
-        ),
-        (
             "crates/sessile/src/cluster.rs",
-            "invariant A15 ",
-            "what the cluster says of its layers moves to where they are put together",
-        ),
-        (
-            "crates/sessile/src/cluster/controls.rs",
             "invariant A15 ",
             "what the cluster says of its layers moves to where they are put together",
         ),
@@ -68,17 +23,7 @@ pub(crate) const ABSENCES: Known<'static> = Known {
             "what the cluster says of its layers moves to where they are put together",
         ),
         (
-            "crates/sessile/src/cluster/operate.rs",
-            "invariant A15 ",
-            "what the cluster says of its layers moves to where they are put together",
-        ),
-        (
             "crates/sessile/src/cluster/persist/restorer.rs",
-            "invariant A15 ",
-            "what the cluster says of its layers moves to where they are put together",
-        ),
-        (
-            "crates/sessile/src/cluster/start.rs",
             "invariant A15 ",
             "what the cluster says of its layers moves to where they are put together",
         ),

@@ -21,6 +21,10 @@ pub struct Counters {
     pub late_writes: u64,
     /// Times that frames in flight were given up and sent again as copies.
     pub restarts: u64,
+    /// Frames that came before one that was sent earlier, and waited for it.
+    pub frames_early: u64,
+    /// Times that a frame was missing for too long: its sender was told, and sends copies instead.
+    pub gaps: u64,
     /// Copies that a member had no room for.
     pub copies_refused: u64,
     /// Sessions created here.
@@ -126,12 +130,9 @@ impl Node {
 
     /// Live sessions, of one application or of all.
     pub fn session_count(&self, app: Option<AppId>) -> u64 {
+        let Some(app) = app else { return self.population.count() };
         let count = |shard: &parking_lot::Mutex<crate::shard::Shard>| {
-            let shard = shard.lock();
-            match app {
-                None => shard.table().len() as u64,
-                Some(app) => shard.table().iter().filter(|session| session.app == app).count() as u64,
-            }
+            shard.lock().table().iter().filter(|session| session.app == app).count() as u64
         };
         self.shards.iter().map(count).sum()
     }
@@ -177,6 +178,8 @@ impl Node {
             sum.conflicts += counters.conflicts;
             sum.late_writes += counters.late_writes;
             sum.restarts += counters.restarts;
+            sum.frames_early += counters.frames_early;
+            sum.gaps += counters.gaps;
             sum.copies_refused += counters.copies_refused;
             sum.created += counters.created;
             sum.repaired += counters.repaired;

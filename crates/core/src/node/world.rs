@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::roster::{NodeState, Roster, ShardCommand};
 use crate::shard::{ComparisonOutcome, Shard};
 use crate::wire::{self, Ack, Frame, Malformed, MembershipFrame, Sequenced, ShardFrame};
-use crate::{Effect, Effects, Event, Incarnation, Instant, Position, SessionKey};
+use crate::{Effect, Effects, Event, Incarnation, Instant, SessionKey};
 
 /// A process at the other end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ impl Node {
 
     /// The link is down; what was on the way may be lost.
     pub fn link_down(&self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
+        self.unsent.lock().forget(incarnation);
         let mut roster = self.roster(now, effects);
         roster.link_down(incarnation);
         self.carry_out(&mut roster, now, effects);
@@ -55,6 +56,7 @@ impl Node {
 
     /// Time passed: to be called every [`Timing::tick`](crate::Timing::tick).
     pub fn tick(&self, now: Instant, effects: &mut Effects) {
+        self.send_unsent(effects);
         let mut roster = self.roster(now, effects);
         let mut stalls: BTreeMap<Incarnation, Duration> = BTreeMap::new();
         for shard in &self.shards {
@@ -127,20 +129,44 @@ impl Node {
         Ok(())
     }
 
-    /// Whether a frame of `from` at this place would tear a gap now: one that came over another connection, and
-    /// earlier than what was sent before it, is better handed to [`received`](Self::received) a little later.
-    pub fn is_ahead(&self, from: Incarnation, position: Position) -> bool {
-        let shard = self.shards.get(usize::from(position.shard));
-        shard.is_some_and(|shard| shard.lock().is_ahead(from, position))
-    }
-
     /// Acknowledges everything received from this process since the last call, in one frame: to be called
     /// after each batch of `received`.
     pub fn acknowledge(&self, from: Incarnation, effects: &mut Effects) {
+        let _in_order = self.acknowledging[from.0 as usize % SHARDS].lock();
         let lines: Vec<_> = self.shards.iter().filter_map(|shard| shard.lock().take_ack(from)).collect();
-        if !lines.is_empty() {
-            effects.push(Effect::Send { to: from, frame: wire::encode(&Ack { lines }) });
+        if lines.is_empty() {
+            return;
         }
+        let ack = Ack { lines };
+        if effects.try_send(from, wire::encode(&ack)).is_err() {
+            for line in ack.lines {
+                self.shards[usize::from(line.shard)].lock().give_back_ack(from, line);
+            }
+            self.unsent.lock().acknowledge_later(from);
+        }
+    }
+
+    /// A frame from `Effect::Undelivered`: it is sent again at the next tick.
+    pub fn undelivered(&self, to: Incarnation, frame: Bytes) {
+        self.unsent.lock().keep(to, frame);
+    }
+
+    /// Some of the frames that were taken for this process are lost, while its link is up: a further connection broke. What
+    /// is on the way is sent again.
+    pub fn frames_lost(&self, to: Incarnation, now: Instant, effects: &mut Effects) {
+        for shard in &self.shards {
+            shard.lock().frames_lost(to, now, effects);
+        }
+    }
+
+    /// Tries again what found no room.
+    fn send_unsent(&self, effects: &mut Effects) {
+        let unacknowledged = {
+            let mut unsent = self.unsent.lock();
+            unsent.send(effects);
+            unsent.take_unacknowledged()
+        };
+        unacknowledged.into_iter().for_each(|from| self.acknowledge(from, effects));
     }
 
     fn on_shard_frame(

@@ -16,14 +16,13 @@ impl Shard {
         &mut self,
         key: SessionKey,
         is_expiry: bool,
+        asker: QuestionId,
         now: Instant,
         effects: &mut Effects,
-    ) -> QuestionId {
-        let asker = QuestionId(self.next_number());
+    ) {
         if !self.questions.join(key, is_expiry, asker) {
             self.begin_question(key, is_expiry, vec![asker], now, effects);
         }
-        asker
     }
 
     /// Asks whether a session that is idle here is in use elsewhere; ends it if not.
@@ -147,7 +146,7 @@ impl Shard {
         if stays {
             self.prolong(key, now);
         } else if !contested {
-            self.end(key, EndReason::Expired, now, effects);
+            self.end(key, EndReason::Expired, None, now, effects);
         }
     }
 
@@ -165,6 +164,6 @@ impl Shard {
         if !askers.is_empty() {
             self.questions.keep_replies(key, replies);
         }
-        effects.extend(askers.into_iter().map(|ask| Effect::Answered { ask }));
+        effects.extend(askers.into_iter().map(|question| Effect::Answered { question }));
     }
 }

@@ -3,7 +3,7 @@
 //! Sessions are in it by name, in the order of their keys; or all of them, while a walk goes over the whole shard. Commits
 //! that wait for such a copy stay with its name. Must not know what is on the way to the member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{SessionKey, Ticket};
 
@@ -32,6 +32,8 @@ pub(crate) struct CopyBacklog {
     names: BTreeMap<SessionKey, Vec<Ticket>>,
     /// Sessions whose content is being fetched from the store.
     fetching: BTreeMap<SessionKey, Vec<Ticket>>,
+    /// Sessions that no frame can carry as they are. They wait for nothing: a later commit tries a copy again.
+    too_long: BTreeSet<SessionKey>,
     walk: Option<Walk>,
     /// Bytes of changes that were given up for copies since the backlog was last empty.
     given_up: usize,
@@ -45,7 +47,10 @@ impl CopyBacklog {
 
     /// The member must get a copy of this session before any change.
     pub(crate) fn needs_copy(&self, key: SessionKey) -> bool {
-        self.walk.is_some() || self.names.contains_key(&key) || self.fetching.contains_key(&key)
+        self.walk.is_some()
+            || self.names.contains_key(&key)
+            || self.fetching.contains_key(&key)
+            || self.too_long.contains(&key)
     }
 
     /// Sessions by name.
@@ -92,7 +97,14 @@ impl CopyBacklog {
     pub(crate) fn take(&mut self, key: SessionKey) -> Vec<Ticket> {
         let mut waiters = self.names.remove(&key).unwrap_or_default();
         waiters.extend(self.fetching.remove(&key).unwrap_or_default());
+        self.too_long.remove(&key);
         waiters
+    }
+
+    /// No frame can carry these sessions as they are.
+    pub(crate) fn add_too_long(&mut self, keys: &[SessionKey]) {
+        let room = NAMES_MAX.saturating_sub(self.too_long.len());
+        self.too_long.extend(keys.iter().take(room));
     }
 
     /// The copy cannot be sent before its content is back from the store.
@@ -130,7 +142,7 @@ impl CopyBacklog {
 
     /// These were sent, and no commit waited for them.
     pub(crate) fn remove(&mut self, keys: &[SessionKey]) {
-        keys.iter().for_each(|key| drop(self.names.remove(key)));
+        keys.iter().for_each(|key| drop(self.take(*key)));
     }
 
     /// A change of this size is given up: a copy goes in its place.
@@ -184,6 +196,18 @@ mod tests {
         assert_eq!((backlog.first(), backlog.take(key(1))), (Some(key(1)), vec![Ticket(1)]));
         backlog.content_came(key(1));
         assert!(backlog.is_empty(), "nobody waited for it any more");
+    }
+
+    #[test]
+    fn a_session_that_is_too_long_needs_a_copy_until_one_is_sent() {
+        let mut backlog = CopyBacklog::default();
+        backlog.add_too_long(&[key(1), key(2)]);
+        assert!(backlog.needs_copy(key(1)) && backlog.is_empty(), "it waits for nothing");
+        backlog.take(key(1));
+        backlog.remove(&[key(2)]);
+        assert!(!backlog.needs_copy(key(1)) && !backlog.needs_copy(key(2)));
+        (0..=NAMES_MAX as u32).for_each(|number| backlog.add_too_long(&[key(number)]));
+        assert!(!backlog.needs_copy(key(NAMES_MAX as u32)), "they are bounded");
     }
 
     #[test]

@@ -110,9 +110,6 @@ impl Shard {
 
     /// Gives the frame its position and sends it; no commit waits for it.
     fn send_batch(&mut self, to: Incarnation, batch: BatchDraft, now: Instant, effects: &mut Effects) {
-        let Some(stream) = self.peers.get_mut(to) else { return };
-        let carried = Carried::Several(batch.keys);
-        let position = stream.push(self.number, carried, batch.draft.len(), Vec::new(), now);
-        effects.send(to, batch.draft.at(position));
+        self.transmit(to, Carried::Several(batch.keys), batch.draft, Vec::new(), now, effects);
     }
 }

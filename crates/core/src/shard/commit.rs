@@ -6,11 +6,11 @@ use crate::marks::Birth;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::shard::in_flight::Carried;
-use crate::shard::settling::Awaited;
+use crate::shard::settling::{Awaited, notify_settled};
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AckMembers, CommittedSession, Effect, Effects, Event, FieldRef, Incarnation, Instant, Mode, Receipt,
-    Refusal, SessionKey, Ticket, Timestamp, ValueRef,
+    AckMembers, CommittedSession, Effects, Event, FieldRef, Incarnation, Instant, Mode, Receipt, Refusal,
+    SessionKey, Ticket, Timestamp, ValueRef,
 };
 
 /// The members that a commit waits for.
@@ -31,9 +31,10 @@ impl Shard {
         &mut self,
         key: SessionKey,
         changes: &Changes,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Result<Ticket, Refusal> {
+    ) -> Result<(), Refusal> {
         let session = self.table.get(key).map(|session| (&session.fields, session.age(now)));
         let changes = &*changes.with_secrets(session);
         self.check(key, changes)?;
@@ -50,7 +51,8 @@ impl Shard {
         };
         let sends_copies = changes.creates() || changes.whole;
         let draft = if sends_copies { None } else { self.delta(key, changes, timestamp) };
-        Ok(self.stage(key, draft, waits, now, effects))
+        self.stage(key, draft, waits, ticket, now, effects);
+        Ok(())
     }
 
     fn check(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
@@ -104,7 +106,7 @@ impl Shard {
         let app = changes.create.unwrap_or_default();
         let mut session = Session::new(key, app, birth, now);
         session.touch = 1;
-        self.table.insert(session);
+        self.table.insert_counted(session);
         self.marks.saw(birth);
         self.counters.created += 1;
         effects.event(Event::Created { key, app, remote: false });
@@ -200,33 +202,36 @@ impl Shard {
         key: SessionKey,
         mut draft: Option<Draft>,
         waits: Waits,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Ticket {
-        let ticket = Ticket(self.next_number());
+    ) {
+        let ticket = ticket.unwrap_or_else(|| Ticket::unattended(self.next_number()));
         let exempt = if waits == Waits::AckSet { self.exempt(key) } else { Vec::new() };
-        let members: Vec<Incarnation> = self.peers.members().collect();
-        let mut awaited = Vec::new();
-        for (more, member) in (0..members.len()).rev().zip(members) {
+        let members = self.peers.members().map(|member| {
             let is_awaited = waits != Waits::Nobody && !exempt.contains(&member);
             let is_awaited = planted!(is_awaited => is_awaited(&self.settings, is_awaited, member, self.peers.get(member)));
-            if is_awaited {
-                awaited.push(member);
-            }
-            let draft = if more > 0 { draft.clone() } else { draft.take() };
-            self.stage_for(member, key, draft, is_awaited.then_some(ticket), now, effects);
-        }
+            (member, is_awaited)
+        });
+        let members: Vec<(Incarnation, bool)> = members.collect();
         let exempt = u32::try_from(exempt.len()).unwrap_or(u32::MAX);
-        if awaited.is_empty() {
-            let is_async = waits == Waits::Nobody && !self.peers.is_empty();
-            let unconfirmed_for = is_async.then(|| self.peers.unconfirmed_for(now));
-            let receipt = Receipt { unconfirmed_for, ..self.settling.first_receipt(exempt) };
-            effects.push(Effect::Settled { ticket, receipt });
-        } else {
+        let awaited: Vec<_> = members.iter().filter(|(_, awaited)| *awaited).map(|(of, _)| *of).collect();
+        let settles_at_once = awaited.is_empty();
+        // Before anything is sent: a frame that no link can carry is waited for no longer.
+        if !settles_at_once {
             let is_end = self.tombstones.contains(key);
             self.settling.begin(ticket, Awaited { key, is_end, members: awaited, exempt });
         }
-        ticket
+        for (more, (member, is_awaited)) in (0..members.len()).rev().zip(members) {
+            let draft = if more > 0 { draft.clone() } else { draft.take() };
+            self.stage_for(member, key, draft, is_awaited.then_some(ticket), now, effects);
+        }
+        if settles_at_once {
+            let is_async = waits == Waits::Nobody && !self.peers.is_empty();
+            let unconfirmed_for = is_async.then(|| self.peers.unconfirmed_for(now));
+            let receipt = Receipt { unconfirmed_for, ..self.settling.first_receipt(exempt) };
+            notify_settled(ticket, receipt, effects);
+        }
     }
 
     /// Members that a commit on this session need not wait for (rule 2.17). A member that an earlier commit on the session
@@ -264,7 +269,6 @@ impl Shard {
         let mut waiters = stream.backlog.take(key);
         waiters.extend(ticket);
         let Some(draft) = draft else { return self.send_copy(member, key, waiters, now, effects) };
-        let position = stream.push(self.number, Carried::One(key), draft.len(), waiters, now);
-        effects.send(member, draft.at(position));
+        self.transmit(member, Carried::One(key), draft, waiters, now, effects);
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct ShardCounters {
     pub(crate) conflicts: u64,
     pub(crate) late_writes: u64,
     pub(crate) restarts: u64,
+    pub(crate) frames_early: u64,
+    pub(crate) gaps: u64,
     pub(crate) copies_refused: u64,
     pub(crate) expired: u64,
     pub(crate) repaired: u64,

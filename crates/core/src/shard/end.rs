@@ -19,14 +19,15 @@ impl Shard {
         &mut self,
         key: SessionKey,
         reason: EndReason,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Ticket {
+    ) {
         let end = match self.known(key) {
             Some(session) => Tombstone::of(session, reason, now),
             None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
         };
-        self.end_as(key, end, now, effects)
+        self.end_as(key, end, ticket, now, effects);
     }
 
     /// The same for a session of which no member has a copy.
@@ -35,10 +36,11 @@ impl Shard {
         key: SessionKey,
         app: AppId,
         keep: Duration,
+        ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
-    ) -> Ticket {
-        self.end_as(key, Tombstone::carried(app, keep, now), now, effects)
+    ) {
+        self.end_as(key, Tombstone::carried(app, keep, now), ticket, now, effects);
     }
 
     /// A session that no member holds ended before this node started.
@@ -48,7 +50,14 @@ impl Shard {
         }
     }
 
-    fn end_as(&mut self, key: SessionKey, end: Tombstone, now: Instant, effects: &mut Effects) -> Ticket {
+    fn end_as(
+        &mut self,
+        key: SessionKey,
+        end: Tombstone,
+        ticket: Option<Ticket>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         let recorded = self.record_end(key, end, None, effects);
         match end.reason {
             EndReason::Invalidated => self.counters.invalidated += 1,
@@ -56,7 +65,7 @@ impl Shard {
         }
         self.settling.drop_commits(key, effects);
         let waits = if planted!(self.settings, END_ASYNCHRONOUS) { Waits::Nobody } else { Waits::AllMembers };
-        self.stage(key, Some(Draft::end(&recorded.to_wire(key))), waits, now, effects)
+        self.stage(key, Some(Draft::end(&recorded.to_wire(key))), waits, ticket, now, effects);
     }
 
     /// Remembers an end that another member announced or this node made, and drops the copy. Gives the end as it is

@@ -93,6 +93,11 @@ impl InFlight {
         self.bytes
     }
 
+    /// Nothing is on the way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// A copy of the backlog may be sent now.
     pub(crate) fn has_window(&self) -> bool {
         self.window.has_room(self.bytes)
@@ -117,6 +122,14 @@ impl InFlight {
         self.bytes += bytes;
         self.frames.push_back(SentFrame { sequence, carried, bytes, sent_at: now, waiters });
         Position { shard, epoch: self.epoch, sequence }
+    }
+
+    /// The newest frame was not sent: it is taken back, and its position goes to the next one.
+    pub(crate) fn take_back(&mut self) -> Option<SentFrame> {
+        let frame = self.frames.pop_back()?;
+        self.next = frame.sequence;
+        self.bytes -= frame.bytes;
+        Some(frame)
     }
 
     /// Takes the frames that `line` acknowledges, each with what was refused of it; `None` if the line does not follow the
@@ -237,6 +250,16 @@ mod tests {
         assert_eq!(taken.iter().map(|(frame, _)| frame.waiters[0].0).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!((in_flight.bytes(), in_flight.carries(SessionKey([4; 16]))), (10, true));
         assert_eq!(in_flight.acknowledge(&line(3, 1, 3), at(1)).unwrap().len(), 0, "once more");
+    }
+
+    #[test]
+    fn a_frame_that_is_taken_back_leaves_its_position_to_the_next_one() {
+        let mut in_flight = InFlight::new(1, at(0));
+        push(&mut in_flight, 1, at(0));
+        let position = push(&mut in_flight, 2, at(0));
+        assert_eq!(in_flight.take_back().unwrap().waiters, [Ticket(2)]);
+        assert_eq!((in_flight.bytes(), in_flight.carries(SessionKey([2; 16]))), (10, false));
+        assert_eq!(push(&mut in_flight, 3, at(0)), position);
     }
 
     #[test]

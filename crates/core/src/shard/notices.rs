@@ -143,18 +143,25 @@ mod tests {
         Session::new(KEY, AppId(6), Birth::default(), Instant::ORIGIN)
     }
 
-    fn write(notices: &mut Notices, session: &mut Session, counter: u64, value: Option<&str>) -> Vec<Effect> {
-        let (mut applied, mut effects) = (notices.begin(), Effects::default());
+    fn write(
+        notices: &mut Notices,
+        session: &mut Session,
+        counter: u64,
+        value: Option<&str>,
+    ) -> Vec<(u64, SessionChange)> {
+        let mut applied = notices.begin();
         let value = value.map(|value| Value::raw(value.to_owned()));
         let timestamp = Timestamp::new(counter, Incarnation(1));
         let write = FieldRef { name: "a".into(), timestamp, value: value.as_ref().map(ValueRef::from) };
         applied.merge(&mut session.fields, write);
-        notices.changed(KEY, session.app, applied, false, &mut effects);
-        effects.into_iter().collect()
+        seen(|effects| notices.changed(KEY, session.app, applied, false, effects))
     }
 
-    fn seen(effects: Vec<Effect>) -> Vec<(u64, SessionChange)> {
-        let notices = effects.into_iter().map(|effect| match effect {
+    fn seen(act: impl FnOnce(&mut Effects)) -> Vec<(u64, SessionChange)> {
+        let mut frames = Vec::new();
+        let mut effects = Effects::new(&mut frames);
+        act(&mut effects);
+        let notices = effects.into_decided().into_iter().map(|effect| match effect {
             Effect::Notice { sequence, notice, .. } => (sequence, notice.change),
             other => panic!("{other:?}"),
         });
@@ -167,26 +174,27 @@ mod tests {
         notices.set_wanted(true);
         let name = || "a".into();
         let added = write(&mut notices, &mut session, 5, Some("x"));
-        assert_eq!(seen(added), [(0, SessionChange::AttributeAdded { name: name() })]);
-        assert_eq!(seen(write(&mut notices, &mut session, 4, Some("y"))), [], "an older one");
+        assert_eq!(added, [(0, SessionChange::AttributeAdded { name: name() })]);
+        assert_eq!(write(&mut notices, &mut session, 4, Some("y")), [], "an older one");
         let replaced = write(&mut notices, &mut session, 6, Some("y"));
-        assert_eq!(seen(replaced), [(1, SessionChange::AttributeReplaced { name: name() })]);
+        assert_eq!(replaced, [(1, SessionChange::AttributeReplaced { name: name() })]);
         let removed = write(&mut notices, &mut session, 7, None);
-        assert_eq!(seen(removed), [(2, SessionChange::AttributeRemoved { name: name() })]);
-        assert_eq!(seen(write(&mut notices, &mut session, 8, None)), [], "it was gone before");
+        assert_eq!(removed, [(2, SessionChange::AttributeRemoved { name: name() })]);
+        assert_eq!(write(&mut notices, &mut session, 8, None), [], "it was gone before");
     }
 
     #[test]
     fn nothing_is_made_or_numbered_while_nobody_listens() {
-        let (mut notices, mut session, mut effects) = (Notices::new(3), session(), Effects::default());
-        assert_eq!(seen(write(&mut notices, &mut session, 5, Some("x"))), []);
-        notices.created(&session, true, &mut effects);
-        notices.ended(&session, EndReason::Expired, true, &mut effects);
-        assert!(effects.is_empty());
+        let (mut notices, mut session) = (Notices::new(3), session());
+        assert_eq!(write(&mut notices, &mut session, 5, Some("x")), []);
+        let unheard = seen(|effects| {
+            notices.created(&session, true, effects);
+            notices.ended(&session, EndReason::Expired, true, effects);
+        });
+        assert_eq!(unheard, []);
         notices.set_wanted(true);
-        notices.created(&session, true, &mut effects);
         let changes = [SessionChange::Created, SessionChange::AttributeAdded { name: "a".into() }];
-        let effects = effects.into_iter().collect();
-        assert_eq!(seen(effects), [0, 1].into_iter().zip(changes).collect::<Vec<_>>());
+        let heard = seen(|effects| notices.created(&session, true, effects));
+        assert_eq!(heard, [0, 1].into_iter().zip(changes).collect::<Vec<_>>());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::shard::arrivals::Arrivals;
 use crate::shard::backlog::CopyBacklog;
-use crate::shard::in_flight::{Carried, InFlight, Watermark};
+use crate::shard::in_flight::{Carried, InFlight, SentFrame, Watermark};
 use crate::wire::Position;
 use crate::{Instant, SessionKey, Ticket};
 
@@ -13,6 +13,8 @@ use crate::{Instant, SessionKey, Ticket};
 pub(crate) struct PeerStream {
     /// Frames can be sent.
     pub(crate) linked: bool,
+    /// The link did not take a frame: nothing is tried until the next tick.
+    paused: bool,
     /// Several copies may go in one frame: the member has not refused such a frame as unknown (rule 2.8).
     pub(crate) takes_several: bool,
     pub(crate) in_flight: InFlight,
@@ -25,6 +27,7 @@ impl PeerStream {
     pub(crate) fn new(epoch: u32, now: Instant) -> Self {
         Self {
             linked: true,
+            paused: false,
             takes_several: true,
             in_flight: InFlight::new(epoch, now),
             backlog: CopyBacklog::default(),
@@ -34,12 +37,12 @@ impl PeerStream {
 
     /// Changes are sent as they are committed; otherwise copies of their sessions go later (rule 2.11).
     pub(crate) fn has_room(&self, bytes_max: usize) -> bool {
-        self.linked && self.in_flight.bytes() < bytes_max
+        self.linked && !self.paused && self.in_flight.bytes() < bytes_max
     }
 
     /// A copy of the backlog may be sent now (rule 2.10).
     pub(crate) fn has_window(&self) -> bool {
-        self.linked && self.in_flight.has_window() && self.backlog.may_fetch()
+        self.linked && !self.paused && self.in_flight.has_window() && self.backlog.may_fetch()
     }
 
     /// Gives a frame its position, and remembers it until it is acknowledged.
@@ -57,6 +60,27 @@ impl PeerStream {
         self.in_flight.push(shard, carried, bytes, waiters, now)
     }
 
+    /// The link did not take the newest frame: what it carries is in the backlog again, and nothing is sent until
+    /// [`resume`](Self::resume).
+    pub(crate) fn take_back(&mut self) {
+        self.paused = true;
+        if let Some(frame) = self.in_flight.take_back() {
+            self.add_to_backlog(frame);
+        }
+    }
+
+    /// The same for a frame that no link can carry. It pauses nothing, and the member needs copies of its sessions.
+    pub(crate) fn take_back_too_long(&mut self) -> Option<SentFrame> {
+        let frame = self.in_flight.take_back()?;
+        self.backlog.add_too_long(frame.carried.keys());
+        Some(frame)
+    }
+
+    /// The link may take frames again.
+    pub(crate) fn resume(&mut self) {
+        self.paused = false;
+    }
+
     /// What arrived is unknown: everything on the way goes into the backlog, and a new epoch begins (rule 2.5).
     pub(crate) fn restart(&mut self) {
         self.begin_epoch(InFlight::restart);
@@ -69,14 +93,17 @@ impl PeerStream {
 
     fn begin_epoch<F>(&mut self, give_up: impl FnOnce(&mut InFlight) -> F)
     where
-        F: IntoIterator<Item = crate::shard::in_flight::SentFrame>,
+        F: IntoIterator<Item = SentFrame>,
     {
         self.backlog.give_up_change(self.in_flight.bytes());
-        for frame in give_up(&mut self.in_flight) {
-            let mut waiters = frame.waiters;
-            for key in frame.carried.keys() {
-                self.backlog.add(*key, std::mem::take(&mut waiters));
-            }
+        give_up(&mut self.in_flight).into_iter().for_each(|frame| self.add_to_backlog(frame));
+    }
+
+    /// Copies go in place of a frame.
+    fn add_to_backlog(&mut self, frame: SentFrame) {
+        let mut waiters = frame.waiters;
+        for key in frame.carried.keys() {
+            self.backlog.add(*key, std::mem::take(&mut waiters));
         }
     }
 
@@ -138,6 +165,25 @@ mod tests {
         assert!(!stream.has_acknowledged(&mut watermark));
         acknowledge(&mut stream, 2, 1);
         assert!(stream.has_acknowledged(&mut watermark));
+    }
+
+    #[test]
+    fn a_frame_that_the_link_does_not_take_becomes_a_copy_after_a_pause() {
+        let mut stream = PeerStream::new(1, Instant::ORIGIN);
+        send(&mut stream, vec![Ticket(1)]);
+        stream.take_back();
+        assert!(!stream.has_room(9) && !stream.has_window() && stream.in_flight.is_empty());
+        stream.resume();
+        assert!(stream.has_room(9) && stream.has_window());
+        assert_eq!(stream.backlog.take(KEY), [Ticket(1)]);
+    }
+
+    #[test]
+    fn a_frame_that_no_link_carries_is_not_tried_again() {
+        let mut stream = PeerStream::new(1, Instant::ORIGIN);
+        send(&mut stream, vec![Ticket(1)]);
+        assert_eq!(stream.take_back_too_long().unwrap().waiters, [Ticket(1)]);
+        assert!(stream.has_window() && stream.backlog.is_empty() && stream.lacks(KEY));
     }
 
     #[test]

@@ -6,19 +6,18 @@ use crate::session::{Session, large_value};
 use crate::shard::Shard;
 use crate::shard::arrivals::Arrival;
 use crate::shard::notices::AppliedChanges;
-use crate::wire::{self, Copies, Delta, FieldChange, Gap, Position, Sequenced, Snapshot, Verdict};
+use crate::wire::{self, Copies, Delta, FieldChange, Frame, Gap, Position, Sequenced, Snapshot, Verdict};
 use crate::{
     Codec, Effects, Event, FieldName, FieldRef, Fields, Incarnation, Instant, Merge, NameRef, SessionKey,
     Timestamp, ValueRef,
 };
 
-impl Shard {
-    /// Whether something that `from` sent before this position has not come.
-    pub(crate) fn is_ahead(&self, from: Incarnation, position: Position) -> bool {
-        self.peers.get(from).is_some_and(|stream| stream.arrivals.is_ahead(position))
-    }
+/// A frame waits this part of the ack timeout for those before it. The sender gives up what is on the way after the
+/// whole, so that this has to end well before.
+const EARLY_WAIT_SHARE: u32 = 4;
 
-    /// Takes a frame that has a position, if it is the next one of its sender.
+impl Shard {
+    /// Takes a frame that has a position, if it is the next one of its sender, and those after it that came before it.
     pub(crate) fn on_sequenced(
         &mut self,
         from: Incarnation,
@@ -30,14 +29,52 @@ impl Shard {
     ) {
         let Some(stream) = self.peers.get_mut(from) else { return };
         planted!(self.settings, GAP_OVERLOOKED => overlook_gap(&mut stream.arrivals, position));
-        match stream.arrivals.judge(position) {
-            Arrival::Ignored => return,
-            Arrival::Gap => {
-                effects.send(from, wire::encode(&Gap { shard: position.shard, epoch: position.epoch }));
-                return;
+        match stream.arrivals.judge(position, frame, now) {
+            Arrival::Ignored => {}
+            Arrival::Early => self.counters.frames_early += 1,
+            Arrival::Gap => self.send_gap(from, position.epoch, effects),
+            Arrival::Next => {
+                self.take_sequenced(from, body, frame, now, effects);
+                self.take_early(from, now, effects);
             }
-            Arrival::Next => {}
         }
+    }
+
+    /// The frames whose turn has come.
+    fn take_early(&mut self, from: Incarnation, now: Instant, effects: &mut Effects) {
+        while let Some(frame) = self.peers.get_mut(from).and_then(|stream| stream.arrivals.take_early()) {
+            // It could be read when it came.
+            if let Ok(Some(Frame::Sequenced(_, body))) = wire::decode(&frame) {
+                self.take_sequenced(from, body, &frame, now, effects);
+            }
+        }
+    }
+
+    /// Notifies every sender of which frames have waited too long for one before them.
+    pub(super) fn give_up_early(&mut self, now: Instant, effects: &mut Effects) {
+        let limit = self.settings.timing.ack_timeout / EARLY_WAIT_SHARE;
+        let gaps = self
+            .peers
+            .iter_mut()
+            .filter_map(|(from, stream)| Some((from, stream.arrivals.take_overdue_gap(limit, now)?)));
+        for (from, epoch) in gaps.collect::<Vec<_>>() {
+            self.send_gap(from, epoch, effects);
+        }
+    }
+
+    fn send_gap(&mut self, to: Incarnation, epoch: u32, effects: &mut Effects) {
+        self.counters.gaps += 1;
+        effects.send(to, wire::encode(&Gap { shard: self.number, epoch }));
+    }
+
+    fn take_sequenced(
+        &mut self,
+        from: Incarnation,
+        body: Sequenced<'_>,
+        frame: &Bytes,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         let taken = match body {
             Sequenced::Delta(delta) => self.on_delta(from, &delta, frame, now, effects),
             Sequenced::Snapshot(snapshot) => {

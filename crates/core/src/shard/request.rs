@@ -10,28 +10,42 @@ use crate::{
 use std::time::Duration;
 
 impl Shard {
-    /// Opens a session that is here and in time; otherwise every member is asked. A node that is not complete always asks:
-    /// until it has compared, its copies may be behind what others acknowledged (rule 7.11).
-    pub(crate) fn open(
+    /// Opens a session that is here and in time, or says that it has ended; `None` where others have to be asked. A node
+    /// that is not complete always asks: until it has compared, its copies may be behind what others acknowledged
+    /// (rule 7.11).
+    pub(crate) fn open_at_once(
         &mut self,
         key: SessionKey,
         proof: Proof,
         now: Instant,
         effects: &mut Effects,
-    ) -> Opening {
+    ) -> Option<Opening> {
         if self.tombstones.contains(key) {
-            return Opening::Absent(Absent::Ended);
+            return Some(Opening::Absent(Absent::Ended));
+        }
+        let is_in_time = self.table.get(key).is_some_and(|session| !self.expiry.is_due(session, now));
+        (is_in_time && self.is_complete).then(|| self.open_here(key, proof, now, effects))
+    }
+
+    /// The same; otherwise every member is asked, or the store.
+    pub(crate) fn open(
+        &mut self,
+        key: SessionKey,
+        proof: Proof,
+        question: QuestionId,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Opening {
+        if let Some(opening) = self.open_at_once(key, proof, now, effects) {
+            return opening;
         }
         if self.stubs.contains(key) && self.is_complete {
-            return Opening::Asking(self.fetch_for_request(key, now, effects));
+            self.fetch_for_request(key, question, now, effects);
+        } else {
+            let is_due = self.table.get(key).is_some_and(|session| self.expiry.is_due(session, now));
+            self.ask(key, is_due, question, now, effects);
         }
-        match self.table.get(key) {
-            Some(session) if self.expiry.is_due(session, now) => {
-                Opening::Asking(self.ask(key, true, now, effects))
-            }
-            Some(_) if self.is_complete => self.open_here(key, proof, now, effects),
-            _ => Opening::Asking(self.ask(key, false, now, effects)),
-        }
+        Opening::Asking
     }
 
     /// Opens a session after every member was asked.
@@ -39,6 +53,7 @@ impl Shard {
         &mut self,
         key: SessionKey,
         proof: Proof,
+        question: QuestionId,
         now: Instant,
         effects: &mut Effects,
     ) -> Opening {
@@ -47,11 +62,12 @@ impl Shard {
             return Opening::Absent(Absent::Ended);
         }
         if self.stubs.contains(key) {
-            return Opening::Asking(self.fetch_for_request(key, now, effects));
+            self.fetch_for_request(key, question, now, effects);
+            return Opening::Asking;
         }
         match self.table.get(key) {
             Some(session) if self.expiry.is_due(session, now) && !replies.in_use && !replies.contested => {
-                self.end(key, EndReason::Expired, now, effects);
+                self.end(key, EndReason::Expired, None, now, effects);
                 Opening::Absent(Absent::Ended)
             }
             Some(_) => self.open_here(key, proof, now, effects),
@@ -85,13 +101,18 @@ impl Shard {
     }
 
     /// A request waits for content that is in a store. It is answered as if members had been asked.
-    fn fetch_for_request(&mut self, key: SessionKey, now: Instant, effects: &mut Effects) -> QuestionId {
-        let question = QuestionId(self.next_number());
-        if !self.stubs.await_content(key, question) {
-            return self.ask(key, false, now, effects);
+    fn fetch_for_request(
+        &mut self,
+        key: SessionKey,
+        question: QuestionId,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if self.stubs.await_content(key, question) {
+            self.fetch(key, effects);
+        } else {
+            self.ask(key, false, question, now, effects);
         }
-        self.fetch(key, effects);
-        question
     }
 
     /// The request is over; an open session does not expire.
@@ -121,6 +142,11 @@ impl Shard {
     /// (rule 2.15).
     pub(crate) fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
         self.settling.newest(key).filter(|_| !planted!(self.settings, READS_DO_NOT_WAIT))
+    }
+
+    /// A response waits for the newest unsettled commit on a session; false if all are settled.
+    pub(crate) fn await_settled(&mut self, key: SessionKey, reader: Ticket) -> bool {
+        self.unsettled(key).is_some_and(|newest| self.settling.add_reader(newest, reader))
     }
 
     /// Another member announces a use.

@@ -116,7 +116,7 @@ impl Shard {
     pub(super) fn abandon_content(&mut self, mut stub: Stub, effects: &mut Effects) -> Session {
         self.peers.content_came(stub.session().key);
         let askers = std::mem::take(&mut stub.askers);
-        effects.extend(askers.into_iter().map(|ask| Effect::Answered { ask }));
+        effects.extend(askers.into_iter().map(|question| Effect::Answered { question }));
         stub.into_session()
     }
 
@@ -158,7 +158,7 @@ impl Shard {
             return;
         }
         match self.table.get(key).map(|session| self.expiry.is_due(session, now)) {
-            Some(false) => effects.extend(askers.into_iter().map(|ask| Effect::Answered { ask })),
+            Some(false) => effects.extend(askers.into_iter().map(|question| Effect::Answered { question })),
             due => self.begin_question(key, due.is_some(), askers, now, effects),
         }
     }

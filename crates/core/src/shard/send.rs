@@ -7,7 +7,7 @@ use crate::shard::backlog::{FETCHING_MAX, Walk};
 use crate::shard::in_flight::Carried;
 use crate::shard::peer_stream::PeerStream;
 use crate::wire::{AckLine, Draft, Exception, Verdict};
-use crate::{Effects, Event, Incarnation, Instant, NotTaken, SessionKey, Ticket};
+use crate::{Effects, Event, Incarnation, Instant, NotSent, NotTaken, SessionKey, Ticket};
 
 /// Slots and ends that one call walks over at most, so that the lock is never held for long.
 const WALK_STEPS: usize = 256;
@@ -113,6 +113,40 @@ impl Shard {
     }
 }
 
+/// Frames with a position.
+impl Shard {
+    /// Gives a frame the next position of the stream and sends it. A frame that is not taken has no position: a copy is
+    /// sent at the next tick. Until then nothing else is tried, so that a full queue costs one frame a tick.
+    pub(super) fn transmit(
+        &mut self,
+        to: Incarnation,
+        carried: Carried,
+        draft: Draft,
+        waiters: Vec<Ticket>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let Some(stream) = self.peers.get_mut(to) else { return };
+        let position = stream.push(self.number, carried, draft.len(), waiters, now);
+        match effects.try_send(to, draft.at(position)) {
+            Ok(()) => {}
+            Err(NotSent::QueueFull | NotSent::NotConnected) => stream.take_back(),
+            Err(NotSent::TooLong) => self.give_up_too_long(to, effects),
+        }
+    }
+
+    /// The newest frame is longer than any link carries. Nobody waits for it; the member gets no changes of the session,
+    /// which it could not apply, until a copy can be sent.
+    fn give_up_too_long(&mut self, to: Incarnation, effects: &mut Effects) {
+        let Some(frame) = self.peers.get_mut(to).and_then(PeerStream::take_back_too_long) else { return };
+        for key in frame.carried.keys() {
+            self.counters.negative_acks.count(NotTaken::TooLong);
+            effects.event(Event::NotTaken { key: Some(*key), by: to, cause: NotTaken::TooLong });
+        }
+        frame.waiters.iter().for_each(|ticket| self.settling.give_up(*ticket, to, effects));
+    }
+}
+
 /// The backlog of a member.
 impl Shard {
     /// Sends to every member what its backlog and window allow.
@@ -158,9 +192,7 @@ impl Shard {
             waiters.iter().for_each(|ticket| self.settling.give_up(*ticket, to, effects));
             return;
         };
-        let Some(stream) = self.peers.get_mut(to) else { return };
-        let position = stream.push(self.number, Carried::One(key), draft.len(), waiters, now);
-        effects.send(to, draft.at(position));
+        self.transmit(to, Carried::One(key), draft, waiters, now, effects);
     }
 
     /// One stretch of the walk over everything; false when there is none or it is over.
@@ -210,6 +242,13 @@ impl Shard {
         let last = keys.last().copied();
         keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
         last.map(|last| Walk::Ends(Some(last)))
+    }
+
+    /// The line could not be sent.
+    pub(crate) fn give_back_ack(&mut self, to: Incarnation, line: AckLine) {
+        if let Some(stream) = self.peers.get_mut(to) {
+            stream.arrivals.give_back_line(line);
+        }
     }
 
     /// One cumulative line for everything that came from `from` since the last one.

@@ -33,6 +33,14 @@ struct Pending {
     /// The commits before and after it on the same session, while these are pending.
     earlier: Option<Ticket>,
     later: Option<Ticket>,
+    /// Others who wait for it: responses that read what it wrote.
+    readers: Vec<Ticket>,
+}
+
+impl Pending {
+    fn new(awaited: Awaited, earlier: Option<Ticket>) -> Self {
+        Self { awaited, copies: 1, ended: false, earlier, later: None, readers: Vec::new() }
+    }
 }
 
 /// The unsettled commits of one shard.
@@ -84,7 +92,12 @@ impl Settling {
         if let Some(before) = earlier.and_then(|earlier| self.pending.get_mut(&earlier)) {
             before.later = Some(ticket);
         }
-        self.pending.insert(ticket, Pending { awaited, copies: 1, ended: false, earlier, later: None });
+        self.pending.insert(ticket, Pending::new(awaited, earlier));
+    }
+
+    /// A response waits for this commit; false if it is settled.
+    pub(crate) fn add_reader(&mut self, ticket: Ticket, reader: Ticket) -> bool {
+        self.pending.get_mut(&ticket).map(|pending| pending.readers.push(reader)).is_some()
     }
 
     /// A member has the commit.
@@ -148,14 +161,16 @@ impl Settling {
     fn settle(&mut self, ticket: Ticket, effects: &mut Effects) {
         let mut next = Some(ticket);
         while let Some(ticket) = next {
-            let Some(Pending { awaited, copies, ended, later, .. }) = self.pending.remove(&ticket) else {
+            let Some(Pending { awaited, copies, ended, later, readers, .. }) = self.pending.remove(&ticket)
+            else {
                 return;
             };
             if self.newest.get(&awaited.key) == Some(&ticket) {
                 self.newest.remove(&awaited.key);
             }
             let receipt = Receipt { copies, ended, ..self.first_receipt(awaited.exempt) };
-            effects.push(Effect::Settled { ticket, receipt });
+            notify_settled(ticket, receipt, effects);
+            readers.into_iter().for_each(|reader| notify_settled(reader, receipt, effects));
             next = later.filter(|later| self.may_settle(*later));
         }
     }
@@ -164,6 +179,13 @@ impl Settling {
     /// back: which set it would have been in is not known (rule 2.18).
     fn wanted_without(&self, exempt: u32) -> u32 {
         self.configured.unwrap_or(self.cluster.saturating_sub(exempt).max(1))
+    }
+}
+
+/// Tells whoever waits with this ticket, if anybody does.
+pub(crate) fn notify_settled(ticket: Ticket, receipt: Receipt, effects: &mut Effects) {
+    if ticket.is_attended() {
+        effects.push(Effect::Settled { ticket, receipt });
     }
 }
 
@@ -184,8 +206,12 @@ mod tests {
         settling.begin(Ticket(ticket), Awaited { key: KEY, is_end, members: MEMBERS.to_vec(), exempt: 0 });
     }
 
-    fn settled(effects: &mut Effects) -> Vec<(u64, u32, bool)> {
-        let settled = effects.drain().map(|effect| match effect {
+    /// What settles meanwhile: the ticket, copies, and whether the session had ended.
+    fn settled(act: impl FnOnce(&mut Effects)) -> Vec<(u64, u32, bool)> {
+        let mut frames = Vec::new();
+        let mut effects = Effects::new(&mut frames);
+        act(&mut effects);
+        let settled = effects.into_decided().into_iter().map(|effect| match effect {
             Effect::Settled { ticket, receipt } => (ticket.0, receipt.copies, receipt.ended),
             other => panic!("{other:?}"),
         });
@@ -194,40 +220,58 @@ mod tests {
 
     #[test]
     fn a_commit_settles_with_its_last_member_and_only_once() {
-        let (mut settling, mut effects) = (three(), Effects::default());
+        let mut settling = three();
         begin(&mut settling, 1, false);
-        settling.confirm(Ticket(1), MEMBERS[0], &mut effects);
-        settling.confirm(Ticket(1), MEMBERS[0], &mut effects);
-        assert_eq!(settled(&mut effects), []);
-        settling.confirm(Ticket(1), MEMBERS[1], &mut effects);
-        assert_eq!(settled(&mut effects), [(1, 3, false)]);
-        settling.give_up(Ticket(1), MEMBERS[1], &mut effects);
-        assert_eq!((settled(&mut effects), settling.newest(KEY)), (vec![], None));
+        let once_each = settled(|effects| {
+            settling.confirm(Ticket(1), MEMBERS[0], effects);
+            settling.confirm(Ticket(1), MEMBERS[0], effects);
+        });
+        assert_eq!(once_each, []);
+        assert_eq!(settled(|effects| settling.confirm(Ticket(1), MEMBERS[1], effects)), [(1, 3, false)]);
+        assert_eq!(settled(|effects| settling.give_up(Ticket(1), MEMBERS[1], effects)), []);
+        assert_eq!(settling.newest(KEY), None);
     }
 
     #[test]
     fn commits_on_a_session_settle_in_their_order() {
-        let (mut settling, mut effects) = (three(), Effects::default());
+        let mut settling = three();
         begin(&mut settling, 1, false);
         begin(&mut settling, 2, false);
         assert_eq!(settling.newest(KEY), Some(Ticket(2)));
-        settling.confirm(Ticket(2), MEMBERS[0], &mut effects);
-        settling.confirm(Ticket(2), MEMBERS[1], &mut effects);
-        settling.confirm(Ticket(1), MEMBERS[0], &mut effects);
-        assert_eq!(settled(&mut effects), [], "the first one still waits");
-        settling.give_up_all(MEMBERS[1], &mut effects);
-        assert_eq!(settled(&mut effects), [(1, 2, false), (2, 3, false)]);
+        let early = settled(|effects| {
+            settling.confirm(Ticket(2), MEMBERS[0], effects);
+            settling.confirm(Ticket(2), MEMBERS[1], effects);
+            settling.confirm(Ticket(1), MEMBERS[0], effects);
+        });
+        assert_eq!(early, [], "the first one still waits");
+        let both = settled(|effects| settling.give_up_all(MEMBERS[1], effects));
+        assert_eq!(both, [(1, 2, false), (2, 3, false)]);
     }
 
     #[test]
     fn an_end_drops_commits_and_waits_for_its_own_members() {
-        let (mut settling, mut effects) = (three(), Effects::default());
+        let mut settling = three();
         begin(&mut settling, 1, false);
         begin(&mut settling, 2, true);
-        settling.drop_commits(KEY, &mut effects);
-        assert_eq!(settled(&mut effects), [(1, 1, true)]);
-        MEMBERS.iter().for_each(|member| settling.confirm(Ticket(2), *member, &mut effects));
-        assert_eq!(settled(&mut effects), [(2, 3, false)]);
+        assert_eq!(settled(|effects| settling.drop_commits(KEY, effects)), [(1, 1, true)]);
+        let confirmed =
+            settled(|effects| MEMBERS.iter().for_each(|by| settling.confirm(Ticket(2), *by, effects)));
+        assert_eq!(confirmed, [(2, 3, false)]);
+    }
+
+    #[test]
+    fn readers_settle_with_the_commit_that_they_read() {
+        let mut settling = three();
+        settling.begin(
+            Ticket::unattended(1),
+            Awaited { key: KEY, is_end: false, members: MEMBERS.to_vec(), exempt: 0 },
+        );
+        let newest = settling.newest(KEY).unwrap();
+        assert!(settling.add_reader(newest, Ticket(7)) && settling.add_reader(newest, Ticket(8)));
+        let outcome =
+            settled(|effects| MEMBERS.iter().for_each(|member| settling.give_up(newest, *member, effects)));
+        assert_eq!(outcome, [(7, 1, false), (8, 1, false)], "nobody waits with the ticket of the commit");
+        assert!(!settling.add_reader(newest, Ticket(9)), "it is settled");
     }
 
     #[test]

@@ -12,6 +12,8 @@ const EXPIRIES_ASKED_MAX: usize = 128;
 impl Shard {
     /// Retries, questions, comparisons and expiries. Gives the members whose acknowledgements are late.
     pub(crate) fn tick(&mut self, now: Instant, effects: &mut Effects) -> BTreeSet<Incarnation> {
+        self.peers.iter_mut().for_each(|(_, stream)| stream.resume());
+        self.give_up_early(now, effects);
         let late = self.resend_late(now, effects);
         self.repeat_questions(now, effects);
         self.retry_comparisons(now, effects);

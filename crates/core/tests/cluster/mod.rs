@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    AppId, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, Gate, Incarnation, Instant, Node,
-    Notice, Opening, PeerInfo, Proof, Receipt, Secret, SessionKey, Settings, Ticket, Value,
+    AppId, Changes, Effect, Effects, Event, FieldName, Fields, FrameKind, FrameSink, Gate, Incarnation,
+    Instant, Node, NotSent, Notice, Opening, PeerInfo, Proof, QuestionId, Receipt, Refusal, Secret,
+    SessionKey, Settings, Ticket, Value,
 };
 
 pub(crate) const APP: AppId = AppId(7);
@@ -26,12 +27,17 @@ pub(crate) struct Cluster {
     pub(crate) cut: Vec<usize>,
     /// Frames of such a kind from the first of these nodes to the second vanish.
     pub(crate) lost: Vec<(usize, usize, &'static str)>,
+    /// Frames from the first of these nodes to the second are refused by their link.
+    pub(crate) refusing: Vec<(usize, usize, NotSent)>,
+    /// How many were.
+    pub(crate) refused: usize,
     /// Processes that are stopped: they do nothing, and what comes for them waits.
     pub(crate) stopped: Vec<usize>,
     /// Who sent a frame of which kind.
     pub(crate) sent: Vec<(usize, &'static str)>,
     /// Nodes of a version that does not know frames of several copies.
     pub(crate) older: Vec<usize>,
+    tickets: u64,
 }
 
 /// Frames of several copies, and a kind with a place that no version has.
@@ -56,9 +62,12 @@ impl Cluster {
             wires: VecDeque::new(),
             cut: Vec::new(),
             lost: Vec::new(),
+            refusing: Vec::new(),
+            refused: 0,
             stopped: Vec::new(),
             sent: Vec::new(),
             older: Vec::new(),
+            tickets: 0,
         };
         for index in 0..cluster.nodes.len() {
             cluster.link(index);
@@ -103,21 +112,31 @@ impl Cluster {
     }
 
     pub(crate) fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
-        let mut effects = Effects::default();
+        let mut link = Link { from: index, refusing: &self.refusing, taken: Vec::new(), refused: 0 };
+        let mut effects = Effects::new(&mut link);
         let result = run(&self.nodes[index], self.now, &mut effects);
-        for effect in effects {
+        let decided = effects.into_decided();
+        let Link { taken, refused, .. } = link;
+        self.refused += refused;
+        for (to, frame) in taken {
+            self.sent.push((index, FrameKind::of(&frame).name()));
+            self.wires.push_back((index, to.0 as usize - 1, frame));
+        }
+        for effect in decided {
             match effect {
-                Effect::Send { to, frame } => {
-                    self.sent.push((index, FrameKind::of(&frame).name()));
-                    self.wires.push_back((index, to.0 as usize - 1, frame));
-                }
                 Effect::Settled { ticket, receipt } => self.settled.push((index, ticket, receipt)),
                 Effect::Event(event) => self.events.push((index, event)),
                 Effect::Notice { notice, .. } => self.notices.push((index, notice)),
+                Effect::Undelivered { to, frame } => self.nodes[index].undelivered(to, frame),
                 other => self.others.push((index, other)),
             }
         }
         result
+    }
+
+    /// What is on the way, which is lost: sender, receiver, frame.
+    pub(crate) fn take_wires(&mut self) -> Vec<(usize, usize, Bytes)> {
+        std::mem::take(&mut self.wires).into()
     }
 
     /// Delivers everything that is on the way.
@@ -161,13 +180,38 @@ impl Cluster {
 
     pub(crate) fn create(&mut self, index: usize, key: SessionKey) -> Ticket {
         let changes = Changes::create(APP, SECRET, Duration::from_secs(1800), None);
-        self.act(index, |node, now, effects| node.commit(key, &changes, now, effects)).expect("created")
+        self.commit(index, key, &changes).expect("created")
+    }
+
+    /// Commits with a ticket of its own.
+    pub(crate) fn commit(
+        &mut self,
+        index: usize,
+        key: SessionKey,
+        changes: &Changes,
+    ) -> Result<Ticket, Refusal> {
+        let ticket = self.ticket();
+        self.act(index, |node, now, effects| node.commit(key, changes, Some(ticket), now, effects))?;
+        Ok(ticket)
+    }
+
+    /// Ends a session with a ticket of its own.
+    pub(crate) fn end(&mut self, index: usize, key: SessionKey) -> Ticket {
+        let ticket = self.ticket();
+        self.act(index, |node, now, effects| node.end(key, Some(ticket), now, effects));
+        ticket
+    }
+
+    /// A ticket that nobody has.
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
     }
 
     pub(crate) fn set(&mut self, index: usize, key: SessionKey, name: &str, value: &str) -> Ticket {
         let mut changes = Changes::new();
         changes.put(FieldName::attribute(name).expect("a valid name"), Some(Value::raw(value.to_owned())));
-        self.act(index, |node, now, effects| node.commit(key, &changes, now, effects)).expect("committed")
+        self.commit(index, key, &changes).expect("committed")
     }
 
     pub(crate) fn get(&self, index: usize, key: SessionKey, name: &str) -> Option<String> {
@@ -180,11 +224,11 @@ impl Cluster {
     }
 
     pub(crate) fn open(&mut self, index: usize, key: SessionKey) -> Opening {
-        let opening =
-            self.act(index, |node, now, effects| node.open(key, Proof::Secret(SECRET), now, effects));
-        let Opening::Asking(_) = opening else { return opening };
+        let (proof, question) = (Proof::Secret(SECRET), QuestionId(self.ticket().0));
+        let opening = self.act(index, |node, now, effects| node.open(key, proof, question, now, effects));
+        let Opening::Asking = opening else { return opening };
         self.deliver();
-        self.act(index, |node, now, effects| node.open_answered(key, Proof::Secret(SECRET), now, effects))
+        self.act(index, |node, now, effects| node.open_answered(key, proof, question, now, effects))
     }
 
     pub(crate) fn receipt(&self, index: usize, ticket: Ticket) -> Option<Receipt> {
@@ -192,6 +236,26 @@ impl Cluster {
             .iter()
             .find(|(node, settled, _)| (*node, *settled) == (index, ticket))
             .map(|(_, _, receipt)| *receipt)
+    }
+}
+
+/// The way out of one node during a call.
+struct Link<'c> {
+    from: usize,
+    refusing: &'c [(usize, usize, NotSent)],
+    taken: Vec<(Incarnation, Bytes)>,
+    refused: usize,
+}
+
+impl FrameSink for Link<'_> {
+    fn send(&mut self, to: Incarnation, frame: Bytes) -> Result<(), NotSent> {
+        let way = (self.from, to.0 as usize - 1);
+        if let Some((.., cause)) = self.refusing.iter().find(|(from, to, _)| (*from, *to) == way) {
+            self.refused += 1;
+            return Err(*cause);
+        }
+        self.taken.push((to, frame));
+        Ok(())
     }
 }
 

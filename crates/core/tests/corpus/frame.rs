@@ -12,7 +12,8 @@ const SHORTEST_COPY: u64 = 27;
 /// The body of the target `frame`.
 pub(crate) fn frame(input: &[u8]) {
     let settings = Settings::new(Incarnation(1), "tc01");
-    let (now, mut effects) = (Instant::ORIGIN, sessile_core::Effects::default());
+    let (now, mut sent) = (Instant::ORIGIN, Vec::new());
+    let mut effects = sessile_core::Effects::new(&mut sent);
     let node = Node::new(settings, now);
     node.listen(true);
     node.link_up(&PeerInfo { incarnation: Incarnation(2), name: "tc02".into() }, now, &mut effects);

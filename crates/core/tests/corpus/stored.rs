@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    Changes, FieldName, Incarnation, Instant, Node, Opening, Proof, SessionKey, Settings, StoredSession,
-    Value,
+    Changes, FieldName, Incarnation, Instant, Node, Opening, Proof, QuestionId, SessionKey, Settings,
+    StoredSession, Value,
 };
 
 /// The body of the target `stored`.
 pub(crate) fn stored(input: &[u8]) {
     let mut settings = Settings::new(Incarnation(1), "tc01");
     settings.stores = true;
-    let (now, mut effects) =
-        (Instant::after_origin(Duration::from_secs(10)), sessile_core::Effects::default());
+    let (now, mut frames) = (Instant::after_origin(Duration::from_secs(10)), Vec::new());
+    let mut effects = sessile_core::Effects::new(&mut frames);
     let node = Node::alone(settings, now);
     let content = Bytes::copy_from_slice(input);
     let key = StoredSession::read(&content).map_or(SessionKey([1; 16]), |session| {
@@ -24,13 +24,13 @@ pub(crate) fn stored(input: &[u8]) {
     if node.restore(key, &content, Duration::from_secs(1), now, &mut effects).is_err() {
         return;
     }
-    if let Opening::Open(_) = node.open(key, Proof::Trusted, now, &mut effects) {
+    if let Opening::Open(_) = node.open(key, Proof::Trusted, QuestionId(1), now, &mut effects) {
         let mut changes = Changes::new();
         changes.put(FieldName::attribute("n").unwrap(), Some(Value::raw("1")));
-        let _ = node.commit(key, &changes, now, &mut effects);
+        let _ = node.commit(key, &changes, None, now, &mut effects);
         node.close(key, now);
         let _ = node.saveable(key, now);
     }
-    node.end(key, now, &mut effects);
+    node.end(key, None, now, &mut effects);
     node.tick(now, &mut effects);
 }

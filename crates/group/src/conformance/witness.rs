@@ -58,6 +58,8 @@ impl Witness {
                 let noticed = match event {
                     Event::Up(peer) => Noticed::Up(peer.incarnation),
                     Event::Down { incarnation } => Noticed::Down(incarnation),
+                    // Whatever is not answered is sent again anyway.
+                    Event::FramesLost { .. } => continue,
                     Event::Gone { incarnation } => Noticed::Gone(incarnation),
                     Event::Searched { mut reached, .. } => {
                         reached.sort_unstable();

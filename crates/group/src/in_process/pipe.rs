@@ -49,6 +49,11 @@ impl Pipe {
         Ok(())
     }
 
+    /// Wakes the reader for what was pushed.
+    pub(super) fn wake(&self) {
+        self.outbox.wake();
+    }
+
     pub(super) fn depth(&self) -> Depth {
         self.outbox.depth()
     }

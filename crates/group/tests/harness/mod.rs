@@ -135,6 +135,7 @@ impl TestNode {
                 let noticed = match event {
                     Event::Up(peer) => Noticed::Up(peer.incarnation),
                     Event::Down { incarnation } => Noticed::Down(incarnation),
+                    Event::FramesLost { .. } => continue,
                     Event::Gone { incarnation } => Noticed::Gone(incarnation),
                     Event::Searched { reached, silent, .. } => Noticed::Searched { reached, silent },
                     Event::Inbound(inbound) => {

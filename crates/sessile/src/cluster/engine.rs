@@ -5,21 +5,18 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use sessile_core::{Effect, Effects, Event, Incarnation, Instant, Malformed, Message, Node, Settings};
+use sessile_core::{Effect, Effects, Incarnation, Instant, Malformed, Message, Node, Settings};
 use sessile_group::{Channel, Peer, Refusal};
 
 use super::clock::Clock;
 use super::event_log::EventLog;
+use super::frame_sender::{CallFrames, FrameCounts, FrameSender};
 use super::fuse::Fuse;
-use super::inlet::{EarlyCounts, Inlet};
 use super::listeners::Listeners;
 use super::local_values::LocalTable;
 use super::messages::post::Post;
-use super::outlet::{FrameCounts, Outlet};
 use super::persist::Persist;
 use super::planted::Planted;
 use super::sending::Sending;
@@ -35,10 +32,9 @@ pub(crate) struct Engine {
     pub(crate) local_values: LocalTable,
     pub(crate) post: Post,
     /// `None` on a node that keeps its sessions for itself.
-    pub(crate) outlet: Option<Outlet>,
+    pub(crate) frame_sender: Option<FrameSender>,
     pub(crate) sending: Sending,
     pub(crate) received: FrameCounts,
-    pub(crate) early: EarlyCounts,
     pub(crate) malformed: AtomicU64,
     pub(crate) gate_waits: AtomicU64,
     pub(crate) refusals: AtomicU64,
@@ -63,7 +59,8 @@ impl Engine {
         channel: Box<dyn Channel>,
         planted: Planted,
     ) -> Self {
-        let engine = Self::of(Clock::start(), |now| Node::new(settings, now), Some(Outlet::new(channel)));
+        let engine =
+            Self::of(Clock::start(), |now| Node::new(settings, now), Some(FrameSender::new(channel)));
         Self { sending, planted, ..engine }
     }
 
@@ -73,7 +70,11 @@ impl Engine {
     }
 
     /// Any node, with the clock and the way out that it has.
-    pub(crate) fn of(clock: Clock, node: impl FnOnce(Instant) -> Node, outlet: Option<Outlet>) -> Self {
+    pub(crate) fn of(
+        clock: Clock,
+        node: impl FnOnce(Instant) -> Node,
+        frame_sender: Option<FrameSender>,
+    ) -> Self {
         Self {
             node: node(clock.now()),
             clock,
@@ -82,10 +83,9 @@ impl Engine {
             listeners: Listeners::default(),
             local_values: LocalTable::default(),
             post: Post::default(),
-            outlet,
+            frame_sender,
             sending: Sending::default(),
             received: FrameCounts::default(),
-            early: EarlyCounts::default(),
             malformed: AtomicU64::new(0),
             gate_waits: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
@@ -99,91 +99,75 @@ impl Engine {
         }
     }
 
+    /// Throws all events away, to show that nothing but logs and counters depends on them.
+    #[cfg(test)]
+    pub(crate) fn without_events(self) -> Self {
+        Self { event_log: EventLog::discarding(), ..self }
+    }
+
     /// This node met strangers only, and does not begin.
     pub(crate) fn strand(&self, met: (SocketAddr, Refusal)) {
         let _first = self.stranded.set(met);
         self.waiters.gate.notify_waiters();
     }
 
-    /// One call into the core, and then everything that it decided.
+    /// One call into the core, and then everything that it decided. Its frames are on their way before that.
     pub(crate) fn step<R>(&self, call: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
         self.step_on(0, call)
     }
 
-    /// The same, with the changes that it sends on that lane.
-    pub(crate) fn step_on<R>(&self, lane: usize, call: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {
+    /// The same, with the changes that it sends on that connection.
+    pub(crate) fn step_on<R>(
+        &self,
+        connection: usize,
+        call: impl FnOnce(&Node, Instant, &mut Effects) -> R,
+    ) -> R {
         let _guard = self.fuse.guard(&self.waiters);
-        let mut effects = Effects::default();
+        let mut frames = CallFrames::new(self.frame_sender.as_ref(), connection);
+        let mut effects = Effects::new(&mut frames);
         let result = call(&self.node, self.clock.now(), &mut effects);
-        effects.into_iter().for_each(|effect| self.carry_out(effect, lane));
+        let decided = effects.into_decided();
+        frames.flush();
+        decided.into_iter().for_each(|effect| self.carry_out(effect));
         result
     }
 
     /// All frames of one read: their effects are carried out together, and one acknowledgement goes back.
-    pub(crate) fn receive(
-        &self,
-        from: &Peer,
-        frames: &[Bytes],
-        inlet: &Mutex<Inlet>,
-    ) -> Result<(), Malformed> {
+    pub(crate) fn receive(&self, from: &Peer, frames: &[Bytes]) -> Result<(), Malformed> {
         let incarnation = Incarnation(from.incarnation);
-        let _guard = self.fuse.guard(&self.waiters);
         self.step(|node, now, effects| {
-            let mut inlet = inlet.lock();
             let taken = frames.iter().try_for_each(|frame| {
                 self.received.count(frame);
-                let is_ahead = |position| node.is_ahead(incarnation, position);
-                let received = |frame: &Bytes| match Message::of(frame)? {
+                match Message::of(frame)? {
                     Some(message) => {
                         self.post.deliver(from, &message, frame);
                         Ok(())
                     }
                     None => node.received(incarnation, frame, now, effects),
-                };
-                inlet.take(frame, now, &self.early, is_ahead, received)
+                }
             });
-            drop(inlet);
             node.acknowledge(incarnation, effects);
             taken
         })
     }
 
-    /// Hands in the frames of `from` that have waited for `limit` for one before them.
-    pub(crate) fn give_up_early(
-        &self,
-        from: Incarnation,
-        limit: Duration,
-        inlet: &Mutex<Inlet>,
-    ) -> Result<(), Malformed> {
-        self.step(|node, now, effects| {
-            let received = |frame: &Bytes| node.received(from, frame, now, effects);
-            let taken = inlet.lock().give_up_late(limit, now, &self.early, received);
-            node.acknowledge(from, effects);
-            taken
-        })
-    }
-
-    fn carry_out(&self, effect: Effect, lane: usize) {
+    fn carry_out(&self, effect: Effect) {
         match effect {
-            Effect::Send { to, frame } => {
-                if let Some(outlet) = &self.outlet {
-                    outlet.send(to, lane, frame);
-                }
-            }
-            Effect::Settled { ticket, receipt } => self.waiters.commits.arrive(ticket, receipt),
-            Effect::Answered { ask } => self.waiters.asks.arrive(ask, ()),
+            Effect::Settled { ticket, receipt } => self.waiters.settled(ticket, receipt),
+            Effect::Answered { question } => self.waiters.answered(question),
             Effect::GateMoved => self.waiters.gate.notify_waiters(),
             Effect::Forget { incarnation } => {
                 // Not barred from connecting: it has to be told that it is barred.
-                if let Some(outlet) = &self.outlet {
-                    outlet.channel.forget(incarnation.0);
+                if let Some(sender) = &self.frame_sender {
+                    sender.channel.forget(incarnation.0);
                 }
             }
+            Effect::Undelivered { to, frame } => self.node.undelivered(to, frame),
             Effect::Fetch { key } => self.with_store(|persist| persist.order(key)),
             Effect::Changed { key, here } => self.with_store(|persist| persist.changed(key, here)),
             Effect::SessionEnded { key } => self.local_values.forget(key),
             Effect::MemberLost => self.with_store(Persist::member_lost),
-            Effect::Event(event) => self.note(event),
+            Effect::Event(event) => self.event_log.note(event),
             // A call that failed in the middle told nothing: what comes after would wait for it for ever.
             Effect::Notice { .. } if self.fuse.is_blown() => {}
             Effect::Notice { shard, sequence, notice } => self.listeners.tell(shard, sequence, notice),
@@ -195,17 +179,6 @@ impl Engine {
         if let Some(persist) = self.persist.get() {
             tell(persist);
         }
-    }
-
-    fn note(&self, event: Event) {
-        match (&event, &self.outlet) {
-            (Event::MemberRemoved { incarnation, .. }, Some(outlet)) => {
-                outlet.forget_order(|to| to == *incarnation)
-            }
-            (Event::SteppedOut { .. }, Some(outlet)) => outlet.forget_order(|_| true),
-            _ => {}
-        }
-        self.event_log.note(event);
     }
 
     /// Counts a request until the guard is dropped.

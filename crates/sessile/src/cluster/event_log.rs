@@ -106,6 +106,12 @@ impl EventLog {
         let (member, cause_name) = (self.name(by), cause.name());
         let key = key.map(|key| key.to_string()).unwrap_or_default();
         match cause {
+            NotTaken::TooLong => {
+                tracing::error!(
+                    key,
+                    "{member} cannot get a copy of a session: it is longer than a frame may be"
+                );
+            }
             NotTaken::Full => tracing::warn!(key, "{member} has no room for a copy of a session"),
             _ => tracing::debug!(key, cause = cause_name, "not taken by {member}"),
         }

@@ -9,18 +9,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Absent, AppId, Changes, Closed, Fields, Gate, Incarnation, Node, NodeState, Opened, Opening, Proof,
-    Receipt, Refusal, Secret, SessionKey, Ticket,
+    Absent, AppId, Changes, Closed, Effects, Fields, Gate, Incarnation, Node, NodeState, Opened, Opening,
+    Proof, Receipt, Refusal, Secret, SessionKey,
 };
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::engine::{Engine, Running};
-use super::local_values::{LocalChanges, LocalValues};
+use super::engine::Engine;
 use super::persist::{Awaited, Found};
-use super::sending::{Busy, Passage};
 use super::tasks::Tasks;
-use super::waiters::Starting;
+
+// All that a session layer needs of the driver comes from here.
+pub(crate) use super::engine::Running;
+pub(crate) use super::local_values::{LocalChanges, LocalValues, Object};
+pub(crate) use super::sending::{Busy, Passage};
+pub(crate) use sessile_group::{ClusterSecrets, SECRET_BYTES};
 
 /// How often a request that found the gate stalled looks again, should nobody have told it.
 const GATE_POLL: Duration = Duration::from_millis(50);
@@ -206,15 +209,28 @@ impl SessionHost {
     }
 
     fn try_open(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {
-        let starting = self.engine.waiters.asks.starting();
+        // What is here needs no question, and so no place among those who wait.
+        let at_once = |node: &Node, now, effects: &mut Effects| node.open_at_once(key, proof, now, effects);
+        match (!answered).then(|| self.engine.step(at_once)).flatten() {
+            Some(Opening::Open(opened)) => Attempt::Open(opened),
+            Some(Opening::Absent(absent)) => Attempt::Absent(absent),
+            Some(Opening::Asking) | None => self.open_asking(key, proof, answered),
+        }
+    }
+
+    fn open_asking(&self, key: SessionKey, proof: Proof, answered: bool) -> Attempt {
+        let (question, answer) = self.engine.waiters.question();
         let opening = self.engine.step(|node, now, effects| match answered {
-            false => node.open(key, proof, now, effects),
-            true => node.open_answered(key, proof, now, effects),
+            false => node.open(key, proof, question, now, effects),
+            true => node.open_answered(key, proof, question, now, effects),
         });
+        if !matches!(opening, Opening::Asking) {
+            self.engine.waiters.question_unasked(question);
+        }
         match opening {
             Opening::Open(opened) => Attempt::Open(opened),
             Opening::Absent(absent) => Attempt::Absent(absent),
-            Opening::Asking(ask) => Attempt::Asking(starting.expect(ask)),
+            Opening::Asking => Attempt::Asking(answer),
         }
     }
 
@@ -243,13 +259,15 @@ impl SessionHost {
             changes.to_mut().wait_for_all();
         }
         self.engine.planted.write_more(&self.engine.node, key, &mut changes);
-        let starting = self.engine.waiters.commits.starting();
-        let commit = |node: &Node, now, effects: &mut _| node.commit(key, &changes, now, effects);
-        let committed = self.engine.step_on(passage.lane(), commit);
-        let refused = committed.as_ref().is_err_and(|refusal| *refusal != Refusal::Ended);
-        self.engine.refusals.fetch_add(u64::from(refused), Ordering::Relaxed);
-        let settled = starting.expect_holding(committed?, passage.permit);
-        Ok(Settlement { settled, saving: Saving::NotAwaited }.and_saved(&self.engine, key))
+        let lane = passage.lane();
+        let (ticket, settled) = self.engine.waiters.commit(passage.permit);
+        let commit =
+            |node: &Node, now, effects: &mut Effects| node.commit(key, &changes, Some(ticket), now, effects);
+        self.engine.step_on(lane, commit).inspect_err(|refusal| {
+            self.engine.waiters.commit_refused(ticket);
+            self.engine.refusals.fetch_add(u64::from(*refusal != Refusal::Ended), Ordering::Relaxed);
+        })?;
+        Ok(Settlement::of(settled).and_saved(&self.engine, key))
     }
 
     /// The settlement waits for the store, too, be that configured or not.
@@ -300,16 +318,16 @@ impl SessionHost {
 
     /// Ends the session everywhere, for good, also when it is not known here. Needs nobody to wait either.
     pub(crate) fn end(&self, key: SessionKey) -> Settlement {
-        let starting = self.engine.waiters.commits.starting();
-        let ticket = self.engine.step(|node, now, effects| node.end(key, now, effects));
-        Settlement::of(starting, ticket).and_saved(&self.engine, key)
+        let (ticket, settled) = self.engine.waiters.commit(None);
+        self.engine.step(|node, now, effects| node.end(key, Some(ticket), now, effects));
+        Settlement::of(settled).and_saved(&self.engine, key)
     }
 
     /// The same for a session that its bearer carries: members remember its end for `keep`.
     pub(crate) fn end_carried(&self, key: SessionKey, app: AppId, keep: Duration) -> Settlement {
-        let starting = self.engine.waiters.commits.starting();
-        let ticket = self.engine.step(|node, now, effects| node.end_carried(key, app, keep, now, effects));
-        Settlement::of(starting, ticket).and_saved(&self.engine, key)
+        let (ticket, settled) = self.engine.waiters.commit(None);
+        self.engine.step(|node, now, effects| node.end_carried(key, app, keep, Some(ticket), now, effects));
+        Settlement::of(settled).and_saved(&self.engine, key)
     }
 
     /// Whether a session that no node holds was ended; a node that may lack ends asks the others.
@@ -342,10 +360,14 @@ impl SessionHost {
 
     /// Waits until the commit of this node on that session, which a reader may have seen, is settled.
     pub(crate) async fn settled(&self, key: SessionKey) {
-        let starting = self.engine.waiters.commits.starting();
-        let unsettled = self.engine.node.unsettled(key);
-        if let Some(ticket) = unsettled {
-            Settlement::of(starting, ticket).receipt().await;
+        if self.engine.node.is_settled(key) {
+            return;
+        }
+        let (ticket, settled) = self.engine.waiters.commit(None);
+        if self.engine.node.await_settled(key, ticket) {
+            Settlement::of(settled).receipt().await;
+        } else {
+            self.engine.waiters.commit_refused(ticket);
         }
     }
 }
@@ -393,8 +415,8 @@ enum Saving {
 }
 
 impl Settlement {
-    fn of(starting: Starting<'_, Ticket, Receipt>, ticket: Ticket) -> Self {
-        Self { settled: starting.expect(ticket), saving: Saving::NotAwaited }
+    fn of(settled: oneshot::Receiver<Receipt>) -> Self {
+        Self { settled, saving: Saving::NotAwaited }
     }
 
     /// The same, until the store has it where it must.

@@ -14,7 +14,7 @@ use thiserror::Error;
 pub use inbox::{Messages, NoMessage};
 
 use super::Cluster;
-use super::outlet::Outlet;
+use super::frame_sender::FrameSender;
 
 /// Whom a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,9 +108,9 @@ impl Cluster {
             return Err(MessageError::ContentTooLong { bytes: content.len() });
         }
         let receivers = self.receivers(to)?;
-        let Some(outlet) = &self.inner.shared.outlet else { return Ok(0) };
+        let Some(sender) = &self.inner.shared.frame_sender else { return Ok(0) };
         let missed =
-            self.inner.shared.post.send(topic, &content, |frame| hand_out(outlet, &receivers, frame));
+            self.inner.shared.post.send(topic, &content, |frame| hand_out(sender, &receivers, frame));
         let reached = receivers.len() - missed.len();
         if missed.is_empty() { Ok(reached) } else { Err(MessageError::Unreached { reached, missed }) }
     }
@@ -136,9 +136,13 @@ impl Cluster {
 }
 
 /// Those who did not get it, and why.
-fn hand_out(outlet: &Outlet, receivers: &[(Incarnation, String)], frame: Bytes) -> Vec<(String, SendError)> {
+fn hand_out(
+    sender: &FrameSender,
+    receivers: &[(Incarnation, String)],
+    frame: Bytes,
+) -> Vec<(String, SendError)> {
     let missed = receivers.iter().filter_map(|(incarnation, name)| {
-        let failure = outlet.hand_over(*incarnation, 0, frame.clone()).err()?;
+        let failure = sender.send(*incarnation, frame.clone()).err()?;
         Some((name.clone(), failure))
     });
     missed.collect()

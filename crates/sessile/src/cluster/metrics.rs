@@ -15,7 +15,7 @@ use sessile_group::{Depth, Tally};
 
 use super::Cluster;
 use super::engine::Engine;
-use super::outlet::Outlet;
+use super::frame_sender::FrameSender;
 use crate::web::Statistics;
 
 /// Everything about `cluster` that is counted.
@@ -33,9 +33,9 @@ pub(super) fn text(cluster: &Cluster) -> String {
     persistence::write(&mut out, cluster);
     parts(&mut out, cluster);
     members(&mut out, cluster);
-    if let Some(outlet) = &shared.outlet {
-        frames(&mut out, shared, outlet);
-        let tally = outlet.channel.counters();
+    if let Some(sender) = &shared.frame_sender {
+        frames(&mut out, shared, sender);
+        let tally = sender.channel.counters();
         traffic(&mut out, &tally);
         queues(&mut out, &tally);
         membership(&mut out, &tally);
@@ -64,6 +64,8 @@ fn decisions(out: &mut Exposition, counters: Counters) {
         late_writes,
         restarts,
         copies_refused,
+        frames_early,
+        gaps,
         created,
         invalidated,
         expired,
@@ -82,6 +84,8 @@ fn decisions(out: &mut Exposition, counters: Counters) {
         ("late_writes", "writes that met an ended session", late_writes),
         ("resends", "times that changes on their way were given up and sent again as copies", restarts),
         ("copies_rejected", "copies for which a member had no room", copies_refused),
+        ("messages_early", "frames that waited for one that they had overtaken", frames_early),
+        ("gaps", "times that a frame was missing for too long; its sender sends copies instead", gaps),
         ("leases_lost", "leases that ran out while serving", leases_lost),
         ("transfers_received", "times that it got the state", transfers_received),
         ("transfers_interrupted", "state transfers whose donor failed or refused", transfers_interrupted),
@@ -228,8 +232,8 @@ fn members(out: &mut Exposition, cluster: &Cluster) {
     out.gauges("member_silence_seconds", "since the newest heartbeat that a member answered", "member", ages);
 }
 
-fn frames(out: &mut Exposition, shared: &Engine, outlet: &Outlet) {
-    out.counters("messages_sent", "frames sent, by what they say", "kind", outlet.sent.all());
+fn frames(out: &mut Exposition, shared: &Engine, sender: &FrameSender) {
+    out.counters("messages_sent", "frames sent, by what they say", "kind", sender.sent.all());
     out.counters("messages_received", "frames received, by what they say", "kind", shared.received.all());
     let malformed = shared.malformed.load(Relaxed);
     out.counter("messages_malformed", "frames that could not be read; each closed its connection", malformed);
@@ -237,15 +241,12 @@ fn frames(out: &mut Exposition, shared: &Engine, outlet: &Outlet) {
     out.counter("messages_unclaimed", "messages of applications that nobody here listened to", unclaimed);
     let missed = shared.post.missed.load(Relaxed);
     out.counter("messages_missed", "messages of applications whose listener was too slow", missed);
-    let unsent = &outlet.unsent;
+    let unsent = &sender.unsent;
     let causes = [
         ("not_connected", unsent.not_connected.load(Relaxed)),
         ("queue_full", unsent.queue_full.load(Relaxed)),
         ("too_long", unsent.too_long.load(Relaxed)),
     ];
-    let (held, given_up) = (shared.early.held.load(Relaxed), shared.early.given_up.load(Relaxed));
-    out.counter("messages_early", "frames that waited for one that they had overtaken", held);
-    out.counter("messages_early_given_up", "of these, handed on without it; copies follow", given_up);
     out.counters(
         "messages_dropped",
         "frames that were not sent; what they say of sessions follows",

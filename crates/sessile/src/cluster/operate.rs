@@ -6,7 +6,7 @@ use sessile_core::Incarnation;
 use sessile_group::ClusterSecrets;
 use tokio::time::{Instant, sleep};
 
-use super::{Cluster, JoinError, start};
+use super::{Cluster, JoinError};
 
 /// How often a node that compares looks whether it is done.
 const COMPARING_POLL: Duration = Duration::from_millis(10);
@@ -133,10 +133,10 @@ impl Cluster {
         if config.cluster.insecure {
             return Ok(secrets);
         }
-        if let Some(outlet) = &self.inner.shared.outlet {
-            outlet.channel.renew_secrets(&secrets)?;
+        if let Some(sender) = &self.inner.shared.frame_sender {
+            sender.channel.renew_secrets(&secrets)?;
         }
-        self.inner.controls.cookie_keys.renew(start::cookie_keys(config, Some(&secrets)));
+        self.inner.controls.renew_secrets(config, &secrets);
         *self.inner.secret_ids.lock() = secrets.ids();
         tracing::info!(secrets = secrets.ids().join(" "), "the secrets were read again");
         Ok(secrets)
@@ -154,11 +154,12 @@ impl Cluster {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();
         warnings.extend(self.inner.parts.warnings());
-        let (Some(standpoint), Some(outlet)) = (&self.inner.standpoint, &self.inner.shared.outlet) else {
+        let (Some(standpoint), Some(sender)) = (&self.inner.standpoint, &self.inner.shared.frame_sender)
+        else {
             return warnings;
         };
         let members: Vec<Incarnation> = self.members().into_iter().map(|member| member.incarnation).collect();
-        let peers = outlet.channel.counters().peers.into_iter();
+        let peers = sender.channel.counters().peers.into_iter();
         let peers = peers.filter(|peer| members.contains(&Incarnation(peer.peer.incarnation)));
         warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
         warnings.sort();
@@ -168,8 +169,8 @@ impl Cluster {
     /// Bytes that wait for members, and how long the oldest of them has waited.
     #[must_use]
     pub fn queued(&self) -> (usize, Duration) {
-        let Some(outlet) = &self.inner.shared.outlet else { return (0, Duration::ZERO) };
-        let peers = outlet.channel.counters().peers;
+        let Some(sender) = &self.inner.shared.frame_sender else { return (0, Duration::ZERO) };
+        let peers = sender.channel.counters().peers;
         let bytes = peers.iter().map(|peer| peer.queued.bytes).sum();
         (bytes, peers.iter().map(|peer| peer.queued.age).max().unwrap_or_default())
     }

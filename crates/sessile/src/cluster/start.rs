@@ -7,16 +7,13 @@ use std::sync::Arc;
 use sessile_core::{AckSet, Bounds, Incarnation, Mode, Settings, Timing};
 use sessile_group::{
     Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
-    MulticastConfig, SECRET_BYTES, SecretError, Static, listen,
+    MulticastConfig, SecretError, Static, listen,
 };
 use tokio::sync::mpsc;
 
 use super::builder::Seams;
 use super::error::JoinError;
 use crate::config::{self, Config, HostPort, MembershipKind};
-
-/// Tells this key from the others that are derived from the same secret.
-const COOKIE_PURPOSE: &str = "sessile session cookie tag, version 1";
 
 /// What this build can do beyond the first version.
 const FEATURES: u64 = Identity::ORDERS_LANES;
@@ -34,13 +31,6 @@ pub(super) fn secrets(config: &Config) -> Result<Option<ClusterSecrets>, JoinErr
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The keys of the cookies' tags, the same on every node, that of the active secret first. Without a secret anybody can
-/// make a tag, and only the random bits of key and secret keep a session closed.
-pub(super) fn cookie_keys(config: &Config, secrets: Option<&ClusterSecrets>) -> Vec<[u8; 32]> {
-    let nobodys = || ClusterSecrets::new([0; SECRET_BYTES], Vec::new());
-    secrets.cloned().unwrap_or_else(nobodys).derive_all(&config.cluster.name, COOKIE_PURPOSE)
 }
 
 /// What names this start of this process.

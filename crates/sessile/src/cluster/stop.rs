@@ -48,8 +48,8 @@ impl Cluster {
         for engine in self.engines() {
             engine.step(|node, now, effects| node.leave(now, effects));
         }
-        if let Some(outlet) = &self.inner.shared.outlet {
-            outlet.channel.stop().await;
+        if let Some(sender) = &self.inner.shared.frame_sender {
+            sender.channel.stop().await;
         }
         for engine in self.engines() {
             engine.listeners.everything_told().await;

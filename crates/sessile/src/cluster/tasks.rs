@@ -19,7 +19,6 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::engine::Engine;
-use super::inlet::Inlet;
 use super::standpoint::Standpoint;
 
 /// How long the frames that a dead process still sent are read before the core is told that it is gone.
@@ -96,10 +95,6 @@ pub(crate) struct Links {
     readers: JoinSet<()>,
     /// Which process each of them reads.
     reading: HashMap<Id, u32>,
-    /// What came over the connections of each process, in its order.
-    inlets: HashMap<u32, Arc<Mutex<Inlet>>>,
-    /// How long a frame that overtook others waits for them.
-    early_wait: Duration,
     /// A connection over which not even a heartbeat came for so long carries nothing any more.
     silence: Duration,
     /// A process that cannot be dialed for so long is read all the same, so that its end is noticed.
@@ -114,9 +109,6 @@ impl Links {
             linked: watch::Sender::new(BTreeSet::new()),
             readers: JoinSet::new(),
             reading: HashMap::new(),
-            inlets: HashMap::new(),
-            // The sender itself begins again after the whole.
-            early_wait: timing.ack_timeout / 2,
             // Whoever is silent for the drop time is removed; one that was stopped for less keeps its connection.
             silence: timing.drop_time * 2,
             patience: timing.drop_time,
@@ -140,6 +132,10 @@ impl Links {
             Event::Up(peer) => self.up(peer),
             Event::Down { incarnation } => {
                 self.engine.step(|node, now, effects| node.link_down(Incarnation(incarnation), now, effects));
+            }
+            Event::FramesLost { incarnation } => {
+                let to = Incarnation(incarnation);
+                self.engine.step(|node, now, effects| node.frames_lost(to, now, effects));
             }
             Event::Gone { incarnation } => {
                 self.read_to_the_end(incarnation).await;
@@ -181,12 +177,7 @@ impl Links {
 
     fn accepted(&mut self, inbound: Box<dyn Incoming>) {
         let incarnation = inbound.peer().incarnation;
-        let inlet = Arc::clone(self.inlets.entry(incarnation).or_default());
-        if inbound.lane() > 0 {
-            inlet.lock().expect_several();
-        }
-        let (engine, early_wait, silence) = (Arc::clone(&self.engine), self.early_wait, self.silence);
-        let reader = Reader { engine, inbound, inlet, early_wait, silence };
+        let reader = Reader { engine: Arc::clone(&self.engine), inbound, silence: self.silence };
         let reader = reader.run(self.linked.subscribe(), self.patience);
         self.reading.insert(self.readers.spawn(reader).id(), incarnation);
     }
@@ -214,12 +205,7 @@ impl Links {
                 error.id()
             }
         };
-        let ended = self.reading.remove(&id);
-        if let Some(incarnation) =
-            ended.filter(|incarnation| !self.reading.values().any(|read| read == incarnation))
-        {
-            self.inlets.remove(&incarnation);
-        }
+        self.reading.remove(&id);
     }
 }
 
@@ -227,16 +213,12 @@ impl Links {
 struct Reader {
     engine: Arc<Engine>,
     inbound: Box<dyn Incoming>,
-    inlet: Arc<Mutex<Inlet>>,
-    early_wait: Duration,
     silence: Duration,
 }
 
 /// What a reader got.
 enum Next {
     Frames,
-    /// Early frames may have waited long enough.
-    EarlyAreLate,
     /// There will be no more.
     End(ReceiveError),
     /// Nothing for too long.
@@ -253,10 +235,7 @@ impl Reader {
         loop {
             self.engine.listeners.caught_up().await;
             let handed_in = match self.next_batch(&mut frames).await {
-                Next::EarlyAreLate => {
-                    self.engine.give_up_early(Incarnation(peer.incarnation), self.early_wait, &self.inlet)
-                }
-                Next::Frames => self.engine.receive(&peer, &frames, &self.inlet),
+                Next::Frames => self.engine.receive(&peer, &frames),
                 Next::End(end) => {
                     tracing::debug!(member = peer.name, %end, "a connection ended");
                     return;
@@ -282,11 +261,9 @@ impl Reader {
     /// The next frames, if any come in time. A sender has a heartbeat over lane 0 at least; if it goes into a connection
     /// that somewhere between the two is forgotten, or into the middle of a damaged length, nobody else would end it.
     async fn next_batch(&mut self, frames: &mut Vec<Bytes>) -> Next {
-        let has_early = self.inlet.lock().has_early();
         let lane = self.inbound.lane();
         let next = self.inbound.next_batch(frames);
         let taken = match lane {
-            _ if has_early => timeout(self.early_wait, next).await.map_err(|_| Next::EarlyAreLate),
             0 => timeout(self.silence, next).await.map_err(|_| Next::Silence),
             _ => Ok(next.await),
         };

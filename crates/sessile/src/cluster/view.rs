@@ -75,7 +75,7 @@ impl Cluster {
     /// Where the processes that this node has met listen for members, its own address included.
     pub(super) fn addresses(&self) -> BTreeMap<Incarnation, SocketAddr> {
         let own = self.inner.address.map(|address| (self.inner.incarnation, address));
-        let peers = self.inner.shared.outlet.as_ref().map(|outlet| outlet.channel.counters().peers);
+        let peers = self.inner.shared.frame_sender.as_ref().map(|sender| sender.channel.counters().peers);
         let peers =
             peers.into_iter().flatten().map(|peer| (Incarnation(peer.peer.incarnation), peer.peer.address));
         own.into_iter().chain(peers).collect()

@@ -12,8 +12,8 @@ use super::cookie::CookieSigner;
 use super::set_cookie::CookieShape;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
-use crate::cluster::controls::Controls;
 use crate::cluster::host::{SessionHost, Settlement};
+use crate::web::Controls;
 
 /// The sessions of one application on one node.
 pub(crate) struct AppSessions {

@@ -14,7 +14,7 @@ use super::cookie::Identity;
 use super::error::SessionError;
 use super::local::LocalDraft;
 use super::settings::SessionSettings;
-use crate::cluster::local_values::{LocalChanges, LocalValues};
+use crate::cluster::host::{LocalChanges, LocalValues};
 
 /// The request's own view of its session. The node hears of it when its [`changes`](Self::changes) are
 /// committed.

@@ -19,8 +19,7 @@ use super::request_facts::{access, is_preflight, secure};
 use super::session::{Access, Session};
 use super::sessions::Sessions;
 use super::state::{Closing, CookieChange};
-use crate::cluster::engine::Running;
-use crate::cluster::host::{NotServing, OpenSession, Settlement};
+use crate::cluster::host::{NotServing, OpenSession, Running, Settlement};
 use crate::config::OnEnded;
 
 /// What became of changes that went into a cookie: the browser has the only copy, as it should.

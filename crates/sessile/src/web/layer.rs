@@ -9,8 +9,8 @@ use super::detached_sessions::DetachedSessions;
 use super::service::SessionService;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
-use crate::cluster::controls::Controls;
 use crate::cluster::host::SessionHost;
+use crate::web::Controls;
 
 /// Wraps an application's services so that their requests carry a [`Session`](super::Session).
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use sessile_core::{FieldName, Value};
 
 use super::error::SessionError;
 use super::session::Session;
-use crate::cluster::local_values::{LocalChanges, LocalValues, Object};
+use crate::cluster::host::{LocalChanges, LocalValues, Object};
 
 /// Most values that [`Session::set_local`] keeps for one session.
 const LOCAL_VALUES_MAX: usize = 256;

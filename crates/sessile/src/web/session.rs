@@ -19,8 +19,7 @@ use super::cookie::Identity;
 use super::draft::{Draft, DraftState, Login};
 use super::error::SessionError;
 use super::state::{Closing, State};
-use crate::cluster::host::Settlement;
-use crate::cluster::sending::{Busy, Passage};
+use crate::cluster::host::{Busy, Passage, Settlement};
 
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum
 /// handler.

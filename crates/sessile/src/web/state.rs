@@ -11,8 +11,7 @@ use super::cookie::Identity;
 use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::idempotency::KeyClaim;
-use crate::cluster::host::Settlement;
-use crate::cluster::sending::{Busy, Passage};
+use crate::cluster::host::{Busy, Passage, Settlement};
 
 /// The session of one request, from its opening to its commit.
 #[derive(Default)]

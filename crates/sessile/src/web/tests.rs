@@ -27,11 +27,11 @@ use tower_layer::Layer as _;
 use super::{Session, SessionError, SessionLayer, SessionSettings};
 use crate::Config;
 use crate::cluster::clock::Clock;
-use crate::cluster::controls::Controls;
 use crate::cluster::engine::Engine;
-use crate::cluster::event_log::EventLog;
+use crate::cluster::frame_sender::FrameSender;
 use crate::cluster::host::SessionHost;
 use crate::config;
+use crate::web::Controls;
 
 const MAX_ACTIVE: u64 = 3;
 const COOKIE_KEY: [u8; 32] = [7; 32];
@@ -55,10 +55,18 @@ impl Site {
 
     /// On a node that `start` makes.
     fn on(start: impl FnOnce(Settings, Instant) -> Node, settings: SessionSettings) -> Self {
-        let mut engine = Engine::of(Clock::by_hand(), |now| start(node_settings(), now), None);
+        Self::connected(start, settings, None)
+    }
+
+    /// The same on one whose frames go there.
+    fn connected(
+        start: impl FnOnce(Settings, Instant) -> Node,
+        settings: SessionSettings,
+        frames: Option<FrameSender>,
+    ) -> Self {
+        let engine = Engine::of(Clock::by_hand(), |now| start(node_settings(), now), frames);
         // Every test here runs without events: they are for logs and counters, nothing else may depend on them.
-        engine.event_log = EventLog::discarding();
-        let engine = Arc::new(engine);
+        let engine = Arc::new(engine.without_events());
         let host = Arc::new(SessionHost::new(Arc::clone(&engine), Arc::default()));
         Self { layer: layer(&host, "tc01", settings), engine, host, cookie: None }
     }

@@ -85,13 +85,17 @@ struct Translator {
 }
 
 impl Channel for Translator {
-    fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
-        let sent = self.inner.send(to, lane, next::outgoing(&frame, self.watching.load(Relaxed)));
+    fn push(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError> {
+        let pushed = self.inner.push(to, connection, next::outgoing(&frame, self.watching.load(Relaxed)));
         if self.sent.fetch_add(1, Relaxed).is_multiple_of(GREETS_EVERY) {
             // Like any frame, it may be lost.
-            let _ = self.inner.send(to, 0, next::greeting());
+            let _ = self.inner.push(to, 0, next::greeting());
         }
-        sent
+        pushed
+    }
+
+    fn flush(&self, to: u32, connection: usize) {
+        self.inner.flush(to, connection);
     }
 
     fn queued(&self, to: u32) -> Depth {

@@ -170,7 +170,7 @@ impl Persist {
     fn take_end(&self, engine: &Engine, key: SessionKey) -> Found {
         let lives = engine.node.glance(key, engine.clock.now()).is_some_and(|glance| !glance.ended);
         if lives {
-            engine.step(|node, now, effects| node.end(key, now, effects));
+            engine.step(|node, now, effects| node.end(key, None, now, effects));
         }
         Found::Nowhere
     }

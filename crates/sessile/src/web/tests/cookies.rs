@@ -7,7 +7,7 @@ use axum::extract::ConnectInfo;
 use sessile_core::{AppId, Changes, Secret, SessionKey};
 
 use super::*;
-use crate::cluster::sending::Passage;
+use crate::cluster::host::Passage;
 use crate::config::{Network, Secure};
 use crate::web::cookie::{CookieSigner, Identity};
 

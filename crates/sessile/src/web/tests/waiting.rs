@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sessile_core::{Effect, Gate, PeerInfo, SessionKey};
+use parking_lot::Mutex;
+use sessile_core::{FrameSink, Gate, NotSent, PeerInfo, SessionKey};
+use sessile_group::{Channel, Depth, SendError, Stopping, Tally};
 use tokio::sync::Notify;
 
 use super::*;
@@ -16,11 +18,51 @@ const THERE: Incarnation = Incarnation(2);
 /// Far more steps than anything here takes.
 const STEPS_MAX: usize = 10_000;
 
+/// Frames on their way between the two.
+#[derive(Clone, Default)]
+struct Wires(Arc<Mutex<VecDeque<(Incarnation, Bytes)>>>);
+
+impl Wires {
+    fn next(&self) -> Option<(Incarnation, Bytes)> {
+        self.0.lock().pop_front()
+    }
+}
+
+impl FrameSink for Wires {
+    fn send(&mut self, to: Incarnation, frame: Bytes) -> Result<(), NotSent> {
+        self.0.lock().push_back((to, frame));
+        Ok(())
+    }
+}
+
+impl Channel for Wires {
+    fn push(&self, to: u32, _: usize, frame: Bytes) -> Result<(), SendError> {
+        self.0.lock().push_back((Incarnation(to), frame));
+        Ok(())
+    }
+
+    fn flush(&self, _: u32, _: usize) {}
+
+    fn queued(&self, _: u32) -> Depth {
+        Depth::default()
+    }
+
+    fn counters(&self) -> Tally {
+        Tally::default()
+    }
+
+    fn forget(&self, _: u32) {}
+
+    fn stop(&self) -> Stopping<'_> {
+        Box::pin(async {})
+    }
+}
+
 /// A site on `tc01` whose only other member is `tc02`.
 struct Pair {
     site: Site,
     other: Node,
-    wires: VecDeque<(Incarnation, Bytes)>,
+    wires: Wires,
     cut: bool,
 }
 
@@ -29,9 +71,11 @@ impl Pair {
     fn connected(settings: SessionSettings) -> Self {
         let started =
             |incarnation: Incarnation, name: &str, now| Node::new(Settings::new(incarnation, name), now);
-        let site = Site::on(|_, now| started(HERE, "tc01", now), settings);
+        let wires = Wires::default();
+        let frames = FrameSender::new(Box::new(wires.clone()));
+        let site = Site::connected(|_, now| started(HERE, "tc01", now), settings, Some(frames));
         let other = started(THERE, "tc02", site.engine.clock.now());
-        let mut pair = Self { site, other, wires: VecDeque::new(), cut: false };
+        let mut pair = Self { site, other, wires, cut: false };
         for incarnation in [HERE, THERE] {
             let peer = if incarnation == HERE { (THERE, "tc02") } else { (HERE, "tc01") };
             let peer = PeerInfo { incarnation: peer.0, name: peer.1.to_owned() };
@@ -61,20 +105,11 @@ impl Pair {
         incarnation: Incarnation,
         input: impl FnOnce(&Node, Instant, &mut sessile_core::Effects),
     ) {
-        let now = self.now();
-        let wires = &mut self.wires;
-        let tap = |node: &Node, now, effects: &mut sessile_core::Effects| {
-            input(node, now, effects);
-            for effect in effects.iter() {
-                if let Effect::Send { to, frame } = effect {
-                    wires.push_back((*to, frame.clone()));
-                }
-            }
-        };
         if incarnation == HERE {
-            self.site.engine.step(tap);
+            self.site.engine.step(input);
         } else {
-            tap(&self.other, now, &mut sessile_core::Effects::default());
+            let now = self.now();
+            input(&self.other, now, &mut sessile_core::Effects::new(&mut self.wires));
         }
     }
 
@@ -84,7 +119,7 @@ impl Pair {
         for incarnation in [HERE, THERE] {
             self.tell(incarnation, |node, now, effects| node.tick(now, effects));
         }
-        while let Some((to, frame)) = self.wires.pop_front() {
+        while let Some((to, frame)) = self.wires.next() {
             let from = if to == HERE { THERE } else { HERE };
             if self.cut {
                 continue;

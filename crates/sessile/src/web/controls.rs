@@ -3,7 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::Config;
+use crate::cluster::host::{ClusterSecrets, SECRET_BYTES};
 use crate::web::{CookieKeys, KeyLocks};
+
+/// Tells this key from the others that are derived from the same secret.
+const COOKIE_PURPOSE: &str = "sessile session cookie tag, version 1";
 
 /// The switches and keys of one node; everybody who needs them holds the same ones.
 pub(crate) struct Controls {
@@ -15,7 +20,17 @@ pub(crate) struct Controls {
 }
 
 impl Controls {
-    /// Of a node that balancers may choose.
+    /// Of a node that balancers may choose, with the secrets of its cluster.
+    pub(crate) fn of(config: &Config, secrets: Option<&ClusterSecrets>) -> Self {
+        Self::new(CookieKeys::new(cookie_keys(config, secrets)), config.node.rewrite_route)
+    }
+
+    /// The cluster's secrets were renewed: cookies are made with the first one from now on, and those of all are believed.
+    pub(crate) fn renew_secrets(&self, config: &Config, secrets: &ClusterSecrets) {
+        self.cookie_keys.renew(cookie_keys(config, Some(secrets)));
+    }
+
+    /// Of a node that balancers may choose, with keys of their own.
     pub(crate) fn new(cookie_keys: CookieKeys, rewrites_route: bool) -> Self {
         Self {
             cookie_keys,
@@ -42,4 +57,11 @@ impl Controls {
     pub(crate) fn offer(&self, offered: bool) {
         self.is_offered.store(offered, Relaxed);
     }
+}
+
+/// The keys of the cookies' tags, the same on every node, that of the active secret first. Without a secret anybody can
+/// make a tag, and only the random bits of key and secret keep a session closed.
+fn cookie_keys(config: &Config, secrets: Option<&ClusterSecrets>) -> Vec<[u8; 32]> {
+    let nobodys = || ClusterSecrets::new([0; SECRET_BYTES], Vec::new());
+    secrets.cloned().unwrap_or_else(nobodys).derive_all(&config.cluster.name, COOKIE_PURPOSE)
 }
