@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Events of the driver.
 pub(crate) enum DriverEvent {
     OperatorRequest(OperatorRequest),
-    Prepared { path: String, timestamp: DeployTimestamp, result: Result<Application, String> },
+    Prepared { path: String, timestamp: DeployTimestamp, result: Box<Result<Application, String>> },
     DirectoryChanges(DirectoryChanges),
 }
 
@@ -192,7 +192,7 @@ impl Driver {
             DriverEvent::OperatorRequest(request) => self.requested(request).await,
             DriverEvent::DirectoryChanges(sighted) => self.sighted(sighted).await,
             DriverEvent::Prepared { path, timestamp, result } => {
-                let result = result
+                let result = (*result)
                     .map(|application| drop(self.prepared.insert((path.clone(), timestamp), application)));
                 let (now, mut effects) = (self.now(), Vec::new());
                 self.machine.prepared(&path, timestamp, result, now, &mut effects);

@@ -95,7 +95,7 @@ impl Driver {
                 false => prepare(&builder, &store, &cluster, &path, &archive).await,
             };
             // If the channel is closed, the driver has ended.
-            let _ = events.send(DriverEvent::Prepared { path, timestamp, result }).await;
+            let _ = events.send(DriverEvent::Prepared { path, timestamp, result: Box::new(result) }).await;
         });
     }
 
