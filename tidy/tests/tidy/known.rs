@@ -158,11 +158,16 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
         reason: "a session outside HTTP comes from the list that it goes back to",
     },
     Circle {
+        files: &["crates/sessile/src/web/answers.rs", "crates/sessile/src/web/error.rs"],
+        reason: "an error of a handler becomes the same answer as one of the layer",
+    },
+    Circle {
         files: &[
-            "crates/sessile/src/web/idempotency/entry.rs",
+            "crates/sessile/src/web/idempotency/form.rs",
             "crates/sessile/src/web/idempotency/keyed_request.rs",
+            "crates/sessile/src/web/idempotency/note.rs",
         ],
-        reason: "an entry is read for one keyed request",
+        reason: "a keyed request is compared with the note of an earlier one",
     },
     Circle {
         files: &["crates/store/src/error.rs", "crates/store/src/key.rs"],
@@ -172,20 +177,15 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
 
 /// Names of several public types.
 pub(crate) const TYPE_NAMES: &[(&str, &str)] = &[
-    ("AdminPort", "the balancer and the node each have one, and no program has both in one file"),
-    ("Bounds", "of the core, and of an archive"),
     ("Cluster", "a table or value of the configuration is written with its module: `config::Cluster`"),
     ("Component", "two builds of one type: with the feature `wasm` and without"),
     ("ComponentHost", "two builds of one type: with the feature `wasm` and without"),
-    ("ConfigError", "the balancer depends on none of our crates and has its own file"),
     ("Event", "of the core, and of the group: the group renames its own"),
     ("Farm", "a table or value of the configuration is written with its module: `config::Farm`"),
-    ("HostPort", "a table or value of the configuration is written with its module: `config::HostPort`"),
     ("Membership", "a table or value of the configuration is written with its module: `config::Membership`"),
     ("Message", "the frame, and what an application gets of it"),
     ("Mode", "a table or value of the configuration is written with its module: `config::Mode`"),
     ("Node", "a table or value of the configuration is written with its module: `config::Node`"),
-    ("NodeState", "of a node in the cluster, and of a backend: the balancer renames its own"),
     ("Refusal", "of a commit, and of a link: the group renames its own"),
     ("SessileStore", "the store of each session library is called so by its users"),
     ("Session", "a table or value of the configuration is written with its module: `config::Session`"),
