@@ -46,4 +46,4 @@ mod store;
 mod version;
 
 pub use layer::{RequestLayer, RequestService};
-pub use store::{SessileStore, SessionId};
+pub use store::{SessileStore, StoreSessionId};

@@ -214,7 +214,7 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
     },
     Circle {
         files: &[
-            "crates/sessile/src/web/idempotency/entry.rs",
+            "crates/sessile/src/web/idempotency/note.rs",
             "crates/sessile/src/web/idempotency/keyed_request.rs",
         ],
         reason: "an entry is read for one keyed request",

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::engine::{Engine, Running};
 use super::local_values::{LocalChanges, LocalValues};
 use super::persist::{Awaited, Found};
-use super::sending::{Busy, Passage};
+pub(crate) use super::sending::{Busy, Passage};
 use super::tasks::Tasks;
 use super::waiters::Starting;
 

@@ -6,7 +6,7 @@ use super::cookie::Identity;
 use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::session::{Session, random};
-use crate::cluster::sending::Passage;
+use crate::cluster::host::Passage;
 
 impl Session {
     /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie
