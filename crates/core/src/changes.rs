@@ -17,8 +17,8 @@ pub struct Changes {
     pub(crate) writes: Vec<(FieldName, Option<Value>)>,
     pub(crate) synchronous: bool,
     pub(crate) whole: bool,
-    /// The secret that is superseded and its successor: what that writes depends on the session.
-    pub(crate) secret_change: Option<(SecretHash, SecretHash)>,
+    /// The secret that is superseded, its successor, and after how many writes: what that writes depends on the session.
+    pub(crate) secret_change: Option<(SecretHash, SecretHash, usize)>,
 }
 
 impl Changes {
@@ -94,14 +94,14 @@ impl Changes {
 
     /// A login: `new` opens the session from now on, `old` no longer. Always synchronous. Rules 2.14 and 8.2.
     pub fn change_secret(&mut self, old: Secret, new: Secret) {
-        self.secret_change = Some((secret_hash(old), secret_hash(new)));
+        self.secret_change = Some((secret_hash(old), secret_hash(new), self.writes.len()));
         self.synchronous = true;
     }
 
     /// The same with what the change of the secret writes to a session that has `fields` and is `age` old; of one whose
     /// content is not here, the old secret is forgotten.
     pub(crate) fn with_secrets(&self, session: Option<(&Fields, Duration)>) -> Cow<'_, Self> {
-        let Some((old, new)) = self.secret_change else { return Cow::Borrowed(self) };
+        let Some((old, new, at)) = self.secret_change else { return Cow::Borrowed(self) };
         let mut changes = Self { secret_change: None, ..self.clone() };
         let writes = match session {
             Some((fields, age)) => secrets::change(fields, old, new, age),
@@ -110,7 +110,8 @@ impl Changes {
                 (FieldName::secret(new), Some(secrets::valid(Some(old)))),
             ],
         };
-        writes.into_iter().for_each(|(name, value)| changes.put(name, value));
+        let at = at.min(changes.writes.len());
+        changes.writes.splice(at..at, writes);
         Cow::Owned(changes)
     }
 

@@ -46,4 +46,4 @@ mod store;
 mod version;
 
 pub use layer::{RequestLayer, RequestService};
-pub use store::{AnySessionId, SessileStore};
+pub use store::{SessileStore, StoreSessionId};

@@ -13,7 +13,7 @@ pub struct SessileStore {
 }
 
 /// The id of a session, of whichever version of tower-sessions.
-pub trait AnySessionId {
+pub trait StoreSessionId {
     /// Its number.
     fn number(&self) -> i128;
 }
@@ -31,7 +31,7 @@ impl SessileStore {
 
     /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
     /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The id cannot be found from it.
-    pub fn key(&self, id: &impl AnySessionId) -> SessionKey {
+    pub fn key(&self, id: &impl StoreSessionId) -> SessionKey {
         self.sessions.key("tower-sessions", &id.number().to_le_bytes())
     }
 }

@@ -13,12 +13,12 @@ macro_rules! store_for {
             use $core::session::{Id, Record};
             use $core::session_store::{self, SessionStore};
 
-            use crate::store::{AnySessionId, SessileStore};
+            use crate::store::{SessileStore, StoreSessionId};
 
             /// Ids are random: a second collision in a row is no chance but a fault.
             const NEW_IDS_MAX: usize = 3;
 
-            impl AnySessionId for Id {
+            impl StoreSessionId for Id {
                 fn number(&self) -> i128 {
                     self.0
                 }

@@ -158,12 +158,7 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
         reason: "a session outside HTTP comes from the list that it goes back to",
     },
     Circle {
-        files: &["crates/sessile/src/web/answers.rs", "crates/sessile/src/web/error.rs"],
-        reason: "an error of a handler becomes the same answer as one of the layer",
-    },
-    Circle {
         files: &[
-            "crates/sessile/src/web/idempotency/form.rs",
             "crates/sessile/src/web/idempotency/keyed_request.rs",
             "crates/sessile/src/web/idempotency/note.rs",
         ],

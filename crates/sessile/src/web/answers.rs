@@ -3,7 +3,6 @@
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::error::SessionError;
 use crate::cluster::host::NotServing;
 
 /// Says that a node did not process a request, so that a balancer may give it to another. Only nodes set it.
@@ -11,7 +10,7 @@ pub(crate) const UNPROCESSED: HeaderName = HeaderName::from_static("sessile-unpr
 /// Says how many copies hold what the request changed.
 pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("sessile-receipt");
 
-const SOON: HeaderValue = HeaderValue::from_static("1");
+pub(crate) const SOON: HeaderValue = HeaderValue::from_static("1");
 const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The words of an answer's body, which may be written in another form.
@@ -41,15 +40,6 @@ pub(crate) fn outcome_unknown<B: From<String>>() -> Response<B> {
     response
 }
 
-/// The node did not take what the request wrote.
-pub(crate) fn refused<B: From<String>>(error: &SessionError) -> Response<B> {
-    let mut response = error.answer();
-    if error.is_passing() {
-        response.headers_mut().insert(RETRY_AFTER, SOON);
-    }
-    response
-}
-
 /// An answer with words for the user.
 pub(crate) fn explained<B: From<String>>(status: StatusCode, words: &'static str) -> Response<B> {
     let mut response = Response::new(B::from(format!("{words}\n")));
@@ -66,7 +56,7 @@ pub(crate) fn accepts_problems(headers: &HeaderMap) -> bool {
     kinds.into_iter().any(|kind| kind.eq_ignore_ascii_case(PROBLEM_JSON.as_bytes()))
 }
 
-/// Writes an answer that was made here, or of a [`SessionError`], as problem details.
+/// Writes an answer that was made here, or of a `SessionError`, as problem details.
 pub(crate) fn as_problem<B: From<String>>(response: Response<B>) -> Response<B> {
     let Some(Explanation(words)) = response.extensions().get().copied() else { return response };
     let status = response.status();

@@ -184,6 +184,15 @@ impl SessionError {
         answers::explained(self.status(), self.words())
     }
 
+    /// The answer where the node did not take what the request wrote.
+    pub(crate) fn refused<B: From<String>>(&self) -> http::Response<B> {
+        let mut response = self.answer();
+        if self.is_passing() {
+            response.headers_mut().insert(RETRY_AFTER, answers::SOON);
+        }
+        response
+    }
+
     /// Trying again soon may end differently.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Full | Self::Busy)

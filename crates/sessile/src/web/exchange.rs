@@ -173,7 +173,7 @@ impl Exchange {
         let (receipt, cookie) = match settled {
             Ok(_) if did.superseded => {
                 if session.on_superseded == OnEnded::Conflict {
-                    response = answers::refused(&SessionError::Superseded);
+                    response = SessionError::Superseded.refused();
                 }
                 (Some(Receipt { superseded: true, ..Receipt::default() }), CookieChange::Keep)
             }
@@ -184,12 +184,12 @@ impl Exchange {
             // The browser may have a newer cookie: this request began before the end.
             Err(SessionError::Ended) => {
                 if did.wrote && session.on_ended == OnEnded::Conflict {
-                    response = answers::refused(&SessionError::Ended);
+                    response = SessionError::Ended.refused();
                 }
                 (Some(Receipt { ended: true, ..Receipt::default() }), CookieChange::Keep)
             }
             Err(refusal) => {
-                response = answers::refused(&refusal);
+                response = refusal.refused();
                 (None, CookieChange::Keep)
             }
         };

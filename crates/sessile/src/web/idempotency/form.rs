@@ -5,8 +5,8 @@ use futures_util::stream::once;
 use http::HeaderValue;
 use multer::Multipart;
 
-use super::keyed_request::FIELD;
-
+/// The hidden field of a form.
+pub(super) const FIELD: &str = "idempotency_key";
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 
 /// Which form a body is.

@@ -15,8 +15,6 @@ use super::partly_read::BodyRead;
 use crate::web::answers;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-/// The hidden field of a form.
-pub(super) const FIELD: &str = "idempotency_key";
 /// Longest key, in characters.
 const KEY_MAX: usize = 128;
 /// Longest wait for the end of a body: the handler does not begin before.
@@ -129,6 +127,7 @@ mod tests {
     use axum::body::to_bytes;
     use futures_util::stream::iter;
 
+    use super::super::form::FIELD;
     use super::*;
 
     const ROOM: usize = 100_000;
