@@ -17,15 +17,15 @@ from componentize_py_types import Ok
 WARES = ("umbrella", "lantern", "compass", "rope")
 
 
-def read(visitor):
-    return json.loads(visitor and visitor.get_json("cart") or "{}")
+def read(current):
+    return json.loads(current and current.get_json("cart") or "{}")
 
 
 def put(ware):
-    visitor = session.get_or_create()
-    cart = read(visitor)
+    current = session.get_or_create()
+    cart = read(current)
     cart[ware] = cart.get(ware, 0) + 1
-    visitor.set_json("cart", json.dumps(cart))
+    current.set_json("cart", json.dumps(cart))
 
 
 def page(base, cart):

@@ -4,7 +4,7 @@
 typedef sessile_web_session_own_http_session_t session_t;
 typedef sessile_web_session_error_t error_t;
 
-// What one instance keeps from request to request.
+// State that one instance keeps between requests.
 static int served = 0;
 static bool has_kept = false;
 static session_t kept;
@@ -221,7 +221,7 @@ static void eat(void) {
   }
 }
 
-// Asks for so many MiB at once, and says whether it got them.
+// Allocates this many MiB at once; returns whether it succeeded.
 static void take(outparam_t out, const char *path) {
   char *mib = parameter(path, "mib");
   eaten = malloc((mib ? strtoul(mib, NULL, 10) : 1) << 20);
@@ -241,7 +241,7 @@ static void environment(outparam_t out) {
   answer(out, 200, words);
 }
 
-// What needs no session. False when there is no such thing.
+// Actions without a session. False for an unknown action.
 static bool without_session(request_t request, outparam_t out, const char *path, const char *act) {
   if (!strcmp(act, "hello"))
     answer(out, 200, "hello");
@@ -281,7 +281,7 @@ static bool without_session(request_t request, outparam_t out, const char *path,
   return true;
 }
 
-// What works on the session. False when there is no such thing.
+// Actions on the session. False for an unknown action.
 static bool with_session(request_t request, outparam_t out, const char *path, const char *act, session_t session) {
   error_t error;
   if (!strcmp(act, "count"))

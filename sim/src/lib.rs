@@ -14,7 +14,7 @@ mod process;
 mod queue;
 mod rng;
 pub mod run;
+pub mod run_counters;
 mod swap;
-pub mod tally;
 mod trace;
 mod world;

@@ -12,7 +12,7 @@ use sessile_core::Plant;
 use sessile_planted::bugs::{BUGS, by_name};
 use sessile_sim::plants::{CAUGHT_WITHIN, catch, shown_by_seeds};
 use sessile_sim::run::{SeedVerdict, run, run_many};
-use sessile_sim::tally::Tally;
+use sessile_sim::run_counters::RunCounters;
 
 /// With at least this many seeds every required counter must be above zero.
 const MEANINGFUL: u64 = 500;
@@ -79,7 +79,7 @@ fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
         }
     }
     drop(out);
-    println!("seed {seed}: {}, trace {:016x}", verdict.tally, verdict.fingerprint);
+    println!("seed {seed}: {}, trace {:016x}", verdict.counters, verdict.fingerprint);
     report(&verdict);
     verdict.violations.is_empty()
 }
@@ -108,10 +108,10 @@ fn report(verdict: &SeedVerdict) {
 
 fn many(arguments: &Arguments, plant: Plant) -> bool {
     let began = Instant::now();
-    let sums = Mutex::new((Tally::default(), Vec::new()));
+    let sums = Mutex::new((RunCounters::default(), Vec::new()));
     run_many(arguments.from, arguments.seeds, arguments.jobs, plant, |verdict| {
         let mut sums = sums.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        sums.0.add(&verdict.tally);
+        sums.0.add(&verdict.counters);
         if let Some(violation) = verdict.violations.first() {
             if sums.1.len() < REPORTED {
                 report(&verdict);
@@ -120,20 +120,20 @@ fn many(arguments: &Arguments, plant: Plant) -> bool {
         }
         true
     });
-    let (tally, mut failed) = sums.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (counters, mut failed) = sums.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     failed.sort_unstable();
     let seconds = began.elapsed().as_secs_f64();
     println!("{} seeds in {seconds:.1} s, {:.1} seeds/s", arguments.seeds, arguments.seeds as f64 / seconds);
-    println!("{tally}");
+    println!("{counters}");
     for (seed, checker) in &failed {
         println!("seed {seed} violates {checker}; replay it with --seed {seed} --trace");
     }
-    failed.is_empty() && is_meaningful(arguments.seeds, &tally)
+    failed.is_empty() && is_meaningful(arguments.seeds, &counters)
 }
 
 /// Whether all required situations occurred: a run without a situation proves nothing about it.
-fn is_meaningful(seeds: u64, tally: &Tally) -> bool {
-    let missing: Vec<_> = tally.required().into_iter().filter(|(_, count)| *count == 0).collect();
+fn is_meaningful(seeds: u64, counters: &RunCounters) -> bool {
+    let missing: Vec<_> = counters.required().into_iter().filter(|(_, count)| *count == 0).collect();
     for (name, _) in &missing {
         println!("there were no {name}");
     }

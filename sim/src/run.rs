@@ -7,7 +7,7 @@ use sessile_core::Plant;
 
 use crate::check::{Violation, judge};
 use crate::history::SimHistory;
-use crate::tally::Tally;
+use crate::run_counters::RunCounters;
 use crate::world::World;
 
 /// The result of a seed.
@@ -20,7 +20,7 @@ pub struct SeedVerdict {
     /// What clients saw.
     pub history: SimHistory,
     /// What was exercised.
-    pub tally: Tally,
+    pub counters: RunCounters,
     /// Equal for equal runs.
     pub fingerprint: u64,
     /// The trace in words, if asked for.
@@ -43,7 +43,7 @@ fn run_unguarded(seed: u64, plant: Plant, wordy: bool) -> SeedVerdict {
     let violations = judge(&remains.history);
     let fingerprint = remains.trace.fingerprint();
     let lines = remains.trace.into_lines();
-    SeedVerdict { seed, violations, history: remains.history, tally: remains.tally, fingerprint, lines }
+    SeedVerdict { seed, violations, history: remains.history, counters: remains.counters, fingerprint, lines }
 }
 
 /// Runs `count` seeds from `first` on `jobs` threads and gives each verdict to `judged`, in no order.

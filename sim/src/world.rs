@@ -29,8 +29,8 @@ use crate::plan::Plan;
 use crate::process::Process;
 use crate::queue::Queue;
 use crate::rng::Rng;
+use crate::run_counters::RunCounters;
 use crate::swap::SwapFile;
-use crate::tally::Tally;
 use crate::trace::Trace;
 use sessile_planted::next;
 
@@ -71,7 +71,7 @@ pub(crate) struct World {
     /// Those who wait for a decision of a node are numbered by it.
     numbers: u64,
     history: SimHistory,
-    tally: Tally,
+    counters: RunCounters,
     trace: Trace,
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct Remains {
     /// For the checkers.
     pub(crate) history: SimHistory,
     /// What was exercised.
-    pub(crate) tally: Tally,
+    pub(crate) counters: RunCounters,
     /// What happened.
     pub(crate) trace: Trace,
 }
@@ -135,7 +135,7 @@ impl World {
             healed_at: Instant::ORIGIN,
             numbers: 0,
             queue: Queue::default(),
-            tally: Tally::default(),
+            counters: RunCounters::default(),
             trace: Trace::new(wordy),
             plan,
             plant,
@@ -162,7 +162,7 @@ impl World {
         for host in 0..self.hosts.len() {
             self.count(host);
         }
-        Remains { history: self.history, tally: self.tally, trace: self.trace }
+        Remains { history: self.history, counters: self.counters, trace: self.trace }
     }
 
     fn begin(&mut self) {
@@ -311,7 +311,7 @@ impl World {
         let mut effects = Effects::new(&mut links);
         let result = act(&process.node, self.queue.now().plus(process.clock), &mut effects);
         let decided = effects.into_decided();
-        self.tally.refused_frames += links.refused;
+        self.counters.refused_frames += links.refused;
         Some((result, Decided { frames: links.taken, decided }))
     }
 
@@ -430,15 +430,15 @@ impl World {
     /// Adds the counters of an ended process.
     fn count(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
-        self.tally.swaps += process.swap.as_ref().map_or(0, |swap| swap.swaps);
+        self.counters.swaps += process.swap.as_ref().map_or(0, |swap| swap.swaps);
         let counters = process.node.counters();
-        self.tally.fetches += counters.asks;
-        self.tally.leases_run_out += counters.leases_lost;
-        self.tally.interrupted_transfers += counters.transfers_interrupted;
-        self.tally.negative_acks += counters.negative_acks.total();
-        self.tally.conflicts += counters.conflicts;
-        self.tally.late_writes += counters.late_writes;
-        self.tally.early_frames += counters.frames_early;
-        self.tally.unknown_frames += counters.frames_skipped;
+        self.counters.fetches += counters.asks;
+        self.counters.leases_run_out += counters.leases_lost;
+        self.counters.interrupted_transfers += counters.transfers_interrupted;
+        self.counters.negative_acks += counters.negative_acks.total();
+        self.counters.conflicts += counters.conflicts;
+        self.counters.late_writes += counters.late_writes;
+        self.counters.early_frames += counters.frames_early;
+        self.counters.unknown_frames += counters.frames_skipped;
     }
 }

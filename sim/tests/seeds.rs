@@ -20,8 +20,8 @@ fn no_promise_is_broken() {
 fn every_seed_has_enough_operations_and_faults() {
     for seed in SEEDS {
         let verdict = run(seed, Plant::NONE, false);
-        assert!(verdict.tally.operations >= 200, "seed {seed}: {}", verdict.tally);
-        assert!(verdict.tally.faults >= 3, "seed {seed}: {}", verdict.tally);
+        assert!(verdict.counters.operations >= 200, "seed {seed}: {}", verdict.counters);
+        assert!(verdict.counters.faults >= 3, "seed {seed}: {}", verdict.counters);
     }
 }
 

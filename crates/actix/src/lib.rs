@@ -43,7 +43,7 @@
 //! * The key in that cookie is its only secret. Logs and admin pages show another one, from which it cannot be found.
 //!
 //! The cluster must be joined on a runtime that lives as long as the server, as that of `#[actix_web::main]` does.
-//! `docs/existing-apps.md` in the repository says which door to choose.
+//! `docs/existing-apps.md` in the repository says which integration to choose.
 
 mod scope;
 mod store;

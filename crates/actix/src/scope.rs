@@ -26,9 +26,9 @@ impl RequestScope {
         Self { sessions, route: None }
     }
 
-    /// Lets `cookie`, the name that the `SessionMiddleware` has (`id` unless it was told another), carry this node's
-    /// name behind a dot, as balancers with sticky sessions look for it. It is taken off again before the
-    /// `SessionMiddleware` sees it.
+    /// Lets `cookie`, the name that the `SessionMiddleware` has (`id` by default), carry this node's name behind a
+    /// dot, as balancers with sticky sessions look for it. It is taken off again before the `SessionMiddleware` sees
+    /// it.
     ///
     /// A session that moved names its new node from its next `Set-Cookie` on.
     #[must_use]

@@ -28,7 +28,7 @@ impl SessileStore {
         RequestScope::new(self.sessions.clone())
     }
 
-    /// What names the session in logs and on admin pages, and opens it for jobs through
+    /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
     /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The cookie's key cannot be found from it.
     pub fn key(&self, key: &SessionKey) -> sessile::SessionKey {
         self.sessions.key("actix-session", key.as_ref().as_bytes())
@@ -57,7 +57,7 @@ impl SessionStore for SessileStore {
         Ok(key)
     }
 
-    /// Never makes a session: what was deleted stays so.
+    /// Never creates a session: a deleted one stays deleted.
     async fn update(
         &self,
         key: SessionKey,

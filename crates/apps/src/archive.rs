@@ -3,7 +3,7 @@
 //! A bare WebAssembly component (`shop.wasm`), or a zip (`shop.zip`, `shop.wapp`) with the manifest `app.toml`, the
 //! component it names and the files it serves. [`ArchiveName`] gives the mount path, [`Manifest`] the settings. The
 //! author of an archive is not trusted: nothing is written outside of the given directory, and no more than the
-//! [`Bounds`] allow, whatever its headers say.
+//! [`ArchiveLimits`] allow, whatever its headers say.
 //!
 //! Must not know: other nodes, sessions, how an application is run. Next: `archive/unpack.rs`.
 
@@ -31,7 +31,7 @@ const WASM: &[u8] = b"\0asm";
 
 /// Limits of an archive's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct ArchiveLimits {
     /// Bytes of all its files, unpacked.
     pub unpacked_bytes: u64,
     /// How many files and directories it has.
@@ -55,7 +55,12 @@ impl Archive {
     ///
     /// # Errors
     /// [`ArchiveError`] names the reason and the entry, and nothing of it is left in `temp`.
-    pub fn open(path: &Path, name: &ArchiveName, temp: &Path, bounds: Bounds) -> Result<Self, ArchiveError> {
+    pub fn open(
+        path: &Path,
+        name: &ArchiveName,
+        temp: &Path,
+        bounds: ArchiveLimits,
+    ) -> Result<Self, ArchiveError> {
         let file = File::open(path).map_err(|source| ArchiveError::file(path, source))?;
         match name.kind {
             Kind::Zip => unpack::open(file, name, temp, bounds),
@@ -63,7 +68,12 @@ impl Archive {
         }
     }
 
-    fn bare(file: File, path: &Path, name: &ArchiveName, bounds: Bounds) -> Result<Self, ArchiveError> {
+    fn bare(
+        file: File,
+        path: &Path,
+        name: &ArchiveName,
+        bounds: ArchiveLimits,
+    ) -> Result<Self, ArchiveError> {
         let mut bytes = Vec::new();
         let read = file.take(bounds.unpacked_bytes + 1).read_to_end(&mut bytes);
         read.map_err(|source| ArchiveError::file(path, source))?;

@@ -26,4 +26,4 @@ pub use error::ComponentError;
 pub use limits::Limits;
 #[cfg(feature = "wasm")]
 pub use running::{Component, ComponentHost};
-pub use settings::{ComponentSettings, HostPort};
+pub use settings::{ComponentSettings, EgressTarget};

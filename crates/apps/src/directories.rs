@@ -33,7 +33,8 @@ pub struct DirectoryError {
 impl Directories {
     /// Creates the directories of a node's configuration and clears `temp`. `None` for a node without archives.
     ///
-    /// # Errors A directory cannot be created, or another process uses it.
+    /// # Errors
+    /// A directory cannot be created, or another process uses it.
     pub fn open(config: &Config) -> Result<Option<Self>, DirectoryError> {
         if !config.farm.is_on() && config.apps.iter().all(|app| app.file.is_none()) {
             return Ok(None);

@@ -63,8 +63,9 @@ impl Farm {
     /// node is ready; paths mounted by the configuration are left alone. With a `deploy_key` every change needs the
     /// key, whether it comes from a request at this node or from another member.
     ///
-    /// # Errors The catalog (`catalog.json` in `deploy_dir`) cannot be read; without the file the node takes the
-    /// members' applications. An archive that cannot be prepared is logged and fetched again from a member.
+    /// # Errors
+    /// The catalog (`catalog.json` in `deploy_dir`) cannot be read; without the file the node takes the members'
+    /// applications. An archive that cannot be prepared is logged and fetched again from a member.
     pub async fn start(
         cluster: Cluster,
         site: Site,

@@ -6,6 +6,7 @@
 //! from.
 
 mod application;
+mod session_in_path;
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -117,6 +118,9 @@ impl Service<Request> for Site {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        if let Some(elsewhere) = session_in_path::without(request.uri()) {
+            return Box::pin(ready(Ok(elsewhere)));
+        }
         match self.find(request.uri().path()) {
             Ok(Mounted { mut router, running, .. }) => Box::pin(async move {
                 let response = router.call(request).await;

@@ -47,7 +47,8 @@ pub struct Statics {
 impl Statics {
     /// The files below `root`, which may change at any time. Links to the outside are not followed.
     ///
-    /// # Errors The directory cannot be read.
+    /// # Errors
+    /// The directory cannot be read.
     pub fn of_directory(root: &Path) -> io::Result<Self> {
         let root = root.canonicalize()?;
         std::fs::read_dir(&root)?;
@@ -57,7 +58,8 @@ impl Statics {
     /// The files of one version of an application: `digest` identifies the version on all nodes. `within` is their
     /// directory in the unpacked archive, which is removed with the last clone.
     ///
-    /// # Errors The archive has no such directory.
+    /// # Errors
+    /// The archive has no such directory.
     pub(crate) fn of_version(
         unpacked: &Arc<TempDir>,
         within: &str,

@@ -4,19 +4,24 @@
 //! |---|---|---|
 //! | `GET /healthz` | 200 while the process answers | no |
 //! | `GET /metrics` | the text format of Prometheus, names begin with `sessile_balancer_` | no |
-//! | `GET /nodes` | tells `[{name, address, state, weight, active, …}]`, see [`NodeStatus`](crate::NodeStatus) | yes |
-//! | `POST /nodes` | takes in `{"name", "address", "weight", "health"}`, the last two may be left out | yes |
+//! | `GET /` | the statistics as a page for people; a browser gives the token as the password | yes |
+//! | `GET /stats` | the same as JSON: `{balancer, nodes}` | yes |
+//! | `GET /nodes` | tells `[{name, address, state, weight, active, …}]`, see [`BackendStatus`](crate::BackendStatus) | yes |
+//! | `POST /nodes` | takes in `{"name", "address", "weight", "health", "max_requests"}`; the last three may be left out | yes |
 //! | `POST /nodes/NAME/remove` | takes the node out | yes |
 //! | `POST /nodes/NAME/weight` | `{"weight": N}` is its share of new clients | yes |
 //! | `POST /nodes/NAME/drain`, `…/resume` | lets it run empty; gives it requests again | yes |
+//! | `POST /reload` | has the balancer's file read again | yes |
 //!
-//! Changes answer 204 and last until the balancer ends. Errors are `{"error": "…"}`. Opens no port itself.
+//! Changes answer `{"done": "…"}` in words, and last until the balancer ends. Errors are `{"error": "…"}`. Opens no port
+//! itself.
 //!
-//! Next: `admin/guard.rs` for who is answered, `admin/metrics.rs` for the exposition.
+//! Next: `admin/guard.rs` for who is answered, `admin/metrics.rs` for the exposition, `admin/page.rs` for people.
 
+mod error;
 mod guard;
 mod metrics;
-mod refusal;
+mod page;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,28 +31,38 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
-use serde::Deserialize;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use serde::{Deserialize, Serialize};
 
-use crate::config::NodeConfig;
-use crate::monitor::{Monitor, NodeStatus};
-use crate::roster::{Roster, RosterError};
-use refusal::{Asked, Refusal};
+use crate::config::BackendConfig;
+use crate::control::BackendControl;
+use crate::statistics::BalancerStatus;
+use crate::status::{BackendMonitor, BackendStatus};
+use error::{AdminError, Asked};
 
 /// Most bytes of a request's body.
 const BODY_BOUND: usize = 16 * 1024;
 
-/// What the admin port answers from. Clones are the same port.
-#[derive(Debug, Clone)]
-pub struct AdminPort(Arc<Shared>);
+/// Has the balancer's file read again: what was changed, or why nothing was, in words.
+pub type Reload = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-#[derive(Debug)]
+/// What the admin port answers from. Clones are the same port.
+#[derive(Clone)]
+pub struct BalancerAdmin(Arc<Shared>);
+
 struct Shared {
     token: String,
     listen: SocketAddr,
-    monitor: Monitor,
-    roster: Roster,
+    monitor: BackendMonitor,
+    control: BackendControl,
+    reload: Option<Reload>,
+}
+
+/// Everything that is counted.
+#[derive(Debug, Serialize)]
+struct Statistics {
+    balancer: BalancerStatus,
+    nodes: Vec<BackendStatus>,
 }
 
 #[derive(Deserialize)]
@@ -56,19 +71,34 @@ struct Weight {
     weight: u32,
 }
 
-type Changed = Result<StatusCode, Refusal>;
+/// What a change did, in words.
+#[derive(Debug, Serialize)]
+struct Done {
+    done: String,
+}
 
-impl AdminPort {
+type Changed = Result<Json<Done>, AdminError>;
+
+impl BalancerAdmin {
     /// The port at `listen` of a balancer. Whoever knows `token` may change its nodes: it must not be empty
-    /// or guessable.
+    /// or guessable. Without `reload` there is no file to be read again.
     #[must_use]
-    pub fn new(token: String, listen: SocketAddr, monitor: Monitor, roster: Roster) -> Self {
-        Self(Arc::new(Shared { token, listen, monitor, roster }))
+    pub fn new(
+        token: String,
+        listen: SocketAddr,
+        monitor: BackendMonitor,
+        control: BackendControl,
+        reload: Option<Reload>,
+    ) -> Self {
+        Self(Arc::new(Shared { token, listen, monitor, control, reload }))
     }
 
     /// The service to be run at the port.
     pub fn router(&self) -> Router {
         let confidential = Router::new()
+            .route("/", get(page))
+            .route("/stats", get(stats))
+            .route("/reload", post(reload))
             .route("/nodes", get(nodes).post(add))
             .route("/nodes/{name}/remove", post(remove))
             .route("/nodes/{name}/weight", post(weigh))
@@ -82,45 +112,109 @@ impl AdminPort {
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .merge(guarded)
-            .fallback(async || Refusal::NoSuchPage)
-            .method_not_allowed_fallback(async || Refusal::WrongMethod)
+            .fallback(async || AdminError::NoSuchPage)
+            .method_not_allowed_fallback(async || AdminError::WrongMethod)
             .layer(DefaultBodyLimit::max(BODY_BOUND))
             .with_state(self.clone())
     }
 }
 
-async fn nodes(State(AdminPort(port)): State<AdminPort>) -> Json<Vec<NodeStatus>> {
+impl Shared {
+    fn statistics(&self) -> Statistics {
+        Statistics { balancer: self.monitor.balancer(), nodes: self.monitor.status() }
+    }
+
+    /// One node, where it exists.
+    fn node(&self, name: &str) -> Option<BackendStatus> {
+        self.monitor.status().into_iter().find(|node| node.name == name)
+    }
+
+    /// What still runs at a node, in words.
+    fn running(&self, name: &str) -> String {
+        match self.node(name).map_or(0, |node| node.active) {
+            0 => "nothing runs there".into(),
+            1 => "1 request still runs there".into(),
+            active => format!("{active} requests still run there"),
+        }
+    }
+}
+
+async fn page(State(BalancerAdmin(port)): State<BalancerAdmin>) -> impl IntoResponse {
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (headers, page::render(&port.statistics()))
+}
+
+async fn stats(State(BalancerAdmin(port)): State<BalancerAdmin>) -> Json<Statistics> {
+    Json(port.statistics())
+}
+
+async fn nodes(State(BalancerAdmin(port)): State<BalancerAdmin>) -> Json<Vec<BackendStatus>> {
     Json(port.monitor.status())
 }
 
-async fn metrics(State(AdminPort(port)): State<AdminPort>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::exposition(&port.monitor.status()))
+async fn metrics(State(BalancerAdmin(port)): State<BalancerAdmin>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::exposition(&port.statistics()))
 }
 
-async fn add(State(AdminPort(port)): State<AdminPort>, node: Asked<NodeConfig>) -> Changed {
-    done(port.roster.add(&node?.0))
+async fn add(State(BalancerAdmin(port)): State<BalancerAdmin>, node: Asked<BackendConfig>) -> Changed {
+    let node = node?.0;
+    port.control.add(&node)?;
+    let BackendConfig { name, address, weight, .. } = node;
+    done(format!(
+        "{name} at {address} was added with weight {weight}; it gets clients once a check finds it ready"
+    ))
 }
 
-async fn remove(State(AdminPort(port)): State<AdminPort>, Path(name): Path<String>) -> Changed {
-    done(port.roster.remove(&name))
+async fn remove(State(BalancerAdmin(port)): State<BalancerAdmin>, Path(name): Path<String>) -> Changed {
+    let running = port.running(&name);
+    port.control.remove(&name)?;
+    done(format!("{name} was removed; {running}, and its clients go to other nodes"))
 }
 
 async fn weigh(
-    State(AdminPort(port)): State<AdminPort>,
+    State(BalancerAdmin(port)): State<BalancerAdmin>,
     Path(name): Path<String>,
     weight: Asked<Weight>,
 ) -> Changed {
-    done(port.roster.set_weight(&name, weight?.weight))
+    let weight = weight?.weight;
+    let before = port.node(&name).map_or(0, |node| node.weight);
+    port.control.set_weight(&name, weight)?;
+    let what = if weight == 0 { "; it keeps its sessions and gets no new clients" } else { "" };
+    done(format!("{name} has weight {weight}, before {before}{what}"))
 }
 
-async fn drain(State(AdminPort(port)): State<AdminPort>, Path(name): Path<String>) -> Changed {
-    done(port.roster.drain(&name))
+async fn drain(State(BalancerAdmin(port)): State<BalancerAdmin>, Path(name): Path<String>) -> Changed {
+    port.control.drain(&name)?;
+    done(format!("{name} gets nothing new until it is resumed; {}", port.running(&name)))
 }
 
-async fn resume(State(AdminPort(port)): State<AdminPort>, Path(name): Path<String>) -> Changed {
-    done(port.roster.resume(&name))
+async fn resume(State(BalancerAdmin(port)): State<BalancerAdmin>, Path(name): Path<String>) -> Changed {
+    match port.control.resume(&name)? {
+        true => done(format!("{name} is resumed; it gets requests once a check finds it ready")),
+        false => done(format!("{name} was not drained by an operator; nothing has changed")),
+    }
 }
 
-fn done(changed: Result<(), RosterError>) -> Changed {
-    changed.map(|()| StatusCode::NO_CONTENT).map_err(Refusal::from)
+async fn reload(State(BalancerAdmin(port)): State<BalancerAdmin>) -> Changed {
+    let reload = port.reload.clone().ok_or(AdminError::NoFile)?;
+    let reloaded = tokio::task::spawn_blocking(move || reload()).await;
+    done(
+        reloaded
+            .map_err(|cause| AdminError::NotReloaded(cause.to_string()))?
+            .map_err(AdminError::NotReloaded)?,
+    )
+}
+
+fn done(done: String) -> Changed {
+    Ok(Json(Done { done }))
+}
+
+impl std::fmt::Debug for BalancerAdmin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BalancerAdmin").field("listen", &self.0.listen).finish_non_exhaustive()
+    }
 }

@@ -6,39 +6,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use sessile_http_server::{Admitted, Door};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Carrier, Client};
-use crate::config::{BalancerConfig, ConfigError, Protocol};
-use crate::fleet::Fleet;
-use crate::forwarder::Forwarder;
-use crate::health::{self, Checks};
-use crate::monitor::Monitor;
-use crate::node::Node;
-use crate::proxy::Proxy;
-use crate::roster::Roster;
+use crate::backend::Backend;
+use crate::backend_pool::BackendPool;
+use crate::client_connection::{Client, ProxyMode};
+use crate::config::{BalancerConfig, BalancerConfigError, Protocol};
+use crate::control::BackendControl;
+use crate::health;
+use crate::http_proxy::HttpProxy;
+use crate::idle_connections::MAX_WORKERS;
+use crate::settings::{Settings, SettingsError};
+use crate::statistics::Statistics;
+use crate::status::BackendMonitor;
+use crate::tcp_proxy::TcpProxy;
+use crate::udp_proxy::UdpProxy;
+use crate::worker::Worker;
 
-/// Most connections of clients; further ones wait in the system's queue.
-const MAX_CLIENTS: usize = 10_000;
 /// Longest wait for running requests and TCP connections when the balancer stops.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-/// Pause after a connection that could not be accepted, for example for want of files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the files of certificates are looked at.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 
 /// A balancer that has its port and does not serve yet.
 #[derive(Debug)]
 pub struct Balancer {
-    listener: TcpListener,
+    listener: Listener,
     local: SocketAddr,
-    fleet: Arc<Fleet>,
+    pool: Arc<BackendPool>,
     /// Nodes whose health nobody watches yet.
-    unwatched: mpsc::Receiver<Arc<Node>>,
-    carrier: Arc<Carrier>,
-    checks: Checks,
+    unchecked: mpsc::Receiver<Arc<Backend>>,
+    own: HeaderValue,
+    /// Further runtimes that serve clients.
+    others: Vec<Handle>,
     show_traffic: bool,
+}
+
+/// Where clients come in.
+#[derive(Debug)]
+enum Listener {
+    Streams(TcpListener),
+    Datagrams(Arc<UdpSocket>),
 }
 
 /// Why a balancer has no port.
@@ -46,7 +59,10 @@ pub struct Balancer {
 pub enum BindError {
     /// A value of the configuration cannot be used.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] BalancerConfigError),
+    /// What a value of the configuration names cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The port could not be opened.
     #[error("listen = {listen:?}: {cause}; {}", remedy(cause))]
     Listen {
@@ -70,24 +86,24 @@ impl Balancer {
     /// [`Balancer::run`].
     pub async fn bind(config: BalancerConfig) -> Result<Self, BindError> {
         config.validate()?;
+        let statistics = Arc::new(Statistics::default());
+        let settings = Settings::open(config.balance.clone(), &statistics.log, None)?;
         let failed = |cause| BindError::Listen { listen: config.balance.listen.clone(), cause };
-        let listener = listen(&config.balance.listen).await.map_err(failed)?;
+        let listener =
+            Listener::open(&config.balance.listen, config.balance.protocol).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         let own = HeaderValue::from_str(&local.to_string())
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        let (fleet, unwatched) = Fleet::new(&config);
-        let fleet = Arc::new(fleet);
-        let balance = config.balance;
-        let (protocol, idle) = (balance.protocol, balance.idle_timeout);
-        let checks = Checks { protocol, path: balance.health_path, interval: balance.health_interval };
-        let shared = Arc::clone(&fleet);
-        let carrier = Arc::new(match protocol {
-            Protocol::Http => {
-                Carrier::Http(Proxy { fleet: shared, unsafe_paths: balance.unsafe_paths, own, idle })
-            }
-            Protocol::Tcp => Carrier::Tcp(Forwarder { fleet: shared, idle }),
-        });
-        Ok(Self { listener, local, fleet, unwatched, carrier, checks, show_traffic: false })
+        let (pool, unchecked) = BackendPool::new(settings, &config.nodes, statistics);
+        let (pool, others) = (Arc::new(pool), Vec::new());
+        Ok(Self { listener, local, pool, unchecked, own, others, show_traffic: false })
+    }
+
+    /// Serves clients on these runtimes too, each client on the one that has the fewest. Where each runs on one thread,
+    /// threads do not wake each other for a request. At most 64 have connections to nodes of their own.
+    #[must_use]
+    pub fn on(self, others: Vec<Handle>) -> Self {
+        Self { others, ..self }
     }
 
     /// Writes all that passes between clients and the balancer to the log, at level `info`, what does not
@@ -103,36 +119,43 @@ impl Balancer {
     }
 
     /// Shows the nodes, also while the balancer runs.
-    pub fn monitor(&self) -> Monitor {
-        Monitor::new(Arc::clone(&self.fleet))
+    pub fn monitor(&self) -> BackendMonitor {
+        BackendMonitor::new(Arc::clone(&self.pool))
     }
 
     /// Changes the nodes, also while the balancer runs.
-    pub fn roster(&self) -> Roster {
-        Roster::new(Arc::clone(&self.fleet))
+    pub fn control(&self) -> BackendControl {
+        BackendControl::new(Arc::clone(&self.pool))
     }
 
     /// Serves until `shutdown` is ready; then takes no new client, lets running requests and TCP connections
     /// end within 10 s, and closes websockets. Dropping the future cuts everything at once.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Stopped {
         self.check_all().await;
-        let slots = Arc::new(Semaphore::new(MAX_CLIENTS));
         let (stop, stopping) = watch::channel(false);
+        let workers = self.workers();
         let (mut clients, mut watches) = (JoinSet::new(), JoinSet::new());
+        watches.spawn(renew_certificates(Arc::clone(&self.pool)));
+        if let Listener::Datagrams(socket) = &self.listener {
+            watches.spawn(UdpProxy::new(Arc::clone(&self.pool), Arc::clone(socket)).serve());
+        }
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
-                (tcp, peer, slot) = next_client(&self.listener, &slots) => {
-                    let client = Client::new(tcp, peer, self.show_traffic, stopping.clone());
-                    let carrier = Arc::clone(&self.carrier);
-                    clients.spawn(async move {
-                        client.serve(&carrier).await;
-                        drop(slot);
-                    });
+                (door, tcp, peer, admitted) = next_client(&self.pool, &self.listener) => {
+                    let (dump, stopping) = (self.show_traffic, stopping.clone());
+                    let client = Client { peer, admitted, door, dump, stopping };
+                    let open = self.pool.statistics.connected();
+                    if let Some(worker) = workers.iter().min_by_key(|worker| worker.clients()) {
+                        worker.serve(&mut clients, tcp, move |mode, tcp| async move {
+                            client.serve(tcp, &mode).await;
+                            drop(open);
+                        });
+                    }
                 }
                 Some(ended) = clients.join_next() => report_panic(ended),
-                Some(node) = self.unwatched.recv() => {
-                    watches.spawn(health::watch(Arc::clone(&self.fleet), node, self.checks.clone()));
+                Some(node) = self.unchecked.recv() => {
+                    watches.spawn(health::watch(Arc::clone(&self.pool), node));
                 }
                 Some(ended) = watches.join_next() => report_panic(ended),
                 () = &mut shutdown => break,
@@ -147,24 +170,55 @@ impl Balancer {
             }
         })
         .await;
+        let settings = self.pool.settings();
+        if let Some(log) = &settings.log {
+            log.flush();
+        }
         Stopped { unfinished: clients.len() }
+    }
+
+    /// The runtime that this runs on, and the others.
+    fn workers(&self) -> Vec<Worker> {
+        let runtimes = std::iter::once(Handle::current()).chain(self.others.iter().cloned());
+        let mode = |worker| match self.pool.settings().balance.protocol {
+            Protocol::Http => {
+                let (pool, own) = (Arc::clone(&self.pool), self.own.clone());
+                ProxyMode::Http(Arc::new(HttpProxy { pool, own, worker }))
+            }
+            // Of datagrams no worker hears.
+            Protocol::Tcp | Protocol::Udp => ProxyMode::Tcp(TcpProxy { pool: Arc::clone(&self.pool) }),
+        };
+        let each = runtimes.take(MAX_WORKERS).enumerate();
+        each.map(|(number, runtime)| Worker::new(runtime, mode(number))).collect()
     }
 
     /// Checks every node once, so that the first client finds them known.
     async fn check_all(&self) {
-        let nodes = self.fleet.nodes();
-        let first = nodes.iter().map(|node| health::check(&self.fleet, node, &self.checks));
+        let nodes = self.pool.nodes();
+        let first = nodes.iter().map(|node| health::check(&self.pool, node));
         futures_util::future::join_all(first).await;
     }
 }
 
-/// Opens the port at `host:port`. A host that nobody knows is [`std::io::ErrorKind::NotFound`].
-async fn listen(address: &str) -> std::io::Result<TcpListener> {
-    let unknown = |cause: std::io::Error| {
-        std::io::Error::new(std::io::ErrorKind::NotFound, format!("the host is unknown: {cause}"))
-    };
-    let candidates: Vec<_> = lookup_host(address).await.map_err(unknown)?.collect();
-    TcpListener::bind(&candidates[..]).await
+impl Listener {
+    /// Opens the port at `host:port`. A host that nobody knows is [`std::io::ErrorKind::NotFound`].
+    async fn open(address: &str, protocol: Protocol) -> std::io::Result<Self> {
+        let unknown = |cause: std::io::Error| {
+            std::io::Error::new(std::io::ErrorKind::NotFound, format!("the host is unknown: {cause}"))
+        };
+        let candidates: Vec<_> = lookup_host(address).await.map_err(unknown)?.collect();
+        if protocol == Protocol::Udp {
+            return Ok(Self::Datagrams(Arc::new(UdpSocket::bind(&candidates[..]).await?)));
+        }
+        TcpListener::bind(&candidates[..]).await.map(Self::Streams)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        match self {
+            Self::Streams(listener) => listener.local_addr(),
+            Self::Datagrams(socket) => socket.local_addr(),
+        }
+    }
 }
 
 /// What to do about a port that could not be opened.
@@ -178,23 +232,35 @@ fn remedy(cause: &std::io::Error) -> &'static str {
     }
 }
 
-/// The next client, once there is room for it.
+/// The next client, once there is room for it, and the door by which it comes in.
 async fn next_client(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    if slots.available_permits() == 0 {
-        tracing::warn!(clients = MAX_CLIENTS, "no room for another client connection; further ones wait");
-    }
-    let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
+    pool: &BackendPool,
+    listener: &Listener,
+) -> (Arc<Door>, TcpStream, SocketAddr, Admitted) {
+    let Listener::Streams(listener) = listener else { return std::future::pending().await };
+    let door = Arc::clone(&pool.settings().door);
+    let (tcp, peer, admitted) = door.next(listener).await;
+    (door, tcp, peer, admitted)
+}
+
+/// Reads the certificates again and again: what the files hold counts, not their times.
+async fn renew_certificates(pool: Arc<BackendPool>) {
     loop {
-        match listener.accept().await {
-            Ok((tcp, peer)) => return (tcp, peer, slot),
-            Err(cause) => {
-                tracing::warn!(%cause, "a client's connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        sleep(RENEWAL_PAUSE).await;
+        let settings = pool.settings();
+        let read = move || {
+            let towards_clients = settings.door.tls().map(|tls| ("balance.tls", tls.reload()));
+            let towards_nodes = settings.node_tls.as_ref().map(|tls| ("balance.node_tls", tls.reload()));
+            [towards_clients, towards_nodes].into_iter().flatten().for_each(|(table, read)| match read {
+                Ok(true) => tracing::info!("[{table}]: the certificates were renewed"),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "[{table}] {}: the certificates stay as they are", error.key)
+                }
+            });
+        };
+        // A panic has told of itself.
+        let _ = tokio::task::spawn_blocking(read).await;
     }
 }
 

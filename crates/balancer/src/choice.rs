@@ -1,19 +1,22 @@
-//! Which node is next. Pure: no socket, no clock, no node object; told who is up and who was tried, it
-//! answers with an index, so that another engine can be put under it.
+//! Which node is next. Pure: no socket, no clock, no node object; told who may be chosen, it answers with an index.
 //!
-//! Clients that no route decides are spread by smooth weighted round robin: each turn every available node
-//! gains its weight, the richest is chosen and pays what all gained. Over a full cycle each node gets exactly
-//! its weight, and the turns of a heavy node are spread out. A node of weight 0 gets only those whose route
-//! names it.
+//! First the nodes that the client's route ranks, where they may be chosen; then an [`Algorithm`]. A node of weight 0
+//! gets only those whose route names it.
 
-/// Most nodes behind one balancer: a [`NodeSet`] is one word.
-pub(crate) const MAX_NODES: usize = 64;
+mod algorithm;
+
+pub use algorithm::Algorithm;
+pub(crate) use algorithm::{Candidate, identity};
+use algorithm::{Random, least_loaded, of_client, two_choices};
+
+/// Most nodes behind one balancer: a [`BackendSet`] is one word.
+pub(crate) const MAX_BACKENDS: usize = 64;
 
 /// A set of nodes by index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct NodeSet(u64);
+pub(crate) struct BackendSet(u64);
 
-impl NodeSet {
+impl BackendSet {
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -27,7 +30,7 @@ impl NodeSet {
     }
 
     pub(crate) fn contains(self, index: usize) -> bool {
-        index < MAX_NODES && self.0 & (1 << index) != 0
+        index < MAX_BACKENDS && self.0 & (1 << index) != 0
     }
 
     pub(crate) fn with(self, index: usize) -> Self {
@@ -39,50 +42,54 @@ impl NodeSet {
     }
 }
 
-/// Chooses nodes by route, else in turn.
+/// What the choice remembers from one client to the next.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    sticky: bool,
-    weights: Vec<i64>,
-    /// What each node has gained and not yet paid; the sum over all is 0.
+    /// What each node has gained in its turns and not yet paid; the sum over all is 0.
     gained: Vec<i64>,
+    random: Random,
 }
 
 impl Choice {
-    /// Of no nodes; a place in the list has the weight that it is given by [`Choice::set_weight`].
-    pub(crate) fn new(sticky: bool) -> Self {
-        Self { sticky, weights: Vec::new(), gained: Vec::new() }
+    pub(crate) fn new() -> Self {
+        Self { gained: Vec::new(), random: Random::new() }
     }
 
-    /// From now on the node at this index, below [`MAX_NODES`], has this weight; a new cycle begins.
-    pub(crate) fn set_weight(&mut self, index: usize, weight: u32) {
-        if self.weights.len() <= index {
-            self.weights.resize(index + 1, 0);
-        }
-        self.weights[index] = i64::from(weight);
+    /// Begins the turns anew, as weights have changed.
+    pub(crate) fn begin_anew(&mut self) {
         self.gained.clear();
-        self.gained.resize(self.weights.len(), 0);
     }
 
-    /// The node for a client, among those up and not tried; `route` is the node that it was on before.
-    /// Nothing when nobody is left.
-    pub(crate) fn next(&mut self, up: NodeSet, tried: NodeSet, route: Option<usize>) -> Option<usize> {
-        let available = up.without(tried);
-        match route {
-            Some(named) if self.sticky && available.contains(named) => Some(named),
-            _ => self.in_turn(available),
+    /// The node for a client without a route, which `client` identifies. Nothing when there is no candidate of weight.
+    pub(crate) fn next(
+        &mut self,
+        algorithm: Algorithm,
+        candidates: impl Iterator<Item = Candidate> + Clone,
+        client: u64,
+    ) -> Option<usize> {
+        let weighty = candidates.filter(|candidate| candidate.weight > 0);
+        match algorithm {
+            Algorithm::RoundRobin => self.in_turn(weighty),
+            Algorithm::LeastConnections => self.in_turn(least_loaded(weighty)),
+            Algorithm::TwoChoices => {
+                let random = [self.random.next(), self.random.next()];
+                two_choices(weighty, random).map(|candidate| candidate.index)
+            }
+            Algorithm::Source => of_client(weighty, client).map(|candidate| candidate.index),
         }
     }
 
-    fn in_turn(&mut self, available: NodeSet) -> Option<usize> {
+    /// Smooth weighted round robin: each turn every candidate gains its weight, the richest is chosen and pays what
+    /// all gained. Over a full cycle each gets exactly its weight, and the turns of a heavy one are spread out.
+    fn in_turn(&mut self, candidates: impl Iterator<Item = Candidate>) -> Option<usize> {
         let mut chosen = None;
         let mut pot = 0;
-        for index in 0..self.weights.len() {
-            if !available.contains(index) || self.weights[index] == 0 {
-                continue;
+        for Candidate { index, weight, .. } in candidates {
+            if self.gained.len() <= index {
+                self.gained.resize(index + 1, 0);
             }
-            self.gained[index] += self.weights[index];
-            pot += self.weights[index];
+            self.gained[index] += i64::from(weight);
+            pot += i64::from(weight);
             if chosen.is_none_or(|best: usize| self.gained[index] > self.gained[best]) {
                 chosen = Some(index);
             }
@@ -101,43 +108,27 @@ mod tests {
 
     use super::*;
 
-    fn weighted(sticky: bool, weights: &[u32]) -> Choice {
-        let mut choice = Choice::new(sticky);
-        weights.iter().enumerate().for_each(|(index, weight)| choice.set_weight(index, *weight));
-        choice
+    fn candidates(weights: &[u32]) -> impl Iterator<Item = Candidate> + Clone {
+        let each = weights.iter().copied().enumerate();
+        each.map(|(index, weight)| Candidate { index, identity: index as u64, weight, active: 0 })
     }
 
-    fn all(count: usize) -> NodeSet {
-        (0..count).fold(NodeSet::default(), NodeSet::with)
+    fn turns(choice: &mut Choice, weights: &[u32], count: usize) -> Vec<usize> {
+        let next = |_| choice.next(Algorithm::RoundRobin, candidates(weights), 0);
+        (0..count).filter_map(next).collect()
     }
 
     #[test]
     fn a_heavy_node_has_its_turns_spread_out() {
-        let mut choice = weighted(true, &[3, 1]);
-        let turns: Vec<_> = (0..8).filter_map(|_| choice.next(all(2), NodeSet::default(), None)).collect();
-        assert_eq!(turns, [0, 0, 1, 0, 0, 0, 1, 0]);
+        assert_eq!(turns(&mut Choice::new(), &[3, 1], 8), [0, 0, 1, 0, 0, 0, 1, 0]);
+        // Whatever unit the weights have.
+        assert_eq!(turns(&mut Choice::new(), &[300, 100], 8), [0, 0, 1, 0, 0, 0, 1, 0]);
     }
 
     #[test]
-    fn the_route_decides_only_when_sticky_and_available() {
-        let mut choice = weighted(true, &[1, 1]);
-        assert_eq!(choice.next(all(2), NodeSet::default(), Some(1)), Some(1));
-        assert_eq!(choice.next(all(2), NodeSet::default(), Some(1)), Some(1));
-        assert_eq!(choice.next(NodeSet::single(0), NodeSet::default(), Some(1)), Some(0));
-        assert_eq!(choice.next(all(2), NodeSet::single(1), Some(1)), Some(0));
-        let mut free = weighted(false, &[1, 1]);
-        assert_eq!(free.next(all(2), NodeSet::default(), Some(1)), Some(0));
-        assert_eq!(free.next(all(2), NodeSet::default(), Some(1)), Some(1));
-    }
-
-    #[test]
-    fn a_node_of_weight_0_gets_only_those_who_were_there() {
-        let mut choice = weighted(true, &[0, 1]);
-        for _ in 0..3 {
-            assert_eq!(choice.next(all(2), NodeSet::default(), None), Some(1));
-            assert_eq!(choice.next(all(2), NodeSet::default(), Some(0)), Some(0));
-        }
-        assert_eq!(choice.next(NodeSet::single(0), NodeSet::default(), None), None);
+    fn a_node_of_weight_0_gets_nobody_new() {
+        assert_eq!(turns(&mut Choice::new(), &[0, 1], 3), [1, 1, 1]);
+        assert_eq!(turns(&mut Choice::new(), &[0, 0], 3), Vec::<usize>::new());
     }
 
     proptest! {
@@ -145,44 +136,42 @@ mod tests {
         fn over_a_cycle_each_gets_its_weight(
             weights in vec(0_u32..20, 1..8),
             before in vec(0_u32..20, 8),
-            turns_before in 0..50,
-            routes in vec(0_usize..8, 0..20),
+            turns_before in 0..50_usize,
         ) {
             // Whatever went before: turns under other weights, some of nodes that are gone since.
-            let mut choice = weighted(true, &before);
-            for _ in 0..turns_before {
-                choice.next(all(8), NodeSet::default(), None);
-            }
-            for index in 0..8 {
-                choice.set_weight(index, weights.get(index).copied().unwrap_or(0));
-            }
+            let mut choice = Choice::new();
+            turns(&mut choice, &before, turns_before);
+            choice.begin_anew();
             let mut got = vec![0; weights.len()];
-            let mut routes = routes.into_iter();
-            for _ in 0..weights.iter().sum() {
-                // Clients with a route take nobody's turn.
-                let route = routes.next();
-                prop_assert!(route.is_none() || choice.next(all(8), NodeSet::default(), route) == route);
-                got[choice.next(all(8), NodeSet::default(), None).unwrap()] += 1;
+            let cycle: u32 = weights.iter().sum();
+            for index in turns(&mut choice, &weights, cycle as usize) {
+                got[index] += 1;
             }
             prop_assert_eq!(got, weights);
         }
 
         #[test]
-        fn only_nodes_up_and_untried_are_chosen(
-            weights in vec(1_u32..1_000, 1..65),
-            asks in vec((any::<u64>(), any::<u64>(), 0_usize..80), 1..50),
+        fn whatever_the_algorithm_only_candidates_are_chosen(
+            loads in vec((0_u32..1_000, 0_usize..50), 1..65),
+            asks in vec((any::<u64>(), 0_usize..4), 1..50),
         ) {
-            let mut choice = weighted(true, &weights);
-            for (up, tried, route) in asks {
-                let up = NodeSet::from_bits(up & all(weights.len()).bits());
-                let tried = NodeSet::from_bits(tried);
-                let left = up.without(tried);
-                match choice.next(up, tried, Some(route)) {
-                    Some(index) => {
-                        prop_assert!(left.contains(index));
-                        prop_assert!(index == route || !left.contains(route));
-                    }
-                    None => prop_assert_eq!(left, NodeSet::default()),
+            let mut choice = Choice::new();
+            for (bits, algorithm) in asks {
+                let algorithm = [
+                    Algorithm::RoundRobin,
+                    Algorithm::LeastConnections,
+                    Algorithm::TwoChoices,
+                    Algorithm::Source,
+                ][algorithm];
+                let up = BackendSet::from_bits(bits);
+                let candidates = loads.iter().enumerate().filter(|(index, _)| up.contains(*index)).map(
+                    |(index, (weight, active))| {
+                        Candidate { index, identity: bits ^ index as u64, weight: *weight, active: *active }
+                    },
+                );
+                match choice.next(algorithm, candidates.clone(), bits) {
+                    Some(index) => prop_assert!(up.contains(index) && loads[index].0 > 0),
+                    None => prop_assert!(candidates.clone().all(|candidate| candidate.weight == 0)),
                 }
             }
         }

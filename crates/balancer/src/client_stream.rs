@@ -1,5 +1,5 @@
-//! A client's connection as the balancer reads and writes it. All that passes, passes here: it keeps the
-//! pulse, and shows the traffic where that is wished.
+//! A client's connection as the balancer reads and writes it. All that passes, passes here: it records the time
+//! of the last byte, and shows the traffic where that is wished.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,32 +8,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use crate::dump::Dump;
-use crate::pulse::Pulse;
-use crate::sockets;
+use crate::activity::Activity;
+use crate::traffic_dump::TrafficDump;
 
 /// The client's side of everything.
 #[derive(Debug)]
-pub(crate) struct ClientStream {
-    tcp: TcpStream,
-    pulse: Arc<Pulse>,
-    dump: Option<Dump>,
+pub(crate) struct ClientStream<S> {
+    stream: S,
+    activity: Arc<Activity>,
+    dump: Option<TrafficDump>,
 }
 
-impl ClientStream {
-    pub(crate) fn new(tcp: TcpStream, peer: SocketAddr, dump: bool) -> Self {
-        sockets::prepare(&tcp);
-        Self { tcp, pulse: Arc::new(Pulse::new()), dump: dump.then_some(Dump(peer)) }
+impl<S> ClientStream<S> {
+    pub(crate) fn new(stream: S, peer: SocketAddr, dump: bool) -> Self {
+        Self { stream, activity: Arc::new(Activity::new()), dump: dump.then_some(TrafficDump(peer)) }
     }
 
-    pub(crate) fn pulse(&self) -> Arc<Pulse> {
-        Arc::clone(&self.pulse)
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
     }
 
     fn after_write(&self, slices: &[io::IoSlice<'_>], mut written: usize) {
-        self.pulse.beat();
+        self.activity.add_sent(written);
         let Some(dump) = &self.dump else { return };
         for slice in slices {
             let shown = written.min(slice.len());
@@ -43,16 +40,16 @@ impl ClientStream {
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let came = &buf.filled()[before..];
-        self.pulse.beat();
+        self.activity.touch();
         if let Some(dump) = &self.dump {
             dump.sent(came);
         }
@@ -60,9 +57,9 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
         self.after_write(&[io::IoSlice::new(buf)], written);
         Poll::Ready(Ok(written))
     }
@@ -72,20 +69,20 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices))?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
         self.after_write(slices, written);
         Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,14 +1,20 @@
 //! The balancer's file: `[balance]` and one `[[node]]` for every node. Reading the file is the caller's work.
 
-use std::collections::HashSet;
+mod distribution;
+mod front;
+
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sessile_http_server::proxy_protocol::ProxyProtocol;
+use sessile_http_server::tls::BackendTls;
+use sessile_http_server::{Limits, Network, TlsConfig, duration};
 
-use crate::choice::MAX_NODES;
-use crate::duration;
+use crate::choice::{Algorithm, MAX_BACKENDS};
+pub use distribution::{AccessLogConfig, OutlierConfig, QueueConfig};
 
 /// Most weight of one node.
 const MAX_WEIGHT: u32 = 1_000;
@@ -26,11 +32,13 @@ const IDLE_TIMEOUTS: std::ops::RangeInclusive<Duration> =
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// Requests: each is given to a node of its own, and repeated where that is safe.
+    /// Requests: each is given to a node of its own, and retried where that is safe.
     #[default]
     Http,
     /// Bytes: each connection is given to a node, whatever is spoken on it.
     Tcp,
+    /// Datagrams: those of each client's address and port are given to a node.
+    Udp,
 }
 
 /// The whole file.
@@ -42,7 +50,7 @@ pub struct BalancerConfig {
     pub balance: BalanceConfig,
     /// `[[node]]`, 1 to 64 of them; those of equal weight are chosen in this order.
     #[serde(rename = "node", default)]
-    pub nodes: Vec<NodeConfig>,
+    pub nodes: Vec<BackendConfig>,
 }
 
 /// The table `[balance]`.
@@ -59,9 +67,30 @@ pub struct BalanceConfig {
     /// names, in `tcp` the connections of an address on the one that it had last. Default true.
     pub sticky: bool,
     /// Path asked on every node: 200 is ready, 503 gets no new request. In `tcp` it is asked only where
-    /// [`NodeConfig::health`] says so; else a node that takes a connection is ready. Default
+    /// [`BackendConfig::health`] says so; else a node that takes a connection is ready. Default
     /// `/.sessile/ready`.
     pub health_path: String,
+    /// How a client whose cookie or address names no node is given one. Default `round-robin`.
+    pub algorithm: Algorithm,
+    /// The time over which the share of a node that comes back grows to its full size, to 1h. Default `0s`: at once.
+    #[serde(with = "duration")]
+    pub slow_start: Duration,
+    /// For each 100 requests, so many may be repeated that a node may have begun; 0 to 100. What no node can have
+    /// begun is repeated freely. Default 20.
+    pub retry_percent: u32,
+    /// Where requests wait that no node can take.
+    pub queue: QueueConfig,
+    /// When a node that fails is left out though its health path answers.
+    pub outlier: OutlierConfig,
+    /// Networks whose clients are told in a header what was tried and why it was not answered. Default: none.
+    pub operators: Vec<Network>,
+    /// Pages of the site for the balancer's own answers, by status: 400, 408, 413, 417, 429, 431, 501, 502, 503, 504. Read
+    /// at the start and at a reload.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub error_pages: BTreeMap<String, PathBuf>,
+    /// Where each request is logged. Default: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogConfig>,
     /// Pause between two checks of one node, 20ms to 1h. Default `500ms`.
     #[serde(with = "duration")]
     pub health_interval: Duration,
@@ -72,6 +101,19 @@ pub struct BalanceConfig {
     /// `1h`.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
+    /// The proxies in front of this one: their `X-Forwarded-*` and `Forwarded` are believed and extended, and
+    /// their connections are not bounded for each source. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether a connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2.
+    /// Default false.
+    pub proxy_protocol: bool,
+    /// What clients may take.
+    pub limits: Limits,
+    /// Certificates; without any, clients are served in plain HTTP or TCP.
+    pub tls: TlsConfig,
+    /// How nodes are spoken to in TLS. Default: in plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_tls: Option<BackendTls>,
     /// Address and port of the admin port. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<SocketAddr>,
@@ -88,9 +130,22 @@ impl Default for BalanceConfig {
             cookie: "sid".into(),
             sticky: true,
             health_path: "/.sessile/ready".into(),
+            algorithm: Algorithm::default(),
+            slow_start: Duration::ZERO,
+            retry_percent: 20,
+            queue: QueueConfig::default(),
+            outlier: OutlierConfig::default(),
+            operators: Vec::new(),
+            error_pages: BTreeMap::new(),
+            access_log: None,
             health_interval: Duration::from_millis(500),
             unsafe_paths: vec!["/clusterapp".into()],
             idle_timeout: Duration::from_secs(3_600),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            limits: Limits::default(),
+            tls: TlsConfig::default(),
+            node_tls: None,
             admin: None,
             secret_file: "balancer.secret".into(),
         }
@@ -100,7 +155,7 @@ impl Default for BalanceConfig {
 /// One table `[[node]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct NodeConfig {
+pub struct BackendConfig {
     /// The node's name, which is the route in the cookie: 1 to 32 of `A-Z a-z 0-9 _ -`.
     pub name: String,
     /// `host:port` of the node's port for clients.
@@ -109,6 +164,13 @@ pub struct NodeConfig {
     /// gets no new ones. Default 1.
     #[serde(default = "one")]
     pub weight: u32,
+    /// Most requests that it gets at once; further ones wait in the queue, or go elsewhere. Default 0: no limit.
+    #[serde(default)]
+    pub max_requests: u32,
+    /// The version of the PROXY protocol by which the node is told who the client is. A connection to the node
+    /// then serves one request. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// `host:port` where `health_path` is asked. Default: in `http` the address, in `tcp` nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
@@ -121,13 +183,13 @@ fn one() -> u32 {
 /// A value that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} = {value}: {problem}")]
-pub struct ConfigError {
+pub struct BalancerConfigError {
     key: String,
     value: String,
     problem: String,
 }
 
-impl ConfigError {
+impl BalancerConfigError {
     fn new(key: impl Into<String>, value: impl std::fmt::Debug, problem: impl Into<String>) -> Self {
         Self { key: key.into(), value: format!("{value:?}"), problem: problem.into() }
     }
@@ -140,17 +202,17 @@ impl ConfigError {
 
 impl BalancerConfig {
     /// Checks every value; the first that cannot be used is the error.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    pub fn validate(&self) -> Result<(), BalancerConfigError> {
         self.balance.validate()?;
         validate_nodes(&self.nodes)
     }
 }
 
 /// Checks a whole list of nodes.
-pub(crate) fn validate_nodes(nodes: &[NodeConfig]) -> Result<(), ConfigError> {
-    if nodes.is_empty() || nodes.len() > MAX_NODES {
-        let problem = format!("give 1 to {MAX_NODES} [[node]] tables, each with name and address");
-        return Err(ConfigError::new("node", format_args!("{} tables", nodes.len()), problem));
+pub(crate) fn validate_nodes(nodes: &[BackendConfig]) -> Result<(), BalancerConfigError> {
+    if nodes.is_empty() || nodes.len() > MAX_BACKENDS {
+        let problem = format!("give 1 to {MAX_BACKENDS} [[node]] tables, each with name and address");
+        return Err(BalancerConfigError::new("node", format_args!("{} tables", nodes.len()), problem));
     }
     let mut names = HashSet::new();
     for (index, node) in nodes.iter().enumerate() {
@@ -158,20 +220,20 @@ pub(crate) fn validate_nodes(nodes: &[NodeConfig]) -> Result<(), ConfigError> {
         node.validate(&place)?;
         if !names.insert(&node.name) {
             let problem = "two nodes have this name; routes in cookies need one name a node";
-            return Err(ConfigError::new(format!("{place}name"), &node.name, problem));
+            return Err(BalancerConfigError::new(format!("{place}name"), &node.name, problem));
         }
     }
     if nodes.iter().all(|node| node.weight == 0) {
         let problem = "no node would get a client; give one of them a weight";
-        return Err(ConfigError::new("node[0].weight", 0, problem));
+        return Err(BalancerConfigError::new("node[0].weight", 0, problem));
     }
     Ok(())
 }
 
 impl BalanceConfig {
-    fn validate(&self) -> Result<(), ConfigError> {
+    fn validate(&self) -> Result<(), BalancerConfigError> {
         if port_of(&self.listen).is_none() {
-            return Err(ConfigError::new(
+            return Err(BalancerConfigError::new(
                 "balance.listen",
                 &self.listen,
                 "write host:port, as 127.0.0.1:8080",
@@ -179,48 +241,56 @@ impl BalanceConfig {
         }
         if self.cookie.is_empty() || !self.cookie.bytes().all(is_token) {
             let problem = "a cookie's name has letters, digits and !#$%&'*+-.^_`|~ only";
-            return Err(ConfigError::new("balance.cookie", &self.cookie, problem));
+            return Err(BalancerConfigError::new("balance.cookie", &self.cookie, problem));
         }
         if !self.health_path.starts_with('/') || self.health_path.parse::<http::Uri>().is_err() {
             let problem = "write a path, as /.sessile/ready";
-            return Err(ConfigError::new("balance.health_path", &self.health_path, problem));
+            return Err(BalancerConfigError::new("balance.health_path", &self.health_path, problem));
         }
         if !HEALTH_INTERVALS.contains(&self.health_interval) {
             let value = duration::text(self.health_interval);
-            return Err(ConfigError::new("balance.health_interval", value, "write 20ms to 1h"));
+            return Err(BalancerConfigError::new("balance.health_interval", value, "write 20ms to 1h"));
         }
         if !IDLE_TIMEOUTS.contains(&self.idle_timeout) {
             let value = duration::text(self.idle_timeout);
-            return Err(ConfigError::new("balance.idle_timeout", value, "write 100ms to 24h"));
+            return Err(BalancerConfigError::new("balance.idle_timeout", value, "write 100ms to 24h"));
         }
+        self.validate_front()?;
+        self.validate_distribution()?;
         match self.unsafe_paths.iter().find(|path| !path.starts_with('/')) {
-            Some(path) => Err(ConfigError::new("balance.unsafe_paths", path, "a path starts with /")),
+            Some(path) => Err(BalancerConfigError::new("balance.unsafe_paths", path, "a path starts with /")),
             None => Ok(()),
         }
     }
 }
 
-impl NodeConfig {
+impl BackendConfig {
+    /// A node of this name at this address; everything else has its default.
+    pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
+        let (name, address) = (name.into(), address.into());
+        Self { name, address, weight: one(), max_requests: 0, proxy_protocol: None, health: None }
+    }
+
     /// Checks the values; `place` goes before the keys in errors.
-    pub(crate) fn validate(&self, place: &str) -> Result<(), ConfigError> {
+    pub(crate) fn validate(&self, place: &str) -> Result<(), BalancerConfigError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=MAX_NAME).contains(&self.name.len()) || !self.name.bytes().all(allowed) {
             let problem = format!("a name is 1 to {MAX_NAME} of A-Z a-z 0-9 _ -");
-            return Err(ConfigError::new(format!("{place}name"), &self.name, problem));
+            return Err(BalancerConfigError::new(format!("{place}name"), &self.name, problem));
         }
         for (key, address) in [("address", Some(&self.address)), ("health", self.health.as_ref())] {
             if let Some(wrong) = address.filter(|address| port_of(address).is_none_or(|port| port == 0)) {
                 let problem = "write host:port of the node's HTTP port, as 127.0.0.1:9080";
-                return Err(ConfigError::new(format!("{place}{key}"), wrong, problem));
+                return Err(BalancerConfigError::new(format!("{place}{key}"), wrong, problem));
             }
         }
         Self::validate_weight(place, self.weight)
     }
 
-    pub(crate) fn validate_weight(place: &str, weight: u32) -> Result<(), ConfigError> {
+    pub(crate) fn validate_weight(place: &str, weight: u32) -> Result<(), BalancerConfigError> {
         if weight > MAX_WEIGHT {
             let problem = format!("a weight is 0 to {MAX_WEIGHT}; 0 gets no new clients");
-            return Err(ConfigError::new(format!("{place}weight"), weight, problem));
+            return Err(BalancerConfigError::new(format!("{place}weight"), weight, problem));
         }
         Ok(())
     }

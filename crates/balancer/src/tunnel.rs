@@ -1,13 +1,18 @@
-//! A websocket after its handshake: bytes both ways, not looked at.
+//! A websocket after its handshake: bytes both ways, not looked at. In HTTP/1.1 it is the client's connection, in
+//! HTTP/2 a stream of it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use sessile_http_server::RequestInFlight;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::node::Visit;
-use crate::pulse::Pulse;
+use crate::backend::ActiveRequest;
+use crate::client_stream::ClientStream;
 use crate::relay::relay;
 
 /// Both sides of a connection that is changing its protocol.
@@ -16,30 +21,55 @@ pub(crate) struct Tunnel {
     pub(crate) client: OnUpgrade,
     pub(crate) node: OnUpgrade,
     /// It is at its node until it ends.
-    pub(crate) visit: Visit,
+    pub(crate) active: ActiveRequest,
+    /// Its connection is busy until it ends.
+    pub(crate) request: Option<RequestInFlight>,
 }
 
-/// Where a client's connection finds the tunnel that its last request asked for.
-#[derive(Debug, Default)]
-pub(crate) struct TunnelSlot(Mutex<Option<Tunnel>>);
+/// The tunnels of one client's connection. They end with it.
+#[derive(Debug)]
+pub(crate) struct Tunnels {
+    running: Mutex<JoinSet<()>>,
+    stopping: watch::Receiver<bool>,
+    peer: SocketAddr,
+}
 
-impl TunnelSlot {
-    pub(crate) fn fill(&self, tunnel: Tunnel) {
-        *self.0.lock() = Some(tunnel);
+impl Tunnels {
+    /// None yet; `stopping` becomes true when the balancer stops, which ends them.
+    pub(crate) fn new(peer: SocketAddr, stopping: watch::Receiver<bool>) -> Self {
+        Self { running: Mutex::default(), stopping, peer }
     }
 
-    pub(crate) fn take(&self) -> Option<Tunnel> {
-        self.0.lock().take()
+    /// Carries the bytes of a tunnel until both sides have ended, or none passes for `idle`.
+    pub(crate) fn start(&self, tunnel: Tunnel, idle: Duration) {
+        let (mut stopping, peer) = (self.stopping.clone(), self.peer);
+        let mut running = self.running.lock();
+        // What has ended takes no more room.
+        while running.try_join_next().is_some() {}
+        running.spawn(async move {
+            tokio::select! {
+                () = tunnel.run(peer, idle) => {}
+                // An error means that the balancer is gone, which is a stop as well.
+                _ = stopping.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+
+    /// Waits for all of them.
+    pub(crate) async fn finish(&self) {
+        let mut running = std::mem::take(&mut *self.running.lock());
+        while running.join_next().await.is_some() {}
     }
 }
 
 impl Tunnel {
-    /// Carries bytes until both sides have ended, or none passes for `idle`.
-    pub(crate) async fn run(self, pulse: &Pulse, idle: Duration) {
-        let _visit = self.visit;
+    async fn run(self, peer: SocketAddr, idle: Duration) {
+        let _busy = (self.active, self.request);
         let ended = async {
             let (client, node) = tokio::try_join!(self.client, self.node).map_err(std::io::Error::other)?;
-            relay(&mut TokioIo::new(client), &mut TokioIo::new(node), pulse, idle).await
+            let mut client = ClientStream::new(TokioIo::new(client), peer, false);
+            let activity = client.activity();
+            relay(&mut client, &mut TokioIo::new(node), &activity, idle).await.1
         };
         if let Err(cause) = ended.await {
             tracing::debug!(%cause, "a websocket was cut");

@@ -19,6 +19,7 @@ pub(crate) fn load(path: &Path) -> Result<BalancerConfig, ConfigError> {
     let mut config = read(path)?;
     if let Some(place) = path.parent() {
         config.balance.secret_file = place.join(config.balance.secret_file);
+        config.balance.resolve_tls(place);
     }
     Ok(config)
 }
@@ -26,7 +27,7 @@ pub(crate) fn load(path: &Path) -> Result<BalancerConfig, ConfigError> {
 /// Reads the file as it is written.
 pub(crate) fn read(path: &Path) -> Result<BalancerConfig, ConfigError> {
     load_toml(path, |config: &BalancerConfig| {
-        let refused = |error: sessile_balancer::ConfigError| Refused {
+        let refused = |error: sessile_balancer::BalancerConfigError| Refused {
             key: error.key().to_owned(),
             message: error.to_string(),
         };

@@ -7,11 +7,13 @@
 //! Modules that load nodes: `cluster` starts nodes, `client_pool` writes with `light_client`s, `latency` keeps
 //! latencies, `timeline` keeps the moments of answers, `usage` and `traffic` read the cost, `floor` measures the
 //! lower bound of the machine. All measurements share `run_settings` and `output_options`. `load`, `lag`, `failover`,
-//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores.
+//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores,
+//! `balance` balancers.
 //! `exposed` reads the metrics of nodes for both parts. Must not know how sessions are replicated.
 
 mod archive_payload;
 mod article;
+mod balance;
 mod client;
 mod client_pool;
 mod cluster;
@@ -79,6 +81,11 @@ pub(crate) enum Bench {
     Ratios(ratios::RatiosBench),
     /// Speed of stores (save, load, reopen) against the raw speed of their medium
     Store(store::StoreBench),
+    /// This balancer beside HAProxy and nginx, in one run
+    Balance(balance::BalanceBench),
+    /// A server behind the balancers that are measured
+    #[command(hide = true)]
+    BalanceServer(balance::BalanceServer),
     /// The peer process of a floor measurement
     #[command(hide = true)]
     FloorPeer(floor::FloorPeer),
@@ -99,6 +106,8 @@ impl Bench {
             Self::Scale(scale) => runtime::run_on_one_thread(scale.run()),
             Self::Ratios(ratios) => runtime::run_on_one_thread(ratios.run()),
             Self::Store(bench) => bench.run(),
+            Self::Balance(bench) => bench.run(),
+            Self::BalanceServer(server) => server.run(),
             Self::FloorPeer(peer) => peer.run(),
         }
     }

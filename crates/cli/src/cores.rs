@@ -44,7 +44,8 @@ struct ServedConnection(ConnectionCount);
 impl Cores {
     /// One thread for each core of this machine, including the calling thread.
     ///
-    /// # Errors If the system cannot create a thread.
+    /// # Errors
+    /// If the system cannot create a thread.
     pub(crate) fn all() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         Self::of(cores)
@@ -53,6 +54,11 @@ impl Cores {
     fn of(cores: usize) -> io::Result<Self> {
         let others = (1..cores).map(CoreThread::start).collect::<io::Result<_>>()?;
         Ok(Self { here: ConnectionCount::default(), others })
+    }
+
+    /// The runtimes of the threads beside the calling one.
+    pub(crate) fn handles(&self) -> Vec<Handle> {
+        self.others.iter().map(|core| core.runtime.clone()).collect()
     }
 
     /// Serves a connection on the thread with the fewest connections. In a tie the node's own thread wins, because

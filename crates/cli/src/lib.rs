@@ -5,6 +5,7 @@
 //! the exit codes.
 
 mod admin_client;
+mod ajp;
 mod applications;
 mod balancer_file;
 mod bench;
@@ -16,6 +17,7 @@ mod drill;
 mod failure;
 mod graceful_shutdown;
 mod hangup;
+mod https;
 mod local_cluster;
 mod logging;
 mod node_factory;

@@ -17,20 +17,30 @@ pub(crate) struct ReservedPort {
     socket: Socket,
     /// The table of the configuration that names it.
     table: &'static str,
+    key: &'static str,
     listen: SocketAddr,
 }
 
 impl ReservedPort {
     /// Binds the port of `listen` in `[table]`.
     pub(crate) fn take(table: &'static str, listen: SocketAddr) -> Result<Self, Failure> {
-        let taken = bind(listen).map_err(|error| failure(table, listen, &error))?;
-        Ok(Self { socket: taken, table, listen })
+        Self::take_key(table, "listen", listen)
+    }
+
+    /// Takes the port of `key` in `[table]`.
+    pub(crate) fn take_key(
+        table: &'static str,
+        key: &'static str,
+        listen: SocketAddr,
+    ) -> Result<Self, Failure> {
+        let taken = bind(listen).map_err(|error| failure(table, key, listen, &error))?;
+        Ok(Self { socket: taken, table, key, listen })
     }
 
     /// From now on connections are held until they are accepted.
     pub(crate) fn open(self) -> Result<TcpListener, Failure> {
         let opened = self.socket.listen(BACKLOG).and_then(|()| TcpListener::from_std(self.socket.into()));
-        opened.map_err(|error| failure(self.table, self.listen, &error))
+        opened.map_err(|error| failure(self.table, self.key, self.listen, &error))
     }
 }
 
@@ -45,9 +55,9 @@ fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-fn failure(table: &str, listen: SocketAddr, error: &std::io::Error) -> Failure {
+fn failure(table: &str, key: &str, listen: SocketAddr, error: &std::io::Error) -> Failure {
     let remedy = "choose another port, or stop the program that uses it";
-    Failure::Failed(format!("[{table}] listen = \"{listen}\": {error}; {remedy}"))
+    Failure::Failed(format!("[{table}] {key} = \"{listen}\": {error}; {remedy}"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod apps;
 mod balance;
 mod config;
+mod import_server_xml;
 mod operate;
 mod rotate;
 mod secret;
@@ -34,6 +35,8 @@ pub(crate) enum Verb {
     /// Check configuration files, or show the effective configuration
     #[command(subcommand)]
     Config(config::Config),
+    /// Translate the server.xml of a Tomcat into the configuration of a node
+    ImportServerXml(import_server_xml::ImportServerXml),
     /// Create or rotate the secret of a cluster, or print the admin token derived from it
     #[command(subcommand)]
     Secret(secret::Secret),
@@ -83,6 +86,7 @@ impl Verb {
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
+            Self::ImportServerXml(import) => import.run(),
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(factory),
             Self::Status(status) => status.run(),

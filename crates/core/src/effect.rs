@@ -143,6 +143,12 @@ impl<'s> Effects<'s> {
         self.push(Effect::Event(event));
     }
 
+    /// What was decided since the last time.
+    #[cfg(test)]
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Effect> {
+        self.decided.drain(..)
+    }
+
     /// What the driver has to do.
     pub fn into_decided(self) -> Vec<Effect> {
         self.decided

@@ -8,6 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// Bytes in a key and in a secret.
 pub const KEY_BYTES: usize = 16;
 
+/// Shards in every node of this protocol version. Members compare them one by one, so the number must be the same
+/// everywhere.
+pub const SHARDS: usize = 16;
+
 /// Characters of a key's text form.
 pub(crate) const KEY_CHARACTERS: usize = 22;
 
@@ -38,7 +42,7 @@ impl SessionKey {
     /// Rule 1.8.
     pub fn shard(self) -> usize {
         // The high half: the low half is the hash within the shard's own index.
-        (self.as_u128() >> 64) as usize % crate::shard::SHARDS
+        (self.as_u128() >> 64) as usize % SHARDS
     }
 
     /// The key as a number, for hashing and ack_set.

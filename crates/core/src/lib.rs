@@ -1,7 +1,7 @@
 //! Sessile's replication core.
 //!
 //! Sessions with timestamped fields, how their copies merge, who has to have them, and how a member that was
-//! away catches up: a state machine, [`Node`]. It is announced what happened and when, and returns [`Effect`]s.
+//! away catches up: a state machine, [`Node`]. It is given what happened and when, and returns [`Effect`]s.
 //!
 //! It does not know sockets, tasks, clocks, random numbers, cookies, HTTP or configuration files: it can be
 //! run a million times with a seed and give the same answer, which is what the simulator does.
@@ -48,16 +48,16 @@ pub use effect::{
 pub use fields::{BadName, FieldName, FieldRef, Fields, MAX_NAME_BYTES, Merge, NameRef, ValueRef};
 pub use histogram::Histogram;
 pub use instant::Instant;
-pub use key::{KEY_BYTES, Secret, SessionKey};
+pub use key::{KEY_BYTES, SHARDS, Secret, SessionKey};
 pub use node::{
-    Backlog, Closed, Counters, Gate, Glance, MemberRow, NegativeAcks, Node, NodeState, PeerInfo, Resident,
-    Saveable, SessionRow, Survey,
+    Closed, Counters, Gate, Glance, MemberRow, Node, NodeState, PeerInfo, Resident, Saveable, SessionRow,
+    Survey,
 };
 pub use notice::{Notice, SessionChange};
 #[cfg(feature = "planted")]
 pub use planted::Plant;
 pub use settings::{Bounds, Mode, Settings, Timing};
-pub use shard::Restored;
+pub use shard::{Backlog, NegativeAcks, Restored};
 pub use stored_session::StoredSession;
 pub use timestamp::{Incarnation, Timestamp};
 pub use value::{Codec, Value};

@@ -1,6 +1,6 @@
 //! One process of the cluster: the roster and the shards, put together.
 //!
-//! Every method is announced the time, never blocks, and appends what has to be done to `effects`. The caller
+//! Every method is given the time, never blocks, and appends what has to be done to `effects`. The caller
 //! carries out all effects of a call, those for one destination in their order.
 
 mod listing;
@@ -17,13 +17,14 @@ use parking_lot::Mutex;
 
 pub use crate::roster::{Closed, Gate, MemberRow, NodeState};
 pub use listing::SessionRow;
-pub use looking::{Backlog, Counters, NegativeAcks};
+pub use looking::Counters;
 pub use storing::{Glance, Resident, Saveable, Survey};
 pub use world::PeerInfo;
 
+use crate::key::SHARDS;
 use crate::population::Population;
 use crate::roster::Roster;
-use crate::shard::{SHARDS, Shard};
+use crate::shard::Shard;
 use crate::{
     AppId, Candidate, Changes, Effects, EndReason, Incarnation, Instant, Opening, Proof, QuestionId, Refusal,
     SessionKey, Settings, Ticket,
@@ -70,7 +71,7 @@ pub struct Node {
     listened_to: AtomicBool,
 }
 
-/// What the shards were last announced of the roster.
+/// What the shards know of the roster.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Published {
     expirers: Vec<Incarnation>,
@@ -256,8 +257,8 @@ impl Node {
         for shard in &self.shards {
             let mut shard = shard.lock();
             shard.set_expirers(&now.expirers);
-            shard.set_wanted(now.wanted);
-            shard.is_complete = now.is_complete;
+            shard.set_cluster(now.wanted);
+            shard.set_complete(now.is_complete);
             shard.set_has_listeners(now.announced);
             shard.set_candidates(&now.others);
         }

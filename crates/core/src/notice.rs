@@ -1,4 +1,4 @@
-//! What listeners are announced of a session: the fact that something changed, never a value and never a secret.
+//! What listeners are notified of: the fact that something changed, never a value and never a secret.
 
 use crate::{AppId, EndReason, SessionKey};
 
@@ -21,7 +21,7 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionChange {
-    /// It came into being. Told by another member: it came to this node. Its attributes follow as added.
+    /// It came into being. If `remote`, it came to this node. Its attributes follow as added.
     Created,
     /// It ended, and all its attributes with it.
     Ended {

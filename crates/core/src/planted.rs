@@ -14,13 +14,19 @@ use parking_lot::Mutex;
 use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
 use crate::marks::Birth;
 use crate::session::Session;
-use crate::shard::Shard;
-use crate::shard::peer_stream::{Arrivals, PeerStream};
+use crate::shard::Notices;
+use crate::shard::arrivals::Arrivals;
+use crate::shard::in_flight::SentFrame;
+use crate::shard::peer_stream::PeerStream;
+use crate::shard::peers::Peers;
+use crate::shard::questions::Questions;
+use crate::shard::settling::Settling;
 use crate::table::Table;
 use crate::tombstone::Tombstone;
-use crate::wire::{AckLine, Delta, FieldChange, PackedCopy, Snapshot};
+use crate::wire::{AckLine, Delta, Exception, FieldChange, PackedCopy, Snapshot};
 use crate::{
-    AppId, Effects, Incarnation, Instant, NameRef, Notice, Position, SessionKey, Settings, Timestamp,
+    AppId, Effects, EndReason, Incarnation, Instant, NameRef, Position, SessionKey, Settings, Ticket,
+    Timestamp,
 };
 
 /// A deliberate bug by its number. Each leaves out one rule of PROTOCOL.md.
@@ -175,12 +181,18 @@ pub(crate) fn note_serving(settings: &Settings, member: Incarnation, serves: boo
 }
 
 /// Whether commits wait for a member.
-pub(crate) fn is_awaited(settings: &Settings, member: Incarnation, stream: Option<&PeerStream>) -> bool {
-    match settings.planted.plant {
-        Plant::JOINER_NOT_AWAITED => !settings.planted.notes.lock().joiners.contains(&member),
-        Plant::UNLINKED_NOT_AWAITED => stream.is_some_and(|stream| stream.linked),
-        _ => true,
-    }
+pub(crate) fn is_awaited(
+    settings: &Settings,
+    is_awaited: bool,
+    member: Incarnation,
+    stream: Option<&PeerStream>,
+) -> bool {
+    is_awaited
+        && match settings.planted.plant {
+            Plant::JOINER_NOT_AWAITED => !settings.planted.notes.lock().joiners.contains(&member),
+            Plant::UNLINKED_NOT_AWAITED => stream.is_some_and(|stream| stream.linked),
+            _ => true,
+        }
 }
 
 /// The fields of a delta that the others are sent.
@@ -213,28 +225,30 @@ fn is_known(name: NameRef<'_>) -> bool {
 }
 
 /// Whether copies may go together. What [`sent_copy`] changes, it can change only where fields go one by one.
-pub(crate) fn packs_copies(settings: &Settings) -> bool {
-    !matches!(
-        settings.planted.plant,
-        Plant::COPY_TIMESTAMPED_ANEW
-            | Plant::REMOVALS_NOT_COPIED
-            | Plant::UNKNOWN_FIELD_DROPPED
-            | Plant::FOREIGN_CLOCK
-    )
+pub(crate) fn packs_copies(settings: &Settings, takes_several: bool) -> bool {
+    takes_several
+        && !matches!(
+            settings.planted.plant,
+            Plant::COPY_TIMESTAMPED_ANEW
+                | Plant::REMOVALS_NOT_COPIED
+                | Plant::UNKNOWN_FIELD_DROPPED
+                | Plant::FOREIGN_CLOCK
+        )
 }
 
 /// A copy as it is received.
 pub(crate) fn received_copy(
     settings: &Settings,
+    session: Option<Session>,
     snapshot: &Snapshot<'_>,
     frame: &Bytes,
     now: Instant,
 ) -> Option<Session> {
-    let mut snapshot = snapshot.clone();
-    if planted!(settings, FOREIGN_CLOCK) {
-        let used_at = Instant::after_origin(Duration::from_millis(snapshot.idle_ms));
-        snapshot.idle_ms = crate::session::millis(now.since(used_at));
+    if !planted!(settings, FOREIGN_CLOCK) {
+        return session;
     }
+    let used_at = Instant::after_origin(Duration::from_millis(snapshot.idle_ms));
+    let snapshot = Snapshot { idle_ms: crate::session::millis(now.since(used_at)), ..snapshot.clone() };
     Session::from_snapshot(&snapshot, frame, now)
 }
 
@@ -276,10 +290,15 @@ pub(crate) fn merge_timestamp(settings: &Settings, session: &Session, delta: &De
     above.fold(timestamp, Timestamp::max)
 }
 
-/// An acknowledgement as it is believed.
-pub(crate) fn believed(settings: &Settings, line: AckLine) -> AckLine {
+/// The frames that an acknowledgement takes.
+pub(crate) fn acknowledge(
+    settings: &Settings,
+    stream: &mut PeerStream,
+    line: AckLine,
+    now: Instant,
+) -> Option<Vec<(SentFrame, Vec<Exception>)>> {
     let first = if planted!(settings, ACK_OUT_OF_ORDER) { 0 } else { line.first };
-    AckLine { first, ..line }
+    stream.in_flight.acknowledge(&AckLine { first, ..line }, now)
 }
 
 /// Counts what is missing before a frame as processed.
@@ -291,9 +310,17 @@ pub(crate) fn overlook_gap(arrivals: &mut Arrivals, position: Position) {
     }
 }
 
-/// A commit waits for the first member that confirms it.
-pub(crate) fn await_only(waiting: &mut Vec<Incarnation>, member: Incarnation) {
-    *waiting = vec![member];
+/// A commit waits for no member but the one that confirms it.
+pub(crate) fn await_only(
+    settling: &mut Settling,
+    peers: &Peers,
+    ticket: Ticket,
+    member: Incarnation,
+    effects: &mut Effects,
+) {
+    for other in peers.members().filter(|other| *other != member) {
+        settling.give_up(ticket, other, effects);
+    }
 }
 
 /// The members that are asked about a session.
@@ -306,8 +333,12 @@ pub(crate) fn asked(
 }
 
 /// A question waits for no further answer.
-pub(crate) fn await_nobody(waiting: &mut BTreeSet<Incarnation>) {
-    waiting.clear();
+pub(crate) fn await_nobody(questions: &mut Questions, key: SessionKey) {
+    let Some(question) = questions.unanswered(key) else { return };
+    let (id, members) = (question.id, question.members.clone());
+    for member in members {
+        questions.answer(key, id, member);
+    }
 }
 
 /// How long an end is remembered.
@@ -315,7 +346,18 @@ pub(crate) fn kept_for(settings: &Settings, end: &Tombstone, least: Duration) ->
     if planted!(settings, END_FORGOTTEN_EARLY) { least / 4 } else { end.keep.max(least) }
 }
 
-/// Announces a notice once more.
-pub(crate) fn notify(shard: &mut Shard, notice: Notice, effects: &mut Effects) {
-    shard.notify(notice, effects);
+/// Notifies listeners of an end once more.
+pub(crate) fn notify_again(
+    notices: &mut Notices,
+    session: &Session,
+    reason: EndReason,
+    remote: bool,
+    effects: &mut Effects,
+) {
+    notices.ended(session, reason, remote, effects);
+}
+
+/// Whether the content of a session may be swapped out.
+pub(crate) fn may_swap_out(settings: &Settings, may_go: bool, table: &Table, key: SessionKey) -> bool {
+    may_go || planted!(settings, SWAP_OUT_IN_USE) && table.contains(key)
 }

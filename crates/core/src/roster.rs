@@ -1,9 +1,10 @@
-//! Who is a member, who may answer requests, who is joining. Never touches a session.
+//! Which processes are members, which may answer requests, which are joining. Must not know sessions.
 //!
-//! The roster decides and gives [`Order`]s; the node carries them out on every shard under the roster's
-//! lock. Follow a process from `link_up` through `join.rs` (it asks to be delivered to, gets the state,
+//! The roster decides and gives [`ShardCommand`]s; the node carries them out on every shard under the roster's
+//! lock. Follow a process from `link_up` through `join.rs` (it asks to be included, gets the state,
 //! becomes ready), `heartbeat.rs` (echoes and leases) to `removal.rs` (silence, adoption, stepping out).
 
+mod gate;
 mod heartbeat;
 mod join;
 mod removal;
@@ -13,10 +14,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::shard::SHARDS;
+use crate::key::SHARDS;
 use crate::wire::{self, Phase, Plain, RefusedReason};
 use crate::{Candidate, Effect, Effects, Event, Incarnation, Instant, Removal, Settings};
 
+pub use gate::{Closed, Gate};
 use join::Join;
 use removal::Fence;
 pub use rows::MemberRow;
@@ -47,7 +49,7 @@ pub enum NodeState {
 
 /// What the shards have to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum ShardCommand {
     Add(Incarnation),
     Remove { incarnation: Incarnation, clean: bool },
     RemoveAll,
@@ -65,7 +67,7 @@ struct Peer {
     /// When anything last came from it.
     heard_at: Instant,
     phase: Phase,
-    /// Its wish to join waits for the process that has its name, since then.
+    /// Since when its wish to join waits for the process that has its name.
     waits_for_name_since: Option<Instant>,
     membership: Option<Membership>,
 }
@@ -90,63 +92,40 @@ struct Membership {
 pub(crate) struct Roster {
     settings: Arc<Settings>,
     pub(crate) state: NodeState,
-    /// Holds sessions of an earlier membership: others may lack them, and some of them may have ended.
+    /// This node holds sessions of an earlier membership: others may lack them, and some of them may have ended.
     has_state: bool,
     peers: BTreeMap<Incarnation, Peer>,
     barred: BTreeSet<Incarnation>,
-    /// Processes that were met while this node joins and cannot be reached now, and when they were heard last.
+    /// Processes that this node met while it joins and cannot reach now, and when it heard from each last.
     out_of_sight: BTreeMap<Incarnation, Instant>,
-    /// Processes that were removed and have not shown since that they know it.
+    /// Processes that were removed and have not shown since that they know of it (rule 4.13).
     overruled: BTreeSet<Incarnation>,
     join: Option<Join>,
     searched: bool,
     /// Shards that have not finished comparing with a member.
     comparing: BTreeMap<Incarnation, usize>,
-    /// Members that seemed to be joining when another one was lost, but may have been ready: compared with as soon as they
-    /// say that they serve.
+    /// Members that seemed to be joining when another one was lost, but may have been ready. This node compares with each as
+    /// soon as it says that it serves (rule 6.5).
     compare_when_ready: BTreeSet<Incarnation>,
-    /// The largest view since the start, less those that left cleanly.
+    /// The size of the largest view since the start, less the members that said goodbye.
     most: u32,
     heartbeats: u64,
     heartbeat_at: Option<Instant>,
     ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
-    /// Some member has not granted a lease since then: it may long have gone on without this process, and others been
-    /// replaced. This one must not go on without it.
+    /// Some member has granted no lease since this process was stopped. That member may have gone on without this process,
+    /// and others may have been replaced, so this process must not go on without it (rule 4.16).
     doubtful: bool,
     stalls: BTreeMap<Incarnation, Duration>,
-    pub(crate) orders: Vec<Order>,
-    /// Whether the gate was open, and the state, when the driver was told last.
+    pub(crate) commands: Vec<ShardCommand>,
+    /// Whether the gate was open, and the state, when the driver was notified last.
     announced: (bool, NodeState),
     /// The process because of which this one may not join.
     pub(crate) refused_by: Option<Incarnation>,
     pub(crate) leases_lost: u64,
     pub(crate) transfers_received: u64,
     pub(crate) transfers_interrupted: u64,
-}
-
-/// Whether requests may be opened and responses may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// Yes.
-    Open,
-    /// Not now: a member has not confirmed for a lease that it still counts on this node. Either it does
-    /// soon, or one of the two is removed; that takes at most the drop time.
-    Stalled,
-    /// No, and not soon.
-    Closed(Closed),
-}
-
-/// Why a node does not serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// It looks for others or gets the state.
-    NotReady,
-    /// It has left.
-    Left,
-    /// It may not join.
-    Refused,
 }
 
 impl Roster {
@@ -170,7 +149,7 @@ impl Roster {
             resumed_at: now,
             doubtful: false,
             stalls: BTreeMap::new(),
-            orders: Vec::new(),
+            commands: Vec::new(),
             announced: (false, NodeState::Searching),
             refused_by: None,
             leases_lost: 0,
@@ -207,7 +186,7 @@ impl Roster {
         peer.heard_at = now;
         self.out_of_sight.remove(&incarnation);
         if peer.membership.is_some() {
-            self.orders.push(Order::Linked { incarnation, linked: true });
+            self.commands.push(ShardCommand::Linked { incarnation, linked: true });
         }
         if let Some(join) = &mut self.join {
             join.announce_now();
@@ -220,7 +199,7 @@ impl Roster {
         let Some(peer) = self.peers.get_mut(&incarnation) else { return };
         peer.linked = false;
         if peer.membership.is_some() {
-            self.orders.push(Order::Linked { incarnation, linked: false });
+            self.commands.push(ShardCommand::Linked { incarnation, linked: false });
         } else {
             if self.join.is_some() && self.out_of_sight.len() < OUT_OF_SIGHT_MAX {
                 self.out_of_sight.insert(incarnation, peer.heard_at);
@@ -233,44 +212,6 @@ impl Roster {
     pub(crate) fn heard(&mut self, from: Incarnation, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.heard_at = now;
-        }
-    }
-
-    /// May this node open sessions and let responses go? Rule 4.3.
-    pub(crate) fn gate(&self, now: Instant) -> Gate {
-        match self.state {
-            NodeState::Ready | NodeState::Incomplete | NodeState::Draining => {}
-            NodeState::Left => return Gate::Closed(Closed::Left),
-            NodeState::Refused => return Gate::Closed(Closed::Refused),
-            NodeState::Searching | NodeState::Joining => return Gate::Closed(Closed::NotReady),
-        }
-        let lease = self.settings.timing.lease();
-        // A process without members has no lease to lose; that its tick is overdue tells that it was stopped.
-        if self.searched && now.since(self.ticked_at) >= lease && !planted!(self.settings, NO_LEASE) {
-            return Gate::Stalled;
-        }
-        if planted!(self.settings, NO_LEASE) || self.holds_all_leases(now) {
-            Gate::Open
-        } else {
-            Gate::Stalled
-        }
-    }
-
-    /// No member goes on without this node yet. Rule 4.3.
-    fn holds_all_leases(&self, now: Instant) -> bool {
-        let lease = self.settings.timing.lease();
-        self.members().all(|(_, _, member)| member.leased_at.is_some_and(|at| now.since(at) < lease))
-    }
-
-    /// Tells when the gate or the state changed since the last call; counts leases that ran out.
-    pub(crate) fn watch_gate(&mut self, now: Instant, effects: &mut Effects) {
-        let gate = self.gate(now);
-        let (was_open, _) = self.announced;
-        let now = (gate == Gate::Open, self.state);
-        if now != self.announced {
-            self.leases_lost += u64::from(was_open && gate == Gate::Stalled);
-            self.announced = now;
-            effects.push(Effect::GateMoved);
         }
     }
 
@@ -303,7 +244,7 @@ impl Roster {
         self.most
     }
 
-    /// Each shard has an answer to a comparison that was ordered.
+    /// One more shard has completed its comparison with this member.
     pub(crate) fn compared(&mut self, with: Incarnation, sessions: u64, now: Instant, effects: &mut Effects) {
         let Some(left) = self.comparing.get_mut(&with) else { return };
         *left = left.saturating_sub(1);
@@ -313,7 +254,7 @@ impl Roster {
         }
     }
 
-    /// Compares with every member, as after the loss of one, and gives them. Not while this node gets the state, which
+    /// Compares with every member, as after the loss of one, and gives the members. Not while this node gets the state, which
     /// is a comparison itself.
     pub(crate) fn compare_again(&mut self) -> Vec<Incarnation> {
         if !matches!(self.state, NodeState::Ready | NodeState::Draining) {
@@ -331,7 +272,7 @@ impl Roster {
 
     fn compare(&mut self, with: Incarnation, joining: bool) {
         self.comparing.insert(with, SHARDS);
-        self.orders.push(Order::Compare { with, joining });
+        self.commands.push(ShardCommand::Compare { with, joining });
     }
 
     fn phase(&self) -> Phase {
@@ -359,7 +300,7 @@ impl Roster {
         membership.is_some_and(|member| member.leaving.is_none())
     }
 
-    /// Members that nobody is about to remove.
+    /// Members that are not about to be removed.
     fn staying(&self) -> impl Iterator<Item = Incarnation> {
         self.members()
             .filter(|(_, _, member)| member.leaving.is_none())
@@ -375,16 +316,16 @@ impl Roster {
         (u32::try_from(self.staying().count()).unwrap_or(u32::MAX).saturating_add(1), least)
     }
 
-    /// The side as far as it still counts on this node: one that was stopped may list members that have
-    /// long gone on without it, or are gone. Rule 4.14.
+    /// The side as far as it still counts on this node. A node that was stopped may list members that have gone on without
+    /// it, or are gone. Rule 4.14.
     fn live_side(&self, now: Instant) -> (u32, Incarnation) {
         if self.gate(now) == Gate::Open { self.side() } else { (0, self.settings.incarnation) }
     }
 
     /// Puts a linked process into the view. Rules 4.6 and 5.2.
     fn include(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
-        // The newcomer cannot give up on a serving member before that one's first lease is over, so it
-        // need not stall for the first echo. After a pause the join may be as old as that.
+        // A newcomer cannot give up a serving member before that member's first lease is over, so the member need not stall
+        // for the first echo. After a pause the join may be as old as a lease.
         let is_fresh = !self.doubtful && now.since(self.resumed_at) >= self.settings.timing.lease();
         let leased_at = (self.serves() && is_fresh).then_some(now);
         let Some(peer) = self.peers.get_mut(&incarnation) else { return };
@@ -393,9 +334,9 @@ impl Roster {
         }
         peer.membership = Some(Membership::new(leased_at, now));
         peer.waits_for_name_since = None;
-        self.orders.push(Order::Add(incarnation));
+        self.commands.push(ShardCommand::Add(incarnation));
         if !peer.linked {
-            self.orders.push(Order::Linked { incarnation, linked: false });
+            self.commands.push(ShardCommand::Linked { incarnation, linked: false });
         }
         effects.event(Event::MemberAdded { incarnation, name: peer.name.clone() });
         self.most = self.most.max(self.side().0);
@@ -452,7 +393,7 @@ fn send<T: Plain + minicbor::Encode<()>>(effects: &mut Effects, to: Incarnation,
     }
 }
 
-/// How a member's removal is announced to those who ask why.
+/// Whether the member left in order: it lost nothing.
 pub(crate) fn is_clean(cause: Removal) -> bool {
     cause == Removal::Left
 }

@@ -9,7 +9,7 @@
 //! | `clock` | 8 | |
 //! | `app`, `touch`, `open` | 4 each | |
 //! | `incarnation`, `number` | 4 + 5 | its birth |
-//! | `used`, `told`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
+//! | `used`, `announced`, `born` | 5 each | whole milliseconds: 34 years, of which the driver's clock has spent ten at its start |
 //! | `alarm` | 4 | whole seconds; never zero, so that a free slot of the table takes no byte more |
 //! | together | 80 | |
 //!
@@ -27,7 +27,6 @@ use bytes::Bytes;
 use crate::fields::{MAX_AGE, MAX_INACTIVE};
 use crate::marks::Birth;
 use crate::narrow::Narrow;
-use crate::shard::UNANNOUNCED_SHARE;
 use crate::wire::{PackedCopy, Snapshot, StampedField};
 use crate::{
     AppId, Codec, FieldRef, Fields, Incarnation, Instant, KEY_BYTES, Secret, SessionKey, Timestamp, Value,
@@ -68,6 +67,10 @@ type Alarm = NonZero<u32>;
 
 /// Values from this size on stay slices of the frame that brought them.
 const SLICE_FROM: usize = 16 * 1024;
+
+/// A use is announced to the others at least this many times within a session's idle time (rule 7.12). So this share of
+/// it may have passed since a use of which no other member knows.
+pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 
 /// What the field that says whether a secret is live is named after: no copy holds the secret itself.
 /// Rule 8.1.
@@ -166,7 +169,7 @@ impl Session {
     }
 
     /// The session without its content, but with what says when it ends. Rule 11.2.
-    pub(crate) fn skeleton(mut self) -> Self {
+    pub(crate) fn without_content(mut self) -> Self {
         let says_when = |field: &FieldRef<'_>| field.name == MAX_INACTIVE || field.name == MAX_AGE;
         self.fields = self.fields.all().filter(says_when).collect();
         self
@@ -274,8 +277,8 @@ impl Session {
     }
 
     /// Takes over the times of what stood for it while its content was away.
-    pub(crate) fn take_times(&mut self, skeleton: &Self) {
-        (self.used, self.announced, self.born) = (skeleton.used, skeleton.announced, skeleton.born);
+    pub(crate) fn take_times(&mut self, known: &Self) {
+        (self.used, self.announced, self.born) = (known.used, known.announced, known.born);
         self.set_alarm();
     }
 
@@ -428,8 +431,8 @@ mod tests {
         session.open = 1;
         assert_eq!(session.idle(now), Duration::ZERO);
         assert_eq!(session.snapshot(now).age_ms, 59_999);
-        let skeleton = session.skeleton();
-        assert_eq!((skeleton.max_inactive(), skeleton.fields.all().count()), (Duration::from_secs(9), 1));
+        let outline = session.without_content();
+        assert_eq!((outline.max_inactive(), outline.fields.all().count()), (Duration::from_secs(9), 1));
     }
 
     #[test]

@@ -68,7 +68,8 @@ pub fn write(history: &History, mut out: impl Write) -> std::io::Result<()> {
 
 /// Reads what [`write()`] wrote.
 ///
-/// # Errors The invalid line, with its number.
+/// # Errors
+/// The invalid line, with its number.
 pub fn read(lines: impl BufRead) -> Result<History, LineError> {
     let mut history = History::default();
     for (text, line) in lines.lines().zip(1..) {

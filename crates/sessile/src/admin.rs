@@ -24,10 +24,10 @@
 //! `admin/actions.rs` for what is changed, `admin/stopping.rs` for the way to a stop, `admin/health.rs` for readiness.
 
 mod actions;
+mod error;
 mod guard;
 mod health;
 mod pages;
-mod refusal;
 mod status;
 mod stopping;
 mod top;
@@ -39,11 +39,11 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+use error::AdminPageError;
 pub use health::health;
 use parking_lot::RwLock;
-use refusal::Refusal;
 use stopping::Stopping;
-pub use stopping::{Outcome, StopRequests};
+pub use stopping::{StopOutcome, StopRequests};
 
 use crate::Cluster;
 
@@ -111,8 +111,8 @@ impl AdminPort {
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .merge(guarded)
-            .fallback(async || Refusal::NoSuchPage)
-            .method_not_allowed_fallback(async || Refusal::WrongMethod)
+            .fallback(async || AdminPageError::NoSuchPage)
+            .method_not_allowed_fallback(async || AdminPageError::WrongMethod)
             .with_state(self.clone())
     }
 
@@ -123,8 +123,8 @@ impl AdminPort {
             .layer(from_fn_with_state(self.clone(), guard::host))
     }
 
-    fn cluster(&self) -> Result<&Cluster, Refusal> {
-        self.shared.cluster.get().ok_or(Refusal::NotJoined)
+    fn cluster(&self) -> Result<&Cluster, AdminPageError> {
+        self.shared.cluster.get().ok_or(AdminPageError::NotJoined)
     }
 }
 

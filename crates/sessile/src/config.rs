@@ -14,7 +14,6 @@ mod foreign;
 mod form;
 mod host_port;
 mod keys;
-mod network;
 mod notice;
 mod places;
 mod read;
@@ -32,13 +31,14 @@ pub use fault::{ConfigError, Finding, Findings, Severity};
 pub use foreign::{Refused, load_toml, parse_toml};
 pub(crate) use form::filter_elements;
 pub use host_port::HostPort;
-pub use network::Network;
 pub(crate) use notice::notice_lines;
 pub use reference::reference;
 pub use schema::json_schema;
+pub use sessile_http_server::{Limits as HttpLimits, Network, TlsConfig as HttpTls};
 pub use table::{
-    Admin, App, Builtin, Cluster, Farm, Http, Keep, Manager, Membership, MembershipKind, Mode, Node, OnEnded,
-    QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store, StoreKind,
+    Admin, Ajp, App, Builtin, Cluster, Farm, Http, Keep, Manager, Membership, MembershipKind, Mode, Node,
+    OnEnded, QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store,
+    StoreKind,
 };
 
 /// Everything that one node is told before it starts.
@@ -50,6 +50,8 @@ pub struct Config {
     pub node: Node,
     /// The port that serves applications.
     pub http: Http,
+    /// The port that serves applications to Apache httpd.
+    pub ajp: Ajp,
     /// The port that serves operators.
     pub admin: Admin,
     /// Which cluster the node belongs to and what is copied to whom.
@@ -114,11 +116,12 @@ impl Config {
 
     /// Every path of a file or directory that it gives.
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Self { cluster, store, farm, apps, .. } = self;
+        let Self { ajp, http, cluster, store, farm, apps, .. } = self;
         let stored = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
         let farm = [&mut farm.watch_dir, &mut farm.deploy_dir, &mut farm.temp_dir, &mut farm.deploy_key_file];
         let apps = apps.iter_mut().flat_map(|app| [&mut app.file, &mut app.directory]);
-        stored.into_iter().chain(farm).chain(apps).flatten().chain([&mut cluster.secret_file])
+        let optional = stored.into_iter().chain(farm).chain(apps).flatten();
+        optional.chain(&mut ajp.secret_file).chain([&mut cluster.secret_file]).chain(http.tls.paths())
     }
 
     /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which

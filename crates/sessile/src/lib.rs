@@ -42,7 +42,7 @@ pub mod seams;
 pub mod store;
 mod web;
 
-pub use admin::{AdminPort, Outcome, StopRequests, health};
+pub use admin::{AdminPort, StopOutcome, StopRequests, health};
 pub use admin_token::{admin_token, admin_tokens};
 #[cfg(feature = "planted")]
 pub use cluster::Planted;

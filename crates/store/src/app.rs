@@ -1,25 +1,25 @@
-//! Which application a session belongs to.
+//! The application of a session.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::Malformed;
+use crate::error::MalformedRecord;
 
-/// The name of an application, for instance its path. A store only compares it.
+/// The name of an application, for example its path. A store only compares names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct App(Arc<str>);
+pub struct AppName(Arc<str>);
 
-impl App {
+impl AppName {
     /// The longest name in bytes.
     pub const LIMIT: usize = 255;
 
-    /// Takes the name.
+    /// Creates a name.
     ///
     /// # Errors
-    /// It is longer than [`LIMIT`](Self::LIMIT) bytes, or has a control character in it.
-    pub fn new(name: &str) -> Result<Self, Malformed> {
+    /// The name is longer than [`LIMIT`](Self::LIMIT) bytes, or contains a control character.
+    pub fn new(name: &str) -> Result<Self, MalformedRecord> {
         if name.len() > Self::LIMIT || name.chars().any(char::is_control) {
-            return Err(Malformed::App(name.chars().take(40).collect()));
+            return Err(MalformedRecord::App(name.chars().take(40).collect()));
         }
         Ok(Self(name.into()))
     }
@@ -31,7 +31,7 @@ impl App {
     }
 }
 
-impl fmt::Display for App {
+impl fmt::Display for AppName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

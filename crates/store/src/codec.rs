@@ -1,23 +1,24 @@
-//! How a record lies in bytes, wherever a store does not spell it out in columns.
+//! The binary format of a record, for stores without columns.
 //!
 //! ```text
 //! check 8 │ version 1 │ kind 1 │ key 16 │ saved at 8 │ idle left 8 │ keep 8 │ length 1, version │ length 1, app │ content
 //! ```
-//! The check is the beginning of a BLAKE3 hash of all that follows it. Numbers are big endian.
+//! The check is the beginning of a BLAKE3 hash of the bytes that follow it. Numbers are big endian.
 
 use bytes::Bytes;
 
-use crate::app::App;
+use crate::app::AppName;
 use crate::key::Key;
 use crate::lifetime::Lifetime;
-use crate::record::{Content, Record};
+use crate::record::{Record, RecordContent};
 use crate::record_version::RecordVersion;
 
 /// The length of a check.
 pub(crate) const CHECK: usize = 8;
-/// The most that a record takes besides its content.
-pub(crate) const OVERHEAD: usize = CHECK + 2 + Key::BYTES + 3 * 8 + 1 + RecordVersion::LIMIT + 1 + App::LIMIT;
-/// Where the key lies.
+/// Most bytes of a record beside its content.
+pub(crate) const OVERHEAD: usize =
+    CHECK + 2 + Key::BYTES + 3 * 8 + 1 + RecordVersion::LIMIT + 1 + AppName::LIMIT;
+/// Offset of the key.
 pub(crate) const KEY_AT: usize = CHECK + 2;
 
 const VERSION: u8 = 1;
@@ -47,11 +48,11 @@ pub(crate) fn seal(record: &Record) -> Vec<u8> {
 /// Reads what [`seal`] made. The content shares the memory of `sealed`.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// The problem, as text.
 pub(crate) fn open(sealed: &Bytes) -> Result<Record, &'static str> {
-    let (found, body) = sealed.split_first_chunk::<CHECK>().ok_or("it is cut short")?;
+    let (found, body) = sealed.split_first_chunk::<CHECK>().ok_or("it is truncated")?;
     if *found != check(&[body]) {
-        return Err("its check does not fit its bytes");
+        return Err("its checksum does not match");
     }
     read(sealed)
 }
@@ -71,12 +72,12 @@ fn read(sealed: &Bytes) -> Result<Record, &'static str> {
     );
     let version =
         RecordVersion::new(sealed.slice_ref(counted(&mut rest)?)).map_err(|_| "its version is too long")?;
-    let app = std::str::from_utf8(counted(&mut rest)?).map_err(|_| "its app has no readable name")?;
-    let app = App::new(app).map_err(|_| "its app has no readable name")?;
+    let app = std::str::from_utf8(counted(&mut rest)?).map_err(|_| "its application name is unreadable")?;
+    let app = AppName::new(app).map_err(|_| "its application name is unreadable")?;
     let content = match kind {
-        LIVE => Content::Live(sealed.slice_ref(rest)),
-        ENDED => Content::Ended,
-        _ => return Err("it is of an unknown kind"),
+        LIVE => RecordContent::Live(sealed.slice_ref(rest)),
+        ENDED => RecordContent::Ended,
+        _ => return Err("its kind is unknown"),
     };
     Ok(Record { key, version, app, lifetime, content })
 }
@@ -91,14 +92,14 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK] {
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], &'static str> {
-    let (taken, left) = rest.split_first_chunk::<N>().ok_or("it is cut short")?;
+    let (taken, left) = rest.split_first_chunk::<N>().ok_or("it is truncated")?;
     *rest = left;
     Ok(*taken)
 }
 
 fn counted<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
     let [length] = take(rest)?;
-    let (taken, left) = rest.split_at_checked(length.into()).ok_or("it is cut short")?;
+    let (taken, left) = rest.split_at_checked(length.into()).ok_or("it is truncated")?;
     *rest = left;
     Ok(taken)
 }
@@ -118,13 +119,13 @@ mod tests {
             |((key, version, app), (left, keep), content)| Record {
                 key: key.into(),
                 version: RecordVersion::new(version).unwrap(),
-                app: App::new(&app).unwrap(),
+                app: AppName::new(&app).unwrap(),
                 lifetime: Lifetime::new(
                     SystemTime::now(),
                     Duration::from_millis(left.into()),
                     Duration::from_secs(keep.into()),
                 ),
-                content: content.map_or(Content::Ended, |content| Content::Live(content.into())),
+                content: content.map_or(RecordContent::Ended, |content| RecordContent::Live(content.into())),
             },
         )
     }
@@ -136,7 +137,7 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_or_a_cut_is_noticed(record in records(), place in any::<prop::sample::Index>(), bit in 0..8) {
+        fn a_flipped_bit_or_truncation_is_detected(record in records(), place in any::<prop::sample::Index>(), bit in 0..8) {
             let sealed = seal(&record);
             let mut flipped = sealed.clone();
             flipped[place.index(sealed.len())] ^= 1u8 << bit;
@@ -145,7 +146,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut sealed = check(&[&bytes]).to_vec();
             sealed.extend_from_slice(&bytes);
             let _ = open(&sealed.into());

@@ -2,12 +2,11 @@
 //!
 //! ```text
 //! save ──► queue ──► writer thread ──► log ──► 0000000000000001.log, …2.log, …   one write and one sync a group
-//! load ──► index ──► one read at a position             quarantine/   damaged bytes, for a person
+//! load ──► index ──► one read at a position             quarantine/   damaged bytes, for inspection
 //! ```
-//! A save is answered when it is on the disk. A key never becomes the name of a file. It must not know what a
-//! session is.
+//! A save is answered when it is on disk. Keys never become file names. Must not know what a session is.
 //!
-//! Where to go next: `frame` is the format, `log` appends and cleans up, `writer` groups what is saved at once.
+//! Next: `frame` is the format, `log` appends and compacts, `writer` groups concurrent saves.
 
 mod frame;
 mod index;
@@ -26,29 +25,29 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use crate::error::{Damaged, StoreError};
+use crate::error::{DamagedRecord, StoreError};
 use crate::key::Key;
 use crate::lifetime::epoch_millis;
 use crate::record::Record;
-use crate::store::{Answer, Outcome, Page, Scan, Size, Store};
+use crate::store::{SaveOutcome, Scan, ScanPage, Store, StoreFuture, StoreSize};
 use frame::FRAME_HEADER;
-use index::Spot;
-use log::{Contents, Log};
+use index::FrameLocation;
+use log::{Log, LogContents};
 use segments::Segment;
-use writer::{Job, Reply, Writer};
+use writer::{LogWriter, ReplySender, WriterJob};
 
-/// A page of a scan ends when its records take so many bytes.
+/// Most bytes of the records of one page of a scan.
 const PAGE_BYTES: usize = 16 << 20;
 
-/// Where the file store lies and how large it may become.
+/// Location and size limit of a file store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileOptions {
-    /// The folder, of this node alone; it is made when there is none, readable by its owner only.
+    /// The folder, for this node alone; created if missing, readable by its owner only.
     pub folder: PathBuf,
-    /// The most bytes of all segments. What is dead in them is cleaned up before a save is refused; when that is
-    /// not enough, sessions may take three quarters of it. While a segment is cleaned, one more may be there.
+    /// Most bytes of all segments. Dead records are compacted before a save is refused; live sessions may take three
+    /// quarters of it. During a compaction one more segment may exist.
     pub max_bytes: u64,
-    /// A segment ends when it would become larger.
+    /// Most bytes of one segment.
     pub segment_bytes: u64,
 }
 
@@ -63,13 +62,13 @@ impl FileOptions {
 #[derive(Debug)]
 pub struct FileStore {
     name: String,
-    jobs: mpsc::Sender<Job>,
-    contents: Arc<RwLock<Contents>>,
-    damaged: Vec<Damaged>,
+    jobs: mpsc::Sender<WriterJob>,
+    contents: Arc<RwLock<LogContents>>,
+    damaged: Vec<DamagedRecord>,
 }
 
 impl FileStore {
-    /// Opens the folder and reads all that is in it, on a thread for blocking work.
+    /// Opens the folder and reads all segments, on a blocking thread.
     ///
     /// # Errors
     /// [`StoreError::Unusable`]: another process uses the folder, it cannot be read or written, or a newer program
@@ -85,7 +84,7 @@ impl FileStore {
         }
         let (jobs, waiting) = mpsc::channel(writer::QUEUE);
         let contents = log.contents();
-        let writer = Writer::new(name.clone(), log, waiting);
+        let writer = LogWriter::new(name.clone(), log, waiting);
         std::thread::Builder::new()
             .name("sessile-store".into())
             .spawn(move || writer.run())
@@ -93,13 +92,13 @@ impl FileStore {
         Ok(Self { name, jobs, contents, damaged })
     }
 
-    /// What was damaged when the store was opened.
+    /// Records found damaged while the store was opened.
     #[must_use]
-    pub fn damaged(&self) -> &[Damaged] {
+    pub fn damaged(&self) -> &[DamagedRecord] {
         &self.damaged
     }
 
-    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+    async fn ask<T>(&self, job: impl FnOnce(ReplySender<T>) -> WriterJob) -> Result<T, StoreError> {
         let closed = || self.closed();
         let (reply, answer) = oneshot::channel();
         self.jobs.send(job(reply)).await.map_err(|_| closed())?;
@@ -114,26 +113,27 @@ impl FileStore {
         if self.jobs.is_closed() { Err(self.closed()) } else { Ok(()) }
     }
 
-    /// A segment that is deleted meanwhile can still be read through the file that was found with the spot.
+    /// A segment deleted meanwhile can still be read through the open file found with the location.
     async fn read(&self, key: Key) -> Result<Option<Record>, StoreError> {
         self.refuse_closed()?;
         let Some((spot, segment)) = self.find(key) else { return Ok(None) };
         let wanted = spot.clone();
-        let frame = spawn_blocking(move || Contents::read(&segment, &wanted))
+        let frame = spawn_blocking(move || LogContents::read(&segment, &wanted))
             .await
             .map_err(|panic| StoreError::unavailable(&self.name, panic))?
             .map_err(|error| failure(&self.name, &error))?;
         match frame::record_of(key, &frame.slice(FRAME_HEADER.min(frame.len())..)) {
             Ok(record) => Ok(Some(record)),
             Err(cause) => {
-                let damaged = self.ask(|reply| Job::PutAside { key, spot, frame, cause, reply }).await?;
+                let damaged =
+                    self.ask(|reply| WriterJob::PutAside { key, spot, frame, cause, reply }).await?;
                 tracing::error!(store = self.name, "{damaged}");
                 Err(StoreError::Damaged(damaged))
             }
         }
     }
 
-    fn find(&self, key: Key) -> Option<(Spot, Segment)> {
+    fn find(&self, key: Key) -> Option<(FrameLocation, Segment)> {
         let contents = self.contents.read();
         let spot = contents.index.get(key)?;
         Some((spot.clone(), contents.segments.get(spot.segment)?.clone()))
@@ -144,7 +144,7 @@ impl FileStore {
         let contents = self.contents.read();
         let mut keys = Vec::new();
         let mut bytes = 0;
-        let wanted = |spot: &Spot| scan.app.as_ref().is_none_or(|app| spot.app == *app);
+        let wanted = |spot: &FrameLocation| scan.app.as_ref().is_none_or(|app| spot.app == *app);
         for (key, spot) in contents.index.after(scan.after).filter(|(_, spot)| wanted(spot)) {
             if keys.len() >= scan.limit.max(1) || (bytes + spot.length > PAGE_BYTES && !keys.is_empty()) {
                 return (keys, false);
@@ -155,10 +155,10 @@ impl FileStore {
         (keys, true)
     }
 
-    async fn next_page(&self, scan: Scan) -> Result<Page, StoreError> {
+    async fn next_page(&self, scan: Scan) -> Result<ScanPage, StoreError> {
         self.refuse_closed()?;
         let (keys, ends) = self.page_of(&scan);
-        let mut page = Page { next: keys.last().copied().filter(|_| !ends), ..Page::default() };
+        let mut page = ScanPage { next: keys.last().copied().filter(|_| !ends), ..ScanPage::default() };
         for key in keys {
             match self.read(key).await {
                 Ok(record) => page.records.extend(record),
@@ -175,32 +175,32 @@ impl Store for FileStore {
         &self.name
     }
 
-    fn save(&self, records: Vec<Record>) -> Answer<'_, Vec<Outcome>> {
-        Box::pin(self.ask(|reply| Job::Save(records, reply)))
+    fn save(&self, records: Vec<Record>) -> StoreFuture<'_, Vec<SaveOutcome>> {
+        Box::pin(self.ask(|reply| WriterJob::Save(records, reply)))
     }
 
-    fn load(&self, key: Key) -> Answer<'_, Option<Record>> {
+    fn load(&self, key: Key) -> StoreFuture<'_, Option<Record>> {
         Box::pin(self.read(key))
     }
 
-    fn scan(&self, scan: Scan) -> Answer<'_, Page> {
+    fn scan(&self, scan: Scan) -> StoreFuture<'_, ScanPage> {
         Box::pin(self.next_page(scan))
     }
 
-    fn purge(&self, now: SystemTime) -> Answer<'_, u64> {
-        Box::pin(self.ask(move |reply| Job::Purge { now_millis: epoch_millis(now), reply }))
+    fn purge(&self, now: SystemTime) -> StoreFuture<'_, u64> {
+        Box::pin(self.ask(move |reply| WriterJob::Purge { now_millis: epoch_millis(now), reply }))
     }
 
-    fn size(&self) -> Answer<'_, Size> {
+    fn size(&self) -> StoreFuture<'_, StoreSize> {
         Box::pin(async {
             self.refuse_closed()?;
             Ok(self.contents.read().size())
         })
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async {
-            match self.ask(Job::Close).await {
+            match self.ask(WriterJob::Close).await {
                 Err(StoreError::Closed { .. }) => Ok(()),
                 answer => answer,
             }
@@ -208,9 +208,9 @@ impl Store for FileStore {
     }
 }
 
-/// What the system's error means for the caller.
+/// Converts a system error.
 fn failure(store: &str, error: &io::Error) -> StoreError {
-    // An `io::Error` cannot be shared; its kind and words can.
+    // An `io::Error` cannot be cloned; its kind and text can.
     let told = io::Error::new(error.kind(), format!("{error}; earlier sessions are intact"));
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {

@@ -1,11 +1,11 @@
-//! What names a session everywhere, for life.
+//! The permanent name of a session.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::Malformed;
+use crate::error::MalformedRecord;
 
-/// The name of a session: 16 random bytes that are never used again for another one.
+/// The name of a session: 16 random bytes, never reused for another session.
 ///
 /// A store orders its records by key. It must never make a file name, a statement or a command out of one in any
 /// form but the fixed 32 hexadecimal digits of [`Display`](fmt::Display) or the 16 bytes.
@@ -30,21 +30,21 @@ impl From<Key> for u128 {
 }
 
 impl TryFrom<&[u8]> for Key {
-    type Error = Malformed;
+    type Error = MalformedRecord;
 
-    fn try_from(bytes: &[u8]) -> Result<Self, Malformed> {
-        bytes.try_into().map(Self).map_err(|_| Malformed::Key)
+    fn try_from(bytes: &[u8]) -> Result<Self, MalformedRecord> {
+        bytes.try_into().map(Self).map_err(|_| MalformedRecord::Key)
     }
 }
 
 /// Reads the 32 digits that [`Display`](fmt::Display) writes.
 impl FromStr for Key {
-    type Err = Malformed;
+    type Err = MalformedRecord;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, MalformedRecord> {
         let digits = text.len() == 2 * Self::BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten();
-        number.map(Self::from).ok_or(Malformed::Key)
+        number.map(Self::from).ok_or(MalformedRecord::Key)
     }
 }
 
@@ -59,12 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_back_from_its_digits_and_from_nothing_else() {
+    fn a_key_parses_only_from_its_digits() {
         let key = Key::from(0x00ab_u128);
         assert_eq!(key.to_string(), "000000000000000000000000000000ab");
         assert_eq!(key.to_string().parse(), Ok(key));
         for wrong in ["", "ab", "+00000000000000000000000000000ab", "../../../../../../../etc/passwd00"] {
-            assert_eq!(wrong.parse::<Key>(), Err(Malformed::Key), "{wrong:?}");
+            assert_eq!(wrong.parse::<Key>(), Err(MalformedRecord::Key), "{wrong:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The keys that content is encrypted with, and the file that holds them.
+//! Encryption keys for content, and their file.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -19,14 +19,14 @@ const FILE_LIMIT: u64 = 4096;
 
 /// The keys of an encrypted store: the first encrypts, all decrypt.
 ///
-/// The file holds one key a line, 32 bytes in base64 (`openssl rand -base64 32` makes one). It is a file of its own:
-/// the cluster's secret may be changed without making the stored sessions unreadable.
+/// The file holds one key a line, 32 bytes in base64 (`openssl rand -base64 32` makes one). It is separate from the
+/// cluster's secret, which may therefore be changed without making stored sessions unreadable.
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Vec<([u8; KEY_ID], XChaCha20Poly1305)>,
 }
 
-/// Why there are no keys.
+/// Errors of a key file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// The file cannot be read or written.
@@ -37,7 +37,7 @@ pub enum KeyFileError {
         /// The system's reason.
         source: io::Error,
     },
-    /// Others can read the file.
+    /// Other users can read the file.
     #[error("key file {path} can be read by others (mode {mode:03o}); run: chmod 600 {path}")]
     Exposed {
         /// Which file.
@@ -45,7 +45,7 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// A line is no key.
+    /// A line is not a key.
     #[error("{place}, line {line}: not a key; a line is 32 bytes in base64 (`openssl rand -base64 32`)")]
     Line {
         /// The file.
@@ -53,7 +53,7 @@ pub enum KeyFileError {
         /// Which line, from 1.
         line: usize,
     },
-    /// There is no key at all, or more than 16.
+    /// There are no keys, or more than 16.
     #[error("{place} holds {found} keys; it needs 1 to 16, the one to encrypt with first")]
     Count {
         /// The file.
@@ -67,7 +67,7 @@ impl KeyRing {
     /// Reads the file.
     ///
     /// # Errors
-    /// It cannot be read, others can read it, or a line is no key: each names the remedy.
+    /// The file cannot be read, other users can read it, or a line is not a key: each error names the remedy.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         let failure = |source| KeyFileError::File { path: path.display().to_string(), source };
         let file = File::open(path).map_err(failure)?;
@@ -84,10 +84,10 @@ impl KeyRing {
         Self::parse(&text, &path.display().to_string())
     }
 
-    /// Makes a file with one new key, readable by its owner only. A file that is there is never overwritten.
+    /// Creates a file with one new key, readable by its owner only. An existing file is never overwritten.
     ///
     /// # Errors
-    /// There is one already, or it cannot be written.
+    /// The file exists already, or cannot be written.
     pub fn create(path: &Path) -> Result<Self, KeyFileError> {
         let failure = |source| KeyFileError::File { path: path.display().to_string(), source };
         let mut key = [0; KEY_BYTES];
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_key_is_named() {
+    fn an_invalid_line_is_named() {
         let error = KeyRing::parse("\nc2hvcnQ=\n", "store.key").unwrap_err().to_string();
         assert!(error.starts_with("store.key, line 2: not a key"), "{error}");
         assert!(KeyRing::parse("\n", "store.key").unwrap_err().to_string().contains("holds 0 keys"));

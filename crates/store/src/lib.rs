@@ -1,15 +1,14 @@
 //! Keeps the bytes of sessions longer than any process lives: in files, an embedded database, PostgreSQL, Valkey or
 //! Redis.
 //!
-//! It knows keys, an order of versions, times and opaque content, and must not know what an attribute, a cluster or
-//! a node is. It decides nothing about a session: who saves when, and what a record that was loaded means, is its
-//! caller's business.
+//! It knows keys, an order of versions, times and opaque content, and must not know what an attribute, a cluster or a
+//! node is. It makes no decisions about sessions: the caller decides when to save and how to interpret a loaded
+//! record.
 //!
 //! [`FileStore`] is always there; `PostgresStore`, `RedbStore` and `RedisStore` come with the features `postgres`,
-//! `redb` and `redis`, and the suite that a store of one's own has to pass with `conformance`. [`Encrypted`] goes
-//! around any of them.
+//! `redb` and `redis`, and the suite for custom stores with `conformance`. [`Encrypted`] wraps any of them.
 //!
-//! Where to go next: [`Store`] is the seam and its contract; [`Record`] is what is kept.
+//! Next: [`Store`] is the interface and its contract; [`Record`] is the stored unit.
 
 mod app;
 mod codec;
@@ -33,19 +32,19 @@ mod redis;
 mod store;
 
 #[cfg(feature = "postgres")]
-pub use self::postgres::{Columns, NameError, Names, PostgresOptions, PostgresStore};
+pub use self::postgres::{Columns, NameError, PostgresOptions, PostgresStore, TableNames};
 #[cfg(feature = "redb")]
 pub use self::redb::{RedbOptions, RedbStore};
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisStore};
-pub use app::App;
-pub use copy::{Copied, copy};
+pub use app::AppName;
+pub use copy::{CopyReport, copy};
 pub use encrypted::Encrypted;
-pub use error::{Damaged, Malformed, StoreError};
+pub use error::{DamagedRecord, MalformedRecord, StoreError};
 pub use file::{FileOptions, FileStore};
 pub use key::Key;
 pub use key_ring::{KeyFileError, KeyRing};
 pub use lifetime::Lifetime;
-pub use record::{Content, Record};
+pub use record::{Record, RecordContent};
 pub use record_version::RecordVersion;
-pub use store::{Answer, Outcome, Page, Scan, Size, Store};
+pub use store::{SaveOutcome, Scan, ScanPage, Store, StoreFuture, StoreSize};

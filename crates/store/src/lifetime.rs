@@ -1,12 +1,12 @@
-//! What a store keeps of time.
+//! Times of a record.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The times of one record, in whole milliseconds.
 ///
-/// A store never judges them: it neither ends a session nor refuses one because of a clock. Whoever loads a record
-/// clamps the time that went by since [`saved_at`](Self::saved_at), because its wall clock or the saver's may be
-/// wrong. Only [`purge`](crate::Store::purge), and a database that drops garbage by itself, look at
+/// A store never interprets them: it neither ends nor refuses a session because of a clock. The loading node clamps
+/// the time since [`saved_at`](Self::saved_at), because its wall clock or the saver's may be wrong. Only
+/// [`purge`](crate::Store::purge), and a database that drops garbage by itself, look at
 /// [`garbage_after`](Self::garbage_after), so [`keep`](Self::keep) must be much longer than the idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
@@ -16,11 +16,11 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// The longest time there is, a thousand years; what is longer, a session that never ends, is cut to it.
+    /// The longest time, a thousand years; longer ones, such as that of a session that never ends, are clamped to it.
     pub const LONGEST: Duration = Duration::from_secs(1000 * 365 * 86_400);
 
-    /// A record that is saved now, at `saved_at` by the wall clock of the saver, whose session may stay idle for
-    /// `idle_left` more, and which is garbage when it was neither saved again nor removed for `keep`.
+    /// The times of a record saved at `saved_at` (wall clock of the saver), whose session may stay idle for
+    /// `idle_left`, and which becomes garbage `keep` after its last save.
     #[must_use]
     pub fn new(saved_at: SystemTime, idle_left: Duration, keep: Duration) -> Self {
         let since = saved_at.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -33,19 +33,19 @@ impl Lifetime {
         UNIX_EPOCH + Duration::from_millis(self.saved_at)
     }
 
-    /// How long the session could stay idle from then on.
+    /// Remaining idle time of the session at the save.
     #[must_use]
     pub fn idle_left(&self) -> Duration {
         Duration::from_millis(self.idle_left)
     }
 
-    /// How long a store keeps the record after it was saved.
+    /// Time for which a store keeps the record after its save.
     #[must_use]
     pub fn keep(&self) -> Duration {
         Duration::from_millis(self.keep)
     }
 
-    /// From when on the record is garbage: a bound for storage, not the end of the session.
+    /// When the record becomes garbage: a bound for storage, not the end of the session.
     #[must_use]
     pub fn garbage_after(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.garbage_millis())

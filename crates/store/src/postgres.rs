@@ -1,10 +1,9 @@
 //! PostgreSQL: one row a session, for all nodes and several clusters.
 //!
-//! A batch is one statement, which writes a row only where its version is not older than what is there. The database
-//! orders two nodes that save the same session; none of them needs a lock of its own.
+//! A batch is one statement, which writes a row only if its version is not older than the stored one. The database
+//! orders two nodes that save the same session, so nodes need no locks of their own.
 //!
-//! Where to go next: `names` checks what an operator calls things, `schema` makes and migrates the tables, `rows` holds
-//! the statements.
+//! Next: `names` checks configured names, `schema` creates and migrates the tables, `rows` holds the statements.
 
 mod names;
 mod rows;
@@ -16,45 +15,50 @@ use std::time::{Duration, SystemTime};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::OnceCell;
 
-pub use names::{Columns, NameError, Names};
+pub use names::{Columns, NameError, TableNames};
 
-use crate::error::{Damaged, StoreError};
+use crate::error::{DamagedRecord, StoreError};
 use crate::key::Key;
 use crate::lifetime::epoch_millis;
 use crate::record::Record;
-use crate::store::{Answer, Outcome, Page, Scan, Size, Store};
-use rows::{Row, Statements};
+use crate::store::{SaveOutcome, Scan, ScanPage, Store, StoreFuture, StoreSize};
+use rows::{RowResult, Statements};
 
-/// How PostgreSQL is reached and what things are called there.
+/// Connection and names of a PostgreSQL store.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
     /// `postgres://user:password@host:5432/database`. For TLS add `?sslmode=verify-full`, and `sslrootcert`,
     /// `sslcert` and `sslkey` where they are needed.
     pub url: String,
     /// The table and its columns.
-    pub names: Names,
-    /// The most connections of this node.
+    pub names: TableNames,
+    /// Most connections of this node.
     pub connections: u32,
-    /// The longest that a call takes; connecting again included.
+    /// Longest time of a call, including reconnection.
     pub timeout: Duration,
 }
 
 impl PostgresOptions {
     /// The usual names, at most 8 connections, at most 10 seconds a call.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), names: Names::default(), connections: 8, timeout: Duration::from_secs(10) }
+        Self {
+            url: url.into(),
+            names: TableNames::default(),
+            connections: 8,
+            timeout: Duration::from_secs(10),
+        }
     }
 }
 
 /// Sessions in a table of PostgreSQL.
 ///
-/// Opening it asks nothing of the server: the first call connects, and makes or migrates the tables. So a node starts
-/// while its database is down. Lost connections are made again by later calls.
+/// Opening it does not contact the server: the first call connects, and creates or migrates the tables. So a node can
+/// start while its database is down. Later calls replace lost connections.
 #[derive(Debug)]
 pub struct PostgresStore {
     name: String,
     pool: PgPool,
-    names: Names,
+    names: TableNames,
     statements: Statements,
     timeout: Duration,
     prepared: OnceCell<()>,
@@ -97,7 +101,7 @@ impl PostgresStore {
         })
     }
 
-    /// Does the work in time, once the tables are there.
+    /// Runs `work` within the time limit, after the tables are ready.
     async fn within<T>(
         &self,
         work: impl Future<Output = Result<T, sqlx::Error>> + Send,
@@ -115,12 +119,12 @@ impl PostgresStore {
         }
     }
 
-    async fn save_all(&self, records: Vec<Record>) -> Result<Vec<Outcome>, StoreError> {
-        let mut outcomes: Vec<Outcome> = records
+    async fn save_all(&self, records: Vec<Record>) -> Result<Vec<SaveOutcome>, StoreError> {
+        let mut outcomes: Vec<SaveOutcome> = records
             .iter()
             .map(|record| match record.check() {
-                Ok(()) => Outcome::Superseded,
-                Err(malformed) => Outcome::Failed(StoreError::unusable(&self.name, malformed)),
+                Ok(()) => SaveOutcome::Superseded,
+                Err(malformed) => SaveOutcome::Failed(StoreError::unusable(&self.name, malformed)),
             })
             .collect();
         let newest = rows::newest(&records, &mut outcomes);
@@ -135,24 +139,24 @@ impl PostgresStore {
     async fn load_one(&self, key: Key) -> Result<Option<Record>, StoreError> {
         match self.within(self.statements.load(&self.pool, key)).await? {
             None => Ok(None),
-            Some(Row::Sound(record)) => Ok(Some(record)),
-            Some(Row::Damaged { key, check, cause }) => {
+            Some(RowResult::Sound(record)) => Ok(Some(record)),
+            Some(RowResult::Damaged { key, check, cause }) => {
                 Err(StoreError::Damaged(self.put_aside(&key, &check, cause).await?))
             }
         }
     }
 
-    async fn next_page(&self, scan: Scan) -> Result<Page, StoreError> {
+    async fn next_page(&self, scan: Scan) -> Result<ScanPage, StoreError> {
         let rows = self.within(self.statements.scan(&self.pool, &scan)).await?;
         let full = rows.len() >= rows::limit(&scan);
-        let mut page = Page::default();
+        let mut page = ScanPage::default();
         for row in rows {
             match row {
-                Row::Sound(record) => {
+                RowResult::Sound(record) => {
                     page.next = Some(record.key);
                     page.records.push(record);
                 }
-                Row::Damaged { key, check, cause } => {
+                RowResult::Damaged { key, check, cause } => {
                     page.next = Key::try_from(&key[..]).ok().or(page.next);
                     page.damaged.push(self.put_aside(&key, &check, cause).await?);
                 }
@@ -162,10 +166,15 @@ impl PostgresStore {
         Ok(page)
     }
 
-    async fn put_aside(&self, key: &[u8], check: &[u8], cause: &'static str) -> Result<Damaged, StoreError> {
+    async fn put_aside(
+        &self,
+        key: &[u8],
+        check: &[u8],
+        cause: &'static str,
+    ) -> Result<DamagedRecord, StoreError> {
         self.within(self.statements.put_aside(&self.pool, key, check, cause)).await?;
         let place = format!("table {} of {}", self.names.damaged(), self.name);
-        let damaged = Damaged { key: Key::try_from(key).ok(), place, cause: cause.into() };
+        let damaged = DamagedRecord { key: Key::try_from(key).ok(), place, cause: cause.into() };
         tracing::error!(store = self.name, "{damaged}");
         Ok(damaged)
     }
@@ -176,27 +185,27 @@ impl Store for PostgresStore {
         &self.name
     }
 
-    fn save(&self, records: Vec<Record>) -> Answer<'_, Vec<Outcome>> {
+    fn save(&self, records: Vec<Record>) -> StoreFuture<'_, Vec<SaveOutcome>> {
         Box::pin(self.save_all(records))
     }
 
-    fn load(&self, key: Key) -> Answer<'_, Option<Record>> {
+    fn load(&self, key: Key) -> StoreFuture<'_, Option<Record>> {
         Box::pin(self.load_one(key))
     }
 
-    fn scan(&self, scan: Scan) -> Answer<'_, Page> {
+    fn scan(&self, scan: Scan) -> StoreFuture<'_, ScanPage> {
         Box::pin(self.next_page(scan))
     }
 
-    fn purge(&self, now: SystemTime) -> Answer<'_, u64> {
+    fn purge(&self, now: SystemTime) -> StoreFuture<'_, u64> {
         Box::pin(self.within(self.statements.purge(&self.pool, epoch_millis(now))))
     }
 
-    fn size(&self) -> Answer<'_, Size> {
+    fn size(&self) -> StoreFuture<'_, StoreSize> {
         Box::pin(self.within(self.statements.size(&self.pool)))
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async {
             self.pool.close().await;
             Ok(())
@@ -204,13 +213,13 @@ impl Store for PostgresStore {
     }
 }
 
-/// What the database's error means for the caller.
+/// Converts a database error.
 fn failure(store: &str, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
     match &error {
         sqlx::Error::PoolClosed => StoreError::Closed { store: store.into() },
         sqlx::Error::PoolTimedOut => {
-            let cause = "no connection in time: nothing listens there, or all its connections are in use";
+            let cause = "no connection in time: the server does not listen, or all connections are in use";
             StoreError::unavailable(store, cause)
         }
         sqlx::Error::Database(_) if code == "53100" => StoreError::full(store, error),
@@ -225,8 +234,8 @@ fn failure(store: &str, error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Classes of SQLSTATE that pass: connection, transaction, resources, locks, an operator's intervention; and a
-/// server that is read-only because it is not the primary one now.
+/// Transient classes of SQLSTATE: connection, transaction, resources, locks, operator intervention; and a server that
+/// is read-only because it is currently not the primary.
 fn is_passing(code: &str) -> bool {
     code == "25006" || ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }

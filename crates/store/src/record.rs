@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::app::App;
-use crate::error::Malformed;
+use crate::app::AppName;
+use crate::error::MalformedRecord;
 use crate::key::Key;
 use crate::lifetime::Lifetime;
 use crate::record_version::RecordVersion;
@@ -16,19 +16,19 @@ pub struct Record {
     /// Which version of it.
     pub version: RecordVersion,
     /// The application it belongs to.
-    pub app: App,
+    pub app: AppName,
     /// Its times.
     pub lifetime: Lifetime,
-    /// What it holds, or that it ended.
-    pub content: Content,
+    /// Its content, or that it ended.
+    pub content: RecordContent,
 }
 
 /// What a record holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// The session lives; its bytes, which mean nothing to a store.
+pub enum RecordContent {
+    /// The session lives; its bytes are opaque to a store.
     Live(Bytes),
-    /// The session ended. Such a tombstone beats every live version, whatever its version, so that a slower save of
+    /// The session ended. A tombstone supersedes every live record, whatever its version, so that a slower save of
     /// another node cannot bring the session back.
     Ended,
 }
@@ -44,49 +44,51 @@ impl Record {
     pub fn live(
         key: Key,
         version: RecordVersion,
-        app: App,
+        app: AppName,
         lifetime: Lifetime,
         content: impl Into<Bytes>,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<Self, MalformedRecord> {
         let content = content.into();
         if content.len() > Self::CONTENT_LIMIT {
-            return Err(Malformed::Content(content.len()));
+            return Err(MalformedRecord::Content(content.len()));
         }
-        Ok(Self { key, version, app, lifetime, content: Content::Live(content) })
+        Ok(Self { key, version, app, lifetime, content: RecordContent::Live(content) })
     }
 
     /// The tombstone of a session that ended.
     #[must_use]
-    pub fn ended(key: Key, version: RecordVersion, app: App, lifetime: Lifetime) -> Self {
-        Self { key, version, app, lifetime, content: Content::Ended }
+    pub fn ended(key: Key, version: RecordVersion, app: AppName, lifetime: Lifetime) -> Self {
+        Self { key, version, app, lifetime, content: RecordContent::Ended }
     }
 
     /// Whether this is a tombstone.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        matches!(self.content, Content::Ended)
+        matches!(self.content, RecordContent::Ended)
     }
 
     /// The content of a living session.
     #[must_use]
     pub fn content(&self) -> Option<&Bytes> {
         match &self.content {
-            Content::Live(content) => Some(content),
-            Content::Ended => None,
+            RecordContent::Live(content) => Some(content),
+            RecordContent::Ended => None,
         }
     }
 
-    /// Whether a store that holds `stored` must put this in its place: the tombstone beats the living, otherwise
-    /// the version decides, and an equal version is written again, with its new times or its new encryption.
+    /// Whether this must replace `stored`: a tombstone supersedes a live record, otherwise the version decides, and
+    /// an equal version is written again, with its new times or its new encryption.
     #[must_use]
     pub fn supersedes(&self, stored: &Record) -> bool {
         self.rank() >= stored.rank()
     }
 
-    /// The fields are public: what a store is given may not have come through [`live`](Self::live).
-    pub(crate) fn check(&self) -> Result<(), Malformed> {
+    /// The fields are public, so a record may not have been created by [`live`](Self::live).
+    pub(crate) fn check(&self) -> Result<(), MalformedRecord> {
         match self.content() {
-            Some(content) if content.len() > Self::CONTENT_LIMIT => Err(Malformed::Content(content.len())),
+            Some(content) if content.len() > Self::CONTENT_LIMIT => {
+                Err(MalformedRecord::Content(content.len()))
+            }
             _ => Ok(()),
         }
     }

@@ -4,13 +4,12 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::error::Malformed;
+use crate::error::MalformedRecord;
 
-/// Which of two versions of one session is the newer one: opaque bytes, compared one after the other, a prefix
-/// before what it begins.
+/// Orders the versions of one session: opaque bytes in lexicographic order.
 ///
-/// Whoever saves builds it so that a version that has seen another one is greater, for instance a counter in big
-/// endian and then the writer. Two versions with equal versions are the same content.
+/// The saving node must build it so that a later version is greater than every version that it has seen, for example
+/// as a big-endian counter followed by the writer. Records with equal versions have equal content.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordVersion(Bytes);
 
@@ -22,9 +21,13 @@ impl RecordVersion {
     ///
     /// # Errors
     /// There are more than [`LIMIT`](Self::LIMIT).
-    pub fn new(bytes: impl Into<Bytes>) -> Result<Self, Malformed> {
+    pub fn new(bytes: impl Into<Bytes>) -> Result<Self, MalformedRecord> {
         let bytes = bytes.into();
-        if bytes.len() > Self::LIMIT { Err(Malformed::RecordVersion(bytes.len())) } else { Ok(Self(bytes)) }
+        if bytes.len() > Self::LIMIT {
+            Err(MalformedRecord::RecordVersion(bytes.len()))
+        } else {
+            Ok(Self(bytes))
+        }
     }
 
     /// The bytes.

@@ -1,7 +1,7 @@
 //! The embedded database: one redb file, for random access to many sessions that are not in memory.
 //!
-//! Nothing of it is kept in memory but redb's cache, and it opens at once however much it holds. It saves more slowly
-//! than the file store, because redb writes whole pages.
+//! It keeps only redb's cache in memory, and opens at once whatever its size. It saves more slowly than the file
+//! store, because redb writes whole pages.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,28 @@ use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use crate::codec;
-use crate::error::{Damaged, StoreError};
+use crate::error::{DamagedRecord, StoreError};
 use crate::key::Key;
 use crate::lifetime::epoch_millis;
 use crate::record::Record;
-use crate::store::{Answer, Outcome, Page, Scan, Size, Store};
+use crate::store::{SaveOutcome, Scan, ScanPage, Store, StoreFuture, StoreSize};
 
 const RECORDS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("records");
 const DAMAGED: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("damaged");
-/// One row: the bytes of all records.
+/// One row: total bytes of all records.
 const BYTES: TableDefinition<'_, (), u64> = TableDefinition::new("bytes");
 
-/// A page of a scan ends when its records take so many bytes.
+/// Most bytes of the records of one page of a scan.
 const PAGE_BYTES: usize = 16 << 20;
 
-/// Where the database lies and how large it may become.
+/// Location and size limit of a redb store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedbOptions {
-    /// The file, of this node alone; made when there is none.
+    /// The file, for this node alone; created if missing.
     pub path: PathBuf,
-    /// The most bytes of all records; the file is larger, about twice.
+    /// Most bytes of all records; the file is about twice as large.
     pub max_bytes: u64,
-    /// How much of the file redb keeps in memory.
+    /// Size of redb's cache.
     pub cache_bytes: usize,
 }
 
@@ -50,25 +50,26 @@ impl RedbOptions {
 pub struct RedbStore {
     name: Arc<str>,
     options: Arc<RedbOptions>,
-    handle: Arc<Mutex<Handle>>,
+    handle: Arc<Mutex<DatabaseHandle>>,
 }
 
 #[derive(Debug)]
-enum Handle {
+enum DatabaseHandle {
     Open(Arc<Database>),
-    /// redb refuses all work after an I/O error, for instance on a full disk, until it is opened again.
+    /// After an I/O error, for example a full disk, redb must be reopened.
     Lost,
     Closed,
 }
 
 impl RedbStore {
-    /// Opens the file, or makes it.
+    /// Opens or creates the file.
     ///
     /// # Errors
-    /// Another process uses it, it is no redb database, or it cannot be read or written.
+    /// Another process uses the file, it is not a redb database, or it cannot be read or written.
     pub async fn open(options: RedbOptions) -> Result<Self, StoreError> {
         let name: Arc<str> = format!("redb {}", options.path.display()).into();
-        let store = Self { name, options: Arc::new(options), handle: Arc::new(Mutex::new(Handle::Lost)) };
+        let store =
+            Self { name, options: Arc::new(options), handle: Arc::new(Mutex::new(DatabaseHandle::Lost)) };
         let opened = store.clone();
         store.blocking(move || opened.database().map(drop)).await?;
         Ok(store)
@@ -85,23 +86,23 @@ impl RedbStore {
     fn database(&self) -> Result<Arc<Database>, StoreError> {
         let mut handle = self.handle.lock();
         match &*handle {
-            Handle::Open(database) => return Ok(Arc::clone(database)),
-            Handle::Closed => return Err(StoreError::Closed { store: self.name.to_string() }),
-            Handle::Lost => {}
+            DatabaseHandle::Open(database) => return Ok(Arc::clone(database)),
+            DatabaseHandle::Closed => return Err(StoreError::Closed { store: self.name.to_string() }),
+            DatabaseHandle::Lost => {}
         }
         let database = create(&self.options).map_err(|error| self.failure(error))?;
         let database = Arc::new(database);
-        *handle = Handle::Open(Arc::clone(&database));
+        *handle = DatabaseHandle::Open(Arc::clone(&database));
         Ok(database)
     }
 
-    /// Does the work in the open database.
+    /// Runs `work` on the open database.
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
         work(&*self.database()?).map_err(|error| {
             if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) {
                 let mut handle = self.handle.lock();
-                if matches!(*handle, Handle::Open(_)) {
-                    *handle = Handle::Lost;
+                if matches!(*handle, DatabaseHandle::Open(_)) {
+                    *handle = DatabaseHandle::Lost;
                 }
             }
             self.failure(error)
@@ -123,14 +124,14 @@ impl RedbStore {
                 &self.name,
                 io::Error::new(
                     io::ErrorKind::ResourceBusy,
-                    "another process uses this file; give each node a file of its own",
+                    "another process uses this file; give each node its own file",
                 ),
             ),
             _ => StoreError::unusable(&self.name, error),
         }
     }
 
-    fn save_all(&self, records: &[Record]) -> Result<Vec<Outcome>, StoreError> {
+    fn save_all(&self, records: &[Record]) -> Result<Vec<SaveOutcome>, StoreError> {
         let saved = self.with(|database| save(database, records, self.options.max_bytes, &self.name))?;
         saved.ok_or_else(|| {
             let max_bytes = self.options.max_bytes;
@@ -151,10 +152,10 @@ impl RedbStore {
         }
     }
 
-    fn page(&self, scan: &Scan) -> Result<Page, StoreError> {
+    fn page(&self, scan: &Scan) -> Result<ScanPage, StoreError> {
         let (found, ends) = self.with(|database| next_page(database, scan))?;
         let next = found.last().map(|(key, _)| *key).filter(|_| !ends);
-        let mut page = Page { next, ..Page::default() };
+        let mut page = ScanPage { next, ..ScanPage::default() };
         for (key, sealed) in found {
             match read(key, &sealed) {
                 Ok(record) if scan.app.as_ref().is_none_or(|app| record.app == *app) => {
@@ -167,8 +168,8 @@ impl RedbStore {
         Ok(page)
     }
 
-    /// Moves a damaged record into a table of its own, unless it was replaced meanwhile.
-    fn put_aside(&self, key: Key, sealed: &[u8], cause: &'static str) -> Result<Damaged, StoreError> {
+    /// Moves a damaged record into the quarantine table, unless it was replaced meanwhile.
+    fn put_aside(&self, key: Key, sealed: &[u8], cause: &'static str) -> Result<DamagedRecord, StoreError> {
         self.with(|database| {
             let writing = database.begin_write()?;
             {
@@ -184,7 +185,7 @@ impl RedbStore {
             Ok(())
         })?;
         let place = format!("table \"damaged\" of {}, key {key}", self.options.path.display());
-        let damaged = Damaged { key: Some(key), place, cause: cause.into() };
+        let damaged = DamagedRecord { key: Some(key), place, cause: cause.into() };
         tracing::error!(store = &*self.name, "{damaged}");
         Ok(damaged)
     }
@@ -209,11 +210,11 @@ impl RedbStore {
         })
     }
 
-    fn measure(&self) -> Result<Size, StoreError> {
+    fn measure(&self) -> Result<StoreSize, StoreError> {
         let path: &Path = &self.options.path;
         self.with(|database| {
             let reading = database.begin_read()?;
-            Ok(Size {
+            Ok(StoreSize {
                 records: reading.open_table(RECORDS)?.len()?,
                 bytes: path.metadata()?.len(),
                 damaged: reading.open_table(DAMAGED)?.len()?,
@@ -234,13 +235,13 @@ fn create(options: &RedbOptions) -> Result<Database, redb::Error> {
     Ok(database)
 }
 
-/// One transaction for the batch; nothing if it would go over the bound.
+/// Saves a batch in one transaction; `None` if it would exceed the size limit.
 fn save(
     database: &Database,
     records: &[Record],
     max_bytes: u64,
     name: &str,
-) -> Result<Option<Vec<Outcome>>, redb::Error> {
+) -> Result<Option<Vec<SaveOutcome>>, redb::Error> {
     let writing = database.begin_write()?;
     let (mut added, mut removed) = (0, 0);
     let mut outcomes = Vec::with_capacity(records.len());
@@ -248,22 +249,22 @@ fn save(
         let mut table = writing.open_table(RECORDS)?;
         for record in records {
             if let Err(malformed) = record.check() {
-                outcomes.push(Outcome::Failed(StoreError::unusable(name, malformed)));
+                outcomes.push(SaveOutcome::Failed(StoreError::unusable(name, malformed)));
                 continue;
             }
             let key = u128::from(record.key);
             let there = table.get(key)?.map(|sealed| Bytes::copy_from_slice(sealed.value()));
-            // What is damaged has no version to beat.
+            // A damaged record has no version to compare.
             let stored = there.as_ref().and_then(|sealed| read(record.key, sealed).ok());
             if stored.is_some_and(|stored| !record.supersedes(&stored)) {
-                outcomes.push(Outcome::Superseded);
+                outcomes.push(SaveOutcome::Superseded);
                 continue;
             }
             let sealed = codec::seal(record);
             added += sealed.len();
             removed += there.map_or(0, |sealed| sealed.len());
             table.insert(key, &sealed[..])?;
-            outcomes.push(Outcome::Saved);
+            outcomes.push(SaveOutcome::Saved);
         }
     }
     if added > 0 {
@@ -278,7 +279,7 @@ fn save(
     Ok(Some(outcomes))
 }
 
-/// Counts the bytes of all records; how many there are now.
+/// Updates the total bytes of all records; returns the new total.
 fn count(writing: &redb::WriteTransaction, added: usize, removed: usize) -> Result<u64, redb::Error> {
     let mut table = writing.open_table(BYTES)?;
     let before = table.get(())?.map_or(0, |bytes| bytes.value());
@@ -287,7 +288,7 @@ fn count(writing: &redb::WriteTransaction, added: usize, removed: usize) -> Resu
     Ok(now)
 }
 
-/// The next rows, those of other apps included, and whether they are the last ones.
+/// The next rows, including those of other applications, and whether they are the last ones.
 fn next_page(database: &Database, scan: &Scan) -> Result<(Vec<(Key, Bytes)>, bool), redb::Error> {
     use std::ops::Bound::{Excluded, Unbounded};
     let table = database.begin_read()?.open_table(RECORDS)?;
@@ -309,7 +310,7 @@ fn next_page(database: &Database, scan: &Scan) -> Result<(Vec<(Key, Bytes)>, boo
 fn read(key: Key, sealed: &Bytes) -> Result<Record, &'static str> {
     match codec::open(sealed) {
         Ok(record) if record.key == key => Ok(record),
-        Ok(_) => Err("it lies under the key of another session"),
+        Ok(_) => Err("it is stored under the key of another session"),
         Err(cause) => Err(cause),
     }
 }
@@ -319,35 +320,35 @@ impl Store for RedbStore {
         &self.name
     }
 
-    fn save(&self, records: Vec<Record>) -> Answer<'_, Vec<Outcome>> {
+    fn save(&self, records: Vec<Record>) -> StoreFuture<'_, Vec<SaveOutcome>> {
         let store = self.clone();
         Box::pin(self.blocking(move || store.save_all(&records)))
     }
 
-    fn load(&self, key: Key) -> Answer<'_, Option<Record>> {
+    fn load(&self, key: Key) -> StoreFuture<'_, Option<Record>> {
         let store = self.clone();
         Box::pin(self.blocking(move || store.load_one(key)))
     }
 
-    fn scan(&self, scan: Scan) -> Answer<'_, Page> {
+    fn scan(&self, scan: Scan) -> StoreFuture<'_, ScanPage> {
         let store = self.clone();
         Box::pin(self.blocking(move || store.page(&scan)))
     }
 
-    fn purge(&self, now: SystemTime) -> Answer<'_, u64> {
+    fn purge(&self, now: SystemTime) -> StoreFuture<'_, u64> {
         let store = self.clone();
         Box::pin(self.blocking(move || store.purge_before(epoch_millis(now))))
     }
 
-    fn size(&self) -> Answer<'_, Size> {
+    fn size(&self) -> StoreFuture<'_, StoreSize> {
         let store = self.clone();
         Box::pin(self.blocking(move || store.measure()))
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
         Box::pin(self.blocking(move || {
-            *store.handle.lock() = Handle::Closed;
+            *store.handle.lock() = DatabaseHandle::Closed;
             Ok(())
         }))
     }
@@ -358,16 +359,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{App, Lifetime, RecordVersion};
+    use crate::{AppName, Lifetime, RecordVersion};
 
     fn live(key: u128, content: &[u8]) -> Record {
         let lifetime = Lifetime::new(SystemTime::now(), Duration::from_secs(60), Duration::from_secs(60));
         let version = RecordVersion::new(vec![1]).unwrap();
-        Record::live(key.into(), version, App::new("/shop").unwrap(), lifetime, content.to_vec()).unwrap()
+        Record::live(key.into(), version, AppName::new("/shop").unwrap(), lifetime, content.to_vec()).unwrap()
     }
 
     #[tokio::test]
-    async fn a_flip_in_any_byte_of_a_record_puts_it_aside_and_harms_no_other() {
+    async fn a_flip_in_any_byte_of_a_record_quarantines_it_alone() {
         let folder = tempfile::tempdir().unwrap();
         let store = RedbStore::open(RedbOptions::new(folder.path().join("sessions.redb"))).await.unwrap();
         let (record, neighbour) = (live(1, b"content"), live(2, b"neighbour"));
@@ -395,7 +396,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bound_refuses_what_is_new_and_still_takes_what_is_smaller() {
+    async fn the_size_limit_refuses_new_records_and_accepts_smaller_ones() {
         let folder = tempfile::tempdir().unwrap();
         let options =
             RedbOptions { max_bytes: 10_000, ..RedbOptions::new(folder.path().join("sessions.redb")) };

@@ -1,11 +1,11 @@
 //! Valkey and Redis, one server or a cluster of them.
 //!
-//! A session is a hash; a script on the server decides which version stays. Sessions lie in 256 buckets by the first
-//! byte of their key. A bucket has an index, so that a scan goes in the order of the keys, and lies in one slot of a
-//! cluster, so that a script sees a record and its index together. What is kept is as durable as the server's
-//! settings: use `appendonly yes` and `maxmemory-policy noeviction`.
+//! A session is a hash; a script on the server compares versions. Sessions are in 256 buckets by the first byte of
+//! their key. A bucket has an index, so that a scan follows the order of the keys, and is in one slot of a cluster,
+//! so that a script sees a record and its index together. Durability depends on the server's settings: use
+//! `appendonly yes` and `maxmemory-policy noeviction`.
 //!
-//! Where to go next: `link` connects, `bucket` names things on the server, the `.lua` files are the scripts.
+//! Next: `link` connects, `bucket` builds names on the server, the `.lua` files are the scripts.
 
 mod bucket;
 mod link;
@@ -18,28 +18,28 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
 
 use crate::codec;
-use crate::error::{Damaged, StoreError};
+use crate::error::{DamagedRecord, StoreError};
 use crate::key::Key;
 use crate::lifetime::epoch_millis;
 use crate::record::Record;
-use crate::store::{Answer, Outcome, Page, Scan, Size, Store};
+use crate::store::{SaveOutcome, Scan, ScanPage, Store, StoreFuture, StoreSize};
 use bucket::Bucket;
-use link::{Connection, Link};
+use link::{Connection, ServerLink};
 
-/// How the server is reached.
+/// Connection of a Redis store.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
     /// `redis://user:password@host:6379/0`, or `rediss://` for TLS; several for a cluster.
     pub urls: Vec<String>,
     /// Whether the servers are a cluster.
     pub cluster: bool,
-    /// The certificate authority in PEM, where it is not one of the public ones.
+    /// The certificate authority in PEM, if it is not a public one.
     pub ca_file: Option<PathBuf>,
-    /// The certificate and the key in PEM that this node shows, where the server asks for one.
+    /// Client certificate and key in PEM, if the server requires one.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// What all keys on the server begin with; letters, digits and `_-.:`.
+    /// Prefix of all keys on the server: letters, digits and `_-.:`.
     pub prefix: String,
-    /// The longest that a call takes; connecting again included.
+    /// Longest time of a call, including reconnection.
     pub timeout: Duration,
 }
 
@@ -57,20 +57,20 @@ impl RedisOptions {
     }
 }
 
-/// How many commands of one call are under way at once.
+/// Concurrent commands of one call.
 const AT_ONCE: usize = 128;
-/// How many sessions of a bucket are looked at together.
+/// Sessions of a bucket examined at once.
 const STEP: usize = 256;
-/// The most records of one page, and the most that are looked at for it.
+/// Most records of one page, and most records examined for it.
 const PAGE: usize = 1000;
 
 /// Sessions on a Valkey or Redis server, or a cluster of them.
 ///
-/// Opening it asks nothing of the server: the first call connects. Lost connections are made again by later calls.
+/// Opening it does not contact the server: the first call connects. Later calls replace lost connections.
 #[derive(Debug)]
 pub struct RedisStore {
     name: String,
-    link: Link,
+    link: ServerLink,
     prefix: String,
     timeout: Duration,
     save: Script,
@@ -94,7 +94,7 @@ impl RedisStore {
             let cause = "its URL must be as in redis://sessile:password@cache.example.com:6379/0, or rediss:// for TLS";
             return Err(StoreError::unusable("redis", cause));
         }
-        let link = Link::new(&options).map_err(|error| StoreError::unusable("redis", error))?;
+        let link = ServerLink::new(&options).map_err(|error| StoreError::unusable("redis", error))?;
         Ok(Self {
             name: format!("redis {}", link.place()),
             link,
@@ -114,7 +114,7 @@ impl RedisStore {
         self.bucket(key.0[0])
     }
 
-    /// Does the work on a connection, in time.
+    /// Runs `work` on a connection, within the time limit.
     async fn within<T, W>(&self, work: impl FnOnce(Connection) -> W + Send) -> Result<T, StoreError>
     where
         W: Future<Output = Result<T, RedisError>> + Send,
@@ -135,18 +135,18 @@ impl RedisStore {
         }
     }
 
-    async fn save_all(&self, records: Vec<Record>) -> Result<Vec<Outcome>, StoreError> {
+    async fn save_all(&self, records: Vec<Record>) -> Result<Vec<SaveOutcome>, StoreError> {
         let saves = |connection: Connection| async move {
             let one = |record: Record| self.save_one(connection.clone(), record);
-            // Records of one session are sent, and therefore done, in their order.
+            // Records of one session are sent, and therefore processed, in order.
             stream::iter(records).map(one).buffered(AT_ONCE).try_collect().await
         };
         self.within(saves).await
     }
 
-    async fn save_one(&self, mut connection: Connection, record: Record) -> Result<Outcome, RedisError> {
+    async fn save_one(&self, mut connection: Connection, record: Record) -> Result<SaveOutcome, RedisError> {
         if let Err(malformed) = record.check() {
-            return Ok(Outcome::Failed(StoreError::unusable(&self.name, malformed)));
+            return Ok(SaveOutcome::Failed(StoreError::unusable(&self.name, malformed)));
         }
         let bucket = self.bucket_of(record.key);
         let keep = u64::try_from(record.lifetime.keep().as_millis()).unwrap_or(u64::MAX).max(1);
@@ -162,7 +162,7 @@ impl RedisStore {
             .arg(keep)
             .invoke_async(&mut connection)
             .await?;
-        Ok(if stored { Outcome::Saved } else { Outcome::Superseded })
+        Ok(if stored { SaveOutcome::Saved } else { SaveOutcome::Superseded })
     }
 
     async fn fetch(&self, mut connection: Connection, key: Key) -> Result<Option<Bytes>, RedisError> {
@@ -184,7 +184,7 @@ impl RedisStore {
         }
     }
 
-    async fn set_aside(&self, key: Key, sealed: &[u8], cause: &str) -> Result<Damaged, StoreError> {
+    async fn set_aside(&self, key: Key, sealed: &[u8], cause: &str) -> Result<DamagedRecord, StoreError> {
         let bucket = self.bucket_of(key);
         let moving = |mut connection: Connection| async move {
             let mut script = self.put_aside.prepare_invoke();
@@ -193,14 +193,14 @@ impl RedisStore {
         };
         self.within(moving).await?;
         let place = format!("hash {} of {}", bucket.damaged(), self.name);
-        let damaged = Damaged { key: Some(key), place, cause: cause.into() };
+        let damaged = DamagedRecord { key: Some(key), place, cause: cause.into() };
         tracing::error!(store = self.name, "{damaged}");
         Ok(damaged)
     }
 
-    async fn next_page(&self, scan: Scan) -> Result<Page, StoreError> {
+    async fn next_page(&self, scan: Scan) -> Result<ScanPage, StoreError> {
         let limit = scan.limit.clamp(1, PAGE);
-        let mut page = Page { next: scan.after, ..Page::default() };
+        let mut page = ScanPage { next: scan.after, ..ScanPage::default() };
         let mut looked_at = 0;
         for number in scan.after.map_or(0, |key| key.0[0])..=u8::MAX {
             loop {
@@ -222,7 +222,7 @@ impl RedisStore {
     }
 
     /// Adds the records of these keys to the page.
-    async fn add(&self, scan: &Scan, keys: &[Key], page: &mut Page) -> Result<(), StoreError> {
+    async fn add(&self, scan: &Scan, keys: &[Key], page: &mut ScanPage) -> Result<(), StoreError> {
         let fetching = |connection: Connection| async move {
             let one = |key: Key| self.fetch(connection.clone(), key);
             stream::iter(keys.iter().copied()).map(one).buffered(AT_ONCE).try_collect::<Vec<_>>().await
@@ -300,7 +300,7 @@ impl RedisStore {
         script.invoke_async(&mut connection).await
     }
 
-    async fn measure(&self) -> Result<Size, StoreError> {
+    async fn measure(&self) -> Result<StoreSize, StoreError> {
         let counting = |connection: Connection| async move {
             let count = |command: &'static str, name: String| {
                 let mut connection = connection.clone();
@@ -317,14 +317,14 @@ impl RedisStore {
                 .await
         };
         let (records, damaged) = self.within(counting).await?;
-        Ok(Size { records, bytes: 0, damaged })
+        Ok(StoreSize { records, bytes: 0, damaged })
     }
 }
 
 fn read(key: Key, sealed: &Bytes) -> Result<Record, &'static str> {
     match codec::open(sealed) {
         Ok(record) if record.key == key => Ok(record),
-        Ok(_) => Err("it lies under the key of another session"),
+        Ok(_) => Err("it is stored under the key of another session"),
         Err(cause) => Err(cause),
     }
 }
@@ -334,27 +334,27 @@ impl Store for RedisStore {
         &self.name
     }
 
-    fn save(&self, records: Vec<Record>) -> Answer<'_, Vec<Outcome>> {
+    fn save(&self, records: Vec<Record>) -> StoreFuture<'_, Vec<SaveOutcome>> {
         Box::pin(self.save_all(records))
     }
 
-    fn load(&self, key: Key) -> Answer<'_, Option<Record>> {
+    fn load(&self, key: Key) -> StoreFuture<'_, Option<Record>> {
         Box::pin(self.load_one(key))
     }
 
-    fn scan(&self, scan: Scan) -> Answer<'_, Page> {
+    fn scan(&self, scan: Scan) -> StoreFuture<'_, ScanPage> {
         Box::pin(self.next_page(scan))
     }
 
-    fn purge(&self, now: SystemTime) -> Answer<'_, u64> {
+    fn purge(&self, now: SystemTime) -> StoreFuture<'_, u64> {
         Box::pin(self.purge_before(epoch_millis(now)))
     }
 
-    fn size(&self) -> Answer<'_, Size> {
+    fn size(&self) -> StoreFuture<'_, StoreSize> {
         Box::pin(self.measure())
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async {
             self.link.close().await;
             Ok(())
@@ -362,7 +362,7 @@ impl Store for RedisStore {
     }
 }
 
-/// What the server's error means for the caller.
+/// Converts a server error.
 fn failure(store: &str, error: RedisError) -> StoreError {
     match error.kind() {
         _ if error.code() == Some("OOM") => StoreError::full(store, error),

@@ -28,9 +28,9 @@ impl RequestLayer {
         Self { sessions, route: None }
     }
 
-    /// Lets `cookie`, the name that the `SessionManagerLayer` has (`id` unless it was told another), carry this
-    /// node's name behind a dot, as balancers with sticky sessions look for it. It is taken off again before the
-    /// `SessionManagerLayer` sees it, which takes only the bare id.
+    /// Lets `cookie`, the name that the `SessionManagerLayer` has (`id` by default), carry this node's name behind a
+    /// dot, as balancers with sticky sessions look for it. It is taken off again before the `SessionManagerLayer`
+    /// sees it, which takes only the bare id.
     ///
     /// A session that moved names its new node from its next `Set-Cookie` on.
     #[must_use]

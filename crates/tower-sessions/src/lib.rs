@@ -38,7 +38,7 @@
 //!   `SessionManagerLayer`'s.
 //! * The id in that cookie is its only secret. Logs and admin pages show a key from which the id cannot be found.
 //!
-//! `docs/existing-apps.md` in the repository says which door to choose.
+//! `docs/existing-apps.md` in the repository says which integration to choose.
 
 mod layer;
 mod store;

@@ -31,7 +31,7 @@ impl SessileStore {
         RequestLayer::new(self.sessions.clone())
     }
 
-    /// What names the session in logs and on admin pages, and opens it for jobs through
+    /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
     /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The id cannot be found from it.
     pub fn key(&self, id: &Id) -> SessionKey {
         self.sessions.key("tower-sessions", &id.0.to_le_bytes())
@@ -52,7 +52,7 @@ impl SessionStore for SessileStore {
         Err(session_store::Error::Backend(format!("{NEW_IDS_MAX} session ids in a row are in use already")))
     }
 
-    /// Never makes a session: what was deleted stays so.
+    /// Never creates a session: a deleted one stays deleted.
     async fn save(&self, record: &Record) -> session_store::Result<()> {
         let key = self.key(&record.id);
         if idle(record).is_zero() {

@@ -14,14 +14,14 @@ use anyhow::{Result, bail};
 
 use place::Place;
 
-/// What can be built, and with what.
+/// Buildable guests and their toolchains.
 const SAMPLES: [(&str, fn(&Place, &str) -> Result<()>); 4] = [
     ("probe", c::build),
     ("shop", rust::build),
     ("cart-js", javascript::build),
     ("cart-python", python::build),
 ];
-/// What is built when nothing is named: what needs no registry but Rust's.
+/// Default guests: those that need no registry but Rust's.
 const USUAL: [&str; 2] = ["probe", "shop"];
 
 fn main() -> Result<()> {

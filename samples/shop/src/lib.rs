@@ -1,5 +1,5 @@
-//! A small shop in one component: log in, fill a cart, check out. What a visitor did is in the session, as JSON, so that
-//! a shop in another language could go on with it.
+//! A small shop in one component: log in, fill a cart, check out. The customer's actions are in the session, as JSON,
+//! so that a shop in another language could go on with it.
 //!
 //! Next: `shop` for what it does, `web` for requests and responses, `page` for the HTML.
 

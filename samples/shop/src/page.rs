@@ -1,14 +1,14 @@
 //! The pages, which work without a script.
 
 use crate::bindings::sessile::web::idempotency::new_key;
-use crate::shop::{Visitor, WARES};
+use crate::shop::{Customer, WARES};
 
 const STYLE: &str = "body{font:1.1rem/1.5 system-ui;max-width:34rem;margin:2rem auto;padding:0 1rem;color:#222}\
     table{width:100%;border-collapse:collapse}td{padding:.3rem 0;border-bottom:1px solid #ddd}td+td{text-align:right}\
     button,input{font:inherit;padding:.1rem .6rem}form{display:inline}";
 
-pub fn shop(base: &str, visitor: &Visitor) -> String {
-    frame(base, &[visitor_line(base, visitor), wares(base), cart(base, visitor)].concat())
+pub fn shop(base: &str, customer: &Customer) -> String {
+    frame(base, &[customer_line(base, customer), wares(base), cart(base, customer)].concat())
 }
 
 pub fn problem(base: &str, words: &str) -> String {
@@ -23,13 +23,13 @@ fn frame(base: &str, inner: &str) -> String {
     )
 }
 
-fn visitor_line(base: &str, visitor: &Visitor) -> String {
+fn customer_line(base: &str, customer: &Customer) -> String {
     let base = escape(base);
-    match &visitor.name {
+    match &customer.name {
         Some(name) => format!(
             "<p>Hello, {}. Orders so far: {}. <form method=post action=\"{base}/logout\"><button>Log out</button></form></p>",
             escape(name),
-            visitor.orders
+            customer.orders
         ),
         None => format!(
             "<p><form method=post action=\"{base}/login\"><label>Name <input name=name required maxlength=40></label> \
@@ -50,15 +50,15 @@ fn wares(base: &str) -> String {
     format!("<table>{}</table>", rows.concat())
 }
 
-fn cart(base: &str, visitor: &Visitor) -> String {
-    if visitor.cart.is_empty() {
+fn cart(base: &str, customer: &Customer) -> String {
+    if customer.cart.is_empty() {
         return "<h2>Cart</h2><p>It is empty.</p>".to_owned();
     }
     let sum: u32 =
-        WARES.iter().map(|(ware, cents)| cents * visitor.cart.get(*ware).copied().unwrap_or(0)).sum();
+        WARES.iter().map(|(ware, cents)| cents * customer.cart.get(*ware).copied().unwrap_or(0)).sum();
     let rows: String =
-        visitor.cart.iter().map(|(ware, count)| format!("<tr><td>{}<td>{count}", escape(ware))).collect();
-    let checkout = if visitor.name.is_some() { checkout(base) } else { "Log in to check out.".to_owned() };
+        customer.cart.iter().map(|(ware, count)| format!("<tr><td>{}<td>{count}", escape(ware))).collect();
+    let checkout = if customer.name.is_some() { checkout(base) } else { "Log in to check out.".to_owned() };
     format!("<h2>Cart</h2><table>{rows}<tr><td>Sum<td>{}</table><p>{checkout}</p>", price(sum))
 }
 

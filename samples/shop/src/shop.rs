@@ -1,4 +1,4 @@
-//! What a visitor can do, and what the session remembers of it.
+//! Actions of a customer, and their session data.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::bindings::sessile::web::session::{self, Error, HttpSession};
 use crate::page;
 use crate::web::{Request, Response};
 
-/// What is sold, with its price in cents.
+/// The offered products, with prices in cents.
 pub const WARES: [(&str, u32); 4] = [("umbrella", 1990), ("lantern", 2450), ("compass", 1275), ("rope", 890)];
 /// A longer name is cut.
 const MAX_NAME_CHARS: usize = 40;
@@ -19,9 +19,9 @@ const MAX_COUNT: u32 = 99;
 /// How many of each ware are in the cart.
 pub type Cart = BTreeMap<String, u32>;
 
-/// What the pages show.
+/// The customer as shown on the pages.
 #[derive(Default)]
-pub struct Visitor {
+pub struct Customer {
     pub name: Option<String>,
     pub cart: Cart,
     pub orders: u32,
@@ -30,7 +30,7 @@ pub struct Visitor {
 pub fn visit(request: &Request) -> Response {
     let outcome = match (request.is_post, request.path.as_str()) {
         (false, "" | "/") => {
-            visitor().map(|visitor| Response::Page(200, page::shop(&request.base, &visitor)))
+            customer().map(|customer| Response::Page(200, page::shop(&request.base, &customer)))
         }
         (true, "/login") => log_in(&request.field("name")).map(|()| home(request)),
         (true, "/logout") => log_out().map(|()| home(request)),
@@ -46,9 +46,9 @@ fn home(request: &Request) -> Response {
 }
 
 /// Reading makes no session.
-fn visitor() -> Result<Visitor, Error> {
-    let Some(session) = session::current() else { return Ok(Visitor::default()) };
-    Ok(Visitor {
+fn customer() -> Result<Customer, Error> {
+    let Some(session) = session::current() else { return Ok(Customer::default()) };
+    Ok(Customer {
         name: session.principal()?,
         cart: read(&session, "cart")?,
         orders: read(&session, "orders")?,
@@ -91,7 +91,7 @@ fn check_out() -> Result<(), Error> {
     session.remove("cart").map(|_| ())
 }
 
-/// What is missing, or is not of that type, begins anew.
+/// A missing or invalid value is replaced by the default.
 fn read<T: DeserializeOwned + Default>(session: &HttpSession, name: &str) -> Result<T, Error> {
     let json = session.get_json(name)?;
     Ok(json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())

@@ -83,7 +83,7 @@ fn unescape(value: &str) -> String {
 pub fn answer(out: ResponseOutparam, response: Response) {
     match response {
         Response::Page(status, html) => show(out, status, &html),
-        // Without a body the node can keep the answer for whoever sends the form again.
+        // Without a body the node can keep the response for a repetition of the form.
         Response::See(path) => ResponseOutparam::set(out, Ok(head(303, "location", &path))),
     }
 }

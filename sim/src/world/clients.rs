@@ -182,7 +182,7 @@ impl World {
         let record = Op::new(session, secret, action, handler, self.now());
         self.history.ops.push(record);
         self.pending_operations.push(PendingOperation { client, awaited, attempt: 0, host: 0, only_host });
-        self.tally.operations += 1;
+        self.counters.operations += 1;
         if awaited {
             self.clients[client].waiting.push(op);
         }

@@ -53,7 +53,7 @@ impl World {
         }
         if self.is_possible(&fault) {
             self.say(format_args!("FAULT {fault:?}"));
-            self.tally.faults += 1;
+            self.counters.faults += 1;
             self.armed.happened += 1;
             self.strike(fault);
         }

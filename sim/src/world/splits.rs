@@ -37,7 +37,7 @@ impl World {
         let mutual = self.removals.contains(&(other, incarnation)) && self.goes_on(one) && self.goes_on(two);
         if mutual && self.network.conditions().loss >= HEAVY_LOSS && !self.are_divided(one, two) {
             self.say(format_args!("n{one} and n{two} go on without each other"));
-            self.tally.unplanned_splits += 1;
+            self.counters.unplanned_splits += 1;
             self.divide(self.sides_of(one, two));
         }
     }

@@ -1,4 +1,4 @@
-//! What documents name must exist: files, configuration keys, verbs, metrics.
+//! What documents name must exist: files, configuration keys, verbs, metrics. And every verb is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,24 @@ pub fn documents(tree: &Tree) -> Vec<Problem> {
             problems.extend(wrong.map(|what| Problem::new(&file.path, line.number, what, remedy)));
         }
     }
+    problems.extend(unshown_verbs(tree, &names.verbs));
     problems
+}
+
+/// Verbs that no page shows to users.
+fn unshown_verbs(tree: &Tree, verbs: &BTreeSet<String>) -> Vec<Problem> {
+    let shows = |page: &SourceFile, verb: &str| {
+        ["sessile ", "cargo run --release -- "].iter().any(|before| {
+            let follow = page.text.match_indices(before).map(|(at, _)| &page.text[at + before.len()..]);
+            follow.into_iter().any(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next() == Some(verb))
+        })
+    };
+    let is_shown = |verb: &&String| tree.with("md").any(|page| page.path != RECORD && shows(page, verb));
+    let unshown = verbs.iter().filter(|verb| !is_shown(verb));
+    let problem = |verb| {
+        Problem::new(VERBS, 0, format!("no page shows the verb {verb}"), "show it to users: `sessile VERB`")
+    };
+    unshown.map(problem).collect()
 }
 
 /// What there is to be named.
@@ -240,6 +257,7 @@ mod tests {
     fn found(page: &str) -> Vec<String> {
         let tree = Tree::of(&[
             ("docs/a.md", page),
+            ("README.md", "`sessile serve`"),
             ("crates/sessile/src/config/table/transport.rs", TABLE),
             ("crates/balancer/src/config.rs", FIELDS),
             ("crates/cli/src/verbs.rs", "pub enum Verb {\n    /// Run.\n    Serve(X),\n}\n"),
@@ -266,5 +284,13 @@ mod tests {
         assert_eq!(found("`sessile_acks_early_total`"), ["there is no metric sessile_acks_early_total"]);
         assert_eq!(found("```toml\n[sender]\nhost = 1\n```"), ["there is no key host in [sender]"]);
         assert_eq!(found("```sh\nsessile serve && sessile halt\n```"), ["there is no verb halt"]);
+    }
+    #[test]
+    fn every_verb_is_shown() {
+        let verbs =
+            ("crates/cli/src/verbs.rs", "pub enum Verb {\n    Serve(X),\n    Stop(X),\n    Top(X),\n}\n");
+        let tree = Tree::of(&[verbs, ("a.md", "sessile serve; cargo run --release -- top\nsessile stopped")]);
+        let found: Vec<String> = documents(&tree).into_iter().map(|problem| problem.what).collect();
+        assert_eq!(found, ["no page shows the verb stop"]);
     }
 }

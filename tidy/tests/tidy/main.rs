@@ -79,6 +79,16 @@ fn documents_name_what_exists() {
 }
 
 #[test]
+fn guides_name_items_that_exist() {
+    assert_none(&checks::guides(&TREE));
+}
+
+#[test]
+fn every_word_is_in_the_glossary() {
+    assert_none(&checks::glossary(&TREE));
+}
+
+#[test]
 fn the_rules_of_the_protocol_are_kept_and_cited() {
     assert_none(&checks::protocol(&TREE));
 }

@@ -21,7 +21,7 @@ use tokio::sync::Barrier;
 /// Longest wait for any condition; far above what a working cluster needs.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Nothing listens there: a list of members needs at least one.
+/// A placeholder without a server: a list of members needs at least one.
 const NOBODY: &str = "127.0.0.1:1";
 
 /// One node, with what a test wants of it.
@@ -29,7 +29,7 @@ pub(crate) struct Node {
     pub(crate) cluster: Cluster,
     pub(crate) layer: SessionLayer,
     pub(crate) store: SessileStore,
-    /// Where two requests wait for each other: when they have read their session, and before they write.
+    /// A barrier at which two requests wait for each other after reading and before writing.
     meeting: Arc<Barrier>,
     _directory: Arc<TempDir>,
 }
@@ -107,7 +107,7 @@ async fn meet(meeting: web::Data<Barrier>) -> String {
     String::new()
 }
 
-/// Has read its session; goes on when the other one says so, or has read it, too.
+/// Waits after reading its session until the other request has read or allows it.
 async fn meet_twice(meeting: &Barrier) {
     meeting.wait().await;
     meeting.wait().await;
@@ -140,7 +140,7 @@ pub(crate) struct Browser {
     pub(crate) cookie: Option<String>,
 }
 
-/// What a browser sees.
+/// A response as seen by a browser.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -165,7 +165,7 @@ impl Browser {
                 let body = to_bytes(response.into_body()).await.map_err(|_| "no body").unwrap();
                 Reply { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
             }
-            // What the server makes of a middleware's error.
+            // The server converts a middleware's error.
             Err(error) => {
                 let response = error.error_response();
                 let (status, headers) = (response.status(), response.headers().clone());

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use crate::harness::{Browser, pair};
 
 #[actix_web::test]
-async fn what_one_node_stored_the_other_reads() {
+async fn a_session_stored_on_one_node_is_read_on_the_other() {
     let (a, b) = pair().await;
     let (one, other) = (a.app().await, b.app().await);
     let mut browser = Browser::default();
@@ -22,7 +22,7 @@ async fn what_one_node_stored_the_other_reads() {
 }
 
 #[actix_web::test]
-async fn different_entries_written_at_once_both_survive_on_one_node_and_on_two() {
+async fn concurrent_writes_of_different_entries_both_survive() {
     let (a, b) = pair().await;
     let (one, other) = (a.app().await, b.app().await);
     let mut browser = Browser::default();
@@ -58,7 +58,7 @@ async fn a_slow_request_does_not_undo_a_purge() {
 }
 
 #[actix_web::test]
-async fn a_renewed_key_opens_the_session_and_the_old_one_nothing() {
+async fn only_the_renewed_key_opens_the_session() {
     let (a, b) = pair().await;
     let (one, other) = (a.app().await, b.app().await);
     let mut browser = Browser::default();
@@ -71,7 +71,7 @@ async fn a_renewed_key_opens_the_session_and_the_old_one_nothing() {
 }
 
 #[actix_web::test]
-async fn a_node_that_left_says_that_it_did_nothing() {
+async fn a_node_that_left_marks_requests_as_unprocessed() {
     let (a, b) = pair().await;
     let (one, other) = (a.app().await, b.app().await);
     let mut browser = Browser::default();

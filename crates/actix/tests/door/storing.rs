@@ -12,7 +12,7 @@ fn state(entries: &[(&str, &str)]) -> HashMap<String, String> {
 }
 
 #[actix_web::test]
-async fn what_is_saved_is_loaded_and_what_is_deleted_stays_so() {
+async fn saved_sessions_are_loaded_and_deleted_ones_stay_deleted() {
     let (a, b) = pair().await;
     let saved = state(&[("cart", r#"{"umbrella":2}"#), ("user", "\"ada\"")]);
     let key = a.store.save(saved.clone(), &Duration::HOUR).await.unwrap();

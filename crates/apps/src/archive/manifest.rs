@@ -10,7 +10,7 @@ use sessile::ConfigError;
 use sessile::config::{self, Refused, SameSite, Secure};
 
 use crate::component::measure::{bytes, time};
-use crate::component::{ComponentSettings, HostPort, Limits};
+use crate::component::{ComponentSettings, EgressTarget, Limits};
 
 /// The name of the manifest, at the top of the archive.
 pub(super) const MANIFEST: &str = "app.toml";
@@ -107,7 +107,7 @@ pub(super) struct StaticTable {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 struct EgressTable {
-    allow: Vec<HostPort>,
+    allow: Vec<EgressTarget>,
 }
 
 impl Default for InstanceTable {

@@ -90,7 +90,8 @@ fn is_allowed(c: char) -> bool {
 impl ArchiveName {
     /// The same archive for another context path; `path` begins with a slash.
     ///
-    /// # Errors The path has no valid archive name.
+    /// # Errors
+    /// The path has no valid archive name.
     pub fn at(&self, path: &str) -> Result<Self, ArchiveError> {
         let place = match path.trim_matches('/') {
             "" => ROOT.to_owned(),

@@ -14,7 +14,7 @@ use super::entry;
 use super::error::ArchiveError;
 use super::manifest::{MANIFEST, Manifest};
 use super::name::ArchiveName;
-use super::{Archive, Bounds, component};
+use super::{Archive, ArchiveLimits, component};
 
 /// The largest manifest.
 const MANIFEST_BYTES: u64 = 256 << 10;
@@ -34,7 +34,7 @@ pub(super) fn open(
     file: File,
     name: &ArchiveName,
     temp: &Path,
-    bounds: Bounds,
+    bounds: ArchiveLimits,
 ) -> Result<Archive, ArchiveError> {
     let mut zip = ZipArchive::new(io::BufReader::new(file)).map_err(damaged)?;
     let entries = checked(&mut zip, bounds)?;
@@ -54,7 +54,7 @@ pub(super) fn open(
 }
 
 /// The names of all entries, checked.
-fn checked(zip: &mut Zip, bounds: Bounds) -> Result<Vec<String>, ArchiveError> {
+fn checked(zip: &mut Zip, bounds: ArchiveLimits) -> Result<Vec<String>, ArchiveError> {
     if zip.len() > bounds.files {
         return Err(ArchiveError::TooManyFiles { files: zip.len(), limit: bounds.files });
     }

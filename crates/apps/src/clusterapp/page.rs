@@ -140,7 +140,7 @@ fn forms(site: &ClusterappState, details: Option<&SessionDetails>) -> String {
         form("add", &add),
         form("mutate", &mutate),
         form("remove", remove),
-        form("invalidate", "<button class=\"grave\">Invalidate the session</button>"),
+        form("invalidate", "<button class=\"danger\">Invalidate the session</button>"),
     )
 }
 

@@ -24,7 +24,7 @@ pub struct ComponentSettings {
     /// request waits at most `request_time`, and at most `queue` of them wait.
     pub serialize: bool,
     /// Hosts that it may call over HTTP.
-    pub egress: Vec<HostPort>,
+    pub egress: Vec<EgressTarget>,
     /// Its complete environment.
     pub env: BTreeMap<String, String>,
 }
@@ -32,7 +32,7 @@ pub struct ComponentSettings {
 /// A host and a port that a component may call: `api.example:443`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct HostPort {
+pub struct EgressTarget {
     /// The host as a URI names it, in lower case.
     pub host: String,
     /// The port.
@@ -64,7 +64,7 @@ impl ComponentSettings {
     }
 }
 
-impl FromStr for HostPort {
+impl FromStr for EgressTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -86,7 +86,7 @@ fn is_host(text: &str) -> bool {
         })
 }
 
-impl TryFrom<String> for HostPort {
+impl TryFrom<String> for EgressTarget {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -94,7 +94,7 @@ impl TryFrom<String> for HostPort {
     }
 }
 
-impl fmt::Display for HostPort {
+impl fmt::Display for EgressTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn host_and_port_are_parsed() {
         for text in ["api.example:443", "127.0.0.1:80", "[::1]:8080"] {
-            assert_eq!(text.parse::<HostPort>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<EgressTarget>().unwrap().to_string(), text);
         }
-        assert_eq!("API.example:443".parse::<HostPort>().unwrap().host, "api.example");
+        assert_eq!("API.example:443".parse::<EgressTarget>().unwrap().host, "api.example");
         for wrong in ["api.example", ":80", "http://api.example:80", "a:0", "a:65536", "a b:80"] {
-            assert!(wrong.parse::<HostPort>().unwrap_err().contains("api.example:443"), "{wrong}");
+            assert!(wrong.parse::<EgressTarget>().unwrap_err().contains("api.example:443"), "{wrong}");
         }
     }
 

@@ -12,7 +12,7 @@ use sessile::config::App;
 use sessile::{Cluster, Config, ConfigError, SettingError};
 use tower::ServiceExt;
 
-use crate::archive::{Archive, ArchiveError, ArchiveName, Bounds, Manifest};
+use crate::archive::{Archive, ArchiveError, ArchiveLimits, ArchiveName, Manifest};
 use crate::component::{Component, ComponentError, ComponentHost};
 use crate::statics::Statics;
 
@@ -23,7 +23,7 @@ const TAG_DIGITS: usize = 32;
 #[derive(Clone, Debug)]
 pub struct ApplicationBuilder {
     temp: Arc<PathBuf>,
-    bounds: Bounds,
+    bounds: ArchiveLimits,
     components: ComponentHost,
     node: Arc<Config>,
 }
@@ -56,7 +56,7 @@ impl ApplicationBuilder {
     #[must_use]
     pub fn new(node: &Config, temp: PathBuf, components: ComponentHost) -> Self {
         let farm = &node.farm;
-        let bounds = Bounds {
+        let bounds = ArchiveLimits {
             unpacked_bytes: farm.max_unpacked_bytes as u64,
             files: usize::try_from(farm.max_files).unwrap_or(usize::MAX),
         };
@@ -66,7 +66,8 @@ impl ApplicationBuilder {
     /// Checks the archive in `file`, which is called `name`, unpacks it and compiles its component; nothing is
     /// mounted. `mounted` gives the mount path, the manifest overrides its other settings.
     ///
-    /// # Errors [`UnusableApplication`]; no files are left.
+    /// # Errors
+    /// [`UnusableApplication`]; no files are left.
     pub async fn prepare(
         &self,
         file: &Path,
@@ -127,7 +128,8 @@ fn statics(
 
 /// The files below `root` as an application at `path`.
 ///
-/// # Errors The directory cannot be read.
+/// # Errors
+/// The directory cannot be read.
 pub fn directory(root: &Path, path: &str) -> std::io::Result<Router> {
     let files = Some(Statics::of_directory(root)?);
     Ok(ServedApplication { base: path.trim_end_matches('/').to_owned(), files, one_page: false, rest: None }
@@ -137,7 +139,8 @@ pub fn directory(root: &Path, path: &str) -> std::io::Result<Router> {
 impl Application {
     /// The application's router at its path, with the sessions of `cluster`.
     ///
-    /// # Errors The session settings of its manifest are invalid.
+    /// # Errors
+    /// The session settings of its manifest are invalid.
     pub fn router(&self, cluster: &Cluster) -> Result<Router, SettingError> {
         let base = self.app.path.trim_end_matches('/').to_owned();
         let rest = match &self.component {

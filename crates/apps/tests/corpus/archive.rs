@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use sessile_apps::archive::{Archive, ArchiveName, Bounds};
+use sessile_apps::archive::{Archive, ArchiveLimits, ArchiveName};
 
 /// The first byte says what the archive's name is; a name of the input's own is read, too.
 pub(crate) fn archive(input: &[u8]) {
@@ -16,7 +16,7 @@ pub(crate) fn archive(input: &[u8]) {
     let (file, room) = (place.path().join("archive"), place.path().join("room"));
     fs::create_dir(&room).expect("a new directory");
     fs::write(&file, content).expect("writable");
-    let bounds = Bounds { unpacked_bytes: 1 << 20, files: 100 };
+    let bounds = ArchiveLimits { unpacked_bytes: 1 << 20, files: 100 };
     let opened = Archive::open(&file, &name.parse().expect("a good name"), &room, bounds);
     let count = |directory| fs::read_dir(directory).expect("readable").count();
     assert_eq!(count(place.path()), 2, "something was written outside");

@@ -5,14 +5,14 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use proptest::prelude::*;
-use sessile_apps::archive::{Archive, ArchiveError, Bounds};
+use sessile_apps::archive::{Archive, ArchiveError, ArchiveLimits};
 use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::zips::{MANIFEST, zip};
 
-const BOUNDS: Bounds = Bounds { unpacked_bytes: 1 << 20, files: 20 };
+const BOUNDS: ArchiveLimits = ArchiveLimits { unpacked_bytes: 1 << 20, files: 20 };
 
 /// A directory with an archive of that name, and the room that it is unpacked in.
 fn open(name: &str, bytes: &[u8]) -> (TempDir, Result<Archive, ArchiveError>) {

@@ -5,36 +5,41 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{AUTHORIZATION, HOST};
 use http::uri::Authority;
+use http::{HeaderMap, Method};
 use subtle::ConstantTimeEq;
 
-use super::AdminPort;
-use super::refusal::Refusal;
+use super::BalancerAdmin;
+use super::error::AdminError;
 
 /// Refuses requests that a page of another site made a browser send here, by letting the site's name lead to this
 /// address: their `Host` is that name.
 pub(super) async fn host(
-    State(port): State<AdminPort>,
+    State(port): State<BalancerAdmin>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, AdminError> {
     if !is_own(request.headers(), port.0.listen) {
-        return Err(Refusal::ForeignHost);
+        return Err(AdminError::ForeignHost);
     }
     Ok(next.run(request).await)
 }
 
-/// Refuses requests without the token.
+/// Refuses requests without the token. A browser gives it as a password, and only to look: another site's page can make
+/// it send a change with that password, but never a `Bearer`.
 pub(super) async fn token(
-    State(port): State<AdminPort>,
+    State(port): State<BalancerAdmin>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
-    let given = bearer(request.headers()).unwrap_or_default();
+) -> Result<Response, AdminError> {
+    let looks = request.method() == Method::GET || request.method() == Method::HEAD;
+    let given = bearer(request.headers()).map(str::to_owned);
+    let given = given.or_else(|| password(request.headers()).filter(|_| looks)).unwrap_or_default();
     if !bool::from(given.as_bytes().ct_eq(port.0.token.as_bytes())) {
-        return Err(Refusal::NoToken);
+        return Err(AdminError::NoToken);
     }
     Ok(next.run(request).await)
 }
@@ -57,4 +62,12 @@ fn is_own(headers: &HeaderMap, listen: SocketAddr) -> bool {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// The password of HTTP's basic authentication, whatever the user's name.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, credentials) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let credentials =
+        scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(credentials.trim()))?.ok()?;
+    Some(String::from_utf8(credentials).ok()?.split_once(':')?.1.to_owned())
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use sessile_balancer::{Balancer, BalancerConfig, Monitor, NodeConfig};
+use sessile_balancer::{BackendConfig, BackendMonitor, Balancer, BalancerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -30,7 +30,7 @@ const HEAD_MAX: usize = 64 << 10;
 struct Stand {
     runtime: Runtime,
     balancer: SocketAddr,
-    monitor: Monitor,
+    monitor: BackendMonitor,
 }
 
 /// The body of the target `request`: what a client sends.
@@ -71,7 +71,7 @@ impl Stand {
             let address = node.await.to_string();
             let mut config = BalancerConfig::default();
             config.balance.listen = "127.0.0.1:0".into();
-            config.nodes.push(NodeConfig { name: "tc01".into(), address, weight: 1, health: None });
+            config.nodes.push(BackendConfig::new("tc01", address));
             let balancer = Balancer::bind(config).await.unwrap();
             let started = (balancer.local_addr(), balancer.monitor());
             tokio::spawn(balancer.run(std::future::pending()));

@@ -1,7 +1,9 @@
 //! What fuzzing found interesting is replayed by every test run. The bodies are those of the fuzz targets.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod header_rules;
 mod http;
+mod proxy_header;
 #[path = "../../../../fuzz/replay.rs"]
 mod replay;
 
@@ -15,4 +17,14 @@ fn requests() {
 #[test]
 fn responses() {
     replay("response", http::response);
+}
+
+#[test]
+fn proxy_headers() {
+    replay("proxy_header", proxy_header::proxy_header);
+}
+
+#[test]
+fn header_rules_of_the_door() {
+    replay("header_rules", header_rules::header_rules);
 }

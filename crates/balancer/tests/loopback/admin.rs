@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use sessile_balancer::{AdminPort, NodeState};
+use sessile_balancer::{BackendState, BalancerAdmin};
 use tower_service::Service;
 
 use crate::setup::{Setup, get};
@@ -18,7 +18,10 @@ struct Admin(Router);
 impl Admin {
     fn of(setup: &Setup) -> Self {
         let listen: SocketAddr = "127.0.0.1:8081".parse().unwrap();
-        Self(AdminPort::new(TOKEN.into(), listen, setup.monitor.clone(), setup.roster.clone()).router())
+        Self(
+            BalancerAdmin::new(TOKEN.into(), listen, setup.monitor.clone(), setup.control.clone(), None)
+                .router(),
+        )
     }
 
     async fn send(&mut self, request: http::request::Builder, body: &str) -> (StatusCode, String) {
@@ -60,18 +63,34 @@ async fn nothing_confidential_without_the_token_and_nothing_under_a_foreign_name
 async fn nodes_are_added_weighted_drained_and_removed() {
     let setup = Setup::pair().await;
     let mut admin = Admin::of(&setup);
-    let done = (StatusCode::NO_CONTENT, String::new());
+    let done = |text: &str| (StatusCode::OK, format!("{{\"done\":\"{text}\"}}"));
     let third = format!(r#"{{"name":"tc03","address":"{}"}}"#, setup.nodes[0].address);
-    assert_eq!(admin.ask(Method::POST, "/nodes", &third).await, done);
-    assert_eq!(admin.ask(Method::POST, "/nodes/tc02/weight", r#"{"weight":7}"#).await, done);
-    assert_eq!(admin.ask(Method::POST, "/nodes/tc02/drain", "").await, done);
+    let added = format!(
+        "tc03 at {} was added with weight 1; it gets clients once a check finds it ready",
+        setup.nodes[0].address
+    );
+    assert_eq!(admin.ask(Method::POST, "/nodes", &third).await, done(&added));
+    assert_eq!(
+        admin.ask(Method::POST, "/nodes/tc02/weight", r#"{"weight":7}"#).await,
+        done("tc02 has weight 7, before 1")
+    );
+    assert_eq!(
+        admin.ask(Method::POST, "/nodes/tc02/drain", "").await,
+        done("tc02 gets nothing new until it is resumed; nothing runs there")
+    );
     let (_, told) = admin.ask(Method::GET, "/nodes", "").await;
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told[1]["weight"], 7);
     assert_eq!((told[1]["state"].as_str(), told[2]["name"].as_str()), (Some("draining"), Some("tc03")));
-    assert_eq!(admin.ask(Method::POST, "/nodes/tc02/resume", "").await, done);
-    setup.sees(1, NodeState::Up).await;
-    assert_eq!(admin.ask(Method::POST, "/nodes/tc01/remove", "").await, done);
+    assert_eq!(
+        admin.ask(Method::POST, "/nodes/tc02/resume", "").await,
+        done("tc02 is resumed; it gets requests once a check finds it ready")
+    );
+    setup.sees(1, BackendState::Up).await;
+    assert_eq!(
+        admin.ask(Method::POST, "/nodes/tc01/remove", "").await,
+        done("tc01 was removed; nothing runs there, and its clients go to other nodes")
+    );
     assert_eq!(setup.status().iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["tc02", "tc03"]);
 
     for (path, body, status, word) in [

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use http::StatusCode;
-use sessile_balancer::NodeState;
+use sessile_balancer::BackendState;
 
 use crate::setup::{Setup, get, post, sticky, until};
 
@@ -20,19 +20,19 @@ async fn the_next_request_after_a_death_is_answered_elsewhere() {
         assert_eq!(setup.nodes[0].log.processed(id), 1);
     }
     let event = events.recv().await.unwrap();
-    assert_eq!((event.node.as_str(), event.state), ("tc02", NodeState::Down));
+    assert_eq!((event.node.as_str(), event.state), ("tc02", BackendState::Down));
     let status = setup.status();
-    assert_eq!((status[1].state, status[1].failed_connects, status[0].repeats), (NodeState::Down, 1, 1));
+    assert_eq!((status[1].state, status[1].failed_connects, status[0].retries), (BackendState::Down, 1, 1));
 }
 
 #[tokio::test]
 async fn a_node_that_returns_gets_its_sessions_again() {
     let mut setup = Setup::pair().await;
     setup.nodes[1].kill().await;
-    setup.sees(1, NodeState::Down).await;
+    setup.sees(1, BackendState::Down).await;
     assert_eq!(setup.send(sticky("/who", "tc02"), "").await.text, "tc01");
     setup.nodes[1].restart().await;
-    setup.sees(1, NodeState::Up).await;
+    setup.sees(1, BackendState::Up).await;
     assert_eq!(setup.send(sticky("/who", "tc02"), "").await.text, "tc02");
 }
 
@@ -57,7 +57,7 @@ async fn a_draining_node_ends_what_runs_and_gets_nothing_new() {
         let log = &setup.nodes[0].log;
         until(|| log.slow.load(SeqCst) == 1).await;
         log.health.store(503, SeqCst);
-        setup.sees(0, NodeState::Draining).await;
+        setup.sees(0, BackendState::Draining).await;
         for _ in 0..4 {
             assert_eq!(setup.send(sticky("/who", "tc01"), "").await.text, "tc02");
             assert_eq!(setup.send(get("/who"), "").await.text, "tc02");
@@ -73,9 +73,9 @@ async fn a_draining_node_ends_what_runs_and_gets_nothing_new() {
 async fn a_health_path_that_fails_is_down() {
     let setup = Setup::pair().await;
     setup.nodes[0].log.health.store(500, SeqCst);
-    setup.sees(0, NodeState::Down).await;
+    setup.sees(0, BackendState::Down).await;
     setup.nodes[0].log.health.store(200, SeqCst);
-    setup.sees(0, NodeState::Up).await;
+    setup.sees(0, BackendState::Up).await;
 }
 
 #[tokio::test]
@@ -103,12 +103,13 @@ async fn when_no_node_becomes_ready_the_client_is_told_all() {
     setup.nodes[0].kill().await;
     setup.nodes[1].log.unprocessed.store(true, SeqCst);
     setup.nodes[2].log.health.store(503, SeqCst);
-    setup.sees(2, NodeState::Draining).await;
+    setup.sees(2, BackendState::Draining).await;
     let answer = setup.send(get("/who"), "").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.head.headers["retry-after"], "1");
     assert!(!answer.head.headers.contains_key("sessile-unprocessed"));
-    for words in ["no node is ready", "tc01: ", "tc02: not ready", "tc03: not tried, it is draining"] {
-        assert!(answer.text.contains(words), "{words:?} in {:?}", answer.text);
+    for words in ["no node was ready", "tc01: ", "tc02: not ready", "tc03: not tried, it is draining"] {
+        assert!(answer.detail().contains(words), "{words:?} in {:?}", answer.detail());
     }
+    assert!(!answer.text.contains("tc0"), "a page names no node: {}", answer.text);
 }

@@ -150,3 +150,12 @@ async fn slow_clients_hold_up_nobody() {
     // Nodes have not even heard of the slow ones.
     assert_eq!(setup.nodes.iter().map(|node| node.log.requests()).sum::<usize>(), 20);
 }
+
+#[tokio::test]
+async fn the_body_of_a_get_arrives_though_its_end_is_told_by_chunks() {
+    let setup = Setup::pair().await;
+    let request = "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   5\r\nhello\r\n0\r\nX-Trailer: a\r\n\r\n";
+    let answer = setup.raw(request.as_bytes()).await;
+    assert!(answer.contains("hello") && answer.contains("transfer-encoding: chunked"), "{answer}");
+}

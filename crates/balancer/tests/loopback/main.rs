@@ -2,14 +2,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
+mod access_log;
 mod admin;
+mod backend;
+mod certificates;
+mod choice;
+mod control;
+mod error_pages;
 mod failover;
 mod framing;
-mod node;
+mod hostile_http2;
+mod http2;
+mod limits;
+mod overload;
 mod passing;
-mod repeats;
-mod roster;
+mod proxy_protocol;
+mod reload;
+mod retries;
 mod setup;
 mod sticky;
 mod stop;
 mod tcp;
+mod tls;
+mod udp;

@@ -72,6 +72,7 @@ async fn nodes_learn_the_client_from_the_balancer_alone() {
         lines,
         [
             "GET /echo?a=b",
+            "forwarded: for=127.0.0.1;host=\"shop.example\";proto=http",
             "host: shop.example",
             "x-forwarded-for: 127.0.0.1",
             "x-forwarded-host: shop.example",

@@ -1,6 +1,7 @@
 //! A balancer in front of nodes, and clients that send exactly what they are told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
 use sessile_balancer::{
-    Balancer, BalancerConfig, Monitor, NodeConfig, NodeState, NodeStatus, Roster, Stopped,
+    BackendConfig, BackendControl, BackendMonitor, BackendState, BackendStatus, Balancer, BalancerConfig,
+    Stopped,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::node::Node;
+use crate::backend::TestBackend;
 
 /// Longest wait for a condition.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,11 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running balancer and its nodes `tc01`, `tc02`, …
 pub(crate) struct Setup {
     pub(crate) address: SocketAddr,
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) monitor: Monitor,
-    pub(crate) roster: Roster,
+    pub(crate) nodes: Vec<TestBackend>,
+    pub(crate) monitor: BackendMonitor,
+    pub(crate) control: BackendControl,
     pub(crate) running: JoinHandle<Stopped>,
     pub(crate) stop: Arc<Notify>,
+    /// The certificate that clients are shown, if there is one.
+    pub(crate) tls: Option<PathBuf>,
 }
 
 impl Setup {
@@ -39,25 +43,23 @@ impl Setup {
         let mut nodes = Vec::new();
         for (index, weight) in weights.iter().enumerate() {
             let name = format!("tc{:02}", index + 1);
-            let node = Node::start(&name).await;
-            config.nodes.push(NodeConfig {
-                name,
-                address: node.address.to_string(),
-                weight: *weight,
-                health: None,
-            });
+            let node = TestBackend::start(&name).await;
+            let config_of_node = BackendConfig::new(name, node.address.to_string());
+            config.nodes.push(BackendConfig { weight: *weight, ..config_of_node });
             nodes.push(node);
         }
         config.balance.listen = "127.0.0.1:0".into();
         config.balance.health_interval = Duration::from_millis(20);
+        config.balance.operators = vec!["127.0.0.0/8".parse().unwrap()];
         change(&mut config);
+        let tls = config.balance.tls.certificates.first().cloned();
         let balancer = Balancer::bind(config).await.unwrap();
         let (address, stop) = (balancer.local_addr(), Arc::new(Notify::new()));
-        let (monitor, roster) = (balancer.monitor(), balancer.roster());
+        let (monitor, control) = (balancer.monitor(), balancer.control());
         let stopped = Arc::clone(&stop);
         let running = tokio::spawn(balancer.run(async move { stopped.notified().await }));
-        let setup = Self { address, nodes, monitor, roster, running, stop };
-        until(|| setup.status().iter().all(|node| node.state != NodeState::Unknown)).await;
+        let setup = Self { address, nodes, monitor, control, running, stop, tls };
+        until(|| setup.status().iter().all(|node| node.state != BackendState::Unknown)).await;
         setup
     }
 
@@ -71,12 +73,12 @@ impl Setup {
         Self::start(&[1, 1], |config| config.balance.health_interval = Duration::from_secs(3_600)).await
     }
 
-    pub(crate) fn status(&self) -> Vec<NodeStatus> {
+    pub(crate) fn status(&self) -> Vec<BackendStatus> {
         self.monitor.status()
     }
 
     /// Until the balancer sees this node so.
-    pub(crate) async fn sees(&self, index: usize, state: NodeState) {
+    pub(crate) async fn sees(&self, index: usize, state: BackendState) {
         until(|| self.status()[index].state == state).await;
     }
 
@@ -124,6 +126,13 @@ pub(crate) struct Whole {
     pub(crate) status: StatusCode,
     pub(crate) head: http::response::Parts,
     pub(crate) text: String,
+}
+
+impl Whole {
+    /// What the balancer says to operators.
+    pub(crate) fn detail(&self) -> &str {
+        self.head.headers.get("sessile-balancer-detail").map_or("", |detail| detail.to_str().unwrap())
+    }
 }
 
 pub(crate) fn get(path: &str) -> http::request::Builder {

@@ -1,6 +1,6 @@
 //! Who gets a request when all are well.
 
-use sessile_balancer::NodeState;
+use sessile_balancer::BackendState;
 
 use crate::setup::{Setup, get, sticky};
 
@@ -45,7 +45,7 @@ async fn another_cookie_name_can_be_configured() {
 #[tokio::test]
 async fn connections_to_nodes_are_used_again() {
     let setup = Setup::start(&[1], |_| {}).await;
-    setup.sees(0, NodeState::Up).await;
+    setup.sees(0, BackendState::Up).await;
     for _ in 0..10 {
         setup.send(get("/echo"), "x").await;
     }

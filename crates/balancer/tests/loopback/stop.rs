@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
-use sessile_balancer::{Balancer, BalancerConfig, NodeConfig, Stopped};
+use sessile_balancer::{BackendConfig, Balancer, BalancerConfig, Stopped};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -41,12 +41,7 @@ async fn a_port_that_is_taken_and_a_wrong_value_are_clear_errors() {
     let setup = Setup::pair().await;
     let mut config = BalancerConfig::default();
     assert!(Balancer::bind(config.clone()).await.unwrap_err().to_string().contains("[[node]]"));
-    config.nodes.push(NodeConfig {
-        name: "tc01".into(),
-        address: "127.0.0.1:1".into(),
-        weight: 1,
-        health: None,
-    });
+    config.nodes.push(BackendConfig::new("tc01", "127.0.0.1:1"));
     for (listen, remedy) in [
         (setup.address.to_string(), "another port"),
         ("no-such-host.invalid:8080".into(), "the host is unknown"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use sessile_balancer::{NodeState, Protocol};
+use sessile_balancer::{BackendState, Protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -116,7 +116,7 @@ async fn round_robin_goes_round_and_an_address_sticks() {
         names.push(greeted(&round).await.1);
     }
     assert_eq!(names, ["tc01", "tc02", "tc01", "tc02"]);
-    round.roster.set_weight("tc02", 3).unwrap();
+    round.control.set_weight("tc02", 3).unwrap();
     names.clear();
     for _ in 0..8 {
         names.push(greeted(&round).await.1);
@@ -145,12 +145,12 @@ async fn a_client_of_a_dead_node_goes_to_the_next_and_stays_there() {
     one.kill().await;
     assert_eq!(greeted(&setup).await.1, "tc02");
     let status = setup.status();
-    assert_eq!((status[0].state, status[0].failed_connects, status[1].repeats), (NodeState::Down, 1, 1));
+    assert_eq!((status[0].state, status[0].failed_connects, status[1].retries), (BackendState::Down, 1, 1));
     let _again = Echo::at(one.address, "tc01").await;
-    setup.roster.resume("tc01").unwrap();
-    setup.sees(0, NodeState::Up).await;
+    setup.control.resume("tc01").unwrap();
+    setup.sees(0, BackendState::Up).await;
     assert_eq!(greeted(&setup).await.1, "tc02", "it stays where it is");
-    setup.roster.remove("tc02").unwrap();
+    setup.control.remove("tc02").unwrap();
     assert_eq!(greeted(&setup).await.1, "tc01", "nobody stays at a node that was taken out");
 }
 
@@ -159,7 +159,7 @@ async fn a_connection_waits_for_a_node_that_is_on_its_way() {
     let mut echo = Echo::start("tc01").await;
     let setup = balancer(&[&echo], true, LONG).await;
     echo.kill().await;
-    setup.sees(0, NodeState::Down).await;
+    setup.sees(0, BackendState::Down).await;
     let mut tcp = TcpStream::connect(setup.address).await.unwrap();
     let _again = Echo::at(echo.address, "tc01").await;
     let mut name = [0; 5];
@@ -195,7 +195,7 @@ async fn a_health_path_elsewhere_is_asked_where_one_is_given() {
     .await;
     assert_eq!(greeted(&setup).await.1, "tc01");
     setup.nodes[0].log.health.store(503, SeqCst);
-    setup.sees(0, NodeState::Draining).await;
+    setup.sees(0, BackendState::Draining).await;
     assert_eq!(setup.raw(b"").await, "");
 }
 

@@ -1,6 +1,6 @@
 //! Messages of the demo about events of nodes and balancer.
 
-use sessile_balancer::{NodeEvent, NodeState};
+use sessile_balancer::{BackendEvent, BackendState};
 
 use super::paint::Tone;
 use crate::local_cluster::{Level, LogLine};
@@ -46,9 +46,9 @@ pub(super) fn of_node(line: &LogLine) -> Option<DemoMessage> {
 }
 
 /// The message for a change that the balancer saw.
-pub(super) fn of_balancer(event: &NodeEvent) -> DemoMessage {
-    let NodeEvent { node, state, reason, .. } = event;
-    let tone = if *state == NodeState::Up { Tone::Good } else { Tone::Bad };
+pub(super) fn of_balancer(event: &BackendEvent) -> DemoMessage {
+    let BackendEvent { node, state, reason, .. } = event;
+    let tone = if *state == BackendState::Up { Tone::Good } else { Tone::Bad };
     DemoMessage::new(tone, format!("{node} is {state}: {reason}"))
 }
 

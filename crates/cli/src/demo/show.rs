@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use sessile_balancer::NodeEvent as BalancerEvent;
+use sessile_balancer::BackendEvent;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 
@@ -158,7 +158,7 @@ impl InteractiveDemo {
 }
 
 /// The next change that the balancer saw; missed changes are visible in its status anyway.
-async fn next(balancer: &mut broadcast::Receiver<BalancerEvent>) -> BalancerEvent {
+async fn next(balancer: &mut broadcast::Receiver<BackendEvent>) -> BackendEvent {
     loop {
         match balancer.recv().await {
             Ok(event) => return event,

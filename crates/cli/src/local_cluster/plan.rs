@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use sessile_balancer::{BalanceConfig, BalancerConfig, NodeConfig};
+use sessile_balancer::{BackendConfig, BalanceConfig, BalancerConfig};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The multicast group and port of the article.
@@ -119,12 +119,7 @@ impl ClusterPlan {
 
     /// The balancer's configuration.
     pub(crate) fn balancer_config(&self) -> BalancerConfig {
-        let nodes = self.nodes.iter().map(|node| NodeConfig {
-            name: node.name.to_owned(),
-            address: node.http.to_string(),
-            weight: 1,
-            health: None,
-        });
+        let nodes = self.nodes.iter().map(|node| BackendConfig::new(node.name, node.http.to_string()));
         BalancerConfig {
             balance: BalanceConfig { listen: self.balancer.to_string(), ..BalanceConfig::default() },
             nodes: nodes.collect(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sessile::ClusterSecrets;
-use sessile_balancer::{Balancer, Monitor, Stopped};
+use sessile_balancer::{BackendMonitor, Balancer, Stopped};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -29,7 +29,7 @@ const SHOWN_LINES: usize = 12;
 /// Running nodes and balancer.
 pub(crate) struct LocalCluster {
     pub(crate) plan: ClusterPlan,
-    pub(crate) monitor: Monitor,
+    pub(crate) monitor: BackendMonitor,
     place: TempDir,
     nodes: BTreeMap<&'static str, NodeProcess>,
     log: &'static str,

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use sessile::ConfigError;
 
 use crate::failure::Failure;
-use crate::{balancer_file, output, report};
+use crate::{balancer_file, https, output, report};
 
 /// What to do with configuration files.
 #[derive(Debug, Subcommand)]
@@ -55,9 +55,12 @@ fn check(files: Vec<PathBuf>) -> Result<(), Failure> {
 /// The effective configuration of a node or balancer started with `file`. Prints warnings.
 fn effective(file: &Path) -> Result<String, ConfigError> {
     if balancer_file::is_one(file) {
-        return balancer_file::read(file).map(|config| balancer_file::effective_toml(&config));
+        let config = balancer_file::read(file)?;
+        https::check(file, &balancer_file::load(file)?.balance.tls, "balance.tls")?;
+        return Ok(balancer_file::effective_toml(&config));
     }
     let (config, warnings) = sessile::Config::check(file)?;
     report::findings(&warnings);
+    https::check(file, &config.http.tls, "http.tls")?;
     Ok(config.effective_toml())
 }

@@ -1,16 +1,20 @@
 //! `sessile serve`: runs one node, from its configuration until it leaves the cluster.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::{AdminPort, Cluster, Config, Outcome, StopRequests, admin_tokens};
+use sessile::{AdminPort, Cluster, Config, StopOutcome, StopRequests, admin_tokens};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
 use sessile_apps::site::{ApplicationBuilder, Site};
+use sessile_http_server::Door;
+use sessile_http_server::tls::TlsServer;
 
+use crate::ajp::{AjpPort, AjpServer};
 use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::graceful_shutdown::GracefulShutdown;
@@ -19,7 +23,7 @@ use crate::node_factory::NodeFactory;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopRequest;
-use crate::{applications, deploy_key, logging, output, report, runtime, secret_file};
+use crate::{applications, deploy_key, https, logging, output, report, runtime, secret_file};
 
 /// Longest wait until the client that requested the stop has read the result.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -39,9 +43,13 @@ pub(crate) struct Serve {
 struct RunningNode {
     cluster: Cluster,
     server: Server,
+    ajp: Option<AjpServer>,
     shutdown: GracefulShutdown,
     /// The admin port closes last.
     admin: Option<AdminServer>,
+    tls: Option<Arc<TlsServer>>,
+    /// Redirects clients of plain HTTP to HTTPS.
+    _redirect: Option<Server>,
     /// Kept open while the node serves.
     _directories: Option<Directories>,
 }
@@ -58,7 +66,7 @@ impl Serve {
     pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&self.config)?;
         report::findings(&warnings);
-        runtime::run_with_cores(|cores| serve(config, factory, cores, self.stop_with_stdin))
+        runtime::run_with_cores(|cores| serve(config, factory, cores, &self))
     }
 }
 
@@ -67,14 +75,14 @@ async fn serve(
     config: Config,
     factory: &impl NodeFactory,
     cores: Cores,
-    stop_with_stdin: bool,
+    verb: &Serve,
 ) -> Result<(), Failure> {
-    let stop = if stop_with_stdin { StopRequest::listen_with_stdin() } else { StopRequest::listen() };
+    let stop = if verb.stop_with_stdin { StopRequest::listen_with_stdin() } else { StopRequest::listen() };
     let stop = stop.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let mut hangups = Hangups::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let drain_time = config.node.drain_time;
     let mut node = tokio::select! {
-        started = start(config, factory, cores) => started?,
+        started = start(config, factory, cores, &verb.config) => started?,
         // The node has not served yet, so there is nothing to drain.
         () = stop.requested() => return Ok(()),
     };
@@ -83,7 +91,7 @@ async fn serve(
         tokio::select! {
             () = &mut lost_lines => {}
             () = stop.requested() => break,
-            () = hangups.next() => node.read_secrets_again(),
+            () = hangups.next() => node.read_files_again(),
             () = node.asked_to_stop() => {
                 tracing::info!("asked to stop at the admin port");
                 break;
@@ -97,9 +105,16 @@ async fn serve(
 }
 
 /// Joins the cluster, then opens the HTTP port.
-async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Result<RunningNode, Failure> {
+async fn start(
+    config: Config,
+    factory: &impl NodeFactory,
+    cores: Cores,
+    file: &Path,
+) -> Result<RunningNode, Failure> {
     let began = Instant::now();
+    let tls = https::certificates(Some(file), "http.tls", &config.http.tls, true)?;
     let http = ReservedPort::take("http", config.http.listen)?;
+    let ajp = AjpPort::take(&config)?;
     let tokens = admin_tokens(&secret_file::for_node(&config)?, &config.cluster.name);
     let deploy_key = deploy_key::of_node(&config)?;
     let farm_pages = FarmPages::default();
@@ -126,9 +141,28 @@ async fn start(config: Config, factory: &impl NodeFactory, cores: Cores) -> Resu
     let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start_on(cores, listener, pages.merge(sessile::health(&cluster)).merge(more));
-    tell_ready(&cluster, address, began.elapsed());
-    Ok(RunningNode { cluster, server, shutdown, admin, _directories: directories })
+    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::health(&cluster)).merge(more));
+    let ajp = ajp.map(|ajp| ajp.serve(Arc::clone(&cores), &cluster, pages.clone())).transpose()?;
+    let redirect = https::redirect(&cluster.config().http.tls, "http.tls", address.port())?;
+    let door = door(&cluster.config().http, tls.clone());
+    let server = Server::start_on(cores, listener, door, pages);
+    tell_ready(&cluster, address, tls.is_some(), began.elapsed());
+    Ok(RunningNode {
+        cluster,
+        server,
+        ajp,
+        shutdown,
+        admin,
+        tls,
+        _redirect: redirect,
+        _directories: directories,
+    })
+}
+
+/// The door of the HTTP port.
+fn door(http: &sessile::config::Http, tls: Option<Arc<TlsServer>>) -> Door {
+    let trusted = http.trusted_proxies.clone();
+    Door::new(http.limits.clone(), http.idle_timeout, trusted, http.proxy_protocol, tls)
 }
 
 /// The builder, which turns archives into applications.
@@ -158,13 +192,14 @@ async fn start_farm(
 }
 
 /// Logs address and members, and prints that the node is ready.
-fn tell_ready(cluster: &Cluster, http: SocketAddr, after: Duration) {
+fn tell_ready(cluster: &Cluster, http: SocketAddr, is_tls: bool, after: Duration) {
     let (name, after) = (cluster.name(), after.as_millis());
     let (own, others): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(|member| member.is_self);
     let incarnation = own.first().map(|own| own.incarnation.to_string()).unwrap_or_default();
     let members: Vec<_> = others.into_iter().map(|member| member.name).collect();
     tracing::info!(incarnation, %http, members = members.join(" "), "{name} is ready in {after} ms");
-    output::announce(&format!("{name} http://{http} ready in {after} ms"));
+    let scheme = if is_tls { "https" } else { "http" };
+    output::announce(&format!("{name} {scheme}://{http} ready in {after} ms"));
 }
 
 /// The admin port opens at once and reports that the node is alive but not ready.
@@ -187,8 +222,8 @@ impl AdminServer {
     /// Sends the result to the client that requested the stop, and closes the port.
     async fn tell(self, outcome: &Result<(), Failure>) {
         self.requests.done(match outcome {
-            Ok(()) => Outcome::drained(),
-            Err(failure) => Outcome::unfinished(failure.to_string()),
+            Ok(()) => StopOutcome::drained(),
+            Err(failure) => StopOutcome::unfinished(failure.to_string()),
         });
         self.server.stop(LAST_WORDS).await;
     }
@@ -203,8 +238,10 @@ impl RunningNode {
         }
     }
 
-    /// Same as `sessile secret reload`, also for a node without an admin port. An invalid file changes nothing.
-    fn read_secrets_again(&self) {
+    /// Same as `sessile secret reload`, also for a node without an admin port; and the certificates. An invalid file
+    /// changes nothing.
+    fn read_files_again(&self) {
+        self.tls.iter().for_each(|tls| https::reload(tls));
         match self.cluster.reload_secrets() {
             Ok(secrets) => {
                 let tokens = admin_tokens(&secrets, &self.cluster.config().cluster.name);
@@ -212,6 +249,7 @@ impl RunningNode {
             }
             Err(error) => tracing::error!(%error, "SIGHUP: the secrets stay unchanged"),
         }
+        self.ajp.iter().for_each(|ajp| ajp.read_secrets_again(self.cluster.config()));
     }
 
     /// Announces the drain, serves until balancers stop choosing the node, waits for running requests, sends the
@@ -231,7 +269,14 @@ impl RunningNode {
         tracing::info!("stopping: this node is draining, within {at_most:?}");
         let requests = async {
             self.shutdown.begin(at_most / 2).await;
-            self.server.stop(left()).await
+            let ajp = async {
+                match self.ajp {
+                    Some(ajp) => ajp.server.stop(left()).await,
+                    None => 0,
+                }
+            };
+            let (http, ajp) = tokio::join!(self.server.stop(left()), ajp);
+            http + ajp
         };
         // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);

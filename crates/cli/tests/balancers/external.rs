@@ -1,5 +1,5 @@
 //! nginx, HAProxy, Apache and Pen. What is not installed is skipped in words; where `SESSILE_REQUIRE_EXTERNAL` is set
-//! nginx and HAProxy must be there.
+//! all must be there.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -13,16 +13,13 @@ use crate::{node_of, nodes, one_client_each, other, page, read, until_it_serves,
 const REQUIRE: &str = "SESSILE_REQUIRE_EXTERNAL";
 
 /// The program, if it is installed.
-fn installed(program: &str, required: bool) -> Option<String> {
+pub(crate) fn installed(program: &str) -> Option<String> {
     let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
     let path = std::env::var("PATH").unwrap_or_default();
     let found = path.split(':').chain(places).map(|place| format!("{place}/{program}"));
     let found = found.into_iter().find(|file| Path::new(file).is_file());
     if found.is_none() {
-        assert!(
-            !required || std::env::var_os(REQUIRE).is_none(),
-            "{REQUIRE} is set, and {program} is not installed"
-        );
+        assert!(std::env::var_os(REQUIRE).is_none(), "{REQUIRE} is set, and {program} is not installed");
         // Not by the macros, whose words nobody sees when a test passes.
         let _ = writeln!(
             std::io::stderr(),
@@ -33,23 +30,28 @@ fn installed(program: &str, required: bool) -> Option<String> {
 }
 
 /// An external balancer in front of two nodes.
-struct External {
-    setup: Setup,
-    at: SocketAddr,
-    program: Running,
+pub(crate) struct External {
+    pub(crate) setup: Setup,
+    pub(crate) at: SocketAddr,
+    pub(crate) program: Running,
 }
 
 impl External {
     /// Starts the nodes, then the program that `command` gives, and waits until it serves.
     fn start(command: impl FnOnce(&Setup, SocketAddr) -> Command) -> Self {
-        let (setup, at) = (nodes(), free_address(own_host()));
+        Self::before(nodes(), command)
+    }
+
+    /// The same in front of nodes that serve already.
+    pub(crate) fn before(setup: Setup, command: impl FnOnce(&Setup, SocketAddr) -> Command) -> Self {
+        let at = free_address(own_host());
         let program = Running::spawn(command(&setup, at));
         until_it_serves(&setup, at);
         Self { setup, at, program }
     }
 
     /// Each session stays on its node.
-    fn sticks_by_route(&self) {
+    pub(crate) fn sticks_by_route(&self) {
         for (mut client, node) in one_client_each(&self.setup, self.at) {
             for v in 2..12 {
                 assert_eq!(write(&mut client, self.at, v), node, "{}", self.program.err());
@@ -59,7 +61,7 @@ impl External {
     }
 
     /// After a crash the very next request is answered by the other node, which has the session; there it stays.
-    fn survives_a_crash(&mut self) {
+    pub(crate) fn survives_a_crash(&mut self) {
         let [(mut one, node), (mut two, _)] = one_client_each(&self.setup, self.at);
         write(&mut one, self.at, 41);
         write(&mut two, self.at, 42);
@@ -72,7 +74,7 @@ impl External {
     }
 
     /// A node that drains and still serves gets nothing new, also of its own sessions.
-    fn honours_a_drain(&mut self) {
+    pub(crate) fn honours_a_drain(&mut self) {
         let [(mut client, node), _] = one_client_each(&self.setup, self.at);
         write(&mut client, self.at, 7);
         let own = client.cookie.clone();
@@ -98,7 +100,7 @@ impl External {
 
     /// While nodes stop in order, one after the other, nothing that was acknowledged is lost. A balancer that asks nobody
     /// for health may send a write to a port in the moment in which it closes, and then cannot know what became of it.
-    fn survives_an_upgrade(&mut self) {
+    pub(crate) fn survives_an_upgrade(&mut self) {
         let mut client = self.setup.client();
         let (mut v, mut acknowledged) = (0, 0);
         for node in ["tc01", "tc02"] {
@@ -134,7 +136,7 @@ fn stuck_request(at: SocketAddr) -> TcpStream {
 }
 
 /// Writes a configuration beside those of the nodes; its path.
-fn file(setup: &Setup, name: &str, text: &str) -> String {
+pub(crate) fn file(setup: &Setup, name: &str, text: &str) -> String {
     let path = setup.place().join(name);
     std::fs::write(&path, text).expect("writable");
     path.display().to_string()
@@ -157,7 +159,7 @@ fn nginx(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 
 #[test]
 fn nginx_routes_stickily_and_sessions_survive_a_crash() {
-    let Some(program) = installed("nginx", true) else { return };
+    let Some(program) = installed("nginx") else { return };
     let mut external = External::start(|setup, at| nginx(&program, setup, at));
     external.sticks_by_route();
     external.survives_a_crash();
@@ -165,7 +167,7 @@ fn nginx_routes_stickily_and_sessions_survive_a_crash() {
 
 #[test]
 fn a_rolling_restart_behind_nginx_loses_nothing() {
-    let Some(program) = installed("nginx", true) else { return };
+    let Some(program) = installed("nginx") else { return };
     External::start(|setup, at| nginx(&program, setup, at)).survives_an_upgrade();
 }
 
@@ -178,7 +180,7 @@ fn haproxy(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 
 #[test]
 fn haproxy_routes_stickily_and_sessions_survive_a_crash() {
-    let Some(program) = installed("haproxy", true) else { return };
+    let Some(program) = installed("haproxy") else { return };
     let mut external = External::start(|setup, at| haproxy(&program, setup, at));
     external.sticks_by_route();
     external.survives_a_crash();
@@ -186,7 +188,7 @@ fn haproxy_routes_stickily_and_sessions_survive_a_crash() {
 
 #[test]
 fn haproxy_honours_the_health_path_of_a_draining_node() {
-    let Some(program) = installed("haproxy", true) else { return };
+    let Some(program) = installed("haproxy") else { return };
     External::start(|setup, at| haproxy(&program, setup, at)).honours_a_drain();
 }
 
@@ -204,7 +206,7 @@ fn apache(program: &str, setup: &Setup, at: SocketAddr) -> Command {
 
 #[test]
 fn apache_routes_stickily_survives_a_crash_and_honours_a_drain() {
-    let Some(program) = installed("apache2", false) else { return };
+    let Some(program) = installed("apache2") else { return };
     let mut external = External::start(|setup, at| apache(&program, setup, at));
     external.sticks_by_route();
     external.survives_a_crash();
@@ -214,7 +216,7 @@ fn apache_routes_stickily_survives_a_crash_and_honours_a_drain() {
 
 #[test]
 fn behind_pen_every_node_reads_the_last_write_even_after_a_crash() {
-    let Some(program) = installed("pen", false) else { return };
+    let Some(program) = installed("pen") else { return };
     let external = External::start(|setup, at| {
         let mut command = Command::new(&program);
         command.args(page::command("pen", setup, at));

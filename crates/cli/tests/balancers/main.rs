@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod ajp;
 mod external;
 mod ours;
 mod page;

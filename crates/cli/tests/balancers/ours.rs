@@ -64,6 +64,7 @@ fn a_session_and_its_route_move_when_its_node_is_removed() {
     let left = other(&node);
     let mut removed = setup.order(&["balance", "remove", &node, "--config", "lb.toml"]);
     assert_eq!(removed.ended(), Some(0), "{}", removed.err());
+    assert!(removed.out().contains(&format!("{node} was removed")), "{}", removed.out());
     for v in 5..10 {
         assert_eq!(read(&mut client, at), (Some(v), left.to_owned()));
         assert!(client.cookie.as_ref().is_some_and(|cookie| cookie.ends_with(&format!(".{left}"))));
@@ -104,6 +105,10 @@ fn the_balancer_reloads_its_file_on_a_signal() {
     }
     std::fs::write(&file, "[[node]]\nname = 1\n").expect("writable");
     setup.node("balancer").signal("HUP");
-    setup.node("balancer").says("the nodes stay as they are");
+    setup.node("balancer").says("everything stays as it is");
     assert_eq!(write(&mut setup.client(), at, 1), "tc01");
+    std::fs::write(&file, text.replace("weight = 2", "weight = 3")).expect("writable");
+    let mut reloaded = setup.order(&["balance", "reload", "--config", "lb.toml"]);
+    assert_eq!(reloaded.ended(), Some(0), "{}", reloaded.err());
+    assert!(reloaded.out().contains("was read again: added tc02"), "{}", reloaded.out());
 }

@@ -119,6 +119,11 @@ impl Setup {
         self.running.get_mut(name).expect("it was started")
     }
 
+    /// What the system calls the process of that name.
+    pub(crate) fn id(&self, name: &str) -> u32 {
+        self.running[name].id()
+    }
+
     /// A browser that has no cookie yet.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.secrets.clone())

@@ -8,8 +8,10 @@ mod harness;
 mod server;
 
 mod admin;
+mod ajp;
 mod damaging;
 mod deploying;
+mod edge;
 mod guarding;
 mod hostile;
 mod logging;

@@ -7,8 +7,9 @@
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use crate::key::SHARDS;
 use crate::node::Node;
-use crate::shard::{SHARDS, Shard};
+use crate::shard::Shard;
 use crate::table::Table;
 use crate::{AppId, Instant, SessionKey};
 

@@ -1,66 +1,11 @@
 //! What can be seen of a node from outside, without changing it.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use crate::node::Node;
 use crate::roster::{MemberRow, NodeState};
-use crate::{AppId, Fields, Histogram, Incarnation, Instant, NotTaken, SessionKey};
-
-/// What is still backlog to one member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    /// The member.
-    pub to: Incarnation,
-    /// Sessions of which it must get a copy or the end.
-    pub sessions: u64,
-    /// Frames on the way that it has not acknowledged.
-    pub unacknowledged: u64,
-    /// Bytes of changes that it has not confirmed: on the way, and roughly those of changes that wait in the backlog instead.
-    pub bytes: u64,
-    /// How long the oldest frame has been on the way.
-    pub age: Duration,
-}
-
-impl Backlog {
-    pub(crate) fn none(to: Incarnation) -> Self {
-        Self { to, sessions: 0, unacknowledged: 0, bytes: 0, age: Duration::ZERO }
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            to: self.to,
-            sessions: self.sessions + other.sessions,
-            unacknowledged: self.unacknowledged + other.unacknowledged,
-            bytes: self.bytes + other.bytes,
-            age: self.age.max(other.age),
-        }
-    }
-}
-
-/// Frames that a member did not take, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NegativeAcks([u64; NotTaken::ALL.len()]);
-
-impl NegativeAcks {
-    pub(crate) fn count(&mut self, cause: NotTaken) {
-        self.0[cause as usize] += 1;
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
-    }
-
-    /// Every cause with its number.
-    pub fn by_cause(&self) -> impl Iterator<Item = (NotTaken, u64)> {
-        NotTaken::ALL.into_iter().map(|cause| (cause, self.0[cause as usize]))
-    }
-
-    /// All causes together.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-}
+use crate::shard::{Backlog, NegativeAcks};
+use crate::{AppId, Fields, Histogram, Incarnation, Instant, SessionKey};
 
 /// Everything that is counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,7 +135,7 @@ impl Node {
     /// member has applied it before, so this is an upper bound of the time of replication.
     pub fn confirmation_times(&self) -> Histogram {
         let mut times = Histogram::default();
-        self.shards.iter().for_each(|shard| times.add(&shard.lock().counters.confirmed_after));
+        self.shards.iter().for_each(|shard| times.add(&shard.lock().counters().confirmed_after));
         times
     }
 
@@ -199,7 +144,8 @@ impl Node {
         let mut sum =
             Counters { frames_skipped: self.frames_skipped.load(Ordering::Relaxed), ..Counters::default() };
         for shard in &self.shards {
-            let counters = &shard.lock().counters;
+            let shard = shard.lock();
+            let counters = shard.counters();
             sum.asks += counters.asks;
             sum.negative_acks.add(&counters.negative_acks);
             sum.conflicts += counters.conflicts;

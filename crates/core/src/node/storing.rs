@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::key::SHARDS;
 use crate::node::Node;
 use crate::session::millis;
-use crate::shard::{Restored, SHARDS};
+use crate::shard::Restored;
 use crate::tombstone::Tombstone;
 use crate::wire::{self, Malformed};
 use crate::{AppId, Effects, Fields, Instant, SessionKey, Version};

@@ -7,9 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::MutexGuard;
 
+use crate::key::SHARDS;
 use crate::node::Node;
-use crate::roster::{NodeState, Order, Roster};
-use crate::shard::{ComparisonOutcome, SHARDS, Shard};
+use crate::roster::{NodeState, Roster, ShardCommand};
+use crate::shard::{ComparisonOutcome, Shard};
 use crate::wire::{self, Ack, Frame, Malformed, MembershipFrame, Sequenced, ShardFrame};
 use crate::{Effect, Effects, Event, Incarnation, Instant, SessionKey};
 
@@ -244,17 +245,17 @@ impl Node {
         let Some(shard) = self.shards.get(usize::from(number)) else { return };
         let mut shard = shard.lock();
         run(&mut shard, effects);
-        let outcomes = std::mem::take(&mut shard.outcomes);
+        let outcomes = shard.take_outcomes();
         drop(shard);
         if outcomes.is_empty() {
             return;
         }
         let sessions = self.session_count(None);
         let mut roster = self.roster(now, effects);
-        for outcomes in outcomes {
-            match outcomes {
-                ComparisonOutcome::Compared(with) => roster.compared(with, sessions, now, effects),
-                ComparisonOutcome::Refused(by) => roster.not_donor(by, now, effects),
+        for outcome in outcomes {
+            match outcome {
+                ComparisonOutcome::Completed(with) => roster.compared(with, sessions, now, effects),
+                ComparisonOutcome::Declined(by) => roster.not_donor(by, now, effects),
             }
         }
         self.carry_out(&mut roster, now, effects);
@@ -267,11 +268,11 @@ impl Node {
         roster
     }
 
-    /// Carries out what the roster ordered, under its lock: orders reach all shards in one order.
+    /// Carries out what the roster ordered, under its lock: commands reach all shards in one order.
     fn carry_out(&self, roster: &mut Roster, now: Instant, effects: &mut Effects) {
-        for order in std::mem::take(&mut roster.orders) {
+        for command in std::mem::take(&mut roster.commands) {
             for number in 0..SHARDS {
-                order_shard(&mut self.shards[number].lock(), order, now, effects);
+                command_shard(&mut self.shards[number].lock(), command, now, effects);
             }
         }
         self.publish(roster);
@@ -279,19 +280,19 @@ impl Node {
     }
 }
 
-fn order_shard(shard: &mut Shard, order: Order, now: Instant, effects: &mut Effects) {
-    match order {
-        Order::Add(incarnation) => shard.add_member(incarnation, now, effects),
-        Order::Remove { incarnation, clean } => {
+fn command_shard(shard: &mut Shard, command: ShardCommand, now: Instant, effects: &mut Effects) {
+    match command {
+        ShardCommand::Add(incarnation) => shard.add_member(incarnation, now, effects),
+        ShardCommand::Remove { incarnation, clean } => {
             shard.remove_member(incarnation, clean, now, effects);
             if !clean {
                 shard.speak_for(incarnation, now, effects);
             }
         }
-        Order::RemoveAll => shard.remove_all(now, effects),
-        Order::Linked { incarnation, linked } => shard.set_linked(incarnation, linked, now, effects),
-        Order::Resend(incarnation) => shard.resend(incarnation, now, effects),
-        Order::Compare { with, joining } => shard.compare(with, joining, now, effects),
-        Order::AdvanceClocks => shard.advance_clock(now, effects),
+        ShardCommand::RemoveAll => shard.remove_all(now, effects),
+        ShardCommand::Linked { incarnation, linked } => shard.set_linked(incarnation, linked, now, effects),
+        ShardCommand::Resend(incarnation) => shard.resend(incarnation, now, effects),
+        ShardCommand::Compare { with, joining } => shard.compare(with, joining, now, effects),
+        ShardCommand::AdvanceClocks => shard.advance_clocks(now, effects),
     }
 }

@@ -1,16 +1,16 @@
 //! Heartbeats, echoes and leases.
 //!
-//! An echo proves that the process answers; a granted echo is also a promise: "I shall not go on without
-//! you before one lease has passed since you sent this."
+//! An echo proves that the process answers. A granted echo is also a promise: "I shall not go on without you before one
+//! lease has passed since you sent this heartbeat."
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::roster::{Order, Roster, send};
+use crate::roster::{Roster, ShardCommand, send};
 use crate::wire::{Echo, Heartbeat, Out, Phase, Refused, RefusedReason};
 use crate::{Effects, Event, Incarnation, Instant, Removal};
 
-/// Heartbeats whose echo is waited for; older ones count as lost.
+/// Heartbeats whose echo is awaited; older ones count as lost.
 const SENT_MAX: usize = 64;
 
 impl Roster {
@@ -36,10 +36,10 @@ impl Roster {
 
     /// To be called before anything else that happens at `now`.
     ///
-    /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and
-    /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are. A
-    /// joiner begins its join again: whoever had included it may have removed it since. One that was alone
-    /// looks for others first: whoever started meanwhile waited for it in vain and began without it.
+    /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and they may have
+    /// gone on without it. It begins to count anew; its own leases stay as old as they are. A joiner begins its join again,
+    /// because a member that had included it may have removed it since. A process that was alone looks for others first: one
+    /// that started meanwhile waited for it in vain and founded a cluster without it.
     /// Rules 4.15 and 4.16.
     pub(crate) fn notice_own_pause(&mut self, now: Instant, effects: &mut Effects) {
         let stopped = now.since(self.ticked_at);
@@ -49,7 +49,7 @@ impl Roster {
         self.ticked_at = now;
         self.resumed_at = now;
         let is_alone = self.members().next().is_none();
-        // While all have promised not to, nobody has gone on without it.
+        // While all leases hold, no member has gone on without it.
         self.doubtful |= is_alone || !self.holds_all_leases(now);
         let began_without_it = self.serves() && self.searched && stopped >= self.settings.timing.lease();
         if self.join.is_some() && !is_alone || is_alone && began_without_it {
@@ -119,9 +119,9 @@ impl Roster {
         send(effects, to, &Echo { number, grant });
     }
 
-    /// Two serving processes that are not in each other's view: two sides of a split met. The smaller
-    /// side steps out; of equal ones that with the larger least incarnation. If a third member is that on both
-    /// sides, of the two that meet the one with the larger incarnation. Rule 4.14.
+    /// Two serving processes that are not in each other's view: two sides of a split met. The smaller side steps out; of
+    /// equal sides that with the larger least incarnation. If one process is the least on both sides, the larger incarnation
+    /// of the two that meet steps out. Rule 4.14.
     fn meet(&mut self, other: Incarnation, beat: Heartbeat, now: Instant, effects: &mut Effects) {
         if !self.serves() || !beat.phase.serves() {
             return;
@@ -141,7 +141,7 @@ impl Roster {
         let Some(index) = member.sent.iter().position(|(number, _)| *number == echo.number) else { return };
         let sent_at = member.sent[index].1;
         member.sent.drain(..=index);
-        // What went the same way as the heartbeats before this one is lost as well, and need not wait for its timeout.
+        // Frames that went the same way as the lost heartbeats are lost as well, and need not wait for their timeout.
         let was_cut_off = sent_at.since(member.alive_at) >= window;
         member.alive_at = member.alive_at.max(sent_at);
         if echo.grant {
@@ -149,10 +149,10 @@ impl Roster {
         }
         member.suspected = false;
         if was_cut_off {
-            self.orders.push(Order::Resend(from));
+            self.commands.push(ShardCommand::Resend(from));
         }
-        // A joiner, and one that lacks some, cannot know whether others went on. Nor can one that was stopped as long:
-        // whoever did has not granted anything since.
+        // A joiner or an incomplete member cannot know whether others went on. A peer that was paused just as long has no
+        // newer state: it has granted nothing since.
         let knows = matches!(self.phase_of(from), Phase::Ready | Phase::Draining);
         if echo.grant && knows && self.was_granted_by_all_since(self.resumed_at) {
             self.doubtful = false;

@@ -1,8 +1,8 @@
-//! Becoming a member: announced to all, included by all, then the state, then a comparison with each.
+//! Becoming a member: this node announces itself to all, all include it, it gets the state, it compares with each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::roster::{NodeState, Order, Roster, send};
+use crate::roster::{NodeState, Roster, ShardCommand, send};
 use crate::wire::{self, Included, MemberEntry, Out, Phase, RefusedReason};
 use crate::{Effects, Event, Incarnation, Instant};
 
@@ -11,11 +11,11 @@ use crate::{Effects, Event, Incarnation, Instant};
 pub(super) struct Join {
     started_at: Instant,
     announced_at: Option<Instant>,
-    /// Who delivers to this node now, and whom each of them delivers to.
+    /// The members that include this node now, each with its view.
     included: BTreeMap<Incarnation, BTreeSet<Incarnation>>,
     /// Donors that failed or refused since all were tried.
     tried: BTreeSet<Incarnation>,
-    /// It was announced whom the join waits for.
+    /// An event has named the processes that the join waits for.
     announced: bool,
     stage: Stage,
 }
@@ -58,7 +58,7 @@ impl Roster {
         self.advance_join(now, effects);
     }
 
-    /// Another process wants to be delivered to. Rule 4.16.
+    /// Another process wants to be included. Rule 4.16.
     pub(crate) fn on_join(
         &mut self,
         from: Incarnation,
@@ -84,7 +84,7 @@ impl Roster {
         peer.phase = join.phase;
         peer.waits_for_name_since = None;
         if self.doubtful && served && !join.phase.serves() {
-            // A member that served joins anew: somebody went on without it, and perhaps without this node.
+            // A member that served joins anew: some member went on without it, and perhaps without this node.
             self.step_out(from, now, effects);
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
@@ -147,7 +147,7 @@ impl Roster {
             self.state = NodeState::Refused;
             self.refused_by = Some(Incarnation(refused.by));
             self.join = None;
-            self.orders.push(Order::RemoveAll);
+            self.commands.push(ShardCommand::RemoveAll);
             self.peers.values_mut().for_each(|peer| peer.membership = None);
             effects.event(Event::NameTaken { by: Incarnation(refused.by) });
         }
@@ -162,18 +162,17 @@ impl Roster {
         effects: &mut Effects,
     ) {
         let me = self.settings.incarnation.0;
-        // The last words of a process that is gone would be waited for ever.
+        // The sender is gone: the join would wait for it for ever.
         if !self.peers.contains_key(&from) {
             return;
         }
-        // It counted on this node all along and does not know that it was removed: what it holds is behind,
-        // and a grant would let it serve that.
+        // The sender does not know that it was removed. What it holds is behind, and a grant would let it serve that.
         if self.overruled.contains(&from) {
             send(effects, from, &Out {});
             return;
         }
         let Some(join) = &mut self.join else {
-            // It answers a join that is over, and counts on a comparison that would never come.
+            // The sender answers a join that is over, and counts on a comparison that would never come.
             if self.serves() && self.is_staying(from) {
                 self.compare(from, false);
             }
@@ -182,7 +181,7 @@ impl Roster {
         let view =
             included.view.iter().map(|entry| entry.incarnation).filter(|incarnation| *incarnation != me);
         let view: BTreeSet<Incarnation> = view.map(Incarnation).collect();
-        // An answer to an earlier join may have come first: who was not in it has to include this node too.
+        // An answer to an earlier join may have come first. A member that is new in this view has to include this node too.
         if !matches!(join.stage, Stage::Announcing)
             && !view.iter().all(|incarnation| join.included.contains_key(incarnation))
         {
@@ -216,7 +215,7 @@ impl Roster {
         }
     }
 
-    /// Says once whom the join waits for though no link leads there: members that this node was not announced of.
+    /// Names once, in an event, the processes that the join waits for though no link leads there.
     fn tell_unreachable(&mut self, now: Instant, effects: &mut Effects) {
         let patience = self.settings.timing.drop_time * 2;
         let Some(join) = self.join.as_mut().filter(|join| !join.announced) else { return };
@@ -233,7 +232,7 @@ impl Roster {
         }
     }
 
-    /// Asks everybody who can be reached to be included, again with each heartbeat: their views change.
+    /// Asks every process that can be reached to include this node, again with each heartbeat: their views change.
     /// Rule 5.1.
     fn announce(&mut self, now: Instant, effects: &mut Effects) {
         let heartbeat = self.settings.timing.heartbeat;
@@ -250,7 +249,7 @@ impl Roster {
         }
     }
 
-    /// AllMembers who is reached, and everybody in their views, delivers to this node. Rule 5.1.
+    /// Every process that can be reached, and every process in their views, includes this node. Rule 5.1.
     fn is_included_by_all(&self, join: &Join, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
         let live = |(incarnation, peer): (&Incarnation, &super::Peer)| {
@@ -260,7 +259,7 @@ impl Roster {
             .then_some(*incarnation)
         };
         let reached = self.peers.iter().filter_map(live);
-        // Who is out or gone since it answered says nothing about today's views.
+        // A process that is out or gone since it answered says nothing about today's views.
         let answers = || join.included.iter().filter(|(incarnation, _)| self.is_staying(**incarnation));
         let viewed = answers().flat_map(|(_, view)| view).copied();
         let includers: BTreeSet<Incarnation> = answers().map(|(incarnation, _)| *incarnation).collect();
@@ -289,8 +288,8 @@ impl Roster {
         }
     }
 
-    /// Only joiners are here. The least incarnation begins the cluster; one that holds sessions goes before those
-    /// that do not, and first gets what the others hold: also a fresh one may have been delivered to.
+    /// Only joiners are here. The least incarnation founds the cluster; a joiner that holds sessions goes before those that
+    /// do not. It first gets what the others hold: a fresh joiner, too, may have received changes.
     /// Rule 5.9.
     fn found_or_wait(&mut self, phases: &[(Incarnation, Phase)], now: Instant, effects: &mut Effects) {
         let rank = |incarnation: Incarnation, phase: Phase| (phase != Phase::Returning, incarnation);
@@ -303,8 +302,8 @@ impl Roster {
         self.compare_with_all(others, true, now, effects);
     }
 
-    /// Whether a node that returns, or was stopped while it joined, should wait for others to find it:
-    /// those who went on without it. Rules 4.16 and 5.10.
+    /// Whether a node that returns, or was stopped while it joined, should wait until members find it that went on without
+    /// it. Rules 4.16 and 5.10.
     fn may_be_found(&self, now: Instant) -> bool {
         let Some(join) = &self.join else { return false };
         let was_stopped = self.resumed_at > join.started_at;
@@ -312,8 +311,8 @@ impl Roster {
         (self.has_state || was_stopped) && now.since(since) < self.settings.timing.drop_time
     }
 
-    /// Whether somebody was met whose link was lost a moment ago, and who is not known to be dead: that may be a member
-    /// of a cluster that this node would begin another one beside. Rule 5.10.
+    /// Whether the link to some process was lost a moment ago and the process is not known to be dead. It may be a member of
+    /// a cluster, and this node would found another one beside it. Rule 5.10.
     fn has_lost_sight(&self, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
         self.out_of_sight.values().any(|heard_at| now.since(*heard_at) < drop_time)
@@ -362,7 +361,7 @@ impl Roster {
         }
     }
 
-    /// The donor lacks some itself. Rule 5.5.
+    /// The donor lacks some sessions itself. Rule 5.5.
     pub(crate) fn not_donor(&mut self, donor: Incarnation, now: Instant, effects: &mut Effects) {
         self.comparing.remove(&donor);
         self.interrupted(donor, effects);
@@ -379,7 +378,7 @@ impl Roster {
             Stage::Transferring { donor, .. } => Some(donor),
             _ => None,
         };
-        // What the lost member still backlog to some may be with others, who compared before it came.
+        // Changes that the lost member had not sent to all may be with members that compared before they got them.
         if donor != Some(lost) && !matches!(join.stage, Stage::Announcing) {
             join.stage = Stage::Announcing;
             join.announced_at = None;
@@ -398,13 +397,13 @@ impl Roster {
         }
     }
 
-    /// After the transfer time a fresh node goes on with what it has. One that returns does not: what it
-    /// remembers may be older than what others acknowledged. Rule 5.13.
+    /// After the transfer time a fresh node goes on with what it has. A node that returns does not: what it remembers may be
+    /// older than what others acknowledged. Rule 5.13.
     fn give_up_waiting(&mut self, now: Instant, effects: &mut Effects) {
         let Some(join) = &self.join else { return };
         let timeout = self.settings.timing.transfer_timeout;
         let late = timeout.is_some_and(|timeout| now.since(join.started_at) >= timeout);
-        // Before all deliver to this node, what it holds may be behind what they acknowledged.
+        // Before all members include this node, what it holds may be behind what they acknowledged.
         let late = late && !matches!(join.stage, Stage::Announcing);
         if late && self.searched && self.state == NodeState::Joining && !self.has_state {
             self.state = NodeState::Incomplete;
@@ -420,7 +419,7 @@ impl Roster {
         self.join = None;
         self.heartbeat_at = None;
         if founding {
-            self.orders.push(Order::AdvanceClocks);
+            self.commands.push(ShardCommand::AdvanceClocks);
             effects.event(Event::Founded);
         }
         effects.event(Event::BecameReady { complete: true });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::roster::join::Join;
-use crate::roster::{BARRED_MAX, NodeState, Order, Roster, is_clean, send};
+use crate::roster::{BARRED_MAX, NodeState, Roster, ShardCommand, is_clean, send};
 use crate::wire::{Adopted, Leave, Out, Removed};
 use crate::{Effect, Effects, Event, Incarnation, Instant, Removal};
 
@@ -11,13 +11,13 @@ use crate::{Effect, Effects, Event, Incarnation, Instant, Removal};
 #[derive(Debug)]
 pub(super) struct Fence {
     cause: Removal,
-    /// Members that have not said that they adopt the removal. Without it the other side could win them
-    /// over, and both would go on with the same witnesses.
+    /// Members that have not said that they adopt the removal. Without that the other side could win them over, and both
+    /// sides would go on with the same witnesses.
     adopters: BTreeSet<Incarnation>,
 }
 
 impl Roster {
-    /// Decides that a member is out. Nothing that it was granted is taken back: its lease has to run out.
+    /// Decides that a member is out. Its lease is not taken back, it has to run out.
     /// Rule 4.8.
     pub(super) fn begin_removal(
         &mut self,
@@ -124,8 +124,8 @@ impl Roster {
         self.advance_join(now, effects);
     }
 
-    /// A member has died, and nobody was asked about its removal. One whose lease had run out may have gone on without this
-    /// node before: those who are left know. Rule 4.11.
+    /// A member has died, and no member was asked about its removal. If its lease had run out, it may have gone on without
+    /// this node before; the remaining members know. Rule 4.11.
     fn lose_at_once(
         &mut self,
         incarnation: Incarnation,
@@ -173,7 +173,7 @@ impl Roster {
         self.comparing.remove(&incarnation);
         self.compare_when_ready.remove(&incarnation);
         self.stalls.remove(&incarnation);
-        self.orders.push(Order::Remove { incarnation, clean: is_clean(cause) });
+        self.commands.push(ShardCommand::Remove { incarnation, clean: is_clean(cause) });
         effects.event(Event::MemberRemoved { incarnation, name: name.clone(), cause });
         if !is_clean(cause) {
             effects.push(Effect::MemberLost);
@@ -181,7 +181,7 @@ impl Roster {
         if is_clean(cause) {
             self.most = self.most.saturating_sub(1).max(1);
         }
-        // Who left on its way in may have announced some of us what it knew, and others not.
+        // A member that left while it joined may have sent its sessions to some members only.
         if !is_clean(cause) || !served {
             self.compare_after_loss();
         }
@@ -189,7 +189,7 @@ impl Roster {
             self.bar(incarnation, effects);
         }
         self.lost_while_joining(incarnation, effects);
-        // Whom one that said goodbye had let in meanwhile, nobody is left to tell.
+        // If the leaving member had admitted a joiner, no remaining member knows about it (rule 4.17).
         let is_alone = self.members().next().is_none();
         if self.doubtful && (!is_clean(cause) || is_alone) && self.is_in() {
             self.step_out(incarnation, now, effects);
@@ -202,14 +202,14 @@ impl Roster {
         self.serves() || self.join.is_some()
     }
 
-    /// What the lost member backlog is known to nobody else: the others compare what they hold.
+    /// What the lost member had not sent to all is known to no other member: the others compare what they hold.
     /// Rules 6.4 and 6.5.
     fn compare_after_loss(&mut self) {
         if !self.serves() || planted!(self.settings, BACKLOG_FORGOTTEN) {
             return;
         }
-        // Each of two compares: one of them may have been joining when the other saw the loss. One that only seemed to be
-        // compares no more than this node does.
+        // Both of two members compare, because one of them may have been joining when the other saw the loss. A member that
+        // only seemed to be joining compares no more than this node does.
         let (ready, joining): (Vec<Incarnation>, Vec<Incarnation>) =
             self.staying().partition(|other| self.phase_of(*other).serves());
         ready.into_iter().for_each(|other| self.compare(other, false));
@@ -234,7 +234,7 @@ impl Roster {
         self.peers.retain(|_, peer| peer.linked);
         self.comparing.clear();
         self.compare_when_ready.clear();
-        self.orders.push(Order::RemoveAll);
+        self.commands.push(ShardCommand::RemoveAll);
         self.out_of_sight.clear();
         self.join = Some(Join::new(now));
         effects.event(Event::SteppedOut { by });
@@ -247,6 +247,6 @@ impl Roster {
         }
         self.state = NodeState::Left;
         self.join = None;
-        self.orders.push(Order::RemoveAll);
+        self.commands.push(ShardCommand::RemoveAll);
     }
 }

@@ -1,31 +1,29 @@
-//! Committing changes and ending sessions on the node that does it.
+//! Committing the changes of a request: checked, timestamped and applied in one section, and staged for every member.
 
 use crate::changes::Changes;
+use crate::key::SHARDS;
 use crate::marks::Birth;
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::shard::notify::Applied;
-use crate::shard::peer_stream::Carried;
-use crate::shard::settle::{Pending, notify_settled};
-use crate::tombstone::Tombstone;
+use crate::shard::in_flight::Carried;
+use crate::shard::settling::{Awaited, settled};
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AckMembers, AppId, CommittedSession, Effects, EndReason, Event, FieldRef, Incarnation, Instant, Mode,
-    Receipt, Refusal, SessionKey, Ticket, Timestamp, ValueRef,
+    AckMembers, CommittedSession, Effects, Event, FieldRef, Incarnation, Instant, Mode, Receipt, Refusal,
+    SessionKey, Ticket, Timestamp, ValueRef,
 };
-use std::time::Duration;
 
-/// Whom a commit waits for.
+/// The members that a commit waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Waits {
+pub(super) enum Waits {
     Nobody,
-    /// Those that the ack_set names.
+    /// Those that the ack set names.
     AckSet,
     AllMembers,
 }
 
 impl Shard {
-    /// Stamps and applies the changes in one section, and stages them for every member.
+    /// Timestamps and applies the changes in one section, and stages them for every member.
     ///
     /// # Errors
     /// A [`Refusal`]; then nothing was applied.
@@ -49,64 +47,16 @@ impl Shard {
             Mode::Synchronous => Waits::AckSet,
             Mode::Asynchronous => Waits::Nobody,
         };
-        let whole = changes.creates() || changes.whole;
-        let draft = if whole { None } else { self.delta(key, changes, timestamp) };
+        let sends_copies = changes.creates() || changes.whole;
+        let draft = if sends_copies { None } else { self.delta(key, changes, timestamp) };
         self.stage(key, draft, waits, ticket, now, effects);
         Ok(())
-    }
-
-    /// Ends a session, known or not. Always synchronous, in every mode.
-    pub(crate) fn end(
-        &mut self,
-        key: SessionKey,
-        reason: EndReason,
-        ticket: Option<Ticket>,
-        now: Instant,
-        effects: &mut Effects,
-    ) {
-        let end = match self.known(key) {
-            Some(session) => Tombstone::of(session, reason, now),
-            None => Tombstone { reason, ..Tombstone::unknown(Birth::default(), now) },
-        };
-        self.end_as(key, end, ticket, now, effects);
-    }
-
-    /// The same for a session of which no member has a copy.
-    pub(crate) fn end_carried(
-        &mut self,
-        key: SessionKey,
-        app: AppId,
-        keep: Duration,
-        ticket: Option<Ticket>,
-        now: Instant,
-        effects: &mut Effects,
-    ) {
-        self.end_as(key, Tombstone::carried(app, keep, now), ticket, now, effects);
-    }
-
-    fn end_as(
-        &mut self,
-        key: SessionKey,
-        end: Tombstone,
-        ticket: Option<Ticket>,
-        now: Instant,
-        effects: &mut Effects,
-    ) {
-        self.record_end(key, end, None, effects);
-        match end.reason {
-            EndReason::Invalidated => self.counters.invalidated += 1,
-            EndReason::Expired => self.counters.expired += 1,
-        }
-        self.settle_as_ended(key, effects);
-        let draft = self.tombstones.get(&key).map(|end| Draft::end(&end.to_wire(key)));
-        let waits = if planted!(self.settings, END_ASYNCHRONOUS) { Waits::Nobody } else { Waits::AllMembers };
-        self.stage(key, draft, waits, ticket, now, effects);
     }
 
     fn check(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
         let bounds = &self.settings.bounds;
         let exists = self.known(key).is_some();
-        if changes.creates() == exists || self.tombstones.contains_key(&key) {
+        if changes.creates() == exists || self.tombstones.contains(key) {
             return Err(Refusal::Ended);
         }
         if changes.creates() && self.is_full(changes.weight()) {
@@ -126,8 +76,8 @@ impl Shard {
         Ok(())
     }
 
-    /// What the session would weigh, or more where that is allowed, too: what is replaced is looked for only when it
-    /// matters.
+    /// What the session would weigh; more than that where it does not matter: only near the bound is it looked up what the
+    /// changes replace.
     fn weight_with(&self, key: SessionKey, changes: &Changes) -> usize {
         let Some(session) = self.table.get(key) else { return changes.weight() };
         let most = session.fields.weight() + changes.weight();
@@ -144,7 +94,7 @@ impl Shard {
 
     /// Whether one more session of this weight would exceed this shard's share of the table's bytes.
     pub(super) fn is_full(&self, weight: usize) -> bool {
-        let share = self.settings.bounds.max_table_bytes / super::SHARDS;
+        let share = self.settings.bounds.max_table_bytes / SHARDS;
         self.bytes() + weight + size_of::<Session>() > share
     }
 
@@ -160,6 +110,13 @@ impl Shard {
         effects.event(Event::Created { key, app, remote: false });
     }
 
+    /// The timestamp of a commit that happens now (rules 3.3 and 3.4).
+    fn timestamp(&self, key: SessionKey) -> Option<Timestamp> {
+        let session = self.table.get(key)?;
+        let clock = planted!(session.clock => commit_clock(&self.settings, session));
+        Some(Timestamp::new(clock + 1, self.writer))
+    }
+
     fn apply_own(
         &mut self,
         key: SessionKey,
@@ -168,8 +125,8 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let mut applied = if changes.creates() { Applied::default() } else { self.applied() };
-        self.table.update(key, |session| {
+        let mut applied = if changes.creates() { Default::default() } else { self.notices.begin() };
+        let app = self.table.update(key, |session| {
             let writes = changes.writes().map(|(name, value)| FieldRef {
                 name: name.as_str().into(),
                 timestamp,
@@ -191,11 +148,20 @@ impl Shard {
             if changes.says_when() {
                 session.set_alarm();
             }
+            session.app
         });
         if changes.creates() {
             self.notify_created(key, false, effects);
+        } else if let Some(app) = app {
+            self.notices.changed(key, app, applied, false, effects);
         }
-        self.notify_applied(key, applied, false, effects);
+    }
+
+    /// Notifies listeners of a session that is new here.
+    pub(super) fn notify_created(&mut self, key: SessionKey, remote: bool, effects: &mut Effects) {
+        if let Some(session) = self.table.get(key) {
+            self.notices.created(session, remote, effects);
+        }
     }
 
     fn delta(&self, key: SessionKey, changes: &Changes, timestamp: Timestamp) -> Option<Draft> {
@@ -211,22 +177,25 @@ impl Shard {
             Delta { key: key.0, counter: timestamp.counter, writer: timestamp.incarnation.0, touch, fields };
         Some(Draft::delta(&delta, changes.weight()))
     }
+}
 
-    /// Some member that can be reached has not confirmed as many bytes as may be on the way to it: further changes
-    /// will be backlog to it.
+/// Sending a commit or an end to every member.
+impl Shard {
+    /// Some member that can be reached has not confirmed as many bytes as may be on the way to it. Further changes of its
+    /// sessions are given up for copies, which are sent later (rule 2.11).
     pub(crate) fn is_congested(&self) -> bool {
-        let staged_max = self.staged_max();
-        self.streams.values().any(|stream| stream.linked && stream.unconfirmed_bytes() >= staged_max)
+        let bytes_max = self.in_flight_bytes_max();
+        self.peers.iter().any(|(_, stream)| stream.linked && stream.unconfirmed_bytes() >= bytes_max)
     }
 
     /// This shard's share of the bytes that may be on the way to one member.
-    fn staged_max(&self) -> usize {
-        self.settings.bounds.max_unconfirmed_bytes / super::SHARDS
+    fn in_flight_bytes_max(&self) -> usize {
+        self.settings.bounds.max_unconfirmed_bytes / SHARDS
     }
 
-    /// Sends a change to every member, or notes that the member is backlog the session. Without a draft every
-    /// member gets a copy.
-    fn stage(
+    /// Sends a change to every member, or puts the session into the member's backlog. Without a draft every member gets a
+    /// copy.
+    pub(super) fn stage(
         &mut self,
         key: SessionKey,
         mut draft: Option<Draft>,
@@ -236,76 +205,69 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let ticket = ticket.unwrap_or_else(|| Ticket::unattended(self.next_number()));
-        let not_awaited = if waits == Waits::AckSet { self.not_awaited(key) } else { Vec::new() };
-        let members = self.streams.keys().map(|incarnation| {
-            let awaited = waits != Waits::Nobody
-                && !not_awaited.contains(incarnation)
-                && planted!(true => is_awaited(&self.settings, *incarnation, self.streams.get(incarnation)));
-            (*incarnation, awaited)
+        let exempt = if waits == Waits::AckSet { self.exempt(key) } else { Vec::new() };
+        let members = self.peers.members().map(|member| {
+            let is_awaited = waits != Waits::Nobody && !exempt.contains(&member);
+            let is_awaited = planted!(is_awaited => is_awaited(&self.settings, is_awaited, member, self.peers.get(member)));
+            (member, is_awaited)
         });
         let members: Vec<(Incarnation, bool)> = members.collect();
-        let waiting: Vec<_> = members.iter().filter(|(_, awaited)| *awaited).map(|(of, _)| *of).collect();
-        let not_awaited = u32::try_from(not_awaited.len()).unwrap_or(u32::MAX);
-        let receipt = Receipt { copies: 1, wanted: self.wanted_without(not_awaited), ..Receipt::default() };
-        let settles_at_once = waiting.is_empty();
-        // Before anything is sent: a frame that cannot be sent at all settles what waits for it.
+        let awaited: Vec<Incarnation> =
+            members.iter().filter(|(_, is)| *is).map(|(member, _)| *member).collect();
+        let exempt = u32::try_from(exempt.len()).unwrap_or(u32::MAX);
+        let settles_at_once = awaited.is_empty();
+        // Before anything is sent: a frame that no link can carry settles what waits for it.
         if !settles_at_once {
-            let is_end = self.tombstones.contains_key(&key);
-            self.await_members(ticket, Pending::new(key, is_end, waiting, not_awaited, receipt));
+            let is_end = self.tombstones.contains(key);
+            self.settling.begin(ticket, Awaited { key, is_end, members: awaited, exempt });
         }
-        for (more, (incarnation, awaited)) in (0..members.len()).rev().zip(members) {
+        for (more, (member, is_awaited)) in (0..members.len()).rev().zip(members) {
             let draft = if more > 0 { draft.clone() } else { draft.take() };
-            self.stage_for(incarnation, key, draft, awaited.then_some(ticket), now, effects);
+            self.stage_for(member, key, draft, is_awaited.then_some(ticket), now, effects);
         }
         if settles_at_once {
-            let is_async = waits == Waits::Nobody && !self.streams.is_empty();
-            let unconfirmed = is_async.then(|| self.unconfirmed_for(now));
-            notify_settled(ticket, Receipt { unconfirmed_for: unconfirmed, ..receipt }, effects);
+            let is_async = waits == Waits::Nobody && !self.peers.is_empty();
+            let unconfirmed_for = is_async.then(|| self.peers.unconfirmed_for(now));
+            let receipt = Receipt { unconfirmed_for, ..self.settling.first_receipt(exempt) };
+            settled(ticket, receipt, effects);
         }
     }
 
-    /// Members that a commit on this session need not wait for. Whoever an earlier commit on it still waits for
-    /// is awaited: a response that saw both waits only for the later one.
-    fn not_awaited(&self, key: SessionKey) -> Vec<Incarnation> {
+    /// Members that a commit on this session need not wait for (rule 2.17). A member that an earlier commit on the session
+    /// still waits for is awaited: a response that read both commits waits only for the later one.
+    fn exempt(&self, key: SessionKey) -> Vec<Incarnation> {
         let Some(session) = self.table.get(key) else { return Vec::new() };
         let session = CommittedSession { key, app: session.app };
         let AckMembers::Only(chosen) = self.settings.ack_set.awaited(session, &self.own, &self.others) else {
             return Vec::new();
         };
-        let earlier = self.unsettled.get(&key).and_then(|ticket| self.pending.get(ticket));
-        let awaited = |incarnation: &Incarnation| {
-            chosen.contains(incarnation)
-                || earlier.is_some_and(|earlier| earlier.waiting.contains(incarnation))
+        let is_exempt = |member: &Incarnation| {
+            self.peers.contains(*member) && !chosen.contains(member) && !self.settling.awaits(key, *member)
         };
-        let others = self.others.iter().map(|other| other.incarnation);
-        others.filter(|incarnation| self.streams.contains_key(incarnation) && !awaited(incarnation)).collect()
+        self.others.iter().map(|other| other.incarnation).filter(is_exempt).collect()
     }
 
     fn stage_for(
         &mut self,
-        incarnation: Incarnation,
+        member: Incarnation,
         key: SessionKey,
         draft: Option<Draft>,
         ticket: Option<Ticket>,
         now: Instant,
         effects: &mut Effects,
     ) {
-        let staged_max = self.staged_max();
-        let Some(stream) = self.streams.get_mut(&incarnation) else { return };
-        if !stream.has_room(staged_max) {
-            stream.give_up(draft.as_ref().map_or(0, Draft::len));
-            stream.add_to_backlog(key, ticket);
+        let bytes_max = self.in_flight_bytes_max();
+        let Some(stream) = self.peers.get_mut(member) else { return };
+        if !stream.has_room(bytes_max) {
+            stream.backlog.give_up_change(draft.as_ref().map_or(0, Draft::len));
+            stream.backlog.add(key, ticket);
             return;
         }
-        let is_end = self.tombstones.contains_key(&key);
-        let Some(draft) = draft.filter(|_| is_end || !stream.needs_copy(key)) else {
-            let mut waiters = stream.take_from_backlog(key);
-            waiters.extend(ticket);
-            self.send_copy(incarnation, key, waiters, now, effects);
-            return;
-        };
-        let mut waiters = stream.take_from_backlog(key);
+        let is_end = self.tombstones.contains(key);
+        let draft = draft.filter(|_| is_end || !stream.backlog.needs_copy(key));
+        let mut waiters = stream.backlog.take(key);
         waiters.extend(ticket);
-        self.transmit(incarnation, Carried::One(key), draft, waiters, now, effects);
+        let Some(draft) = draft else { return self.send_copy(member, key, waiters, now, effects) };
+        self.transmit(member, Carried::One(key), draft, waiters, now, effects);
     }
 }

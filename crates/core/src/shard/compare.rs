@@ -1,190 +1,64 @@
-//! Two members compare what they hold of one shard, and each gets what it lacks.
+//! Two members compare what they hold of one shard, and each gets what it lacks (section 6 of PROTOCOL.md).
 //!
-//! One of them sends a digest. If it differs, the other lists its sessions; the first then owes what the
-//! list lacks or has otherwise, and asks for what it lacks itself. The other pays, and says so when all of
-//! it has been acknowledged. An empty shard skips the list: it is backlog everything. That is the state
-//! transfer, the repair after a partition and the backlogs of a dead member, in one.
+//! That is the state transfer, the repair after a partition, and what follows the loss of a member, in one. An empty shard
+//! skips the listing: it gets everything.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use minicbor::bytes::ByteArray;
 
+use crate::marks::Birth;
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::shard::peer_stream::{AckTarget, PeerStream, SyncReport, Walk, birth};
-use crate::shard::stored::Stub;
-use crate::tombstone::Tombstone;
+use crate::shard::backlog::Walk;
+use crate::shard::comparisons::{Beginning, Marks};
+use crate::shard::stubs::Stub;
 use crate::wire::{self, Digest, Entry, Listing, Mark, NotDonor, Synced, Want};
 use crate::{Effects, Incarnation, Instant, SessionKey};
 
 /// Sessions in one piece of a listing or of a want.
 const PIECE: usize = 512;
 
-/// A comparison without progress is begun again at the latest after this time.
-const PATIENCE_MAX: Duration = Duration::from_secs(16);
-
-/// A comparison that this node began.
-#[derive(Debug)]
-pub(crate) struct Comparison {
-    number: u32,
-    joining: bool,
-    /// This side had nothing: it is backlog everything, without a listing.
-    was_empty: bool,
-    listed: BTreeMap<SessionKey, Entry>,
-    next_piece: u32,
-    /// What the other side was asked for; only that is progress. Changes go on meanwhile, whether it still knows of
-    /// this comparison or not.
-    wanted: BTreeSet<SessionKey>,
-    /// What the donor lacks of what this joiner has.
-    brought: Vec<SessionKey>,
-    /// The other side has synced.
-    synced: bool,
-    /// What this side announced then.
-    due: AckTarget,
-    progress_at: Instant,
-    /// Without progress for so long it begins again, and then waits twice as long: on a slow link an
-    /// answer must have the time to come.
-    patience: Duration,
-}
-
-/// The end of a comparison that this node began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ComparisonOutcome {
-    /// Everything that the member had is here, and the other way round it is on its way, or there if this node is joining.
-    Compared(Incarnation),
-    /// The member lacks some itself.
-    Refused(Incarnation),
-}
-
-/// A listing that this node sent, until the other side has said what it wants.
-#[derive(Debug)]
-pub(super) struct Answering {
-    round: u32,
-    /// Birth marks from before the listing.
-    marks: Vec<(Incarnation, u64)>,
-    pieces: u32,
-}
-
+/// The side that begins.
 impl Shard {
     /// Begins to compare with a member; `joining`: this node wants the state to begin with.
     pub(crate) fn compare(&mut self, with: Incarnation, joining: bool, now: Instant, effects: &mut Effects) {
-        if !self.streams.contains_key(&with) {
-            return;
-        }
-        self.comparison_number += 1;
-        let round = Comparison {
-            number: self.comparison_number,
-            joining,
-            was_empty: self.table.len() == 0,
-            listed: BTreeMap::new(),
-            next_piece: 0,
-            wanted: BTreeSet::new(),
-            brought: Vec::new(),
-            synced: false,
-            due: AckTarget::default(),
-            progress_at: now,
-            patience: self.settings.timing.ack_timeout * 2,
-        };
-        self.comparisons.insert(with, round);
-        self.outcomes.retain(|outcomes| *outcomes != ComparisonOutcome::Compared(with));
-        let digest = Digest {
-            shard: self.number,
-            round: self.comparison_number,
-            sessions: self.held() as u64,
-            fingerprint: self.fingerprint(),
-            joining,
-        };
-        effects.send(with, wire::encode(&digest));
-        if !self.is_complete && !self.tombstones.is_empty() && !planted!(self.settings, TRANSFER_WITHOUT_ENDS)
-        {
-            // Who comes back tells what ended on its side: others may come back with a copy of it.
-            self.start_walk(with, Walk::Ends(None));
-            self.pump(with, now, effects);
-        }
+        let patience = self.settings.timing.ack_timeout * 2;
+        let beginning = Beginning { joining, was_empty: self.table.len() == 0, patience };
+        self.begin_comparison(with, beginning, now, effects);
     }
 
-    fn fingerprint(&self) -> u64 {
-        let stubs = self.stubs.values().map(Stub::fingerprint);
-        self.table.iter().map(Session::fingerprint).chain(stubs).fold(0, u64::wrapping_add)
-    }
-
-    /// Comparisons that make no progress begin again: any of their frames may be lost.
+    /// Comparisons that make no progress begin again (rule 6.8).
     pub(super) fn retry_comparisons(&mut self, now: Instant, effects: &mut Effects) {
-        let is_late = |round: &Comparison| !round.synced && now.since(round.progress_at) >= round.patience;
-        let late = self.comparisons.iter().filter(|(_, round)| is_late(round));
-        let late: Vec<(Incarnation, bool, Duration)> =
-            late.map(|(incarnation, round)| (*incarnation, round.joining, round.patience)).collect();
-        for (incarnation, joining, patience) in late {
-            self.compare(incarnation, joining, now, effects);
-            if let Some(round) = self.comparisons.get_mut(&incarnation) {
-                round.patience = (patience * 2).min(PATIENCE_MAX);
-            }
+        for (with, beginning) in self.comparisons.late(now) {
+            let beginning = Beginning { was_empty: self.table.len() == 0, ..beginning };
+            self.begin_comparison(with, beginning, now, effects);
         }
     }
 
-    /// A copy came from this member. If it is one that was asked for, the comparison is alive.
-    pub(super) fn note_progress(&mut self, from: Incarnation, key: SessionKey, now: Instant) {
-        if let Some(round) = self.comparisons.get_mut(&from)
-            && (round.was_empty || round.wanted.contains(&key))
-        {
-            round.progress_at = now;
-        }
-    }
-
-    pub(crate) fn on_digest(
+    fn begin_comparison(
         &mut self,
-        from: Incarnation,
-        digest: &Digest,
+        with: Incarnation,
+        beginning: Beginning,
         now: Instant,
         effects: &mut Effects,
     ) {
-        if !self.streams.contains_key(&from) {
+        if !self.peers.contains(with) {
             return;
         }
-        if digest.joining && !self.is_complete {
-            effects.send(from, wire::encode(&NotDonor { shard: self.number, round: digest.round }));
-            return;
-        }
-        let equal = digest.sessions == self.held() as u64 && digest.fingerprint == self.fingerprint();
-        if digest.sessions == 0 {
-            self.promise_sync(from, digest.round, self.current_marks());
-            self.start_walk(from, Walk::Sessions(0));
-        } else if equal {
-            self.promise_sync(from, digest.round, self.current_marks());
-        } else {
-            self.list(from, digest.round, effects);
-        }
-        if digest.joining && digest.sessions > 0 && !planted!(self.settings, TRANSFER_WITHOUT_ENDS) {
-            self.start_walk(from, Walk::Ends(None));
-        }
-        self.pump(from, now, effects);
-    }
-
-    fn start_walk(&mut self, to: Incarnation, walk: Walk) {
-        if let Some(stream) = self.streams.get_mut(&to)
-            && !matches!(stream.walk, Some(Walk::Sessions(_)))
-        {
-            stream.walk = Some(walk);
-        }
-    }
-
-    fn promise_sync(&mut self, to: Incarnation, round: u32, marks: Vec<(Incarnation, u64)>) {
-        if let Some(stream) = self.streams.get_mut(&to) {
-            stream.sync_report = Some(SyncReport { round, marks, due: AckTarget::default() });
-        }
-    }
-
-    fn list(&mut self, to: Incarnation, round: u32, effects: &mut Effects) {
-        let marks = self.current_marks();
-        let stubs = self.stubs.values().map(|stub| entry(&stub.skeleton, stub.fingerprint()));
-        let resident = self.table.iter().map(|session| entry(session, session.fingerprint()));
-        let entries: Vec<Entry> = resident.chain(stubs).collect();
-        let Some(stream) = self.streams.get_mut(&to) else { return };
-        stream.answering = Some(Answering { round, marks, pieces: 0 });
-        let shard = self.number;
-        for (piece, last, entries) in pieces(&entries) {
-            effects.send(to, wire::encode(&Listing { shard, round, piece, last, entries: entries.to_vec() }));
+        let digest = Digest {
+            shard: self.number,
+            round: self.comparisons.begin(with, beginning, now),
+            sessions: self.held() as u64,
+            fingerprint: self.fingerprint(),
+            joining: beginning.joining,
+        };
+        effects.send(with, wire::encode(&digest));
+        let knows_ends = !self.tombstones.is_empty() && !planted!(self.settings, TRANSFER_WITHOUT_ENDS);
+        if !self.is_complete && knows_ends {
+            // Another member may come back with a copy of what has ended here (rule 6.7).
+            self.walk_for(with, Walk::Ends(None));
+            self.pump(with, now, effects);
         }
     }
 
@@ -195,19 +69,13 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let expected =
-            |round: &&mut Comparison| round.number == listing.round && round.next_piece == listing.piece;
-        let Some(round) = self.comparisons.get_mut(&from).filter(expected) else { return };
-        round.next_piece += 1;
-        round.progress_at = now;
-        round.listed.extend(listing.entries.into_iter().map(|entry| (SessionKey(entry.key), entry)));
-        if listing.last {
-            let listed = std::mem::take(&mut round.listed);
-            self.resolve(from, listing.round, &listed, now, effects);
+        let round = listing.round;
+        if let Some(listed) = self.comparisons.listing(from, listing, now) {
+            self.resolve(from, round, &listed, now, effects);
         }
     }
 
-    /// Owes what the other side lacks, and asks for what is lacking here.
+    /// Puts what the other side lacks into its backlog, and asks for what is lacking here.
     fn resolve(
         &mut self,
         with: Incarnation,
@@ -216,40 +84,30 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let differs = |(key, fingerprint): (SessionKey, u64)| {
-            let equal = listed.get(&key).is_some_and(|entry| entry.fingerprint == fingerprint);
-            (!equal).then_some(key)
-        };
-        let stubs = self.stubs.iter().map(|(key, stub)| (*key, stub.fingerprint()));
+        let stubs = self.stubs.iter().map(|(key, stub)| (key, stub.fingerprint()));
         let resident = self.table.iter().map(|session| (session.key, session.fingerprint()));
-        let mut backlog: Vec<SessionKey> = resident.chain(stubs).filter_map(differs).collect();
-        let mut wanted: Vec<_> = backlog.iter().filter(|key| listed.contains_key(key)).copied().collect();
-        if let Some(round) = self.comparisons.get_mut(&with).filter(|round| round.joining) {
-            round.brought = backlog.iter().filter(|key| !listed.contains_key(key)).copied().collect();
-        }
+        let is_equal = |(key, fingerprint): &(SessionKey, u64)| {
+            listed.get(key).is_some_and(|entry| entry.fingerprint == *fingerprint)
+        };
+        let different = resident.chain(stubs).filter(|held| !is_equal(held));
+        let mut to_send: Vec<SessionKey> = different.map(|(key, _)| key).collect();
+        let (mut wanted, brought): (Vec<_>, Vec<_>) =
+            to_send.iter().copied().partition(|key| listed.contains_key(key));
         for (key, entry) in listed {
             if self.known(*key).is_some() {
                 continue;
             }
-            let birth = birth(entry.birth_incarnation, entry.birth_number);
-            let covered = self.marks.covers(birth) && !planted!(self.settings, END_FORGOTTEN_EARLY);
-            if !self.tombstones.contains_key(key) && covered {
-                self.tombstones.insert(*key, Tombstone::unknown(birth, now));
-            }
-            if self.tombstones.contains_key(key) {
-                backlog.push(*key);
-            } else {
-                wanted.push(*key);
-            }
+            let birth =
+                Birth { incarnation: Incarnation(entry.birth_incarnation), number: entry.birth_number };
+            let has_ended = self.tombstones.contains(*key) || self.ended_before(*key, birth, now);
+            if has_ended { &mut to_send } else { &mut wanted }.push(*key);
         }
         let lacking = wanted.iter().filter(|key| !self.table.contains(**key)).count();
-        self.counters.repaired += (backlog.len() + lacking) as u64;
-        if let Some(stream) = self.streams.get_mut(&with) {
-            backlog.into_iter().for_each(|key| stream.add_to_backlog(key, []));
+        self.counters.repaired += (to_send.len() + lacking) as u64;
+        if let Some(stream) = self.peers.get_mut(with) {
+            to_send.into_iter().for_each(|key| stream.backlog.add(key, []));
         }
-        if let Some(round) = self.comparisons.get_mut(&with) {
-            round.wanted = wanted.iter().copied().collect();
-        }
+        self.comparisons.resolved(with, &wanted, brought);
         let keys: Vec<ByteArray<16>> = wanted.into_iter().map(|key| key.0.into()).collect();
         let shard = self.number;
         for (piece, last, keys) in pieces(&keys) {
@@ -258,35 +116,8 @@ impl Shard {
         self.pump(with, now, effects);
     }
 
-    pub(crate) fn on_want(&mut self, from: Incarnation, want: &Want, now: Instant, effects: &mut Effects) {
-        let Some(stream) = self.streams.get_mut(&from) else { return };
-        let expected = |answer: &&mut Answering| answer.round == want.round && answer.pieces == want.piece;
-        let Some(answering) = stream.answering.as_mut().filter(expected) else { return };
-        answering.pieces += 1;
-        want.keys.iter().for_each(|key| stream.add_to_backlog(SessionKey(**key), []));
-        if want.last
-            && let Some(answered) = stream.answering.take()
-        {
-            self.promise_sync(from, answered.round, answered.marks);
-        }
-        self.pump(from, now, effects);
-    }
-
-    /// Says so when a round's backlogs have all been acknowledged.
-    pub(super) fn send_sync_report(&mut self, to: Incarnation, effects: &mut Effects) {
-        let Some(sync_report) = self.streams.get_mut(&to).and_then(PeerStream::take_sync_report) else {
-            return;
-        };
-        let late = planted!(self.settings, MARKS_TOO_LATE);
-        let marks = if late { self.current_marks() } else { sync_report.marks };
-        let marks =
-            marks.iter().map(|(incarnation, number)| Mark { incarnation: incarnation.0, number: *number });
-        let synced = Synced { shard: self.number, round: sync_report.round, marks: marks.collect() };
-        effects.send(to, wire::encode(&synced));
-    }
-
-    /// The other side has synced. Its birth marks hold here from this very step on, never earlier: what it
-    /// had under them is here now, or has ended.
+    /// The other side has synced. Its birth marks hold here from this very step on, never earlier: what it had under them
+    /// is here now, or has ended (rule 7.9).
     pub(crate) fn on_synced(
         &mut self,
         from: Incarnation,
@@ -294,52 +125,116 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let asked = |round: &&mut Comparison| round.number == synced.round && !round.synced;
-        let Some(round) = self.comparisons.get_mut(&from).filter(asked) else { return };
-        round.synced = true;
-        let brought = std::mem::take(&mut round.brought);
-        if round.was_empty && !round.joining {
+        let Some(found) = self.comparisons.synced(from, synced.round) else { return };
+        if found.beginning.was_empty && !found.beginning.joining {
             self.counters.repaired += self.table.len() as u64;
         }
-        self.adopt_brought(brought, now, effects);
+        self.make_authoritative(found.brought, now, effects);
         for mark in &synced.marks {
             self.marks.adopt(Incarnation(mark.incarnation), mark.number);
         }
-        self.finish_comparison(from);
+        self.complete_comparison(from);
     }
 
-    /// The comparison is over when the other side has synced and, where this node is on its way in, has all that it was
-    /// announced: once this node is ready, nobody may answer without it.
-    pub(super) fn finish_comparison(&mut self, with: Incarnation) {
-        let (Some(round), Some(stream)) = (self.comparisons.get_mut(&with), self.streams.get(&with)) else {
-            return;
-        };
-        if round.synced && (self.is_complete || stream.has_acknowledged(&mut round.due)) {
-            self.comparisons.remove(&with);
-            self.outcomes.push(ComparisonOutcome::Compared(with));
-        }
+    /// A comparison is over when the other side has synced and, where this node joins, has acknowledged what this node
+    /// sent: once this node is ready, nobody may answer without that (rule 5.7).
+    pub(super) fn complete_comparison(&mut self, with: Incarnation) {
+        let Some(stream) = self.peers.get(with) else { return };
+        let is_complete = self.is_complete;
+        self.comparisons.complete(with, |watermark| is_complete || stream.has_acknowledged(watermark));
     }
 
-    /// What this joiner had, the donor had not, and none of the donor's ends ended, is the cluster's from now on as this node
-    /// remembers it. So it gets the lead that a founder's sessions have: a member that knows more may only be stopped.
-    fn adopt_brought(&mut self, mut brought: Vec<SessionKey>, now: Instant, effects: &mut Effects) {
+    /// Sessions that only this joiner holds, and that no end of the donor ended, become authoritative as they are here.
+    /// Their clocks advance as a founder's do, because a member that knows more may only be paused (rule 5.12).
+    fn make_authoritative(&mut self, mut brought: Vec<SessionKey>, now: Instant, effects: &mut Effects) {
         brought.retain(|key| self.known(*key).is_some());
         for key in brought {
             self.touch(key, Session::advance_clock);
-            self.backlog_for_all(key);
+            self.peers.add_to_backlogs(key);
         }
         self.pump_all(now, effects);
     }
 
-    pub(crate) fn on_not_donor(&mut self, from: Incarnation, refusal: NotDonor) {
-        if self.comparisons.get(&from).is_some_and(|round| round.number == refusal.round) {
-            self.comparisons.remove(&from);
-            self.outcomes.push(ComparisonOutcome::Refused(from));
+    pub(crate) fn on_not_donor(&mut self, from: Incarnation, declined: NotDonor) {
+        self.comparisons.declined(from, declined.round);
+    }
+}
+
+/// The side that answers.
+impl Shard {
+    pub(crate) fn on_digest(
+        &mut self,
+        from: Incarnation,
+        digest: &Digest,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if !self.peers.contains(from) {
+            return;
+        }
+        if digest.joining && !self.is_complete {
+            effects.send(from, wire::encode(&NotDonor { shard: self.number, round: digest.round }));
+            return;
+        }
+        let is_equal = digest.sessions == self.held() as u64 && digest.fingerprint == self.fingerprint();
+        if digest.sessions == 0 || is_equal {
+            self.comparisons.promise_synced(from, digest.round, self.current_marks());
+        } else {
+            self.list(from, digest.round, effects);
+        }
+        if digest.sessions == 0 {
+            self.walk_for(from, Walk::Sessions(0));
+        } else if digest.joining && !planted!(self.settings, TRANSFER_WITHOUT_ENDS) {
+            self.walk_for(from, Walk::Ends(None));
+        }
+        self.pump(from, now, effects);
+    }
+
+    fn list(&mut self, to: Incarnation, round: u32, effects: &mut Effects) {
+        let stubs = self.stubs.iter().map(|(_, stub)| entry(stub.session(), stub.fingerprint()));
+        let resident = self.table.iter().map(|session| entry(session, session.fingerprint()));
+        let entries: Vec<Entry> = resident.chain(stubs).collect();
+        self.comparisons.sent_listing(to, round, self.current_marks());
+        let shard = self.number;
+        for (piece, last, entries) in pieces(&entries) {
+            effects.send(to, wire::encode(&Listing { shard, round, piece, last, entries: entries.to_vec() }));
         }
     }
 
-    fn current_marks(&self) -> Vec<(Incarnation, u64)> {
+    pub(crate) fn on_want(&mut self, from: Incarnation, want: &Want, now: Instant, effects: &mut Effects) {
+        if !self.comparisons.want(from, want) {
+            return;
+        }
+        if let Some(stream) = self.peers.get_mut(from) {
+            want.keys.iter().for_each(|key| stream.backlog.add(SessionKey(**key), []));
+        }
+        self.pump(from, now, effects);
+    }
+
+    /// Says so when a member has acknowledged everything that its comparison asked for (rule 6.2).
+    pub(super) fn send_synced(&mut self, to: Incarnation, effects: &mut Effects) {
+        let Some(stream) = self.peers.get(to) else { return };
+        let synced = self.comparisons.take_synced(to, |watermark| stream.has_acknowledged(watermark));
+        let Some((round, marks)) = synced else { return };
+        let marks = if planted!(self.settings, MARKS_TOO_LATE) { self.current_marks() } else { marks };
+        let marks = marks.iter().map(|(member, number)| Mark { incarnation: member.0, number: *number });
+        let synced = Synced { shard: self.number, round, marks: marks.collect() };
+        effects.send(to, wire::encode(&synced));
+    }
+
+    fn current_marks(&self) -> Marks {
         if planted!(self.settings, TRANSFER_WITHOUT_ENDS) { Vec::new() } else { self.marks.iter().collect() }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let stubs = self.stubs.iter().map(|(_, stub)| Stub::fingerprint(stub));
+        self.table.iter().map(Session::fingerprint).chain(stubs).fold(0, u64::wrapping_add)
+    }
+
+    fn walk_for(&mut self, to: Incarnation, walk: Walk) {
+        if let Some(stream) = self.peers.get_mut(to) {
+            stream.backlog.add_walk(walk);
+        }
     }
 }
 
@@ -360,4 +255,20 @@ fn pieces<T>(list: &[T]) -> impl Iterator<Item = (u32, bool, &[T])> {
         let slice = &list[from..list.len().min(from + PIECE)];
         (piece as u32, piece + 1 == count, slice)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_cut_into_numbered_pieces_of_which_one_is_the_last() {
+        let cut = |length: usize| {
+            let list = vec![0_u8; length];
+            pieces(&list).map(|(number, last, piece)| (number, last, piece.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(cut(0), [(0, true, 0)]);
+        assert_eq!(cut(PIECE), [(0, true, PIECE)]);
+        assert_eq!(cut(PIECE + 1), [(0, false, PIECE), (1, true, 1)]);
+    }
 }

@@ -1,17 +1,16 @@
 //! Opening and closing a session for a request.
 
+use crate::session::UNANNOUNCED_SHARE;
 use crate::shard::Shard;
 use crate::wire::{self, Touch};
 use crate::{
     Absent, Effects, EndReason, Incarnation, Instant, Opened, Opening, Proof, QuestionId, SessionKey, Ticket,
 };
 
-/// A use is announced to the others at least this many times within a session's idle time.
-const TOUCHES_PER_TIMEOUT: u32 = 8;
-
 impl Shard {
     /// Opens a session that is here and in time, or says that it has ended; nothing where others have to be asked. A node
-    /// that lacks some asks always: until it has compared, its copies may be behind what others acknowledged.
+    /// that is not complete always asks: until it has compared, its copies may be behind what others acknowledged (rule
+    /// 7.11).
     pub(crate) fn open_at_once(
         &mut self,
         key: SessionKey,
@@ -19,10 +18,10 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<Opening> {
-        if self.tombstones.contains_key(&key) {
+        if self.tombstones.contains(key) {
             return Some(Opening::Absent(Absent::Ended));
         }
-        let is_in_time = self.table.get(key).is_some_and(|session| !self.is_due(session, now));
+        let is_in_time = self.table.get(key).is_some_and(|session| !self.expiry.is_due(session, now));
         (is_in_time && self.is_complete).then(|| self.open_here(key, proof, now, effects))
     }
 
@@ -38,10 +37,10 @@ impl Shard {
         if let Some(opening) = self.open_at_once(key, proof, now, effects) {
             return opening;
         }
-        if self.stubs.contains_key(&key) && self.is_complete {
+        if self.stubs.contains(key) && self.is_complete {
             self.fetch_for_request(key, question, now, effects);
         } else {
-            let may_expire = self.table.get(key).is_some_and(|session| self.is_due(session, now));
+            let may_expire = self.table.get(key).is_some_and(|session| self.expiry.is_due(session, now));
             self.ask(key, may_expire, question, now, effects);
         }
         Opening::Asking
@@ -56,21 +55,21 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Opening {
-        let answered = self.answered.remove(&key).unwrap_or_default();
-        if self.tombstones.contains_key(&key) {
+        let replies = self.questions.take_replies(key);
+        if self.tombstones.contains(key) {
             return Opening::Absent(Absent::Ended);
         }
-        if self.stubs.contains_key(&key) {
+        if self.stubs.contains(key) {
             self.fetch_for_request(key, question, now, effects);
             return Opening::Asking;
         }
         match self.table.get(key) {
-            Some(session) if self.is_due(session, now) && !answered.in_use && !answered.contested => {
+            Some(session) if self.expiry.is_due(session, now) && !replies.in_use && !replies.contested => {
                 self.end(key, EndReason::Expired, None, now, effects);
                 Opening::Absent(Absent::Ended)
             }
             Some(_) => self.open_here(key, proof, now, effects),
-            None if answered.no_room => Opening::Absent(Absent::NoRoom),
+            None if replies.no_room => Opening::Absent(Absent::NoRoom),
             None => Opening::Absent(Absent::Unknown),
         }
     }
@@ -84,19 +83,34 @@ impl Shard {
         }
         let opened = Opened { key, app: session.app, fields: session.fields.clone() };
         planted!(self.settings, TIMESTAMP_AT_SET => note_opened(&self.settings, key, session.clock));
-        let tell = self.table.touch(key, |session| {
+        let unannounced = self.table.touch(key, |session| {
             session.open += 1;
             session.use_now(session.touch.saturating_add(1), now);
-            let due = session.unannounced(now) >= session.max_inactive() / TOUCHES_PER_TIMEOUT;
-            if due {
+            let is_due = session.unannounced(now) >= session.max_inactive() / UNANNOUNCED_SHARE;
+            if is_due {
                 session.announce_use(now);
             }
-            due.then_some(session.touch)
+            is_due.then_some(session.touch)
         });
-        if let Some(Some(touch)) = tell {
-            self.tell_touch(key, touch, effects);
+        if let Some(Some(touch)) = unannounced {
+            self.send_touch(key, touch, effects);
         }
         Opening::Open(opened)
+    }
+
+    /// A request waits for content that is in a store. It is answered as if members had been asked.
+    fn fetch_for_request(
+        &mut self,
+        key: SessionKey,
+        question: QuestionId,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if self.stubs.await_content(key, question) {
+            self.fetch(key, effects);
+        } else {
+            self.ask(key, false, question, now, effects);
+        }
     }
 
     /// The request is over; an open session does not expire.
@@ -107,14 +121,20 @@ impl Shard {
         });
     }
 
-    /// The newest commit of this node on a session that is not settled.
+    /// The newest commit of this node on a session that is not settled: a response that read the session waits for it
+    /// (rule 2.15).
     pub(crate) fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
-        self.unsettled.get(&key).copied().filter(|_| !planted!(self.settings, READS_DO_NOT_WAIT))
+        self.settling.newest(key).filter(|_| !planted!(self.settings, READS_DO_NOT_WAIT))
     }
 
-    /// Another member tells a use.
+    /// Somebody waits for the newest unsettled commit on this session, if there is one.
+    pub(crate) fn await_settled(&mut self, key: SessionKey, reader: Ticket) -> bool {
+        self.unsettled(key).is_some_and(|commit| self.settling.add_reader(commit, reader))
+    }
+
+    /// Another member announces a use.
     pub(crate) fn on_touch(&mut self, from: Incarnation, touch: &Touch, now: Instant) {
-        if !self.streams.contains_key(&from) {
+        if !self.peers.contains(from) {
             return;
         }
         self.touch(SessionKey(touch.key), |session| {
@@ -123,11 +143,11 @@ impl Shard {
         });
     }
 
-    /// Touches need no acknowledgement: they are announced often enough.
-    fn tell_touch(&self, key: SessionKey, touch: u32, effects: &mut Effects) {
+    /// Announces a use. It needs no acknowledgement: uses are announced often enough.
+    fn send_touch(&self, key: SessionKey, touch: u32, effects: &mut Effects) {
         let frame = wire::encode(&Touch { key: key.0, touch });
-        for (incarnation, _) in self.streams.iter().filter(|(_, stream)| stream.linked) {
-            effects.send(*incarnation, frame.clone());
+        for (member, _) in self.peers.iter().filter(|(_, stream)| stream.linked) {
+            effects.send(member, frame.clone());
         }
     }
 }

@@ -1,11 +1,11 @@
-//! How many bytes of backlog copies may be on the way from one shard to one member.
+//! How many bytes of copies may be on the way from one shard to one member, beside changes (rule 2.10).
 //!
 //! A change that is committed while a member gets the state goes behind what is on the way to it, and its response waits that
 //! long. So the window follows the delay and not the loss, as LEDBAT does (RFC 6817): as long as acknowledgements come
 //! nearly as fast as the fastest of them, more is sent; when they take longer than that, less. Over a long distance the
 //! fastest is slow, and the window grows all the same.
 //!
-//! Must not know what is sent. Next: [`PeerStream`](super::stream::PeerStream).
+//! Must not know what is sent.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ impl Window {
         in_flight < self.bytes
     }
 
-    /// Frames of so many bytes were acknowledged, the last of which was sent at that time.
+    /// Frames of this many bytes were acknowledged. The last of them was sent at `sent_at`.
     pub(super) fn acknowledged(&mut self, bytes: usize, sent_at: Instant, now: Instant) {
         let took = now.since(sent_at);
         let fastest = self.fastest_with(took, now);

@@ -42,6 +42,6 @@ impl Position {
             epoch: u32::from_le_bytes([e0, e1, e2, e3]),
             sequence: u32::from_le_bytes([s0, s1, s2, s3]),
         };
-        (usize::from(shard) < crate::shard::SHARDS).then_some((position, body))
+        (usize::from(shard) < crate::key::SHARDS).then_some((position, body))
     }
 }

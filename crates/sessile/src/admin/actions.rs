@@ -1,4 +1,4 @@
-//! What is changed by POST, but for the stop.
+//! Changes by POST, except the stop.
 
 use std::time::Duration;
 
@@ -8,68 +8,68 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::AdminPort;
-use super::refusal::Refusal;
+use super::error::AdminPageError;
 use crate::admin_tokens;
 
-/// Longest wait for the members in a comparison.
+/// Longest wait for the members' answers in a comparison.
 const RESYNC_LIMIT: Duration = Duration::from_secs(60);
 
-/// Whether balancers are told to choose this node.
+/// Whether balancers may choose this node.
 #[derive(Serialize)]
-pub(super) struct Offered {
+pub(super) struct OfferState {
     offered: bool,
 }
 
-/// The switch of the route in the cookie.
+/// The query that switches route rewriting.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Route {
+pub(super) struct RouteQuery {
     rewrite: bool,
 }
 
-/// What a comparison with all members found.
+/// The result of a comparison with all members.
 #[derive(Serialize)]
-pub(super) struct Compared {
+pub(super) struct ResyncResult {
     members: Vec<String>,
     sessions: u64,
     repaired: u64,
 }
 
-/// What names the secrets in use, the active one first.
+/// Public ids of the secrets in use, the active one first.
 #[derive(Serialize)]
-pub(super) struct Secrets {
+pub(super) struct SecretIds {
     secrets: Vec<String>,
 }
 
-pub(super) async fn drain(State(port): State<AdminPort>) -> Result<Json<Offered>, Refusal> {
+pub(super) async fn drain(State(port): State<AdminPort>) -> Result<Json<OfferState>, AdminPageError> {
     port.cluster()?.offer(false);
-    Ok(Json(Offered { offered: false }))
+    Ok(Json(OfferState { offered: false }))
 }
 
-pub(super) async fn resume(State(port): State<AdminPort>) -> Result<Json<Offered>, Refusal> {
+pub(super) async fn resume(State(port): State<AdminPort>) -> Result<Json<OfferState>, AdminPageError> {
     port.cluster()?.offer(true);
-    Ok(Json(Offered { offered: true }))
+    Ok(Json(OfferState { offered: true }))
 }
 
 pub(super) async fn route(
     State(port): State<AdminPort>,
-    route: Result<Query<Route>, QueryRejection>,
-) -> Result<Json<Route>, Refusal> {
-    let wrong = |_| Refusal::BadQuestion("write rewrite=true or rewrite=false".to_owned());
+    route: Result<Query<RouteQuery>, QueryRejection>,
+) -> Result<Json<RouteQuery>, AdminPageError> {
+    let wrong = |_| AdminPageError::BadQuery("write rewrite=true or rewrite=false".to_owned());
     let Query(route) = route.map_err(wrong)?;
     port.cluster()?.rewrite_route(route.rewrite);
     Ok(Json(route))
 }
 
-pub(super) async fn resync(State(port): State<AdminPort>) -> Result<Json<Compared>, Refusal> {
+pub(super) async fn resync(State(port): State<AdminPort>) -> Result<Json<ResyncResult>, AdminPageError> {
     let found = port.cluster()?.resync(RESYNC_LIMIT).await;
-    let found = found.map_err(|error| Refusal::Failed(error.to_string()))?;
-    Ok(Json(Compared { members: found.members, sessions: found.sessions, repaired: found.repaired }))
+    let found = found.map_err(|error| AdminPageError::Failed(error.to_string()))?;
+    Ok(Json(ResyncResult { members: found.members, sessions: found.sessions, repaired: found.repaired }))
 }
 
-pub(super) async fn reload_secrets(State(port): State<AdminPort>) -> Result<Json<Secrets>, Refusal> {
+pub(super) async fn reload_secrets(State(port): State<AdminPort>) -> Result<Json<SecretIds>, AdminPageError> {
     let cluster = port.cluster()?;
-    let secrets = cluster.reload_secrets().map_err(|error| Refusal::Failed(error.to_string()))?;
+    let secrets = cluster.reload_secrets().map_err(|error| AdminPageError::Failed(error.to_string()))?;
     port.believe(admin_tokens(&secrets, &cluster.config().cluster.name));
-    Ok(Json(Secrets { secrets: secrets.ids() }))
+    Ok(Json(SecretIds { secrets: secrets.ids() }))
 }

@@ -1,4 +1,4 @@
-//! Who is answered: only requests that name this port, and for what is confidential only those with the token.
+//! Guards of the port: requests must name this port, and requests for confidential data need the token.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,17 +11,17 @@ use http::uri::Authority;
 use subtle::ConstantTimeEq;
 
 use super::AdminPort;
-use super::refusal::Refusal;
+use super::error::AdminPageError;
 
-/// Refuses requests that a page of another site made a browser send here, by letting the site's name lead to this
-/// address: their `Host` is that name.
+/// Refuses requests that a page of another site makes a browser send here by DNS rebinding: their `Host` is the
+/// site's name.
 pub(super) async fn host(
     State(port): State<AdminPort>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, AdminPageError> {
     if !is_own(request.headers(), port.shared.listen) {
-        return Err(Refusal::ForeignHost);
+        return Err(AdminPageError::ForeignHost);
     }
     Ok(next.run(request).await)
 }
@@ -31,17 +31,17 @@ pub(super) async fn token(
     State(port): State<AdminPort>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, AdminPageError> {
     let given = bearer(request.headers()).unwrap_or_default();
     let is_given = |token: &String| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
     if !port.shared.tokens.read().iter().any(is_given) {
-        return Err(Refusal::NoToken);
+        return Err(AdminPageError::NoToken);
     }
     Ok(next.run(request).await)
 }
 
-/// Whether the one `Host` is a loopback name, the address that is listened at, or, when that is every address of
-/// this machine, any address: the attack needs a name.
+/// Whether the only `Host` is a loopback name, the listening address, or (if the port listens on every address) any
+/// IP address: the attack needs a name.
 fn is_own(headers: &HeaderMap, listen: SocketAddr) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };

@@ -1,4 +1,4 @@
-//! Whether the process is alive and whether the node may be given requests.
+//! Liveness of the process and readiness of the node.
 
 use axum::Router;
 use axum::extract::State;
@@ -11,8 +11,8 @@ use sessile_core::NodeState;
 use super::AdminPort;
 use crate::Cluster;
 
-/// What balancers ask on the port of the applications: the `health_path` of the configuration answers 200 while this
-/// node may be given requests, and 503 while it is not ready or about to leave.
+/// The health check on the HTTP port: `health_path` answers 200 while this node accepts requests, and 503 while it is
+/// not ready or is leaving.
 pub fn health(cluster: &Cluster) -> Router {
     let path = cluster.config().http.health_path.clone();
     let answer = async |State(cluster): State<Cluster>| readiness(&cluster);
@@ -37,8 +37,8 @@ fn readiness(cluster: &Cluster) -> Response {
     not_ready(match cluster.state() {
         NodeState::Searching | NodeState::Joining => "joining its cluster",
         NodeState::Ready | NodeState::Incomplete => "waiting for members that do not answer",
-        NodeState::Draining => "draining: it is about to leave",
-        NodeState::Left => "gone from its cluster",
+        NodeState::Draining => "draining: about to leave",
+        NodeState::Left => "left its cluster",
         NodeState::Refused => "refused: another live process has its name",
     })
 }

@@ -1,4 +1,4 @@
-//! What is told about members, sessions and counters.
+//! Pages about members, sessions and metrics.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 use sessile_core::SessionKey;
 
 use super::AdminPort;
-use super::refusal::Refusal;
+use super::error::AdminPageError;
 use crate::{MemberView, SessionView};
 
-/// Sessions in one answer when the question names no number.
+/// Default number of sessions in one response.
 const PAGE: usize = 100;
-/// Most sessions in one answer.
+/// Most sessions in one response.
 const PAGE_LIMIT: usize = 1_000;
 /// The content type of Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// One element of `/members`.
 #[derive(Serialize)]
-pub(super) struct Member {
+pub(super) struct MemberEntry {
     name: String,
     incarnation: String,
-    /// The same, by the name that measuring scripts read.
+    /// The incarnation under the name that existing scripts read.
     boot: String,
     address: String,
     state: &'static str,
@@ -39,7 +39,7 @@ pub(super) struct Member {
 
 /// One element of `/sessions`: the key, never the secret.
 #[derive(Serialize)]
-struct Session {
+struct SessionEntry {
     key: String,
     app: String,
     attributes: usize,
@@ -48,48 +48,48 @@ struct Session {
     copies: u32,
 }
 
-/// Which page of `/sessions` is asked for.
+/// The query of `/sessions`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(super) struct PageQuery {
     after: Option<String>,
     limit: Option<usize>,
 }
 
-pub(super) async fn metrics(State(port): State<AdminPort>) -> Result<impl IntoResponse, Refusal> {
+pub(super) async fn metrics(State(port): State<AdminPort>) -> Result<impl IntoResponse, AdminPageError> {
     Ok(([(CONTENT_TYPE, METRICS)], port.cluster()?.metrics()))
 }
 
-pub(super) async fn members(State(port): State<AdminPort>) -> Result<impl IntoResponse, Refusal> {
-    Ok(Json(port.cluster()?.members().into_iter().map(Member::from).collect::<Vec<_>>()))
+pub(super) async fn members(State(port): State<AdminPort>) -> Result<impl IntoResponse, AdminPageError> {
+    Ok(Json(port.cluster()?.members().into_iter().map(MemberEntry::from).collect::<Vec<_>>()))
 }
 
 pub(super) async fn sessions(
     State(port): State<AdminPort>,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Result<impl IntoResponse, Refusal> {
-    let Query(page) = page.map_err(|rejection| Refusal::BadQuestion(rejection.body_text()))?;
+    page: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<impl IntoResponse, AdminPageError> {
+    let Query(page) = page.map_err(|rejection| AdminPageError::BadQuery(rejection.body_text()))?;
     let (after, limit) = page.read()?;
-    let sessions: Vec<Session> =
-        port.cluster()?.sessions(after, limit).into_iter().map(Session::from).collect();
+    let sessions: Vec<SessionEntry> =
+        port.cluster()?.sessions(after, limit).into_iter().map(SessionEntry::from).collect();
     let last = sessions.last().filter(|_| sessions.len() == limit);
     let next = last.map(|last| format!("</sessions?after={}&limit={limit}>; rel=\"next\"", last.key));
     Ok((next.map(|next| [(LINK, next)]), Json(sessions)))
 }
 
-impl Page {
-    fn read(&self) -> Result<(Option<SessionKey>, usize), Refusal> {
+impl PageQuery {
+    fn read(&self) -> Result<(Option<SessionKey>, usize), AdminPageError> {
         let limit = self.limit.unwrap_or(PAGE);
         if !(1..=PAGE_LIMIT).contains(&limit) {
-            return Err(Refusal::BadQuestion(format!("limit={limit}: write 1 to {PAGE_LIMIT}")));
+            return Err(AdminPageError::BadQuery(format!("limit={limit}: write 1 to {PAGE_LIMIT}")));
         }
-        let wrong = |text: &str| Refusal::BadQuestion(format!("after={text}: this is no key of a session"));
+        let wrong = |text: &str| AdminPageError::BadQuery(format!("after={text}: not a session key"));
         let key = |text: &String| SessionKey::parse(text).ok_or_else(|| wrong(text));
         Ok((self.after.as_ref().map(key).transpose()?, limit))
     }
 }
 
-impl From<MemberView> for Member {
+impl From<MemberView> for MemberEntry {
     fn from(member: MemberView) -> Self {
         Self {
             name: member.name,
@@ -105,7 +105,7 @@ impl From<MemberView> for Member {
     }
 }
 
-impl From<SessionView> for Session {
+impl From<SessionView> for SessionEntry {
     fn from(session: SessionView) -> Self {
         Self {
             key: session.key.to_string(),

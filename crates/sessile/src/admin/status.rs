@@ -1,4 +1,4 @@
-//! Everything that an operator wants to see at once.
+//! The status page for operators.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,8 +6,8 @@ use serde::Serialize;
 use sessile_core::NodeState;
 
 use super::AdminPort;
-use super::pages::{Member, milliseconds};
-use super::refusal::Refusal;
+use super::error::AdminPageError;
+use super::pages::{MemberEntry, milliseconds};
 use crate::Cluster;
 
 /// `/status`.
@@ -17,23 +17,23 @@ pub(super) struct Status {
     cluster: String,
     state: &'static str,
     ready: bool,
-    /// As far as an operator has a say in it.
+    /// Whether an operator took the node out of load balancing.
     offered: bool,
     rewrites_route: bool,
     sessions: u64,
     sessions_at_risk: u64,
     queue_bytes: usize,
     queue_age_ms: u64,
-    last_transfer: Option<Transfer>,
-    members: Vec<Member>,
+    last_transfer: Option<TransferStatus>,
+    members: Vec<MemberEntry>,
     warnings: Vec<String>,
     /// The public ids of the secrets in use, the active one first.
     secrets: Vec<String>,
-    store: Option<Store>,
+    store: Option<StoreStatus>,
 }
 
 #[derive(Serialize)]
-struct Store {
+struct StoreStatus {
     name: String,
     unsaved: usize,
     lag_ms: u64,
@@ -41,12 +41,12 @@ struct Store {
 }
 
 #[derive(Serialize)]
-struct Transfer {
+struct TransferStatus {
     sessions: u64,
     elapsed_ms: u64,
 }
 
-pub(super) async fn status(State(port): State<AdminPort>) -> Result<Json<Status>, Refusal> {
+pub(super) async fn status(State(port): State<AdminPort>) -> Result<Json<Status>, AdminPageError> {
     Ok(Json(of(port.cluster()?)))
 }
 
@@ -64,14 +64,14 @@ fn of(cluster: &Cluster) -> Status {
         sessions_at_risk: cluster.at_risk(),
         queue_bytes,
         queue_age_ms: milliseconds(queue_age),
-        last_transfer: transfer.map(|transfer| Transfer {
+        last_transfer: transfer.map(|transfer| TransferStatus {
             sessions: transfer.sessions,
             elapsed_ms: milliseconds(transfer.elapsed),
         }),
-        members: cluster.members().into_iter().map(Member::from).collect(),
+        members: cluster.members().into_iter().map(MemberEntry::from).collect(),
         warnings: cluster.warnings(),
         secrets: cluster.secret_ids(),
-        store: cluster.store().map(|store| Store {
+        store: cluster.store().map(|store| StoreStatus {
             name: store.name,
             unsaved: store.unsaved,
             lag_ms: milliseconds(store.lag),
@@ -80,8 +80,8 @@ fn of(cluster: &Cluster) -> Status {
     }
 }
 
-fn word(standing: NodeState) -> &'static str {
-    match standing {
+fn word(state: NodeState) -> &'static str {
+    match state {
         NodeState::Searching => "searching",
         NodeState::Joining => "joining",
         NodeState::Ready => "ready",

@@ -1,4 +1,4 @@
-//! The way from a request to stop to whoever runs the node, and the outcome back to who asked.
+//! Passes stop requests to the program that runs the node, and the outcome back to the requesting clients.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -8,25 +8,25 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::AdminPort;
-use super::refusal::Refusal;
+use super::error::AdminPageError;
 
 /// How a stop ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
-    /// Nothing was left to do.
+pub struct StopOutcome {
+    /// Whether no work was left.
     drained: bool,
-    /// What was left, in words; empty when nothing was.
+    /// The remaining work as text; empty if there was none.
     left: String,
 }
 
-impl Outcome {
+impl StopOutcome {
     /// No session depends on the node any more.
     #[must_use]
     pub fn drained() -> Self {
         Self { drained: true, left: String::new() }
     }
 
-    /// The time to drain ended first.
+    /// The drain time was over before all work was done.
     #[must_use]
     pub fn unfinished(left: String) -> Self {
         Self { drained: false, left }
@@ -37,7 +37,7 @@ impl Outcome {
 pub(super) struct Stopping {
     is_heard: AtomicBool,
     asked: watch::Sender<bool>,
-    outcome: watch::Sender<Option<Outcome>>,
+    outcome: watch::Sender<Option<StopOutcome>>,
 }
 
 impl Default for Stopping {
@@ -57,36 +57,36 @@ impl Stopping {
     }
 }
 
-/// The side of whoever runs the node, from [`AdminPort::stop_requests`].
+/// The side of the program that runs the node, from [`AdminPort::stop_requests`].
 #[derive(Debug, Clone)]
 pub struct StopRequests {
     asked: watch::Receiver<bool>,
-    outcome: watch::Sender<Option<Outcome>>,
+    outcome: watch::Sender<Option<StopOutcome>>,
 }
 
 impl StopRequests {
-    /// Ready once somebody asked at the admin port for a stop.
+    /// Ready when a client requested a stop at the admin port.
     pub async fn asked(&mut self) {
         if self.asked.wait_for(|asked| *asked).await.is_err() {
-            // The port is no more: nobody can ask.
+            // The port is closed: no request can come.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Tells everybody who asked how it ended. To be called before the port closes.
-    pub fn done(&self, outcome: Outcome) {
+    /// Answers all stop requests with the outcome. Call it before the port closes.
+    pub fn done(&self, outcome: StopOutcome) {
         self.outcome.send_replace(Some(outcome));
     }
 }
 
-/// Answers when the node has left: the time to drain is the node's.
-pub(super) async fn stop(State(port): State<AdminPort>) -> Result<Json<Outcome>, Refusal> {
+/// Answers when the node has left; the node's drain time applies.
+pub(super) async fn stop(State(port): State<AdminPort>) -> Result<Json<StopOutcome>, AdminPageError> {
     let stopping = &port.shared.stopping;
     if !stopping.is_heard.load(Relaxed) {
-        return Err(Refusal::NotStoppable);
+        return Err(AdminPageError::NotStoppable);
     }
     let mut outcome = stopping.outcome.subscribe();
     stopping.asked.send_replace(true);
-    let told = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
-    told.map(Json).ok_or_else(|| Refusal::Failed("the node ended without an outcome".to_owned()))
+    let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+    outcome.map(Json).ok_or_else(|| AdminPageError::Failed("the node ended without an outcome".to_owned()))
 }

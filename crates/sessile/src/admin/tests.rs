@@ -1,4 +1,4 @@
-//! Who is answered at all; what is told is shown with running nodes, by the tests of the program.
+//! Tests of the guards; the program's tests check the pages on running nodes.
 
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
@@ -39,7 +39,7 @@ async fn health_is_free_and_knows_that_the_node_has_not_joined() {
 }
 
 #[tokio::test]
-async fn what_is_confidential_wants_the_token() {
+async fn confidential_pages_need_the_token() {
     let host = ("host", "localhost:9005");
     let right = format!("Bearer {TOKEN}");
     for wrong in
@@ -53,16 +53,12 @@ async fn what_is_confidential_wants_the_token() {
     // Past the guard: the node has not joined.
     assert_eq!(status("GET /members", &[host, ("authorization", &right)]).await, 503);
     let old = ("authorization", "Bearer of the old secret");
-    assert_eq!(
-        status("GET /members", &[host, old]).await,
-        503,
-        "two secrets are believed while they are exchanged"
-    );
+    assert_eq!(status("GET /members", &[host, old]).await, 503, "two secrets are accepted during a rotation");
     assert_eq!(status("GET /metrics", &[host]).await, 503);
 }
 
 #[tokio::test]
-async fn what_changes_something_wants_the_token_and_post() {
+async fn changes_need_the_token_and_post() {
     let host = ("host", "localhost:9005");
     let right = format!("Bearer {TOKEN}");
     for page in ["/stop", "/drain", "/resume", "/route?rewrite=true", "/resync", "/secrets/reload"] {
@@ -79,7 +75,7 @@ async fn what_changes_something_wants_the_token_and_post() {
 }
 
 #[tokio::test]
-async fn a_stop_is_heard_once_and_its_outcome_told_to_all_who_asked() {
+async fn a_stop_runs_once_and_all_requesters_get_its_outcome() {
     let port = AdminPort::new(vec![TOKEN.to_owned()], "127.0.0.1:9005".parse().unwrap());
     let mut requests = port.stop_requests();
     let ask = || {
@@ -91,7 +87,7 @@ async fn a_stop_is_heard_once_and_its_outcome_told_to_all_who_asked() {
     };
     let stopping = async {
         requests.asked().await;
-        requests.done(super::Outcome::unfinished("tc02 lacks 3 sessions".to_owned()));
+        requests.done(super::StopOutcome::unfinished("tc02 lacks 3 sessions".to_owned()));
     };
     let (one, other, ()) = tokio::join!(ask(), ask(), stopping);
     assert_eq!(one, other);
@@ -100,7 +96,7 @@ async fn a_stop_is_heard_once_and_its_outcome_told_to_all_who_asked() {
 }
 
 #[tokio::test]
-async fn a_name_that_was_led_here_is_refused() {
+async fn a_foreign_host_name_is_refused() {
     for (listen, host, expected) in [
         ("127.0.0.1:9005", "127.0.0.1:9005", 503),
         ("127.0.0.1:9005", "LOCALHOST", 503),
@@ -126,7 +122,7 @@ async fn a_name_that_was_led_here_is_refused() {
 }
 
 #[tokio::test]
-async fn other_pages_methods_and_questions_are_told_apart() {
+async fn unknown_pages_methods_and_queries_have_different_statuses() {
     let authorization = format!("Bearer {TOKEN}");
     let headers = [("host", "localhost"), ("authorization", authorization.as_str())];
     assert_eq!(status("GET /", &headers).await, StatusCode::NOT_FOUND);

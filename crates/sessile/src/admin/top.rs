@@ -1,23 +1,23 @@
-//! What the applications' sessions cost, by attribute and by route.
+//! Replication cost of applications, by attribute and by route.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
 use super::AdminPort;
-use super::refusal::Refusal;
+use super::error::AdminPageError;
 use crate::{Costs, Statistics};
 
 /// One element of `/top`: an application.
 #[derive(Serialize)]
-pub(super) struct App {
+pub(super) struct AppCosts {
     app: String,
-    attributes: Vec<Row>,
-    routes: Vec<Row>,
+    attributes: Vec<CostRow>,
+    routes: Vec<CostRow>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct CostRow {
     name: String,
     bytes: u64,
     uncertain: u64,
@@ -25,20 +25,20 @@ struct Row {
     largest: u64,
 }
 
-pub(super) async fn top(State(port): State<AdminPort>) -> Result<Json<Vec<App>>, Refusal> {
+pub(super) async fn top(State(port): State<AdminPort>) -> Result<Json<Vec<AppCosts>>, AdminPageError> {
     let apps = port.cluster()?.statistics();
-    Ok(Json(apps.into_iter().map(|(path, counted)| App::of(path, &counted)).collect()))
+    Ok(Json(apps.into_iter().map(|(path, counted)| AppCosts::of(path, &counted)).collect()))
 }
 
-impl App {
+impl AppCosts {
     fn of(app: String, counted: &Statistics) -> Self {
         let (attributes, routes) = (counted.heaviest_attributes(), counted.heaviest_routes());
         Self { app, attributes: rows(attributes), routes: rows(routes) }
     }
 }
 
-fn rows(costs: Costs) -> Vec<Row> {
-    let row = |(name, cost): (String, crate::Cost)| Row {
+fn rows(costs: Costs) -> Vec<CostRow> {
+    let row = |(name, cost): (String, crate::Cost)| CostRow {
         name,
         bytes: cost.bytes,
         uncertain: cost.uncertain,

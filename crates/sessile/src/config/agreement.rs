@@ -1,4 +1,4 @@
-//! What two or more values of a configuration must agree on. Each check finds both values readable.
+//! Checks that two or more values of a configuration agree. Both values are already known to be valid.
 
 use std::net::SocketAddr;
 
@@ -8,13 +8,14 @@ use super::places::Places;
 use super::table::{App, Keep, Manager, MembershipKind, SameSite, Secure, Session, Store, StoreKind};
 use super::{Config, HostPort};
 
-/// A node keeps its table in so many parts, each with its share of the bytes.
+/// A node's table has this many parts, each with its share of the bytes.
 const TABLE_PARTS: usize = 16;
 
 /// Adds a finding for each disagreement.
 pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     times(config, places, findings);
     ports(config, places, findings);
+    ajp(config, places, findings);
     members(config, places, findings);
     reach(config, places, findings);
     queue(config, places, findings);
@@ -24,11 +25,13 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     store(config, places, findings);
     farm(config, places, findings);
     dirty_flag(config, places, findings);
+    tls(config, places, findings);
     if config.cluster.insecure {
         let span = places.of(&[("cluster", "insecure")]);
         let warning = Finding::warning(span, "cluster traffic is neither authenticated nor encrypted");
-        findings
-            .push(warning.help("anybody who reaches the replication port can read and change every session"));
+        findings.push(
+            warning.help("every program that reaches the replication port can read and change all sessions"),
+        );
     }
 }
 
@@ -53,19 +56,64 @@ fn times(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
 }
 
 fn ports(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
-    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    let mut taken: Vec<(&str, &'static str, SocketAddr)> = Vec::new();
     let listens = [
-        ("http", Some(config.http.listen)),
-        ("admin", config.admin.listen),
-        ("receiver", Some(config.receiver.listen)),
+        ("http", "listen", Some(config.http.listen)),
+        ("http.tls", "redirect", config.http.tls.redirect),
+        ("ajp", "listen", config.ajp.listen),
+        ("admin", "listen", config.admin.listen),
+        ("receiver", "listen", Some(config.receiver.listen)),
     ];
-    for (table, address) in listens.into_iter().filter_map(|(table, listen)| Some((table, listen?))) {
-        if let Some((other, _)) = taken.iter().find(|(_, before)| overlap(*before, address)) {
-            let span = places.of(&[(table, "listen"), (*other, "listen")]);
+    for (table, key, address) in listens.into_iter().filter_map(|(table, key, at)| Some((table, key, at?))) {
+        if let Some((other, its_key, _)) = taken.iter().find(|(_, _, before)| overlap(*before, address)) {
+            let span = places.of(&[(table, key), (*other, *its_key)]);
             let error = Finding::error(span, format!("[{table}] listens where [{other}] does"));
             findings.push(error.label(format!("{address} is taken")).help("give each of them its own port"));
         }
-        taken.push((table, address));
+        taken.push((table, key, address));
+    }
+}
+
+fn tls(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    if let Err((key, problem)) = config.http.tls.validate() {
+        let span = places.of(&[("http.tls", key)]);
+        findings.push(Finding::error(span, format!("`{key}`: {problem}")));
+    }
+    if config.http.proxy_protocol && config.http.trusted_proxies.is_empty() {
+        let span = places.of(&[("http", "proxy_protocol")]);
+        let error = Finding::error(span, "`proxy_protocol` without `trusted_proxies` believes nobody");
+        findings.push(error.help("list the proxies in `trusted_proxies`, as [\"10.0.0.5\"]"));
+    }
+}
+
+/// Whoever reaches an AJP port without a secret is believed to be anybody (CVE-2020-1938).
+fn ajp(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
+    let span = |key| places.of(&[("ajp", key), ("ajp", "listen"), ("ajp", "secret_file")]);
+    match (config.ajp.listen, &config.ajp.secret_file) {
+        (Some(_), None) => {
+            let error = Finding::error(span("listen"), "[ajp] needs a `secret_file`");
+            let help =
+                "add `secret_file = \"ajp.secret\"`, and make the file with `sessile secret new ajp.secret`";
+            findings.push(error.label("requests without a secret are refused").help(help));
+        }
+        (_, Some(file)) if *file == config.cluster.secret_file => {
+            let error =
+                Finding::error(span("secret_file"), "`secret_file` in [ajp] is also that of [cluster]");
+            let help = "give it a file of its own: the web server needs only this one";
+            findings.push(error.label("the web server could join the cluster").help(help));
+        }
+        (None, Some(_)) => {
+            let warning =
+                Finding::warning(span("secret_file"), "[ajp] has no `listen`: no AJP port is opened");
+            findings.push(warning.help("add for example `listen = \"127.0.0.1:9009\"`"));
+        }
+        (Some(listen), Some(_)) if !listen.ip().is_loopback() => {
+            let warning =
+                Finding::warning(span("listen"), "AJP is not encrypted, and leaves this machine here");
+            let help = "let only the web server reach this port, or put a tunnel between them";
+            findings.push(warning.label("requests and the secret travel in the clear").help(help));
+        }
+        _ => {}
     }
 }
 
@@ -83,7 +131,7 @@ fn members(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Warns when nodes on other machines are told to connect to themselves.
+/// Warns if nodes on other machines would connect to themselves.
 fn reach(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let membership = &config.membership;
     let elsewhere = match membership.kind {
@@ -104,7 +152,7 @@ fn reach(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A copy of the largest session must fit into an empty queue, with room for the names and stamps in it.
+/// A copy of the largest session must fit into an empty queue, with room for its names and timestamps.
 fn queue(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let largest = config.apps.iter().map(|app| app.session.max_session_bytes).max().unwrap_or_default();
     if config.sender.queue_bytes / 2 < largest.max(config.session.max_session_bytes) {
@@ -115,7 +163,7 @@ fn queue(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What is deployed must not be seen as what is to be deployed.
+/// The farm's own files must not look like newly watched archives.
 fn farm(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let farm = &config.farm;
     if farm.watch_dir.is_some() && [&farm.deploy_dir, &farm.temp_dir].contains(&&farm.watch_dir) {
@@ -127,14 +175,14 @@ fn farm(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     deploy_key(config, places, findings);
 }
 
-/// It must be had by fewer than those who have the cluster's secret.
+/// The deploy key must not be the cluster's secret, which every node has.
 fn deploy_key(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let Some(file) = &config.farm.deploy_key_file else { return };
     let span = places.of(&[("farm", "deploy_key_file")]);
     if *file == config.cluster.secret_file {
         let error = Finding::error(span, "`deploy_key_file` is also `secret_file` in [cluster]");
         let help = "give it a file of its own, made by `sessile secret new deploy.key`";
-        findings.push(error.label("everybody who has the secret could deploy").help(help));
+        findings.push(error.label("every holder of the secret could deploy").help(help));
     } else if !config.farm.is_on() {
         let warning =
             Finding::warning(span, "[farm] has a `deploy_key_file`, and the node takes no part in a farm");
@@ -142,7 +190,7 @@ fn deploy_key(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What a kind of store needs, and what would be read by nobody.
+/// Keys that a kind of store needs, and keys without effect.
 fn store(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let store = &config.store;
     let place = |key| places.of(&[("store", key), ("store", "kind")]);
@@ -173,7 +221,7 @@ fn has_password(url: &str) -> bool {
     named || url.contains("password=")
 }
 
-/// `table` is where the keys were given: `session`, or an app that inherits from it.
+/// `table` names the table of the keys: `session`, or an app that inherits from it.
 fn session(table: &str, session: &Session, places: &Places, findings: &mut Vec<Finding>) {
     let place = |one, other| places.of(&[(table, one), (table, other), ("session", one), ("session", other)]);
     if session.max_attribute_bytes > session.max_session_bytes {
@@ -221,7 +269,7 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
             }
         }
         manager(config, app, &table, places, findings);
-        // What is wrong with the inherited values was said at their own place.
+        // Findings about inherited values were reported at their own place.
         if app.session != config.session {
             session(&table, &app.session, places, findings);
         }
@@ -231,7 +279,7 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether the application at `index` can have the sessions that it names, and wants them as the others do.
+/// Checks that the application at `index` can use the sessions that it names, with the same settings as the others.
 fn sharing(config: &Config, index: usize, table: &str, places: &Places, findings: &mut Vec<Finding>) {
     let app = &config.apps[index];
     let span = || places.of(&[(table, "session_path"), (table, "path")]);
@@ -258,13 +306,13 @@ fn is_above(above: &str, path: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// What travels through browsers needs a key that they do not have.
+/// Sessions carried in cookies need a key that browsers do not have.
 fn carried(config: &Config, table: &str, session: &Session, places: &Places, findings: &mut Vec<Finding>) {
     if session.keep == Keep::Cookie && config.cluster.insecure {
         let span = places.of(&[(table, "keep"), ("cluster", "insecure")]);
         let error = Finding::error(span, "`keep = \"cookie\"` needs the cluster's secret");
         let help = "without `insecure`, cookies are sealed with a key that follows from `secret_file`";
-        findings.push(error.label("anybody could make sessions").help(help));
+        findings.push(error.label("any client could forge sessions").help(help));
     }
 }
 
@@ -284,7 +332,7 @@ fn manager(config: &Config, app: &App, table: &str, places: &Places, findings: &
     }
 }
 
-/// Warns where the flag changes nothing.
+/// Warns if the flag has no effect.
 fn dirty_flag(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let mut managers = config.apps.iter().map(|app| config.manager_of(app)).chain([config.cluster.manager]);
     if !config.replication.dirty_flag && !managers.any(|manager| manager == Manager::Full) {

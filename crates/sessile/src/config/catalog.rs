@@ -1,30 +1,30 @@
-//! All keys there are, with what can be written, what holds when they are left out, and what they mean.
+//! The catalog of all keys: allowed values, defaults and meanings.
 
 use super::Config;
 use super::form::{Form, Shape};
 use super::keys::{Table, TableVisitor, Visitor};
 use super::table::{App, Session};
 
-/// A table as it is described.
+/// Description of a table.
 pub(super) struct TableEntry {
     pub(super) name: &'static str,
     pub(super) meaning: &'static str,
     pub(super) keys: Vec<KeyEntry>,
 }
 
-/// A key as it is described.
+/// Description of a key.
 #[derive(Debug)]
 pub(super) struct KeyEntry {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
-    /// The value that holds when the key is left out, as TOML.
+    /// The default value, as TOML.
     pub(super) default: Option<String>,
-    /// The default is all that this version can do.
+    /// This version supports only the default.
     pub(super) is_only: bool,
     pub(super) meaning: &'static str,
 }
 
-/// Every table but that of the applications.
+/// Every table except that of the applications.
 pub(super) fn tables() -> Vec<TableEntry> {
     tables_of(&Config::default())
 }
@@ -90,6 +90,6 @@ impl Visitor for Describing {
         self.note(name, &form, &value, true, meaning);
     }
 
-    // What cannot be written is not described.
+    // Unavailable keys are not described.
     fn later(&mut self, _: &'static str, _: &'static str) {}
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration file, shown with its line and a caret.
+//! Findings about a configuration file, shown with line and caret.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file was read; at least one finding is an error.
@@ -37,7 +37,7 @@ pub struct Findings {
 pub struct Finding {
     /// Whether the file can be used all the same.
     pub severity: Severity,
-    /// What is wrong, as a sentence that names the input.
+    /// The problem, as a sentence that names the input.
     pub message: String,
     /// The bytes of the text that it is about.
     pub span: Range<usize>,

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_values_are_found_by_their_key() {
+    fn refused_values_are_located_by_their_key() {
         let text = "[[node]]\nweight = 1\n[[node]]\nweight = 2\n";
         assert!(error(text, "node[1].weight").contains("error: no good\n --> lb.toml:4:10"));
         assert!(error(text, "node[1].name").contains("--> lb.toml:3:1"));

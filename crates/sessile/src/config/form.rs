@@ -1,6 +1,6 @@
 //! The forms that a value can have in the file: how it is read, how it is written, what to say when it is wrong.
 //!
-//! A form knows one value. What two values must agree on is in `agreement.rs`.
+//! A form checks one value. Checks of two values are in `agreement.rs`.
 
 mod address;
 mod measure;
@@ -25,7 +25,7 @@ pub(super) use word::{Flag, OneOf, SecureWord};
 
 /// One way to write a value.
 pub(super) trait Form {
-    /// What is kept of it.
+    /// The parsed value.
     type Value;
 
     /// Takes the value from the file.
@@ -34,11 +34,11 @@ pub(super) trait Form {
     /// The value as TOML, which [`Form::read`] takes back; `None` when there is nothing to write.
     fn write(&self, value: &Self::Value) -> Option<String>;
 
-    /// What can be written, for people and for editors.
+    /// The allowed values, for people and editors.
     fn shape(&self) -> Shape;
 }
 
-/// What values a form takes. It describes; [`Form::read`] decides.
+/// The description of a form's values. [`Form::read`] decides.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
     /// In words, as they stand in a table: "time, 40ms to 1h".
@@ -56,7 +56,7 @@ impl Shape {
 /// Why a value could not be taken. The key's name goes in front of the message.
 #[derive(Debug)]
 pub(super) struct Wrong {
-    /// What is wrong, to be read after the key's name: "is not a duration".
+    /// The problem, phrased to follow the key's name: "is not a duration".
     message: String,
     label: String,
     help: Option<String>,

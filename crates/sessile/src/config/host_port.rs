@@ -1,4 +1,4 @@
-//! A host and a port, as one text. Resolving the name is the business of whoever connects.
+//! A host and a port, as one text. The connecting code resolves the name.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub enum NotHostPort {
     /// No colon with a port from 1 to 65535 behind it.
     #[error("has no port from 1 to 65535 after a colon")]
     Port,
-    /// What stands before the port cannot be the name of a host.
+    /// The text before the port is not a valid host.
     #[error("names no host before the port")]
     Host,
 }

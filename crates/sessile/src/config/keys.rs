@@ -1,20 +1,20 @@
-//! How a table declares its keys: once, for the reader, the printer and everybody who lists keys later.
+//! Declaration of a table's keys: once, for the reader, the printer and the catalog.
 
 use super::Config;
 use super::form::Form;
 
 /// A table of the configuration: names every key it has to a visitor.
 pub(super) trait Table {
-    /// Its name between the brackets.
+    /// Its name between the brackets; one with a point is within the table before the point.
     const NAME: &'static str;
-    /// What it is about, in a line.
+    /// One line that describes the table.
     const MEANING: &'static str;
 
     /// Shows each key, in the order in which they are printed.
     fn keys(&mut self, visitor: &mut impl Visitor);
 }
 
-/// Somebody who walks over the tables of a configuration.
+/// A visitor of the tables of a configuration.
 pub(super) trait TableVisitor {
     /// One table; those of the applications are not among them.
     fn table<T: Table>(&mut self, table: &mut T);
@@ -25,6 +25,9 @@ impl Config {
     pub(super) fn tables(&mut self, visitor: &mut impl TableVisitor) {
         visitor.table(&mut self.node);
         visitor.table(&mut self.http);
+        visitor.table(&mut self.http.limits);
+        visitor.table(&mut self.http.tls);
+        visitor.table(&mut self.ajp);
         visitor.table(&mut self.admin);
         visitor.table(&mut self.cluster);
         visitor.table(&mut self.membership);
@@ -37,7 +40,7 @@ impl Config {
     }
 }
 
-/// Somebody who walks over the keys of a table.
+/// A visitor of the keys of a table.
 pub(super) trait Visitor {
     /// A key with its form, its field and its meaning.
     fn key<F: Form>(&mut self, name: &'static str, form: F, field: &mut F::Value, meaning: &'static str);

@@ -18,11 +18,11 @@ const EQUAL: &[(&str, &str)] = &[
 ];
 /// Between a key and its value.
 const BETWEEN: &str = ": ";
-/// What is left out because it does not fit is told by this key, as a number that follows from all of it.
+/// Lines that do not fit are replaced by this key, with a hash of all of them.
 const REST: &str = "further settings";
 
 impl Config {
-    /// What other members are told.
+    /// The settings sent to other members.
     pub(crate) fn notice(&self) -> String {
         let mut lines = Vec::new();
         for table in catalog::tables_of(self) {
@@ -38,10 +38,10 @@ impl Config {
     }
 }
 
-/// What may differ from node to node of one application.
+/// Keys of an application that may differ between nodes.
 const OWN_OF_NODE: [&str; 4] = ["path", "file", "directory", "diagnostics"];
 
-/// What an application is, in one line: all its keys that are not as in `[session]`.
+/// One line for an application: all keys that differ from `[session]`.
 fn told_of(app: &App, config: &Config) -> String {
     let shared = App { path: String::new(), ..App::with_session(config.session.clone()) };
     let shared = values(&catalog::app_of(&shared));
@@ -57,7 +57,7 @@ fn values(table: &TableEntry) -> Vec<(&'static str, String)> {
     table.keys.iter().map(|key| (key.name, value(&key.default))).collect()
 }
 
-/// As many lines as may be told, and a number that stands for the others.
+/// The lines that fit, and a hash of the others.
 fn fitting(lines: &[String]) -> String {
     let mut text = String::new();
     let room = NOTICE_LIMIT - REST.len() - BETWEEN.len() - 20;
@@ -73,7 +73,7 @@ fn fitting(lines: &[String]) -> String {
     text
 }
 
-/// What a notice says, by key.
+/// The content of a notice, by key.
 pub(crate) fn notice_lines(notice: &str) -> BTreeMap<&str, &str> {
     notice.lines().filter_map(|line| line.split_once(BETWEEN)).collect()
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn however_much_there_is_it_fits_and_no_difference_is_lost() {
+    fn a_large_notice_fits_and_no_difference_is_lost() {
         let mut config = Config::default();
         for number in 0..256 {
             let path = format!("/{}{number}", "a".repeat(300));

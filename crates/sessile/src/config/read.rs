@@ -111,7 +111,7 @@ impl<'t> Reading<'t> {
             }
             config.apps.push(app);
         }
-        // Also a file without applications should be told which keys they have.
+        // A file without applications gets the keys of applications too.
         self.fill(App::NAME.to_owned(), None, &mut App::with_session(config.session.clone()));
     }
 
@@ -152,7 +152,12 @@ impl<'t> Reading<'t> {
     }
 
     fn entry(&self, name: &str) -> Option<(Range<usize>, Range<usize>, &'t DeValue<'t>)> {
-        let (key, value) = self.root.get_key_value(name)?;
+        let mut table = self.root;
+        let (outer, name) = name.rsplit_once('.').map_or((None, name), |(outer, name)| (Some(outer), name));
+        for step in outer.into_iter().flat_map(|outer| outer.split('.')) {
+            table = table.get(step)?.get_ref().as_table()?;
+        }
+        let (key, value) = table.get_key_value(name)?;
         Some((key.span(), value.span(), value.get_ref()))
     }
 }

@@ -6,15 +6,22 @@ use super::catalog::{self, KeyEntry, TableEntry};
 use super::keys::Table;
 use super::table::App;
 
-/// What an application cannot leave out.
+/// Required keys of an application.
 const REQUIRED_OF_APP: [&str; 1] = ["path"];
 
 /// The JSON schema (2020-12) of a node's file, as text. It allows everything that
 /// [`Config::load`](super::Config::load) does; where values must agree with each other only loading can tell.
 #[must_use]
 pub fn json_schema() -> String {
-    let mut tables: Map<String, Value> =
-        catalog::tables().iter().map(|table| (table.name.to_owned(), object(table, &[]))).collect();
+    let mut tables = Map::new();
+    for table in catalog::tables() {
+        let described = object(&table, &[]);
+        // A table within another one follows it.
+        match table.name.split_once('.').and_then(|(outer, name)| Some((tables.get_mut(outer)?, name))) {
+            Some((outer, name)) => outer["properties"][name] = described,
+            None => drop(tables.insert(table.name.to_owned(), described)),
+        }
+    }
     let app = object(&catalog::app(), &REQUIRED_OF_APP);
     tables.insert(App::NAME.to_owned(), json!({ "type": "array", "items": app }));
     let schema = json!({

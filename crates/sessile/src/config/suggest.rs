@@ -1,4 +1,4 @@
-//! Which known word somebody meant who wrote an unknown one.
+//! Suggests the known word that is closest to an unknown one.
 
 /// The candidate nearest to `word`, if one is near enough to be a slip of the keyboard; the first of equals.
 pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {

@@ -119,11 +119,16 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("doprocessingstats", "nothing; `/metrics` of the admin port always counts"),
     ("statistics", "nothing; `/metrics` of the admin port always counts"),
     ("docbase", "`file` in [[app]]"),
+    ("requiredsecret", "`secret_file` in [ajp]"),
+    ("secret", "`secret_file` in [ajp]"),
+    ("packetsize", "`packet_size` in [ajp]"),
+    ("secretrequired", "`secret_file` in [ajp]: the AJP port is never open without one"),
+    ("tomcatauthentication", "nothing; the user that the web server names is not believed"),
 ];
 
 const NOTHING: &str = "nothing; what it set needs no setting here";
 
-/// What stands in the place of the attribute `name` of Tomcat; `None` for all other words.
+/// The replacement of Tomcat's attribute `name`; `None` for other words.
 pub(super) fn remedy(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     ATTRIBUTES.iter().find(|(attribute, _)| *attribute == name).map(|(_, remedy)| *remedy)

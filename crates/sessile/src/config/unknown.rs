@@ -1,4 +1,4 @@
-//! Keys and tables that nobody knows, each with the one that was probably meant.
+//! Unknown keys and tables, each with a suggestion.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub(super) fn check(root: &DeTable<'_>, known: &Known, findings: &mut Vec<Findin
                     unknown_in(name, keys, known, findings);
                 }
             }
-            // Something else than a table was reported by whoever looked for the table.
+            // A value that is not a table was reported by the reader of the table.
             _ => {}
         }
     }
@@ -36,8 +36,16 @@ pub(super) fn check(root: &DeTable<'_>, known: &Known, findings: &mut Vec<Findin
 
 fn unknown_in(table: &str, keys: &DeTable<'_>, known: &Known, findings: &mut Vec<Finding>) {
     let own = known.iter().filter(|(of, _)| *of == table).map(|(_, key)| *key);
-    for key in keys.keys().filter(|key| own.clone().all(|own| own != key.get_ref())) {
+    for (key, value) in keys.iter().filter(|(key, _)| own.clone().all(|own| own != key.get_ref())) {
         let name = key.get_ref();
+        let inner = format!("{table}.{name}");
+        if known.iter().any(|(table, _)| *table == inner) {
+            // Something else than a table was reported by whoever looked for the table.
+            if let Some(keys) = value.get_ref().as_table() {
+                unknown_in(&inner, keys, known, findings);
+            }
+            continue;
+        }
         let error = Finding::error(key.span(), format!("unknown key `{name}` in {}", bracketed(table)));
         if let Some(remedy) = tomcat::remedy(name) {
             findings.push(of_tomcat(error, remedy));

@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::SystemTime;
 
-use sessile::store::{Answer, Damaged, Key, Outcome, Page, Record, Scan, Size, Store, StoreError};
+use sessile::store::{
+    DamagedRecord, Key, Record, SaveOutcome, Scan, ScanPage, Store, StoreError, StoreFuture, StoreSize,
+};
 use tokio::sync::watch;
 
 /// The store, and the hand on it.
@@ -72,35 +74,36 @@ impl Store for Shelf {
         "shelf"
     }
 
-    fn save(&self, records: Vec<Record>) -> Answer<'_, Vec<Outcome>> {
+    fn save(&self, records: Vec<Record>) -> StoreFuture<'_, Vec<SaveOutcome>> {
         Box::pin(async move {
             self.turn().await?;
             let mut stored = self.records.lock().unwrap();
             let put = |record: Record| {
                 if stored.get(&record.key).is_some_and(|stored| !record.supersedes(stored)) {
-                    return Outcome::Superseded;
+                    return SaveOutcome::Superseded;
                 }
                 stored.insert(record.key, record);
-                Outcome::Saved
+                SaveOutcome::Saved
             };
             Ok(records.into_iter().map(put).collect())
         })
     }
 
-    fn load(&self, key: Key) -> Answer<'_, Option<Record>> {
+    fn load(&self, key: Key) -> StoreFuture<'_, Option<Record>> {
         Box::pin(async move {
             // Nobody's key is asked for to see whether the store works.
             self.loads.fetch_add(usize::from(key.0 != [0; Key::BYTES]), SeqCst);
             self.turn().await?;
             if self.is_damaged.load(SeqCst) {
-                let damaged = Damaged { key: Some(key), place: "the test".into(), cause: "a bit".into() };
+                let damaged =
+                    DamagedRecord { key: Some(key), place: "the test".into(), cause: "a bit".into() };
                 return Err(StoreError::Damaged(damaged));
             }
             Ok(self.records.lock().unwrap().get(&key).cloned())
         })
     }
 
-    fn scan(&self, scan: Scan) -> Answer<'_, Page> {
+    fn scan(&self, scan: Scan) -> StoreFuture<'_, ScanPage> {
         Box::pin(async move {
             self.turn().await?;
             let stored = self.records.lock().unwrap();
@@ -109,11 +112,11 @@ impl Store for Shelf {
             let records: Vec<Record> =
                 rest.take(scan.limit.max(1)).map(|(_, record)| record.clone()).collect();
             let next = records.last().filter(|_| records.len() == scan.limit.max(1)).map(|last| last.key);
-            Ok(Page { records, damaged: Vec::new(), next })
+            Ok(ScanPage { records, damaged: Vec::new(), next })
         })
     }
 
-    fn purge(&self, now: SystemTime) -> Answer<'_, u64> {
+    fn purge(&self, now: SystemTime) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             self.turn().await?;
             let mut stored = self.records.lock().unwrap();
@@ -123,15 +126,15 @@ impl Store for Shelf {
         })
     }
 
-    fn size(&self) -> Answer<'_, Size> {
+    fn size(&self) -> StoreFuture<'_, StoreSize> {
         Box::pin(async move {
             let records = self.records.lock().unwrap().len() as u64;
-            Ok(Size { records, bytes: 0, damaged: 0 })
+            Ok(StoreSize { records, bytes: 0, damaged: 0 })
         })
     }
 
     // The next cluster of the test uses it again.
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -1,22 +1,22 @@
-//! What is given back.
+//! Durability of saved records.
 
 use std::time::{Duration, SystemTime};
 
 use super::Fixture;
 use super::sample::{app, empty, ended, lifetime, live, loaded, saved, version};
-use crate::{Content, Key, Lifetime, Outcome, Record, RecordVersion, Scan, Store, StoreError};
+use crate::{Key, Lifetime, Record, RecordContent, RecordVersion, SaveOutcome, Scan, Store, StoreError};
 
 pub(super) async fn a_record_is_given_back_as_it_was_saved(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
     let every_byte: Vec<u8> = (0..=255).collect();
     let longest = Lifetime::new(SystemTime::now(), Duration::MAX, Duration::MAX);
     let records = [
-        Record { content: Content::Live(every_byte.clone().into()), ..live(0, 1, "") },
+        Record { content: RecordContent::Live(every_byte.clone().into()), ..live(0, 1, "") },
         Record { version: version([0xff; RecordVersion::LIMIT]), ..live(u128::MAX, 1, "long version") },
         Record { version: version([]), app: app(""), ..live(2, 1, "") },
         Record { app: app(&"/é".repeat(80)), ..live(3, 1, "named") },
         Record { lifetime: longest, ..live(4, 1, "endless") },
-        Record { content: Content::Live(vec![7; 1 << 20].into()), ..live(5, 1, "") },
+        Record { content: RecordContent::Live(vec![7; 1 << 20].into()), ..live(5, 1, "") },
         ended(6, 1),
     ];
     for record in &records {
@@ -29,7 +29,7 @@ pub(super) async fn a_record_is_given_back_as_it_was_saved(fixture: &dyn Fixture
     assert_eq!(loaded(&*store, 7).await, None, "a session that was never saved is not there");
 }
 
-pub(super) async fn what_was_saved_is_there_after_closing(fixture: &dyn Fixture) {
+pub(super) async fn saved_records_survive_closing(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
     let records = [live(1, 2, "one"), live(2, 2, "two"), ended(3, 2)];
     store.save(records.to_vec()).await.expect("a save");
@@ -77,7 +77,7 @@ pub(super) async fn a_damaged_record_harms_no_other(fixture: &dyn Fixture) {
     put_aside(&*store).await;
 }
 
-/// Damage that the store itself found is out of the way afterwards; what only a layer above can tell stays.
+/// Damage found by the store itself is quarantined; damage that only an upper layer can detect stays.
 async fn put_aside(store: &dyn Store) {
     if store.size().await.expect("a size").damaged == 0 {
         return;
@@ -89,13 +89,13 @@ async fn put_aside(store: &dyn Store) {
     assert_eq!(loaded(store, 2).await, Some(anew));
 }
 
-pub(super) async fn what_is_too_large_fails_alone(fixture: &dyn Fixture) {
+pub(super) async fn an_oversized_record_fails_alone(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
-    let content = Content::Live(vec![1; Record::CONTENT_LIMIT + 1].into());
+    let content = RecordContent::Live(vec![1; Record::CONTENT_LIMIT + 1].into());
     let large =
         Record { key: 1.into(), version: version([1]), app: app("/shop"), lifetime: lifetime(), content };
     let outcomes = store.save(vec![live(2, 1, "small"), large]).await.expect("one bad record is no failure");
     assert!(outcomes[0].is_saved(), "the small one is stored");
-    assert!(matches!(outcomes[1], Outcome::Failed(_)), "the large one fails by itself: {outcomes:?}");
+    assert!(matches!(outcomes[1], SaveOutcome::Failed(_)), "the large one fails by itself: {outcomes:?}");
     assert_eq!(loaded(&*store, 1).await, None);
 }

@@ -1,4 +1,4 @@
-//! Which version of a session stays.
+//! Order of versions.
 
 use super::Fixture;
 use super::sample::{empty, ended, live, loaded, saved, version};
@@ -29,18 +29,18 @@ pub(super) async fn a_tombstone_beats_every_version(fixture: &dyn Fixture) {
     assert!(!saved(&*store, &live(2, 2, "late")).await, "a save that comes after its end is not");
 }
 
-pub(super) async fn the_last_of_a_batch_wins_by_its_stamp(fixture: &dyn Fixture) {
+pub(super) async fn the_greatest_version_of_a_batch_wins(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
     let batch = vec![live(1, 1, "a"), live(2, 9, "b"), live(1, 3, "c"), live(1, 2, "d"), live(2, 9, "e")];
     let outcomes = store.save(batch).await.expect("a batch may name a session several times");
-    let stored: Vec<bool> = outcomes.iter().map(crate::Outcome::is_saved).collect();
+    let stored: Vec<bool> = outcomes.iter().map(crate::SaveOutcome::is_saved).collect();
     assert_eq!(stored, [true, true, true, false, true], "each outcome is as if the record came alone");
     assert_eq!(loaded(&*store, 1).await.and_then(|record| record.content().cloned()), Some("c".into()));
     assert_eq!(loaded(&*store, 2).await.and_then(|record| record.content().cloned()), Some("e".into()));
     assert!(store.save(Vec::new()).await.expect("an empty batch is no error").is_empty());
 }
 
-pub(super) async fn stamps_are_ordered_byte_by_byte(fixture: &dyn Fixture) {
+pub(super) async fn versions_are_ordered_byte_by_byte(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
     let rising: [&[u8]; 9] = [b"", b"\0", b"\0\0", b"\0\xff", b"A", b"Z", b"a", b"\x7f", b"\x80"];
     for bytes in rising {

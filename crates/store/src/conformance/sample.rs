@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Fixture;
-use crate::{App, Key, Lifetime, Outcome, Record, RecordVersion, Store};
+use crate::{AppName, Key, Lifetime, Record, RecordVersion, SaveOutcome, Store};
 
 pub(super) async fn empty(fixture: &dyn Fixture) -> Arc<dyn Store> {
     fixture.empty().await.expect("the fixture makes an empty store")
@@ -14,8 +14,8 @@ pub(super) fn version(bytes: impl AsRef<[u8]>) -> RecordVersion {
     RecordVersion::new(bytes.as_ref().to_vec()).expect("the suite's versions are short")
 }
 
-pub(super) fn app(name: &str) -> App {
-    App::new(name).expect("the suite's apps are well named")
+pub(super) fn app(name: &str) -> AppName {
+    AppName::new(name).expect("the suite's apps are well named")
 }
 
 pub(super) fn lifetime() -> Lifetime {
@@ -37,9 +37,9 @@ pub(super) async fn saved(store: &dyn Store, record: &Record) -> bool {
     let outcomes = store.save(vec![record.clone()]).await.expect("a save in a healthy store");
     assert_eq!(outcomes.len(), 1, "{}: one outcome for each record", store.name());
     match &outcomes[0] {
-        Outcome::Saved => true,
-        Outcome::Superseded => false,
-        Outcome::Failed(error) => panic!("{}: a save failed: {error}", store.name()),
+        SaveOutcome::Saved => true,
+        SaveOutcome::Superseded => false,
+        SaveOutcome::Failed(error) => panic!("{}: a save failed: {error}", store.name()),
     }
 }
 

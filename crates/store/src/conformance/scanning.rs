@@ -45,7 +45,7 @@ pub(super) async fn a_scan_can_be_for_one_app(fixture: &dyn Fixture) {
     assert_eq!(all(&*store, Scan { app: Some(app("/none")), ..Scan::pages_of(2) }).await, []);
 }
 
-pub(super) async fn garbage_is_removed_and_nothing_else(fixture: &dyn Fixture) {
+pub(super) async fn purge_removes_only_garbage(fixture: &dyn Fixture) {
     let store = empty(fixture).await;
     let now = SystemTime::now();
     let kept_for = |record: Record, seconds| Record {

@@ -1,12 +1,12 @@
-//! How a segment of the log lies in bytes, and how it is read when some of them are wrong.
+//! The format of a log segment, and its recovery from damaged bytes.
 //!
 //! ```text
 //! segment:  "SESSLOG" version 1 │ salt 16 │ check 8 │ frames
-//! frame:    magic 4 │ length 4 │ key 16 │ check 8 │ a sealed record of that length, none when the key is forgotten
+//! frame:    magic 4 │ length 4 │ key 16 │ check 8 │ a sealed record of that length, empty for a deletion
 //! ```
-//! The checks are salted with random bytes of this store, so that content which looks like a frame is never taken for
-//! one when the search for the next frame has to begin in the middle of a damaged one. The key lies in the header
-//! and in the record: one damaged place leaves one of them. A damaged head alone costs nothing.
+//! The checks are salted with random bytes of this store, so that content that looks like a frame is never mistaken
+//! for one when recovery searches the next frame inside a damaged one. The key is in the header and in the record:
+//! damage at one place leaves one of them. A damaged header alone loses nothing.
 
 use std::ops::Range;
 
@@ -25,13 +25,13 @@ const VERSION: u8 = 1;
 const MAGIC: [u8; 4] = *b"\xf5SF\x01";
 const LONGEST: usize = Record::CONTENT_LIMIT + codec::OVERHEAD;
 
-/// Random bytes that one store shares with nobody.
+/// Random bytes unique to one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Salt(pub(super) [u8; SALT]);
 
-/// What a segment begins with.
+/// The start of a segment.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beginning {
+pub(super) enum SegmentStart {
     Salted(Salt),
     Damaged,
     Newer(u8),
@@ -47,20 +47,20 @@ pub(super) fn segment_header(salt: Salt) -> [u8; SEGMENT_HEADER] {
     header
 }
 
-pub(super) fn beginning(bytes: &[u8]) -> Beginning {
-    let Some(header) = bytes.first_chunk::<SEGMENT_HEADER>() else { return Beginning::Damaged };
+pub(super) fn beginning(bytes: &[u8]) -> SegmentStart {
+    let Some(header) = bytes.first_chunk::<SEGMENT_HEADER>() else { return SegmentStart::Damaged };
     if header[..7] != *FORMAT || header[24..] != codec::check(&[&header[..24]]) {
-        return Beginning::Damaged;
+        return SegmentStart::Damaged;
     }
     match header[7] {
         VERSION => {
-            Beginning::Salted(Salt(*header[8..].first_chunk().expect("a header is longer than a salt")))
+            SegmentStart::Salted(Salt(*header[8..].first_chunk().expect("a header is longer than a salt")))
         }
-        newer => Beginning::Newer(newer),
+        newer => SegmentStart::Newer(newer),
     }
 }
 
-/// A frame that keeps the record.
+/// Appends a frame with a record.
 pub(super) fn keeping(salt: Salt, record: &Record, into: &mut Vec<u8>) {
     let sealed = codec::seal(record);
     let length = u32::try_from(sealed.len()).expect("content is bounded at 16 MiB");
@@ -68,7 +68,7 @@ pub(super) fn keeping(salt: Salt, record: &Record, into: &mut Vec<u8>) {
     into.extend_from_slice(&sealed);
 }
 
-/// A frame that says: what was before this of the key is no more.
+/// Appends a frame that deletes the key's earlier records.
 pub(super) fn forgetting(salt: Salt, key: Key, into: &mut Vec<u8>) {
     into.extend_from_slice(&header(salt, key, 0));
 }
@@ -94,26 +94,26 @@ fn read_header(salt: Salt, bytes: &[u8]) -> Option<(Key, usize)> {
 
 /// One piece of a segment.
 #[derive(Debug, PartialEq)]
-pub(super) enum Piece {
-    /// A whole frame that keeps a record.
+pub(super) enum SegmentPiece {
+    /// A complete frame with a record.
     Kept { at: Range<usize>, record: Record },
-    /// A whole frame that forgets a key.
+    /// A complete frame that deletes a key.
     Forgotten(Key),
-    /// Bytes that make no frame, and the keys that they may have been about.
+    /// Bytes that are not a frame, and the keys that they may concern.
     Damaged { at: Range<usize>, keys: Vec<Key>, cause: &'static str },
-    /// The last frame was not written to its end.
+    /// The last frame was not completely written.
     Torn { from: usize },
 }
 
 /// The pieces of a segment, in their order.
-pub(super) struct Pieces {
+pub(super) struct SegmentPieces {
     bytes: Bytes,
     salt: Salt,
     next: usize,
 }
 
-impl Pieces {
-    /// The frames of a whole segment. A damaged segment header is the business of the caller.
+impl SegmentPieces {
+    /// The frames of a whole segment. The caller handles a damaged segment header.
     pub(super) fn of(bytes: Bytes, salt: Salt) -> Self {
         Self { bytes, salt, next: SEGMENT_HEADER }
     }
@@ -125,37 +125,37 @@ impl Pieces {
         starts.find(|at| read_header(self.salt, &self.bytes[*at..]).is_some()).unwrap_or(self.bytes.len())
     }
 
-    fn damaged(&mut self, end: usize, keys: Vec<Key>, cause: &'static str) -> Piece {
+    fn damaged(&mut self, end: usize, keys: Vec<Key>, cause: &'static str) -> SegmentPiece {
         let at = self.next..end;
         self.next = end;
-        Piece::Damaged { at, keys, cause }
+        SegmentPiece::Damaged { at, keys, cause }
     }
 
-    /// What a whole head says is here.
-    fn kept(&mut self, key: Key, end: usize) -> Piece {
+    /// Reads the frame described by a valid header.
+    fn kept(&mut self, key: Key, end: usize) -> SegmentPiece {
         match record_of(key, &self.bytes.slice(self.next + FRAME_HEADER..end)) {
             Ok(record) => {
                 let at = self.next..end;
                 self.next = end;
-                Piece::Kept { at, record }
+                SegmentPiece::Kept { at, record }
             }
             Err(cause) => self.damaged(end, vec![key], cause),
         }
     }
 
-    /// Up to the next whole head there is no head, but there may be a whole record.
-    fn headless(&mut self) -> Piece {
+    /// Without a valid header there may still be a valid record before the next valid header.
+    fn headless(&mut self) -> SegmentPiece {
         let at = self.next..self.frame_after(self.next + 1);
         let body = self.bytes.slice(at.start + FRAME_HEADER..at.end.max(at.start + FRAME_HEADER));
         if let Ok(record) = codec::open(&body) {
             self.next = at.end;
-            return Piece::Kept { at, record };
+            return SegmentPiece::Kept { at, record };
         }
         let frame = &self.bytes[at.clone()];
         let places = [8, FRAME_HEADER + codec::KEY_AT];
         let found = places.iter().filter_map(|place| frame.get(*place..place + Key::BYTES));
         let keys = found.filter_map(|bytes| Key::try_from(bytes).ok()).collect();
-        self.damaged(at.end, keys, "the head of its frame is unreadable")
+        self.damaged(at.end, keys, "the header of its frame is unreadable")
     }
 }
 
@@ -163,21 +163,21 @@ impl Pieces {
 pub(super) fn record_of(key: Key, sealed: &Bytes) -> Result<Record, &'static str> {
     match codec::open(sealed) {
         Ok(record) if record.key == key => Ok(record),
-        Ok(_) => Err("it lies under the key of another session"),
+        Ok(_) => Err("it is stored under the key of another session"),
         Err(cause) => Err(cause),
     }
 }
 
-impl Iterator for Pieces {
-    type Item = Piece;
+impl Iterator for SegmentPieces {
+    type Item = SegmentPiece;
 
-    fn next(&mut self) -> Option<Piece> {
+    fn next(&mut self) -> Option<SegmentPiece> {
         let from = self.next;
         let rest = self.bytes.get(from..).filter(|rest| !rest.is_empty())?;
         match read_header(self.salt, rest) {
             Some((key, 0)) => {
                 self.next += FRAME_HEADER;
-                Some(Piece::Forgotten(key))
+                Some(SegmentPiece::Forgotten(key))
             }
             Some((key, length)) if FRAME_HEADER + length <= rest.len() => {
                 Some(self.kept(key, from + FRAME_HEADER + length))
@@ -185,7 +185,7 @@ impl Iterator for Pieces {
             None if rest.len() >= FRAME_HEADER && rest.iter().any(|byte| *byte != 0) => Some(self.headless()),
             _ => {
                 self.next = self.bytes.len();
-                Some(Piece::Torn { from })
+                Some(SegmentPiece::Torn { from })
             }
         }
     }

@@ -1,28 +1,28 @@
-//! Where the newest version of each session lies: in memory, about 150 bytes for each.
+//! The in-memory index of the newest version of each session, about 150 bytes each.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use crate::app::App;
+use crate::app::AppName;
 use crate::key::Key;
 use crate::record::Record;
 use crate::record_version::RecordVersion;
 
-/// Where a record lies, and what is asked of it most.
+/// Location of a record, with its most needed fields.
 #[derive(Clone, Debug)]
-pub(super) struct Spot {
+pub(super) struct FrameLocation {
     pub(super) segment: u64,
     /// Of the whole frame.
     pub(super) offset: u64,
     /// Of the whole frame.
     pub(super) length: usize,
-    pub(super) app: App,
+    pub(super) app: AppName,
     pub(super) garbage_after: u64,
     ended: bool,
     version: RecordVersion,
 }
 
-impl Spot {
+impl FrameLocation {
     pub(super) fn of(record: &Record, segment: u64, at: Range<usize>) -> Self {
         Self {
             segment,
@@ -31,13 +31,13 @@ impl Spot {
             app: record.app.clone(),
             garbage_after: record.lifetime.garbage_millis(),
             ended: record.is_ended(),
-            // A copy: the record's own may hold the memory of a whole segment.
+            // Copy the bytes: the record's own version may keep a whole segment in memory.
             version: RecordVersion::new(record.version.as_bytes().to_vec())
                 .expect("the same version, in memory of its own"),
         }
     }
 
-    /// The same, when what it was staged in lies there.
+    /// The final location of staged frames.
     pub(super) fn at(self, segment: u64, begin: u64) -> Self {
         Self { segment, offset: begin + self.offset, ..self }
     }
@@ -51,20 +51,20 @@ impl Spot {
     }
 }
 
-/// The spots of all sessions.
+/// The locations of all sessions.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    spots: BTreeMap<Key, Spot>,
-    apps: HashSet<App>,
+    spots: BTreeMap<Key, FrameLocation>,
+    apps: HashSet<AppName>,
     live_bytes: u64,
 }
 
 impl Index {
-    pub(super) fn get(&self, key: Key) -> Option<&Spot> {
+    pub(super) fn get(&self, key: Key) -> Option<&FrameLocation> {
         self.spots.get(&key)
     }
 
-    pub(super) fn insert(&mut self, key: Key, mut spot: Spot) {
+    pub(super) fn insert(&mut self, key: Key, mut spot: FrameLocation) {
         match self.apps.get(&spot.app) {
             Some(known) => spot.app = known.clone(),
             None => drop(self.apps.insert(spot.app.clone())),
@@ -82,7 +82,7 @@ impl Index {
     }
 
     /// In the order of their keys.
-    pub(super) fn after(&self, key: Option<Key>) -> impl Iterator<Item = (&Key, &Spot)> {
+    pub(super) fn after(&self, key: Option<Key>) -> impl Iterator<Item = (&Key, &FrameLocation)> {
         use std::ops::Bound::{Excluded, Unbounded};
         self.spots.range((key.map_or(Unbounded, Excluded), Unbounded))
     }
@@ -91,7 +91,7 @@ impl Index {
         self.spots.len()
     }
 
-    /// The bytes of all frames that are still wanted.
+    /// Bytes of all live frames.
     pub(super) fn live_bytes(&self) -> u64 {
         self.live_bytes
     }

@@ -1,8 +1,8 @@
-//! The log: appends, remembers where everything lies, and cleans up behind itself. One thread calls it.
+//! The log: appends frames, maintains the index, and compacts segments. One thread calls it.
 //!
-//! The oldest segment is always cleaned first: what is still wanted of it is appended again, then the file goes. So
-//! an older version of a session is never on disk longer than what replaced it, which makes reading the log from the
-//! beginning to the end right at every moment.
+//! The oldest segment is always compacted first: its live records are appended again, then the file is deleted. So an
+//! older version of a session is never on disk longer than the version that replaced it, and replaying the log from
+//! the beginning is correct at every moment.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,19 +13,19 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::FileOptions;
-use super::frame::{self, Beginning, FRAME_HEADER, Piece, Pieces, SEGMENT_HEADER};
-use super::index::{Index, Spot};
+use super::frame::{self, FRAME_HEADER, SEGMENT_HEADER, SegmentPiece, SegmentPieces, SegmentStart};
+use super::index::{FrameLocation, Index};
 use super::position::{read_exact_at, write_all_at};
 use super::quarantine::Quarantine;
-use super::segments::{Lock, Segment, Segments, own};
-use crate::error::Damaged;
+use super::segments::{FolderLock, Segment, Segments, own};
+use crate::error::DamagedRecord;
 use crate::key::Key;
 use crate::record::Record;
-use crate::store::Size;
+use crate::store::StoreSize;
 
-/// What readers share with the log.
+/// State shared by readers and the log.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub(super) struct LogContents {
     pub(super) index: Index,
     pub(super) segments: Segments,
     pub(super) quarantine: Quarantine,
@@ -33,34 +33,34 @@ pub(super) struct Contents {
 
 #[derive(Debug)]
 pub(super) struct Log {
-    contents: Arc<RwLock<Contents>>,
+    contents: Arc<RwLock<LogContents>>,
     options: FileOptions,
-    /// What the last failure left at the end of the last segment is unknown: go on in a new one.
+    /// A failed write left the end of the last segment in an unknown state: continue in a new one.
     doubtful: bool,
-    _lock: Lock,
+    _lock: FolderLock,
 }
 
-/// Why nothing was appended.
+/// Why an append failed.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum AppendError {
     Io(io::Error),
     Full { max_bytes: u64 },
 }
 
-/// Frames that are to be appended together, and where they will lie from its beginning.
+/// Frames to be appended together, with their relative locations.
 #[derive(Debug, Default)]
-pub(super) struct Staged {
+pub(super) struct StagedFrames {
     bytes: Vec<u8>,
-    spots: BTreeMap<Key, Option<Spot>>,
+    spots: BTreeMap<Key, Option<FrameLocation>>,
 }
 
 impl Log {
-    /// Reads all segments; what was damaged, put aside.
-    pub(super) fn open(folder: &Path, options: FileOptions) -> io::Result<(Self, Vec<Damaged>)> {
+    /// Replays all segments; quarantines damaged bytes.
+    pub(super) fn open(folder: &Path, options: FileOptions) -> io::Result<(Self, Vec<DamagedRecord>)> {
         let (lock, salt) = own(folder)?;
         let segments = Segments::open(folder, salt)?;
         let quarantine = Quarantine::open(folder.join("quarantine"))?;
-        let mut contents = Contents { index: Index::default(), segments, quarantine };
+        let mut contents = LogContents { index: Index::default(), segments, quarantine };
         let mut damaged = Vec::new();
         for number in contents.segments.numbers() {
             damaged.append(&mut contents.replay(number)?);
@@ -69,12 +69,12 @@ impl Log {
         Ok((Self { contents, options, doubtful: false, _lock: lock }, damaged))
     }
 
-    pub(super) fn contents(&self) -> Arc<RwLock<Contents>> {
+    pub(super) fn contents(&self) -> Arc<RwLock<LogContents>> {
         Arc::clone(&self.contents)
     }
 
-    /// Stages the record if it is not older than what is there; whether it did.
-    pub(super) fn stage(&self, record: &Record, staged: &mut Staged) -> bool {
+    /// Stages the record unless a newer version exists; returns whether it was staged.
+    pub(super) fn stage(&self, record: &Record, staged: &mut StagedFrames) -> bool {
         let contents = self.contents.read();
         let there = match staged.spots.get(&record.key) {
             Some(spot) => spot.as_ref(),
@@ -85,28 +85,28 @@ impl Log {
         }
         let from = staged.bytes.len();
         frame::keeping(contents.segments.salt, record, &mut staged.bytes);
-        staged.spots.insert(record.key, Some(Spot::of(record, 0, from..staged.bytes.len())));
+        staged.spots.insert(record.key, Some(FrameLocation::of(record, 0, from..staged.bytes.len())));
         true
     }
 
-    /// Stages that the key is no more.
-    fn stage_forgetting(&self, key: Key, staged: &mut Staged) {
+    /// Stages the deletion of a key.
+    fn stage_forgetting(&self, key: Key, staged: &mut StagedFrames) {
         frame::forgetting(self.contents.read().segments.salt, key, &mut staged.bytes);
         staged.spots.insert(key, None);
     }
 
-    /// Makes all that is staged durable and visible, or nothing of it.
-    pub(super) fn append(&mut self, staged: Staged) -> Result<(), Refused> {
+    /// Makes all staged frames durable and visible, or none.
+    pub(super) fn append(&mut self, staged: StagedFrames) -> Result<(), AppendError> {
         if staged.bytes.is_empty() {
             return Ok(());
         }
         self.make_room(staged.bytes.len() as u64)?;
-        self.write(staged).map_err(Refused::Io)
+        self.write(staged).map_err(AppendError::Io)
     }
 
-    /// Removes what is garbage at that time; how many.
-    pub(super) fn purge(&mut self, now_millis: u64) -> Result<u64, Refused> {
-        let mut staged = Staged::default();
+    /// Removes records that are garbage at that time; returns their number.
+    pub(super) fn purge(&mut self, now_millis: u64) -> Result<u64, AppendError> {
+        let mut staged = StagedFrames::default();
         let garbage: Vec<Key> = {
             let contents = self.contents.read();
             let all = contents.index.after(None);
@@ -119,18 +119,24 @@ impl Log {
         Ok(garbage.len() as u64)
     }
 
-    /// Puts a frame aside that a reader found damaged, unless it was replaced meanwhile.
-    pub(super) fn put_aside(&mut self, key: Key, spot: &Spot, frame: &[u8], cause: &str) -> Damaged {
+    /// Quarantines a frame that a reader found damaged, unless it was replaced meanwhile.
+    pub(super) fn put_aside(
+        &mut self,
+        key: Key,
+        spot: &FrameLocation,
+        frame: &[u8],
+        cause: &str,
+    ) -> DamagedRecord {
         let mut contents = self.contents.write();
         if contents.index.get(key).is_some_and(|now| now.is_at(spot.segment, spot.offset)) {
             contents.index.remove(key);
         }
         let place = contents.quarantine.put(spot.segment, spot.offset, frame);
-        Damaged { key: Some(key), place, cause: cause.into() }
+        DamagedRecord { key: Some(key), place, cause: cause.into() }
     }
 
-    /// Cleans the oldest segment if more is dead than alive. Says whether it did, so that the caller can do more
-    /// pressing things in between.
+    /// Compacts the oldest segment if more than half is dead. Returns whether it did, so that the caller can run
+    /// urgent jobs in between.
     pub(super) fn tidy(&mut self) -> io::Result<bool> {
         let (total, live) = self.total_and_live();
         let wasteful = total > 2 * live + 2 * self.options.segment_bytes;
@@ -142,8 +148,8 @@ impl Log {
         (contents.segments.total_bytes(), contents.index.live_bytes())
     }
 
-    /// Sees to it that so many bytes more are within the bound.
-    fn make_room(&mut self, bytes: u64) -> Result<(), Refused> {
+    /// Makes room for this many further bytes.
+    fn make_room(&mut self, bytes: u64) -> Result<(), AppendError> {
         let max_bytes = self.options.max_bytes;
         let attempts = self.contents.read().segments.numbers().len();
         for _ in 0..=attempts {
@@ -151,15 +157,15 @@ impl Log {
             if total + bytes <= max_bytes {
                 return Ok(());
             }
-            // The fuller the log, the more has to be moved to win a little: a quarter stays for what is dead.
-            if live + bytes > max_bytes / 4 * 3 || !self.clean_oldest().map_err(Refused::Io)? {
+            // Compaction gets more expensive as the log fills: a quarter is reserved for dead records.
+            if live + bytes > max_bytes / 4 * 3 || !self.clean_oldest().map_err(AppendError::Io)? {
                 break;
             }
         }
-        Err(Refused::Full { max_bytes })
+        Err(AppendError::Full { max_bytes })
     }
 
-    /// Appends what is still wanted of the oldest segment, and deletes it; false if there is nothing to win.
+    /// Compacts and deletes the oldest segment; false if that would free nothing.
     fn clean_oldest(&mut self) -> io::Result<bool> {
         let (oldest, bytes, salt) = {
             let contents = self.contents.read();
@@ -169,15 +175,15 @@ impl Log {
         if bytes.len() <= SEGMENT_HEADER {
             return Ok(false);
         }
-        let mut staged = Staged::default();
-        for piece in Pieces::of(bytes.clone(), salt) {
+        let mut staged = StagedFrames::default();
+        for piece in SegmentPieces::of(bytes.clone(), salt) {
             match piece {
-                Piece::Kept { at, record } => self.restage(oldest, &at, &record, &mut staged),
-                Piece::Damaged { at, .. } => {
+                SegmentPiece::Kept { at, record } => self.restage(oldest, &at, &record, &mut staged),
+                SegmentPiece::Damaged { at, .. } => {
                     let mut contents = self.contents.write();
                     contents.quarantine.put(oldest, at.start as u64, &bytes[at]);
                 }
-                Piece::Forgotten(_) | Piece::Torn { .. } => {}
+                SegmentPiece::Forgotten(_) | SegmentPiece::Torn { .. } => {}
             }
         }
         let only = self.contents.read().segments.last().is_some_and(|(last, _)| last == oldest);
@@ -192,17 +198,17 @@ impl Log {
         Ok(true)
     }
 
-    fn restage(&self, segment: u64, at: &std::ops::Range<usize>, record: &Record, staged: &mut Staged) {
+    fn restage(&self, segment: u64, at: &std::ops::Range<usize>, record: &Record, staged: &mut StagedFrames) {
         let contents = self.contents.read();
         let wanted = contents.index.get(record.key).is_some_and(|spot| spot.is_at(segment, at.start as u64));
         if wanted {
             let from = staged.bytes.len();
             frame::keeping(contents.segments.salt, record, &mut staged.bytes);
-            staged.spots.insert(record.key, Some(Spot::of(record, 0, from..staged.bytes.len())));
+            staged.spots.insert(record.key, Some(FrameLocation::of(record, 0, from..staged.bytes.len())));
         }
     }
 
-    fn write(&mut self, staged: Staged) -> io::Result<()> {
+    fn write(&mut self, staged: StagedFrames) -> io::Result<()> {
         let (number, segment) = self.growing(staged.bytes.len() as u64)?;
         let begin = segment.bytes;
         if let Err(error) = write_all_at(&segment.file, &staged.bytes, begin) {
@@ -210,7 +216,7 @@ impl Log {
             return Err(error);
         }
         if let Err(error) = segment.file.sync_data() {
-            // The system may have dropped the pages and will not say so again.
+            // The system may have dropped the dirty pages and reports the error only once.
             let _ = segment.file.set_len(begin);
             self.doubtful = true;
             return Err(error);
@@ -226,7 +232,7 @@ impl Log {
         Ok(())
     }
 
-    /// The segment to append so many bytes to.
+    /// The segment for the next append.
     fn growing(&mut self, bytes: u64) -> io::Result<(u64, Segment)> {
         let mut contents = self.contents.write();
         let limit = self.options.segment_bytes;
@@ -242,23 +248,23 @@ impl Log {
     }
 }
 
-impl Staged {
+impl StagedFrames {
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 }
 
-impl Contents {
-    pub(super) fn size(&self) -> Size {
-        Size {
+impl LogContents {
+    pub(super) fn size(&self) -> StoreSize {
+        StoreSize {
             records: self.index.len() as u64,
             bytes: self.segments.total_bytes(),
             damaged: self.quarantine.files(),
         }
     }
 
-    /// The frame at a spot as it is on disk, header and all; nothing if the file ends before it.
-    pub(super) fn read(segment: &Segment, spot: &Spot) -> io::Result<Bytes> {
+    /// The raw frame at a location, including its header; empty if the file ends before it.
+    pub(super) fn read(segment: &Segment, spot: &FrameLocation) -> io::Result<Bytes> {
         let mut frame = vec![0; spot.length];
         match read_exact_at(&segment.file, &mut frame, spot.offset) {
             Ok(()) => Ok(frame.into()),
@@ -267,43 +273,43 @@ impl Contents {
         }
     }
 
-    fn replay(&mut self, number: u64) -> io::Result<Vec<Damaged>> {
+    fn replay(&mut self, number: u64) -> io::Result<Vec<DamagedRecord>> {
         let bytes = self.segments.read(number)?;
         let last = self.segments.last().is_some_and(|(last, _)| last == number);
         if last && bytes.len() < SEGMENT_HEADER {
-            // The process was killed when it had just begun this segment.
+            // The process was killed right after it created this segment.
             self.segments.delete(number)?;
             return Ok(Vec::new());
         }
         let mut damaged = self.check_beginning(number, &bytes)?;
-        for piece in Pieces::of(bytes.clone(), self.segments.salt) {
+        for piece in SegmentPieces::of(bytes.clone(), self.segments.salt) {
             match piece {
-                Piece::Kept { at, record } => {
+                SegmentPiece::Kept { at, record } => {
                     if self.index.get(record.key).is_none_or(|there| there.yields_to(&record)) {
-                        self.index.insert(record.key, Spot::of(&record, number, at));
+                        self.index.insert(record.key, FrameLocation::of(&record, number, at));
                     }
                 }
-                Piece::Forgotten(key) => self.index.remove(key),
-                Piece::Damaged { at, keys, cause } => {
+                SegmentPiece::Forgotten(key) => self.index.remove(key),
+                SegmentPiece::Damaged { at, keys, cause } => {
                     let place = self.quarantine.put(number, at.start as u64, &bytes[at]);
                     damaged.push(self.forget(&keys, place, cause));
                 }
-                Piece::Torn { from } => self.cut(number, from)?,
+                SegmentPiece::Torn { from } => self.cut(number, from)?,
             }
         }
         Ok(damaged)
     }
 
-    /// A session whose newest version is damaged must not come back with an older one.
-    fn forget(&mut self, keys: &[Key], place: String, cause: &str) -> Damaged {
+    /// An older version must not replace a damaged newest version.
+    fn forget(&mut self, keys: &[Key], place: String, cause: &str) -> DamagedRecord {
         let known = keys.iter().find(|key| self.index.get(**key).is_some());
         let agreed = keys.first().filter(|first| keys.iter().all(|key| key == *first));
         let key = known.or(agreed).copied();
         keys.iter().for_each(|key| self.index.remove(*key));
-        Damaged { key, place, cause: cause.into() }
+        DamagedRecord { key, place, cause: cause.into() }
     }
 
-    /// A process that was killed left the beginning of a frame that it never answered for.
+    /// A killed process left an incomplete frame that it never acknowledged.
     fn cut(&mut self, number: u64, from: usize) -> io::Result<()> {
         match self.segments.last() {
             Some((last, segment)) if last == number => {
@@ -315,20 +321,20 @@ impl Contents {
         }
     }
 
-    fn check_beginning(&mut self, number: u64, bytes: &Bytes) -> io::Result<Vec<Damaged>> {
+    fn check_beginning(&mut self, number: u64, bytes: &Bytes) -> io::Result<Vec<DamagedRecord>> {
         match frame::beginning(bytes) {
-            Beginning::Salted(salt) if salt == self.segments.salt => Ok(Vec::new()),
-            Beginning::Newer(version) => Err(io::Error::new(
+            SegmentStart::Salted(salt) if salt == self.segments.salt => Ok(Vec::new()),
+            SegmentStart::Newer(version) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 format!(
                     "segment {number:016x} has format {version}, this program reads format 1; use the newer program"
                 ),
             )),
-            Beginning::Salted(_) | Beginning::Damaged => {
+            SegmentStart::Salted(_) | SegmentStart::Damaged => {
                 let head = &bytes[..bytes.len().min(SEGMENT_HEADER)];
                 let place = self.quarantine.put(number, 0, head);
-                let cause = "the head of its segment is unreadable".into();
-                Ok(vec![Damaged { key: None, place, cause }])
+                let cause = "the header of its segment is unreadable".into();
+                Ok(vec![DamagedRecord { key: None, place, cause }])
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Reading and writing at a position of a file that several threads share.
+//! Positioned reads and writes on a file shared by several threads.
 
 use std::fs::File;
 use std::io;
@@ -42,8 +42,7 @@ pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io
     Ok(())
 }
 
-/// Makes the names in a folder durable. Elsewhere than on Unix a folder cannot be synced, and the file system's
-/// journal must do.
+/// Syncs a folder. On other systems than Unix a folder cannot be synced; the file system's journal has to suffice.
 #[cfg(unix)]
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

@@ -1,13 +1,12 @@
-//! Where damaged bytes go: a folder with one file for each place, for a person to look at.
+//! The quarantine: a folder with one file for each damaged range, for inspection.
 //!
-//! A file is named by the segment and the offset it was found at, never by a session, so the same damage that is
-//! found twice is one file.
+//! A file is named by segment and offset, never by a session, so damage found twice is one file.
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// The most files that are kept; later damage is reported, but its bytes are not copied.
+/// Most kept files; later damage is reported, but its bytes are not copied.
 pub(super) const LIMIT: u64 = 1000;
 
 #[derive(Debug)]
@@ -27,7 +26,7 @@ impl Quarantine {
         self.files
     }
 
-    /// Keeps a copy; says where it is, or why there is none.
+    /// Keeps a copy; returns its place, or why there is none.
     pub(super) fn put(&mut self, segment: u64, offset: u64, bytes: &[u8]) -> String {
         let path = self.folder.join(format!("{segment:016x}-{offset:016x}.bin"));
         if path.exists() {

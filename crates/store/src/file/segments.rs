@@ -1,4 +1,4 @@
-//! The files of the log, and the folder they are in.
+//! The files of the log and their folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,7 +16,7 @@ use crate::codec;
 #[derive(Debug, Clone)]
 pub(super) struct Segment {
     pub(super) file: Arc<File>,
-    /// How far it is written.
+    /// Written length.
     pub(super) bytes: u64,
 }
 
@@ -70,7 +70,7 @@ impl Segments {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
         let begun = write_all_at(&file, &frame::segment_header(self.salt), 0).and_then(|()| file.sync_all());
         if let Err(error) = begun.and_then(|()| sync_folder(&self.folder)) {
-            // An empty file would be taken for a damaged one at the next start.
+            // At the next start an empty file would look damaged.
             let _ = fs::remove_file(&path);
             return Err(error);
         }
@@ -79,14 +79,14 @@ impl Segments {
         Ok(())
     }
 
-    /// The last file is now that long.
+    /// Sets the length of the last file.
     pub(super) fn grown(&mut self, bytes: u64) {
         if let Some(mut last) = self.by_number.last_entry() {
             last.get_mut().bytes = bytes;
         }
     }
 
-    /// Deletes a file that nothing refers to any more. Whoever still reads it can finish.
+    /// Deletes an unreferenced file. Running reads can finish.
     pub(super) fn delete(&mut self, number: u64) -> io::Result<()> {
         fs::remove_file(self.path(number))?;
         self.by_number.remove(&number);
@@ -110,19 +110,19 @@ fn number_of(path: &Path) -> Option<u64> {
     (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// The right to use the folder, until it is dropped.
+/// The lock of the folder, until dropped.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(super) struct FolderLock(File);
 
-impl Drop for Lock {
+impl Drop for FolderLock {
     fn drop(&mut self) {
-        // A child process that was just forked may hold the file open for a moment.
+        // A newly forked child process may hold the file open for a moment.
         let _ = self.0.unlock();
     }
 }
 
-/// Makes the folder this process's own; the locked file also keeps the store's salt.
-pub(super) fn own(folder: &Path) -> io::Result<(Lock, Salt)> {
+/// Locks the folder for this process; the lock file also keeps the store's salt.
+pub(super) fn own(folder: &Path) -> io::Result<(FolderLock, Salt)> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -134,20 +134,20 @@ pub(super) fn own(folder: &Path) -> io::Result<(Lock, Salt)> {
         Err(TryLockError::WouldBlock) => {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
-                "another process uses this folder; give each node a folder of its own",
+                "another process uses this folder; give each node its own folder",
             ));
         }
         Err(TryLockError::Error(error)) => return Err(error),
     }
     let salt = salt_of(&file, folder)?;
-    Ok((Lock(file), salt))
+    Ok((FolderLock(file), salt))
 }
 
 /// The salt from the lock file, or else from a segment, or else a new one.
 fn salt_of(file: &File, folder: &Path) -> io::Result<Salt> {
     let mut kept = [0; SEGMENT_HEADER];
     if super::position::read_exact_at(file, &mut kept, 0).is_ok()
-        && let frame::Beginning::Salted(salt) = frame::beginning(&kept)
+        && let frame::SegmentStart::Salted(salt) = frame::beginning(&kept)
     {
         return Ok(salt);
     }
@@ -170,7 +170,7 @@ fn salt_in_segments(folder: &Path) -> io::Result<Option<Salt>> {
         let mut header = [0; SEGMENT_HEADER];
         if number_of(&path).is_some()
             && File::open(&path)?.read_exact(&mut header).is_ok()
-            && let frame::Beginning::Salted(salt) = frame::beginning(&header)
+            && let frame::SegmentStart::Salted(salt) = frame::beginning(&header)
         {
             return Ok(Some(salt));
         }

@@ -1,70 +1,81 @@
-//! The thread that owns the log. Saves that wait together become durable together, with one sync.
+//! The thread that owns the log. Concurrent saves become durable together, with one sync.
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::index::Spot;
-use super::log::{Log, Refused, Staged};
-use crate::error::{Damaged, StoreError};
+use super::index::FrameLocation;
+use super::log::{AppendError, Log, StagedFrames};
+use crate::error::{DamagedRecord, StoreError};
 use crate::key::Key;
 use crate::record::Record;
-use crate::store::Outcome;
+use crate::store::SaveOutcome;
 
-/// How many jobs may wait; who comes later waits to be let in.
+/// Capacity of the job queue; further callers wait.
 pub(super) const QUEUE: usize = 256;
-/// Jobs are grouped until they are so many bytes.
+/// Most bytes of one group of saves.
 const GROUP_BYTES: usize = 8 << 20;
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(super) type ReplySender<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// What the thread is asked for.
+/// Jobs of the thread.
 #[derive(Debug)]
-pub(super) enum Job {
-    Save(Vec<Record>, Reply<Vec<Outcome>>),
-    Purge { now_millis: u64, reply: Reply<u64> },
-    PutAside { key: Key, spot: Spot, frame: bytes::Bytes, cause: &'static str, reply: Reply<Damaged> },
-    Close(Reply<()>),
+pub(super) enum WriterJob {
+    Save(Vec<Record>, ReplySender<Vec<SaveOutcome>>),
+    Purge {
+        now_millis: u64,
+        reply: ReplySender<u64>,
+    },
+    PutAside {
+        key: Key,
+        spot: FrameLocation,
+        frame: bytes::Bytes,
+        cause: &'static str,
+        reply: ReplySender<DamagedRecord>,
+    },
+    Close(ReplySender<()>),
 }
 
-pub(super) struct Writer {
+pub(super) struct LogWriter {
     name: String,
     log: Log,
-    jobs: mpsc::Receiver<Job>,
+    jobs: mpsc::Receiver<WriterJob>,
 }
 
-impl Writer {
-    pub(super) fn new(name: String, log: Log, jobs: mpsc::Receiver<Job>) -> Self {
+impl LogWriter {
+    pub(super) fn new(name: String, log: Log, jobs: mpsc::Receiver<WriterJob>) -> Self {
         Self { name, log, jobs }
     }
 
-    /// Works until the store is closed or dropped. All that was asked for before is done first.
+    /// Runs until the store is closed or dropped. Earlier jobs are done first.
     pub(super) fn run(mut self) {
         while let Some(job) = self.jobs.blocking_recv() {
             let mut next = Some(job);
             while let Some(job) = next.take() {
                 match job {
-                    Job::Save(records, reply) => next = self.save(records, reply),
-                    Job::Purge { now_millis, reply } => {
+                    WriterJob::Save(records, reply) => next = self.save(records, reply),
+                    WriterJob::Purge { now_millis, reply } => {
                         let purged = self.log.purge(now_millis).map_err(|refused| self.failure(&refused));
                         let _ = reply.send(purged);
                     }
-                    Job::PutAside { key, spot, frame, cause, reply } => {
+                    WriterJob::PutAside { key, spot, frame, cause, reply } => {
                         let _ = reply.send(Ok(self.log.put_aside(key, &spot, &frame, cause)));
                     }
-                    Job::Close(reply) => return self.close(reply),
+                    WriterJob::Close(reply) => return self.close(reply),
                 }
             }
             self.tidy();
         }
     }
 
-    /// Saves this and what waits behind it; gives back the first job that is none.
-    fn save(&mut self, records: Vec<Record>, reply: Reply<Vec<Outcome>>) -> Option<Job> {
-        let mut staged = Staged::default();
+    /// Saves these records and all directly following saves; returns the first other job.
+    fn save(&mut self, records: Vec<Record>, reply: ReplySender<Vec<SaveOutcome>>) -> Option<WriterJob> {
+        let mut staged = StagedFrames::default();
         let mut answers = vec![(self.stage(&records, &mut staged), reply)];
         let mut next = None;
         while staged.bytes() < GROUP_BYTES {
             match self.jobs.try_recv() {
-                Ok(Job::Save(records, reply)) => answers.push((self.stage(&records, &mut staged), reply)),
+                Ok(WriterJob::Save(records, reply)) => {
+                    answers.push((self.stage(&records, &mut staged), reply))
+                }
                 Ok(other) => {
                     next = Some(other);
                     break;
@@ -83,11 +94,11 @@ impl Writer {
         next
     }
 
-    fn stage(&self, records: &[Record], staged: &mut Staged) -> Vec<Outcome> {
+    fn stage(&self, records: &[Record], staged: &mut StagedFrames) -> Vec<SaveOutcome> {
         let outcome = |record: &Record| match record.check() {
-            Err(malformed) => Outcome::Failed(StoreError::unusable(&self.name, malformed)),
-            Ok(()) if self.log.stage(record, staged) => Outcome::Saved,
-            Ok(()) => Outcome::Superseded,
+            Err(malformed) => SaveOutcome::Failed(StoreError::unusable(&self.name, malformed)),
+            Ok(()) if self.log.stage(record, staged) => SaveOutcome::Saved,
+            Ok(()) => SaveOutcome::Superseded,
         };
         records.iter().map(outcome).collect()
     }
@@ -98,27 +109,27 @@ impl Writer {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(store = self.name, %error, "cannot clean up behind the log; it goes on growing");
+                    tracing::warn!(store = self.name, %error, "the log cannot be compacted; it keeps growing");
                     return;
                 }
             }
         }
     }
 
-    fn close(self, reply: Reply<()>) {
+    fn close(self, reply: ReplySender<()>) {
         let Self { log, mut jobs, .. } = self;
         jobs.close();
         drop(log);
         let _ = reply.send(Ok(()));
     }
 
-    fn failure(&self, refused: &Refused) -> StoreError {
+    fn failure(&self, refused: &AppendError) -> StoreError {
         match refused {
-            Refused::Full { max_bytes } => StoreError::full(
+            AppendError::Full { max_bytes } => StoreError::full(
                 &self.name,
                 format!("its sessions take three quarters of `max_bytes` = {max_bytes}; raise it, or purge"),
             ),
-            Refused::Io(error) => super::failure(&self.name, error),
+            AppendError::Io(error) => super::failure(&self.name, error),
         }
     }
 }

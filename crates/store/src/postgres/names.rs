@@ -1,10 +1,10 @@
-//! What the table and its columns are called.
+//! Names of the table and its columns.
 
 use std::fmt;
 
-/// The table of the sessions and its columns; every name can be chosen.
+/// The table of the sessions and its columns; every name is configurable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub struct TableNames {
     /// The table, with its schema before a dot if it is not on the search path. Beside it there are two more, whose
     /// names end in `_damaged` and `_version`.
     pub table: String,
@@ -30,20 +30,20 @@ pub struct Columns {
 /// A name that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// It has other characters than it may, or too many.
+    /// It has invalid characters, or is too long.
     #[error(
         "{0:?} cannot name a table or column: 1 to {LONGEST} characters, letters, digits and '_', not a digit first"
     )]
     Characters(String),
     /// Two columns have the same name.
-    #[error("two columns are called {0:?}")]
+    #[error("two columns have the name {0:?}")]
     Twice(String),
 }
 
 /// PostgreSQL cuts names after 63; the longest ending takes 8.
 const LONGEST: usize = 55;
 
-impl Default for Names {
+impl Default for TableNames {
     fn default() -> Self {
         Self { table: "sessile_sessions".into(), columns: Columns::default() }
     }
@@ -65,11 +65,11 @@ impl Default for Columns {
     }
 }
 
-impl Names {
-    /// Whether all of them can be used.
+impl TableNames {
+    /// Checks all names.
     ///
     /// # Errors
-    /// The first that cannot.
+    /// The first invalid name.
     pub fn check(&self) -> Result<(), NameError> {
         let parts: Vec<&str> = self.table.split('.').collect();
         if parts.len() > 2 {
@@ -89,7 +89,7 @@ impl Names {
         self.beside("")
     }
 
-    /// The quoted table of what is damaged.
+    /// The quoted table of damaged records.
     pub(super) fn damaged(&self) -> String {
         self.beside("_damaged")
     }
@@ -143,16 +143,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_names_are_taken_and_all_are_quoted() {
-        assert_eq!(Names::default().check(), Ok(()));
-        let named = |table: &str| Names { table: table.into(), ..Names::default() };
+    fn only_plain_names_are_accepted_and_all_are_quoted() {
+        assert_eq!(TableNames::default().check(), Ok(()));
+        let named = |table: &str| TableNames { table: table.into(), ..TableNames::default() };
         assert_eq!(named("app.Sessions").check(), Ok(()));
         assert_eq!(named("app.Sessions").damaged(), "\"app\".\"Sessions_damaged\"");
         for wrong in ["", "a b", "a\"b", "a;drop", "1a", "a.b.c", ".a", "ä", &"a".repeat(56)] {
             assert!(matches!(named(wrong).check(), Err(NameError::Characters(_))), "{wrong:?}");
         }
-        let twice =
-            Names { columns: Columns { app: "key".into(), ..Columns::default() }, ..Names::default() };
+        let twice = TableNames {
+            columns: Columns { app: "key".into(), ..Columns::default() },
+            ..TableNames::default()
+        };
         assert_eq!(twice.check(), Err(NameError::Twice("key".into())));
     }
 }

@@ -6,28 +6,28 @@ use bytes::Bytes;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::names::Names;
-use crate::app::App;
+use super::names::TableNames;
+use crate::app::AppName;
 use crate::codec;
 use crate::key::Key;
 use crate::lifetime::Lifetime;
-use crate::record::{Content, Record};
+use crate::record::{Record, RecordContent};
 use crate::record_version::RecordVersion;
-use crate::store::{Outcome, Scan, Size};
+use crate::store::{SaveOutcome, Scan, StoreSize};
 
-/// The most records of one page, so that one answer stays bounded.
+/// Most records of one page, so that a response stays bounded.
 const PAGE: usize = 1000;
-/// How many rows are purged at once, so that no transaction is long.
+/// Rows purged at once, so that no transaction is long.
 const PURGE: i64 = 5000;
 
-/// What a row turned out to be.
+/// A row read from the table.
 #[derive(Debug)]
-pub(super) enum Row {
+pub(super) enum RowResult {
     Sound(Record),
     Damaged { key: Vec<u8>, check: Vec<u8>, cause: &'static str },
 }
 
-/// All statements, with the names of this store in them.
+/// All statements, with the configured names.
 #[derive(Debug, Clone)]
 pub(super) struct Statements {
     save: String,
@@ -39,7 +39,7 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn of(names: &Names) -> Self {
+    pub(super) fn of(names: &TableNames) -> Self {
         let (table, damaged) = (names.sessions(), names.damaged());
         let columns = names.columns.quoted();
         let [key, app, version, ended, _, checksum, .., garbage_after] = &columns;
@@ -97,16 +97,16 @@ impl Statements {
         Ok(stored.iter().filter_map(|key| Key::try_from(&key[..]).ok()).collect())
     }
 
-    pub(super) async fn load(&self, pool: &PgPool, key: Key) -> Result<Option<Row>, sqlx::Error> {
+    pub(super) async fn load(&self, pool: &PgPool, key: Key) -> Result<Option<RowResult>, sqlx::Error> {
         let query = sqlx::query(AssertSqlSafe(self.load.clone())).bind(&key.0[..]);
         query.fetch_optional(pool).await?.as_ref().map(read).transpose()
     }
 
-    pub(super) async fn scan(&self, pool: &PgPool, scan: &Scan) -> Result<Vec<Row>, sqlx::Error> {
+    pub(super) async fn scan(&self, pool: &PgPool, scan: &Scan) -> Result<Vec<RowResult>, sqlx::Error> {
         let after = scan.after.map_or(Vec::new(), |key| key.0.to_vec());
         let query = sqlx::query(AssertSqlSafe(self.scan.clone()))
             .bind(after)
-            .bind(scan.app.as_ref().map(App::as_str))
+            .bind(scan.app.as_ref().map(AppName::as_str))
             .bind(i64::try_from(limit(scan)).unwrap_or(i64::MAX));
         query.fetch_all(pool).await?.iter().map(read).collect()
     }
@@ -133,10 +133,10 @@ impl Statements {
         query.execute(pool).await.map(drop)
     }
 
-    pub(super) async fn size(&self, pool: &PgPool) -> Result<Size, sqlx::Error> {
+    pub(super) async fn size(&self, pool: &PgPool) -> Result<StoreSize, sqlx::Error> {
         let row = sqlx::query(AssertSqlSafe(self.size.clone())).fetch_one(pool).await?;
         let number = |at| row.try_get::<i64, _>(at).map(i64::unsigned_abs);
-        Ok(Size { records: number(0)?, bytes: number(1)?, damaged: number(2)? })
+        Ok(StoreSize { records: number(0)?, bytes: number(1)?, damaged: number(2)? })
     }
 }
 
@@ -144,44 +144,44 @@ pub(super) fn limit(scan: &Scan) -> usize {
     scan.limit.clamp(1, PAGE)
 }
 
-/// The newest of each session in a batch, by its place: one statement must not write a row twice. An earlier record
-/// that it beats counts as saved, a later one that is older as superseded, as if each came alone.
-pub(super) fn newest(records: &[Record], outcomes: &mut [Outcome]) -> BTreeMap<Key, usize> {
+/// The index of the newest record of each session in a batch, because one statement must not write a row twice. An
+/// earlier, replaced record counts as saved, a later but older one as superseded, as if each came alone.
+pub(super) fn newest(records: &[Record], outcomes: &mut [SaveOutcome]) -> BTreeMap<Key, usize> {
     let mut newest: BTreeMap<Key, usize> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
-        if matches!(outcomes[at], Outcome::Failed(_)) {
+        if matches!(outcomes[at], SaveOutcome::Failed(_)) {
             continue;
         }
         let beaten = newest.get(&record.key).is_some_and(|before| !record.supersedes(&records[*before]));
         if !beaten {
             newest.insert(record.key, at);
-            outcomes[at] = Outcome::Saved;
+            outcomes[at] = SaveOutcome::Saved;
         }
     }
     newest
 }
 
-/// Where the database holds a newer version, none of the batch's records of that session was saved.
+/// If the database holds a newer version, none of the batch's records of that session was saved.
 pub(super) fn settle(
     records: &[Record],
     stored: &HashSet<Key>,
     newest: &BTreeMap<Key, usize>,
-    outcomes: &mut [Outcome],
+    outcomes: &mut [SaveOutcome],
 ) {
     for (record, outcome) in records.iter().zip(outcomes) {
         if newest.contains_key(&record.key) && !stored.contains(&record.key) && outcome.is_saved() {
-            *outcome = Outcome::Superseded;
+            *outcome = SaveOutcome::Superseded;
         }
     }
 }
 
-fn read(row: &PgRow) -> Result<Row, sqlx::Error> {
+fn read(row: &PgRow) -> Result<RowResult, sqlx::Error> {
     let key: Vec<u8> = row.try_get(0)?;
     let check: Vec<u8> = row.try_get(5)?;
     match record(row, &key)? {
-        Ok(record) if check == checksum(&record) => Ok(Row::Sound(record)),
-        Ok(_) => Ok(Row::Damaged { key, check, cause: "its checksum does not fit its row" }),
-        Err(cause) => Ok(Row::Damaged { key, check, cause }),
+        Ok(record) if check == checksum(&record) => Ok(RowResult::Sound(record)),
+        Ok(_) => Ok(RowResult::Damaged { key, check, cause: "its checksum does not match" }),
+        Err(cause) => Ok(RowResult::Damaged { key, check, cause }),
     }
 }
 
@@ -193,22 +193,22 @@ fn record(row: &PgRow, key: &[u8]) -> Result<Result<Record, &'static str>, sqlx:
     let millis = |at| row.try_get::<i64, _>(at).map(|signed| u64::try_from(signed).unwrap_or(0));
     let (saved_at, idle_left, garbage_after) = (millis(6)?, millis(7)?, millis(8)?);
     let content = match content {
-        Some(content) if !ended => Content::Live(Bytes::from(content)),
-        None if ended => Content::Ended,
+        Some(content) if !ended => RecordContent::Live(Bytes::from(content)),
+        None if ended => RecordContent::Ended,
         _ => return Ok(Err("it is neither a living session nor a tombstone")),
     };
     Ok((|| {
         Ok(Record {
-            key: Key::try_from(key).map_err(|_| "its key has not 16 bytes")?,
+            key: Key::try_from(key).map_err(|_| "its key does not have 16 bytes")?,
             version: RecordVersion::new(version).map_err(|_| "its version is too long")?,
-            app: App::new(&app).map_err(|_| "its app has no usable name")?,
+            app: AppName::new(&app).map_err(|_| "its application name is invalid")?,
             lifetime: Lifetime::from_millis(saved_at, idle_left, garbage_after.saturating_sub(saved_at)),
             content,
         })
     })())
 }
 
-/// Over all but the times, which an operator may change.
+/// The checksum of all fields but the times, which an operator may change.
 fn checksum(record: &Record) -> [u8; codec::CHECK] {
     let (version, app) = (record.version.as_bytes(), record.app.as_str().as_bytes());
     let lengths = [version.len(), app.len()].map(|length| u8::try_from(length).unwrap_or(u8::MAX));

@@ -1,17 +1,17 @@
-//! The tables: made, or brought up to date, by whichever node comes first.
+//! The tables: created or migrated by the first node that connects.
 
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Executor, Row};
 
-use super::names::Names;
+use super::names::TableNames;
 
 /// One step from a version of the schema to the next.
-type Step = fn(&Names) -> String;
+type MigrationStep = fn(&TableNames) -> String;
 
-/// All steps from an empty database on. A step that was released is never changed; a new one is put behind it.
-const STEPS: [Step; 2] = [sessions, damaged];
+/// All migration steps, starting from an empty database. A released step is never changed; new steps are appended.
+const STEPS: [MigrationStep; 2] = [sessions, damaged];
 
-fn sessions(names: &Names) -> String {
+fn sessions(names: &TableNames) -> String {
     let [key, app, version, ended, content, checksum, saved_at, idle_left, garbage_after] =
         names.columns.quoted();
     let (table, by_garbage) = (names.sessions(), names.index("_garbage"));
@@ -31,18 +31,18 @@ fn sessions(names: &Names) -> String {
     )
 }
 
-/// What is put aside, with the cause before the columns that it had.
-fn damaged(names: &Names) -> String {
+/// The table of quarantined records, with the cause before their columns.
+fn damaged(names: &TableNames) -> String {
     let (table, damaged) = (names.sessions(), names.damaged());
     format!(
         "CREATE TABLE {damaged} (found_at timestamptz NOT NULL DEFAULT now(), cause text NOT NULL, LIKE {table})"
     )
 }
 
-/// Sees to it that the tables are there. A role that may not create tables can use those that somebody else made.
-pub(super) async fn prepare(pool: &PgPool, names: &Names) -> Result<(), sqlx::Error> {
+/// Creates or migrates the tables. A role without the right to create tables can use existing ones.
+pub(super) async fn prepare(pool: &PgPool, names: &TableNames) -> Result<(), sqlx::Error> {
     let mut change = pool.begin().await?;
-    // One node at a time; the others then find it done. The number has no meaning but to be ours.
+    // One node at a time; the others then find it done. The lock number is an arbitrary constant.
     change.execute("SELECT pg_advisory_xact_lock(7310868735)").await?;
     let version = names.version();
     let there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")

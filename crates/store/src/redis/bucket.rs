@@ -1,4 +1,4 @@
-//! What things are called on the server.
+//! Names on the server.
 
 use crate::key::Key;
 
@@ -20,7 +20,7 @@ impl Bucket<'_> {
         self.named("index")
     }
 
-    /// The hash of what was put aside.
+    /// The hash of quarantined records.
     pub(super) fn damaged(&self) -> String {
         self.named("damaged")
     }

@@ -1,4 +1,4 @@
-//! The connection to the server or the cluster: made by the first call, made again when it is lost.
+//! The connection to the server or cluster: opened by the first call, reopened when lost.
 
 use std::fs;
 use std::io;
@@ -16,22 +16,22 @@ use tokio::sync::Mutex;
 use super::RedisOptions;
 
 /// One server, or a cluster.
-enum Target {
+enum ServerTarget {
     Server(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
-enum State {
+enum LinkState {
     Idle,
     Connected(Connection),
     Closed,
 }
 
-pub(super) struct Link {
-    target: Target,
+pub(super) struct ServerLink {
+    target: ServerTarget,
     timeout: Duration,
     place: String,
-    state: Mutex<State>,
+    state: Mutex<LinkState>,
 }
 
 /// A connection that many calls share.
@@ -41,7 +41,7 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-impl Link {
+impl ServerLink {
     pub(super) fn new(options: &RedisOptions) -> RedisResult<Self> {
         let certificates = certificates(options)?;
         let first = options.urls.first().map_or("", String::as_str);
@@ -56,14 +56,14 @@ impl Link {
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
             }
-            Target::Cluster(Box::new(builder.build()?))
+            ServerTarget::Cluster(Box::new(builder.build()?))
         } else {
-            Target::Server(Box::new(match certificates {
+            ServerTarget::Server(Box::new(match certificates {
                 Some(certificates) => Client::build_with_tls(first, certificates)?,
                 None => Client::open(first)?,
             }))
         };
-        Ok(Self { target, timeout: options.timeout, place, state: Mutex::new(State::Idle) })
+        Ok(Self { target, timeout: options.timeout, place, state: Mutex::new(LinkState::Idle) })
     }
 
     /// The address, without any password.
@@ -71,26 +71,26 @@ impl Link {
         &self.place
     }
 
-    /// The connection; none once it is closed.
+    /// The connection; `None` after it was closed.
     pub(super) async fn connection(&self) -> RedisResult<Option<Connection>> {
         let mut state = self.state.lock().await;
         match &*state {
-            State::Connected(connection) => return Ok(Some(connection.clone())),
-            State::Closed => return Ok(None),
-            State::Idle => {}
+            LinkState::Connected(connection) => return Ok(Some(connection.clone())),
+            LinkState::Closed => return Ok(None),
+            LinkState::Idle => {}
         }
         let connection = self.connect().await?;
-        *state = State::Connected(connection.clone());
+        *state = LinkState::Connected(connection.clone());
         Ok(Some(connection))
     }
 
     pub(super) async fn close(&self) {
-        *self.state.lock().await = State::Closed;
+        *self.state.lock().await = LinkState::Closed;
     }
 
     async fn connect(&self) -> RedisResult<Connection> {
         match &self.target {
-            Target::Server(client) => {
+            ServerTarget::Server(client) => {
                 let config = ConnectionManagerConfig::new()
                     .set_number_of_retries(1)
                     .set_connection_timeout(Some(self.timeout))
@@ -99,14 +99,14 @@ impl Link {
                     .await
                     .map(Connection::Server)
             }
-            Target::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+            ServerTarget::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
         }
     }
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for ServerLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Link({})", self.place)
+        write!(f, "ServerLink({})", self.place)
     }
 }
 
@@ -138,7 +138,7 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// None where the public authorities are enough.
+/// `None` if public authorities suffice.
 fn certificates(options: &RedisOptions) -> RedisResult<Option<TlsCertificates>> {
     let root_cert = options.ca_file.as_deref().map(read).transpose()?;
     let client_tls = match &options.client_certificate {

@@ -1,9 +1,9 @@
-//! Encryption at rest: what lies in the medium, and what happens when keys change.
+//! Encryption at rest: content on the medium, and key changes.
 
 use std::sync::Arc;
 
 use sessile_store::{
-    Content, Encrypted, FileOptions, FileStore, Key, Record, RecordVersion, Store, StoreError, copy,
+    Encrypted, FileOptions, FileStore, Key, Record, RecordContent, RecordVersion, Store, StoreError, copy,
 };
 
 use crate::harness::{live, ring};
@@ -54,7 +54,7 @@ async fn content_under_another_session_version_or_app_is_refused() {
     let moved = Record { key: Key::from(2), ..genuine.clone() };
     let renewed =
         Record { version: RecordVersion::new(vec![9; 8]).unwrap(), key: Key::from(1), ..genuine.clone() };
-    let other_app = Record { app: sessile_store::App::new("/other").unwrap(), ..renewed.clone() };
+    let other_app = Record { app: sessile_store::AppName::new("/other").unwrap(), ..renewed.clone() };
     for forged in [moved, renewed, other_app] {
         store.save(vec![forged.clone()]).await.unwrap();
         let error = sealed.load(forged.key).await.unwrap_err();
@@ -75,5 +75,5 @@ async fn plain_content_is_refused_until_it_is_migrated() {
     copy(&*store, &sealed, |_| {}).await.unwrap();
     assert_eq!(sealed.load(Key::from(1)).await.unwrap(), Some(live(1, 1)));
     let stored = store.load(Key::from(1)).await.unwrap().unwrap();
-    assert_ne!(stored.content, Content::Live(live(1, 1).content().unwrap().clone()));
+    assert_ne!(stored.content, RecordContent::Live(live(1, 1).content().unwrap().clone()));
 }

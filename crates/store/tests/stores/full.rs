@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use sessile_store::{Content, FileOptions, FileStore, Key, Record, Store, StoreError};
+use sessile_store::{FileOptions, FileStore, Key, Record, RecordContent, Store, StoreError};
 
 use crate::harness::live;
 
 const FOLDER: &str = "SESSILE_TEST_TINY_FOLDER";
 
 fn large(key: u128, version: u64) -> Record {
-    Record { content: Content::Live(vec![b'x'; 100_000].into()), ..live(key, version) }
+    Record { content: RecordContent::Live(vec![b'x'; 100_000].into()), ..live(key, version) }
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn a_full_disk_fails_saves_and_keeps_the_rest() {
 #[ignore = "runs on the tiny disk that the test above makes"]
 async fn on_a_tiny_disk() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
-    let ballast = folder.join("ballast");
-    std::fs::write(&ballast, vec![0; 600_000]).unwrap();
+    let filler = folder.join("filler");
+    std::fs::write(&filler, vec![0; 600_000]).unwrap();
     let options = FileOptions { segment_bytes: 400_000, ..FileOptions::new(folder.join("sessions")) };
     let store = FileStore::open(options.clone()).await.unwrap();
     let mut saved = 0;
@@ -67,7 +67,7 @@ async fn on_a_tiny_disk() {
     for key in 0..saved {
         assert_eq!(store.load(Key::from(key)).await.unwrap(), Some(large(key, 1)));
     }
-    std::fs::remove_file(&ballast).unwrap();
+    std::fs::remove_file(&filler).unwrap();
     assert!(store.save(vec![large(saved, 1)]).await.unwrap()[0].is_saved(), "it goes on when there is room");
     store.close().await.unwrap();
     let store = FileStore::open(options).await.unwrap();
@@ -78,7 +78,7 @@ async fn on_a_tiny_disk() {
 }
 
 #[tokio::test]
-async fn the_bound_is_kept_by_cleaning_up_and_then_by_refusing() {
+async fn the_size_limit_is_kept_by_compaction_then_by_refusal() {
     let folder = tempfile::tempdir().unwrap();
     let options = FileOptions { folder: folder.path().into(), max_bytes: 1_000_000, segment_bytes: 200_000 };
     let store = FileStore::open(options).await.unwrap();

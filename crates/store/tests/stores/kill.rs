@@ -1,4 +1,4 @@
-//! kill -9 in the middle of saves, 200 times: what was acknowledged is there, and nothing is torn.
+//! kill -9 during saves, 200 times: acknowledged records exist, and no record is torn.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sessile_store::{
-    Content, FileOptions, FileStore, Key, Record, RecordVersion, RedbOptions, RedbStore, Scan, Store,
+    FileOptions, FileStore, Key, Record, RecordContent, RecordVersion, RedbOptions, RedbStore, Scan, Store,
 };
 
 use crate::harness::live;
@@ -16,10 +16,10 @@ const KIND: &str = "SESSILE_TEST_SAVER_KIND";
 const FIRST: &str = "SESSILE_TEST_SAVER_FIRST";
 const KEYS: u64 = 20;
 
-/// Content of a length of its own for each version, every byte of which can be judged.
+/// RecordContent of a length of its own for each version, every byte of which can be judged.
 fn version(number: u64) -> Record {
     let length = 1 + usize::try_from(number * 7919 % 6000).unwrap();
-    let content = Content::Live(vec![u8::try_from(number % 251).unwrap(); length].into());
+    let content = RecordContent::Live(vec![u8::try_from(number % 251).unwrap(); length].into());
     let version = RecordVersion::new(number.to_be_bytes().to_vec()).unwrap();
     Record { version, content, ..live((number % KEYS).into(), 0) }
 }
@@ -36,7 +36,7 @@ async fn open(kind: &str, folder: &Path) -> Box<dyn Store> {
     }
 }
 
-/// Saves batches and tells on standard output how far they are acknowledged, until it is killed.
+/// Saves batches and prints the acknowledged version, until it is killed.
 #[tokio::test]
 #[ignore = "the process that the tests below kill"]
 async fn saver() {
@@ -46,7 +46,7 @@ async fn saver() {
     let mut out = std::io::stdout();
     loop {
         let batch: Vec<Record> = (number..number + 5).map(version).collect();
-        assert!(store.save(batch).await.unwrap().iter().all(sessile_store::Outcome::is_saved));
+        assert!(store.save(batch).await.unwrap().iter().all(sessile_store::SaveOutcome::is_saved));
         number += 5;
         writeln!(out, "\nacknowledged {}", number - 1).unwrap();
         out.flush().unwrap();
@@ -107,11 +107,11 @@ async fn kill_often(kind: &str, times: usize) {
 }
 
 #[tokio::test]
-async fn two_hundred_kills_lose_nothing_that_the_file_store_acknowledged() {
+async fn two_hundred_kills_lose_no_acknowledged_record_of_the_file_store() {
     kill_often("file", 200).await;
 }
 
 #[tokio::test]
-async fn kills_lose_nothing_that_the_redb_store_acknowledged() {
+async fn kills_lose_no_acknowledged_record_of_the_redb_store() {
     kill_often("redb", 40).await;
 }

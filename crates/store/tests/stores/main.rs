@@ -1,4 +1,4 @@
-//! The stores as their users meet them: the suite for all of them, real servers, kills, full disks and flipped bits.
+//! Stores as used in practice: the suite for all stores, real servers, kills, full disks and flipped bits.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a panic is the report, a skipped test says so")]
 #![allow(unreachable_pub, reason = "a test binary has no public items")]

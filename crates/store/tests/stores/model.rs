@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use proptest::prelude::*;
-use sessile_store::{Content, FileOptions, FileStore, Key, Outcome, Record, Scan, Store};
+use sessile_store::{FileOptions, FileStore, Key, Record, RecordContent, SaveOutcome, Scan, Store};
 
 use crate::harness::{ended, live};
 
@@ -34,7 +34,7 @@ fn options(folder: &Path) -> FileOptions {
 }
 
 fn record(key: u8, version: u8, length: u16) -> Record {
-    let content = Content::Live(vec![key ^ version; length.into()].into());
+    let content = RecordContent::Live(vec![key ^ version; length.into()].into());
     Record { content, ..live(key.into(), version.into()) }
 }
 
@@ -53,7 +53,7 @@ async fn save(store: &FileStore, model: &mut Model, records: Vec<Record>) {
         })
         .collect();
     let outcomes = store.save(records).await.unwrap();
-    assert_eq!(outcomes.iter().map(Outcome::is_saved).collect::<Vec<_>>(), expected);
+    assert_eq!(outcomes.iter().map(SaveOutcome::is_saved).collect::<Vec<_>>(), expected);
 }
 
 async fn all(store: &FileStore) -> Model {

@@ -1,8 +1,10 @@
-//! PostgreSQL through the suite and through its own troubles, with a real server.
+//! PostgreSQL with a real server: the suite, and failures of the server.
 
 use std::time::Duration;
 
-use sessile_store::{Columns, Key, Names, PostgresOptions, PostgresStore, Store, StoreError, conformance};
+use sessile_store::{
+    Columns, Key, PostgresOptions, PostgresStore, Store, StoreError, TableNames, conformance,
+};
 
 use crate::harness::{PostgresFixture, Server, again_once_it_is_back, live, sealed, skip};
 
@@ -22,7 +24,7 @@ async fn the_postgres_store_conforms() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_and_comes_back_is_used_again() {
+async fn a_restarted_server_is_used_again() {
     let Some(mut fixture) = server() else { return };
     let options = PostgresOptions { timeout: Duration::from_secs(5), ..fixture.options() };
     let store = PostgresStore::open(options).unwrap();
@@ -47,29 +49,32 @@ async fn a_store_opens_while_its_server_is_down() {
 }
 
 #[tokio::test]
-async fn tables_and_columns_are_called_as_configured_and_old_schemas_are_migrated() {
+async fn configured_names_are_used_and_old_schemas_are_migrated() {
     let Some(fixture) = server() else { return };
-    fixture.execute("CREATE SCHEMA \"App\"".into()).await;
+    fixture.execute("CREATE SCHEMA \"AppName\"".into()).await;
     let columns = Columns { key: "select".into(), content: "Body".into(), ..Columns::default() };
-    let names = Names { table: "App.user".into(), columns };
+    let names = TableNames { table: "AppName.user".into(), columns };
     let options = PostgresOptions { names, ..fixture.options() };
     let store = PostgresStore::open(options.clone()).unwrap();
     store.save(vec![live(1, 1)]).await.unwrap();
     assert_eq!(
         fixture
-            .execute("UPDATE \"App\".\"user\" SET \"Body\" = \"Body\" WHERE \"select\" IS NOT NULL".into())
+            .execute(
+                "UPDATE \"AppName\".\"user\" SET \"Body\" = \"Body\" WHERE \"select\" IS NOT NULL".into()
+            )
             .await,
         1
     );
     // As the first version left it.
     fixture
         .execute(
-            "DROP TABLE \"App\".\"user_damaged\"; UPDATE \"App\".\"user_version\" SET version = 1".into(),
+            "DROP TABLE \"AppName\".\"user_damaged\"; UPDATE \"AppName\".\"user_version\" SET version = 1"
+                .into(),
         )
         .await;
     let store = PostgresStore::open(options.clone()).unwrap();
     assert_eq!(store.size().await.unwrap().records, 1, "a migration keeps the sessions");
-    fixture.execute("UPDATE \"App\".\"user_version\" SET version = 99".into()).await;
+    fixture.execute("UPDATE \"AppName\".\"user_version\" SET version = 99".into()).await;
     let error = PostgresStore::open(options).unwrap().size().await.unwrap_err();
     assert!(matches!(error, StoreError::Unusable { .. }), "{error:?}");
     assert!(format!("{error}").contains("use the newer program"), "{error}");
@@ -77,7 +82,7 @@ async fn tables_and_columns_are_called_as_configured_and_old_schemas_are_migrate
 
 #[tokio::test]
 async fn a_name_that_is_a_statement_is_refused() {
-    let names = Names { table: "a; drop table b".into(), ..Names::default() };
+    let names = TableNames { table: "a; drop table b".into(), ..TableNames::default() };
     let options = PostgresOptions { names, ..PostgresOptions::new("postgres://127.0.0.1/x") };
     let error = PostgresStore::open(options).unwrap_err().to_string();
     assert!(error.contains("cannot name a table"), "{error}");

@@ -1,4 +1,4 @@
-//! Valkey or Redis through the suite and through its own troubles, with a real server.
+//! Valkey or Redis with a real server: the suite, and failures of the server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn the_redis_store_conforms_on_a_cluster() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_and_comes_back_is_used_again() {
+async fn a_restarted_server_is_used_again() {
     let Some((mut server, options)) = server(&[]) else { return };
     let store = RedisStore::open(RedisOptions { timeout: Duration::from_secs(5), ..options }).unwrap();
     assert!(store.save(vec![live(1, 1)]).await.unwrap()[0].is_saved());
@@ -59,7 +59,7 @@ async fn a_server_that_is_killed_and_comes_back_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_full_server_says_so_and_works_again_when_there_is_room() {
+async fn a_full_server_is_reported_and_works_again_with_room() {
     let Some((_server, options)) = server(&["maxmemory-policy noeviction"]) else { return };
     let client = ::redis::Client::open(options.urls[0].as_str()).unwrap();
     let store = RedisStore::open(options).unwrap();

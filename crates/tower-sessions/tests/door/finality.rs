@@ -1,4 +1,4 @@
-//! What ended stays ended, and what a node must not answer it does not.
+//! Ended sessions stay ended, and a node refuses requests that it must not answer.
 
 use http::StatusCode;
 use sessile::config::OnEnded;
@@ -56,7 +56,7 @@ async fn a_node_that_is_killed_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_node_that_left_says_that_it_did_nothing() {
+async fn a_node_that_left_marks_requests_as_unprocessed() {
     let (a, b) = pair().await;
     let mut browser = Browser::default();
     browser.ok(&a.app(), "/set/x/1").await;

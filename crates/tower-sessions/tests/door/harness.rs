@@ -23,7 +23,7 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer};
 /// Longest wait for any condition; far above what a working cluster needs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// Nothing listens there: a list of members needs at least one.
+/// A placeholder without a server: a list of members needs at least one.
 const NOBODY: &str = "127.0.0.1:1";
 
 /// One node, with what a test wants of it.
@@ -31,7 +31,7 @@ pub(crate) struct Node {
     pub(crate) cluster: Cluster,
     pub(crate) layer: SessionLayer,
     pub(crate) store: SessileStore,
-    /// Where two requests wait for each other: when they have read their session, and before they write.
+    /// A barrier at which two requests wait for each other after reading and before writing.
     meeting: Arc<Barrier>,
     _directory: Arc<TempDir>,
 }
@@ -120,7 +120,7 @@ async fn remove(session: Session, Path(name): Path<String>) {
     session.remove::<String>(&name).await.unwrap();
 }
 
-/// Has read its session; goes on when the other one says so, or has read it, too.
+/// Waits after reading its session until the other request has read or allows it.
 async fn meet_twice(meeting: &Barrier) {
     meeting.wait().await;
     meeting.wait().await;
@@ -153,7 +153,7 @@ pub(crate) struct Browser {
     pub(crate) cookie: Option<String>,
 }
 
-/// What a browser sees.
+/// A response as seen by a browser.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,

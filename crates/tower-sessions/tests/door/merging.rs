@@ -36,7 +36,7 @@ async fn different_entries_written_at_once_on_two_nodes_both_survive() {
     both_survive(&a.app(), &b.app(), [&a.app(), &b.app()]).await;
 }
 
-/// What the request layer is for: alone the stock layer hands over whole maps, and one of them wins.
+/// The purpose of the request layer: without it the stock layer passes whole maps, and the last one wins.
 #[tokio::test]
 async fn without_the_request_layer_the_last_save_wins() {
     let (a, b) = pair().await;

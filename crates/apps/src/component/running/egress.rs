@@ -7,12 +7,12 @@ use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
-use super::settings::HostPort;
+use super::settings::EgressTarget;
 
 /// Outgoing HTTP of one instance.
 pub(super) struct Egress {
     pub(super) app: Arc<str>,
-    pub(super) allowed: Arc<[HostPort]>,
+    pub(super) allowed: Arc<[EgressTarget]>,
 }
 
 type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;

@@ -13,7 +13,7 @@ use super::egress::Egress;
 use super::engine::TICK;
 use super::limits::Limits;
 use super::log_lines::LogLines;
-use super::settings::{ComponentSettings, HostPort};
+use super::settings::{ComponentSettings, EgressTarget};
 
 /// Handles of requests, bodies, streams and sessions that an instance may hold.
 const MAX_HANDLES: usize = 10_000;
@@ -49,7 +49,7 @@ struct Current {
 pub(super) struct OverCpuTime;
 
 impl Guest {
-    pub(super) fn new(app: &Arc<str>, settings: &ComponentSettings, egress: Arc<[HostPort]>) -> Self {
+    pub(super) fn new(app: &Arc<str>, settings: &ComponentSettings, egress: Arc<[EgressTarget]>) -> Self {
         let output = LogLines::of(Arc::clone(app));
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output.clone()).stderr(output.clone()).max_random_size(MAX_RANDOM_BYTES);

@@ -30,8 +30,9 @@ struct HostState {
 impl ComponentHost {
     /// A host that keeps compiled code in the private directory `cache_dir`, which it creates.
     ///
-    /// # Errors [`ComponentError::Cache`] if the directory cannot be created, [`ComponentError::NoRoom`] if the
-    /// system provides no threads or address space.
+    /// # Errors
+    /// [`ComponentError::Cache`] if the directory cannot be created, [`ComponentError::NoRoom`] if the system
+    /// provides no threads or address space.
     pub fn new(cache_dir: PathBuf) -> Result<Self, ComponentError> {
         let compiled = CompiledCode::open(cache_dir)?;
         let engine = engine()?;
@@ -43,7 +44,8 @@ impl ComponentHost {
     /// Prepares the component `wasm`: compiles it (seconds for a large one, unless cached) and checks its imports. It
     /// uses no network and starts nothing.
     ///
-    /// # Errors The problem with the component or a setting.
+    /// # Errors
+    /// The problem with the component or a setting.
     pub async fn prepare(
         &self,
         wasm: Bytes,

@@ -8,7 +8,7 @@ use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use super::guest::Guest;
-use super::settings::{ComponentSettings, HostPort};
+use super::settings::{ComponentSettings, EgressTarget};
 
 /// An instance that was idle for longer is dropped.
 const MAX_IDLE: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ const MAX_CALL_BYTES: usize = 16 << 20;
 pub(super) struct Instances {
     pre: ProxyPre<Guest>,
     settings: ComponentSettings,
-    egress: Arc<[HostPort]>,
+    egress: Arc<[EgressTarget]>,
     idle: Mutex<Idle>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Effect {
         /// Which.
         message: Message,
     },
-    /// Read a part of an archive on the store and send it.
+    /// Read a part of an archive from the store and send it.
     SendPiece {
         /// To this process.
         to: FarmMember,

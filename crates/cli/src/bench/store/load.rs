@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sessile::store::{App, Key, Lifetime, Malformed, Record, RecordVersion};
+use sessile::store::{AppName, Key, Lifetime, MalformedRecord, Record, RecordVersion};
 
 /// Number and size of the sessions, and of one save.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub(super) struct StoreLoad {
 
 impl StoreLoad {
     /// The records of each save, one save after the other.
-    pub(super) fn batches(self) -> impl Iterator<Item = Result<Vec<Record>, Malformed>> {
+    pub(super) fn batches(self) -> impl Iterator<Item = Result<Vec<Record>, MalformedRecord>> {
         (0..self.sessions).step_by(self.batch).map(move |first| {
             let numbers = first..(first + self.batch).min(self.sessions);
             numbers.map(|number| record(number, self.bytes)).collect()
@@ -33,10 +33,10 @@ fn key(number: usize) -> Key {
     Key::from((number as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
 }
 
-fn record(number: usize, bytes: usize) -> Result<Record, Malformed> {
+fn record(number: usize, bytes: usize) -> Result<Record, MalformedRecord> {
     let lifetime = Lifetime::new(SystemTime::now(), Duration::from_secs(1800), Duration::from_secs(86_400));
     let content: Vec<u8> = (0..bytes).map(|place| (place ^ number).wrapping_mul(0x9e37) as u8).collect();
-    Record::live(key(number), RecordVersion::new(vec![1])?, App::new("/bench")?, lifetime, content)
+    Record::live(key(number), RecordVersion::new(vec![1])?, AppName::new("/bench")?, lifetime, content)
 }
 
 #[cfg(test)]

@@ -1,46 +1,44 @@
-//! SIGHUP: the balancer's file is read again, and its nodes are followed.
+//! A reload: the balancer's file is read again, for SIGHUP and for `sessile balance reload`.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sessile_balancer::{BalanceConfig, Roster};
+use sessile_balancer::{BackendControl, Reload};
 
+use super::command_line::CommandLine;
 use crate::hangup::Hangups;
-use crate::{balancer_file, report};
 
-/// Listens from now on; the future follows the file for ever. Without a file, SIGHUP changes nothing.
-pub(super) fn follow(file: Option<PathBuf>, roster: Roster) -> io::Result<impl Future<Output = ()>> {
-    let mut hangups = Hangups::listen()?;
-    Ok(async move {
-        let Some(file) = file else { return std::future::pending().await };
-        let started_with = balancer_file::load(&file).map(|config| config.balance).ok();
-        loop {
-            hangups.next().await;
-            read_again(&file, started_with.as_ref(), &roster);
+/// Reads the file again, with what the command line says beside it. Nothing where there is no file.
+pub(super) fn of(line: Arc<CommandLine>, control: BackendControl) -> Option<Reload> {
+    let file = line.config.clone()?;
+    Some(Arc::new(move || {
+        let config = line.configuration().map_err(|error| error.to_string());
+        let reloaded = config.and_then(|config| control.reload(&config).map_err(|error| error.to_string()));
+        let file = file.display();
+        match reloaded {
+            Ok(reloaded) => {
+                let summary = reloaded.summary();
+                tracing::info!(%file, "the file was read again: {summary}");
+                Ok(format!("{file} was read again: {summary}"))
+            }
+            Err(error) => {
+                tracing::error!(%file, %error, "the file cannot be used; everything stays as it is");
+                Err(format!("{file} cannot be used: {error}"))
+            }
         }
-    })
+    }))
 }
 
-/// Takes over the nodes of the file. One that cannot be used changes nothing.
-fn read_again(file: &Path, started_with: Option<&BalanceConfig>, roster: &Roster) {
-    let config = match balancer_file::load(file) {
-        Ok(config) => config,
-        Err(error) => {
-            report::error(&error);
-            tracing::error!(file = %file.display(), "the file cannot be used; the nodes stay as they are");
-            return;
+/// Listens for SIGHUP from now on; the future reloads for ever. Without a file, the signal changes nothing.
+pub(super) fn follow(reload: Option<Reload>) -> io::Result<impl Future<Output = ()>> {
+    let mut hangups = Hangups::listen()?;
+    Ok(async move {
+        loop {
+            hangups.next().await;
+            if let Some(reload) = reload.clone() {
+                // What came of it is in the log; a panic is as well.
+                let _ = tokio::task::spawn_blocking(move || reload().is_ok()).await;
+            }
         }
-    };
-    match roster.follow(&config.nodes) {
-        Ok(followed) => {
-            let listed = |names: &[String]| names.join(" ");
-            let (added, removed) = (listed(&followed.added), listed(&followed.removed));
-            let reweighted = listed(&followed.reweighted);
-            tracing::info!(file = %file.display(), added, removed, reweighted, "the file was read again");
-        }
-        Err(error) => tracing::error!(file = %file.display(), %error, "the nodes were not changed"),
-    }
-    if started_with.is_some_and(|started_with| *started_with != config.balance) {
-        tracing::warn!(file = %file.display(), "[balance] has changed: that takes effect with the next start");
-    }
+    })
 }

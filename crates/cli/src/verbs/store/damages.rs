@@ -1,4 +1,4 @@
-//! Damaged records: exit code 1 after everything else is done. The log names each record.
+//! DamagedRecord records: exit code 1 after everything else is done. The log names each record.
 
 use crate::failure::Failure;
 

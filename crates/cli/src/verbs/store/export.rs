@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sessile::store::{App, Scan, Store};
+use sessile::store::{AppName, Scan, Store};
 
 use super::damages::Damages;
 use super::exported_record::ExportedRecord;
@@ -25,7 +25,7 @@ pub(crate) struct Export {
     which: StoreArgument,
     /// Only the sessions of this application
     #[arg(long, value_name = "APP", value_parser = parse_app)]
-    app: Option<App>,
+    app: Option<AppName>,
     /// The file to create, readable by its owner only; left out, the lines go to standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sessile::StoredSession;
-use sessile::store::{App, Lifetime, Record, RecordVersion};
+use sessile::store::{AppName, Lifetime, Record, RecordVersion};
 
 use super::values;
 
@@ -55,7 +55,7 @@ impl ExportedRecord {
         let key = values::parse_key(&self.key).map_err(|error| format!("`key`: {error}"))?;
         let stamp = digits(&self.stamp).ok_or("`stamp`: not hexadecimal digits")?;
         let stamp = RecordVersion::new(stamp).map_err(|error| format!("`stamp`: {error}"))?;
-        let app = App::new(&self.app).map_err(|error| format!("`app`: {error}"))?;
+        let app = AppName::new(&self.app).map_err(|error| format!("`app`: {error}"))?;
         let lifetime = Lifetime::new(
             saved_at(self.saved_at_ms),
             Duration::from_millis(self.idle_left_ms),
@@ -95,7 +95,7 @@ fn digits(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sessile::store::{Content, Key};
+    use sessile::store::{Key, RecordContent};
 
     use super::*;
 
@@ -107,13 +107,13 @@ mod tests {
             |(key, stamp, app, (saved_at_ms, idle, keep), content)| Record {
                 key: Key(key),
                 version: RecordVersion::new(stamp).unwrap(),
-                app: App::new(&app).unwrap(),
+                app: AppName::new(&app).unwrap(),
                 lifetime: Lifetime::new(
                     saved_at(saved_at_ms),
                     Duration::from_millis(idle),
                     Duration::from_millis(keep),
                 ),
-                content: content.map_or(Content::Ended, |content| Content::Live(content.into())),
+                content: content.map_or(RecordContent::Ended, |content| RecordContent::Live(content.into())),
             },
         )
     }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::json;
-use sessile::store::{App, Key, Record, Scan, Store};
+use sessile::store::{AppName, Key, Record, Scan, Store};
 
 use super::damages::Damages;
 use super::location::{IfMissing, failed};
@@ -20,7 +20,7 @@ pub(crate) struct Ls {
     which: StoreArgument,
     /// Only sessions of this application
     #[arg(long, value_name = "APP", value_parser = parse_app)]
-    app: Option<App>,
+    app: Option<AppName>,
     /// Most sessions listed
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -61,8 +61,8 @@ impl Ls {
     }
 }
 
-pub(super) fn parse_app(name: &str) -> Result<App, String> {
-    App::new(name).map_err(|error| error.to_string())
+pub(super) fn parse_app(name: &str) -> Result<AppName, String> {
+    AppName::new(name).map_err(|error| error.to_string())
 }
 
 fn heading() -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::store::{Copied, Store, copy};
+use sessile::store::{CopyReport, Store, copy};
 
 use super::damages::Damages;
 use super::location::{IfMissing, OpenedStore, StoreLocation, failed, in_words};
@@ -82,6 +82,6 @@ async fn migrate(from: &dyn Store, to: &dyn Store, damages: &mut Damages) -> Res
     counts.conclude()
 }
 
-fn seen(copied: &Copied) -> u64 {
+fn seen(copied: &CopyReport) -> u64 {
     copied.saved + copied.superseded + copied.failed.len() as u64
 }

@@ -1,6 +1,6 @@
 //! Results of saves, counted.
 
-use sessile::store::{Outcome, Record, Store};
+use sessile::store::{Record, SaveOutcome, Store};
 
 use super::location::failed;
 use crate::failure::Failure;
@@ -19,9 +19,9 @@ impl SaveCounts {
     pub(super) async fn save(&mut self, store: &dyn Store, records: Vec<Record>) -> Result<(), Failure> {
         for outcome in store.save(records).await.map_err(failed)? {
             match outcome {
-                Outcome::Saved => self.saved += 1,
-                Outcome::Superseded => self.superseded += 1,
-                Outcome::Failed(error) => self.refuse(&error.to_string()),
+                SaveOutcome::Saved => self.saved += 1,
+                SaveOutcome::Superseded => self.superseded += 1,
+                SaveOutcome::Failed(error) => self.refuse(&error.to_string()),
             }
         }
         Ok(())

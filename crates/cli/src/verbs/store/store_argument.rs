@@ -25,7 +25,7 @@ pub(super) struct StoreArgument {
 }
 
 impl StoreArgument {
-    /// Runs `work` with the open store and closes it. Damaged records make it a failure in the end.
+    /// Runs `work` with the open store and closes it. DamagedRecord records make it a failure in the end.
     pub(super) fn using(
         &self,
         missing: IfMissing,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use sessile_store::{Damaged, StoreError};
+use sessile_store::{DamagedRecord, StoreError};
 
 /// The least time between two lines of the log about one failing store.
 const QUIET: Duration = Duration::from_secs(60);
@@ -94,7 +94,7 @@ impl Health {
     }
 
     /// A record cannot be read.
-    pub(super) fn damaged(&self, damaged: &Damaged) {
+    pub(super) fn damaged(&self, damaged: &DamagedRecord) {
         self.damaged.fetch_add(1, Relaxed);
         tracing::error!("{damaged}");
     }

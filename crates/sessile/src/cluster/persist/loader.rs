@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sessile_core::{Restored, SessionKey};
-use sessile_store::{Damaged, Key, Record, StoreError};
+use sessile_store::{DamagedRecord, Key, Record, StoreError};
 use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -156,7 +156,11 @@ impl Persist {
             Ok(Restored::Full) => Found::Unavailable,
             Err(malformed) => {
                 let place = format!("the {} store", self.name());
-                self.health.damaged(&Damaged { key: Some(Key(key.0)), place, cause: malformed.to_string() });
+                self.health.damaged(&DamagedRecord {
+                    key: Some(Key(key.0)),
+                    place,
+                    cause: malformed.to_string(),
+                });
                 self.lost(engine, key)
             }
         }

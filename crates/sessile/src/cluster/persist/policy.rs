@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use sessile_core::AppId;
-use sessile_store::App;
+use sessile_store::AppName;
 
 use crate::config::{Config, Keep, Save, Session};
 
@@ -13,7 +13,7 @@ use crate::config::{Config, Keep, Save, Session};
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     /// Its name in the store.
-    pub(super) app: App,
+    pub(super) app: AppName,
     pub(super) keep: Keep,
     pub(super) save: Save,
     pub(super) backup_idle: Duration,
@@ -60,7 +60,7 @@ impl Policies {
 
 fn policy(name: &str, session: &Session) -> Option<Policy> {
     // A path that no store takes as a name was refused by the configuration.
-    let app = App::new(name).ok()?;
+    let app = AppName::new(name).ok()?;
     let Session { keep, persist, save, backup_idle, swap_idle, .. } = *session;
     persist.then_some(Policy { app, keep, save, backup_idle, swap_idle })
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use sessile_core::{AppId, SessionKey};
-use sessile_store::{Page, Record, Scan};
+use sessile_store::{Record, Scan, ScanPage};
 use tokio::time::{sleep, timeout};
 
 use super::loader::Found;
@@ -45,14 +45,14 @@ pub(super) async fn restore_all(engine: &Arc<Engine>, persist: &Persist, wanted:
 }
 
 impl Persist {
-    async fn page_within(&self, limit: Duration, scan: &Scan) -> Option<Page> {
+    async fn page_within(&self, limit: Duration, scan: &Scan) -> Option<ScanPage> {
         timeout(limit, self.page(scan)).await.unwrap_or_else(|_| {
             self.health.failed("it does not answer");
             None
         })
     }
 
-    async fn page(&self, scan: &Scan) -> Option<Page> {
+    async fn page(&self, scan: &Scan) -> Option<ScanPage> {
         for _ in 0..ATTEMPTS.0 {
             match self.store.scan(scan.clone()).await {
                 Ok(page) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Glance, Saveable, SessionKey};
-use sessile_store::{Outcome, Record};
+use sessile_store::{Record, SaveOutcome};
 use tokio::time::{sleep, timeout};
 
 use super::loader::Found;
@@ -114,13 +114,13 @@ impl Persist {
         let mut all_taken = true;
         for (((key, mark), end), outcome) in taken.into_iter().zip(ends).zip(outcomes) {
             match outcome {
-                Outcome::Saved => {
+                SaveOutcome::Saved => {
                     self.health.saved.fetch_add(1, Relaxed);
                     self.finish(key, mark);
                 }
-                Outcome::Superseded if end.is_some() => self.finish(key, mark),
-                Outcome::Superseded => all_taken &= self.merge(engine, key, mark).await,
-                Outcome::Failed(error) => {
+                SaveOutcome::Superseded if end.is_some() => self.finish(key, mark),
+                SaveOutcome::Superseded => all_taken &= self.merge(engine, key, mark).await,
+                SaveOutcome::Failed(error) => {
                     all_taken = false;
                     self.health.error(&error);
                     self.retry(key, mark, end, backoff);

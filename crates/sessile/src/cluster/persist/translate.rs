@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use sessile_core::{Saveable, SessionKey, Version};
-use sessile_store::{App, Key, Lifetime, Malformed, Record, RecordVersion};
+use sessile_store::{AppName, Key, Lifetime, MalformedRecord, Record, RecordVersion};
 
 /// What is kept of a session beyond twice its idle time before it counts as garbage: no downtime or wrong clock should
 /// be longer.
@@ -12,9 +12,9 @@ const KEPT_LONGER: Duration = Duration::from_secs(7 * 86_400);
 /// The record of a session, and its version if it lives.
 pub(super) fn record(
     key: SessionKey,
-    app: App,
+    app: AppName,
     saveable: Saveable,
-) -> Result<(Record, Option<Version>), Malformed> {
+) -> Result<(Record, Option<Version>), MalformedRecord> {
     let now = SystemTime::now();
     let lifetime = |idle_left, longest: Duration| {
         Lifetime::new(now, idle_left, longest.saturating_mul(2).saturating_add(KEPT_LONGER))

@@ -1,4 +1,4 @@
-//! Addresses: where to listen, whom to reach, which network to believe.
+//! Addresses: to listen at, to connect to, and trusted networks.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -54,7 +54,7 @@ impl Form for Patterns {
     }
 }
 
-/// What is wrong with the element that starts at `start`.
+/// The problem of the element that starts at `start`.
 fn syntax(error: &regex_syntax::Error, which: &str, start: usize, value: &Spanned<DeValue<'_>>) -> Wrong {
     let (reason, span) = match error {
         regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span()),

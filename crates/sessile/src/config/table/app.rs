@@ -21,12 +21,12 @@ pub struct App {
     pub directory: Option<PathBuf>,
     /// Whether its sessions are copied; without, they stay on their node.
     pub distributable: bool,
-    /// What is copied of its sessions; `None`: what `[cluster] manager` says. See
+    /// The manager of its sessions; `None` for that of `[cluster]`. See
     /// [`Config::manager_of`](crate::Config::manager_of).
     pub manager: Option<Manager>,
     /// Whether it answers questions that measure it; they need no cookie.
     pub diagnostics: bool,
-    /// What holds for its sessions: `[session]` with the keys that this table gives in its place.
+    /// Settings of its sessions: `[session]`, overridden by the keys of this table.
     pub session: Session,
 }
 

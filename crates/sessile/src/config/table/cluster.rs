@@ -1,4 +1,4 @@
-//! `[cluster]`: which cluster the node belongs to and what is copied to whom.
+//! `[cluster]`: the node's cluster and its replication manager.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::config::keys::{Table, Visitor};
 pub struct Cluster {
     /// The name of the cluster; nodes of another name are strangers.
     pub name: String,
-    /// What is copied to whom.
+    /// The replication manager.
     pub manager: Manager,
     /// The file with the cluster's secret, as an absolute path or relative to the working directory.
     pub secret_file: PathBuf,
@@ -24,7 +24,7 @@ pub struct Cluster {
     pub state_transfer_timeout: Option<Duration>,
 }
 
-/// What is copied to whom.
+/// The replication manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
     /// The whole session, to every member.

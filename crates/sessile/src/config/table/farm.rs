@@ -16,7 +16,7 @@ pub struct Farm {
     pub deploy_dir: Option<PathBuf>,
     /// Where archives arrive and are unpacked; `None`: `temp` within `deploy_dir`.
     pub temp_dir: Option<PathBuf>,
-    /// A key without which nobody deploys, removes or goes back here; `None`: the admin token is enough.
+    /// The key that deployments, removals and rollbacks need; `None` if the admin token is enough.
     pub deploy_key_file: Option<PathBuf>,
     /// Whether `watch_dir` is looked at.
     pub watch: bool,

@@ -1,14 +1,13 @@
-//! `[node]`, `[http]`, `[admin]`: who the node is and where people reach it.
+//! `[node]`, `[admin]`: identity of the node, and its admin port.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::DAY;
-use crate::config::Network;
-use crate::config::form::{Address, Cidr, Flag, List, Name, Optional, Time, UrlPath};
+use crate::config::form::{Address, Flag, Name, Optional, Time};
 use crate::config::keys::{Table, Visitor};
 
-/// `[node]`: who this node is.
+/// `[node]`: the identity of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// Its name, unique in the cluster; also the route in the cookie. 1 to 32 letters, digits, `_` and `-`.
@@ -40,39 +39,6 @@ impl Table for Node {
             "clients that failed over stay; false: they return",
         );
         visitor.later("zone", "backups in another zone");
-    }
-}
-
-/// `[http]`: the port that serves applications.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Http {
-    /// Where `sessile serve` listens. Port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// The path that answers 200 while the node is ready and 503 otherwise.
-    pub health_path: String,
-    /// The proxies whose `X-Forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<Network>,
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9080)),
-            health_path: "/.sessile/ready".to_owned(),
-            trusted_proxies: Vec::new(),
-        }
-    }
-}
-
-impl Table for Http {
-    const NAME: &'static str = "http";
-    const MEANING: &'static str = "the port that serves applications";
-
-    fn keys(&mut self, visitor: &mut impl Visitor) {
-        visitor.key("listen", Address, &mut self.listen, "where applications are served");
-        visitor.key("health_path", UrlPath, &mut self.health_path, "200 while ready, 503 otherwise");
-        let proxies = &mut self.trusted_proxies;
-        visitor.key("trusted_proxies", List(Cidr), proxies, "whose X-Forwarded-* headers are believed");
     }
 }
 

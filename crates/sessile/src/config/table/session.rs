@@ -35,7 +35,7 @@ pub struct Session {
     pub secure: Secure,
     /// The cookie's `SameSite`.
     pub same_site: SameSite,
-    /// What becomes of a request whose session ended while it ran.
+    /// The response to a request whose session ended while it ran.
     pub on_ended: OnEnded,
     /// Whether a graceful stop of a node ends the sessions that this node wrote last, on every node.
     pub expire_on_stop: bool,
@@ -43,9 +43,9 @@ pub struct Session {
     pub persist: bool,
     /// When they are saved.
     pub save: Save,
-    /// With [`Save::Idle`]: saved when not used for so long.
+    /// With [`Save::Idle`]: a session unused for this long is saved.
     pub backup_idle: Duration,
-    /// Not used for so long: only in the store; `None`: they stay in memory.
+    /// Sessions unused for this long are kept in the store only; `None` keeps them in memory.
     pub swap_idle: Option<Duration>,
 }
 
@@ -93,7 +93,7 @@ pub enum SameSite {
     None,
 }
 
-/// What becomes of a request whose session ended while it ran. Its changes are dropped either way.
+/// The response to a request whose session ended while it ran. Its changes are dropped in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnEnded {
     /// Its response goes out; the receipt says what happened.

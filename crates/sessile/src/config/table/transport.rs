@@ -20,7 +20,7 @@ pub struct Sender {
     pub pool_size: u16,
     /// Longest wait of a commit for a free connection, or for room in the queue.
     pub max_wait: Duration,
-    /// Mode `pooled`: a connection on which nothing was sent for so long is closed.
+    /// Mode `pooled`: a connection that was idle for this long is closed.
     pub keep_alive: Duration,
     /// How many bytes one member may leave unconfirmed; beyond it it gets whole sessions later instead.
     pub queue_bytes: usize,
@@ -46,8 +46,8 @@ pub enum Mode {
     Async,
 }
 
-/// What becomes of a commit when a member leaves as many bytes unconfirmed as it may. The end of a session and a
-/// change of its id always go.
+/// The effect on a commit when a member's unacknowledged bytes reach the limit. The end of a session and a change of
+/// its id always go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueFull {
     /// It waits for room, at most `max_wait`, and then goes; the member gets the session later, as a copy.
@@ -129,7 +129,7 @@ impl Table for Sender {
 pub struct Receiver {
     /// Where this node listens for the others. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// What the others are told to connect to, where it differs from `listen`.
+    /// The address advertised to other members, if it differs from `listen`.
     pub advertise: Option<HostPort>,
     /// Whether the next free port is taken when this one is not free.
     pub next_free_port: bool,

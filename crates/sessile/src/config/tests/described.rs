@@ -1,4 +1,4 @@
-//! What is made of the key tables for others: the schema for editors and the reference for people.
+//! Outputs generated from the key tables: the schema for editors and the reference for people.
 
 use super::{SAMPLE, parse};
 use crate::config::{Config, json_schema, reference};

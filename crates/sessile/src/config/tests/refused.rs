@@ -1,4 +1,4 @@
-//! What is wrong is told with its place and what would be right.
+//! Errors name their place and a valid value.
 
 use super::*;
 
@@ -89,6 +89,12 @@ fn values_that_contradict_each_other_are_named_together() {
     one_error("[session]\nsame_site = \"None\"\nsecure = false", "2:13", &["`secure = true`"]);
     let keyed = "[farm]\ndeploy_dir = \"a\"\ndeploy_key_file = \"cluster.secret\"";
     one_error(keyed, "3:19", &["is also `secret_file` in [cluster]", "secret new deploy.key"]);
+    one_error("[ajp]\nlisten = 9009", "2:10", &["needs a `secret_file`", "secret new ajp.secret"]);
+    let shared = "[ajp]\nlisten = 9009\nsecret_file = \"cluster.secret\"";
+    one_error(shared, "3:15", &["is also that of [cluster]", "a file of its own"]);
+    one_error("[ajp]\nlisten = 9080\nsecret_file = \"a\"", "2:10", &["[ajp] listens where [http] does"]);
+    one_error("[ajp]\npacket_size = \"64B\"", "2:15", &["8KiB to 64KiB"]);
+    one_error("[http]\nrequiredSecret = 1", "2:1", &["`secret_file` in [ajp]"]);
     let app = "[[app]]\npath = \"/a\"\nbuiltin = \"clusterapp\"\n";
     one_error(&format!("{app}{app}"), "5:8", &["a second application at `/a`"]);
     let shared = |path: &str, keys: &str| {

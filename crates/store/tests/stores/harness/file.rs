@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use sessile_store::conformance::Fixture;
-use sessile_store::{Answer, FileOptions, FileStore, Key, Store};
+use sessile_store::{FileOptions, FileStore, Key, Store, StoreFuture};
 use tempfile::TempDir;
 
 #[derive(Default)]
@@ -22,16 +22,16 @@ impl FileFixture {
 }
 
 impl Fixture for FileFixture {
-    fn empty(&self) -> Answer<'_, Arc<dyn Store>> {
+    fn empty(&self) -> StoreFuture<'_, Arc<dyn Store>> {
         self.0.lock().unwrap().push(tempfile::tempdir().unwrap());
         Box::pin(self.open())
     }
 
-    fn again(&self) -> Answer<'_, Option<Arc<dyn Store>>> {
+    fn again(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         Box::pin(async { self.open().await.map(Some) })
     }
 
-    fn damage(&self, key: Key) -> Answer<'_, bool> {
+    fn damage(&self, key: Key) -> StoreFuture<'_, bool> {
         Box::pin(async move {
             for entry in fs::read_dir(self.folder()).unwrap() {
                 let path = entry.unwrap().path();

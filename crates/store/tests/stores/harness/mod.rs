@@ -1,4 +1,4 @@
-//! Fixtures for the stores, and the servers that they need. Each test takes what it needs of it.
+//! Fixtures for the stores, and the servers that they need.
 
 mod file;
 mod sample;

@@ -1,8 +1,8 @@
-//! Records, and what tests wait for.
+//! Records and waits of the tests.
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use sessile_store::{App, Key, Lifetime, Record, RecordVersion, Store};
+use sessile_store::{AppName, Key, Lifetime, Record, RecordVersion, Store};
 
 fn lifetime() -> Lifetime {
     Lifetime::new(
@@ -18,11 +18,11 @@ fn version(number: u64) -> RecordVersion {
 
 pub fn live(key: u128, number: u64) -> Record {
     let content = format!("content {number} of {key}").into_bytes();
-    Record::live(key.into(), version(number), App::new("/shop").unwrap(), lifetime(), content).unwrap()
+    Record::live(key.into(), version(number), AppName::new("/shop").unwrap(), lifetime(), content).unwrap()
 }
 
 pub fn ended(key: u128, number: u64) -> Record {
-    Record::ended(key.into(), version(number), App::new("/shop").unwrap(), lifetime())
+    Record::ended(key.into(), version(number), AppName::new("/shop").unwrap(), lifetime())
 }
 
 /// A store whose server was killed and started again holds session 1, and saves with the handle that it had.

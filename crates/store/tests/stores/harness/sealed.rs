@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sessile_store::conformance::Fixture;
-use sessile_store::{Answer, Encrypted, Key, KeyRing, Store};
+use sessile_store::{Encrypted, Key, KeyRing, Store, StoreFuture};
 
 pub struct Sealed<F>(F);
 
@@ -24,19 +24,19 @@ fn around(store: Arc<dyn Store>) -> Arc<dyn Store> {
 }
 
 impl<F: Fixture> Fixture for Sealed<F> {
-    fn empty(&self) -> Answer<'_, Arc<dyn Store>> {
+    fn empty(&self) -> StoreFuture<'_, Arc<dyn Store>> {
         Box::pin(async { self.0.empty().await.map(around) })
     }
 
-    fn beside(&self) -> Answer<'_, Option<Arc<dyn Store>>> {
+    fn beside(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         Box::pin(async { Ok(self.0.beside().await?.map(around)) })
     }
 
-    fn again(&self) -> Answer<'_, Option<Arc<dyn Store>>> {
+    fn again(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         Box::pin(async { Ok(self.0.again().await?.map(around)) })
     }
 
-    fn damage(&self, key: Key) -> Answer<'_, bool> {
+    fn damage(&self, key: Key) -> StoreFuture<'_, bool> {
         self.0.damage(key)
     }
 }

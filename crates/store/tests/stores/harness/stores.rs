@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sessile_store::conformance::Fixture;
 use sessile_store::{
-    Answer, Key, Names, PostgresOptions, PostgresStore, RedbOptions, RedbStore, RedisOptions, RedisStore,
-    Store, StoreError,
+    Key, PostgresOptions, PostgresStore, RedbOptions, RedbStore, RedisOptions, RedisStore, Store, StoreError,
+    StoreFuture, TableNames,
 };
 use tempfile::TempDir;
 
@@ -24,12 +24,12 @@ impl RedbFixture {
 }
 
 impl Fixture for RedbFixture {
-    fn empty(&self) -> Answer<'_, Arc<dyn Store>> {
+    fn empty(&self) -> StoreFuture<'_, Arc<dyn Store>> {
         self.0.lock().unwrap().push(tempfile::tempdir().unwrap());
         Box::pin(self.open())
     }
 
-    fn again(&self) -> Answer<'_, Option<Arc<dyn Store>>> {
+    fn again(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         Box::pin(async { self.open().await.map(Some) })
     }
 }
@@ -48,7 +48,7 @@ impl PostgresFixture {
     pub fn options(&self) -> PostgresOptions {
         let table = format!("sessions_{}", self.tables.load(Ordering::Relaxed));
         PostgresOptions {
-            names: Names { table, ..Names::default() },
+            names: TableNames { table, ..TableNames::default() },
             timeout: Duration::from_secs(30),
             ..PostgresOptions::new(self.url())
         }
@@ -70,16 +70,16 @@ impl PostgresFixture {
 }
 
 impl Fixture for PostgresFixture {
-    fn empty(&self) -> Answer<'_, Arc<dyn Store>> {
+    fn empty(&self) -> StoreFuture<'_, Arc<dyn Store>> {
         self.tables.fetch_add(1, Ordering::Relaxed);
         Box::pin(async { self.open() })
     }
 
-    fn beside(&self) -> Answer<'_, Option<Arc<dyn Store>>> {
+    fn beside(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         Box::pin(async { self.open().map(Some) })
     }
 
-    fn damage(&self, key: Key) -> Answer<'_, bool> {
+    fn damage(&self, key: Key) -> StoreFuture<'_, bool> {
         let table = self.options().names.table;
         Box::pin(async move {
             let flip = "set_byte(content, 0, get_byte(content, 0) # 1)";
@@ -110,16 +110,16 @@ impl RedisFixture {
 }
 
 impl Fixture for RedisFixture {
-    fn empty(&self) -> Answer<'_, Arc<dyn Store>> {
+    fn empty(&self) -> StoreFuture<'_, Arc<dyn Store>> {
         self.prefixes.fetch_add(1, Ordering::Relaxed);
         Box::pin(async { self.open() })
     }
 
-    fn beside(&self) -> Answer<'_, Option<Arc<dyn Store>>> {
+    fn beside(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         Box::pin(async { self.open().map(Some) })
     }
 
-    fn damage(&self, key: Key) -> Answer<'_, bool> {
+    fn damage(&self, key: Key) -> StoreFuture<'_, bool> {
         let name = format!("{{{}:{:02x}}}{key}", self.options().prefix, key.0[0]);
         Box::pin(async move {
             if self.options.cluster || self.options.ca_file.is_some() {

@@ -1,0 +1,162 @@
+//! Work of the core to count instructions of: `instructions OPERATION COUNT`, where an operation is `commit` (on a node
+//! without members), `send` (commit, encode and stage for a member), `apply` (decode and apply what a member sent),
+//! `acknowledge` (settle what a member confirmed) or `open`.
+//!
+//! ```text
+//! cargo build --release -p sessile-core --example instructions
+//! valgrind --tool=callgrind --toggle-collect='*measured*' target/release/examples/instructions send 1000
+//! ```
+//!
+//! Only what runs in [`measured`] is counted. Divide by the count.
+#![expect(clippy::print_stderr, reason = "a program for a terminal")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sessile_core::{
+    AppId, Changes, Effects, FieldName, Incarnation, Instant, Node, Opening, PeerInfo, Proof, Secret,
+    SessionKey, Settings, Ticket, Timing, Value,
+};
+
+/// Frames and whom they are for.
+type Frames = Vec<(Incarnation, Bytes)>;
+
+const SECRET: Secret = Secret([9; 16]);
+
+/// What callgrind counts.
+#[inline(never)]
+fn measured(work: &mut dyn FnMut()) {
+    work();
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let (Some(operation), Some(Ok(count))) = (words.get(1), words.get(2).map(|count| count.parse::<u32>()))
+    else {
+        eprintln!("instructions commit|send|apply|acknowledge|open COUNT");
+        return;
+    };
+    let now = Instant::ORIGIN.plus(Duration::from_secs(10));
+    let mut frames = Frames::new();
+    match operation.as_str() {
+        "commit" | "open" => {
+            let node = Node::alone(settings(0), now);
+            node.commit(key(), &create(), None, now, &mut Effects::new(&mut frames)).expect("created");
+            let changes = write();
+            measured(&mut || {
+                for number in 0..count {
+                    let mut effects = Effects::new(&mut frames);
+                    if operation == "commit" {
+                        let ticket = Some(Ticket(number.into()));
+                        node.commit(key(), &changes, ticket, now, &mut effects).expect("committed");
+                    } else {
+                        let opening = node.open_at_once(key(), Proof::Secret(SECRET), now, &mut effects);
+                        assert!(matches!(opening, Some(Opening::Open(_))));
+                        node.close(key(), now);
+                    }
+                    drop(effects.into_decided());
+                }
+            });
+        }
+        _ => {
+            let (nodes, now) = pair();
+            let changes = write();
+            let mut sent = Frames::new();
+            let mut send = || {
+                for number in 0..count {
+                    let (ticket, mut effects) = (Some(Ticket(number.into())), Effects::new(&mut sent));
+                    nodes[0].commit(key(), &changes, ticket, now, &mut effects).expect("committed");
+                    drop(effects.into_decided());
+                }
+            };
+            if operation == "send" {
+                measured(&mut send)
+            } else {
+                send()
+            }
+            let mut answers = Frames::new();
+            let mut apply = || {
+                for (_, frame) in &sent {
+                    let mut effects = Effects::new(&mut answers);
+                    nodes[1].received(Incarnation(1), frame, now, &mut effects).expect("well formed");
+                    nodes[1].acknowledge(Incarnation(1), &mut effects);
+                    drop(effects.into_decided());
+                }
+            };
+            if operation == "apply" {
+                measured(&mut apply)
+            } else {
+                apply()
+            }
+            let mut acknowledge = || {
+                for (_, frame) in &answers {
+                    let mut effects = Effects::new(&mut frames);
+                    nodes[0].received(Incarnation(2), frame, now, &mut effects).expect("well formed");
+                    drop(effects.into_decided());
+                }
+            };
+            if operation == "acknowledge" { measured(&mut acknowledge) } else { acknowledge() }
+        }
+    }
+}
+
+/// Two members that hold the session.
+fn pair() -> ([Node; 2], Instant) {
+    let mut now = Instant::ORIGIN;
+    let nodes = [0, 1].map(|number| Node::new(settings(number), now));
+    let mut wires: [Frames; 2] = Default::default();
+    let act = |wires: &mut [Frames; 2], index: usize, run: &mut dyn FnMut(&Node, &mut Effects)| {
+        run(&nodes[index], &mut Effects::new(&mut wires[index]));
+    };
+    for index in [0, 1] {
+        let other = 1 - index;
+        let peer = PeerInfo { incarnation: Incarnation(other as u32 + 1), name: format!("tc{other}") };
+        act(&mut wires, index, &mut |node, effects| {
+            node.link_up(&peer, now, effects);
+            node.searched(now, effects);
+        });
+    }
+    for step in 0..60 {
+        now = now.plus(Timing::default().tick());
+        for index in [0, 1] {
+            act(&mut wires, index, &mut |node, effects| node.tick(now, effects));
+        }
+        if step == 50 {
+            act(&mut wires, 0, &mut |node, effects| {
+                node.commit(key(), &create(), None, now, effects).expect("created");
+            });
+        }
+        while let Some((from, frames)) = [0, 1]
+            .into_iter()
+            .find_map(|from| (!wires[from].is_empty()).then(|| (from, std::mem::take(&mut wires[from]))))
+        {
+            let sender = Incarnation(from as u32 + 1);
+            act(&mut wires, 1 - from, &mut |node, effects| {
+                for (_, frame) in &frames {
+                    node.received(sender, frame, now, effects).expect("well formed");
+                }
+                node.acknowledge(sender, effects);
+            });
+        }
+    }
+    assert!(nodes.iter().all(|node| node.holds(key())), "both hold it");
+    (nodes, now)
+}
+
+fn settings(number: u32) -> Settings {
+    Settings::new(Incarnation(number + 1), format!("tc{number}"))
+}
+
+fn key() -> SessionKey {
+    SessionKey([3; 16])
+}
+
+fn create() -> Changes {
+    Changes::create(AppId(7), SECRET, Duration::from_secs(1800), None)
+}
+
+fn write() -> Changes {
+    let mut changes = Changes::new();
+    changes.put(FieldName::attribute("a7").expect("a valid name"), Some(Value::raw(vec![7; 41])));
+    changes
+}
