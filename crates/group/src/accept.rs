@@ -114,9 +114,9 @@ impl Acceptor {
         match answer {
             Some(Ok(Some(inbound))) => {
                 self.node.counts.accepted.up();
-                let (peer, lane) = (inbound.peer().clone(), inbound.lane());
+                let (peer, connection) = (inbound.peer().clone(), inbound.connection());
                 self.node.tell(Event::Inbound(Box::new(inbound))).await;
-                if lane == 0 {
+                if connection == 0 {
                     // The roster ends only together with this task.
                     let _ = self.callers.send(peer).await;
                 }

@@ -97,8 +97,8 @@ pub trait Incoming: Send {
     /// Who sends them.
     fn peer(&self) -> &Peer;
 
-    /// Which of the sender's lanes this is; frames of different lanes can overtake each other.
-    fn lane(&self) -> usize {
+    /// Which of the sender's connections this is; frames of different connections can overtake each other.
+    fn connection(&self) -> usize {
         0
     }
 

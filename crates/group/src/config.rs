@@ -28,13 +28,13 @@ pub struct GroupConfig {
 /// Bounds and times of the connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelOptions {
-    /// Most bytes that wait for one process; 64 MiB. With further lanes, a quarter is theirs.
+    /// Most bytes that wait for one process; 64 MiB. With further connections, a quarter is theirs.
     pub queue_bytes: usize,
     /// How many connections beside the first may be opened to each process that orders what comes over several
-    /// ([`Identity::ORDERS_LANES`]); at most [`LANES_MAX`](crate::LANES_MAX). 0.
-    pub lanes: usize,
+    /// ([`Identity::ORDERS_CONNECTIONS`]); at most [`CONNECTIONS_MAX`](crate::CONNECTIONS_MAX). 0.
+    pub connections: usize,
     /// A further connection on which nothing was sent for so long is closed; 60 s.
-    pub lane_idle: Duration,
+    pub connection_idle: Duration,
     /// Idle time after which TCP asks whether the other machine is still there; 15 s.
     pub keep_alive: Duration,
     /// Longest wait for a connection; 2 s.
@@ -52,8 +52,8 @@ impl Default for ChannelOptions {
     fn default() -> Self {
         Self {
             queue_bytes: 64 << 20,
-            lanes: 0,
-            lane_idle: Duration::from_secs(60),
+            connections: 0,
+            connection_idle: Duration::from_secs(60),
             keep_alive: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(2),
             handshake_timeout: Duration::from_secs(3),

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use crate::connection::{CONNECTIONS_MAX, FurtherConnection};
 use crate::counters::{PeerTally, TrafficCounts};
 use crate::identity::{Identity, Peer};
-use crate::lane::{LANES_MAX, Lane};
 use crate::outbox::{Depth, Outbox};
 use crate::refusal::Refusal;
 
@@ -17,7 +17,8 @@ use crate::refusal::Refusal;
 const CONTACTS_MAX: usize = 1024;
 /// How many barred processes are remembered; beyond, the oldest is forgotten (its incarnation is never drawn again).
 const BARRED_MAX: usize = 1024;
-/// How many connections one process may hold to us as lane 0: its link, and those that replace it before we see it close.
+/// How many connections one process may hold to us as connection 0: its link, and those that replace it before we see
+/// it close.
 pub(crate) const INBOUND_PER_CONTACT: usize = 4;
 
 /// One process that has proven to be of this cluster.
@@ -26,23 +27,27 @@ pub(crate) struct Contact {
     pub(crate) peer: Peer,
     pub(crate) outbox: Outbox,
     pub(crate) traffic: TrafficCounts,
-    /// Lane 1 and those after it.
-    lanes: Box<[Lane]>,
+    /// Connection 1 and those after it.
+    connections: Box<[FurtherConnection]>,
     inbounds: AtomicUsize,
-    inbound_lanes: AtomicUsize,
+    inbound_further: AtomicUsize,
     cut: watch::Sender<bool>,
 }
 
 impl Contact {
     fn new(peer: Peer, room: Room) -> Self {
-        let room = if peer.features & Identity::ORDERS_LANES == 0 { Room { lanes: 0, ..room } } else { room };
-        let lane = |_| Lane::new(peer.incarnation, room.lane_bytes());
+        let room = if peer.features & Identity::ORDERS_CONNECTIONS == 0 {
+            Room { connections: 0, ..room }
+        } else {
+            room
+        };
+        let connection = |_| FurtherConnection::new(peer.incarnation, room.further_bytes());
         Self {
             outbox: Outbox::new(peer.incarnation, room.first_bytes()),
             traffic: TrafficCounts::default(),
-            lanes: (0..room.lanes).map(lane).collect(),
+            connections: (0..room.connections).map(connection).collect(),
             inbounds: AtomicUsize::new(0),
-            inbound_lanes: AtomicUsize::new(0),
+            inbound_further: AtomicUsize::new(0),
             cut: watch::Sender::new(false),
             peer,
         }
@@ -57,49 +62,49 @@ impl Contact {
         *self.cut.borrow()
     }
 
-    /// A further lane to this process; none for 0 and for those that do not exist.
-    pub(crate) fn lane(&self, lane: usize) -> Option<&Lane> {
-        self.lanes.get(lane.checked_sub(1)?)
+    /// A further connection to this process; none for 0 and for those that do not exist.
+    pub(crate) fn connection(&self, connection: usize) -> Option<&FurtherConnection> {
+        self.connections.get(connection.checked_sub(1)?)
     }
 
-    /// What waits for a lane: lane 0 where there is no such lane.
-    pub(crate) fn outbox_of(&self, lane: usize) -> &Outbox {
-        self.lane(lane).map_or(&self.outbox, |lane| &lane.outbox)
+    /// What waits for a further connection: connection 0 where there is no such connection.
+    pub(crate) fn outbox_of(&self, connection: usize) -> &Outbox {
+        self.connection(connection).map_or(&self.outbox, |connection| &connection.outbox)
     }
 
-    /// How much waits for this process, on all lanes.
+    /// How much waits for this process, on all connections.
     pub(crate) fn depth(&self) -> Depth {
-        let further = self.lanes.iter().map(|lane| lane.outbox.depth());
+        let further = self.connections.iter().map(|connection| connection.outbox.depth());
         further.fold(self.outbox.depth(), |sum, depth| Depth {
             bytes: sum.bytes + depth.bytes,
             age: sum.age.max(depth.age),
         })
     }
 
-    /// Further lanes that are open now.
-    pub(crate) fn open_lanes(&self) -> usize {
-        self.lanes.iter().filter(|lane| lane.outbox.is_open()).count()
+    /// Further connections that are open now.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.connections.iter().filter(|connection| connection.outbox.is_open()).count()
     }
 
     /// Counts one more connection from this process, within the bound of its kind. Rule 1.4.
-    pub(crate) fn begin_inbound(&self, lane: usize) -> Result<(), Refusal> {
-        let (count, most) = self.inbounds_of(lane);
+    pub(crate) fn begin_inbound(&self, connection: usize) -> Result<(), Refusal> {
+        let (count, most) = self.inbounds_of(connection);
         let counted = count.fetch_update(Relaxed, Relaxed, |n| (n < most).then_some(n + 1));
         counted.map(|_| ()).map_err(|_| Refusal::Full)
     }
 
-    pub(crate) fn end_inbound(&self, lane: usize) {
-        self.inbounds_of(lane).0.fetch_sub(1, Relaxed);
+    pub(crate) fn end_inbound(&self, connection: usize) {
+        self.inbounds_of(connection).0.fetch_sub(1, Relaxed);
     }
 
-    fn inbounds_of(&self, lane: usize) -> (&AtomicUsize, usize) {
-        match lane {
+    fn inbounds_of(&self, connection: usize) -> (&AtomicUsize, usize) {
+        match connection {
             0 => (&self.inbounds, INBOUND_PER_CONTACT),
-            _ => (&self.inbound_lanes, LANES_MAX),
+            _ => (&self.inbound_further, CONNECTIONS_MAX),
         }
     }
 
-    /// Whether the process holds a connection to us as lane 0.
+    /// Whether the process holds a connection to us as connection 0.
     pub(crate) fn is_inbound(&self) -> bool {
         self.inbounds.load(Relaxed) > 0
     }
@@ -110,21 +115,21 @@ impl Contact {
     }
 }
 
-/// What may wait for one process, and over how many lanes.
+/// What may wait for one process, and over how many connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) queue_bytes: usize,
-    pub(crate) lanes: usize,
+    pub(crate) connections: usize,
 }
 
 impl Room {
     fn first_bytes(self) -> usize {
-        self.queue_bytes - self.lanes * self.lane_bytes()
+        self.queue_bytes - self.connections * self.further_bytes()
     }
 
-    /// Further lanes share a quarter: a frame that finds its own full goes over lane 0.
-    fn lane_bytes(self) -> usize {
-        (self.queue_bytes / 4).checked_div(self.lanes).unwrap_or(0)
+    /// Further connections share a quarter: a frame that finds its own full goes over connection 0.
+    fn further_bytes(self) -> usize {
+        (self.queue_bytes / 4).checked_div(self.connections).unwrap_or(0)
     }
 }
 
@@ -217,7 +222,7 @@ impl Contacts {
         let tally = |contact: &Arc<Contact>| PeerTally {
             peer: contact.peer.clone(),
             queued: contact.depth(),
-            lanes: contact.open_lanes(),
+            connections: contact.open_connections(),
             traffic: contact.traffic.snapshot(),
         };
         table.values().map(tally).collect()
@@ -228,7 +233,7 @@ impl Contacts {
 mod tests {
     use super::*;
 
-    const ROOM: Room = Room { queue_bytes: 100, lanes: 0 };
+    const ROOM: Room = Room { queue_bytes: 100, connections: 0 };
 
     fn peer(name: &str, incarnation: u32) -> Peer {
         Peer {
@@ -250,25 +255,29 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_bounded_first_links_and_further_lanes_by_themselves() {
+    fn connections_are_bounded_first_links_and_further_connections_by_themselves() {
         let contact = Contacts::new(ROOM).admit(&peer("a", 1)).unwrap();
-        for (lane, most) in [(0, INBOUND_PER_CONTACT), (1, LANES_MAX)] {
+        for (connection, most) in [(0, INBOUND_PER_CONTACT), (1, CONNECTIONS_MAX)] {
             for _ in 0..most {
-                contact.begin_inbound(lane).unwrap();
+                contact.begin_inbound(connection).unwrap();
             }
-            assert_eq!(contact.begin_inbound(lane), Err(Refusal::Full));
-            contact.end_inbound(lane);
-            contact.begin_inbound(lane).unwrap();
+            assert_eq!(contact.begin_inbound(connection), Err(Refusal::Full));
+            contact.end_inbound(connection);
+            contact.begin_inbound(connection).unwrap();
         }
     }
 
     #[test]
     fn all_that_waits_for_a_process_has_one_bound() {
-        let room = Room { queue_bytes: 1000, lanes: 3 };
-        assert_eq!(room.first_bytes() + room.lanes * room.lane_bytes(), 1000);
-        let orders = Peer { features: Identity::ORDERS_LANES, ..peer("a", 1) };
-        assert_eq!(Contact::new(orders, room).lanes.len(), 3);
-        assert_eq!(Contact::new(peer("a", 1), room).lanes.len(), 0, "an older build would mix up the order");
+        let room = Room { queue_bytes: 1000, connections: 3 };
+        assert_eq!(room.first_bytes() + room.connections * room.further_bytes(), 1000);
+        let orders = Peer { features: Identity::ORDERS_CONNECTIONS, ..peer("a", 1) };
+        assert_eq!(Contact::new(orders, room).connections.len(), 3);
+        assert_eq!(
+            Contact::new(peer("a", 1), room).connections.len(),
+            0,
+            "an older build would mix up the order"
+        );
     }
 
     #[test]

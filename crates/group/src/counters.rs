@@ -64,10 +64,10 @@ pub(crate) struct Counts {
     pub(crate) traffic: TrafficCounts,
     pub(crate) links_up: Count,
     pub(crate) links_lost: Count,
-    pub(crate) lanes_opened: Count,
-    pub(crate) lanes_closed: Count,
-    pub(crate) lanes_lost: Count,
-    pub(crate) lanes_failed: Count,
+    pub(crate) connections_opened: Count,
+    pub(crate) connections_closed: Count,
+    pub(crate) connections_lost: Count,
+    pub(crate) connections_failed: Count,
     pub(crate) dials_closed: Count,
     pub(crate) accepted: Count,
     pub(crate) accept_failed: Count,
@@ -89,10 +89,10 @@ impl Counts {
             peers,
             links_up: self.links_up.get(),
             links_lost: self.links_lost.get(),
-            lanes_opened: self.lanes_opened.get(),
-            lanes_closed: self.lanes_closed.get(),
-            lanes_lost: self.lanes_lost.get(),
-            lanes_failed: self.lanes_failed.get(),
+            connections_opened: self.connections_opened.get(),
+            connections_closed: self.connections_closed.get(),
+            connections_lost: self.connections_lost.get(),
+            connections_failed: self.connections_failed.get(),
             dials_closed: self.dials_closed.get(),
             accepted: self.accepted.get(),
             accept_failed: self.accept_failed.get(),
@@ -152,8 +152,8 @@ pub struct PeerTally {
     pub peer: Peer,
     /// What waits for it.
     pub queued: Depth,
-    /// Further lanes to it that are open.
-    pub lanes: usize,
+    /// Further connections to it that are open.
+    pub connections: usize,
     /// What went over its links.
     pub traffic: Traffic,
 }
@@ -169,14 +169,14 @@ pub struct Tally {
     pub links_up: u64,
     /// Links to other processes that were lost.
     pub links_lost: u64,
-    /// Further lanes that were opened.
-    pub lanes_opened: u64,
-    /// Of these, closed because nothing was sent for [`lane_idle`](crate::ChannelOptions::lane_idle), or at the end.
-    pub lanes_closed: u64,
+    /// Further connections that were opened.
+    pub connections_opened: u64,
+    /// Of these, closed because nothing was sent for [`connection_idle`](crate::ChannelOptions::connection_idle), or at the end.
+    pub connections_closed: u64,
     /// Of these, lost with what they carried.
-    pub lanes_lost: u64,
-    /// Lanes that could not be opened; their frames went over lane 0.
-    pub lanes_failed: u64,
+    pub connections_lost: u64,
+    /// Connections that could not be opened; their frames went over connection 0.
+    pub connections_failed: u64,
     /// Dials that found the port closed.
     pub dials_closed: u64,
     /// Authenticated connections accepted from other processes.

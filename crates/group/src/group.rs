@@ -11,11 +11,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::accept::Acceptor;
 use crate::channel::{Channel, Stopping};
 use crate::config::GroupConfig;
+use crate::connection::{self, CONNECTIONS_MAX, WANTED_MAX, Wanted};
 use crate::contact::{Contact, Contacts, Room};
 use crate::counters::{Counts, Tally};
 use crate::error::{GroupError, SendError};
 use crate::event::Event;
-use crate::lane::{self, LANES_MAX, WANTED_MAX, Wanted};
 use crate::membership::{Beacon, Local, Membership, Sighting};
 use crate::node::Node;
 use crate::outbox::Depth;
@@ -41,8 +41,8 @@ pub struct Group {
     /// Accepting and membership.
     background: Mutex<JoinSet<()>>,
     roster: Mutex<Option<JoinHandle<JoinSet<Arc<Contact>>>>>,
-    wanted_lanes: mpsc::Sender<Wanted>,
-    lanes: Mutex<Option<JoinHandle<()>>>,
+    wanted_connections: mpsc::Sender<Wanted>,
+    connections: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Group {
@@ -61,7 +61,7 @@ impl Group {
         let node = Arc::new(Node {
             contacts: Contacts::new(Room {
                 queue_bytes: channel.queue_bytes,
-                lanes: channel.lanes.min(LANES_MAX),
+                connections: channel.connections.min(CONNECTIONS_MAX),
             }),
             counts: Counts::default(),
             options: channel,
@@ -83,19 +83,19 @@ impl Group {
             let _ = stop.wait_for(|stopped| *stopped).await;
         };
         let roster = tokio::spawn(Roster::new(node.clone()).run(sightings_seen, callers_seen, stopping));
-        let (wanted_lanes, wanted) = mpsc::channel(WANTED_MAX);
-        let lanes = tokio::spawn(lane::open_wanted(node.clone(), wanted, stopped.subscribe()));
+        let (wanted_connections, wanted) = mpsc::channel(WANTED_MAX);
+        let connections = tokio::spawn(connection::open_wanted(node.clone(), wanted, stopped.subscribe()));
         let (background, roster) = (Mutex::new(background), Mutex::new(Some(roster)));
-        let lanes = Mutex::new(Some(lanes));
-        Ok((Self { node, beacon, stopped, background, roster, wanted_lanes, lanes }, receiver))
+        let connections = Mutex::new(Some(connections));
+        Ok((Self { node, beacon, stopped, background, roster, wanted_connections, connections }, receiver))
     }
 
-    /// Appends a frame to what waits for the process `to` on one of its lanes. Never waits. Frames on one lane to one
-    /// process are written in the order of these calls, those on different lanes can overtake each other.
+    /// Appends a frame to what waits for the process `to` on one of its connections. Never waits. Frames on one connection
+    /// to one process are written in the order of these calls, those on different connections can overtake each other.
     ///
-    /// Lane 0 is always there. A frame for a lane that does not exist, is not open or is full goes over lane 0; one
-    /// that is not open is opened for the frames that follow
-    /// ([`ChannelOptions::lanes`](crate::ChannelOptions::lanes)).
+    /// Connection 0 is always there. A frame for a further connection that does not exist, is not open or is full goes over
+    /// connection 0; one that is not open is opened for the frames that follow
+    /// ([`ChannelOptions::connections`](crate::ChannelOptions::connections)).
     ///
     /// When the link is lost, what waits is discarded, and so may be what was written: only an answer of the other
     /// side's owner says that a frame arrived. A frame that is sent after a link was lost and before its
@@ -103,8 +103,8 @@ impl Group {
     ///
     /// # Errors
     /// No link, a full queue, or a frame that is too long; the frame was not taken.
-    pub fn send(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
-        Channel::send(self, to, lane, frame)
+    pub fn send(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError> {
+        Channel::send(self, to, connection, frame)
     }
 
     /// How much waits for the process `to`: nothing when it is unknown.
@@ -149,11 +149,11 @@ impl Group {
     pub async fn stop(&self) {
         self.background.lock().abort_all();
         let Some(roster) = self.roster.lock().take() else { return };
-        let Some(lanes) = self.lanes.lock().take() else { return };
-        let aborts = [roster.abort_handle(), lanes.abort_handle()];
+        let Some(connections) = self.connections.lock().take() else { return };
+        let aborts = [roster.abort_handle(), connections.abort_handle()];
         self.stopped.send_replace(true);
         let flush = async {
-            let _ = lanes.await;
+            let _ = connections.await;
             let Ok(mut links) = roster.await else { return };
             while links.join_next().await.is_some() {}
         };
@@ -168,19 +168,19 @@ impl Group {
 }
 
 impl Channel for Group {
-    fn push(&self, to: u32, lane: usize, frame: Bytes) -> Result<(), SendError> {
+    fn push(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError> {
         let pushed = self.node.contacts.with(to, |contact| {
-            let further = contact.lane(lane).map(|further| further.outbox.push(frame.clone()));
+            let further = contact.connection(connection).map(|further| further.outbox.push(frame.clone()));
             if let Some(Ok(())) = further { Ok(()) } else { contact.outbox.push(frame) }
         });
         pushed.unwrap_or(Err(SendError::NotConnected(to)))
     }
 
-    fn flush(&self, to: u32, lane: usize) {
+    fn flush(&self, to: u32, connection: usize) {
         self.node.contacts.with(to, |contact| {
-            match contact.lane(lane) {
+            match contact.connection(connection) {
                 Some(further) if further.outbox.is_open() => further.outbox.wake(),
-                Some(_) => lane::want(contact, lane, &self.wanted_lanes),
+                Some(_) => connection::want(contact, connection, &self.wanted_connections),
                 None => {}
             }
             contact.outbox.wake();
@@ -213,8 +213,8 @@ impl Drop for Group {
         if let Some(roster) = self.roster.get_mut().take() {
             roster.abort();
         }
-        if let Some(lanes) = self.lanes.get_mut().take() {
-            lanes.abort();
+        if let Some(connections) = self.connections.get_mut().take() {
+            connections.abort();
         }
         self.node.contacts.sever_all();
     }

@@ -33,8 +33,8 @@ pub(crate) enum DialError {
     Refused(Refusal),
 }
 
-/// Connects to `address`, for one lane of a link, and finds out who is there.
-pub(crate) async fn dial(node: &Node, address: SocketAddr, lane: usize) -> Result<Met, DialError> {
+/// Connects to `address`, for one connection of a link, and finds out who is there.
+pub(crate) async fn dial(node: &Node, address: SocketAddr, connection: usize) -> Result<Met, DialError> {
     let connecting = timeout(node.options.connect_timeout, TcpStream::connect(address));
     let stream = match connecting.await {
         Ok(Ok(stream)) => stream,
@@ -47,20 +47,25 @@ pub(crate) async fn dial(node: &Node, address: SocketAddr, lane: usize) -> Resul
     if stream.local_addr().ok() == Some(address) {
         return Err(DialError::Closed);
     }
-    let met = timeout(node.options.handshake_timeout, introduce(node, stream, address, lane)).await;
+    let met = timeout(node.options.handshake_timeout, introduce(node, stream, address, connection)).await;
     met.unwrap_or(Err(Refusal::Silent)).map_err(|cause| match cause {
         Refusal::Silent => DialError::Silent,
         cause => DialError::Refused(cause),
     })
 }
 
-async fn introduce(node: &Node, stream: TcpStream, address: SocketAddr, lane: usize) -> Result<Met, Refusal> {
+async fn introduce(
+    node: &Node,
+    stream: TcpStream,
+    address: SocketAddr,
+    connection: usize,
+) -> Result<Met, Refusal> {
     node.prepare(&stream).map_err(|error| cause_of(&error))?;
     let mut wire = match node.trust() {
         Some(trust) => trust.connect(stream).await.map_err(|error| cause_of(&error))?,
         None => Wire::Plain(stream),
     };
-    Hello::of(&node.identity).on_lane(lane).write(&mut wire).await?;
+    Hello::of(&node.identity).on_connection(connection).write(&mut wire).await?;
     let hello = Hello::read(&mut wire).await?;
     if let Some(cause) = hello.refused() {
         return Err(cause);
@@ -96,15 +101,15 @@ async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Resu
     }
     let admitted = judge(&node, &hello, &wire)
         .and_then(|()| stranger(&node, &hello, remote))
-        .and_then(|peer| Ok((node.contacts.admit(&peer)?, hello.lane()?)));
-    let (contact, lane) = match admitted {
+        .and_then(|peer| Ok((node.contacts.admit(&peer)?, hello.connection()?)));
+    let (contact, connection) = match admitted {
         Ok(admitted) => admitted,
         Err(cause) => {
             own.refusing(cause).write(&mut wire).await?;
             return Err(cause);
         }
     };
-    let mut inbound = Inbound::new(node, contact, lane, wire)?;
+    let mut inbound = Inbound::new(node, contact, connection, wire)?;
     own.write(inbound.wire()).await?;
     Ok(Some(inbound))
 }

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use minicbor::{Decode, Encode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::connection::CONNECTIONS_MAX;
 use crate::identity::{Identity, Peer, is_node_name, reachable};
-use crate::lane::LANES_MAX;
 use crate::refusal::Refusal;
 
 const MAGIC: [u8; 4] = *b"SESL";
@@ -42,7 +42,7 @@ pub(crate) struct Hello {
     notice: Option<String>,
     /// Which of the dialing side's links this is; none for its first.
     #[n(7)]
-    lane: Option<u16>,
+    connection: Option<u16>,
 }
 
 impl Hello {
@@ -56,7 +56,7 @@ impl Hello {
             features: identity.features,
             refused: None,
             notice: Some(identity.notice.clone()),
-            lane: None,
+            connection: None,
         }
     }
 
@@ -67,15 +67,15 @@ impl Hello {
     }
 
     /// The same, on a further link of this node. Rule 1.4.
-    pub(crate) fn on_lane(mut self, lane: usize) -> Self {
-        self.lane = u16::try_from(lane).ok().filter(|lane| *lane > 0);
+    pub(crate) fn on_connection(mut self, connection: usize) -> Self {
+        self.connection = u16::try_from(connection).ok().filter(|connection| *connection > 0);
         self
     }
 
     /// Which link of the other side this is.
-    pub(crate) fn lane(&self) -> Result<usize, Refusal> {
-        let lane = usize::from(self.lane.unwrap_or(0));
-        if lane > LANES_MAX { Err(Refusal::Malformed) } else { Ok(lane) }
+    pub(crate) fn connection(&self) -> Result<usize, Refusal> {
+        let connection = usize::from(self.connection.unwrap_or(0));
+        if connection > CONNECTIONS_MAX { Err(Refusal::Malformed) } else { Ok(connection) }
     }
 
     /// Why the other side refuses the connection, if it does.
@@ -185,11 +185,12 @@ mod tests {
 
     #[tokio::test]
     async fn it_says_which_link_it_is() {
-        let lane_of = async |hello: Hello| Hello::read(&mut &hello.encode()[..]).await.unwrap().lane();
-        assert_eq!(lane_of(hello()).await, Ok(0));
-        assert_eq!(lane_of(hello().on_lane(LANES_MAX)).await, Ok(LANES_MAX));
-        assert_eq!(lane_of(hello().on_lane(LANES_MAX + 1)).await, Err(Refusal::Malformed));
-        assert_eq!(hello().on_lane(0).encode(), hello().encode(), "an older node reads the same");
+        let connection_of =
+            async |hello: Hello| Hello::read(&mut &hello.encode()[..]).await.unwrap().connection();
+        assert_eq!(connection_of(hello()).await, Ok(0));
+        assert_eq!(connection_of(hello().on_connection(CONNECTIONS_MAX)).await, Ok(CONNECTIONS_MAX));
+        assert_eq!(connection_of(hello().on_connection(CONNECTIONS_MAX + 1)).await, Err(Refusal::Malformed));
+        assert_eq!(hello().on_connection(0).encode(), hello().encode(), "an older node reads the same");
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ pub struct Identity {
     pub cluster: String,
     /// Where other nodes reach this one. An unspecified IP address (`0.0.0.0`) stands for "the one you see me by".
     pub advertise: SocketAddr,
-    /// Bitmap of what this build can do. Carried, and but for [`ORDERS_LANES`](Self::ORDERS_LANES) never judged here.
+    /// Bitmap of what this build can do. Carried, and but for [`ORDERS_CONNECTIONS`](Self::ORDERS_CONNECTIONS) never judged here.
     pub features: u64,
     /// What its owner wants the owners of the others to know; carried, never judged here. At most
     /// [`NOTICE_LIMIT`] bytes.
@@ -30,9 +30,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The bit in `features` of an owner that puts frames which came over several lanes into their order. To a
-    /// process without it no further lane is opened.
-    pub const ORDERS_LANES: u64 = 1;
+    /// The bit in `features` of an owner that puts frames which came over several connections into their order. To a
+    /// process without it no further connection is opened.
+    pub const ORDERS_CONNECTIONS: u64 = 1;
 
     /// Checks the names.
     ///

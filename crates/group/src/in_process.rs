@@ -183,7 +183,7 @@ impl Channel for Member {
             total.bytes_out += traffic.bytes_out;
             total.frames_in += traffic.frames_in;
             total.bytes_in += traffic.bytes_in;
-            peers.push(PeerTally { peer: peer.clone(), queued: pipe.depth(), traffic, lanes: 0 });
+            peers.push(PeerTally { peer: peer.clone(), queued: pipe.depth(), traffic, connections: 0 });
         }
         Tally { traffic: total, peers, ..Tally::default() }
     }

@@ -23,13 +23,13 @@ const READ_BYTES: usize = 64 << 10;
 /// A batch ends after this many bytes even if more are there, so that their receiver gets a turn.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// An accepted, authenticated connection. Frames come in the order in which they were sent on this lane; nothing is
+/// An accepted, authenticated connection. Frames come in the order in which they were sent on this connection; nothing is
 /// sent back on it. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     node: Arc<Node>,
     contact: Arc<Contact>,
-    lane: usize,
+    connection: usize,
     cut: watch::Receiver<bool>,
     stream: Stream,
 }
@@ -48,17 +48,17 @@ impl Inbound {
     pub(crate) fn new(
         node: Arc<Node>,
         contact: Arc<Contact>,
-        lane: usize,
+        connection: usize,
         wire: Wire,
     ) -> Result<Self, Refusal> {
-        contact.begin_inbound(lane)?;
+        contact.begin_inbound(connection)?;
         let stream = Stream {
             wire,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             splitter: Splitter::default(),
             ended: None,
         };
-        Ok(Self { node, cut: contact.cut(), contact, lane, stream })
+        Ok(Self { node, cut: contact.cut(), contact, connection, stream })
     }
 
     pub(crate) fn wire(&mut self) -> &mut Wire {
@@ -71,8 +71,8 @@ impl Incoming for Inbound {
         &self.contact.peer
     }
 
-    fn lane(&self) -> usize {
-        self.lane
+    fn connection(&self) -> usize {
+        self.connection
     }
 
     fn next_batch<'a>(&'a mut self, out: &'a mut Vec<Bytes>) -> NextBatch<'a> {
@@ -95,7 +95,7 @@ impl Incoming for Inbound {
 
 impl Drop for Inbound {
     fn drop(&mut self) {
-        self.contact.end_inbound(self.lane);
+        self.contact.end_inbound(self.connection);
     }
 }
 

@@ -25,6 +25,7 @@ mod accept;
 mod channel;
 mod config;
 pub mod conformance;
+mod connection;
 mod contact;
 mod counters;
 mod error;
@@ -37,7 +38,6 @@ mod hello;
 mod identity;
 mod in_process;
 mod inbound;
-mod lane;
 mod link;
 mod membership;
 mod node;
@@ -53,6 +53,7 @@ mod wire;
 
 pub use channel::{Channel, Incoming, NextBatch, OpenChannel, Stopping};
 pub use config::{ChannelOptions, GroupConfig, listen};
+pub use connection::CONNECTIONS_MAX;
 pub use counters::{Datagrams, PeerTally, Tally, Traffic};
 pub use error::{GroupError, ReceiveError, SendError};
 pub use event::Event;
@@ -60,7 +61,6 @@ pub use frame::FRAME_LIMIT;
 pub use group::Group;
 pub use identity::{Identity, NAME_LIMIT, NOTICE_LIMIT, Peer};
 pub use in_process::InProcess;
-pub use lane::LANES_MAX;
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
 };

@@ -32,15 +32,15 @@ pub(crate) enum End {
     Lost,
 }
 
-/// Writes what one of the contact's outboxes gets until the link is lost, cut, or finished. A lane above 0 is
+/// Writes what one of the contact's outboxes gets until the link is lost, cut, or finished. A connection above 0 is
 /// finished when it was idle for the time that the options say.
-pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, lane: usize, wire: Wire) -> End {
+pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, connection: usize, wire: Wire) -> End {
     let mut cut = contact.cut();
     let mut link = Link {
         wire,
         contact: &contact,
-        outbox: contact.outbox_of(lane),
-        idle_limit: (lane > 0).then_some(node.options.lane_idle),
+        outbox: contact.outbox_of(connection),
+        idle_limit: (connection > 0).then_some(node.options.connection_idle),
         totals: &node.counts.traffic,
         piece: Vec::with_capacity(WRITE_BYTES),
         batch: Vec::new(),
@@ -51,11 +51,11 @@ pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, lane: usize, wir
         _ = cut.wait_for(|cut| *cut) => End::Lost,
         lost = link.write_all() => match lost {
             Ok(()) => {
-                tracing::debug!(peer = contact.peer.name, lane, "link finished");
+                tracing::debug!(peer = contact.peer.name, connection, "link finished");
                 End::Finished
             }
             Err(error) => {
-                tracing::debug!(peer = contact.peer.name, lane, %error, "link lost");
+                tracing::debug!(peer = contact.peer.name, connection, %error, "link lost");
                 End::Lost
             }
         },

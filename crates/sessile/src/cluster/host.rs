@@ -259,11 +259,11 @@ impl SessionHost {
             changes.to_mut().wait_for_all();
         }
         self.engine.planted.write_more(&self.engine.node, key, &mut changes);
-        let lane = passage.lane();
+        let connection = passage.connection();
         let (ticket, settled) = self.engine.waiters.commit(passage.permit);
         let commit =
             |node: &Node, now, effects: &mut Effects| node.commit(key, &changes, Some(ticket), now, effects);
-        self.engine.step_on(lane, commit).inspect_err(|refusal| {
+        self.engine.step_on(connection, commit).inspect_err(|refusal| {
             self.engine.waiters.commit_refused(ticket);
             self.engine.refusals.fetch_add(u64::from(*refusal != Refusal::Ended), Ordering::Relaxed);
         })?;

@@ -264,11 +264,28 @@ fn traffic(out: &mut Exposition, tally: &Tally) {
     out.counter("writes", "writes that carried the frames", traffic.writes);
     out.counter("links_up", "links to other processes that came up", tally.links_up);
     out.counter("links_lost", "links to other processes that were lost", tally.links_lost);
-    let lanes: usize = tally.peers.iter().map(|peer| peer.lanes).sum();
-    out.gauge("lanes", "connections for single commits that are open now", lanes as u64);
-    let ends = [("idle", tally.lanes_closed), ("lost", tally.lanes_lost), ("failed", tally.lanes_failed)];
-    out.counter("lanes_opened", "connections for single commits that were opened", tally.lanes_opened);
-    out.counters("lanes_closed", "how such connections ended, or could not be opened", "cause", ends);
+    let connections: usize = tally.peers.iter().map(|peer| peer.connections).sum();
+    out.gauge(
+        "commit_connections_open",
+        "connections for single commits that are open now",
+        connections as u64,
+    );
+    let ends = [
+        ("idle", tally.connections_closed),
+        ("lost", tally.connections_lost),
+        ("failed", tally.connections_failed),
+    ];
+    out.counter(
+        "commit_connections_opened",
+        "connections for single commits that were opened",
+        tally.connections_opened,
+    );
+    out.counters(
+        "commit_connections_closed",
+        "how such connections ended, or could not be opened",
+        "cause",
+        ends,
+    );
 }
 
 fn queues(out: &mut Exposition, tally: &Tally) {

@@ -1,7 +1,7 @@
 //! The connections that commits take for themselves: one of each member, for as long as the commit is not settled.
 //!
-//! A permit is a lane number. The lowest free one is given, so that connections beyond the need become idle and are
-//! closed. Must not know what a lane carries.
+//! A permit is a further connection number. The lowest free one is given, so that connections beyond the need become idle and are
+//! closed. Must not know what a further connection carries.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ pub(crate) struct Permits {
     number: Semaphore,
 }
 
-/// The right to use a lane, given back when this is dropped.
+/// The right to use a further connection, given back when this is dropped.
 pub(crate) struct Permit {
     permits: Arc<Permits>,
-    lane: usize,
+    connection: usize,
 }
 
 impl Permits {
-    /// One for each of these lanes.
-    pub(crate) fn new(lanes: impl IntoIterator<Item = usize>) -> Arc<Self> {
-        let free: BTreeSet<usize> = lanes.into_iter().collect();
+    /// One for each of these connections.
+    pub(crate) fn new(connections: impl IntoIterator<Item = usize>) -> Arc<Self> {
+        let free: BTreeSet<usize> = connections.into_iter().collect();
         Arc::new(Self { number: Semaphore::new(free.len()), free: Mutex::new(free) })
     }
 
@@ -46,8 +46,8 @@ impl Permits {
 
     /// Whoever was counted finds a free one: it is put back before it is counted again.
     fn pick(self: &Arc<Self>) -> Option<Permit> {
-        let lane = self.free.lock().pop_first()?;
-        Some(Permit { permits: Arc::clone(self), lane })
+        let connection = self.free.lock().pop_first()?;
+        Some(Permit { permits: Arc::clone(self), connection })
     }
 
     /// How many are free.
@@ -57,14 +57,14 @@ impl Permits {
 }
 
 impl Permit {
-    pub(crate) fn lane(&self) -> usize {
-        self.lane
+    pub(crate) fn connection(&self) -> usize {
+        self.connection
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.permits.free.lock().insert(self.lane);
+        self.permits.free.lock().insert(self.connection);
         self.permits.number.add_permits(1);
     }
 }
@@ -74,14 +74,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_lane_is_given_to_one_at_a_time_and_the_lowest_first() {
+    async fn each_connection_is_given_to_one_at_a_time_and_the_lowest_first() {
         let permits = Permits::new(1..=2);
         let (one, two) = (permits.try_take().unwrap(), permits.try_take().unwrap());
-        assert_eq!((one.lane(), two.lane(), permits.free()), (1, 2, 0));
+        assert_eq!((one.connection(), two.connection(), permits.free()), (1, 2, 0));
         assert!(permits.try_take().is_none());
         assert!(permits.take(Duration::from_millis(1)).await.is_none(), "the wait is bounded");
         drop((two, one));
-        assert_eq!(permits.take(Duration::ZERO).await.unwrap().lane(), 1);
+        assert_eq!(permits.take(Duration::ZERO).await.unwrap().connection(), 1);
         assert_eq!(permits.free(), 2);
     }
 
@@ -95,6 +95,6 @@ mod tests {
             () = async { drop(held) } => {}
         }
         assert_eq!(permits.free(), 1);
-        assert_eq!(permits.take(Duration::ZERO).await.unwrap().lane(), 1);
+        assert_eq!(permits.take(Duration::ZERO).await.unwrap().connection(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! When a commit may begin, and over which connection it goes: what `[sender]` says.
 //!
-//! Ends of sessions and changes of the id never ask here: they go at once, over lane 0, and are never refused.
+//! Ends of sessions and changes of the id never ask here: they go at once, over connection 0, and are never refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -25,7 +25,7 @@ pub(crate) struct Sending {
 }
 
 enum Way {
-    /// Any number at once over lane 0.
+    /// Any number at once over connection 0.
     Together,
     /// One at a time over each connection.
     Apart(Arc<Permits>),
@@ -132,8 +132,8 @@ impl Sending {
 }
 
 impl Passage {
-    /// The lane that the frames of the commit go over.
-    pub(crate) fn lane(&self) -> usize {
-        self.permit.as_ref().map_or(0, Permit::lane)
+    /// The connection that the frames of the commit go over.
+    pub(crate) fn connection(&self) -> usize {
+        self.permit.as_ref().map_or(0, Permit::connection)
     }
 }

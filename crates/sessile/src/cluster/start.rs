@@ -16,7 +16,7 @@ use super::error::JoinError;
 use crate::config::{self, Config, HostPort, MembershipKind};
 
 /// What this build can do beyond the first version.
-const FEATURES: u64 = Identity::ORDERS_LANES;
+const FEATURES: u64 = Identity::ORDERS_CONNECTIONS;
 
 /// The cluster's secrets; `None` where the configuration does without.
 pub(super) fn secrets(config: &Config) -> Result<Option<ClusterSecrets>, JoinError> {
@@ -103,8 +103,8 @@ async fn group(
     let advertise = advertised(config, bound).await?;
     let channel = ChannelOptions {
         queue_bytes: config.sender.queue_bytes,
-        lanes: lanes(&config.sender),
-        lane_idle: config.sender.keep_alive,
+        connections: connections(&config.sender),
+        connection_idle: config.sender.keep_alive,
         search_timeout: config.membership.drop_time,
         trust_refused: config.membership.trust_refused,
         ..ChannelOptions::default()
@@ -127,7 +127,7 @@ fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) ->
 }
 
 /// Connections beside the first, to each member.
-fn lanes(sender: &config::Sender) -> usize {
+fn connections(sender: &config::Sender) -> usize {
     match sender.mode {
         config::Mode::Pooled => sender.pool_size.into(),
         config::Mode::Sync | config::Mode::Pipelined | config::Mode::Async => 0,

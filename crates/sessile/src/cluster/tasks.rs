@@ -258,12 +258,12 @@ impl Reader {
         }
     }
 
-    /// The next frames, if any come in time. A sender has a heartbeat over lane 0 at least; if it goes into a connection
+    /// The next frames, if any come in time. A sender has a heartbeat over connection 0 at least; if it goes into a connection
     /// that somewhere between the two is forgotten, or into the middle of a damaged length, nobody else would end it.
     async fn next_batch(&mut self, frames: &mut Vec<Bytes>) -> Next {
-        let lane = self.inbound.lane();
+        let connection = self.inbound.connection();
         let next = self.inbound.next_batch(frames);
-        let taken = match lane {
+        let taken = match connection {
             0 => timeout(self.silence, next).await.map_err(|_| Next::Silence),
             _ => Ok(next.await),
         };

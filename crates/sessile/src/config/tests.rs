@@ -136,7 +136,11 @@ fn the_sender_and_the_receiver_are_told_how_to_work() {
     one_error("[sender]\npool_size = 0", "2:13", &["1 to 256"]);
     one_error("[sender]\nqueue_full = \"drop\"", "2:14", &["`block`, `sync` or `refuse`"]);
     one_error("[receiver]\nworkers = 65", "2:11", &["1 to 64"]);
-    assert_eq!(usize::from(Sender::POOL_MAX), sessile_group::LANES_MAX, "who dials no more than is accepted");
+    assert_eq!(
+        usize::from(Sender::POOL_MAX),
+        sessile_group::CONNECTIONS_MAX,
+        "who dials no more than is accepted"
+    );
 }
 
 #[test]

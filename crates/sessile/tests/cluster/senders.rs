@@ -48,9 +48,9 @@ async fn two_visitors(a: &Node) -> (Browser, Browser) {
 }
 
 /// Opens connections of the pool by using them at the same time.
-async fn open_lanes(a: &Node, wanted: u64) {
+async fn open_connections(a: &Node, wanted: u64) {
     let (mut one, mut other) = two_visitors(a).await;
-    while a.metric("sessile_lanes") < wanted {
+    while a.metric("sessile_commit_connections_open") < wanted {
         tokio::join!(one.ok(a, "/set/x/2"), other.ok(a, "/set/x/2"));
     }
 }
@@ -69,7 +69,7 @@ async fn on_its_way(a: &Node) {
 #[tokio::test]
 async fn a_small_session_does_not_wait_for_a_large_one_in_pooled_mode() {
     let (a, b, road) = Road::between_two(&pooled(2)).await;
-    open_lanes(&a, 2).await;
+    open_connections(&a, 2).await;
     let (slow, mut quick) = two_visitors(&a).await;
     let large = large(&a, &slow);
     on_its_way(&a).await;
@@ -110,13 +110,16 @@ async fn one_commit_at_a_time_in_sync_mode_and_a_bounded_wait_for_the_next() {
     assert_eq!(logout.await.unwrap().status, StatusCode::OK);
     assert_eq!(large.await.unwrap().status, StatusCode::OK);
     assert_eq!(other.ok(&b, "/get/x").await, "");
-    assert_eq!((a.metric("sessile_lanes_opened_total"), a.metric("sessile_commit_connections_free")), (0, 1));
+    assert_eq!(
+        (a.metric("sessile_commit_connections_opened_total"), a.metric("sessile_commit_connections_free")),
+        (0, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_client_that_hangs_up_leaks_no_connection() {
     let (a, b, road) = Road::between_two(&pooled(2)).await;
-    open_lanes(&a, 2).await;
+    open_connections(&a, 2).await;
     let ((one, other), (waiting, _)) = (two_visitors(&a).await, visitor(&a).await);
     let (first, second) = (large(&a, &one), large(&a, &other));
     a.until("no connection left", |a| a.metric("sessile_commit_connections_free") == 0).await;
@@ -143,15 +146,19 @@ async fn the_connections_of_the_pool_are_used_again_and_closed_when_idle() {
     });
     let (a, b) = town.pair().await;
     let (mut browser, _) = visitor(&a).await;
-    while a.metric("sessile_lanes") == 0 {
+    while a.metric("sessile_commit_connections_open") == 0 {
         browser.ok(&a, "/set/x/2").await;
     }
     for round in 0..50 {
         browser.ok(&a, &format!("/set/x/{round}")).await;
     }
     assert_eq!(browser.ok(&b, "/get/x").await, "49");
-    assert_eq!(a.metric("sessile_lanes_opened_total"), 1, "one commit at a time needs one connection");
-    a.until("no idle connection", |a| a.metric("sessile_lanes") == 0).await;
+    assert_eq!(
+        a.metric("sessile_commit_connections_opened_total"),
+        1,
+        "one commit at a time needs one connection"
+    );
+    a.until("no idle connection", |a| a.metric("sessile_commit_connections_open") == 0).await;
     assert_eq!(browser.get(&a, "/set/x/again").await.receipt.unwrap().copies, 2);
 }
 

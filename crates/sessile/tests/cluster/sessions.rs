@@ -165,7 +165,7 @@ async fn writes_at_once_all_survive(mode: Mode) {
             assert_eq!(browser.ok(node, &format!("/get/w{writer}")).await, "49");
         }
     }
-    // The first frames on a new lane of the pool may overtake others before the receiver expects it.
+    // The first frames on a new connection of the pool may overtake others before the receiver expects it.
     if mode != Mode::Pooled {
         assert_eq!(a.metric("sessile_resends_total"), 0, "frames of many threads kept their order");
         assert_eq!(b.metric("sessile_resends_total"), 0);

@@ -141,8 +141,8 @@ impl Incoming for TranslatedConnection {
         self.inner.peer()
     }
 
-    fn lane(&self) -> usize {
-        self.inner.lane()
+    fn connection(&self) -> usize {
+        self.inner.connection()
     }
 
     fn next_batch<'a>(&'a mut self, out: &'a mut Vec<Bytes>) -> NextBatch<'a> {

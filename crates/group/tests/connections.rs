@@ -47,7 +47,7 @@ impl Hand {
         let event = tokio::time::timeout(LIMIT, self.events.recv()).await;
         match event.unwrap_or_else(|_| panic!("{what}: never came")).unwrap() {
             Event::Up(_) => return Some(()),
-            Event::Down { .. } => panic!("{what}: a lane is taken for the link"),
+            Event::Down { .. } => panic!("{what}: a connection is taken for the link"),
             Event::Inbound(inbound) => self.inbounds.push_back(inbound),
             Event::FramesLost { incarnation } => self.lost = Some(incarnation),
             Event::Gone { .. } | Event::Searched { .. } => {}
@@ -69,8 +69,8 @@ impl Hand {
         }
     }
 
-    fn send(&self, to: &Self, lane: usize, frame: &'static str) {
-        self.group.send(to.incarnation, lane, Bytes::from_static(frame.as_bytes())).unwrap();
+    fn send(&self, to: &Self, connection: usize, frame: &'static str) {
+        self.group.send(to.incarnation, connection, Bytes::from_static(frame.as_bytes())).unwrap();
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Tally) -> bool) {
@@ -83,29 +83,33 @@ impl Hand {
         assert!(waited.is_ok(), "{what}: never; {:?}", self.group.counters());
     }
 
-    /// Asks for a lane until it is there; what it carried so far went over lane 0.
-    async fn open(&self, to: &mut Self, lane: usize) -> Box<dyn Incoming> {
-        let opened = self.group.counters().lanes_opened;
-        self.send(to, lane, "first");
+    /// Asks for a further connection until it is there; what it carried so far went over connection 0.
+    async fn open(&self, to: &mut Self, connection: usize) -> Box<dyn Incoming> {
+        let opened = self.group.counters().connections_opened;
+        self.send(to, connection, "first");
         let inbound = to.inbound().await;
-        self.until("the lane", |tally| tally.lanes_opened > opened).await;
+        self.until("the connection", |tally| tally.connections_opened > opened).await;
         inbound
     }
 }
 
-/// `a` may open lanes to `b`; with b's connection from a as lane 0.
-async fn pair(lanes: usize, lane_idle: Duration, features: u64) -> (Hand, Hand, Box<dyn Incoming>) {
+/// `a` may open connections to `b`; with b's connection from a as connection 0.
+async fn pair(
+    connections: usize,
+    connection_idle: Duration,
+    features: u64,
+) -> (Hand, Hand, Box<dyn Incoming>) {
     let mut setup = Setup::secure();
-    setup.channel.lanes = lanes;
-    // Each lane has room for the largest frame.
+    setup.channel.connections = connections;
+    // Each connection has room for the largest frame.
     setup.channel.queue_bytes = 256 << 20;
-    setup.channel.lane_idle = lane_idle;
+    setup.channel.connection_idle = connection_idle;
     let ([a, b], list) = bind_all().await;
     let mut a = Hand::start(&setup, features, a, &list).await;
     let mut b = Hand::start(&setup, features, b, &list).await;
     a.up().await;
     let first = b.inbound().await;
-    assert_eq!(first.lane(), 0);
+    assert_eq!(first.connection(), 0);
     (a, b, first)
 }
 
@@ -119,62 +123,62 @@ async fn next(inbound: &mut Box<dyn Incoming>) -> String {
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test]
-async fn a_lane_is_opened_on_first_use_and_used_again() {
-    let (a, mut b, mut first) = pair(2, LONG, Identity::ORDERS_LANES).await;
-    assert_eq!(a.group.counters().lanes_opened, 0, "nobody used one");
+async fn a_connection_is_opened_on_first_use_and_used_again() {
+    let (a, mut b, mut first) = pair(2, LONG, Identity::ORDERS_CONNECTIONS).await;
+    assert_eq!(a.group.counters().connections_opened, 0, "nobody used one");
     let mut second = a.open(&mut b, 2).await;
-    assert_eq!((second.lane(), second.peer().incarnation), (2, a.incarnation));
-    assert_eq!(next(&mut first).await, "first", "nothing waits for a lane that is not open");
+    assert_eq!((second.connection(), second.peer().incarnation), (2, a.incarnation));
+    assert_eq!(next(&mut first).await, "first", "nothing waits for a connection that is not open");
     for frame in ["one", "two"] {
         a.send(&b, 2, frame);
         assert_eq!(next(&mut second).await, frame);
     }
-    a.send(&b, 7, "no such lane");
-    assert_eq!(next(&mut first).await, "no such lane");
+    a.send(&b, 7, "no such connection");
+    assert_eq!(next(&mut first).await, "no such connection");
     let tally = a.group.counters();
-    assert_eq!((tally.lanes_opened, tally.peers[0].lanes, tally.links_lost), (1, 1, 0));
+    assert_eq!((tally.connections_opened, tally.peers[0].connections, tally.links_lost), (1, 1, 0));
 }
 
 #[tokio::test]
-async fn an_idle_lane_is_closed_and_opened_again_when_it_is_used() {
-    let (a, mut b, mut first) = pair(1, Duration::from_millis(50), Identity::ORDERS_LANES).await;
+async fn an_idle_connection_is_closed_and_opened_again_when_it_is_used() {
+    let (a, mut b, mut first) = pair(1, Duration::from_millis(50), Identity::ORDERS_CONNECTIONS).await;
     for round in 1..=2 {
-        let mut lane = a.open(&mut b, 1).await;
+        let mut connection = a.open(&mut b, 1).await;
         assert_eq!(next(&mut first).await, "first");
-        a.until("the end of the idle lane", |tally| tally.lanes_closed == round).await;
-        assert!(lane.next_batch(&mut Vec::new()).await.is_err());
-        a.until("no lane", |tally| tally.peers[0].lanes == 0).await;
+        a.until("the end of the idle connection", |tally| tally.connections_closed == round).await;
+        assert!(connection.next_batch(&mut Vec::new()).await.is_err());
+        a.until("no connection", |tally| tally.peers[0].connections == 0).await;
     }
-    assert_eq!(a.group.counters().lanes_lost, 0);
+    assert_eq!(a.group.counters().connections_lost, 0);
 }
 
 #[tokio::test]
-async fn a_lost_lane_costs_nothing_but_its_use() {
-    let (mut a, mut b, mut first) = pair(1, LONG, Identity::ORDERS_LANES).await;
+async fn a_lost_connection_costs_nothing_but_its_use() {
+    let (mut a, mut b, mut first) = pair(1, LONG, Identity::ORDERS_CONNECTIONS).await;
     drop(a.open(&mut b, 1).await);
     assert_eq!(next(&mut first).await, "first");
-    a.until("the loss", |tally| tally.lanes_lost == 1).await;
+    a.until("the loss", |tally| tally.connections_lost == 1).await;
     while a.lost.is_none() {
         a.event("the loss of frames").await;
     }
     assert_eq!(a.lost, Some(b.incarnation));
-    a.until("no lane", |tally| tally.peers[0].lanes == 0).await;
+    a.until("no connection", |tally| tally.peers[0].connections == 0).await;
     a.send(&b, 1, "round");
     assert_eq!(next(&mut first).await, "round");
     // After a rest it is opened again.
     let again = async {
-        while a.group.counters().lanes_opened < 2 {
+        while a.group.counters().connections_opened < 2 {
             a.send(&b, 1, "again");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(LIMIT, again).await.expect("opened again");
-    assert_eq!(b.inbound().await.lane(), 1);
+    assert_eq!(b.inbound().await.connection(), 1);
 }
 
 #[tokio::test]
-async fn a_frame_does_not_wait_for_a_large_one_on_another_lane() {
-    let (a, mut b, mut first) = pair(2, LONG, Identity::ORDERS_LANES).await;
+async fn a_frame_does_not_wait_for_a_large_one_on_another_connection() {
+    let (a, mut b, mut first) = pair(2, LONG, Identity::ORDERS_CONNECTIONS).await;
     let mut slow = a.open(&mut b, 1).await;
     let mut fast = a.open(&mut b, 2).await;
     let mut asked = next(&mut first).await;
@@ -187,8 +191,8 @@ async fn a_frame_does_not_wait_for_a_large_one_on_another_lane() {
     a.group.send(b.incarnation, 1, large.clone()).unwrap();
     a.send(&b, 2, "small");
     a.send(&b, 0, "other");
-    for (lane, frame) in [(&mut fast, "small"), (&mut first, "other")] {
-        assert!(next(lane).await == frame, "{frame} does not come next");
+    for (connection, frame) in [(&mut fast, "small"), (&mut first, "other")] {
+        assert!(next(connection).await == frame, "{frame} does not come next");
     }
     assert!(a.group.queued(b.incarnation).bytes > 0, "the large one is still on its way");
     let mut batch = Vec::new();
@@ -197,22 +201,22 @@ async fn a_frame_does_not_wait_for_a_large_one_on_another_lane() {
 }
 
 #[tokio::test]
-async fn no_lane_is_opened_to_a_build_that_would_mix_up_the_order() {
+async fn no_connection_is_opened_to_a_build_that_would_mix_up_the_order() {
     let (a, b, mut first) = pair(2, LONG, 0).await;
     for frame in ["one", "two"] {
         a.send(&b, 1, frame);
         assert_eq!(next(&mut first).await, frame);
     }
-    assert_eq!(a.group.counters().lanes_opened, 0);
+    assert_eq!(a.group.counters().connections_opened, 0);
 }
 
 #[tokio::test]
-async fn what_waits_on_a_lane_is_written_before_the_group_stops() {
-    let (a, mut b, mut first) = pair(1, LONG, Identity::ORDERS_LANES).await;
-    let mut lane = a.open(&mut b, 1).await;
+async fn what_waits_on_a_connection_is_written_before_the_group_stops() {
+    let (a, mut b, mut first) = pair(1, LONG, Identity::ORDERS_CONNECTIONS).await;
+    let mut connection = a.open(&mut b, 1).await;
     assert_eq!(next(&mut first).await, "first");
     a.send(&b, 1, "last");
     a.group.stop().await;
-    assert_eq!(next(&mut lane).await, "last");
-    assert_eq!(a.group.counters().lanes_closed, 1);
+    assert_eq!(next(&mut connection).await, "last");
+    assert_eq!(a.group.counters().connections_closed, 1);
 }
