@@ -7,21 +7,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::backend::{Backend, BackendState};
+use crate::backend_event::BackendEvent;
 use crate::backend_pool::BackendPool;
 use crate::statistics::BalancerStatus;
-
-/// A change of a node's state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BackendEvent {
-    /// The node's name.
-    pub node: String,
-    /// Its HTTP address.
-    pub address: String,
-    /// Its state from now on.
-    pub state: BackendState,
-    /// What showed it, in words.
-    pub reason: String,
-}
 
 /// One node now, and its counters since it was added. In TCP a request is a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use http::Request;
 use sessile::{Cluster, Config};
-use sessile_ajp::{ConnectionError, Connector, Forwarded, PacketSize, RequestBody, Secrets};
+use sessile_ajp::{ConnectionError, Connector, Forwarded, PacketSize, AjpRequestBody, Secrets};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
@@ -132,7 +132,7 @@ async fn serve(
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
-    let service = router.map_request(|mut request: Request<RequestBody>| {
+    let service = router.map_request(|mut request: Request<AjpRequestBody>| {
         let client = request.extensions().get::<Forwarded>().map(|forwarded| forwarded.client);
         if let Some(client) = client {
             request.extensions_mut().insert(ConnectInfo(client));

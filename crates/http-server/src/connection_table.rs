@@ -214,12 +214,12 @@ mod tests {
     #[test]
     fn when_all_are_taken_the_fullest_source_gives_way() {
         let table = table(4, 4);
-        let crowd: Vec<_> = (0..3).map(|_| admit(&table, "10.0.0.1").expect("room")).collect();
+        let fullest: Vec<_> = (0..3).map(|_| admit(&table, "10.0.0.1").expect("room")).collect();
         let single = admit(&table, "10.0.0.2").expect("room");
         let _new = admit(&table, "10.0.0.3").expect("room was made");
-        assert_eq!(crowd.iter().filter(|one| is_ended(one)).count(), 1);
+        assert_eq!(fullest.iter().filter(|one| is_ended(one)).count(), 1);
         assert!(!is_ended(&single));
-        let _busy: Vec<_> = crowd.iter().map(|one| one.state.begin_request()).collect();
+        let _busy: Vec<_> = fullest.iter().map(|one| one.state.begin_request()).collect();
         let _busy_too = (single.state.begin_request(), _new.state.begin_request());
         assert!(matches!(table.admit("10.0.0.4".parse().expect("an address")), Admission::Full));
         drop(single);

@@ -110,16 +110,12 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
     },
     Circle {
         files: &[
+            "crates/balancer/src/backend.rs",
+            "crates/balancer/src/backend_connection.rs",
             "crates/balancer/src/body.rs",
-            "crates/balancer/src/connection.rs",
-            "crates/balancer/src/node.rs",
-            "crates/balancer/src/pool.rs",
+            "crates/balancer/src/idle_connections.rs",
         ],
-        reason: "a connection carries bodies, and a body gives its connection back to the pool",
-    },
-    Circle {
-        files: &["crates/balancer/src/fleet.rs", "crates/balancer/src/monitor.rs"],
-        reason: "the monitor watches the fleet that it is part of",
+        reason: "a connection carries bodies, and a body gives its connection back to its node",
     },
     Circle {
         files: &[
@@ -227,20 +223,15 @@ pub(crate) const CIRCLES: &[Circle<'static>] = &[
 
 /// Names of several public types.
 pub(crate) const TYPE_NAMES: &[(&str, &str)] = &[
-    ("AdminPort", "the balancer and the node each have one, and no program has both in one file"),
-    ("Bounds", "of the core, and of an archive"),
     ("Cluster", "a table or value of the configuration is written with its module: `config::Cluster`"),
     ("Component", "two builds of one type: with the feature `wasm` and without"),
     ("ComponentHost", "two builds of one type: with the feature `wasm` and without"),
-    ("ConfigError", "the balancer depends on none of our crates and has its own file"),
     ("Event", "of the core, and of the group: the group renames its own"),
     ("Farm", "a table or value of the configuration is written with its module: `config::Farm`"),
-    ("HostPort", "a table or value of the configuration is written with its module: `config::HostPort`"),
     ("Membership", "a table or value of the configuration is written with its module: `config::Membership`"),
     ("Message", "the frame, and what an application gets of it"),
     ("Mode", "a table or value of the configuration is written with its module: `config::Mode`"),
     ("Node", "a table or value of the configuration is written with its module: `config::Node`"),
-    ("NodeState", "of a node in the cluster, and of a backend: the balancer renames its own"),
     ("Refusal", "of a commit, and of a link: the group renames its own"),
     ("SessileStore", "the store of each session library is called so by its users"),
     ("Session", "a table or value of the configuration is written with its module: `config::Session`"),
@@ -252,7 +243,6 @@ pub(crate) const WORDS: Known<'static> = Known {
     check: "retired words",
     exceptions: &[
         ("crates/apps", "`visitor`", "the names of this crate are being changed"),
-        ("crates/balancer", "`passage`", "the names of this crate are being changed"),
         ("crates/balancer", "`told`", "the names of this crate are being changed"),
         ("crates/cli", "`owed`", "the names of this crate are being changed"),
         ("crates/cli", "`stamp`", "the names of this crate are being changed"),
@@ -308,7 +298,6 @@ pub(crate) const LONG: Known<'static> = Known {
         ("docs/reliability.md", "lines are longer", "the documents follow in the next change"),
         ("docs/security.md", "lines are longer", "the documents follow in the next change"),
         ("docs/sessions.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/tomcat.md", "lines are longer", "the documents follow in the next change"),
         ("fuzz/README.md", "lines are longer", "the documents follow in the next change"),
         ("sim/README.md", "lines are longer", "the documents follow in the next change"),
     ],
