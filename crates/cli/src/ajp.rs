@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use http::Request;
 use sessile::{Cluster, Config};
-use sessile_ajp::{ConnectionError, Connector, Forwarded, PacketSize, AjpRequestBody, Secrets};
+use sessile_ajp::{AjpRequestBody, ConnectionError, Connector, Forwarded, PacketSize, Secrets};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
