@@ -64,7 +64,7 @@ mod waiting_room;
 mod worker;
 
 pub use access_log::AccessLogFormat;
-pub use admin::{BalancerAdmin, Reload};
+pub use admin::{BalancerAdmin, LogLinesLost, Reload};
 pub use backend::BackendState;
 pub use backend_event::BackendEvent;
 pub use balancer::{Balancer, BindError, Stopped};

@@ -70,7 +70,12 @@ impl BackendMonitor {
     /// The balancer itself.
     pub fn balancer(&self) -> BalancerStatus {
         let (room, waits) = (&self.pool.room, self.pool.room.counts());
+        let connections = self.pool.settings().door.counts().numbers();
         BalancerStatus {
+            connections_evicted: connections.evicted,
+            connections_refused: connections.refused,
+            connections_failed: connections.failed,
+            connections_rested: connections.rested,
             waiting: room.count(),
             waited: waits.waited.load(Relaxed),
             wait_timed_out: waits.timed_out.load(Relaxed),
