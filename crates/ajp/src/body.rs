@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 /// The body of a request. It asks the web server for a piece when it is polled.
 #[derive(Debug)]
-pub struct RequestBody {
+pub struct AjpRequestBody {
     /// What is declared and has not come yet; `None`: its length is not known.
     remaining: Option<u64>,
     is_over: bool,
@@ -54,7 +54,7 @@ pub(crate) enum Declared {
     Unknown,
 }
 
-impl RequestBody {
+impl AjpRequestBody {
     pub(crate) fn new(declared: Declared) -> (Self, BodyPlug) {
         let (asking, asked) = mpsc::channel(1);
         let (pieces, received) = mpsc::channel(1);
@@ -95,7 +95,7 @@ impl RequestBody {
     }
 }
 
-impl Body for RequestBody {
+impl Body for AjpRequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -141,18 +141,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_declared_length_is_enforced_both_ways() {
-        let (body, plug) = RequestBody::new(Declared::Length(3));
+        let (body, plug) = AjpRequestBody::new(Declared::Length(3));
         plug.pieces.try_send(Bytes::from_static(b"abcd")).unwrap();
         assert_eq!(body.collect().await.unwrap_err(), BodyError::TooLong);
 
-        let (body, plug) = RequestBody::new(Declared::Length(3));
+        let (body, plug) = AjpRequestBody::new(Declared::Length(3));
         plug.pieces.try_send(Bytes::new()).unwrap();
         assert_eq!(body.collect().await.unwrap_err(), BodyError::TooShort(3));
     }
 
     #[tokio::test]
     async fn only_an_unknown_length_ends_with_an_empty_piece() {
-        let (body, mut plug) = RequestBody::new(Declared::Unknown);
+        let (body, mut plug) = AjpRequestBody::new(Declared::Unknown);
         let read = tokio::spawn(body.collect());
         for piece in ["one", "two", ""] {
             plug.asked.recv().await.unwrap();
@@ -160,18 +160,18 @@ mod tests {
         }
         assert_eq!(read.await.unwrap().unwrap().to_bytes(), "onetwo");
 
-        let (body, mut plug) = RequestBody::new(Declared::Length(3));
+        let (body, mut plug) = AjpRequestBody::new(Declared::Length(3));
         plug.pieces.try_send("abc".into()).unwrap();
         assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
         assert!(plug.asked.recv().await.is_none(), "the first piece comes without being asked for");
 
-        let (body, _plug) = RequestBody::new(Declared::Nothing);
+        let (body, _plug) = AjpRequestBody::new(Declared::Nothing);
         assert!(body.is_end_stream() && body.collect().await.unwrap().to_bytes().is_empty());
     }
 
     #[tokio::test]
     async fn a_lost_connection_is_no_end() {
-        let (body, plug) = RequestBody::new(Declared::Unknown);
+        let (body, plug) = AjpRequestBody::new(Declared::Unknown);
         drop(plug);
         assert_eq!(body.collect().await.unwrap_err(), BodyError::Disconnected);
     }

@@ -12,13 +12,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
-use crate::body::{Declared, RequestBody};
-use crate::connector::Connector;
+use crate::body::{AjpRequestBody, Declared};
 use crate::error::ConnectionError;
 use crate::exchange::{BODY_TIMEOUT, Exchange};
 use crate::forward_request::ForwardRequest;
 use crate::packet::PacketReader;
 use crate::response::put_pong;
+use crate::secret::Secrets;
 
 const FORWARD_REQUEST: u8 = 2;
 const CPING: u8 = 10;
@@ -29,7 +29,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The two halves of a connection.
 pub(crate) struct Connection<'c, R, W> {
-    pub(crate) connector: &'c Connector,
+    pub(crate) secrets: &'c Secrets,
+    /// Most bytes of a packet.
+    pub(crate) packet_size: usize,
+    /// Whether requests are wanted.
+    pub(crate) is_available: &'c (dyn Fn() -> bool + Send + Sync),
     pub(crate) reader: PacketReader<R>,
     pub(crate) writer: W,
 }
@@ -42,7 +46,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), ConnectionError>
     where
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+        S: Service<Request<AjpRequestBody>, Response = Response<B>, Error = Infallible>,
         B: Body<Error: fmt::Display>,
     {
         loop {
@@ -71,16 +75,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
     /// One request; whether the connection can be used again.
     async fn exchange<S, B>(&mut self, payload: Bytes, service: &mut S) -> Result<bool, ConnectionError>
     where
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+        S: Service<Request<AjpRequestBody>, Response = Response<B>, Error = Infallible>,
         B: Body<Error: fmt::Display>,
     {
-        let read = ForwardRequest::read(payload, &self.connector.secrets);
+        let read = ForwardRequest::read(payload, self.secrets);
         let declared = read.as_ref().map_or(Declared::Nothing, |request| request.declared);
-        let (body, plug) = RequestBody::new(declared);
+        let (body, plug) = AjpRequestBody::new(declared);
         let mut exchange = Exchange {
             reader: &mut self.reader,
             writer: &mut self.writer,
-            packet_size: self.connector.packet_size.bytes(),
+            packet_size: self.packet_size,
             body: plug,
             // The first piece comes without being asked for.
             piece_due: matches!(declared, Declared::Length(_)).then(|| Instant::now() + BODY_TIMEOUT),
@@ -108,7 +112,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
     /// Answers a CPing. While no requests are wanted it is not answered: the web server goes to another node, and has not
     /// sent its request yet.
     async fn pong(&mut self) -> Result<bool, ConnectionError> {
-        if !(self.connector.is_available)() {
+        if !(self.is_available)() {
             return Ok(false);
         }
         let mut pong = BytesMut::new();

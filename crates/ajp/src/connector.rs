@@ -10,7 +10,7 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use crate::body::RequestBody;
+use crate::body::AjpRequestBody;
 use crate::connection::Connection;
 use crate::error::ConnectionError;
 use crate::packet::PacketReader;
@@ -74,13 +74,15 @@ impl Connector {
         stop: impl Future<Output = ()>,
     ) -> Result<(), ConnectionError>
     where
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+        S: Service<Request<AjpRequestBody>, Response = Response<B>, Error = Infallible>,
         B: Body<Error: fmt::Display>,
     {
         let (reader, writer) = tokio::io::split(connection);
-        let reader = PacketReader::new(reader, self.packet_size.bytes());
+        let packet_size = self.packet_size.bytes();
+        let reader = PacketReader::new(reader, packet_size);
+        let (secrets, is_available) = (&self.secrets, &*self.is_available);
         // Pinned here, for connections that may not be moved.
-        let connection = Connection { connector: self, reader, writer };
+        let connection = Connection { secrets, packet_size, is_available, reader, writer };
         connection.serve(service, pin!(stop)).await
     }
 }

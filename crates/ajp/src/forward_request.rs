@@ -7,7 +7,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UP
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::attribute::Attributes;
-use crate::body::{Declared, RequestBody};
+use crate::body::{AjpRequestBody, Declared};
 use crate::error::RequestError;
 use crate::forwarded::Forwarded;
 use crate::header_names::read_name;
@@ -66,7 +66,7 @@ impl ForwardRequest {
     }
 
     /// The request with its body.
-    pub(crate) fn with_body(self, body: RequestBody) -> Request<RequestBody> {
+    pub(crate) fn with_body(self, body: AjpRequestBody) -> Request<AjpRequestBody> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;

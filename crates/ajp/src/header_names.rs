@@ -9,8 +9,7 @@ use http::header::{
 };
 
 use crate::error::RequestError;
-use crate::payload::Payload;
-use crate::response::put_text;
+use crate::payload::{Payload, put_text};
 
 /// The upper byte of a name that is a number.
 const NUMBERED: u16 = 0xA000;

@@ -28,7 +28,7 @@ mod response;
 mod secret;
 mod target;
 
-pub use body::{BodyError, RequestBody};
+pub use body::{AjpRequestBody, BodyError};
 pub use connector::{Connector, PacketSize};
 pub use error::ConnectionError;
 pub use forwarded::{Forwarded, ForwardedTls};

@@ -1,11 +1,18 @@
-//! Reading the fields of a payload: bytes, numbers and texts, each checked against what is there.
+//! The fields of a payload: bytes, numbers and texts, each checked against what is there; and how a text is written.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::error::RequestError;
 
 /// The length that stands for a text which is absent.
 const NO_TEXT: u16 = 0xFFFF;
+
+/// Writes a length, the bytes and a zero byte. The caller has made sure that the length fits.
+pub(crate) fn put_text(out: &mut BytesMut, text: &[u8]) {
+    out.put_u16(u16::try_from(text.len()).unwrap_or(u16::MAX));
+    out.put_slice(text);
+    out.put_u8(0);
+}
 
 /// What is left of a payload.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use crate::header_names::put_name;
 use crate::packet::{PACKET_HEAD, put_packet};
+use crate::payload::put_text;
 
 const SEND_BODY_CHUNK: u8 = 3;
 const SEND_HEADERS: u8 = 4;
@@ -122,13 +123,6 @@ pub(crate) fn put_request_for_body(out: &mut BytesMut, packet_size: usize) {
 /// The answer to a CPing.
 pub(crate) fn put_pong(out: &mut BytesMut) {
     put_packet(out, |out| out.put_u8(CPONG));
-}
-
-/// A length, the bytes and a zero byte. The caller has made sure that the length fits.
-pub(crate) fn put_text(out: &mut BytesMut, text: &[u8]) {
-    out.put_u16(u16::try_from(text.len()).unwrap_or(u16::MAX));
-    out.put_slice(text);
-    out.put_u8(0);
 }
 
 fn put_piece(out: &mut BytesMut, piece: &[u8]) {

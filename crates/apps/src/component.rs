@@ -23,7 +23,7 @@ mod running;
 #[cfg(not(feature = "wasm"))]
 pub use absent::{Component, ComponentHost};
 pub use error::ComponentError;
-pub use limits::Limits;
+pub use limits::GuestLimits;
 #[cfg(feature = "wasm")]
 pub use running::{Component, ComponentHost};
 pub use settings::{ComponentSettings, EgressTarget};

@@ -5,7 +5,7 @@
 //! | `GET /healthz` | 200 while the process answers | no |
 //! | `GET /metrics` | the text format of Prometheus, names begin with `sessile_balancer_` | no |
 //! | `GET /` | the statistics as a page for people; a browser gives the token as the password | yes |
-//! | `GET /stats` | the same as JSON: `{balancer, nodes}` | yes |
+//! | `GET /stats` | the same as JSON: `{balancer, log_lines_lost, nodes}` | yes |
 //! | `GET /nodes` | tells `[{name, address, state, weight, active, …}]`, see [`BackendStatus`](crate::BackendStatus) | yes |
 //! | `POST /nodes` | takes in `{"name", "address", "weight", "health", "max_requests"}`; the last three may be left out | yes |
 //! | `POST /nodes/NAME/remove` | takes the node out | yes |
@@ -46,6 +46,9 @@ const BODY_BOUND: usize = 16 * 1024;
 /// Has the balancer's file read again: what was changed, or why nothing was, in words.
 pub type Reload = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
+/// Lines of the program's own log that were lost so far.
+pub type LogLinesLost = fn() -> u64;
+
 /// What the admin port answers from. Clones are the same port.
 #[derive(Clone)]
 pub struct BalancerAdmin(Arc<Shared>);
@@ -56,12 +59,14 @@ struct Shared {
     monitor: BackendMonitor,
     control: BackendControl,
     reload: Option<Reload>,
+    log_lines_lost: LogLinesLost,
 }
 
 /// Everything that is counted.
 #[derive(Debug, Serialize)]
 struct Statistics {
     balancer: BalancerStatus,
+    log_lines_lost: u64,
     nodes: Vec<BackendStatus>,
 }
 
@@ -81,7 +86,8 @@ type Changed = Result<Json<Done>, AdminError>;
 
 impl BalancerAdmin {
     /// The port at `listen` of a balancer. Whoever knows `token` may change its nodes: it must not be empty
-    /// or guessable. Without `reload` there is no file to be read again.
+    /// or guessable. Without `reload` there is no file to be read again. The
+    /// program says with `log_lines_lost` what its log cannot tell.
     #[must_use]
     pub fn new(
         token: String,
@@ -89,8 +95,9 @@ impl BalancerAdmin {
         monitor: BackendMonitor,
         control: BackendControl,
         reload: Option<Reload>,
+        log_lines_lost: LogLinesLost,
     ) -> Self {
-        Self(Arc::new(Shared { token, listen, monitor, control, reload }))
+        Self(Arc::new(Shared { token, listen, monitor, control, reload, log_lines_lost }))
     }
 
     /// The service to be run at the port.
@@ -121,7 +128,8 @@ impl BalancerAdmin {
 
 impl Shared {
     fn statistics(&self) -> Statistics {
-        Statistics { balancer: self.monitor.balancer(), nodes: self.monitor.status() }
+        let log_lines_lost = (self.log_lines_lost)();
+        Statistics { balancer: self.monitor.balancer(), log_lines_lost, nodes: self.monitor.status() }
     }
 
     /// One node, where it exists.

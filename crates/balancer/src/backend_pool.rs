@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::backend::{ActiveRequest, Backend, BackendState};
+use crate::backend_event::BackendEvent;
 use crate::choice::{BackendSet, Candidate, Choice, MAX_BACKENDS, identity};
 use crate::config::BackendConfig;
 use crate::outlier;
@@ -18,7 +19,6 @@ use crate::retry_budget::RetryBudget;
 use crate::route;
 use crate::settings::Settings;
 use crate::statistics::Statistics;
-use crate::status::BackendEvent;
 use crate::stick_table::StickTable;
 use crate::waiting_room::WaitingRoom;
 

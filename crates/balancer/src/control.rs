@@ -1,8 +1,10 @@
 //! The operator's hand on the nodes while the balancer runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+
+use serde_json::Value;
 
 use crate::backend::{Backend, BackendState};
 use crate::backend_pool::BackendPool;
@@ -87,7 +89,8 @@ pub enum ReloadError {
 }
 
 /// Keys of `[balance]` that a balancer goes by from its start to its end.
-const FIXED_KEYS: [&str; 4] = ["admin", "listen", "protocol", "secret_file"];
+const FIXED_KEYS: [&str; 7] =
+    ["admin", "listen", "protocol", "secret_file", "tls.acme_webroot", "tls.redirect", "tls.redirect_port"];
 
 impl Reloaded {
     /// What was changed, in one sentence.
@@ -205,6 +208,10 @@ impl BackendControl {
         balance.protocol = before.balance.protocol;
         balance.admin = before.balance.admin;
         balance.secret_file.clone_from(&before.balance.secret_file);
+        // The port for plain HTTP is opened at the start.
+        balance.tls.acme_webroot.clone_from(&before.balance.tls.acme_webroot);
+        balance.tls.redirect = before.balance.tls.redirect;
+        balance.tls.redirect_port = before.balance.tls.redirect_port;
         let changed = differing_keys(&before.balance, &balance);
         let settings = Settings::open(balance, &self.pool.statistics.log, Some(&before))?;
         let nodes = self.follow(&config.nodes)?;
@@ -233,15 +240,28 @@ fn goes_by(listed: &BackendConfig, node: &Backend) -> bool {
         && listed.max_requests as usize == node.max_requests.load(Relaxed)
 }
 
-/// The keys whose values differ, in the order of the alphabet.
+/// The keys whose values differ, in the order of the alphabet; those of tables within as `tls.hsts`.
 fn differing_keys(one: &BalanceConfig, other: &BalanceConfig) -> Vec<String> {
-    let table = |config: &BalanceConfig| match serde_json::to_value(config) {
-        Ok(serde_json::Value::Object(table)) => table,
-        _ => serde_json::Map::new(),
+    let table = |config: &BalanceConfig| {
+        let mut keys = BTreeMap::new();
+        if let Ok(Value::Object(table)) = serde_json::to_value(config) {
+            table.into_iter().for_each(|(key, value)| flatten(key, value, &mut keys));
+        }
+        keys
     };
     let (one, other) = (table(one), table(other));
     let keys: BTreeSet<_> = one.keys().chain(other.keys()).cloned().collect();
     keys.into_iter().filter(|key| one.get(key) != other.get(key)).collect()
+}
+
+/// A key with its value; of a table each key with the table's name before it.
+fn flatten(key: String, value: Value, keys: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(table) => {
+            table.into_iter().for_each(|(inner, value)| flatten(format!("{key}.{inner}"), value, keys));
+        }
+        value => drop(keys.insert(key, value)),
+    }
 }
 
 fn is_same(listed: &BackendConfig, node: &Backend) -> bool {

@@ -27,6 +27,7 @@ mod activity;
 mod admin;
 mod backend;
 mod backend_connection;
+mod backend_event;
 mod backend_pool;
 mod backend_stream;
 mod balancer;
@@ -63,8 +64,9 @@ mod waiting_room;
 mod worker;
 
 pub use access_log::AccessLogFormat;
-pub use admin::{BalancerAdmin, Reload};
+pub use admin::{BalancerAdmin, LogLinesLost, Reload};
 pub use backend::BackendState;
+pub use backend_event::BackendEvent;
 pub use balancer::{Balancer, BindError, Stopped};
 pub use choice::Algorithm;
 pub use config::{
@@ -76,4 +78,4 @@ pub use error_response::ErrorPageError;
 pub use sessile_http_server::tls::BackendTls;
 pub use settings::SettingsError;
 pub use statistics::BalancerStatus;
-pub use status::{BackendEvent, BackendMonitor, BackendStatus};
+pub use status::{BackendMonitor, BackendStatus};

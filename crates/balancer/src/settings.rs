@@ -105,7 +105,9 @@ fn door(balance: &BalanceConfig, before: Option<&Settings>) -> Result<Arc<Door>,
     let is_http = balance.protocol == Protocol::Http;
     let tls = tls.is_on().then(|| TlsServer::load(tls, is_http)).transpose();
     let tls = tls.map_err(|error| SettingsError::Tls { table: "balance.tls", error })?.map(Arc::new);
-    Ok(Arc::new(Door::new(limits, idle, trusted, proxy_protocol, tls)))
+    // Counters go on.
+    let counts = before.map(|before| Arc::clone(before.door.counts())).unwrap_or_default();
+    Ok(Arc::new(Door::new(limits, idle, trusted, proxy_protocol, tls, counts)))
 }
 
 fn node_tls(

@@ -58,6 +58,14 @@ pub struct BalancerStatus {
     pub connections: usize,
     /// Connections of clients so far.
     pub connections_total: u64,
+    /// Idle connections that were closed because their place was needed.
+    pub connections_evicted: u64,
+    /// Connections that were closed at once, because their source has too many.
+    pub connections_refused: u64,
+    /// Connections without a PROXY header or a TLS handshake that could be used, in time.
+    pub connections_failed: u64,
+    /// How often an idle connection gave its buffers back.
+    pub connections_rested: u64,
     /// Requests so far; in TCP connections.
     pub requests: u64,
     /// Answers to clients with a status from 100 to 199, from 200 to 299, and so on to 599.

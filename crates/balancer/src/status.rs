@@ -7,21 +7,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::backend::{Backend, BackendState};
+use crate::backend_event::BackendEvent;
 use crate::backend_pool::BackendPool;
 use crate::statistics::BalancerStatus;
-
-/// A change of a node's state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BackendEvent {
-    /// The node's name.
-    pub node: String,
-    /// Its HTTP address.
-    pub address: String,
-    /// Its state from now on.
-    pub state: BackendState,
-    /// What showed it, in words.
-    pub reason: String,
-}
 
 /// One node now, and its counters since it was added. In TCP a request is a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +70,12 @@ impl BackendMonitor {
     /// The balancer itself.
     pub fn balancer(&self) -> BalancerStatus {
         let (room, waits) = (&self.pool.room, self.pool.room.counts());
+        let connections = self.pool.settings().door.counts().numbers();
         BalancerStatus {
+            connections_evicted: connections.evicted,
+            connections_refused: connections.refused,
+            connections_failed: connections.failed,
+            connections_rested: connections.rested,
             waiting: room.count(),
             waited: waits.waited.load(Relaxed),
             wait_timed_out: waits.timed_out.load(Relaxed),

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use http::Request;
 use sessile::{Cluster, Config};
-use sessile_ajp::{ConnectionError, Connector, Forwarded, PacketSize, RequestBody, Secrets};
+use sessile_ajp::{AjpRequestBody, ConnectionError, Connector, Forwarded, PacketSize, Secrets};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
@@ -25,9 +25,6 @@ const CONNECTIONS_MAX: usize = 10_000;
 /// Pause after a failed accept, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections that were ended for their peer's fault since the process began.
-static REFUSED: AtomicU64 = AtomicU64::new(0);
-
 /// The AJP port, taken and not yet open.
 #[derive(Debug)]
 pub(crate) struct AjpPort {
@@ -40,7 +37,17 @@ pub(crate) struct AjpPort {
 #[derive(Debug)]
 pub(crate) struct AjpServer {
     pub(crate) server: Server,
+    /// Connections that were ended for their peer's fault.
+    pub(crate) refused: Arc<AtomicU64>,
     secrets: Secrets,
+}
+
+/// What all connections of the port need.
+#[derive(Clone)]
+struct Service {
+    connector: Connector,
+    router: Router,
+    refused: Arc<AtomicU64>,
 }
 
 impl AjpPort {
@@ -69,9 +76,11 @@ impl AjpPort {
         let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
         let asked = cluster.clone();
         let connector = Connector::new(self.secrets.clone(), self.packet_size, move || asked.is_ready());
-        let server = Server::accepting(cores, |cores, stop| accept(cores, listener, connector, router, stop));
+        let refused = Arc::new(AtomicU64::new(0));
+        let service = Service { connector, router, refused: Arc::clone(&refused) };
+        let server = Server::accepting(cores, |cores, stop| accept(cores, listener, service, stop));
         tracing::info!(ajp = %address, "the AJP port is open");
-        Ok(AjpServer { server, secrets: self.secrets })
+        Ok(AjpServer { server, refused, secrets: self.secrets })
     }
 }
 
@@ -86,13 +95,7 @@ impl AjpServer {
 }
 
 /// Accepts connections until the server stops, each once there is room for it.
-async fn accept(
-    cores: Arc<Cores>,
-    listener: TcpListener,
-    connector: Connector,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn accept(cores: Arc<Cores>, listener: TcpListener, service: Service, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let next = async {
@@ -112,9 +115,9 @@ async fn accept(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (connector, router, stop) = (connector.clone(), router.clone(), stop.clone());
+        let (service, stop) = (service.clone(), stop.clone());
         cores.spawn(tcp, peer, move |tcp| async move {
-            serve(&connector, tcp, peer, router, stop).await;
+            serve(service, tcp, peer, stop).await;
             drop(permit);
         });
     }
@@ -125,14 +128,9 @@ fn log_refused_accept(cause: &std::io::Error) {
 }
 
 /// Serves one connection to its end. Its requests carry the address of the client that the web server names.
-async fn serve(
-    connector: &Connector,
-    tcp: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) {
-    let service = router.map_request(|mut request: Request<RequestBody>| {
+async fn serve(service: Service, tcp: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+    let Service { connector, router, refused } = service;
+    let applications = router.map_request(|mut request: Request<AjpRequestBody>| {
         let client = request.extensions().get::<Forwarded>().map(|forwarded| forwarded.client);
         if let Some(client) = client {
             request.extensions_mut().insert(ConnectInfo(client));
@@ -143,13 +141,13 @@ async fn serve(
         // The failed option costs speed, not correctness.
         tracing::debug!(%peer, %cause, "a socket option was refused");
     }
-    match connector.serve(tcp, service, stop_said(&mut stop)).await {
+    match connector.serve(tcp, applications, stop_said(&mut stop)).await {
         Ok(()) => {}
         Err(error @ (ConnectionError::Io(_) | ConnectionError::Silent | ConnectionError::Stuck)) => {
             tracing::debug!(%peer, %error, "an AJP connection ended");
         }
         Err(error) => {
-            let refused = REFUSED.fetch_add(1, Relaxed) + 1;
+            let refused = refused.fetch_add(1, Relaxed) + 1;
             // The first, the second, the fourth and so on: whoever has no secret does not fill the log either.
             if refused.is_power_of_two() {
                 tracing::warn!(%peer, %error, refused, "an AJP connection was ended");

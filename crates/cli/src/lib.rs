@@ -10,6 +10,7 @@ mod applications;
 mod balancer_file;
 mod bench;
 mod connection;
+mod connection_report;
 mod cores;
 mod demo;
 mod deploy_key;

@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 pub(crate) use lossy::Log;
+pub(crate) use lossy::lines_lost;
 pub(crate) use lost_lines::report_to;
 
 /// Environment variable with the log filter, used if the command line has none.

@@ -37,7 +37,7 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `router` on the calling thread; requests carry the peer's address as [`ConnectInfo`].
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
-        let door = Door::new(Limits::of_node(), ADMIN_IDLE, Vec::new(), false, None);
+        let door = Door::new(Limits::of_node(), ADMIN_IDLE, Vec::new(), false, None, Arc::default());
         Self::start_on(Arc::default(), listener, door, router)
     }
 

@@ -7,11 +7,21 @@ use program::{run, scratch};
 
 #[test]
 fn this_balancer_is_measured_beside_those_that_are_installed() {
+    measures(&[]);
+}
+
+#[test]
+fn all_speak_tls_as_well() {
+    measures(&["--tls"]);
+}
+
+fn measures(more: &[&str]) {
     let place = scratch([]);
-    let measured =
-        run(&place, ["bench", "balance", "--quick", "--json", "--connections", "2", "--bytes", "200,70000"]);
+    let usual = ["bench", "balance", "--quick", "--json", "--connections", "2", "--bytes", "200,70000"];
+    let measured = run(&place, [&usual, more].concat());
     assert_eq!(measured.code, 0, "{}", measured.err);
     let report: serde_json::Value = serde_json::from_str(&measured.out).expect("JSON");
+    assert_eq!(report["tls"], more.contains(&"--tls"));
     let cases = report["cases"].as_array().expect("a list");
     assert_eq!(
         cases.iter().map(|case| case["bytes"].as_u64()).collect::<Vec<_>>(),

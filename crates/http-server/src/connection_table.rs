@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::connection_counts::ConnectionCounts;
 use crate::connection_state::ConnectionState;
 use crate::{Limits, Network};
 
@@ -20,6 +21,7 @@ struct Shared {
     per_source: usize,
     /// Whose connections only the bound for all counts.
     unbounded: Vec<Network>,
+    counts: Arc<ConnectionCounts>,
     table: Mutex<Table>,
     /// A connection has ended.
     freed: Notify,
@@ -63,13 +65,14 @@ pub struct Admitted {
 
 impl ConnectionTable {
     /// A table with these bounds. `unbounded` are networks whose sources have no bound of their own, as trusted
-    /// proxies, behind which many clients are.
+    /// proxies, behind which many clients are. What happens is counted in `counts`.
     #[must_use]
-    pub fn new(limits: &Limits, unbounded: Vec<Network>) -> Self {
+    pub fn new(limits: &Limits, unbounded: Vec<Network>, counts: Arc<ConnectionCounts>) -> Self {
         Self(Arc::new(Shared {
             connections: limits.connections as usize,
             per_source: limits.connections_per_source as usize,
             unbounded,
+            counts,
             table: Mutex::default(),
             freed: Notify::new(),
         }))
@@ -84,12 +87,20 @@ impl ConnectionTable {
         let mut table = shared.table.lock();
         let is_bounded = !shared.unbounded.iter().any(|network| network.contains(peer));
         let of_source = table.per_source.get(&source).copied().unwrap_or(0);
-        if is_bounded && of_source >= shared.per_source && !table.end_idle(|open| open.source == source) {
-            return Admission::TooManyOfSource;
+        if is_bounded && of_source >= shared.per_source {
+            if !table.end_idle(|open| open.source == source) {
+                shared.counts.refused();
+                return Admission::TooManyOfSource;
+            }
+            shared.counts.evicted();
         }
-        if table.counted >= shared.connections && !table.end_idle_of_fullest() {
-            return Admission::Full;
+        if table.counted >= shared.connections {
+            if !table.end_idle_of_fullest() {
+                return Admission::Full;
+            }
+            shared.counts.evicted();
         }
+        shared.counts.admitted();
         let key = table.next;
         table.next += 1;
         *table.per_source.entry(source).or_default() += 1;
@@ -181,6 +192,7 @@ mod tests {
         ConnectionTable::new(
             &Limits { connections, connections_per_source, ..Limits::default() },
             vec!["10.9.0.0/16".parse().expect("a network")],
+            Arc::default(),
         )
     }
 
@@ -209,17 +221,19 @@ mod tests {
         assert!(matches!(table.admit("10.0.0.1".parse().expect("an address")), Admission::TooManyOfSource));
         drop(busy);
         assert!(admit(&table, "10.0.0.1").is_some());
+        let numbers = table.0.counts.numbers();
+        assert_eq!((numbers.admitted, numbers.evicted, numbers.refused), (5, 2, 1));
     }
 
     #[test]
     fn when_all_are_taken_the_fullest_source_gives_way() {
         let table = table(4, 4);
-        let crowd: Vec<_> = (0..3).map(|_| admit(&table, "10.0.0.1").expect("room")).collect();
+        let fullest: Vec<_> = (0..3).map(|_| admit(&table, "10.0.0.1").expect("room")).collect();
         let single = admit(&table, "10.0.0.2").expect("room");
         let _new = admit(&table, "10.0.0.3").expect("room was made");
-        assert_eq!(crowd.iter().filter(|one| is_ended(one)).count(), 1);
+        assert_eq!(fullest.iter().filter(|one| is_ended(one)).count(), 1);
         assert!(!is_ended(&single));
-        let _busy: Vec<_> = crowd.iter().map(|one| one.state.begin_request()).collect();
+        let _busy: Vec<_> = fullest.iter().map(|one| one.state.begin_request()).collect();
         let _busy_too = (single.state.begin_request(), _new.state.begin_request());
         assert!(matches!(table.admit("10.0.0.4".parse().expect("an address")), Admission::Full));
         drop(single);

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::http_connection::{self, HttpSettings};
 use crate::tls::TlsServer;
 use crate::{
-    Admission, Admitted, ClientInfo, ConnectionTable, Limits, Network, RequestBody, Transport, proxy_protocol,
+    Admission, Admitted, ClientInfo, ConnectionCounts, ConnectionTable, Limits, Network, RequestBody,
+    Transport, proxy_protocol,
 };
 
 /// Pause after a connection that could not be accepted, for example for want of files.
@@ -66,7 +67,8 @@ pub enum DoorError {
 
 impl Door {
     /// A door with these limits. `tunnel_idle` bounds the silence of connections that switch protocols;
-    /// `proxy_protocol` demands its header of every trusted peer.
+    /// `proxy_protocol` demands its header of every trusted peer. What becomes of connections is counted in
+    /// `counts`.
     #[must_use]
     pub fn new(
         limits: Limits,
@@ -74,10 +76,11 @@ impl Door {
         trusted: Vec<Network>,
         proxy_protocol: bool,
         tls: Option<Arc<TlsServer>>,
+        counts: Arc<ConnectionCounts>,
     ) -> Self {
-        let table = ConnectionTable::new(&limits, trusted.clone());
+        let table = ConnectionTable::new(&limits, trusted.clone(), Arc::clone(&counts));
         let hsts = tls.as_ref().and_then(|tls| tls.hsts());
-        let settings = Arc::new(HttpSettings { limits, tunnel_idle, hsts });
+        let settings = Arc::new(HttpSettings { limits, tunnel_idle, hsts, counts });
         Self { settings, trusted, proxy_protocol, tls, table, warned: parking_lot::Mutex::new(None) }
     }
 
@@ -91,6 +94,12 @@ impl Door {
     #[must_use]
     pub fn tls(&self) -> Option<&Arc<TlsServer>> {
         self.tls.as_ref()
+    }
+
+    /// What became of its connections.
+    #[must_use]
+    pub fn counts(&self) -> &Arc<ConnectionCounts> {
+        &self.settings.counts
     }
 
     /// The next connection that is admitted.
@@ -142,7 +151,11 @@ impl Door {
     ///
     /// # Errors
     /// When one of them fails. A client that speaks plain HTTP to TLS is told so.
-    pub async fn enter(&self, mut tcp: TcpStream, peer: SocketAddr) -> Result<Entered, DoorError> {
+    pub async fn enter(&self, tcp: TcpStream, peer: SocketAddr) -> Result<Entered, DoorError> {
+        self.greet(tcp, peer).await.inspect_err(|_| self.counts().failed())
+    }
+
+    async fn greet(&self, mut tcp: TcpStream, peer: SocketAddr) -> Result<Entered, DoorError> {
         let deadline = Instant::now() + self.limits().head_timeout;
         let local = tcp.local_addr().map_err(DoorError::Proxy)?;
         let is_trusted =

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::connection_counts::ConnectionCounts;
 use crate::connection_state::ConnectionState;
 use crate::early_response::EarlyResponses;
 use crate::guarded_stream::{GuardedStream, Patience};
@@ -43,6 +44,7 @@ pub(crate) struct HttpSettings {
     pub(crate) tunnel_idle: Duration,
     /// `Strict-Transport-Security` of every answer.
     pub(crate) hsts: Option<HeaderValue>,
+    pub(crate) counts: Arc<ConnectionCounts>,
 }
 
 /// Serves `stream` with `answer`, which gets each request.
@@ -146,6 +148,7 @@ where
             stream.put_back(read_buf);
             continue;
         }
+        settings.counts.rested();
         let came = tokio::select! {
             came = stream.wait_for_bytes() => came,
             () = asked_to_end(state, stop.clone()) => return Ok(()),

@@ -18,6 +18,8 @@ pub mod size;
 mod tls_config;
 
 #[cfg(feature = "server")]
+mod connection_counts;
+#[cfg(feature = "server")]
 mod connection_state;
 #[cfg(feature = "server")]
 mod connection_table;
@@ -55,6 +57,8 @@ pub use limits::{
 pub use network::{Network, NetworkError};
 pub use tls_config::TlsConfig;
 
+#[cfg(feature = "server")]
+pub use connection_counts::{ConnectionCounts, ConnectionNumbers};
 #[cfg(feature = "server")]
 pub use connection_state::RequestInFlight;
 #[cfg(feature = "server")]

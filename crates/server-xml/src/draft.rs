@@ -2,6 +2,7 @@
 
 use crate::document::Wrong;
 use crate::listen::Listens;
+use crate::place::Place;
 
 /// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +74,6 @@ pub(crate) struct Draft {
     pub(crate) has_receiver: bool,
     /// Replication addresses of the other members.
     pub(crate) members: Vec<String>,
-}
-
-/// Where something is in the file that is being read.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) line: u32,
-    pub(crate) span: std::ops::Range<usize>,
 }
 
 impl Draft {

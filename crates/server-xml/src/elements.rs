@@ -9,7 +9,8 @@ pub(crate) use cluster::MANAGER;
 
 use roxmltree::Node;
 
-use crate::draft::{Draft, Place};
+use crate::draft::Draft;
+use crate::place::Place;
 use crate::rule::Rule;
 
 /// An element that Tomcat 5 to 11 may have.

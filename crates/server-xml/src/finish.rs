@@ -1,6 +1,7 @@
 //! What follows from several lines together, and what must agree for the result to be a configuration.
 
-use crate::draft::{Application, Draft, Place};
+use crate::draft::{Application, Draft};
+use crate::place::Place;
 use crate::value::{milliseconds, quoted, time};
 
 /// Names the cookie as Tomcat does where nothing is said.

@@ -16,6 +16,7 @@ mod draft;
 mod elements;
 mod finish;
 mod listen;
+mod place;
 mod render;
 mod rule;
 mod translate;

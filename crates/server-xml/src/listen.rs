@@ -1,6 +1,6 @@
 //! Addresses to listen at, which Tomcat writes as two attributes.
 
-use crate::draft::Place;
+use crate::place::Place;
 
 /// The host and the port of one listener.
 #[derive(Debug, Default, Clone)]

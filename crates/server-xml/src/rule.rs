@@ -1,6 +1,7 @@
 //! What becomes of an attribute.
 
-use crate::draft::{Draft, Place};
+use crate::draft::Draft;
+use crate::place::Place;
 use crate::value::{flag, name, quoted, time};
 
 /// What becomes of an attribute. Where a value is none of its form, the file is wrong.

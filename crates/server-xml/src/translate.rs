@@ -3,8 +3,9 @@
 use roxmltree::Node;
 
 use crate::document::tag;
-use crate::draft::{Draft, Place};
+use crate::draft::Draft;
 use crate::elements::{self, EVERYWHERE, Element, Fate};
+use crate::place::Place;
 use crate::rule::{Given, Rule, apply};
 
 /// The prefix with which a cluster of Tomcat 5.5 gives attributes to its manager.

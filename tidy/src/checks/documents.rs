@@ -11,8 +11,12 @@ const ROOTS: [&str; 9] = [".ci", "crates", "docs", "fuzz", "planted", "rig", "sa
 /// Where the tables of a node's configuration declare their keys.
 const NODE_KEYS: &str = "crates/sessile/src/config/table";
 /// Where serde reads the keys of the other files: the balancer's, and the manifest of an archive.
-const FIELD_KEYS: [&str; 3] = [
+const FIELD_KEYS: [&str; 7] = [
     "crates/balancer/src/config.rs",
+    "crates/balancer/src/config/distribution.rs",
+    "crates/http-server/src/limits.rs",
+    "crates/http-server/src/tls/client.rs",
+    "crates/http-server/src/tls_config.rs",
     "crates/apps/src/archive/manifest.rs",
     "crates/apps/src/component/limits.rs",
 ];
@@ -54,7 +58,9 @@ fn unshown_verbs(tree: &Tree, verbs: &BTreeSet<String>) -> Vec<Problem> {
     let shows = |page: &SourceFile, verb: &str| {
         ["sessile ", "cargo run --release -- "].iter().any(|before| {
             let follow = page.text.match_indices(before).map(|(at, _)| &page.text[at + before.len()..]);
-            follow.into_iter().any(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next() == Some(verb))
+            follow
+                .into_iter()
+                .any(|rest| rest.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next() == Some(verb))
         })
     };
     let is_shown = |verb: &&String| tree.with("md").any(|page| page.path != RECORD && shows(page, verb));
@@ -200,7 +206,8 @@ fn node_keys(tree: &Tree) -> BTreeMap<String, BTreeSet<String>> {
         let parts = file.text.split("const NAME: &'static str = ").enumerate();
         for (part, text) in parts {
             if part > 0 {
-                strings(text).next().unwrap_or_default().clone_into(&mut table);
+                // Tables within tables have dots in their names.
+                text.split('"').nth(1).unwrap_or_default().clone_into(&mut table);
             }
             let calls = text.match_indices("visitor.").map(|(at, _)| &text[at..]);
             let named = calls.filter_map(|call| strings(call.split_once('(')?.1.trim_start()).next());
@@ -243,7 +250,19 @@ fn variants(text: &str, head: &str) -> BTreeSet<String> {
     let body =
         text.split_once(head).and_then(|(_, rest)| rest.split_once("\n}")).map_or("", |(body, _)| body);
     let names = body.lines().map(str::trim).filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
-    names.map(|line| line.split(['(', ',', ' ']).next().unwrap_or_default().to_lowercase()).collect()
+    names.map(|line| kebab(line.split(['(', ',', ' ']).next().unwrap_or_default())).collect()
+}
+
+/// `ServeAll` as `serve-all`.
+fn kebab(variant: &str) -> String {
+    let mut word = String::new();
+    for (at, letter) in variant.chars().enumerate() {
+        if at > 0 && letter.is_ascii_uppercase() {
+            word.push('-');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
 }
 
 #[cfg(test)]
@@ -252,6 +271,7 @@ mod tests {
 
     const TABLE: &str =
         "const NAME: &'static str = \"sender\";\nvisitor.key(\"mode\", x);\nvisitor.key(\n\"max_wait\",";
+    const NESTED: &str = "const NAME: &'static str = \"sender.limits\";\nvisitor.key(\"size\", x);";
     const FIELDS: &str = "pub balance: X,\n  /// The cookie: its name.\n  pub cookie: String,\n";
 
     fn found(page: &str) -> Vec<String> {
@@ -259,6 +279,7 @@ mod tests {
             ("docs/a.md", page),
             ("README.md", "`sessile serve`"),
             ("crates/sessile/src/config/table/transport.rs", TABLE),
+            ("crates/sessile/src/config/table/limits.rs", NESTED),
             ("crates/balancer/src/config.rs", FIELDS),
             ("crates/cli/src/verbs.rs", "pub enum Verb {\n    /// Run.\n    Serve(X),\n}\n"),
             ("crates/core/src/a.rs", "out.counter(\"acks_late\", \"help\")"),
@@ -268,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_exists_may_be_named() {
-        let page = "`[sender] mode`, `[balance] cookie = \"x\"`, `sessile serve x`, `a.rs`, `crates/core/src/`, sessile_acks_late_total\n\
+        let page = "`[sender] mode`, `[sender.limits] size`, `[balance] cookie = \"x\"`, `sessile serve x`, `a.rs`, `crates/core/src/`, sessile_acks_late_total\n\
                     ```toml\n[sender]\nmax_wait = \"1s\" # x\n```\n```sh\nsessile serve | less\n```";
         assert_eq!(found(page), [""; 0]);
     }
@@ -276,6 +297,7 @@ mod tests {
     #[test]
     fn what_does_not_exist_is_found() {
         assert_eq!(found("`[sender] node`"), ["there is no key node in [sender]"]);
+        assert_eq!(found("`[sender.limits] mode`"), ["there is no key mode in [sender.limits]"]);
         assert_eq!(found("`[nobody]`"), ["there is no key at all in [nobody]"]);
         assert_eq!(
             found("`sessile halt` and `crates/core/src/b.rs`"),
@@ -287,10 +309,18 @@ mod tests {
     }
     #[test]
     fn every_verb_is_shown() {
-        let verbs =
-            ("crates/cli/src/verbs.rs", "pub enum Verb {\n    Serve(X),\n    Stop(X),\n    Top(X),\n}\n");
-        let tree = Tree::of(&[verbs, ("a.md", "sessile serve; cargo run --release -- top\nsessile stopped")]);
+        let verbs = (
+            "crates/cli/src/verbs.rs",
+            "pub enum Verb {\n    Serve(X),\n    Stop(X),\n    TopTen(X),\n    ImportXml(X),\n}\n",
+        );
+        let tree = Tree::of(&[
+            verbs,
+            (
+                "a.md",
+                "sessile serve; cargo run --release -- top-ten\nsessile stopped; sessile import-xml-file",
+            ),
+        ]);
         let found: Vec<String> = documents(&tree).into_iter().map(|problem| problem.what).collect();
-        assert_eq!(found, ["no page shows the verb stop"]);
+        assert_eq!(found, ["no page shows the verb import-xml", "no page shows the verb stop"]);
     }
 }

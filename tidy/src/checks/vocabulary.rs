@@ -6,7 +6,7 @@ use crate::{Problem, SourceFile, Tree};
 const MACHINE_FOLDERS: [&str; 4] = ["work", "home", "root", "Users"];
 
 /// Hosts that documents and sources may link to, with everything below them.
-const HOSTS: [&str; 20] = [
+const HOSTS: [&str; 21] = [
     "github.com",
     "docs.rs",
     "localhost",
@@ -21,6 +21,7 @@ const HOSTS: [&str; 20] = [
     "json-schema.org",
     "www.apache.org",
     "tomcat.apache.org",
+    "www.haproxy.org",
     "www.iana.org",
     "semver.org",
     "en.wikipedia.org",

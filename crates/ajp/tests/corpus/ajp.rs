@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use sessile_ajp::{Connector, PacketSize, RequestBody, Secrets};
+use sessile_ajp::{AjpRequestBody, Connector, PacketSize, Secrets};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The inputs hold it where they are to get through.
@@ -22,7 +22,7 @@ pub(crate) fn ajp(input: &[u8]) {
 
 async fn connection(kind: u8, bytes: &[u8]) {
     let shows_secret = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
-    let service = tower::service_fn(async |request: Request<RequestBody>| {
+    let service = tower::service_fn(async |request: Request<AjpRequestBody>| {
         assert!(shows_secret, "a request without the secret: {request:?}");
         let body = if kind.is_multiple_of(2) {
             let read = request.into_body().collect().await;

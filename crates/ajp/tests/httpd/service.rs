@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use sessile_ajp::{Connector, Forwarded, PacketSize, RequestBody};
+use sessile_ajp::{AjpRequestBody, Connector, Forwarded, PacketSize};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
@@ -44,7 +44,7 @@ pub(crate) fn start(packet_size: usize) -> (Runtime, SocketAddr) {
     (runtime, at)
 }
 
-async fn answer(request: Request<RequestBody>, going_on: &Arc<Notify>) -> Response<Sent> {
+async fn answer(request: Request<AjpRequestBody>, going_on: &Arc<Notify>) -> Response<Sent> {
     let number = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(0);
     match request.uri().path() {
         "/count" => match request.into_body().collect().await {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use http_body::Body;
-use sessile_ajp::{ConnectionError, Connector, PacketSize, RequestBody, Secrets};
+use sessile_ajp::{AjpRequestBody, ConnectionError, Connector, PacketSize, Secrets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -53,7 +53,7 @@ pub(crate) fn connector() -> Connector {
 
 impl Peer {
     /// A connection to a service with the default connector.
-    pub(crate) fn of<F, B>(service: impl FnMut(Request<RequestBody>) -> F + Send + 'static) -> Self
+    pub(crate) fn of<F, B>(service: impl FnMut(Request<AjpRequestBody>) -> F + Send + 'static) -> Self
     where
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Error: fmt::Display + Send> + Send + 'static,
@@ -64,7 +64,7 @@ impl Peer {
 
     pub(crate) fn with<F, B>(
         connector: Connector,
-        mut service: impl FnMut(Request<RequestBody>) -> F + Send + 'static,
+        mut service: impl FnMut(Request<AjpRequestBody>) -> F + Send + 'static,
     ) -> Self
     where
         F: Future<Output = Response<B>> + Send + 'static,

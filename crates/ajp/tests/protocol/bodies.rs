@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use sessile_ajp::{PacketSize, RequestBody};
+use sessile_ajp::{AjpRequestBody, PacketSize};
 
 use crate::peer::{Forward, Packet, Peer, connector, secrets};
 
@@ -11,7 +11,7 @@ use crate::peer::{Forward, Packet, Peer, connector, secrets};
 const PIECE: usize = 8192 - 6;
 
 /// Answers with the length of the body, or with why it did not come.
-async fn measure(request: Request<RequestBody>) -> Response<Full<Bytes>> {
+async fn measure(request: Request<AjpRequestBody>) -> Response<Full<Bytes>> {
     match request.into_body().collect().await {
         Ok(body) => Response::new(Full::from(body.to_bytes().len().to_string())),
         Err(error) => {
@@ -23,7 +23,7 @@ async fn measure(request: Request<RequestBody>) -> Response<Full<Bytes>> {
 }
 
 /// Answers without a look at the body.
-async fn ignore(_: Request<RequestBody>) -> Response<Full<Bytes>> {
+async fn ignore(_: Request<AjpRequestBody>) -> Response<Full<Bytes>> {
     Response::new(Full::from("ok"))
 }
 
@@ -135,7 +135,7 @@ async fn large_packets_carry_large_pieces() {
 async fn a_response_may_begin_while_the_body_is_still_read() {
     // Each piece goes back as it comes.
     let mut peer =
-        Peer::with(connector(), async |request: Request<RequestBody>| Response::new(request.into_body()));
+        Peer::with(connector(), async |request: Request<AjpRequestBody>| Response::new(request.into_body()));
     post(&mut peer, None).await;
     for piece in ["one", "two"] {
         let mut seen = String::new();

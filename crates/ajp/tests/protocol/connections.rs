@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use sessile_ajp::{ConnectionError, Connector, PacketSize, RequestBody};
+use sessile_ajp::{AjpRequestBody, ConnectionError, Connector, PacketSize};
 use tokio::sync::mpsc;
 
 use crate::peer::{Forward, Packet, Peer, packet, secrets};
 
 const CPING: u8 = 10;
 
-async fn ok(_: Request<RequestBody>) -> Response<Full<Bytes>> {
+async fn ok(_: Request<AjpRequestBody>) -> Response<Full<Bytes>> {
     Response::new(Full::from("ok"))
 }
 
@@ -64,7 +64,7 @@ async fn a_stop_ends_an_idle_connection_and_waits_for_a_request() {
         tell_running.send(()).await.unwrap();
         gone.recv().await;
     });
-    let mut busy = Peer::of(move |_: Request<RequestBody>| {
+    let mut busy = Peer::of(move |_: Request<AjpRequestBody>| {
         let wait = waits.take().unwrap();
         async {
             wait.await;
@@ -104,7 +104,7 @@ async fn a_packet_that_does_not_come_to_its_end_is_not_waited_for() {
     assert_eq!(peer.next().await, None);
     peer.ended().await.unwrap();
 
-    let mut body = Peer::of(async |request: Request<RequestBody>| {
+    let mut body = Peer::of(async |request: Request<AjpRequestBody>| {
         use http_body_util::BodyExt as _;
         let came = request.into_body().collect().await.is_ok();
         Response::new(Full::<Bytes>::from(came.to_string()))

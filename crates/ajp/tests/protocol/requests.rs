@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use sessile_ajp::{ConnectionError, Forwarded, RequestBody};
+use sessile_ajp::{AjpRequestBody, ConnectionError, Forwarded};
 
 use crate::peer::{Forward, Peer};
 
 /// A service that tells what it was asked.
-async fn tell(request: Request<RequestBody>) -> Response<Full<Bytes>> {
+async fn tell(request: Request<AjpRequestBody>) -> Response<Full<Bytes>> {
     let about = request.extensions().get::<Forwarded>().expect("every request has it");
     let words = format!(
         "{} {} {:?} {:?} {about:?}",

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Empty, Full};
-use sessile_ajp::{ConnectionError, RequestBody};
+use sessile_ajp::{AjpRequestBody, ConnectionError};
 use tokio::sync::mpsc;
 
 use crate::peer::{Forward, Packet, Peer};
@@ -33,7 +33,7 @@ impl Body for Streamed {
 
 /// Asks once; what a service answers that always says this.
 async fn answered(method: u8, status: u16, body: &'static str) -> (u16, Vec<(String, String)>, Bytes, bool) {
-    let mut peer = Peer::of(move |_: Request<RequestBody>| {
+    let mut peer = Peer::of(move |_: Request<AjpRequestBody>| {
         let response =
             Response::builder().status(status).header("x-own", "1").body(Full::<Bytes>::from(body));
         async { response.unwrap() }
@@ -68,7 +68,7 @@ async fn head_204_205_and_304_have_no_body() {
 async fn a_large_body_is_cut_into_packets_and_none_is_too_large() {
     let large: Bytes = (0..1_000_000_u32).map(|byte| byte as u8).collect::<Vec<_>>().into();
     let sent = large.clone();
-    let mut peer = Peer::of(move |_: Request<RequestBody>| {
+    let mut peer = Peer::of(move |_: Request<AjpRequestBody>| {
         let response = Response::new(Full::new(sent.clone()));
         async { response }
     });
@@ -81,7 +81,7 @@ async fn a_large_body_is_cut_into_packets_and_none_is_too_large() {
 async fn what_an_application_has_sent_goes_on_when_it_pauses() {
     let (tell, told) = mpsc::channel(8);
     let mut streamed = Some(Streamed(told));
-    let mut peer = Peer::of(move |_: Request<RequestBody>| {
+    let mut peer = Peer::of(move |_: Request<AjpRequestBody>| {
         let response = Response::new(streamed.take().unwrap());
         async { response }
     });
@@ -100,7 +100,7 @@ async fn what_an_application_has_sent_goes_on_when_it_pauses() {
 async fn a_body_that_fails_does_not_end_like_a_complete_one() {
     let (tell, told) = mpsc::channel(8);
     let mut streamed = Some(Streamed(told));
-    let mut peer = Peer::of(move |_: Request<RequestBody>| {
+    let mut peer = Peer::of(move |_: Request<AjpRequestBody>| {
         let response = Response::new(streamed.take().unwrap());
         async { response }
     });
@@ -121,7 +121,7 @@ async fn a_body_that_fails_does_not_end_like_a_complete_one() {
 #[tokio::test]
 async fn a_body_must_be_as_long_as_its_head_says() {
     for (told, body) in [("3", "four"), ("5", "four")] {
-        let mut peer = Peer::of(move |_: Request<RequestBody>| {
+        let mut peer = Peer::of(move |_: Request<AjpRequestBody>| {
             let response = Response::builder().header("content-length", told).body(Full::<Bytes>::from(body));
             async { response.unwrap() }
         });
@@ -135,7 +135,7 @@ async fn a_body_must_be_as_long_as_its_head_says() {
 
 #[tokio::test]
 async fn a_head_that_fits_into_no_packet_is_an_error_with_its_remedy() {
-    let mut peer = Peer::of(async |_: Request<RequestBody>| {
+    let mut peer = Peer::of(async |_: Request<AjpRequestBody>| {
         Response::builder().header("x-large", "x".repeat(8192)).body(Empty::<Bytes>::new()).unwrap()
     });
     peer.send(&Forward::new(Forward::GET, "/").payload()).await;
@@ -147,7 +147,7 @@ async fn a_head_that_fits_into_no_packet_is_an_error_with_its_remedy() {
 
 #[tokio::test]
 async fn a_response_that_closes_its_connection_is_the_last_one() {
-    let mut peer = Peer::of(async |_: Request<RequestBody>| {
+    let mut peer = Peer::of(async |_: Request<AjpRequestBody>| {
         Response::builder().header("connection", "close").body(Full::<Bytes>::from("bye")).unwrap()
     });
     peer.send(&Forward::new(Forward::GET, "/").payload()).await;

@@ -10,7 +10,7 @@ use sessile::ConfigError;
 use sessile::config::{self, Refused, SameSite, Secure};
 
 use crate::component::measure::{bytes, time};
-use crate::component::{ComponentSettings, EgressTarget, Limits};
+use crate::component::{ComponentSettings, EgressTarget, GuestLimits};
 
 /// The name of the manifest, at the top of the archive.
 pub(super) const MANIFEST: &str = "app.toml";
@@ -28,7 +28,7 @@ pub struct Manifest {
     /// Whether its sessions are copied to other nodes; default: true.
     distributable: Option<bool>,
     session: SessionTable,
-    limits: Limits,
+    limits: GuestLimits,
     instance: InstanceTable,
     /// Static files.
     #[serde(rename = "static")]

@@ -18,7 +18,7 @@ const MAX_QUEUE: usize = 65_536;
 /// written `"64MiB"` and times `"2s"`; missing keys keep their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Limits {
+pub struct GuestLimits {
     /// Linear memory of one instance, in bytes. Allocations beyond it fail. 64 KiB to 1 GiB; 64 MiB.
     #[serde(deserialize_with = "bytes")]
     pub memory: usize,
@@ -37,7 +37,7 @@ pub struct Limits {
     pub body: usize,
 }
 
-impl Default for Limits {
+impl Default for GuestLimits {
     fn default() -> Self {
         Self {
             memory: 64 << 20,
@@ -50,7 +50,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl GuestLimits {
     /// Refuses values out of range.
     pub(super) fn check(&self) -> Result<(), ComponentError> {
         let (least, minute) = (Duration::from_millis(10), Duration::from_secs(60));
@@ -71,16 +71,19 @@ fn within(key: &'static str, is_within: bool, bounds: &str) -> Result<(), Compon
 mod tests {
     use super::*;
 
-    fn limits(text: &str) -> Result<Limits, String> {
-        toml::from_str::<Limits>(text).map_err(|error| error.message().to_owned())
+    fn limits(text: &str) -> Result<GuestLimits, String> {
+        toml::from_str::<GuestLimits>(text).map_err(|error| error.message().to_owned())
     }
 
     #[test]
     fn missing_keys_keep_their_defaults() {
-        assert_eq!(limits("").unwrap(), Limits::default());
+        assert_eq!(limits("").unwrap(), GuestLimits::default());
         let set = limits("memory = \"16MiB\"\ncpu-time = \"500ms\"\nbody = 4096").unwrap();
         let half = Duration::from_millis(500);
-        assert_eq!(set, Limits { memory: 16 << 20, cpu_time: half, body: 4096, ..Limits::default() });
+        assert_eq!(
+            set,
+            GuestLimits { memory: 16 << 20, cpu_time: half, body: 4096, ..GuestLimits::default() }
+        );
     }
 
     #[test]
@@ -92,11 +95,11 @@ mod tests {
 
     #[test]
     fn out_of_range_values_name_their_key() {
-        let problem = |limits: Limits| limits.check().unwrap_err().to_string();
-        let limits = Limits::default;
+        let problem = |limits: GuestLimits| limits.check().unwrap_err().to_string();
+        let limits = GuestLimits::default;
         assert!(limits().check().is_ok());
-        assert_eq!(problem(Limits { memory: 1, ..limits() }), "memory: must be 64KiB to 1GiB");
-        assert_eq!(problem(Limits { concurrency: 0, ..limits() }), "concurrency: must be 1 to 512");
-        assert!(problem(Limits { cpu_time: Duration::ZERO, ..limits() }).starts_with("cpu-time: "));
+        assert_eq!(problem(GuestLimits { memory: 1, ..limits() }), "memory: must be 64KiB to 1GiB");
+        assert_eq!(problem(GuestLimits { concurrency: 0, ..limits() }), "concurrency: must be 1 to 512");
+        assert!(problem(GuestLimits { cpu_time: Duration::ZERO, ..limits() }).starts_with("cpu-time: "));
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::error::ComponentError;
-use super::limits::Limits;
+use super::limits::GuestLimits;
 
 /// The largest allowed `reuse`.
 const MAX_REUSE: u32 = 1_000_000;
@@ -16,7 +16,7 @@ const MAX_REUSE: u32 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComponentSettings {
     /// Resource limits.
-    pub limits: Limits,
+    pub limits: GuestLimits,
     /// Number of requests that one instance serves before it is dropped; 1 to 1,000,000. With more than 1 the
     /// component's memory is kept between requests of different clients.
     pub reuse: u32,
@@ -42,7 +42,7 @@ pub struct EgressTarget {
 impl Default for ComponentSettings {
     fn default() -> Self {
         Self {
-            limits: Limits::default(),
+            limits: GuestLimits::default(),
             reuse: 1,
             serialize: false,
             egress: Vec::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, StatusCode};
-use sessile_apps::component::Limits;
+use sessile_apps::component::GuestLimits;
 
 use crate::site::{LIMIT, Pair, Site, TestClient, limited};
 
@@ -18,7 +18,8 @@ async fn put(client: &mut TestClient, path: &str, form: &'static str) {
 /// Shops on one node and goes on, in the other language, on the other.
 async fn go_on(name: &str) {
     // Engines of languages begin slowly in a debug build.
-    let limits = Limits { cpu_time: LIMIT, request_time: LIMIT, memory: 128 << 20, ..Limits::default() };
+    let limits =
+        GuestLimits { cpu_time: LIMIT, request_time: LIMIT, memory: 128 << 20, ..GuestLimits::default() };
     let pair = tokio::time::timeout(Duration::from_secs(600), Pair::with("shop", name, limited(limits)));
     let Some(Pair { one, other, _place }) = pair.await.expect("compiled in time") else { return };
     let mut client = TestClient::at(&one);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::RETRY_AFTER;
 use http::{Request, StatusCode};
-use sessile_apps::component::Limits;
+use sessile_apps::component::GuestLimits;
 
 use crate::site::{LIMIT, Site, TestClient, TestResponse, limited, settings};
 
@@ -19,7 +19,9 @@ fn says_little(reply: &TestResponse) {
 #[tokio::test]
 async fn an_endless_loop_ends() {
     let cpu_time = Duration::from_millis(100);
-    let Some(site) = Site::of(limited(Limits { cpu_time, ..Limits::default() })).await else { return };
+    let Some(site) = Site::of(limited(GuestLimits { cpu_time, ..GuestLimits::default() })).await else {
+        return;
+    };
     let mut client = TestClient::at(&site);
     let reply = client.ask("spin").await;
     assert_eq!(reply.status, StatusCode::GATEWAY_TIMEOUT);
@@ -30,19 +32,19 @@ async fn an_endless_loop_ends() {
 #[tokio::test]
 async fn waiting_counts_against_request_time_only() {
     let short = Duration::from_millis(200);
-    let limits = Limits { request_time: short, ..Limits::default() };
+    let limits = GuestLimits { request_time: short, ..GuestLimits::default() };
     let Some(site) = Site::of(limited(limits)).await else { return };
     let reply = TestClient::at(&site).ask("slow").await;
     assert_eq!(reply.status, StatusCode::GATEWAY_TIMEOUT);
     says_little(&reply);
-    let limits = Limits { cpu_time: short, ..Limits::default() };
+    let limits = GuestLimits { cpu_time: short, ..GuestLimits::default() };
     let Some(site) = Site::of(limited(limits)).await else { return };
     assert_eq!(TestClient::at(&site).get("slow?ms=1000").await, "slept");
 }
 
 #[tokio::test]
 async fn allocation_beyond_the_limit_fails() {
-    let limits = Limits { memory: 8 << 20, ..Limits::default() };
+    let limits = GuestLimits { memory: 8 << 20, ..GuestLimits::default() };
     let Some(site) = Site::of(limited(limits)).await else { return };
     let mut client = TestClient::at(&site);
     assert_eq!(client.get("take?mib=2").await, "taken");
@@ -69,7 +71,7 @@ async fn a_trap_or_missing_response_fails_one_request() {
 
 #[tokio::test]
 async fn requests_beyond_the_queue_get_503() {
-    let limits = Limits { concurrency: 1, queue: 1, ..Limits::default() };
+    let limits = GuestLimits { concurrency: 1, queue: 1, ..GuestLimits::default() };
     let Some(site) = Site::of(limited(limits)).await else { return };
     let asked: Vec<_> = (0..8)
         .map(|_| {
@@ -93,7 +95,7 @@ async fn requests_beyond_the_queue_get_503() {
 
 #[tokio::test]
 async fn a_disconnected_client_frees_its_permit() {
-    let limits = Limits { concurrency: 1, queue: 0, ..Limits::default() };
+    let limits = GuestLimits { concurrency: 1, queue: 0, ..GuestLimits::default() };
     let Some(site) = Site::of(limited(limits)).await else { return };
     let mut goes = TestClient::at(&site);
     let asked = tokio::spawn(async move { goes.ask("slow").await });
@@ -107,7 +109,7 @@ async fn a_disconnected_client_frees_its_permit() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
-    let limits = Limits { body: 10_000, ..Limits::default() };
+    let limits = GuestLimits { body: 10_000, ..GuestLimits::default() };
     let Some(site) = Site::of(limited(limits)).await else { return };
     let mut client = TestClient::at(&site);
     let fits = "x".repeat(10_000);

@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile::config::{App, Manager, MembershipKind};
 use sessile::{Cluster, ClusterSecrets, Config, Session, SessionError};
-use sessile_apps::component::{ComponentSettings, Limits};
+use sessile_apps::component::{ComponentSettings, GuestLimits};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -46,7 +46,7 @@ pub(crate) fn settings() -> ComponentSettings {
 }
 
 /// Settings that differ from the usual ones in their limits.
-pub(crate) fn limited(limits: Limits) -> ComponentSettings {
+pub(crate) fn limited(limits: GuestLimits) -> ComponentSettings {
     ComponentSettings { limits, ..settings() }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_apps::component::Limits;
+use sessile_apps::component::GuestLimits;
 
 use crate::site::{LIMIT, Pair, Site, TestClient, limited, settings};
 
@@ -37,7 +37,8 @@ fn are_together(one: &Site, other: &Site) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn computing_guests_on_every_thread_delay_no_other_work() {
-    let limits = Limits { cpu_time: Duration::from_secs(120), request_time: LIMIT, ..Limits::default() };
+    let limits =
+        GuestLimits { cpu_time: Duration::from_secs(120), request_time: LIMIT, ..GuestLimits::default() };
     let Some(Pair { one, other, _place }) = Pair::of(limited(limits)).await else { return };
     let mut client = TestClient::at(&one);
     client.native().await;

@@ -84,13 +84,37 @@ const OF_NODES: [Family<BackendStatus>; 10] = [
     }),
 ];
 
-const OF_THE_BALANCER: [Family<BalancerStatus>; 13] = [
+const OF_THE_BALANCER: [Family<BalancerStatus>; 17] = [
     family("sessile_balancer_client_connections", "gauge", "Connections of clients now.", |all| {
         all.connections as u64
     }),
     family("sessile_balancer_client_connections_total", "counter", "Connections of clients.", |all| {
         all.connections_total
     }),
+    family(
+        "sessile_balancer_client_connections_evicted_total",
+        "counter",
+        "Idle connections that were closed because their place was needed.",
+        |all| all.connections_evicted,
+    ),
+    family(
+        "sessile_balancer_client_connections_refused_total",
+        "counter",
+        "Connections that were closed at once, because their source has too many.",
+        |all| all.connections_refused,
+    ),
+    family(
+        "sessile_balancer_client_connections_failed_total",
+        "counter",
+        "Connections without a PROXY header or a TLS handshake that could be used, in time.",
+        |all| all.connections_failed,
+    ),
+    family(
+        "sessile_balancer_client_connections_rested_total",
+        "counter",
+        "How often an idle connection gave its buffers back.",
+        |all| all.connections_rested,
+    ),
     family("sessile_balancer_client_requests_total", "counter", "Requests of clients.", |all| all.requests),
     family(
         "sessile_balancer_own_responses_total",
@@ -144,6 +168,9 @@ pub(super) fn exposition(statistics: &Statistics) -> String {
         head(&mut text, name, kind, help);
         line(&mut text, format_args!("{name} {}", value(&statistics.balancer)));
     }
+    let name = "sessile_balancer_log_lines_lost_total";
+    head(&mut text, name, "counter", "Lines of the balancer's own log that could not be written.");
+    line(&mut text, format_args!("{name} {}", statistics.log_lines_lost));
     responses(&mut text, statistics);
     latency(&mut text, &statistics.balancer);
     for Family { name, kind, help, value } in OF_NODES {

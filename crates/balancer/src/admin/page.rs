@@ -18,19 +18,25 @@ pub(super) fn render(statistics: &Statistics) -> String {
     FRAME
         .replace("{{uptime}}", &time(statistics.balancer.uptime_seconds))
         .replace("{{summary}}", &format!("<span class=\"state {state}\">{up} of {all} nodes up</span>"))
-        .replace("{{cards}}", &cards(&statistics.balancer))
+        .replace("{{cards}}", &cards(&statistics.balancer, statistics.log_lines_lost))
         .replace("{{answers}}", &answers(&statistics.balancer))
         .replace("{{nodes}}", &statistics.nodes.iter().map(row).collect::<String>())
 }
 
 /// What the balancer itself does.
-fn cards(balancer: &BalancerStatus) -> String {
+fn cards(balancer: &BalancerStatus, log_lines_lost: u64) -> String {
     let queue = balancer.wait_timed_out + balancer.turned_away;
     let cards = [
         (
             "Connections",
             count(balancer.connections as u64),
-            format!("{} in all", count(balancer.connections_total)),
+            format!(
+                "{} in all, {} evicted, {} refused, {} failed",
+                count(balancer.connections_total),
+                count(balancer.connections_evicted),
+                count(balancer.connections_refused),
+                count(balancer.connections_failed)
+            ),
         ),
         ("Requests", count(balancer.requests), format!("{} cut short by clients", count(balancer.cut_short))),
         ("Waiting for a node", count(balancer.waiting as u64), {
@@ -49,6 +55,7 @@ fn cards(balancer: &BalancerStatus) -> String {
                 count(server)
             )
         }),
+        ("Own log", count(log_lines_lost), "lines lost".to_owned()),
         ("Access log", count(balancer.log_lines), format!("{} lines lost", count(balancer.log_lines_lost))),
     ];
     let card = |(name, number, remark): &(&str, String, String)| {
@@ -166,7 +173,8 @@ mod tests {
     fn what_comes_from_outside_is_escaped_and_nothing_is_fetched() {
         let mut node = BackendStatus { name: "tc01".into(), ..BackendStatus::default() };
         node.reason = "its health path answers <script src=\"//evil\">".into();
-        let page = render(&Statistics { balancer: BalancerStatus::default(), nodes: vec![node] });
+        let page =
+            render(&Statistics { balancer: BalancerStatus::default(), log_lines_lost: 0, nodes: vec![node] });
         assert!(!page.contains("<script") && page.contains("&lt;script src=&quot;//evil&quot;&gt;"));
         assert!(!page.contains("{{") && !page.contains("http://") && !page.contains("https://"));
     }

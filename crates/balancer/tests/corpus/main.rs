@@ -3,6 +3,7 @@
 
 mod header_rules;
 mod http;
+mod http2;
 mod proxy_header;
 #[path = "../../../../fuzz/replay.rs"]
 mod replay;
@@ -17,6 +18,11 @@ fn requests() {
 #[test]
 fn responses() {
     replay("response", http::response);
+}
+
+#[test]
+fn http2_connections() {
+    replay("http2", http2::http2);
 }
 
 #[test]

@@ -19,8 +19,15 @@ impl Admin {
     fn of(setup: &Setup) -> Self {
         let listen: SocketAddr = "127.0.0.1:8081".parse().unwrap();
         Self(
-            BalancerAdmin::new(TOKEN.into(), listen, setup.monitor.clone(), setup.control.clone(), None)
-                .router(),
+            BalancerAdmin::new(
+                TOKEN.into(),
+                listen,
+                setup.monitor.clone(),
+                setup.control.clone(),
+                None,
+                || 7,
+            )
+            .router(),
         )
     }
 
@@ -119,6 +126,8 @@ async fn metrics_count_what_happens_at_each_node() {
         "sessile_balancer_requests_total{node=\"tc01\"} 2",
         "sessile_balancer_requests_total{node=\"tc02\"} 1",
         "sessile_balancer_weight{node=\"tc01\"} 1",
+        "sessile_balancer_client_connections_evicted_total 0",
+        "sessile_balancer_log_lines_lost_total 7",
         "sessile_balancer_state_changes_total{node=\"tc01\"} 1",
         "sessile_balancer_node_state{node=\"tc01\",state=\"up\"} 1",
         "sessile_balancer_node_state{node=\"tc01\",state=\"down\"} 0",

@@ -60,16 +60,17 @@ async fn a_connection_may_be_idle_for_so_long() {
 async fn a_connection_that_was_at_rest_goes_on() {
     let setup = with(|_| {}).await;
     let mut tcp = TcpStream::connect(setup.address).await.unwrap();
-    for rest in [0, 0, 1_300, 0] {
-        // Longer than the engine is kept for an idle connection: what is tested is time itself.
-        tokio::time::sleep(Duration::from_millis(rest)).await;
+    let monitor = &setup.monitor;
+    let rested = |times| until(move || monitor.balancer().connections_rested >= times);
+    for rests in [0, 0, 1, 1] {
+        rested(rests).await;
         tcp.write_all(b"POST /who HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc").await.unwrap();
         let mut answer = vec![0; 1_024];
         let count = timeout(PATIENCE, tcp.read(&mut answer)).await.unwrap().unwrap();
         let answer = String::from_utf8_lossy(&answer[..count]);
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("tc01"), "{answer}");
     }
-    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    rested(2).await;
     setup.stop.notify_one();
     assert_eq!(rest(&mut tcp).await, "");
 }
@@ -136,6 +137,8 @@ async fn idle_connections_give_way_to_new_ones() {
         assert_eq!(&answer, b"HTTP/1.1 200");
         idle.push(tcp);
     }
+    let balancer = setup.monitor.balancer();
+    assert_eq!((balancer.connections_evicted, balancer.connections_refused), (16, 0));
 }
 
 #[tokio::test]
@@ -156,6 +159,7 @@ async fn a_source_has_so_many_connections_and_trusted_proxies_have_more() {
         let open =
             futures_util::future::join_all(busy.iter_mut().map(|tcp| timeout(SHORT, tcp.read_u8()))).await;
         assert_eq!(open.iter().filter(|read| read.is_err()).count(), wanted, "the others were closed");
+        assert_eq!(setup.monitor.balancer().connections_refused, 5 - wanted as u64);
     }
 }
 

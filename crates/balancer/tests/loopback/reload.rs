@@ -27,9 +27,12 @@ async fn a_reload_changes_what_has_changed_and_keeps_everything_else() {
         let mut config = config_of(&setup);
         config.balance.cookie = "JSESSIONID".into();
         config.balance.listen = "127.0.0.1:1".into();
+        config.balance.limits.headers = 199;
         config.nodes[1].weight = 3;
         let reloaded = setup.control.reload(&config).unwrap();
-        assert_eq!(reloaded.summary(), "changed tc02; in force: cookie; only after a restart: listen");
+        let summary =
+            "changed tc02; in force: cookie, limits.headers; only after a restart: listen, tls.redirect";
+        assert_eq!(reloaded.summary(), summary);
         let by_cookie = get("/who").header("cookie", "JSESSIONID=x.tc02");
         assert_eq!(setup.send(by_cookie, "").await.text, "tc02");
         let status = setup.status();

@@ -7,7 +7,7 @@ use sessile_balancer::{BackendState, BalancerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::certificates::{Certificates, client, connect};
-use crate::setup::Setup;
+use crate::setup::{Setup, until};
 
 const REQUEST: &[u8] = b"GET /echo HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\n\r\n";
 
@@ -68,8 +68,12 @@ async fn renewed_certificates_are_shown_to_new_connections_and_old_ones_go_on() 
     assert!(connect(setup.address, "shop.example", trusts_old.clone()).await.is_ok(), "it changed nothing");
 
     certificates.issue("shop", &["shop.example"]);
-    setup.control.reload(&config).unwrap();
+    config.balance.tls.redirect = Some("127.0.0.1:1".parse().unwrap());
+    let reloaded = setup.control.reload(&config).unwrap();
+    assert_eq!(reloaded.at_next_start, ["tls.redirect"], "its port is opened at the start");
+    assert!(!reloaded.changed.iter().any(|key| key.starts_with("tls")), "{reloaded:?}");
     assert!(connect(setup.address, "shop.example", trusts_old).await.is_err(), "the new one is shown");
+    until(|| setup.monitor.balancer().connections_failed == 1).await;
     assert!(get(&setup, &old, "shop.example").await.is_ok());
     let answer = sender.send_request(request()).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "tc01");

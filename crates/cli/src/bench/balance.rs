@@ -6,8 +6,9 @@
 //! processor time of the balancer for one request.
 //!
 //! Next: `balance/rival.rs` starts the balancers, `balance/server.rs` is what is behind them, `balance/load.rs` the client,
-//! `balance/findings.rs` tells what was found.
+//! `balance/certificate.rs` is what `--tls` shows, `balance/findings.rs` tells what was found.
 
+mod certificate;
 mod findings;
 mod held;
 mod load;
@@ -17,7 +18,9 @@ mod server;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum as _};
+use sessile_http_server::Transport;
 
+use self::certificate::Certificate;
 use self::findings::{BalanceReport, Case, Measured};
 use self::rival::{Kind, Rival};
 pub(super) use self::server::BalanceServer;
@@ -58,6 +61,9 @@ pub(crate) struct BalanceBench {
     /// In place of speed, memory: connections whose request's head has begun and does not end
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     slow: Option<u32>,
+    /// Clients speak TLS with the balancers, which all show one self-made certificate; the servers behind stay plain
+    #[arg(long, conflicts_with_all = ["idle", "slow"])]
+    tls: bool,
     /// Short measurements that show that it works, and nothing of speed
     #[arg(long)]
     quick: bool,
@@ -82,9 +88,11 @@ impl BalanceBench {
 
     async fn measure(&self) -> Result<BalanceReport, Failure> {
         let servers = Servers::start()?;
+        let certificate = self.tls.then(Certificate::new).transpose()?;
         let mut rivals = Vec::new();
+        let file = certificate.as_ref().map(Certificate::file);
         for kind in &self.balancers {
-            match Rival::start(*kind, servers.addresses()).await? {
+            match Rival::start(*kind, servers.addresses(), file).await? {
                 Some(rival) => rivals.push(rival),
                 None => output::tell(&format!("{} is not installed and left out", name(*kind))),
             }
@@ -93,21 +101,29 @@ impl BalanceBench {
         for bytes in &self.bytes {
             for connections in &self.connections {
                 output::tell(&format!("measuring {connections} connections, answers of {bytes} bytes …"));
-                cases.push(self.case(&rivals, *connections, *bytes).await?);
+                cases.push(self.case(&rivals, certificate.as_ref(), *connections, *bytes).await?);
             }
         }
-        Ok(BalanceReport { seconds: self.time().as_secs_f64(), rounds: self.rounds(), cases })
+        let (seconds, rounds) = (self.time().as_secs_f64(), self.rounds());
+        Ok(BalanceReport { seconds, rounds, tls: self.tls, cases })
     }
 
     /// All balancers under one load, round after round.
-    async fn case(&self, rivals: &[Rival], connections: u32, bytes: u32) -> Result<Case, Failure> {
+    async fn case(
+        &self,
+        rivals: &[Rival],
+        certificate: Option<&Certificate>,
+        connections: u32,
+        bytes: u32,
+    ) -> Result<Case, Failure> {
         let mut samples = vec![Vec::new(); rivals.len()];
         for round in 0..self.rounds() {
             for (rival, samples) in rivals.iter().zip(&mut samples) {
+                let open = || load::open(rival.address(), connections, certificate);
                 if round == 0 {
-                    load::run(rival.address(), connections, bytes, WARM_UP.min(self.time())).await?;
+                    load::run(open().await?, bytes, WARM_UP.min(self.time())).await?;
                 }
-                samples.push(self.sample(rival, connections, bytes).await?);
+                samples.push(self.sample(rival, open().await?, bytes).await?);
             }
         }
         let each = rivals.iter().zip(&samples);
@@ -121,10 +137,9 @@ impl BalanceBench {
         Ok(Case { connections, bytes, measured: measured.collect() })
     }
 
-    async fn sample(&self, rival: &Rival, connections: u32, bytes: u32) -> Result<Sample, Failure> {
+    async fn sample(&self, rival: &Rival, open: Vec<Transport>, bytes: u32) -> Result<Sample, Failure> {
         let watch = Watch::start(rival.processes());
-        let (latency, took): (Latency, Duration) =
-            load::run(rival.address(), connections, bytes, self.time()).await?;
+        let (latency, took): (Latency, Duration) = load::run(open, bytes, self.time()).await?;
         let usage = watch.stop();
         let told = latency.percentiles();
         Ok(Sample {

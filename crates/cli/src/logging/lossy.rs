@@ -32,7 +32,7 @@ impl Log {
 }
 
 /// Lines of the log that were lost since the start.
-pub(super) fn lines_lost() -> u64 {
+pub(crate) fn lines_lost() -> u64 {
     let queue = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
     let without_room = queue.as_ref().map_or(0, |lost| lost.dropped_lines() as u64);
     without_room + UNWRITTEN.load(Relaxed)

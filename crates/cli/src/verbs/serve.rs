@@ -15,6 +15,7 @@ use sessile_http_server::Door;
 use sessile_http_server::tls::TlsServer;
 
 use crate::ajp::{AjpPort, AjpServer};
+use crate::connection_report::ConnectionReport;
 use crate::cores::Cores;
 use crate::failure::Failure;
 use crate::graceful_shutdown::GracefulShutdown;
@@ -48,6 +49,8 @@ struct RunningNode {
     /// The admin port closes last.
     admin: Option<AdminServer>,
     tls: Option<Arc<TlsServer>>,
+    /// What became of connections.
+    connections: ConnectionReport,
     /// Redirects clients of plain HTTP to HTTPS.
     _redirect: Option<Server>,
     /// Kept open while the node serves.
@@ -87,9 +90,11 @@ async fn serve(
         () = stop.requested() => return Ok(()),
     };
     let mut lost_lines = std::pin::pin!(logging::report_to(node.cluster.clone()));
+    let mut counts = std::pin::pin!(node.connections.clone().report_to(node.cluster.clone()));
     loop {
         tokio::select! {
             () = &mut lost_lines => {}
+            () = &mut counts => {}
             () = stop.requested() => break,
             () = hangups.next() => node.read_files_again(),
             () = node.asked_to_stop() => {
@@ -145,6 +150,7 @@ async fn start(
     let ajp = ajp.map(|ajp| ajp.serve(Arc::clone(&cores), &cluster, pages.clone())).transpose()?;
     let redirect = https::redirect(&cluster.config().http.tls, "http.tls", address.port())?;
     let door = door(&cluster.config().http, tls.clone());
+    let connections = ConnectionReport::new(door.counts(), ajp.as_ref());
     let server = Server::start_on(cores, listener, door, pages);
     tell_ready(&cluster, address, tls.is_some(), began.elapsed());
     Ok(RunningNode {
@@ -154,6 +160,7 @@ async fn start(
         shutdown,
         admin,
         tls,
+        connections,
         _redirect: redirect,
         _directories: directories,
     })
@@ -162,7 +169,7 @@ async fn start(
 /// The door of the HTTP port.
 fn door(http: &sessile::config::Http, tls: Option<Arc<TlsServer>>) -> Door {
     let trusted = http.trusted_proxies.clone();
-    Door::new(http.limits.clone(), http.idle_timeout, trusted, http.proxy_protocol, tls)
+    Door::new(http.limits.clone(), http.idle_timeout, trusted, http.proxy_protocol, tls, Arc::default())
 }
 
 /// The builder, which turns archives into applications.

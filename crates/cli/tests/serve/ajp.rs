@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use crate::harness::{Setup, free_address, own_host};
+use crate::harness::{Setup, free_address, own_host, until};
 
 const SECRET: &str = "a-secret-of-the-serve-tests";
 /// Longest wait for a byte.
@@ -114,6 +114,10 @@ fn without_the_secret_nothing_is_served_and_no_session_is_made() {
         assert!(!String::from_utf8_lossy(&answer).contains("sid="));
     }
     assert_eq!(setup.admin("tc01", "/sessions").json().as_array().map(Vec::len), Some(0));
+    until("refused connections are counted", || {
+        let metrics = setup.admin("tc01", "/metrics").text;
+        metrics.lines().any(|line| line == "sessile_ajp_connections_refused 3").then_some(())
+    });
 }
 
 /// URLs that Tomcat wrote for browsers without cookies lead to the same page, and the id in them to nothing.

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use roxmltree::Node;
 
 use super::{Element, Fate, lost, needless};
-use crate::draft::{Draft, Place};
+use crate::draft::Draft;
+use crate::place::Place;
 use crate::rule::{Given, Rule};
 use crate::value::quoted;
 

@@ -3,8 +3,9 @@
 use roxmltree::Node;
 
 use super::{Element, Fate, lost, needless};
-use crate::draft::{Draft, Place};
+use crate::draft::Draft;
 use crate::listen::Listen;
+use crate::place::Place;
 use crate::rule::{Given, Rule};
 
 const THREADS: &str = "connections do not occupy threads; there is one thread for each core";

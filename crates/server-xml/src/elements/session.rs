@@ -3,8 +3,9 @@
 use roxmltree::Node;
 
 use super::{Element, Fate, lost, needless};
-use crate::draft::{Application, Draft, Place};
+use crate::draft::{Application, Draft};
 use crate::elements::class;
+use crate::place::Place;
 use crate::rule::{Given, Rule};
 use crate::value::quoted;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::GuestFailure;
-use super::limits::Limits;
+use super::limits::GuestLimits;
 
 /// The admission queue of one component on this node.
 pub(super) struct AdmissionQueue {
@@ -24,7 +24,7 @@ pub(super) struct AdmissionPermit {
 }
 
 impl AdmissionQueue {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &GuestLimits) -> Self {
         Self {
             running: Arc::new(Semaphore::new(limits.concurrency)),
             inside: Arc::new(Semaphore::new(limits.concurrency + limits.queue)),
@@ -49,13 +49,21 @@ mod tests {
 
     fn of(concurrency: usize, queue: usize) -> Arc<AdmissionQueue> {
         let request_time = Duration::from_millis(50);
-        Arc::new(AdmissionQueue::new(&Limits { concurrency, queue, request_time, ..Limits::default() }))
+        Arc::new(AdmissionQueue::new(&GuestLimits {
+            concurrency,
+            queue,
+            request_time,
+            ..GuestLimits::default()
+        }))
     }
 
     #[tokio::test]
     async fn a_waiting_request_runs_when_another_ends() {
-        let admission =
-            Arc::new(AdmissionQueue::new(&Limits { concurrency: 1, queue: 1, ..Limits::default() }));
+        let admission = Arc::new(AdmissionQueue::new(&GuestLimits {
+            concurrency: 1,
+            queue: 1,
+            ..GuestLimits::default()
+        }));
         let first = admission.place().await;
         let waits = Arc::clone(&admission);
         let second = tokio::spawn(async move { waits.place().await.is_ok() });

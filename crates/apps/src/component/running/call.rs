@@ -17,7 +17,7 @@ use wasmtime_wasi_http::{Error, WasiHttpView as _};
 use super::failure::GuestFailure;
 use super::guest::Guest;
 use super::instances::{Instance, Instances};
-use super::limits::Limits;
+use super::limits::GuestLimits;
 
 /// The response body, which a guest writes after the head.
 pub(super) type GuestBody = HyperOutgoingBody;
@@ -36,7 +36,11 @@ pub(super) struct GuestCall {
 
 impl GuestCall {
     /// Runs until the guest has finished the response body, within the time limit. A failed instance is dropped.
-    pub(super) async fn run(self, instances: &Arc<Instances>, limits: &Limits) -> Result<(), GuestFailure> {
+    pub(super) async fn run(
+        self,
+        instances: &Arc<Instances>,
+        limits: &GuestLimits,
+    ) -> Result<(), GuestFailure> {
         let running = async {
             let mut instance = instances.take(&self.app).await.map_err(GuestFailure::of)?;
             self.handle(&mut instance, limits).await?;
@@ -46,7 +50,7 @@ impl GuestCall {
         tokio::time::timeout(limits.request_time, running).await.unwrap_or(Err(GuestFailure::OverRequestTime))
     }
 
-    async fn handle(self, instance: &mut Instance, limits: &Limits) -> Result<(), GuestFailure> {
+    async fn handle(self, instance: &mut Instance, limits: &GuestLimits) -> Result<(), GuestFailure> {
         let Instance { store, proxy, .. } = instance;
         store.data_mut().begin(self.session.clone(), Arc::clone(&self.head_is_set), limits);
         store.set_epoch_deadline(1);

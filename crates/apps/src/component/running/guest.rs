@@ -11,7 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::egress::Egress;
 use super::engine::TICK;
-use super::limits::Limits;
+use super::limits::GuestLimits;
 use super::log_lines::LogLines;
 use super::settings::{ComponentSettings, EgressTarget};
 
@@ -77,7 +77,7 @@ impl Guest {
     }
 
     /// Begins a request with its session. `head_is_set` becomes true when the response head is set.
-    pub(super) fn begin(&mut self, session: Session, head_is_set: Arc<AtomicBool>, limits: &Limits) {
+    pub(super) fn begin(&mut self, session: Session, head_is_set: Arc<AtomicBool>, limits: &GuestLimits) {
         self.ticks_left = ticks(limits);
         self.requests += 1;
         self.request = Some(Current { session, head_is_set });
@@ -111,7 +111,7 @@ impl Guest {
     }
 }
 
-fn ticks(limits: &Limits) -> u64 {
+fn ticks(limits: &GuestLimits) -> u64 {
     u64::try_from(limits.cpu_time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX)
 }
 

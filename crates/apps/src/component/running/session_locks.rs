@@ -13,7 +13,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use super::cookies;
 use super::failure::GuestFailure;
-use super::limits::Limits;
+use super::limits::GuestLimits;
 
 /// The session locks of one application on this node.
 pub(super) struct SessionLocks {
@@ -35,7 +35,7 @@ struct SessionLockGuard<'t> {
 }
 
 impl SessionLocks {
-    pub(super) fn new(cookie: &str, limits: &Limits) -> Self {
+    pub(super) fn new(cookie: &str, limits: &GuestLimits) -> Self {
         Self {
             cookie: cookie.to_owned(),
             sessions: Mutex::default(),
@@ -91,7 +91,7 @@ mod tests {
     fn locks(queue: usize) -> SessionLocks {
         SessionLocks::new(
             "sid",
-            &Limits { queue, request_time: Duration::from_millis(50), ..Limits::default() },
+            &GuestLimits { queue, request_time: Duration::from_millis(50), ..GuestLimits::default() },
         )
     }
 

@@ -21,6 +21,8 @@ const COST: Bars = Bars::at_most(2.0, 1.5);
 pub(super) struct BalanceReport {
     pub(super) seconds: f64,
     pub(super) rounds: u32,
+    /// Between client and balancer.
+    pub(super) tls: bool,
     pub(super) cases: Vec<Case>,
 }
 
@@ -86,7 +88,8 @@ impl fmt::Display for BalanceReport {
             }
             writeln!(f, "{table}")?;
         }
-        writeln!(f, "medians of {} rounds of {} s", self.rounds, self.seconds)
+        let tls = if self.tls { ", in TLS" } else { "" };
+        writeln!(f, "medians of {} rounds of {} s{tls}", self.rounds, self.seconds)
     }
 }
 
@@ -108,8 +111,9 @@ mod tests {
     fn ratios_are_to_haproxy_and_graded() {
         let measured = vec![measured("sessile", 95.0, 17.0), measured("haproxy", 100.0, 10.0)];
         let cases = vec![Case { connections: 16, bytes: 200, measured }];
-        let report = BalanceReport { seconds: 1.0, rounds: 1, cases };
+        let report = BalanceReport { seconds: 1.0, rounds: 1, tls: true, cases };
         let text = report.to_string();
+        assert!(text.contains(", in TLS"), "{text}");
         assert!(text.contains("HAProxy's: 0.95 (good >= 0.9, excellent >= 1): good"), "{text}");
         assert!(text.contains("HAProxy's: 1.70 (good <= 2, excellent <= 1.5): good"), "{text}");
     }

@@ -49,7 +49,7 @@ pub(super) async fn measure(kinds: &[Kind], idle: u32, slow: u32) -> Result<Held
     let servers = Servers::start()?;
     let mut balancers = Vec::new();
     for kind in kinds {
-        match Rival::start(*kind, servers.addresses()).await? {
+        match Rival::start(*kind, servers.addresses(), None).await? {
             Some(rival) => balancers.push(hold(&rival, idle, slow).await?),
             None => output::tell(&format!("{} is not installed and left out", name(*kind))),
         }

@@ -44,15 +44,17 @@ pub(super) struct Rival {
 }
 
 impl Rival {
-    /// Starts it in front of these servers and waits until it serves. Nothing when it is not installed.
+    /// Starts it in front of these servers and waits until it serves: HTTPS where it gets a certificate. Nothing when it is not installed.
     pub(super) async fn start(
         kind: Kind,
         servers: impl Iterator<Item = SocketAddr>,
+        certificate: Option<&Path>,
     ) -> Result<Option<Self>, Failure> {
         let failed = |error: std::io::Error| Failure::Failed(format!("{kind}: {error}"));
         let place = tempfile::Builder::new().prefix("sessile-bench-").tempdir().map_err(failed)?;
         let at = free_address().map_err(failed)?;
-        let Some(mut command) = command(kind, at, servers, place.path()).map_err(failed)? else {
+        let text = configuration(kind, at, servers, place.path(), certificate);
+        let Some(mut command) = command(kind, &text, place.path()).map_err(failed)? else {
             return Ok(None);
         };
         command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -108,13 +110,7 @@ impl Drop for Rival {
 }
 
 /// How it is started; nothing when it is not installed.
-fn command(
-    kind: Kind,
-    at: SocketAddr,
-    servers: impl Iterator<Item = SocketAddr>,
-    place: &Path,
-) -> std::io::Result<Option<Command>> {
-    let text = configuration(kind, at, servers, place);
+fn command(kind: Kind, text: &str, place: &Path) -> std::io::Result<Option<Command>> {
     let file = place.join("balancer.conf");
     std::fs::write(&file, text)?;
     let mut command = match kind {
@@ -137,24 +133,26 @@ fn configuration(
     at: SocketAddr,
     servers: impl Iterator<Item = SocketAddr>,
     place: &Path,
+    certificate: Option<&Path>,
 ) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let each = |line: &dyn Fn(usize, SocketAddr) -> String| -> String {
         servers.enumerate().map(|(number, server)| line(number + 1, server)).collect()
     };
+    let tls = certificate.map(|file| tls(kind, file)).unwrap_or_default();
     match kind {
         Kind::Sessile => {
             let nodes =
                 each(&|number, server| format!("[[node]]\nname = \"s{number}\"\naddress = \"{server}\"\n"));
             let limits = "[balance.limits]\nconnections = 100000\nconnections_per_source = 100000\n";
-            format!("[balance]\nlisten = \"{at}\"\n{limits}{nodes}")
+            format!("[balance]\nlisten = \"{at}\"\n{limits}{tls}{nodes}")
         }
         Kind::Haproxy => {
             let servers = each(&|number, server| format!("    server s{number} {server} check\n"));
             format!(
                 "global\n    no strict-limits\n    nbthread {cores}\n    maxconn 12000\ndefaults\n    mode http\n    timeout connect 1s\n    \
                  timeout client 60s\n    timeout server 60s\n    option forwardfor\n    http-reuse always\n\
-                 frontend clients\n    bind {at}\n    default_backend servers\nbackend servers\n    \
+                 frontend clients\n    bind {at}{tls}\n    default_backend servers\nbackend servers\n    \
                  balance roundrobin\n    option httpchk\n{servers}"
             )
         }
@@ -168,12 +166,23 @@ fn configuration(
                 "daemon off;\nworker_processes {cores};\npid {place}/nginx.pid;\nevents {{ worker_connections 20000; }}\n\
                  http {{\n    {places}\n    access_log off;\n    keepalive_requests 1000000000;\n    \
                  upstream servers {{ {servers}keepalive 512; keepalive_requests 1000000000; }}\n    server {{\n        \
-                 listen {at};\n        location / {{\n            proxy_pass http://servers;\n            \
+                 listen {at}{tls};\n        location / {{\n            proxy_pass http://servers;\n            \
                  proxy_http_version 1.1;\n            proxy_set_header Connection \"\";\n            \
                  proxy_set_header X-Forwarded-For $remote_addr;\n            proxy_max_temp_file_size 0;\n        \
                  }}\n    }}\n}}\n"
             )
         }
+    }
+}
+
+/// What each writes to speak TLS with this certificate, its key in the same file. With all three the client chooses the
+/// cipher, so all three use the same one.
+fn tls(kind: Kind, file: &Path) -> String {
+    let file = file.display();
+    match kind {
+        Kind::Sessile => format!("[balance.tls]\ncertificates = [\"{file}\"]\n"),
+        Kind::Haproxy => format!(" ssl crt {file} prefer-client-ciphers"),
+        Kind::Nginx => format!(" ssl;\n        ssl_certificate {file};\n        ssl_certificate_key {file}"),
     }
 }
 

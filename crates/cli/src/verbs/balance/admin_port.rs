@@ -7,6 +7,7 @@ use sessile_balancer::{BalanceConfig, Balancer, BalancerAdmin, Reload};
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
+use crate::logging;
 use crate::secret_file;
 use crate::server::Server;
 
@@ -27,7 +28,8 @@ pub(super) async fn open(
     let failed = |error| Failure::Failed(format!("[balance] admin = \"{listen}\": {error}; {remedy}"));
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let port = BalancerAdmin::new(token, address, balancer.monitor(), balancer.control(), reload);
+    let (monitor, control) = (balancer.monitor(), balancer.control());
+    let port = BalancerAdmin::new(token, address, monitor, control, reload, logging::lines_lost);
     tracing::info!(admin = %address, "the admin port is open");
     Ok(Some(Server::start(listener, port.router())))
 }
