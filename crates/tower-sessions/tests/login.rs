@@ -52,6 +52,10 @@ async fn login(mut auth: AuthSession<Users>, messages: Messages) {
     messages.success("welcome");
 }
 
+async fn logout(mut auth: AuthSession<Users>) {
+    auth.logout().await.unwrap();
+}
+
 async fn read(messages: Messages) -> String {
     messages.into_iter().map(|message| message.message).collect()
 }
@@ -63,7 +67,7 @@ fn app(cluster: &Cluster) -> Router {
         .route("/account", get(async || "hers"))
         .route_layer(login_required!(Users))
         .route("/login", get(login))
-        .route("/logout", get(async |mut auth: AuthSession<Users>| drop(auth.logout().await.unwrap())))
+        .route("/logout", get(logout))
         .route("/messages", get(read))
         .layer(MessagesManagerLayer)
         .layer(AuthManagerLayerBuilder::new(Users, sessions).build())
