@@ -59,48 +59,44 @@ fn main() {
                 }
             });
         }
-        _ => {
-            let (nodes, now) = pair();
-            let changes = write();
-            let mut sent = Frames::new();
-            let mut send = || {
-                for number in 0..count {
-                    let mut effects = Effects::new(&mut sent);
-                    let ticket = Some(Ticket(u64::from(number)));
-                    nodes[0].commit(key(), &changes, ticket, now, &mut effects).expect("committed");
-                    drop(effects.into_decided());
-                }
-            };
-            if operation == "send" {
-                measured(&mut send)
-            } else {
-                send()
-            }
-            let mut answers = Frames::new();
-            let mut apply = || {
-                for (_, frame) in &sent {
-                    let mut effects = Effects::new(&mut answers);
-                    nodes[1].received(Incarnation(1), frame, now, &mut effects).expect("well formed");
-                    nodes[1].acknowledge(Incarnation(1), &mut effects);
-                    drop(effects.into_decided());
-                }
-            };
-            if operation == "apply" {
-                measured(&mut apply)
-            } else {
-                apply()
-            }
-            let mut further = Frames::new();
-            let mut acknowledge = || {
-                for (_, frame) in &answers {
-                    let mut effects = Effects::new(&mut further);
-                    nodes[0].received(Incarnation(2), frame, now, &mut effects).expect("well formed");
-                    drop(effects.into_decided());
-                }
-            };
-            if operation == "acknowledge" { measured(&mut acknowledge) } else { acknowledge() }
-        }
+        _ => between_members(operation, count),
     }
+}
+
+/// What takes a second member: `send`, `apply` and `acknowledge`, each with what goes before it.
+fn between_members(operation: &str, count: u32) {
+    let (nodes, now) = pair();
+    let changes = write();
+    let mut sent = Frames::new();
+    measured_if(operation == "send", &mut || {
+        for number in 0..count {
+            let mut effects = Effects::new(&mut sent);
+            let ticket = Some(Ticket(u64::from(number)));
+            nodes[0].commit(key(), &changes, ticket, now, &mut effects).expect("committed");
+            drop(effects.into_decided());
+        }
+    });
+    let mut answers = Frames::new();
+    measured_if(operation == "apply", &mut || {
+        for (_, frame) in &sent {
+            let mut effects = Effects::new(&mut answers);
+            nodes[1].received(Incarnation(1), frame, now, &mut effects).expect("well formed");
+            nodes[1].acknowledge(Incarnation(1), &mut effects);
+            drop(effects.into_decided());
+        }
+    });
+    let mut further = Frames::new();
+    measured_if(operation == "acknowledge", &mut || {
+        for (_, frame) in &answers {
+            let mut effects = Effects::new(&mut further);
+            nodes[0].received(Incarnation(2), frame, now, &mut effects).expect("well formed");
+            drop(effects.into_decided());
+        }
+    });
+}
+
+fn measured_if(is_measured: bool, work: &mut dyn FnMut()) {
+    if is_measured { measured(work) } else { work() }
 }
 
 /// Two members that hold the session.
