@@ -140,9 +140,12 @@ impl Balancer {
             watches.spawn(UdpProxy::new(Arc::clone(&self.pool), Arc::clone(socket)).serve());
         }
         let mut shutdown = pin!(shutdown);
+        // It goes on while other things happen: a client that waits for room would be lost with it.
+        let mut next = Box::pin(next_client(&self.pool, &self.listener));
         loop {
             tokio::select! {
-                (door, tcp, peer, admitted) = next_client(&self.pool, &self.listener) => {
+                (door, tcp, peer, admitted) = &mut next => {
+                    next.set(next_client(&self.pool, &self.listener));
                     let (dump, stopping) = (self.show_traffic, stopping.clone());
                     let client = Client { peer, admitted, door, dump, stopping };
                     let open = self.pool.statistics.connected();
@@ -161,6 +164,7 @@ impl Balancer {
                 () = &mut shutdown => break,
             }
         }
+        drop(next);
         drop((self.listener, watches));
         // Every client holds a receiver; without clients nobody needs to hear it.
         let _ = stop.send(true);
@@ -238,9 +242,7 @@ async fn next_client(
     listener: &Listener,
 ) -> (Arc<Door>, TcpStream, SocketAddr, Admitted) {
     let Listener::Streams(listener) = listener else { return std::future::pending().await };
-    let door = Arc::clone(&pool.settings().door);
-    let (tcp, peer, admitted) = door.next(listener).await;
-    (door, tcp, peer, admitted)
+    Door::next(|| Arc::clone(&pool.settings().door), listener).await
 }
 
 /// Reads the certificates again and again: what the files hold counts, not their times.

@@ -77,11 +77,11 @@ async fn accept(
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
-        let (tcp, peer, admitted) = tokio::select! {
-            connection = door.next(&listener) => connection,
+        let (door, tcp, peer, admitted) = tokio::select! {
+            connection = Door::next(|| Arc::clone(&door), &listener) => connection,
             () = stop_said(&mut stop) => return,
         };
-        let (door, router, stop) = (Arc::clone(&door), router.clone(), stop.clone());
+        let (router, stop) = (router.clone(), stop.clone());
         cores.spawn(tcp, peer, move |tcp| serve(door, tcp, peer, admitted, router, stop));
     }
 }

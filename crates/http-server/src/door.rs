@@ -102,8 +102,13 @@ impl Door {
         &self.settings.counts
     }
 
-    /// The next connection that is admitted.
-    pub async fn next(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, Admitted) {
+    /// The next connection that is admitted, and the door by which it came in: the one that is `current` when it comes.
+    ///
+    /// One that waits for room is closed when the future is dropped.
+    pub async fn next(
+        current: impl Fn() -> Arc<Self>,
+        listener: &TcpListener,
+    ) -> (Arc<Self>, TcpStream, SocketAddr, Admitted) {
         loop {
             let (tcp, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -113,8 +118,9 @@ impl Door {
                     continue;
                 }
             };
-            if let Some(admitted) = self.admit(peer).await {
-                return (tcp, peer, admitted);
+            let door = current();
+            if let Some(admitted) = door.admit(peer).await {
+                return (door, tcp, peer, admitted);
             }
         }
     }

@@ -142,6 +142,18 @@ async fn idle_connections_give_way_to_new_ones() {
 }
 
 #[tokio::test]
+async fn a_connection_that_waits_for_room_is_served_once_there_is_some() {
+    let setup = with(|config| config.balance.limits.connections = 1).await;
+    let mut busy = open(&setup, b"GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    until(|| setup.nodes[0].log.slow.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    let mut waiting = open(&setup, b"GET /who HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(timeout(SHORT, waiting.read_u8()).await.is_err(), "there is no room yet");
+    setup.nodes[0].log.go_on.notify_one();
+    assert!(rest(&mut busy).await.ends_with("tc01"));
+    assert!(rest(&mut waiting).await.ends_with("tc01"));
+}
+
+#[tokio::test]
 async fn a_source_has_so_many_connections_and_trusted_proxies_have_more() {
     for (trusted, wanted) in [(false, 2), (true, 5)] {
         let setup = with(|config| {

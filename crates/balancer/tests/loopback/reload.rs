@@ -27,12 +27,18 @@ async fn a_reload_changes_what_has_changed_and_keeps_everything_else() {
         let mut config = config_of(&setup);
         config.balance.cookie = "JSESSIONID".into();
         config.balance.listen = "127.0.0.1:1".into();
-        config.balance.limits.headers = 199;
+        config.balance.limits.headers = 20;
         config.nodes[1].weight = 3;
         let reloaded = setup.control.reload(&config).unwrap();
-        let summary =
-            "changed tc02; in force: cookie, limits.headers; only after a restart: listen, tls.redirect";
+        let summary = "changed tc02; in force: cookie, limits.headers; only after a restart: listen";
         assert_eq!(reloaded.summary(), summary);
+        let fields: String = (0..30).map(|number| format!("x-{number}: 1\r\n")).collect();
+        let request = format!("GET /who HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n");
+        let first = setup.raw(request.as_bytes()).await;
+        assert!(
+            first.starts_with("HTTP/1.1 431 "),
+            "the first new connection goes by the new limits: {first}"
+        );
         let by_cookie = get("/who").header("cookie", "JSESSIONID=x.tc02");
         assert_eq!(setup.send(by_cookie, "").await.text, "tc02");
         let status = setup.status();
