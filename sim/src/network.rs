@@ -96,6 +96,12 @@ impl Network {
         self.full.remove(&(from, to));
     }
 
+    /// Of 1,000 frames between two hosts, so many find no room in the queue of the fuller direction.
+    pub(crate) fn fullness(&self, one: HostId, two: HostId) -> u32 {
+        let share = |pair| self.full.get(&pair).copied().unwrap_or(0);
+        share((one, two)).max(share((two, one)))
+    }
+
     /// Whether the queue from one host to another takes a frame now.
     pub(crate) fn has_room(&mut self, from: HostId, to: HostId) -> bool {
         !self.full.get(&(from, to)).is_some_and(|share| self.rng.chance(*share))

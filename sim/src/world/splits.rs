@@ -1,5 +1,5 @@
-//! Unplanned splits: under heavy loss two processes may not hear each other, or each other's acknowledgements, for
-//! the drop time, and both continue. PROTOCOL.md, section 10.
+//! Unplanned splits: under heavy loss, or while a queue stays full, two processes may not hear each other, or each
+//! other's acknowledgements, for the drop time, and both continue. PROTOCOL.md, section 10.
 
 use sessile_core::{Event as Told, Incarnation, NodeState, Removal, Timing};
 
@@ -7,7 +7,7 @@ use crate::history::HostId;
 use crate::process::Process;
 use crate::world::World;
 
-/// Lost frames, of 1,000, that may divide a cluster. With less loss, two live processes that remove each other are a
+/// Lost or refused frames, of 1,000, that may divide a cluster. With less loss, two live processes that remove each other are a
 /// bug.
 const HEAVY_LOSS: u32 = 300;
 
@@ -35,7 +35,9 @@ impl World {
         self.removals.insert((incarnation, other));
         let (Some(one), Some(two)) = (self.host_of(incarnation), self.host_of(other)) else { return };
         let mutual = self.removals.contains(&(other, incarnation)) && self.goes_on(one) && self.goes_on(two);
-        if mutual && self.network.conditions().loss >= HEAVY_LOSS && !self.are_divided(one, two) {
+        // A queue that is full for the drop time is a cut in one direction.
+        let lost = self.network.conditions().loss.max(self.network.fullness(one, two));
+        if mutual && lost >= HEAVY_LOSS && !self.are_divided(one, two) {
             self.say(format_args!("n{one} and n{two} go on without each other"));
             self.counters.unplanned_splits += 1;
             self.divide(self.sides_of(one, two));
