@@ -159,7 +159,7 @@ pub(crate) fn private_directory(plan: &ClusterPlan) -> Result<TempDir, Failure> 
         ))
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix("sessile-rig-");
+    builder.prefix("sessile-cluster-");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
     let place = builder.tempdir().map_err(|error| failed(&error))?;

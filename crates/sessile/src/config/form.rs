@@ -144,7 +144,9 @@ impl<F: Form> Form for List<F> {
         let element = |item: &Spanned<DeValue<'_>>| {
             self.0.read(item).map_err(|wrong| {
                 let span = wrong.span.clone().unwrap_or(item.span());
-                wrong.at(span)
+                let usual = "this is about one element; write the values between brackets: [\"…\", \"…\"]";
+                let help = wrong.help.clone().unwrap_or_else(|| usual.to_owned());
+                wrong.help(help).at(span)
             })
         };
         list.iter().map(element).collect()

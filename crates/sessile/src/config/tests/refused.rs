@@ -53,6 +53,10 @@ fn wrong_values_are_named_with_what_would_be_right() {
         ("[http]\nlisten = 99999", &["ports are 0 to 65535"]),
         ("[http]\nhealth_path = \"ready\"", &["must start with a slash", "/ready"]),
         ("[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/40\"]", &["2:34", "at most /32"]),
+        (
+            "[http.tls]\ncertificates = [{ key = 1 }]",
+            &["2:17", "this is a table", "one element", "[\"…\", \"…\"]"],
+        ),
         ("[cluster]\ninsecure = \"true\"", &["without quotes"]),
         ("[cluster]\nsecret_file = \"\"", &["does not name a file"]),
         ("[cluster]\ncopies = 0", &["must be 1 to 64"]),
