@@ -98,12 +98,15 @@ impl Changes {
         self.synchronous = true;
     }
 
-    /// The same with what the change of the secret writes to a session that has `fields` and is `age` old; of one whose
-    /// content is not here, the old secret is forgotten.
-    pub(crate) fn with_secrets(&self, session: Option<(&Fields, Duration)>) -> Cow<'_, Self> {
+    /// The same with what the change of the secret writes to a session, of which `session` gives the fields and the age; of
+    /// one whose content is not here, the old secret is forgotten. Without such a change the session is not looked up.
+    pub(crate) fn with_secrets<'s>(
+        &self,
+        session: impl FnOnce() -> Option<(&'s Fields, Duration)>,
+    ) -> Cow<'_, Self> {
         let Some((old, new, at)) = self.secret_change else { return Cow::Borrowed(self) };
         let mut changes = Self { secret_change: None, ..self.clone() };
-        let writes = match session {
+        let writes = match session() {
             Some((fields, age)) => secrets::change(fields, old, new, age),
             None => vec![
                 (FieldName::secret(old), None),

@@ -85,8 +85,9 @@ impl Fields {
     pub fn merge_field(&mut self, write: FieldRef<'_>) -> Merge {
         match &mut self.form {
             Form::Packed(packed) => {
-                let (outcome, wins) = judge(&write, packed.field(write.name));
-                if wins && !packed.overwrite(write) {
+                let (place, held) = packed.find(write.name).unzip();
+                let (outcome, wins) = judge(&write, held);
+                if wins && !place.is_some_and(|place| packed.overwrite(place, write)) {
                     self.form = Form::holding(&packed.with(write));
                 }
                 outcome

@@ -54,4 +54,12 @@ mod tests {
         population.remove();
         assert_eq!(population.count(), 0);
     }
+
+    #[test]
+    fn a_creation_that_is_under_way_counts() {
+        let population = Population::default();
+        let while_it_runs = || population.created(1, "full", || Ok(()));
+        assert_eq!(population.created(1, "full", while_it_runs), Err("full"));
+        assert_eq!(population.count(), 0);
+    }
 }

@@ -5,7 +5,7 @@ mod cluster;
 use std::time::Duration;
 
 use cluster::{Cluster, key};
-use sessile_core::{Incarnation, NotSent, Opening, Proof, QuestionId, SessionKey};
+use sessile_core::{Absent, Incarnation, NotSent, Opening, Proof, QuestionId, SessionKey};
 
 /// One tick of the clusters here.
 const TICK: Duration = Duration::from_millis(125);
@@ -125,7 +125,7 @@ fn a_session_that_no_frame_can_carry_keeps_nobody_waiting_and_hinders_no_other()
     cluster.refusing.clear();
     let receipt = cluster.receipt(0, ticket).expect("settled at once");
     assert!(receipt.is_degraded());
-    let neighbour = same_shard();
+    let neighbour = in_one_shard(2)[1];
     let other = cluster.create(0, neighbour);
     cluster.deliver();
     assert!(cluster.receipt(0, other).is_some());
@@ -136,8 +136,38 @@ fn a_session_that_no_frame_can_carry_keeps_nobody_waiting_and_hinders_no_other()
     assert_eq!(cluster.get(1, key(1), "a").as_deref(), Some("x"));
 }
 
-/// A key of the same shard as `key(1)`.
-fn same_shard() -> SessionKey {
-    let keys = (0..=u8::MAX).map(|number| SessionKey([1, 1, 1, 1, 1, 1, 1, number, 1, 1, 1, 1, 1, 1, 1, 1]));
-    keys.skip(2).find(|other| other.shard() == key(1).shard() && *other != key(1)).expect("one of 16")
+#[test]
+fn a_walk_over_ends_stops_at_a_queue_that_is_full_and_goes_on_where_it_stopped() {
+    let mut cluster = Cluster::start(1);
+    let keys = in_one_shard(200);
+    for key in &keys {
+        cluster.create(0, *key);
+        cluster.end(0, *key);
+    }
+    cluster.lost = vec![(1, 0, "digest")];
+    cluster.add_linked_with(&[0]);
+    cluster.run(TICK);
+    cluster.lost.clear();
+    cluster.refusing = vec![(0, 1, NotSent::QueueFull)];
+    let ticks = 3 * (LONG.as_millis() / TICK.as_millis()) as usize;
+    cluster.run(LONG);
+    // One try a tick for the ends, one for what has no position, and heartbeats; every shard is asked for once.
+    assert!(cluster.refused <= 16 + ticks, "{} tries", cluster.refused);
+    cluster.refusing.clear();
+    cluster.run(LONG * 2);
+    for key in &keys {
+        assert!(matches!(cluster.open(1, *key), Opening::Absent(Absent::Ended)), "{key:?}");
+    }
+    assert_eq!(cluster.frames(0, "end"), keys.len(), "each once");
+}
+
+/// Keys of one shard, `key(1)` first.
+fn in_one_shard(count: usize) -> Vec<SessionKey> {
+    let spread = (0..=u16::MAX).map(|number| {
+        let mut bytes = key(1).0;
+        bytes[..2].copy_from_slice(&number.to_le_bytes());
+        SessionKey(bytes)
+    });
+    let others = spread.filter(|other| other.shard() == key(1).shard() && *other != key(1));
+    std::iter::once(key(1)).chain(others).take(count).collect()
 }

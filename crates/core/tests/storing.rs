@@ -3,6 +3,7 @@
 
 mod cluster;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -85,6 +86,39 @@ fn a_newcomer_gets_what_the_donor_had_swapped_out() {
     }
     cluster.run(Duration::from_secs(5));
     assert_eq!(cluster.get(2, key(1), "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn the_content_that_a_newcomer_waits_for_is_ordered_a_few_at_a_time() {
+    const AT_ONCE: usize = 64;
+    let mut cluster = Cluster::start(1);
+    let content = |cluster: &Cluster, key| match cluster.nodes[0].saveable(key, cluster.now) {
+        Some(Saveable::Live { version, content, .. }) => (version, content),
+        other => panic!("not alive: {other:?}"),
+    };
+    let mut stored = BTreeMap::new();
+    for number in 0..3 * AT_ONCE {
+        let key = in_one_shard(number);
+        cluster.create(0, key);
+        let (version, content) = content(&cluster, key);
+        assert!(cluster.nodes[0].swap_out(key, version));
+        stored.insert(key, content);
+    }
+    cluster.add_linked_with(&[0]);
+    cluster.run(Duration::from_secs(2));
+    let mut ordered = Vec::new();
+    for came in 0..stored.len() {
+        ordered.extend(cluster.others.drain(..).filter_map(|(_, effect)| match effect {
+            Effect::Fetch { key } => Some(key),
+            _ => None,
+        }));
+        assert!((1..=AT_ONCE).contains(&(ordered.len() - came)), "{} of {came} came", ordered.len());
+        let (key, content) = (ordered[came], &stored[&ordered[came]]);
+        cluster
+            .act(0, |node, now, effects| node.restore(key, content, Duration::ZERO, now, effects).unwrap());
+        cluster.deliver();
+    }
+    assert_eq!(cluster.nodes[1].session_count(None), stored.len() as u64);
 }
 
 #[test]
@@ -277,11 +311,6 @@ fn stored_content_shows_its_attributes_and_nothing_that_opens_the_session() {
 fn of_too_many_ends_the_oldest_are_forgotten() {
     const SHARD: usize = 1 << 16;
     let (mut cluster, app) = (Cluster::start(1), AppId::of_path("/"));
-    let in_one_shard = |number: usize| {
-        let mut key = [0; 16];
-        key[..8].copy_from_slice(&number.to_le_bytes());
-        SessionKey(key)
-    };
     let ended =
         |cluster: &Cluster, number| cluster.nodes[0].glance(in_one_shard(number), cluster.now).is_some();
     for number in 0..=SHARD {
@@ -293,4 +322,10 @@ fn of_too_many_ends_the_oldest_are_forgotten() {
     let kept = (0..=SHARD).filter(|number| ended(&cluster, *number)).count();
     assert!((SHARD * 15 / 16..=SHARD).contains(&kept), "{kept}");
     assert!(!ended(&cluster, 0) && ended(&cluster, SHARD) && ended(&cluster, SHARD / 8));
+}
+
+fn in_one_shard(number: usize) -> SessionKey {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number.to_le_bytes());
+    SessionKey(key)
 }

@@ -126,9 +126,9 @@ impl Packed {
         self.find(name).map(|(_, field)| field)
     }
 
-    /// Writes the field over the one of its name, if it takes exactly the same room. Says whether it did.
-    pub(super) fn overwrite(&mut self, write: FieldRef<'_>) -> bool {
-        let Some((range, _)) = self.find(write.name) else { return false };
+    /// Writes the field over the one of its name, which lies in `range`, if it takes exactly the same room. Says whether it
+    /// did.
+    pub(super) fn overwrite(&mut self, range: Range<usize>, write: FieldRef<'_>) -> bool {
         let Some(writer) = self.iter().writer(write.timestamp.incarnation) else { return false };
         let Some(mut room) = self.0.get_mut(range) else { return false };
         let fits = field_len(&write, writer) == room.len();
@@ -154,7 +154,7 @@ impl Packed {
     }
 
     /// The field of that name, and where it lies.
-    fn find(&self, name: NameRef<'_>) -> Option<(Range<usize>, FieldRef<'_>)> {
+    pub(super) fn find(&self, name: NameRef<'_>) -> Option<(Range<usize>, FieldRef<'_>)> {
         let mut fields = self.iter();
         loop {
             let start = self.0.len() - fields.rest.len();

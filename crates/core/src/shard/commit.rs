@@ -35,7 +35,7 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let session = self.table.get(key).map(|session| (&session.fields, session.age(now)));
+        let session = || self.table.get(key).map(|session| (&session.fields, session.age(now)));
         let changes = &*changes.with_secrets(session);
         self.check(key, changes)?;
         if changes.create.is_some() {

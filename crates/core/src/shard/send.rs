@@ -9,7 +9,7 @@ use crate::shard::peer_stream::PeerStream;
 use crate::wire::{AckLine, Draft, Exception, Verdict};
 use crate::{Effects, Event, Incarnation, Instant, NotSent, NotTaken, SessionKey, Ticket};
 
-/// Slots and ends that one call walks over at most, so that the lock is never held for long.
+/// Slots and ends that one step of a walk goes over at most.
 const WALK_STEPS: usize = 256;
 
 /// What members acknowledge.
@@ -224,8 +224,7 @@ impl Shard {
         effects: &mut Effects,
     ) -> Option<Walk> {
         let keys: Vec<SessionKey> = self.stubs.after(after).map(|(key, _)| key).take(FETCHING_MAX).collect();
-        if let Some(last) = keys.last().copied() {
-            keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
+        if let Some(last) = self.send_copies(to, keys, now, effects) {
             return Some(Walk::Stubs(Some(last)));
         }
         (!planted!(self.settings, TRANSFER_WITHOUT_ENDS)).then_some(Walk::Ends(None))
@@ -239,9 +238,27 @@ impl Shard {
         effects: &mut Effects,
     ) -> Option<Walk> {
         let keys = self.tombstones.keys_after(after, WALK_STEPS);
-        let last = keys.last().copied();
-        keys.into_iter().for_each(|key| self.send_copy(to, key, Vec::new(), now, effects));
-        last.map(|last| Walk::Ends(Some(last)))
+        self.send_copies(to, keys, now, effects).map(|last| Walk::Ends(Some(last)))
+    }
+
+    /// Sends copies or ends one after another while the member's window allows it; gives the last that was sent. The window
+    /// allows the first: [`pump`](Self::pump) has looked.
+    fn send_copies(
+        &mut self,
+        to: Incarnation,
+        keys: Vec<SessionKey>,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Option<SessionKey> {
+        let mut last = None;
+        for key in keys {
+            if !self.peers.get(to).is_some_and(PeerStream::has_window) {
+                break;
+            }
+            self.send_copy(to, key, Vec::new(), now, effects);
+            last = Some(key);
+        }
+        last
     }
 
     /// The line could not be sent.
