@@ -16,8 +16,8 @@ use crate::payload::Payload;
 use crate::secret::Secrets;
 use crate::target::target;
 
-/// Most headers of a request, as for HTTP.
-const MAX_HEADERS: u16 = 100;
+/// Most headers of a request, as an HTTP port takes by default.
+const MAX_HEADERS: u16 = 200;
 
 /// What concerned the connection between client and web server, and ends there.
 const OF_THE_CLIENTS_CONNECTION: [HeaderName; 7] = [

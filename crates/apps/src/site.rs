@@ -136,6 +136,12 @@ impl Service<Request> for Site {
 /// The response for a path without an application.
 fn nothing_there(mut paths: Vec<String>) -> Response {
     paths.sort();
-    let words = format!("There is no application at this path. This node has: {}\n", paths.join(", "));
+    let known = match paths.join(", ") {
+        none if none.is_empty() => {
+            " none: name one in [[app]] of its configuration, or deploy one".to_owned()
+        }
+        known => format!(": {known}"),
+    };
+    let words = format!("There is no application at this path. This node has{known}\n");
     (StatusCode::NOT_FOUND, words).into_response()
 }

@@ -245,24 +245,29 @@ async fn next_client(
     Door::next(|| Arc::clone(&pool.settings().door), listener).await
 }
 
-/// Reads the certificates again and again: what the files hold counts, not their times.
+/// Reads the certificates again and again: what the files hold counts, not their times. An error is told once.
 async fn renew_certificates(pool: Arc<BackendPool>) {
+    let mut told = Vec::new();
     loop {
         sleep(RENEWAL_PAUSE).await;
         let settings = pool.settings();
         let read = move || {
             let towards_clients = settings.door.tls().map(|tls| ("balance.tls", tls.reload()));
             let towards_nodes = settings.node_tls.as_ref().map(|tls| ("balance.node_tls", tls.reload()));
-            [towards_clients, towards_nodes].into_iter().flatten().for_each(|(table, read)| match read {
-                Ok(true) => tracing::info!("[{table}]: the certificates were renewed"),
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::error!(%error, "[{table}] {}: the certificates stay as they are", error.key)
-                }
-            });
+            [towards_clients, towards_nodes].into_iter().flatten().collect::<Vec<_>>()
         };
         // A panic has told of itself.
-        let _ = tokio::task::spawn_blocking(read).await;
+        let Ok(read) = tokio::task::spawn_blocking(read).await else { continue };
+        for (table, read) in &read {
+            match read {
+                Ok(true) => tracing::info!("[{table}]: the certificates were renewed"),
+                Err(error) if !told.contains(error) => {
+                    tracing::error!(%error, "[{table}] {}: the certificates stay as they are", error.key);
+                }
+                Ok(false) | Err(_) => {}
+            }
+        }
+        told = read.into_iter().filter_map(|(_, read)| read.err()).collect();
     }
 }
 

@@ -34,6 +34,7 @@ mod load_client;
 mod measuring_clients;
 mod memory;
 mod output_options;
+mod peer_process;
 mod progress;
 mod ratios;
 mod report;

@@ -43,7 +43,8 @@ async fn follow(tls: Arc<TlsServer>) {
     loop {
         tokio::time::sleep(RENEWAL_PAUSE).await;
         let reading = Arc::clone(&tls);
-        let Ok(read) = tokio::task::spawn_blocking(move || reading.reload()).await else { return };
+        // A panic has told of itself.
+        let Ok(read) = tokio::task::spawn_blocking(move || reading.reload()).await else { continue };
         if let Err(error) = &read
             && last_error.as_ref() != Some(error)
         {

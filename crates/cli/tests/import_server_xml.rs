@@ -79,6 +79,7 @@ fn the_sample_of_the_article_keeps_its_figures() {
         assert_eq!(get("ajp", "listen").as_str(), Some(format!("127.0.0.1:{ajp}").as_str()));
         assert_eq!(get("admin", "listen").as_str(), Some(format!("127.0.0.1:{admin}").as_str()));
         assert_eq!(get("receiver", "listen").as_str(), Some(format!("0.0.0.0:{replication}").as_str()));
+        assert_eq!(toml["http"]["limits"]["head_timeout"].as_str(), Some("20s"));
         assert_eq!(get("membership", "address").as_str(), Some("228.0.0.4"));
         assert_eq!(get("membership", "port").as_integer(), Some(45564));
         assert_eq!(get("membership", "drop_time").as_str(), Some("3s"));
@@ -101,6 +102,34 @@ fn without_out_the_configuration_is_printed_and_an_existing_file_is_never_overwr
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("never overwritten"), "{}", refused.err);
     assert_eq!(std::fs::read_to_string(place.path().join("tc01.toml")).expect("readable"), "kept");
+}
+
+/// Tomcat's limits of a connection, those without a bound too, are within what a node takes.
+#[test]
+fn limits_of_a_connector_become_those_of_the_port() {
+    let place = scratch([]);
+    for (attributes, limits, lost) in [
+        ("keepAliveTimeout=\"5000\" maxHeaderCount=\"50\"", "keep_alive = \"5s\"\nheaders = 50", 0),
+        (
+            "connectionTimeout=\"-1\" maxConnections=\"-1\"",
+            "head_timeout = \"1d\"\nconnections = 1_000_000",
+            2,
+        ),
+        ("maxHttpHeaderSize=\"4096\"", "head_size = \"8KiB\"", 1),
+    ] {
+        let server = format!("<Server><Service><Connector port=\"8080\" {attributes}/></Service></Server>");
+        std::fs::write(place.path().join("server.xml"), server).expect("writable");
+        let done = run(&place, ["import-server-xml", "server.xml"]);
+        assert_eq!(done.err.matches("are possible here").count(), lost, "{}", done.err);
+        std::fs::write(place.path().join("tc01.toml"), &done.out).expect("writable");
+        let checked = run(&place, ["config", "show", "tc01.toml"]);
+        assert_eq!(checked.code, 0, "{}", checked.err);
+        let shown: toml::Table = checked.out.parse().expect("TOML");
+        let limits: toml::Table = limits.parse().expect("TOML");
+        for (key, value) in limits {
+            assert_eq!(shown["http"]["limits"][&key], value, "{key}: {}", done.out);
+        }
+    }
 }
 
 /// What the program says about a server.xml that is none.

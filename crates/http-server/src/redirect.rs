@@ -1,13 +1,15 @@
 //! The port for plain HTTP beside one for HTTPS: it sends clients there, and serves the challenges of an ACME
 //! client.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION};
 use http::uri::Authority;
 use http::{Method, Response, StatusCode, request};
 use http_body_util::Full;
+use tokio::io::AsyncReadExt as _;
 
 /// Where ACME servers look (RFC 8555, section 8.3).
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
@@ -58,7 +60,7 @@ async fn challenge(directory: PathBuf, token: &str) -> Response<Full<Bytes>> {
     if token.is_empty() || token.len() > CHALLENGE_BOUND || !token.bytes().all(allowed) {
         return none();
     }
-    match tokio::fs::read(directory.join(token)).await {
+    match read_bounded(&directory.join(token)).await {
         Ok(content) if content.len() <= CHALLENGE_BOUND => {
             let mut response = Response::new(Full::from(content));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -66,6 +68,14 @@ async fn challenge(directory: PathBuf, token: &str) -> Response<Full<Bytes>> {
         }
         _ => none(),
     }
+}
+
+/// A file's content; of a longer one than a challenge is, one byte more than that.
+async fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let file = tokio::fs::File::open(file).await?;
+    file.take(CHALLENGE_BOUND as u64 + 1).read_to_end(&mut content).await?;
+    Ok(content)
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
@@ -95,5 +105,23 @@ mod tests {
         assert_eq!(location(8443, "[::1]:8080", "/").as_deref(), Some("https://[::1]:8443/"));
         assert_eq!(location(443, "user@evil", "/").as_deref(), Some("https://evil/"));
         assert_eq!(location(443, "a b", "/"), None);
+    }
+
+    #[tokio::test]
+    async fn a_challenge_is_a_short_file_of_the_webroot() {
+        let webroot = tempfile::tempdir().expect("a directory");
+        let challenges = webroot.path().join(&CHALLENGES[1..]);
+        std::fs::create_dir_all(&challenges).expect("a directory");
+        for (token, length) in [("short", CHALLENGE_BOUND), ("long", CHALLENGE_BOUND + 1)] {
+            std::fs::write(challenges.join(token), vec![b'x'; length]).expect("a file");
+        }
+        let redirect = HttpsRedirect::new(443, Some(webroot.path().to_owned()));
+        for (token, status) in
+            [("short", 200), ("long", 404), ("none", 404), ("", 404), ("..", 404), ("a%2fb", 404)]
+        {
+            let target = format!("http://shop{CHALLENGES}{token}");
+            let head = http::Request::get(target).body(()).expect("a request").into_parts().0;
+            assert_eq!(redirect.answer(&head).await.status(), status, "{token}");
+        }
     }
 }

@@ -4,9 +4,10 @@ use crate::applications;
 use crate::draft::{Draft, Imported, Left, Note};
 
 /// The tables in their order.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "node",
     "http",
+    "http.limits",
     "ajp",
     "admin",
     "cluster",

@@ -46,6 +46,9 @@ async fn the_longest_path_wins() {
     let (status, words) = ask(&site, "/elsewhere").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(words.contains("This node has: /shop/, /shop/admin/"), "{words}");
+    let (status, words) = ask(&Site::default(), "/").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(words.contains("This node has none: ") && words.contains("[[app]]"), "{words}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::latency::Latency;
+use super::peer_process::{PATIENCE, accept};
 use crate::failure::Failure;
 
 /// Bytes of one replicated write of 1 KB, and of its acknowledgement.
@@ -23,8 +24,6 @@ const BACK: usize = 8;
 const PIECE: usize = 256 * 1024;
 /// Most bytes of a certificate.
 const CERTIFICATE_MAX: u64 = 64 * 1024;
-/// Longest wait for the peer process.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the peer process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -176,24 +175,6 @@ fn pour(bytes: u64, to: impl Write) -> io::Result<()> {
     let mut buffered = io::BufWriter::with_capacity(PIECE, to);
     io::copy(&mut io::repeat(7).take(bytes), &mut buffered)?;
     buffered.flush()
-}
-
-/// Accepts the first connection, within [`PATIENCE`].
-fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    listener.set_nonblocking(true)?;
-    let began = Instant::now();
-    loop {
-        match listener.accept() {
-            Ok((tcp, _)) => {
-                tcp.set_nonblocking(false)?;
-                return Ok(tcp);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && began.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

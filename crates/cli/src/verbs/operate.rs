@@ -59,7 +59,7 @@ impl Stop {
         let at_most = client.config.node.drain_time + client.config.membership.drop_time + LEAVE_TIME;
         let outcome = runtime::run(async { Ok(client.post("/stop", at_most).await?) })?;
         if outcome["drained"] == true {
-            return output::print(&format!("{}: stopped; no session depends on it", client.name));
+            return output::print(&format!("{}: stopped; nothing was left to send", client.name));
         }
         let left = outcome["left"].as_str().unwrap_or("it did not report the remaining work");
         Err(Failure::Unfinished(format!("{} stopped, but {left}", client.name)))

@@ -7,9 +7,10 @@ use crate::draft::Draft;
 use crate::listen::Listen;
 use crate::place::Place;
 use crate::rule::{Given, Rule};
+use crate::value::time;
 
 const THREADS: &str = "connections do not occupy threads; there is one thread for each core";
-const TLS: &str = "nodes speak plain HTTP: end TLS at the balancer";
+const TLS: &str = "name its certificates in [http.tls], in PEM, or end TLS at the balancer, see docs/edge.md";
 const PROXY: &str = "a node takes host and scheme from the request, and from `trusted_proxies` in [http]";
 const JAVA: &str = "it concerns Java applications";
 
@@ -65,19 +66,25 @@ pub(super) const ELEMENTS: &[Element] = &[
             ("port", Rule::By(|draft, given| port(draft, given, |draft| draft.listens.http.as_mut()))),
             ("address", Rule::By(|draft, given| address(draft, given, |draft| draft.listens.http.as_mut()))),
             ("protocol", Rule::Silent),
-            ("redirectPort", Rule::Lost(TLS)),
+            (
+                "redirectPort",
+                Rule::Lost("`redirect` in [http.tls] sends every client to HTTPS, see docs/edge.md"),
+            ),
             ("SSLEnabled", Rule::Silent),
             ("scheme", Rule::Silent),
             ("secure", Rule::By(secure)),
             ("proxyName", Rule::Needless(PROXY)),
             ("proxyPort", Rule::Needless(PROXY)),
-            ("connectionTimeout", Rule::Needless("a request's head must come within 30 s")),
-            ("keepAliveTimeout", Rule::Needless("idle connections are closed after 30 s")),
+            ("connectionTimeout", Rule::By(|draft, given| limit(draft, given, HEAD_TIMEOUT))),
+            ("keepAliveTimeout", Rule::By(|draft, given| limit(draft, given, KEEP_ALIVE))),
+            ("maxHttpHeaderSize", Rule::By(|draft, given| limit(draft, given, HEAD_SIZE))),
+            ("maxHttpRequestHeaderSize", Rule::By(|draft, given| limit(draft, given, HEAD_SIZE))),
+            ("maxHeaderCount", Rule::By(|draft, given| limit(draft, given, HEADERS))),
             ("maxThreads", Rule::Needless(THREADS)),
             ("minSpareThreads", Rule::Needless(THREADS)),
             ("maxSpareThreads", Rule::Needless(THREADS)),
             ("acceptCount", Rule::Needless("1024 connections wait in the system's queue")),
-            ("maxConnections", Rule::Needless("10,000 connections are served at a time")),
+            ("maxConnections", Rule::By(|draft, given| limit(draft, given, CONNECTIONS))),
             ("executor", Rule::Needless(THREADS)),
             ("enableLookups", Rule::Needless("clients' names are not looked up")),
             ("URIEncoding", Rule::Needless("paths are UTF-8")),
@@ -182,6 +189,28 @@ pub(super) const ELEMENTS: &[Element] = &[
     lost("Valve", &[], "a valve is Java code"),
 ];
 
+/// A key of `[http.limits]`: its bounds, and how its values are written.
+struct Limit {
+    key: &'static str,
+    least: u64,
+    most: u64,
+    write: fn(u64) -> String,
+}
+
+const HEAD_TIMEOUT: Limit = Limit { key: "head_timeout", least: 10, most: 86_400_000, write: time };
+const KEEP_ALIVE: Limit = Limit { key: "keep_alive", ..HEAD_TIMEOUT };
+const HEAD_SIZE: Limit = Limit { key: "head_size", least: 8 << 10, most: 1 << 20, write: size };
+const HEADERS: Limit = Limit { key: "headers", least: 10, most: 10_000, write: number };
+const CONNECTIONS: Limit = Limit { key: "connections", least: 1, most: 1_000_000, write: number };
+
+fn size(bytes: u64) -> String {
+    format!("\"{bytes}B\"")
+}
+
+fn number(number: u64) -> String {
+    number.to_string()
+}
+
 /// What a connector speaks.
 pub(super) fn kind_of_connector(node: Node<'_, '_>) -> &'static str {
     let has = |name, word: &str| node.attribute(name).is_some_and(|value| value.contains(word));
@@ -275,6 +304,18 @@ fn address(draft: &mut Draft, given: &Given<'_>, of: fn(&mut Draft) -> Option<&m
     }
 }
 
+/// A limit of the connector. For Tomcat a number below 0 is no limit: here that is the largest one.
+fn limit(draft: &mut Draft, given: &Given<'_>, limit: Limit) {
+    let Some(wanted) = given.number::<i64>(draft) else { return };
+    let Limit { key, least, most, write } = limit;
+    let value = u64::try_from(wanted).unwrap_or(most).clamp(least, most);
+    if i64::try_from(value) != Ok(wanted) {
+        let why = format!("{} to {} are possible here", write(least), write(most)).replace('"', "");
+        draft.note("http.limits", &given.place, &given.what(), &why, true);
+    }
+    draft.set("http.limits", key, write(value), &given.place, &format!("Connector {}", given.name));
+}
+
 /// A plain connector that is called secure has a TLS proxy in front.
 fn secure(draft: &mut Draft, given: &Given<'_>) {
     if given.value == "true" {
@@ -301,5 +342,5 @@ fn packet_size(draft: &mut Draft, given: &Given<'_>) {
         let why = "8192 to 65536 bytes are possible: change max_packet_size of the web server as well";
         draft.note("ajp", &given.place, &given.what(), why, true);
     }
-    draft.set("ajp", "packet_size", format!("\"{within}B\""), &given.place, "Connector packetSize");
+    draft.set("ajp", "packet_size", size(within), &given.place, "Connector packetSize");
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use http::header::{COOKIE, RETRY_AFTER, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -17,6 +17,7 @@ use sessile::config::MembershipKind;
 use sessile::store::Store;
 use sessile::{Cluster, ClusterSecrets, Config, Receipt, Session, SessionError, SessionLayer, SettingError};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use crate::shelf::Shelf;
@@ -166,7 +167,7 @@ fn app() -> Router {
         .route("/owner", get(owner))
         .route("/login", get(login))
         .route("/logout", get(logout))
-        .route("/slow/{name}/{value}", get(slow))
+        .route("/slow/{name}", get(slow))
         .route("/through/{name}/{value}", get(set).route_layer(middleware::from_fn(save_through)))
 }
 
@@ -189,9 +190,21 @@ async fn large(session: Session, Path((name, bytes)): Path<(String, usize)>) -> 
     session.set(&name, &"x".repeat(bytes))
 }
 
-/// Holds its request open until somebody else changed the session `name`, then writes.
-async fn slow(session: Session, Path((name, millis)): Path<(String, u64)>) -> Result<(), SessionError> {
-    tokio::time::sleep(Duration::from_millis(millis)).await;
+/// What a test and the handler of a slow request tell each other.
+#[derive(Clone, Default)]
+pub(crate) struct Gate {
+    pub(crate) entered: Arc<Notify>,
+    pub(crate) go_on: Arc<Notify>,
+}
+
+/// Holds its request open until the test lets it go on, then writes.
+async fn slow(
+    session: Session,
+    Path(name): Path<String>,
+    Extension(gate): Extension<Gate>,
+) -> Result<(), SessionError> {
+    gate.entered.notify_one();
+    gate.go_on.notified().await;
     session.set(&name, "slow")
 }
 
@@ -248,7 +261,12 @@ impl Browser {
     }
 
     pub(crate) async fn get_once(&mut self, node: &Node, path: &str) -> Reply {
-        let mut request = Request::get(path);
+        self.get_held(node, path, &Gate::default()).await
+    }
+
+    /// A request whose handler, if it is slow, waits at `gate`.
+    pub(crate) async fn get_held(&mut self, node: &Node, path: &str, gate: &Gate) -> Reply {
+        let mut request = Request::get(path).extension(gate.clone());
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use sessile::config::Mode;
 
-use crate::harness::{Browser, Town};
+use crate::harness::{Browser, Gate, Town};
 
 const SYNCHRONOUS: [Mode; 3] = [Mode::Pipelined, Mode::Pooled, Mode::Sync];
 const ALL: [Mode; 4] = [Mode::Pipelined, Mode::Pooled, Mode::Sync, Mode::Async];
@@ -100,10 +100,11 @@ async fn a_request_that_was_overtaken_by_a_logout_brings_nothing_back() {
     let (a, b) = Town::new().pair().await;
     let mut browser = Browser::default();
     browser.ok(&a, "/set/x/1").await;
-    let mut slow = browser.clone();
-    let (reply, _) = tokio::join!(slow.get(&a, "/slow/x/300"), async {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        browser.ok(&b, "/logout").await
+    let (mut slow, gate) = (browser.clone(), Gate::default());
+    let (reply, ()) = tokio::join!(slow.get_held(&a, "/slow/x", &gate), async {
+        gate.entered.notified().await;
+        browser.ok(&b, "/logout").await;
+        gate.go_on.notify_one();
     });
     assert_eq!(reply.status, StatusCode::OK);
     assert!(reply.receipt.unwrap().ended, "{reply:?}");

@@ -6,7 +6,7 @@ use http::StatusCode;
 use sessile::NodeState;
 use sessile::config::App;
 
-use crate::harness::{Browser, Node, Town};
+use crate::harness::{Browser, Gate, Node, Town};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -34,15 +34,17 @@ async fn draining_waits_for_running_requests() {
     let (a, b) = Town::new().pair().await;
     let mut browser = Browser::default();
     browser.ok(&a, "/set/x/1").await;
-    let mut slow = browser.clone();
+    let (mut slow, gate) = (browser.clone(), Gate::default());
     let drain = async {
-        a.until("the request runs", |a| a.metric("sessile_requests_running") == 1).await;
+        gate.entered.notified().await;
+        assert_eq!(a.metric("sessile_requests_running"), 1);
         let left = a.cluster.drain(Duration::ZERO).await.unwrap_err();
         assert_eq!(left.requests, 1, "{left}");
+        gate.go_on.notify_one();
         a.cluster.drain(SOON).await.unwrap();
         assert_eq!(a.metric("sessile_requests_running"), 0);
     };
-    let (reply, ()) = tokio::join!(slow.get(&a, "/slow/y/200"), drain);
+    let (reply, ()) = tokio::join!(slow.get_held(&a, "/slow/y", &gate), drain);
     assert_eq!(reply.status, StatusCode::OK);
     a.cluster.leave().await;
     assert_eq!(browser.ok(&b, "/get/y").await, "slow");

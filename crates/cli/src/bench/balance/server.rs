@@ -6,19 +6,17 @@
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::bench::peer_process::{PATIENCE, accept};
 use crate::failure::Failure;
 use crate::runtime;
 
 /// Servers behind each balancer.
 const SERVERS: usize = 2;
-/// Longest wait for another process.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Most bytes of a request's head.
 const HEAD_BOUND: usize = 64 * 1024;
 /// Most bytes of an answer.
@@ -120,24 +118,6 @@ fn start() -> io::Result<(Child, std::net::TcpStream, SocketAddr)> {
             let _ = child.kill();
             let _ = child.wait();
             Err(error)
-        }
-    }
-}
-
-/// The first connection, in time.
-fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
-    listener.set_nonblocking(true)?;
-    let began = Instant::now();
-    loop {
-        match listener.accept() {
-            Ok((tcp, _)) => {
-                tcp.set_nonblocking(false)?;
-                return Ok(tcp);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && began.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Err(error) => return Err(error),
         }
     }
 }

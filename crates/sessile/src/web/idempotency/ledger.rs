@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Changes, FieldName, SessionKey};
+use sessile_core::{Changes, FieldName, Fields, SessionKey};
 use tokio::time::{Instant, sleep};
 
 use super::key_locks::KeyLock;
@@ -49,10 +49,16 @@ pub(super) enum Entered {
 
 /// A key that a request works on, until its changes are settled or it was given up.
 pub(crate) struct KeyClaim {
+    claim: Claim,
+    _turn: KeyLock,
+}
+
+/// What the session says of it. Dropping it takes it back, if it still stands: whatever became of the request, also before
+/// all members had the claim, what was not carried out may be tried again.
+struct Claim {
     ledger: Ledger,
     slot: FieldName,
-    claim: Entry,
-    _turn: KeyLock,
+    entry: Entry,
 }
 
 impl Ledger {
@@ -73,9 +79,7 @@ impl Ledger {
                 Some((true, Stage::Done(answer))) => return Ok(Entered::Done(answer)),
                 Some((true, Stage::Running(_))) => sleep(POLL).await,
                 None => match self.claim(asked).await? {
-                    Some((slot, claim)) => {
-                        return Ok(Entered::Claimed(KeyClaim { ledger: self, slot, claim, _turn: turn }));
-                    }
+                    Some(claim) => return Ok(Entered::Claimed(KeyClaim { claim, _turn: turn })),
                     None => sleep(apart()).await,
                 },
             }
@@ -86,36 +90,31 @@ impl Ledger {
     }
 
     /// Tells all members that this node works on it; `None` when another one does, too.
-    async fn claim(&self, asked: KeyedRequest) -> Result<Option<(FieldName, Entry)>, SessionError> {
+    async fn claim(&self, asked: KeyedRequest) -> Result<Option<Claim>, SessionError> {
         let passage = self.app.host.passage(self.session).await.map_err(|Busy| SessionError::Busy)?;
-        let (slot, claim, settlement) = self.write_claim(asked, passage)?;
+        let (claim, settlement) = self.write_claim(asked, passage)?;
         match settlement.receipt().await {
-            None => return Err(SessionError::OutcomeUnknown),
-            Some(receipt) if receipt.ended => return Err(SessionError::Ended),
-            Some(_) => {}
+            None => Err(SessionError::OutcomeUnknown),
+            Some(receipt) if receipt.ended => Err(SessionError::Ended),
+            Some(_) => Ok(self.other(asked).is_none().then_some(claim)),
         }
-        if self.other(asked).is_none() {
-            return Ok(Some((slot, claim)));
-        }
-        self.withdraw(slot, &claim);
-        Ok(None)
     }
 
     fn write_claim(
         &self,
         asked: KeyedRequest,
         passage: Passage,
-    ) -> Result<(FieldName, Entry, Settlement), SessionError> {
+    ) -> Result<(Claim, Settlement), SessionError> {
         // Two requests with different keys must not choose one slot.
         let _choosing = self.app.controls.key_locks.choosing();
         let (slot, number) = self.free_slot().ok_or(SessionError::Busy)?;
-        let claim = Entry::running(asked, number, self.app.host.incarnation());
+        let entry = Entry::running(asked, number, self.app.host.incarnation());
         let mut changes = Changes::new();
-        changes.put(slot.clone(), Some(claim.encode()));
+        changes.put(slot.clone(), Some(entry.encode()));
         // In asynchronous mode, too: that another node can miss it is what it is for.
         changes.wait_for_all();
         let settlement = self.app.host.commit(self.session, &changes, passage)?;
-        Ok((slot, claim, settlement))
+        Ok((Claim { ledger: self.clone(), slot, entry }, settlement))
     }
 
     /// The slot of this node that is free, or was used longest ago, and the number of its next entry.
@@ -159,38 +158,34 @@ impl Ledger {
         let decoded = |(name, value): (&str, _)| Some((name.to_owned(), Entry::decode(value)?));
         fields.notes().filter(|(name, _)| name.starts_with(PREFIX)).filter_map(decoded).collect()
     }
-
-    /// Takes a claim back, if it still stands.
-    fn withdraw(&self, slot: FieldName, claim: &Entry) {
-        let stands = |fields: sessile_core::Fields| {
-            let value = fields.get(slot.as_str());
-            value.is_some_and(|value| Entry::decode((&value).into()).as_ref() == Some(claim))
-        };
-        if !self.app.host.copy(self.session).is_some_and(stands) {
-            return;
-        }
-        let mut changes = Changes::new();
-        changes.put(slot, None);
-        // A session that ended, or a node that has no room, has no claims either: both end them.
-        let _ = self.app.host.commit(self.session, &changes, Passage::default());
-    }
 }
 
 impl KeyClaim {
     pub(super) fn session(&self) -> SessionKey {
-        self.ledger.session
+        self.claim.ledger.session
     }
 
     /// The note that it was carried out; to be committed with what the handler wrote.
     pub(super) fn done(&self, answer: StoredResponse) -> (FieldName, Entry) {
-        (self.slot.clone(), Entry { stage: Stage::Done(answer), ..self.claim.clone() })
+        let Claim { slot, entry, .. } = &self.claim;
+        (slot.clone(), Entry { stage: Stage::Done(answer), ..entry.clone() })
     }
 }
 
-/// Whatever became of the request: what was not carried out may be tried again.
-impl Drop for KeyClaim {
+impl Drop for Claim {
     fn drop(&mut self) {
-        self.ledger.withdraw(self.slot.clone(), &self.claim);
+        let Self { ledger: Ledger { app, session }, slot, entry } = self;
+        let stands = |fields: Fields| {
+            let value = fields.get(slot.as_str());
+            value.is_some_and(|value| Entry::decode((&value).into()).as_ref() == Some(entry))
+        };
+        if !app.host.copy(*session).is_some_and(stands) {
+            return;
+        }
+        let mut changes = Changes::new();
+        changes.put(slot.clone(), None);
+        // A session that ended, or a node that has no room, has no claims either: both end them.
+        let _ = app.host.commit(*session, &changes, Passage::default());
     }
 }
 
