@@ -116,7 +116,7 @@ fn an_application_may_have_its_own_manager() {
 }
 
 #[test]
-fn the_sender_and_the_receiver_are_told_how_to_work() {
+fn the_sender_and_the_receiver_are_configured() {
     for (word, mode) in [
         ("sync", Mode::Sync),
         ("pooled", Mode::Pooled),

@@ -57,7 +57,7 @@ pub use node::{
 pub use notice::{Notice, SessionChange};
 #[cfg(feature = "planted")]
 pub use planted::Plant;
-pub use settings::{Bounds, Mode, Settings, Timing};
+pub use settings::{Ack, Bounds, Settings, Timing};
 pub use shard::{Backlog, NegativeAcks, Restored};
 pub use stored_session::StoredSession;
 pub use timestamp::{Incarnation, Timestamp};

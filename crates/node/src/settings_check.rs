@@ -8,13 +8,13 @@ use sessile_group::{NOTICE_LIMIT, Peer};
 use sessile_config::{Config, notice_lines};
 
 /// This node's own settings and address, as others are compared with them.
-pub(crate) struct Standpoint {
+pub(crate) struct SettingsCheck {
     name: String,
     pub(crate) address: SocketAddr,
     notice: String,
 }
 
-impl Standpoint {
+impl SettingsCheck {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         Self { name: config.node.name.clone(), address, notice: config.notice(NOTICE_LIMIT) }
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_named_with_both_values() {
-        let own = Standpoint::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
         let warnings = |text: &str| own.warnings_about(&peer(&config(text), "127.0.0.1:4002"));
         assert_eq!(
             warnings("[node]\nname = \"tc02\"\n[sender]\nmode = \"async\"\n[http]\nlisten = 9999"),
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_build_that_tells_nothing_is_believed() {
-        let own = Standpoint::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
         let silent =
             Peer { notice: String::new(), ..peer(&config("[session]\ntimeout = \"1h\""), "127.0.0.1:4002") };
         assert_eq!(own.warnings_about(&silent), [""; 0]);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_loopback_address_is_no_address_for_other_machines() {
-        let own = |address: &str| Standpoint::new(&config(""), address.parse().unwrap());
+        let own = |address: &str| SettingsCheck::new(&config(""), address.parse().unwrap());
         let elsewhere = peer(&config(""), "10.0.0.5:4001");
         let warnings = own("127.0.0.1:4001").warnings_about(&elsewhere);
         assert!(warnings.len() == 1 && warnings[0].contains("127.0.0.1:4001"), "{warnings:?}");
