@@ -26,6 +26,7 @@ mod output;
 mod port;
 mod report;
 mod runtime;
+mod sample_ports;
 mod secret_file;
 mod server;
 mod signal;

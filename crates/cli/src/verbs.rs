@@ -4,6 +4,7 @@ mod apps;
 mod balance;
 mod config;
 mod import_server_xml;
+mod init;
 mod operate;
 mod rotate;
 mod secret;
@@ -25,6 +26,8 @@ use crate::node_factory::NodeFactory;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
+    /// Write a cluster that is ready to run: two nodes, a balancer and the secret
+    Init(init::Init),
     /// Load a cluster, inject faults, and count lost, doubled and resurrected data
     Drill(drill::Drill),
     /// Measure what replication costs
@@ -82,6 +85,7 @@ impl Verb {
     pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
+            Self::Init(init) => init.run(),
             Self::Drill(drill) => drill.run(),
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
