@@ -2,9 +2,11 @@
 
 mod apps;
 mod balance;
+mod completions;
 mod config;
 mod import_server_xml;
 mod init;
+mod man;
 mod operate;
 mod rotate;
 mod secret;
@@ -70,6 +72,10 @@ pub(crate) enum Verb {
     Route(operate::Route),
     /// Compare a running node's sessions with every member, and repair differences
     Resync(operate::Resync),
+    /// Print the completions of these commands for a shell
+    Completions(completions::Completions),
+    /// Write the manual pages of all commands into a directory
+    Man(man::Man),
 }
 
 impl Verb {
@@ -105,6 +111,8 @@ impl Verb {
             Self::Resume(offer) => offer.resume(),
             Self::Route(route) => route.run(),
             Self::Resync(resync) => resync.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
         }
     }
 }

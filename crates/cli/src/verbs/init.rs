@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 use sessile::ClusterSecrets;
 
 use crate::failure::Failure;
@@ -51,7 +52,13 @@ impl Init {
         }
         let secret = self.directory.join(SECRET);
         ClusterSecrets::create(&secret).map_err(|error| Failure::Failed(error.to_string()))?;
-        output::print(&next_steps(&self.directory, SamplePorts::new(self.port_base)))
+        let ports = SamplePorts::new(self.port_base);
+        let fields = json!({
+            "directory": self.directory,
+            "files": files.iter().map(|(name, _)| name.as_str()).chain([SECRET]).collect::<Vec<_>>(),
+            "page": page(ports),
+        });
+        output::result(&fields, &next_steps(&self.directory, ports))
     }
 }
 
@@ -116,9 +123,13 @@ fn next_steps(directory: &Path, ports: SamplePorts) -> String {
     format!(
         "{place}: wrote tc01.toml, tc02.toml, lb.toml and {SECRET} (readable by its owner only)\n\nStart each in a \
          terminal of its own:\n{enter}  sessile serve --config tc01.toml\n  sessile serve --config tc02.toml\n  \
-         sessile balance --config lb.toml\n\nThen open http://{}/clusterapp/ and stop one of the nodes.",
-        ports.balancer
+         sessile balance --config lb.toml\n\nThen open {} and stop one of the nodes.",
+        page(ports)
     )
+}
+
+fn page(ports: SamplePorts) -> String {
+    format!("http://{}/clusterapp/", ports.balancer)
 }
 
 #[cfg(test)]
