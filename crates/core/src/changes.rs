@@ -1,4 +1,4 @@
-//! What a request did to a session, and what can be said against it.
+//! The changes of one request to a session, and the reasons to refuse them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Changes {
         self.put_system(MAX_INACTIVE, Some(duration_value(max_inactive)));
     }
 
-    /// Who is logged in, and how that was found out; `None` forgets it.
+    /// The logged-in user and the kind of login; `None` forgets both.
     pub fn set_principal(&mut self, principal: Option<&str>, auth_type: Option<&str>) {
         let text = |text: Option<&str>| text.map(|text| Value::raw(text.as_bytes().to_vec()));
         self.put_system(PRINCIPAL, text(principal));
@@ -162,7 +162,7 @@ impl Fields {
         self.duration(MAX_AGE)
     }
 
-    /// Who is logged in.
+    /// The logged-in user.
     pub fn principal(&self) -> Option<String> {
         self.text(PRINCIPAL)
     }
@@ -202,7 +202,7 @@ pub struct Opened {
     pub fields: Fields,
 }
 
-/// What opening a session gave.
+/// The result of opening a session.
 #[derive(Clone, Debug)]
 pub enum Opening {
     /// Here it is. [`Node::close`](crate::Node::close) must be called once for it.

@@ -72,7 +72,7 @@ const SLICE_FROM: usize = 16 * 1024;
 /// it may have passed since a use of which no other member knows.
 pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 
-/// What the field that says whether a secret is live is named after: no copy holds the secret itself.
+/// The name of the field that says whether a secret is live: a hash, so that no copy holds the secret itself.
 /// Rule 8.1.
 pub(crate) fn secret_hash(secret: Secret) -> [u8; KEY_BYTES] {
     static CONTEXT: LazyLock<ContextKey> =
@@ -244,7 +244,7 @@ impl Session {
         self.set_alarm();
     }
 
-    /// What is written from now on is later than anything that a member which is stopped may know.
+    /// Later writes get timestamps above any that a stopped member may know.
     pub(crate) fn advance_clock(&mut self) {
         self.clock = self.clock.saturating_add(Timestamp::FOUNDING_ADVANCE);
     }

@@ -1,11 +1,11 @@
-//! What a node is given at its start: its identity, its times, its bounds.
+//! Settings of a node at its start: its identity, its times, its bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{AckSet, AllMembers, Incarnation};
 
-/// What a [`Node`](crate::Node) is given once, at its start. Begin with [`Settings::new`].
+/// The settings of a [`Node`](crate::Node), given once at its start. Begin with [`Settings::new`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
@@ -23,7 +23,7 @@ pub struct Settings {
     pub ack: Ack,
     /// Whether a store wants to know what changes (`Effect::Changed`).
     pub stores: bool,
-    /// Whom a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
+    /// The members that a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
     pub ack_set: Arc<dyn AckSet>,
     #[cfg(feature = "planted")]
     pub(crate) planted: crate::planted::Planted,

@@ -1,4 +1,4 @@
-//! What the network and the clock bring.
+//! Inputs of the network and the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;

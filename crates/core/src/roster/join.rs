@@ -26,7 +26,7 @@ enum Stage {
     Announcing,
     /// The state comes from a donor.
     Transferring { donor: Incarnation, since: Instant },
-    /// What others hold is compared with what came.
+    /// The sessions of the other members are compared with those that came.
     Comparing { left: BTreeSet<Incarnation>, founding: bool },
 }
 

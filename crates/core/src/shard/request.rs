@@ -123,7 +123,7 @@ impl Shard {
         });
     }
 
-    /// What a superseded secret still shows of a session that is here.
+    /// The view of a superseded secret on a session that is here.
     pub(crate) fn before_change(
         &self,
         key: SessionKey,

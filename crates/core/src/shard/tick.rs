@@ -1,4 +1,4 @@
-//! What a shard does because time passed.
+//! The work of a shard that time demands.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ impl Shard {
             self.table.give_back();
             self.forget_ends(now);
         }
-        // What got into a backlog in passing, as the end of a session whose content was awaited, waits no longer than this.
+        // An entry that got into a backlog in passing (the end of a session whose content was awaited) waits no longer than this.
         self.pump_all(now, effects);
         late
     }
