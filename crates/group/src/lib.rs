@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Membership ── addresses ──► roster ── dials ──► link ── frames ──► other nodes
-//!  (multicast, static list)      │                  ▲ outbox ◄── Group::send
+//!  (multicast, list, DNS, SWIM)  │                  ▲ outbox ◄── Group::send
 //!                                ▼
 //!        owner ◄── events ── Up, Down, Gone, Searched
 //!          └──────── frames ◄── Inbound ◄── accept ◄── other nodes
@@ -61,9 +61,13 @@ pub use frame::FRAME_LIMIT;
 pub use group::Group;
 pub use identity::{Identity, NAME_LIMIT, NOTICE_LIMIT, Peer};
 pub use in_process::InProcess;
+#[cfg(feature = "dns")]
+pub use membership::{Dns, DnsConfig, DnsError};
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
 };
+#[cfg(feature = "swim")]
+pub use membership::{Swim, SwimConfig};
 pub use outbox::Depth;
 pub use refusal::Refusal;
 pub use secret::{ClusterSecrets, SECRET_BYTES, SecretError};

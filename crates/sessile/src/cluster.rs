@@ -15,6 +15,7 @@ pub(crate) mod clock;
 pub(crate) mod engine;
 mod error;
 mod event_log;
+mod find;
 pub(crate) mod frame_sender;
 mod fuse;
 pub(crate) mod host;

@@ -59,6 +59,15 @@ pub enum JoinError {
     /// The list of members cannot be used.
     #[error(transparent)]
     Members(#[from] StaticError),
+    /// The names that a name server is to be asked for cannot be used.
+    #[error("{0}; see `names` in [membership]")]
+    Names(String),
+    /// The way of finding members was not compiled in.
+    #[error("`kind = \"{kind}\"` in [membership] needs the feature `{kind}` of the crate sessile")]
+    MembershipNotBuilt {
+        /// As it is written.
+        kind: &'static str,
+    },
     /// The address that others are to be told is unknown.
     #[error(
         "`advertise = \"{advertise}\"` in [receiver] leads nowhere: {source}; write an address that the other nodes can reach"

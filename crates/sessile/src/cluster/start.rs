@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use sessile_core::{AckSet, Bounds, Incarnation, Mode, Settings, Timing};
 use sessile_group::{
-    Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
-    MulticastConfig, SecretError, Static, listen,
+    Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, SecretError,
+    listen,
 };
 use tokio::sync::mpsc;
 
 use super::builder::Seams;
 use super::error::JoinError;
-use crate::config::{self, Config, HostPort, MembershipKind};
+use super::find;
+use crate::config::{self, Config, HostPort};
 
 /// What this build can do beyond the first version.
 const FEATURES: u64 = Identity::ORDERS_CONNECTIONS;
@@ -82,7 +83,7 @@ pub(super) async fn channel(
             Ok((channel, address, events))
         }
         (None, own) => {
-            let membership = own.map_or_else(|| membership(&config.membership), Ok)?;
+            let membership = own.map_or_else(|| find::membership(config), Ok)?;
             let (group, address, events) = group(config, incarnation, secrets, membership).await?;
             Ok((Box::new(group), address, events))
         }
@@ -147,20 +148,4 @@ async fn resolve(advertise: &HostPort) -> Result<SocketAddr, JoinError> {
     let mut found =
         tokio::net::lookup_host((advertise.host.as_str(), advertise.port)).await.map_err(failed)?;
     found.next().ok_or_else(|| failed(ErrorKind::NotFound.into()))
-}
-
-fn membership(config: &config::Membership) -> Result<Box<dyn Membership>, JoinError> {
-    Ok(match config.kind {
-        MembershipKind::Multicast => Box::new(Multicast::new(MulticastConfig {
-            group: config.address,
-            port: config.port,
-            bind: config.bind,
-            ttl: config.ttl.into(),
-            frequency: config.frequency,
-        })),
-        MembershipKind::Static => {
-            let members: Vec<String> = config.members.iter().map(ToString::to_string).collect();
-            Box::new(Static::new(&members)?)
-        }
-    })
 }
