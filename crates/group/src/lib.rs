@@ -42,6 +42,7 @@ mod link;
 mod membership;
 mod node;
 mod outbox;
+mod probe;
 mod refusal;
 mod roster;
 mod route;
@@ -69,6 +70,7 @@ pub use membership::{
 #[cfg(feature = "swim")]
 pub use membership::{Swim, SwimConfig};
 pub use outbox::Depth;
+pub use probe::{Probe, probe, sightings};
 pub use refusal::Refusal;
 pub use secret::{ClusterSecrets, SECRET_BYTES, SecretError};
 pub use tls::link_ciphers;

@@ -114,8 +114,10 @@ impl Local {
     pub fn hear(&self, datagram: &[u8], from: SocketAddr) -> Heard {
         match self.beacon.judge(datagram, from) {
             Ok(heard) => {
-                if let Heard::Member(_) = heard {
-                    self.datagrams().heard.up();
+                match heard {
+                    Heard::Member(_) => self.datagrams().heard.up(),
+                    Heard::Own => self.datagrams().own.up(),
+                    Heard::Dropped => {}
                 }
                 heard
             }

@@ -80,16 +80,17 @@ fn gossip_id(address: SocketAddr, incarnation: u32) -> (minicbor::bytes::ByteVec
 /// Without secrets anybody can gossip; that alone makes nobody a member.
 #[tokio::test]
 async fn a_datagram_makes_no_member() {
-    let ghost = UdpSocket::bind("127.0.0.1:0").unwrap();
-    ghost.set_read_timeout(Some(harness::LIMIT)).unwrap();
+    let ghost = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let closed = ghost.local_addr().unwrap();
     let node = TestNode::start(&Setup::insecure(), "a", bind().await, gossip::<&str>(&[])).await;
     let announce = (gossip_id(closed, 7), 0_u16, gossip_id(node.address, 0), 6_u8);
     let content = minicbor::bytes::ByteVec::from(minicbor::to_vec(announce).unwrap());
     let mut datagram = vec![1, 0, 0, 0, 0];
     datagram.extend(minicbor::to_vec(("sample", 7_u32, 1_u64, content)).unwrap());
-    ghost.send_to(&datagram, node.address).unwrap();
-    ghost.recv(&mut [0; 2000]).expect("the gossip was believed: it is answered");
+    ghost.send_to(&datagram, node.address).await.unwrap();
+    let mut answer = [0; 2000];
+    let answered = tokio::time::timeout(harness::LIMIT, ghost.recv(&mut answer)).await;
+    answered.expect("the gossip was believed: it is answered").unwrap();
     node.until("an attempt to dial", |node| node.group.counters().dials_closed > 0).await;
     let tally = node.group.counters();
     assert_eq!((tally.links_up, tally.peers.len(), tally.datagrams.heard), (0, 0, 1), "{tally:?}");
