@@ -24,7 +24,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use sessile::config::App;
-use sessile::{AppView, Cluster, Listening, SessionLayer};
+use sessile::events::Listening;
+use sessile::status::AppView;
+use sessile::{Cluster, SessionLayer};
 use tower::ServiceBuilder;
 use tower::util::AndThenLayer;
 

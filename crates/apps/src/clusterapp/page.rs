@@ -4,7 +4,8 @@ mod escape;
 
 use std::fmt::Write;
 
-use sessile::{MemberView, Receipt};
+use sessile::Receipt;
+use sessile::status::MemberView;
 
 use super::ClusterappState;
 use super::command_result::{CommandResult, SessionDetails};
