@@ -1,6 +1,7 @@
 //! The sample, the defaults, and the errors as people see them.
 
 mod described;
+mod environment;
 mod refused;
 
 use std::time::Duration;

@@ -232,6 +232,9 @@ pub enum Refusal {
     /// The session ended while the request ran.
     #[error("the session ended while the request ran: its changes are dropped")]
     Ended,
+    /// `max_table_bytes` is reached, and the session would become larger.
+    #[error("no room for the session to grow: raise [session] max_table_bytes, or end some sessions")]
+    NoRoomToGrow,
     /// `max_active` or `max_table_bytes` is reached.
     #[error("no room for one more session: raise [session] max_active or max_table_bytes, or end some")]
     Full,

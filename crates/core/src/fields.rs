@@ -83,18 +83,26 @@ impl Fields {
 
     /// Merges one field of other fields or of a frame. Rules 1.9, 3.1 and 3.7.
     pub fn merge_field(&mut self, write: FieldRef<'_>) -> Merge {
+        self.merge_counted(write).0
+    }
+
+    /// The same, and what the fingerprint changes by.
+    pub(crate) fn merge_counted(&mut self, write: FieldRef<'_>) -> (Merge, u64) {
         match &mut self.form {
             Form::Packed(packed) => {
                 let (place, held) = packed.find(write.name).unzip();
                 let (outcome, wins) = judge(&write, held);
+                let change = if wins { write.fingerprint_change(held) } else { 0 };
                 if wins && !place.is_some_and(|place| packed.overwrite(place, write)) {
                     self.form = Form::holding(&packed.with(write));
                 }
-                outcome
+                (outcome, change)
             }
             Form::Spread(shared) => {
                 let place = shared.place(write.name);
-                let (outcome, wins) = judge(&write, place.ok().map(|place| shared.at(place)));
+                let held = place.ok().map(|place| shared.at(place));
+                let (outcome, wins) = judge(&write, held);
+                let change = if wins { write.fingerprint_change(held) } else { 0 };
                 if wins {
                     let spread = Arc::make_mut(shared);
                     spread.put(place, write);
@@ -102,7 +110,7 @@ impl Fields {
                         self.form = Form::Packed(Packed::of(&spread.iter().collect::<Vec<_>>()));
                     }
                 }
-                outcome
+                (outcome, change)
             }
         }
     }

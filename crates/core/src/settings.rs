@@ -60,6 +60,10 @@ impl Settings {
     }
 }
 
+/// A clock gains or loses at most so much, in millionths: what NTP takes for the worst of a clock that is not set (RFC 5905).
+/// Of two clocks one may gain it and the other lose it.
+pub const CLOCK_DRIFT_PPM: u32 = 500;
+
 /// The times of the cluster. All members must use the same.
 #[derive(Clone, Debug)]
 pub struct Timing {
@@ -85,8 +89,14 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// How long after a granted heartbeat was *sent* a node may still answer: two thirds of the drop time.
+    /// How long after a granted heartbeat was *sent* a node may still answer, by its own clock: two thirds of the drop time,
+    /// less what two clocks may differ by in that time.
     pub fn lease(&self) -> Duration {
+        self.granted_lease() - self.granted_lease() / 1_000_000 * (2 * CLOCK_DRIFT_PPM)
+    }
+
+    /// How long the member that granted a lease waits, by its own clock, until it is over: two thirds of the drop time.
+    pub fn granted_lease(&self) -> Duration {
         self.drop_time * 2 / 3
     }
 
@@ -138,4 +148,22 @@ pub enum Ack {
     Synchronous,
     /// At once; the receipt shows the age of the oldest change that is not yet confirmed.
     Asynchronous,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_ends_for_its_holder_before_it_ends_for_its_grantor() {
+        for millis in [400, 3_000, 60_000] {
+            let timing = Timing { drop_time: Duration::from_millis(millis), ..Timing::default() };
+            let drift = f64::from(CLOCK_DRIFT_PPM) / 1e6;
+            // By a true clock: the holder's is slow, the grantor's is fast.
+            let held = timing.lease().as_secs_f64() / (1.0 - drift);
+            let granted = timing.granted_lease().as_secs_f64() / (1.0 + drift);
+            assert!(held <= granted + 1e-6, "{held} {granted}");
+            assert!(held > granted * 0.998, "not much is given away");
+        }
+    }
 }

@@ -153,5 +153,6 @@ fn who_learned_of_an_end_tells_it_again_when_the_one_that_made_it_dies() {
     assert!(first.remote && first.key == key(2), "{first:?}");
     cluster.cut = vec![0];
     cluster.act(1, |node, now, effects| node.gone(Incarnation(1), now, effects));
+    cluster.run(Duration::from_millis(125));
     assert_eq!(told(&mut cluster, 1), [Notice { remote: false, ..first }], "the fresh one, and by its id");
 }

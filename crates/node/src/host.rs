@@ -135,7 +135,6 @@ impl SessionHost {
     }
 
     /// Whether that secret opens the session here and now.
-    #[cfg(feature = "by_hand")]
     pub fn admits(&self, key: SessionKey, secret: Secret) -> bool {
         self.copy(key).is_some_and(|fields| fields.admits(secret))
     }

@@ -8,6 +8,7 @@ use super::client_cipher::check_size;
 use super::client_session::{ClientSession, key_of};
 use super::commit_scope::CommitScope;
 use super::cookie::Identity;
+use super::cookie_age::CookieAge;
 use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::idempotency::KeyClaim;
@@ -55,6 +56,8 @@ pub(crate) struct Closing {
     /// Attributes that were changed in place in vain.
     pub(crate) dropped: Vec<FieldName>,
     pub(crate) cookie: CookieChange,
+    /// How long the browser keeps it; `None`: as configured.
+    pub(crate) cookie_age: Option<CookieAge>,
     /// The session, if there is one now.
     pub(crate) key: Option<SessionKey>,
     pub(crate) used: bool,
@@ -71,6 +74,8 @@ pub(crate) struct Closing {
 pub(crate) enum CookieChange {
     Keep,
     Set(Identity),
+    /// The same secret for another time.
+    Extend(Identity),
     /// It carries the session.
     SetClientSession(Box<ClientSession>),
     Remove,
@@ -118,6 +123,7 @@ impl State {
             wrote: self.draft.writes_any(),
             superseded: self.is_superseded() && self.draft.writes_any(),
             cookie: self.cookie_change(),
+            cookie_age: self.draft.cookie_age(),
             key: self.draft.key(),
             used: self.used,
             ended_here: self.ended,
@@ -204,6 +210,7 @@ impl State {
         match self.draft.state() {
             DraftState::New(identity) => CookieChange::Set(identity),
             DraftState::Held(identity) if self.renewed => CookieChange::Set(identity),
+            DraftState::Held(identity) if self.draft.is_outdated() => CookieChange::Extend(identity),
             _ if self.ended => CookieChange::Remove,
             DraftState::Held(_)
             | DraftState::Absent

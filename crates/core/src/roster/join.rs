@@ -414,8 +414,11 @@ impl Roster {
 
     /// Rules 5.7 and 5.11.
     fn become_ready(&mut self, founding: bool, now: Instant, effects: &mut Effects) {
-        self.state = NodeState::Ready;
-        self.has_state = true;
+        // A node that drains goes on draining.
+        if self.state != NodeState::Draining {
+            self.state = NodeState::Ready;
+        }
+        (self.has_state, self.has_all) = (true, true);
         self.join = None;
         self.heartbeat_at = None;
         if founding {

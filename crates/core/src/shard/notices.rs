@@ -15,23 +15,36 @@ use crate::{
 pub(crate) struct AppliedChanges {
     wanted: bool,
     changes: Vec<(SessionChange, u64)>,
+    /// What the fingerprint of the fields has changed by.
+    fingerprint: u64,
 }
 
 impl AppliedChanges {
     /// Merges a field, and notes what that did to the session.
     pub(crate) fn merge(&mut self, fields: &mut Fields, write: FieldRef<'_>) -> Merge {
         if !self.wanted {
-            return fields.merge_field(write);
+            return self.merge_counted(fields, write);
         }
         let has_it = |fields: &Fields| fields.find(write.name).is_some_and(|field| field.value.is_some());
         let before = has_it(fields);
-        let merge = fields.merge_field(write);
+        let merge = self.merge_counted(fields, write);
         if matches!(merge, Merge::Applied | Merge::Clash)
             && let Some(change) = change(write.name, before, has_it(fields))
         {
             self.changes.push((change, write.identity()));
         }
         merge
+    }
+
+    fn merge_counted(&mut self, fields: &mut Fields, write: FieldRef<'_>) -> Merge {
+        let (merge, change) = fields.merge_counted(write);
+        self.fingerprint = self.fingerprint.wrapping_add(change);
+        merge
+    }
+
+    /// What the fingerprint of the session's fields has changed by, for [`Table::update`](crate::table::Table::update).
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 }
 
@@ -70,7 +83,7 @@ impl Notices {
 
     /// Where changes are noted that are about to be applied.
     pub(crate) fn begin(&self) -> AppliedChanges {
-        AppliedChanges { wanted: self.wanted, changes: Vec::new() }
+        AppliedChanges { wanted: self.wanted, ..AppliedChanges::default() }
     }
 
     /// A session was changed here, or by another member.

@@ -135,13 +135,12 @@ impl Settling {
 
     /// The session has ended here: its commits are dropped and say so (rule 7.4).
     pub(crate) fn drop_commits(&mut self, key: SessionKey, effects: &mut Effects) {
-        if !self.newest.contains_key(&key) {
-            return;
-        }
-        let is_dropped = |pending: &Pending| pending.awaited.key == key && !pending.awaited.is_end;
-        let dropped = self.pending.iter().filter(|(_, pending)| is_dropped(pending));
-        let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
-        for ticket in tickets {
+        let pending = |ticket: Ticket| self.pending.get(&ticket).map(|pending| (ticket, pending));
+        let newest = self.newest.get(&key).and_then(|newest| pending(*newest));
+        let chain = std::iter::successors(newest, |(_, later)| later.earlier.and_then(pending));
+        let dropped = chain.filter(|(_, pending)| !pending.awaited.is_end);
+        let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| ticket).collect();
+        for ticket in tickets.into_iter().rev() {
             if let Some(pending) = self.pending.get_mut(&ticket) {
                 pending.ended = true;
             }
