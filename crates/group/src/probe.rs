@@ -15,11 +15,11 @@ use crate::config::ChannelOptions;
 use crate::contact::{Contacts, Room};
 use crate::counters::{Counts, Datagrams};
 use crate::error::GroupError;
+use crate::group_state::GroupState;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::hello::{Hello, cause_of};
 use crate::identity::{Identity, Peer};
 use crate::membership::{Beacon, Local, Membership, Sighting};
-use crate::node::Node;
-use crate::refusal::Refusal;
 use crate::secret::ClusterSecrets;
 use crate::tls::{Trust, names_process};
 use crate::wire::Wire;
@@ -45,7 +45,7 @@ pub enum Probe {
     /// A process with the same secret, of a cluster of another name.
     OtherCluster,
     /// Somebody who is no member, for another cause.
-    Refused(Refusal),
+    Refused(HandshakeRefusal),
 }
 
 /// Looks who is at `address`, as the process `identity` would that has these secrets.
@@ -64,11 +64,11 @@ pub async fn probe(
         Err(seen) => return Ok(seen),
     };
     let asking = timeout(options.handshake_timeout, ask(identity, trust.as_ref(), stream, address));
-    let seen = match asking.await.unwrap_or(Err(Refusal::Silent)) {
+    let seen = match asking.await.unwrap_or(Err(HandshakeRefusal::Silent)) {
         Ok(peer) => Probe::Met(peer),
-        Err(Refusal::Silent) => Probe::Mute,
-        Err(Refusal::Cluster) => Probe::OtherCluster,
-        Err(Refusal::Untrusted) => untrusted(secrets, address, options).await,
+        Err(HandshakeRefusal::Silent) => Probe::Mute,
+        Err(HandshakeRefusal::Cluster) => Probe::OtherCluster,
+        Err(HandshakeRefusal::Untrusted) => untrusted(secrets, address, options).await,
         Err(cause) => Probe::Refused(cause),
     };
     Ok(seen)
@@ -90,7 +90,7 @@ async fn ask(
     trust: Option<&Trust>,
     stream: TcpStream,
     address: SocketAddr,
-) -> Result<Peer, Refusal> {
+) -> Result<Peer, HandshakeRefusal> {
     let mut wire = match trust {
         Some(trust) => trust.connect(stream).await.map_err(|error| cause_of(&error))?,
         None => Wire::Plain(stream),
@@ -101,21 +101,23 @@ async fn ask(
         return Err(cause);
     }
     if hello.cluster != identity.cluster {
-        return Err(Refusal::Cluster);
+        return Err(HandshakeRefusal::Cluster);
     }
     if !names_process(&wire, &hello.name, hello.incarnation) {
-        return Err(Refusal::Identity);
+        return Err(HandshakeRefusal::Identity);
     }
     hello.peer(address)
 }
 
 /// Who is not trusted shows all the same which secret its certificate was made from.
 async fn untrusted(secrets: Option<&ClusterSecrets>, address: SocketAddr, options: &ChannelOptions) -> Probe {
-    let Ok(stream) = connect(address, options).await else { return Probe::Refused(Refusal::Untrusted) };
+    let Ok(stream) = connect(address, options).await else {
+        return Probe::Refused(HandshakeRefusal::Untrusted);
+    };
     let shown =
         timeout(options.handshake_timeout, crate::tls::shown_certificate(stream)).await.ok().flatten();
     let Some(certificate) = shown.filter(crate::tls::is_of_a_member) else {
-        return Probe::Refused(Refusal::Malformed);
+        return Probe::Refused(HandshakeRefusal::Malformed);
     };
     let ids = secrets.map(ClusterSecrets::ids).unwrap_or_default();
     if ids.iter().any(|id| crate::tls::is_made_from(&certificate, id)) {
@@ -136,7 +138,7 @@ pub async fn sightings(
     at_most: Duration,
 ) -> Result<(Vec<SocketAddr>, Datagrams), GroupError> {
     let (events, _unread) = mpsc::channel(1);
-    let node = Arc::new(Node {
+    let node = Arc::new(GroupState {
         contacts: Contacts::new(Room { queue_bytes: 0, connections: 0 }),
         counts: Counts::default(),
         options: ChannelOptions::default(),

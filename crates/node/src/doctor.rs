@@ -10,7 +10,7 @@ use sessile_group::{ChannelOptions, ClusterSecrets, Datagrams, Identity, Probe, 
 use tokio::task::JoinSet;
 
 use crate::error::JoinError;
-use crate::standpoint::Standpoint;
+use crate::settings_check::SettingsCheck;
 use crate::{find, start};
 use diagnosis::Diagnosis;
 
@@ -155,7 +155,7 @@ fn is_here(address: SocketAddr) -> bool {
 
 /// How this node and another one disagree.
 fn disagreements(config: &Config, own: SocketAddr, peer: &sessile_group::Peer) -> Vec<String> {
-    Standpoint::new(config, own).differences(peer)
+    SettingsCheck::new(config, own).differences(peer)
 }
 
 #[cfg(test)]

@@ -8,17 +8,17 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sessile_core::{Effect, Effects, Incarnation, Instant, Malformed, Message, Node, Settings};
-use sessile_group::{Channel, Peer, Refusal};
+use sessile_group::{Channel, HandshakeRefusal, Peer};
 
 use super::clock::Clock;
 use super::event_log::EventLog;
 use super::frame_sender::{CallFrames, FrameCounts, FrameSender};
-use super::fuse::Fuse;
 use super::listeners::Listeners;
 use super::local_values::LocalTable;
 use super::messages::post::Post;
 use super::persist::Persist;
 use super::planted::Planted;
+use super::poison::Poison;
 use super::sending::Sending;
 use super::waiters::Waiters;
 
@@ -45,9 +45,9 @@ pub(crate) struct Engine {
     running: AtomicUsize,
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
-    pub(crate) fuse: Fuse,
+    pub(crate) poison: Poison,
     /// Whom this node met instead of its cluster.
-    pub(crate) stranded: OnceLock<(SocketAddr, Refusal)>,
+    pub(crate) stranded: OnceLock<(SocketAddr, HandshakeRefusal)>,
     /// This node must not join: about what it disagrees with which member.
     pub(crate) disagreement: OnceLock<(String, String)>,
     pub(crate) planted: Planted,
@@ -95,7 +95,7 @@ impl Engine {
             replayed: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
-            fuse: Fuse::default(),
+            poison: Poison::default(),
             stranded: OnceLock::new(),
             disagreement: OnceLock::new(),
             planted: Planted::default(),
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// This node met strangers only, and does not begin.
-    pub(crate) fn strand(&self, met: (SocketAddr, Refusal)) {
+    pub(crate) fn strand(&self, met: (SocketAddr, HandshakeRefusal)) {
         let _first = self.stranded.set(met);
         self.waiters.gate.notify_waiters();
     }
@@ -131,7 +131,7 @@ impl Engine {
         connection: usize,
         call: impl FnOnce(&Node, Instant, &mut Effects) -> R,
     ) -> R {
-        let _guard = self.fuse.guard(&self.waiters);
+        let _guard = self.poison.guard(&self.waiters);
         let mut frames = CallFrames::new(self.frame_sender.as_ref(), connection);
         let mut effects = Effects::new(&mut frames);
         let result = call(&self.node, self.clock.now(), &mut effects);
@@ -178,7 +178,7 @@ impl Engine {
             Effect::MemberLost => self.with_store(Persist::member_lost),
             Effect::Event(event) => self.event_log.note(event),
             // A call that failed in the middle told nothing: what comes after would wait for it for ever.
-            Effect::Notice { .. } if self.fuse.is_blown() => {}
+            Effect::Notice { .. } if self.poison.is_poisoned() => {}
             Effect::Notice { shard, sequence, notice } => self.listeners.tell(shard, sequence, notice),
         }
     }

@@ -147,14 +147,15 @@ impl ClusterNode {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();
         warnings.extend(self.inner.parts.warnings());
-        let (Some(standpoint), Some(sender)) = (&self.inner.standpoint, &self.inner.shared.frame_sender)
+        let (Some(settings_check), Some(sender)) =
+            (&self.inner.settings_check, &self.inner.shared.frame_sender)
         else {
             return warnings;
         };
         let members: Vec<Incarnation> = self.members().into_iter().map(|member| member.incarnation).collect();
         let peers = sender.channel.counters().peers.into_iter();
         let peers = peers.filter(|peer| members.contains(&Incarnation(peer.peer.incarnation)));
-        warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
+        warnings.extend(peers.flat_map(|peer| settings_check.warnings_about(&peer.peer)));
         warnings.sort();
         warnings
     }

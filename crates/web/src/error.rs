@@ -99,8 +99,8 @@ pub enum SessionError {
     /// The handler has returned its response, and what it wrote is committed; or it was given up.
     #[error("the request is over and its session is closed; write before the handler returns")]
     Committed,
-    /// This node holds `max_active` sessions; no further one is made.
-    #[error("no room for one more session: max_active is reached; try again later or raise it")]
+    /// This node holds `max_active` sessions, and makes no further one; or `max_table_bytes`, and lets none grow.
+    #[error("no room: [session] max_active or max_table_bytes is reached; try again later or raise it")]
     Full,
     /// The other members do not confirm changes as fast as they come, and `[sender]` says that no more are taken
     /// then: no connection of the pool became free, or the queue is full.
@@ -203,7 +203,7 @@ impl From<Refusal> for SessionError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Ended => Self::Ended,
-            Refusal::Full => Self::Full,
+            Refusal::Full | Refusal::NoRoomToGrow => Self::Full,
             Refusal::AttributeTooLarge { name, bytes, max } => Self::AttributeTooLarge { name, bytes, max },
             Refusal::SessionTooLarge { bytes, max } => Self::SessionTooLarge { bytes, max },
         }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Local, Membership, NextSighting, Sighting};
-use crate::grumble::Grumble;
+use crate::warning_limit::WarningLimit;
 use question::{Answer, Question};
 
 /// How often all known addresses are named again, and the shortest time between two equal questions.
@@ -66,8 +66,8 @@ pub struct Dns {
     next_round: Instant,
     /// When a starting node believes that there is no address; none once the first search was closed.
     search_until: Option<Instant>,
-    failures: Grumble,
-    empties: Grumble,
+    failures: WarningLimit,
+    empties: WarningLimit,
 }
 
 impl Dns {
@@ -90,8 +90,8 @@ impl Dns {
             waiting: VecDeque::new(),
             next_round: Instant::now(),
             search_until: None,
-            failures: Grumble::default(),
-            empties: Grumble::default(),
+            failures: WarningLimit::default(),
+            empties: WarningLimit::default(),
         })
     }
 

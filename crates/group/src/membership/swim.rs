@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Local, Membership, NextSighting, Sighting, Static, StaticError};
-use crate::grumble::Grumble;
+use crate::warning_limit::WarningLimit;
 use gossip::Gossip;
 
 /// No datagram is longer; the rest of a longer one is cut off, and it is dropped.
@@ -69,7 +69,7 @@ struct Running {
     next_round: Instant,
     search: Option<FirstSearch>,
     frequency: Duration,
-    grumble: Grumble,
+    warning_limit: WarningLimit,
 }
 
 /// Ends some intervals after the last unknown node was heard of.
@@ -172,7 +172,7 @@ impl Membership for Swim {
             next_round: now,
             search: Some(FirstSearch { known: 0, until: None, at_most: now }),
             frequency,
-            grumble: Grumble::default(),
+            warning_limit: WarningLimit::default(),
         });
         Ok(())
     }
@@ -236,7 +236,7 @@ impl Running {
     /// What a socket says of a port that is closed elsewhere is no trouble of this node.
     fn complain(&mut self, doing: &str, error: &io::Error) {
         if error.kind() != io::ErrorKind::ConnectionRefused
-            && let Some(times) = self.grumble.may_speak()
+            && let Some(times) = self.warning_limit.may_speak()
         {
             tracing::warn!(%error, times, "{doing} failed");
         }

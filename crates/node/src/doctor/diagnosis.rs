@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use sessile_config::{Config, HostPort};
-use sessile_group::{ClusterSecrets, Datagrams, Peer, Probe, Refusal};
+use sessile_group::{ClusterSecrets, Datagrams, HandshakeRefusal, Peer, Probe};
 
 use super::{DoctorFinding, DoctorReport, disagreements, is_here};
 use crate::error::JoinError;
@@ -102,10 +102,10 @@ impl<'a> Diagnosis<'a> {
         None
     }
 
-    fn refused(&mut self, address: SocketAddr, cause: Refusal) {
+    fn refused(&mut self, address: SocketAddr, cause: HandshakeRefusal) {
         let remedy = match cause {
-            Refusal::Version => "run compatible versions on all nodes",
-            Refusal::Malformed => {
+            HandshakeRefusal::Version => "run compatible versions on all nodes",
+            HandshakeRefusal::Malformed => {
                 "another program listens there, or one of the two nodes has `insecure = true` in [cluster] and the other not"
             }
             _ => "see the log of the node there",

@@ -13,15 +13,15 @@ use tokio::time::Instant;
 
 use crate::contact::Contact;
 use crate::event::Event;
-use crate::grumble::Grumble;
+use crate::group_state::GroupState;
 use crate::handshake::{DialError, Met, dial};
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
 use crate::link;
 use crate::membership::Sighting;
-use crate::node::Node;
-use crate::refusal::Refusal;
 use crate::route::{Route, Sought};
 use crate::search::Search;
+use crate::warning_limit::WarningLimit;
 use crate::wire::Wire;
 
 /// How many addresses are known at once; when they are more, idle ones are forgotten first.
@@ -30,14 +30,14 @@ const ROUTES_MAX: usize = 1024;
 const DIALS_MAX: usize = 64;
 
 /// Decides whom to dial, and tells who is there.
-pub(crate) struct Roster {
-    node: Arc<Node>,
+pub(crate) struct Dialer {
+    node: Arc<GroupState>,
     routes: HashMap<SocketAddr, Route>,
     linked: HashMap<u32, Linked>,
     dials: JoinSet<(SocketAddr, Result<Met, DialError>)>,
     links: JoinSet<Arc<Contact>>,
     search: Option<Search>,
-    grumble: Grumble,
+    warning_limit: WarningLimit,
 }
 
 /// A link that is up.
@@ -48,8 +48,8 @@ struct Linked {
     since: Instant,
 }
 
-impl Roster {
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+impl Dialer {
+    pub(crate) fn new(node: Arc<GroupState>) -> Self {
         let search = Some(Search::new(node.options.search_timeout));
         Self {
             node,
@@ -58,7 +58,7 @@ impl Roster {
             dials: JoinSet::new(),
             links: JoinSet::new(),
             search,
-            grumble: Grumble::default(),
+            warning_limit: WarningLimit::default(),
         }
     }
 
@@ -199,14 +199,14 @@ impl Roster {
         }
     }
 
-    fn refused(&mut self, address: SocketAddr, cause: Refusal) {
+    fn refused(&mut self, address: SocketAddr, cause: HandshakeRefusal) {
         self.node.counts.refused(cause);
         self.with_route(address, |route| route.failed(Instant::now()));
         if cause.is_passing() {
             tracing::debug!(%address, %cause, "no link");
             return;
         }
-        if let Some(times) = self.grumble.may_speak() {
+        if let Some(times) = self.warning_limit.may_speak() {
             tracing::warn!(%address, times, "no link: somebody answers there, but {cause}");
         }
         if let Some(search) = &mut self.search {

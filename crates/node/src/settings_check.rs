@@ -11,14 +11,14 @@ use sessile_config::{Config, notice_lines};
 const STRICT: &str = "[cluster] strict";
 
 /// This node's own settings and address, as others are compared with them.
-pub(crate) struct Standpoint {
+pub(crate) struct SettingsCheck {
     name: String,
     pub(crate) address: SocketAddr,
     notice: String,
     is_strict: bool,
 }
 
-impl Standpoint {
+impl SettingsCheck {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         let (name, is_strict) = (config.node.name.clone(), config.cluster.strict);
         Self { name, address, notice: config.notice(NOTICE_LIMIT), is_strict }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_named_with_both_values() {
-        let own = Standpoint::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
         let warnings = |text: &str| own.warnings_about(&peer(&config(text), "127.0.0.1:4002"));
         assert_eq!(
             warnings("[node]\nname = \"tc02\"\n[sender]\nmode = \"async\"\n[http]\nlisten = 9999"),
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn names_and_dirty_flag_are_compared() {
-        let own = Standpoint::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
         for text in ["[replication]\nnames = \"cart.*\"", "[replication]\ndirty_flag = false"] {
             let warnings = own.warnings_about(&peer(&config(text), "127.0.0.1:4002"));
             assert!(warnings.len() == 1 && warnings[0].contains("[replication]"), "{warnings:?}");
@@ -116,7 +116,7 @@ mod tests {
         let strict = "[cluster]\nstrict = true\n";
         let longer = "[session]\ntimeout = \"1h\"";
         let forbids = |own: &str, other: &str| {
-            Standpoint::new(&config(own), at).forbids(&peer(&config(other), "127.0.0.1:4002"))
+            SettingsCheck::new(&config(own), at).forbids(&peer(&config(other), "127.0.0.1:4002"))
         };
         assert_eq!(forbids("", longer), None);
         assert_eq!(forbids(strict, strict), None);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_build_that_tells_nothing_is_believed() {
-        let own = Standpoint::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
         let silent =
             Peer { notice: String::new(), ..peer(&config("[session]\ntimeout = \"1h\""), "127.0.0.1:4002") };
         assert_eq!(own.warnings_about(&silent), [""; 0]);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_loopback_address_is_no_address_for_other_machines() {
-        let own = |address: &str| Standpoint::new(&config(""), address.parse().unwrap());
+        let own = |address: &str| SettingsCheck::new(&config(""), address.parse().unwrap());
         let elsewhere = peer(&config(""), "10.0.0.5:4001");
         let warnings = own("127.0.0.1:4001").warnings_about(&elsewhere);
         assert!(warnings.len() == 1 && warnings[0].contains("127.0.0.1:4001"), "{warnings:?}");
