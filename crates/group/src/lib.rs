@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Membership ── addresses ──► dialer ── dials ──► link ── frames ──► other nodes
-//!  (multicast, list, DNS, SWIM)  │                  ▲ outbox ◄── Group::send
+//!  (multicast, list, DNS, SWIM)   │                  ▲ outbox ◄── Group::send
 //!                                ▼
 //!        owner ◄── events ── Up, Down, Gone, Searched
 //!          └──────── frames ◄── Inbound ◄── accept ◄── other nodes

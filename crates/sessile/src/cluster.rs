@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// Reads the secret file again. New links and cookies use the first secret from now on, all of the file are believed;
-    /// links that are up stay. Gives what was read, for [`AdminPort::believe`](crate::AdminPort::believe).
+    /// links that are up stay. Gives what was read, for [`AdminPort::believe`](crate::admin::AdminPort::believe).
     ///
     /// # Errors
     /// The file cannot be used; everything stays as it was.

@@ -9,7 +9,7 @@
 //!
 //! A POST answers when every node has answered, with `{path, digest, nodes: [{name, result}], took_ms: {prepared,
 //! carried, switched}}`, or with `{error}`. Requests need the admin token:
-//! [`AdminPort::guarded`](sessile::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
+//! [`AdminPort::guarded`](sessile::admin::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
 //! too, in the header `Sessile-Deploy-Key`.
 
 use std::sync::{Arc, OnceLock};

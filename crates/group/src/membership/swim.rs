@@ -69,7 +69,7 @@ struct Running {
     next_round: Instant,
     search: Option<FirstSearch>,
     frequency: Duration,
-    warning_limit: WarningLimit,
+    warning: WarningLimit,
 }
 
 /// Ends some intervals after the last unknown node was heard of.
@@ -172,7 +172,7 @@ impl Membership for Swim {
             next_round: now,
             search: Some(FirstSearch { known: 0, until: None, at_most: now }),
             frequency,
-            warning_limit: WarningLimit::default(),
+            warning: WarningLimit::default(),
         });
         Ok(())
     }
@@ -236,7 +236,7 @@ impl Running {
     /// What a socket says of a port that is closed elsewhere is no trouble of this node.
     fn complain(&mut self, doing: &str, error: &io::Error) {
         if error.kind() != io::ErrorKind::ConnectionRefused
-            && let Some(times) = self.warning_limit.may_speak()
+            && let Some(times) = self.warning.may_speak()
         {
             tracing::warn!(%error, times, "{doing} failed");
         }

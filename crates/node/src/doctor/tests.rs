@@ -103,7 +103,7 @@ async fn a_closed_port() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_and_a_wrong_name_of_the_cluster_are_told_apart() {
+async fn a_wrong_secret_and_a_wrong_name_of_the_cluster_are_different_findings() {
     let other_secret = Node { secret: 8, ..TC02 }.start().await;
     assert_eq!(finding(&other_secret).await.cause, "wrong_secret");
     let other_cluster = Node { cluster: "shop", ..TC02 }.start().await;
