@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::Config;
 use crate::cluster::host::{ClusterSecrets, SECRET_BYTES};
-use crate::web::{CookieKeys, KeyLocks};
+use crate::web::{CookieKeys, KeyLocks, SessionCookieNames};
 
 /// Tells this key from the others that are derived from the same secret.
 const COOKIE_PURPOSE: &str = "sessile session cookie tag, version 1";
@@ -15,6 +15,8 @@ pub(crate) struct Controls {
     pub(crate) cookie_keys: CookieKeys,
     /// Idempotency keys that requests of this node work on.
     pub(crate) key_locks: Arc<KeyLocks>,
+    /// The session cookies of all applications that this node had since it started.
+    pub(crate) cookie_names: SessionCookieNames,
     rewrites_route: AtomicBool,
     is_offered: AtomicBool,
 }
@@ -35,6 +37,7 @@ impl Controls {
         Self {
             cookie_keys,
             key_locks: Arc::default(),
+            cookie_names: SessionCookieNames::default(),
             rewrites_route: AtomicBool::new(rewrites_route),
             is_offered: AtomicBool::new(true),
         }
