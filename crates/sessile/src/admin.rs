@@ -30,6 +30,7 @@ mod health;
 mod pages;
 mod status;
 mod stopping;
+mod token;
 mod top;
 
 use std::net::SocketAddr;
@@ -44,6 +45,7 @@ pub use health::health;
 use parking_lot::RwLock;
 use stopping::Stopping;
 pub use stopping::{StopOutcome, StopRequests};
+pub use token::{admin_token, admin_tokens};
 
 use crate::Cluster;
 
@@ -64,7 +66,7 @@ struct Shared {
 
 impl AdminPort {
     /// The port at `listen` of a node that has not started yet. `tokens` are what
-    /// [`admin_tokens`](crate::admin_tokens) made.
+    /// [`admin_tokens`] made.
     #[must_use]
     pub fn new(tokens: Vec<String>, listen: SocketAddr) -> Self {
         let (tokens, stopping) = (RwLock::new(tokens), Stopping::default());

@@ -6,7 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sessile::{Cluster, Gauge, Message as Letter, NoMessage, PartReport};
+use sessile::Cluster;
+use sessile::messages::{Message as Letter, NoMessage};
+use sessile::status::{Gauge, PartReport};
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;

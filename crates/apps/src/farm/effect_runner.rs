@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use sessile::Cluster;
 use sessile::config::App;
-use sessile::{Cluster, To};
+use sessile::messages::To;
 use tokio::time::sleep;
 
 use super::archive_ref::ArchiveRef;

@@ -10,7 +10,7 @@
 //! A POST answers when every node has answered, with `{path, digest, nodes: [{name, result}], grants: [{key, value,
 //! before}], took_ms: {prepared, carried, switched}}`, or with `{error}`. `before` is what the version before was
 //! granted, where that is another value. Requests need the admin token:
-//! [`AdminPort::guarded`](sessile::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
+//! [`AdminPort::guarded`](sessile::admin::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
 //! too, in the header `Sessile-Deploy-Key`.
 
 use std::sync::{Arc, OnceLock};

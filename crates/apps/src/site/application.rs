@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use sessile::config::App;
-use sessile::{Cluster, Config, ConfigError, SettingError};
+use sessile::config::SettingError;
+use sessile::{Cluster, Config, ConfigError};
 use tower::ServiceExt;
 
 use crate::archive::{Archive, ArchiveError, ArchiveLimits, ArchiveName, Manifest};

@@ -12,7 +12,7 @@ use sessile_core::SessionKey;
 
 use super::AdminPort;
 use super::error::AdminPageError;
-use crate::{MemberView, SessionView};
+use crate::status::{MemberView, SessionView};
 
 /// Default number of sessions in one response.
 const PAGE: usize = 100;
