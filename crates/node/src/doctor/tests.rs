@@ -50,9 +50,9 @@ impl Node<'_> {
 }
 
 fn config(place: &Path, members: &[SocketAddr]) -> Config {
-    let list: Vec<String> = members.iter().map(|member| format!("\"{member}\"")).collect();
-    let text = format!("[membership]\nkind = \"static\"\nmembers = [{}]", list.join(", "));
-    let mut config = Config::parse("tc01.toml", &text).unwrap().0;
+    let mut config = Config::default();
+    config.membership.kind = MembershipKind::Static;
+    config.membership.members = members.iter().map(|member| member.to_string().parse().unwrap()).collect();
     config.cluster.secret_file = place.join("cluster.secret");
     if !config.cluster.secret_file.exists() {
         let secrets = ClusterSecrets::new([7; 32], vec![]);
