@@ -5,6 +5,13 @@
 //! the exit codes.
 
 mod admin_client;
+mod admin_connection;
+#[cfg(unix)]
+mod admin_socket;
+#[cfg(not(unix))]
+#[path = "admin_socket/absent.rs"]
+mod admin_socket;
+mod admin_target;
 mod ajp;
 mod applications;
 mod balancer_file;
@@ -14,6 +21,7 @@ mod connection_report;
 mod cores;
 mod demo;
 mod deploy_key;
+mod descriptors;
 mod drill;
 mod failure;
 mod graceful_shutdown;

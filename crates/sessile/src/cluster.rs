@@ -210,10 +210,6 @@ impl Cluster {
         let engine = &self.inner.shared;
         loop {
             let moved = engine.waiters.gate.notified();
-            if let Some((address, cause)) = engine.stranded.get() {
-                let cluster = self.config().cluster.name.clone();
-                return Err(JoinError::Strangers { cluster, address: *address, cause: *cause });
-            }
             match engine.node.state() {
                 NodeState::Searching | NodeState::Joining => {}
                 NodeState::Refused => return Err(self.name_taken()),

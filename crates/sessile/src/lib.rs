@@ -44,7 +44,7 @@ pub mod testing;
 mod web;
 
 pub use admin::{AdminPort, StopOutcome, StopRequests, health};
-pub use admin_token::{admin_token, admin_tokens};
+pub use admin_token::{admin_nonce, admin_token, admin_tokens, caller_proof, node_proof};
 #[cfg(feature = "planted")]
 pub use cluster::Planted;
 pub use cluster::{

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sessile_core::{Effect, Effects, Incarnation, Instant, Malformed, Message, Node, Settings};
-use sessile_group::{Channel, Peer, Refusal};
+use sessile_group::{Channel, Peer};
 
 use super::clock::Clock;
 use super::event_log::EventLog;
@@ -46,8 +47,8 @@ pub(crate) struct Engine {
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
     pub(crate) fuse: Fuse,
-    /// Whom this node met instead of its cluster.
-    pub(crate) stranded: OnceLock<(SocketAddr, Refusal)>,
+    /// Addresses where somebody is who said nothing when the time for the first search was over, while it goes on.
+    pub(crate) silent: Mutex<Vec<SocketAddr>>,
     pub(crate) planted: Planted,
 }
 
@@ -94,7 +95,7 @@ impl Engine {
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
             fuse: Fuse::default(),
-            stranded: OnceLock::new(),
+            silent: Mutex::default(),
             planted: Planted::default(),
         }
     }
@@ -103,12 +104,6 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn without_events(self) -> Self {
         Self { event_log: EventLog::discarding(), ..self }
-    }
-
-    /// This node met strangers only, and does not begin.
-    pub(crate) fn strand(&self, met: (SocketAddr, Refusal)) {
-        let _first = self.stranded.set(met);
-        self.waiters.gate.notify_waiters();
     }
 
     /// One call into the core, and then everything that it decided. Its frames are on their way before that.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use sessile_core::Incarnation;
-use sessile_group::{GroupError, Refusal, SecretError, StaticError};
+use sessile_group::{GroupError, SecretError, StaticError};
 use thiserror::Error;
 
 use crate::config::{ConfigError, HostPort};
@@ -82,19 +82,6 @@ pub enum JoinError {
         by: Incarnation,
         /// Where it listens for other members, if this node has met it.
         address: Option<SocketAddr>,
-    },
-    /// Nobody of this cluster was found, and somebody else answers where a member should.
-    #[error(
-        "{address} is to be a member of cluster `{cluster}`, but {cause}: give all nodes the same `secret_file` and \
-         `name` in [cluster] and compatible versions, or take the address out of [membership]"
-    )]
-    Strangers {
-        /// This node's cluster.
-        cluster: String,
-        /// Who answered.
-        address: SocketAddr,
-        /// Why it is none of ours.
-        cause: Refusal,
     },
 }
 

@@ -1,5 +1,6 @@
 //! What an operator does with a node that runs, beside stopping it; [`AdminPort`](crate::AdminPort) is the way in.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sessile_core::Incarnation;
@@ -148,8 +149,8 @@ impl Cluster {
         self.inner.secret_ids.lock().clone()
     }
 
-    /// What an operator should mend: settings that members disagree about, an address that others cannot reach, and
-    /// what [parts beside the sessions](Self::report) say.
+    /// What an operator should mend: settings that members disagree about, an address that others cannot reach, addresses
+    /// where strangers answer or nobody does, lists of members that lack one, and what [parts beside the sessions](Self::report) say.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();
@@ -159,7 +160,12 @@ impl Cluster {
             return warnings;
         };
         let members: Vec<Incarnation> = self.members().into_iter().map(|member| member.incarnation).collect();
-        let peers = sender.channel.counters().peers.into_iter();
+        let counters = sender.channel.counters();
+        warnings.extend(self.inner.shared.silent.lock().iter().map(silent_warning));
+        warnings.extend(
+            counters.strangers.iter().map(|(address, cause)| standpoint.stranger_warning(*address, *cause)),
+        );
+        let peers = counters.peers.into_iter();
         let peers = peers.filter(|peer| members.contains(&Incarnation(peer.peer.incarnation)));
         warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
         warnings.sort();
@@ -182,4 +188,11 @@ impl Cluster {
         (transfer.received > 0)
             .then_some(TransferView { sessions: transfer.sessions, elapsed: transfer.elapsed })
     }
+}
+
+fn silent_warning(address: &SocketAddr) -> String {
+    format!(
+        "somebody at {address} accepts connections or announces itself and does not answer: it may be a member that is \
+         stopped or overloaded and holds sessions; mend or end that process, or take the address out of [membership]"
+    )
 }

@@ -157,6 +157,7 @@ fn membership(config: &config::Membership) -> Result<Box<dyn Membership>, JoinEr
             bind: config.bind,
             ttl: config.ttl.into(),
             frequency: config.frequency,
+            first_search: config.drop_time,
         })),
         MembershipKind::Static => {
             let members: Vec<String> = config.members.iter().map(ToString::to_string).collect();

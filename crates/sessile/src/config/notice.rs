@@ -6,7 +6,8 @@ use sessile_group::NOTICE_LIMIT;
 
 use super::Config;
 use super::catalog::{self, TableEntry};
-use super::table::App;
+use super::host_port::HostPort;
+use super::table::{App, Membership, MembershipKind};
 
 /// The keys that decide together what the cluster does. Of `[session]`, every key does.
 const EQUAL: &[(&str, &str)] = &[
@@ -20,6 +21,8 @@ const EQUAL: &[(&str, &str)] = &[
 const BETWEEN: &str = ": ";
 /// Lines that do not fit are replaced by this key, with a hash of all of them.
 const REST: &str = "further settings";
+/// The list of members, which may differ between nodes.
+const MEMBERS: &str = "[membership] members";
 
 impl Config {
     /// The settings sent to other members.
@@ -34,8 +37,23 @@ impl Config {
         let keyed = self.farm.deploy_key_file.as_ref();
         lines.extend(keyed.map(|_| format!("[farm] deploy_key_file{BETWEEN}is set")));
         lines.extend(self.apps.iter().map(|app| told_of(app, self)));
-        fitting(&lines)
+        let mut notice = fitting(&lines);
+        notice.push_str(&members_line(&self.membership, NOTICE_LIMIT - notice.len()));
+        notice
     }
+}
+
+/// The static list of members, if there is one and it fits.
+fn members_line(membership: &Membership, room: usize) -> String {
+    let members: Vec<String> = membership.members.iter().map(ToString::to_string).collect();
+    let line = format!("{MEMBERS}{BETWEEN}{}\n", members.join(" "));
+    if membership.kind == MembershipKind::Static && line.len() <= room { line } else { String::new() }
+}
+
+/// The static list of members that a notice tells of.
+pub(crate) fn listed_members(notice: &str) -> Option<Vec<HostPort>> {
+    let members = notice.lines().find_map(|line| line.strip_prefix(MEMBERS)?.strip_prefix(BETWEEN))?;
+    Some(members.split(' ').filter_map(|member| member.parse().ok()).collect())
 }
 
 /// Keys of an application that may differ between nodes.
@@ -75,7 +93,8 @@ fn fitting(lines: &[String]) -> String {
 
 /// The content of a notice, by key.
 pub(crate) fn notice_lines(notice: &str) -> BTreeMap<&str, &str> {
-    notice.lines().filter_map(|line| line.split_once(BETWEEN)).collect()
+    let lines = notice.lines().filter_map(|line| line.split_once(BETWEEN));
+    lines.filter(|(key, _)| *key != MEMBERS).collect()
 }
 
 #[cfg(test)]
