@@ -86,6 +86,8 @@ impl<'a> AdminConnection<'a> {
     ) -> Result<(StatusCode, Value), AdminError> {
         let failed = |error: &dyn std::fmt::Display| self.client.failed(error.to_string());
         let request = request.map_err(|error| failed(&error))?;
+        // After one answer the connection takes the next request when it has read the answer's end.
+        self.sender.ready().await.map_err(|error| failed(&error))?;
         let answer = self.sender.send_request(request).await.map_err(|error| failed(&error))?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();

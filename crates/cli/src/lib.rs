@@ -18,6 +18,7 @@ mod balancer_file;
 mod bench;
 mod connection;
 mod connection_report;
+mod core_dumps;
 mod cores;
 mod demo;
 mod deploy_key;
@@ -36,6 +37,7 @@ mod report;
 mod runtime;
 mod secret_file;
 mod server;
+mod session_key;
 mod signal;
 mod stop;
 mod verbs;
@@ -66,7 +68,8 @@ struct Program {
 /// `serve`.
 pub fn run(words: impl IntoIterator<Item = OsString>, factory: &impl NodeFactory) -> ExitCode {
     // A wrong command line ends here, with exit code 2.
-    let program = Program::parse_from(words);
+    let program = Program::parse_from(session_key::shielded(words));
+    core_dumps::forbid();
     let done = match logging::start(program.log, program.log_format, program.verb.usual_log()) {
         // The log is written to its end before the failure is shown.
         Ok(_log) => program.verb.run(factory).inspect_err(Failure::log),

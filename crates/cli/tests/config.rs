@@ -10,7 +10,7 @@ use program::{run, scratch};
 const BLESS: &str = "SESSILE_BLESS";
 
 /// The sample of the design, as printed there.
-const SAMPLE: &str = include_str!("../../sessile/src/config/tests/tc01.toml");
+const SAMPLE: &str = include_str!("../../config/src/tests/tc01.toml");
 
 #[test]
 fn the_sample_is_good() {

@@ -232,9 +232,14 @@ pub enum Refusal {
     /// The session ended while the request ran.
     #[error("the session ended while the request ran: its changes are dropped")]
     Ended,
-    /// `max_active` or `max_table_bytes` is reached.
-    #[error("no room for one more session: raise [session] max_active or max_table_bytes, or end some")]
+    /// `max_active` is reached.
+    #[error("no room for one more session: [session] max_active is reached; raise it, or end some")]
     Full,
+    /// The copies of the session's part of the table take their share of `max_table_bytes`.
+    #[error(
+        "no room for one more session: the copies take all of [session] max_table_bytes; raise it, or end some"
+    )]
+    TableFull,
     /// `max_attribute_bytes` is exceeded.
     #[error("attribute `{name}` has {bytes} bytes, more than [session] max_attribute_bytes = {max}")]
     AttributeTooLarge {

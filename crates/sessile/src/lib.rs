@@ -37,29 +37,32 @@
 mod admin;
 mod admin_token;
 mod cluster;
-pub mod config;
 pub mod seams;
-pub mod store;
 pub mod testing;
-mod web;
+
+pub use sessile_config as config;
+pub use sessile_node::store;
+pub use sessile_web::json_store;
 
 pub use admin::{AdminPort, StopOutcome, StopRequests, health};
 pub use admin_token::{admin_nonce, admin_token, admin_tokens, caller_proof, node_proof};
-#[cfg(feature = "planted")]
-pub use cluster::Planted;
-pub use cluster::{
-    AppView, Cluster, ClusterBuilder, DrainIncomplete, Gauge, JoinError, Listening, MemberView, Message,
-    MessageError, Messages, NoMessage, Notification, OwedTo, PartReport, Resync, ResyncError, Scope,
-    SessionView, StoreView, To, TransferView,
-};
-pub use config::{Config, ConfigError};
+pub use cluster::{AppView, Cluster, ClusterBuilder};
+pub use sessile_config::{Config, ConfigError, SettingError};
 pub use sessile_core::{
     AppId, Codec, EndReason, Event, Fields, Histogram, Incarnation, NodeState, NotTaken, Receipt, Removal,
     SessionChange, SessionKey, StoredSession, Value,
 };
 pub use sessile_group::{ClusterSecrets, SecretError};
-pub use web::{
+#[cfg(feature = "planted")]
+pub use sessile_node::Planted;
+pub use sessile_node::host::NotServing;
+pub use sessile_node::messages::{Message, MessageError, Messages, NoMessage, To};
+pub use sessile_node::{
+    ClusterNode, DrainIncomplete, Gauge, JoinError, Listening, MemberView, Notification, OwedTo, PartReport,
+    Resync, ResyncError, Scope, SessionView, StoreView, TransferView,
+};
+pub use sessile_web::{
     AttributeMut, Cost, Costs, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent,
-    NoSessionLayer, NotServing, Session, SessionError, SessionLayer, SessionService, Sessions, SettingError,
-    Statistics, WriteTimes, idempotency_key, json_store,
+    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions, Statistics, WriteTimes,
+    idempotency_key,
 };

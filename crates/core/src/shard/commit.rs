@@ -62,7 +62,7 @@ impl Shard {
             return Err(Refusal::Ended);
         }
         if changes.creates() && self.is_full(changes.weight()) {
-            return Err(Refusal::Full);
+            return Err(Refusal::TableFull);
         }
         for (name, value) in changes.writes() {
             let bytes = value.map_or(0, |value| value.bytes.len());

@@ -1,0 +1,58 @@
+//! The tower layer that gives sessions to an application.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::app::AppSessions;
+use super::detached_sessions::DetachedSessions;
+use super::service::SessionService;
+use super::settings::SessionSettings;
+use super::statistics::Statistics;
+use crate::Controls;
+use sessile_node::host::SessionHost;
+
+/// Wraps an application's services so that their requests carry a [`Session`](super::Session).
+#[derive(Clone)]
+pub struct SessionLayer {
+    app: Arc<AppSessions>,
+}
+
+impl SessionLayer {
+    /// The layer of the application that `settings` describe, on the node called `node_name`. `controls`
+    /// are that node's, `statistics` those of all layers of these sessions.
+    #[must_use]
+    pub fn new(
+        host: Arc<SessionHost>,
+        node_name: &str,
+        controls: Arc<Controls>,
+        settings: SessionSettings,
+        statistics: Arc<Statistics>,
+    ) -> Self {
+        Self { app: Arc::new(AppSessions::new(host, node_name, controls, settings, statistics)) }
+    }
+
+    /// The cookie's name, as a balancer must look for it: the configured one, behind `__Host-` where
+    /// `secure = true` and the application is at `/`.
+    pub fn cookie_name(&self) -> &str {
+        self.app.shape.name()
+    }
+
+    /// The application's sessions for callers outside HTTP.
+    pub fn sessions(&self) -> DetachedSessions {
+        DetachedSessions::new(Arc::clone(&self.app))
+    }
+
+    /// What this layer, and others of the same sessions on this node, did so far.
+    pub fn statistics(&self) -> Arc<Statistics> {
+        Arc::clone(&self.app.statistics)
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService::new(inner, Arc::clone(&self.app))
+    }
+}
