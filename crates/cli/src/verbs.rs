@@ -2,8 +2,11 @@
 
 mod apps;
 mod balance;
+mod completions;
 mod config;
 mod import_server_xml;
+mod init;
+mod man;
 mod operate;
 mod rotate;
 mod secret;
@@ -25,6 +28,8 @@ use crate::node_factory::NodeFactory;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
+    /// Write a cluster that is ready to run: two nodes, a balancer and the secret
+    Init(init::Init),
     /// Load a cluster, inject faults, and count lost, doubled and resurrected data
     Drill(drill::Drill),
     /// Measure what replication costs
@@ -67,6 +72,10 @@ pub(crate) enum Verb {
     Route(operate::Route),
     /// Compare a running node's sessions with every member, and repair differences
     Resync(operate::Resync),
+    /// Print the completions of these commands for a shell
+    Completions(completions::Completions),
+    /// Write the manual pages of all commands into a directory
+    Man(man::Man),
 }
 
 impl Verb {
@@ -82,6 +91,7 @@ impl Verb {
     pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
+            Self::Init(init) => init.run(),
             Self::Drill(drill) => drill.run(),
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
@@ -101,6 +111,8 @@ impl Verb {
             Self::Resume(offer) => offer.resume(),
             Self::Route(route) => route.run(),
             Self::Resync(resync) => resync.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod agreement;
 mod catalog;
+mod environment;
 mod fault;
 mod foreign;
 mod form;
@@ -28,6 +29,8 @@ mod unknown;
 
 use std::path::{Path, PathBuf};
 
+use environment::Environment;
+pub use environment::Override;
 pub use fault::{ConfigError, Finding, Findings, Severity};
 pub use foreign::{Refused, load_toml, parse_toml};
 pub use form::filter_elements;
@@ -76,10 +79,15 @@ pub struct Config {
     pub apps: Vec<App>,
     /// The directory that relative paths of the file start from: the file's own.
     pub directory: PathBuf,
+    /// The keys whose values came from the environment.
+    pub overrides: Vec<Override>,
 }
 
 impl Config {
     /// Reads the file at `path`; what is suspicious but allowed is logged as a warning.
+    ///
+    /// A variable of the process's environment replaces a value of the file: `SESSILE_CLUSTER__NAME` that of `name` in
+    /// `[cluster]`, `SESSILE_HTTP__LIMITS__HEADERS` that of `headers` in `[http.limits]`.
     ///
     /// # Errors
     /// [`ConfigError`] holds everything that is wrong with the file, each with its place and its remedy.
@@ -91,21 +99,22 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the file at `path` and returns the warnings beside the configuration.
+    /// Reads the file at `path`, and the environment, and returns the warnings beside the configuration.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn check(path: impl AsRef<Path>) -> Result<(Self, Findings), ConfigError> {
         let path = path.as_ref();
-        Self::parse(path, &read::text_of(path)?)
+        let text = read::text_of(path)?;
+        read::config(path, &text, Environment::of(std::env::vars_os(), &text))
     }
 
-    /// Reads `text`; `path` names it in messages, and its directory is where relative paths start.
+    /// Reads `text` and no environment; `path` names it in messages, and its directory is where relative paths start.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(path: impl AsRef<Path>, text: &str) -> Result<(Self, Findings), ConfigError> {
-        read::config(path.as_ref(), text)
+        read::config(path.as_ref(), text, Environment::default())
     }
 
     /// Checks a configuration that did not come from a file, by the same rules.

@@ -35,7 +35,7 @@ impl Config {
         // That there is one, and nothing that follows from it.
         let keyed = self.farm.deploy_key_file.as_ref();
         lines.extend(keyed.map(|_| format!("[farm] deploy_key_file{BETWEEN}is set")));
-        lines.extend(self.apps.iter().map(|app| told_of(app, self)));
+        lines.extend(self.apps.iter().map(|app| announced_of(app, self)));
         let mut notice = fitting(&lines, max_bytes);
         notice.push_str(&members_line(&self.membership, max_bytes - notice.len()));
         notice
@@ -60,7 +60,7 @@ pub fn listed_members(notice: &str) -> Option<Vec<HostPort>> {
 const OWN_OF_NODE: [&str; 4] = ["path", "file", "directory", "diagnostics"];
 
 /// One line for an application: all keys that differ from `[session]`.
-fn told_of(app: &App, config: &Config) -> String {
+fn announced_of(app: &App, config: &Config) -> String {
     let shared = App { path: String::new(), ..App::with_session(config.session.clone()) };
     let shared = values(&catalog::app_of(&shared));
     let own = values(&catalog::app_of(app)).into_iter().filter(|value| {

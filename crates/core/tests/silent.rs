@@ -1,4 +1,4 @@
-//! A process that may hold the state is there and says nothing (rule 5.14).
+//! A process that may hold the state is there and says nothing (rule 5.16).
 
 mod cluster;
 

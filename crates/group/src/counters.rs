@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
 use crate::outbox::Depth;
-use crate::refusal::Refusal;
 
 /// One number that only rises.
 #[derive(Debug, Default)]
@@ -74,16 +74,20 @@ pub(crate) struct Counts {
     pub(crate) accept_failed: Count,
     pub(crate) sightings_dropped: Count,
     pub(crate) datagrams: DatagramCounts,
-    refused: [Count; Refusal::ALL.len()],
+    refused: [Count; HandshakeRefusal::ALL.len()],
 }
 
 impl Counts {
-    pub(crate) fn refused(&self, cause: Refusal) {
-        let place = Refusal::ALL.iter().position(|known| *known == cause);
+    pub(crate) fn refused(&self, cause: HandshakeRefusal) {
+        let place = HandshakeRefusal::ALL.iter().position(|known| *known == cause);
         self.refused[place.expect("ALL lists every cause")].up();
     }
 
-    pub(crate) fn snapshot(&self, peers: Vec<PeerTally>, strangers: Vec<(SocketAddr, Refusal)>) -> Tally {
+    pub(crate) fn snapshot(
+        &self,
+        peers: Vec<PeerTally>,
+        strangers: Vec<(SocketAddr, HandshakeRefusal)>,
+    ) -> Tally {
         let datagrams = &self.datagrams;
         Tally {
             traffic: self.traffic.snapshot(),
@@ -99,7 +103,7 @@ impl Counts {
             accepted: self.accepted.get(),
             accept_failed: self.accept_failed.get(),
             sightings_dropped: self.sightings_dropped.get(),
-            refused: Refusal::ALL.into_iter().zip(self.refused.iter().map(Count::get)).collect(),
+            refused: HandshakeRefusal::ALL.into_iter().zip(self.refused.iter().map(Count::get)).collect(),
             datagrams: Datagrams {
                 sent: datagrams.sent.get(),
                 send_failed: datagrams.send_failed.get(),
@@ -188,9 +192,9 @@ pub struct Tally {
     /// Sightings dropped because too many addresses are known.
     pub sightings_dropped: u64,
     /// Handshakes that came to nothing, either side's, by cause; every cause is listed.
-    pub refused: Vec<(Refusal, u64)>,
+    pub refused: Vec<(HandshakeRefusal, u64)>,
     /// Addresses where somebody answers now who is no member of this cluster, and why; the first 32 of them.
-    pub strangers: Vec<(SocketAddr, Refusal)>,
+    pub strangers: Vec<(SocketAddr, HandshakeRefusal)>,
     /// The membership's datagrams.
     pub datagrams: Datagrams,
 }
@@ -198,7 +202,7 @@ pub struct Tally {
 impl Tally {
     /// How many handshakes came to nothing for this cause.
     #[must_use]
-    pub fn refused_for(&self, cause: Refusal) -> u64 {
+    pub fn refused_for(&self, cause: HandshakeRefusal) -> u64 {
         self.refused.iter().find(|(known, _)| *known == cause).map_or(0, |(_, count)| *count)
     }
 }

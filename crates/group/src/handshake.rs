@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::group_state::GroupState;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::hello::{Hello, cause_of};
 use crate::identity::Peer;
 use crate::inbound::Inbound;
-use crate::node::Node;
-use crate::refusal::Refusal;
 use crate::tls::names_process;
 use crate::wire::Wire;
 
@@ -32,11 +32,15 @@ pub(crate) enum DialError {
     /// The connection was accepted, and then nothing came, or it was closed in the middle of the handshake.
     Silent,
     /// Somebody answered, and one side will not have the other.
-    Refused(Refusal),
+    Refused(HandshakeRefusal),
 }
 
 /// Connects to `address`, for one connection of a link, and finds out who is there.
-pub(crate) async fn dial(node: &Node, address: SocketAddr, connection: usize) -> Result<Met, DialError> {
+pub(crate) async fn dial(
+    node: &GroupState,
+    address: SocketAddr,
+    connection: usize,
+) -> Result<Met, DialError> {
     let connecting = timeout(node.options.connect_timeout, TcpStream::connect(address));
     let stream = match connecting.await {
         Ok(Ok(stream)) => stream,
@@ -50,18 +54,18 @@ pub(crate) async fn dial(node: &Node, address: SocketAddr, connection: usize) ->
         return Err(DialError::Closed);
     }
     let met = timeout(node.options.handshake_timeout, introduce(node, stream, address, connection)).await;
-    met.unwrap_or(Err(Refusal::Silent)).map_err(|cause| match cause {
-        Refusal::Silent => DialError::Silent,
+    met.unwrap_or(Err(HandshakeRefusal::Silent)).map_err(|cause| match cause {
+        HandshakeRefusal::Silent => DialError::Silent,
         cause => DialError::Refused(cause),
     })
 }
 
 async fn introduce(
-    node: &Node,
+    node: &GroupState,
     stream: TcpStream,
     address: SocketAddr,
     connection: usize,
-) -> Result<Met, Refusal> {
+) -> Result<Met, HandshakeRefusal> {
     node.prepare(&stream).map_err(|error| cause_of(&error))?;
     let mut wire = match node.trust() {
         Some(trust) => trust.connect(stream).await.map_err(|error| cause_of(&error))?,
@@ -81,15 +85,19 @@ async fn introduce(
 
 /// The accepting side. None when this process dialed itself.
 pub(crate) async fn answer(
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     stream: TcpStream,
     remote: SocketAddr,
-) -> Result<Option<Inbound>, Refusal> {
+) -> Result<Option<Inbound>, HandshakeRefusal> {
     let limit = node.options.handshake_timeout;
-    timeout(limit, receive(node, stream, remote)).await.unwrap_or(Err(Refusal::Silent))
+    timeout(limit, receive(node, stream, remote)).await.unwrap_or(Err(HandshakeRefusal::Silent))
 }
 
-async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Result<Option<Inbound>, Refusal> {
+async fn receive(
+    node: Arc<GroupState>,
+    stream: TcpStream,
+    remote: SocketAddr,
+) -> Result<Option<Inbound>, HandshakeRefusal> {
     node.prepare(&stream).map_err(|error| cause_of(&error))?;
     let mut wire = match node.trust() {
         Some(trust) => trust.accept(stream).await.map_err(|error| cause_of(&error))?,
@@ -117,17 +125,17 @@ async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Resu
 }
 
 /// Whether the HELLO is of our cluster and says what the certificate says. Rule 9.2.
-fn judge(node: &Node, hello: &Hello, wire: &Wire) -> Result<(), Refusal> {
+fn judge(node: &GroupState, hello: &Hello, wire: &Wire) -> Result<(), HandshakeRefusal> {
     if hello.cluster != node.identity.cluster {
-        return Err(Refusal::Cluster);
+        return Err(HandshakeRefusal::Cluster);
     }
-    if names_process(wire, &hello.name, hello.incarnation) { Ok(()) } else { Err(Refusal::Identity) }
+    if names_process(wire, &hello.name, hello.incarnation) { Ok(()) } else { Err(HandshakeRefusal::Identity) }
 }
 
 /// The process behind a HELLO that is not our own.
-fn stranger(node: &Node, hello: &Hello, from: SocketAddr) -> Result<Peer, Refusal> {
+fn stranger(node: &GroupState, hello: &Hello, from: SocketAddr) -> Result<Peer, HandshakeRefusal> {
     if hello.incarnation == node.identity.incarnation {
-        return Err(Refusal::Incarnation);
+        return Err(HandshakeRefusal::Incarnation);
     }
     hello.peer(from)
 }

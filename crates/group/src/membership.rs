@@ -23,9 +23,9 @@ use beacon::Cause;
 use parking_lot::Mutex;
 
 use crate::counters::DatagramCounts;
-use crate::grumble::Grumble;
+use crate::group_state::GroupState;
 use crate::identity::Identity;
-use crate::node::Node;
+use crate::warning_limit::WarningLimit;
 
 /// What a membership sees. It makes the channel dial, and never changes by itself who is a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,14 +79,14 @@ pub trait Membership: Send {
 /// [`hear`](Self::hear): they are sealed and judged with the cluster's secret.
 #[derive(Debug)]
 pub struct Local {
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     beacon: Arc<Beacon>,
-    grumble: Mutex<Grumble>,
+    warning_limit: Mutex<WarningLimit>,
 }
 
 impl Local {
-    pub(crate) fn new(node: Arc<Node>, beacon: Arc<Beacon>) -> Self {
-        Self { node, beacon, grumble: Mutex::default() }
+    pub(crate) fn new(node: Arc<GroupState>, beacon: Arc<Beacon>) -> Self {
+        Self { node, beacon, warning_limit: Mutex::default() }
     }
 
     /// Who this node is.
@@ -122,7 +122,7 @@ impl Local {
             Cause::Replayed => counts.replayed.up(),
             Cause::Malformed => counts.malformed.up(),
         }
-        if let Some(times) = self.grumble.lock().may_speak() {
+        if let Some(times) = self.warning_limit.lock().may_speak() {
             tracing::warn!(
                 ?cause,
                 %from,

@@ -2,7 +2,7 @@
 //!
 //! It is over when the membership has named every address it knows of and each of them answered or refused, or when
 //! the time given has passed. Addresses where somebody is and says nothing are waited for longer: until they speak or
-//! are gone (rule 5.14).
+//! are gone (rule 5.16).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::refusal::Refusal;
+use crate::handshake_refusal::HandshakeRefusal;
 
 /// Addresses waited for at most; further ones are dialed but not waited for.
 const AWAITED_MAX: usize = 1024;
@@ -20,7 +20,7 @@ const AWAITED_MAX: usize = 1024;
 pub(crate) struct Search {
     awaited: BTreeMap<SocketAddr, Signs>,
     /// Addresses where somebody answered who is no member of this cluster.
-    strangers: BTreeMap<SocketAddr, Refusal>,
+    strangers: BTreeMap<SocketAddr, HandshakeRefusal>,
     patience: Duration,
     /// When it ends unless somebody is silent; known once the membership has named all.
     deadline: Option<Instant>,
@@ -80,7 +80,7 @@ impl Search {
     }
 
     /// Somebody answered at the address, and no member of this cluster.
-    pub(crate) fn stranger(&mut self, address: SocketAddr, cause: Refusal) {
+    pub(crate) fn stranger(&mut self, address: SocketAddr, cause: HandshakeRefusal) {
         if self.awaited.remove(&address).is_some() {
             self.strangers.insert(address, cause);
         }
@@ -113,7 +113,7 @@ impl Search {
     }
 
     /// The addresses that stayed silent, and those where strangers answered.
-    pub(crate) fn into_findings(self) -> (Vec<SocketAddr>, Vec<(SocketAddr, Refusal)>) {
+    pub(crate) fn into_findings(self) -> (Vec<SocketAddr>, Vec<(SocketAddr, HandshakeRefusal)>) {
         (self.awaited.into_keys().collect(), self.strangers.into_iter().collect())
     }
 }
@@ -139,12 +139,12 @@ mod tests {
         }
         search.all_named(now);
         search.settled(a);
-        search.stranger(c, Refusal::Untrusted);
+        search.stranger(c, HandshakeRefusal::Untrusted);
         search.unanswered(b, false);
         assert!(!search.is_over(now) && search.awaits(b));
         assert!(search.is_over(now + PATIENCE));
         assert_eq!(search.silent(now + PATIENCE), None);
-        assert_eq!(search.into_findings(), (vec![b], vec![(c, Refusal::Untrusted)]));
+        assert_eq!(search.into_findings(), (vec![b], vec![(c, HandshakeRefusal::Untrusted)]));
     }
 
     #[tokio::test(start_paused = true)]

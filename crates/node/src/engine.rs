@@ -14,12 +14,12 @@ use sessile_group::{Channel, Peer};
 use super::clock::Clock;
 use super::event_log::EventLog;
 use super::frame_sender::{CallFrames, FrameCounts, FrameSender};
-use super::fuse::Fuse;
 use super::listeners::Listeners;
 use super::local_values::LocalTable;
 use super::messages::post::Post;
 use super::persist::Persist;
 use super::planted::Planted;
+use super::poison::Poison;
 use super::sending::Sending;
 use super::waiters::Waiters;
 
@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     running: AtomicUsize,
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
-    pub(crate) fuse: Fuse,
+    pub(crate) poison: Poison,
     /// Addresses where somebody is who said nothing when the time for the first search was over, while it goes on.
     pub(crate) silent: Mutex<Vec<SocketAddr>>,
     pub(crate) planted: Planted,
@@ -94,7 +94,7 @@ impl Engine {
             replayed: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
-            fuse: Fuse::default(),
+            poison: Poison::default(),
             silent: Mutex::default(),
             planted: Planted::default(),
         }
@@ -117,7 +117,7 @@ impl Engine {
         connection: usize,
         call: impl FnOnce(&Node, Instant, &mut Effects) -> R,
     ) -> R {
-        let _guard = self.fuse.guard(&self.waiters);
+        let _guard = self.poison.guard(&self.waiters);
         let mut frames = CallFrames::new(self.frame_sender.as_ref(), connection);
         let mut effects = Effects::new(&mut frames);
         let result = call(&self.node, self.clock.now(), &mut effects);
@@ -164,7 +164,7 @@ impl Engine {
             Effect::MemberLost => self.with_store(Persist::member_lost),
             Effect::Event(event) => self.event_log.note(event),
             // A call that failed in the middle told nothing: what comes after would wait for it for ever.
-            Effect::Notice { .. } if self.fuse.is_blown() => {}
+            Effect::Notice { .. } if self.poison.is_poisoned() => {}
             Effect::Notice { shard, sequence, notice } => self.listeners.tell(shard, sequence, notice),
         }
     }

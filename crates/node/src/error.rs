@@ -104,7 +104,7 @@ pub struct DrainIncomplete {
     /// Requests that are still running.
     pub requests: usize,
     /// Members that lack something.
-    pub backlogs: Vec<OwedTo>,
+    pub backlogs: Vec<MemberBacklog>,
     /// Sessions that the store lacks in their newest version.
     pub unsaved: usize,
 }
@@ -118,7 +118,7 @@ impl std::fmt::Debug for DrainIncomplete {
 
 /// What one member lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwedTo {
+pub struct MemberBacklog {
     /// The member's node name.
     pub member: String,
     /// Sessions whose copy or end it must still get.
@@ -133,7 +133,7 @@ impl fmt::Display for DrainIncomplete {
         if self.unsaved > 0 {
             write!(f, "; {} sessions are not in the store", self.unsaved)?;
         }
-        for OwedTo { member, sessions, unacknowledged } in &self.backlogs {
+        for MemberBacklog { member, sessions, unacknowledged } in &self.backlogs {
             write!(f, "; {member} lacks {sessions} sessions and has not confirmed {unacknowledged} changes")?;
         }
         Ok(())
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_listed() {
-        let backlog = OwedTo { member: "tc02".to_owned(), sessions: 3, unacknowledged: 1 };
+        let backlog = MemberBacklog { member: "tc02".to_owned(), sessions: 3, unacknowledged: 1 };
         assert_eq!(
             DrainIncomplete { requests: 2, backlogs: vec![backlog], unsaved: 4 }.to_string(),
             "the time to drain is over: 2 requests still run; 4 sessions are not in the store; tc02 lacks 3 sessions and has not confirmed 1 changes"

@@ -157,7 +157,8 @@ impl ClusterNode {
         let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();
         warnings.extend(self.inner.parts.warnings());
         warnings.extend(self.engines().flat_map(|engine| pressure::warnings(engine)));
-        let (Some(standpoint), Some(sender)) = (&self.inner.standpoint, &self.inner.shared.frame_sender)
+        let (Some(settings_check), Some(sender)) =
+            (&self.inner.settings_check, &self.inner.shared.frame_sender)
         else {
             return warnings;
         };
@@ -165,11 +166,14 @@ impl ClusterNode {
         let counters = sender.channel.counters();
         warnings.extend(self.inner.shared.silent.lock().iter().map(silent_warning));
         warnings.extend(
-            counters.strangers.iter().map(|(address, cause)| standpoint.stranger_warning(*address, *cause)),
+            counters
+                .strangers
+                .iter()
+                .map(|(address, cause)| settings_check.stranger_warning(*address, *cause)),
         );
         let peers = counters.peers.into_iter();
         let peers = peers.filter(|peer| members.contains(&Incarnation(peer.peer.incarnation)));
-        warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
+        warnings.extend(peers.flat_map(|peer| settings_check.warnings_about(&peer.peer)));
         warnings.sort();
         warnings
     }

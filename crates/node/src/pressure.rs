@@ -32,7 +32,7 @@ fn warning(key: &str, used: u64, bound: u64, unit: &str) -> Option<String> {
 pub(crate) async fn watch(engine: Arc<Engine>) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut is_near = false;
-    while !engine.fuse.is_blown() {
+    while !engine.poison.is_poisoned() {
         looks.tick().await;
         let warnings = warnings(&engine);
         if !is_near {

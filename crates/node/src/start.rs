@@ -4,13 +4,14 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sessile_core::{AckSet, Bounds, Incarnation, Mode, Settings, Timing};
+use sessile_core::{AckSet, Bounds, Incarnation, Settings, Timing};
 use sessile_group::{
     Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
     MulticastConfig, NOTICE_LIMIT, SecretError, Static, listen,
 };
 use tokio::sync::mpsc;
 
+use super::dials::Dials;
 use super::error::JoinError;
 use super::seams::Seams;
 use sessile_config::{self as config, Config, HostPort, MembershipKind};
@@ -61,10 +62,7 @@ pub(super) fn node_settings(config: &Config, incarnation: Incarnation, ack_set: 
         max_unconfirmed_bytes: config.sender.queue_bytes,
     };
     settings.copies = config.cluster.copies;
-    settings.mode = match config.sender.mode {
-        config::Mode::Sync | config::Mode::Pooled | config::Mode::Pipelined => Mode::Synchronous,
-        config::Mode::Async => Mode::Asynchronous,
-    };
+    settings.ack = Dials::of(&config.sender).ack;
     settings.ack_set = ack_set;
     settings
 }
@@ -106,7 +104,7 @@ async fn group(
     let advertise = advertised(config, bound).await?;
     let channel = ChannelOptions {
         queue_bytes: config.sender.queue_bytes,
-        connections: connections(&config.sender),
+        connections: Dials::of(&config.sender).connections.count,
         connection_idle: config.sender.keep_alive,
         search_timeout: config.membership.drop_time,
         trust_refused: config.membership.trust_refused,
@@ -126,14 +124,6 @@ fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) ->
         advertise,
         features: FEATURES,
         notice: config.notice(NOTICE_LIMIT),
-    }
-}
-
-/// Connections beside the first, to each member.
-fn connections(sender: &config::Sender) -> usize {
-    match sender.mode {
-        config::Mode::Pooled => sender.pool_size.into(),
-        config::Mode::Sync | config::Mode::Pipelined | config::Mode::Async => 0,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::ClusterNode;
 use super::cluster_node::Known;
-use super::error::{DrainIncomplete, OwedTo};
+use super::error::{DrainIncomplete, MemberBacklog};
 use super::host::SessionHost;
 use sessile_config::Manager;
 
@@ -53,7 +53,7 @@ impl ClusterNode {
             sender.channel.stop().await;
         }
         for engine in self.engines() {
-            engine.listeners.everything_told().await;
+            engine.listeners.everything_notified().await;
         }
         self.inner.tasks.abort();
         self.inner.shared.post.close();
@@ -125,7 +125,7 @@ impl ClusterNode {
         let names = engine.node.members(now);
         let name =
             |incarnation| names.iter().find(|row| row.incarnation == incarnation).map(|row| row.name.clone());
-        let backlogs = engine.node.backlogs(now).into_iter().map(|backlog| OwedTo {
+        let backlogs = engine.node.backlogs(now).into_iter().map(|backlog| MemberBacklog {
             member: name(backlog.to).unwrap_or_else(|| backlog.to.to_string()),
             sessions: backlog.sessions,
             unacknowledged: backlog.unacknowledged,

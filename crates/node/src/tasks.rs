@@ -19,7 +19,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::engine::Engine;
-use super::standpoint::Standpoint;
+use super::settings_check::SettingsCheck;
 
 /// How long the frames that a dead process still sent are read before the core is told that it is gone.
 const LAST_FRAMES: Duration = Duration::from_millis(250);
@@ -80,7 +80,7 @@ impl Drop for Tasks {
 pub(crate) async fn tick(engine: Arc<Engine>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !engine.fuse.is_blown() {
+    while !engine.poison.is_poisoned() {
         ticks.tick().await;
         engine.step(|node, now, effects| node.tick(now, effects));
     }
@@ -89,7 +89,7 @@ pub(crate) async fn tick(engine: Arc<Engine>, period: Duration) {
 /// Tells the node what the group noticed, and reads the frames of all other processes.
 pub(crate) struct Links {
     engine: Arc<Engine>,
-    standpoint: Arc<Standpoint>,
+    settings_check: Arc<SettingsCheck>,
     /// Processes that frames can be sent to. What the others say is left unread: they could not be answered.
     linked: watch::Sender<BTreeSet<u32>>,
     readers: JoinSet<()>,
@@ -102,10 +102,10 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(engine: Arc<Engine>, standpoint: Arc<Standpoint>, timing: &Timing) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, settings_check: Arc<SettingsCheck>, timing: &Timing) -> Self {
         Self {
             engine,
-            standpoint,
+            settings_check,
             linked: watch::Sender::new(BTreeSet::new()),
             readers: JoinSet::new(),
             reading: HashMap::new(),
@@ -150,7 +150,7 @@ impl Links {
         }
     }
 
-    /// Somebody is there and says nothing: rule 5.14.
+    /// Somebody is there and says nothing: rule 5.16.
     fn silent(&self, addresses: Vec<SocketAddr>) {
         tracing::warn!(
             ?addresses,
@@ -161,7 +161,7 @@ impl Links {
         self.engine.step(|node, now, effects| node.search_timed_out(now, effects));
     }
 
-    /// The search is over. Strangers were skipped: nobody outside of the cluster prevents a start (rule 5.15).
+    /// The search is over. Strangers were skipped: nobody outside of the cluster prevents a start (rule 5.17).
     fn searched(&self, silent: &[SocketAddr]) {
         self.engine.silent.lock().clear();
         if !silent.is_empty() {
@@ -171,7 +171,7 @@ impl Links {
     }
 
     fn up(&mut self, peer: Peer) {
-        for warning in self.standpoint.warnings_about(&peer) {
+        for warning in self.settings_check.warnings_about(&peer) {
             tracing::warn!(member = peer.name, "{warning}");
         }
         let info = PeerInfo { incarnation: Incarnation(peer.incarnation), name: peer.name };

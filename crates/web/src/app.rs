@@ -91,8 +91,8 @@ impl AppSessions {
     pub(crate) fn peer_unknown(&self) {
         if self.attribute_warnings.is_due("forwarded without a peer address") {
             tracing::warn!(
-                "X-Forwarded-Proto came, and no peer address is known, so [http] trusted_proxies cannot match and the \
-                 session cookie lacks `Secure`. Serve with `app.into_make_service_with_connect_info::<SocketAddr>()`, or \
+                "X-Forwarded-* came, and no peer address is known, so [http] trusted_proxies cannot match: the session \
+                 cookie lacks `Secure`, and the host of the site is unknown. Serve with `app.into_make_service_with_connect_info::<SocketAddr>()`, or \
                  set [session] secure = true"
             );
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::{CookieKeys, KeyLocks};
+use crate::{CookieKeys, DeadCookies, KeyLocks};
 use sessile_config::Config;
 use sessile_node::host::{ClusterSecrets, SECRET_BYTES};
 
@@ -15,6 +15,8 @@ pub struct Controls {
     pub(crate) cookie_keys: CookieKeys,
     /// Idempotency keys that requests of this node work on.
     pub(crate) key_locks: Arc<KeyLocks>,
+    /// Requests of this node whose cookie is of a session that is gone.
+    pub(crate) dead_cookies: Arc<DeadCookies>,
     rewrites_route: AtomicBool,
 }
 
@@ -32,7 +34,12 @@ impl Controls {
 
     /// With keys of their own.
     pub(crate) fn new(cookie_keys: CookieKeys, rewrites_route: bool) -> Self {
-        Self { cookie_keys, key_locks: Arc::default(), rewrites_route: AtomicBool::new(rewrites_route) }
+        Self {
+            cookie_keys,
+            key_locks: Arc::default(),
+            dead_cookies: Arc::default(),
+            rewrites_route: AtomicBool::new(rewrites_route),
+        }
     }
 
     /// Whether cookies that name another node are made to name this one.

@@ -11,6 +11,7 @@ use super::client_cipher::check_size;
 use super::client_session::ClientSession;
 use super::commit_scope::CommitScope;
 use super::cookie::Identity;
+use super::cookie_age::CookieAge;
 use super::error::SessionError;
 use super::local::LocalDraft;
 use super::settings::SessionSettings;
@@ -35,6 +36,8 @@ pub(crate) struct Draft {
     born_at: Option<Duration>,
     /// Its cookie is to be made anew though nothing was written.
     is_outdated: bool,
+    /// How long its cookie is kept, as far as that was looked up or set.
+    cookie_age: Option<CookieAge>,
 }
 
 /// What this request wrote, in a session that its cookie carries: later than what was opened.
@@ -122,6 +125,7 @@ impl Draft {
     /// Nobody reads it any more: the node need not copy the fields that it opened to change them.
     pub(crate) fn release(&mut self) {
         if !self.changes.sends_whole() {
+            self.cookie_age = self.cookie_age();
             self.opened = Fields::default();
         }
     }
@@ -151,7 +155,7 @@ impl Draft {
     /// Gives what was to be kept on this node.
     pub(crate) fn discard(&mut self) -> LocalChanges {
         (self.changes, self.borrows, self.weight) = (Changes::new(), Borrows::default(), None);
-        (self.max_inactive, self.login) = (None, None);
+        (self.max_inactive, self.login, self.cookie_age) = (None, None, None);
         self.forget_new();
         self.local.take_changes()
     }
@@ -294,6 +298,21 @@ impl Draft {
     /// Writes a note of the session. It is small; no bound is looked at.
     pub(crate) fn note(&mut self, name: FieldName, value: Value) {
         self.changes.put(name, Some(value));
+    }
+
+    /// How long the session's cookie is kept; `None`: as configured.
+    pub(crate) fn cookie_age(&self) -> Option<CookieAge> {
+        self.cookie_age.or_else(|| CookieAge::decode(&self.replicated(CookieAge::field().as_str())?))
+    }
+
+    pub(crate) fn set_cookie_age(&mut self, age: CookieAge) {
+        self.note(CookieAge::field(), age.encode());
+        (self.cookie_age, self.is_outdated) = (Some(age), true);
+    }
+
+    /// Whether the cookie is to be made anew though its secret stays.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.is_outdated
     }
 
     /// Gives an attribute out to be changed in place.

@@ -102,10 +102,10 @@ pub enum SessionError {
     /// This node holds `max_active` sessions; no further one is made.
     #[error("no room for one more session: max_active is reached; try again later or raise it")]
     Full,
-    /// The copies on this node take as many bytes as `max_table_bytes` allows; no further session is made.
+    /// The copies on this node take as many bytes as `max_table_bytes` allows; no further session is made, and none grows.
     #[error(
-        "no room for one more session: the copies on this node take all of max_table_bytes (a sixteenth of it for each \
-         sixteenth of the sessions); try again later or raise it"
+        "no room: the copies on this node take all of max_table_bytes (a sixteenth of it for each sixteenth of the \
+         sessions); try again later or raise it"
     )]
     TableFull,
     /// The other members do not confirm changes as fast as they come, and `[sender]` says that no more are taken
@@ -218,7 +218,7 @@ impl From<Refusal> for SessionError {
         match refusal {
             Refusal::Ended => Self::Ended,
             Refusal::Full => Self::Full,
-            Refusal::TableFull => Self::TableFull,
+            Refusal::TableFull | Refusal::NoRoomToGrow => Self::TableFull,
             Refusal::AttributeTooLarge { name, bytes, max } => Self::AttributeTooLarge { name, bytes, max },
             Refusal::SessionTooLarge { bytes, max } => Self::SessionTooLarge { bytes, max },
         }

@@ -13,6 +13,8 @@ use super::app::AppSessions;
 use super::cache;
 use super::client_session::ClientSession;
 use super::cookie::{Found, Presented};
+use super::cookie_age::CookieAge;
+use super::dead_cookies::DeadCookie;
 use super::error::SessionError;
 use super::opening::{CookieWorth, Opening};
 use super::request_facts::{access, is_preflight, secure};
@@ -37,6 +39,8 @@ pub(crate) struct Exchange {
     _running: Running,
     /// What the cookie that came is worth.
     cookie: CookieWorth,
+    /// Other requests with the same dead cookie see that this one runs.
+    dead: Option<DeadCookie>,
     /// Where other cookies of that name may have been set.
     origin: Origin,
     /// Whose bytes are counted.
@@ -65,7 +69,7 @@ impl Exchange {
         let (began, running) = (Instant::now(), app.host.request());
         let access = access(&app.settings, request);
         app.statistics.count_request(access == Access::ReadOnly);
-        let Opening { draft, open, cookie } = open(&app, Brought::by(&app, request), access)
+        let Opening { draft, open, cookie, dead } = open(&app, Brought::by(&app, request), access)
             .await
             .inspect_err(|_| app.statistics.count_unprocessed())?;
         let held = if let CookieWorth::Valid(held) = &cookie { Some(held) } else { None };
@@ -86,6 +90,7 @@ impl Exchange {
             _running: running,
             origin: if let CookieWorth::Conflict = cookie { Origin::of(request) } else { Origin::default() },
             cookie,
+            dead: dead.map(|key| app.controls.dead_cookies.follow(key, app.settings.session.change_grace)),
             account: Route::of(request.method(), request.uri(), request.extensions()),
             kept_route,
             secure,
@@ -103,11 +108,16 @@ impl Exchange {
         if is_error(response.status()) && !self.app.settings.session.commit_on_error {
             self.session.discard();
         }
-        let passage = self.session.passage().await;
-        let mut closing = self.session.commit(passage, &self.account);
+        let commit_permit = self.session.commit_permit().await;
+        let mut closing = self.session.commit(commit_permit, &self.account);
         let commits = !closing.settlements.is_empty();
         let cookie = std::mem::replace(&mut closing.cookie, CookieChange::Keep);
-        let did = Did { used: closing.used, wrote: closing.wrote, superseded: closing.superseded };
+        let did = Did {
+            used: closing.used,
+            wrote: closing.wrote,
+            superseded: closing.superseded,
+            cookie_age: closing.cookie_age,
+        };
         let settled = self.settle(closing, answered).await;
         // Without the lease another side may have moved on: what was read or written here must not be told.
         let response = if did.used && self.app.host.admitted().await.is_err() {
@@ -193,7 +203,7 @@ impl Exchange {
                 (None, CookieChange::Keep)
             }
         };
-        self.write_cookie(cookie, did.used, &mut response);
+        self.write_cookie(cookie, did, &mut response);
         if did.used {
             cache::vary_by_cookie(response.headers_mut());
         }
@@ -201,10 +211,15 @@ impl Exchange {
         response
     }
 
-    fn write_cookie<B>(&self, change: CookieChange, used: bool, response: &mut Response<B>) {
+    fn write_cookie<B>(&self, change: CookieChange, did: Did, response: &mut Response<B>) {
+        let Did { used, cookie_age, .. } = did;
         let shape = &self.app.shape;
         let route = self.kept_route.as_ref().unwrap_or(&self.app.node_name);
-        let named = |identity| shape.set(&self.app.signer.encode(identity, route), self.secure);
+        if let (CookieChange::Set(_) | CookieChange::SetClientSession(_), Some(dead)) = (&change, &self.dead)
+        {
+            dead.replaced();
+        }
+        let named = |identity| shape.set(&self.app.signer.encode(identity, route), cookie_age, self.secure);
         // What every cache may keep, and has nothing of the session, waits: the next answer sets the cookie.
         let may_add = self.access == Access::ReadWrite && (used || !cache::may_be_shared(response.headers()));
         let mut cookies = Vec::new();
@@ -215,15 +230,20 @@ impl Exchange {
         }
         cookies.extend(match (change, &self.cookie) {
             (CookieChange::Set(identity), _) => Some(named(identity)),
+            (CookieChange::Extend(identity), _) => {
+                self.app.host.admits(identity.key, identity.secret).then(|| named(identity))
+            }
             (CookieChange::SetClientSession(content), _) => {
                 let value = self.app.client_cipher.as_ref().map(|cipher| cipher.seal(&content));
-                value.filter(|_| used || may_add).map(|value| shape.set(&value, self.secure))
+                value.filter(|_| used || may_add).map(|value| shape.set(&value, cookie_age, self.secure))
             }
             (CookieChange::Remove, _) => Some(shape.remove(self.secure)),
             (CookieChange::Keep, CookieWorth::Valid(held)) if may_add && self.is_outdated(held, route) => {
                 Some(named(held.identity))
             }
-            (CookieChange::Keep, CookieWorth::Dead) if may_add => Some(shape.remove(self.secure)),
+            (CookieChange::Keep, CookieWorth::Dead) if may_add && self.may_remove() => {
+                Some(shape.remove(self.secure))
+            }
             (CookieChange::Keep, _) => None,
         });
         if cookies.is_empty() {
@@ -233,6 +253,11 @@ impl Exchange {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         cache::keep_private(response.headers_mut());
+    }
+
+    /// Whether a cookie that is dead may be taken back: no other request that brought it begins a session.
+    fn may_remove(&self) -> bool {
+        self.dead.as_ref().is_some_and(DeadCookie::may_be_removed)
     }
 
     /// Whether the cookie is to be made anew: it names another node than it should, or its tag is of a secret that will
@@ -289,6 +314,7 @@ struct Did {
     used: bool,
     wrote: bool,
     superseded: bool,
+    cookie_age: Option<CookieAge>,
 }
 
 impl Origin {

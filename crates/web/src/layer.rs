@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use http::Request;
 use tower_layer::Layer;
 
 use super::app::AppSessions;
 use super::detached_sessions::DetachedSessions;
+use super::same_origin::is_same_origin;
 use super::service::SessionService;
 use super::settings::SessionSettings;
 use super::statistics::Statistics;
@@ -36,6 +38,29 @@ impl SessionLayer {
     /// `secure = true` and the application is at `/`.
     pub fn cookie_name(&self) -> &str {
         self.app.shape.name()
+    }
+
+    /// Whether a request may change something: it comes from the site's own page, from the address bar, or from a
+    /// program, and not from a page of another site.
+    ///
+    /// `Sec-Fetch-Site` decides where the browser sends it, else `Origin`, which is compared with `Host`, or with the host
+    /// that one of `[http] trusted_proxies` reports. A program sends neither, and passes. `SameSite=Lax` keeps the session
+    /// cookie from most requests of other sites, but not from links, and not from other ports and subdomains of the same
+    /// site; so ask this wherever a request changes the session, also by GET.
+    ///
+    /// ```
+    /// # use sessile_web::SessionLayer;
+    /// # use axum::{extract::Request, http::StatusCode, middleware::Next, response::{IntoResponse, Response}};
+    /// async fn own_forms_only(layer: SessionLayer, request: Request, next: Next) -> Response {
+    ///     if request.method().is_safe() || layer.is_same_origin(&request) {
+    ///         next.run(request).await
+    ///     } else {
+    ///         (StatusCode::FORBIDDEN, "this form comes from another site").into_response()
+    ///     }
+    /// }
+    /// ```
+    pub fn is_same_origin<B>(&self, request: &Request<B>) -> bool {
+        is_same_origin(&self.app, request)
     }
 
     /// The application's sessions for callers outside HTTP.

@@ -1,12 +1,15 @@
-//! Logins, the end of a session, and which node it belongs to.
+//! Logins and how long browsers keep them, the end of a session, and which node it belongs to.
+
+use std::time::Duration;
 
 use sessile_core::{Changes, Fields, Secret};
 
 use super::cookie::Identity;
+use super::cookie_age::{CookieAge, MAX_AGE};
 use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::session::{Session, random};
-use sessile_node::host::Passage;
+use sessile_node::host::CommitPermit;
 
 impl Session {
     /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie
@@ -36,12 +39,50 @@ impl Session {
         } else {
             let mut changes = Changes::new();
             changes.change_secret(identity.secret, secret);
-            let settlement = self.app().host.commit(identity.key, &changes, Passage::default())?;
+            let settlement = self.app().host.commit(identity.key, &changes, CommitPermit::default())?;
             state.settlements.push(settlement);
             state.renewed = true;
         }
         state.draft.renew(secret);
         Ok(())
+    }
+
+    /// Lets browsers keep this session's cookie for `age`, in whole seconds and for 400 days at most, or with `None` until
+    /// they are closed, whatever `[session] max_age` says: "remember me". Makes a session when there is none.
+    ///
+    /// The answer to this request sets the cookie, and so does every later one that has a reason to set it, on every node;
+    /// the age counts from the last of them. It is the browser's time. The node ends the session after its idle time, so
+    /// a login that shall last gives both, and a new id as always:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessile_web::{Session, SessionError};
+    /// fn log_in(session: &Session, user: &str, remember_me: bool) -> Result<(), SessionError> {
+    ///     session.change_id()?;
+    ///     session.set_principal(Some(user), Some("form"))?;
+    ///     if remember_me {
+    ///         let month = Duration::from_secs(30 * 86_400);
+    ///         session.set_cookie_max_age(Some(month))?;
+    ///         session.set_max_inactive(month)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As of every write: on a read-only path, after the answer, or when there is no room for one more session.
+    pub fn set_cookie_max_age(&self, age: Option<Duration>) -> Result<(), SessionError> {
+        let age = age.filter(|age| age.as_secs() > 0).map(|age| CookieAge::Kept(age.min(MAX_AGE)));
+        self.with_session(|draft| draft.set_cookie_age(age.unwrap_or(CookieAge::UntilClosed)))
+    }
+
+    /// How long browsers keep this session's cookie; `None`: until they are closed.
+    pub fn cookie_max_age(&self) -> Option<Duration> {
+        match self.used().draft.cookie_age() {
+            None => self.app().settings.session.max_age,
+            Some(CookieAge::UntilClosed) => None,
+            Some(CookieAge::Kept(age)) => Some(age),
+        }
     }
 
     /// Ends the session everywhere, for good. Says whether there was one; what is written afterwards makes

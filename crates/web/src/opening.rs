@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use sessile_core::{Absent, Fields, Proof};
+use sessile_core::{Absent, Fields, Proof, SessionKey};
 
 use super::app::AppSessions;
 use super::client_session::{ClientSession, key_of};
@@ -22,6 +22,8 @@ pub(crate) struct Opening {
     /// Keeps the session open.
     pub(crate) open: Option<OpenSession>,
     pub(crate) cookie: CookieWorth,
+    /// The session of a cookie that is dead.
+    pub(crate) dead: Option<SessionKey>,
 }
 
 /// What the browser's cookie is worth to the request that brought it.
@@ -52,19 +54,21 @@ impl Opening {
         Self { draft: Draft::view(View::Preflight, Fields::default()), ..Self::default() }
     }
 
-    fn dead(app: &AppSessions, ended_for: Option<std::time::Duration>) -> Self {
+    /// For the cookie of `key`, where the end of `ended` is what it died of.
+    fn dead(app: &AppSessions, key: SessionKey, ended: SessionKey) -> Self {
         let grace = app.settings.session.change_grace;
-        let is_late = ended_for.is_some_and(|since| since < grace);
+        let is_late = app.host.ended_for(ended).is_some_and(|since| since < grace);
         let cookie = if is_late { CookieWorth::LatelyDead } else { CookieWorth::Dead };
-        Self { cookie, ..Self::default() }
+        Self { cookie, dead: Some(key), ..Self::default() }
     }
 
     fn conflict() -> Self {
         Self { cookie: CookieWorth::Conflict, ..Self::default() }
     }
 
-    fn superseded(seen: Fields) -> Self {
-        Self { draft: Draft::view(View::Superseded, seen), open: None, cookie: CookieWorth::LatelyDead }
+    fn superseded(key: SessionKey, seen: Fields) -> Self {
+        let draft = Draft::view(View::Superseded, seen);
+        Self { draft, open: None, cookie: CookieWorth::LatelyDead, dead: Some(key) }
     }
 
     /// Opens the session of the cookies that verified.
@@ -88,11 +92,11 @@ impl Opening {
             Ok((open, opened)) if opened.app == app.app => {
                 let local = app.host.local_values(identity.key);
                 let draft = Draft::held(identity, opened.fields, local);
-                Ok(Self { draft, open: Some(open), cookie: CookieWorth::Valid(cookie) })
+                Ok(Self { draft, open: Some(open), cookie: CookieWorth::Valid(cookie), dead: None })
             }
             Ok(_) => Ok(Self::default()),
             Err(Absent::Unknown) => Ok(Self { draft: Draft::unknown(identity.key), ..Self::default() }),
-            Err(Absent::Ended) => Ok(Self::dead(app, app.host.ended_for(identity.key))),
+            Err(Absent::Ended) => Ok(Self::dead(app, identity.key, identity.key)),
             Err(Absent::WrongSecret) => Ok(Self::with_old_secret(app, &cookie)),
             Err(Absent::NoRoom) => Err(app.host.without_session()),
         }
@@ -100,11 +104,12 @@ impl Opening {
 
     /// A login replaced the secret. Without a grace time nobody can say that the browser has no newer one.
     fn with_old_secret(app: &AppSessions, cookie: &Presented) -> Self {
-        let grace = app.settings.session.change_grace;
-        match app.host.before_change(cookie.identity.key, cookie.identity.secret, grace) {
-            Some((owner, seen)) if owner == app.app => Self::superseded(seen),
-            _ if grace.is_zero() => Self { cookie: CookieWorth::LatelyDead, ..Self::default() },
-            _ => Self { cookie: CookieWorth::Dead, ..Self::default() },
+        let (key, grace) = (cookie.identity.key, app.settings.session.change_grace);
+        let dead = |cookie| Self { cookie, dead: Some(key), ..Self::default() };
+        match app.host.before_change(key, cookie.identity.secret, grace) {
+            Some((owner, seen)) if owner == app.app => Self::superseded(key, seen),
+            _ if grace.is_zero() => dead(CookieWorth::LatelyDead),
+            _ => dead(CookieWorth::Dead),
         }
     }
 
@@ -125,14 +130,14 @@ impl Opening {
         }
         let identity = client_session.identity;
         if app.host.has_ended(identity.key).await {
-            return Self::dead(app, app.host.ended_for(identity.key));
+            return Self::dead(app, identity.key, identity.key);
         }
         let replaced = key_of(identity.secret);
         if app.host.has_ended(replaced).await {
-            let dead = Self::dead(app, app.host.ended_for(replaced));
+            let dead = Self::dead(app, identity.key, replaced);
             return match dead.cookie {
                 // What it carries is what was there before the change.
-                CookieWorth::LatelyDead => Self::superseded(attributes(&client_session.fields)),
+                CookieWorth::LatelyDead => Self::superseded(identity.key, attributes(&client_session.fields)),
                 _ => dead,
             };
         }

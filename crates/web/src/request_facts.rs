@@ -43,14 +43,19 @@ pub(crate) fn secure<B>(app: &AppSessions, request: &Request<B>) -> bool {
 /// Whether a proxy that is trusted says that its client came by https.
 fn forwarded_https<B>(app: &AppSessions, request: &Request<B>) -> bool {
     let Some(proto) = request.headers().get(FORWARDED_PROTO) else { return false };
-    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
-        app.peer_unknown();
-        return false;
-    };
-    app.settings.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
+    is_from_trusted_proxy(app, request)
         && proto
             .as_bytes()
             .split(|byte| *byte == b',')
             .next()
             .is_some_and(|first| first.trim_ascii() == b"https")
+}
+
+/// Whether what the request says of its client is believed. It must say something: an unknown peer is warned of.
+pub(crate) fn is_from_trusted_proxy<B>(app: &AppSessions, request: &Request<B>) -> bool {
+    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
+        app.peer_unknown();
+        return false;
+    };
+    app.settings.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
 }

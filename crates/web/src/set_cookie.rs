@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Uri};
 
+use super::cookie_age::CookieAge;
 use super::settings::SessionSettings;
 use sessile_config::SameSite;
 
@@ -50,12 +51,18 @@ impl CookieShape {
 
     /// Bytes of the cookie beside its value, at most.
     pub(crate) fn beside_value(&self) -> usize {
-        self.set("", true).len()
+        self.set("", Some(CookieAge::LONGEST), true).len()
     }
 
-    /// Gives the browser `value`: for `max_age`, or until it is closed. The server decides when the session ends.
-    pub(crate) fn set(&self, value: &str, secure: bool) -> HeaderValue {
-        let age = self.max_age.map(|age| format!("; Max-Age={}", age.as_secs())).unwrap_or_default();
+    /// Gives the browser `value`: for the session's own `age`, else for `max_age`, or until it is closed. The server decides
+    /// when the session ends.
+    pub(crate) fn set(&self, value: &str, age: Option<CookieAge>, secure: bool) -> HeaderValue {
+        let age = match age {
+            None => self.max_age,
+            Some(CookieAge::UntilClosed) => None,
+            Some(CookieAge::Kept(age)) => Some(age),
+        };
+        let age = age.map(|age| format!("; Max-Age={}", age.as_secs())).unwrap_or_default();
         self.header(value, &self.path, &self.domain, &age, secure)
     }
 
@@ -122,7 +129,7 @@ mod tests {
     #[test]
     fn a_removal_keeps_the_attributes() {
         let shape = shape("/shop", |_| ());
-        assert_eq!(shape.set("v.tc01", true), "sid=v.tc01; Path=/shop; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(shape.set("v.tc01", None, true), "sid=v.tc01; Path=/shop; HttpOnly; SameSite=Lax; Secure");
         assert_eq!(shape.remove(true), "sid=; Path=/shop; HttpOnly; SameSite=Lax; Max-Age=0; Secure");
         assert_eq!(shape.remove(false), "sid=; Path=/shop; HttpOnly; SameSite=Lax; Max-Age=0");
     }
@@ -130,11 +137,11 @@ mod tests {
     #[test]
     fn what_browsers_demand_together_comes_together() {
         let none = shape("/", |session| session.same_site = SameSite::None);
-        assert_eq!(none.set("v", false), "sid=v; Path=/; HttpOnly; SameSite=None; Secure");
+        assert_eq!(none.set("v", None, false), "sid=v; Path=/; HttpOnly; SameSite=None; Secure");
         let apart = shape("/", |session| session.partitioned = true);
-        assert_eq!(apart.set("v", false), "sid=v; Path=/; HttpOnly; SameSite=Lax; Partitioned; Secure");
+        assert_eq!(apart.set("v", None, false), "sid=v; Path=/; HttpOnly; SameSite=Lax; Partitioned; Secure");
         let bound = shape("/shop", |session| session.cookie = "__Host-shop".to_owned());
-        assert_eq!(bound.set("v", false), "__Host-shop=v; Path=/; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(bound.set("v", None, false), "__Host-shop=v; Path=/; HttpOnly; SameSite=Lax; Secure");
     }
 
     #[test]
@@ -144,7 +151,11 @@ mod tests {
             session.domain = "shop.example".to_owned();
         });
         let words = "sid=v; Path=/; Domain=shop.example; HttpOnly; SameSite=Lax; Max-Age=86400";
-        assert_eq!(kept.set("v", false), words);
+        assert_eq!(kept.set("v", None, false), words);
+        let own = kept.set("v", Some(CookieAge::Kept(Duration::from_secs(60))), false);
+        assert_eq!(own, words.replace("86400", "60"));
+        let until_closed = kept.set("v", Some(CookieAge::UntilClosed), false);
+        assert_eq!(until_closed, words.replace("; Max-Age=86400", ""));
         assert_eq!(
             kept.remove(false),
             "sid=; Path=/; Domain=shop.example; HttpOnly; SameSite=Lax; Max-Age=0"

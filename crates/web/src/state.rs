@@ -8,10 +8,11 @@ use super::client_cipher::check_size;
 use super::client_session::{ClientSession, key_of};
 use super::commit_scope::CommitScope;
 use super::cookie::Identity;
+use super::cookie_age::CookieAge;
 use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::idempotency::KeyClaim;
-use sessile_node::host::{Busy, Passage, Settlement};
+use sessile_node::host::{Busy, CommitPermit, Settlement};
 
 /// The session of one request, from its opening to its commit.
 #[derive(Default)]
@@ -55,6 +56,8 @@ pub(crate) struct Closing {
     /// Attributes that were changed in place in vain.
     pub(crate) dropped: Vec<FieldName>,
     pub(crate) cookie: CookieChange,
+    /// How long the browser keeps it; `None`: as configured.
+    pub(crate) cookie_age: Option<CookieAge>,
     /// The session, if there is one now.
     pub(crate) key: Option<SessionKey>,
     pub(crate) used: bool,
@@ -71,6 +74,8 @@ pub(crate) struct Closing {
 pub(crate) enum CookieChange {
     Keep,
     Set(Identity),
+    /// The same secret for another time.
+    Extend(Identity),
     /// It carries the session.
     SetClientSession(Box<ClientSession>),
     Remove,
@@ -96,15 +101,15 @@ impl State {
     pub(crate) fn commit(
         &mut self,
         app: &AppSessions,
-        passage: Result<Passage, Busy>,
+        commit_permit: Result<CommitPermit, Busy>,
         route: &Route,
     ) -> Closing {
         if self.refusal.is_none() {
             let handed = match app.settings.cookie_overhead {
                 Some(beside) => self.commit_client_side(app, beside),
-                None => passage
+                None => commit_permit
                     .map_err(|Busy| SessionError::Busy)
-                    .and_then(|passage| self.hand_over(app, passage, Some(route))),
+                    .and_then(|commit_permit| self.hand_over(app, commit_permit, Some(route))),
             };
             self.refusal = handed.err();
             if self.refusal.is_some() {
@@ -118,6 +123,7 @@ impl State {
             wrote: self.draft.writes_any(),
             superseded: self.is_superseded() && self.draft.writes_any(),
             cookie: self.cookie_change(),
+            cookie_age: self.draft.cookie_age(),
             key: self.draft.key(),
             used: self.used,
             ended_here: self.ended,
@@ -140,11 +146,11 @@ impl State {
     pub(crate) fn commit_trusted(
         &mut self,
         app: &AppSessions,
-        passage: Passage,
+        commit_permit: CommitPermit,
     ) -> Result<Vec<Settlement>, SessionError> {
         let host = &app.host;
         let written = self.draft.changes().map(|(key, _)| key);
-        if let Err(refusal) = self.hand_over(app, passage, None) {
+        if let Err(refusal) = self.hand_over(app, commit_permit, None) {
             if matches!(refusal, SessionError::Ended) {
                 self.draft = Draft::over();
             }
@@ -161,11 +167,11 @@ impl State {
     fn hand_over(
         &mut self,
         app: &AppSessions,
-        passage: Passage,
+        commit_permit: CommitPermit,
         route: Option<&Route>,
     ) -> Result<(), SessionError> {
         if let Some((key, changes)) = self.draft.changes() {
-            self.settlements.push(app.host.commit(key, changes, passage)?);
+            self.settlements.push(app.host.commit(key, changes, commit_permit)?);
             app.statistics.accounting.count(self.draft.in_commit(), route);
         }
         if let Some(key) = self.draft.key() {
@@ -204,6 +210,7 @@ impl State {
         match self.draft.state() {
             DraftState::New(identity) => CookieChange::Set(identity),
             DraftState::Held(identity) if self.renewed => CookieChange::Set(identity),
+            DraftState::Held(identity) if self.draft.is_outdated() => CookieChange::Extend(identity),
             _ if self.ended => CookieChange::Remove,
             DraftState::Held(_)
             | DraftState::Absent

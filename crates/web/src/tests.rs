@@ -11,6 +11,7 @@ mod late;
 mod local;
 mod orders;
 mod outcomes;
+mod remembering;
 mod waiting;
 
 use std::future::Future;

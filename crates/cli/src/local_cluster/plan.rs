@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use sessile_balancer::{BackendConfig, BalanceConfig, BalancerConfig};
 
+use crate::sample_ports::{self, NodePorts, SamplePorts};
+
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The multicast group and port of the article.
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(228, 0, 0, 4);
@@ -62,17 +64,16 @@ impl Default for ClusterSettings {
 }
 
 impl ClusterPlan {
-    /// Two nodes at the ports of the article.
-    pub(crate) fn of_the_article(membership: Discovery) -> Self {
-        let node = |name, http, replication, admin| NodePlan {
+    /// The two nodes of the sample.
+    pub(crate) fn of_the_sample(ports: SamplePorts, membership: Discovery) -> Self {
+        let node = |(name, ports): (&&'static str, NodePorts)| NodePlan {
             name,
-            http: SocketAddr::new(LOCAL, http),
-            replication: SocketAddr::new(LOCAL, replication),
-            admin: SocketAddr::new(LOCAL, admin),
+            http: ports.http,
+            replication: ports.receiver,
+            admin: ports.admin,
         };
-        let nodes = vec![node("tc01", 9080, 4001, 9005), node("tc02", 10080, 4002, 10005)];
-        let settings = ClusterSettings::default();
-        Self { nodes, balancer: SocketAddr::new(LOCAL, 8080), membership, settings }
+        let nodes = sample_ports::NAMES.iter().zip(ports.nodes).map(node).collect();
+        Self { nodes, balancer: ports.balancer, membership, settings: ClusterSettings::default() }
     }
 
     /// Up to 8 nodes on free ports, with a static member list.
@@ -142,8 +143,8 @@ mod tests {
     #[test]
     fn the_configurations_are_accepted() {
         for plan in [
-            ClusterPlan::of_the_article(Discovery::Multicast),
-            ClusterPlan::of_the_article(Discovery::Static),
+            ClusterPlan::of_the_sample(SamplePorts::new(None), Discovery::Multicast),
+            ClusterPlan::of_the_sample(SamplePorts::new(Some(20_000)), Discovery::Static),
             ClusterPlan::on_free_ports(2, ClusterSettings::default()).unwrap(),
             ClusterPlan::on_free_ports(
                 8,

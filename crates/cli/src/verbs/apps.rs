@@ -58,9 +58,6 @@ struct DeployKeyArgument {
 pub(crate) struct Apps {
     #[command(flatten)]
     node: NodeArgument,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Deploy {
@@ -107,8 +104,8 @@ impl Apps {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let reply = runtime::run(async { Ok(client.get("/apps").await?) })?;
-        if self.json {
-            return output::print(&format!("{reply:#}"));
+        if output::is_json() {
+            return output::document(&reply);
         }
         let mut text = table(&reply["apps"]);
         for path in reply["mounted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -149,7 +146,7 @@ fn print_results(client: &AdminClient, reply: &Value, done: &str) -> Result<(), 
             open.push(name);
         }
     }
-    output::print(&text)?;
+    output::result(reply, &text)?;
     if open.is_empty() {
         Ok(())
     } else {

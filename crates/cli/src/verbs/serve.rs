@@ -149,7 +149,7 @@ async fn start(
         // Until then the node would answer 404 for applications that other nodes serve.
         farm.caught_up().await;
     }
-    let (shutdown, pages) = GracefulShutdown::of(site.router());
+    let (shutdown, pages) = GracefulShutdown::of(applications::router(&site, cluster.config()));
     let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;

@@ -17,7 +17,7 @@ pub(super) struct Join {
     tried: BTreeSet<Incarnation>,
     /// An event has named the processes that the join waits for.
     announced: bool,
-    /// Processes that may hold the state are there and say nothing (rule 5.14).
+    /// Processes that may hold the state are there and say nothing (rule 5.16).
     silent: bool,
     stage: Stage,
 }
@@ -28,7 +28,7 @@ enum Stage {
     Announcing,
     /// The state comes from a donor.
     Transferring { donor: Incarnation, since: Instant },
-    /// What others hold is compared with what came.
+    /// The sessions of the other members are compared with those that came.
     Comparing { left: BTreeSet<Incarnation>, founding: bool },
 }
 
@@ -53,7 +53,7 @@ impl Join {
 
 impl Roster {
     /// The initial search is over: whoever was not found by now is not waited for, unless somebody is `silent` who may hold
-    /// the state (rule 5.14).
+    /// the state (rule 5.16).
     pub(crate) fn searched(&mut self, silent: bool, now: Instant, effects: &mut Effects) {
         self.searched = true;
         if let Some(join) = &mut self.join {
@@ -273,7 +273,7 @@ impl Roster {
         reached.chain(viewed).all(|incarnation| includers.contains(&incarnation))
     }
 
-    /// While a process that may hold the state says nothing, only a complete donor ends the wait. Rule 5.14.
+    /// While a process that may hold the state says nothing, only a complete donor ends the wait. Rule 5.16.
     fn may_choose(&self, join: &Join) -> bool {
         let complete = |incarnation| matches!(self.phase_of(incarnation), Phase::Ready | Phase::Draining);
         self.searched && (!join.silent || self.staying().any(complete))
@@ -429,8 +429,11 @@ impl Roster {
 
     /// Rules 5.7 and 5.11.
     fn become_ready(&mut self, founding: bool, now: Instant, effects: &mut Effects) {
-        self.state = NodeState::Ready;
-        self.has_state = true;
+        // A node that drains goes on draining.
+        if self.state != NodeState::Draining {
+            self.state = NodeState::Ready;
+        }
+        (self.has_state, self.has_all) = (true, true);
         self.join = None;
         self.heartbeat_at = None;
         if founding {

@@ -12,7 +12,6 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::shard::backlog::Walk;
 use crate::shard::comparisons::{Beginning, Marks};
-use crate::shard::stubs::Stub;
 use crate::wire::{self, Digest, Entry, Listing, Mark, NotDonor, Synced, Want};
 use crate::{Effects, Incarnation, Instant, SessionKey};
 
@@ -137,11 +136,14 @@ impl Shard {
     }
 
     /// A comparison is over when the other side has synced and, where this node joins, has acknowledged what this node
-    /// sent: once this node is ready, nobody may answer without that (rule 5.7).
+    /// sent: once this node is ready, nobody may answer without that (rule 5.7). Of what the other side refused because it
+    /// has ended, the end has to be here (rule 5.14).
     pub(super) fn complete_comparison(&mut self, with: Incarnation) {
         let Some(stream) = self.peers.get(with) else { return };
         let is_complete = self.is_complete;
-        self.comparisons.complete(with, |watermark| is_complete || stream.has_acknowledged(watermark));
+        let may_end = || !self.announced_ends.values().any(|by| *by == with);
+        self.comparisons
+            .complete(with, |watermark| is_complete || stream.has_acknowledged(watermark) && may_end());
     }
 
     /// Sessions that only this joiner holds, and that no end of the donor ended, become authoritative as they are here.
@@ -226,8 +228,16 @@ impl Shard {
         if planted!(self.settings, TRANSFER_WITHOUT_ENDS) { Vec::new() } else { self.marks.iter().collect() }
     }
 
+    /// The sum over all sessions, kept with every change of one of them (rule 6.9).
     fn fingerprint(&self) -> u64 {
-        let stubs = self.stubs.iter().map(|(_, stub)| Stub::fingerprint(stub));
+        let kept = self.table.fingerprint().wrapping_add(self.stubs.fingerprint());
+        debug_assert_eq!(kept, self.walked_fingerprint());
+        kept
+    }
+
+    /// The same by a walk, which would hold everybody up: only to check the other.
+    fn walked_fingerprint(&self) -> u64 {
+        let stubs = self.stubs.iter().map(|(_, stub)| stub.fingerprint());
         self.table.iter().map(Session::fingerprint).chain(stubs).fold(0, u64::wrapping_add)
     }
 

@@ -50,18 +50,18 @@ struct Begun {
     beginning: Beginning,
     listed: BTreeMap<SessionKey, Entry>,
     next_piece: u32,
-    /// What the other side was asked for. Only that is progress: changes arrive meanwhile in any case.
+    /// The sessions that the other side was asked for. Only their arrival is progress: changes arrive in any case.
     wanted: BTreeSet<SessionKey>,
     /// Sessions of this joiner that the donor lacks.
     brought: Vec<SessionKey>,
     /// The other side has synced.
     synced: bool,
-    /// What was to be sent then has been acknowledged.
+    /// The sessions that were to be sent then are acknowledged.
     watermark: Watermark,
     progress_at: Instant,
 }
 
-/// What a comparison that synced had found.
+/// The findings of a comparison that synced.
 #[derive(Debug)]
 pub(crate) struct SyncedComparison {
     pub(crate) beginning: Beginning,
@@ -97,7 +97,7 @@ pub(crate) struct Comparisons {
     outcomes: Vec<ComparisonOutcome>,
 }
 
-/// What this side began.
+/// The comparisons that this side began.
 impl Comparisons {
     /// Begins a comparison, and gives its round. The outcome of an earlier one with this member counts no more.
     pub(crate) fn begin(&mut self, with: Incarnation, beginning: Beginning, now: Instant) -> u32 {
@@ -196,7 +196,7 @@ impl Comparisons {
     }
 }
 
-/// What this side answers.
+/// The comparisons that this side answers.
 impl Comparisons {
     /// A member was sent the list of this shard's sessions.
     pub(crate) fn sent_listing(&mut self, to: Incarnation, round: u32, marks: Marks) {

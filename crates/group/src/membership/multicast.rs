@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{Heard, Local, Membership, NextSighting, Sighting};
-use crate::grumble::Grumble;
+use crate::warning_limit::WarningLimit;
 
 /// No announcement is longer; the rest of a longer datagram is cut off, and it is dropped.
 const DATAGRAM_LIMIT: usize = 1400;
@@ -81,7 +81,7 @@ struct Running {
     reopen_at: Instant,
     reopen_pause: Duration,
     first_search: Option<FirstSearch>,
-    grumble: Grumble,
+    warning_limit: WarningLimit,
 }
 
 /// Ends two intervals after the last unknown node was heard, if a member was met by then. Announcements alone prove
@@ -155,7 +155,7 @@ impl Membership for Multicast {
                 alone_at: now + self.config.first_search,
                 at_most: now + self.config.first_search.max(frequency * SEARCH_INTERVALS_MAX),
             }),
-            grumble: Grumble::default(),
+            warning_limit: WarningLimit::default(),
         });
         Ok(())
     }
@@ -243,7 +243,7 @@ impl Running {
 
     /// Closes the socket; it is opened again after a pause that grows.
     fn fail(&mut self, doing: &str, error: &io::Error) {
-        if let Some(times) = self.grumble.may_speak() {
+        if let Some(times) = self.warning_limit.may_speak() {
             tracing::warn!(%error, times, group = %self.group, "{doing} failed; joining the multicast group anew");
         }
         self.socket = None;

@@ -45,6 +45,7 @@ struct Running {
 
 /// The nodes and how their cookies are read.
 struct Nodes {
+    by_hand: NodeByHand,
     host: Arc<SessionHost>,
     layers: Vec<SessionLayer>,
     signer: CookieSigner,
@@ -55,9 +56,16 @@ impl Nodes {
     fn new() -> Self {
         let mut settings = node_settings();
         settings.bounds = sessile_core::Bounds::default();
-        let host = NodeByHand::new(|now| Node::alone(settings, now), None).host();
+        let by_hand = NodeByHand::new(|now| Node::alone(settings, now), None);
+        let host = by_hand.host();
         let layers = ["tc01", "tc02", "tc03"].map(|name| layer(&host, name, usual())).to_vec();
-        Self { host, layers, signer: CookieSigner::new(COOKIE_KEY, "/"), page: PAGE.parse().unwrap() }
+        Self {
+            by_hand,
+            host,
+            layers,
+            signer: CookieSigner::new(COOKIE_KEY, "/"),
+            page: PAGE.parse().unwrap(),
+        }
     }
 
     fn presented(&self, browser: &Browser) -> Option<Presented> {
@@ -120,6 +128,11 @@ fn run(nodes: &Nodes, trial: &Trial, tally: &mut oracle::Tally) -> Result<(), St
     begin.send(()).unwrap();
     let made = nodes.start(&cart, None, begun, Arc::default(), CART).now_or_never().unwrap();
     browser.receive(&nodes.page, &made);
+    if trial.is_dead {
+        let cart = nodes.presented(&browser).unwrap();
+        nodes.host.end(cart.identity.key).receipt().now_or_never().expect("nobody is waited for");
+        nodes.by_hand.advance(2 * usual().session.change_grace);
+    }
     let mut oracle = Oracle::new(nodes, trial);
     let mut running: Vec<Running> = trial.plans.iter().map(|_| Running::default()).collect();
     for (index, step) in &trial.steps {
@@ -184,6 +197,12 @@ fn run_all(trials: impl Iterator<Item = Trial>) -> oracle::Tally {
 fn two_requests_in_every_order_on_two_nodes_with_every_hang_up() {
     let tally = run_all(plan::of_two());
     assert!(tally.trials > 20_000 && tally.renames > 1_000 && tally.views > 100, "{tally:?}");
+}
+
+#[test]
+fn two_requests_with_a_dead_cookie_in_every_order() {
+    let tally = run_all(plan::of_two_with_a_dead_cookie());
+    assert!(tally.trials > 1_000 && tally.removals > 100, "{tally:?}");
 }
 
 #[test]

@@ -49,6 +49,22 @@ const HANG_UPS: [HangUp; 3] = [HangUp::Never, HangUp::InHandler, HangUp::BeforeA
 pub(super) struct Trial {
     pub(super) plans: Vec<Plan>,
     pub(super) steps: Vec<(usize, Step)>,
+    /// That session ended long ago, and the browser did not hear of it.
+    pub(super) is_dead: bool,
+}
+
+/// All two requests on one node that bring the cookie of a session which ended long ago, in every order; the node is the
+/// one that the cookie names, or another one.
+pub(super) fn of_two_with_a_dead_cookie() -> impl Iterator<Item = Trial> {
+    let orders = orders(2, 4);
+    sorted(2).into_iter().flat_map(move |kinds| {
+        let mut trials = Vec::new();
+        for (order, node) in orders.iter().flat_map(|order| [0, 1].map(|node| (order, node))) {
+            let plans = planned(&kinds, &[node, node]);
+            trials.push(Trial { plans, steps: steps(order, &[], 2), is_dead: true });
+        }
+        trials
+    })
 }
 
 /// Each order of `count` requests that have `steps` each; the numbers say whose step it is.
@@ -109,7 +125,7 @@ pub(super) fn of_two() -> impl Iterator<Item = Trial> {
     let orders = orders(2, 4);
     pairs.filter(|[one, other]| one <= other).flat_map(move |pair| {
         let all = orders.iter().map(|order| steps(order, &[], 2)).collect::<Vec<_>>();
-        all.into_iter().map(move |steps| Trial { plans: pair.to_vec(), steps })
+        all.into_iter().map(move |steps| Trial { plans: pair.to_vec(), steps, is_dead: false })
     })
 }
 
@@ -123,8 +139,8 @@ pub(super) fn of_three() -> impl Iterator<Item = Trial> {
             let [one, other] = [[0, 1, 2], [1, 1, 1]].map(|nodes| planned(&kinds, &nodes));
             let (at_once, each) = (steps(order, &[Step::Send], 3), fresh(order, 3));
             let (at_once, each) = if number % 2 == 0 { (at_once, each) } else { (each, at_once) };
-            trials.push(Trial { plans: one, steps: at_once });
-            trials.push(Trial { plans: other, steps: each });
+            trials.push(Trial { plans: one, steps: at_once, is_dead: false });
+            trials.push(Trial { plans: other, steps: each, is_dead: false });
         }
         trials
     })
@@ -151,7 +167,7 @@ pub(super) fn of_four() -> impl Iterator<Item = Trial> {
             }
             let mut plans = planned(&kinds, &[draw(3), draw(3), draw(3), draw(3)]);
             plans[draw(4)].hang_up = HANG_UPS[draw(3)];
-            Trial { plans, steps: steps(&order, &[], 4) }
+            Trial { plans, steps: steps(&order, &[], 4), is_dead: false }
         })
     })
 }

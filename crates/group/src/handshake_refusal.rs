@@ -2,7 +2,7 @@
 
 /// The cause of a handshake that did not end in a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
+pub enum HandshakeRefusal {
     /// The certificate is not of our cluster: another secret, or another cluster's name.
     #[error("its certificate was not made from this cluster's secret and name")]
     Untrusted,
@@ -35,7 +35,7 @@ pub enum Refusal {
     Crowded,
 }
 
-impl Refusal {
+impl HandshakeRefusal {
     /// Every cause, in the order in which they are counted.
     pub const ALL: [Self; 10] = [
         Self::Untrusted,
@@ -83,7 +83,7 @@ impl Refusal {
         }
     }
 
-    /// The cause behind a number. One that a newer node invented counts as [`Refusal::Version`].
+    /// The cause behind a number. One that a newer node invented counts as [`HandshakeRefusal::Version`].
     pub(crate) fn from_code(code: u8) -> Self {
         Self::ALL.into_iter().find(|cause| cause.code() == code).unwrap_or(Self::Version)
     }

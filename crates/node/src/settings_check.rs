@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use sessile_group::{NOTICE_LIMIT, Peer, Refusal};
+use sessile_group::{HandshakeRefusal, NOTICE_LIMIT, Peer};
 
 use sessile_config::{Config, HostPort, MembershipKind, listed_members, notice_lines};
 
 /// This node's own settings and address, as others are compared with them.
-pub(crate) struct Standpoint {
+pub(crate) struct SettingsCheck {
     name: String,
     pub(crate) address: SocketAddr,
     notice: String,
@@ -16,7 +16,7 @@ pub(crate) struct Standpoint {
     members: Option<Vec<HostPort>>,
 }
 
-impl Standpoint {
+impl SettingsCheck {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         let membership = &config.membership;
         let members = (membership.kind == MembershipKind::Static).then(|| membership.members.clone());
@@ -43,7 +43,7 @@ impl Standpoint {
     }
 
     /// Somebody answers at `address` who is no member.
-    pub(crate) fn stranger_warning(&self, address: SocketAddr, cause: Refusal) -> String {
+    pub(crate) fn stranger_warning(&self, address: SocketAddr, cause: HandshakeRefusal) -> String {
         format!(
             "somebody at {address} is no member of this cluster and is skipped, because {cause}: if it should be one, give \
              it the same secret_file and name in [cluster] and a compatible version; if not, take the address out of \
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_named_with_both_values() {
-        let own = Standpoint::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
         let warnings = |text: &str| own.warnings_about(&peer(&config(text), "127.0.0.1:4002"));
         assert_eq!(
             warnings("[node]\nname = \"tc02\"\n[sender]\nmode = \"async\"\n[http]\nlisten = 9999"),
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_build_that_tells_nothing_is_believed() {
-        let own = Standpoint::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
         let silent =
             Peer { notice: String::new(), ..peer(&config("[session]\ntimeout = \"1h\""), "127.0.0.1:4002") };
         assert_eq!(own.warnings_about(&silent), [""; 0]);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_loopback_address_is_no_address_for_other_machines() {
-        let own = |address: &str| Standpoint::new(&config(""), address.parse().unwrap());
+        let own = |address: &str| SettingsCheck::new(&config(""), address.parse().unwrap());
         let elsewhere = peer(&config(""), "10.0.0.5:4001");
         let warnings = own("127.0.0.1:4001").warnings_about(&elsewhere);
         assert!(warnings.len() == 1 && warnings[0].contains("127.0.0.1:4001"), "{warnings:?}");

@@ -18,7 +18,7 @@ use crate::tls::Trust;
 
 /// This node, as its own tasks see it.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub(crate) struct GroupState {
     pub(crate) identity: Identity,
     pub(crate) options: ChannelOptions,
     /// None: `insecure = true`. Exchanged when the cluster's secrets are.
@@ -29,7 +29,7 @@ pub(crate) struct Node {
     pub(crate) events: mpsc::Sender<Event>,
 }
 
-impl Node {
+impl GroupState {
     /// How this node proves now that it is of the cluster.
     pub(crate) fn trust(&self) -> Option<Arc<Trust>> {
         self.trust.read().clone()

@@ -1,4 +1,4 @@
-//! A complaint that is repeated at most once a minute, however often its cause comes.
+//! A warning that is repeated at most once a minute, however often its cause comes.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// Remembers when it last spoke, and how often it kept silent since.
 #[derive(Debug, Default)]
-pub(crate) struct Grumble {
+pub(crate) struct WarningLimit {
     spoke: Option<Instant>,
     kept_silent: u64,
 }
 
-impl Grumble {
+impl WarningLimit {
     /// Whether to speak now, and of how many times.
     pub(crate) fn may_speak(&mut self) -> Option<u64> {
         self.kept_silent += 1;
@@ -29,10 +29,10 @@ mod tests {
 
     #[test]
     fn it_speaks_once_and_then_keeps_silent() {
-        let mut grumble = Grumble::default();
-        assert_eq!(grumble.may_speak(), Some(1));
-        assert_eq!(grumble.may_speak(), None);
-        assert_eq!(grumble.may_speak(), None);
-        assert_eq!(grumble.kept_silent, 2);
+        let mut warning_limit = WarningLimit::default();
+        assert_eq!(warning_limit.may_speak(), Some(1));
+        assert_eq!(warning_limit.may_speak(), None);
+        assert_eq!(warning_limit.may_speak(), None);
+        assert_eq!(warning_limit.kept_silent, 2);
     }
 }

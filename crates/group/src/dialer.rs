@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use crate::contact::Contact;
 use crate::event::Event;
+use crate::group_state::GroupState;
 use crate::handshake::{DialError, Met, dial};
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
 use crate::link;
 use crate::membership::Sighting;
-use crate::node::Node;
-use crate::refusal::Refusal;
 use crate::route::{Route, Sought};
 use crate::search::Search;
 use crate::wire::Wire;
@@ -29,8 +29,8 @@ const ROUTES_MAX: usize = 1024;
 const DIALS_MAX: usize = 64;
 
 /// Decides whom to dial, and tells who is there.
-pub(crate) struct Roster {
-    node: Arc<Node>,
+pub(crate) struct Dialer {
+    node: Arc<GroupState>,
     routes: HashMap<SocketAddr, Route>,
     linked: HashMap<u32, Linked>,
     dials: JoinSet<(SocketAddr, Result<Met, DialError>)>,
@@ -46,8 +46,8 @@ struct Linked {
     since: Instant,
 }
 
-impl Roster {
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+impl Dialer {
+    pub(crate) fn new(node: Arc<GroupState>) -> Self {
         let search = Some(Search::new(node.options.search_timeout));
         Self {
             node,
@@ -196,14 +196,14 @@ impl Roster {
             }
             DialError::Refused(cause) => self.refused(address, cause),
             DialError::Silent => {
-                self.node.counts.refused(Refusal::Silent);
+                self.node.counts.refused(HandshakeRefusal::Silent);
                 self.unanswered(address, true);
             }
             DialError::Unreachable => self.unanswered(address, false),
         }
     }
 
-    fn refused(&mut self, address: SocketAddr, cause: Refusal) {
+    fn refused(&mut self, address: SocketAddr, cause: HandshakeRefusal) {
         self.node.counts.refused(cause);
         self.with_route(address, |route| route.failed(Instant::now()));
         if cause.is_passing() {
