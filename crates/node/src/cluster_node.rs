@@ -145,6 +145,9 @@ impl ClusterNode {
         let engine = &self.inner.shared;
         loop {
             let moved = engine.waiters.gate.notified();
+            if let Some((member, about)) = engine.disagreement.get() {
+                return Err(JoinError::Disagreement { member: member.clone(), about: about.clone() });
+            }
             match engine.node.state() {
                 NodeState::Searching | NodeState::Joining => {}
                 NodeState::Refused => return Err(self.name_taken()),

@@ -49,6 +49,8 @@ pub(crate) struct Engine {
     pub(crate) poison: Poison,
     /// Addresses where somebody is who said nothing when the time for the first search was over, while it goes on.
     pub(crate) silent: Mutex<Vec<SocketAddr>>,
+    /// This node must not join: about what it disagrees with which member.
+    pub(crate) disagreement: OnceLock<(String, String)>,
     pub(crate) planted: Planted,
 }
 
@@ -96,6 +98,7 @@ impl Engine {
             persist: OnceLock::new(),
             poison: Poison::default(),
             silent: Mutex::default(),
+            disagreement: OnceLock::new(),
             planted: Planted::default(),
         }
     }
@@ -104,6 +107,12 @@ impl Engine {
     #[cfg(feature = "by_hand")]
     pub(crate) fn without_events(self) -> Self {
         Self { event_log: EventLog::discarding(), ..self }
+    }
+
+    /// This node disagrees with this member, and one of them is strict: it does not join.
+    pub(crate) fn disagree(&self, member: String, about: String) {
+        let _first = self.disagreement.set((member, about));
+        self.waiters.gate.notify_waiters();
     }
 
     /// One call into the core, and then everything that it decided. Its frames are on their way before that.

@@ -58,8 +58,9 @@ pub use sessile_node::Planted;
 pub use sessile_node::host::NotServing;
 pub use sessile_node::messages::{Message, MessageError, Messages, NoMessage, To};
 pub use sessile_node::{
-    ClusterNode, DrainIncomplete, Gauge, JoinError, Listening, MemberBacklog, MemberView, Notification,
-    PartReport, Resync, ResyncError, Scope, SessionView, StoreView, TransferView,
+    ClusterNode, DoctorFinding, DoctorReport, DrainIncomplete, Gauge, JoinError, Listening, MemberBacklog,
+    MemberView, Notification, PartReport, Resync, ResyncError, Scope, SessionView, StoreView, TransferView,
+    examine,
 };
 pub use sessile_web::{
     AttributeMut, Cost, Costs, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent,
