@@ -4,6 +4,7 @@ mod apps;
 mod balance;
 mod completions;
 mod config;
+mod doctor;
 mod import_server_xml;
 mod init;
 mod man;
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     /// Check configuration files, or show the effective configuration
     #[command(subcommand)]
     Config(config::Config),
+    /// Name what is wrong between a node and the others, by trying it from here; exit code 1 if something is
+    Doctor(doctor::Doctor),
     /// Translate the server.xml of a Tomcat into the configuration of a node
     ImportServerXml(import_server_xml::ImportServerXml),
     /// Create or rotate the secret of a cluster, or print the admin token derived from it
@@ -82,7 +85,7 @@ impl Verb {
     /// The default log filter; verbs with their own output log less.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Bench(_) | Self::Demo(_) | Self::Drill(_) | Self::Store(_) => "error",
+            Self::Bench(_) | Self::Demo(_) | Self::Doctor(_) | Self::Drill(_) | Self::Store(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -96,6 +99,7 @@ impl Verb {
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::ImportServerXml(import) => import.run(),
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(factory),

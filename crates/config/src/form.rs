@@ -20,7 +20,7 @@ pub(super) use address::{Address, Cidr, Interface, MulticastGroup, Peer};
 pub(super) use measure::{Number, Size, Time, TimeOrNever, describe};
 pub(super) use pattern::Patterns;
 pub use pattern::elements as filter_elements;
-pub(super) use text::{CookieDomain, CookieName, File, Name, Text, UrlPath};
+pub(super) use text::{CookieDomain, CookieName, DnsName, File, Name, Text, UrlPath};
 pub(super) use word::{Flag, OneOf, SecureWord};
 
 /// One way to write a value.

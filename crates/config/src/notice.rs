@@ -1,5 +1,7 @@
 //! The settings that must be equal on all members, as one node tells them to another: a line each, bounded.
 
+mod digest;
+
 use std::collections::BTreeMap;
 
 use super::Config;
@@ -10,9 +12,12 @@ use super::table::App;
 const EQUAL: &[(&str, &str)] = &[
     ("cluster", "manager"),
     ("cluster", "copies"),
+    ("cluster", "strict"),
     ("membership", "frequency"),
     ("membership", "drop_time"),
     ("replication", "filter"),
+    ("replication", "dirty_flag"),
+    ("replication", "names"),
 ];
 /// Between a key and its value.
 const BETWEEN: &str = ": ";
@@ -48,7 +53,8 @@ fn announced_of(app: &App, config: &Config) -> String {
         value.0 == "distributable" || (!OWN_OF_NODE.contains(&value.0) && !shared.contains(value))
     });
     let own: Vec<String> = own.map(|(key, value)| format!("{key} = {value}")).collect();
-    format!("[[app]] {}{BETWEEN}{}", app.path, own.join(", "))
+    let digest = digest::of_app(app).map(|digest| format!(", content {digest}")).unwrap_or_default();
+    format!("[[app]] {}{BETWEEN}{}{digest}", app.path, own.join(", "))
 }
 
 fn values(table: &TableEntry) -> Vec<(&'static str, String)> {

@@ -52,6 +52,7 @@ pub(crate) struct DatagramCounts {
     pub(crate) sent: Count,
     pub(crate) send_failed: Count,
     pub(crate) heard: Count,
+    pub(crate) own: Count,
     pub(crate) foreign: Count,
     pub(crate) forged: Count,
     pub(crate) replayed: Count,
@@ -102,6 +103,7 @@ impl Counts {
                 sent: datagrams.sent.get(),
                 send_failed: datagrams.send_failed.get(),
                 heard: datagrams.heard.get(),
+                own: datagrams.own.get(),
                 foreign: datagrams.foreign.get(),
                 forged: datagrams.forged.get(),
                 replayed: datagrams.replayed.get(),
@@ -135,6 +137,8 @@ pub struct Datagrams {
     pub send_failed: u64,
     /// Came from other nodes of this cluster, and were believed.
     pub heard: u64,
+    /// This node's own, which came back: sending and receiving both work.
+    pub own: u64,
     /// Dropped: of another cluster, or of another application on the same group.
     pub foreign: u64,
     /// Dropped: claim to be of this cluster, but the tag is wrong.

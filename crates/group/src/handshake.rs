@@ -81,7 +81,7 @@ async fn introduce(
     Ok(Met::Member(stranger(node, &hello, address)?, wire))
 }
 
-/// The accepting side. None when this process dialed itself.
+/// The accepting side. None when this process dialed itself, or was only asked who it is.
 pub(crate) async fn answer(
     node: Arc<GroupState>,
     stream: TcpStream,
@@ -105,6 +105,14 @@ async fn receive(
     let own = Hello::of(&node.identity);
     if hello.is_own(&node.identity) {
         own.write(&mut wire).await?;
+        return Ok(None);
+    }
+    if hello.is_probe() {
+        let answer = match judge(&node, &hello, &wire) {
+            Ok(()) => own,
+            Err(cause) => own.refusing(cause),
+        };
+        answer.write(&mut wire).await?;
         return Ok(None);
     }
     let admitted = judge(&node, &hello, &wire)

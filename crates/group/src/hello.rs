@@ -43,6 +43,9 @@ pub(crate) struct Hello {
     /// Which of the dialing side's links this is; none for its first.
     #[n(7)]
     connection: Option<u16>,
+    /// The dialing side only asks who is there: nothing follows the answer, and nobody was met.
+    #[n(8)]
+    is_probe: Option<bool>,
 }
 
 impl Hello {
@@ -57,7 +60,17 @@ impl Hello {
             refused: None,
             notice: Some(identity.notice.clone()),
             connection: None,
+            is_probe: None,
         }
+    }
+
+    /// The same, of a program that only asks who is there.
+    pub(crate) fn of_probe(identity: &Identity) -> Self {
+        Self { is_probe: Some(true), ..Self::of(identity) }
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_probe == Some(true)
     }
 
     /// The same, as an answer that refuses.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Membership ── addresses ──► dialer ── dials ──► link ── frames ──► other nodes
-//!  (multicast, static list)      │                  ▲ outbox ◄── Group::send
+//!  (multicast, list, DNS, SWIM)   │                  ▲ outbox ◄── Group::send
 //!                                ▼
 //!        owner ◄── events ── Up, Down, Gone, Searched
 //!          └──────── frames ◄── Inbound ◄── accept ◄── other nodes
@@ -43,6 +43,7 @@ mod inbound;
 mod link;
 mod membership;
 mod outbox;
+mod probe;
 mod route;
 mod search;
 mod secret;
@@ -62,9 +63,14 @@ pub use group::Group;
 pub use handshake_refusal::HandshakeRefusal;
 pub use identity::{Identity, NAME_LIMIT, NOTICE_LIMIT, Peer};
 pub use in_process::InProcess;
+#[cfg(feature = "dns")]
+pub use membership::{Dns, DnsConfig, DnsError};
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
 };
+#[cfg(feature = "swim")]
+pub use membership::{Swim, SwimConfig};
 pub use outbox::Depth;
+pub use probe::{Probe, probe, sightings};
 pub use secret::{ClusterSecrets, SECRET_BYTES, SecretError};
 pub use tls::link_ciphers;

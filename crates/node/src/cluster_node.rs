@@ -145,6 +145,9 @@ impl ClusterNode {
                 let cluster = self.config().cluster.name.clone();
                 return Err(JoinError::Strangers { cluster, address: *address, cause: *cause });
             }
+            if let Some((member, about)) = engine.disagreement.get() {
+                return Err(JoinError::Disagreement { member: member.clone(), about: about.clone() });
+            }
             match engine.node.state() {
                 NodeState::Searching | NodeState::Joining => {}
                 NodeState::Refused => return Err(self.name_taken()),

@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) poison: Poison,
     /// Whom this node met instead of its cluster.
     pub(crate) stranded: OnceLock<(SocketAddr, HandshakeRefusal)>,
+    /// This node must not join: about what it disagrees with which member.
+    pub(crate) disagreement: OnceLock<(String, String)>,
     pub(crate) planted: Planted,
 }
 
@@ -95,6 +97,7 @@ impl Engine {
             persist: OnceLock::new(),
             poison: Poison::default(),
             stranded: OnceLock::new(),
+            disagreement: OnceLock::new(),
             planted: Planted::default(),
         }
     }
@@ -108,6 +111,12 @@ impl Engine {
     /// This node met strangers only, and does not begin.
     pub(crate) fn strand(&self, met: (SocketAddr, HandshakeRefusal)) {
         let _first = self.stranded.set(met);
+        self.waiters.gate.notify_waiters();
+    }
+
+    /// This node disagrees with this member, and one of them is strict: it does not join.
+    pub(crate) fn disagree(&self, member: String, about: String) {
+        let _first = self.disagreement.set((member, about));
         self.waiters.gate.notify_waiters();
     }
 

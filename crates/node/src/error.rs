@@ -58,6 +58,15 @@ pub enum JoinError {
     /// The list of members cannot be used.
     #[error(transparent)]
     Members(#[from] StaticError),
+    /// The names that a name server is to be asked for cannot be used.
+    #[error("{0}; see `names` in [membership]")]
+    Names(String),
+    /// The way of finding members was not compiled in.
+    #[error("`kind = \"{kind}\"` in [membership] needs the feature `{kind}` of the crate sessile")]
+    MembershipNotBuilt {
+        /// As it is written.
+        kind: &'static str,
+    },
     /// The address that others are to be told is unknown.
     #[error(
         "`advertise = \"{advertise}\"` in [receiver] leads nowhere: {source}; write an address that the other nodes can reach"
@@ -67,6 +76,16 @@ pub enum JoinError {
         advertise: HostPort,
         /// What the system said.
         source: io::Error,
+    },
+    /// A member has other settings or applications, and `strict` is set there or here.
+    #[error(
+        "this node does not join beside {member}: {about}; make them equal, or write `strict = false` in [cluster] of all nodes"
+    )]
+    Disagreement {
+        /// The member.
+        member: String,
+        /// What differs, with both values.
+        about: String,
     },
     /// Another live process has this node's name.
     #[error(

@@ -7,16 +7,28 @@ use sessile_group::{NOTICE_LIMIT, Peer};
 
 use sessile_config::{Config, notice_lines};
 
+/// The key in a notice that says whether its node is strict.
+const STRICT: &str = "[cluster] strict";
+
 /// This node's own settings and address, as others are compared with them.
 pub(crate) struct SettingsCheck {
     name: String,
     pub(crate) address: SocketAddr,
     notice: String,
+    is_strict: bool,
 }
 
 impl SettingsCheck {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
-        Self { name: config.node.name.clone(), address, notice: config.notice(NOTICE_LIMIT) }
+        let (name, is_strict) = (config.node.name.clone(), config.cluster.strict);
+        Self { name, address, notice: config.notice(NOTICE_LIMIT), is_strict }
+    }
+
+    /// Why this node must not join beside this member: `strict` is set on one of them, and they disagree.
+    pub(crate) fn forbids(&self, peer: &Peer) -> Option<String> {
+        let is_strict = self.is_strict || notice_lines(&peer.notice).get(STRICT) == Some(&"true");
+        let differences = if is_strict { self.differences(peer) } else { Vec::new() };
+        (!differences.is_empty()).then(|| differences.join("; "))
     }
 
     /// What is wrong between this node and another one, one sentence each. A build that tells nothing is believed.
@@ -32,7 +44,8 @@ impl SettingsCheck {
         warnings
     }
 
-    fn differences(&self, peer: &Peer) -> Vec<String> {
+    /// What both tell differently, one sentence each.
+    pub(crate) fn differences(&self, peer: &Peer) -> Vec<String> {
         if peer.notice.is_empty() {
             return Vec::new();
         }
@@ -86,6 +99,33 @@ mod tests {
                 "members disagree about [[app]] /shop: tc01 has none, tc02 distributable = true, timeout = \"5m\""
             ]
         );
+    }
+
+    #[test]
+    fn names_and_dirty_flag_are_compared() {
+        let own = SettingsCheck::new(&config(""), "127.0.0.1:4001".parse().unwrap());
+        for text in ["[replication]\nnames = \"cart.*\"", "[replication]\ndirty_flag = false"] {
+            let warnings = own.warnings_about(&peer(&config(text), "127.0.0.1:4002"));
+            assert!(warnings.len() == 1 && warnings[0].contains("[replication]"), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn one_strict_side_is_enough_and_equal_ones_join() {
+        let at = "127.0.0.1:4001".parse().unwrap();
+        let strict = "[cluster]\nstrict = true\n";
+        let longer = "[session]\ntimeout = \"1h\"";
+        let forbids = |own: &str, other: &str| {
+            SettingsCheck::new(&config(own), at).forbids(&peer(&config(other), "127.0.0.1:4002"))
+        };
+        assert_eq!(forbids("", longer), None);
+        assert_eq!(forbids(strict, strict), None);
+        for (own, other) in [(strict, longer), (longer, strict), (strict, "")] {
+            let why = forbids(own, other).expect("they disagree");
+            assert!(why.contains("members disagree about [cluster] strict"), "{why}");
+        }
+        let why = forbids(strict, &format!("{strict}{longer}")).expect("they disagree");
+        assert_eq!(why, "members disagree about [session] timeout: tc01 \"30m\", tc02 \"1h\"");
     }
 
     #[test]

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use sessile_core::{AckSet, Bounds, Incarnation, Settings, Timing};
 use sessile_group::{
-    Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
-    MulticastConfig, NOTICE_LIMIT, SecretError, Static, listen,
+    Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, NOTICE_LIMIT,
+    SecretError, listen,
 };
 use tokio::sync::mpsc;
 
 use super::dials::Dials;
 use super::error::JoinError;
+use super::find;
 use super::seams::Seams;
-use sessile_config::{self as config, Config, HostPort, MembershipKind};
+use sessile_config::{self as config, Config, HostPort};
 
 /// What this build can do beyond the first version.
 const FEATURES: u64 = Identity::ORDERS_CONNECTIONS;
@@ -83,7 +84,7 @@ pub(super) async fn channel(
             Ok((channel, address, events))
         }
         (None, own) => {
-            let membership = own.map_or_else(|| membership(&config.membership), Ok)?;
+            let membership = own.map_or_else(|| find::membership(config), Ok)?;
             let (group, address, events) = group(config, incarnation, secrets, membership).await?;
             Ok((Box::new(group), address, events))
         }
@@ -116,7 +117,7 @@ async fn group(
     Ok((group, advertise, events))
 }
 
-fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) -> Identity {
+pub(super) fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) -> Identity {
     Identity {
         name: config.node.name.clone(),
         incarnation: incarnation.0,
@@ -128,7 +129,7 @@ fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) ->
 }
 
 /// The address that others are told.
-async fn advertised(config: &Config, otherwise: SocketAddr) -> Result<SocketAddr, JoinError> {
+pub(super) async fn advertised(config: &Config, otherwise: SocketAddr) -> Result<SocketAddr, JoinError> {
     match &config.receiver.advertise {
         Some(advertise) => resolve(advertise).await,
         None => Ok(otherwise),
@@ -140,20 +141,4 @@ async fn resolve(advertise: &HostPort) -> Result<SocketAddr, JoinError> {
     let mut found =
         tokio::net::lookup_host((advertise.host.as_str(), advertise.port)).await.map_err(failed)?;
     found.next().ok_or_else(|| failed(ErrorKind::NotFound.into()))
-}
-
-fn membership(config: &config::Membership) -> Result<Box<dyn Membership>, JoinError> {
-    Ok(match config.kind {
-        MembershipKind::Multicast => Box::new(Multicast::new(MulticastConfig {
-            group: config.address,
-            port: config.port,
-            bind: config.bind,
-            ttl: config.ttl.into(),
-            frequency: config.frequency,
-        })),
-        MembershipKind::Static => {
-            let members: Vec<String> = config.members.iter().map(ToString::to_string).collect();
-            Box::new(Static::new(&members)?)
-        }
-    })
 }

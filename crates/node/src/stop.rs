@@ -40,6 +40,19 @@ impl ClusterNode {
         }
     }
 
+    /// Sessions that go with this node if it stops now: no other member is ready, and so none is known to hold them all, and
+    /// there is no store that keeps them. Those do not count that are meant to stay on their node or to end with it. A member
+    /// that has not joined yet does not count as a holder.
+    pub fn only_here(&self) -> u64 {
+        let shared = &self.inner.shared;
+        let has_holder = self.members().iter().any(|member| !member.is_self && member.state == "ready");
+        if shared.frame_sender.is_none() || shared.persist.get().is_some() || has_holder {
+            return 0;
+        }
+        let expiring = self.apps_that_expire().into_iter().map(|app| shared.node.session_count(Some(app)));
+        shared.node.session_count(None).saturating_sub(expiring.sum())
+    }
+
     /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends this
     /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before. First the sessions
     /// end that `expire_on_stop` says.

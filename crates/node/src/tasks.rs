@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Incarnation, Malformed, PeerInfo, Timing};
+use sessile_core::{Incarnation, Malformed, NodeState, PeerInfo, Timing};
 use sessile_group::{Event, HandshakeRefusal, Incoming, Peer, ReceiveError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
@@ -175,6 +175,10 @@ impl Links {
     fn up(&mut self, peer: Peer) {
         for warning in self.settings_check.warnings_about(&peer) {
             tracing::warn!(member = peer.name, "{warning}");
+        }
+        let is_joining = matches!(self.engine.node.state(), NodeState::Searching | NodeState::Joining);
+        if is_joining && let Some(about) = self.settings_check.forbids(&peer) {
+            return self.engine.disagree(peer.name, about);
         }
         let info = PeerInfo { incarnation: Incarnation(peer.incarnation), name: peer.name };
         self.engine.step(|node, now, effects| node.link_up(&info, now, effects));

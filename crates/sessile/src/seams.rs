@@ -16,6 +16,11 @@ pub use sessile_group::{
     StaticError, Stopping, Tally, Traffic, listen,
 };
 
+#[cfg(feature = "dns")]
+pub use sessile_group::{Dns, DnsConfig, DnsError};
+#[cfg(feature = "swim")]
+pub use sessile_group::{Swim, SwimConfig};
+
 /// Suites that every implementation has to pass; they panic where one does not.
 pub mod conformance {
     pub use sessile_core::conformance::ack_set;

@@ -154,6 +154,7 @@ impl InteractiveDemo {
         let found_by = match membership {
             Discovery::Multicast => format!("multicast {GROUP}:{GROUP_PORT}"),
             Discovery::Static => "a static list".to_owned(),
+            Discovery::Swim => "gossip".to_owned(),
         };
         let mut text = format!("\n{}\n\n", strong(format!("Open {page}")));
         text += &self.cluster.listing();

@@ -19,6 +19,9 @@ const LEAVE_TIME: Duration = Duration::from_secs(30);
 pub(crate) struct Stop {
     #[command(flatten)]
     node: NodeArgument,
+    /// Stop the node even if sessions go with it that are nowhere else
+    #[arg(long)]
+    force: bool,
 }
 
 /// The node that leaves or rejoins load balancing.
@@ -53,14 +56,27 @@ enum OnOff {
 }
 
 impl Stop {
-    /// Exit code 3 if the drain time was over before everything had ended.
+    /// Exit code 3 if the node was not stopped because sessions would go with it, or if the drain time was over before
+    /// everything had ended.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let at_most = client.config.node.drain_time + client.config.membership.drop_time + LEAVE_TIME;
-        let outcome = runtime::run(async { Ok(client.post("/stop", at_most).await?) })?;
+        let path = if self.force { "/stop?force=true" } else { "/stop" };
+        let outcome = runtime::run(async { Ok(client.post(path, at_most).await?) })?;
+        let (name, only_here) = (&client.name, outcome["only_here"].as_u64().unwrap_or(0));
+        if outcome["stopped"] == false {
+            return Err(Failure::Unfinished(format!(
+                "{name} was not stopped: {only_here} sessions would go with it, because no other member is ready that holds \
+                 them, and there is no store; start another node and wait until it is ready, or stop with --force"
+            )));
+        }
         if outcome["drained"] == true {
-            let words = format!("{}: stopped; nothing was left to send", client.name);
-            return output::result(&json!({ "node": client.name, "stopped": true, "drained": true }), &words);
+            let words = match only_here {
+                0 => format!("{name}: stopped; nothing was left to send"),
+                _ => format!("{name}: stopped; {only_here} sessions went with it"),
+            };
+            let result = json!({ "node": name, "stopped": true, "drained": true, "only_here": only_here });
+            return output::result(&result, &words);
         }
         let left = outcome["left"].as_str().unwrap_or("it did not report the remaining work");
         Err(Failure::Unfinished(format!("{} stopped, but {left}", client.name)))

@@ -228,9 +228,9 @@ fn start_admin(
 
 impl AdminServer {
     /// Sends the result to the client that requested the stop, and closes the port.
-    async fn tell(self, outcome: &Result<(), Failure>) {
+    async fn tell(self, outcome: &Result<u64, Failure>) {
         self.requests.done(match outcome {
-            Ok(()) => StopOutcome::drained(),
+            Ok(only_here) => StopOutcome::with_sessions(*only_here),
             Err(failure) => StopOutcome::unfinished(failure.to_string()),
         });
         self.server.stop(LAST_WORDS).await;
@@ -264,14 +264,21 @@ impl RunningNode {
     /// backlog to the other members, and leaves. After `at_most` the node leaves in any case.
     async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
         let admin = self.admin.take();
-        let outcome = self.drain(at_most).await;
+        let is_forced = admin.as_ref().is_some_and(|admin| admin.requests.is_forced());
+        let outcome = match self.drain(at_most).await {
+            Ok(only_here) if only_here > 0 && !is_forced => Err(Failure::Unfinished(format!(
+                "{only_here} sessions went with this node: no other member held them, and there is no store"
+            ))),
+            outcome => outcome,
+        };
         if let Some(admin) = admin {
             admin.tell(&outcome).await;
         }
-        outcome
+        outcome.map(|_| ())
     }
 
-    async fn drain(self, at_most: Duration) -> Result<(), Failure> {
+    /// How many sessions went with the node.
+    async fn drain(self, at_most: Duration) -> Result<u64, Failure> {
         let deadline = Instant::now() + at_most;
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");
@@ -289,13 +296,14 @@ impl RunningNode {
         // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
+        let only_here = self.cluster.only_here();
         self.cluster.leave().await;
         match drained {
             Err(owed) => Err(Failure::Unfinished(owed.to_string())),
             Ok(()) if busy > 0 => {
                 Err(Failure::Unfinished(format!("the drain time is over: {busy} connections are still busy")))
             }
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(only_here),
         }
     }
 }
