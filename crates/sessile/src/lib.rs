@@ -74,3 +74,8 @@ pub mod status {
 pub mod content {
     pub use sessile_core::{Codec, Fields, StoredSession, Value};
 }
+
+/// Trying what may be wrong between nodes, from here: the library behind `sessile doctor`.
+pub mod doctor {
+    pub use sessile_node::{DoctorFinding, DoctorReport, examine};
+}
