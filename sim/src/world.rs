@@ -276,7 +276,7 @@ impl World {
         let is_next = self.plan.mixed && self.rng.chance(500);
         let mut settings = Settings::new(incarnation, format!("n{host}"));
         settings.timing.transfer_timeout = Some(self.plan.transfer_timeout);
-        settings.mode = self.plan.mode;
+        settings.ack = self.plan.mode;
         if !(is_next && self.plant == Plant::UNKNOWN_FIELD_DROPPED) {
             settings.plant(self.plant);
         }

@@ -40,7 +40,7 @@ const SPREAD_OVER: usize = 4096;
 /// and forth with each write.
 const PACK_UNDER: usize = SPREAD_OVER / 2;
 
-/// What a field costs in the packed form beside its name and value: lengths, codec, timestamp.
+/// The bytes of a field in the packed form beside its name and value: lengths, codec, timestamp.
 const PACKED_FIELD_COST: usize = 8;
 
 /// The fields of one session: attributes, system fields, and the marks of those that were removed.
@@ -59,12 +59,12 @@ enum Form {
     Spread(Arc<Spread>),
 }
 
-/// What [`Fields::merge`] did with a write.
+/// The outcome of [`Fields::merge`] for one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Merge {
     /// The write is newer than what was here and has taken its place.
     Applied,
-    /// What is here is newer; the write changed nothing.
+    /// The field here is newer; the write changed nothing.
     Kept,
     /// The very same write was here already.
     Same,
@@ -211,7 +211,7 @@ impl Fields {
     }
 }
 
-/// What becomes of a write where `ours` has its name, and whether it takes that field's place. Rules 3.1 and 3.11.
+/// The outcome of a write where `ours` has its name, and whether it replaces that field. Rules 3.1 and 3.11.
 fn judge(write: &FieldRef<'_>, ours: Option<FieldRef<'_>>) -> (Merge, bool) {
     let Some(ours) = ours else { return (Merge::Applied, true) };
     match write.timestamp.cmp(&ours.timestamp) {

@@ -58,7 +58,7 @@ pub use node::{
 pub use notice::{Notice, SessionChange};
 #[cfg(feature = "planted")]
 pub use planted::Plant;
-pub use settings::{Bounds, CLOCK_DRIFT_PPM, Mode, Settings, Timing};
+pub use settings::{Ack, Bounds, CLOCK_DRIFT_PPM, Settings, Timing};
 pub use shard::{Backlog, NegativeAcks, Restored};
 pub use stored_session::StoredSession;
 pub use timestamp::{Incarnation, Timestamp};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Incarnation;
 use crate::narrow::Narrow;
 
-/// Who created a session, and as which of its sessions in this shard. Numbers begin at one.
+/// The creator of a session, and the number among its sessions in this shard. Numbers begin at one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Birth {
     pub(crate) incarnation: Incarnation,

@@ -136,7 +136,7 @@ pub(crate) struct Planted {
     notes: Arc<Mutex<Notes>>,
 }
 
-/// What bugs remember.
+/// The memory of planted bugs.
 #[derive(Debug, Default)]
 struct Notes {
     /// Clocks of sessions as a request opened them.
@@ -228,7 +228,7 @@ pub(crate) fn announced<'b>(settings: &Settings, mut fields: Vec<FieldChange<'b>
     fields
 }
 
-/// What a superseded secret shows.
+/// The view of a superseded secret.
 pub(crate) fn shown(settings: &Settings, session: &Session, view: Fields) -> Fields {
     if planted!(settings, SUPERSEDED_SEES_ALL) { session.fields.clone() } else { view }
 }

@@ -47,7 +47,7 @@ pub enum NodeState {
     Refused,
 }
 
-/// What the shards have to do.
+/// Orders to the shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShardCommand {
     Add(Incarnation),

@@ -75,7 +75,7 @@ pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 /// No use is announced sooner after another one, however short the idle time is.
 const ANNOUNCED_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 
-/// What the field that says whether a secret is live is named after: no copy holds the secret itself.
+/// The name of the field that says whether a secret is live: a hash, so that no copy holds the secret itself.
 /// Rule 8.1.
 pub(crate) fn secret_hash(secret: Secret) -> [u8; KEY_BYTES] {
     static CONTEXT: LazyLock<ContextKey> =
@@ -247,7 +247,7 @@ impl Session {
         self.set_alarm();
     }
 
-    /// What is written from now on is later than anything that a member which is stopped may know.
+    /// Later writes get timestamps above any that a stopped member may know.
     pub(crate) fn advance_clock(&mut self) {
         self.clock = self.clock.saturating_add(Timestamp::FOUNDING_ADVANCE);
     }

@@ -1,11 +1,11 @@
-//! What a node is given at its start: its identity, its times, its bounds.
+//! Settings of a node at its start: its identity, its times, its bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{AckSet, AllMembers, Incarnation};
 
-/// What a [`Node`](crate::Node) is given once, at its start. Begin with [`Settings::new`].
+/// The settings of a [`Node`](crate::Node), given once at its start. Begin with [`Settings::new`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
@@ -20,10 +20,10 @@ pub struct Settings {
     /// Copies that make a commit whole, the writer's own included; `None`: one on every member.
     pub copies: Option<u32>,
     /// When a commit counts as settled.
-    pub mode: Mode,
+    pub ack: Ack,
     /// Whether a store wants to know what changes (`Effect::Changed`).
     pub stores: bool,
-    /// Whom a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
+    /// The members that a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
     pub ack_set: Arc<dyn AckSet>,
     #[cfg(feature = "planted")]
     pub(crate) planted: crate::planted::Planted,
@@ -36,7 +36,7 @@ impl Settings {
     /// # use sessile_core::*;
     /// let mut settings = Settings::new(Incarnation(7), "tc01");
     /// settings.bounds.max_active = 10_000;
-    /// assert_eq!(settings.mode, Mode::Synchronous);
+    /// assert_eq!(settings.ack, Ack::Synchronous);
     /// ```
     pub fn new(incarnation: Incarnation, name: impl Into<String>) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Settings {
             timing: Timing::default(),
             bounds: Bounds::default(),
             copies: None,
-            mode: Mode::default(),
+            ack: Ack::default(),
             stores: false,
             ack_set: Arc::new(AllMembers),
             #[cfg(feature = "planted")]
@@ -142,7 +142,7 @@ impl Default for Bounds {
 
 /// When a commit counts as settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum Ack {
     /// When every current member that the ack_set awaits holds it. Ends wait for all, in every mode.
     #[default]
     Synchronous,

@@ -150,7 +150,7 @@ impl Shard {
     }
 }
 
-/// What the roster decided.
+/// Decisions of the roster.
 impl Shard {
     /// From now on this member must have every session.
     pub(crate) fn add_member(&mut self, member: Incarnation, now: Instant, effects: &mut Effects) {
@@ -205,7 +205,7 @@ impl Shard {
         self.resend(member, now, effects);
     }
 
-    /// What is on the way to this member may be lost.
+    /// Frames on the way to this member may be lost.
     pub(crate) fn resend(&mut self, member: Incarnation, now: Instant, effects: &mut Effects) {
         if let Some(stream) = self.peers.get_mut(member) {
             stream.resume();
@@ -263,7 +263,7 @@ impl Shard {
     }
 }
 
-/// What can be seen from outside.
+/// Views from outside.
 impl Shard {
     pub(crate) fn table(&self) -> &Table {
         &self.table
@@ -323,7 +323,7 @@ impl Shard {
         if is_walking { sessions } else { named.min(sessions) }
     }
 
-    /// What waits to be sent to a member or is on the way to it. During a walk over everything all sessions count.
+    /// The backlog of a member, and the frames on the way to it. During a walk over everything all sessions count.
     pub(crate) fn backlog(&self, to: Incarnation, now: Instant) -> Backlog {
         let Some(stream) = self.peers.get(to) else { return Backlog::none(to) };
         let is_walking = stream.backlog.walk().is_some();

@@ -1,4 +1,4 @@
-//! What listeners are announced, on the node that acts and on the others.
+//! Notices to listeners, on the node that acts and on the others.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

@@ -60,7 +60,7 @@ fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let everybody = knowledge.history.healed.len();
     let whole = match (op.outcome, op.receipt) {
         (Outcome::Done, Some((_, receipt))) => {
-            knowledge.history.mode == sessile_core::Mode::Asynchronous || receipt.copies as usize == everybody
+            knowledge.history.mode == sessile_core::Ack::Asynchronous || receipt.copies as usize == everybody
         }
         (Outcome::Unknown | Outcome::Failed | Outcome::Done, _) => !knowledge.is_alive(op.session, op.ended?),
         // A missing session is checked by C1.

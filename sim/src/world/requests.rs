@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, Changes, Closed, FieldName, Fields, Gate, Incarnation, Mode, Opening, Proof, QuestionId, Receipt,
+    Ack, AppId, Changes, Closed, FieldName, Fields, Gate, Incarnation, Opening, Proof, QuestionId, Receipt,
     Refusal, SessionKey, Ticket, Value,
 };
 
@@ -285,7 +285,7 @@ impl World {
         let Action::Write(writes) = &record.action else { return true };
         // In mode `async`, or across sides, an old acknowledged write may arrive late and win.
         let divided = self.history.divisions.last().is_some_and(|division| division.to.is_none());
-        let is_late = divided || self.plan.mode == Mode::Asynchronous;
+        let is_late = divided || self.plan.mode == Ack::Asynchronous;
         let is_complete = copy.contains_key(&Attribute::Canary);
         is_complete
             && writes.iter().all(|(name, value)| {

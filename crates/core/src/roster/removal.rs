@@ -203,7 +203,7 @@ impl Roster {
         self.serves() || self.join.is_some()
     }
 
-    /// What the lost member had not sent to all is known to no other member: the others compare what they hold.
+    /// Changes that the lost member had not sent to all are unknown to some members: the others compare their sessions.
     /// Rules 6.4 and 6.5.
     fn compare_after_loss(&mut self) {
         if !self.serves() || planted!(self.settings, BACKLOG_FORGOTTEN) {

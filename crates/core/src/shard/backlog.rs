@@ -25,7 +25,7 @@ pub(crate) enum Walk {
     Ends(Option<SessionKey>),
 }
 
-/// What waits to be sent to one member as copies.
+/// The sessions that wait to be sent to one member as copies.
 #[derive(Debug, Default)]
 pub(crate) struct CopyBacklog {
     /// Each session with the commits that wait for its copy.

@@ -9,7 +9,7 @@ use crate::shard::in_flight::Carried;
 use crate::shard::settling::{Awaited, notify_settled};
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AckMembers, CommittedSession, Effects, Event, FieldRef, Incarnation, Instant, Mode, Receipt, Refusal,
+    Ack, AckMembers, CommittedSession, Effects, Event, FieldRef, Incarnation, Instant, Receipt, Refusal,
     SessionKey, Ticket, Timestamp, ValueRef,
 };
 
@@ -48,10 +48,10 @@ impl Shard {
         let timestamp = self.timestamp(key).ok_or(Refusal::Ended)?;
         self.apply_own(key, changes, timestamp, now, effects);
         self.note_change(key, true, effects);
-        let waits = match self.settings.mode {
+        let waits = match self.settings.ack {
             _ if changes.synchronous => Waits::AllMembers,
-            Mode::Synchronous => Waits::AckSet,
-            Mode::Asynchronous => Waits::Nobody,
+            Ack::Synchronous => Waits::AckSet,
+            Ack::Asynchronous => Waits::Nobody,
         };
         let sends_copies = changes.creates() || changes.whole;
         let draft = if sends_copies { None } else { self.delta(key, changes, timestamp) };
@@ -66,7 +66,7 @@ impl Shard {
             return Err(Refusal::Ended);
         }
         if changes.creates() && self.is_full(self.growth_max(), changes.weight() + size_of::<Session>()) {
-            return Err(Refusal::Full);
+            return Err(Refusal::TableFull);
         }
         for (name, value) in changes.writes() {
             let bytes = value.map_or(0, |value| value.bytes.len());

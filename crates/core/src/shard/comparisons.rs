@@ -57,7 +57,7 @@ struct Begun {
     next_piece: u32,
     /// The listing is complete, and a walk looks for sessions here that it lacks.
     looking: Option<Place>,
-    /// What the other side was asked for. Only that is progress: changes arrive meanwhile in any case.
+    /// The sessions that the other side was asked for. Only their arrival is progress: changes arrive in any case.
     wanted: BTreeSet<SessionKey>,
     /// What it has not been asked for yet, and the piece of the want in which it will be.
     unasked: Vec<SessionKey>,
@@ -66,12 +66,12 @@ struct Begun {
     brought: Vec<SessionKey>,
     /// The other side has synced.
     synced: bool,
-    /// What was to be sent then has been acknowledged.
+    /// The sessions that were to be sent then are acknowledged.
     watermark: Watermark,
     progress_at: Instant,
 }
 
-/// What a comparison that synced had found.
+/// The findings of a comparison that synced.
 #[derive(Debug)]
 pub(crate) struct SyncedComparison {
     pub(crate) beginning: Beginning,
@@ -111,7 +111,7 @@ pub(crate) struct Comparisons {
     outcomes: Vec<ComparisonOutcome>,
 }
 
-/// What this side began.
+/// The comparisons that this side began.
 impl Comparisons {
     /// Begins a comparison, and gives its round. The outcome of an earlier one with this member counts no more.
     pub(crate) fn begin(&mut self, with: Incarnation, beginning: Beginning, now: Instant) -> u32 {
@@ -247,7 +247,7 @@ impl Comparisons {
     }
 }
 
-/// What this side answers.
+/// The comparisons that this side answers.
 impl Comparisons {
     /// A member is to be sent the list of this shard's sessions.
     pub(crate) fn begin_listing(&mut self, to: Incarnation, round: u32, marks: Marks) {

@@ -17,7 +17,7 @@ const SCAN_PERIOD: Duration = Duration::from_secs(2);
 /// Between two times that a shard gives up what is not needed any more.
 const TIDY_PERIOD: Duration = Duration::from_secs(2);
 
-/// What one shard knows of expiries.
+/// The expiries of one shard.
 #[derive(Debug)]
 pub(crate) struct Expiry {
     me: Incarnation,

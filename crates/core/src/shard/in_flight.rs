@@ -53,7 +53,7 @@ impl Carried {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watermark(Option<(u32, u32)>);
 
-/// What is on the way to one member.
+/// The frames on the way to one member.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     epoch: u32,
@@ -161,7 +161,7 @@ impl InFlight {
         Some(taken)
     }
 
-    /// What arrived is unknown: gives all frames up and begins a new epoch.
+    /// It is unknown which frames arrived: gives all up and begins a new epoch.
     pub(crate) fn restart(&mut self) -> VecDeque<SentFrame> {
         self.epoch = self.epoch.saturating_add(1);
         self.next = 0;

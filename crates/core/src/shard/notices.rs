@@ -1,4 +1,4 @@
-//! What listeners are notified of, in the order in which it happened here (rules 7.22 and 7.23).
+//! Notices to listeners, in the order of the changes on this node (rules 7.22 and 7.23).
 //!
 //! Notices are made only while somebody listens. All notices of one shard are numbered without a gap. Must not know who
 //! listens.
@@ -48,7 +48,7 @@ impl AppliedChanges {
     }
 }
 
-/// What it means that a field of that name, which was there before or not, is there now or not.
+/// The change of a field, from its presence before and now.
 fn change(name: NameRef<'_>, before: bool, now: bool) -> Option<SessionChange> {
     match (before, now) {
         _ if name == PRINCIPAL => Some(SessionChange::PrincipalChanged),

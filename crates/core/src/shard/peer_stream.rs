@@ -86,7 +86,7 @@ impl PeerStream {
         self.paused = false;
     }
 
-    /// What arrived is unknown: everything on the way goes into the backlog, and a new epoch begins (rule 2.5).
+    /// It is unknown which frames arrived: everything on the way goes into the backlog, and a new epoch begins (rule 2.5).
     pub(crate) fn restart(&mut self) {
         self.begin_epoch(InFlight::restart);
     }

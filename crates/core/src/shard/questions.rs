@@ -14,7 +14,7 @@ use crate::{Incarnation, Instant, QuestionId, SessionKey};
 /// Replies that are kept for requests which have not come back for them.
 const REPLIES_MAX: usize = 1024;
 
-/// What the members said of a session, as far as its copy does not show it.
+/// The answers of the members about a session, as far as its copy does not show them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Replies {
     /// A member sent a copy for which there was no room.

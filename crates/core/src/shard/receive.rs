@@ -87,12 +87,12 @@ impl Shard {
             }
             Sequenced::Copies(copies) => return self.on_copies(from, &copies, now, effects),
             Sequenced::Unknown if planted!(self.settings, UNKNOWN_CHANGE_TAKEN) => Ok(()),
-            // What it changed comes as a copy, which every version can read (rule 12.2).
+            // The sender sends the session as a copy, which every version can read (rule 12.2).
             Sequenced::Unknown => Err(Verdict::NeedSnapshot),
         };
         if let Err(verdict) = taken {
             self.refuse(from, verdict, None);
-            // What follows a refusal is in a backlog: the end, or the copy that is in use.
+            // The answer to a refusal is in a backlog: the end, or the copy that is in use.
             self.pump_all(now, effects);
         }
     }

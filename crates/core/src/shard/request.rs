@@ -5,8 +5,8 @@ use crate::shard::Shard;
 use crate::shard::commit::Waits;
 use crate::wire::{self, Delta, Draft, Touch};
 use crate::{
-    Absent, AppId, Effects, EndReason, Fields, Incarnation, Instant, Mode, Opened, Opening, Proof,
-    QuestionId, Secret, SessionKey, Ticket,
+    Absent, Ack, AppId, Effects, EndReason, Fields, Incarnation, Instant, Opened, Opening, Proof, QuestionId,
+    Secret, SessionKey, Ticket,
 };
 use std::time::Duration;
 
@@ -162,11 +162,11 @@ impl Shard {
         if planted!(self.settings, USE_NOT_ACKNOWLEDGED) {
             return self.send_touch(key, delta.touch, effects);
         }
-        let waits = if self.settings.mode == Mode::Asynchronous { Waits::Nobody } else { waits };
+        let waits = if self.settings.ack == Ack::Asynchronous { Waits::Nobody } else { waits };
         self.stage(key, Some(Draft::delta(&delta, 0)), waits, None, now, effects);
     }
 
-    /// What a superseded secret still shows of a session that is here.
+    /// The view of a superseded secret on a session that is here.
     pub(crate) fn before_change(
         &self,
         key: SessionKey,

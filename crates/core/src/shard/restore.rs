@@ -12,7 +12,7 @@ use crate::shard::stubs::{Lost, Stub};
 use crate::wire::Snapshot;
 use crate::{Effect, Effects, Event, Incarnation, Instant, QuestionId, SessionKey, Ticket, Version};
 
-/// What became of content that came from the store.
+/// The outcome for content that came from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restored {
     /// The session is here.
@@ -139,7 +139,7 @@ impl Shard {
         self.fetch(key, effects);
     }
 
-    /// What happened to the session while its content was away counts.
+    /// Changes of the session while its content was away count.
     fn put_back(&mut self, mut saved: Session, stub: &Stub, effects: &mut Effects) {
         let (key, known) = (saved.key, stub.session());
         saved.clock = saved.clock.max(known.clock);

@@ -12,7 +12,7 @@ use crate::{Effects, Event, Incarnation, Instant, NotSent, NotTaken, SessionKey,
 /// Slots and ends that one step of a walk goes over at most.
 const WALK_STEPS: usize = 256;
 
-/// What members acknowledge.
+/// Acknowledgements of members.
 impl Shard {
     /// Processes what `from` says it processed.
     pub(crate) fn on_ack(&mut self, from: Incarnation, line: AckLine, now: Instant, effects: &mut Effects) {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::{Effect, Effects, Incarnation, Receipt, SessionKey, Ticket};
 
-/// What a commit or an end waits for.
+/// The acknowledgements that a commit or an end waits for.
 #[derive(Debug)]
 pub(crate) struct Awaited {
     pub(crate) key: SessionKey,
@@ -205,7 +205,7 @@ mod tests {
         settling.begin(Ticket(ticket), Awaited { key: KEY, is_end, members: MEMBERS.to_vec(), exempt: 0 });
     }
 
-    /// What settles meanwhile: the ticket, copies, and whether the session had ended.
+    /// The tickets that settle meanwhile: ticket, copies, and whether the session had ended.
     fn settled(act: impl FnOnce(&mut Effects)) -> Vec<(u64, u32, bool)> {
         let mut frames = Vec::new();
         let mut effects = Effects::new(&mut frames);

@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::wire::Ask;
 use crate::{Incarnation, QuestionId, SessionKey};
 
-/// What is left in memory of a session that is in a store.
+/// The rest in memory of a session whose content is in a store.
 #[derive(Debug)]
 pub(crate) struct Stub {
     /// The session without its content. Its clock, uses and times are kept up to date.

@@ -1,4 +1,4 @@
-//! What a shard does because time passed.
+//! The work of a shard that time demands.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ impl Shard {
             let Self { marks, peers, settings, .. } = self;
             marks.tidy(|member| member == settings.incarnation || peers.contains(member));
         }
-        // What got into a backlog in passing, as the end of a session whose content was awaited, waits no longer than this.
+        // An entry that got into a backlog in passing (the end of a session whose content was awaited) waits no longer than this.
         self.pump_all(now, effects);
         late
     }
