@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use sessile::Config;
 use sessile::config::HostPort;
-use sessile::{Config, DoctorReport, examine};
+use sessile::doctor::{DoctorReport, examine};
 
 use crate::admin_client::file_of;
 use crate::failure::Failure;
