@@ -2,7 +2,7 @@
 //! the cluster's token never does.
 //!
 //! On one machine the Unix socket of the node is used: the system tells who listens there. Over TCP, node and caller prove
-//! to each other that they have the token (`sessile::node_proof`, `sessile::caller_proof`).
+//! to each other that they have the token (`sessile::admin::node_proof` and `caller_proof`).
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use sessile::{admin_nonce, caller_proof, node_proof};
+use sessile::admin::{admin_nonce, caller_proof, node_proof};
 use sessile_apps::farm::DEPLOY_KEY_HEADER;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
-use sessile::{AdminPort, Config};
+use sessile::Config;
+use sessile::admin::AdminPort;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;

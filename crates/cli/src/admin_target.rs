@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use sessile::{Config, admin_tokens};
+use sessile::Config;
+use sessile::admin::admin_tokens;
 use sessile_apps::farm::DeployKey;
 
 use crate::failure::Failure;

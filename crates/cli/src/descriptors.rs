@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use sessile::{Cluster, Gauge, PartReport};
+use sessile::Cluster;
+use sessile::status::{Gauge, PartReport};
 
 /// The share of all descriptors, one in so many, that connections of clients leave free, and the most that are.
 const RESERVED_PART: u64 = 4;

@@ -41,8 +41,8 @@ pub use schema::json_schema;
 pub use sessile_http_server::{Limits as HttpLimits, Network, TlsConfig as HttpTls};
 pub use setting_error::SettingError;
 pub use table::{
-    Admin, Ajp, App, Builtin, Cluster, Farm, Http, Keep, Manager, Membership, MembershipKind, Mode, Node,
-    OnEnded, QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store,
+    Admin, Ajp, App, Builtin, Cluster, Farm, Grants, Http, Keep, Manager, Membership, MembershipKind, Mode,
+    Node, OnEnded, QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store,
     StoreKind,
 };
 

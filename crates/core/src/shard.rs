@@ -29,6 +29,7 @@ mod comparisons;
 mod counters;
 mod expiry;
 pub(crate) mod in_flight;
+pub(crate) mod listing;
 mod notices;
 pub(crate) mod peer_stream;
 pub(crate) mod peers;

@@ -117,7 +117,9 @@ async fn untrusted(secrets: Option<&ClusterSecrets>, address: SocketAddr, option
     };
     let shown =
         timeout(options.handshake_timeout, crate::tls::shown_certificate(stream)).await.ok().flatten();
-    let Some(certificate) = shown else { return Probe::Refused(HandshakeRefusal::Malformed) };
+    let Some(certificate) = shown.filter(crate::tls::is_of_a_member) else {
+        return Probe::Refused(HandshakeRefusal::Malformed);
+    };
     let ids = secrets.map(ClusterSecrets::ids).unwrap_or_default();
     if ids.iter().any(|id| crate::tls::is_made_from(&certificate, id)) {
         Probe::OtherCluster

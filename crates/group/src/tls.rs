@@ -217,9 +217,18 @@ pub(crate) async fn shown_certificate(stream: TcpStream) -> Option<CertificateDe
     seen.certificate.get().cloned()
 }
 
+/// Whether a certificate is one of a member, of whatever cluster.
+pub(crate) fn is_of_a_member(certificate: &CertificateDer<'_>) -> bool {
+    names(certificate, ANY_MEMBER.to_owned())
+}
+
 /// Whether a certificate says that it was made from the secret with this public id.
 pub(crate) fn is_made_from(certificate: &CertificateDer<'_>, id: &str) -> bool {
-    match (ParsedCertificate::try_from(certificate), ServerName::try_from(secret_name(id))) {
+    names(certificate, secret_name(id))
+}
+
+fn names(certificate: &CertificateDer<'_>, name: String) -> bool {
+    match (ParsedCertificate::try_from(certificate), ServerName::try_from(name)) {
         (Ok(parsed), Ok(name)) => rustls::client::verify_server_name(&parsed, &name).is_ok(),
         _ => false,
     }

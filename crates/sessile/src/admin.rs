@@ -5,12 +5,13 @@
 //! |---|---|---|
 //! | `/healthz` | 200 while the process answers | no |
 //! | `/readyz` | 200 while the node may serve, else 503 | no |
-//! | `/metrics` | the text format of Prometheus, names begin with `sessile_` | no |
-//! | `/challenge?nonce=NONCE` | `{nonce, proofs}`: the node proves itself, see `admin_token.rs` | no |
+//! | `/metrics` | the text format of Prometheus, or OpenMetrics where it is preferred | no |
+//! | `/challenge?nonce=NONCE` | `{nonce, proofs}`: the node proves itself, see `admin/token.rs` | no |
 //! | `/members` | `[{name, incarnation, boot, address, state, age_ms, unconfirmed_bytes, unconfirmed_ms, self}]` | yes |
 //! | `/sessions?after=KEY&limit=N` | `[{key, app, attributes, bytes, idle_ms, copies}]` | yes |
 //! | `/status` | members, standing, sessions, queue, last transfer, warnings in one object | yes |
 //! | `/top` | the heaviest attributes and routes of each application | yes |
+//! | `/events?sessions=BOOL` | what happens from now on, as server-sent events; `events.rs` has the names | yes |
 //! | POST `/stop` | drains and leaves; answers with the outcome: `{drained, left}` | yes |
 //! | POST `/drain`, `/resume` | not offered to balancers; offered again | yes |
 //! | POST `/route?rewrite=BOOL` | switches the rewriting of the route in the cookie | yes |
@@ -27,11 +28,13 @@
 mod actions;
 mod challenge;
 mod error;
+mod events;
 mod guard;
 mod health;
 mod pages;
 mod status;
 mod stopping;
+mod token;
 mod top;
 
 use std::net::SocketAddr;
@@ -46,6 +49,8 @@ pub use health::health;
 use parking_lot::RwLock;
 use stopping::Stopping;
 pub use stopping::{StopOutcome, StopRequests};
+pub use token::{admin_nonce, admin_token, admin_tokens, caller_proof, node_proof};
+use tokio::sync::Semaphore;
 
 use crate::{Cluster, Config};
 
@@ -66,11 +71,13 @@ struct Shared {
     allowed_hosts: Vec<String>,
     cluster: OnceLock<Cluster>,
     stopping: Stopping,
+    /// Places for readers of `/events`.
+    readers: Arc<Semaphore>,
 }
 
 impl AdminPort {
     /// The port of a node that has not started yet, at `listen` if it is a port. `tokens` are what
-    /// [`admin_tokens`](crate::admin_tokens) made.
+    /// [`admin_tokens`] made.
     #[must_use]
     pub fn new(config: &Config, tokens: Vec<String>, listen: Option<SocketAddr>) -> Self {
         let shared = Shared {
@@ -82,6 +89,7 @@ impl AdminPort {
             allowed_hosts: config.admin.allowed_hosts.clone(),
             cluster: OnceLock::new(),
             stopping: Stopping::default(),
+            readers: Arc::new(Semaphore::new(events::READERS_MAX)),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -117,6 +125,7 @@ impl AdminPort {
             .route("/sessions", get(pages::sessions))
             .route("/status", get(status::status))
             .route("/top", get(top::top))
+            .route("/events", get(events::events))
             .route("/stop", post(stopping::stop))
             .route("/drain", post(actions::drain))
             .route("/resume", post(actions::resume))

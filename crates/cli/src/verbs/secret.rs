@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
-use sessile::{ClusterSecrets, SecretError, admin_token};
+use sessile::admin::admin_token;
+use sessile::{ClusterSecrets, SecretError};
 
 use super::rotate::{Reload, Rotate};
 use crate::failure::Failure;

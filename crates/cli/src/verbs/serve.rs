@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::{AdminPort, Cluster, Config, StopOutcome, StopRequests, admin_tokens};
+use sessile::admin::{AdminPort, StopOutcome, StopRequests, admin_tokens};
+use sessile::{Cluster, Config};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
@@ -153,7 +154,7 @@ async fn start(
     let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::health(&cluster)).merge(more));
+    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::admin::health(&cluster)).merge(more));
     let ajp = ajp.map(|ajp| ajp.serve(Arc::clone(&cores), &cluster, pages.clone())).transpose()?;
     let redirect = https::redirect(&cluster.config().http.tls, "http.tls", address.port())?;
     let door = door(&cluster.config().http, tls.clone());

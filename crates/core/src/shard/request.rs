@@ -209,7 +209,6 @@ impl Shard {
     }
 
     /// Announces a use as earlier versions do: nobody acknowledges it.
-    #[cfg_attr(not(feature = "planted"), expect(dead_code, reason = "only a plant does it"))]
     fn send_touch(&self, key: SessionKey, touch: u32, effects: &mut Effects) {
         let frame = wire::encode(&Touch { key: key.0, touch });
         for (member, _) in self.peers.iter().filter(|(_, stream)| stream.linked) {

@@ -17,6 +17,7 @@ impl Shard {
         let late = self.resend_late(now, effects);
         self.repeat_questions(now, effects);
         self.retry_comparisons(now, effects);
+        self.look_on(now, effects);
         self.expire(now, effects);
         self.speak_for_lost(effects);
         self.announce_uses(now, effects);

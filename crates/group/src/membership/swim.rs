@@ -63,7 +63,7 @@ struct Running {
     local: Local,
     socket: UdpSocket,
     gossip: Gossip,
-    seeds: mpsc::Receiver<SocketAddr>,
+    seeds: mpsc::Receiver<Sighting>,
     /// Resolves the seeds; ends with the membership.
     _resolving: JoinSet<()>,
     next_round: Instant,
@@ -76,14 +76,15 @@ struct Running {
 #[derive(Debug)]
 struct FirstSearch {
     known: usize,
-    until: Instant,
+    /// Known once all seeds were named: until then this node has asked nobody.
+    until: Option<Instant>,
     at_most: Instant,
 }
 
 /// What happened first.
 enum Turn {
     Datagram(io::Result<(usize, SocketAddr)>),
-    Seed(SocketAddr),
+    Seed(Sighting),
     Timer,
     Round,
     SearchOver,
@@ -110,10 +111,11 @@ impl Swim {
         match running.next_turn(&mut datagram).await {
             Turn::Datagram(Ok((length, from))) => running.hear(&datagram[..length], from),
             Turn::Datagram(Err(error)) => running.complain("receiving gossip", &error),
-            Turn::Seed(address) => {
+            Turn::Seed(Sighting::Address(address) | Sighting::Announced(address)) => {
                 self.waiting.push_back(Sighting::Address(address));
                 running.gossip.ask_seed(address);
             }
+            Turn::Seed(Sighting::AllNamed) => running.begin_search(),
             Turn::Timer => running.gossip.handle_due(now),
             Turn::Round => {
                 running.next_round = Instant::now() + ROUND;
@@ -168,11 +170,7 @@ impl Membership for Swim {
             seeds,
             _resolving: resolving,
             next_round: now,
-            search: Some(FirstSearch {
-                known: 0,
-                until: now + frequency * SEARCH_INTERVALS,
-                at_most: now + frequency * SEARCH_INTERVALS_MAX,
-            }),
+            search: Some(FirstSearch { known: 0, until: None, at_most: now }),
             frequency,
             warning: WarningLimit::default(),
         });
@@ -192,20 +190,14 @@ impl Membership for Swim {
 }
 
 /// Names the addresses of the seeds, every second.
-async fn name_seeds(mut list: Static, found: mpsc::Sender<SocketAddr>) {
-    loop {
-        if let Sighting::Address(address) = list.next().await
-            && found.send(address).await.is_err()
-        {
-            return;
-        }
-    }
+async fn name_seeds(mut list: Static, found: mpsc::Sender<Sighting>) {
+    while found.send(list.next().await).await.is_ok() {}
 }
 
 impl Running {
     async fn next_turn(&mut self, datagram: &mut [u8]) -> Turn {
         let timer = self.gossip.next_due();
-        let search = self.search.as_ref().map(|search| search.until);
+        let search = self.search.as_ref().and_then(|search| search.until);
         // A flood of datagrams must not keep this node from asking and answering.
         tokio::select! {
             biased;
@@ -250,12 +242,20 @@ impl Running {
         }
     }
 
-    fn extend_search(&mut self) {
+    /// All seeds were named and asked.
+    fn begin_search(&mut self) {
         let Some(search) = &mut self.search else { return };
-        let known = self.gossip.members().count();
-        if known > search.known {
-            search.known = known;
-            search.until = (Instant::now() + self.frequency * SEARCH_INTERVALS).min(search.at_most);
+        let now = Instant::now();
+        search.at_most = now + self.frequency * SEARCH_INTERVALS_MAX;
+        search.until = Some(now + self.frequency * SEARCH_INTERVALS);
+    }
+
+    fn extend_search(&mut self) {
+        let Some(FirstSearch { known, until: Some(until), at_most }) = &mut self.search else { return };
+        let heard_of = self.gossip.members().count();
+        if heard_of > *known {
+            *known = heard_of;
+            *until = (Instant::now() + self.frequency * SEARCH_INTERVALS).min(*at_most);
         }
     }
 }

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::AdminPort;
 use super::error::AdminPageError;
-use crate::admin_token::{admin_nonce, caller_proof, node_proof};
+use super::token::{admin_nonce, caller_proof, node_proof};
 
 /// Nonces that wait for their request; beyond, the oldest is forgotten.
 const NONCES_MAX: usize = 256;

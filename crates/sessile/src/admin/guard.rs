@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 use super::challenge::is_proof;
 use super::error::AdminPageError;
 use super::{AdminPort, Shared};
-use crate::{Gauge, PartReport};
+use crate::status::{Gauge, PartReport};
 
 /// Between two lines of the log about callers that were refused.
 const TELL_AGAIN: Duration = Duration::from_secs(60);

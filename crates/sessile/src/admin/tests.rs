@@ -5,7 +5,8 @@ use http::{Request, StatusCode};
 use tower::ServiceExt;
 
 use super::AdminPort;
-use crate::{Config, caller_proof, node_proof};
+use super::{caller_proof, node_proof};
+use crate::Config;
 
 const TOKEN: &str = "the token of the test";
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::{Value, json};
-use sessile::StoredSession;
+use sessile::content::StoredSession;
 use sessile::store::{Key, Record, Store, StoreError};
 
 use super::damages::Damages;
