@@ -58,7 +58,9 @@ impl BirthMarks {
             return;
         }
         seen.above.insert(birth.number);
-        if seen.above.len() > MAX_ABOVE_GAP {
+        if seen.above.len()
+            > planted!(MAX_ABOVE_GAP => limit("births above a gap", MAX_ABOVE_GAP, seen.above.len()))
+        {
             seen.above.pop_last();
         }
     }
@@ -84,7 +86,10 @@ impl BirthMarks {
     }
 
     fn make_room(&mut self, newcomer: Incarnation) {
-        if self.incarnations.len() < MAX_BOOTS || self.incarnations.contains_key(&newcomer) {
+        if self.incarnations.len()
+            < planted!(MAX_BOOTS => limit("birth marks", MAX_BOOTS, self.incarnations.len()))
+            || self.incarnations.contains_key(&newcomer)
+        {
             return;
         }
         if let Some(least) =

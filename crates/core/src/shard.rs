@@ -160,7 +160,7 @@ impl Shard {
             return;
         }
         self.comparisons.remove_member(member);
-        if !clean {
+        if !clean && !planted!(self.settings, 1003) {
             self.expiry.member_lost(now);
         }
         self.settling.give_up_all(member, effects);
@@ -225,7 +225,7 @@ impl Shard {
 
     /// The size of the cluster, lost members included.
     pub(crate) fn set_cluster(&mut self, size: u32) {
-        self.settling.set_cluster(size);
+        self.settling.set_cluster(if planted!(self.settings, 1010) { 1 } else { size });
     }
 
     pub(crate) fn set_candidates(&mut self, others: &[Candidate]) {

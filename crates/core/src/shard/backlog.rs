@@ -66,7 +66,8 @@ impl CopyBacklog {
     /// The member must get a copy or the end of this session.
     pub(crate) fn add(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
         self.names.entry(key).or_default().extend(waiters);
-        if self.names.len() > NAMES_MAX {
+        if self.names.len() > planted!(NAMES_MAX => limit("names in a backlog", NAMES_MAX, self.names.len()))
+        {
             self.names.retain(|_, waiters| !waiters.is_empty());
             self.add_all();
         }
@@ -126,7 +127,7 @@ impl CopyBacklog {
 
     /// Another copy may wait for content from the store.
     pub(crate) fn may_fetch(&self) -> bool {
-        self.fetching.len() < FETCHING_MAX
+        self.fetching.len() < planted!(FETCHING_MAX => limit("fetches", FETCHING_MAX, self.fetching.len()))
     }
 
     /// The first session by name.

@@ -140,7 +140,7 @@ impl Shard {
     /// sent: once this node is ready, nobody may answer without that (rule 5.7).
     pub(super) fn complete_comparison(&mut self, with: Incarnation) {
         let Some(stream) = self.peers.get(with) else { return };
-        let is_complete = self.is_complete;
+        let is_complete = self.is_complete || planted!(self.settings, 1007);
         self.comparisons.complete(with, |watermark| is_complete || stream.has_acknowledged(watermark));
     }
 
@@ -249,10 +249,11 @@ fn entry(session: &Session, fingerprint: u64) -> Entry {
 
 /// Cuts a list into numbered pieces; the empty list is one empty piece.
 fn pieces<T>(list: &[T]) -> impl Iterator<Item = (u32, bool, &[T])> {
-    let count = list.len().div_ceil(PIECE).max(1);
+    let size = planted!(PIECE => limit("piece of a listing", PIECE, list.len()));
+    let count = list.len().div_ceil(size).max(1);
     (0..count).map(move |piece| {
-        let from = piece * PIECE;
-        let slice = &list[from..list.len().min(from + PIECE)];
+        let from = piece * size;
+        let slice = &list[from..list.len().min(from + size)];
         (piece as u32, piece + 1 == count, slice)
     })
 }

@@ -136,7 +136,7 @@ impl Shard {
 
     /// Whether a session that is not here ended here before: birth marks tell (rule 7.8). Then its end is remembered anew.
     pub(super) fn ended_before(&mut self, key: SessionKey, birth: Birth, now: Instant) -> bool {
-        let has_ended = self.marks.covers(birth) && !planted!(self.settings, END_FORGOTTEN_EARLY);
+        let has_ended = planted!(self.marks.covers(birth) => covered(&self.settings, &self.marks, birth));
         if has_ended {
             self.tombstones.record(key, Tombstone::unknown(birth, now), None);
         }
@@ -158,7 +158,7 @@ impl Shard {
 
     /// A member is taken for dead: the ends that it announced are notified here in its place (rule 7.23).
     pub(crate) fn speak_for(&mut self, dead: Incarnation, now: Instant, effects: &mut Effects) {
-        let age = self.settings.timing.drop_time * LAST_WORDS;
+        let age = self.settings.timing.drop_time * LAST_WORDS * u32::from(!planted!(self.settings, 1009));
         for (key, end) in self.tombstones.announced_by(dead, age, now) {
             self.notices.ended_for(key, end, effects);
         }

@@ -173,7 +173,7 @@ impl Questions {
 
     /// Keeps replies for the requests that asked, unless so many are kept already.
     pub(crate) fn keep_replies(&mut self, key: SessionKey, replies: Replies) {
-        if self.replies.len() < REPLIES_MAX {
+        if self.replies.len() < planted!(REPLIES_MAX => limit("replies", REPLIES_MAX, self.replies.len())) {
             self.replies.insert(key, replies);
         }
     }

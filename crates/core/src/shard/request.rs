@@ -94,7 +94,7 @@ impl Shard {
             }
             is_due.then_some(session.touch)
         });
-        if let Some(Some(touch)) = unannounced {
+        if let Some(Some(touch)) = unannounced.filter(|_| !planted!(self.settings, 1002)) {
             self.send_touch(key, touch, effects);
         }
         Opening::Open(opened)
@@ -119,7 +119,7 @@ impl Shard {
     pub(crate) fn close(&mut self, key: SessionKey, now: Instant) {
         self.table.touch(key, |session| {
             session.open = session.open.saturating_sub(1);
-            session.use_at(now);
+            session.use_at(if planted!(self.settings, 1008) { session.used_at() } else { now });
         });
     }
 

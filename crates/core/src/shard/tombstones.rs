@@ -51,7 +51,8 @@ impl Tombstones {
             (end.app, end.announced_by) = (app, Some(announced_by));
         }
         self.ends.insert(key, end);
-        if self.ends.len() > TOMBSTONES_MAX {
+        if self.ends.len() > planted!(TOMBSTONES_MAX => limit("tombstones", TOMBSTONES_MAX, self.ends.len()))
+        {
             self.forget_oldest();
         }
         end
@@ -93,8 +94,9 @@ impl Tombstones {
 
     fn forget_oldest(&mut self) {
         let mut ends: Vec<_> = self.ends.iter().map(|(key, end)| (end.since, *key)).collect();
-        ends.select_nth_unstable(FORGOTTEN_AT_ONCE);
-        for (_, key) in &ends[..FORGOTTEN_AT_ONCE] {
+        let forgotten = planted!(FORGOTTEN_AT_ONCE => forgotten_at_once(FORGOTTEN_AT_ONCE));
+        ends.select_nth_unstable(forgotten);
+        for (_, key) in &ends[..forgotten] {
             self.ends.remove(key);
         }
     }
