@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use sessile_core::{Absent, EndReason, Incarnation, Instant, Mode, Receipt, Secret, SessionKey};
+use sessile_core::{Absent, Ack, EndReason, Incarnation, Instant, Receipt, Secret, SessionKey};
 pub use sessile_history::{Action, Attribute, Seen};
 
 /// A node's name, as an index: a restarted process has the same host and another incarnation.
@@ -237,7 +237,7 @@ pub struct SimHolding {
 #[derive(Default)]
 pub struct SimHistory {
     /// When commits settle.
-    pub mode: Mode,
+    pub mode: Ack,
     /// All sessions.
     pub sessions: Vec<SimSession>,
     /// All operations, in the order in which they began.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::Mode;
+use sessile_core::Ack;
 
 use crate::history::HostId;
 use crate::rng::Rng;
@@ -16,7 +16,7 @@ pub(crate) struct Plan {
     /// Nodes.
     pub(crate) hosts: usize,
     /// When commits settle.
-    pub(crate) mode: Mode,
+    pub(crate) mode: Ack,
     /// The network.
     pub(crate) conditions: NetworkConditions,
     /// How clients choose a node.
@@ -115,7 +115,7 @@ impl Plan {
         let faults = (0..count).map(|_| (rng.millis(1_500, 7_000), draw_fault(rng, hosts, cuts))).collect();
         let mut plan = Self {
             hosts,
-            mode: if rng.chance(900) { Mode::Synchronous } else { Mode::Asynchronous },
+            mode: if rng.chance(900) { Ack::Synchronous } else { Ack::Asynchronous },
             conditions: NetworkConditions::draw(rng, hosts),
             routing: rng.pick(&[Routing::RoundRobin, Routing::Sticky, Routing::Random, Routing::Random]),
             think: Duration::from_millis(rng.pick(&[50, 300, 1_000])),

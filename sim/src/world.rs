@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    Effect, Effects, Event as Told, FrameSink, Incarnation, Instant, Mode, Node, NotSent, Plant, Settings,
+    Ack, Effect, Effects, Event as Told, FrameSink, Incarnation, Instant, Node, NotSent, Plant, Settings,
     set_small_bounds,
 };
 
@@ -130,7 +130,7 @@ impl World {
         let harder = Harder::draw(seed, profile, &mut plan);
         set_small_bounds(harder.limits);
         let network = Network::new(plan.conditions.clone(), rng.fork());
-        let mode = if harder.has(Draw::AckSets) { Mode::Asynchronous } else { plan.mode };
+        let mode = if harder.has(Draw::AckSets) { Ack::Asynchronous } else { plan.mode };
         let history = SimHistory {
             mode,
             waits_for_all: !harder.has(Draw::AckSets),
@@ -305,7 +305,7 @@ impl World {
         let is_next = self.plan.mixed && self.rng.chance(500);
         let mut settings = Settings::new(incarnation, name.clone());
         self.harder.set(&mut settings);
-        settings.mode = self.plan.mode;
+        settings.ack = self.plan.mode;
         if !(is_next && self.plant == Plant::UNKNOWN_FIELD_DROPPED) {
             settings.plant(self.plant);
         }

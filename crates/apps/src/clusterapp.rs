@@ -3,7 +3,8 @@
 //! A program gets JSON and a browser gets a page, both from the same result. Path of a request: `render` is the
 //! outermost service, because the receipt is known only after the session layer. It first offers the request to
 //! `measuring`, which answers requests that must not touch a session. `command` works on the session and returns a
-//! `CommandResult`; `page` renders it as HTML. `payload` creates the values, `listener` logs changes of the sessions.
+//! `CommandResult`; a form is answered by a redirect to the page, which `page` renders as HTML with the form's
+//! `outcome`. `payload` creates the values, `listener` logs changes of the sessions.
 //!
 //! Must not know: cookies, secrets, replication.
 
@@ -13,7 +14,7 @@ mod command_result;
 mod error;
 mod listener;
 mod measuring;
-mod origin;
+mod outcome;
 mod page;
 mod parameters;
 pub mod payload;
@@ -24,7 +25,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use sessile::config::App;
-use sessile::{AppView, Cluster, Listening, SessionLayer};
+use sessile::events::Listening;
+use sessile::status::AppView;
+use sessile::{Cluster, IdempotencyLayer, SessionLayer};
 use tower::ServiceBuilder;
 use tower::util::AndThenLayer;
 
@@ -35,6 +38,8 @@ struct ClusterappState {
     cluster: Cluster,
     /// The node's view of this application's sessions.
     view: AppView,
+    /// The layer of those sessions.
+    sessions: SessionLayer,
     /// The context path without a slash at its end: empty when mounted at `/`.
     base_path: String,
     diagnostics: bool,
@@ -60,12 +65,16 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         cluster: cluster.clone(),
         _listening: listener::listen(&view),
         view,
+        sessions: layer.clone(),
         base_path,
         diagnostics: app.diagnostics,
     });
     let rendering = Rendering(Arc::clone(&site));
-    // A refused request reaches the layer as an error, so nothing is committed.
-    let sessions =
-        ServiceBuilder::new().layer(rendering.clone()).layer(layer).layer(AndThenLayer::new(error::refuse));
+    // A refused request reaches the session layer as an error, so nothing is committed, not even its idempotency key.
+    let sessions = ServiceBuilder::new()
+        .layer(rendering.clone())
+        .layer(layer)
+        .layer(AndThenLayer::new(error::refuse))
+        .layer(IdempotencyLayer::new());
     pages.layer(sessions).route(&stats, get(measuring::stats).layer(rendering)).with_state(site)
 }

@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use sessile::Cluster;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Redirect};
+use http::Method;
 use sessile::config::{App, Builtin};
+use sessile::{Cluster, Config};
 use sessile_apps::archive::ArchiveName;
 use sessile_apps::clusterapp;
 use sessile_apps::site::{ApplicationBuilder, Site, directory};
+use tower_service::Service;
 
 use crate::failure::Failure;
 
@@ -40,6 +45,24 @@ pub(crate) async fn mount(
         let _ = site.mount(&app.path, router);
     }
     Ok(())
+}
+
+/// Passes requests to their applications. `/` leads to the sample, while no application is mounted there.
+pub(crate) fn router(site: &Site, config: &Config) -> Router {
+    let Some(sample) = config.apps.iter().find(|app| app.builtin == Some(Builtin::Clusterapp)) else {
+        return site.router();
+    };
+    let (site, page) = (site.clone(), format!("{}/", sample.path.trim_end_matches('/')));
+    let root = site.clone();
+    let start = move |request: Request| async move {
+        if root.has("/") || !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return root.router().call(request).await;
+        }
+        Ok(Redirect::to(&page).into_response())
+    };
+    Router::new()
+        .route_service("/", tower::service_fn(move |request| start.clone()(request)))
+        .fallback_service(site)
 }
 
 /// The archive name from the file name; the mount path comes from the configuration.

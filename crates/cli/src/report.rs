@@ -3,6 +3,7 @@
 use std::fmt;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use serde_json::{Value, json};
 use sessile::ConfigError;
 use sessile::config::{Finding, Findings, Severity};
 
@@ -36,6 +37,23 @@ pub(crate) fn findings(findings: &Findings) {
         };
         output::tell(&format!("{}\n", shown.trim_end()));
     }
+}
+
+/// Each finding with its place, for programs.
+pub(crate) fn as_json(error: &ConfigError) -> Vec<Value> {
+    let ConfigError::Invalid(findings) = error else { return Vec::new() };
+    let object = |finding: &Finding| {
+        let before = findings.text.get(..finding.span.start).unwrap_or_default();
+        json!({
+            "file": findings.path,
+            "line": before.matches('\n').count() + 1,
+            "column": before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1,
+            "severity": finding.severity.to_string(),
+            "message": finding.message,
+            "help": finding.help,
+        })
+    };
+    findings.list.iter().map(object).collect()
 }
 
 /// One finding as a line of the log: no text for people stands between lines for programs.

@@ -10,7 +10,7 @@ use program::{run, scratch};
 const BLESS: &str = "SESSILE_BLESS";
 
 /// The sample of the design, as printed there.
-const SAMPLE: &str = include_str!("../../sessile/src/config/tests/tc01.toml");
+const SAMPLE: &str = include_str!("../../config/src/tests/tc01.toml");
 
 #[test]
 fn the_sample_is_good() {
@@ -96,6 +96,28 @@ fn a_wrong_command_line_is_a_usage_error() {
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{wrong:?}: {}", done.err);
         assert!(done.err.contains("error: "), "{}", done.err);
     }
+}
+
+#[test]
+fn a_variable_of_the_environment_is_shown_with_its_name() {
+    let place = scratch([]);
+    let shown = |name: &str, value: &str| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_sessile"));
+        std::fs::write(place.path().join("tc01.toml"), "").expect("writable");
+        let shown =
+            program.args(["config", "show", "tc01.toml"]).current_dir(&place).env(name, value).output();
+        let shown = shown.expect("it runs");
+        (shown.status.code(), String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned())
+    };
+    let (code, text) = shown("SESSILE_NODE__NAME", "tc07");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("name = \"tc07\"                       # from SESSILE_NODE__NAME: unique"),
+        "{text}"
+    );
+    let (code, text) = shown("SESSILE_NODE__NAME", "a name");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("SESSILE_NODE__NAME=a name") && text.contains('^'), "{text}");
 }
 
 /// Compares `got` with the file of that name in `tests/golden`.

@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub use limits::{BOUNDS, Reached, SmallBounds, reached, set_small_bounds};
-pub(crate) use limits::{forgets_early, forgotten_at_once, limit};
+pub(crate) use limits::{forgets_early, limit};
 
 /// A deliberate bug by its number. Each leaves out one rule of PROTOCOL.md.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +114,24 @@ impl Plant {
     pub const UNKNOWN_CHANGE_TAKEN: Self = Self(35);
     /// A superseded secret shows the session as it is, with what was written after the change.
     pub const SUPERSEDED_SEES_ALL: Self = Self(36);
+    /// A session whose content a store lost counts as ended by its birth.
+    pub const LOST_COUNTS_AS_ENDED: Self = Self(40);
+    /// Ends are forgotten though a member lacks them.
+    pub const NEEDED_ENDS_FORGOTTEN: Self = Self(41);
+    /// A node that returns is ready before the ends that refusals announced to it are there.
+    pub const READY_BEFORE_THE_END: Self = Self(42);
+    /// Sessions grow without a bound on the bytes of all.
+    pub const GROWTH_UNBOUNDED: Self = Self(43);
+    /// A session of which a newer copy had no room is served from the store.
+    pub const BEHIND_SERVES: Self = Self(44);
+    /// The end of a long request is announced to nobody.
+    pub const CLOSE_IS_NO_USE: Self = Self(45);
+    /// A use is announced once, in a frame that may be lost.
+    pub const USE_NOT_ACKNOWLEDGED: Self = Self(46);
+    /// After a goodbye nobody compares.
+    pub const GOODBYE_NOT_COMPARED: Self = Self(47);
+    /// A node that drains counts as complete though it lacks something.
+    pub const DRAINING_IS_COMPLETE: Self = Self(48);
 }
 
 /// The bug of one node, and what it has to remember.
@@ -123,7 +141,7 @@ pub(crate) struct Planted {
     notes: Arc<Mutex<Notes>>,
 }
 
-/// What bugs remember.
+/// The memory of planted bugs.
 #[derive(Debug, Default)]
 struct Notes {
     /// Clocks of sessions as a request opened them.
@@ -215,7 +233,7 @@ pub(crate) fn announced<'b>(settings: &Settings, mut fields: Vec<FieldChange<'b>
     fields
 }
 
-/// What a superseded secret shows.
+/// The view of a superseded secret.
 pub(crate) fn shown(settings: &Settings, session: &Session, view: Fields) -> Fields {
     if planted!(settings, SUPERSEDED_SEES_ALL) { session.fields.clone() } else { view }
 }
@@ -388,7 +406,7 @@ pub(crate) fn may_swap_out(settings: &Settings, may_go: bool, table: &Table, key
 /// The lease of this node's own that a removal waits for: mutations 1004 and 1006 wait for none.
 pub(crate) fn awaited_lease(settings: &Settings) -> Duration {
     let ignores_grant = planted!(settings, 1004) || planted!(settings, 1006);
-    if ignores_grant { Duration::ZERO } else { settings.timing.lease() }
+    if ignores_grant { Duration::ZERO } else { settings.timing.granted_lease() }
 }
 
 /// How old the last echo of a member may be that is granted a lease: mutations 1005 and 1006 always grant one.

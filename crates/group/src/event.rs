@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::channel::Incoming;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
-use crate::refusal::Refusal;
 
 /// Something that a [`Channel`](crate::Channel) noticed. For one process the order is: `Up`, `Down`, then either
 /// `Gone` or `Up` again.
@@ -43,7 +43,7 @@ pub enum Event {
         silent: Vec<SocketAddr>,
         /// Addresses where somebody answered who is no member of this cluster, and why. With all three lists empty
         /// this node is alone.
-        strangers: Vec<(SocketAddr, Refusal)>,
+        strangers: Vec<(SocketAddr, HandshakeRefusal)>,
     },
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::refusal::Refusal;
+use crate::handshake_refusal::HandshakeRefusal;
 
 /// Addresses waited for at most; further ones are dialed but not waited for.
 const AWAITED_MAX: usize = 1024;
@@ -19,7 +19,7 @@ const AWAITED_MAX: usize = 1024;
 pub(crate) struct Search {
     awaited: BTreeSet<SocketAddr>,
     /// Addresses where somebody answered who is no member of this cluster.
-    strangers: BTreeMap<SocketAddr, Refusal>,
+    strangers: BTreeMap<SocketAddr, HandshakeRefusal>,
     patience: Duration,
     /// When it ends at the latest; known once the membership has named all.
     deadline: Option<Instant>,
@@ -48,7 +48,7 @@ impl Search {
     }
 
     /// Somebody answered at the address, and no member of this cluster.
-    pub(crate) fn stranger(&mut self, address: SocketAddr, cause: Refusal) {
+    pub(crate) fn stranger(&mut self, address: SocketAddr, cause: HandshakeRefusal) {
         if self.awaited.remove(&address) {
             self.strangers.insert(address, cause);
         }
@@ -68,7 +68,7 @@ impl Search {
     }
 
     /// The addresses that stayed silent, and those where strangers answered.
-    pub(crate) fn into_findings(self) -> (Vec<SocketAddr>, Vec<(SocketAddr, Refusal)>) {
+    pub(crate) fn into_findings(self) -> (Vec<SocketAddr>, Vec<(SocketAddr, HandshakeRefusal)>) {
         (self.awaited.into_iter().collect(), self.strangers.into_iter().collect())
     }
 }
@@ -88,9 +88,9 @@ mod tests {
         search.sighted(c);
         search.all_named(now);
         search.settled(a);
-        search.stranger(c, Refusal::Untrusted);
+        search.stranger(c, HandshakeRefusal::Untrusted);
         assert!(!search.is_over(now) && search.awaits(b));
         assert!(search.is_over(now + Duration::from_secs(3)));
-        assert_eq!(search.into_findings(), (vec![b], vec![(c, Refusal::Untrusted)]));
+        assert_eq!(search.into_findings(), (vec![b], vec![(c, HandshakeRefusal::Untrusted)]));
     }
 }

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use sessile_group::{ClusterSecrets, Membership, Multicast, MulticastConfig, conf
 
 fn multicast_on(port: u16) -> MulticastConfig {
     let frequency = Duration::from_millis(100);
-    MulticastConfig { port, bind: Ipv4Addr::LOCALHOST, frequency, ..MulticastConfig::default() }
+    MulticastConfig { port, bind: Ipv4Addr::LOCALHOST.into(), frequency, ..MulticastConfig::default() }
 }
 
 fn multicast(port: u16) -> Box<dyn Membership> {
@@ -51,6 +51,22 @@ async fn multicast_conforms() {
     conformance::membership(|_| multicast(port)).await;
 }
 
+/// The loopback interface of Linux carries no IPv6 multicast. A group of interface scope (`ff11::`) leaves no interface,
+/// so any other one of this machine serves as well.
+#[tokio::test]
+async fn multicast_over_ipv6_conforms() {
+    let is_usable = |interface: &if_addrs::Interface| interface.ip().is_ipv6() && !interface.is_loopback();
+    let interfaces = if_addrs::get_if_addrs().unwrap();
+    let Some(interface) = interfaces.iter().find(|interface| is_usable(interface)) else {
+        eprintln!("SKIPPED: no interface of this machine but the loopback one has an IPv6 address");
+        return;
+    };
+    let port = UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+    let group = "ff11::5e55".parse().unwrap();
+    let config = MulticastConfig { group, bind: interface.ip(), ..multicast_on(port) };
+    conformance::membership(|_| Box::new(Multicast::new(config.clone()))).await;
+}
+
 #[tokio::test]
 async fn two_clusters_on_one_group_and_port_do_not_meet() {
     let port = free_port();
@@ -84,7 +100,8 @@ async fn forged_replayed_and_random_datagrams_are_counted_and_change_nothing() {
     ear.set_reuse_address(true).unwrap();
     ear.set_reuse_port(true).unwrap();
     ear.bind(&group.into()).unwrap();
-    ear.join_multicast_v4(&MulticastConfig::default().group, &Ipv4Addr::LOCALHOST).unwrap();
+    let IpAddr::V4(joined) = group.ip() else { panic!("the default group is IPv4") };
+    ear.join_multicast_v4(&joined, &Ipv4Addr::LOCALHOST).unwrap();
     ear.set_nonblocking(true).unwrap();
     let ear = tokio::net::UdpSocket::from_std(ear.into()).unwrap();
 
@@ -180,7 +197,7 @@ async fn another_application_that_floods_the_group_keeps_nobody_apart_and_gets_n
 
 #[tokio::test]
 async fn what_is_no_group_is_an_error_with_words() {
-    let config = MulticastConfig { group: Ipv4Addr::new(10, 0, 0, 1), ..multicast_on(1) };
+    let config = MulticastConfig { group: Ipv4Addr::new(10, 0, 0, 1).into(), ..multicast_on(1) };
     let listener = bind().await;
     let identity = sessile_group::Identity {
         name: "a".into(),

@@ -5,11 +5,12 @@
 //! |---|---|---|
 //! | `/healthz` | 200 while the process answers | no |
 //! | `/readyz` | 200 while the node may serve, else 503 | no |
-//! | `/metrics` | the text format of Prometheus, names begin with `sessile_` | no |
+//! | `/metrics` | the text format of Prometheus, or OpenMetrics where it is preferred | no |
 //! | `/members` | `[{name, incarnation, boot, address, state, age_ms, unconfirmed_bytes, unconfirmed_ms, self}]` | yes |
 //! | `/sessions?after=KEY&limit=N` | `[{key, app, attributes, bytes, idle_ms, copies}]` | yes |
 //! | `/status` | members, standing, sessions, queue, last transfer, warnings in one object | yes |
 //! | `/top` | the heaviest attributes and routes of each application | yes |
+//! | `/events?sessions=BOOL` | what happens from now on, as server-sent events; `events.rs` has the names | yes |
 //! | POST `/stop` | drains and leaves; answers with the outcome: `{drained, left}` | yes |
 //! | POST `/drain`, `/resume` | not offered to balancers; offered again | yes |
 //! | POST `/route?rewrite=BOOL` | switches the rewriting of the route in the cookie | yes |
@@ -25,11 +26,13 @@
 
 mod actions;
 mod error;
+mod events;
 mod guard;
 mod health;
 mod pages;
 mod status;
 mod stopping;
+mod token;
 mod top;
 
 use std::net::SocketAddr;
@@ -44,6 +47,8 @@ pub use health::health;
 use parking_lot::RwLock;
 use stopping::Stopping;
 pub use stopping::{StopOutcome, StopRequests};
+pub use token::{admin_token, admin_tokens};
+use tokio::sync::Semaphore;
 
 use crate::Cluster;
 
@@ -60,15 +65,18 @@ struct Shared {
     listen: SocketAddr,
     cluster: OnceLock<Cluster>,
     stopping: Stopping,
+    /// Places for readers of `/events`.
+    readers: Arc<Semaphore>,
 }
 
 impl AdminPort {
     /// The port at `listen` of a node that has not started yet. `tokens` are what
-    /// [`admin_tokens`](crate::admin_tokens) made.
+    /// [`admin_tokens`] made.
     #[must_use]
     pub fn new(tokens: Vec<String>, listen: SocketAddr) -> Self {
         let (tokens, stopping) = (RwLock::new(tokens), Stopping::default());
-        Self { shared: Arc::new(Shared { tokens, listen, cluster: OnceLock::new(), stopping }) }
+        let (cluster, readers) = (OnceLock::new(), Arc::new(Semaphore::new(events::READERS_MAX)));
+        Self { shared: Arc::new(Shared { tokens, listen, cluster, stopping, readers }) }
     }
 
     /// From now on these tokens are believed and no others.
@@ -96,6 +104,7 @@ impl AdminPort {
             .route("/sessions", get(pages::sessions))
             .route("/status", get(status::status))
             .route("/top", get(top::top))
+            .route("/events", get(events::events))
             .route("/stop", post(stopping::stop))
             .route("/drain", post(actions::drain))
             .route("/resume", post(actions::resume))

@@ -1,77 +1,24 @@
-//! The driver: the only place that reads the clock, spawns tasks and executes what the core decided.
+//! The cluster as services use it: a node, and the session layers around it.
 //!
-//! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a change, file
-//! by file: a request commits it through [`host`], once [`sending`] lets it; [`engine`] calls the core and carries out
-//! its effects; [`frame_sender`] takes the frames during the call, in their order; on the other side [`tasks`] read
-//! them and that engine takes them; the acknowledgement comes back the same way and wakes who waits in [`waiters`]. [`builder`] takes parts of the user's own; [`messages`] are what applications say to
-//! each other beside the sessions.
-//!
-//! [`Cluster`] itself, the handle for users, is where the driver and the session layers of `web` are put together; its
-//! pages for operators ([`view`], [`metrics`]) show the statistics of these layers. The driver below it must not know:
-//! cookies, HTTP, what a frame says.
+//! [`ClusterNode`] drives; here a service gets its layers, and operators see what these did.
 
+mod app_view;
 mod builder;
-pub(crate) mod clock;
-pub(crate) mod engine;
-mod error;
-mod event_log;
-pub(crate) mod frame_sender;
-mod fuse;
-pub(crate) mod host;
-mod listen;
-mod listeners;
-mod local_values;
-pub(crate) mod messages;
-mod metrics;
-mod operate;
-mod parts;
-mod permits;
-mod persist;
-#[cfg_attr(not(feature = "planted"), path = "cluster/unplanted.rs")]
-mod planted;
-mod sending;
-mod standpoint;
-mod start;
-mod stop;
-pub(crate) mod tasks;
-mod view;
-mod waiters;
+mod layer_metrics;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use sessile_core::{AppId, Event, Incarnation, NodeState, SessionKey, Settings};
+use sessile_config::{self as config, Config, Manager, SettingError};
+use sessile_core::{AppId, SessionKey};
 use sessile_group::ClusterSecrets;
-use tokio::sync::{OnceCell, broadcast};
+use sessile_node::{ClusterNode, Exposition, JoinError, Seams};
+use sessile_web::{Controls, DetachedSession, SessionError, SessionLayer, SessionSettings, Statistics};
 
+pub use app_view::AppView;
 pub use builder::ClusterBuilder;
-pub use error::{DrainIncomplete, JoinError, OwedTo};
-pub use listen::{Listening, Notification, Scope};
-pub use messages::{Message, MessageError, Messages, NoMessage, To};
-pub use operate::{Resync, ResyncError, TransferView};
-pub use parts::{Gauge, PartReport};
-pub use persist::StoreView;
-#[cfg(feature = "planted")]
-pub use planted::Planted;
-pub use view::{AppView, MemberView, SessionView};
-
-use crate::config::{self, Config, Manager, StoreKind};
-use crate::web::{
-    Controls, DetachedSession, SessionError, SessionLayer, SessionSettings, SettingError, Statistics,
-};
-use builder::Seams;
-use engine::Engine;
-use host::SessionHost;
-use parts::Parts;
-use sending::Sending;
-use standpoint::Standpoint;
-use tasks::{Links, Tasks};
-
-/// How often a node that joins looks whether it may serve, should nobody have told it.
-const STANDING_POLL: Duration = Duration::from_millis(50);
 
 /// The context path of a service that has no other.
 const ROOT: &str = "/";
@@ -79,51 +26,34 @@ const ROOT: &str = "/";
 /// This process's place in its cluster. Clones are the same one.
 ///
 /// It lives as long as a clone or a session layer of it does. To go without a gap for anybody, call
-/// [`drain`](Self::drain) and [`leave`](Self::leave) before; just dropping all of them looks to the other members
-/// like a crash, which they survive.
+/// [`drain`](ClusterNode::drain) and [`leave`](ClusterNode::leave) before; just dropping all of them looks to the other
+/// members like a crash, which they survive.
+///
+/// What needs no session layer it has from [`ClusterNode`]: members, sessions, messages, listeners, and the ways to stop.
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    config: Config,
-    incarnation: Incarnation,
-    /// Where other members reach this one; `None` on a node that has none.
-    address: Option<SocketAddr>,
+    node: ClusterNode,
     controls: Arc<Controls>,
-    /// What others are told of this node's settings; `None` on a node that has no others.
-    standpoint: Option<Arc<Standpoint>>,
-    secret_ids: Mutex<Vec<String>>,
     /// The settings of [`Cluster::session_layer`], checked.
     root: SessionSettings,
-    /// The sessions that are copied.
-    shared: Arc<Engine>,
-    /// The sessions that stay on this node.
-    local: Arc<Engine>,
-    apps: Arc<Mutex<Apps>>,
-    /// What is told of parts of the process beside the sessions.
-    parts: Parts,
-    tasks: Arc<Tasks>,
-    /// What was stored is here, as far as it is brought back at a start.
-    restored: OnceCell<()>,
+    /// What the newest session layer of each application counts, with its context path.
+    statistics: Mutex<BTreeMap<AppId, (String, Arc<Statistics>)>>,
 }
 
-/// The applications of this node.
-type Apps = BTreeMap<AppId, Known>;
+impl Deref for Cluster {
+    type Target = ClusterNode;
 
-/// One of them.
-struct Known {
-    path: String,
-    manager: Manager,
-    /// Whether its sessions end where this node stops or the application goes.
-    expires: bool,
-    /// What its newest session layer counts.
-    statistics: Option<Arc<Statistics>>,
+    fn deref(&self) -> &ClusterNode {
+        &self.inner.node
+    }
 }
 
 impl Cluster {
-    /// Joins the cluster that `config` describes: [`start`](Self::start), and then [`ready`](Self::ready). Returns
+    /// Joins the cluster that `config` describes: [`start`](Self::start), and then [`ready`](ClusterNode::ready). Returns
     /// once this node may serve.
     ///
     /// # Errors
@@ -138,7 +68,7 @@ impl Cluster {
     }
 
     /// Begins to join, for those who want to watch it: members, standing and metrics can be seen at once, and session
-    /// layers answer 503 until the node is [`ready`](Self::ready). Must be called within a tokio runtime with I/O
+    /// layers answer 503 until the node is [`ready`](ClusterNode::ready). Must be called within a tokio runtime with I/O
     /// and time.
     ///
     /// # Errors
@@ -150,86 +80,10 @@ impl Cluster {
     async fn begin(config: Config, seams: Seams) -> Result<Self, JoinError> {
         config.validate()?;
         let root = SessionSettings::new(&config, ROOT, &config.session)?;
-        let secrets = start::secrets(&config)?;
-        if secrets.is_none() {
-            tracing::warn!(
-                "cluster traffic is neither authenticated nor encrypted: anybody can join and read"
-            );
-        }
-        let controls = Arc::new(Controls::of(&config, secrets.as_ref()));
-        let secret_ids = Mutex::new(secrets.as_ref().map(ClusterSecrets::ids).unwrap_or_default());
-        let incarnation = start::random_incarnation()?;
-        let store = match seams.store.clone() {
-            Some(own) => Some(own),
-            None => crate::store::open(&config).await?,
-        };
-        let is_shared = seams.store.is_none()
-            && matches!(config.store.kind, Some(StoreKind::Postgres | StoreKind::Redis));
-        let mut settings = start::node_settings(&config, incarnation, Arc::clone(&seams.ack_set));
-        settings.stores = store.is_some();
-        seams.planted.plant_bug(&mut settings);
-        let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
-        let local = Arc::new(Engine::alone(settings.clone()));
-        tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
-        let (shared, standpoint) = match config.cluster.manager {
-            Manager::Local => (Arc::clone(&local), None),
-            Manager::Full | Manager::Delta => {
-                let (engine, standpoint) = member(&config, seams, settings, secrets, &tasks).await?;
-                (engine, Some(standpoint))
-            }
-        };
-        let address = standpoint.as_ref().map(|standpoint| standpoint.address);
-        let apps = Arc::new(Mutex::new(known_apps(&config)));
-        if let Some(store) = store {
-            persist::begin([&shared, &local], &store, is_shared, &config, &tasks);
-        }
-        let inner = Inner {
-            config,
-            incarnation,
-            address,
-            controls,
-            standpoint,
-            secret_ids,
-            root,
-            shared,
-            local,
-            apps,
-            parts: Parts::default(),
-            tasks,
-            restored: OnceCell::new(),
-        };
+        let node = ClusterNode::start(config, seams).await?;
+        let controls = Arc::new(Controls::of(node.config(), node.secrets().as_ref()));
+        let inner = Inner { node, controls, root, statistics: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// Waits until this node may serve: it has the sessions of the others, or the time for getting them is over, or
-    /// nobody else is there.
-    ///
-    /// # Errors
-    /// Another live process has this node's name.
-    pub async fn ready(&self) -> Result<(), JoinError> {
-        let engine = &self.inner.shared;
-        loop {
-            let moved = engine.waiters.gate.notified();
-            if let Some((address, cause)) = engine.stranded.get() {
-                let cluster = self.config().cluster.name.clone();
-                return Err(JoinError::Strangers { cluster, address: *address, cause: *cause });
-            }
-            match engine.node.state() {
-                NodeState::Searching | NodeState::Joining => {}
-                NodeState::Refused => return Err(self.name_taken()),
-                NodeState::Ready | NodeState::Incomplete | NodeState::Draining | NodeState::Left => {
-                    self.inner.restored.get_or_init(|| self.restore()).await;
-                    return Ok(());
-                }
-            }
-            let _ = tokio::time::timeout(STANDING_POLL, moved).await;
-        }
-    }
-
-    fn name_taken(&self) -> JoinError {
-        let by = self.inner.shared.node.refused_by().unwrap_or_default();
-        let address = self.addresses().get(&by).copied();
-        JoinError::NameTaken { name: self.name().to_owned(), by, address }
     }
 
     /// Sessions for a service that is mounted at `/`, as `[session]` and `[replication]` say.
@@ -262,7 +116,7 @@ impl Cluster {
     fn settings_of(&self, app: &config::App) -> Result<(SessionSettings, Manager), SettingError> {
         let manager = self.config().manager_of(app);
         let settings = SessionSettings::new(self.config(), app.session_path(), &app.session)?;
-        self.agrees(app, manager)?;
+        self.check_manager(app)?;
         Ok((settings.managed(manager, &self.config().replication), manager))
     }
 
@@ -293,28 +147,15 @@ impl Cluster {
     }
 
     fn layer(&self, settings: SessionSettings, manager: Manager) -> SessionLayer {
-        let inner = &self.inner;
-        let (app, path) = (AppId::of_path(&settings.path), settings.path.clone());
-        let expires = settings.session.expire_on_stop;
-        let counted = inner.apps.lock().get(&app).and_then(|known| known.statistics.clone());
-        let statistics = counted.unwrap_or_default();
-        let known = Known { path, manager, expires, statistics: Some(Arc::clone(&statistics)) };
-        inner.apps.lock().insert(app, known);
+        let path = settings.path();
+        let statistics = {
+            let mut counted = self.inner.statistics.lock();
+            let (_, statistics) =
+                counted.entry(AppId::of_path(path)).or_insert_with(|| (path.to_owned(), Arc::default()));
+            Arc::clone(statistics)
+        };
+        self.serve_app(path, manager, settings.session());
         self.new_layer(settings, manager, statistics)
-    }
-
-    /// Whether `app` wants sessions that it shares copied as the others do.
-    fn agrees(&self, app: &config::App, manager: Manager) -> Result<(), SettingError> {
-        let apps = self.inner.apps.lock();
-        let served = apps.get(&AppId::of_path(app.session_path())).filter(|known| known.statistics.is_some());
-        match served.filter(|known| app.session_path() != app.path && known.manager != manager) {
-            None => Ok(()),
-            Some(known) => {
-                let problem =
-                    format!("the sessions at `{}` are copied in another way; use its manager", known.path);
-                Err(SettingError { key: "session_path", problem })
-            }
-        }
     }
 
     fn new_layer(
@@ -323,95 +164,79 @@ impl Cluster {
         manager: Manager,
         statistics: Arc<Statistics>,
     ) -> SessionLayer {
-        let inner = &self.inner;
-        let engine = if manager == Manager::Local { &inner.local } else { &inner.shared };
-        if let Some(persist) = engine.persist.get() {
-            persist.learn(AppId::of_path(&settings.path), &settings.path, &settings.session);
+        let host = self.host(settings.path(), manager, settings.session());
+        SessionLayer::new(host, self.name(), Arc::clone(&self.inner.controls), settings, statistics)
+    }
+
+    /// The application at `app_path` is not run by this node any more; call it when its last request is over. With
+    /// `expire_on_stop` its sessions end that this node wrote last; the others stay as long as they would have.
+    pub async fn retire_app(&self, app_path: &str) {
+        self.inner.statistics.lock().remove(&AppId::of_path(app_path));
+        self.end_app(app_path).await;
+    }
+
+    /// Switches whether the cookie of a session that comes from another node is made to name this node. When off, a
+    /// client that failed over goes back as soon as the node in its cookie can be chosen again.
+    pub fn rewrite_route(&self, on: bool) {
+        self.inner.controls.rewrite_route(on);
+        tracing::info!(on, "route rewriting");
+    }
+
+    /// Whether cookies are made to name this node.
+    #[must_use]
+    pub fn rewrites_route(&self) -> bool {
+        self.inner.controls.rewrites_route()
+    }
+
+    /// Reads the secret file again. New links and cookies use the first secret from now on, all of the file are believed;
+    /// links that are up stay. Gives what was read, for [`AdminPort::believe`](crate::admin::AdminPort::believe).
+    ///
+    /// # Errors
+    /// The file cannot be used; everything stays as it was.
+    pub fn reload_secrets(&self) -> Result<ClusterSecrets, JoinError> {
+        let secrets = self.reload_link_secrets()?;
+        if !self.config().cluster.insecure {
+            self.inner.controls.renew_secrets(self.config(), &secrets);
         }
-        let host = SessionHost::new(Arc::clone(engine), Arc::clone(&inner.tasks));
-        SessionLayer::new(Arc::new(host), self.name(), Arc::clone(&inner.controls), settings, statistics)
+        Ok(secrets)
     }
 
-    /// This node's name.
-    pub fn name(&self) -> &str {
-        &self.inner.config.node.name
-    }
-
-    /// What this node was told.
-    pub fn config(&self) -> &Config {
-        &self.inner.config
-    }
-
-    /// How far this node is.
-    pub fn state(&self) -> NodeState {
-        self.inner.shared.node.state()
-    }
-
-    /// Whether a balancer may choose this node: not while it gets the sessions, drains, was taken out of the balancers'
-    /// choice by [`offer`](Self::offer), or has left.
-    pub fn is_ready(&self) -> bool {
-        self.inner.controls.is_offered()
-            && !self.inner.shared.fuse.is_blown()
-            && matches!(self.state(), NodeState::Ready | NodeState::Incomplete)
-    }
-
-    /// What happens to members and to sessions that are copied, from now on, as it is logged. The queue is bounded: who
-    /// lags is told how much it missed. What must not be missed, and what happens to attributes, tells
-    /// [`listen`](Self::listen).
-    pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.inner.shared.event_log.listen()
+    /// What an application at `app_path` may know of itself here.
+    pub fn look(&self, app_path: &str) -> AppView {
+        AppView::new(self.clone(), AppId::of_path(app_path))
     }
 
     /// All counters, in Prometheus' text format. Never a secret.
     pub fn metrics(&self) -> String {
-        metrics::text(self)
+        self.exposition().into_text()
     }
 
-    /// The nodes of the core in this process, the one whose sessions are copied first.
-    fn engines(&self) -> impl Iterator<Item = &Arc<Engine>> {
-        let Inner { shared, local, .. } = &*self.inner;
-        std::iter::once(shared).chain((!Arc::ptr_eq(shared, local)).then_some(local))
+    /// The same as OpenMetrics 1.0, for `Accept: application/openmetrics-text`.
+    pub fn open_metrics(&self) -> String {
+        self.exposition().into_open_metrics()
     }
-}
 
-/// Starts the links to the others and the node that uses them.
-async fn member(
-    config: &Config,
-    mut seams: Seams,
-    settings: Settings,
-    secrets: Option<ClusterSecrets>,
-    tasks: &Tasks,
-) -> Result<(Arc<Engine>, Arc<Standpoint>), JoinError> {
-    let (owned, incarnation, mut planted) =
-        (config.clone(), settings.incarnation, std::mem::take(&mut seams.planted));
-    let started = tasks.run(async move { start::channel(&owned, seams, incarnation, secrets).await }).await;
-    let (channel, address, events) = started.map_err(|fault| JoinError::Threads(fault.into()))??;
-    let (channel, events) = planted.around(channel, events);
-    let standpoint = Arc::new(Standpoint::new(config, address));
-    tracing::info!(%address, incarnation = %settings.incarnation, "{} looks for the cluster {}", settings.name, config.cluster.name);
-    let timing = settings.timing.clone();
-    let engine = Arc::new(Engine::member(settings, Sending::new(&config.sender), channel, planted));
-    tasks.spawn(tasks::tick(Arc::clone(&engine), timing.tick()));
-    tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&standpoint), &timing).follow(events));
-    Ok((engine, standpoint))
-}
+    fn exposition(&self) -> Exposition {
+        let mut out = Exposition::default();
+        self.write_metrics(&mut out);
+        layer_metrics::write(&mut out, &self.statistics());
+        out
+    }
 
-fn known_apps(config: &Config) -> Apps {
-    let known = |path: &str, manager, session: &config::Session| {
-        let (path, expires) = (path.to_owned(), session.expire_on_stop);
-        (AppId::of_path(&path), Known { path, manager, expires, statistics: None })
-    };
-    let root = known(ROOT, config.cluster.manager, &config.session);
-    let apps = config.apps.iter().map(|app| known(app.session_path(), config.manager_of(app), &app.session));
-    std::iter::once(root).chain(apps).collect()
+    /// What the session layers of all applications did so far, by context path.
+    pub(crate) fn statistics(&self) -> Vec<(String, Arc<Statistics>)> {
+        let mut rows: Vec<_> = self.inner.statistics.lock().values().cloned().collect();
+        rows.sort_by(|one, other| one.0.cmp(&other.0));
+        rows
+    }
+
+    fn statistics_of(&self, app: AppId) -> Arc<Statistics> {
+        self.inner.statistics.lock().get(&app).map(|(_, counted)| Arc::clone(counted)).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("name", &self.name())
-            .field("incarnation", &self.inner.incarnation)
-            .field("standing", &self.state())
-            .finish_non_exhaustive()
+        f.debug_tuple("Cluster").field(&self.inner.node).finish()
     }
 }

@@ -32,34 +32,50 @@
 //! are. What is promised, and what is not, stands in `docs/consistency.md` of the repository.
 //!
 //! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be set,
-//! [`seams`] for the parts that your own code can replace.
+//! [`testing`] for tests of services, [`seams`] for the parts that your own code can replace. The root has what every
+//! service needs; the modules have the rest, by subject.
 
-mod admin;
-mod admin_token;
+pub mod admin;
 mod cluster;
-pub mod config;
 pub mod seams;
-pub mod store;
 pub mod testing;
-mod web;
 
-pub use admin::{AdminPort, StopOutcome, StopRequests, health};
-pub use admin_token::{admin_token, admin_tokens};
-#[cfg(feature = "planted")]
-pub use cluster::Planted;
-pub use cluster::{
-    AppView, Cluster, ClusterBuilder, DrainIncomplete, Gauge, JoinError, Listening, MemberView, Message,
-    MessageError, Messages, NoMessage, Notification, OwedTo, PartReport, Resync, ResyncError, Scope,
-    SessionView, StoreView, To, TransferView,
-};
-pub use config::{Config, ConfigError};
-pub use sessile_core::{
-    AppId, Codec, EndReason, Event, Fields, Histogram, Incarnation, NodeState, NotTaken, Receipt, Removal,
-    SessionChange, SessionKey, StoredSession, Value,
-};
+pub use cluster::{Cluster, ClusterBuilder};
+pub use sessile_config::{self as config, Config, ConfigError};
+pub use sessile_core::{NodeState, Receipt, SessionKey};
 pub use sessile_group::{ClusterSecrets, SecretError};
-pub use web::{
-    AttributeMut, Cost, Costs, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent,
-    NoSessionLayer, NotServing, Session, SessionError, SessionLayer, SessionService, Sessions, SettingError,
-    Statistics, WriteTimes, idempotency_key, json_store,
+#[cfg(feature = "planted")]
+pub use sessile_node::Planted;
+pub use sessile_node::host::NotServing;
+pub use sessile_node::{ClusterNode, JoinError, messages, store};
+pub use sessile_web::{
+    AttributeMut, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent, NoSessionLayer, Session,
+    SessionError, SessionLayer, SessionService, Sessions, idempotency_key, json_store,
 };
+
+/// What happens to sessions and members, and how to listen to it.
+pub mod events {
+    pub use sessile_core::{EndReason, Event, NotTaken, Removal, SessionChange};
+    pub use sessile_node::{Listening, Notification, Scope};
+}
+
+/// What can be seen of a node: members, sessions, stores, statistics, and what keeps it from stopping.
+pub mod status {
+    pub use crate::cluster::AppView;
+    pub use sessile_core::Histogram;
+    pub use sessile_node::{
+        DrainIncomplete, Gauge, MemberBacklog, MemberView, PartReport, Resync, ResyncError, SessionView,
+        StoreView, TransferView,
+    };
+    pub use sessile_web::{Cost, Costs, Statistics, WriteTimes};
+}
+
+/// The content of a session as the cluster and its stores hold it.
+pub mod content {
+    pub use sessile_core::{Codec, Fields, StoredSession, Value};
+}
+
+/// Trying what may be wrong between nodes, from here: the library behind `sessile doctor`.
+pub mod doctor {
+    pub use sessile_node::{DoctorFinding, DoctorReport, examine};
+}

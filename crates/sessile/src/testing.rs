@@ -49,8 +49,7 @@
 //! # }
 //! ```
 
-mod browser;
 mod cluster;
 
-pub use browser::Browser;
 pub use cluster::{TestCluster, session_layer};
+pub use sessile_web::Browser;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::Mode;
+use sessile_core::Ack;
 
 use crate::check::Violation;
 use crate::check::knowledge::Knowledge;
@@ -45,7 +45,7 @@ fn dishonest(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> 
 fn modest(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let history = knowledge.history;
     let ((settled, receipt), committed) = (op.receipt?, op.committed?);
-    let judged = history.mode == Mode::Synchronous && history.has_room && !receipt.ended;
+    let judged = history.mode == Ack::Synchronous && history.has_room && !receipt.ended;
     let agreed =
         |agreement: &&SimAgreement| agreement.from.plus(AGREED_FOR) <= committed && settled <= agreement.to;
     let agreement = history.agreements.iter().find(agreed).filter(|_| judged)?;

@@ -63,7 +63,7 @@ fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let everybody = knowledge.history.healed.len();
     let whole = match (op.outcome, op.receipt) {
         (Outcome::Done, Some((_, receipt))) => {
-            knowledge.history.mode == sessile_core::Mode::Asynchronous
+            knowledge.history.mode == sessile_core::Ack::Asynchronous
                 || !knowledge.history.has_room
                 || receipt.copies as usize == everybody
         }

@@ -15,6 +15,9 @@ const CHECKER: &str = "C6 expiry";
 /// longest time for its answer and the end in flight.
 const CROSSING: Duration = Duration::from_millis(50);
 
+/// A process that started so long ago is a member.
+const JOINED_AFTER: Duration = Duration::from_secs(5);
+
 /// A use has reached all members.
 const ANNOUNCED_WITHIN: Duration = Duration::from_millis(500);
 
@@ -100,7 +103,11 @@ fn was_announced(
         let mut removals = history.removals.iter().filter(|removal| removal.by == ending.incarnation);
         removals.any(|removal| removal.member == incarnation && removal.at <= at)
     };
+    // What a joiner gets of uses that were announced before it was included is not judged.
+    let was_member =
+        history.life(ending.incarnation).is_some_and(|life| life.from.plus(JOINED_AFTER) <= used);
     history.is_reliable
+        && was_member
         && died.is_some_and(|died| died < ending.at && died.since(used) > ANNOUNCED_WITHIN)
         && is_removed(ending.at)
         && history.lives.iter().all(|life| life.pauses.is_empty())

@@ -37,7 +37,11 @@ fn unspoken(knowledge: &Knowledge<'_>, ending: &Ending) -> Option<Violation> {
                 && removal.at.since(heard.at) + ON_THE_WAY < history.drop_time * 2
         })
     };
-    let is_witnessed = !removals.is_empty() && removals.iter().all(witnesses);
+    // Who left in order has notified its own listeners: then at least one member did not take it for lost.
+    let stays = |life: &&crate::history::SimLife| life.from < ending.at && life.to.is_none_or(|to| to > last);
+    let mut others = history.lives.iter().filter(stays);
+    let is_lost_to_all = others.all(|life| removals.iter().any(|removal| removal.by == life.incarnation));
+    let is_witnessed = is_lost_to_all && removals.iter().all(witnesses);
     // Where another one was stopped, died or ended the session as well, the one that heard it first may be gone.
     let is_calm = (history.lives.iter()).all(|life| {
         life.incarnation == ending.incarnation

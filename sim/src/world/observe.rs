@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sessile_core::{Incarnation, Instant, Mode};
+use sessile_core::{Ack, Incarnation, Instant};
 
 use crate::event::{Event, Outside};
 use crate::history::{Action, Attribute, Op, Outcome, SessionId, SimAgreement, SimDivision, SimHolding};
@@ -68,7 +68,7 @@ impl World {
         let incarnations = self.agreement();
         self.note_agreement(incarnations.clone());
         self.look_at_numbers(incarnations.is_some());
-        if self.phase == Phase::Faults && self.history.mode == Mode::Synchronous {
+        if self.phase == Phase::Faults && self.history.mode == Ack::Synchronous {
             self.compare_resting_sessions();
         }
         self.phase = self.next_phase(incarnations.is_some());

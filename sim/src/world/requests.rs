@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sessile_core::{
-    AppId, Changes, Closed, FieldName, Fields, Gate, Incarnation, Mode, Opening, Proof, QuestionId, Receipt,
+    Ack, AppId, Changes, Closed, FieldName, Fields, Gate, Incarnation, Opening, Proof, QuestionId, Receipt,
     Refusal, SessionKey, Ticket, Value,
 };
 
@@ -294,7 +294,7 @@ impl World {
         let Action::Write(writes) = &record.action else { return true };
         // In mode `async`, or across sides, an old acknowledged write may arrive late and win.
         let divided = self.history.divisions.last().is_some_and(|division| division.to.is_none());
-        let is_late = divided || self.history.mode == Mode::Asynchronous;
+        let is_late = divided || self.history.mode == Ack::Asynchronous;
         let is_complete = copy.contains_key(&Attribute::Canary);
         is_complete
             && writes.iter().all(|(name, value)| {

@@ -9,7 +9,7 @@ use crate::{Problem, SourceFile, Tree};
 /// Folders at the root of the repository: a name that begins with one is a path.
 const ROOTS: [&str; 9] = [".ci", "crates", "docs", "fuzz", "planted", "rig", "samples", "sim", "tidy"];
 /// Where the tables of a node's configuration declare their keys.
-const NODE_KEYS: &str = "crates/sessile/src/config/table";
+const NODE_KEYS: &str = "crates/config/src/table";
 /// Where serde reads the keys of the other files: the balancer's, and the manifest of an archive.
 const FIELD_KEYS: [&str; 7] = [
     "crates/balancer/src/config.rs",
@@ -278,8 +278,8 @@ mod tests {
         let tree = Tree::of(&[
             ("docs/a.md", page),
             ("README.md", "`sessile serve`"),
-            ("crates/sessile/src/config/table/transport.rs", TABLE),
-            ("crates/sessile/src/config/table/limits.rs", NESTED),
+            ("crates/config/src/table/transport.rs", TABLE),
+            ("crates/config/src/table/limits.rs", NESTED),
             ("crates/balancer/src/config.rs", FIELDS),
             ("crates/cli/src/verbs.rs", "pub enum Verb {\n    /// Run.\n    Serve(X),\n}\n"),
             ("crates/core/src/a.rs", "out.counter(\"acks_late\", \"help\")"),

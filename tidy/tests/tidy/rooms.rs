@@ -74,16 +74,16 @@ pub(crate) const ABSENCES: &[Absence<'static>] = &[
     },
     Absence {
         invariant: "A14",
-        folders: &["crates/sessile/src/web.rs", "crates/sessile/src/web"],
-        names: &["crate::cluster::", "sessile_group"],
-        free: &["crate::cluster::host"],
+        folders: &["crates/web/src"],
+        names: &["sessile_node::", "sessile_group"],
+        free: &["sessile_node::host"],
         remedy: "ask the session host for it",
         ..EVERYWHERE
     },
     Absence {
         invariant: "A15",
-        folders: &["crates/sessile/src/cluster.rs", "crates/sessile/src/cluster"],
-        names: &["~cookie", "http", "axum", "tower_layer", "tower_service", "crate::web::"],
+        folders: &["crates/node/src"],
+        names: &["~cookie", "http", "axum", "hyper", "tower", "tower_layer", "tower_service"],
         remedy: "the session layer knows it",
         ..EVERYWHERE
     },

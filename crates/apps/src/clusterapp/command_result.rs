@@ -4,19 +4,41 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, StatusCode};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use sessile::{Session, SessionKey};
 
+use super::ClusterappState;
+use super::outcome::Outcome;
 use super::payload;
 
-/// The result of one request; `render` formats it when the commit is settled.
+/// The result of one request; `render` completes its response when the commit is settled.
 #[derive(Clone, Debug)]
 pub(super) struct CommandResult {
     pub(super) sid: Option<SessionKey>,
     pub(super) facts: ResultFields,
-    /// The whole session, if a page is wanted.
-    pub(super) details: Option<SessionDetails>,
+    pub(super) presentation: Presentation,
+}
+
+/// How the client gets the result.
+#[derive(Clone, Debug)]
+pub(super) enum Presentation {
+    Json,
+    /// A page with the whole session.
+    Page(SessionDetails),
+    /// A redirect to that page, after a change.
+    Redirect(Outcome),
+}
+
+/// The JSON object of a result.
+#[derive(Serialize)]
+struct Object<'a> {
+    node: &'a str,
+    sid: Option<String>,
+    #[serde(flatten)]
+    facts: &'a ResultFields,
 }
 
 /// The fields of the JSON object that depend on the command.
@@ -53,8 +75,6 @@ pub(super) struct ListedAttribute(pub(super) AttributeSummary);
 /// A session as shown on its page.
 #[derive(Clone, Debug)]
 pub(super) struct SessionDetails {
-    /// Created by this request.
-    pub(super) is_new: bool,
     pub(super) max_inactive: Duration,
     /// The node in the cookie's route, if the session moved.
     pub(super) moved_from: Option<String>,
@@ -94,7 +114,6 @@ impl SessionDetails {
     /// The session after this request.
     pub(super) fn of(session: &Session) -> Self {
         Self {
-            is_new: session.is_new(),
             max_inactive: session.max_inactive(),
             moved_from: session.previous_route().map(str::to_owned),
             attributes: readings(session, false),
@@ -123,10 +142,33 @@ impl Serialize for ListedAttribute {
     }
 }
 
-impl IntoResponse for CommandResult {
-    fn into_response(self) -> Response {
-        let mut response = Response::default();
+impl CommandResult {
+    /// The response, without what is known only after the commit. An idempotency key notes it so.
+    pub(super) fn response(self, site: &ClusterappState) -> Response {
+        let mut response = match &self.presentation {
+            Presentation::Json => self.json(site),
+            Presentation::Page(_) => Response::default(),
+            Presentation::Redirect(outcome) => redirect(&outcome.location(&site.base_path)),
+        };
         response.extensions_mut().insert(self);
         response
     }
+
+    /// The result for programs.
+    pub(super) fn json(&self, site: &ClusterappState) -> Response {
+        let sid = self.sid.map(|key| key.to_string());
+        json(&Object { node: site.cluster.name(), sid, facts: &self.facts })
+    }
+}
+
+/// A JSON object as a response.
+pub(super) fn json(object: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(object).expect("names, numbers and texts are JSON");
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// `303 See Other`: the browser loads the page by GET.
+pub(super) fn redirect(location: &str) -> Response {
+    let location = HeaderValue::from_str(location).expect("a path and an encoded query are visible ASCII");
+    (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use sessile::SessionKey;
 
 use super::ClusterappState;
-use super::command_result::{CommandResult, ResultFields};
+use super::command_result::{CommandResult, Presentation, ResultFields};
 use super::error::ClusterappError;
 use super::parameters::Parameters;
 
@@ -21,7 +21,8 @@ pub(super) fn peek_asked(site: &ClusterappState, uri: &Uri) -> Option<Response> 
     uri.query().filter(|query| query.contains("peek"))?;
     let is_command = uri.path().strip_prefix(&site.base_path) == Some("/session");
     let parameters = is_command.then(|| Parameters::of_query(uri))?;
-    (parameters.get("cmd") == Some("peek")).then(|| peek(site, &parameters).into_response())
+    (parameters.get("cmd") == Some("peek"))
+        .then(|| peek(site, &parameters).map(|result| result.json(site)).into_response())
 }
 
 fn peek(site: &ClusterappState, parameters: &Parameters) -> Result<CommandResult, ClusterappError> {
@@ -35,13 +36,15 @@ fn peek(site: &ClusterappState, parameters: &Parameters) -> Result<CommandResult
     let name = parameters.text("name")?;
     let sum = parameters.flag("sum")?;
     Ok(match site.view.peek(key) {
-        None => CommandResult { sid: None, facts: ResultFields::not_found(), details: None },
+        None => {
+            CommandResult { sid: None, facts: ResultFields::not_found(), presentation: Presentation::Json }
+        }
         Some(fields) => {
             let value = fields.get(name).map(|value| value.bytes);
             CommandResult {
                 sid: Some(key),
                 facts: ResultFields::of_value(value.as_deref(), sum),
-                details: None,
+                presentation: Presentation::Json,
             }
         }
     })

@@ -4,11 +4,13 @@ mod escape;
 
 use std::fmt::Write;
 
-use sessile::{MemberView, Receipt};
+use sessile::status::MemberView;
+use sessile::{SessionKey, idempotency_key};
 
 use super::ClusterappState;
-use super::command_result::{CommandResult, SessionDetails};
+use super::command_result::SessionDetails;
 use super::error::ClusterappError;
+use super::outcome::Outcome;
 use escape::Escaped;
 
 const STYLE: &str = include_str!("page.css");
@@ -18,17 +20,19 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 /// The size that the form suggests, in bytes.
 const SUGGESTED_SIZE: usize = 1024;
 
-/// The session after this request, the serving node, the outcome of the change, and the forms.
+/// The session, the serving node, the outcome of the last form, and the forms. `details` are those of a session that is
+/// there.
 pub(super) fn session(
     site: &ClusterappState,
     host: &str,
-    answer: &CommandResult,
-    receipt: Option<Receipt>,
+    sid: Option<SessionKey>,
+    details: Option<&SessionDetails>,
+    outcome: Option<&Outcome>,
 ) -> String {
-    let details = answer.details.as_ref().filter(|_| answer.sid.is_some());
+    let is_new = outcome.is_some_and(|outcome| outcome.is_new);
     let content = [
-        served(site, details, receipt),
-        facts(site, answer, details),
+        served(site, details, outcome),
+        facts(site, sid.zip(details), is_new),
         forms(site, details),
         members(&site.cluster.members()),
         hints(site, host),
@@ -64,43 +68,46 @@ fn document(site: &ClusterappState, title: &str, content: &str) -> String {
     )
 }
 
-fn served(site: &ClusterappState, details: Option<&SessionDetails>, receipt: Option<Receipt>) -> String {
-    let moved = match details.and_then(|details| details.moved_from.as_deref()) {
+fn served(site: &ClusterappState, details: Option<&SessionDetails>, outcome: Option<&Outcome>) -> String {
+    let route = details.and_then(|details| details.moved_from.as_deref());
+    let route = route.or_else(|| outcome.map(|outcome| outcome.moved_from.as_str()));
+    let moved = match route.filter(|from| !from.is_empty()) {
         Some(from) => format!("<p class=\"quiet\">taken over from {}</p>", Escaped(from)),
         None => String::new(),
     };
+    let words = outcome.map(Outcome::words).unwrap_or_default();
+    let receipt = outcome.map(|outcome| outcome.receipt.as_str()).unwrap_or_default();
     let (tone, receipt) = match receipt {
-        None => ("", "nothing changed, nothing sent".to_owned()),
-        Some(receipt) if receipt.ended => ("", "the session is ended everywhere".to_owned()),
-        Some(receipt) if receipt.is_degraded() => ("poor", receipt.to_string()),
-        Some(receipt) => ("good", receipt.to_string()),
+        "" => ("", "nothing changed, nothing sent"),
+        "ended" | "superseded" => ("", receipt),
+        _ if receipt.contains("degraded") || receipt.contains("not-stored") => ("poor", receipt),
+        _ => ("good", receipt),
     };
     format!(
         "<section class=\"wide served\"><div><h1>clusterapp, served by</h1><p class=\"node\">{node}</p>{moved}</div>\
-         <div><h1>Receipt</h1><span class=\"pill {tone}\">{receipt}</span></div></section>\n",
+         <div><h1>Receipt</h1><span class=\"pill {tone}\">{receipt}</span><p class=\"quiet\">{words}</p></div></section>\n",
         node = Escaped(site.cluster.name()),
+        receipt = Escaped(receipt),
     )
 }
 
-fn facts(site: &ClusterappState, answer: &CommandResult, details: Option<&SessionDetails>) -> String {
-    let (Some(details), Some(sid)) = (details, answer.sid) else {
+fn facts(site: &ClusterappState, session: Option<(SessionKey, &SessionDetails)>, is_new: bool) -> String {
+    let Some((sid, details)) = session else {
         return "<section class=\"wide\"><h2>Session</h2><p>There is none yet. Add an attribute to begin one.</p>\
                 </section>\n"
             .to_owned();
     };
-    let state = if details.is_new { "with this request" } else { "earlier" };
+    let state = if is_new { "with the last form" } else { "earlier" };
     let mut rows = String::new();
     for (name, reading) in &details.attributes {
         let version = reading.v.map_or_else(|| "–".to_owned(), |v| v.to_string());
         let _ = writeln!(
             rows,
             "<tr><td><code>{name}</code></td><td class=\"number\">{version}</td>\
-             <td class=\"number\">{len} B</td><td class=\"number\"><form method=\"post\" action=\"{base}/session\">\
-             <input type=\"hidden\" name=\"cmd\" value=\"remove\"><input type=\"hidden\" name=\"name\" \
-             value=\"{name}\"><button class=\"plain\">Remove</button></form></td></tr>",
+             <td class=\"number\">{len} B</td><td class=\"number\">{remove}</td></tr>",
             name = Escaped(name),
             len = reading.len,
-            base = Escaped(&site.base_path),
+            remove = form(site, "plain", "remove", &remove(name)),
         );
     }
     if rows.is_empty() {
@@ -118,16 +125,9 @@ fn facts(site: &ClusterappState, answer: &CommandResult, details: Option<&Sessio
 fn forms(site: &ClusterappState, details: Option<&SessionDetails>) -> String {
     let versions = details.into_iter().flat_map(|details| details.attributes.values());
     let next = versions.filter_map(|reading| reading.v).max().map_or(1, |v| v.saturating_add(1));
-    let form = |command: &str, fields: &str| {
-        format!(
-            "<form class=\"fields\" method=\"post\" action=\"{base}/session\"><input type=\"hidden\" name=\"cmd\" \
-             value=\"{command}\">{fields}</form>",
-            base = Escaped(&site.base_path),
-        )
-    };
     let add = format!(
         "<label>Name <input name=\"name\" value=\"cart\" required></label><label>Bytes <input name=\"size\" \
-         type=\"number\" min=\"0\" value=\"{SUGGESTED_SIZE}\" required></label><label>Version <input name=\"v\" \
+         type=\"number\" min=\"1\" value=\"{SUGGESTED_SIZE}\" required></label><label>Version <input name=\"v\" \
          type=\"number\" min=\"0\" value=\"{next}\" required></label><button>Add</button>"
     );
     let mutate = format!(
@@ -137,10 +137,28 @@ fn forms(site: &ClusterappState, details: Option<&SessionDetails>) -> String {
     let remove = "<label>Name <input name=\"name\" value=\"cart\" required></label><button>Remove</button>";
     format!(
         "<section><h2>Change it</h2>{}{}{}{}</section>\n",
-        form("add", &add),
-        form("mutate", &mutate),
-        form("remove", remove),
-        form("invalidate", "<button class=\"danger\">Invalidate the session</button>"),
+        form(site, "fields", "add", &add),
+        form(site, "fields", "mutate", &mutate),
+        form(site, "fields", "remove", remove),
+        form(site, "fields", "invalidate", "<button class=\"danger\">Invalidate the session</button>"),
+    )
+}
+
+/// A form that takes effect once, however often it is sent.
+fn form(site: &ClusterappState, class: &str, command: &str, fields: &str) -> String {
+    format!(
+        "<form class=\"{class}\" method=\"post\" action=\"{base}/session\"><input type=\"hidden\" name=\"cmd\" \
+         value=\"{command}\"><input type=\"hidden\" name=\"idempotency_key\" value=\"{key}\">{fields}</form>",
+        base = Escaped(&site.base_path),
+        key = idempotency_key(),
+    )
+}
+
+/// The fields that remove the attribute `name`.
+fn remove(name: &str) -> String {
+    format!(
+        "<input type=\"hidden\" name=\"name\" value=\"{}\"><button class=\"plain\">Remove</button>",
+        Escaped(name)
     )
 }
 

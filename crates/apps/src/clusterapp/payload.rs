@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 /// Digits of the version at the front of a value.
-const VERSION_DIGITS: usize = 16;
+pub const VERSION_DIGITS: usize = 16;
 /// The largest version that fits.
 pub const MAX_VERSION: u64 = 9_999_999_999_999_999;
 /// Most bytes of one value, independent of the node's limits.
@@ -43,6 +43,16 @@ pub fn payload(v: u64, size: usize) -> Vec<u8> {
     value
 }
 
+/// The value of version `v` with `size` bytes, of which [`version`] reads `v` also where less than 16 digits have room:
+/// it is then `v` in as many digits as there are. `None` if `v` has more.
+pub fn legible(v: u64, size: usize) -> Option<Vec<u8>> {
+    if size >= VERSION_DIGITS {
+        return Some(payload(v, size));
+    }
+    let digits = format!("{v:0size$}");
+    (size > 0 && digits.len() == size).then(|| digits.into_bytes())
+}
+
 /// The version at the front of a value; `None` without a number there.
 pub fn version(value: &[u8]) -> Option<u64> {
     let digits = &value[..value.len().min(VERSION_DIGITS)];
@@ -69,6 +79,15 @@ mod tests {
         assert_eq!(payload(1234, 16), b"0000000000001234");
         assert_eq!(payload(9_876_543_210_123_456, 5), b"98765");
         assert_eq!(payload(7, 0), b"");
+    }
+
+    #[test]
+    fn a_short_value_is_legible_or_refused() {
+        assert_eq!(legible(7, 5).unwrap(), b"00007");
+        assert_eq!(legible(12_345, 5).as_deref().and_then(version), Some(12_345));
+        assert_eq!(legible(12_345, 4), None);
+        assert_eq!(legible(0, 0), None);
+        assert_eq!(legible(7, 1024), Some(payload(7, 1024)));
     }
 
     #[test]

@@ -4,40 +4,35 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde::Serialize;
 use serde_json::json;
 use sessile::Receipt;
 use tower::{Layer, Service, ServiceExt};
 
 use super::ClusterappState;
 use super::accept::prefers_page;
-use super::command_result::{CommandResult, ResultFields};
+use super::command_result::{self, CommandResult, Presentation, redirect};
 use super::error::ClusterappError;
 use super::measuring;
+use super::outcome::Outcome;
 use super::page;
 
 const X_NODE: HeaderName = HeaderName::from_static("x-node");
+/// Says that the response is that of an earlier request with the same idempotency key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Pages load nothing, from nowhere; the icon is a `data:` link.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; \
                            base-uri 'none'; frame-ancestors 'none'";
 /// Most bytes of an error text of another layer.
 const MAX_MESSAGE_BYTES: usize = 4 * 1024;
-
-#[derive(Serialize)]
-struct Object<'a> {
-    node: &'a str,
-    sid: Option<String>,
-    #[serde(flatten)]
-    facts: &'a ResultFields,
-}
 
 /// Puts [`Rendered`] around services.
 #[derive(Clone)]
@@ -86,6 +81,7 @@ where
     S: Service<Request, Response = Response, Error: Into<ClusterappError>>,
 {
     let wants_page = prefers_page(request.headers()) || !is_endpoint(site, request.uri().path());
+    let outcome = Outcome::of_query(request.uri()).filter(|_| wants_page);
     let host =
         request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
     let mut response = match measuring::peek_asked(site, request.uri()) {
@@ -96,29 +92,64 @@ where
         },
     };
     let receipt = response.extensions().get::<Receipt>().copied();
-    if let Some(mut answer) = response.extensions_mut().remove::<CommandResult>() {
-        if receipt.is_some_and(|receipt| receipt.ended) {
-            answer.sid = None;
-        }
-        if answer.details.is_some() {
-            write_page(&mut response, page::session(site, &host, &answer, receipt));
-        } else {
-            let sid = answer.sid.map(|key| key.to_string());
-            write_json(&mut response, &Object { node: site.cluster.name(), sid, facts: &answer.facts });
-        }
+    if let Some(answer) = response.extensions_mut().remove::<CommandResult>() {
+        complete(site, &mut response, answer, receipt, &Asked { host, outcome });
     } else if response.status().is_client_error() || response.status().is_server_error() {
         let problem = problem(site, &mut response).await;
         if wants_page {
             write_page(&mut response, page::problem(site, &problem));
         } else {
-            write_json(&mut response, &json!({ "error": problem.message }));
+            replace(&mut response, command_result::json(&json!({ "error": problem.message })));
         }
+    } else if response.headers().contains_key(REPLAYED) {
+        tell_repetition(site, &mut response);
     }
     let name =
         HeaderValue::from_str(site.cluster.name()).expect("a node's name is made of letters and digits");
     response.headers_mut().insert(X_NODE, name);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What a page shows of its own request.
+struct Asked {
+    host: String,
+    outcome: Option<Outcome>,
+}
+
+/// Completes the response to a command by what became of its commit.
+fn complete(
+    site: &ClusterappState,
+    response: &mut Response,
+    mut answer: CommandResult,
+    receipt: Option<Receipt>,
+    asked: &Asked,
+) {
+    let has_ended = receipt.is_some_and(|receipt| receipt.ended);
+    if has_ended {
+        answer.sid = None;
+    }
+    match answer.presentation.clone() {
+        Presentation::Page(details) => {
+            let details = Some(&details).filter(|_| answer.sid.is_some());
+            let page = page::session(site, &asked.host, answer.sid, details, asked.outcome.as_ref());
+            write_page(response, page);
+        }
+        Presentation::Json if has_ended => replace(response, answer.json(site)),
+        Presentation::Json => {}
+        Presentation::Redirect(outcome) => {
+            replace(response, redirect(&outcome.with_receipt(receipt).location(&site.base_path)));
+        }
+    }
+}
+
+/// A form that was sent before gets the answer of that time; its page says so.
+fn tell_repetition(site: &ClusterappState, response: &mut Response) {
+    let noted = response.headers().get(LOCATION).and_then(|location| location.to_str().ok()?.parse().ok());
+    if let Some(outcome) = noted.as_ref().and_then(Outcome::of_query) {
+        let outcome = Outcome { is_repeated: true, ..outcome };
+        replace(response, redirect(&outcome.location(&site.base_path)));
+    }
 }
 
 /// Whether the path serves programs too; all other paths are pages only.
@@ -151,20 +182,21 @@ fn wordless(site: &ClusterappState, status: StatusCode) -> String {
     }
 }
 
-fn write_json(response: &mut Response, object: &impl Serialize) {
-    let text = serde_json::to_vec(object).expect("names, numbers and texts are JSON");
-    write(response, "application/json", text);
-}
-
 fn write_page(response: &mut Response, page: String) {
-    write(response, "text/html; charset=utf-8", page.into_bytes());
+    replace(response, ([(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response());
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-fn write(response: &mut Response, kind: &'static str, bytes: Vec<u8>) {
-    *response.body_mut() = Body::from(bytes);
+/// Puts body and headers of `written` into the response; its status and its other headers stay.
+fn replace(response: &mut Response, written: Response) {
+    let (head, body) = written.into_parts();
+    *response.body_mut() = body;
     response.headers_mut().remove(CONTENT_LENGTH);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    for name in [CONTENT_TYPE, LOCATION] {
+        if let Some(value) = head.headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
 }

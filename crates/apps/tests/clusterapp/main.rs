@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
 mod commands;
+mod forms;
 mod measuring;
 mod mutating;
 mod pages;

@@ -54,10 +54,19 @@ async fn with_delta_a_mutation_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_browser_mutates_by_a_form() {
-    let mut browser = TestClient::new().await;
-    browser.submit("http://shop.example", "cmd=add&name=cart&size=64&v=1").await;
-    let page = browser.submit("http://shop.example", "cmd=mutate&name=cart&v=2").await;
-    assert_eq!(page.status, 200);
-    assert!(page.body.contains("value=\"mutate\"") && page.body.contains("Change in place"), "{}", page.body);
+async fn a_browser_sees_the_version_that_holds() {
+    let page = async |full: bool| {
+        let mut browser = TestClient::of(|config, _| {
+            if full {
+                config.cluster.manager = Manager::Full;
+                config.replication.dirty_flag = false;
+            }
+        })
+        .await;
+        browser.submit_and_follow("cmd=add&name=cart&size=64&v=1").await;
+        browser.submit_and_follow("cmd=mutate&name=cart&v=2").await.body
+    };
+    let (dropped, kept) = (page(false).await, page(true).await);
+    assert!(dropped.contains("<td class=\"number\">1</td>") && dropped.contains("dropped"), "{dropped}");
+    assert!(kept.contains("<td class=\"number\">2</td>") && kept.contains("and sent"), "{kept}");
 }

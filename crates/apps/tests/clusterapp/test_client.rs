@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -12,6 +12,9 @@ use sessile_apps::clusterapp;
 use tower::ServiceExt as _;
 
 pub(crate) const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
+
+/// The origin of the application's own pages.
+pub(crate) const HERE: &str = "http://shop.example";
 
 /// A node with the application.
 pub(crate) struct Site {
@@ -110,6 +113,14 @@ impl TestClient {
             .body(Body::from(form.to_owned()))
             .unwrap();
         self.send(request).await
+    }
+
+    /// The same from its own page, and the page that follows.
+    pub(crate) async fn submit_and_follow(&mut self, form: &str) -> TestResponse {
+        let answer = self.submit(HERE, form).await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::SEE_OTHER, ""), "{form}");
+        let location = answer.headers[LOCATION].to_str().unwrap().to_owned();
+        self.browse(&location).await
     }
 
     /// `GET path` as a browser sends it.

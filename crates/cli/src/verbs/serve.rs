@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::{AdminPort, Cluster, Config, StopOutcome, StopRequests, admin_tokens};
+use sessile::admin::{AdminPort, StopOutcome, StopRequests, admin_tokens};
+use sessile::{Cluster, Config};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
@@ -142,11 +143,11 @@ async fn start(
         // Until then the node would answer 404 for applications that other nodes serve.
         farm.caught_up().await;
     }
-    let (shutdown, pages) = GracefulShutdown::of(site.router());
+    let (shutdown, pages) = GracefulShutdown::of(applications::router(&site, cluster.config()));
     let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::health(&cluster)).merge(more));
+    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::admin::health(&cluster)).merge(more));
     let ajp = ajp.map(|ajp| ajp.serve(Arc::clone(&cores), &cluster, pages.clone())).transpose()?;
     let redirect = https::redirect(&cluster.config().http.tls, "http.tls", address.port())?;
     let door = door(&cluster.config().http, tls.clone());
@@ -227,9 +228,9 @@ fn start_admin(
 
 impl AdminServer {
     /// Sends the result to the client that requested the stop, and closes the port.
-    async fn tell(self, outcome: &Result<(), Failure>) {
+    async fn tell(self, outcome: &Result<u64, Failure>) {
         self.requests.done(match outcome {
-            Ok(()) => StopOutcome::drained(),
+            Ok(only_here) => StopOutcome::with_sessions(*only_here),
             Err(failure) => StopOutcome::unfinished(failure.to_string()),
         });
         self.server.stop(LAST_WORDS).await;
@@ -263,14 +264,21 @@ impl RunningNode {
     /// backlog to the other members, and leaves. After `at_most` the node leaves in any case.
     async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
         let admin = self.admin.take();
-        let outcome = self.drain(at_most).await;
+        let is_forced = admin.as_ref().is_some_and(|admin| admin.requests.is_forced());
+        let outcome = match self.drain(at_most).await {
+            Ok(only_here) if only_here > 0 && !is_forced => Err(Failure::Unfinished(format!(
+                "{only_here} sessions went with this node: no other member held them, and there is no store"
+            ))),
+            outcome => outcome,
+        };
         if let Some(admin) = admin {
             admin.tell(&outcome).await;
         }
-        outcome
+        outcome.map(|_| ())
     }
 
-    async fn drain(self, at_most: Duration) -> Result<(), Failure> {
+    /// How many sessions went with the node.
+    async fn drain(self, at_most: Duration) -> Result<u64, Failure> {
         let deadline = Instant::now() + at_most;
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");
@@ -288,13 +296,14 @@ impl RunningNode {
         // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
+        let only_here = self.cluster.only_here();
         self.cluster.leave().await;
         match drained {
             Err(owed) => Err(Failure::Unfinished(owed.to_string())),
             Ok(()) if busy > 0 => {
                 Err(Failure::Unfinished(format!("the drain time is over: {busy} connections are still busy")))
             }
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(only_here),
         }
     }
 }

@@ -52,12 +52,32 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
     ) -> io::Result<Answer> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n");
+        self.exchange(at, &format!("{method} {path}"), headers, "")
+    }
+
+    /// Sends a form as a browser does.
+    pub(crate) fn submit(&mut self, at: SocketAddr, path: &str, form: &str) -> io::Result<Answer> {
+        let headers = [
+            ("accept", "text/html"),
+            ("origin", &*format!("http://{at}")),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        self.exchange(at, &format!("POST {path}"), &headers, form)
+    }
+
+    fn exchange(
+        &mut self,
+        at: SocketAddr,
+        request: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Answer> {
+        let mut head = format!("{request} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n");
         let cookie = self.cookie.as_deref().map(|cookie| ("cookie", cookie));
         for (name, value) in headers.iter().copied().chain(cookie) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        head.push_str("content-length: 0\r\n\r\n");
+        head.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
         let mut tcp = TcpStream::connect(at)?;
         tcp.set_read_timeout(Some(SILENCE))?;
         tcp.write_all(head.as_bytes())?;

@@ -88,11 +88,18 @@ fn a_path_without_an_application_gets_an_explanation() {
         Setup::with(["tc01"], |_, config| config.replace("[[app]]", "[session]\nmax_active = 1\n[[app]]"));
     setup.serve("tc01");
     let http = setup.ports("tc01").http;
-    for path in ["/", "/clusterapplication", "/.sessile"] {
+    for path in ["/index.html", "/clusterapplication", "/.sessile"] {
         let answer = setup.client().get(http, path);
         assert_eq!(answer.status, 404);
         assert!(answer.text.contains("/clusterapp/"), "{answer:?}");
     }
+    let start = setup.client().get(http, "/");
+    assert_eq!(
+        (start.status, start.header("location")),
+        (303, Some("/clusterapp/")),
+        "the sample's start page"
+    );
+    assert_eq!(setup.client().post(http, "/").status, 404, "only a page is redirected");
     // The application answers for its own paths, within the bounds of the configuration.
     write(&mut setup.client(), http, 1);
     let refused = setup.client().post(http, "/clusterapp/session?cmd=add&name=a&size=64&v=1");

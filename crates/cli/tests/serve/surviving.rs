@@ -72,3 +72,34 @@ fn a_returning_node_opens_its_port_after_the_state_transfer() {
     }
     assert_eq!(client.get(tc02.admin, "/readyz").status, 200);
 }
+
+/// The value of the first hidden field of the page's form for `command`.
+fn form_key(page: &str, command: &str) -> String {
+    let form =
+        page.split("<form").find(|form| form.contains(&format!("value=\"{command}\""))).expect("a form");
+    let (_, field) = form.split_once("name=\"idempotency_key\" value=\"").expect("a hidden field");
+    field.split('"').next().expect("a key").to_owned()
+}
+
+#[test]
+fn a_form_sent_twice_takes_effect_once_though_its_node_was_killed() {
+    let mut setup = Setup::with(["tc01", "tc02"], patient);
+    let (tc01, tc02) = (setup.ports("tc01").http, setup.ports("tc02").http);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let mut client = setup.client();
+    write(&mut client, tc01, 1);
+    let page = client.send(tc01, "GET", "/clusterapp/", &[("accept", "text/html")]).expect("a page").text;
+    let form = format!("cmd=add&name=a&size=64&v=2&idempotency_key={}", form_key(&page, "add"));
+    let first = client.submit(tc01, "/clusterapp/session", &form).expect("an answer");
+    assert_eq!(first.status, 303, "{first:?}");
+    assert!(first.header("location").is_some_and(|to| to.contains("copies%3D2%2F2")), "{first:?}");
+    // Another tab goes on, then the first click's answer is lost with its node, and the browser sends the form again.
+    write(&mut client, tc01, 3);
+    setup.node("tc01").kill();
+    let again = client.submit(tc02, "/clusterapp/session", &form).expect("an answer");
+    assert_eq!((again.status, again.header("idempotent-replayed")), (303, Some("true")), "{again:?}");
+    assert_eq!(read(&mut client, tc02), Some(3), "what came later stays");
+    let other = client.submit(tc02, "/clusterapp/session", &form.replace("v=2", "v=9")).expect("an answer");
+    assert_eq!(other.status, 422, "{other:?}");
+}

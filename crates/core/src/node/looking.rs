@@ -1,4 +1,4 @@
-//! What can be seen of a node from outside, without changing it.
+//! Views of a node from outside. They change nothing.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -147,7 +147,7 @@ impl Node {
         self.shards.iter().map(|shard| shard.lock().at_risk()).sum()
     }
 
-    /// What is still backlog, member by member; empty when the node may leave.
+    /// The backlog of each member; empty when the node may leave.
     pub fn backlogs(&self, now: Instant) -> Vec<Backlog> {
         let members = self.members(now).into_iter().filter(|row| !row.is_self);
         let backlogs = members.map(|row| {

@@ -1,4 +1,4 @@
-//! What the network and the clock bring.
+//! Inputs of the network and the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -286,7 +286,7 @@ fn command_shard(shard: &mut Shard, command: ShardCommand, now: Instant, effects
         ShardCommand::Remove { incarnation, clean } => {
             shard.remove_member(incarnation, clean, now, effects);
             if !clean {
-                shard.speak_for(incarnation, now, effects);
+                shard.speak_for(incarnation, now);
             }
         }
         ShardCommand::RemoveAll => shard.remove_all(now, effects),

@@ -58,8 +58,3 @@ pub(crate) fn limit(bound: &str, built: usize, held: usize) -> usize {
 pub(crate) fn forgets_early() -> bool {
     RUN.with_borrow(|(limits, _)| limits.forgets_early)
 }
-
-/// Tombstones that are forgotten at once: no more than there can be.
-pub(crate) fn forgotten_at_once(built: usize) -> usize {
-    RUN.with_borrow(|(limits, _)| limits.bounds[0].map_or(built, |limit| (limit / 4).max(1)))
-}

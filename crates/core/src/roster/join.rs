@@ -26,7 +26,7 @@ enum Stage {
     Announcing,
     /// The state comes from a donor.
     Transferring { donor: Incarnation, since: Instant },
-    /// What others hold is compared with what came.
+    /// The sessions of the other members are compared with those that came.
     Comparing { left: BTreeSet<Incarnation>, founding: bool },
 }
 
@@ -414,8 +414,11 @@ impl Roster {
 
     /// Rules 5.7 and 5.11.
     fn become_ready(&mut self, founding: bool, now: Instant, effects: &mut Effects) {
-        self.state = NodeState::Ready;
-        self.has_state = true;
+        // A node that drains goes on draining.
+        if self.state != NodeState::Draining {
+            self.state = NodeState::Ready;
+        }
+        (self.has_state, self.has_all) = (true, true);
         self.join = None;
         self.heartbeat_at = None;
         if founding {

@@ -21,8 +21,8 @@ async fn ask(listen: &str, line: &str, headers: &[(&str, &str)]) -> (u16, String
     let status = answer.status();
     let text = String::from_utf8(to_bytes(answer.into_body(), 4096).await.unwrap().to_vec()).unwrap();
     if status.is_client_error() {
-        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert!(told["error"].is_string(), "errors are JSON in words: {text}");
+        let answered: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(answered["error"].is_string(), "errors are JSON in words: {text}");
     }
     (status.as_u16(), text)
 }
@@ -91,8 +91,8 @@ async fn a_stop_runs_once_and_all_requesters_get_its_outcome() {
     };
     let (one, other, ()) = tokio::join!(ask(), ask(), stopping);
     assert_eq!(one, other);
-    let told: serde_json::Value = serde_json::from_slice(&one).unwrap();
-    assert_eq!((&told["drained"], &told["left"]), (&false.into(), &"tc02 lacks 3 sessions".into()));
+    let answered: serde_json::Value = serde_json::from_slice(&one).unwrap();
+    assert_eq!((&answered["drained"], &answered["left"]), (&false.into(), &"tc02 lacks 3 sessions".into()));
 }
 
 #[tokio::test]

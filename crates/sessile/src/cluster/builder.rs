@@ -3,32 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use sessile_core::{AckSet, AllMembers};
+use sessile_config::Config;
+use sessile_core::AckSet;
 use sessile_group::{Identity, Membership, OpenChannel};
+#[cfg(feature = "planted")]
+use sessile_node::Planted;
+use sessile_node::store::Store;
+use sessile_node::{JoinError, Seams};
 
-use super::planted::Planted;
-use super::{Cluster, JoinError};
-use crate::config::Config;
-use crate::store::Store;
-
-/// Begins a channel as the process that it is given.
-type OpenWith = Box<dyn FnOnce(Identity) -> io::Result<OpenChannel> + Send>;
-
-/// Parts that the user's own code fills; the configuration fills the others.
-pub(super) struct Seams {
-    pub(super) membership: Option<Box<dyn Membership>>,
-    pub(super) channel: Option<OpenWith>,
-    pub(super) ack_set: Arc<dyn AckSet>,
-    pub(super) store: Option<Arc<dyn Store>>,
-    pub(super) planted: Planted,
-}
-
-impl Default for Seams {
-    fn default() -> Self {
-        let ack_set = Arc::new(AllMembers);
-        Self { membership: None, channel: None, ack_set, store: None, planted: Planted::default() }
-    }
-}
+use super::Cluster;
 
 /// A cluster about to be joined, some of whose parts your own code may fill: see [`seams`](crate::seams).
 ///
@@ -102,7 +85,7 @@ impl ClusterBuilder {
     /// Plants this into the node.
     #[cfg(feature = "planted")]
     pub fn planted(mut self, planted: Planted) -> Self {
-        self.seams.planted = planted;
+        self.seams.plant(planted);
         self
     }
 

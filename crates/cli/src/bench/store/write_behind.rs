@@ -153,7 +153,7 @@ impl NodePair {
     /// Waits until the store is idle, so that one round does not burden the next.
     async fn all_saved(&self) -> Result<(), Failure> {
         let begun = Instant::now();
-        while self.nodes.iter().filter_map(Cluster::store).any(|store| store.unsaved > 0) {
+        while self.nodes.iter().filter_map(|node| node.store()).any(|store| store.unsaved > 0) {
             if begun.elapsed() > SAVING_LIMIT {
                 return Err(failed(&"the store did not finish its queued saves in time"));
             }

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
+use sessile::SessionKey;
+use sessile::content::{Codec, StoredSession};
 use sessile::store::{Key, Lifetime};
-use sessile::{Codec, SessionKey, StoredSession};
 
 /// The attributes by name, as JSON. A value without a JSON form is `{"codec": …, "base64": …}`.
 pub(super) fn attributes(session: &StoredSession<'_>) -> Map<String, Value> {

@@ -1,0 +1,11 @@
+//! A setting that only its use proves wrong.
+
+/// A setting that cannot work, in a configuration that was put together in code or in a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct SettingError {
+    /// The configuration key.
+    pub key: &'static str,
+    /// What is wrong with its value, and what would be right.
+    pub problem: String,
+}
