@@ -31,8 +31,15 @@ pub(crate) fn compiling(workspace: &mut Workspace, mut mutants: Vec<Mutant>) -> 
             return Ok(mutants);
         }
         let before = mutants.len();
-        let culprits: BTreeSet<u32> =
-            errors.iter().flat_map(|(file, span)| culprits(workspace, file, span)).collect();
+        let blamed = |places: &[(PathBuf, Range<usize>)]| {
+            let culprits = places.iter().flat_map(|(file, span)| culprits(workspace, file, span));
+            culprits.collect::<BTreeSet<u32>>()
+        };
+        let mut culprits = blamed(&errors);
+        if culprits.is_empty() {
+            let others: Vec<_> = messages.iter().flat_map(|message| places_of(message, false)).collect();
+            culprits = blamed(&others);
+        }
         mutants.retain(|mutant| !culprits.contains(&mutant.number));
         eprintln!("{} of {before} changes do not compile and are left out", before - mutants.len());
         if mutants.len() == before {
@@ -75,6 +82,11 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Value>> {
 
 /// The places of an error, each the file and the bytes.
 fn spans(message: &Value) -> Vec<(PathBuf, Range<usize>)> {
+    places_of(message, true)
+}
+
+/// The same, or the other places that an error points at: what a type is inferred from may be to blame.
+fn places_of(message: &Value, primary: bool) -> Vec<(PathBuf, Range<usize>)> {
     let message = &message["message"];
     if message["level"] != "error" {
         return Vec::new();
@@ -84,7 +96,7 @@ fn spans(message: &Value) -> Vec<(PathBuf, Range<usize>)> {
         let at = |name: &str| usize::try_from(span[name].as_u64()?).ok();
         Some((PathBuf::from(span["file_name"].as_str()?), at("byte_start")?..at("byte_end")?))
     };
-    spans.iter().filter(|span| span["is_primary"] == true).filter_map(place).collect()
+    spans.iter().filter(|span| span["is_primary"] == primary).filter_map(place).collect()
 }
 
 /// The changes that an error comes from: those whose other expression has it; else the innermost around it; else all
