@@ -15,7 +15,10 @@ pub(super) enum AdminPageError {
         "this page needs the header `Authorization: Bearer TOKEN`; `sessile secret token --config FILE` prints TOKEN"
     )]
     NoToken,
-    #[error("the `Host` of the request is not this port's: use its address, or localhost")]
+    #[error(
+        "the `Host` of the request is not this port's: use its address, or localhost, or list the name in \
+         `allowed_hosts` of [admin]"
+    )]
     ForeignHost,
     #[error(
         "there is no such page; there are /healthz, /readyz, /metrics, /members, /sessions, /status, /top and /events"
