@@ -6,14 +6,41 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Redirect};
 use http::Method;
-use sessile::config::{App, Builtin};
-use sessile::{Cluster, Config};
+use sessile::config::{App, Builtin, Refused, load_toml};
+use sessile::{Cluster, Config, ConfigError};
 use sessile_apps::archive::ArchiveName;
 use sessile_apps::clusterapp;
 use sessile_apps::site::{ApplicationBuilder, Site, directory};
 use tower_service::Service;
 
 use crate::failure::Failure;
+
+/// Checks that the archives and directories of all applications are there: a node that lacks one does not join first.
+/// Errors point into `file`.
+pub(crate) fn check(file: &Path, config: &Config) -> Result<(), ConfigError> {
+    let Some(refused) = config.apps.iter().enumerate().find_map(|(number, app)| missing(number, app)) else {
+        return Ok(());
+    };
+    load_toml(file, |_: &toml::Table| Err(refused)).map(drop)
+}
+
+/// What an application lacks.
+fn missing(number: usize, app: &App) -> Option<Refused> {
+    let (key, path, what) = match app {
+        App { file: Some(file), .. } => ("file", file, "archive"),
+        App { directory: Some(directory), .. } => ("directory", directory, "directory"),
+        _ => return None,
+    };
+    let problem = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() == (what == "directory") => return None,
+        Ok(_) => format!("it is no {what}"),
+        Err(error) => error.to_string(),
+    };
+    let (at, path) = (&app.path, path.display());
+    let message =
+        format!("the application at {at} has no {what} {path}: {problem}; put it there, or mend `{key}`");
+    Some(Refused { key: format!("app[{number}].{key}"), message })
+}
 
 /// Mounts all of them.
 pub(crate) async fn mount(

@@ -5,15 +5,24 @@
 //! the exit codes.
 
 mod admin_client;
+mod admin_connection;
+#[cfg(unix)]
+mod admin_socket;
+#[cfg(not(unix))]
+#[path = "admin_socket/absent.rs"]
+mod admin_socket;
+mod admin_target;
 mod ajp;
 mod applications;
 mod balancer_file;
 mod bench;
 mod connection;
 mod connection_report;
+mod core_dumps;
 mod cores;
 mod demo;
 mod deploy_key;
+mod descriptors;
 mod drill;
 mod failure;
 mod graceful_shutdown;
@@ -29,6 +38,7 @@ mod runtime;
 mod sample_ports;
 mod secret_file;
 mod server;
+mod session_key;
 mod signal;
 mod stop;
 mod verbs;
@@ -69,11 +79,12 @@ fn command() -> clap::Command {
 /// Runs the program with this command line; its first word is the program's name. `factory` creates the node of
 /// `serve`.
 pub fn run(words: impl IntoIterator<Item = OsString>, factory: &impl NodeFactory) -> ExitCode {
-    let words: Vec<OsString> = words.into_iter().collect();
+    let words: Vec<OsString> = session_key::shielded(words).collect();
     let program = match Program::try_parse_from(&words) {
         Ok(program) => program,
         Err(other) => return without_verb(&other, words.iter().any(|word| word == "--json")),
     };
+    core_dumps::forbid();
     if program.json {
         output::be_json();
     }

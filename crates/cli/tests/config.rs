@@ -51,6 +51,33 @@ fn warnings_are_shown_and_do_no_harm() {
 }
 
 #[test]
+fn an_application_that_is_not_there_is_told_with_its_line() {
+    let app = |key: &str, value: &str| format!("[[app]]\npath = \"/shop\"\n{key} = \"{value}\"\n");
+    let place = scratch([
+        ("there.toml", &app("directory", "site")),
+        ("file.toml", &app("file", "shop.zip")),
+        ("directory.toml", &app("directory", "shop")),
+        ("kind.toml", &app("directory", "there.toml")),
+    ]);
+    std::fs::create_dir(place.path().join("site")).expect("writable");
+    assert_eq!(run(&place, ["config", "check", "there.toml"]).code, 0);
+    for (file, said) in [
+        ("file.toml", "has no archive"),
+        ("directory.toml", "has no directory"),
+        ("kind.toml", "it is no directory"),
+    ] {
+        let done = run(&place, ["config", "check", file]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{file}");
+        let line = format!("{file}:3");
+        assert!(
+            done.err.contains(said) && done.err.contains(&line) && done.err.contains("/shop"),
+            "{}",
+            done.err
+        );
+    }
+}
+
+#[test]
 fn show_prints_every_effective_value_and_its_output_is_a_configuration() {
     let place = scratch([("tc01.toml", SAMPLE)]);
     let shown = run(&place, ["config", "show", "tc01.toml"]);

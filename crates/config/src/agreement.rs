@@ -172,8 +172,13 @@ fn store(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
             Finding::error(place("url"), "a store on a server needs `url` or `url_file`, one of them");
         findings.push(error.help(match store.url {
             Some(_) => "leave one of the two out",
+            None if store.kind == Some(StoreKind::Redis) => "add for example `url = \"redis://db:6379\"`",
             None => "add for example `url = \"postgres://sessile@db/sessions\"`",
         }));
+    }
+    if store.kind.is_some() && !is_server && (store.url.is_some() || store.url_file.is_some()) {
+        let warning = Finding::warning(place("url"), "this kind of store has no `url`: it is not used");
+        findings.push(warning.help("leave it out, or write `kind = \"postgres\"` or `kind = \"redis\"`"));
     }
     if store.url.as_ref().is_some_and(|url| has_password(url)) {
         let error = Finding::error(place("url"), "`url` has a password in it");

@@ -35,7 +35,7 @@ pub use fault::{ConfigError, Finding, Findings, Severity};
 pub use foreign::{Refused, load_toml, parse_toml};
 pub use form::filter_elements;
 pub use host_port::HostPort;
-pub use notice::notice_lines;
+pub use notice::{listed_members, notice_lines};
 pub use reference::reference;
 pub use schema::json_schema;
 pub use sessile_http_server::{Limits as HttpLimits, Network, TlsConfig as HttpTls};
@@ -127,12 +127,21 @@ impl Config {
 
     /// Every path of a file or directory that it gives.
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Self { ajp, http, cluster, store, farm, apps, .. } = self;
+        let Self { admin, ajp, http, cluster, store, farm, apps, .. } = self;
         let stored = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
         let farm = [&mut farm.watch_dir, &mut farm.deploy_dir, &mut farm.temp_dir, &mut farm.deploy_key_file];
         let apps = apps.iter_mut().flat_map(|app| [&mut app.file, &mut app.directory]);
         let optional = stored.into_iter().chain(farm).chain(apps).flatten();
-        optional.chain(&mut ajp.secret_file).chain([&mut cluster.secret_file]).chain(http.tls.paths())
+        let optional = optional.chain(&mut ajp.secret_file).chain(&mut admin.socket);
+        optional.chain([&mut cluster.secret_file]).chain(http.tls.paths())
+    }
+
+    /// Where operators of this machine reach the node: `[admin] socket`, or `NAME.sock` beside the secret where there is an
+    /// admin port.
+    #[must_use]
+    pub fn admin_socket(&self) -> Option<PathBuf> {
+        let beside = || self.cluster.secret_file.with_file_name(format!("{}.sock", self.node.name));
+        self.admin.socket.clone().or_else(|| self.admin.listen.map(|_| beside()))
     }
 
     /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which

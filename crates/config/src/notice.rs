@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::Config;
 use super::catalog::{self, TableEntry};
-use super::table::App;
+use super::host_port::HostPort;
+use super::table::{App, Membership, MembershipKind};
 
 /// The keys that decide together what the cluster does. Of `[session]`, every key does.
 const EQUAL: &[(&str, &str)] = &[
@@ -23,6 +24,8 @@ const EQUAL: &[(&str, &str)] = &[
 const BETWEEN: &str = ": ";
 /// Lines that do not fit are replaced by this key, with a hash of all of them.
 const REST: &str = "further settings";
+/// The list of members, which may differ between nodes.
+const MEMBERS: &str = "[membership] members";
 
 impl Config {
     /// The settings sent to other members, in at most `max_bytes`, of which there are hundreds.
@@ -38,8 +41,24 @@ impl Config {
         let keyed = self.farm.deploy_key_file.as_ref();
         lines.extend(keyed.map(|_| format!("[farm] deploy_key_file{BETWEEN}is set")));
         lines.extend(self.apps.iter().map(|app| announced_of(app, self)));
-        fitting(&lines, max_bytes)
+        let mut notice = fitting(&lines, max_bytes);
+        notice.push_str(&members_line(&self.membership, max_bytes - notice.len()));
+        notice
     }
+}
+
+/// The static list of members, if there is one and it fits.
+fn members_line(membership: &Membership, room: usize) -> String {
+    let members: Vec<String> = membership.members.iter().map(ToString::to_string).collect();
+    let line = format!("{MEMBERS}{BETWEEN}{}\n", members.join(" "));
+    if membership.kind == MembershipKind::Static && line.len() <= room { line } else { String::new() }
+}
+
+/// The static list of members that a notice tells of.
+#[must_use]
+pub fn listed_members(notice: &str) -> Option<Vec<HostPort>> {
+    let members = notice.lines().find_map(|line| line.strip_prefix(MEMBERS)?.strip_prefix(BETWEEN))?;
+    Some(members.split(' ').filter_map(|member| member.parse().ok()).collect())
 }
 
 /// Keys of an application that may differ between nodes.
@@ -81,7 +100,8 @@ fn fitting(lines: &[String], max_bytes: usize) -> String {
 /// The content of a notice, by key.
 #[must_use]
 pub fn notice_lines(notice: &str) -> BTreeMap<&str, &str> {
-    notice.lines().filter_map(|line| line.split_once(BETWEEN)).collect()
+    let lines = notice.lines().filter_map(|line| line.split_once(BETWEEN));
+    lines.filter(|(key, _)| *key != MEMBERS).collect()
 }
 
 #[cfg(test)]

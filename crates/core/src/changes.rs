@@ -235,9 +235,14 @@ pub enum Refusal {
     /// `max_table_bytes` is reached, and the session would become larger.
     #[error("no room for the session to grow: raise [session] max_table_bytes, or end some sessions")]
     NoRoomToGrow,
-    /// `max_active` or `max_table_bytes` is reached.
-    #[error("no room for one more session: raise [session] max_active or max_table_bytes, or end some")]
+    /// `max_active` is reached.
+    #[error("no room for one more session: [session] max_active is reached; raise it, or end some")]
     Full,
+    /// The copies of the session's part of the table take their share of `max_table_bytes`.
+    #[error(
+        "no room for one more session: the copies take all of [session] max_table_bytes; raise it, or end some"
+    )]
+    TableFull,
     /// `max_attribute_bytes` is exceeded.
     #[error("attribute `{name}` has {bytes} bytes, more than [session] max_attribute_bytes = {max}")]
     AttributeTooLarge {

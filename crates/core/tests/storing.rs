@@ -333,7 +333,7 @@ fn what_is_swapped_out_counts_against_the_same_bound() {
         }
         assert!(made < u8::MAX, "stubs are not counted");
     };
-    assert_eq!(refused, sessile_core::Refusal::Full);
+    assert_eq!(refused, sessile_core::Refusal::TableFull);
     assert!(cluster.nodes[0].table_bytes() <= 32 << 10);
 }
 

@@ -146,6 +146,10 @@ impl Contacts {
         Self { room, table: RwLock::default(), barred: Mutex::default() }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.read().is_empty()
+    }
+
     pub(crate) fn get(&self, incarnation: u32) -> Option<Arc<Contact>> {
         self.table.read().get(&incarnation).cloned()
     }

@@ -1,5 +1,6 @@
 //! What a group counts, and the snapshot of it that its owner reads.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::handshake_refusal::HandshakeRefusal;
@@ -83,11 +84,16 @@ impl Counts {
         self.refused[place.expect("ALL lists every cause")].up();
     }
 
-    pub(crate) fn snapshot(&self, peers: Vec<PeerTally>) -> Tally {
+    pub(crate) fn snapshot(
+        &self,
+        peers: Vec<PeerTally>,
+        strangers: Vec<(SocketAddr, HandshakeRefusal)>,
+    ) -> Tally {
         let datagrams = &self.datagrams;
         Tally {
             traffic: self.traffic.snapshot(),
             peers,
+            strangers,
             links_up: self.links_up.get(),
             links_lost: self.links_lost.get(),
             connections_opened: self.connections_opened.get(),
@@ -191,6 +197,8 @@ pub struct Tally {
     pub sightings_dropped: u64,
     /// Handshakes that came to nothing, either side's, by cause; every cause is listed.
     pub refused: Vec<(HandshakeRefusal, u64)>,
+    /// Addresses where somebody answers now who is no member of this cluster, and why; the first 32 of them.
+    pub strangers: Vec<(SocketAddr, HandshakeRefusal)>,
     /// The membership's datagrams.
     pub datagrams: Datagrams,
 }

@@ -21,7 +21,6 @@ use crate::link;
 use crate::membership::Sighting;
 use crate::route::{Route, Sought};
 use crate::search::Search;
-use crate::warning_limit::WarningLimit;
 use crate::wire::Wire;
 
 /// How many addresses are known at once; when they are more, idle ones are forgotten first.
@@ -37,7 +36,6 @@ pub(crate) struct Dialer {
     dials: JoinSet<(SocketAddr, Result<Met, DialError>)>,
     links: JoinSet<Arc<Contact>>,
     search: Option<Search>,
-    warning_limit: WarningLimit,
 }
 
 /// A link that is up.
@@ -58,7 +56,6 @@ impl Dialer {
             dials: JoinSet::new(),
             links: JoinSet::new(),
             search,
-            warning_limit: WarningLimit::default(),
         }
     }
 
@@ -101,9 +98,9 @@ impl Dialer {
     /// Rule 4.2.
     fn sighted(&mut self, sighting: Sighting) {
         let now = Instant::now();
-        let address = match sighting {
-            Sighting::Address(address) if self.node.is_own(address) => return,
-            Sighting::Address(address) => address,
+        let (address, announced) = match sighting {
+            Sighting::Address(address) => (address, false),
+            Sighting::Announced(address) => (address, true),
             Sighting::AllNamed => {
                 if let Some(search) = &mut self.search {
                     search.all_named(now);
@@ -111,13 +108,16 @@ impl Dialer {
                 return;
             }
         };
+        if self.node.is_own(address) {
+            return;
+        }
         let Some(route) = self.route(address, now) else { return };
         if route.linked.is_some() || route.own {
             return;
         }
         let ready = route.may_dial(now);
         if let Some(search) = &mut self.search {
-            search.sighted(address);
+            search.sighted(address, announced);
         }
         if ready {
             self.dial(address);
@@ -136,7 +136,7 @@ impl Dialer {
         }
         let ready = route.may_dial(now);
         if let Some(search) = &mut self.search {
-            search.sighted(peer.address);
+            search.sighted(peer.address, true);
         }
         if ready {
             self.dial(peer.address);
@@ -195,7 +195,11 @@ impl Dialer {
                 }
             }
             DialError::Refused(cause) => self.refused(address, cause),
-            DialError::Silent => {}
+            DialError::Silent => {
+                self.node.counts.refused(HandshakeRefusal::Silent);
+                self.unanswered(address, true);
+            }
+            DialError::Unreachable => self.unanswered(address, false),
         }
     }
 
@@ -204,10 +208,11 @@ impl Dialer {
         self.with_route(address, |route| route.failed(Instant::now()));
         if cause.is_passing() {
             tracing::debug!(%address, %cause, "no link");
+            self.unanswered(address, true);
             return;
         }
-        if let Some(times) = self.warning_limit.may_speak() {
-            tracing::warn!(%address, times, "no link: somebody answers there, but {cause}");
+        if self.node.strangers.met(address, cause) {
+            tracing::warn!(%address, "skipped: somebody answers there who is no member, because {cause}");
         }
         if let Some(search) = &mut self.search {
             search.stranger(address, cause);
@@ -331,7 +336,7 @@ impl Dialer {
         let dialing = wanted.filter(|(_, route)| !route.dialing).map(|(_, route)| route.due()).min();
         // With all places taken, the next answer wakes this task.
         let dialing = dialing.filter(|_| self.dials.len() < DIALS_MAX);
-        let searching = self.search.as_ref().and_then(Search::deadline);
+        let searching = self.search.as_ref().and_then(|search| search.due(Instant::now()));
         dialing.into_iter().chain(searching).min()
     }
 
@@ -361,13 +366,23 @@ impl Dialer {
     }
 
     fn settled(&mut self, address: SocketAddr) {
+        self.node.strangers.gone(address);
         if let Some(search) = &mut self.search {
             search.settled(address);
         }
     }
 
+    fn unanswered(&mut self, address: SocketAddr, accepts: bool) {
+        if let Some(search) = &mut self.search {
+            search.unanswered(address, accepts);
+        }
+    }
+
     async fn conclude_search(&mut self) {
         let now = Instant::now();
+        if let Some(addresses) = self.search.as_mut().and_then(|search| search.silent(now)) {
+            self.node.tell(Event::Silent { addresses }).await;
+        }
         if let Some(search) = self.search.take_if(|search| search.is_over(now)) {
             let reached = self.linked.keys().copied().collect();
             let (silent, strangers) = search.into_findings();

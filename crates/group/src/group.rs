@@ -21,6 +21,7 @@ use crate::group_state::GroupState;
 use crate::membership::{Beacon, Local, Membership, Sighting};
 use crate::outbox::Depth;
 use crate::secret::ClusterSecrets;
+use crate::strangers::Strangers;
 use crate::tls::Trust;
 
 /// Events that wait for the owner; when it is full, new connections wait.
@@ -64,6 +65,7 @@ impl Group {
                 connections: channel.connections.min(CONNECTIONS_MAX),
             }),
             counts: Counts::default(),
+            strangers: Strangers::default(),
             options: channel,
             identity,
             trust: RwLock::new(trust.map(Arc::new)),
@@ -116,7 +118,7 @@ impl Group {
     /// All counters now.
     #[must_use]
     pub fn counters(&self) -> Tally {
-        self.node.counts.snapshot(self.node.contacts.tallies())
+        self.node.counts.snapshot(self.node.contacts.tallies(), self.node.strangers.all())
     }
 
     /// From now on this node proves itself with the active one of `secrets` and believes all of them. Links that are

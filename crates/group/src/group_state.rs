@@ -13,6 +13,7 @@ use crate::contact::Contacts;
 use crate::counters::Counts;
 use crate::event::Event;
 use crate::identity::Identity;
+use crate::strangers::Strangers;
 use crate::tls::Trust;
 
 /// This node, as its own tasks see it.
@@ -24,6 +25,7 @@ pub(crate) struct GroupState {
     pub(crate) trust: RwLock<Option<Arc<Trust>>>,
     pub(crate) contacts: Contacts,
     pub(crate) counts: Counts,
+    pub(crate) strangers: Strangers,
     pub(crate) events: mpsc::Sender<Event>,
 }
 

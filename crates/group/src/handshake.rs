@@ -27,7 +27,9 @@ pub(crate) enum Met {
 pub(crate) enum DialError {
     /// Nobody listens there.
     Closed,
-    /// No answer that says anything: time ran out, no route, cut off in the middle.
+    /// No connection, and no refusal: time ran out, or no route.
+    Unreachable,
+    /// The connection was accepted, and then nothing came, or it was closed in the middle of the handshake.
     Silent,
     /// Somebody answered, and one side will not have the other.
     Refused(HandshakeRefusal),
@@ -45,7 +47,7 @@ pub(crate) async fn dial(
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             return Err(DialError::Closed);
         }
-        Ok(Err(_)) | Err(_) => return Err(DialError::Silent),
+        Ok(Err(_)) | Err(_) => return Err(DialError::Unreachable),
     };
     // On one machine, dialing a free port can by chance connect a socket with itself.
     if stream.local_addr().ok() == Some(address) {

@@ -48,6 +48,7 @@ mod route;
 mod search;
 mod secret;
 mod secret_file;
+mod strangers;
 mod tls;
 mod warning_limit;
 mod wire;

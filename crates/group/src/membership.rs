@@ -42,6 +42,8 @@ pub enum Sighting {
     /// did not answer is dialed again only when it is sighted again. Attempts are rate limited, so saying it more
     /// often costs nothing; this node's own address is passed over.
     Address(SocketAddr),
+    /// The same, and the process there spoke: it announced itself a moment ago. The first search waits longer for it.
+    Announced(SocketAddr),
     /// Every address that can be known at start has been named. Said once; the first search then ends when all of
     /// them answered or refused. Until then the node does not begin a cluster of its own, so a way that cannot know
     /// says it after the time in which others would have been seen.
@@ -166,6 +168,11 @@ impl Local {
                 None
             }
         }
+    }
+
+    /// Whether some process has proven to be of this cluster.
+    pub(crate) fn has_met(&self) -> bool {
+        !self.node.contacts.is_empty()
     }
 
     pub(crate) fn datagrams(&self) -> &DatagramCounts {

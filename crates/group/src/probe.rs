@@ -21,6 +21,7 @@ use crate::hello::{Hello, cause_of};
 use crate::identity::{Identity, Peer};
 use crate::membership::{Beacon, Local, Membership, Sighting};
 use crate::secret::ClusterSecrets;
+use crate::strangers::Strangers;
 use crate::tls::{Trust, names_process};
 use crate::wire::Wire;
 
@@ -141,6 +142,7 @@ pub async fn sightings(
     let node = Arc::new(GroupState {
         contacts: Contacts::new(Room { queue_bytes: 0, connections: 0 }),
         counts: Counts::default(),
+        strangers: Strangers::default(),
         options: ChannelOptions::default(),
         identity: identity.clone(),
         trust: RwLock::new(None),
@@ -150,10 +152,12 @@ pub async fn sightings(
     membership.begin(Local::new(node.clone(), beacon)).map_err(GroupError::Membership)?;
     let until = Instant::now() + at_most;
     let mut seen = Vec::new();
-    while let Ok(Sighting::Address(address)) = timeout_at(until, membership.next()).await {
+    while let Ok(Sighting::Address(address) | Sighting::Announced(address)) =
+        timeout_at(until, membership.next()).await
+    {
         if !seen.contains(&address) && seen.len() < SIGHTINGS_MAX {
             seen.push(address);
         }
     }
-    Ok((seen, node.counts.snapshot(Vec::new()).datagrams))
+    Ok((seen, node.counts.snapshot(Vec::new(), Vec::new()).datagrams))
 }

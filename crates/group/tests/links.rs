@@ -278,7 +278,7 @@ async fn the_same_incarnation_is_refused_and_the_same_name_is_not() {
 }
 
 #[tokio::test]
-async fn a_search_tells_who_was_reached_and_who_is_silent() {
+async fn a_search_goes_on_while_somebody_accepts_and_says_nothing() {
     let setup = Setup {
         channel: ChannelOptions { search_timeout: Duration::from_millis(500), ..Setup::secure().channel },
         ..Setup::secure()
@@ -290,10 +290,15 @@ async fn a_search_tells_who_was_reached_and_who_is_silent() {
     let mute = bind().await;
     let closed = bind().await.local_addr().unwrap();
     let own = bind().await;
-    let list =
-        [alone.address, mute.local_addr().unwrap(), closed, own.local_addr().unwrap()].map(|a| a.to_string());
+    let at_mute = mute.local_addr().unwrap();
+    let list = [alone.address, at_mute, closed, own.local_addr().unwrap()].map(|a| a.to_string());
     let b = TestNode::start(&setup, "b", own, members(&list)).await;
-    assert_eq!(b.searched().await, (vec![alone.incarnation], vec![mute.local_addr().unwrap()]));
+    b.notices(Noticed::Silent(vec![at_mute])).await;
+    assert!(!b.noticed().iter().any(|noticed| matches!(noticed, Noticed::Searched { .. })));
+    assert!(b.group.counters().refused_for(HandshakeRefusal::Silent) > 0);
+    drop(mute);
+    assert_eq!(b.searched().await, (vec![alone.incarnation], vec![]));
+    assert_eq!(b.count(&Noticed::Silent(vec![at_mute])), 1);
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use sessile_group::{ClusterSecrets, Membership, Multicast, MulticastConfig, conf
 
 fn multicast_on(port: u16) -> MulticastConfig {
     let frequency = Duration::from_millis(100);
-    MulticastConfig { port, bind: Ipv4Addr::LOCALHOST.into(), frequency, ..MulticastConfig::default() }
+    let first_search = Duration::from_millis(500);
+    let bind = Ipv4Addr::LOCALHOST.into();
+    MulticastConfig { port, bind, frequency, first_search, ..MulticastConfig::default() }
 }
 
 fn multicast(port: u16) -> Box<dyn Membership> {
@@ -132,15 +134,27 @@ async fn forged_replayed_and_random_datagrams_are_counted_and_change_nothing() {
     assert_eq!(b.group.counters().links_lost, 0);
 }
 
+/// How often a node may dial one address in `time`: each pause is at least half of 50 ms, doubled after each attempt up to
+/// 2 s.
+fn attempts_in(time: Duration) -> u64 {
+    let (mut attempts, mut pause, mut left) = (1, Duration::from_millis(25), time);
+    while left >= pause {
+        left -= pause;
+        pause = (pause * 2).min(Duration::from_secs(1));
+        attempts += 1;
+    }
+    attempts
+}
+
 #[tokio::test]
 async fn announcements_of_nobody_cost_a_bounded_number_of_attempts() {
-    let port = free_port();
-    let setup = Setup::insecure();
+    const ADDRESSES: u64 = 20;
+    let (port, setup, began) = (free_port(), Setup::insecure(), std::time::Instant::now());
     let a = TestNode::start(&setup, "a", bind().await, multicast(port)).await;
     // Without secrets anybody can announce anything; these addresses are closed.
     let intruder = intruder();
-    for n in 0..3000_u32 {
-        let address = format!("127.0.0.1:{}", 1 + n % 1023);
+    let announcement = |n: u32| {
+        let address = format!("127.0.0.1:{}", 1 + u64::from(n) % ADDRESSES);
         let mut datagram = vec![1, 0, 0, 0, 0, 0xa5, 0, 0x66];
         datagram.extend(b"sample");
         datagram.extend([1, 0x61, b'x', 2, 0x1a]);
@@ -148,11 +162,21 @@ async fn announcements_of_nobody_cost_a_bounded_number_of_attempts() {
         datagram.extend([3, 0x60 + address.len() as u8]);
         datagram.extend(address.as_bytes());
         datagram.extend([4, 1]);
-        intruder.send_to(&datagram, (MulticastConfig::default().group, port)).unwrap();
-    }
-    a.until("the flood", |a| a.group.counters().datagrams.heard > 100).await;
+        datagram
+    };
+    let sent = std::cell::Cell::new(0);
+    a.until("the flood", |a| {
+        for _ in 0..50 {
+            sent.set(sent.get() + 1);
+            intruder.send_to(&announcement(sent.get()), (MulticastConfig::default().group, port)).unwrap();
+        }
+        a.group.counters().datagrams.heard > 3000
+    })
+    .await;
     let b = TestNode::start(&setup, "b", bind().await, multicast(port)).await;
     a.meets(&b).await;
+    let (closed, most) = (a.group.counters().dials_closed, ADDRESSES * attempts_in(began.elapsed()));
+    assert!((ADDRESSES..=most).contains(&closed), "{closed} attempts, at most {most}");
 }
 
 #[tokio::test]
@@ -193,6 +217,21 @@ async fn another_application_that_floods_the_group_keeps_nobody_apart_and_gets_n
         assert!(tally.datagrams.foreign <= sent && tally.datagrams.forged == 0, "{tally:?}");
         assert_eq!((tally.links_up, tally.links_lost, tally.peers.len()), (2, 0, 2), "{tally:?}");
     }
+}
+
+/// Who only heard announcements listens on: they may have been recorded.
+#[tokio::test]
+async fn a_first_node_listens_before_it_is_alone_and_a_second_one_does_not_wait() {
+    let (port, setup) = (free_port(), Setup::secure());
+    let long = Duration::from_secs(1);
+    let listening = || Box::new(Multicast::new(MulticastConfig { first_search: long, ..multicast_on(port) }));
+    let began = std::time::Instant::now();
+    let a = TestNode::start(&setup, "a", bind().await, listening()).await;
+    a.searched().await;
+    assert!(began.elapsed() >= long, "it began alone after {:?}", began.elapsed());
+    let never = MulticastConfig { first_search: Duration::from_secs(3600), ..multicast_on(port) };
+    let b = TestNode::start(&setup, "b", bind().await, Box::new(Multicast::new(never))).await;
+    assert_eq!(b.searched().await.0, [a.incarnation]);
 }
 
 #[tokio::test]

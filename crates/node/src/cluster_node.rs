@@ -22,7 +22,7 @@ use crate::seams::Seams;
 use crate::sending::Sending;
 use crate::settings_check::SettingsCheck;
 use crate::tasks::{self, Links, Tasks};
-use crate::{persist, start};
+use crate::{persist, pressure, start};
 
 /// How often a node that joins looks whether it may serve, should nobody have told it.
 const STATE_POLL: Duration = Duration::from_millis(50);
@@ -110,6 +110,10 @@ impl ClusterNode {
                 (engine, Some(settings_check))
             }
         };
+        tasks.spawn(pressure::watch(Arc::clone(&shared)));
+        if !Arc::ptr_eq(&shared, &local) {
+            tasks.spawn(pressure::watch(Arc::clone(&local)));
+        }
         let address = settings_check.as_ref().map(|settings_check| settings_check.address);
         let apps = Arc::new(Mutex::new(known_apps(&config)));
         if let Some(store) = store {
@@ -141,10 +145,6 @@ impl ClusterNode {
         let engine = &self.inner.shared;
         loop {
             let moved = engine.waiters.gate.notified();
-            if let Some((address, cause)) = engine.stranded.get() {
-                let cluster = self.config().cluster.name.clone();
-                return Err(JoinError::Strangers { cluster, address: *address, cause: *cause });
-            }
             if let Some((member, about)) = engine.disagreement.get() {
                 return Err(JoinError::Disagreement { member: member.clone(), about: about.clone() });
             }

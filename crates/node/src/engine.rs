@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sessile_core::{Effect, Effects, Incarnation, Instant, Malformed, Message, Node, Settings};
-use sessile_group::{Channel, HandshakeRefusal, Peer};
+use sessile_group::{Channel, Peer};
 
 use super::clock::Clock;
 use super::event_log::EventLog;
@@ -46,8 +47,8 @@ pub(crate) struct Engine {
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
     pub(crate) poison: Poison,
-    /// Whom this node met instead of its cluster.
-    pub(crate) stranded: OnceLock<(SocketAddr, HandshakeRefusal)>,
+    /// Addresses where somebody is who said nothing when the time for the first search was over, while it goes on.
+    pub(crate) silent: Mutex<Vec<SocketAddr>>,
     /// This node must not join: about what it disagrees with which member.
     pub(crate) disagreement: OnceLock<(String, String)>,
     pub(crate) planted: Planted,
@@ -96,7 +97,7 @@ impl Engine {
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
             poison: Poison::default(),
-            stranded: OnceLock::new(),
+            silent: Mutex::default(),
             disagreement: OnceLock::new(),
             planted: Planted::default(),
         }
@@ -106,12 +107,6 @@ impl Engine {
     #[cfg(feature = "by_hand")]
     pub(crate) fn without_events(self) -> Self {
         Self { event_log: EventLog::discarding(), ..self }
-    }
-
-    /// This node met strangers only, and does not begin.
-    pub(crate) fn strand(&self, met: (SocketAddr, HandshakeRefusal)) {
-        let _first = self.stranded.set(met);
-        self.waiters.gate.notify_waiters();
     }
 
     /// This node disagrees with this member, and one of them is strict: it does not join.

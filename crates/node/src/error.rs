@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use sessile_core::Incarnation;
-use sessile_group::{GroupError, HandshakeRefusal, SecretError, StaticError};
+use sessile_group::{GroupError, SecretError, StaticError};
 use thiserror::Error;
 
 use crate::store::OpenError;
 use sessile_config::{ConfigError, HostPort, SettingError};
 
 /// Why `Cluster::join` failed. Nothing of the node is left running.
-#[derive(Debug, Error)]
+#[derive(Error)]
 pub enum JoinError {
     /// The configuration cannot work.
     #[error(transparent)]
@@ -101,19 +101,13 @@ pub enum JoinError {
         /// Where it listens for other members, if this node has met it.
         address: Option<SocketAddr>,
     },
-    /// Nobody of this cluster was found, and somebody else answers where a member should.
-    #[error(
-        "{address} is to be a member of cluster `{cluster}`, but {cause}: give all nodes the same `secret_file` and \
-         `name` in [cluster] and compatible versions, or take the address out of [membership]"
-    )]
-    Strangers {
-        /// This node's cluster.
-        cluster: String,
-        /// Who answered.
-        address: SocketAddr,
-        /// Why it is none of ours.
-        cause: HandshakeRefusal,
-    },
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 fn whereabouts(incarnation: Incarnation, address: Option<SocketAddr>) -> String {
@@ -124,7 +118,7 @@ fn whereabouts(incarnation: Incarnation, address: Option<SocketAddr>) -> String 
 }
 
 /// What was left when the time for `drain` was over.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 pub struct DrainIncomplete {
     /// Requests that are still running.
     pub requests: usize,
@@ -132,6 +126,13 @@ pub struct DrainIncomplete {
     pub backlogs: Vec<MemberBacklog>,
     /// Sessions that the store lacks in their newest version.
     pub unsaved: usize,
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for DrainIncomplete {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// What one member lacks.

@@ -15,6 +15,7 @@ pub(super) fn membership(config: &Config) -> Result<Box<dyn Membership>, JoinErr
             bind: membership.bind,
             ttl: membership.ttl.into(),
             frequency: membership.frequency,
+            first_search: membership.drop_time,
         }))),
         MembershipKind::Static => {
             let members: Vec<String> = membership.members.iter().map(ToString::to_string).collect();

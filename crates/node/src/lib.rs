@@ -33,6 +33,7 @@ mod persist;
 #[cfg_attr(not(feature = "planted"), path = "unplanted.rs")]
 mod planted;
 mod poison;
+mod pressure;
 mod seams;
 mod sending;
 mod settings_check;

@@ -1,11 +1,11 @@
 //! What a node tells the others of its settings, and what it makes of what they tell.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use sessile_group::{NOTICE_LIMIT, Peer};
+use sessile_group::{HandshakeRefusal, NOTICE_LIMIT, Peer};
 
-use sessile_config::{Config, notice_lines};
+use sessile_config::{Config, HostPort, MembershipKind, listed_members, notice_lines};
 
 /// The key in a notice that says whether its node is strict.
 const STRICT: &str = "[cluster] strict";
@@ -16,12 +16,16 @@ pub(crate) struct SettingsCheck {
     pub(crate) address: SocketAddr,
     notice: String,
     is_strict: bool,
+    /// The static list of members, if there is one.
+    members: Option<Vec<HostPort>>,
 }
 
 impl SettingsCheck {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         let (name, is_strict) = (config.node.name.clone(), config.cluster.strict);
-        Self { name, address, notice: config.notice(NOTICE_LIMIT), is_strict }
+        let membership = &config.membership;
+        let members = (membership.kind == MembershipKind::Static).then(|| membership.members.clone());
+        Self { name, address, notice: config.notice(NOTICE_LIMIT), is_strict, members }
     }
 
     /// Why this node must not join beside this member: `strict` is set on one of them, and they disagree.
@@ -41,7 +45,22 @@ impl SettingsCheck {
                 peer.name, peer.address, self.address
             ));
         }
+        if self.members.as_ref().is_some_and(|members| !lists(members, peer.address)) {
+            warnings.push(unlisted(&self.name, &peer.name, peer.address));
+        }
+        if listed_members(&peer.notice).is_some_and(|members| !lists(&members, self.address)) {
+            warnings.push(unlisted(&peer.name, &self.name, self.address));
+        }
         warnings
+    }
+
+    /// Somebody answers at `address` who is no member.
+    pub(crate) fn stranger_warning(&self, address: SocketAddr, cause: HandshakeRefusal) -> String {
+        format!(
+            "somebody at {address} is no member of this cluster and is skipped, because {cause}: if it should be one, give \
+             it the same secret_file and name in [cluster] and a compatible version; if not, take the address out of \
+             [membership]"
+        )
     }
 
     /// What both tell differently, one sentence each.
@@ -59,6 +78,24 @@ impl SettingsCheck {
         };
         differing.map(sentence).collect()
     }
+}
+
+/// Whether a list of members names an address. A host name may stand for any host.
+fn lists(members: &[HostPort], address: SocketAddr) -> bool {
+    members.iter().any(|member| {
+        let is_host = match member.host.parse::<IpAddr>() {
+            Ok(ip) => ip.to_canonical() == address.ip().to_canonical(),
+            Err(_) => true,
+        };
+        is_host && member.port == address.port()
+    })
+}
+
+fn unlisted(whose: &str, name: &str, address: SocketAddr) -> String {
+    format!(
+        "the list of members of {whose} lacks {name} at {address}: a node that has the same list cannot find {name}, and \
+         waits in joining; list every node in [membership] members on every node"
+    )
 }
 
 #[cfg(test)]
@@ -99,6 +136,30 @@ mod tests {
                 "members disagree about [[app]] /shop: tc01 has none, tc02 distributable = true, timeout = \"5m\""
             ]
         );
+    }
+
+    /// As with seeds: each knows the first node only, and the third one never finds the second.
+    #[test]
+    fn a_list_that_names_only_the_first_node_is_in_the_warnings_of_every_node() {
+        let listing =
+            |members: &str| config(&format!("[membership]\nkind = \"static\"\nmembers = [{members}]"));
+        let [first, second] = ["127.0.0.1:4001", "127.0.0.1:4002"];
+        let warnings = |own: &str, list: &str, other: &str, other_list: &str| {
+            let own = SettingsCheck::new(&listing(list), own.parse().unwrap());
+            own.warnings_about(&peer(&listing(other_list), other))
+        };
+        let (seeds, all) = ("\"127.0.0.1:4001\"", "\"127.0.0.1:4001\", \"127.0.0.1:4002\"");
+        let lacks =
+            |whose: &str, who: &str, at: &str| format!("the list of members of {whose} lacks {who} at {at}");
+        for (own, other, said) in
+            [(first, second, lacks("tc01", "tc02", second)), (second, first, lacks("tc02", "tc01", second))]
+        {
+            let found = warnings(own, seeds, other, seeds);
+            assert!(found.len() == 1 && found[0].starts_with(&said), "{found:?}");
+        }
+        for (own_list, other_list) in [(all, all), ("\"127.0.0.1:4002\"", "\"tc01.example:4001\"")] {
+            assert_eq!(warnings(first, own_list, second, other_list), [""; 0], "each lists the other");
+        }
     }
 
     #[test]

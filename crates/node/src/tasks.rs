@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sessile_core::{Incarnation, Malformed, NodeState, PeerInfo, Timing};
-use sessile_group::{Event, HandshakeRefusal, Incoming, Peer, ReceiveError};
+use sessile_group::{Event, Incoming, Peer, ReceiveError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -145,31 +145,29 @@ impl Links {
                 self.engine.step(|node, now, effects| node.gone(Incarnation(incarnation), now, effects));
             }
             Event::Inbound(inbound) => self.accepted(inbound),
-            Event::Searched { reached, silent, strangers } => self.searched(&reached, &silent, strangers),
+            Event::Silent { addresses } => self.silent(addresses),
+            Event::Searched { silent, .. } => self.searched(&silent),
         }
     }
 
-    /// The search is over. A node that was only met by strangers does not begin a cluster of its own beside
-    /// theirs: somebody gave it the wrong secret, or the wrong list.
-    fn searched(
-        &self,
-        reached: &[u32],
-        silent: &[SocketAddr],
-        strangers: Vec<(SocketAddr, HandshakeRefusal)>,
-    ) {
+    /// Somebody is there and says nothing: rule 5.16.
+    fn silent(&self, addresses: Vec<SocketAddr>) {
+        tracing::warn!(
+            ?addresses,
+            "somebody accepts connections or announces itself there and does not answer: it may hold sessions, so this \
+             node waits for it, for a complete member, or for [cluster] state_transfer_timeout"
+        );
+        *self.engine.silent.lock() = addresses;
+        self.engine.step(|node, now, effects| node.search_timed_out(now, effects));
+    }
+
+    /// The search is over. Strangers were skipped: nobody outside of the cluster prevents a start (rule 5.17).
+    fn searched(&self, silent: &[SocketAddr]) {
+        self.engine.silent.lock().clear();
         if !silent.is_empty() {
-            tracing::warn!(?silent, "no answer and no refusal: not waiting for these addresses");
+            tracing::warn!(?silent, "no connection and no refusal: not waiting for these addresses");
         }
-        let foreign = |(_, cause): &(SocketAddr, HandshakeRefusal)| {
-            matches!(
-                cause,
-                HandshakeRefusal::Untrusted | HandshakeRefusal::Cluster | HandshakeRefusal::Version
-            )
-        };
-        match strangers.into_iter().find(foreign) {
-            Some(stranger) if reached.is_empty() => self.engine.strand(stranger),
-            _ => self.engine.step(|node, now, effects| node.searched(now, effects)),
-        }
+        self.engine.step(|node, now, effects| node.searched(now, effects));
     }
 
     fn up(&mut self, peer: Peer) {

@@ -7,7 +7,7 @@ use serde_json::json;
 use sessile::ConfigError;
 
 use crate::failure::Failure;
-use crate::{balancer_file, https, output, report};
+use crate::{applications, balancer_file, https, output, report};
 
 /// What to do with configuration files.
 #[derive(Debug, Subcommand)]
@@ -71,5 +71,6 @@ fn effective(file: &Path) -> Result<String, ConfigError> {
     let (config, warnings) = sessile::Config::check(file)?;
     report::findings(&warnings);
     https::check(file, &config.http.tls, "http.tls")?;
+    applications::check(file, &config)?;
     Ok(config.effective_toml())
 }

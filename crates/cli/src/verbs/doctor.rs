@@ -21,46 +21,33 @@ pub(crate) struct Doctor {
     /// Replication addresses of other nodes, beside those that the membership names
     #[arg(value_name = "HOST:PORT")]
     addresses: Vec<HostPort>,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    json: bool,
 }
 
 impl Doctor {
     /// Exit code 1 if something is wrong.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let (config, warnings) = Config::check(&file_of(&self.node)?)?;
-        if !self.json {
-            report::findings(&warnings);
-        }
+        report::findings(&warnings);
         let examined = runtime::run(async { Ok(examine(&config, &self.addresses).await) })?;
         let seen = examined.map_err(|error| Failure::Failed(error.to_string()))?;
-        if self.json {
-            output::print(&json_of(&config, &seen).to_string())?;
-        } else {
-            print(&config, &seen)?;
-        }
+        output::result(&json_of(&config, &seen), &words(&config, &seen))?;
         // What is wrong was printed.
         if seen.findings.is_empty() { Ok(()) } else { Err(Failure::Told(1)) }
     }
 }
 
-fn print(config: &Config, seen: &DoctorReport) -> Result<(), Failure> {
-    for (name, address) in &seen.met {
-        output::print(&format!("{name} answers at {address}"))?;
-    }
-    for found in &seen.findings {
-        output::print(&format!(
-            "{}: {} [{}]\n  remedy: {}",
-            found.subject, found.problem, found.cause, found.remedy
-        ))?;
-    }
-    let name = &config.node.name;
-    match (seen.findings.len(), seen.met.len()) {
-        (0, 0) => output::print(&format!("{name}: nothing is wrong, and nobody else was found")),
-        (0, _) => output::print(&format!("{name}: nothing is wrong")),
-        (count, _) => output::print(&format!("{name}: {count} findings")),
-    }
+fn words(config: &Config, seen: &DoctorReport) -> String {
+    let met = seen.met.iter().map(|(name, address)| format!("{name} answers at {address}\n"));
+    let found = seen.findings.iter().map(|found| {
+        format!("{}: {} [{}]\n  remedy: {}\n", found.subject, found.problem, found.cause, found.remedy)
+    });
+    let conclusion = match (seen.findings.len(), seen.met.len()) {
+        (0, 0) => "nothing is wrong, and nobody else was found".to_owned(),
+        (0, _) => "nothing is wrong".to_owned(),
+        (1, _) => "1 finding".to_owned(),
+        (count, _) => format!("{count} findings"),
+    };
+    met.chain(found).chain([format!("{}: {conclusion}", config.node.name)]).collect()
 }
 
 fn json_of(config: &Config, seen: &DoctorReport) -> Value {

@@ -8,7 +8,13 @@ use crate::{patient, write};
 
 #[test]
 fn the_first_node_of_a_cluster_starts_at_once() {
-    let mut setup = Setup::with(["tc01", "tc02", "tc03"], patient);
+    // Whoever waits for somebody waits for ever.
+    let never = |name: &str, config: String| {
+        let config = patient(name, config);
+        assert!(config.contains("[cluster]\n"), "{config}");
+        config.replace("[cluster]\n", "[cluster]\nstate_transfer_timeout = \"never\"\n")
+    };
+    let mut setup = Setup::with(["tc01", "tc02", "tc03"], never);
     setup.serve("tc01");
     write(&mut setup.client(), setup.ports("tc01").http, 1);
     assert_eq!(setup.members("tc01"), ["tc01"]);
@@ -80,6 +86,19 @@ fn a_wrong_configuration_is_shown_with_its_line() {
     let node = setup.start("tc01");
     assert_eq!(node.ended(), Some(2));
     assert!(node.err().contains("drop_tme") && node.err().contains('^'), "{}", node.err());
+}
+
+/// It would be ready first, and then die with the requests that it had taken.
+#[test]
+fn a_missing_application_is_told_before_the_node_joins() {
+    let mut setup = Setup::with(["tc01"], |_, config| {
+        format!("{config}\n[[app]]\npath = \"/shop\"\nfile = \"shop.zip\"\n")
+    });
+    let node = setup.start("tc01");
+    assert_eq!(node.ended(), Some(2));
+    let err = node.err();
+    assert!(err.contains("has no archive") && err.contains("shop.zip"), "{err}");
+    assert!(!err.contains("looks for the cluster"), "{err}");
 }
 
 #[test]

@@ -188,6 +188,32 @@ impl Form for CookieDomain {
     }
 }
 
+/// The name of a host, as it stands in the `Host` of a request, without a port.
+pub(crate) struct HostName;
+
+impl Form for HostName {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let host = string(value, "the name of a host")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if host.is_empty() || host.len() > MAX_DOMAIN || !host.chars().all(allowed) {
+            let help = "write the name alone, without scheme, port and path: \"tc01.example\"";
+            return Err(Wrong::new("is not the name of a host").help(help));
+        }
+        Ok(host.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+
+    fn shape(&self) -> Shape {
+        let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": MAX_DOMAIN });
+        Shape::new("name of a host", schema)
+    }
+}
+
 /// A file of this machine, relative to the configuration file or absolute.
 pub(crate) struct File;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::node::Node;
 use crate::roster::{MemberRow, NodeState};
 use crate::shard::{Backlog, NegativeAcks};
-use crate::{AppId, Fields, Histogram, Incarnation, Instant, Secret, SessionKey};
+use crate::{AppId, Bounds, Fields, Histogram, Incarnation, Instant, Secret, SessionKey};
 
 /// Everything that is counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,11 @@ impl Node {
     /// The process that this node is.
     pub fn incarnation(&self) -> Incarnation {
         self.roster.lock().incarnation()
+    }
+
+    /// What this node may take.
+    pub fn bounds(&self) -> &Bounds {
+        &self.settings.bounds
     }
 
     /// How far this node is.

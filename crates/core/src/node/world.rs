@@ -50,7 +50,16 @@ impl Node {
     /// node begins the cluster.
     pub fn searched(&self, now: Instant, effects: &mut Effects) {
         let mut roster = self.roster(now, effects);
-        roster.searched(now, effects);
+        roster.searched(false, now, effects);
+        self.carry_out(&mut roster, now, effects);
+    }
+
+    /// The time for the initial search is over, and processes that may hold sessions are there and say nothing. With a
+    /// complete member in reach this node gets the state from it; without one it serves incomplete after the transfer
+    /// time and begins no cluster, until [`searched`](Self::searched) says that nobody is silent any more.
+    pub fn search_timed_out(&self, now: Instant, effects: &mut Effects) {
+        let mut roster = self.roster(now, effects);
+        roster.searched(true, now, effects);
         self.carry_out(&mut roster, now, effects);
     }
 

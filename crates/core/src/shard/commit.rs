@@ -66,7 +66,7 @@ impl Shard {
             return Err(Refusal::Ended);
         }
         if changes.creates() && self.is_full(self.growth_max(), changes.weight() + size_of::<Session>()) {
-            return Err(Refusal::Full);
+            return Err(Refusal::TableFull);
         }
         for (name, value) in changes.writes() {
             let bytes = value.map_or(0, |value| value.bytes.len());

@@ -143,7 +143,8 @@ impl InFlight {
         if line.epoch != self.epoch || line.first > expected || line.next > self.next {
             return None;
         }
-        let mut taken = Vec::new();
+        let count = line.next.saturating_sub(expected) as usize;
+        let mut taken = Vec::with_capacity(count.min(self.frames.len()));
         while self.frames.front().is_some_and(|frame| frame.sequence < line.next) {
             let Some(frame) = self.frames.pop_front() else { break };
             self.bytes -= frame.bytes;

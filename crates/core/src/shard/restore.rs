@@ -31,6 +31,8 @@ impl Shard {
             self.table.get(key).is_some_and(|session| session.open == 0 && session.version() == version);
         let is_needed =
             self.settling.newest(key).is_some() || self.questions.contains(key) || self.peers.lack(key);
+        // A walk that looks at those in the store first would miss it (rule 6.10).
+        let is_needed = is_needed || self.comparisons.are_walking();
         let may_go = planted!(rests && !is_needed => may_swap_out(&self.settings, rests && !is_needed, &self.table, key));
         if !may_go {
             return false;

@@ -59,7 +59,7 @@ impl Witness {
                     Event::Up(peer) => Noticed::Up(peer.incarnation),
                     Event::Down { incarnation } => Noticed::Down(incarnation),
                     // Whatever is not answered is sent again anyway.
-                    Event::FramesLost { .. } => continue,
+                    Event::FramesLost { .. } | Event::Silent { .. } => continue,
                     Event::Gone { incarnation } => Noticed::Gone(incarnation),
                     Event::Searched { mut reached, .. } => {
                         reached.sort_unstable();

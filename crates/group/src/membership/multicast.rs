@@ -19,7 +19,8 @@ use crate::warning_limit::WarningLimit;
 const DATAGRAM_LIMIT: usize = 1400;
 /// The shortest time between two announcements.
 const FREQUENCY_MIN: Duration = Duration::from_millis(10);
-/// Silent intervals after which the first search ends, and the most that newly heard nodes can make of them.
+/// Once a member was met: silent intervals after which the first search ends, and the most that newly heard nodes can make
+/// of them.
 const SEARCH_INTERVALS: u32 = 2;
 const SEARCH_INTERVALS_MAX: u32 = 10;
 /// New addresses remembered during the first search.
@@ -43,6 +44,9 @@ pub struct MulticastConfig {
     pub ttl: u32,
     /// Time between two announcements; 500 ms, at least 10 ms.
     pub frequency: Duration,
+    /// How long a node listens before it may conclude that it is the first one; the drop time, 3 s. In this time a
+    /// member that lives is heard, even one whose announcements are late or lost.
+    pub first_search: Duration,
 }
 
 impl Default for MulticastConfig {
@@ -53,6 +57,7 @@ impl Default for MulticastConfig {
             bind: Ipv4Addr::UNSPECIFIED.into(),
             ttl: 1,
             frequency: Duration::from_millis(500),
+            first_search: Duration::from_secs(3),
         }
     }
 }
@@ -79,11 +84,14 @@ struct Running {
     warning_limit: WarningLimit,
 }
 
-/// Ends two intervals after the last unknown node was heard.
+/// Ends two intervals after the last unknown node was heard, if a member was met by then. Announcements alone prove
+/// nothing: they may be recorded ones. Without a member it ends when the time to listen is over.
 #[derive(Debug)]
 struct FirstSearch {
     known: HashSet<SocketAddr>,
     until: Instant,
+    /// A node that met nobody listens until then.
+    alone_at: Instant,
     at_most: Instant,
 }
 
@@ -113,13 +121,15 @@ impl Multicast {
             Turn::Announce => running.announce(&self.config).await,
             Turn::Datagram(Ok((length, from))) => {
                 let heard = running.hear(&datagram[..length], from, self.config.frequency);
-                self.waiting.extend(heard.map(Sighting::Address));
+                self.waiting.extend(heard.map(Sighting::Announced));
             }
             Turn::Datagram(Err(error)) => running.fail("receiving announcements", &error),
             Turn::Reopen => running.reopen(&self.config),
             Turn::SearchOver => {
-                running.first_search = None;
-                self.waiting.push_back(Sighting::AllNamed);
+                if !running.listens_on(self.config.frequency) {
+                    running.first_search = None;
+                    self.waiting.push_back(Sighting::AllNamed);
+                }
             }
         }
     }
@@ -142,7 +152,8 @@ impl Membership for Multicast {
             first_search: Some(FirstSearch {
                 known: HashSet::new(),
                 until: now + frequency * SEARCH_INTERVALS,
-                at_most: now + frequency * SEARCH_INTERVALS_MAX,
+                alone_at: now + self.config.first_search,
+                at_most: now + self.config.first_search.max(frequency * SEARCH_INTERVALS_MAX),
             }),
             warning_limit: WarningLimit::default(),
         });
@@ -180,6 +191,17 @@ impl Running {
             () = sleep_until(searching.unwrap_or(self.reopen_at)), if searching.is_some() => Turn::SearchOver,
             turn = receive => turn,
         }
+    }
+
+    /// Whether the first search, whose time is over, goes on for an interval because no member was met.
+    fn listens_on(&mut self, frequency: Duration) -> bool {
+        let Some(search) = &mut self.first_search else { return false };
+        let now = Instant::now();
+        let goes_on = now < search.alone_at && !self.local.has_met();
+        if goes_on {
+            search.until = (now + frequency).min(search.alone_at);
+        }
+        goes_on
     }
 
     async fn announce(&mut self, config: &MulticastConfig) {

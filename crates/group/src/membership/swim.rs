@@ -111,7 +111,7 @@ impl Swim {
         match running.next_turn(&mut datagram).await {
             Turn::Datagram(Ok((length, from))) => running.hear(&datagram[..length], from),
             Turn::Datagram(Err(error)) => running.complain("receiving gossip", &error),
-            Turn::Seed(Sighting::Address(address)) => {
+            Turn::Seed(Sighting::Address(address) | Sighting::Announced(address)) => {
                 self.waiting.push_back(Sighting::Address(address));
                 running.gossip.ask_seed(address);
             }

@@ -173,8 +173,8 @@ async fn announcements_that_do_not_arrive() {
     config.membership.kind = MembershipKind::Multicast;
     config.membership.frequency = Duration::from_millis(50);
     config.membership.port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let told: HostPort = target.address.to_string().parse().unwrap();
-    let found = examine(&config, &[told]).await.unwrap().findings;
+    let report: HostPort = target.address.to_string().parse().unwrap();
+    let found = examine(&config, &[report]).await.unwrap().findings;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].cause, "multicast_not_delivered");
     assert!(found[0].problem.contains("answer by TCP"), "{}", found[0].problem);

@@ -183,7 +183,7 @@ impl From<SessionError> for Error {
             SessionError::BadName(_) => Self::BadName,
             SessionError::ReadOnly => Self::ReadOnly,
             SessionError::Committed => Self::Committed,
-            SessionError::Full => Self::TooManySessions,
+            SessionError::Full | SessionError::TableFull => Self::TooManySessions,
             SessionError::Ended | SessionError::Unknown => Self::Invalidated,
             other => Self::Unavailable(other.to_string()),
         }
