@@ -3,7 +3,7 @@
 use sessile_core::Plant;
 
 /// Every planted bug and its name on the command line.
-pub const BUGS: [(&str, Plant); 37] = [
+pub const BUGS: [(&str, Plant); 46] = [
     ("writer-is-name", Plant::WRITER_IS_NAME),     // rule 3.3
     ("timestamp-at-set", Plant::TIMESTAMP_AT_SET), // rule 3.4
     ("counter-from-live-fields", Plant::COUNTER_FROM_LIVE_FIELDS), // rule 3.6
@@ -40,6 +40,15 @@ pub const BUGS: [(&str, Plant); 37] = [
     ("unknown-field-dropped", Plant::UNKNOWN_FIELD_DROPPED), // rule 12.3
     ("unknown-change-taken", Plant::UNKNOWN_CHANGE_TAKEN), // rule 12.2
     ("superseded-sees-all", Plant::SUPERSEDED_SEES_ALL), // rule 8.3
+    ("lost-counts-as-ended", Plant::LOST_COUNTS_AS_ENDED), // rule 7.24
+    ("needed-ends-forgotten", Plant::NEEDED_ENDS_FORGOTTEN), // rule 7.6
+    ("ready-before-the-end", Plant::READY_BEFORE_THE_END), // rule 5.14
+    ("growth-unbounded", Plant::GROWTH_UNBOUNDED), // rule 2.20
+    ("behind-serves", Plant::BEHIND_SERVES),       // rule 7.26
+    ("close-is-no-use", Plant::CLOSE_IS_NO_USE),   // rule 7.12
+    ("use-not-acknowledged", Plant::USE_NOT_ACKNOWLEDGED), // rule 7.12
+    ("goodbye-not-compared", Plant::GOODBYE_NOT_COMPARED), // rule 6.4
+    ("draining-is-complete", Plant::DRAINING_IS_COMPLETE), // rule 5.15
     ("none", Plant::NONE),
 ];
 

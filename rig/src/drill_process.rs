@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::figures::Figures;
 
@@ -63,9 +63,10 @@ impl DrillProcess {
     pub(crate) fn report_event(&mut self, event: &str) -> Result<()> {
         let pipe = self.tell.as_mut().context("the drill was ended")?;
         writeln!(pipe, "{event}").context("the drill does not read its input")?;
+        let noted = json!({ "message": format!("noted: {event}") }).to_string();
         let mut before = Vec::new();
         while let Ok(line) = self.said.recv_timeout(PATIENCE) {
-            if line == format!("noted: {event}") {
+            if line == noted {
                 return Ok(());
             }
             before.push(line);

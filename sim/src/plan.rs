@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::Mode;
+use sessile_core::Ack;
 
 use crate::history::HostId;
 use crate::rng::Rng;
@@ -16,7 +16,7 @@ pub(crate) struct Plan {
     /// Nodes.
     pub(crate) hosts: usize,
     /// When commits settle.
-    pub(crate) mode: Mode,
+    pub(crate) mode: Ack,
     /// The network.
     pub(crate) conditions: NetworkConditions,
     /// How clients choose a node.
@@ -100,6 +100,8 @@ pub(crate) enum Fault {
     Choke { from: HostId, to: HostId, time: Duration },
     /// The queue of frames from one host to another is full, for so many frames of 1,000.
     FullQueue { from: HostId, to: HostId, share: u32, time: Duration },
+    /// A process is stopped, and another one starts under its name on another host.
+    Twin { host: HostId, time: Duration },
     /// A wall clock jumps, which the core cannot notice.
     ClockJump,
 }
@@ -113,7 +115,7 @@ impl Plan {
         let faults = (0..count).map(|_| (rng.millis(1_500, 7_000), draw_fault(rng, hosts, cuts))).collect();
         let mut plan = Self {
             hosts,
-            mode: if rng.chance(900) { Mode::Synchronous } else { Mode::Asynchronous },
+            mode: if rng.chance(900) { Ack::Synchronous } else { Ack::Asynchronous },
             conditions: NetworkConditions::draw(rng, hosts),
             routing: rng.pick(&[Routing::RoundRobin, Routing::Sticky, Routing::Random, Routing::Random]),
             think: Duration::from_millis(rng.pick(&[50, 300, 1_000])),
@@ -131,6 +133,16 @@ impl Plan {
             }
         }
         plan
+    }
+}
+
+impl Plan {
+    /// Whether every frame that is sent arrives soon, unless its sender dies or a cut is in its way.
+    pub(crate) fn is_reliable(&self) -> bool {
+        let loses = |(_, fault): &(Duration, Fault)| {
+            matches!(fault, Fault::Choke { .. } | Fault::FullQueue { .. } | Fault::Flap { .. })
+        };
+        self.conditions.loss == 0 && !self.mixed && !self.faults.iter().any(loses)
     }
 }
 

@@ -24,7 +24,7 @@ const DONE: u8 = 0xFF;
 /// Most attributes of a request; a web server sends a dozen.
 const MAX_ATTRIBUTES: usize = 64;
 
-/// What the attributes say.
+/// The values of the attributes.
 #[derive(Debug, Default)]
 pub(crate) struct Attributes {
     pub(crate) secret: Option<String>,
@@ -78,8 +78,8 @@ impl Attributes {
         Ok(())
     }
 
-    /// A name and a value. Only what mod_jk and mod_proxy_ajp always send is accepted: names of the Servlet API changed
-    /// what Tomcat served (CVE-2020-1938).
+    /// A name and a value. Only what mod_jk and mod_proxy_ajp always send is accepted: names of the Servlet
+    /// API changed what Tomcat served (CVE-2020-1938).
     fn read_named(&mut self, payload: &mut Payload) -> Result<(), RequestError> {
         let name = payload.string("the name of an attribute")?;
         let value = payload.optional_string("an attribute")?.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The body of a request, which the web server sends in pieces, each when it is asked for.
 //!
-//! The body and the connection are two ends of two channels, so that a service may read the body in another task. One
-//! piece is on its way at most.
+//! The body and the connection are two ends of two channels, so that a service may read the body in another
+//! task. One piece is on its way at most.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 /// The body of a request. It asks the web server for a piece when it is polled.
 #[derive(Debug)]
 pub struct AjpRequestBody {
-    /// What is declared and has not come yet; `None`: its length is not known.
+    /// Declared bytes that have not come yet; `None`: the length is not known.
     remaining: Option<u64>,
     is_over: bool,
     /// A piece is on its way.
@@ -48,7 +48,7 @@ pub(crate) struct BodyPlug {
 pub(crate) enum Declared {
     /// There is none.
     Nothing,
-    /// So many bytes, at least one. The web server sends the first piece without being asked.
+    /// A declared length of at least one byte. The web server sends the first piece without being asked.
     Length(u64),
     /// Any number of bytes.
     Unknown,

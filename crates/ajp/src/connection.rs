@@ -23,8 +23,8 @@ use crate::secret::Secrets;
 const FORWARD_REQUEST: u8 = 2;
 const CPING: u8 = 10;
 
-/// Longest wait for the next request. Web servers keep connections open; `connection_pool_timeout` of mod_jk and `ttl` of
-/// mod_proxy_ajp should be shorter, so that it is they who close.
+/// Longest wait for the next request. Web servers keep connections open; `connection_pool_timeout` of mod_jk
+/// and `ttl` of mod_proxy_ajp should be shorter, so that it is they who close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The two halves of a connection.
@@ -109,8 +109,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
         exchange.respond(&method, response, true).await
     }
 
-    /// Answers a CPing. While no requests are wanted it is not answered: the web server goes to another node, and has not
-    /// sent its request yet.
+    /// Answers a CPing. While no requests are wanted it is not answered: the web server goes to another node,
+    /// and has not sent its request yet.
     async fn pong(&mut self) -> Result<bool, ConnectionError> {
         if !(self.is_available)() {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! What all connections of a port have in common.
+//! The state that all connections of a port share.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -47,8 +47,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// A connector. While `is_available` says no, CPings are not answered, so that a web server that sends them chooses
-    /// another node; requests are served all the same.
+    /// A connector. While `is_available` says no, CPings are not answered, so that a web server that sends
+    /// them chooses another node; requests are served all the same.
     #[must_use]
     pub fn new(
         secrets: Secrets,
@@ -58,15 +58,15 @@ impl Connector {
         Self { secrets, packet_size, is_available: Arc::new(is_available) }
     }
 
-    /// Serves one connection, one request after the other, until the peer closes it or `stop` is ready. A request that
-    /// runs when `stop` is ready is completed.
+    /// Serves one connection, one request after the other, until the peer closes it or `stop` is ready. A
+    /// request that runs when `stop` is ready is completed.
     ///
-    /// A response with `Connection: close` ends the connection. The service runs within this future; a panic of it is a
-    /// panic of this.
+    /// A response with `Connection: close` ends the connection. The service runs within this future; a panic
+    /// of it is a panic of this.
     ///
     /// # Errors
-    /// The peer breaks the protocol or the connection, is refused, or the service does not complete its response. The
-    /// peer was told what could be told; the connection is to be dropped.
+    /// The peer breaks the protocol or the connection, is refused, or the service does not complete its
+    /// response. The peer was told what could be told; the connection is to be dropped.
     pub async fn serve<S, B>(
         &self,
         connection: impl AsyncRead + AsyncWrite,

@@ -62,7 +62,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// What the client is answered.
+    /// The status of the client's response.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Truncated(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,

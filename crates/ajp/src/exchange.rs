@@ -19,10 +19,10 @@ use crate::response::{
     HeadTooLarge, has_body, put_body, put_end, put_flush, put_head, put_request_for_body, strip, wants_close,
 };
 
-/// Longest wait for a piece of a request's body, and for the peer to take a piece of a response: as long as httpd
-/// waits for a client by default, five times over.
+/// Longest wait for a piece of a request's body, and for the peer to take a piece of a response: as long as
+/// httpd waits for a client by default, five times over.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(300);
-/// So many bytes of a response are gathered before they are written.
+/// Bytes of a response that are gathered before they are written.
 const GATHERED: usize = 64 * 1024;
 
 /// A connection while it carries a request.
@@ -33,7 +33,7 @@ pub(crate) struct Exchange<'c, R, W> {
     pub(crate) body: BodyPlug,
     /// Until when the piece of the request's body must be here that is on its way.
     pub(crate) piece_due: Option<Instant>,
-    /// What is not yet written.
+    /// Bytes that are not yet written.
     pub(crate) output: BytesMut,
     /// The web server is asked to send on what it has whenever the application pauses.
     pub(crate) flushes: bool,
@@ -146,8 +146,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Exchange<'_, R, W> {
         self.write().await
     }
 
-    /// Ends the response. A piece of the request's body that is still on its way comes first: else it would be taken for
-    /// the next request.
+    /// Ends the response. A piece of the request's body that is still on its way comes first: else it would
+    /// be taken for the next request.
     async fn end(&mut self, is_reused: bool) -> Result<(), ConnectionError> {
         if self.piece_due.is_some() {
             self.write().await?;
@@ -169,8 +169,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Exchange<'_, R, W> {
     }
 }
 
-/// The piece of a body that is on its way. A packet without a length is the end of the body, as is one with the
-/// length 0.
+/// The piece of a body that is on its way. A packet without a length is the end of the body, as is one with
+/// the length 0.
 async fn next_piece<R: AsyncRead + Unpin>(
     reader: &mut PacketReader<R>,
     due: Option<Instant>,

@@ -19,7 +19,7 @@ use crate::target::target;
 /// Most headers of a request, as an HTTP port takes by default.
 const MAX_HEADERS: u16 = 200;
 
-/// What concerned the connection between client and web server, and ends there.
+/// Headers of the connection between client and web server: they end there.
 const OF_THE_CLIENTS_CONNECTION: [HeaderName; 7] = [
     CONNECTION,
     EXPECT,

@@ -1,4 +1,4 @@
-//! What the web server says about the client's own connection.
+//! The client's own connection, as the web server describes it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +9,8 @@ pub struct Forwarded {
     pub client: SocketAddr,
     /// The address of the web server that the client connected to.
     pub server_address: Option<IpAddr>,
-    /// The user that the web server authenticated. An application that relies on it must be reachable by AJP alone.
+    /// The user that the web server authenticated. An application that relies on it must be reachable by AJP
+    /// alone.
     pub user: Option<String>,
     /// How the web server authenticated the user, such as `Basic`.
     pub auth_type: Option<String>,
@@ -21,8 +22,8 @@ pub struct Forwarded {
     pub tls: Option<ForwardedTls>,
 }
 
-/// What the web server says about the client's TLS. Each may be absent: `SSLOptions +StdEnvVars +ExportCertData` has httpd
-/// send them.
+/// The client's TLS, as the web server describes it. Each may be absent:
+/// `SSLOptions +StdEnvVars +ExportCertData` has httpd send them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForwardedTls {
     /// The client's certificate, in PEM.

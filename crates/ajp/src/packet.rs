@@ -1,4 +1,5 @@
-//! Packets: two magic bytes, a length, a payload. The web server's begin with `12 34`, ours with `AB` in ASCII.
+//! Packets: two magic bytes, a length, a payload. The web server's begin with `12 34`, ours with `AB` in
+//! ASCII.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The fields of a payload: bytes, numbers and texts, each checked against what is there; and how a text is written.
+//! The fields of a payload: bytes, numbers and texts, each checked against what is there; and how a text is
+//! written.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -14,7 +15,7 @@ pub(crate) fn put_text(out: &mut BytesMut, text: &[u8]) {
     out.put_u8(0);
 }
 
-/// What is left of a payload.
+/// The unread rest of a payload.
 #[derive(Debug)]
 pub(crate) struct Payload(Bytes);
 

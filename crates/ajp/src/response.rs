@@ -19,7 +19,7 @@ const PIECE_OVERHEAD: usize = PACKET_HEAD + 1 + 2 + 1;
 /// Bytes of a packet of the web server beside the piece of a body in it: its head and a length.
 const REQUESTED_OVERHEAD: usize = PACKET_HEAD + 2;
 
-/// What concerns a connection that the web server does not have with us.
+/// Headers of a connection that the web server does not have with us.
 const OF_A_CONNECTION: [HeaderName; 7] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),

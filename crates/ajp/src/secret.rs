@@ -27,7 +27,7 @@ pub enum SecretFileError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Others may read it.
@@ -38,19 +38,19 @@ pub enum SecretFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// What it holds is no secret.
+    /// The content is no secret.
     #[error("the secret file {}: {problem}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and the remedy.
+        /// The problem, and the remedy.
         problem: String,
     },
 }
 
 impl Secrets {
-    /// Reads a file with a secret in a line, or two that are both accepted while one replaces the other. A secret has 16
-    /// to 1024 printable ASCII characters.
+    /// Reads a file with a secret in a line, or two that are both accepted while one replaces the other. A
+    /// secret has 16 to 1024 printable ASCII characters.
     ///
     /// # Errors
     /// The file is absent, readable by others, or holds something else.

@@ -1,4 +1,5 @@
-//! The target of a request: path and query as the web server passes them, scheme and host as the client used them.
+//! The target of a request: path and query as the web server passes them, scheme and host as the client used
+//! them.
 
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -6,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::error::RequestError;
 
-/// Makes sure that there is a `Host`, and answers the target in its absolute form: the scheme says whether the client
-/// came by TLS.
+/// Makes sure that there is a `Host`, and answers the target in its absolute form: the scheme says whether
+/// the client came by TLS.
 pub(crate) fn target(
     path: &str,
     query: Option<&str>,

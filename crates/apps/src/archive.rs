@@ -8,6 +8,7 @@
 //! Must not know: other nodes, sessions, how an application is run. Next: `archive/unpack.rs`.
 
 mod entry;
+mod entry_count;
 mod error;
 mod manifest;
 mod name;

@@ -25,7 +25,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use sessile::config::App;
-use sessile::{AppView, Cluster, IdempotencyLayer, Listening, SessionLayer};
+use sessile::events::Listening;
+use sessile::status::AppView;
+use sessile::{Cluster, IdempotencyLayer, SessionLayer};
 use tower::ServiceBuilder;
 use tower::util::AndThenLayer;
 

@@ -37,7 +37,7 @@ use crate::site::{ApplicationBuilder, Site};
 use archive_ref::Digest;
 use archive_store::ArchiveStore;
 pub use deploy_key::{DEPLOY_KEY_HEADER, DeployKey};
-use driver::{Driver, DriverEvent, OperatorRequest};
+use driver::{Driver, DriverEvent, OperatorAnswer, OperatorRequest};
 pub use pages::FarmPages;
 pub(crate) use protocol::{DeployOutcome, NodeResult};
 use view::FarmView;
@@ -115,25 +115,25 @@ impl Farm {
         draft: NamedTempFile,
         digest: Digest,
         bytes: u64,
-    ) -> Option<DeployOutcome> {
+    ) -> Option<OperatorAnswer> {
         self.ask(|answer| OperatorRequest::Deploy { name, draft, digest, bytes, answer }).await
     }
 
     /// Removes the application at `path` on all nodes.
-    async fn undeploy(&self, path: String) -> Option<DeployOutcome> {
+    async fn undeploy(&self, path: String) -> Option<OperatorAnswer> {
         self.ask(|answer| OperatorRequest::Undeploy { path, answer }).await
     }
 
     /// Deploys the previous application of `path` again on all nodes.
-    async fn roll_back(&self, path: String) -> Option<DeployOutcome> {
+    async fn roll_back(&self, path: String) -> Option<OperatorAnswer> {
         self.ask(|answer| OperatorRequest::RollBack { path, answer }).await
     }
 
     /// `None` if the node leaves or its driver fails before it answers.
     async fn ask(
         &self,
-        request: impl FnOnce(oneshot::Sender<DeployOutcome>) -> OperatorRequest,
-    ) -> Option<DeployOutcome> {
+        request: impl FnOnce(oneshot::Sender<OperatorAnswer>) -> OperatorRequest,
+    ) -> Option<OperatorAnswer> {
         let (answer, answered) = oneshot::channel();
         self.events.send(DriverEvent::OperatorRequest(request(answer))).await.ok()?;
         answered.await.ok()

@@ -6,6 +6,7 @@
 //! from.
 
 mod application;
+mod grants;
 mod session_in_path;
 
 use std::convert::Infallible;
@@ -22,6 +23,8 @@ use parking_lot::RwLock;
 use tower::Service;
 
 pub use application::{Application, ApplicationBuilder, UnusableApplication, directory};
+pub(crate) use grants::GrantRow;
+pub use grants::{Granted, NotGranted};
 
 /// All applications of a node. Clones share one state.
 #[derive(Clone, Default)]

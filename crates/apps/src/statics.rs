@@ -1,21 +1,23 @@
 //! Static files: with entity tags and ranges, never with a session or its cookie.
 //!
-//! Path of a request: `target` maps the URL to a file below the root, `precondition` decides whether the whole file,
+//! Path of a request: `target` opens the file of the URL below the root, `content_tag` digests it, `precondition` decides whether the whole file,
 //! a range or nothing is sent, `content_type` gives its type.
 //!
 //! Must not know: sessions, archives, applications.
 
+mod content_tag;
 mod content_type;
 mod precondition;
 mod target;
 
 use std::io::{self, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use futures_util::stream;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
@@ -26,6 +28,7 @@ use tempfile::TempDir;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
+use content_tag::ContentTags;
 use precondition::{Part, part};
 use target::{Target, target};
 
@@ -35,13 +38,22 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// A directory of static files. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Statics {
-    root: Arc<PathBuf>,
-    /// One entity tag for all files of an immutable version; else each file's tag derives from size and time.
-    tag: Option<Arc<str>>,
+    /// Everything is opened beneath it.
+    root: Arc<Dir>,
+    tags: Tags,
     /// `Cache-Control` of every file.
     cache: Option<HeaderValue>,
     /// Removed with the last clone.
     _unpacked: Option<Arc<TempDir>>,
+}
+
+/// Where entity tags come from.
+#[derive(Clone, Debug)]
+enum Tags {
+    /// One tag for all files of an immutable version.
+    Version(Arc<str>),
+    /// A digest of each file's content.
+    Content(Arc<ContentTags>),
 }
 
 impl Statics {
@@ -50,9 +62,9 @@ impl Statics {
     /// # Errors
     /// The directory cannot be read.
     pub fn of_directory(root: &Path) -> io::Result<Self> {
-        let root = root.canonicalize()?;
-        std::fs::read_dir(&root)?;
-        Ok(Self { root: Arc::new(root), tag: None, cache: None, _unpacked: None })
+        let root = Dir::open_ambient_dir(root, ambient_authority())?;
+        root.entries()?;
+        Ok(Self { root: Arc::new(root), tags: Tags::Content(Arc::default()), cache: None, _unpacked: None })
     }
 
     /// The files of one version of an application: `digest` identifies the version on all nodes. `within` is their
@@ -66,9 +78,9 @@ impl Statics {
         digest: &str,
         cache: Option<HeaderValue>,
     ) -> io::Result<Self> {
-        let root = unpacked.path().join(within).canonicalize()?;
-        let tag = Some(Arc::from(format!("\"{digest}\"")));
-        Ok(Self { root: Arc::new(root), tag, cache, _unpacked: Some(Arc::clone(unpacked)) })
+        let root = Dir::open_ambient_dir(unpacked.path().join(within), ambient_authority())?;
+        let tags = Tags::Version(Arc::from(format!("\"{digest}\"")));
+        Ok(Self { root: Arc::new(root), tags, cache, _unpacked: Some(Arc::clone(unpacked)) })
     }
 
     /// Answers a request for the file at `path` (relative to the context path); `None` if there is no such file.
@@ -79,16 +91,19 @@ impl Statics {
         path: &str,
         headers: &HeaderMap,
     ) -> Option<Response> {
-        let file = match target(&self.root, path).await? {
-            Target::File(file) => file,
+        let (root, asked) = (Arc::clone(&self.root), path.to_owned());
+        // A panic is logged by its hook.
+        let found = tokio::task::spawn_blocking(move || target(&root, &asked)).await.ok()??;
+        let (file, name) = match found {
+            Target::File(file, name) => (file, name),
             Target::Directory => return Some(with_slash(uri)),
         };
         if method != Method::GET && method != Method::HEAD {
             return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response());
         }
-        let sent = self.send(&file, method == Method::HEAD, headers).await;
+        let sent = self.send(file, &name, method == Method::HEAD, headers).await;
         Some(sent.unwrap_or_else(|cause| {
-            tracing::warn!(file = %file.display(), %cause, "a file cannot be read");
+            tracing::warn!(file = %name.display(), %cause, "a file cannot be read");
             (StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read\n").into_response()
         }))
     }
@@ -98,11 +113,19 @@ impl Statics {
         self.answer(&Method::GET, &Uri::default(), "/", headers).await
     }
 
-    async fn send(&self, path: &Path, head_only: bool, asked: &HeaderMap) -> io::Result<Response> {
-        let mut file = File::open(path).await?;
-        let metadata = file.metadata().await?;
-        let tag = self.tag.as_deref().map_or_else(|| tag_of(&metadata), str::to_owned);
-        let length = metadata.len();
+    async fn send(
+        &self,
+        file: std::fs::File,
+        path: &Path,
+        head_only: bool,
+        asked: &HeaderMap,
+    ) -> io::Result<Response> {
+        let (file, tag) = match &self.tags {
+            Tags::Version(tag) => (file, tag.to_string()),
+            Tags::Content(tags) => tags.of(file).await?,
+        };
+        let mut file = File::from_std(file);
+        let length = file.metadata().await?.len();
         let mut response = match part(asked, &tag, length) {
             Part::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
             Part::Outside => {
@@ -138,12 +161,6 @@ fn put(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
-}
-
-/// An entity tag that changes with the file.
-fn tag_of(metadata: &std::fs::Metadata) -> String {
-    let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    format!("\"{:x}-{:x}\"", modified.map_or(0, |at| at.as_nanos()), metadata.len())
 }
 
 /// Redirects to the path with a slash, so that relative links of a page work.

@@ -1,7 +1,8 @@
 //! The access log: one line for each request or TCP connection, written by a thread of its own.
 //!
-//! Trouble with the log costs lines, never requests: a line that finds [`QUEUE_BOUND`] lines before it, or a file or
-//! pipe that cannot be written, is counted as lost. After an error the file is opened again once a second.
+//! Trouble with the log costs lines, never requests: a line that finds [`QUEUE_BOUND`] lines before it, or a
+//! file or pipe that cannot be written, is counted as lost. After an error the file is opened again once a
+//! second.
 //!
 //! Next: `access_log/format.rs` for what a line holds.
 
@@ -70,8 +71,8 @@ impl AccessLog {
     /// Opens the log at this place, `-` for the standard output.
     ///
     /// # Errors
-    /// When the file cannot be opened for appending, or the system gives no thread. A named pipe is opened by the
-    /// thread: that may wait for its reader.
+    /// When the file cannot be opened for appending, or the system gives no thread. A named pipe is opened by
+    /// the thread: that may wait for its reader.
     pub(crate) fn open(place: &Path, format: AccessLogFormat, counts: Arc<LogCounts>) -> io::Result<Self> {
         let target = if is_regular(place) { Some(buffered(Target::open(place)?)) } else { None };
         let (lines, queue) = sync_channel(QUEUE_BOUND);
@@ -221,7 +222,7 @@ impl Writer {
         self.failed = Some(Instant::now());
         self.counts.lost.fetch_add(std::mem::take(doubtful), Relaxed);
         if let Some(target) = self.target.take() {
-            // What is in its buffer was counted as lost. Dropping it would write it once more.
+            // The lines in its buffer were counted as lost. Dropping the writer would write them once more.
             drop(target.into_parts());
         }
     }

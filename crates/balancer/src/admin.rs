@@ -13,10 +13,11 @@
 //! | `POST /nodes/NAME/drain`, `…/resume` | lets it run empty; gives it requests again | yes |
 //! | `POST /reload` | has the balancer's file read again | yes |
 //!
-//! Changes answer `{"done": "…"}` in words, and last until the balancer ends. Errors are `{"error": "…"}`. Opens no port
-//! itself.
+//! Changes answer `{"done": "…"}` in words, and last until the balancer ends. Errors are `{"error": "…"}`.
+//! Opens no port itself.
 //!
-//! Next: `admin/guard.rs` for who is answered, `admin/metrics.rs` for the exposition, `admin/page.rs` for people.
+//! Next: `admin/guard.rs` for who is answered, `admin/metrics.rs` for the exposition, `admin/page.rs` for
+//! people.
 
 mod error;
 mod guard;
@@ -49,7 +50,7 @@ pub type Reload = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 /// Lines of the program's own log that were lost so far.
 pub type LogLinesLost = fn() -> u64;
 
-/// What the admin port answers from. Clones are the same port.
+/// The state behind the admin port. Clones are the same port.
 #[derive(Clone)]
 pub struct BalancerAdmin(Arc<Shared>);
 
@@ -76,7 +77,7 @@ struct Weight {
     weight: u32,
 }
 
-/// What a change did, in words.
+/// The result of a change, in words.
 #[derive(Debug, Serialize)]
 struct Done {
     done: String,
@@ -137,7 +138,7 @@ impl Shared {
         self.monitor.status().into_iter().find(|node| node.name == name)
     }
 
-    /// What still runs at a node, in words.
+    /// The requests that still run at a node, in words.
     fn running(&self, name: &str) -> String {
         match self.node(name).map_or(0, |node| node.active) {
             0 => "nothing runs there".into(),

@@ -16,7 +16,7 @@ use crate::outlier::Outlier;
 use crate::slow_start::effective_weight;
 use crate::waiting_room::WaitingRoom;
 
-/// What is known of a node.
+/// The state of a node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
@@ -56,7 +56,7 @@ impl std::fmt::Display for BackendState {
     }
 }
 
-/// What happened at a node since the balancer knows it. In TCP a request is a connection.
+/// The counters of a node since the balancer started. In TCP a request is a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) requests: AtomicU64,
@@ -104,7 +104,7 @@ pub(crate) struct Backend {
     pub(crate) drained: AtomicBool,
     /// It belongs to the pool no more.
     pub(crate) removed: AtomicBool,
-    /// What identifies it to every balancer.
+    /// The same number at every balancer.
     identity: u64,
     state: AtomicU8,
     last_change: Mutex<LastChange>,
@@ -114,8 +114,8 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// A node of the pool whose requests wait in this room, with as many parts of idle connections as there are
-    /// workers.
+    /// A node of the pool whose requests wait in this room, with as many parts of idle connections as there
+    /// are workers.
     pub(crate) fn new(config: &BackendConfig, index: usize, room: Arc<WaitingRoom>) -> Self {
         let last_change = LastChange { at: Instant::now(), reason: "not asked yet".into(), returned: false };
         Self {
@@ -160,7 +160,7 @@ impl Backend {
         self.last_change.lock().clone()
     }
 
-    /// What the choice needs to know of it; `slow_start` is the time in which its share grows after a return.
+    /// The node as the choice sees it; `slow_start` is the time in which its share grows after a return.
     pub(crate) fn candidate(&self, slow_start: Duration) -> Candidate {
         let weight = self.weight.load(Relaxed);
         let weight = if slow_start.is_zero() {

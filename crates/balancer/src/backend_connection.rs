@@ -1,8 +1,9 @@
 //! One HTTP/1.1 connection to a node, for one request at a time.
 //!
-//! The HTTP engine of a connection runs where its request runs: whoever waits for a response, or for the next part of
-//! its body, drives it. A task of its own for each connection would cost two changes of tasks for each request. Only
-//! where a request's body streams, or the connection becomes a tunnel, does it go on by itself.
+//! The HTTP engine of a connection runs where its request runs: whoever waits for a response, or for the next
+//! part of its body, drives it. A task of its own for each connection would cost two changes of tasks for
+//! each request. Only where a request's body streams, or the connection becomes a tunnel, does it go on by
+//! itself.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -55,7 +56,7 @@ impl Connection {
     /// Lets the engine run by itself from now on.
     pub(crate) fn detach(&mut self) {
         if let Some(engine) = self.engine.take() {
-            // Whoever waits for a response hears of its error too.
+            // The task that waits for a response gets its error too.
             tokio::spawn(async move { trace_end(engine.await) });
         }
     }
@@ -79,8 +80,8 @@ impl Connection {
         timeout(READY_TIMEOUT, ready).await.is_ok_and(|ready| ready.is_ok())
     }
 
-    /// Sends a request and waits until `late` is ready for the head of its response; less when `abandoned` is ready and no
-    /// byte of the response has come.
+    /// Sends a request and waits until `late` is ready for the head of its response; less when `abandoned` is
+    /// ready and no byte of the response has come.
     pub(crate) async fn send(
         &mut self,
         request: Request<OutgoingBody>,

@@ -1,4 +1,4 @@
-//! What listeners hear when the state of a node changes.
+//! The event of a node's change of state.
 
 use serde::Serialize;
 
@@ -13,6 +13,6 @@ pub struct BackendEvent {
     pub address: String,
     /// Its state from now on.
     pub state: BackendState,
-    /// What showed it, in words.
+    /// The observation behind the change, in words.
     pub reason: String,
 }

@@ -46,7 +46,7 @@ pub(crate) struct BackendPool {
     pub(crate) statistics: Arc<Statistics>,
 }
 
-/// What is known of a client when a node is chosen for it.
+/// The facts about a client that the choice of its node uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
     /// The node that it was on before.
@@ -173,7 +173,8 @@ impl BackendPool {
         node.counters.state_changes.fetch_add(1, Relaxed);
         self.mark(node.index, state == BackendState::Up);
         if before == BackendState::Up {
-            // Whoever still saw it up holds the list: once that is free, all its requests are counted.
+            // A task that still saw the node up holds the list: once the lock is free, all its requests are
+            // counted.
             drop(self.backends.write());
         }
         if matches!(state, BackendState::Down | BackendState::Draining) {
@@ -290,7 +291,7 @@ fn candidates<'a>(
     nodes.map(|node| node.candidate(settings.balance.slow_start))
 }
 
-/// What identifies a client to every balancer.
+/// The number of a client: every balancer computes the same.
 fn client_number(client: IpAddr) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(address) => identity(&address.octets()),

@@ -21,7 +21,7 @@ use sessile_http_server::Transport;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What has gone over a connection. One request is under way at a time, and its end passes through a channel,
+/// The bytes of a connection. One request is under way at a time, and its end passes through a channel,
 /// which orders these counters.
 #[derive(Debug, Default)]
 pub(crate) struct ByteCounts {

@@ -60,7 +60,7 @@ pub enum BindError {
     /// A value of the configuration cannot be used.
     #[error(transparent)]
     Config(#[from] BalancerConfigError),
-    /// What a value of the configuration names cannot be used.
+    /// A value of the configuration names a file or an address that cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The port could not be opened.
@@ -68,7 +68,7 @@ pub enum BindError {
     Listen {
         /// The address as configured.
         listen: String,
-        /// What the system says.
+        /// The error of the system.
         cause: std::io::Error,
     },
 }
@@ -99,8 +99,9 @@ impl Balancer {
         Ok(Self { listener, local, pool, unchecked, own, others, show_traffic: false })
     }
 
-    /// Serves clients on these runtimes too, each client on the one that has the fewest. Where each runs on one thread,
-    /// threads do not wake each other for a request. At most 64 have connections to nodes of their own.
+    /// Serves clients on these runtimes too, each client on the one that has the fewest. Where each runs on
+    /// one thread, threads do not wake each other for a request. At most 64 have connections to nodes of
+    /// their own.
     #[must_use]
     pub fn on(self, others: Vec<Handle>) -> Self {
         Self { others, ..self }
@@ -225,7 +226,7 @@ impl Listener {
     }
 }
 
-/// What to do about a port that could not be opened.
+/// The remedy for a port that could not be opened.
 fn remedy(cause: &std::io::Error) -> &'static str {
     use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, NotFound, PermissionDenied};
     match cause.kind() {
@@ -245,7 +246,8 @@ async fn next_client(
     Door::next(|| Arc::clone(&pool.settings().door), listener).await
 }
 
-/// Reads the certificates again and again: what the files hold counts, not their times. An error is told once.
+/// Reads the certificates again and again: what the files hold counts, not their times. An error is told
+/// once.
 async fn renew_certificates(pool: Arc<BackendPool>) {
     let mut told = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! Bodies on their way through. Responses stream. Small request bodies are buffered, so that the request can be
-//! sent again; larger ones stream and are sent once.
+//! Bodies on their way through. Responses stream. Small request bodies are buffered, so that the request can
+//! be sent again; larger ones stream and are sent once.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl OutgoingBody {
         Self { first: Bytes::new(), rest: None, trailers: None, complete: Arc::default() }
     }
 
-    /// What is told once the client has sent all of it; of a body that is at hand, never.
+    /// Notified once the client has sent the whole body; never for a body that is at hand.
     pub(crate) fn completion(&self) -> Arc<Notify> {
         Arc::clone(&self.complete)
     }
@@ -159,8 +159,8 @@ pub(crate) struct ResponseBody {
 
 #[derive(Debug)]
 enum BodySource {
-    /// From a node. Dropped before its end, it takes its connection with it: what is left of it on that wire is
-    /// nobody's.
+    /// From a node. Dropped before its end, it takes its connection with it: what is left of it on that wire
+    /// is nobody's.
     Node(NodeBody),
     /// The balancer's own words.
     Text(Bytes),

@@ -1,7 +1,8 @@
-//! Which node is next. Pure: no socket, no clock, no node object; told who may be chosen, it answers with an index.
+//! Which node is next. Pure: no socket, no clock, no node object; told who may be chosen, it answers with an
+//! index.
 //!
-//! First the nodes that the client's route ranks, where they may be chosen; then an [`Algorithm`]. A node of weight 0
-//! gets only those whose route names it.
+//! First the nodes that the client's route ranks, where they may be chosen; then an [`Algorithm`]. A node of
+//! weight 0 gets only those whose route names it.
 
 mod algorithm;
 
@@ -42,10 +43,11 @@ impl BackendSet {
     }
 }
 
-/// What the choice remembers from one client to the next.
+/// The state of the choice between one client and the next.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    /// What each node has gained in its turns and not yet paid; the sum over all is 0.
+    /// The credit of each node: it grows with each turn and is paid when the node is chosen. The sum over all
+    /// is 0.
     gained: Vec<i64>,
     random: Random,
 }
@@ -60,7 +62,8 @@ impl Choice {
         self.gained.clear();
     }
 
-    /// The node for a client without a route, which `client` identifies. Nothing when there is no candidate of weight.
+    /// The node for a client without a route, which `client` identifies. Nothing when there is no candidate
+    /// of weight.
     pub(crate) fn next(
         &mut self,
         algorithm: Algorithm,
@@ -79,8 +82,9 @@ impl Choice {
         }
     }
 
-    /// Smooth weighted round robin: each turn every candidate gains its weight, the richest is chosen and pays what
-    /// all gained. Over a full cycle each gets exactly its weight, and the turns of a heavy one are spread out.
+    /// Smooth weighted round robin: each turn every candidate gains its weight, the richest is chosen and
+    /// pays what all gained. Over a full cycle each gets exactly its weight, and the turns of a heavy one are
+    /// spread out.
     fn in_turn(&mut self, candidates: impl Iterator<Item = Candidate>) -> Option<usize> {
         let mut chosen = None;
         let mut pot = 0;
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn a_heavy_node_has_its_turns_spread_out() {
         assert_eq!(turns(&mut Choice::new(), &[3, 1], 8), [0, 0, 1, 0, 0, 0, 1, 0]);
-        // Whatever unit the weights have.
+        // The unit of the weights does not matter.
         assert_eq!(turns(&mut Choice::new(), &[300, 100], 8), [0, 0, 1, 0, 0, 0, 1, 0]);
     }
 
@@ -138,7 +142,7 @@ mod tests {
             before in vec(0_u32..20, 8),
             turns_before in 0..50_usize,
         ) {
-            // Whatever went before: turns under other weights, some of nodes that are gone since.
+            // Turns before this one were under other weights, some of nodes that are gone since.
             let mut choice = Choice::new();
             turns(&mut choice, &before, turns_before);
             choice.begin_anew();

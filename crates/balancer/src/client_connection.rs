@@ -14,7 +14,7 @@ use crate::sockets;
 use crate::tcp_proxy::TcpProxy;
 use crate::tunnel::Tunnels;
 
-/// What carries the clients' words to the nodes.
+/// One client's connection and its way to the nodes.
 #[derive(Debug)]
 pub(crate) enum ProxyMode {
     Http(Arc<HttpProxy>),
@@ -33,8 +33,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Serves it to its end. When the balancer stops, a running request ends, a websocket is closed, and a TCP
-    /// connection goes on: only its two ends know when it has ended.
+    /// Serves it to its end. When the balancer stops, a running request ends, a websocket is closed, and a
+    /// TCP connection goes on: only its two ends know when it has ended.
     pub(crate) async fn serve(mut self, tcp: TcpStream, mode: &ProxyMode) {
         sockets::prepare(&tcp);
         let entered = tokio::select! {

@@ -1,5 +1,5 @@
-//! A client's connection as the balancer reads and writes it. All that passes, passes here: it records the time
-//! of the last byte, and shows the traffic where that is wished.
+//! A client's connection as the balancer reads and writes it. All that passes, passes here: it records the
+//! time of the last byte, and shows the traffic where that is wished.
 
 use std::io;
 use std::net::SocketAddr;

@@ -28,7 +28,7 @@ const HEALTH_INTERVALS: std::ops::RangeInclusive<Duration> =
 const IDLE_TIMEOUTS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(24 * 3_600);
 
-/// What the balancer understands of what it carries.
+/// The protocol that the balancer carries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -72,11 +72,12 @@ pub struct BalanceConfig {
     pub health_path: String,
     /// How a client whose cookie or address names no node is given one. Default `round-robin`.
     pub algorithm: Algorithm,
-    /// The time over which the share of a node that comes back grows to its full size, to 1h. Default `0s`: at once.
+    /// The time over which the share of a node that comes back grows to its full size, to 1h. Default `0s`:
+    /// at once.
     #[serde(with = "duration")]
     pub slow_start: Duration,
-    /// For each 100 requests, so many may be repeated that a node may have begun; 0 to 100. What no node can have
-    /// begun is repeated freely. Default 20.
+    /// For each 100 requests, so many may be repeated that a node may have begun; 0 to 100. What no node can
+    /// have begun is repeated freely. Default 20.
     pub retry_percent: u32,
     /// Where requests wait that no node can take.
     pub queue: QueueConfig,
@@ -84,8 +85,8 @@ pub struct BalanceConfig {
     pub outlier: OutlierConfig,
     /// Networks whose clients are told in a header what was tried and why it was not answered. Default: none.
     pub operators: Vec<Network>,
-    /// Pages of the site for the balancer's own answers, by status: 400, 408, 413, 417, 429, 431, 501, 502, 503, 504. Read
-    /// at the start and at a reload.
+    /// Pages of the site for the balancer's own answers, by status: 400, 408, 413, 417, 429, 431, 501, 502,
+    /// 503, 504. Read at the start and at a reload.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub error_pages: BTreeMap<String, PathBuf>,
     /// Where each request is logged. Default: nowhere.
@@ -107,7 +108,7 @@ pub struct BalanceConfig {
     /// Whether a connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2.
     /// Default false.
     pub proxy_protocol: bool,
-    /// What clients may take.
+    /// The limits of clients.
     pub limits: Limits,
     /// Certificates; without any, clients are served in plain HTTP or TCP.
     pub tls: TlsConfig,
@@ -164,11 +165,12 @@ pub struct BackendConfig {
     /// gets no new ones. Default 1.
     #[serde(default = "one")]
     pub weight: u32,
-    /// Most requests that it gets at once; further ones wait in the queue, or go elsewhere. Default 0: no limit.
+    /// Most requests that it gets at once; further ones wait in the queue, or go elsewhere. Default 0: no
+    /// limit.
     #[serde(default)]
     pub max_requests: u32,
-    /// The version of the PROXY protocol by which the node is told who the client is. A connection to the node
-    /// then serves one request. Default: none.
+    /// The version of the PROXY protocol by which the node is told who the client is. A connection to the
+    /// node then serves one request. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<ProxyProtocol>,
     /// `host:port` where `health_path` is asked. Default: in `http` the address, in `tcp` nowhere.

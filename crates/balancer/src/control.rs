@@ -52,7 +52,7 @@ pub enum ControlError {
     Value(#[from] BalancerConfigError),
 }
 
-/// What [`BackendControl::follow`] changed, as names of nodes.
+/// The changes of [`BackendControl::follow`], as names of nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackendChanges {
     /// Taken in.
@@ -63,7 +63,7 @@ pub struct BackendChanges {
     pub reweighted: Vec<String>,
 }
 
-/// What [`BackendControl::reload`] changed.
+/// The changes of [`BackendControl::reload`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reloaded {
     /// The nodes.
@@ -80,7 +80,7 @@ pub enum ReloadError {
     /// A value cannot be used.
     #[error(transparent)]
     Value(#[from] BalancerConfigError),
-    /// What a value names cannot be used.
+    /// A value names a file or an address that cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The nodes cannot be followed.
@@ -93,7 +93,7 @@ const FIXED_KEYS: [&str; 7] =
     ["admin", "listen", "protocol", "secret_file", "tls.acme_webroot", "tls.redirect", "tls.redirect_port"];
 
 impl Reloaded {
-    /// What was changed, in one sentence.
+    /// The changes in one sentence.
     pub fn summary(&self) -> String {
         let parts = [
             ("added", &self.nodes.added),
@@ -159,8 +159,8 @@ impl BackendControl {
         Ok(())
     }
 
-    /// Ends [`BackendControl::drain`]: the node gets requests again once a check has found it ready. Whether it was
-    /// drained.
+    /// Ends [`BackendControl::drain`]: the node gets requests again once a check has found it ready. Whether
+    /// it was drained.
     pub fn resume(&self, name: &str) -> Result<bool, ControlError> {
         let node = self.find(name)?;
         let drained = node.drained.swap(false, Relaxed);
@@ -168,9 +168,9 @@ impl BackendControl {
         Ok(drained)
     }
 
-    /// Makes the nodes those of this list, as a file lists them that was changed: takes in the new ones, takes
-    /// out the missing ones, changes weights. A node whose address changed is taken out and in again; one that
-    /// is drained stays so. A list that cannot be used changes nothing.
+    /// Makes the nodes those of this list, as a file lists them that was changed: takes in the new ones,
+    /// takes out the missing ones, changes weights. A node whose address changed is taken out and in again;
+    /// one that is drained stays so. A list that cannot be used changes nothing.
     pub fn follow(&self, list: &[BackendConfig]) -> Result<BackendChanges, ControlError> {
         validate_nodes(list)?;
         let _one_at_a_time = self.pool.changing.lock();
@@ -197,9 +197,9 @@ impl BackendControl {
         Ok(followed)
     }
 
-    /// Takes over a file that was changed: the nodes as [`BackendControl::follow`] does, and the values of `[balance]`.
-    /// Pages are read and the access log is opened anew in any case. Connections, running requests and the counters of
-    /// nodes that stay are not touched. What cannot be used changes nothing.
+    /// Takes over a file that was changed: the nodes as [`BackendControl::follow`] does, and the values of
+    /// `[balance]`. Pages are read and the access log is opened anew in any case. Connections, running
+    /// requests and the counters of nodes that stay are not touched. What cannot be used changes nothing.
     pub fn reload(&self, config: &BalancerConfig) -> Result<Reloaded, ReloadError> {
         config.validate()?;
         let before = self.pool.settings();

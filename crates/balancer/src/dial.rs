@@ -22,7 +22,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct Opening<'a> {
     pub(crate) tls: Option<&'a TlsClient>,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
-    /// Whom a PROXY header names; `None`: the balancer speaks for itself.
+    /// The client that a PROXY header names; `None`: the balancer speaks for itself.
     pub(crate) client: Option<&'a ClientInfo>,
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct BackendResponse {
     pub(crate) attempts: u32,
 }
 
-/// What is given for one request.
+/// The inputs for one request.
 #[derive(Debug)]
 pub(crate) struct Order<'a> {
     pub(crate) pool: &'a BackendPool,
@@ -47,7 +47,7 @@ pub(crate) struct Order<'a> {
     pub(crate) head: &'a request::Parts,
     pub(crate) payload: RequestPayload,
     pub(crate) origin: Origin,
-    /// Whom a node is told of.
+    /// The client that is named to the node.
     pub(crate) client: &'a ClientInfo,
     /// The worker whose connections are used.
     pub(crate) worker: usize,
@@ -60,8 +60,8 @@ pub(crate) struct Dispatch<'a> {
     retry: retry::Request,
     /// Nodes that are not asked again in this round.
     tried: BackendSet,
-    /// Nodes that had the request and gave no answer: each other one may be asked once, but there is no further
-    /// round.
+    /// Nodes that had the request and gave no answer: each other one may be asked once, but there is no
+    /// further round.
     begun: usize,
     waiting: Option<(Waiting<'a>, Instant)>,
     attempts: Vec<(Arc<Backend>, String)>,
@@ -243,8 +243,8 @@ impl<'a> Dispatch<'a> {
         }
     }
 
-    /// Before the next round: a pause in the queue, while no node can have begun the request and its time is not
-    /// over.
+    /// Before the next round: a pause in the queue, while no node can have begun the request and its time is
+    /// not over.
     async fn wait_for_a_node(&mut self) -> Result<(), ErrorResponse> {
         if self.begun > 0 {
             let detail = self.describe("no other node is ready", NotTried::NoNode);

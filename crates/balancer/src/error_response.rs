@@ -1,6 +1,6 @@
-//! The balancer's own answers. What a client reads names no node: a status, a sentence, whether to try again, and a
-//! reference. What was tried, and why not, is for operators: in the log under that reference, and in a header for
-//! clients at the operators' addresses.
+//! The balancer's own answers. What a client reads names no node: a status, a sentence, whether to try again,
+//! and a reference. What was tried, and why not, is for operators: in the log under that reference, and in a
+//! header for clients at the operators' addresses.
 //!
 //! Next: `error_response/pages.rs` for the pages of the site.
 
@@ -23,7 +23,7 @@ use crate::settings::Settings;
 pub use pages::ErrorPageError;
 pub(crate) use pages::{ErrorPages, PAGE_STATUSES};
 
-/// What was tried and why it was not answered, for operators.
+/// The header for operators: the nodes that were tried, and the reason of each failure.
 static DETAIL: HeaderName = HeaderName::from_static("sessile-balancer-detail");
 /// Names the answer in the log and on the page.
 static REFERENCE: HeaderName = HeaderName::from_static("sessile-balancer-reference");
@@ -42,7 +42,7 @@ pub(crate) struct ErrorResponse {
     retry: bool,
 }
 
-/// Who gets the answer, and what stands on it.
+/// The reader of an error response, and the form that the reader accepts.
 pub(crate) struct Reader<'a> {
     pub(crate) settings: &'a Settings,
     /// Its address; nothing where a proxy speaks for it.
@@ -115,7 +115,8 @@ impl ErrorResponse {
         (response, reference)
     }
 
-    /// Clients' errors are the affair of whoever searches for one; what nodes did not answer is an operator's.
+    /// Clients' errors are the affair of whoever searches for one; what nodes did not answer is an
+    /// operator's.
     fn log(&self, reference: &str) {
         let (status, why) = (self.status.as_u16(), self.detail.replace('\n', "; "));
         if self.status.is_client_error() {

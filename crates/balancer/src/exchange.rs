@@ -1,5 +1,5 @@
-//! The account of one request: what became of it, told to the counters and to the access log once its answer has ended,
-//! at its end or before.
+//! The account of one request: what became of it, told to the counters and to the access log once its answer
+//! has ended, at its end or before.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +19,7 @@ pub(crate) struct Exchange {
     log: Option<Box<(Arc<AccessLog>, Entry)>>,
 }
 
-/// What answered a request.
+/// The source of a response.
 #[derive(Debug)]
 pub(crate) enum Answered<'a> {
     /// A node, after so many attempts.

@@ -1,4 +1,4 @@
-//! What a proxy does to heads: the headers of one hop end here, the client is named to the node, and the node
+//! The rewriting of heads: the headers of one hop end here, the client is named to the node, and the node
 //! is told one host.
 //!
 //! Where a message ends is decided once, by the HTTP engine that read it; the framing headers are then
@@ -18,7 +18,7 @@ use sessile_http_server::{ClientInfo, forwarded};
 
 use crate::error_response::ErrorResponse;
 
-/// What a node says with a request that it did not process; the balancer's affair, not the client's.
+/// The header of a response to a request that the node did not process. It never reaches the client.
 static UNPROCESSED: HeaderName = HeaderName::from_static("sessile-unprocessed");
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -196,8 +196,8 @@ fn check_host(headers: &HeaderMap) -> Result<(), ErrorResponse> {
     Ok(())
 }
 
-/// The only coding of a transfer that is taken off here is one `chunked`. Any other would be lost on the way: the node
-/// would take a compressed body for a plain one.
+/// The only coding of a transfer that is taken off here is one `chunked`. Any other would be lost on the way:
+/// the node would take a compressed body for a plain one.
 fn check_framing(headers: &HeaderMap) -> Result<(), ErrorResponse> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");

@@ -21,8 +21,8 @@ use crate::settings::Settings;
 
 /// Names the balancer that asks: a node may be behind several.
 static BALANCER: header::HeaderName = header::HeaderName::from_static("sessile-balancer");
-/// Tells a node that drains that this balancer sends it nothing new; the value is the number of requests of this
-/// balancer that are still there.
+/// Tells a node that drains that this balancer sends it nothing new; the value is the number of requests of
+/// this balancer that are still there.
 static DRAIN_ACKNOWLEDGED: header::HeaderName = header::HeaderName::from_static("sessile-drain-acknowledged");
 /// Longest wait for the answer of the health path, connecting included.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,8 +73,8 @@ async fn check_connection(pool: &BackendPool, node: &Arc<Backend>) {
     }
 }
 
-/// Nobody can be asked whether a port takes datagrams: it is taken for ready, and after it was found closed it is tried
-/// again in a while.
+/// Nobody can be asked whether a port takes datagrams: it is taken for ready, and after it was found closed
+/// it is tried again in a while.
 fn try_again(pool: &BackendPool, node: &Arc<Backend>) {
     let is_closed = node.state() == BackendState::Down && node.last_change().at.elapsed() < CLOSED_PORT_PAUSE;
     if !is_closed {
@@ -106,8 +106,9 @@ pub(crate) fn report(pool: &BackendPool, node: &Arc<Backend>, failure: &AttemptE
     }
 }
 
-/// Asks the health path. The question names this balancer to the node; to one that drains it says that nothing new
-/// comes from here, and how many requests from here still run there. So a node knows when it may close its port.
+/// Asks the health path. The question names this balancer to the node; to one that drains it says that
+/// nothing new comes from here, and how many requests from here still run there. So a node knows when it may
+/// close its port.
 async fn ask(at: &str, settings: &Settings, node: &Backend) -> Result<StatusCode, AttemptError> {
     let mut opening = settings.opening(node, None);
     if node.health.is_some() {

@@ -15,7 +15,7 @@ use crate::headers;
 use crate::settings::Settings;
 use crate::tunnel::{Tunnel, Tunnels};
 
-/// What the client connections of one worker share.
+/// The state that the client connections of one worker share.
 #[derive(Debug)]
 pub(crate) struct HttpProxy {
     pub(crate) pool: Arc<BackendPool>,

@@ -1,4 +1,5 @@
-//! The idle connections to one node. Each worker has its own: a connection stays with the runtime that opened it.
+//! The idle connections to one node. Each worker has its own: a connection stays with the runtime that opened
+//! it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! The balancer: one address in front of several nodes.
 //!
-//! In HTTP a request goes to the node that its cookie names (`sid=ID.tc01`), or in turn to the next one; a node
-//! that is down, or says that it is not ready, gets nothing new; a request is retried on another node only
-//! where that cannot process it twice. While no node is ready, a request that none has processed waits up to 3 s
-//! for one, so that a failover shows as a delay and not as an error. Bodies stream both ways, websockets are
-//! tunnelled.
+//! In HTTP a request goes to the node that its cookie names (`sid=ID.tc01`), or in turn to the next one; a
+//! node that is down, or says that it is not ready, gets nothing new; a request is retried on another node
+//! only where that cannot process it twice. While no node is ready, a request that none has processed waits
+//! up to 3 s for one, so that a failover shows as a delay and not as an error. Bodies stream both ways,
+//! websockets are tunnelled.
 //!
 //! In TCP, for any other protocol, a connection goes to the node that its client's address was on last, or in
 //! turn to the next one, and bytes pass both ways.
@@ -16,11 +16,12 @@
 //! What this crate must not know: sessions, membership, the cluster's secret. It reads the text after the
 //! last dot of one cookie, and asks each node's health path over plain HTTP, as any other balancer could.
 //!
-//! Where to go next: [`Balancer`] binds and runs; `client_connection` is one connection. For HTTP `http_proxy` carries one
-//! request and `dispatch` takes it from node to node; for TCP `tcp_proxy` does both. The decisions are the pure
-//! modules `choice` (which node), `route` (what the cookie names), `stick_table` (where an address was) and
-//! `retry` (may it be sent again); `health` asks the nodes, `backend_pool` holds what is known of them. [`BackendMonitor`]
-//! and [`BackendControl`] are what operators see and change, [`BalancerAdmin`] both over HTTP.
+//! Where to go next: [`Balancer`] binds and runs; `client_connection` is one connection. For HTTP
+//! `http_proxy` carries one request and `dispatch` takes it from node to node; for TCP `tcp_proxy` does both.
+//! The decisions are the pure modules `choice` (which node), `route` (what the cookie names), `stick_table`
+//! (where an address was) and `retry` (may it be sent again); `health` asks the nodes, `backend_pool` holds
+//! what is known of them. [`BackendMonitor`] and [`BackendControl`] are what operators see and change,
+//! [`BalancerAdmin`] both over HTTP.
 
 mod access_log;
 mod activity;

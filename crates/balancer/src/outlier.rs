@@ -1,8 +1,8 @@
-//! Outlier detection: a backend that fails request after request is left out for a time, though its health path
-//! answers. Pure: told the time. Source: Envoy's outlier detection.
+//! Outlier detection: a backend that fails request after request is left out for a time, though its health
+//! path answers. Pure: told the time. Source: Envoy's outlier detection.
 //!
-//! A failure is an exchange without a usable answer, or an answer 502 or 504. A 500 is the application's, and with a
-//! 503 a backend says itself what it wants. Any other answer ends the row.
+//! A failure is an exchange without a usable answer, or an answer 502 or 504. A 500 is the application's, and
+//! with a 503 a backend says itself what it wants. Any other answer ends the row.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -62,8 +62,8 @@ impl Outlier {
     }
 }
 
-/// Whether one more of `all` backends may be left out when `ejected` are: at most `percent` of them, never the last
-/// one, and always one of two or more.
+/// Whether one more of `all` backends may be left out when `ejected` are: at most `percent` of them, never
+/// the last one, and always one of two or more.
 pub(crate) fn may_eject(ejected: usize, all: usize, percent: u32) -> bool {
     let most = (all * percent as usize / 100).max(1).min(all.saturating_sub(1));
     percent != 0 && ejected < most

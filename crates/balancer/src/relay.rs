@@ -12,7 +12,8 @@ use crate::activity::Activity;
 const BUFFER: usize = 16 * 1024;
 
 /// Carries bytes until both sides have ended. When one side ends, what the other still sends is carried on.
-/// Tells how many bytes went to the client; an error when a connection breaks, or when no byte passes for `idle`.
+/// Tells how many bytes went to the client; an error when a connection breaks, or when no byte passes for
+/// `idle`.
 pub(crate) async fn relay(
     client: &mut (impl AsyncRead + AsyncWrite + Unpin),
     node: &mut (impl AsyncRead + AsyncWrite + Unpin),

@@ -56,7 +56,7 @@ pub(crate) struct ClientFailure {
 }
 
 impl ClientFailure {
-    /// What an error of the connection to a node says of the client, where the client is its cause.
+    /// The client's fault in an error of the connection to a node, if the client caused it.
     pub(crate) fn of(error: &hyper::Error) -> Option<Self> {
         let cause = std::error::Error::source(error).filter(|_| error.is_user())?;
         let is_slow = matches!(cause.downcast_ref(), Some(RequestBodyError::Slow(_)));
@@ -64,7 +64,7 @@ impl ClientFailure {
     }
 }
 
-/// What the rule needs to know of a request.
+/// The facts about a request that the rule uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request {
     /// Its whole body is at hand, so that it can be sent again.

@@ -1,9 +1,10 @@
 //! How many requests may be repeated. Pure but for atomic counters.
 //!
-//! A request that a backend may have begun costs a second backend the same work again. Where many fail at once, the
-//! repeats double the load of those that are left. So repeats are paid for: each request of a client brings a share
-//! of a repeat, and each repeat takes a whole one. A request that no backend can have begun is repeated free of
-//! charge: refused connections cost nobody anything. Source: the retry budgets of Finagle and of Envoy.
+//! A request that a backend may have begun costs a second backend the same work again. Where many fail at
+//! once, the repeats double the load of those that are left. So repeats are paid for: each request of a
+//! client brings a share of a repeat, and each repeat takes a whole one. A request that no backend can have
+//! begun is repeated free of charge: refused connections cost nobody anything. Source: the retry budgets of
+//! Finagle and of Envoy.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -1,5 +1,5 @@
-//! What a balancer that runs goes by: the values of `[balance]` with what they name opened and read. A reload puts new
-//! ones in their place; each request goes by those that it found.
+//! The settings of a running balancer: the values of `[balance]`, with the files that they name read. A
+//! reload puts new ones in their place; each request goes by those that it found.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -22,11 +22,11 @@ pub(crate) struct Settings {
     pub(crate) log: Option<Arc<AccessLog>>,
     /// Where clients come in.
     pub(crate) door: Arc<Door>,
-    /// What speaks TLS with nodes.
+    /// The TLS client for connections to nodes.
     pub(crate) node_tls: Option<Arc<TlsClient>>,
 }
 
-/// What the values name cannot be used.
+/// A value names a file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A page of the site.
@@ -45,7 +45,7 @@ pub enum SettingsError {
     AccessLog {
         /// The file as configured.
         file: String,
-        /// What the system says.
+        /// The error of the system.
         cause: std::io::Error,
     },
 }
@@ -87,7 +87,8 @@ impl Settings {
     }
 }
 
-/// The door of these values: that of before where nothing of it has changed, with its connections and certificates.
+/// The door of these values: that of before where nothing of it has changed, with its connections and
+/// certificates.
 fn door(balance: &BalanceConfig, before: Option<&Settings>) -> Result<Arc<Door>, SettingsError> {
     let concerns = |balance: &BalanceConfig| {
         let BalanceConfig { limits, idle_timeout, trusted_proxies, proxy_protocol, tls, .. } =

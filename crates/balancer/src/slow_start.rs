@@ -1,12 +1,13 @@
-//! Slow start: a node that has just come back gets its share little by little. Pure: told the time. Source: HAProxy's
-//! `slowstart`.
+//! Slow start: a node that has just come back gets its share little by little. Pure: told the time. Source:
+//! HAProxy's `slowstart`.
 
 use std::time::Duration;
 
 /// Parts of a weight: how finely a share grows.
 pub(crate) const WEIGHT_PARTS: u32 = 100;
 
-/// The weight in parts of a node that is up for `up_for`: from one part in a hundred to all of them over `time`.
+/// The weight in parts of a node that is up for `up_for`: from one part in a hundred to all of them over
+/// `time`.
 pub(crate) fn effective_weight(weight: u32, up_for: Duration, time: Duration) -> u32 {
     if up_for >= time {
         return weight * WEIGHT_PARTS;

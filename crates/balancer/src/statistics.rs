@@ -1,4 +1,4 @@
-//! What the balancer counts of itself, beside what it counts of each node.
+//! Counters of the balancer itself; those of each node are in `backend.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -49,7 +49,7 @@ impl Default for Statistics {
     }
 }
 
-/// What is told of them.
+/// A snapshot of the counters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BalancerStatus {
     /// Seconds since the balancer began.
@@ -76,7 +76,8 @@ pub struct BalancerStatus {
     pub cut_short: u64,
     /// Bytes of answers' bodies to clients.
     pub bytes_out: u64,
-    /// Answers by the milliseconds until they began: up to 1, 2, 5, 10, 25, 50, 100, 250, 1,000, 5,000, 30,000, longer.
+    /// Answers by the milliseconds until they began: up to 1, 2, 5, 10, 25, 50, 100, 250, 1,000, 5,000,
+    /// 30,000, longer.
     pub answered_by_ms: [u64; BOUNDS_MS.len() + 1],
     /// The times until answers began, together, in seconds.
     pub answered_seconds: f64,

@@ -1,4 +1,4 @@
-//! What a running balancer shows: its nodes and what happens to them.
+//! The status of a running balancer: its nodes and their states.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,7 +18,7 @@ pub struct BackendStatus {
     pub name: String,
     /// Its HTTP address.
     pub address: String,
-    /// What is known of it.
+    /// Its state.
     pub state: BackendState,
     /// Its share of new clients.
     pub weight: u32,
@@ -38,7 +38,7 @@ pub struct BackendStatus {
     pub state_changes: u64,
     /// Seconds since its state changed.
     pub state_seconds: u64,
-    /// What showed that state, in words.
+    /// The observation behind the state, in words.
     pub reason: String,
     /// Most requests that it gets at once; 0: no limit.
     pub max_requests: usize,

@@ -1,7 +1,7 @@
 //! Which node a client's address was on last. Pure: no socket, no clock.
 //!
-//! Two generations: who is asked for moves to the recent one; when that is full it becomes the previous one, and
-//! the one before it is forgotten. So the table is bounded, and a client that comes again within
+//! Two generations: who is asked for moves to the recent one; when that is full it becomes the previous one,
+//! and the one before it is forgotten. So the table is bounded, and a client that comes again within
 //! [`MAX_CLIENTS`] / 2 other clients is known.
 
 use std::collections::HashMap;

@@ -18,15 +18,15 @@ use crate::relay::relay;
 use crate::retry::AttemptError;
 use crate::settings::Settings;
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct TcpProxy {
     pub(crate) pool: Arc<BackendPool>,
 }
 
 impl TcpProxy {
-    /// Serves a client to its end. One that no node takes within the queue's wait is closed: there are no words that
-    /// every protocol has.
+    /// Serves a client to its end. One that no node takes within the queue's wait is closed: there are no
+    /// words that every protocol has.
     pub(crate) async fn serve(&self, mut client: ClientStream<Transport>, info: &ClientInfo) {
         let peer = info.address;
         let settings = self.pool.settings();

@@ -10,12 +10,12 @@ const LINE_BOUND: usize = 512;
 pub(crate) struct TrafficDump(pub(crate) SocketAddr);
 
 impl TrafficDump {
-    /// What the client sent.
+    /// Prints bytes from the client.
     pub(crate) fn sent(&self, bytes: &[u8]) {
         self.show('>', bytes);
     }
 
-    /// What the client was sent.
+    /// Prints bytes to the client.
     pub(crate) fn received(&self, bytes: &[u8]) {
         self.show('<', bytes);
     }

@@ -1,5 +1,5 @@
-//! A websocket after its handshake: bytes both ways, not looked at. In HTTP/1.1 it is the client's connection, in
-//! HTTP/2 a stream of it.
+//! A websocket after its handshake: bytes both ways, not looked at. In HTTP/1.1 it is the client's
+//! connection, in HTTP/2 a stream of it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl Tunnels {
     pub(crate) fn start(&self, tunnel: Tunnel, idle: Duration) {
         let (mut stopping, peer) = (self.stopping.clone(), self.peer);
         let mut running = self.running.lock();
-        // What has ended takes no more room.
+        // Ended tasks release their places.
         while running.try_join_next().is_some() {}
         running.spawn(async move {
             tokio::select! {

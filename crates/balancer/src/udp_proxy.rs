@@ -1,5 +1,5 @@
-//! Datagrams both ways: the datagrams of one client address go to one node, and what that node answers goes back to the
-//! client. A client is known for as long as datagrams pass.
+//! Datagrams both ways: the datagrams of one client address go to one node, and what that node answers goes
+//! back to the client. A client is known for as long as datagrams pass.
 
 use std::collections::HashMap;
 use std::io;
@@ -24,12 +24,13 @@ use crate::retry::AttemptError;
 const MAX_CLIENTS: usize = 10_000;
 /// Clients of which the longest silent one makes place.
 const EVICTION_SAMPLE: usize = 16;
-/// Longest silence after which a client is still known, where `idle_timeout` is longer: a datagram has no end.
+/// Longest silence after which a client is still known, where `idle_timeout` is longer: a datagram has no
+/// end.
 const IDLE_BOUND: Duration = Duration::from_secs(60);
 /// Most bytes of a datagram.
 const DATAGRAM_BOUND: usize = 65_535;
 
-/// What all clients share.
+/// The state that all clients share.
 #[derive(Debug)]
 pub(crate) struct UdpProxy {
     pool: Arc<BackendPool>,
@@ -176,7 +177,7 @@ impl Answering {
             let mut datagram = [0; DATAGRAM_BOUND];
             match self.from.try_recv(&mut datagram) {
                 Ok(length) => {
-                    // What the system does not take now is lost, as any datagram may be.
+                    // A datagram that the system does not take now is lost, as any datagram may be.
                     if self.to.try_send_to(&datagram[..length], self.client).is_ok() {
                         self.activity.add_sent(length);
                         self.exchange.sent(length as u64);

@@ -1,7 +1,7 @@
 //! Where requests wait while no node can take them: a bounded number, for a bounded time.
 //!
-//! A request that arrives while others wait stands behind them only where nodes have a limit of requests. Without
-//! limits nobody waits for a place, only for a node that is up: then all can go at once.
+//! A request that arrives while others wait stands behind them only where nodes have a limit of requests.
+//! Without limits nobody waits for a place, only for a node that is up: then all can go at once.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;

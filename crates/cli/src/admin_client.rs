@@ -1,24 +1,17 @@
-//! Client of a node's admin port: address and token follow from the node's configuration.
+//! Client of a node's admin pages, and the command line arguments that name the node.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::header::{AUTHORIZATION, HOST};
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{Method, StatusCode};
 use serde_json::Value;
-use sessile::{Config, admin_tokens};
-use sessile_apps::farm::{DEPLOY_KEY_HEADER, DeployKey};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::admin_connection::AdminConnection;
+pub(crate) use crate::admin_target::{AdminClient, AdminError};
 use crate::failure::Failure;
-use crate::secret_file;
 
 /// Longest wait for a connection, and for a response.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,59 +53,7 @@ pub(crate) fn file_of(node: &Path) -> Result<PathBuf, Failure> {
     )))
 }
 
-/// A node's admin port and the tokens that it may want.
-#[derive(Clone, Debug)]
-pub(crate) struct AdminClient {
-    /// The node's name.
-    pub(crate) name: String,
-    pub(crate) config: Config,
-    address: SocketAddr,
-    tokens: Vec<String>,
-    /// Sent with every request if the configuration has one.
-    deploy_key: Option<DeployKey>,
-}
-
-/// Why an admin request failed.
-#[derive(Debug)]
-pub(crate) enum AdminError {
-    NotRunning(String),
-    Failed(String),
-}
-
-impl From<AdminError> for Failure {
-    fn from(none: AdminError) -> Self {
-        match none {
-            AdminError::NotRunning(words) | AdminError::Failed(words) => Self::Failed(words),
-        }
-    }
-}
-
 impl AdminClient {
-    /// The client of the node that `file` configures.
-    pub(crate) fn of(file: &Path) -> Result<Self, Failure> {
-        let (config, _) = Config::check(file)?;
-        let (name, shown) = (config.node.name.clone(), file.display());
-        let Some(listen) = config.admin.listen else {
-            let remedy =
-                format!("add for example\n\n    [admin]\n    listen = 9005\n\nto {shown} and restart it");
-            return Err(Failure::Failed(format!("{name} has no admin port: {remedy}")));
-        };
-        if listen.port() == 0 {
-            let words = format!(
-                "the admin port of {name} is chosen by the system ([admin] listen in {shown} is port 0): set a fixed port"
-            );
-            return Err(Failure::Failed(words));
-        }
-        let secrets = secret_file::load(&config.cluster.secret_file)?;
-        let tokens = admin_tokens(&secrets, &config.cluster.name);
-        Ok(Self { name, address: reachable(listen), tokens, config, deploy_key: None })
-    }
-
-    /// The same client, which sends the deploy key too.
-    pub(crate) fn with_deploy_key(self, deploy_key: Option<DeployKey>) -> Self {
-        Self { deploy_key, ..self }
-    }
-
     /// Sends a GET request.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, AdminError> {
         self.ask(Method::GET, path, Bytes::new(), PATIENCE).await
@@ -125,24 +66,7 @@ impl AdminClient {
 
     /// Sends a POST request with `body` whose response may take `at_most`.
     pub(crate) async fn send(&self, path: &str, body: Bytes, at_most: Duration) -> Result<Value, AdminError> {
-        if body.is_empty() {
-            return self.ask(Method::POST, path, body, at_most + PATIENCE).await;
-        }
-        // A client that is still sending a body may not read the 401 response: find the accepted token first.
-        let known = Self { tokens: vec![self.accepted_token().await?], ..self.clone() };
-        known.ask(Method::POST, path, body, at_most + PATIENCE).await
-    }
-
-    /// The token that the node accepts. During a secret rotation it may be any of the known tokens.
-    async fn accepted_token(&self) -> Result<String, AdminError> {
-        for token in &self.tokens {
-            let asked = timeout(PATIENCE, self.ask_with(token, Method::GET, "/members", Bytes::new())).await;
-            let (status, _) = asked.map_err(|_| self.failed(format!("no answer within {PATIENCE:?}")))??;
-            if status != StatusCode::UNAUTHORIZED {
-                return Ok(token.clone());
-            }
-        }
-        Err(self.unauthorized())
+        self.ask(Method::POST, path, body, at_most + PATIENCE).await
     }
 
     async fn ask(
@@ -152,75 +76,16 @@ impl AdminClient {
         body: Bytes,
         at_most: Duration,
     ) -> Result<Value, AdminError> {
-        let mut refused = None;
-        // During a secret rotation, the node may not have reloaded the file yet.
-        for token in &self.tokens {
-            let asked = timeout(at_most, self.ask_with(token, method.clone(), path, body.clone())).await;
-            let answered = asked.map_err(|_| self.failed(format!("no answer within {at_most:?}")))??;
-            match answered {
-                (StatusCode::OK, told) => return Ok(told),
-                (StatusCode::UNAUTHORIZED, _) => refused = Some(self.unauthorized()),
-                (status, told) => {
-                    let words = told["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
-                    return Err(self.failed(words));
-                }
+        let late = |at_most: Duration| self.failed(format!("no answer within {at_most:?}"));
+        let opened = timeout(PATIENCE, AdminConnection::open(self)).await;
+        let connection = opened.map_err(|_| late(PATIENCE))??;
+        let asked = timeout(at_most, connection.send(method, path, body)).await;
+        match asked.map_err(|_| late(at_most))?? {
+            (StatusCode::OK, told) => Ok(told),
+            (StatusCode::UNAUTHORIZED, _) => Err(self.unproven()),
+            (status, told) => {
+                Err(self.failed(told["error"].as_str().map_or_else(|| status.to_string(), str::to_owned)))
             }
         }
-        Err(refused.unwrap_or_else(|| self.unauthorized()))
     }
-
-    async fn ask_with(
-        &self,
-        token: &str,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<(StatusCode, Value), AdminError> {
-        let failed = |error: &dyn std::fmt::Display| self.failed(error.to_string());
-        let tcp = TcpStream::connect(self.address).await.map_err(|error| self.not_running(&error))?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(tcp)).await.map_err(|error| failed(&error))?;
-        tokio::spawn(connection);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.address.to_string())
-            .header(AUTHORIZATION, format!("Bearer {token}"));
-        if let Some(key) = &self.deploy_key {
-            request = request.header(DEPLOY_KEY_HEADER, key.token());
-        }
-        let request = request.body(Full::new(body)).map_err(|error| failed(&error))?;
-        let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
-        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
-    }
-
-    fn not_running(&self, error: &std::io::Error) -> AdminError {
-        let (name, address) = (&self.name, self.address);
-        AdminError::NotRunning(format!(
-            "{name} is not running: no connection to its admin port {address} ({error})"
-        ))
-    }
-
-    fn unauthorized(&self) -> AdminError {
-        let file = self.config.cluster.secret_file.display();
-        self.failed(format!(
-            "the node refused the token: it runs with another secret than {file}, or with another [cluster] name"
-        ))
-    }
-
-    fn failed(&self, words: String) -> AdminError {
-        AdminError::Failed(format!("{} (admin port {}): {words}", self.name, self.address))
-    }
-}
-
-/// The address to connect to where a node listens at `listen`.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }

@@ -7,7 +7,7 @@
 //! Modules that load nodes: `cluster` starts nodes, `client_pool` writes with `light_client`s, `latency` keeps
 //! latencies, `timeline` keeps the moments of answers, `usage` and `traffic` read the cost, `floor` measures the
 //! lower bound of the machine. All measurements share `run_settings` and `output_options`. `load`, `lag`, `failover`,
-//! `join`, `deploy`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores,
+//! `join`, `deploy`, `idle`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores,
 //! `balance` balancers.
 //! `exposed` reads the metrics of nodes for both parts. Must not know how sessions are replicated.
 
@@ -24,6 +24,7 @@ mod exposed;
 mod failover;
 mod floor;
 mod grade;
+mod idle;
 mod interrupt;
 mod join;
 mod lag;
@@ -76,6 +77,8 @@ pub(crate) enum Bench {
     Deploy(deploy::DeployBench),
     /// Bytes of memory for each copy of a session
     Memory(memory::MemoryBench),
+    /// Processor time and memory of up to 64 idle nodes that started at once
+    Idle(idle::IdleBench),
     /// Messages and bytes for each write with 2 to 8 nodes
     Scale(scale::ScaleBench),
     /// The costs of replication as ratios to the floors of this machine
@@ -104,6 +107,7 @@ impl Bench {
             Self::Join(join) => runtime::run_on_one_thread(join.run()),
             Self::Deploy(deploy) => runtime::run_on_one_thread(deploy.run()),
             Self::Memory(memory) => runtime::run_on_one_thread(memory.run()),
+            Self::Idle(idle) => runtime::run_on_one_thread(idle.run()),
             Self::Scale(scale) => runtime::run_on_one_thread(scale.run()),
             Self::Ratios(ratios) => runtime::run_on_one_thread(ratios.run()),
             Self::Store(bench) => bench.run(),

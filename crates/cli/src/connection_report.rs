@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use sessile::{Cluster, Gauge, PartReport};
+use sessile::Cluster;
+use sessile::status::{Gauge, PartReport};
 use sessile_http_server::ConnectionCounts;
 
 use crate::ajp::AjpServer;

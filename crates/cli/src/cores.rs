@@ -2,7 +2,7 @@
 //!
 //! Changes that become ready on one thread in the same moment are sent together: the changes of many requests go to a
 //! member in one call. A work-stealing runtime wakes another thread for nearly every request, which cost twice the
-//! processor time (docs/performance.md, "Threads"). The price: a connection stays on its thread, so a handler must
+//! processor time (docs/results-performance.md, "Threads"). The price: a connection stays on its thread, so a handler must
 //! not block. The node's own tasks run on the first thread.
 
 use std::io;

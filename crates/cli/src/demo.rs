@@ -10,11 +10,13 @@ mod multicast;
 mod paint;
 mod ports;
 mod show;
+mod status;
 
 use clap::Args;
 
 use crate::failure::Failure;
 use crate::runtime;
+use crate::sample_ports::BASES;
 
 /// Command line arguments of the demo.
 #[derive(Debug, Args)]
@@ -28,10 +30,18 @@ pub(crate) struct Demo {
     /// The seed of everything that is random in the check; left out, one is chosen and shown
     #[arg(long, requires = "check", value_name = "N")]
     seed: Option<u64>,
+    /// The first of seven free ports for the demo: the balancer, then HTTP, replication and admin of each node. Without
+    /// it, the ports of the article
+    #[arg(long, value_name = "PORT", conflicts_with = "check", value_parser = clap::value_parser!(u16).range(BASES))]
+    port_base: Option<u16>,
 }
 
 impl Demo {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        if self.check { runtime::run(check::run(self.rounds, self.seed)) } else { runtime::run(show::run()) }
+        if self.check {
+            runtime::run(check::run(self.rounds, self.seed))
+        } else {
+            runtime::run(show::run(self.port_base))
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
 use sessile::ConfigError;
 
 use crate::{logging, output, report};
@@ -23,17 +24,21 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
             Self::Failed(_) => 1,
             Self::Usage(_) | Self::Configuration(_) => 2,
             Self::Unfinished(_) => 3,
             Self::Told(code) => *code,
-        })
+        }
     }
 
     /// Tells programs, where they read the log.
     pub(crate) fn log(&self) {
-        if !logging::is_json() {
+        if !logging::is_json() || output::is_json() {
             return;
         }
         match self {
@@ -47,6 +52,9 @@ impl Failure {
 
     /// Prints the failure on standard error.
     pub(crate) fn show(&self) {
+        if output::is_json() {
+            return self.tell_json();
+        }
         if logging::is_json() {
             // It stands in the log.
             return;
@@ -58,6 +66,20 @@ impl Failure {
             Self::Configuration(errors) => errors.iter().for_each(report::error),
             Self::Told(_) => {}
         }
+    }
+}
+
+impl Failure {
+    /// One object: the words, the exit code and, of a configuration, each finding with its place.
+    fn tell_json(&self) {
+        if matches!(self, Self::Told(_)) {
+            return;
+        }
+        let mut fields = json!({ "error": self.to_string(), "exit_code": self.code() });
+        if let Self::Configuration(errors) = self {
+            fields["findings"] = errors.iter().flat_map(report::as_json).collect();
+        }
+        output::tell_json(&fields);
     }
 }
 

@@ -10,5 +10,5 @@ mod running;
 
 pub(crate) use log_line::{Level, LogLine};
 pub(crate) use node::{NodeEvent, NodeProcess};
-pub(crate) use plan::{ClusterPlan, ClusterSettings, Discovery, GROUP, GROUP_PORT};
+pub(crate) use plan::{ClusterPlan, ClusterSettings, Discovery, GROUP, GROUP_PORT, NodePlan};
 pub(crate) use running::{LocalCluster, private_directory};

@@ -1,6 +1,7 @@
 //! A port that is bound early and opened late: a conflict with another program fails at once, and until the port is
 //! opened the system refuses every connection.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -56,13 +57,18 @@ fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
 }
 
 fn failure(table: &str, key: &str, listen: SocketAddr, error: &std::io::Error) -> Failure {
-    let remedy = "choose another port, or stop the program that uses it";
+    let remedy = match error.kind() {
+        ErrorKind::AddrNotAvailable => "write an address of this machine, or 0.0.0.0 for all of them",
+        ErrorKind::PermissionDenied => {
+            "choose a port from 1024 on, or give the process the right to this one"
+        }
+        _ => "choose another port, or stop the program that uses it",
+    };
     Failure::Failed(format!("[{table}] {key} = \"{listen}\": {error}; {remedy}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
     use std::net::TcpStream;
 
     use super::*;

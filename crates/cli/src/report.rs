@@ -1,8 +1,10 @@
 //! Findings about configuration files, drawn on standard error with line and caret.
 
 use std::fmt;
+use std::ops::Range;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use serde_json::{Value, json};
 use sessile::ConfigError;
 use sessile::config::{Finding, Findings, Severity};
 
@@ -27,15 +29,34 @@ pub(crate) fn findings(findings: &Findings) {
     theme.characters.underline = '^';
     theme.characters.underbar = '^';
     let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
-    let source = NamedSource::new(findings.path.display().to_string(), findings.text.clone());
     for finding in &findings.list {
+        let (text, span) = findings.excerpt(finding);
+        let source = NamedSource::new(findings.path.display().to_string(), text);
         let mut drawn = String::new();
-        let shown = match handler.render_report(&mut drawn, &FindingDiagnostic { finding, source: &source }) {
-            Ok(()) => drawn,
-            Err(fmt::Error) => format!("{}: {}", findings.place(finding), finding.message),
-        };
+        let shown =
+            match handler.render_report(&mut drawn, &FindingDiagnostic { finding, span, source: &source }) {
+                Ok(()) => drawn,
+                Err(fmt::Error) => format!("{}: {}", findings.place(finding), finding.message),
+            };
         output::tell(&format!("{}\n", shown.trim_end()));
     }
+}
+
+/// Each finding with its place, for programs.
+pub(crate) fn as_json(error: &ConfigError) -> Vec<Value> {
+    let ConfigError::Invalid(findings) = error else { return Vec::new() };
+    let object = |finding: &Finding| {
+        let before = findings.text.get(..finding.span.start).unwrap_or_default();
+        json!({
+            "file": findings.path,
+            "line": before.matches('\n').count() + 1,
+            "column": before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1,
+            "severity": finding.severity.to_string(),
+            "message": finding.message,
+            "help": finding.help,
+        })
+    };
+    findings.list.iter().map(object).collect()
 }
 
 /// One finding as a line of the log: no text for people stands between lines for programs.
@@ -51,6 +72,8 @@ fn log(findings: &Findings, finding: &Finding) {
 #[derive(Debug)]
 struct FindingDiagnostic<'f> {
     finding: &'f Finding,
+    /// Its place in `source`.
+    span: Range<usize>,
     source: &'f NamedSource<String>,
 }
 
@@ -80,7 +103,7 @@ impl Diagnostic for FindingDiagnostic<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let label = Some(self.finding.label.clone()).filter(|label| !label.is_empty());
-        let span = self.finding.span.clone();
+        let span = self.span.clone();
         Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(label, span))))
     }
 }

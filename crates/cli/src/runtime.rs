@@ -5,6 +5,7 @@ use std::future::Future;
 use tokio::runtime::Builder;
 
 use crate::cores::Cores;
+use crate::descriptors;
 use crate::failure::Failure;
 
 /// Runs a verb on a work-stealing runtime with one thread for each core. Remaining tasks are cut at the end.
@@ -22,6 +23,7 @@ pub(crate) fn run_with_cores<T, F>(verb: impl FnOnce(Cores) -> F) -> Result<T, F
 where
     F: Future<Output = Result<T, Failure>>,
 {
+    descriptors::raise_limit();
     let cores = Cores::all();
     let cores =
         cores.map_err(|error| Failure::Failed(format!("the system cannot create a thread: {error}")))?;

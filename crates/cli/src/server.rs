@@ -24,6 +24,9 @@ use crate::cores::Cores;
 /// How long no byte may pass on a connection of an admin port that switched protocols: none does.
 const ADMIN_IDLE: Duration = Duration::from_secs(60);
 
+/// Most connections of such a port: it must not take the descriptors of the others.
+const ADMIN_CONNECTIONS: u32 = 256;
+
 /// A served port. Dropping it stops the server without waiting.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -35,9 +38,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `router` on the calling thread; requests carry the peer's address as [`ConnectInfo`].
+    /// Serves `router`, an admin port or one that only redirects, on the calling thread; requests carry the peer's address as [`ConnectInfo`].
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
-        let door = Door::new(Limits::of_node(), ADMIN_IDLE, Vec::new(), false, None, Arc::default());
+        let connections = ADMIN_CONNECTIONS;
+        let limits = Limits { connections, connections_per_source: connections, ..Limits::of_node() };
+        let door = Door::new(limits, ADMIN_IDLE, Vec::new(), false, None, Arc::default());
         Self::start_on(Arc::default(), listener, door, router)
     }
 

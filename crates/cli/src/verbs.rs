@@ -2,8 +2,12 @@
 
 mod apps;
 mod balance;
+mod completions;
 mod config;
+mod doctor;
 mod import_server_xml;
+mod init;
+mod man;
 mod operate;
 mod rotate;
 mod secret;
@@ -25,6 +29,8 @@ use crate::node_factory::NodeFactory;
 pub(crate) enum Verb {
     /// Start the sample: two nodes, the balancer on port 8080 and clusterapp
     Demo(demo::Demo),
+    /// Write a cluster that is ready to run: two nodes, a balancer and the secret
+    Init(init::Init),
     /// Load a cluster, inject faults, and count lost, doubled and resurrected data
     Drill(drill::Drill),
     /// Measure what replication costs
@@ -35,6 +41,8 @@ pub(crate) enum Verb {
     /// Check configuration files, or show the effective configuration
     #[command(subcommand)]
     Config(config::Config),
+    /// Name what is wrong between a node and the others, by trying it from here; exit code 1 if something is
+    Doctor(doctor::Doctor),
     /// Translate the server.xml of a Tomcat into the configuration of a node
     ImportServerXml(import_server_xml::ImportServerXml),
     /// Create or rotate the secret of a cluster, or print the admin token derived from it
@@ -67,13 +75,17 @@ pub(crate) enum Verb {
     Route(operate::Route),
     /// Compare a running node's sessions with every member, and repair differences
     Resync(operate::Resync),
+    /// Print the completions of these commands for a shell
+    Completions(completions::Completions),
+    /// Write the manual pages of all commands into a directory
+    Man(man::Man),
 }
 
 impl Verb {
     /// The default log filter; verbs with their own output log less.
     pub(crate) fn usual_log(&self) -> &'static str {
         match self {
-            Self::Bench(_) | Self::Demo(_) | Self::Drill(_) | Self::Store(_) => "error",
+            Self::Bench(_) | Self::Demo(_) | Self::Doctor(_) | Self::Drill(_) | Self::Store(_) => "error",
             Self::Balance(balance) => balance.usual_log(),
             _ => "info",
         }
@@ -82,10 +94,12 @@ impl Verb {
     pub(crate) fn run(self, factory: &impl NodeFactory) -> Result<(), Failure> {
         match self {
             Self::Demo(demo) => demo.run(),
+            Self::Init(init) => init.run(),
             Self::Drill(drill) => drill.run(),
             Self::Bench(bench) => bench.run(),
             Self::Balance(balance) => balance.run(),
             Self::Config(config) => config.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::ImportServerXml(import) => import.run(),
             Self::Secret(secret) => secret.run(),
             Self::Serve(serve) => serve.run(factory),
@@ -101,6 +115,8 @@ impl Verb {
             Self::Resume(offer) => offer.resume(),
             Self::Route(route) => route.run(),
             Self::Resync(resync) => resync.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
         }
     }
 }

@@ -51,6 +51,33 @@ fn warnings_are_shown_and_do_no_harm() {
 }
 
 #[test]
+fn an_application_that_is_not_there_is_told_with_its_line() {
+    let app = |key: &str, value: &str| format!("[[app]]\npath = \"/shop\"\n{key} = \"{value}\"\n");
+    let place = scratch([
+        ("there.toml", &app("directory", "site")),
+        ("file.toml", &app("file", "shop.zip")),
+        ("directory.toml", &app("directory", "shop")),
+        ("kind.toml", &app("directory", "there.toml")),
+    ]);
+    std::fs::create_dir(place.path().join("site")).expect("writable");
+    assert_eq!(run(&place, ["config", "check", "there.toml"]).code, 0);
+    for (file, said) in [
+        ("file.toml", "has no archive"),
+        ("directory.toml", "has no directory"),
+        ("kind.toml", "it is no directory"),
+    ] {
+        let done = run(&place, ["config", "check", file]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{file}");
+        let line = format!("{file}:3");
+        assert!(
+            done.err.contains(said) && done.err.contains(&line) && done.err.contains("/shop"),
+            "{}",
+            done.err
+        );
+    }
+}
+
+#[test]
 fn show_prints_every_effective_value_and_its_output_is_a_configuration() {
     let place = scratch([("tc01.toml", SAMPLE)]);
     let shown = run(&place, ["config", "show", "tc01.toml"]);
@@ -96,6 +123,28 @@ fn a_wrong_command_line_is_a_usage_error() {
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{wrong:?}: {}", done.err);
         assert!(done.err.contains("error: "), "{}", done.err);
     }
+}
+
+#[test]
+fn a_variable_of_the_environment_is_shown_with_its_name() {
+    let place = scratch([]);
+    let shown = |name: &str, value: &str| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_sessile"));
+        std::fs::write(place.path().join("tc01.toml"), "").expect("writable");
+        let shown =
+            program.args(["config", "show", "tc01.toml"]).current_dir(&place).env(name, value).output();
+        let shown = shown.expect("it runs");
+        (shown.status.code(), String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned())
+    };
+    let (code, text) = shown("SESSILE_NODE__NAME", "tc07");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("name = \"tc07\"                       # from SESSILE_NODE__NAME: unique"),
+        "{text}"
+    );
+    let (code, text) = shown("SESSILE_NODE__NAME", "a name");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("SESSILE_NODE__NAME=a name") && text.contains('^'), "{text}");
 }
 
 /// Compares `got` with the file of that name in `tests/golden`.

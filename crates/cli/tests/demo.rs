@@ -2,9 +2,10 @@
 
 mod harness;
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 
-use harness::{Running, is_refused, until};
+use harness::{Client, Running, Secrets, free_block, is_refused, until};
 use tempfile::TempDir;
 
 /// Address of `name` in what the check printed.
@@ -62,4 +63,25 @@ fn rounds_and_seed_belong_to_the_check() {
         let mut demo = Running::start(scratch().path(), arguments);
         assert_eq!(demo.ended(), Some(2), "{}", demo.out());
     }
+}
+
+#[test]
+fn a_demo_on_other_ports_takes_commands() {
+    let base = free_block();
+    let mut demo = Running::start(scratch().path(), ["demo", "--port-base", &base.to_string()]);
+    demo.says(&format!("Open http://localhost:{base}/clusterapp/"));
+    let balancer = SocketAddr::from(([127, 0, 0, 1], base));
+    let start = Client::new(Secrets::default()).get(balancer, "/");
+    assert_eq!((start.status, start.header("location")), (303, Some("/clusterapp/")));
+    writeln!(demo.input.as_mut().expect("it reads"), "help\nstatus").expect("it reads");
+    demo.says("restart NAME");
+    demo.says("MEMBERS");
+    until("both see each other", || {
+        demo.out().matches("tc01 tc02").nth(1).map(drop).or_else(|| {
+            writeln!(demo.input.as_mut()?, "status").ok()?;
+            None
+        })
+    });
+    writeln!(demo.input.as_mut().expect("it reads"), "quit").expect("it reads");
+    assert_eq!(demo.ended(), Some(0), "{}{}", demo.out(), demo.err());
 }

@@ -1,13 +1,15 @@
 //! Checks that two or more values of a configuration agree. Both values are already known to be valid.
 
+mod membership;
+
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use super::Config;
 use super::fault::Finding;
 use super::form::describe;
 use super::places::Places;
-use super::table::{App, Keep, Manager, MembershipKind, SameSite, Secure, Session, Store, StoreKind};
-use super::{Config, HostPort};
+use super::table::{App, Keep, Manager, SameSite, Secure, Session, Store, StoreKind};
 
 /// A node's table has this many parts, each with its share of the bytes.
 const TABLE_PARTS: usize = 16;
@@ -17,8 +19,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Finding
     times(config, places, findings);
     ports(config, places, findings);
     ajp(config, places, findings);
-    members(config, places, findings);
-    reach(config, places, findings);
+    membership::check(config, places, findings);
     queue(config, places, findings);
     session("session", &config.session, places, findings);
     carried(config, "session", &config.session, places, findings);
@@ -123,36 +124,6 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0 && one.port() == other.port() && same_ip
 }
 
-fn members(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
-    if config.membership.kind == MembershipKind::Static && config.membership.members.is_empty() {
-        let span = places.of(&[("membership", "members"), ("membership", "kind")]);
-        let error = Finding::error(span, "`kind = \"static\"` needs the list of `members`");
-        let help = "add `members = [\"host:port\", …]` with the replication addresses of all nodes";
-        findings.push(error.help(help));
-    }
-}
-
-/// Warns if nodes on other machines would connect to themselves.
-fn reach(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
-    let membership = &config.membership;
-    let elsewhere = match membership.kind {
-        MembershipKind::Multicast => !membership.bind.is_loopback(),
-        MembershipKind::Static => membership.members.iter().any(|member| !member.is_loopback()),
-    };
-    let advertised = config.receiver.advertise.as_ref();
-    let unreachable = advertised.map_or(config.receiver.listen.ip().is_loopback(), HostPort::is_loopback);
-    if elsewhere && unreachable {
-        let span = places.of(&[
-            ("receiver", "advertise"),
-            ("receiver", "listen"),
-            ("membership", if membership.kind == MembershipKind::Static { "members" } else { "bind" }),
-        ]);
-        let warning = Finding::warning(span, "members on other machines cannot reach a loopback address");
-        let help = "listen at an address of the network, or set `advertise` in [receiver] to one";
-        findings.push(warning.help(help));
-    }
-}
-
 /// A copy of the largest session must fit into an empty queue, with room for its names and timestamps.
 fn queue(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     let largest = config.apps.iter().map(|app| app.session.max_session_bytes).max().unwrap_or_default();
@@ -201,8 +172,13 @@ fn store(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
             Finding::error(place("url"), "a store on a server needs `url` or `url_file`, one of them");
         findings.push(error.help(match store.url {
             Some(_) => "leave one of the two out",
+            None if store.kind == Some(StoreKind::Redis) => "add for example `url = \"redis://db:6379\"`",
             None => "add for example `url = \"postgres://sessile@db/sessions\"`",
         }));
+    }
+    if store.kind.is_some() && !is_server && (store.url.is_some() || store.url_file.is_some()) {
+        let warning = Finding::warning(place("url"), "this kind of store has no `url`: it is not used");
+        findings.push(warning.help("leave it out, or write `kind = \"postgres\"` or `kind = \"redis\"`"));
     }
     if store.url.as_ref().is_some_and(|url| has_password(url)) {
         let error = Finding::error(place("url"), "`url` has a password in it");

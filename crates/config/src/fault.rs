@@ -1,12 +1,17 @@
 //! Findings about a configuration file, shown with line and caret.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
+/// Characters that are shown of a sentence, which may name a value, and of a line from the marked place on.
+const SENTENCE_MAX: usize = 600;
+const MARKED_MAX: usize = 120;
+
 /// Why a configuration could not be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
     #[error("error: cannot read the configuration {}: {source}", path.display())]
@@ -19,6 +24,13 @@ pub enum ConfigError {
     /// The file was read; at least one finding is an error.
     #[error("{0}")]
     Invalid(Findings),
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The findings about one file, in the order of their places. Its `Display` shows each with line and caret.
@@ -58,7 +70,8 @@ pub enum Severity {
 
 impl Finding {
     pub(super) fn error(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), span, label: String::new(), help: None }
+        let message = cut(&message.into(), SENTENCE_MAX).into_owned();
+        Self { severity: Severity::Error, message, span, label: String::new(), help: None }
     }
 
     pub(super) fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
@@ -71,7 +84,7 @@ impl Finding {
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(cut(&help.into(), SENTENCE_MAX).into_owned());
         self
     }
 }
@@ -96,6 +109,31 @@ impl Findings {
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
+    /// The text and the place of one finding, with lines cut that are longer than anybody reads.
+    #[must_use]
+    pub fn excerpt(&self, finding: &Finding) -> (String, Range<usize>) {
+        let (mut text, mut span, mut start) = (String::new(), finding.span.clone(), 0);
+        for line in self.text.split_inclusive('\n') {
+            let (end, at) = (start + line.len(), text.len());
+            let is_marked = (start..end).contains(&finding.span.start);
+            let before = line.get(..finding.span.start.saturating_sub(start)).filter(|_| is_marked);
+            let from = before.map_or(0, |before| before.chars().count());
+            let content = line.trim_end_matches('\n');
+            text.push_str(&cut(content, from + MARKED_MAX));
+            if is_marked {
+                let begin = at + (finding.span.start - start);
+                let length = finding.span.len().min(text.len() - begin);
+                span = begin..begin + length;
+            }
+            text.push_str(&line[content.len()..]);
+            start = end;
+        }
+        if finding.span.start >= start {
+            span = text.len()..text.len();
+        }
+        (text, span)
+    }
+
     fn write_finding(&self, finding: &Finding, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (number, column) = self.line_and_column(finding.span.start);
         let line = self.text.lines().nth(number - 1).unwrap_or("");
@@ -109,13 +147,21 @@ impl Findings {
         writeln!(out, "{}: {}", finding.severity, finding.message)?;
         writeln!(out, "{:gutter$}--> {}", "", self.place(finding))?;
         writeln!(out, "{:gutter$} |", "")?;
-        writeln!(out, "{number} | {}", line.trim_end())?;
-        let marks = format!("{}{} {}", indent, "^".repeat(carets), finding.label);
+        writeln!(out, "{number} | {}", cut(line.trim_end(), column - 1 + MARKED_MAX))?;
+        let marks = format!("{}{} {}", indent, "^".repeat(carets.min(MARKED_MAX)), finding.label);
         write!(out, "{:gutter$} | {}", "", marks.trim_end())?;
         if let Some(help) = &finding.help {
             write!(out, "\n{:gutter$} = help: {help}", "")?;
         }
         Ok(())
+    }
+}
+
+/// The text as far as it is shown, with a mark where it goes on.
+fn cut(text: &str, max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

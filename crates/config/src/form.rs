@@ -20,7 +20,7 @@ pub(super) use address::{Address, Cidr, Interface, MulticastGroup, Peer};
 pub(super) use measure::{Number, Size, Time, TimeOrNever, describe};
 pub(super) use pattern::Patterns;
 pub use pattern::elements as filter_elements;
-pub(super) use text::{CookieDomain, CookieName, File, Name, Text, UrlPath};
+pub(super) use text::{CookieDomain, CookieName, DnsName, File, HostName, Name, Text, UrlPath};
 pub(super) use word::{Flag, OneOf, SecureWord};
 
 /// One way to write a value.
@@ -75,6 +75,12 @@ impl Wrong {
 
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// Names one more value that could stand there.
+    pub(super) fn or_else(self, value: &str) -> Self {
+        let help = self.help.map(|help| format!("{help}, or {value}"));
+        Self { help, ..self }
     }
 
     pub(super) fn at(self, span: Range<usize>) -> Self {

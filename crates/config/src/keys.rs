@@ -37,6 +37,7 @@ impl Config {
         visitor.table(&mut self.session);
         visitor.table(&mut self.store);
         visitor.table(&mut self.farm);
+        visitor.table(&mut self.farm.grants);
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod agreement;
 mod catalog;
+mod environment;
 mod fault;
 mod foreign;
 mod form;
@@ -28,18 +29,20 @@ mod unknown;
 
 use std::path::{Path, PathBuf};
 
+use environment::Environment;
+pub use environment::Override;
 pub use fault::{ConfigError, Finding, Findings, Severity};
 pub use foreign::{Refused, load_toml, parse_toml};
 pub use form::filter_elements;
 pub use host_port::HostPort;
-pub use notice::notice_lines;
+pub use notice::{listed_members, notice_lines};
 pub use reference::reference;
 pub use schema::json_schema;
 pub use sessile_http_server::{Limits as HttpLimits, Network, TlsConfig as HttpTls};
 pub use setting_error::SettingError;
 pub use table::{
-    Admin, Ajp, App, Builtin, Cluster, Farm, Http, Keep, Manager, Membership, MembershipKind, Mode, Node,
-    OnEnded, QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store,
+    Admin, Ajp, App, Builtin, Cluster, Farm, Grants, Http, Keep, Manager, Membership, MembershipKind, Mode,
+    Node, OnEnded, QueueFull, Receiver, Replication, Restore, SameSite, Save, Secure, Sender, Session, Store,
     StoreKind,
 };
 
@@ -76,10 +79,15 @@ pub struct Config {
     pub apps: Vec<App>,
     /// The directory that relative paths of the file start from: the file's own.
     pub directory: PathBuf,
+    /// The keys whose values came from the environment.
+    pub overrides: Vec<Override>,
 }
 
 impl Config {
     /// Reads the file at `path`; what is suspicious but allowed is logged as a warning.
+    ///
+    /// A variable of the process's environment replaces a value of the file: `SESSILE_CLUSTER__NAME` that of `name` in
+    /// `[cluster]`, `SESSILE_HTTP__LIMITS__HEADERS` that of `headers` in `[http.limits]`.
     ///
     /// # Errors
     /// [`ConfigError`] holds everything that is wrong with the file, each with its place and its remedy.
@@ -91,21 +99,22 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the file at `path` and returns the warnings beside the configuration.
+    /// Reads the file at `path`, and the environment, and returns the warnings beside the configuration.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn check(path: impl AsRef<Path>) -> Result<(Self, Findings), ConfigError> {
         let path = path.as_ref();
-        Self::parse(path, &read::text_of(path)?)
+        let text = read::text_of(path)?;
+        read::config(path, &text, Environment::of(std::env::vars_os(), &text))
     }
 
-    /// Reads `text`; `path` names it in messages, and its directory is where relative paths start.
+    /// Reads `text` and no environment; `path` names it in messages, and its directory is where relative paths start.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(path: impl AsRef<Path>, text: &str) -> Result<(Self, Findings), ConfigError> {
-        read::config(path.as_ref(), text)
+        read::config(path.as_ref(), text, Environment::default())
     }
 
     /// Checks a configuration that did not come from a file, by the same rules.
@@ -118,12 +127,21 @@ impl Config {
 
     /// Every path of a file or directory that it gives.
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Self { ajp, http, cluster, store, farm, apps, .. } = self;
+        let Self { admin, ajp, http, cluster, store, farm, apps, .. } = self;
         let stored = [&mut store.path, &mut store.url_file, &mut store.ca_file, &mut store.key_file];
         let farm = [&mut farm.watch_dir, &mut farm.deploy_dir, &mut farm.temp_dir, &mut farm.deploy_key_file];
         let apps = apps.iter_mut().flat_map(|app| [&mut app.file, &mut app.directory]);
         let optional = stored.into_iter().chain(farm).chain(apps).flatten();
-        optional.chain(&mut ajp.secret_file).chain([&mut cluster.secret_file]).chain(http.tls.paths())
+        let optional = optional.chain(&mut ajp.secret_file).chain(&mut admin.socket);
+        optional.chain([&mut cluster.secret_file]).chain(http.tls.paths())
+    }
+
+    /// Where operators of this machine reach the node: `[admin] socket`, or `NAME.sock` beside the secret where there is an
+    /// admin port.
+    #[must_use]
+    pub fn admin_socket(&self) -> Option<PathBuf> {
+        let beside = || self.cluster.secret_file.with_file_name(format!("{}.sock", self.node.name));
+        self.admin.socket.clone().or_else(|| self.admin.listen.map(|_| beside()))
     }
 
     /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which

@@ -1,23 +1,31 @@
 //! The settings that must be equal on all members, as one node tells them to another: a line each, bounded.
 
+mod digest;
+
 use std::collections::BTreeMap;
 
 use super::Config;
 use super::catalog::{self, TableEntry};
-use super::table::App;
+use super::host_port::HostPort;
+use super::table::{App, Membership, MembershipKind};
 
 /// The keys that decide together what the cluster does. Of `[session]`, every key does.
 const EQUAL: &[(&str, &str)] = &[
     ("cluster", "manager"),
     ("cluster", "copies"),
+    ("cluster", "strict"),
     ("membership", "frequency"),
     ("membership", "drop_time"),
     ("replication", "filter"),
+    ("replication", "dirty_flag"),
+    ("replication", "names"),
 ];
 /// Between a key and its value.
 const BETWEEN: &str = ": ";
 /// Lines that do not fit are replaced by this key, with a hash of all of them.
 const REST: &str = "further settings";
+/// The list of members, which may differ between nodes.
+const MEMBERS: &str = "[membership] members";
 
 impl Config {
     /// The settings sent to other members, in at most `max_bytes`, of which there are hundreds.
@@ -32,23 +40,40 @@ impl Config {
         // That there is one, and nothing that follows from it.
         let keyed = self.farm.deploy_key_file.as_ref();
         lines.extend(keyed.map(|_| format!("[farm] deploy_key_file{BETWEEN}is set")));
-        lines.extend(self.apps.iter().map(|app| told_of(app, self)));
-        fitting(&lines, max_bytes)
+        lines.extend(self.apps.iter().map(|app| announced_of(app, self)));
+        let mut notice = fitting(&lines, max_bytes);
+        notice.push_str(&members_line(&self.membership, max_bytes - notice.len()));
+        notice
     }
+}
+
+/// The static list of members, if there is one and it fits.
+fn members_line(membership: &Membership, room: usize) -> String {
+    let members: Vec<String> = membership.members.iter().map(ToString::to_string).collect();
+    let line = format!("{MEMBERS}{BETWEEN}{}\n", members.join(" "));
+    if membership.kind == MembershipKind::Static && line.len() <= room { line } else { String::new() }
+}
+
+/// The static list of members that a notice tells of.
+#[must_use]
+pub fn listed_members(notice: &str) -> Option<Vec<HostPort>> {
+    let members = notice.lines().find_map(|line| line.strip_prefix(MEMBERS)?.strip_prefix(BETWEEN))?;
+    Some(members.split(' ').filter_map(|member| member.parse().ok()).collect())
 }
 
 /// Keys of an application that may differ between nodes.
 const OWN_OF_NODE: [&str; 4] = ["path", "file", "directory", "diagnostics"];
 
 /// One line for an application: all keys that differ from `[session]`.
-fn told_of(app: &App, config: &Config) -> String {
+fn announced_of(app: &App, config: &Config) -> String {
     let shared = App { path: String::new(), ..App::with_session(config.session.clone()) };
     let shared = values(&catalog::app_of(&shared));
     let own = values(&catalog::app_of(app)).into_iter().filter(|value| {
         value.0 == "distributable" || (!OWN_OF_NODE.contains(&value.0) && !shared.contains(value))
     });
     let own: Vec<String> = own.map(|(key, value)| format!("{key} = {value}")).collect();
-    format!("[[app]] {}{BETWEEN}{}", app.path, own.join(", "))
+    let digest = digest::of_app(app).map(|digest| format!(", content {digest}")).unwrap_or_default();
+    format!("[[app]] {}{BETWEEN}{}{digest}", app.path, own.join(", "))
 }
 
 fn values(table: &TableEntry) -> Vec<(&'static str, String)> {
@@ -75,7 +100,8 @@ fn fitting(lines: &[String], max_bytes: usize) -> String {
 /// The content of a notice, by key.
 #[must_use]
 pub fn notice_lines(notice: &str) -> BTreeMap<&str, &str> {
-    notice.lines().filter_map(|line| line.split_once(BETWEEN)).collect()
+    let lines = notice.lines().filter_map(|line| line.split_once(BETWEEN));
+    lines.filter(|(key, _)| *key != MEMBERS).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::environment::Environment;
 use super::fault::{ConfigError, Finding, Findings};
 use super::foreign::finding;
 use super::form::Form;
@@ -35,16 +36,22 @@ pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
     read().map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
-/// Reads `text` as the configuration of a node.
-pub(super) fn config(path: &Path, text: &str) -> Result<(Config, Findings), ConfigError> {
+/// Reads `text` as the configuration of a node; values of the environment replace those of the text.
+pub(super) fn config(
+    path: &Path,
+    text: &str,
+    environment: Environment,
+) -> Result<(Config, Findings), ConfigError> {
     let (root, syntax) = DeTable::parse_recoverable(text);
     let mut config = Config { directory: directory_of(path), ..Config::default() };
     let list = if syntax.is_empty() {
-        Reading::of(root.get_ref()).config(&mut config)
+        Reading::of(root.get_ref(), &environment).config(&mut config)
     } else {
         syntax.iter().map(finding).collect()
     };
-    let findings = Findings { path: path.to_owned(), text: text.to_owned(), list };
+    let text = format!("{text}{}", environment.text());
+    config.overrides = environment.into_overrides();
+    let findings = Findings { path: path.to_owned(), text, list };
     if findings.is_fatal() { Err(ConfigError::Invalid(findings)) } else { Ok((config, findings)) }
 }
 
@@ -55,6 +62,7 @@ fn directory_of(path: &Path) -> PathBuf {
 /// One file being read: what it holds, what is known so far, what is wrong with it.
 struct Reading<'t> {
     root: &'t DeTable<'t>,
+    environment: &'t Environment,
     places: Places,
     /// Every table and key that there is, whether the file gives it or not.
     known: Vec<(&'static str, &'static str)>,
@@ -62,14 +70,15 @@ struct Reading<'t> {
 }
 
 impl<'t> Reading<'t> {
-    fn of(root: &'t DeTable<'t>) -> Self {
-        Self { root, places: Places::default(), known: Vec::new(), findings: Vec::new() }
+    fn of(root: &'t DeTable<'t>, environment: &'t Environment) -> Self {
+        Self { root, environment, places: Places::default(), known: Vec::new(), findings: Vec::new() }
     }
 
     fn config(mut self, config: &mut Config) -> Vec<Finding> {
         config.tables(&mut self);
         self.apps(config);
         unknown::check(self.root, &self.known, &mut self.findings);
+        self.environment.check(&self.known, &mut self.findings);
         // Two values are compared only when each of them could be read: else one slip would be reported twice.
         if self.findings.is_empty() {
             agreement::check(config, &self.places, &mut self.findings);
@@ -191,8 +200,24 @@ struct Filling<'r, 't> {
 }
 
 impl Filling<'_, '_> {
-    /// The value that the file gives for `name`, if it can be read.
+    /// The value that the environment or the file gives for `name`, if it can be read.
     fn read<F: Form>(&mut self, name: &'static str, form: &F) -> Option<(F::Value, Range<usize>)> {
+        let in_file = self.read_file(name, form);
+        match self.reading.environment.read(self.name, name, form) {
+            None => in_file,
+            Some(Ok((value, span))) => {
+                self.reading.places.note_value(&self.place, name, span.clone());
+                Some((value, span))
+            }
+            Some(Err(finding)) => {
+                self.reading.findings.push(finding);
+                None
+            }
+        }
+    }
+
+    /// The value that the file gives for `name`, if it can be read.
+    fn read_file<F: Form>(&mut self, name: &'static str, form: &F) -> Option<(F::Value, Range<usize>)> {
         let value = self.find(name)?;
         match form.read(value) {
             Ok(read) => Some((read, value.span())),
@@ -240,7 +265,8 @@ impl Visitor for Filling<'_, '_> {
     }
 
     fn later(&mut self, name: &'static str, meaning: &'static str) {
-        if let Some(span) = self.find(name).map(Spanned::span) {
+        let in_file = self.find(name).map(Spanned::span);
+        if let Some(span) = self.reading.environment.span_of(self.name, name).or(in_file) {
             let error =
                 Finding::error(span, format!("`{name}` ({meaning}) is not available in this version"));
             self.reading.findings.push(error.help("remove the key"));

@@ -1,6 +1,7 @@
 //! Printing a configuration as TOML with every key, its value in force and its meaning.
 
 use super::Config;
+use super::environment::Override;
 use super::form::Form;
 use super::keys::{Table, TableVisitor, Visitor};
 use super::table::App;
@@ -17,23 +18,31 @@ pub(super) fn effective(config: &Config) -> String {
             *path = relative.to_owned();
         }
     }
-    let mut printed = Sections(Vec::new());
+    let overrides = config.overrides.clone();
+    let mut printed = Sections { tables: Vec::new(), overrides: &overrides };
     config.tables(&mut printed);
-    let Sections(mut tables) = printed;
+    let mut tables = printed.tables;
     let inherited = lines(&mut config.session);
     for app in &mut config.apps {
         let own = lines(app).into_iter().filter(|line| !inherited.contains(line));
-        tables.push(section(&format!("[[{}]]", App::NAME), own));
+        tables.push(section(&format!("[[{}]]", App::NAME), own, |_| None));
     }
     tables.join("\n")
 }
 
 /// The visitor that prints each table.
-struct Sections(Vec<String>);
+struct Sections<'o> {
+    tables: Vec<String>,
+    overrides: &'o [Override],
+}
 
-impl TableVisitor for Sections {
+impl TableVisitor for Sections<'_> {
     fn table<T: Table>(&mut self, table: &mut T) {
-        self.0.push(section(&format!("[{}]", T::NAME), lines(table)));
+        let variable = |key: &str| {
+            let given = self.overrides.iter().find(|given| given.table == T::NAME && given.key == key);
+            given.map(|given| given.variable.as_str())
+        };
+        self.tables.push(section(&format!("[{}]", T::NAME), lines(table), variable));
     }
 }
 
@@ -43,14 +52,20 @@ fn lines<T: Table>(table: &mut T) -> Vec<Line> {
     printing.0
 }
 
-fn section(header: &str, lines: impl IntoIterator<Item = Line>) -> String {
+/// `variable` gives the variable of the environment from which a key has its value.
+fn section<'v>(
+    header: &str,
+    lines: impl IntoIterator<Item = Line>,
+    variable: impl Fn(&str) -> Option<&'v str>,
+) -> String {
     let mut text = format!("{header}\n");
     for line in lines {
         let setting = match line.value {
             Some(value) => format!("{} = {value}", line.key),
             None => format!("# {} is not set", line.key),
         };
-        text.push_str(&format!("{setting:SETTING_WIDTH$} # {}\n", line.meaning));
+        let origin = variable(line.key).map(|name| format!("from {name}: ")).unwrap_or_default();
+        text.push_str(&format!("{setting:SETTING_WIDTH$} # {origin}{}\n", line.meaning));
     }
     text
 }

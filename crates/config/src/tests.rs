@@ -1,6 +1,7 @@
 //! The sample, the defaults, and the errors as people see them.
 
 mod described;
+mod environment;
 mod refused;
 
 use std::time::Duration;
@@ -116,7 +117,7 @@ fn an_application_may_have_its_own_manager() {
 }
 
 #[test]
-fn the_sender_and_the_receiver_are_told_how_to_work() {
+fn the_sender_and_the_receiver_are_configured() {
     for (word, mode) in [
         ("sync", Mode::Sync),
         ("pooled", Mode::Pooled),

@@ -11,6 +11,21 @@ use super::suggest::{closest, listed};
 use super::table::App;
 use super::tomcat;
 
+/// Names that other programs have for a key, where its table has that key.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("port", "listen"),
+    ("address", "listen"),
+    ("addr", "listen"),
+    ("bind", "listen"),
+    ("host", "listen"),
+    ("ttl", "timeout"),
+    ("cookie_name", "cookie"),
+    ("hosts", "members"),
+    ("nodes", "members"),
+    ("seeds", "members"),
+    ("type", "kind"),
+];
+
 /// Every table with every key of it.
 type Known = [(&'static str, &'static str)];
 
@@ -51,7 +66,7 @@ fn unknown_in(table: &str, keys: &DeTable<'_>, known: &Known, findings: &mut Vec
             findings.push(of_tomcat(error, remedy));
             continue;
         }
-        let help = match (closest(name, own.clone()), home_of(name, known)) {
+        let help = match (closest(name, own.clone()).or(meant_by(name, own.clone())), home_of(name, known)) {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, Some(home)) => home,
             (None, None) => format!("{} has {}", bracketed(table), listed(own.clone())),
@@ -79,6 +94,12 @@ fn unknown_at_root(key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>, known: &Kno
 
 fn of_tomcat(error: Finding, remedy: &str) -> Finding {
     error.label("Tomcat's name").help(format!("in its place: {remedy}"))
+}
+
+/// The key of this table that has what other programs call so.
+fn meant_by<'k>(name: &str, mut own: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let (_, meant) = OTHER_NAMES.iter().find(|(others, _)| *others == name.to_lowercase())?;
+    own.find(|key| key == meant)
 }
 
 /// The sentence that says in which table such a key is, if there is one.

@@ -23,7 +23,7 @@ type Frames = Vec<(Incarnation, Bytes)>;
 
 const SECRET: Secret = Secret([9; 16]);
 
-/// What callgrind counts.
+/// The operation that callgrind counts.
 #[inline(never)]
 fn measured(work: &mut dyn FnMut()) {
     work();

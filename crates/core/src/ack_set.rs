@@ -1,4 +1,4 @@
-//! Whom a response waits for: the seam behind which a user's own rule sits.
+//! The members that a response waits for: the seam for a rule of the user's own.
 //!
 //! Every member gets every change, whatever a ack_set says. It only decides for whose acknowledgement the commit
 //! waits in the synchronous modes. Must not know the protocol; called by `shard/commit.rs`, and only there.

@@ -1,4 +1,4 @@
-//! What a request did to a session, and what can be said against it.
+//! The changes of one request to a session, and the reasons to refuse them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Changes {
         self.put_system(MAX_INACTIVE, Some(duration_value(max_inactive)));
     }
 
-    /// Who is logged in, and how that was found out; `None` forgets it.
+    /// The logged-in user and the kind of login; `None` forgets both.
     pub fn set_principal(&mut self, principal: Option<&str>, auth_type: Option<&str>) {
         let text = |text: Option<&str>| text.map(|text| Value::raw(text.as_bytes().to_vec()));
         self.put_system(PRINCIPAL, text(principal));
@@ -162,7 +162,7 @@ impl Fields {
         self.duration(MAX_AGE)
     }
 
-    /// Who is logged in.
+    /// The logged-in user.
     pub fn principal(&self) -> Option<String> {
         self.text(PRINCIPAL)
     }
@@ -202,7 +202,7 @@ pub struct Opened {
     pub fields: Fields,
 }
 
-/// What opening a session gave.
+/// The result of opening a session.
 #[derive(Clone, Debug)]
 pub enum Opening {
     /// Here it is. [`Node::close`](crate::Node::close) must be called once for it.
@@ -232,9 +232,17 @@ pub enum Refusal {
     /// The session ended while the request ran.
     #[error("the session ended while the request ran: its changes are dropped")]
     Ended,
-    /// `max_active` or `max_table_bytes` is reached.
-    #[error("no room for one more session: raise [session] max_active or max_table_bytes, or end some")]
+    /// `max_table_bytes` is reached, and the session would become larger.
+    #[error("no room for the session to grow: raise [session] max_table_bytes, or end some sessions")]
+    NoRoomToGrow,
+    /// `max_active` is reached.
+    #[error("no room for one more session: [session] max_active is reached; raise it, or end some")]
     Full,
+    /// The copies of the session's part of the table take their share of `max_table_bytes`.
+    #[error(
+        "no room for one more session: the copies take all of [session] max_table_bytes; raise it, or end some"
+    )]
+    TableFull,
     /// `max_attribute_bytes` is exceeded.
     #[error("attribute `{name}` has {bytes} bytes, more than [session] max_attribute_bytes = {max}")]
     AttributeTooLarge {

@@ -1,4 +1,4 @@
-//! What every [`AckSet`] has to do, as a test that any implementation can be run through.
+//! The duties of every [`AckSet`], as a test for any implementation.
 
 use crate::{AckMembers, AckSet, AppId, Candidate, CommittedSession, Incarnation, SessionKey};
 

@@ -1,4 +1,4 @@
-//! What the core asks of its driver, and what it tells.
+//! Effects: orders and reports of the core to its driver.
 
 use std::fmt;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Ticket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuestionId(pub u64);
 
-/// What became of a commit.
+/// The outcome of a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Complete copies that hold the change, the writer's own included.
@@ -149,7 +149,7 @@ impl<'s> Effects<'s> {
         self.push(Effect::Event(event));
     }
 
-    /// What the driver has to do.
+    /// The orders to the driver.
     pub fn into_decided(self) -> Vec<Effect> {
         self.decided
     }
@@ -174,13 +174,13 @@ pub enum Effect {
     Settled {
         /// Which one.
         ticket: Ticket,
-        /// What became of it.
+        /// Its outcome.
         receipt: Receipt,
     },
     /// Every member answered: open the session again with `open_answered`. Exactly once for each
     /// [`Opening::Asking`](crate::Opening::Asking).
     Answered {
-        /// Who waits.
+        /// The waiting request.
         question: QuestionId,
     },
     /// The content of this session is needed, and it was swapped out: bring it with `restore`, or say `lost`. Once
@@ -225,7 +225,7 @@ pub enum Effect {
         shard: u8,
         /// Its place among the notices of that part, without gaps: two threads may come by in the wrong order.
         sequence: u64,
-        /// What happened.
+        /// The event.
         notice: Notice,
     },
 }
@@ -243,7 +243,7 @@ pub enum Removal {
     NotAcknowledging,
     /// Another member removed it.
     Announced {
-        /// Who said so.
+        /// The member that said so.
         by: Incarnation,
     },
 }
@@ -361,7 +361,7 @@ pub enum Event {
     },
     /// Others went on without this node: it stops serving and reconciles.
     SteppedOut {
-        /// Who said so.
+        /// The member that said so.
         by: Incarnation,
     },
     /// A session was created.

@@ -40,7 +40,7 @@ const SPREAD_OVER: usize = 4096;
 /// and forth with each write.
 const PACK_UNDER: usize = SPREAD_OVER / 2;
 
-/// What a field costs in the packed form beside its name and value: lengths, codec, timestamp.
+/// The bytes of a field in the packed form beside its name and value: lengths, codec, timestamp.
 const PACKED_FIELD_COST: usize = 8;
 
 /// The fields of one session: attributes, system fields, and the marks of those that were removed.
@@ -59,12 +59,12 @@ enum Form {
     Spread(Arc<Spread>),
 }
 
-/// What [`Fields::merge`] did with a write.
+/// The outcome of [`Fields::merge`] for one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Merge {
     /// The write is newer than what was here and has taken its place.
     Applied,
-    /// What is here is newer; the write changed nothing.
+    /// The field here is newer; the write changed nothing.
     Kept,
     /// The very same write was here already.
     Same,
@@ -83,18 +83,26 @@ impl Fields {
 
     /// Merges one field of other fields or of a frame. Rules 1.9, 3.1 and 3.7.
     pub fn merge_field(&mut self, write: FieldRef<'_>) -> Merge {
+        self.merge_counted(write).0
+    }
+
+    /// The same, and what the fingerprint changes by.
+    pub(crate) fn merge_counted(&mut self, write: FieldRef<'_>) -> (Merge, u64) {
         match &mut self.form {
             Form::Packed(packed) => {
                 let (place, held) = packed.find(write.name).unzip();
                 let (outcome, wins) = judge(&write, held);
+                let change = if wins { write.fingerprint_change(held) } else { 0 };
                 if wins && !place.is_some_and(|place| packed.overwrite(place, write)) {
                     self.form = Form::holding(&packed.with(write));
                 }
-                outcome
+                (outcome, change)
             }
             Form::Spread(shared) => {
                 let place = shared.place(write.name);
-                let (outcome, wins) = judge(&write, place.ok().map(|place| shared.at(place)));
+                let held = place.ok().map(|place| shared.at(place));
+                let (outcome, wins) = judge(&write, held);
+                let change = if wins { write.fingerprint_change(held) } else { 0 };
                 if wins {
                     let spread = Arc::make_mut(shared);
                     spread.put(place, write);
@@ -102,7 +110,7 @@ impl Fields {
                         self.form = Form::Packed(Packed::of(&spread.iter().collect::<Vec<_>>()));
                     }
                 }
-                outcome
+                (outcome, change)
             }
         }
     }
@@ -203,7 +211,7 @@ impl Fields {
     }
 }
 
-/// What becomes of a write where `ours` has its name, and whether it takes that field's place. Rules 3.1 and 3.11.
+/// The outcome of a write where `ours` has its name, and whether it replaces that field. Rules 3.1 and 3.11.
 fn judge(write: &FieldRef<'_>, ours: Option<FieldRef<'_>>) -> (Merge, bool) {
     let Some(ours) = ours else { return (Merge::Applied, true) };
     match write.timestamp.cmp(&ours.timestamp) {

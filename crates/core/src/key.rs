@@ -1,4 +1,4 @@
-//! What names a session: the key that everybody may see, and the secret that only the cookie holds.
+//! The names of a session: the key that everybody may see, and the secret that only the cookie holds.
 
 use std::fmt;
 

@@ -17,6 +17,7 @@ mod changes;
 pub mod conformance;
 mod effect;
 mod fields;
+mod fingerprint;
 mod histogram;
 mod instant;
 mod key;
@@ -56,8 +57,8 @@ pub use node::{
 };
 pub use notice::{Notice, SessionChange};
 #[cfg(feature = "planted")]
-pub use planted::Plant;
-pub use settings::{Bounds, Mode, Settings, Timing};
+pub use planted::{BOUNDS, Plant, Reached, SmallBounds, reached, set_small_bounds};
+pub use settings::{Ack, Bounds, CLOCK_DRIFT_PPM, Settings, Timing};
 pub use shard::{Backlog, NegativeAcks, Restored};
 pub use stored_session::StoredSession;
 pub use timestamp::{Incarnation, Timestamp};

@@ -71,7 +71,7 @@ pub struct Node {
     listened_to: AtomicBool,
 }
 
-/// What the shards know of the roster.
+/// The roster as the shards know it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Published {
     expirers: Vec<Incarnation>,

@@ -1,4 +1,4 @@
-//! What listeners are notified of: the fact that something changed, never a value and never a secret.
+//! Notices to listeners: the fact that something changed, never a value and never a secret.
 
 use crate::{AppId, EndReason, SessionKey};
 
@@ -9,7 +9,7 @@ pub struct Notice {
     pub key: SessionKey,
     /// Its application.
     pub app: AppId,
-    /// What happened to it.
+    /// The change.
     pub change: SessionChange,
     /// The same on every node and at every repetition, and in all likelihood of no other change.
     pub event_id: u64,
@@ -17,7 +17,7 @@ pub struct Notice {
     pub remote: bool,
 }
 
-/// What can happen to a session.
+/// A change of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionChange {

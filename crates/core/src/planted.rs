@@ -4,6 +4,8 @@
 //! at its place, and what takes more than that line here. `sessile-sim --plants` then demands that a checker finds it.
 //! A mutation is `planted!(settings, 1017)`, with a number that no bug has: `sessile-sim --plant 1017` chooses it.
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
-use crate::marks::Birth;
+use crate::marks::{Birth, BirthMarks};
 use crate::secrets::is_valid;
 use crate::session::Session;
 use crate::shard::Notices;
@@ -29,6 +31,9 @@ use crate::{
     AppId, Codec, Effects, EndReason, Fields, Incarnation, Instant, NameRef, Position, SessionKey, Settings,
     Ticket, Timestamp, ValueRef,
 };
+
+pub use limits::{BOUNDS, Reached, SmallBounds, reached, set_small_bounds};
+pub(crate) use limits::{forgets_early, limit};
 
 /// A deliberate bug by its number. Each leaves out one rule of PROTOCOL.md.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +114,24 @@ impl Plant {
     pub const UNKNOWN_CHANGE_TAKEN: Self = Self(35);
     /// A superseded secret shows the session as it is, with what was written after the change.
     pub const SUPERSEDED_SEES_ALL: Self = Self(36);
+    /// A session whose content a store lost counts as ended by its birth.
+    pub const LOST_COUNTS_AS_ENDED: Self = Self(40);
+    /// Ends are forgotten though a member lacks them.
+    pub const NEEDED_ENDS_FORGOTTEN: Self = Self(41);
+    /// A node that returns is ready before the ends that refusals announced to it are there.
+    pub const READY_BEFORE_THE_END: Self = Self(42);
+    /// Sessions grow without a bound on the bytes of all.
+    pub const GROWTH_UNBOUNDED: Self = Self(43);
+    /// A session of which a newer copy had no room is served from the store.
+    pub const BEHIND_SERVES: Self = Self(44);
+    /// The end of a long request is announced to nobody.
+    pub const CLOSE_IS_NO_USE: Self = Self(45);
+    /// A use is announced once, in a frame that may be lost.
+    pub const USE_NOT_ACKNOWLEDGED: Self = Self(46);
+    /// After a goodbye nobody compares.
+    pub const GOODBYE_NOT_COMPARED: Self = Self(47);
+    /// A node that drains counts as complete though it lacks something.
+    pub const DRAINING_IS_COMPLETE: Self = Self(48);
 }
 
 /// The bug of one node, and what it has to remember.
@@ -118,7 +141,7 @@ pub(crate) struct Planted {
     notes: Arc<Mutex<Notes>>,
 }
 
-/// What bugs remember.
+/// The memory of planted bugs.
 #[derive(Debug, Default)]
 struct Notes {
     /// Clocks of sessions as a request opened them.
@@ -210,7 +233,7 @@ pub(crate) fn announced<'b>(settings: &Settings, mut fields: Vec<FieldChange<'b>
     fields
 }
 
-/// What a superseded secret shows.
+/// The view of a superseded secret.
 pub(crate) fn shown(settings: &Settings, session: &Session, view: Fields) -> Fields {
     if planted!(settings, SUPERSEDED_SEES_ALL) { session.fields.clone() } else { view }
 }
@@ -353,9 +376,15 @@ pub(crate) fn await_nobody(questions: &mut Questions, key: SessionKey) {
     }
 }
 
+/// Whether birth marks say that a session was here: mutation 1001 never asks them.
+pub(crate) fn covered(settings: &Settings, marks: &BirthMarks, birth: Birth) -> bool {
+    marks.covers(birth) && !planted!(settings, END_FORGOTTEN_EARLY) && !planted!(settings, 1001)
+}
+
 /// How long an end is remembered.
 pub(crate) fn kept_for(settings: &Settings, end: &Tombstone, least: Duration) -> Duration {
-    if planted!(settings, END_FORGOTTEN_EARLY) { least / 4 } else { end.keep.max(least) }
+    let early = planted!(settings, END_FORGOTTEN_EARLY) || forgets_early();
+    if early { least / 4 } else { end.keep.max(least) }
 }
 
 /// Notifies listeners of an end once more.
@@ -372,4 +401,21 @@ pub(crate) fn notify_again(
 /// Whether the content of a session may be swapped out.
 pub(crate) fn may_swap_out(settings: &Settings, may_go: bool, table: &Table, key: SessionKey) -> bool {
     may_go || planted!(settings, SWAP_OUT_IN_USE) && table.contains(key)
+}
+
+/// The lease of this node's own that a removal waits for: mutations 1004 and 1006 wait for none.
+pub(crate) fn awaited_lease(settings: &Settings) -> Duration {
+    let ignores_grant = planted!(settings, 1004) || planted!(settings, 1006);
+    if ignores_grant { Duration::ZERO } else { settings.timing.granted_lease() }
+}
+
+/// How old the last echo of a member may be that is granted a lease: mutations 1005 and 1006 always grant one.
+pub(crate) fn granted_within(settings: &Settings) -> Duration {
+    let always_grants = planted!(settings, 1005) || planted!(settings, 1006);
+    if always_grants { Duration::MAX } else { settings.timing.grant_window() }
+}
+
+/// When a lease begins, if not when its heartbeat was sent: mutation 1011 takes the last tick.
+pub(crate) fn wrong_lease(settings: &Settings, ticked_at: Instant) -> Option<Instant> {
+    planted!(settings, 1011).then_some(ticked_at)
 }

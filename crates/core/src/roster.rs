@@ -47,7 +47,7 @@ pub enum NodeState {
     Refused,
 }
 
-/// What the shards have to do.
+/// Orders to the shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShardCommand {
     Add(Incarnation),
@@ -94,6 +94,8 @@ pub(crate) struct Roster {
     pub(crate) state: NodeState,
     /// This node holds sessions of an earlier membership: others may lack them, and some of them may have ended.
     has_state: bool,
+    /// This node has what the others have: it compared with all of them since it was last out (rule 5.15).
+    has_all: bool,
     peers: BTreeMap<Incarnation, Peer>,
     barred: BTreeSet<Incarnation>,
     /// Processes that this node met while it joins and cannot reach now, and when it heard from each last.
@@ -135,6 +137,7 @@ impl Roster {
             settings,
             state: NodeState::Searching,
             has_state: false,
+            has_all: false,
             peers: BTreeMap::new(),
             barred: BTreeSet::new(),
             out_of_sight: BTreeMap::new(),
@@ -160,7 +163,13 @@ impl Roster {
 
     /// Ready at once, and for ever alone.
     pub(crate) fn alone(settings: Arc<Settings>, now: Instant) -> Self {
-        Self { state: NodeState::Ready, join: None, has_state: true, ..Self::new(settings, now) }
+        Self {
+            state: NodeState::Ready,
+            join: None,
+            has_state: true,
+            has_all: true,
+            ..Self::new(settings, now)
+        }
     }
 
     /// Frames can be sent to this process.
@@ -219,9 +228,10 @@ impl Roster {
         self.phase().serves()
     }
 
-    /// Others may get the state from this node.
+    /// Others may get the state from this node. Rule 5.15.
     pub(crate) fn is_complete(&self) -> bool {
-        matches!(self.state, NodeState::Ready | NodeState::Draining)
+        let has_all = self.has_all || planted!(self.settings, DRAINING_IS_COMPLETE);
+        has_all && matches!(self.state, NodeState::Ready | NodeState::Draining)
     }
 
     /// Members that may end idle sessions.
@@ -257,7 +267,7 @@ impl Roster {
     /// Compares with every member, as after the loss of one, and gives the members. Not while this node gets the state, which
     /// is a comparison itself.
     pub(crate) fn compare_again(&mut self) -> Vec<Incarnation> {
-        if !matches!(self.state, NodeState::Ready | NodeState::Draining) {
+        if !self.is_complete() {
             return Vec::new();
         }
         let members: Vec<Incarnation> = self.staying().collect();
@@ -278,7 +288,9 @@ impl Roster {
     fn phase(&self) -> Phase {
         match self.state {
             NodeState::Ready => Phase::Ready,
+            // Other members must not take the state from it, whether it drains or not.
             NodeState::Incomplete => Phase::Incomplete,
+            NodeState::Draining if !self.is_complete() => Phase::Incomplete,
             NodeState::Draining => Phase::Draining,
             _ if self.has_state => Phase::Returning,
             _ => Phase::Starting,

@@ -30,7 +30,7 @@ const SUPERSEDED: u8 = 0;
 /// The hash by which a secret's field is named.
 pub(crate) type SecretHash = [u8; KEY_BYTES];
 
-/// What a field says of its secret.
+/// The state of a secret, as its field says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SecretRecord {
     created: Timestamp,
@@ -83,7 +83,7 @@ pub(crate) fn is_valid(value: ValueRef<'_>) -> bool {
     value.bytes.first() == Some(&VALID)
 }
 
-/// What a change of `old` to `new` writes to a session that has `fields` and is `age` old.
+/// The writes of a change from `old` to `new`, in a session that has `fields` and is `age` old.
 pub(crate) fn change(
     fields: &Fields,
     old: SecretHash,
@@ -142,7 +142,7 @@ impl Fields {
         changes.max().map(|last| age.saturating_sub(last))
     }
 
-    /// What a superseded secret still shows: the attributes that were written strictly before the first change of it.
+    /// The view of a superseded secret: the attributes that were written strictly before its first change.
     /// Neither who is logged in nor anything else of the system.
     pub(crate) fn before_change_of(&self, secret: Secret) -> Option<Self> {
         let hash = secret_hash(secret);

@@ -72,7 +72,10 @@ const SLICE_FROM: usize = 16 * 1024;
 /// it may have passed since a use of which no other member knows.
 pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 
-/// What the field that says whether a secret is live is named after: no copy holds the secret itself.
+/// No use is announced sooner after another one, however short the idle time is.
+const ANNOUNCED_AT_MOST_EVERY: Duration = Duration::from_millis(100);
+
+/// The name of the field that says whether a secret is live: a hash, so that no copy holds the secret itself.
 /// Rule 8.1.
 pub(crate) fn secret_hash(secret: Secret) -> [u8; KEY_BYTES] {
     static CONTEXT: LazyLock<ContextKey> =
@@ -244,7 +247,7 @@ impl Session {
         self.set_alarm();
     }
 
-    /// What is written from now on is later than anything that a member which is stopped may know.
+    /// Later writes get timestamps above any that a stopped member may know.
     pub(crate) fn advance_clock(&mut self) {
         self.clock = self.clock.saturating_add(Timestamp::FOUNDING_ADVANCE);
     }
@@ -276,22 +279,16 @@ impl Session {
         self.announced = moment(now);
     }
 
-    /// Time since the others knew of a use.
-    pub(crate) fn unannounced(&self, now: Instant) -> Duration {
-        now.since(instant(self.announced))
+    /// Whether an eighth of the idle time has passed since the others knew of a use: they have to be told (rule 7.12).
+    pub(crate) fn is_use_due(&self, now: Instant) -> bool {
+        let since = now.since(instant(self.announced));
+        since >= ANNOUNCED_AT_MOST_EVERY && since >= self.max_inactive() / UNANNOUNCED_SHARE
     }
 
     /// Takes over the times of what stood for it while its content was away.
     pub(crate) fn take_times(&mut self, known: &Self) {
         (self.used, self.announced, self.born) = (known.used, known.announced, known.born);
         self.set_alarm();
-    }
-
-    /// A number that is equal on two nodes when and only when the copies are.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        let key = self.key.as_u128();
-        let key = (key as u64) ^ ((key >> 64) as u64);
-        self.fields.fingerprint().wrapping_add(key).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.clock
     }
 
     /// Rises with everything that changes the content. Rule 11.5.

@@ -1,11 +1,11 @@
-//! What a node is given at its start: its identity, its times, its bounds.
+//! Settings of a node at its start: its identity, its times, its bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{AckSet, AllMembers, Incarnation};
 
-/// What a [`Node`](crate::Node) is given once, at its start. Begin with [`Settings::new`].
+/// The settings of a [`Node`](crate::Node), given once at its start. Begin with [`Settings::new`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
@@ -20,10 +20,10 @@ pub struct Settings {
     /// Copies that make a commit whole, the writer's own included; `None`: one on every member.
     pub copies: Option<u32>,
     /// When a commit counts as settled.
-    pub mode: Mode,
+    pub ack: Ack,
     /// Whether a store wants to know what changes (`Effect::Changed`).
     pub stores: bool,
-    /// Whom a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
+    /// The members that a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
     pub ack_set: Arc<dyn AckSet>,
     #[cfg(feature = "planted")]
     pub(crate) planted: crate::planted::Planted,
@@ -36,7 +36,7 @@ impl Settings {
     /// # use sessile_core::*;
     /// let mut settings = Settings::new(Incarnation(7), "tc01");
     /// settings.bounds.max_active = 10_000;
-    /// assert_eq!(settings.mode, Mode::Synchronous);
+    /// assert_eq!(settings.ack, Ack::Synchronous);
     /// ```
     pub fn new(incarnation: Incarnation, name: impl Into<String>) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Settings {
             timing: Timing::default(),
             bounds: Bounds::default(),
             copies: None,
-            mode: Mode::default(),
+            ack: Ack::default(),
             stores: false,
             ack_set: Arc::new(AllMembers),
             #[cfg(feature = "planted")]
@@ -59,6 +59,10 @@ impl Settings {
         self.planted = crate::planted::Planted::with(plant);
     }
 }
+
+/// A clock gains or loses at most so much, in millionths: what NTP takes for the worst of a clock that is not set (RFC 5905).
+/// Of two clocks one may gain it and the other lose it.
+pub const CLOCK_DRIFT_PPM: u32 = 500;
 
 /// The times of the cluster. All members must use the same.
 #[derive(Clone, Debug)]
@@ -85,8 +89,14 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// How long after a granted heartbeat was *sent* a node may still answer: two thirds of the drop time.
+    /// How long after a granted heartbeat was *sent* a node may still answer, by its own clock: two thirds of the drop time,
+    /// less what two clocks may differ by in that time.
     pub fn lease(&self) -> Duration {
+        self.granted_lease() - self.granted_lease() / 1_000_000 * (2 * CLOCK_DRIFT_PPM)
+    }
+
+    /// How long the member that granted a lease waits, by its own clock, until it is over: two thirds of the drop time.
+    pub fn granted_lease(&self) -> Duration {
         self.drop_time * 2 / 3
     }
 
@@ -132,10 +142,28 @@ impl Default for Bounds {
 
 /// When a commit counts as settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum Ack {
     /// When every current member that the ack_set awaits holds it. Ends wait for all, in every mode.
     #[default]
     Synchronous,
     /// At once; the receipt shows the age of the oldest change that is not yet confirmed.
     Asynchronous,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_ends_for_its_holder_before_it_ends_for_its_grantor() {
+        for millis in [400, 3_000, 60_000] {
+            let timing = Timing { drop_time: Duration::from_millis(millis), ..Timing::default() };
+            let drift = f64::from(CLOCK_DRIFT_PPM) / 1e6;
+            // By a true clock: the holder's is slow, the grantor's is fast.
+            let held = timing.lease().as_secs_f64() / (1.0 - drift);
+            let granted = timing.granted_lease().as_secs_f64() / (1.0 + drift);
+            assert!(held <= granted + 1e-6, "{held} {granted}");
+            assert!(held > granted * 0.998, "not much is given away");
+        }
+    }
 }

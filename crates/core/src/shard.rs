@@ -29,6 +29,7 @@ mod comparisons;
 mod counters;
 mod expiry;
 pub(crate) mod in_flight;
+pub(crate) mod listing;
 mod notices;
 pub(crate) mod peer_stream;
 pub(crate) mod peers;
@@ -38,6 +39,7 @@ mod stubs;
 mod tombstones;
 mod window;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +83,15 @@ pub(crate) struct Shard {
     comparisons: Comparisons,
     expiry: Expiry,
     notices: Notices,
+    /// Sessions that have ended, as a member said when it refused a frame, and whose end has not come: at most those that
+    /// are here (rule 5.14).
+    announced_ends: BTreeMap<SessionKey, Incarnation>,
+    /// Sessions of which there was no room for something newer: at most those that are here (rule 7.26).
+    behind: BTreeSet<SessionKey>,
+    /// Ends of requests that were uses of which others have to be told: at most one for each session (rule 7.12).
+    uses: BTreeSet<SessionKey>,
+    /// Members that were lost since the last tick, and since when their ends are to be notified here (rule 7.23).
+    spoken_for: Vec<(Incarnation, Instant)>,
     /// Numbers given to questions, and to commits that nobody waits for.
     numbers: u64,
     /// This node and the other members, as the ack set sees them.
@@ -112,6 +123,10 @@ impl Shard {
             comparisons: Comparisons::default(),
             expiry: Expiry::new(number, &settings, now),
             notices: Notices::new(number),
+            announced_ends: BTreeMap::new(),
+            behind: BTreeSet::new(),
+            uses: BTreeSet::new(),
+            spoken_for: Vec::new(),
             numbers: 0,
             own: Candidate { incarnation: settings.incarnation, name: settings.name.clone() },
             others: Vec::new(),
@@ -135,7 +150,7 @@ impl Shard {
     }
 }
 
-/// What the roster decided.
+/// Decisions of the roster.
 impl Shard {
     /// From now on this member must have every session.
     pub(crate) fn add_member(&mut self, member: Incarnation, now: Instant, effects: &mut Effects) {
@@ -160,7 +175,8 @@ impl Shard {
             return;
         }
         self.comparisons.remove_member(member);
-        if !clean {
+        self.announced_ends.retain(|_, by| *by != member);
+        if !clean && !planted!(self.settings, 1003) {
             self.expiry.member_lost(now);
         }
         self.settling.give_up_all(member, effects);
@@ -189,7 +205,7 @@ impl Shard {
         self.resend(member, now, effects);
     }
 
-    /// What is on the way to this member may be lost.
+    /// Frames on the way to this member may be lost.
     pub(crate) fn resend(&mut self, member: Incarnation, now: Instant, effects: &mut Effects) {
         if let Some(stream) = self.peers.get_mut(member) {
             stream.resume();
@@ -225,7 +241,7 @@ impl Shard {
 
     /// The size of the cluster, lost members included.
     pub(crate) fn set_cluster(&mut self, size: u32) {
-        self.settling.set_cluster(size);
+        self.settling.set_cluster(if planted!(self.settings, 1010) { 1 } else { size });
     }
 
     pub(crate) fn set_candidates(&mut self, others: &[Candidate]) {
@@ -247,7 +263,7 @@ impl Shard {
     }
 }
 
-/// What can be seen from outside.
+/// Views from outside.
 impl Shard {
     pub(crate) fn table(&self) -> &Table {
         &self.table
@@ -307,7 +323,7 @@ impl Shard {
         if is_walking { sessions } else { named.min(sessions) }
     }
 
-    /// What waits to be sent to a member or is on the way to it. During a walk over everything all sessions count.
+    /// The backlog of a member, and the frames on the way to it. During a walk over everything all sessions count.
     pub(crate) fn backlog(&self, to: Incarnation, now: Instant) -> Backlog {
         let Some(stream) = self.peers.get(to) else { return Backlog::none(to) };
         let is_walking = stream.backlog.walk().is_some();

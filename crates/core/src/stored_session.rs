@@ -1,4 +1,4 @@
-//! What a store holds of a session, opened for people to read.
+//! A stored session, decoded for people to read.
 
 use std::fmt;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl<'c> StoredSession<'c> {
         Some(Duration::from_millis(u64::from_le_bytes(millis)))
     }
 
-    /// Who is logged in.
+    /// The logged-in user.
     pub fn principal(&self) -> Option<&'c str> {
         std::str::from_utf8(self.system(PRINCIPAL)?).ok()
     }

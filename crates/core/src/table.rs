@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::SessionKey;
+use crate::fingerprint;
 use crate::population::Population;
 use crate::session::Session;
 
@@ -25,6 +26,8 @@ pub(crate) struct Table {
     free: Vec<u32>,
     index: HashTable<u32>,
     bytes: usize,
+    /// The sum of all fingerprints. Every change of a session is accounted, so that no comparison walks over them.
+    fingerprint: u64,
     /// Those of this node's other shards count in it, too.
     population: Arc<Population>,
 }
@@ -71,25 +74,50 @@ impl Table {
         self.slot(self.find(key)?)
     }
 
-    /// Changes a session in position; the change of its size is accounted. `None` if it is not here.
-    pub(crate) fn update<R>(&mut self, key: SessionKey, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
+    /// The sum of the fingerprints of all sessions. Rule 6.9.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The slot of a session.
+    pub(crate) fn slot_of(&self, key: SessionKey) -> Option<u32> {
+        self.find(key)
+    }
+
+    /// Changes a session in position; the change of its size is accounted, and that of its fingerprint: `change` gives
+    /// what the fingerprint of its fields changed by. `None` if the session is not here.
+    pub(crate) fn update<R>(
+        &mut self,
+        key: SessionKey,
+        change: impl FnOnce(&mut Session) -> (R, u64),
+    ) -> Option<R> {
         let slot = self.find(key)? as usize;
         let session = self.chunks[slot / CHUNK][slot % CHUNK].as_mut()?;
-        let before = session.footprint();
-        let result = change(session);
-        self.bytes = self.bytes + session.footprint() - before;
+        let (footprint, clock) = (session.footprint(), session.clock);
+        let (result, fields) = change(session);
+        self.bytes = self.bytes + session.footprint() - footprint;
+        let change = fingerprint::of_fields(fields).wrapping_add(advanced(clock, session));
+        self.fingerprint = self.fingerprint.wrapping_add(change);
         Some(result)
     }
 
-    /// Changes what does not change the size: uses and times.
+    /// Changes what does not change the fields: uses, times, the clock.
     pub(crate) fn touch<R>(&mut self, key: SessionKey, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
         let slot = self.find(key)? as usize;
-        self.chunks[slot / CHUNK][slot % CHUNK].as_mut().map(change)
+        let session = self.chunks[slot / CHUNK][slot % CHUNK].as_mut()?;
+        let clock = session.clock;
+        let result = change(session);
+        self.fingerprint = self.fingerprint.wrapping_add(advanced(clock, session));
+        Some(result)
     }
 
     /// As [`touch`](Self::touch), for every session.
-    pub(crate) fn touch_all(&mut self, change: impl FnMut(&mut Session)) {
-        self.chunks.iter_mut().flatten().flatten().for_each(change);
+    pub(crate) fn touch_all(&mut self, mut change: impl FnMut(&mut Session)) {
+        for session in self.chunks.iter_mut().flatten().flatten() {
+            let clock = session.clock;
+            change(session);
+            self.fingerprint = self.fingerprint.wrapping_add(advanced(clock, session));
+        }
     }
 
     /// Puts a session in; one of the same key is replaced.
@@ -104,6 +132,7 @@ impl Table {
     /// The same for a session that counts already: see [`Population::created`].
     pub(crate) fn insert_counted(&mut self, session: Session) {
         self.bytes += session.footprint();
+        self.fingerprint = self.fingerprint.wrapping_add(session.fingerprint());
         let (key, chunks) = (session.key, &self.chunks);
         let is_it = |slot: &u32| key_at(chunks, *slot) == key;
         let entry = self.index.entry(hash(key), is_it, |slot| hash(key_at(chunks, *slot)));
@@ -119,8 +148,10 @@ impl Table {
         if chunk.is_empty() {
             chunk.resize_with(CHUNK, || None);
         }
-        let before = chunk[slot as usize % CHUNK].replace(session);
-        self.bytes -= before.map_or(0, |before| before.footprint());
+        if let Some(before) = chunk[slot as usize % CHUNK].replace(session) {
+            self.bytes -= before.footprint();
+            self.fingerprint = self.fingerprint.wrapping_sub(before.fingerprint());
+        }
     }
 
     pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
@@ -131,6 +162,7 @@ impl Table {
         self.free.push(slot);
         let session = self.chunks[slot as usize / CHUNK][slot as usize % CHUNK].take()?;
         self.bytes -= session.footprint();
+        self.fingerprint = self.fingerprint.wrapping_sub(session.fingerprint());
         Some(session)
     }
 
@@ -154,6 +186,11 @@ impl Table {
     fn find(&self, key: SessionKey) -> Option<u32> {
         self.index.find(hash(key), |slot| key_at(&self.chunks, *slot) == key).copied()
     }
+}
+
+/// What a session's fingerprint changed by when its clock went on.
+fn advanced(from: u64, session: &Session) -> u64 {
+    fingerprint::of_clock(session.clock).wrapping_sub(fingerprint::of_clock(from))
 }
 
 fn slots(chunks: &[Vec<Option<Session>>]) -> u32 {
@@ -189,6 +226,37 @@ mod tests {
         let mut session = Session::new(SessionKey(key), AppId::default(), Birth::default(), Instant::ORIGIN);
         session.clock = number;
         session
+    }
+
+    #[test]
+    fn the_sum_of_fingerprints_is_that_of_the_sessions() {
+        use crate::{FieldRef, Incarnation, Timestamp, Value, ValueRef};
+        let mut table = Table::default();
+        let walked = |table: &Table| table.iter().map(Session::fingerprint).fold(0, u64::wrapping_add);
+        for step in 0..4_000_u64 {
+            let key = session(step % 97).key;
+            match step % 7 {
+                0 => table.insert(session(step % 97)),
+                1 if step % 3 == 0 => drop(table.remove(key)),
+                2 => drop(table.touch(key, Session::advance_clock)),
+                3 if step % 100 == 0 => table.touch_all(|session| session.clock += 1),
+                _ => {
+                    let name = format!("a{}", step % 11);
+                    let value = Value::raw(vec![7; if step % 50 == 0 { 5_000 } else { 9 }]);
+                    let write = FieldRef {
+                        name: name.as_str().into(),
+                        timestamp: Timestamp::new(step % 60, Incarnation(step as u32 % 3)),
+                        value: (step % 5 > 0).then_some(ValueRef::from(&value)),
+                    };
+                    table.update(key, |session| {
+                        session.clock = session.clock.max(step % 60);
+                        session.fields.merge_counted(write)
+                    });
+                }
+            }
+            assert_eq!(table.fingerprint(), walked(&table), "step {step}");
+        }
+        assert!(table.len() > 50);
     }
 
     fn room(table: &Table) -> usize {

@@ -23,7 +23,7 @@ impl fmt::Display for Incarnation {
 pub struct Timestamp {
     /// One more than the session's `clock` when the write was committed.
     pub counter: u64,
-    /// Who wrote.
+    /// The writer.
     pub incarnation: Incarnation,
 }
 

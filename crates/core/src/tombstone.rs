@@ -28,7 +28,7 @@ pub(crate) struct Tombstone {
     pub(crate) clock: u64,
     pub(crate) since: Instant,
     pub(crate) keep: Duration,
-    /// Who announced it, if it ended a copy that was here.
+    /// The member that announced it, if it ended a copy that was here.
     pub(crate) announced_by: Option<Incarnation>,
 }
 

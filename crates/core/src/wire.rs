@@ -47,7 +47,7 @@ pub enum Malformed {
     Body {
         /// The kind as sent.
         kind: u16,
-        /// What the decoder found.
+        /// The decoder's finding.
         cause: minicbor::decode::Error,
     },
     /// A value that no node of any version sends.
@@ -197,7 +197,7 @@ fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut Vec<u8>) {
 /// Beside its name and value a field of a copy has lengths, a timestamp and a codec, which seldom take more: a frame that has
 /// to grow while it is written leaves a gap in memory that nothing fits into.
 const FIELD_COST: usize = 16;
-/// What a copy among others takes beside its fields, at most.
+/// The most bytes that a copy among others takes beside its fields.
 const COPY_COST: usize = 72;
 
 /// A frame without its position: written once, and cloned for all members but the last.

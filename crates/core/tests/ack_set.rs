@@ -1,4 +1,4 @@
-//! What a ack_set changes: whom a response waits for, and nothing else.
+//! An ack set changes which members a response waits for, and nothing else.
 
 mod cluster;
 

@@ -1,4 +1,4 @@
-//! What a driver must do is an effect: events are for logs and counters, and may be thrown away.
+//! Every order to a driver is an effect: events are for logs and counters, and may be thrown away.
 
 mod cluster;
 

@@ -1,4 +1,4 @@
-//! What listeners are announced, on the node that acts and on the others.
+//! Notices to listeners, on the node that acts and on the others.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -153,5 +153,6 @@ fn who_learned_of_an_end_tells_it_again_when_the_one_that_made_it_dies() {
     assert!(first.remote && first.key == key(2), "{first:?}");
     cluster.cut = vec![0];
     cluster.act(1, |node, now, effects| node.gone(Incarnation(1), now, effects));
+    cluster.run(Duration::from_millis(125));
     assert_eq!(told(&mut cluster, 1), [Notice { remote: false, ..first }], "the fresh one, and by its id");
 }

@@ -1,4 +1,4 @@
-//! What a change does on the other nodes, frame by frame.
+//! The effect of a change on the other nodes, frame by frame.
 
 mod cluster;
 

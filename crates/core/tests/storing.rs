@@ -144,6 +144,63 @@ fn a_lost_content_is_asked_of_the_others() {
 }
 
 #[test]
+fn a_session_whose_content_a_store_lost_has_not_ended() {
+    let mut cluster = with_one_session();
+    cluster.cut = vec![1];
+    cluster.run(Duration::from_secs(8));
+    swap_out(&cluster, 0);
+    cluster.act(0, |node, now, effects| node.lost(key(1), now, effects));
+    assert_eq!(
+        cluster.nodes[0].glance(key(1), cluster.now),
+        None,
+        "it is not here, and no end is remembered"
+    );
+    cluster.cut.clear();
+    cluster.run(Duration::from_secs(20));
+    for node in 0..2 {
+        assert_eq!(cluster.get(node, key(1), "a").as_deref(), Some("1"), "node {node}");
+    }
+}
+
+#[test]
+fn two_whose_store_lost_a_record_do_not_ask_each_other_for_ever() {
+    let mut cluster = with_one_session();
+    let content = swap_out(&cluster, 0);
+    swap_out(&cluster, 1);
+    for node in 0..2 {
+        assert!(matches!(cluster.open(node, key(1)), Opening::Asking));
+    }
+    for node in 0..2 {
+        cluster.act(node, |node, now, effects| node.lost(key(1), now, effects));
+    }
+    cluster.run(Duration::from_secs(5));
+    cluster.sent.clear();
+    cluster.run(Duration::from_secs(60));
+    assert_eq!((cluster.frames(0, "ask"), cluster.frames(1, "ask")), (0, 0));
+    assert!((0..2).all(|node| cluster.nodes[node].glance(key(1), cluster.now).is_none()), "it is nowhere");
+    assert_eq!(restore(&mut cluster, 0, &content, Duration::ZERO), Restored::Here, "and did not end");
+}
+
+#[test]
+fn a_store_that_does_not_answer_holds_up_no_copy_that_is_in_memory() {
+    let (mut cluster, resident) = (Cluster::start(2), in_one_shard(200));
+    // So that the other one names what it lacks.
+    cluster.create(0, in_one_shard(255));
+    cluster.deliver();
+    cluster.cut = vec![1];
+    cluster.run(Duration::from_secs(8));
+    cluster.create(0, resident);
+    for number in 1..=70 {
+        cluster.create(0, in_one_shard(number));
+        let version = cluster.nodes[0].version(in_one_shard(number)).unwrap();
+        assert!(cluster.nodes[0].swap_out(in_one_shard(number), version));
+    }
+    cluster.cut.clear();
+    cluster.run(Duration::from_secs(10));
+    assert!(cluster.nodes[1].holds(resident));
+}
+
+#[test]
 fn a_cluster_that_starts_again_revives_a_session_for_everybody() {
     let content = saved(&with_one_session(), 0).1;
     let mut cluster = Cluster::start(2);
@@ -276,7 +333,7 @@ fn what_is_swapped_out_counts_against_the_same_bound() {
         }
         assert!(made < u8::MAX, "stubs are not counted");
     };
-    assert_eq!(refused, sessile_core::Refusal::Full);
+    assert_eq!(refused, sessile_core::Refusal::TableFull);
     assert!(cluster.nodes[0].table_bytes() <= 32 << 10);
 }
 
@@ -319,6 +376,7 @@ fn of_too_many_ends_the_oldest_are_forgotten() {
             node.end_carried(in_one_shard(number), app, Duration::from_secs(3_600), None, now, effects)
         });
     }
+    cluster.run(Duration::from_secs(1));
     let kept = (0..=SHARD).filter(|number| ended(&cluster, *number)).count();
     assert!((SHARD * 15 / 16..=SHARD).contains(&kept), "{kept}");
     assert!(!ended(&cluster, 0) && ended(&cluster, SHARD) && ended(&cluster, SHARD / 8));

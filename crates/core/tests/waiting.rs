@@ -1,4 +1,4 @@
-//! Who waits for a decision of the node chooses its number before, and is told exactly once.
+//! A caller that waits for a decision of the node chooses its number before, and is answered exactly once.
 
 mod cluster;
 

@@ -15,12 +15,12 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::channel::Incoming;
 use crate::event::Event;
-use crate::grumble::Grumble;
+use crate::group_state::GroupState;
 use crate::handshake::answer;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
 use crate::inbound::Inbound;
-use crate::node::Node;
-use crate::refusal::Refusal;
+use crate::warning_limit::WarningLimit;
 
 /// Handshakes under way at once.
 const PENDING_MAX: usize = 128;
@@ -30,16 +30,16 @@ const PENDING_PER_SOURCE: usize = 16;
 /// Pause after the system refused to accept, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-type Answer = Result<Option<Inbound>, Refusal>;
+type Answer = Result<Option<Inbound>, HandshakeRefusal>;
 
 /// Accepts connections until it is dropped.
 pub(crate) struct Acceptor {
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     callers: mpsc::Sender<Peer>,
     handshakes: JoinSet<Answer>,
     /// Oldest first.
     pending: VecDeque<Pending>,
-    grumble: Grumble,
+    warning_limit: WarningLimit,
 }
 
 struct Pending {
@@ -50,13 +50,13 @@ struct Pending {
 
 impl Acceptor {
     /// `callers` is told of every process that connected.
-    pub(crate) fn new(node: Arc<Node>, callers: mpsc::Sender<Peer>) -> Self {
+    pub(crate) fn new(node: Arc<GroupState>, callers: mpsc::Sender<Peer>) -> Self {
         Self {
             node,
             callers,
             handshakes: JoinSet::new(),
             pending: VecDeque::new(),
-            grumble: Grumble::default(),
+            warning_limit: WarningLimit::default(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Acceptor {
         let oldest = self.pending.iter().position(of).and_then(|place| self.pending.remove(place));
         if let Some(oldest) = oldest {
             oldest.task.abort();
-            self.node.counts.refused(Refusal::Crowded);
+            self.node.counts.refused(HandshakeRefusal::Crowded);
         }
     }
 
@@ -117,7 +117,7 @@ impl Acceptor {
                 let (peer, connection) = (inbound.peer().clone(), inbound.connection());
                 self.node.tell(Event::Inbound(Box::new(inbound))).await;
                 if connection == 0 {
-                    // The roster ends only together with this task.
+                    // The dialer ends only together with this task.
                     let _ = self.callers.send(peer).await;
                 }
             }
@@ -130,9 +130,9 @@ impl Acceptor {
     }
 
     /// A refused connection is worth a warning now and then, but for those that only open and close.
-    fn complain(&mut self, source: Option<IpAddr>, cause: Refusal) {
+    fn complain(&mut self, source: Option<IpAddr>, cause: HandshakeRefusal) {
         if !cause.is_passing()
-            && let Some(times) = self.grumble.may_speak()
+            && let Some(times) = self.warning_limit.may_speak()
         {
             let source = source.map(tracing::field::display);
             tracing::warn!(source, times, "a connection to the replication port was refused: {cause}");

@@ -36,7 +36,8 @@ pub type OpenChannel = (Box<dyn Channel>, mpsc::Receiver<Event>);
 /// **What is told.** For every process that can be sent to, [`Event::Up`]; when it cannot be any more,
 /// [`Event::Down`]; for every process that can be heard, one [`Event::Inbound`], and another one after that has ended.
 /// [`Event::Searched`] comes exactly once, when everybody who was there at the start has been told or waiting for
-/// them makes no sense any more: until then the node does not begin a cluster of its own.
+/// them makes no sense any more: until then the node does not begin a cluster of its own. A channel that knows that
+/// somebody is there who says nothing tells [`Event::Silent`] before, when the time for the search is over.
 ///
 /// **Bounds.** What waits for one process is bounded in bytes, and one that does not read delays no other one.
 ///

@@ -1,6 +1,6 @@
 //! Further connections to one process beside its link: opened on first use, used again, closed when nobody uses them.
 //!
-//! A frame for a further connection that is not open goes over connection 0, the link that the roster keeps, and has the
+//! A frame for a further connection that is not open goes over connection 0, the link that the dialer keeps, and has the
 //! connection opened for the frames that follow. So no frame ever waits for a connection, and a further connection that
 //! fails costs nothing but its use. Whether a process is there, and proven gone, is told by connection 0 alone.
 
@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 
 use crate::contact::Contact;
 use crate::event::Event;
+use crate::group_state::GroupState;
 use crate::handshake::{Met, dial};
 use crate::link::{self, End};
-use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::wire::Wire;
 
@@ -62,7 +62,7 @@ pub(crate) fn want(contact: &Arc<Contact>, connection: usize, wanted: &mpsc::Sen
 
 /// Opens connections as they are wanted, until `stopped`; then finishes those that are open. Rule 1.4.
 pub(crate) async fn open_wanted(
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     mut wanted: mpsc::Receiver<Wanted>,
     stopped: watch::Receiver<bool>,
 ) {
@@ -87,7 +87,7 @@ pub(crate) async fn open_wanted(
 
 /// The life of one connection, from its opening to its end.
 async fn serve(
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     Wanted { contact, connection }: Wanted,
     dials: Arc<Semaphore>,
     mut stopped: watch::Receiver<bool>,
@@ -112,7 +112,7 @@ async fn serve(
 
 /// Opens the connection and writes to it; says whether it ended in order.
 async fn carry(
-    node: &Arc<Node>,
+    node: &Arc<GroupState>,
     contact: &Arc<Contact>,
     connection: usize,
     dials: &Semaphore,
@@ -147,7 +147,7 @@ async fn carry(
 }
 
 /// A connection with the very process that `contact` is.
-async fn connect(node: &Node, contact: &Contact, connection: usize, dials: &Semaphore) -> Option<Wire> {
+async fn connect(node: &GroupState, contact: &Contact, connection: usize, dials: &Semaphore) -> Option<Wire> {
     let _dialing = dials.acquire().await.ok()?;
     match dial(node, contact.peer.address, connection).await {
         Ok(Met::Member(peer, wire)) if peer.incarnation == contact.peer.incarnation => Some(wire),

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 use crate::connection::{CONNECTIONS_MAX, FurtherConnection};
 use crate::counters::{PeerTally, TrafficCounts};
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::{Identity, Peer};
 use crate::outbox::{Depth, Outbox};
-use crate::refusal::Refusal;
 
 /// How many processes are kept at once.
 const CONTACTS_MAX: usize = 1024;
@@ -87,10 +87,10 @@ impl Contact {
     }
 
     /// Counts one more connection from this process, within the bound of its kind. Rule 1.4.
-    pub(crate) fn begin_inbound(&self, connection: usize) -> Result<(), Refusal> {
+    pub(crate) fn begin_inbound(&self, connection: usize) -> Result<(), HandshakeRefusal> {
         let (count, most) = self.inbounds_of(connection);
         let counted = count.fetch_update(Relaxed, Relaxed, |n| (n < most).then_some(n + 1));
-        counted.map(|_| ()).map_err(|_| Refusal::Full)
+        counted.map(|_| ()).map_err(|_| HandshakeRefusal::Full)
     }
 
     pub(crate) fn end_inbound(&self, connection: usize) {
@@ -146,6 +146,10 @@ impl Contacts {
         Self { room, table: RwLock::default(), barred: Mutex::default() }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.read().is_empty()
+    }
+
     pub(crate) fn get(&self, incarnation: u32) -> Option<Arc<Contact>> {
         self.table.read().get(&incarnation).cloned()
     }
@@ -159,23 +163,23 @@ impl Contacts {
     ///
     /// # Errors
     /// Barred, or the incarnation is held by another process, or there are too many.
-    pub(crate) fn admit(&self, peer: &Peer) -> Result<Arc<Contact>, Refusal> {
+    pub(crate) fn admit(&self, peer: &Peer) -> Result<Arc<Contact>, HandshakeRefusal> {
         if self.barred.lock().contains(&peer.incarnation) {
-            return Err(Refusal::Barred);
+            return Err(HandshakeRefusal::Barred);
         }
         let mut table = self.table.write();
         if let Some(contact) = table.get(&peer.incarnation) {
             return if contact.peer.name == peer.name {
                 Ok(contact.clone())
             } else {
-                Err(Refusal::Incarnation)
+                Err(HandshakeRefusal::Incarnation)
             };
         }
         if table.len() >= CONTACTS_MAX {
             table.retain(|_, contact| Arc::strong_count(contact) > 1);
         }
         if table.len() >= CONTACTS_MAX {
-            return Err(Refusal::Full);
+            return Err(HandshakeRefusal::Full);
         }
         let contact = Arc::new(Contact::new(peer.clone(), self.room));
         table.insert(peer.incarnation, contact.clone());
@@ -251,7 +255,7 @@ mod tests {
         contacts.admit(&peer("a", 1)).unwrap();
         contacts.admit(&peer("a", 1)).unwrap();
         contacts.admit(&peer("a", 2)).unwrap();
-        assert_eq!(contacts.admit(&peer("b", 1)).unwrap_err(), Refusal::Incarnation);
+        assert_eq!(contacts.admit(&peer("b", 1)).unwrap_err(), HandshakeRefusal::Incarnation);
     }
 
     #[test]
@@ -261,7 +265,7 @@ mod tests {
             for _ in 0..most {
                 contact.begin_inbound(connection).unwrap();
             }
-            assert_eq!(contact.begin_inbound(connection), Err(Refusal::Full));
+            assert_eq!(contact.begin_inbound(connection), Err(HandshakeRefusal::Full));
             contact.end_inbound(connection);
             contact.begin_inbound(connection).unwrap();
         }
@@ -288,7 +292,7 @@ mod tests {
         assert!(first.is_cut());
         assert!(!contacts.admit(&peer("a", 1)).unwrap().is_cut());
         contacts.bar(1);
-        assert_eq!(contacts.admit(&peer("a", 1)).unwrap_err(), Refusal::Barred);
+        assert_eq!(contacts.admit(&peer("a", 1)).unwrap_err(), HandshakeRefusal::Barred);
     }
 
     #[test]
@@ -297,7 +301,7 @@ mod tests {
         let held: Vec<_> = (0..CONTACTS_MAX as u32)
             .map(|incarnation| contacts.admit(&peer("a", incarnation)).unwrap())
             .collect();
-        assert_eq!(contacts.admit(&peer("a", u32::MAX)).unwrap_err(), Refusal::Full);
+        assert_eq!(contacts.admit(&peer("a", u32::MAX)).unwrap_err(), HandshakeRefusal::Full);
         drop(held);
         contacts.admit(&peer("a", u32::MAX)).unwrap();
     }

@@ -1,10 +1,11 @@
 //! What a group counts, and the snapshot of it that its owner reads.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
 use crate::outbox::Depth;
-use crate::refusal::Refusal;
 
 /// One number that only rises.
 #[derive(Debug, Default)]
@@ -52,6 +53,7 @@ pub(crate) struct DatagramCounts {
     pub(crate) sent: Count,
     pub(crate) send_failed: Count,
     pub(crate) heard: Count,
+    pub(crate) own: Count,
     pub(crate) foreign: Count,
     pub(crate) forged: Count,
     pub(crate) replayed: Count,
@@ -73,20 +75,25 @@ pub(crate) struct Counts {
     pub(crate) accept_failed: Count,
     pub(crate) sightings_dropped: Count,
     pub(crate) datagrams: DatagramCounts,
-    refused: [Count; Refusal::ALL.len()],
+    refused: [Count; HandshakeRefusal::ALL.len()],
 }
 
 impl Counts {
-    pub(crate) fn refused(&self, cause: Refusal) {
-        let place = Refusal::ALL.iter().position(|known| *known == cause);
+    pub(crate) fn refused(&self, cause: HandshakeRefusal) {
+        let place = HandshakeRefusal::ALL.iter().position(|known| *known == cause);
         self.refused[place.expect("ALL lists every cause")].up();
     }
 
-    pub(crate) fn snapshot(&self, peers: Vec<PeerTally>) -> Tally {
+    pub(crate) fn snapshot(
+        &self,
+        peers: Vec<PeerTally>,
+        strangers: Vec<(SocketAddr, HandshakeRefusal)>,
+    ) -> Tally {
         let datagrams = &self.datagrams;
         Tally {
             traffic: self.traffic.snapshot(),
             peers,
+            strangers,
             links_up: self.links_up.get(),
             links_lost: self.links_lost.get(),
             connections_opened: self.connections_opened.get(),
@@ -97,11 +104,12 @@ impl Counts {
             accepted: self.accepted.get(),
             accept_failed: self.accept_failed.get(),
             sightings_dropped: self.sightings_dropped.get(),
-            refused: Refusal::ALL.into_iter().zip(self.refused.iter().map(Count::get)).collect(),
+            refused: HandshakeRefusal::ALL.into_iter().zip(self.refused.iter().map(Count::get)).collect(),
             datagrams: Datagrams {
                 sent: datagrams.sent.get(),
                 send_failed: datagrams.send_failed.get(),
                 heard: datagrams.heard.get(),
+                own: datagrams.own.get(),
                 foreign: datagrams.foreign.get(),
                 forged: datagrams.forged.get(),
                 replayed: datagrams.replayed.get(),
@@ -135,6 +143,8 @@ pub struct Datagrams {
     pub send_failed: u64,
     /// Came from other nodes of this cluster, and were believed.
     pub heard: u64,
+    /// This node's own, which came back: sending and receiving both work.
+    pub own: u64,
     /// Dropped: of another cluster, or of another application on the same group.
     pub foreign: u64,
     /// Dropped: claim to be of this cluster, but the tag is wrong.
@@ -186,7 +196,9 @@ pub struct Tally {
     /// Sightings dropped because too many addresses are known.
     pub sightings_dropped: u64,
     /// Handshakes that came to nothing, either side's, by cause; every cause is listed.
-    pub refused: Vec<(Refusal, u64)>,
+    pub refused: Vec<(HandshakeRefusal, u64)>,
+    /// Addresses where somebody answers now who is no member of this cluster, and why; the first 32 of them.
+    pub strangers: Vec<(SocketAddr, HandshakeRefusal)>,
     /// The membership's datagrams.
     pub datagrams: Datagrams,
 }
@@ -194,7 +206,7 @@ pub struct Tally {
 impl Tally {
     /// How many handshakes came to nothing for this cause.
     #[must_use]
-    pub fn refused_for(&self, cause: Refusal) -> u64 {
+    pub fn refused_for(&self, cause: HandshakeRefusal) -> u64 {
         self.refused.iter().find(|(known, _)| *known == cause).map_or(0, |(_, count)| *count)
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 /// Why a group did not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum GroupError {
     /// A name has characters or a length that cannot travel.
     #[error(
@@ -23,9 +23,7 @@ pub enum GroupError {
         length: usize,
     },
     /// The address for incoming connections could not be bound.
-    #[error(
-        "cannot listen on {address}: {source}; choose another `[receiver] listen`, or set `next_free_port = true`"
-    )]
+    #[error("cannot listen on {address}: {source}; {}", remedy(source))]
     Listen {
         /// The (first) address that was tried.
         address: SocketAddr,
@@ -38,6 +36,20 @@ pub enum GroupError {
     /// Certificates could not be made from the cluster secret.
     #[error("cannot make certificates from the cluster secret: {0}")]
     Certificate(String),
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for GroupError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrNotAvailable => "write an address of this machine as `[receiver] listen`",
+        _ => "choose another `[receiver] listen`, or set `next_free_port = true`",
+    }
 }
 
 /// Why a frame was not accepted for sending. Nothing of it was kept.

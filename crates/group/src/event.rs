@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::channel::Incoming;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
-use crate::refusal::Refusal;
 
 /// Something that a [`Channel`](crate::Channel) noticed. For one process the order is: `Up`, `Down`, then either
 /// `Gone` or `Up` again.
@@ -35,6 +35,13 @@ pub enum Event {
     },
     /// An authenticated connection on which a process sends us frames.
     Inbound(Box<dyn Incoming>),
+    /// The time for the first search is over, and it goes on, because somebody at these addresses accepts connections or
+    /// announces itself and says nothing; sent at most once. [`Event::Searched`] follows when each of them has answered,
+    /// refused or vanished.
+    Silent {
+        /// The addresses.
+        addresses: Vec<SocketAddr>,
+    },
     /// The first search is over; sent once.
     Searched {
         /// The processes whose links are up.
@@ -43,7 +50,7 @@ pub enum Event {
         silent: Vec<SocketAddr>,
         /// Addresses where somebody answered who is no member of this cluster, and why. With all three lists empty
         /// this node is alone.
-        strangers: Vec<(SocketAddr, Refusal)>,
+        strangers: Vec<(SocketAddr, HandshakeRefusal)>,
     },
 }
 
@@ -55,6 +62,7 @@ impl std::fmt::Debug for Event {
             Self::FramesLost { incarnation } => write!(f, "FramesLost({incarnation:08x})"),
             Self::Gone { incarnation } => write!(f, "Gone({incarnation:08x})"),
             Self::Inbound(incoming) => f.debug_tuple("Inbound").field(incoming.peer()).finish(),
+            Self::Silent { addresses } => f.debug_tuple("Silent").field(addresses).finish(),
             Self::Searched { reached, silent, strangers } => f
                 .debug_struct("Searched")
                 .field("reached", reached)

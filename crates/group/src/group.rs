@@ -14,18 +14,19 @@ use crate::config::GroupConfig;
 use crate::connection::{self, CONNECTIONS_MAX, WANTED_MAX, Wanted};
 use crate::contact::{Contact, Contacts, Room};
 use crate::counters::{Counts, Tally};
+use crate::dialer::Dialer;
 use crate::error::{GroupError, SendError};
 use crate::event::Event;
+use crate::group_state::GroupState;
 use crate::membership::{Beacon, Local, Membership, Sighting};
-use crate::node::Node;
 use crate::outbox::Depth;
-use crate::roster::Roster;
 use crate::secret::ClusterSecrets;
+use crate::strangers::Strangers;
 use crate::tls::Trust;
 
 /// Events that wait for the owner; when it is full, new connections wait.
 const EVENTS_MAX: usize = 256;
-/// Sightings and callers that wait for the roster.
+/// Sightings and callers that wait for the dialer.
 const HINTS_MAX: usize = 256;
 /// How long [`Group::stop`] waits for frames that are still to be written.
 const STOP_FLUSH: Duration = Duration::from_secs(2);
@@ -35,12 +36,12 @@ const STOP_FLUSH: Duration = Duration::from_secs(2);
 /// Dropping it ends everything at once; [`stop`](Self::stop) first writes what waits.
 #[derive(Debug)]
 pub struct Group {
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     beacon: Arc<Beacon>,
     stopped: watch::Sender<bool>,
     /// Accepting and membership.
     background: Mutex<JoinSet<()>>,
-    roster: Mutex<Option<JoinHandle<JoinSet<Arc<Contact>>>>>,
+    dialer: Mutex<Option<JoinHandle<JoinSet<Arc<Contact>>>>>,
     wanted_connections: mpsc::Sender<Wanted>,
     connections: Mutex<Option<JoinHandle<()>>>,
 }
@@ -58,12 +59,13 @@ impl Group {
         identity.check()?;
         let trust = secrets.as_ref().map(|secrets| Trust::new(secrets, &identity)).transpose()?;
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
-        let node = Arc::new(Node {
+        let node = Arc::new(GroupState {
             contacts: Contacts::new(Room {
                 queue_bytes: channel.queue_bytes,
                 connections: channel.connections.min(CONNECTIONS_MAX),
             }),
             counts: Counts::default(),
+            strangers: Strangers::default(),
             options: channel,
             identity,
             trust: RwLock::new(trust.map(Arc::new)),
@@ -82,12 +84,12 @@ impl Group {
         let stopping = async move {
             let _ = stop.wait_for(|stopped| *stopped).await;
         };
-        let roster = tokio::spawn(Roster::new(node.clone()).run(sightings_seen, callers_seen, stopping));
+        let dialer = tokio::spawn(Dialer::new(node.clone()).run(sightings_seen, callers_seen, stopping));
         let (wanted_connections, wanted) = mpsc::channel(WANTED_MAX);
         let connections = tokio::spawn(connection::open_wanted(node.clone(), wanted, stopped.subscribe()));
-        let (background, roster) = (Mutex::new(background), Mutex::new(Some(roster)));
+        let (background, dialer) = (Mutex::new(background), Mutex::new(Some(dialer)));
         let connections = Mutex::new(Some(connections));
-        Ok((Self { node, beacon, stopped, background, roster, wanted_connections, connections }, receiver))
+        Ok((Self { node, beacon, stopped, background, dialer, wanted_connections, connections }, receiver))
     }
 
     /// Appends a frame to what waits for the process `to` on one of its connections. Never waits. Frames on one connection
@@ -116,7 +118,7 @@ impl Group {
     /// All counters now.
     #[must_use]
     pub fn counters(&self) -> Tally {
-        self.node.counts.snapshot(self.node.contacts.tallies())
+        self.node.counts.snapshot(self.node.contacts.tallies(), self.node.strangers.all())
     }
 
     /// From now on this node proves itself with the active one of `secrets` and believes all of them. Links that are
@@ -148,13 +150,13 @@ impl Group {
     /// Accepts and dials nobody any more, writes what waits for at most two seconds, and closes all connections.
     pub async fn stop(&self) {
         self.background.lock().abort_all();
-        let Some(roster) = self.roster.lock().take() else { return };
+        let Some(dialer) = self.dialer.lock().take() else { return };
         let Some(connections) = self.connections.lock().take() else { return };
-        let aborts = [roster.abort_handle(), connections.abort_handle()];
+        let aborts = [dialer.abort_handle(), connections.abort_handle()];
         self.stopped.send_replace(true);
         let flush = async {
             let _ = connections.await;
-            let Ok(mut links) = roster.await else { return };
+            let Ok(mut links) = dialer.await else { return };
             while links.join_next().await.is_some() {}
         };
         if tokio::time::timeout(STOP_FLUSH, flush).await.is_err() {
@@ -210,8 +212,8 @@ impl Channel for Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(roster) = self.roster.get_mut().take() {
-            roster.abort();
+        if let Some(dialer) = self.dialer.get_mut().take() {
+            dialer.abort();
         }
         if let Some(connections) = self.connections.get_mut().take() {
             connections.abort();

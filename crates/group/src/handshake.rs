@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::group_state::GroupState;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::hello::{Hello, cause_of};
 use crate::identity::Peer;
 use crate::inbound::Inbound;
-use crate::node::Node;
-use crate::refusal::Refusal;
 use crate::tls::names_process;
 use crate::wire::Wire;
 
@@ -27,39 +27,45 @@ pub(crate) enum Met {
 pub(crate) enum DialError {
     /// Nobody listens there.
     Closed,
-    /// No answer that says anything: time ran out, no route, cut off in the middle.
+    /// No connection, and no refusal: time ran out, or no route.
+    Unreachable,
+    /// The connection was accepted, and then nothing came, or it was closed in the middle of the handshake.
     Silent,
     /// Somebody answered, and one side will not have the other.
-    Refused(Refusal),
+    Refused(HandshakeRefusal),
 }
 
 /// Connects to `address`, for one connection of a link, and finds out who is there.
-pub(crate) async fn dial(node: &Node, address: SocketAddr, connection: usize) -> Result<Met, DialError> {
+pub(crate) async fn dial(
+    node: &GroupState,
+    address: SocketAddr,
+    connection: usize,
+) -> Result<Met, DialError> {
     let connecting = timeout(node.options.connect_timeout, TcpStream::connect(address));
     let stream = match connecting.await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             return Err(DialError::Closed);
         }
-        Ok(Err(_)) | Err(_) => return Err(DialError::Silent),
+        Ok(Err(_)) | Err(_) => return Err(DialError::Unreachable),
     };
     // On one machine, dialing a free port can by chance connect a socket with itself.
     if stream.local_addr().ok() == Some(address) {
         return Err(DialError::Closed);
     }
     let met = timeout(node.options.handshake_timeout, introduce(node, stream, address, connection)).await;
-    met.unwrap_or(Err(Refusal::Silent)).map_err(|cause| match cause {
-        Refusal::Silent => DialError::Silent,
+    met.unwrap_or(Err(HandshakeRefusal::Silent)).map_err(|cause| match cause {
+        HandshakeRefusal::Silent => DialError::Silent,
         cause => DialError::Refused(cause),
     })
 }
 
 async fn introduce(
-    node: &Node,
+    node: &GroupState,
     stream: TcpStream,
     address: SocketAddr,
     connection: usize,
-) -> Result<Met, Refusal> {
+) -> Result<Met, HandshakeRefusal> {
     node.prepare(&stream).map_err(|error| cause_of(&error))?;
     let mut wire = match node.trust() {
         Some(trust) => trust.connect(stream).await.map_err(|error| cause_of(&error))?,
@@ -77,17 +83,21 @@ async fn introduce(
     Ok(Met::Member(stranger(node, &hello, address)?, wire))
 }
 
-/// The accepting side. None when this process dialed itself.
+/// The accepting side. None when this process dialed itself, or was only asked who it is.
 pub(crate) async fn answer(
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     stream: TcpStream,
     remote: SocketAddr,
-) -> Result<Option<Inbound>, Refusal> {
+) -> Result<Option<Inbound>, HandshakeRefusal> {
     let limit = node.options.handshake_timeout;
-    timeout(limit, receive(node, stream, remote)).await.unwrap_or(Err(Refusal::Silent))
+    timeout(limit, receive(node, stream, remote)).await.unwrap_or(Err(HandshakeRefusal::Silent))
 }
 
-async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Result<Option<Inbound>, Refusal> {
+async fn receive(
+    node: Arc<GroupState>,
+    stream: TcpStream,
+    remote: SocketAddr,
+) -> Result<Option<Inbound>, HandshakeRefusal> {
     node.prepare(&stream).map_err(|error| cause_of(&error))?;
     let mut wire = match node.trust() {
         Some(trust) => trust.accept(stream).await.map_err(|error| cause_of(&error))?,
@@ -97,6 +107,14 @@ async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Resu
     let own = Hello::of(&node.identity);
     if hello.is_own(&node.identity) {
         own.write(&mut wire).await?;
+        return Ok(None);
+    }
+    if hello.is_probe() {
+        let answer = match judge(&node, &hello, &wire) {
+            Ok(()) => own,
+            Err(cause) => own.refusing(cause),
+        };
+        answer.write(&mut wire).await?;
         return Ok(None);
     }
     let admitted = judge(&node, &hello, &wire)
@@ -115,17 +133,17 @@ async fn receive(node: Arc<Node>, stream: TcpStream, remote: SocketAddr) -> Resu
 }
 
 /// Whether the HELLO is of our cluster and says what the certificate says. Rule 9.2.
-fn judge(node: &Node, hello: &Hello, wire: &Wire) -> Result<(), Refusal> {
+fn judge(node: &GroupState, hello: &Hello, wire: &Wire) -> Result<(), HandshakeRefusal> {
     if hello.cluster != node.identity.cluster {
-        return Err(Refusal::Cluster);
+        return Err(HandshakeRefusal::Cluster);
     }
-    if names_process(wire, &hello.name, hello.incarnation) { Ok(()) } else { Err(Refusal::Identity) }
+    if names_process(wire, &hello.name, hello.incarnation) { Ok(()) } else { Err(HandshakeRefusal::Identity) }
 }
 
 /// The process behind a HELLO that is not our own.
-fn stranger(node: &Node, hello: &Hello, from: SocketAddr) -> Result<Peer, Refusal> {
+fn stranger(node: &GroupState, hello: &Hello, from: SocketAddr) -> Result<Peer, HandshakeRefusal> {
     if hello.incarnation == node.identity.incarnation {
-        return Err(Refusal::Incarnation);
+        return Err(HandshakeRefusal::Incarnation);
     }
     hello.peer(from)
 }

@@ -10,8 +10,8 @@ use minicbor::{Decode, Encode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::connection::CONNECTIONS_MAX;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::{Identity, Peer, is_node_name, reachable};
-use crate::refusal::Refusal;
 
 const MAGIC: [u8; 4] = *b"SESL";
 /// The protocol versions that this build speaks, oldest and newest.
@@ -43,6 +43,9 @@ pub(crate) struct Hello {
     /// Which of the dialing side's links this is; none for its first.
     #[n(7)]
     connection: Option<u16>,
+    /// The dialing side only asks who is there: nothing follows the answer, and nobody was met.
+    #[n(8)]
+    is_probe: Option<bool>,
 }
 
 impl Hello {
@@ -57,11 +60,21 @@ impl Hello {
             refused: None,
             notice: Some(identity.notice.clone()),
             connection: None,
+            is_probe: None,
         }
     }
 
+    /// The same, of a program that only asks who is there.
+    pub(crate) fn of_probe(identity: &Identity) -> Self {
+        Self { is_probe: Some(true), ..Self::of(identity) }
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_probe == Some(true)
+    }
+
     /// The same, as an answer that refuses.
-    pub(crate) fn refusing(mut self, cause: Refusal) -> Self {
+    pub(crate) fn refusing(mut self, cause: HandshakeRefusal) -> Self {
         self.refused = Some(cause.code());
         self
     }
@@ -73,19 +86,19 @@ impl Hello {
     }
 
     /// Which link of the other side this is.
-    pub(crate) fn connection(&self) -> Result<usize, Refusal> {
+    pub(crate) fn connection(&self) -> Result<usize, HandshakeRefusal> {
         let connection = usize::from(self.connection.unwrap_or(0));
-        if connection > CONNECTIONS_MAX { Err(Refusal::Malformed) } else { Ok(connection) }
+        if connection > CONNECTIONS_MAX { Err(HandshakeRefusal::Malformed) } else { Ok(connection) }
     }
 
     /// Why the other side refuses the connection, if it does.
-    pub(crate) fn refused(&self) -> Option<Refusal> {
-        self.refused.map(Refusal::from_code)
+    pub(crate) fn refused(&self) -> Option<HandshakeRefusal> {
+        self.refused.map(HandshakeRefusal::from_code)
     }
 
     /// The process that speaks, seen from the address `from`.
-    pub(crate) fn peer(&self, from: SocketAddr) -> Result<Peer, Refusal> {
-        let advertised = self.advertise.parse().map_err(|_| Refusal::Malformed)?;
+    pub(crate) fn peer(&self, from: SocketAddr) -> Result<Peer, HandshakeRefusal> {
+        let advertised = self.advertise.parse().map_err(|_| HandshakeRefusal::Malformed)?;
         Ok(Peer {
             name: self.name.clone(),
             incarnation: self.incarnation,
@@ -102,15 +115,15 @@ impl Hello {
             && self.advertise == identity.advertise.to_string()
     }
 
-    pub(crate) async fn write<W: AsyncWrite + Unpin>(&self, stream: &mut W) -> Result<(), Refusal> {
+    pub(crate) async fn write<W: AsyncWrite + Unpin>(&self, stream: &mut W) -> Result<(), HandshakeRefusal> {
         stream.write_all(&self.encode()).await.map_err(|error| cause_of(&error))?;
         stream.flush().await.map_err(|error| cause_of(&error))
     }
 
-    pub(crate) async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Self, Refusal> {
+    pub(crate) async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Self, HandshakeRefusal> {
         let magic: [u8; MAGIC.len()] = read_exactly(stream).await?;
         if magic != MAGIC {
-            return Err(Refusal::Malformed);
+            return Err(HandshakeRefusal::Malformed);
         }
         let length = length_in(read_exactly(stream).await?)?;
         let mut body = vec![0; length];
@@ -128,32 +141,34 @@ impl Hello {
         bytes
     }
 
-    fn decode(body: &[u8]) -> Result<Self, Refusal> {
-        let hello: Self = minicbor::decode(body).map_err(|_| Refusal::Malformed)?;
-        if is_node_name(&hello.name) { Ok(hello) } else { Err(Refusal::Malformed) }
+    fn decode(body: &[u8]) -> Result<Self, HandshakeRefusal> {
+        let hello: Self = minicbor::decode(body).map_err(|_| HandshakeRefusal::Malformed)?;
+        if is_node_name(&hello.name) { Ok(hello) } else { Err(HandshakeRefusal::Malformed) }
     }
 }
 
-async fn read_exactly<const N: usize>(stream: &mut (impl AsyncRead + Unpin)) -> Result<[u8; N], Refusal> {
+async fn read_exactly<const N: usize>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<[u8; N], HandshakeRefusal> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await.map_err(|error| cause_of(&error))?;
     Ok(bytes)
 }
 
 /// The length of the HELLO, if both sides speak a common version. Rule 12.4.
-fn length_in([oldest, newest, high, low]: [u8; 4]) -> Result<usize, Refusal> {
+fn length_in([oldest, newest, high, low]: [u8; 4]) -> Result<usize, HandshakeRefusal> {
     if newest < SPOKEN.0 || oldest > SPOKEN.1 {
-        return Err(Refusal::Version);
+        return Err(HandshakeRefusal::Version);
     }
     let length = usize::from(u16::from_be_bytes([high, low]));
-    if length > HELLO_LIMIT { Err(Refusal::Malformed) } else { Ok(length) }
+    if length > HELLO_LIMIT { Err(HandshakeRefusal::Malformed) } else { Ok(length) }
 }
 
 /// What a failure during the handshake means. rustls reports every violation of TLS or trust as invalid data.
-pub(crate) fn cause_of(error: &std::io::Error) -> Refusal {
+pub(crate) fn cause_of(error: &std::io::Error) -> HandshakeRefusal {
     match error.kind() {
-        std::io::ErrorKind::InvalidData => Refusal::Untrusted,
-        _ => Refusal::Silent,
+        std::io::ErrorKind::InvalidData => HandshakeRefusal::Untrusted,
+        _ => HandshakeRefusal::Silent,
     }
 }
 
@@ -178,9 +193,9 @@ mod tests {
     async fn it_travels() {
         let bytes = hello().encode();
         assert_eq!(Hello::read(&mut &bytes[..]).await, Ok(hello()));
-        let refusing = hello().refusing(Refusal::Barred);
+        let refusing = hello().refusing(HandshakeRefusal::Barred);
         let read = Hello::read(&mut &refusing.encode()[..]).await.unwrap();
-        assert_eq!(read.refused(), Some(Refusal::Barred));
+        assert_eq!(read.refused(), Some(HandshakeRefusal::Barred));
     }
 
     #[tokio::test]
@@ -189,7 +204,10 @@ mod tests {
             async |hello: Hello| Hello::read(&mut &hello.encode()[..]).await.unwrap().connection();
         assert_eq!(connection_of(hello()).await, Ok(0));
         assert_eq!(connection_of(hello().on_connection(CONNECTIONS_MAX)).await, Ok(CONNECTIONS_MAX));
-        assert_eq!(connection_of(hello().on_connection(CONNECTIONS_MAX + 1)).await, Err(Refusal::Malformed));
+        assert_eq!(
+            connection_of(hello().on_connection(CONNECTIONS_MAX + 1)).await,
+            Err(HandshakeRefusal::Malformed)
+        );
         assert_eq!(hello().on_connection(0).encode(), hello().encode(), "an older node reads the same");
     }
 
@@ -223,7 +241,7 @@ mod tests {
             features: u64::MAX,
             notice: "s".repeat(crate::identity::NOTICE_LIMIT),
         };
-        let longest = Hello::of(&identity).refusing(Refusal::Barred);
+        let longest = Hello::of(&identity).refusing(HandshakeRefusal::Barred);
         assert_eq!(Hello::read(&mut &longest.encode()[..]).await, Ok(longest));
     }
 
@@ -231,10 +249,10 @@ mod tests {
     async fn only_a_common_version_and_a_bounded_length_pass() {
         let mut bytes = hello().encode();
         bytes[4..6].copy_from_slice(&[2, 3]);
-        assert_eq!(Hello::read(&mut &bytes[..]).await, Err(Refusal::Version));
+        assert_eq!(Hello::read(&mut &bytes[..]).await, Err(HandshakeRefusal::Version));
         let mut bytes = hello().encode();
         bytes[6..8].copy_from_slice(&[0xff, 0xff]);
-        assert_eq!(Hello::read(&mut &bytes[..]).await, Err(Refusal::Malformed));
+        assert_eq!(Hello::read(&mut &bytes[..]).await, Err(HandshakeRefusal::Malformed));
     }
 
     proptest! {

@@ -13,9 +13,9 @@ use crate::channel::{Incoming, NextBatch};
 use crate::contact::Contact;
 use crate::error::ReceiveError;
 use crate::frame::{Splitter, TooLong};
+use crate::group_state::GroupState;
+use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
-use crate::node::Node;
-use crate::refusal::Refusal;
 use crate::wire::Wire;
 
 /// Bytes taken at once from the connection.
@@ -27,7 +27,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// sent back on it. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Inbound {
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     contact: Arc<Contact>,
     connection: usize,
     cut: watch::Receiver<bool>,
@@ -46,11 +46,11 @@ struct Stream {
 impl Inbound {
     /// Takes a place among the connections of `contact`.
     pub(crate) fn new(
-        node: Arc<Node>,
+        node: Arc<GroupState>,
         contact: Arc<Contact>,
         connection: usize,
         wire: Wire,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, HandshakeRefusal> {
         contact.begin_inbound(connection)?;
         let stream = Stream {
             wire,

@@ -1,8 +1,8 @@
 //! Sessile's group communication: who is here, and carrying bytes to them.
 //!
 //! ```text
-//!  Membership ── addresses ──► roster ── dials ──► link ── frames ──► other nodes
-//!  (multicast, static list)      │                  ▲ outbox ◄── Group::send
+//!  Membership ── addresses ──► dialer ── dials ──► link ── frames ──► other nodes
+//!  (multicast, list, DNS, SWIM)   │                  ▲ outbox ◄── Group::send
 //!                                ▼
 //!        owner ◄── events ── Up, Down, Gone, Searched
 //!          └──────── frames ◄── Inbound ◄── accept ◄── other nodes
@@ -17,7 +17,7 @@
 //! It must not know what a frame means, what a session is, or which members its owner counts in. It reads no wall
 //! clock. Everything in it is bounded: queues in bytes, tables in entries, waits in time.
 //!
-//! Where to go next: [`Group`] is the handle; `roster` decides whom to dial and what it proves; `handshake` is how
+//! Where to go next: [`Group`] is the handle; `dialer` decides whom to dial and what it proves; `handshake` is how
 //! two nodes meet; `link` and `inbound` carry frames. [`Membership`] is the seam for finding addresses, [`Channel`]
 //! the one for carrying frames, which [`Group`] and [`InProcess`] fill; [`conformance`] tests what fills them.
 
@@ -28,27 +28,29 @@ pub mod conformance;
 mod connection;
 mod contact;
 mod counters;
+mod dialer;
 mod error;
 mod event;
 mod frame;
 mod group;
-mod grumble;
+mod group_state;
 mod handshake;
+mod handshake_refusal;
 mod hello;
 mod identity;
 mod in_process;
 mod inbound;
 mod link;
 mod membership;
-mod node;
 mod outbox;
-mod refusal;
-mod roster;
+mod probe;
 mod route;
 mod search;
 mod secret;
 mod secret_file;
+mod strangers;
 mod tls;
+mod warning_limit;
 mod wire;
 
 pub use channel::{Channel, Incoming, NextBatch, OpenChannel, Stopping};
@@ -59,12 +61,17 @@ pub use error::{GroupError, ReceiveError, SendError};
 pub use event::Event;
 pub use frame::FRAME_LIMIT;
 pub use group::Group;
+pub use handshake_refusal::HandshakeRefusal;
 pub use identity::{Identity, NAME_LIMIT, NOTICE_LIMIT, Peer};
 pub use in_process::InProcess;
+#[cfg(feature = "dns")]
+pub use membership::{Dns, DnsConfig, DnsError};
 pub use membership::{
     Heard, Local, Membership, Multicast, MulticastConfig, NextSighting, Sighting, Static, StaticError,
 };
+#[cfg(feature = "swim")]
+pub use membership::{Swim, SwimConfig};
 pub use outbox::Depth;
-pub use refusal::Refusal;
+pub use probe::{Probe, probe, sightings};
 pub use secret::{ClusterSecrets, SECRET_BYTES, SecretError};
 pub use tls::link_ciphers;

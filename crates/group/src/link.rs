@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::contact::Contact;
 use crate::counters::TrafficCounts;
-use crate::node::Node;
+use crate::group_state::GroupState;
 use crate::outbox::{Outbox, Waiting};
 use crate::wire::Wire;
 
@@ -34,7 +34,7 @@ pub(crate) enum End {
 
 /// Writes what one of the contact's outboxes gets until the link is lost, cut, or finished. A connection above 0 is
 /// finished when it was idle for the time that the options say.
-pub(crate) async fn run(node: Arc<Node>, contact: Arc<Contact>, connection: usize, wire: Wire) -> End {
+pub(crate) async fn run(node: Arc<GroupState>, contact: Arc<Contact>, connection: usize, wire: Wire) -> End {
     let mut cut = contact.cut();
     let mut link = Link {
         wire,

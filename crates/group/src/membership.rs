@@ -1,13 +1,17 @@
-//! Where members may be: the seam behind which multicast, a static list, or a user's own way of finding addresses
-//! sits.
+//! Where members may be: the seam behind which multicast, a static list, names of a name server, gossip, or a user's own
+//! way of finding addresses sits.
 //!
 //! A membership only ever names addresses. Who is there, whether they live and whether they belong to the cluster is
 //! found out by dialing them, so a wrong or hostile sighting costs one attempt and nothing else.
 
 mod beacon;
+#[cfg(feature = "dns")]
+mod dns;
 mod multicast;
 mod replay;
 mod static_list;
+#[cfg(feature = "swim")]
+mod swim;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,17 +19,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use beacon::Heard;
+#[cfg(feature = "dns")]
+pub use dns::{Dns, DnsConfig, DnsError};
 pub use multicast::{Multicast, MulticastConfig};
 pub use static_list::{Static, StaticError};
+#[cfg(feature = "swim")]
+pub use swim::{Swim, SwimConfig};
 
 pub(crate) use beacon::Beacon;
 use beacon::Cause;
 use parking_lot::Mutex;
 
 use crate::counters::DatagramCounts;
-use crate::grumble::Grumble;
+use crate::group_state::GroupState;
 use crate::identity::Identity;
-use crate::node::Node;
+use crate::warning_limit::WarningLimit;
 
 /// What a membership sees. It makes the channel dial, and never changes by itself who is a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +42,8 @@ pub enum Sighting {
     /// did not answer is dialed again only when it is sighted again. Attempts are rate limited, so saying it more
     /// often costs nothing; this node's own address is passed over.
     Address(SocketAddr),
+    /// The same, and the process there spoke: it announced itself a moment ago. The first search waits longer for it.
+    Announced(SocketAddr),
     /// Every address that can be known at start has been named. Said once; the first search then ends when all of
     /// them answered or refused. Until then the node does not begin a cluster of its own, so a way that cannot know
     /// says it after the time in which others would have been seen.
@@ -77,14 +87,14 @@ pub trait Membership: Send {
 /// [`hear`](Self::hear): they are sealed and judged with the cluster's secret.
 #[derive(Debug)]
 pub struct Local {
-    node: Arc<Node>,
+    node: Arc<GroupState>,
     beacon: Arc<Beacon>,
-    grumble: Mutex<Grumble>,
+    warning_limit: Mutex<WarningLimit>,
 }
 
 impl Local {
-    pub(crate) fn new(node: Arc<Node>, beacon: Arc<Beacon>) -> Self {
-        Self { node, beacon, grumble: Mutex::default() }
+    pub(crate) fn new(node: Arc<GroupState>, beacon: Arc<Beacon>) -> Self {
+        Self { node, beacon, warning_limit: Mutex::default() }
     }
 
     /// Who this node is.
@@ -104,23 +114,32 @@ impl Local {
     /// Judges a datagram that came from the address `from`. Foreign, forged, replayed and malformed ones are
     /// counted, and logged at most once a minute.
     pub fn hear(&self, datagram: &[u8], from: SocketAddr) -> Heard {
-        let counts = self.datagrams();
-        let cause = match self.beacon.judge(datagram, from) {
+        match self.beacon.judge(datagram, from) {
             Ok(heard) => {
-                if let Heard::Member(_) = heard {
-                    counts.heard.up();
+                match heard {
+                    Heard::Member(_) => self.datagrams().heard.up(),
+                    Heard::Own => self.datagrams().own.up(),
+                    Heard::Dropped => {}
                 }
-                return heard;
+                heard
             }
-            Err(cause) => cause,
-        };
+            Err(cause) => {
+                self.dropped(cause, from);
+                Heard::Dropped
+            }
+        }
+    }
+
+    /// Counts a datagram that is not believed, and names it in the log now and then.
+    fn dropped(&self, cause: Cause, from: SocketAddr) {
+        let counts = self.datagrams();
         match cause {
             Cause::Foreign => counts.foreign.up(),
             Cause::Forged => counts.forged.up(),
             Cause::Replayed => counts.replayed.up(),
             Cause::Malformed => counts.malformed.up(),
         }
-        if let Some(times) = self.grumble.lock().may_speak() {
+        if let Some(times) = self.warning_limit.lock().may_speak() {
             tracing::warn!(
                 ?cause,
                 %from,
@@ -128,7 +147,32 @@ impl Local {
                 "announcements were dropped: another cluster uses this group and port, or a node has another secret"
             );
         }
-        Heard::Dropped
+    }
+
+    /// One datagram of gossip, to be sent once: sealed, and bound to this process and its place in what it sent.
+    #[cfg(feature = "swim")]
+    fn seal_gossip(&self, content: &[u8]) -> io::Result<Vec<u8>> {
+        self.beacon.gossip(content)
+    }
+
+    /// The content of a datagram of gossip that came from `from`; counted as [`hear`](Self::hear) does.
+    #[cfg(feature = "swim")]
+    fn hear_gossip(&self, datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+        match self.beacon.judge_gossip(datagram) {
+            Ok(content) => {
+                self.datagrams().heard.up();
+                Some(content)
+            }
+            Err(cause) => {
+                self.dropped(cause, from);
+                None
+            }
+        }
+    }
+
+    /// Whether some process has proven to be of this cluster.
+    pub(crate) fn has_met(&self) -> bool {
+        !self.node.contacts.is_empty()
     }
 
     pub(crate) fn datagrams(&self) -> &DatagramCounts {

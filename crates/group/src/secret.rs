@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of one secret.
 pub const SECRET_BYTES: usize = 32;
@@ -13,7 +14,7 @@ pub const SECRET_BYTES: usize = 32;
 pub(crate) const SECRETS_MAX: usize = 4;
 
 /// Why secrets cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum SecretError {
     /// The file could not be read or written.
     #[error("the secret file {path}: {source}")]
@@ -58,7 +59,15 @@ pub enum SecretError {
     Random(String),
 }
 
-/// One active secret, which seals what this node sends, and all that are accepted from others.
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for SecretError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// One active secret, which seals what this node sends, and all that are accepted from others. Their memory is
+/// overwritten when they are dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterSecrets {
     active: [u8; SECRET_BYTES],
@@ -158,6 +167,13 @@ impl ClusterSecrets {
     }
 }
 
+impl Drop for ClusterSecrets {
+    fn drop(&mut self) {
+        self.active.zeroize();
+        self.accepted.zeroize();
+    }
+}
+
 /// Never shows a secret.
 impl std::fmt::Debug for ClusterSecrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -166,9 +182,9 @@ impl std::fmt::Debug for ClusterSecrets {
 }
 
 fn parse_line(line: &str) -> Result<[u8; SECRET_BYTES], String> {
-    let bytes = STANDARD.decode(line).map_err(|_| "not base64".to_owned())?;
+    let bytes = Zeroizing::new(STANDARD.decode(line).map_err(|_| "not base64".to_owned())?);
     let length = bytes.len();
-    bytes.try_into().map_err(|_| format!("{length} bytes instead of {SECRET_BYTES}"))
+    bytes.as_slice().try_into().map_err(|_| format!("{length} bytes instead of {SECRET_BYTES}"))
 }
 
 fn derive(secret: &[u8; SECRET_BYTES], cluster: &str, purpose: &str) -> [u8; 32] {

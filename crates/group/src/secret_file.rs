@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::secret::{ClusterSecrets, SecretError};
 
 /// Longest secret file in bytes; it is a few lines.
@@ -21,7 +23,8 @@ impl ClusterSecrets {
     pub fn load(path: &Path) -> Result<Self, SecretError> {
         let file = File::open(path).map_err(|source| failure(path, source))?;
         refuse_exposed(path, &file)?;
-        let mut text = String::new();
+        // Longer than any file that is taken: it must not move in memory, and leave a copy there.
+        let mut text = Zeroizing::new(String::with_capacity(FILE_LIMIT as usize));
         file.take(FILE_LIMIT).read_to_string(&mut text).map_err(|source| failure(path, source))?;
         Self::parse(&text, &path.display().to_string())
     }
@@ -34,7 +37,8 @@ impl ClusterSecrets {
     pub fn create(path: &Path) -> Result<Self, SecretError> {
         let secrets = Self::generate()?;
         let draft = draft_of(path)?;
-        let written = write_private(&draft, &secrets.to_text()).and_then(|()| fs::hard_link(&draft, path));
+        let written = write_private(&draft, &Zeroizing::new(secrets.to_text()))
+            .and_then(|()| fs::hard_link(&draft, path));
         let removed = fs::remove_file(&draft);
         written.map_err(|source| failure(path, source))?;
         removed.map_err(|source| failure(&draft, source))?;
@@ -47,7 +51,8 @@ impl ClusterSecrets {
     /// [`SecretError::File`]; the file is then as it was.
     pub fn replace(&self, path: &Path) -> Result<(), SecretError> {
         let draft = draft_of(path)?;
-        let written = write_private(&draft, &self.to_text()).and_then(|()| fs::rename(&draft, path));
+        let written =
+            write_private(&draft, &Zeroizing::new(self.to_text())).and_then(|()| fs::rename(&draft, path));
         written.map_err(|source| {
             // It may not have been made.
             let _ = fs::remove_file(&draft);

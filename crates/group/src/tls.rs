@@ -4,14 +4,17 @@
 //! its process. Validity in time is judged at one fixed moment, so a wrong wall clock changes nothing. The secret
 //! authenticates the cluster, not a node: whoever holds it can be any member.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ED25519};
 use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
-use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
+use rustls::{
+    CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
@@ -56,7 +59,8 @@ impl Trust {
         }
         let roots = Arc::new(roots);
         let (params, key) = authority(&seeds[0])?;
-        let (certificate, leaf_key) = leaf(&Issuer::new(params, key), identity)?;
+        let secret = secrets.ids().swap_remove(0);
+        let (certificate, leaf_key) = leaf(&Issuer::new(params, key), identity, &secret)?;
 
         let mut client = ClientConfig::builder_with_details(provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -126,6 +130,11 @@ fn process_name(name: &str, incarnation: u32) -> String {
     format!("p{}.sessile", &digest.to_hex()[..48])
 }
 
+/// The public id of a secret as a DNS name. It proves nothing; who is refused learns from it whether the secrets differ.
+pub(crate) fn secret_name(id: &str) -> String {
+    format!("s{id}.sessile")
+}
+
 /// The authority that belongs to `seed`; every node derives the same key.
 fn authority(seed: &[u8; 32]) -> Result<(CertificateParams, KeyPair), String> {
     let pkcs8 = [&ED25519_PKCS8[..], seed].concat();
@@ -140,8 +149,10 @@ fn authority(seed: &[u8; 32]) -> Result<(CertificateParams, KeyPair), String> {
 fn leaf(
     issuer: &Issuer<'_, KeyPair>,
     identity: &Identity,
+    secret: &str,
 ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), String> {
-    let names = vec![ANY_MEMBER.to_owned(), process_name(&identity.name, identity.incarnation)];
+    let process = process_name(&identity.name, identity.incarnation);
+    let names = vec![ANY_MEMBER.to_owned(), process, secret_name(secret)];
     let key = KeyPair::generate_for(&PKCS_ED25519).map_err(text)?;
     let certificate = CertificateParams::new(names).map_err(text)?.signed_by(&key, issuer).map_err(text)?;
     Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
@@ -186,6 +197,83 @@ impl TimeProvider for NoClock {
     /// Rule 9.3.
     fn current_time(&self) -> Option<UnixTime> {
         Some(JUDGED_AT)
+    }
+}
+
+/// The certificate that a server shows, whoever it is. Nothing is sent to it.
+pub(crate) async fn shown_certificate(stream: TcpStream) -> Option<CertificateDer<'static>> {
+    let provider = Arc::new(link_ciphers());
+    let seen = Arc::new(Seen { provider: provider.clone(), certificate: OnceLock::new() });
+    let mut client = ClientConfig::builder_with_details(provider, Arc::new(NoClock))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .ok()?
+        .dangerous()
+        .with_custom_certificate_verifier(seen.clone())
+        .with_no_client_auth();
+    client.enable_sni = false;
+    let name = ServerName::try_from(ANY_MEMBER).expect("a valid DNS name");
+    // It always fails: no certificate is good enough here.
+    let _ = TlsConnector::from(Arc::new(client)).connect(name, stream).await;
+    seen.certificate.get().cloned()
+}
+
+/// Whether a certificate is one of a member, of whatever cluster.
+pub(crate) fn is_of_a_member(certificate: &CertificateDer<'_>) -> bool {
+    names(certificate, ANY_MEMBER.to_owned())
+}
+
+/// Whether a certificate says that it was made from the secret with this public id.
+pub(crate) fn is_made_from(certificate: &CertificateDer<'_>, id: &str) -> bool {
+    names(certificate, secret_name(id))
+}
+
+fn names(certificate: &CertificateDer<'_>, name: String) -> bool {
+    match (ParsedCertificate::try_from(certificate), ServerName::try_from(name)) {
+        (Ok(parsed), Ok(name)) => rustls::client::verify_server_name(&parsed, &name).is_ok(),
+        _ => false,
+    }
+}
+
+/// Keeps the certificate that it is shown, and believes none.
+#[derive(Debug)]
+struct Seen {
+    provider: Arc<CryptoProvider>,
+    certificate: OnceLock<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Seen {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let _first = self.certificate.set(certificate.clone().into_owned());
+        Err(rustls::Error::General("only looked at".to_owned()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("only TLS 1.3 is spoken".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("only looked at".to_owned()))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

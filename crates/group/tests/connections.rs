@@ -50,7 +50,7 @@ impl Hand {
             Event::Down { .. } => panic!("{what}: a connection is taken for the link"),
             Event::Inbound(inbound) => self.inbounds.push_back(inbound),
             Event::FramesLost { incarnation } => self.lost = Some(incarnation),
-            Event::Gone { .. } | Event::Searched { .. } => {}
+            Event::Gone { .. } | Event::Silent { .. } | Event::Searched { .. } => {}
         }
         None
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::{Noticed, Setup, TestNode, bind, members};
-use sessile_group::{ClusterSecrets, Refusal, SendError};
+use sessile_group::{ClusterSecrets, HandshakeRefusal, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,34 +18,37 @@ fn with_secrets(active: u8, accepted: &[u8]) -> Setup {
 }
 
 /// `stranger` dials `node`; both sides count the cause, and neither meets the other.
-async fn refuses(node: &Setup, stranger: &Setup, cause: Refusal) {
+async fn refuses(node: &Setup, stranger: &Setup, cause: HandshakeRefusal) {
     let a = TestNode::start(node, "a", bind().await, members::<&str>(&[])).await;
     let b = TestNode::start(stranger, "b", bind().await, members(&[a.address.to_string()])).await;
     a.until("a refusal", |a| a.group.counters().refused_for(cause) > 0).await;
-    let (reached, silent) = b.searched().await;
-    assert!(reached.is_empty());
     // To one that speaks TLS, one that closes without a word of TLS is silent; all others answer as strangers.
-    assert_eq!(silent.is_empty(), stranger.secrets.is_none() || node.secrets.is_some());
+    if stranger.secrets.is_some() && node.secrets.is_none() {
+        b.notices(Noticed::Silent(vec![a.address])).await;
+    } else {
+        assert_eq!(b.searched().await, (vec![], vec![]));
+        assert_eq!(b.group.counters().strangers[0].0, a.address);
+    }
     assert_eq!(a.searched().await, (vec![], vec![]));
     assert_eq!((a.group.counters().accepted, b.group.counters().links_up), (0, 0));
 }
 
 #[tokio::test]
 async fn a_wrong_secret_is_refused() {
-    refuses(&with_secrets(1, &[]), &with_secrets(2, &[]), Refusal::Untrusted).await;
+    refuses(&with_secrets(1, &[]), &with_secrets(2, &[]), HandshakeRefusal::Untrusted).await;
 }
 
 #[tokio::test]
 async fn the_right_secret_of_another_cluster_is_refused() {
     let other = |setup: Setup| Setup { cluster: "other".into(), ..setup };
-    refuses(&Setup::secure(), &other(Setup::secure()), Refusal::Untrusted).await;
-    refuses(&Setup::insecure(), &other(Setup::insecure()), Refusal::Cluster).await;
+    refuses(&Setup::secure(), &other(Setup::secure()), HandshakeRefusal::Untrusted).await;
+    refuses(&Setup::insecure(), &other(Setup::insecure()), HandshakeRefusal::Cluster).await;
 }
 
 #[tokio::test]
 async fn secure_and_insecure_nodes_do_not_mix() {
-    refuses(&Setup::secure(), &Setup::insecure(), Refusal::Untrusted).await;
-    refuses(&Setup::insecure(), &Setup::secure(), Refusal::Malformed).await;
+    refuses(&Setup::secure(), &Setup::insecure(), HandshakeRefusal::Untrusted).await;
+    refuses(&Setup::insecure(), &Setup::secure(), HandshakeRefusal::Malformed).await;
 }
 
 #[tokio::test]
@@ -60,7 +63,9 @@ async fn a_rotation_keeps_the_cluster_together() {
 
 #[tokio::test]
 async fn hostile_bytes_and_giant_lengths_are_counted_and_disturb_nobody() {
-    for (setup, cause) in [(Setup::secure(), Refusal::Untrusted), (Setup::insecure(), Refusal::Malformed)] {
+    for (setup, cause) in
+        [(Setup::secure(), HandshakeRefusal::Untrusted), (Setup::insecure(), HandshakeRefusal::Malformed)]
+    {
         let a = TestNode::start(&setup, "a", bind().await, members::<&str>(&[])).await;
         let floods: [&[u8]; 5] = [
             b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -93,7 +98,7 @@ async fn slow_drips_make_room_for_members_and_are_ended() {
     for _ in 0..100 {
         drips.push(tokio::spawn(drip(a.address)));
     }
-    a.until("evictions", |a| a.group.counters().refused_for(Refusal::Crowded) > 50).await;
+    a.until("evictions", |a| a.group.counters().refused_for(HandshakeRefusal::Crowded) > 50).await;
     let b = TestNode::start(&setup, "b", bind().await, members(&[a.address.to_string()])).await;
     a.meets(&b).await;
     for drip in drips {
@@ -188,7 +193,7 @@ async fn a_storm_of_resets_cuts_no_link() {
     a.until("all that was honest", |a| a.frames_from(b.incarnation).len() == 300).await;
     let ended = |a: &TestNode| {
         let tally = a.group.counters();
-        tally.refused_for(Refusal::Silent) + tally.refused_for(Refusal::Crowded) > 250
+        tally.refused_for(HandshakeRefusal::Silent) + tally.refused_for(HandshakeRefusal::Crowded) > 250
     };
     a.until("the handshakes' ends", ended).await;
     let tally = a.group.counters();
@@ -243,7 +248,7 @@ async fn a_recorded_connection_is_worth_nothing() {
     let _ = stream.write_all(&recorded).await;
     let mut answer = Vec::new();
     let _ = tokio::time::timeout(harness::LIMIT, stream.read_to_end(&mut answer)).await.expect("it is ended");
-    a.until("the refusal", |a| a.group.counters().refused_for(Refusal::Untrusted) > 0).await;
+    a.until("the refusal", |a| a.group.counters().refused_for(HandshakeRefusal::Untrusted) > 0).await;
     assert_eq!(a.group.counters().accepted, accepted);
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use harness::{Noticed, Setup, TestNode, bind, bind_all, bind_at, members};
 use parking_lot::Mutex;
-use sessile_group::{ChannelOptions, ClusterSecrets, FRAME_LIMIT, Refusal, SendError};
+use sessile_group::{ChannelOptions, ClusterSecrets, FRAME_LIMIT, HandshakeRefusal, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -176,7 +176,7 @@ async fn the_forgotten_are_met_again_and_the_barred_are_refused() {
     a.until("b's new connection", |a| a.count(&Noticed::Inbound(b.incarnation)) == 2).await;
 
     a.group.bar(b.incarnation);
-    a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Barred) > 0).await;
+    a.until("a refusal", |a| a.group.counters().refused_for(HandshakeRefusal::Barred) > 0).await;
     assert_eq!(a.count(&Noticed::Up(b.incarnation)), 2);
 }
 
@@ -273,12 +273,12 @@ async fn the_same_incarnation_is_refused_and_the_same_name_is_not() {
     let twin = TestNode::start(&setup, "a", bind().await, members(&list)).await;
     a.meets(&twin).await;
     let clash = TestNode::start_incarnation(&setup, "c", a.incarnation, bind().await, members(&list)).await;
-    a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Incarnation) > 0).await;
+    a.until("a refusal", |a| a.group.counters().refused_for(HandshakeRefusal::Incarnation) > 0).await;
     assert_eq!(clash.searched().await, (vec![], vec![]));
 }
 
 #[tokio::test]
-async fn a_search_tells_who_was_reached_and_who_is_silent() {
+async fn a_search_goes_on_while_somebody_accepts_and_says_nothing() {
     let setup = Setup {
         channel: ChannelOptions { search_timeout: Duration::from_millis(500), ..Setup::secure().channel },
         ..Setup::secure()
@@ -290,10 +290,15 @@ async fn a_search_tells_who_was_reached_and_who_is_silent() {
     let mute = bind().await;
     let closed = bind().await.local_addr().unwrap();
     let own = bind().await;
-    let list =
-        [alone.address, mute.local_addr().unwrap(), closed, own.local_addr().unwrap()].map(|a| a.to_string());
+    let at_mute = mute.local_addr().unwrap();
+    let list = [alone.address, at_mute, closed, own.local_addr().unwrap()].map(|a| a.to_string());
     let b = TestNode::start(&setup, "b", own, members(&list)).await;
-    assert_eq!(b.searched().await, (vec![alone.incarnation], vec![mute.local_addr().unwrap()]));
+    b.notices(Noticed::Silent(vec![at_mute])).await;
+    assert!(!b.noticed().iter().any(|noticed| matches!(noticed, Noticed::Searched { .. })));
+    assert!(b.group.counters().refused_for(HandshakeRefusal::Silent) > 0);
+    drop(mute);
+    assert_eq!(b.searched().await, (vec![alone.incarnation], vec![]));
+    assert_eq!(b.count(&Noticed::Silent(vec![at_mute])), 1);
 }
 
 #[tokio::test]
@@ -340,7 +345,7 @@ async fn secrets_are_exchanged_and_no_link_is_cut() {
     new.meets(&b).await;
     let late = TestNode::start(&with(secrets(7, &[])), "late", bind().await, members(&list)).await;
     assert_eq!(late.searched().await.0, [], "who only knows the old secret is refused");
-    a.until("a refusal", |a| a.group.counters().refused_for(Refusal::Untrusted) > 0).await;
+    a.until("a refusal", |a| a.group.counters().refused_for(HandshakeRefusal::Untrusted) > 0).await;
     a.send(&b, "still here");
     b.receives(&a, &["still here"]).await;
     assert_eq!((a.count(&Noticed::Down(b.incarnation)), b.count(&Noticed::Down(a.incarnation))), (0, 0));

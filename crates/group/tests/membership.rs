@@ -3,7 +3,7 @@
 
 mod harness;
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +13,9 @@ use sessile_group::{ClusterSecrets, Membership, Multicast, MulticastConfig, conf
 
 fn multicast_on(port: u16) -> MulticastConfig {
     let frequency = Duration::from_millis(100);
-    MulticastConfig { port, bind: Ipv4Addr::LOCALHOST, frequency, ..MulticastConfig::default() }
+    let first_search = Duration::from_millis(500);
+    let bind = Ipv4Addr::LOCALHOST.into();
+    MulticastConfig { port, bind, frequency, first_search, ..MulticastConfig::default() }
 }
 
 fn multicast(port: u16) -> Box<dyn Membership> {
@@ -51,6 +53,22 @@ async fn multicast_conforms() {
     conformance::membership(|_| multicast(port)).await;
 }
 
+/// The loopback interface of Linux carries no IPv6 multicast. A group of interface scope (`ff11::`) leaves no interface,
+/// so any other one of this machine serves as well.
+#[tokio::test]
+async fn multicast_over_ipv6_conforms() {
+    let is_usable = |interface: &if_addrs::Interface| interface.ip().is_ipv6() && !interface.is_loopback();
+    let interfaces = if_addrs::get_if_addrs().unwrap();
+    let Some(interface) = interfaces.iter().find(|interface| is_usable(interface)) else {
+        eprintln!("SKIPPED: no interface of this machine but the loopback one has an IPv6 address");
+        return;
+    };
+    let port = UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+    let group = "ff11::5e55".parse().unwrap();
+    let config = MulticastConfig { group, bind: interface.ip(), ..multicast_on(port) };
+    conformance::membership(|_| Box::new(Multicast::new(config.clone()))).await;
+}
+
 #[tokio::test]
 async fn two_clusters_on_one_group_and_port_do_not_meet() {
     let port = free_port();
@@ -84,7 +102,8 @@ async fn forged_replayed_and_random_datagrams_are_counted_and_change_nothing() {
     ear.set_reuse_address(true).unwrap();
     ear.set_reuse_port(true).unwrap();
     ear.bind(&group.into()).unwrap();
-    ear.join_multicast_v4(&MulticastConfig::default().group, &Ipv4Addr::LOCALHOST).unwrap();
+    let IpAddr::V4(joined) = group.ip() else { panic!("the default group is IPv4") };
+    ear.join_multicast_v4(&joined, &Ipv4Addr::LOCALHOST).unwrap();
     ear.set_nonblocking(true).unwrap();
     let ear = tokio::net::UdpSocket::from_std(ear.into()).unwrap();
 
@@ -115,15 +134,27 @@ async fn forged_replayed_and_random_datagrams_are_counted_and_change_nothing() {
     assert_eq!(b.group.counters().links_lost, 0);
 }
 
+/// How often a node may dial one address in `time`: each pause is at least half of 50 ms, doubled after each attempt up to
+/// 2 s.
+fn attempts_in(time: Duration) -> u64 {
+    let (mut attempts, mut pause, mut left) = (1, Duration::from_millis(25), time);
+    while left >= pause {
+        left -= pause;
+        pause = (pause * 2).min(Duration::from_secs(1));
+        attempts += 1;
+    }
+    attempts
+}
+
 #[tokio::test]
 async fn announcements_of_nobody_cost_a_bounded_number_of_attempts() {
-    let port = free_port();
-    let setup = Setup::insecure();
+    const ADDRESSES: u64 = 20;
+    let (port, setup, began) = (free_port(), Setup::insecure(), std::time::Instant::now());
     let a = TestNode::start(&setup, "a", bind().await, multicast(port)).await;
     // Without secrets anybody can announce anything; these addresses are closed.
     let intruder = intruder();
-    for n in 0..3000_u32 {
-        let address = format!("127.0.0.1:{}", 1 + n % 1023);
+    let announcement = |n: u32| {
+        let address = format!("127.0.0.1:{}", 1 + u64::from(n) % ADDRESSES);
         let mut datagram = vec![1, 0, 0, 0, 0, 0xa5, 0, 0x66];
         datagram.extend(b"sample");
         datagram.extend([1, 0x61, b'x', 2, 0x1a]);
@@ -131,11 +162,21 @@ async fn announcements_of_nobody_cost_a_bounded_number_of_attempts() {
         datagram.extend([3, 0x60 + address.len() as u8]);
         datagram.extend(address.as_bytes());
         datagram.extend([4, 1]);
-        intruder.send_to(&datagram, (MulticastConfig::default().group, port)).unwrap();
-    }
-    a.until("the flood", |a| a.group.counters().datagrams.heard > 100).await;
+        datagram
+    };
+    let sent = std::cell::Cell::new(0);
+    a.until("the flood", |a| {
+        for _ in 0..50 {
+            sent.set(sent.get() + 1);
+            intruder.send_to(&announcement(sent.get()), (MulticastConfig::default().group, port)).unwrap();
+        }
+        a.group.counters().datagrams.heard > 3000
+    })
+    .await;
     let b = TestNode::start(&setup, "b", bind().await, multicast(port)).await;
     a.meets(&b).await;
+    let (closed, most) = (a.group.counters().dials_closed, ADDRESSES * attempts_in(began.elapsed()));
+    assert!((ADDRESSES..=most).contains(&closed), "{closed} attempts, at most {most}");
 }
 
 #[tokio::test]
@@ -178,9 +219,24 @@ async fn another_application_that_floods_the_group_keeps_nobody_apart_and_gets_n
     }
 }
 
+/// Who only heard announcements listens on: they may have been recorded.
+#[tokio::test]
+async fn a_first_node_listens_before_it_is_alone_and_a_second_one_does_not_wait() {
+    let (port, setup) = (free_port(), Setup::secure());
+    let long = Duration::from_secs(1);
+    let listening = || Box::new(Multicast::new(MulticastConfig { first_search: long, ..multicast_on(port) }));
+    let began = std::time::Instant::now();
+    let a = TestNode::start(&setup, "a", bind().await, listening()).await;
+    a.searched().await;
+    assert!(began.elapsed() >= long, "it began alone after {:?}", began.elapsed());
+    let never = MulticastConfig { first_search: Duration::from_secs(3600), ..multicast_on(port) };
+    let b = TestNode::start(&setup, "b", bind().await, Box::new(Multicast::new(never))).await;
+    assert_eq!(b.searched().await.0, [a.incarnation]);
+}
+
 #[tokio::test]
 async fn what_is_no_group_is_an_error_with_words() {
-    let config = MulticastConfig { group: Ipv4Addr::new(10, 0, 0, 1), ..multicast_on(1) };
+    let config = MulticastConfig { group: Ipv4Addr::new(10, 0, 0, 1).into(), ..multicast_on(1) };
     let listener = bind().await;
     let identity = sessile_group::Identity {
         name: "a".into(),

@@ -1,4 +1,4 @@
-//! What became of the connections of a port.
+//! Counts of a port's connections by outcome.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -1,4 +1,4 @@
-//! What one connection is doing now: shared by its stream, its requests, and the table of connections.
+//! The state of one connection: shared by its stream, its requests, and the table of connections.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl ConnectionState {
     }
 }
 
-/// What a client is waited for.
+/// The input that the server waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// Its next request.

@@ -64,8 +64,8 @@ pub struct Admitted {
 }
 
 impl ConnectionTable {
-    /// A table with these bounds. `unbounded` are networks whose sources have no bound of their own, as trusted
-    /// proxies, behind which many clients are. What happens is counted in `counts`.
+    /// A table with these bounds. `unbounded` are networks whose sources have no bound of their own, as
+    /// trusted proxies, behind which many clients are. What happens is counted in `counts`.
     #[must_use]
     pub fn new(limits: &Limits, unbounded: Vec<Network>, counts: Arc<ConnectionCounts>) -> Self {
         Self(Arc::new(Shared {
@@ -176,7 +176,7 @@ impl Drop for Admitted {
     }
 }
 
-/// What counts as one source: an IPv4 address, or the /64 that one IPv6 subscriber has.
+/// The source of a peer: an IPv4 address, or the /64 that one IPv6 subscriber has.
 fn source_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -25,7 +25,7 @@ use crate::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// At most one warning about full tables in this time.
 const WARN_EVERY: Duration = Duration::from_secs(10);
-/// What a client is told that speaks plain HTTP to a port for TLS.
+/// The response to a client that speaks plain HTTP to a port for TLS.
 const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
 content-length: 40\r\n\r\nthis port speaks HTTPS: write https://\r\n";
 
@@ -45,7 +45,7 @@ pub struct Door {
 pub struct Entered {
     /// Its bytes.
     pub stream: Transport,
-    /// Who is at the other end.
+    /// The other end of the connection.
     pub client: ClientInfo,
     /// It agreed on HTTP/2.
     pub is_http2: bool,
@@ -96,13 +96,14 @@ impl Door {
         self.tls.as_ref()
     }
 
-    /// What became of its connections.
+    /// The counts of its connections.
     #[must_use]
     pub fn counts(&self) -> &Arc<ConnectionCounts> {
         &self.settings.counts
     }
 
-    /// The next connection that is admitted, and the door by which it came in: the one that is `current` when it comes.
+    /// The next connection that is admitted, and the door by which it came in: the one that is `current` when
+    /// it comes.
     ///
     /// One that waits for room is closed when the future is dropped.
     pub async fn next(
@@ -152,8 +153,8 @@ impl Door {
         }
     }
 
-    /// Reads the PROXY header where the peer owes one, and shakes hands where the door speaks TLS, both within
-    /// `head_timeout`.
+    /// Reads the PROXY header where the peer owes one, and shakes hands where the door speaks TLS, both
+    /// within `head_timeout`.
     ///
     /// # Errors
     /// When one of them fails. A client that speaks plain HTTP to TLS is told so.
@@ -188,8 +189,8 @@ impl Door {
         Ok(Entered { stream: Transport::TlsServer(Box::new(stream)), client, is_http2 })
     }
 
-    /// Serves the requests of a connection to its end, each with `answer`. When `stop` becomes true the running
-    /// ones end; bodies that do not come and answers that are not taken are not waited for then.
+    /// Serves the requests of a connection to its end, each with `answer`. When `stop` becomes true the
+    /// running ones end; bodies that do not come and answers that are not taken are not waited for then.
     ///
     /// # Errors
     /// What ended the connection, when that was not a proper end.

@@ -1,4 +1,4 @@
-//! What others say about a client: whose word counts, and what is handed on. Pure.
+//! Claims of proxies about a client: which are believed, and which are handed on. Pure.
 //!
 //! | header | of a trusted proxy | of a stranger |
 //! |---|---|---|
@@ -35,7 +35,7 @@ const CLAIMS: [&str; 14] = [
     "x-url-scheme",
 ];
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientInfo {
     /// The client: the TCP peer, or whom its PROXY header names.
@@ -93,8 +93,8 @@ pub fn hand_on(headers: &mut HeaderMap, client: &ClientInfo) {
     }
 }
 
-/// Whether the client's own connection, as far as is known and believed, is over TLS. Claims that do not count
-/// must have been removed.
+/// Whether the client's own connection, as far as is known and believed, is over TLS. Claims that do not
+/// count must have been removed.
 #[must_use]
 pub fn is_https(headers: &HeaderMap, client: &ClientInfo) -> bool {
     let first = |text: String| text.split(',').next().map(|first| first.trim().to_ascii_lowercase());
@@ -139,7 +139,7 @@ fn set(headers: &mut HeaderMap, name: &HeaderName, value: &str) {
     }
 }
 
-/// What `Forwarded` says of the hops before.
+/// The hops that `Forwarded` lists.
 #[derive(Debug, Default)]
 struct Earlier {
     addresses: String,

@@ -24,7 +24,7 @@ const STOP_HEAD: Duration = Duration::from_secs(1);
 const STOP_CHECK: Duration = Duration::from_secs(1);
 /// Most bytes with which a connection that was at rest begins again.
 const FIRST_BYTES: usize = 64;
-/// What a client is told whose head did not come in time (HTTP/1.1 alone).
+/// The response to a client whose head did not come in time (HTTP/1.1 alone).
 const HEAD_TIMED_OUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 

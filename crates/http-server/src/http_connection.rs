@@ -32,12 +32,13 @@ const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Most bytes of an answer that wait in the engine for an HTTP/2 client, for each stream.
 const H2_SEND_BUFFER: usize = 64 * 1024;
-/// After this time without a request, and with nothing to write, the engine of an HTTP/1.1 connection is let go.
+/// After this time without a request, and with nothing to write, the engine of an HTTP/1.1 connection is let
+/// go.
 const REST: Duration = Duration::from_secs(1);
 /// How often an HTTP/2 connection is looked at for answers that its client does not take.
 const H2_STALL_CHECK: Duration = Duration::from_secs(1);
 
-/// What is common to the connections of one server.
+/// The state that the connections of one server share.
 #[derive(Debug)]
 pub(crate) struct HttpSettings {
     pub(crate) limits: Limits,
@@ -111,8 +112,8 @@ where
     }
 }
 
-/// Serves HTTP/1.1. The engine holds 16 KiB of buffers, so it is let go while the connection is at rest, and made
-/// anew when the next bytes come.
+/// Serves HTTP/1.1. The engine holds 16 KiB of buffers, so it is let go while the connection is at rest, and
+/// made anew when the next bytes come.
 async fn serve_h1<S, V, B>(
     settings: &HttpSettings,
     mut stream: GuardedStream<S>,

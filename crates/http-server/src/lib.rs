@@ -7,9 +7,9 @@
 //!
 //! Where to go next: [`Door`] accepts one connection (`proxy_protocol`, then TLS) and serves its requests
 //! ([`Door::serve`]). `guarded_stream` holds the time limits of a connection, `request_body` those of a body,
-//! `response_body` those of an answer, `frame_guard` the rate of HTTP/2 frames; [`ConnectionTable`] says which
-//! connection is admitted. [`tls::TlsServer`] reads certificates and reads them again, [`forwarded`] decides
-//! which `X-Forwarded-*` headers pass.
+//! `response_body` those of an answer, `frame_guard` the rate of HTTP/2 frames; [`ConnectionTable`] says
+//! which connection is admitted. [`tls::TlsServer`] reads certificates and reads them again, [`forwarded`]
+//! decides which `X-Forwarded-*` headers pass.
 
 pub mod duration;
 mod limits;

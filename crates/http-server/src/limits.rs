@@ -1,4 +1,4 @@
-//! What a client may take: `[http.limits]` of a node, `[balance.limits]` of a balancer, with the same names.
+//! The limits of a client: `[http.limits]` of a node, `[balance.limits]` of a balancer, with the same names.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -93,7 +93,7 @@ pub struct LimitError {
     pub key: &'static str,
     /// Its value as it is written.
     pub value: String,
-    /// What is wrong with it, and what to write.
+    /// The problem, and the remedy.
     pub problem: String,
 }
 

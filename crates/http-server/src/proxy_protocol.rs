@@ -32,7 +32,7 @@ pub enum ProxyProtocol {
     V2,
 }
 
-/// What a header says.
+/// The content of a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProxyHeader {
     /// The client; `None` when the proxy speaks for itself (a health check), or knows none.
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read, and what is left for whoever reads next.
+    /// The header, and the number of bytes left for the next reader.
     fn read_all(mut bytes: &[u8]) -> (io::Result<ProxyHeader>, usize) {
         let header = read(&mut bytes).now_or_never().expect("a slice is always ready");
         (header, bytes.len())

@@ -13,18 +13,19 @@ use sessile_core::{AppId, Event, Incarnation, NodeState, Settings};
 use sessile_group::ClusterSecrets;
 use tokio::sync::{OnceCell, broadcast};
 
+use crate::dials::Dials;
 use crate::engine::Engine;
 use crate::error::JoinError;
 use crate::host::SessionHost;
 use crate::parts::{PartReport, Parts};
 use crate::seams::Seams;
 use crate::sending::Sending;
-use crate::standpoint::Standpoint;
+use crate::settings_check::SettingsCheck;
 use crate::tasks::{self, Links, Tasks};
-use crate::{persist, start};
+use crate::{persist, pressure, start};
 
 /// How often a node that joins looks whether it may serve, should nobody have told it.
-const STANDING_POLL: Duration = Duration::from_millis(50);
+const STATE_POLL: Duration = Duration::from_millis(50);
 
 /// The context path of a service that has no other.
 const ROOT: &str = "/";
@@ -45,7 +46,7 @@ pub(crate) struct Inner {
     /// Where other members reach this one; `None` on a node that has none.
     pub(crate) address: Option<SocketAddr>,
     /// What others are told of this node's settings; `None` on a node that has no others.
-    pub(crate) standpoint: Option<Arc<Standpoint>>,
+    pub(crate) settings_check: Option<Arc<SettingsCheck>>,
     /// `None` where the configuration does without.
     pub(crate) secrets: Mutex<Option<ClusterSecrets>>,
     /// Whether balancers are told that this node may be chosen, as far as an operator has a say in it.
@@ -101,14 +102,19 @@ impl ClusterNode {
         let tasks = Arc::new(Tasks::on(config.receiver.workers).map_err(JoinError::Threads)?);
         let local = Arc::new(Engine::alone(settings.clone()));
         tasks.spawn(tasks::tick(Arc::clone(&local), settings.timing.tick()));
-        let (shared, standpoint) = match config.cluster.manager {
+        let (shared, settings_check) = match config.cluster.manager {
             Manager::Local => (Arc::clone(&local), None),
             Manager::Full | Manager::Delta => {
-                let (engine, standpoint) = member(&config, seams, settings, secrets.clone(), &tasks).await?;
-                (engine, Some(standpoint))
+                let (engine, settings_check) =
+                    member(&config, seams, settings, secrets.clone(), &tasks).await?;
+                (engine, Some(settings_check))
             }
         };
-        let address = standpoint.as_ref().map(|standpoint| standpoint.address);
+        tasks.spawn(pressure::watch(Arc::clone(&shared)));
+        if !Arc::ptr_eq(&shared, &local) {
+            tasks.spawn(pressure::watch(Arc::clone(&local)));
+        }
+        let address = settings_check.as_ref().map(|settings_check| settings_check.address);
         let apps = Arc::new(Mutex::new(known_apps(&config)));
         if let Some(store) = store {
             persist::begin([&shared, &local], &store, is_shared, &config, &tasks);
@@ -117,7 +123,7 @@ impl ClusterNode {
             config,
             incarnation,
             address,
-            standpoint,
+            settings_check,
             secrets: Mutex::new(secrets),
             is_offered: AtomicBool::new(true),
             shared,
@@ -139,9 +145,8 @@ impl ClusterNode {
         let engine = &self.inner.shared;
         loop {
             let moved = engine.waiters.gate.notified();
-            if let Some((address, cause)) = engine.stranded.get() {
-                let cluster = self.config().cluster.name.clone();
-                return Err(JoinError::Strangers { cluster, address: *address, cause: *cause });
+            if let Some((member, about)) = engine.disagreement.get() {
+                return Err(JoinError::Disagreement { member: member.clone(), about: about.clone() });
             }
             match engine.node.state() {
                 NodeState::Searching | NodeState::Joining => {}
@@ -151,7 +156,7 @@ impl ClusterNode {
                     return Ok(());
                 }
             }
-            let _ = tokio::time::timeout(STANDING_POLL, moved).await;
+            let _ = tokio::time::timeout(STATE_POLL, moved).await;
         }
     }
 
@@ -216,7 +221,7 @@ impl ClusterNode {
     /// choice by [`offer`](Self::offer), or has left.
     pub fn is_ready(&self) -> bool {
         self.inner.is_offered.load(Ordering::Relaxed)
-            && !self.inner.shared.fuse.is_blown()
+            && !self.inner.shared.poison.is_poisoned()
             && matches!(self.state(), NodeState::Ready | NodeState::Incomplete)
     }
 
@@ -256,19 +261,24 @@ async fn member(
     settings: Settings,
     secrets: Option<ClusterSecrets>,
     tasks: &Tasks,
-) -> Result<(Arc<Engine>, Arc<Standpoint>), JoinError> {
+) -> Result<(Arc<Engine>, Arc<SettingsCheck>), JoinError> {
     let (owned, incarnation, mut planted) =
         (config.clone(), settings.incarnation, std::mem::take(&mut seams.planted));
     let started = tasks.run(async move { start::channel(&owned, seams, incarnation, secrets).await }).await;
     let (channel, address, events) = started.map_err(|fault| JoinError::Threads(fault.into()))??;
     let (channel, events) = planted.around(channel, events);
-    let standpoint = Arc::new(Standpoint::new(config, address));
+    let settings_check = Arc::new(SettingsCheck::new(config, address));
     tracing::info!(%address, incarnation = %settings.incarnation, "{} looks for the cluster {}", settings.name, config.cluster.name);
     let timing = settings.timing.clone();
-    let engine = Arc::new(Engine::member(settings, Sending::new(&config.sender), channel, planted));
+    let engine = Arc::new(Engine::member(
+        settings,
+        Sending::new(Dials::of(&config.sender), &config.sender),
+        channel,
+        planted,
+    ));
     tasks.spawn(tasks::tick(Arc::clone(&engine), timing.tick()));
-    tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&standpoint), &timing).follow(events));
-    Ok((engine, standpoint))
+    tasks.spawn(Links::new(Arc::clone(&engine), Arc::clone(&settings_check), &timing).follow(events));
+    Ok((engine, settings_check))
 }
 
 fn known_apps(config: &Config) -> Apps {
@@ -286,7 +296,7 @@ impl std::fmt::Debug for ClusterNode {
         f.debug_struct("ClusterNode")
             .field("name", &self.name())
             .field("incarnation", &self.inner.incarnation)
-            .field("standing", &self.state())
+            .field("state", &self.state())
             .finish_non_exhaustive()
     }
 }

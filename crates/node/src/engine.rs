@@ -7,18 +7,19 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sessile_core::{Effect, Effects, Incarnation, Instant, Malformed, Message, Node, Settings};
-use sessile_group::{Channel, Peer, Refusal};
+use sessile_group::{Channel, Peer};
 
 use super::clock::Clock;
 use super::event_log::EventLog;
 use super::frame_sender::{CallFrames, FrameCounts, FrameSender};
-use super::fuse::Fuse;
 use super::listeners::Listeners;
 use super::local_values::LocalTable;
 use super::messages::post::Post;
 use super::persist::Persist;
 use super::planted::Planted;
+use super::poison::Poison;
 use super::sending::Sending;
 use super::waiters::Waiters;
 
@@ -45,9 +46,11 @@ pub(crate) struct Engine {
     running: AtomicUsize,
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
-    pub(crate) fuse: Fuse,
-    /// Whom this node met instead of its cluster.
-    pub(crate) stranded: OnceLock<(SocketAddr, Refusal)>,
+    pub(crate) poison: Poison,
+    /// Addresses where somebody is who said nothing when the time for the first search was over, while it goes on.
+    pub(crate) silent: Mutex<Vec<SocketAddr>>,
+    /// This node must not join: about what it disagrees with which member.
+    pub(crate) disagreement: OnceLock<(String, String)>,
     pub(crate) planted: Planted,
 }
 
@@ -93,8 +96,9 @@ impl Engine {
             replayed: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             persist: OnceLock::new(),
-            fuse: Fuse::default(),
-            stranded: OnceLock::new(),
+            poison: Poison::default(),
+            silent: Mutex::default(),
+            disagreement: OnceLock::new(),
             planted: Planted::default(),
         }
     }
@@ -105,9 +109,9 @@ impl Engine {
         Self { event_log: EventLog::discarding(), ..self }
     }
 
-    /// This node met strangers only, and does not begin.
-    pub(crate) fn strand(&self, met: (SocketAddr, Refusal)) {
-        let _first = self.stranded.set(met);
+    /// This node disagrees with this member, and one of them is strict: it does not join.
+    pub(crate) fn disagree(&self, member: String, about: String) {
+        let _first = self.disagreement.set((member, about));
         self.waiters.gate.notify_waiters();
     }
 
@@ -122,7 +126,7 @@ impl Engine {
         connection: usize,
         call: impl FnOnce(&Node, Instant, &mut Effects) -> R,
     ) -> R {
-        let _guard = self.fuse.guard(&self.waiters);
+        let _guard = self.poison.guard(&self.waiters);
         let mut frames = CallFrames::new(self.frame_sender.as_ref(), connection);
         let mut effects = Effects::new(&mut frames);
         let result = call(&self.node, self.clock.now(), &mut effects);
@@ -169,7 +173,7 @@ impl Engine {
             Effect::MemberLost => self.with_store(Persist::member_lost),
             Effect::Event(event) => self.event_log.note(event),
             // A call that failed in the middle told nothing: what comes after would wait for it for ever.
-            Effect::Notice { .. } if self.fuse.is_blown() => {}
+            Effect::Notice { .. } if self.poison.is_poisoned() => {}
             Effect::Notice { shard, sequence, notice } => self.listeners.tell(shard, sequence, notice),
         }
     }

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use sessile_core::Incarnation;
-use sessile_group::{GroupError, Refusal, SecretError, StaticError};
+use sessile_group::{GroupError, SecretError, StaticError};
 use thiserror::Error;
 
 use crate::store::OpenError;
 use sessile_config::{ConfigError, HostPort, SettingError};
 
 /// Why `Cluster::join` failed. Nothing of the node is left running.
-#[derive(Debug, Error)]
+#[derive(Error)]
 pub enum JoinError {
     /// The configuration cannot work.
     #[error(transparent)]
@@ -58,6 +58,15 @@ pub enum JoinError {
     /// The list of members cannot be used.
     #[error(transparent)]
     Members(#[from] StaticError),
+    /// The names that a name server is to be asked for cannot be used.
+    #[error("{0}; see `names` in [membership]")]
+    Names(String),
+    /// The way of finding members was not compiled in.
+    #[error("`kind = \"{kind}\"` in [membership] needs the feature `{kind}` of the crate sessile")]
+    MembershipNotBuilt {
+        /// As it is written.
+        kind: &'static str,
+    },
     /// The address that others are to be told is unknown.
     #[error(
         "`advertise = \"{advertise}\"` in [receiver] leads nowhere: {source}; write an address that the other nodes can reach"
@@ -67,6 +76,16 @@ pub enum JoinError {
         advertise: HostPort,
         /// What the system said.
         source: io::Error,
+    },
+    /// A member has other settings or applications, and `strict` is set there or here.
+    #[error(
+        "this node does not join beside {member}: {about}; make them equal, or write `strict = false` in [cluster] of all nodes"
+    )]
+    Disagreement {
+        /// The member.
+        member: String,
+        /// What differs, with both values.
+        about: String,
     },
     /// Another live process has this node's name.
     #[error(
@@ -82,19 +101,13 @@ pub enum JoinError {
         /// Where it listens for other members, if this node has met it.
         address: Option<SocketAddr>,
     },
-    /// Nobody of this cluster was found, and somebody else answers where a member should.
-    #[error(
-        "{address} is to be a member of cluster `{cluster}`, but {cause}: give all nodes the same `secret_file` and \
-         `name` in [cluster] and compatible versions, or take the address out of [membership]"
-    )]
-    Strangers {
-        /// This node's cluster.
-        cluster: String,
-        /// Who answered.
-        address: SocketAddr,
-        /// Why it is none of ours.
-        cause: Refusal,
-    },
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 fn whereabouts(incarnation: Incarnation, address: Option<SocketAddr>) -> String {
@@ -105,19 +118,26 @@ fn whereabouts(incarnation: Incarnation, address: Option<SocketAddr>) -> String 
 }
 
 /// What was left when the time for `drain` was over.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 pub struct DrainIncomplete {
     /// Requests that are still running.
     pub requests: usize,
     /// Members that lack something.
-    pub backlogs: Vec<OwedTo>,
+    pub backlogs: Vec<MemberBacklog>,
     /// Sessions that the store lacks in their newest version.
     pub unsaved: usize,
 }
 
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for DrainIncomplete {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
 /// What one member lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwedTo {
+pub struct MemberBacklog {
     /// The member's node name.
     pub member: String,
     /// Sessions whose copy or end it must still get.
@@ -132,7 +152,7 @@ impl fmt::Display for DrainIncomplete {
         if self.unsaved > 0 {
             write!(f, "; {} sessions are not in the store", self.unsaved)?;
         }
-        for OwedTo { member, sessions, unacknowledged } in &self.backlogs {
+        for MemberBacklog { member, sessions, unacknowledged } in &self.backlogs {
             write!(f, "; {member} lacks {sessions} sessions and has not confirmed {unacknowledged} changes")?;
         }
         Ok(())
@@ -145,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_listed() {
-        let backlog = OwedTo { member: "tc02".to_owned(), sessions: 3, unacknowledged: 1 };
+        let backlog = MemberBacklog { member: "tc02".to_owned(), sessions: 3, unacknowledged: 1 };
         assert_eq!(
             DrainIncomplete { requests: 2, backlogs: vec![backlog], unsaved: 4 }.to_string(),
             "the time to drain is over: 2 requests still run; 4 sessions are not in the store; tc02 lacks 3 sessions and has not confirmed 1 changes"

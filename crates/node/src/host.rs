@@ -22,7 +22,7 @@ use super::tasks::Tasks;
 // All that a session layer needs of the driver comes from here.
 pub use super::engine::Running;
 pub use super::local_values::{LocalChanges, LocalValues, Object};
-pub use super::sending::{Busy, Passage};
+pub use super::sending::{Busy, CommitPermit};
 pub use sessile_group::{ClusterSecrets, SECRET_BYTES};
 
 /// How often a request that found the gate stalled looks again, should nobody have told it.
@@ -70,7 +70,7 @@ impl SessionHost {
         self.engine.listeners.caught_up().await;
         let mut waited = false;
         loop {
-            if self.engine.fuse.is_blown() {
+            if self.engine.poison.is_poisoned() {
                 return Err(NotServing::Failed);
             }
             let moved = self.engine.waiters.gate.notified();
@@ -193,7 +193,7 @@ impl SessionHost {
 
     /// Why a session that may live cannot be had.
     pub fn without_session(&self) -> NotServing {
-        if self.engine.fuse.is_blown() {
+        if self.engine.poison.is_poisoned() {
             return NotServing::Failed;
         }
         match self.engine.node.gate(self.engine.clock.now()) {
@@ -236,8 +236,8 @@ impl SessionHost {
     }
 
     /// Waits until a commit on this session may begin, as `[sender]` says. Nothing happened when it is given up.
-    pub async fn passage(&self, key: SessionKey) -> Result<Passage, Busy> {
-        self.engine.sending.passage(&self.engine, key).await
+    pub async fn commit_permit(&self, key: SessionKey) -> Result<CommitPermit, Busy> {
+        self.engine.sending.commit_permit(&self.engine, key).await
     }
 
     /// Commits `changes`. When this returns, the node and the senders hold the commit, and it runs to its end
@@ -246,15 +246,15 @@ impl SessionHost {
         &self,
         key: SessionKey,
         changes: &Changes,
-        passage: Passage,
+        commit_permit: CommitPermit,
     ) -> Result<Settlement, Refusal> {
         let mut changes = Cow::Borrowed(changes);
-        if passage.synchronous {
+        if commit_permit.synchronous {
             changes.to_mut().wait_for_all();
         }
         self.engine.planted.write_more(&self.engine.node, key, &mut changes);
-        let connection = passage.connection();
-        let (ticket, settled) = self.engine.waiters.commit(passage.permit);
+        let connection = commit_permit.connection();
+        let (ticket, settled) = self.engine.waiters.commit(commit_permit.permit);
         let commit =
             |node: &Node, now, effects: &mut Effects| node.commit(key, &changes, Some(ticket), now, effects);
         self.engine.step_on(connection, commit).inspect_err(|refusal| {

@@ -13,11 +13,13 @@
 mod by_hand;
 mod clock;
 mod cluster_node;
+mod dials;
+mod doctor;
 mod engine;
 mod error;
 mod event_log;
+mod find;
 mod frame_sender;
-mod fuse;
 pub mod host;
 mod listen;
 mod listeners;
@@ -30,9 +32,11 @@ mod permits;
 mod persist;
 #[cfg_attr(not(feature = "planted"), path = "unplanted.rs")]
 mod planted;
+mod poison;
+mod pressure;
 mod seams;
 mod sending;
-mod standpoint;
+mod settings_check;
 mod start;
 mod stop;
 pub mod store;
@@ -43,7 +47,8 @@ mod waiters;
 #[cfg(feature = "by_hand")]
 pub use by_hand::NodeByHand;
 pub use cluster_node::ClusterNode;
-pub use error::{DrainIncomplete, JoinError, OwedTo};
+pub use doctor::{DoctorFinding, DoctorReport, examine};
+pub use error::{DrainIncomplete, JoinError, MemberBacklog};
 pub use listen::{Listening, Notification, Scope};
 pub use metrics::Exposition;
 pub use operate::{Resync, ResyncError, TransferView};

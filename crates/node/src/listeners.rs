@@ -118,7 +118,7 @@ impl Listeners {
     }
 
     /// Waits until everything that happened so far was told, for a while.
-    pub(super) async fn everything_told(&self) {
+    pub(super) async fn everything_notified(&self) {
         if timeout(LAST_NOTICES, self.until(|waiting| waiting == 0)).await.is_err() {
             tracing::warn!("leaving though listeners have not heard {} notifications yet", self.waiting());
         }
@@ -222,7 +222,7 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(release);
         waiting.await;
-        listeners.everything_told().await;
+        listeners.everything_notified().await;
         assert_eq!(listeners.waiting(), 0);
     }
 }

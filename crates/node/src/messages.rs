@@ -37,7 +37,7 @@ pub struct Message {
 }
 
 /// Why a message did not go to all who should get it.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 pub enum MessageError {
     /// The topic is too long; nobody got the message.
     #[error("a topic of {bytes} bytes is too long: at most {}", Letter::TOPIC_MAX_BYTES)]
@@ -74,6 +74,13 @@ pub enum MessageError {
         /// Node names, and why.
         missed: Vec<(String, SendError)>,
     },
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for MessageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 fn list(missed: &[(String, SendError)]) -> String {

@@ -2,6 +2,7 @@
 
 mod exposition;
 mod persistence;
+mod process;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,6 +31,7 @@ fn write(out: &mut Exposition, cluster: &ClusterNode) {
     sending(out, cluster);
     transfer(out, shared);
     persistence::write(out, cluster);
+    process::write(out);
     parts(out, cluster);
     members(out, cluster);
     if let Some(sender) = &shared.frame_sender {

@@ -1,5 +1,6 @@
 //! What an operator does with a node that runs, beside stopping it; the admin port is the way in.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use sessile_group::ClusterSecrets;
 use tokio::time::{Instant, sleep};
 
 use super::{ClusterNode, JoinError};
+use crate::pressure;
 
 /// How often a node that compares looks whether it is done.
 const COMPARING_POLL: Duration = Duration::from_millis(10);
@@ -25,7 +27,7 @@ pub struct Resync {
 }
 
 /// Why a comparison was not done.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResyncError {
     /// The node gets the state, or has left.
     #[error("this node is not complete itself: it gets the sessions from the others, or has left")]
@@ -38,6 +40,13 @@ pub enum ResyncError {
         /// With whom it is not over.
         members: Vec<String>,
     },
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for ResyncError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The last state transfer to a node.
@@ -141,20 +150,30 @@ impl ClusterNode {
         self.inner.secrets.lock().clone()
     }
 
-    /// What an operator should mend: settings that members disagree about, an address that others cannot reach, and
-    /// what [parts beside the sessions](Self::report) say.
+    /// What an operator should mend: settings that members disagree about, an address that others cannot reach, addresses
+    /// where strangers answer or nobody does, lists of members that lack one, and what [parts beside the sessions](Self::report) say.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();
         warnings.extend(self.inner.parts.warnings());
-        let (Some(standpoint), Some(sender)) = (&self.inner.standpoint, &self.inner.shared.frame_sender)
+        warnings.extend(self.engines().flat_map(|engine| pressure::warnings(engine)));
+        let (Some(settings_check), Some(sender)) =
+            (&self.inner.settings_check, &self.inner.shared.frame_sender)
         else {
             return warnings;
         };
         let members: Vec<Incarnation> = self.members().into_iter().map(|member| member.incarnation).collect();
-        let peers = sender.channel.counters().peers.into_iter();
+        let counters = sender.channel.counters();
+        warnings.extend(self.inner.shared.silent.lock().iter().map(silent_warning));
+        warnings.extend(
+            counters
+                .strangers
+                .iter()
+                .map(|(address, cause)| settings_check.stranger_warning(*address, *cause)),
+        );
+        let peers = counters.peers.into_iter();
         let peers = peers.filter(|peer| members.contains(&Incarnation(peer.peer.incarnation)));
-        warnings.extend(peers.flat_map(|peer| standpoint.warnings_about(&peer.peer)));
+        warnings.extend(peers.flat_map(|peer| settings_check.warnings_about(&peer.peer)));
         warnings.sort();
         warnings
     }
@@ -175,4 +194,11 @@ impl ClusterNode {
         (transfer.received > 0)
             .then_some(TransferView { sessions: transfer.sessions, elapsed: transfer.elapsed })
     }
+}
+
+fn silent_warning(address: &SocketAddr) -> String {
+    format!(
+        "somebody at {address} accepts connections or announces itself and does not answer: it may be a member that is \
+         stopped or overloaded and holds sessions; mend or end that process, or take the address out of [membership]"
+    )
 }

@@ -6,31 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use sessile_core::SessionKey;
+use sessile_core::{Ack, SessionKey};
 use tokio::time::{Instant, sleep};
 
+use super::dials::Dials;
 use super::engine::Engine;
 use super::permits::{Permit, Permits};
-use sessile_config::{Mode, QueueFull, Sender};
+use sessile_config::{QueueFull, Sender};
 
 /// How often a commit that waits for room looks again.
 const ROOM_POLL: Duration = Duration::from_millis(5);
 
 /// The way of this node's commits.
 pub(crate) struct Sending {
-    way: Way,
+    ack: Ack,
+    /// One for each connection that carries one commit at a time.
+    permits: Option<Arc<Permits>>,
+    /// What becomes of a commit that nothing waits for while the queue is full.
+    queue_full: QueueFull,
     /// Longest wait for a connection or for room.
     max_wait: Duration,
     pub(crate) counts: SendingCounts,
-}
-
-enum Way {
-    /// Any number at once over connection 0.
-    Together,
-    /// One at a time over each connection.
-    Apart(Arc<Permits>),
-    /// As [`Together`](Self::Together), but nobody waits for them: what is behind is bounded otherwise.
-    Behind(QueueFull),
 }
 
 /// What commits met before they began.
@@ -46,7 +42,7 @@ pub(crate) struct SendingCounts {
 
 /// What a commit begins with.
 #[derive(Default)]
-pub struct Passage {
+pub struct CommitPermit {
     /// Its connection, until it is settled.
     pub(crate) permit: Option<Permit>,
     /// It is settled when every member holds it, whatever the mode.
@@ -59,51 +55,47 @@ pub struct Busy;
 
 impl Default for Sending {
     fn default() -> Self {
-        Self { way: Way::Together, max_wait: Duration::ZERO, counts: SendingCounts::default() }
+        Self::new(Dials::default(), &Sender::default())
     }
 }
 
 impl Sending {
-    pub(crate) fn new(sender: &Sender) -> Self {
-        let way = match sender.mode {
-            Mode::Sync => Way::Apart(Permits::new([0])),
-            Mode::Pooled => Way::Apart(Permits::new(1..=usize::from(sender.pool_size))),
-            Mode::Pipelined => Way::Together,
-            Mode::Async => Way::Behind(sender.queue_full),
-        };
-        Self { way, max_wait: sender.max_wait, counts: SendingCounts::default() }
+    pub(crate) fn new(dials: Dials, sender: &Sender) -> Self {
+        Self {
+            ack: dials.ack,
+            permits: dials.connections.exclusive().map(Permits::new),
+            queue_full: sender.queue_full,
+            max_wait: sender.max_wait,
+            counts: SendingCounts::default(),
+        }
     }
 
     /// Waits until a commit on this session may begin.
-    pub(crate) async fn passage(&self, engine: &Engine, key: SessionKey) -> Result<Passage, Busy> {
-        match &self.way {
-            Way::Together => Ok(Passage::default()),
-            Way::Apart(permits) => self.own_connection(permits).await,
-            Way::Behind(policy) if engine.node.is_congested(key) => {
-                self.congested(*policy, engine, key).await
-            }
-            Way::Behind(_) => Ok(Passage::default()),
-        }
+    pub(crate) async fn commit_permit(&self, engine: &Engine, key: SessionKey) -> Result<CommitPermit, Busy> {
+        let is_behind = self.ack == Ack::Asynchronous && engine.node.is_congested(key);
+        let synchronous = is_behind && self.congested(engine, key).await?;
+        let permit = match &self.permits {
+            Some(permits) => Some(self.own_connection(permits).await?),
+            None => None,
+        };
+        Ok(CommitPermit { permit, synchronous })
     }
 
-    async fn own_connection(&self, permits: &Arc<Permits>) -> Result<Passage, Busy> {
-        let mut permit = permits.try_take();
-        if permit.is_none() {
-            self.counts.waited.fetch_add(1, Relaxed);
-            permit = permits.take(self.max_wait).await;
+    async fn own_connection(&self, permits: &Arc<Permits>) -> Result<Permit, Busy> {
+        if let Some(permit) = permits.try_take() {
+            return Ok(permit);
         }
-        match permit {
-            Some(_) => Ok(Passage { permit, synchronous: false }),
-            None => Err(self.refuse()),
-        }
+        self.counts.waited.fetch_add(1, Relaxed);
+        permits.take(self.max_wait).await.ok_or_else(|| self.refuse())
     }
 
-    async fn congested(&self, policy: QueueFull, engine: &Engine, key: SessionKey) -> Result<Passage, Busy> {
-        match policy {
+    /// Whether the commit must wait for its acknowledgement.
+    async fn congested(&self, engine: &Engine, key: SessionKey) -> Result<bool, Busy> {
+        match self.queue_full {
             QueueFull::Refuse => Err(self.refuse()),
             QueueFull::Sync => {
                 self.counts.synchronous.fetch_add(1, Relaxed);
-                Ok(Passage { permit: None, synchronous: true })
+                Ok(true)
             }
             QueueFull::Block => {
                 self.counts.waited.fetch_add(1, Relaxed);
@@ -111,8 +103,8 @@ impl Sending {
                 while engine.node.is_congested(key) && Instant::now() < until {
                     sleep(ROOM_POLL).await;
                 }
-                // Past the wait nothing is lost either: the change is owed, and sent later as a copy.
-                Ok(Passage::default())
+                // Past the wait nothing is lost either: the change is in the backlog, and sent later as a copy.
+                Ok(false)
             }
         }
     }
@@ -124,14 +116,11 @@ impl Sending {
 
     /// Connections that a commit could take now; `None` where commits take none.
     pub(crate) fn free_connections(&self) -> Option<usize> {
-        match &self.way {
-            Way::Apart(permits) => Some(permits.free()),
-            Way::Together | Way::Behind(_) => None,
-        }
+        self.permits.as_ref().map(|permits| permits.free())
     }
 }
 
-impl Passage {
+impl CommitPermit {
     /// The connection that the frames of the commit go over.
     pub(crate) fn connection(&self) -> usize {
         self.permit.as_ref().map_or(0, Permit::connection)

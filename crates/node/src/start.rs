@@ -4,16 +4,18 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sessile_core::{AckSet, Bounds, Incarnation, Mode, Settings, Timing};
+use sessile_core::{AckSet, Bounds, Incarnation, Settings, Timing};
 use sessile_group::{
-    Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, Multicast,
-    MulticastConfig, NOTICE_LIMIT, SecretError, Static, listen,
+    Channel, ChannelOptions, ClusterSecrets, Event, Group, GroupConfig, Identity, Membership, NOTICE_LIMIT,
+    SecretError, listen,
 };
 use tokio::sync::mpsc;
 
+use super::dials::Dials;
 use super::error::JoinError;
+use super::find;
 use super::seams::Seams;
-use sessile_config::{self as config, Config, HostPort, MembershipKind};
+use sessile_config::{self as config, Config, HostPort};
 
 /// What this build can do beyond the first version.
 const FEATURES: u64 = Identity::ORDERS_CONNECTIONS;
@@ -61,10 +63,7 @@ pub(super) fn node_settings(config: &Config, incarnation: Incarnation, ack_set: 
         max_unconfirmed_bytes: config.sender.queue_bytes,
     };
     settings.copies = config.cluster.copies;
-    settings.mode = match config.sender.mode {
-        config::Mode::Sync | config::Mode::Pooled | config::Mode::Pipelined => Mode::Synchronous,
-        config::Mode::Async => Mode::Asynchronous,
-    };
+    settings.ack = Dials::of(&config.sender).ack;
     settings.ack_set = ack_set;
     settings
 }
@@ -85,7 +84,7 @@ pub(super) async fn channel(
             Ok((channel, address, events))
         }
         (None, own) => {
-            let membership = own.map_or_else(|| membership(&config.membership), Ok)?;
+            let membership = own.map_or_else(|| find::membership(config), Ok)?;
             let (group, address, events) = group(config, incarnation, secrets, membership).await?;
             Ok((Box::new(group), address, events))
         }
@@ -106,7 +105,7 @@ async fn group(
     let advertise = advertised(config, bound).await?;
     let channel = ChannelOptions {
         queue_bytes: config.sender.queue_bytes,
-        connections: connections(&config.sender),
+        connections: Dials::of(&config.sender).connections.count,
         connection_idle: config.sender.keep_alive,
         search_timeout: config.membership.drop_time,
         trust_refused: config.membership.trust_refused,
@@ -118,7 +117,7 @@ async fn group(
     Ok((group, advertise, events))
 }
 
-fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) -> Identity {
+pub(super) fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) -> Identity {
     Identity {
         name: config.node.name.clone(),
         incarnation: incarnation.0,
@@ -129,16 +128,8 @@ fn identity(config: &Config, incarnation: Incarnation, advertise: SocketAddr) ->
     }
 }
 
-/// Connections beside the first, to each member.
-fn connections(sender: &config::Sender) -> usize {
-    match sender.mode {
-        config::Mode::Pooled => sender.pool_size.into(),
-        config::Mode::Sync | config::Mode::Pipelined | config::Mode::Async => 0,
-    }
-}
-
 /// The address that others are told.
-async fn advertised(config: &Config, otherwise: SocketAddr) -> Result<SocketAddr, JoinError> {
+pub(super) async fn advertised(config: &Config, otherwise: SocketAddr) -> Result<SocketAddr, JoinError> {
     match &config.receiver.advertise {
         Some(advertise) => resolve(advertise).await,
         None => Ok(otherwise),
@@ -150,20 +141,4 @@ async fn resolve(advertise: &HostPort) -> Result<SocketAddr, JoinError> {
     let mut found =
         tokio::net::lookup_host((advertise.host.as_str(), advertise.port)).await.map_err(failed)?;
     found.next().ok_or_else(|| failed(ErrorKind::NotFound.into()))
-}
-
-fn membership(config: &config::Membership) -> Result<Box<dyn Membership>, JoinError> {
-    Ok(match config.kind {
-        MembershipKind::Multicast => Box::new(Multicast::new(MulticastConfig {
-            group: config.address,
-            port: config.port,
-            bind: config.bind,
-            ttl: config.ttl.into(),
-            frequency: config.frequency,
-        })),
-        MembershipKind::Static => {
-            let members: Vec<String> = config.members.iter().map(ToString::to_string).collect();
-            Box::new(Static::new(&members)?)
-        }
-    })
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::ClusterNode;
 use super::cluster_node::Known;
-use super::error::{DrainIncomplete, OwedTo};
+use super::error::{DrainIncomplete, MemberBacklog};
 use super::host::SessionHost;
 use sessile_config::Manager;
 
@@ -40,6 +40,33 @@ impl ClusterNode {
         }
     }
 
+    /// Sessions that go with this node if it stops now: no other member is ready, and so none is known to hold them all, and
+    /// there is no store that keeps them. Those do not count that are meant to stay on their node or to end with it. A member
+    /// that has not joined yet does not count as a holder.
+    pub fn only_here(&self) -> u64 {
+        let shared = &self.inner.shared;
+        let has_holder = self.members().iter().any(|member| !member.is_self && member.state == "ready");
+        if shared.frame_sender.is_none() || shared.persist.get().is_some() || has_holder {
+            return 0;
+        }
+        let expiring = self.apps_that_expire().into_iter().map(|app| shared.node.session_count(Some(app)));
+        shared.node.session_count(None).saturating_sub(expiring.sum())
+    }
+
+    /// The same, after the members that are about to be ready had this time for it.
+    pub async fn only_here_within(&self, at_most: Duration) -> u64 {
+        let until = Instant::now() + at_most;
+        loop {
+            let only_here = self.only_here();
+            let is_coming = |state| matches!(state, "starting" | "returning" | "suspected");
+            let waits = self.members().iter().any(|member| !member.is_self && is_coming(member.state));
+            if only_here == 0 || !waits || Instant::now() >= until {
+                return only_here;
+            }
+            sleep(DRAIN_POLL).await;
+        }
+    }
+
     /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends this
     /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before. First the sessions
     /// end that `expire_on_stop` says.
@@ -53,7 +80,7 @@ impl ClusterNode {
             sender.channel.stop().await;
         }
         for engine in self.engines() {
-            engine.listeners.everything_told().await;
+            engine.listeners.everything_notified().await;
         }
         self.inner.tasks.abort();
         self.inner.shared.post.close();
@@ -125,7 +152,7 @@ impl ClusterNode {
         let names = engine.node.members(now);
         let name =
             |incarnation| names.iter().find(|row| row.incarnation == incarnation).map(|row| row.name.clone());
-        let backlogs = engine.node.backlogs(now).into_iter().map(|backlog| OwedTo {
+        let backlogs = engine.node.backlogs(now).into_iter().map(|backlog| MemberBacklog {
             member: name(backlog.to).unwrap_or_else(|| backlog.to.to_string()),
             sessions: backlog.sessions,
             unacknowledged: backlog.unacknowledged,

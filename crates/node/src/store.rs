@@ -16,7 +16,7 @@ use thiserror::Error;
 use sessile_config::{self as config, Config, StoreKind};
 
 /// Why the store of a configuration cannot be opened.
-#[derive(Debug, Error)]
+#[derive(Error)]
 pub enum OpenError {
     /// This build does without the store.
     #[error("`kind = \"{kind}\"` in [store] needs the feature `{kind}`, which this build does without")]
@@ -43,6 +43,13 @@ pub enum OpenError {
     /// The store itself refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The usual names of the columns.

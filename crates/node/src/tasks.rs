@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sessile_core::{Incarnation, Malformed, PeerInfo, Timing};
-use sessile_group::{Event, Incoming, Peer, ReceiveError, Refusal};
+use sessile_core::{Incarnation, Malformed, NodeState, PeerInfo, Timing};
+use sessile_group::{Event, Incoming, Peer, ReceiveError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::engine::Engine;
-use super::standpoint::Standpoint;
+use super::settings_check::SettingsCheck;
 
 /// How long the frames that a dead process still sent are read before the core is told that it is gone.
 const LAST_FRAMES: Duration = Duration::from_millis(250);
@@ -80,7 +80,7 @@ impl Drop for Tasks {
 pub(crate) async fn tick(engine: Arc<Engine>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !engine.fuse.is_blown() {
+    while !engine.poison.is_poisoned() {
         ticks.tick().await;
         engine.step(|node, now, effects| node.tick(now, effects));
     }
@@ -89,7 +89,7 @@ pub(crate) async fn tick(engine: Arc<Engine>, period: Duration) {
 /// Tells the node what the group noticed, and reads the frames of all other processes.
 pub(crate) struct Links {
     engine: Arc<Engine>,
-    standpoint: Arc<Standpoint>,
+    settings_check: Arc<SettingsCheck>,
     /// Processes that frames can be sent to. What the others say is left unread: they could not be answered.
     linked: watch::Sender<BTreeSet<u32>>,
     readers: JoinSet<()>,
@@ -102,10 +102,10 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(engine: Arc<Engine>, standpoint: Arc<Standpoint>, timing: &Timing) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, settings_check: Arc<SettingsCheck>, timing: &Timing) -> Self {
         Self {
             engine,
-            standpoint,
+            settings_check,
             linked: watch::Sender::new(BTreeSet::new()),
             readers: JoinSet::new(),
             reading: HashMap::new(),
@@ -145,28 +145,38 @@ impl Links {
                 self.engine.step(|node, now, effects| node.gone(Incarnation(incarnation), now, effects));
             }
             Event::Inbound(inbound) => self.accepted(inbound),
-            Event::Searched { reached, silent, strangers } => self.searched(&reached, &silent, strangers),
+            Event::Silent { addresses } => self.silent(addresses),
+            Event::Searched { silent, .. } => self.searched(&silent),
         }
     }
 
-    /// The search is over. A node that was only met by strangers does not begin a cluster of its own beside
-    /// theirs: somebody gave it the wrong secret, or the wrong list.
-    fn searched(&self, reached: &[u32], silent: &[SocketAddr], strangers: Vec<(SocketAddr, Refusal)>) {
+    /// Somebody is there and says nothing: rule 5.16.
+    fn silent(&self, addresses: Vec<SocketAddr>) {
+        tracing::warn!(
+            ?addresses,
+            "somebody accepts connections or announces itself there and does not answer: it may hold sessions, so this \
+             node waits for it, for a complete member, or for [cluster] state_transfer_timeout"
+        );
+        *self.engine.silent.lock() = addresses;
+        self.engine.step(|node, now, effects| node.search_timed_out(now, effects));
+    }
+
+    /// The search is over. Strangers were skipped: nobody outside of the cluster prevents a start (rule 5.17).
+    fn searched(&self, silent: &[SocketAddr]) {
+        self.engine.silent.lock().clear();
         if !silent.is_empty() {
-            tracing::warn!(?silent, "no answer and no refusal: not waiting for these addresses");
+            tracing::warn!(?silent, "no connection and no refusal: not waiting for these addresses");
         }
-        let foreign = |(_, cause): &(SocketAddr, Refusal)| {
-            matches!(cause, Refusal::Untrusted | Refusal::Cluster | Refusal::Version)
-        };
-        match strangers.into_iter().find(foreign) {
-            Some(stranger) if reached.is_empty() => self.engine.strand(stranger),
-            _ => self.engine.step(|node, now, effects| node.searched(now, effects)),
-        }
+        self.engine.step(|node, now, effects| node.searched(now, effects));
     }
 
     fn up(&mut self, peer: Peer) {
-        for warning in self.standpoint.warnings_about(&peer) {
+        for warning in self.settings_check.warnings_about(&peer) {
             tracing::warn!(member = peer.name, "{warning}");
+        }
+        let is_joining = matches!(self.engine.node.state(), NodeState::Searching | NodeState::Joining);
+        if is_joining && let Some(about) = self.settings_check.forbids(&peer) {
+            return self.engine.disagree(peer.name, about);
         }
         let info = PeerInfo { incarnation: Incarnation(peer.incarnation), name: peer.name };
         self.engine.step(|node, now, effects| node.link_up(&info, now, effects));

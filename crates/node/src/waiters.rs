@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_in_vain_is_told() {
+    async fn a_waiter_learns_that_nothing_will_come() {
         let (outcomes, permits) = (Outcomes::<()>::default(), Permits::new(1..=2));
         let (_, before) = outcomes.expect(permits.try_take());
         outcomes.abandon();

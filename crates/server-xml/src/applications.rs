@@ -1,4 +1,5 @@
-//! The applications: Java does not run here, so that they are what an application of today would take their place with.
+//! The applications: Java does not run here, so that they are what an application of today would take their
+//! place with.
 
 use crate::draft::{Application, Draft};
 use crate::value::quoted;

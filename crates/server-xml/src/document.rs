@@ -11,14 +11,14 @@ pub const MAX_ELEMENTS: u32 = 20_000;
 /// Most elements within each other.
 pub const MAX_DEPTH: usize = 32;
 
-/// What is wrong with a file.
+/// A problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
     /// It is in the `web.xml`, not in the `server.xml`.
     pub is_in_web_xml: bool,
     /// The bytes that it is about.
     pub span: Range<usize>,
-    /// What is wrong, as a sentence.
+    /// The problem as a sentence.
     pub message: String,
     /// How to mend it.
     pub help: String,

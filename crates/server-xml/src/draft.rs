@@ -1,4 +1,4 @@
-//! What is gathered while the documents are read.
+//! The configuration while the documents are read.
 
 use crate::document::Wrong;
 use crate::listen::Listens;
@@ -9,8 +9,8 @@ use crate::place::Place;
 pub struct Imported {
     /// The configuration of the node, with comments.
     pub toml: String,
-    /// What could not be carried over, in the order of the files. What has no equal because nothing needs it is not among
-    /// them; it is a comment.
+    /// What could not be carried over, in the order of the files. What has no equal because nothing needs it
+    /// is not among them; it is a comment.
     pub left: Vec<Left>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Value {
     pub(crate) key: &'static str,
     /// As TOML.
     pub(crate) value: String,
-    /// What it comes from.
+    /// Its source in the document.
     pub(crate) comment: String,
 }
 

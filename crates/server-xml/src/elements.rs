@@ -1,4 +1,4 @@
-//! What becomes of each element, by its tag and the last part of its `className`.
+//! The rule of each element, by its tag and the last part of its `className`.
 
 mod channel;
 mod cluster;
@@ -19,11 +19,11 @@ pub(crate) struct Element {
     /// The last parts of the class names that it is for; empty: any.
     pub(crate) classes: &'static [&'static str],
     pub(crate) fate: Fate,
-    /// What becomes of its attributes; `*` stands for all others. What is not listed is lost.
+    /// The rules of its attributes; `*` stands for all others. An attribute that is not listed is lost.
     pub(crate) attributes: &'static [(&'static str, Rule)],
 }
 
-/// What becomes of an element as a whole.
+/// The rule of an element as a whole.
 #[derive(Clone, Copy)]
 pub(crate) enum Fate {
     /// Its attributes and what is in it are looked at.
@@ -43,7 +43,7 @@ pub(crate) const EVERYWHERE: &[(&str, Rule)] = &[
     ("debug", Rule::Needless("the option `--log debug` of `sessile serve`")),
 ];
 
-/// What becomes of this element; `None`: nobody knows it.
+/// The rule of this element; `None`: unknown.
 pub(crate) fn of(node: Node<'_, '_>) -> Option<&'static Element> {
     let (tag, class) = (node.tag_name().name(), class(node));
     let tables = [server::ELEMENTS, cluster::ELEMENTS, channel::ELEMENTS, session::ELEMENTS];

@@ -1,4 +1,4 @@
-//! What follows from several lines together, and what must agree for the result to be a configuration.
+//! Rules over several lines: values that follow from them together, and values that must agree.
 
 use crate::draft::{Application, Draft};
 use crate::place::Place;
@@ -137,7 +137,7 @@ fn store(draft: &mut Draft) {
     }
 }
 
-/// What is deployed must not be seen as what is to be deployed.
+/// Keeps the folder of deployed applications apart from the watched folder.
 fn farm(draft: &mut Draft) {
     let watched = draft.value_mut("farm", "watch_dir").map(|value| value.value.clone());
     let Some(watched) = watched else { return };

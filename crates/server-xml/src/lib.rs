@@ -1,14 +1,15 @@
 //! Tomcat's `server.xml` (versions 5 to 11) and `web.xml` as the configuration of a Sessile node.
 //!
-//! [`import`] takes texts and gives a text: the file `tc01.toml`, in which every line of the XML that has no equal is a
-//! comment with the reason, and the list of what could not be carried over. Nothing is read or written here, and no
-//! class of Tomcat is looked for: elements are known by their tag and the last part of their `className`.
+//! [`import`] takes texts and gives a text: the file `tc01.toml`, in which every line of the XML that has no
+//! equal is a comment with the reason, and the list of what could not be carried over. Nothing is read or
+//! written here, and no class of Tomcat is looked for: elements are known by their tag and the last part of
+//! their `className`.
 //!
-//! Next: `elements/` says what becomes of each element and attribute, one table a file; `translate.rs` walks over the
-//! document; `draft.rs` gathers; `render.rs` writes.
+//! Next: `elements/` says what becomes of each element and attribute, one table a file; `translate.rs` walks
+//! over the document; `draft.rs` gathers; `render.rs` writes.
 //!
-//! This crate knows the keys of the configuration by name only: the tests of `sessile import-server-xml` check that each
-//! result is one. It knows no file, no network and no other crate of the workspace.
+//! This crate knows the keys of the configuration by name only: the tests of `sessile import-server-xml`
+//! check that each result is one. It knows no file, no network and no other crate of the workspace.
 
 mod applications;
 mod document;
@@ -33,15 +34,16 @@ use draft::Draft;
 pub struct Source<'t> {
     /// The name of its file.
     pub name: &'t str,
-    /// What it holds.
+    /// The content.
     pub text: &'t str,
 }
 
 /// Translates the configuration of a Tomcat instance, with the `web.xml` of an application if there is one.
 ///
 /// # Errors
-/// What is wrong with the texts, each with its place: no XML, a document type with entities, another root element, a
-/// value that is none of its attribute, or more than [`MAX_BYTES`], [`MAX_ELEMENTS`] or [`MAX_DEPTH`].
+/// What is wrong with the texts, each with its place: no XML, a document type with entities, another root
+/// element, a value that is none of its attribute, or more than [`MAX_BYTES`], [`MAX_ELEMENTS`] or
+/// [`MAX_DEPTH`].
 ///
 /// ```
 /// let server = sessile_server_xml::Source {

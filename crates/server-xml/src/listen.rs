@@ -21,7 +21,8 @@ pub(crate) struct Listens {
 }
 
 impl Listen {
-    /// `"IP:PORT"`, where the address is one or says every address; else the reason why it is not carried over.
+    /// `"IP:PORT"`, where the address is one or says every address; else the reason why it is not carried
+    /// over.
     pub(crate) fn written(&self, every: &str, usual_port: u16) -> (String, Option<String>) {
         let port = self.port.unwrap_or(usual_port);
         let (host, problem) = match self.address.as_deref() {

@@ -1,10 +1,10 @@
-//! What becomes of an attribute.
+//! The rules of attributes.
 
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::value::{flag, name, quoted, time};
 
-/// What becomes of an attribute. Where a value is none of its form, the file is wrong.
+/// The rule of an attribute. A value of another form is a problem of the file.
 #[derive(Clone, Copy)]
 pub(crate) enum Rule {
     /// A name of a node or a cluster.
@@ -19,7 +19,7 @@ pub(crate) enum Rule {
     Millis(&'static str, &'static str, u64, u64),
     /// The same in seconds.
     Seconds(&'static str, &'static str, u64, u64),
-    /// What takes more than a line.
+    /// A rule of more than one line.
     By(fn(&mut Draft, &Given<'_>)),
     /// It says nothing that has to be carried over, and needs no comment.
     Silent,

@@ -7,7 +7,7 @@ use crate::rule::{Given, Rule, apply};
 use crate::translate::place_of;
 use crate::value::time;
 
-/// What a session can be at most: ten years.
+/// The longest time of a session: ten years.
 const NEVER: u64 = 3_650 * 86_400_000;
 
 /// Reads the element `web-app`.

@@ -1,5 +1,5 @@
-//! Whatever stands in the attributes: no panic, and what is written is TOML in which nothing but the keys of the tables is
-//! set.
+//! Whatever stands in the attributes: no panic, and what is written is TOML in which nothing but the keys of
+//! the tables is set.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use proptest::prelude::*;

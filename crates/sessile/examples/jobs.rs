@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::load(std::env::args().nth(1).as_deref().unwrap_or("tc01.toml"))?;
     let (listen, drain_time) = (config.http.listen, config.node.drain_time);
     let cluster = Cluster::join(config).await?;
-    let site = site(&cluster, Duration::from_millis(200)).merge(sessile::health(&cluster));
+    let site = site(&cluster, Duration::from_millis(200)).merge(sessile::admin::health(&cluster));
     let service = site.into_make_service_with_connect_info::<SocketAddr>();
     let leaving = cluster.clone();
     let drained = async move {

@@ -14,7 +14,8 @@ use std::error::Error;
 
 use axum::Router;
 use axum::routing::get;
-use sessile::{Cluster, Config, EndReason, Notification, Scope, Session, SessionChange, SessionError};
+use sessile::events::{EndReason, Notification, Scope, SessionChange};
+use sessile::{Cluster, Config, Session, SessionError};
 use tokio::net::TcpListener;
 
 #[tokio::main]

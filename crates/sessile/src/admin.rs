@@ -5,11 +5,13 @@
 //! |---|---|---|
 //! | `/healthz` | 200 while the process answers | no |
 //! | `/readyz` | 200 while the node may serve, else 503 | no |
-//! | `/metrics` | the text format of Prometheus, names begin with `sessile_` | no |
+//! | `/metrics` | the text format of Prometheus, or OpenMetrics where it is preferred | no |
+//! | `/challenge?nonce=NONCE` | `{nonce, proofs}`: the node proves itself, see `admin/token.rs` | no |
 //! | `/members` | `[{name, incarnation, boot, address, state, age_ms, unconfirmed_bytes, unconfirmed_ms, self}]` | yes |
 //! | `/sessions?after=KEY&limit=N` | `[{key, app, attributes, bytes, idle_ms, copies}]` | yes |
 //! | `/status` | members, standing, sessions, queue, last transfer, warnings in one object | yes |
 //! | `/top` | the heaviest attributes and routes of each application | yes |
+//! | `/events?sessions=BOOL` | what happens from now on, as server-sent events; `events.rs` has the names | yes |
 //! | POST `/stop` | drains and leaves; answers with the outcome: `{drained, left}` | yes |
 //! | POST `/drain`, `/resume` | not offered to balancers; offered again | yes |
 //! | POST `/route?rewrite=BOOL` | switches the rewriting of the route in the cookie | yes |
@@ -20,32 +22,37 @@
 //! `Link: </sessions?after=KEY&limit=N>; rel="next"` leads on. Errors are `{"error": "…"}`. Only POST
 //! changes anything. Opens no port itself; knows neither secrets of sessions nor values.
 //!
-//! Next: `admin/guard.rs` for who is answered, `admin/pages.rs` and `admin/status.rs` for what is told,
+//! Next: `admin/guard.rs` and `admin/challenge.rs` for who is answered, `admin/pages.rs` and `admin/status.rs` for what is told,
 //! `admin/actions.rs` for what is changed, `admin/stopping.rs` for the way to a stop, `admin/health.rs` for readiness.
 
 mod actions;
+mod challenge;
 mod error;
+mod events;
 mod guard;
 mod health;
 mod pages;
 mod status;
 mod stopping;
+mod token;
 mod top;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 
 use error::AdminPageError;
 pub use health::health;
 use parking_lot::RwLock;
 use stopping::Stopping;
 pub use stopping::{StopOutcome, StopRequests};
+pub use token::{admin_nonce, admin_token, admin_tokens, caller_proof, node_proof};
+use tokio::sync::Semaphore;
 
-use crate::Cluster;
+use crate::{Cluster, Config};
 
 /// What the admin port answers from: at first that the node is not ready, and everything once it is given the
 /// [`Cluster`]. Clones are the same port.
@@ -57,18 +64,40 @@ pub struct AdminPort {
 struct Shared {
     /// Those that are believed.
     tokens: RwLock<Vec<String>>,
-    listen: SocketAddr,
+    nonces: challenge::Nonces,
+    refused: guard::RefusedCallers,
+    name: String,
+    listen: Option<SocketAddr>,
+    allowed_hosts: Vec<String>,
     cluster: OnceLock<Cluster>,
     stopping: Stopping,
+    /// Places for readers of `/events`.
+    readers: Arc<Semaphore>,
 }
 
 impl AdminPort {
-    /// The port at `listen` of a node that has not started yet. `tokens` are what
-    /// [`admin_tokens`](crate::admin_tokens) made.
+    /// The port of a node that has not started yet, at `listen` if it is a port. `tokens` are what
+    /// [`admin_tokens`] made.
     #[must_use]
-    pub fn new(tokens: Vec<String>, listen: SocketAddr) -> Self {
-        let (tokens, stopping) = (RwLock::new(tokens), Stopping::default());
-        Self { shared: Arc::new(Shared { tokens, listen, cluster: OnceLock::new(), stopping }) }
+    pub fn new(config: &Config, tokens: Vec<String>, listen: Option<SocketAddr>) -> Self {
+        let shared = Shared {
+            tokens: RwLock::new(tokens),
+            nonces: challenge::Nonces::default(),
+            refused: guard::RefusedCallers::default(),
+            name: config.node.name.clone(),
+            listen,
+            allowed_hosts: config.admin.allowed_hosts.clone(),
+            cluster: OnceLock::new(),
+            stopping: Stopping::default(),
+            readers: Arc::new(Semaphore::new(events::READERS_MAX)),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// `pages` of this port for callers that the way they come has proven to be operators, such as a Unix socket that
+    /// knows who is at its other end: they need no token.
+    pub fn for_operators(pages: Router) -> Router {
+        pages.layer(Extension(guard::ProvenOperator))
     }
 
     /// From now on these tokens are believed and no others.
@@ -96,6 +125,7 @@ impl AdminPort {
             .route("/sessions", get(pages::sessions))
             .route("/status", get(status::status))
             .route("/top", get(top::top))
+            .route("/events", get(events::events))
             .route("/stop", post(stopping::stop))
             .route("/drain", post(actions::drain))
             .route("/resume", post(actions::resume))
@@ -105,6 +135,7 @@ impl AdminPort {
             .route_layer(from_fn_with_state(self.clone(), guard::token));
         let guarded = Router::new()
             .route("/metrics", get(pages::metrics))
+            .route("/challenge", get(challenge::challenge))
             .merge(confidential)
             .layer(from_fn_with_state(self.clone(), guard::host));
         Router::new()

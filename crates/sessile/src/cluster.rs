@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// Reads the secret file again. New links and cookies use the first secret from now on, all of the file are believed;
-    /// links that are up stay. Gives what was read, for [`AdminPort::believe`](crate::AdminPort::believe).
+    /// links that are up stay. Gives what was read, for [`AdminPort::believe`](crate::admin::AdminPort::believe).
     ///
     /// # Errors
     /// The file cannot be used; everything stays as it was.
@@ -208,10 +208,19 @@ impl Cluster {
 
     /// All counters, in Prometheus' text format. Never a secret.
     pub fn metrics(&self) -> String {
+        self.exposition().into_text()
+    }
+
+    /// The same as OpenMetrics 1.0, for `Accept: application/openmetrics-text`.
+    pub fn open_metrics(&self) -> String {
+        self.exposition().into_open_metrics()
+    }
+
+    fn exposition(&self) -> Exposition {
         let mut out = Exposition::default();
         self.write_metrics(&mut out);
         layer_metrics::write(&mut out, &self.statistics());
-        out.into_text()
+        out
     }
 
     /// What the session layers of all applications did so far, by context path.

@@ -32,37 +32,50 @@
 //! are. What is promised, and what is not, stands in `docs/consistency.md` of the repository.
 //!
 //! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be set,
-//! [`seams`] for the parts that your own code can replace.
+//! [`testing`] for tests of services, [`seams`] for the parts that your own code can replace. The root has what every
+//! service needs; the modules have the rest, by subject.
 
-mod admin;
-mod admin_token;
+pub mod admin;
 mod cluster;
 pub mod seams;
 pub mod testing;
 
-pub use sessile_config as config;
-pub use sessile_node::store;
-pub use sessile_web::json_store;
-
-pub use admin::{AdminPort, StopOutcome, StopRequests, health};
-pub use admin_token::{admin_token, admin_tokens};
-pub use cluster::{AppView, Cluster, ClusterBuilder};
-pub use sessile_config::{Config, ConfigError, SettingError};
-pub use sessile_core::{
-    AppId, Codec, EndReason, Event, Fields, Histogram, Incarnation, NodeState, NotTaken, Receipt, Removal,
-    SessionChange, SessionKey, StoredSession, Value,
-};
+pub use cluster::{Cluster, ClusterBuilder};
+pub use sessile_config::{self as config, Config, ConfigError};
+pub use sessile_core::{NodeState, Receipt, SessionKey};
 pub use sessile_group::{ClusterSecrets, SecretError};
 #[cfg(feature = "planted")]
 pub use sessile_node::Planted;
 pub use sessile_node::host::NotServing;
-pub use sessile_node::messages::{Message, MessageError, Messages, NoMessage, To};
-pub use sessile_node::{
-    ClusterNode, DrainIncomplete, Gauge, JoinError, Listening, MemberView, Notification, OwedTo, PartReport,
-    Resync, ResyncError, Scope, SessionView, StoreView, TransferView,
-};
+pub use sessile_node::{ClusterNode, JoinError, messages, store};
 pub use sessile_web::{
-    AttributeMut, Cost, Costs, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent,
-    NoSessionLayer, Session, SessionError, SessionLayer, SessionService, Sessions, Statistics, WriteTimes,
-    idempotency_key,
+    AttributeMut, DetachedSession, DetachedSessions, IdempotencyLayer, Idempotent, NoSessionLayer, Session,
+    SessionError, SessionLayer, SessionService, Sessions, idempotency_key, json_store,
 };
+
+/// What happens to sessions and members, and how to listen to it.
+pub mod events {
+    pub use sessile_core::{EndReason, Event, NotTaken, Removal, SessionChange};
+    pub use sessile_node::{Listening, Notification, Scope};
+}
+
+/// What can be seen of a node: members, sessions, stores, statistics, and what keeps it from stopping.
+pub mod status {
+    pub use crate::cluster::AppView;
+    pub use sessile_core::Histogram;
+    pub use sessile_node::{
+        DoctorFinding, DoctorReport, DrainIncomplete, Gauge, MemberBacklog, MemberView, PartReport, Resync,
+        ResyncError, SessionView, StoreView, TransferView, examine,
+    };
+    pub use sessile_web::{Cost, Costs, Statistics, WriteTimes};
+}
+
+/// The content of a session as the cluster and its stores hold it.
+pub mod content {
+    pub use sessile_core::{Codec, Fields, StoredSession, Value};
+}
+
+/// Trying what may be wrong between nodes, from here: the library behind `sessile doctor`.
+pub mod doctor {
+    pub use sessile_node::{DoctorFinding, DoctorReport, examine};
+}

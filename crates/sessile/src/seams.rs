@@ -10,11 +10,16 @@ pub use sessile_core::{
     AckMembers, AckSet, AllMembers, AppId, Candidate, CommittedSession, Incarnation, SessionKey,
 };
 pub use sessile_group::{
-    Channel, ChannelOptions, Datagrams, Depth, Event, FRAME_LIMIT, Group, GroupConfig, GroupError, Heard,
-    Identity, InProcess, Incoming, Local, Membership, Multicast, MulticastConfig, NextBatch, NextSighting,
-    OpenChannel, Peer, PeerTally, ReceiveError, Refusal, SendError, Sighting, Static, StaticError, Stopping,
-    Tally, Traffic, listen,
+    Channel, ChannelOptions, Datagrams, Depth, Event, FRAME_LIMIT, Group, GroupConfig, GroupError,
+    HandshakeRefusal, Heard, Identity, InProcess, Incoming, Local, Membership, Multicast, MulticastConfig,
+    NextBatch, NextSighting, OpenChannel, Peer, PeerTally, ReceiveError, SendError, Sighting, Static,
+    StaticError, Stopping, Tally, Traffic, listen,
 };
+
+#[cfg(feature = "dns")]
+pub use sessile_group::{Dns, DnsConfig, DnsError};
+#[cfg(feature = "swim")]
+pub use sessile_group::{Swim, SwimConfig};
 
 /// Suites that every implementation has to pass; they panic where one does not.
 pub mod conformance {

@@ -14,7 +14,8 @@ use axum::body::Body;
 use http::Request;
 use http::header::{COOKIE, SET_COOKIE};
 use sessile::config::MembershipKind;
-use sessile::{Cluster, ClusterSecrets, Config, Listening, Scope};
+use sessile::events::{Listening, Scope};
+use sessile::{Cluster, ClusterSecrets, Config};
 use tower::ServiceExt as _;
 
 /// Nothing listens there: a list of members needs at least one.

@@ -32,7 +32,7 @@ pub struct DamagedRecord {
     pub key: Option<Key>,
     /// Where its bytes are now: a file, or a table and row, for inspection.
     pub place: String,
-    /// What is wrong with it.
+    /// The problem.
     pub cause: String,
 }
 
@@ -56,7 +56,7 @@ pub enum StoreError {
     Unavailable {
         /// The store: its kind and address or path, without any password.
         store: String,
-        /// What happened.
+        /// The cause.
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },

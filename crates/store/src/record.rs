@@ -23,7 +23,7 @@ pub struct Record {
     pub content: RecordContent,
 }
 
-/// What a record holds.
+/// The content of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordContent {
     /// The session lives; its bytes are opaque to a store.

@@ -54,7 +54,7 @@ pub(crate) fn app(cluster: &Cluster) -> Router {
         .with_state(cluster.name().to_owned())
         .layer(sessions)
         .layer(store.request_layer().with_route("id"))
-        .merge(sessile::health(cluster))
+        .merge(sessile::admin::health(cluster))
 }
 
 async fn visit(session: Session, State(node): State<String>) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::{CookieKeys, DeadCookies, KeyLocks};
+use crate::{CookieKeys, DeadCookies, KeyLocks, SessionCookieNames};
 use sessile_config::Config;
 use sessile_node::host::{ClusterSecrets, SECRET_BYTES};
 
@@ -15,6 +15,8 @@ pub struct Controls {
     pub(crate) cookie_keys: CookieKeys,
     /// Idempotency keys that requests of this node work on.
     pub(crate) key_locks: Arc<KeyLocks>,
+    /// The session cookies of all applications that this node had since it started.
+    pub(crate) cookie_names: SessionCookieNames,
     /// Requests of this node whose cookie is of a session that is gone.
     pub(crate) dead_cookies: Arc<DeadCookies>,
     rewrites_route: AtomicBool,
@@ -37,6 +39,7 @@ impl Controls {
         Self {
             cookie_keys,
             key_locks: Arc::default(),
+            cookie_names: SessionCookieNames::default(),
             dead_cookies: Arc::default(),
             rewrites_route: AtomicBool::new(rewrites_route),
         }

@@ -9,7 +9,7 @@ use super::answers;
 use sessile_node::host::NotServing;
 
 /// Why a session could not be read or written. Each leaves the session as it was before the call.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The encoded value is larger than `max_attribute_bytes`.
     #[error(
@@ -102,6 +102,12 @@ pub enum SessionError {
     /// This node holds `max_active` sessions; no further one is made.
     #[error("no room for one more session: max_active is reached; try again later or raise it")]
     Full,
+    /// The copies on this node take as many bytes as `max_table_bytes` allows; no further session is made, and none grows.
+    #[error(
+        "no room: the copies on this node take all of max_table_bytes (a sixteenth of it for each sixteenth of the \
+         sessions); try again later or raise it"
+    )]
+    TableFull,
     /// The other members do not confirm changes as fast as they come, and `[sender]` says that no more are taken
     /// then: no connection of the pool became free, or the queue is full.
     #[error(
@@ -130,6 +136,13 @@ pub enum SessionError {
     OutcomeUnknown,
 }
 
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for SessionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
 impl SessionError {
     /// The status that tells a client the same.
     pub fn status(&self) -> StatusCode {
@@ -138,6 +151,7 @@ impl SessionError {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Self::Full
+            | Self::TableFull
             | Self::Busy
             | Self::NoLocalRoom { .. }
             | Self::NotServing(_)
@@ -195,7 +209,7 @@ impl SessionError {
 
     /// Trying again soon may end differently.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Full | Self::Busy)
+        matches!(self, Self::Full | Self::TableFull | Self::Busy)
     }
 }
 
@@ -204,6 +218,7 @@ impl From<Refusal> for SessionError {
         match refusal {
             Refusal::Ended => Self::Ended,
             Refusal::Full => Self::Full,
+            Refusal::TableFull | Refusal::NoRoomToGrow => Self::TableFull,
             Refusal::AttributeTooLarge { name, bytes, max } => Self::AttributeTooLarge { name, bytes, max },
             Refusal::SessionTooLarge { bytes, max } => Self::SessionTooLarge { bytes, max },
         }

@@ -108,8 +108,8 @@ impl Exchange {
         if is_error(response.status()) && !self.app.settings.session.commit_on_error {
             self.session.discard();
         }
-        let passage = self.session.passage().await;
-        let mut closing = self.session.commit(passage, &self.account);
+        let commit_permit = self.session.commit_permit().await;
+        let mut closing = self.session.commit(commit_permit, &self.account);
         let commits = !closing.settlements.is_empty();
         let cookie = std::mem::replace(&mut closing.cookie, CookieChange::Keep);
         let did = Did {

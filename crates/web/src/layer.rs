@@ -31,6 +31,7 @@ impl SessionLayer {
         settings: SessionSettings,
         statistics: Arc<Statistics>,
     ) -> Self {
+        controls.cookie_names.add(&settings.session.cookie);
         Self { app: Arc::new(AppSessions::new(host, node_name, controls, settings, statistics)) }
     }
 
@@ -38,6 +39,14 @@ impl SessionLayer {
     /// `secure = true` and the application is at `/`.
     pub fn cookie_name(&self) -> &str {
         self.app.shape.name()
+    }
+
+    /// Whether a cookie of this name belongs to the sessions of any application that this node had since it started,
+    /// or accompanies such a cookie. Code that is not trusted with other applications' sessions must neither see nor
+    /// set it.
+    #[must_use]
+    pub fn is_session_cookie(&self, name: &[u8]) -> bool {
+        self.app.controls.cookie_names.contains(name)
     }
 
     /// Whether a request may change something: it comes from the site's own page, from the address bar, or from a

@@ -9,7 +9,7 @@ use super::cookie_age::{CookieAge, MAX_AGE};
 use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::session::{Session, random};
-use sessile_node::host::Passage;
+use sessile_node::host::CommitPermit;
 
 impl Session {
     /// Gives the session a new secret, and so the browser a new cookie, as every login should: a cookie
@@ -39,7 +39,7 @@ impl Session {
         } else {
             let mut changes = Changes::new();
             changes.change_secret(identity.secret, secret);
-            let settlement = self.app().host.commit(identity.key, &changes, Passage::default())?;
+            let settlement = self.app().host.commit(identity.key, &changes, CommitPermit::default())?;
             state.settlements.push(settlement);
             state.renewed = true;
         }

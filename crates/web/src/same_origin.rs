@@ -85,13 +85,13 @@ mod tests {
 
     #[test]
     fn the_first_proxy_knows_the_host() {
-        let told = |name: HeaderName, value: &'static str| {
+        let host_named_by = |name: HeaderName, value: &'static str| {
             let headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
             forwarded_host(&headers).map(<[u8]>::to_vec)
         };
-        assert_eq!(told(X_FORWARDED_HOST, "shop.example, inner").unwrap(), b"shop.example");
+        assert_eq!(host_named_by(X_FORWARDED_HOST, "shop.example, inner").unwrap(), b"shop.example");
         let element = "for=10.0.0.1;Host=\"shop.example:8443\";proto=https, for=10.0.0.2;host=inner";
-        assert_eq!(told(FORWARDED, element).unwrap(), b"shop.example:8443");
-        assert_eq!(told(FORWARDED, "for=10.0.0.1"), None);
+        assert_eq!(host_named_by(FORWARDED, element).unwrap(), b"shop.example:8443");
+        assert_eq!(host_named_by(FORWARDED, "for=10.0.0.1"), None);
     }
 }

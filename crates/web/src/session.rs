@@ -19,7 +19,7 @@ use super::cookie::Identity;
 use super::draft::{Draft, DraftState, Login};
 use super::error::SessionError;
 use super::state::{Closing, State};
-use sessile_node::host::{Busy, Passage, Settlement};
+use sessile_node::host::{Busy, CommitPermit, Settlement};
 
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum
 /// handler.
@@ -209,11 +209,11 @@ impl Session {
     }
 
     /// Waits until the request's writes may be handed to the node; afterwards every write is an error.
-    pub(crate) async fn passage(&self) -> Result<Passage, Busy> {
+    pub(crate) async fn commit_permit(&self) -> Result<CommitPermit, Busy> {
         let writes = self.state.lock().freeze(&self.app, self.commit_scope());
         match writes {
-            Some(key) if self.app.client_cipher.is_none() => self.app.host.passage(key).await,
-            _ => Ok(Passage::default()),
+            Some(key) if self.app.client_cipher.is_none() => self.app.host.commit_permit(key).await,
+            _ => Ok(CommitPermit::default()),
         }
     }
 
@@ -225,14 +225,14 @@ impl Session {
         }
     }
 
-    /// Hands the request's writes to the node, or drops them when they got no passage.
-    pub(crate) fn commit(&self, passage: Result<Passage, Busy>, route: &Route) -> Closing {
+    /// Hands the request's writes to the node, or drops them when they got no commit_permit.
+    pub(crate) fn commit(&self, commit_permit: Result<CommitPermit, Busy>, route: &Route) -> Closing {
         let mut state = self.state.lock();
         // Without another handle, and where no cookie needs all of it.
         if Arc::strong_count(&self.state) == 1 && self.app.client_cipher.is_none() {
             state.draft.release();
         }
-        let closing = state.commit(&self.app, passage, route);
+        let closing = state.commit(&self.app, commit_permit, route);
         drop(state);
         closing.dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
         closing
@@ -252,11 +252,11 @@ impl Session {
     pub(crate) async fn commit_trusted(&self) -> Result<Vec<Settlement>, SessionError> {
         let (dropped, written) = self.state.lock().freeze_trusted(&self.app, self.commit_scope())?;
         dropped.iter().for_each(|name| self.app.discarded(name.as_str()));
-        let passage = match written {
-            Some(key) => self.app.host.passage(key).await.map_err(|Busy| SessionError::Busy)?,
-            None => Passage::default(),
+        let commit_permit = match written {
+            Some(key) => self.app.host.commit_permit(key).await.map_err(|Busy| SessionError::Busy)?,
+            None => CommitPermit::default(),
         };
-        self.state.lock().commit_trusted(&self.app, passage)
+        self.state.lock().commit_trusted(&self.app, commit_permit)
     }
 
     /// From now on reads see `opened`, under what is not committed.

@@ -12,7 +12,7 @@ use super::cookie_age::CookieAge;
 use super::draft::{Draft, DraftState, View};
 use super::error::SessionError;
 use super::idempotency::KeyClaim;
-use sessile_node::host::{Busy, Passage, Settlement};
+use sessile_node::host::{Busy, CommitPermit, Settlement};
 
 /// The session of one request, from its opening to its commit.
 #[derive(Default)]
@@ -101,15 +101,15 @@ impl State {
     pub(crate) fn commit(
         &mut self,
         app: &AppSessions,
-        passage: Result<Passage, Busy>,
+        commit_permit: Result<CommitPermit, Busy>,
         route: &Route,
     ) -> Closing {
         if self.refusal.is_none() {
             let handed = match app.settings.cookie_overhead {
                 Some(beside) => self.commit_client_side(app, beside),
-                None => passage
+                None => commit_permit
                     .map_err(|Busy| SessionError::Busy)
-                    .and_then(|passage| self.hand_over(app, passage, Some(route))),
+                    .and_then(|commit_permit| self.hand_over(app, commit_permit, Some(route))),
             };
             self.refusal = handed.err();
             if self.refusal.is_some() {
@@ -146,11 +146,11 @@ impl State {
     pub(crate) fn commit_trusted(
         &mut self,
         app: &AppSessions,
-        passage: Passage,
+        commit_permit: CommitPermit,
     ) -> Result<Vec<Settlement>, SessionError> {
         let host = &app.host;
         let written = self.draft.changes().map(|(key, _)| key);
-        if let Err(refusal) = self.hand_over(app, passage, None) {
+        if let Err(refusal) = self.hand_over(app, commit_permit, None) {
             if matches!(refusal, SessionError::Ended) {
                 self.draft = Draft::over();
             }
@@ -167,11 +167,11 @@ impl State {
     fn hand_over(
         &mut self,
         app: &AppSessions,
-        passage: Passage,
+        commit_permit: CommitPermit,
         route: Option<&Route>,
     ) -> Result<(), SessionError> {
         if let Some((key, changes)) = self.draft.changes() {
-            self.settlements.push(app.host.commit(key, changes, passage)?);
+            self.settlements.push(app.host.commit(key, changes, commit_permit)?);
             app.statistics.accounting.count(self.draft.in_commit(), route);
         }
         if let Some(key) = self.draft.key() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::Mode;
+use sessile_core::Ack;
 
 use crate::check::Violation;
 use crate::check::knowledge::Knowledge;
@@ -21,7 +21,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
 /// A response showed an unsettled write: the next reader on another node may not find it.
 fn hasty(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let (seen, ended) = (op.seen.as_ref()?, op.over()?);
-    if !matches!(op.action, Action::Read) || knowledge.history.mode == Mode::Asynchronous {
+    if !matches!(op.action, Action::Read) || knowledge.history.mode == Ack::Asynchronous {
         return None;
     }
     let is_early = |(name, value): (&Attribute, &u64)| {

@@ -1,6 +1,6 @@
 //! The history as known to clients and an observer of processes, judged like any other.
 
-use sessile_core::{Absent, Incarnation, Instant, Mode};
+use sessile_core::{Absent, Ack, Incarnation, Instant};
 use sessile_history::{
     Agreement, BrokenPromiseKind, Division, History as ClientHistory, Holding, Life, Operation,
     SessionRecord, Settled, judge,
@@ -36,7 +36,7 @@ fn checker(kind: BrokenPromiseKind) -> &'static str {
 pub(super) fn client_history(history: &SimHistory) -> ClientHistory {
     let nodes = history.lives.iter().map(|life| life.host + 1).max().unwrap_or(0);
     ClientHistory {
-        asynchronous: history.mode == Mode::Asynchronous,
+        asynchronous: history.mode == Ack::Asynchronous,
         nodes: (0..nodes).map(|host| format!("n{host}")).collect(),
         sessions: history.sessions.iter().map(|session| session_of(history, session)).collect(),
         operations: history.ops.iter().map(operation_of).collect(),

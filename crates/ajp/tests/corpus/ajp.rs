@@ -1,5 +1,5 @@
-//! Any bytes as what a web server sends on a connection: never a panic, memory in proportion to a packet, and no request
-//! reaches the service unless its packet holds the secret.
+//! Any bytes as what a web server sends on a connection: never a panic, memory in proportion to a packet, and
+//! no request reaches the service unless its packet holds the secret.
 
 use std::convert::Infallible;
 use std::sync::OnceLock;
@@ -38,7 +38,7 @@ async fn connection(kind: u8, bytes: &[u8]) {
     let (mut read, mut write) = tokio::io::split(peer);
     let drain = async {
         write.shutdown().await.expect("it is open");
-        // Whatever comes is for the web server.
+        // All output is for the web server.
         let mut sink = Vec::new();
         let _ = read.read_to_end(&mut sink).await;
     };

@@ -1,4 +1,4 @@
-//! What fuzzing found interesting is replayed by every test run. The body is that of the fuzz target.
+//! Replays the inputs that fuzzing found interesting. The body is that of the fuzz target.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod ajp;

@@ -9,7 +9,7 @@ use crate::web_server::WebServer;
 /// Longest wait for a byte.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

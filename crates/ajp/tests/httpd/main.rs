@@ -1,6 +1,6 @@
-//! Apache httpd in front of a service: large bodies both ways, streams, responses without a body, and what is refused;
-//! once with mod_jk and once with mod_proxy_ajp. Where they are not installed the tests are skipped in words; with
-//! `SESSILE_REQUIRE_EXTERNAL` set that is a failure.
+//! Apache httpd in front of a service: large bodies both ways, streams, responses without a body, and what is
+//! refused; once with mod_jk and once with mod_proxy_ajp. Where they are not installed the tests are skipped
+//! in words; with `SESSILE_REQUIRE_EXTERNAL` set that is a failure.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

@@ -112,7 +112,7 @@ async fn answer(request: Request<AjpRequestBody>, going_on: &Arc<Notify>) -> Res
     }
 }
 
-/// So many bytes that every test has enough.
+/// More bytes than any test needs.
 fn zs() -> Bytes {
     static ZS: OnceLock<Bytes> = OnceLock::new();
     ZS.get_or_init(|| vec![b'z'; crate::LARGE].into()).clone()

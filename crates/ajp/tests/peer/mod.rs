@@ -129,7 +129,8 @@ impl Peer {
         })
     }
 
-    /// Reads a response whose request has no body: status, headers, body, whether the connection is used again.
+    /// Reads a response whose request has no body: status, headers, body, whether the connection is used
+    /// again.
     pub(crate) async fn response(&mut self) -> (u16, Vec<(String, String)>, Bytes, bool) {
         let Some(Packet::Head { status, headers }) = self.next().await else { panic!("no head") };
         let mut body = Vec::new();

@@ -1,4 +1,4 @@
-//! What becomes of a forward-request: the request that a service gets, or a refusal.
+//! The result of a forward-request: the request that a service gets, or a refusal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

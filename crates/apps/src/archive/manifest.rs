@@ -127,7 +127,7 @@ impl Manifest {
     pub(super) const COMPONENT: &str = "app.wasm";
 
     /// Reads the text; `place` names it in messages.
-    pub(super) fn parse(place: &str, text: String) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(place: &str, text: String) -> Result<Self, ConfigError> {
         config::parse_toml(place, text, Self::check)
     }
 
@@ -177,6 +177,9 @@ impl Manifest {
             serialize: self.session.serialize,
             egress: self.egress.allow.clone(),
             env: self.env.clone(),
+            // The node says whom it may reach and whom it may log in.
+            private_networks: Vec::new(),
+            principals: true,
         }
     }
 

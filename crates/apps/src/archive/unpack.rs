@@ -11,6 +11,7 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 
 use super::entry;
+use super::entry_count;
 use super::error::ArchiveError;
 use super::manifest::{MANIFEST, Manifest};
 use super::name::ArchiveName;
@@ -36,7 +37,9 @@ pub(super) fn open(
     temp: &Path,
     bounds: ArchiveLimits,
 ) -> Result<Archive, ArchiveError> {
-    let mut zip = ZipArchive::new(io::BufReader::new(file)).map_err(damaged)?;
+    let mut reader = io::BufReader::new(file);
+    check_count(&mut reader, bounds)?;
+    let mut zip = ZipArchive::new(reader).map_err(damaged)?;
     let entries = checked(&mut zip, bounds)?;
     let mut budget = Budget { left: bounds.unpacked_bytes, limit: bounds.unpacked_bytes };
     let manifest = manifest(&mut zip, name, &mut budget)?;
@@ -51,6 +54,19 @@ pub(super) fn open(
         return Err(ArchiveError::Empty);
     }
     Ok(Archive { manifest, component, files })
+}
+
+/// Refuses too many entries before their directory is parsed.
+fn check_count(zip: &mut io::BufReader<File>, bounds: ArchiveLimits) -> Result<(), ArchiveError> {
+    let declared = entry_count::declared(zip).map_err(|error| ArchiveError::Zip(error.to_string()))?;
+    if declared.is_zip64 {
+        let problem = "it is a ZIP64 archive, for more than 65,534 files or 4 GiB; write a plain zip";
+        return Err(ArchiveError::Zip(problem.to_owned()));
+    }
+    if declared.entries > bounds.files {
+        return Err(ArchiveError::TooManyFiles { files: declared.entries, limit: bounds.files });
+    }
+    Ok(())
 }
 
 /// The names of all entries, checked.

@@ -1,6 +1,7 @@
 //! The session listener: logs changes of the application's sessions, on this and other nodes.
 
-use sessile::{AppView, EndReason, Listening, Notification, Scope, SessionChange};
+use sessile::events::{EndReason, Listening, Notification, Scope, SessionChange};
+use sessile::status::AppView;
 
 /// Logs at level `debug`; `None` (and no work for the node) if the level is off.
 pub(super) fn listen(sessions: &AppView) -> Option<Listening> {

@@ -4,7 +4,8 @@ mod escape;
 
 use std::fmt::Write;
 
-use sessile::{MemberView, SessionKey, idempotency_key};
+use sessile::status::MemberView;
+use sessile::{SessionKey, idempotency_key};
 
 use super::ClusterappState;
 use super::command_result::SessionDetails;

@@ -19,6 +19,21 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     deserializer.deserialize_any(Time)
 }
 
+/// A size as a manifest writes it, in the largest unit that is exact.
+pub(crate) fn size_text(bytes: usize) -> String {
+    text_in(bytes as u64, &SIZES)
+}
+
+/// A length of time as a manifest writes it, in milliseconds or the largest unit that is exact.
+pub(crate) fn time_text(time: Duration) -> String {
+    text_in(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), &TIMES)
+}
+
+fn text_in(amount: u64, units: &[(&str, u64)]) -> String {
+    let exact = units.iter().find(|(_, size)| amount >= *size && amount.is_multiple_of(*size));
+    exact.map_or("0".to_owned(), |(unit, size)| format!("{}{unit}", amount / size))
+}
+
 struct Size;
 
 impl Visitor<'_> for Size {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
+use sessile::config::Network;
 
 use super::error::ComponentError;
 use super::limits::GuestLimits;
@@ -25,6 +26,11 @@ pub struct ComponentSettings {
     pub serialize: bool,
     /// Hosts that it may call over HTTP.
     pub egress: Vec<EgressTarget>,
+    /// Loopback, link-local, private and reserved networks that it may reach. Without any, a listed host whose name
+    /// leads there is not called.
+    pub private_networks: Vec<Network>,
+    /// Whether it may set the principal of its sessions.
+    pub principals: bool,
     /// Its complete environment.
     pub env: BTreeMap<String, String>,
 }
@@ -46,6 +52,8 @@ impl Default for ComponentSettings {
             reuse: 1,
             serialize: false,
             egress: Vec::new(),
+            private_networks: Vec::new(),
+            principals: true,
             env: BTreeMap::new(),
         }
     }

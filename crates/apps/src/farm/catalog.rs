@@ -22,12 +22,22 @@ pub(crate) struct CatalogEntry {
     /// The previous archive, for a rollback.
     #[serde(default)]
     pub(crate) previous: Option<ArchiveRef>,
+    /// The running archive was the previous one before: a rollback would go forward.
+    #[serde(default)]
+    pub(crate) went_back: bool,
     /// Proof that it was deployed with the deploy key, for members that learn of it later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seal: Option<Seal>,
     /// Time of this node's switch, in milliseconds since the Unix epoch; for display.
     #[serde(default)]
     pub(crate) since_ms: u64,
+}
+
+impl CatalogEntry {
+    /// The archive that a rollback restores; none after a rollback, which would be undone by a second one.
+    pub(crate) fn previous_to_restore(&self) -> Option<&ArchiveRef> {
+        self.previous.as_ref().filter(|_| !self.went_back)
+    }
 }
 
 /// All paths.
@@ -56,12 +66,17 @@ impl Catalog {
     /// Makes an order current. The archive that ran before is kept for a rollback.
     pub(super) fn put(&mut self, DeployOrder { path, timestamp, archive, seal }: DeployOrder) {
         let old = self.apps.remove(&path);
-        let previous = old.and_then(|old| {
-            let replaced =
-                old.archive.filter(|old| archive.as_ref().is_none_or(|new| new.digest != old.digest));
-            replaced.or(old.previous)
+        let digest = archive.as_ref().map(|archive| archive.digest);
+        let differs = |kept: &ArchiveRef| Some(kept.digest) != digest;
+        let went_back = old.as_ref().is_some_and(|old| {
+            let repeats = old.went_back && old.archive.as_ref().is_some_and(|running| !differs(running));
+            let returns =
+                old.archive.is_some() && old.previous.as_ref().is_some_and(|previous| !differs(previous));
+            repeats || returns
         });
-        self.apps.insert(path.clone(), CatalogEntry { timestamp, archive, previous, seal, since_ms: 0 });
+        let previous = old.and_then(|old| old.archive.filter(differs).or(old.previous.filter(differs)));
+        let entry = CatalogEntry { timestamp, archive, previous, went_back, seal, since_ms: 0 };
+        self.apps.insert(path.clone(), entry);
         self.forget_oldest_removal(&path);
     }
 

@@ -6,7 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sessile::{Cluster, Gauge, Message as Letter, NoMessage, PartReport};
+use sessile::Cluster;
+use sessile::messages::{Message as Letter, NoMessage};
+use sessile::status::{Gauge, PartReport};
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
@@ -14,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::archive_ref::{ArchiveRef, Digest};
 use super::archive_store::ArchiveStore;
+use super::catalog::CatalogEntry;
 use super::deploy_timestamp::DeployTimestamp;
 use super::effect_runner::{TOPIC, mount, prepare};
 use super::message::Message;
@@ -23,7 +26,7 @@ use super::seal::Sealer;
 use super::view::FarmView;
 use super::watched_directory::{DirectoryChanges, WatchedDirectory};
 use crate::archive::ArchiveName;
-use crate::site::{Application, ApplicationBuilder, Site};
+use crate::site::{Application, ApplicationBuilder, GrantRow, Granted, Site};
 
 /// Interval of the state machine's ticks.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,21 +45,35 @@ pub(crate) enum OperatorRequest {
         draft: NamedTempFile,
         digest: Digest,
         bytes: u64,
-        answer: oneshot::Sender<DeployOutcome>,
+        answer: oneshot::Sender<OperatorAnswer>,
     },
     Undeploy {
         path: String,
-        answer: oneshot::Sender<DeployOutcome>,
+        answer: oneshot::Sender<OperatorAnswer>,
     },
     RollBack {
         path: String,
-        answer: oneshot::Sender<DeployOutcome>,
+        answer: oneshot::Sender<OperatorAnswer>,
     },
+}
+
+/// The answer to a request of an operator.
+#[derive(Debug)]
+pub(crate) struct OperatorAnswer {
+    pub(crate) outcome: DeployOutcome,
+    /// What the node grants to the application that runs now.
+    pub(crate) grants: Vec<GrantRow>,
+}
+
+/// What the application at a path is granted, and the rows beside the version before.
+pub(super) struct ActiveGrants {
+    pub(super) granted: Granted,
+    pub(super) rows: Vec<GrantRow>,
 }
 
 /// The party that waits for the outcome of a deployment.
 pub(super) enum Requester {
-    Operator(oneshot::Sender<DeployOutcome>),
+    Operator(oneshot::Sender<OperatorAnswer>),
     /// The watched directory, with the archive seen there; `None` if the archive is gone.
     Directory(Option<(Digest, super::watch::Fingerprint)>),
 }
@@ -70,6 +87,8 @@ pub(crate) struct Driver {
     pub(super) machine: Protocol,
     /// Prepared applications that wait for their activation.
     pub(super) prepared: HashMap<(String, DeployTimestamp), Application>,
+    /// Of the running applications, by path.
+    pub(super) grants: BTreeMap<String, ActiveGrants>,
     askers: BTreeMap<u64, (String, Requester)>,
     numbers: u64,
     pub(super) watching: WatchedDirectory,
@@ -109,17 +128,21 @@ impl Driver {
             .iter()
             .filter_map(|(path, entry)| Some((path.clone(), entry.archive.clone()?)))
             .collect();
+        let mut grants = BTreeMap::new();
         for (path, archive) in kept {
             let kept = if reserved.contains(&path) {
                 Err("the configuration mounts another application there".to_owned())
             } else {
                 prepare(&builder, &store, &cluster, &path, &archive)
                     .await
-                    .and_then(|it| mount(&cluster, &site, &path, &it))
+                    .and_then(|it| mount(&cluster, &site, &path, &it).map(|()| it.granted().clone()))
             };
-            if let Err(cause) = kept {
-                tracing::error!(app = path, %cause, "a deployed archive cannot run any more");
-                catalog.apps.remove(&path);
+            match kept {
+                Ok(granted) => drop(grants.insert(path, ActiveGrants { granted, rows: Vec::new() })),
+                Err(cause) => {
+                    tracing::error!(app = path, %cause, "a deployed archive cannot run any more");
+                    catalog.apps.remove(&path);
+                }
             }
         }
         let me = FarmMember { name: cluster.name().to_owned(), incarnation: own_incarnation(&cluster) };
@@ -132,6 +155,7 @@ impl Driver {
             store,
             machine,
             prepared: HashMap::new(),
+            grants,
             askers: BTreeMap::new(),
             numbers: 0,
             watching,
@@ -250,18 +274,19 @@ impl Driver {
                 ),
             },
             OperatorRequest::RollBack { path, answer } => {
-                let entry = self.machine.catalog().apps.get(&path);
-                match entry.and_then(|entry| entry.previous.clone()) {
+                let entry = self.machine.catalog().apps.get(&path).cloned();
+                match entry.as_ref().and_then(CatalogEntry::previous_to_restore).cloned() {
                     Some(previous) => self.order(previous, Requester::Operator(answer)).await,
-                    None => self.refuse(answer, format!("there is no previous archive of {path}")),
+                    None => self.refuse(answer, no_rollback(&path, entry.as_ref())),
                 }
             }
         }
     }
 
-    fn refuse(&self, answer: oneshot::Sender<DeployOutcome>, reason: String) {
+    fn refuse(&self, answer: oneshot::Sender<OperatorAnswer>, reason: String) {
+        let outcome = DeployOutcome::Refused { by: self.cluster.name().to_owned(), reason };
         // The requester may be gone.
-        let _ = answer.send(DeployOutcome::Refused { by: self.cluster.name().to_owned(), reason });
+        let _ = answer.send(OperatorAnswer { outcome, grants: Vec::new() });
     }
 
     /// Begins to deploy an archive in the store.
@@ -299,13 +324,16 @@ impl Driver {
         self.show();
         match requester {
             // The requester may be gone.
-            Requester::Operator(answer) => drop(answer.send(outcome)),
+            Requester::Operator(answer) => {
+                let grants = self.grants.get(&path).map(|active| active.rows.clone()).unwrap_or_default();
+                drop(answer.send(OperatorAnswer { outcome, grants }));
+            }
             Requester::Directory(seen) => self.watched(&path, seen, &outcome).await,
         }
     }
 
     /// Publishes the view if it changed.
-    fn show(&mut self) {
+    pub(super) fn show(&mut self) {
         let view = Arc::new(FarmView::of(&self.machine, self.cluster.name(), self.now()));
         let is_new = self.shown.send_if_modified(|shown| {
             let is_new = *shown != view;
@@ -339,6 +367,18 @@ impl Driver {
             ),
         ];
         self.cluster.report("farm", PartReport { warnings: view.warnings.clone(), gauges });
+    }
+}
+
+/// Why a path cannot be rolled back.
+fn no_rollback(path: &str, entry: Option<&CatalogEntry>) -> String {
+    match entry {
+        Some(CatalogEntry { archive: Some(runs), previous: Some(next), went_back: true, .. }) => format!(
+            "{path} went back already, to {} ({:?}); a second rollback would go forward to {} ({:?}): deploy that archive to \
+             run it again",
+            runs.name, runs.digest, next.name, next.digest
+        ),
+        _ => format!("there is no previous archive of {path}"),
     }
 }
 

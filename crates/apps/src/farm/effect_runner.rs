@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use sessile::Cluster;
 use sessile::config::App;
-use sessile::{Cluster, To};
+use sessile::messages::To;
 use tokio::time::sleep;
 
 use super::archive_ref::ArchiveRef;
 use super::archive_store::ArchiveStore;
 use super::deploy_timestamp::DeployTimestamp;
-use super::driver::{Driver, DriverEvent, blocking};
+use super::driver::{ActiveGrants, Driver, DriverEvent, blocking};
 use super::message::{DeployOrder, Message};
 use super::protocol::{Effect, FarmMember};
 use crate::site::{Application, ApplicationBuilder, Site, Unmounted};
@@ -68,7 +69,11 @@ impl Driver {
                 }
             }
             Effect::Prepare { path, timestamp, archive } => self.prepare(path, timestamp, archive),
-            Effect::Activate(order) => self.activate(order).await,
+            Effect::Activate(order) => {
+                self.activate(order).await;
+                // Before any member hears of the switch.
+                self.show();
+            }
             Effect::Discard { path, timestamp } => {
                 self.prepared.remove(&(path, timestamp));
                 self.untidy = true;
@@ -103,16 +108,21 @@ impl Driver {
         match archive {
             Some(archive) => {
                 let application = self.prepared.remove(&(path.clone(), timestamp));
-                let mounted = application.ok_or_else(|| "it was not prepared".to_owned());
-                match mounted.and_then(|application| mount(&self.cluster, &self.site, &path, &application)) {
-                    Ok(()) => {
-                        tracing::info!(app = path, archive = %archive.name, digest = ?archive.digest, "deployed")
+                let mounted = application.ok_or_else(|| "it was not prepared".to_owned()).and_then(|it| {
+                    mount(&self.cluster, &self.site, &path, &it).map(|()| it.granted().clone())
+                });
+                match mounted {
+                    Ok(granted) => {
+                        tracing::info!(app = path, archive = %archive.name, digest = ?archive.digest, "deployed");
+                        let rows = granted.beside(self.grants.get(&path).map(|before| &before.granted));
+                        self.grants.insert(path.clone(), ActiveGrants { granted, rows });
                     }
                     Err(cause) => tracing::error!(app = path, %cause, "the switch to a new version failed"),
                 }
             }
             None => {
                 tracing::info!(app = path, "undeployed");
+                self.grants.remove(&path);
                 if let Some(unmounted) = self.site.unmount(&path) {
                     tokio::spawn(retire(self.cluster.clone(), self.site.clone(), path.clone(), unmounted));
                 }

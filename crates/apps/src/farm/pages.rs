@@ -7,9 +7,10 @@
 //! | POST `/apps/undeploy?path=/shop` | removes it |
 //! | POST `/apps/rollback?path=/shop` | deploys the previous archive again |
 //!
-//! A POST answers when every node has answered, with `{path, digest, nodes: [{name, result}], took_ms: {prepared,
-//! carried, switched}}`, or with `{error}`. Requests need the admin token:
-//! [`AdminPort::guarded`](sessile::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
+//! A POST answers when every node has answered, with `{path, digest, nodes: [{name, result}], grants: [{key, value,
+//! before}], took_ms: {prepared, carried, switched}}`, or with `{error}`. `before` is what the version before was
+//! granted, where that is another value. Requests need the admin token:
+//! [`AdminPort::guarded`](sessile::admin::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
 //! too, in the header `Sessile-Deploy-Key`.
 
 use std::sync::{Arc, OnceLock};
@@ -29,7 +30,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::archive_ref::Digest;
 use super::view::AppRow;
-use super::{DeployOutcome, Farm, NodeResult};
+use super::{DeployOutcome, Farm, NodeResult, OperatorAnswer};
 use crate::archive::ArchiveName;
 
 const NO_KEY: &str = "this node wants the deploy key of its [farm] deploy_key_file beside the admin token: name the file with \
@@ -149,7 +150,7 @@ async fn take(
     let draft = farm.store.draft().map_err(failed)?;
     let (digest, bytes) = receive(body, &draft, farm.archive_bytes).await?;
     let outcome = farm.deploy(name, draft, digest, bytes).await;
-    answer(path, Some(digest), outcome)
+    answer(path, Some(digest), "active", outcome)
 }
 
 /// Reads and drops the rest of the body, within a bound.
@@ -169,7 +170,7 @@ async fn undeploy(
 ) -> Result<Response, PageError> {
     let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
     let outcome = pages.farm(&headers)?.undeploy(place.path.clone()).await;
-    answer(place.path, None, outcome)
+    answer(place.path, None, "removed", outcome)
 }
 
 async fn roll_back(
@@ -180,7 +181,7 @@ async fn roll_back(
     let Query(place) = place.map_err(|wrong| bad(wrong.body_text()))?;
     let farm = pages.farm(&headers)?;
     let outcome = farm.roll_back(place.path.clone()).await;
-    answer(place.path, None, outcome)
+    answer(place.path, None, "active", outcome)
 }
 
 /// Writes the body to `draft`, up to the size limit.
@@ -212,18 +213,25 @@ async fn receive(
 fn answer(
     path: String,
     digest: Option<Digest>,
-    outcome: Option<DeployOutcome>,
+    done: &'static str,
+    answer: Option<OperatorAnswer>,
 ) -> Result<Response, PageError> {
     let conflict = |words: String| Err(PageError(StatusCode::CONFLICT, words));
+    let (outcome, grants) = match answer {
+        Some(OperatorAnswer { outcome, grants }) => (Some(outcome), grants),
+        None => (None, Vec::new()),
+    };
     match outcome {
         Some(DeployOutcome::Done { nodes, took }) => {
             let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             let [prepared, carried, switched] = [took.prepared, took.carried, took.switched].map(ms);
             let took = json!({ "prepared": prepared, "carried": carried, "switched": switched });
-            let row = |(name, result)| json!({ "name": name, "result": word(result) });
+            let row = |(name, result)| json!({ "name": name, "result": word(result, done) });
             let nodes: Vec<_> = nodes.into_iter().map(row).collect();
-            Ok(Json(json!({ "path": path, "digest": digest, "nodes": nodes, "took_ms": took }))
-                .into_response())
+            Ok(Json(
+                json!({ "path": path, "digest": digest, "nodes": nodes, "grants": grants, "took_ms": took }),
+            )
+            .into_response())
         }
         Some(DeployOutcome::Refused { by, reason }) => {
             conflict(format!("{by} refused the archive: {reason}"))
@@ -237,9 +245,11 @@ fn answer(
     }
 }
 
-fn word(result: NodeResult) -> &'static str {
+/// `done` is what a node did that switched.
+fn word(result: NodeResult, done: &'static str) -> &'static str {
     match result {
-        NodeResult::Active => "active",
+        NodeResult::Active => done,
+        NodeResult::Superseded => "superseded",
         NodeResult::Left => "left",
         NodeResult::NoFarm => "no farm yet",
         NodeResult::Unconfirmed => "unconfirmed",

@@ -68,6 +68,12 @@ struct FarmPeer {
 }
 
 impl FarmPeer {
+    /// The announced timestamp of a path; the lowest for an unknown path.
+    fn timestamp(&self, path: &str) -> DeployTimestamp {
+        let listed = self.catalog.as_ref().and_then(|catalog| catalog.get(path));
+        listed.map(|listed| listed.timestamp).unwrap_or_default()
+    }
+
     fn announces(&self, path: &str, timestamp: DeployTimestamp) -> bool {
         let listed = self.catalog.as_ref().and_then(|catalog| catalog.get(path));
         listed.is_some_and(|listed| listed.timestamp == timestamp)
@@ -93,7 +99,6 @@ pub(crate) struct Protocol {
     unusable: BTreeMap<(String, DeployTimestamp), String>,
     differing: BTreeMap<(FarmMember, String), Duration>,
     catalog_sent: Option<Duration>,
-    catalog_changed: bool,
 }
 
 impl Protocol {
@@ -120,7 +125,6 @@ impl Protocol {
             unusable: BTreeMap::new(),
             differing: BTreeMap::new(),
             catalog_sent: None,
-            catalog_changed: false,
         }
     }
 
@@ -196,11 +200,9 @@ impl Protocol {
         self.tick_pending(now, effects);
         self.tick_fetches(now, effects);
         let is_due = self.catalog_sent.is_none_or(|sent| now >= sent + CATALOG_PERIOD);
-        if is_due || std::mem::take(&mut self.catalog_changed) {
+        if is_due {
             self.catalog_sent = Some(now);
-            for member in self.peers.keys() {
-                self.send_catalog(member, false, effects);
-            }
+            self.announce(effects);
         }
         self.note_differences(now);
         let peers = &self.peers;
@@ -298,6 +300,22 @@ impl Protocol {
         self.deployments.len() + self.pending.len()
     }
 
+    /// A member confirmed that it switched, or ordered the switch after its own; its catalog follows.
+    fn runs_there(&mut self, member: &FarmMember, order: DeployOrder) {
+        let Some(peer) = self.peers.get_mut(member) else { return };
+        if peer.timestamp(&order.path) < order.timestamp {
+            let DeployOrder { path, timestamp, archive, seal } = order;
+            let catalog = peer.catalog.get_or_insert_default();
+            catalog.insert(path, AnnouncedEntry { timestamp, archive, seal });
+        }
+    }
+
+    fn announce(&self, effects: &mut Vec<Effect>) {
+        for member in self.peers.keys() {
+            self.send_catalog(member, false, effects);
+        }
+    }
+
     fn send_catalog(&self, to: &FarmMember, answer: bool, effects: &mut Vec<Effect>) {
         let listed = self.catalog.apps.iter().map(|(path, entry)| {
             let CatalogEntry { timestamp, archive, seal, .. } = entry.clone();
@@ -340,9 +358,10 @@ impl Protocol {
     fn switch(&mut self, order: DeployOrder, effects: &mut Vec<Effect>) {
         let (path, timestamp) = (order.path.clone(), order.timestamp);
         self.catalog.put(order.clone());
-        self.catalog_changed = true;
         self.unusable.retain(|(at, under), _| *at != path || *under > timestamp);
         effects.push(Effect::Activate(order));
+        // At once: who asks any member straight after a deployment is told what runs.
+        self.announce(effects);
         let over = self.pending.keys().filter(|(at, under)| *at == path && *under <= timestamp);
         for (at, under) in over.cloned().collect::<Vec<_>>() {
             self.drop_pending(&at, under, under != timestamp, effects);

@@ -50,7 +50,7 @@ impl FarmView {
                 digest: archive.digest.to_string(),
                 bytes: archive.bytes,
                 since_ms: entry.since_ms,
-                previous: entry.previous.as_ref().map(|previous| previous.digest.to_string()),
+                previous: entry.previous_to_restore().map(|previous| previous.digest.to_string()),
                 nodes: std::iter::once(own).chain(others).collect(),
             })
         });

@@ -10,8 +10,30 @@ use crate::archive::ArchiveName;
 /// A file counts as removed after this many scans without it: a replacement may remove it first.
 const MISSES: u32 = 2;
 
-/// Size and modification time of a file.
-pub(crate) type Fingerprint = (u64, Option<SystemTime>);
+/// Changes when a file is written or replaced. It only says that a file must be read again: the digest of the content
+/// decides whether it is another archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    size: u64,
+    modified: Option<SystemTime>,
+    /// Inode and time of the last change of status, which no program can set.
+    #[cfg(unix)]
+    status: (u64, i64, i64),
+}
+
+impl Fingerprint {
+    fn of(found: &fs::Metadata) -> Self {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt as _;
+
+        Self {
+            size: found.len(),
+            modified: found.modified().ok(),
+            #[cfg(unix)]
+            status: (found.ino(), found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
 
 /// State of the watched directory between scans.
 #[derive(Debug)]
@@ -59,7 +81,7 @@ impl Watcher {
         for (name, file, fingerprint) in highest.into_values().map(|index| &files[index]) {
             if self.seen.get(&name.to_string()) == Some(fingerprint) {
                 let found =
-                    FoundArchive { name: name.clone(), file: file.clone(), fingerprint: *fingerprint };
+                    FoundArchive { name: name.clone(), file: file.clone(), fingerprint: fingerprint.clone() };
                 look.found.insert(name.path.clone(), found);
             }
         }
@@ -93,7 +115,7 @@ impl Watcher {
                 continue;
             }
             match text.parse::<ArchiveName>() {
-                Ok(name) => files.push((name, entry.path(), (metadata.len(), metadata.modified().ok()))),
+                Ok(name) => files.push((name, entry.path(), Fingerprint::of(&metadata))),
                 Err(error) => {
                     if !self.odd.contains(&text) {
                         tracing::warn!(directory = %self.directory.display(), "not deployed: {error}");
@@ -142,6 +164,26 @@ mod tests {
         fs::remove_file(place.path().join("notes.txt")).unwrap();
         watcher.look(&known).unwrap();
         assert!(watcher.odd.is_empty(), "what is gone is forgotten");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_the_same_size_and_time_is_seen() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("shop.zip");
+        fs::write(&file, "first").unwrap();
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        let mut watcher = Watcher::new(place.path().to_owned());
+        let mut settled = || {
+            while !watcher.look(&[]).unwrap().found.contains_key("/shop") {}
+            watcher.look(&[]).unwrap().found.remove("/shop").unwrap().fingerprint
+        };
+        let first = settled();
+        let draft = place.path().join(".draft");
+        fs::write(&draft, "other").unwrap();
+        fs::File::options().write(true).open(&draft).unwrap().set_modified(time).unwrap();
+        fs::rename(&draft, &file).unwrap();
+        assert_ne!(settled(), first);
     }
 
     #[test]

@@ -120,10 +120,10 @@ impl Driver {
         let catalog = self.machine.catalog();
         let is_active = catalog.active(path).is_some_and(|active| active.digest == digest);
         if is_active || catalog.watched.get(path) == Some(&digest) {
-            self.watching.taken.insert(path.clone(), found.fingerprint);
+            self.watching.taken.insert(path.clone(), found.fingerprint.clone());
             self.remember(path, Some(digest)).await;
         } else if !self.machine.is_busy(path) {
-            let seen = Some((digest, found.fingerprint));
+            let seen = Some((digest, found.fingerprint.clone()));
             self.order(archived, Requester::Directory(seen)).await;
         }
     }
@@ -155,11 +155,12 @@ impl Driver {
             self.watching.not_before.insert(path.to_owned(), again);
             return;
         }
+        let digest = seen.as_ref().map(|(digest, _)| *digest);
         match seen {
             Some((_, fingerprint)) => drop(self.watching.taken.insert(path.to_owned(), fingerprint)),
             None => drop(self.watching.taken.remove(path)),
         }
-        self.remember(path, seen.map(|(digest, _)| digest)).await;
+        self.remember(path, digest).await;
     }
 
     async fn remember(&mut self, path: &str, digest: Option<Digest>) {

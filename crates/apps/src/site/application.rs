@@ -9,12 +9,15 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use sessile::config::App;
-use sessile::{Cluster, Config, ConfigError, SettingError};
+use sessile::config::SettingError;
+use sessile::{Cluster, Config, ConfigError};
 use tower::ServiceExt;
 
 use crate::archive::{Archive, ArchiveError, ArchiveLimits, ArchiveName, Manifest};
 use crate::component::{Component, ComponentError, ComponentHost};
 use crate::statics::Statics;
+
+use super::grants::{self, Granted, NotGranted};
 
 /// Hex digits of a digest in entity tags.
 const TAG_DIGITS: usize = 32;
@@ -35,6 +38,7 @@ pub struct Application {
     one_page: bool,
     files: Option<Statics>,
     component: Option<Component>,
+    granted: Granted,
 }
 
 /// Why an archive cannot serve on this node.
@@ -46,6 +50,9 @@ pub enum UnusableApplication {
     /// Its settings conflict with this node's configuration.
     #[error("its manifest does not go with this node: {0}")]
     Setting(String),
+    /// Its manifest asks for more than this node grants.
+    #[error("its manifest asks for more than this node grants: {}", joined(.0))]
+    NotGranted(Vec<NotGranted>),
     /// Its component cannot run.
     #[error(transparent)]
     Component(#[from] ComponentError),
@@ -84,15 +91,18 @@ impl ApplicationBuilder {
             opening.await.map_err(|fault| UnusableApplication::Setting(fault.to_string()))??;
         let app = archive.manifest.app(mounted, name.to_string().into());
         self.check(&app)?;
-        let component = match archive.component {
-            Some(bytes) => {
-                Some(self.components.prepare(bytes, &archive.manifest.component_settings()).await?)
-            }
-            None => None,
-        };
+        let request = grants::Request { node: &self.node, mounted, app: &app };
+        let mut settings = None;
+        let mut component = None;
+        if let Some(bytes) = archive.component {
+            let asked = archive.manifest.component_settings();
+            let granted = settings.insert(request.grant(asked).map_err(UnusableApplication::NotGranted)?);
+            component = Some(self.components.prepare(bytes, granted).await?);
+        }
+        let granted = request.lines(settings.as_ref());
         let files =
             archive.files.map(|files| statics(&archive.manifest, Arc::new(files), &digest)).transpose()?;
-        Ok(Application { app, one_page: archive.manifest.is_one_page(), files, component })
+        Ok(Application { app, one_page: archive.manifest.is_one_page(), files, component, granted })
     }
 
     /// Whether a node with only this application would start.
@@ -107,6 +117,11 @@ impl ApplicationBuilder {
             Err(other) => Err(UnusableApplication::Setting(other.to_string())),
         }
     }
+}
+
+fn joined(refused: &[NotGranted]) -> String {
+    let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    refused.join("; ")
 }
 
 fn digest_of(file: &Path) -> Result<String, ArchiveError> {
@@ -156,6 +171,12 @@ impl Application {
     /// As [`router`](Self::router).
     pub fn check(&self, cluster: &Cluster) -> Result<(), SettingError> {
         if self.has_sessions() { cluster.check_app(&self.app) } else { Ok(()) }
+    }
+
+    /// What the node grants to it.
+    #[must_use]
+    pub fn granted(&self) -> &Granted {
+        &self.granted
     }
 
     /// Whether the application uses sessions.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use parking_lot::Mutex;
+use sessile::config::Network;
 use sessile_apps::component::ComponentSettings;
 
 use crate::site::{Site, TestClient, settings};
@@ -22,7 +23,10 @@ async fn only_listed_hosts_can_be_called() {
     let Some(site) = Site::of(settings()).await else { return };
     assert_eq!(TestClient::at(&site).get(&call).await, "denied");
     let listed = ComponentSettings { egress: vec![authority.parse().unwrap()], ..settings() };
-    let Some(site) = Site::of(listed).await else { return };
+    let Some(site) = Site::of(listed.clone()).await else { return };
+    assert_eq!(TestClient::at(&site).get(&call).await, "denied", "loopback is not the internet");
+    let private_networks = vec![Network::new([127, 0, 0, 1].into(), 32).unwrap()];
+    let Some(site) = Site::of(ComponentSettings { private_networks, ..listed }).await else { return };
     assert_eq!(TestClient::at(&site).get(&call).await, "called 200");
     server.abort();
 }

@@ -2,6 +2,7 @@
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
+use sessile::config::{App, Session};
 use sessile_apps::component::ComponentSettings;
 
 use crate::site::{Site, TestClient, settings};
@@ -117,6 +118,33 @@ async fn a_guest_neither_sees_nor_sets_the_session_cookie() {
     let set: Vec<_> = reply.headers.get_all(SET_COOKIE).iter().collect();
     assert_eq!(set, ["theme=dark"]);
     assert_eq!(client.cookie, Some(cookie));
+}
+
+#[tokio::test]
+async fn a_guest_does_not_see_the_session_cookies_of_other_applications() {
+    let Some(site) = Site::of(settings()).await else { return };
+    let mut client = TestClient::at(&site);
+    let cookies = "shop=1.tc01; lang=en; __Host-shop=2; shop-routes=tc02";
+    let mut headers = async || {
+        let request = Request::get("/app/headers").header(COOKIE, cookies);
+        client.send(request.body(axum::body::Body::empty()).unwrap()).await.body
+    };
+    assert!(headers().await.contains("shop=1.tc01"), "a cookie of nobody yet");
+    let mut other = App::with_session(Session { cookie: "shop".to_owned(), ..Session::default() });
+    "/shop".clone_into(&mut other.path);
+    site.cluster.app_layer(&other).unwrap();
+    let seen = headers().await;
+    assert!(seen.contains("cookie: lang=en\n") && !seen.contains("shop"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_node_may_refuse_principals() {
+    let Some(site) = Site::of(ComponentSettings { principals: false, ..settings() }).await else { return };
+    let mut client = TestClient::at(&site);
+    client.count().await;
+    let cookie = client.cookie.clone();
+    assert!(client.get("log-in").await.starts_with("unavailable"));
+    assert_eq!(client.cookie, cookie, "it did not log in");
 }
 
 #[tokio::test]

@@ -156,3 +156,18 @@ fn a_truncated_archive_leaves_no_files() {
         assert_eq!(below(place.path()), ["archive", "room"]);
     }
 }
+
+/// The record at the end of a zip alone decides: nothing of the directory before it is parsed.
+#[test]
+fn too_many_entries_are_refused_before_their_directory_is_read() {
+    let mut bytes = zip([MANIFEST, ("static/index.html", b"hello")]);
+    let end = bytes.len() - 22;
+    for count in [end + 8, end + 10] {
+        bytes[count..count + 2].copy_from_slice(&60_000_u16.to_le_bytes());
+    }
+    refused("shop.zip", &bytes, "60000 files are more than the 20 of [farm] max_files");
+    bytes[100..end].fill(0);
+    refused("shop.zip", &bytes, "60000 files are more than the 20 of [farm] max_files");
+    let zip64 = [&bytes[..end], &b"PK\x06\x07"[..], &[0; 16], &bytes[end..]].concat();
+    refused("shop.zip", &zip64, "ZIP64");
+}

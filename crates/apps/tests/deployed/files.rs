@@ -82,3 +82,33 @@ async fn a_missing_file_is_404() {
     }
     assert_eq!(ask(&router, "POST", "/docs/big.bin", &[]).await.0.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
+
+#[tokio::test]
+async fn the_content_decides_about_the_tag() {
+    let (place, router) = docs();
+    let file = place.path().join("guide/index.html");
+    let time = std::fs::metadata(&file).unwrap().modified().unwrap();
+    let tag = async || header(&ask(&router, "GET", "/docs/guide/", &[]).await.0, ETAG).to_owned();
+    let first = tag().await;
+    // As `rsync -t` and image layers do: other content of the same size and time.
+    std::fs::write(&file, "THE GUIDE").unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    let (head, body) = ask(&router, "GET", "/docs/guide/", &[(IF_NONE_MATCH, &first)]).await;
+    assert_eq!((head.status(), body.as_slice()), (StatusCode::OK, &b"THE GUIDE"[..]));
+    std::fs::write(&file, "the guide").unwrap();
+    assert_eq!(tag().await, first, "the same content has the same tag, at whatever time it was written");
+}
+
+#[tokio::test]
+async fn hidden_files_and_settings_are_not_served() {
+    let (place, router) = docs();
+    for name in
+        [".env", ".git/config", "WEB-INF/web.xml", "guide/META-INF/MANIFEST.MF", ".well-known/security.txt"]
+    {
+        std::fs::create_dir_all(place.path().join(name).parent().unwrap()).unwrap();
+        std::fs::write(place.path().join(name), "text").unwrap();
+        let (head, _) = ask(&router, "GET", &format!("/docs/{name}"), &[]).await;
+        let wanted = if name.starts_with(".well") { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        assert_eq!(head.status(), wanted, "{name}");
+    }
+}

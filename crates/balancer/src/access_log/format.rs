@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 /// Longest text of a client in a line: a target, a referrer, a browser's name.
 const TEXT_BOUND: usize = 2_048;
 
-/// What a line looks like.
+/// The form of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessLogFormat {
@@ -24,7 +24,7 @@ pub enum AccessLogFormat {
     Json,
 }
 
-/// What became of one request or connection.
+/// The outcome of one request or connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) client: IpAddr,
@@ -135,7 +135,8 @@ pub(crate) fn bounded(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BOUND)].to_owned()
 }
 
-/// What could end the quotes or the line, or change a terminal, is written in hexadecimal.
+/// Writes quotes, line ends and control characters in hexadecimal, so that no value ends its field or changes
+/// a terminal.
 fn escaped(text: &str) -> Cow<'_, str> {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     if text.bytes().all(plain) {

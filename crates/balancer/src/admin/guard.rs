@@ -1,4 +1,4 @@
-//! Who is answered: only requests that name this port, and for what is confidential only those with the token.
+//! Access to the admin port: a request must name this port, and needs the token for confidential pages.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,8 +15,8 @@ use subtle::ConstantTimeEq;
 use super::BalancerAdmin;
 use super::error::AdminError;
 
-/// Refuses requests that a page of another site made a browser send here, by letting the site's name lead to this
-/// address: their `Host` is that name.
+/// Refuses requests that a page of another site made a browser send here, by letting the site's name lead to
+/// this address: their `Host` is that name.
 pub(super) async fn host(
     State(port): State<BalancerAdmin>,
     request: Request,
@@ -28,8 +28,8 @@ pub(super) async fn host(
     Ok(next.run(request).await)
 }
 
-/// Refuses requests without the token. A browser gives it as a password, and only to look: another site's page can make
-/// it send a change with that password, but never a `Bearer`.
+/// Refuses requests without the token. A browser gives it as a password, and only to look: another site's
+/// page can make it send a change with that password, but never a `Bearer`.
 pub(super) async fn token(
     State(port): State<BalancerAdmin>,
     request: Request,
@@ -44,8 +44,8 @@ pub(super) async fn token(
     Ok(next.run(request).await)
 }
 
-/// Whether the one `Host` is a loopback name, the address that is listened at, or, when that is every address of
-/// this machine, any address: the attack needs a name.
+/// Whether the one `Host` is a loopback name, the address that is listened at, or, when that is every address
+/// of this machine, any address: the attack needs a name.
 fn is_own(headers: &HeaderMap, listen: SocketAddr) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };

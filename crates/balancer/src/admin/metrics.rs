@@ -1,4 +1,4 @@
-//! What the nodes and the balancer do, in the text format of Prometheus.
+//! Metrics of nodes and balancer, in the text format of Prometheus.
 
 use std::fmt::Write;
 

@@ -1,5 +1,6 @@
-//! The statistics as a page for people, after the model of HAProxy's: one row for each node, numbers under grouped heads.
-//! On a narrow screen each node is a card. Nothing is fetched, no script runs; the page loads itself again.
+//! The statistics as a page for people, after the model of HAProxy's: one row for each node, numbers under
+//! grouped heads. On a narrow screen each node is a card. Nothing is fetched, no script runs; the page loads
+//! itself again.
 
 use std::fmt::Write;
 
@@ -23,7 +24,7 @@ pub(super) fn render(statistics: &Statistics) -> String {
         .replace("{{nodes}}", &statistics.nodes.iter().map(row).collect::<String>())
 }
 
-/// What the balancer itself does.
+/// The figures of the balancer itself.
 fn cards(balancer: &BalancerStatus, log_lines_lost: u64) -> String {
     let queue = balancer.wait_timed_out + balancer.turned_away;
     let cards = [

@@ -18,11 +18,11 @@ pub enum Algorithm {
     RoundRobin,
     /// The backend with the fewest running requests for its weight.
     LeastConnections,
-    /// Of two backends drawn by weight, the one with fewer running requests for its weight. Several balancers in
-    /// front of the same backends do not all run to the same one.
+    /// Of two backends drawn by weight, the one with fewer running requests for its weight. Several balancers
+    /// in front of the same backends do not all run to the same one.
     TwoChoices,
-    /// By the client's address: the same backend as long as it is up, whichever balancer is asked. When a backend
-    /// goes, only its own clients move.
+    /// By the client's address: the same backend as long as it is up, whichever balancer is asked. When a
+    /// backend goes, only its own clients move.
     Source,
 }
 
@@ -31,7 +31,7 @@ pub enum Algorithm {
 pub(crate) struct Candidate {
     /// Its place in the pool.
     pub(crate) index: usize,
-    /// What identifies it to every balancer: see [`identity`].
+    /// The same number at every balancer: see [`identity`].
     pub(crate) identity: u64,
     /// Its share now, above 0.
     pub(crate) weight: u32,
@@ -40,7 +40,8 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Whether it has fewer requests for its weight than another one. The one that is chosen counts with the request.
+    /// Whether it has fewer requests for its weight than another one. The one that is chosen counts with the
+    /// request.
     fn is_freer_than(&self, other: &Self) -> bool {
         self.cost(other) < other.cost(self)
     }
@@ -54,8 +55,8 @@ impl Candidate {
         (self.active as u128 + 1) * u128::from(other.weight)
     }
 
-    /// Its score for a client: the highest of all candidates is the client's. Weighted as Schindelhauer and Schomaker
-    /// do (2005): the share of each candidate is its weight.
+    /// Its score for a client: the highest of all candidates is the client's. Weighted as Schindelhauer and
+    /// Schomaker do (2005): the share of each candidate is its weight.
     fn score(&self, client: u64) -> f64 {
         let hash = mix(client ^ self.identity);
         // 53 bits, above 0 and below 1.

@@ -21,8 +21,8 @@ const MAX_QUEUE: u32 = 100_000;
 pub struct QueueConfig {
     /// Most requests that wait, 0 to 100,000; further ones are answered 503 at once. Default 1,000.
     pub length: u32,
-    /// Longest wait, to 1h; then the answer is 503. It bridges the moment between a node's death and the readiness of
-    /// the others. Default `3s`.
+    /// Longest wait, to 1h; then the answer is 503. It bridges the moment between a node's death and the
+    /// readiness of the others. Default `3s`.
     #[serde(with = "duration")]
     pub wait: Duration,
 }
@@ -39,10 +39,12 @@ impl Default for QueueConfig {
 pub struct OutlierConfig {
     /// Failures in a row: no answer, a broken one, 502 or 504. 0: no node is left out. Default 5.
     pub failures: u32,
-    /// How long it is left out the first time, to 1h; each time in a row longer, up to tenfold. Default `10s`.
+    /// How long it is left out the first time, to 1h; each time in a row longer, up to tenfold. Default
+    /// `10s`.
     #[serde(with = "duration")]
     pub time: Duration,
-    /// Most nodes that are left out, in percent of all: of two or more at least one, never the last. Default 50.
+    /// Most nodes that are left out, in percent of all: of two or more at least one, never the last. Default
+    /// 50.
     pub percent: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What `[balance]` says of clients: limits, TLS, and the proxies before it.
+//! The keys of `[balance]` for clients: limits, TLS, and the proxies before it.
 
 use std::path::Path;
 

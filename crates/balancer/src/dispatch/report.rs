@@ -1,4 +1,4 @@
-//! What became of a request at each node, in words for operators.
+//! The outcome of a request at each node, in words for operators.
 
 use std::fmt::Write;
 use std::sync::Arc;

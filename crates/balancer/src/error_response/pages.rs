@@ -13,10 +13,10 @@ use super::Page;
 pub(crate) const PAGE_STATUSES: [u16; 10] = [400, 408, 413, 417, 429, 431, 501, 502, 503, 504];
 /// Longest page.
 const PAGE_BOUND: u64 = 256 * 1024;
-/// What a page of the site may hold, and what stands there then.
+/// A placeholder in a page of the site, replaced by the reference of the request.
 const REFERENCE: &str = "{{reference}}";
 const STATUS: &str = "{{status}}";
-/// What stands around the words where the site has no page.
+/// The page around the text where the site has none of its own.
 const FRAME: &str = include_str!("page.html");
 
 /// The pages of the site by status.
@@ -39,7 +39,8 @@ pub struct ErrorPageError {
 }
 
 impl ErrorPages {
-    /// Reads the pages. Their statuses are among [`PAGE_STATUSES`]; what is shown follows from the ending of the name.
+    /// Reads the pages. Their statuses are among [`PAGE_STATUSES`]; what is shown follows from the ending of
+    /// the name.
     pub(crate) fn read(files: &BTreeMap<String, PathBuf>) -> Result<Self, ErrorPageError> {
         let mut pages = BTreeMap::new();
         for (status, file) in files {
@@ -92,7 +93,7 @@ fn content_type(file: &Path) -> HeaderValue {
     })
 }
 
-/// What a visitor needs to know, and nothing of what is behind the balancer.
+/// The text for a visitor: the situation and the next step, no detail of the servers.
 fn words(status: StatusCode, retry: bool) -> &'static str {
     match status.as_u16() {
         503 => {

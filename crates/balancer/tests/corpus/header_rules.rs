@@ -1,5 +1,5 @@
-//! Any headers of a client: of a stranger nothing is believed, of a trusted proxy the client that it speaks for comes before
-//! the proxy, and no name is told twice.
+//! Any headers of a client: of a stranger nothing is believed, of a trusted proxy the client that it speaks
+//! for comes before the proxy, and no name is told twice.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! Any bytes from a client, and any bytes from a node: balancer and nodes agree where a message ends, so nobody gets what
-//! was meant for another, and the next honest request is answered as always.
+//! Any bytes from a client, and any bytes from a node: balancer and nodes agree where a message ends, so
+//! nobody gets what was meant for another, and the next honest request is answered as always.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -99,7 +99,8 @@ impl Stand {
     }
 }
 
-/// A node as they are: an HTTP server that reads whole requests, and counts them but for questions for its health.
+/// A node as they are: an HTTP server that reads whole requests, and counts them but for questions for its
+/// health.
 async fn parsing_node(processed: Arc<AtomicU64>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

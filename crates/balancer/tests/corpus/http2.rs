@@ -1,5 +1,6 @@
-//! Any bytes as what an HTTP/2 client sends after its TLS handshake: never a panic, the connection ends, and the
-//! application gets no request that no HEADERS frame began, not more at once and none larger than the limits say.
+//! Any bytes as what an HTTP/2 client sends after its TLS handshake: never a panic, the connection ends, and
+//! the application gets no request that no HEADERS frame began, not more at once and none larger than the
+//! limits say.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -24,7 +25,8 @@ const STREAMS: u32 = 10;
 /// Longest time that a connection may last, by the clock of the test, which stands still while anything runs.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// What reached the application. It is judged at the end: a panic in the application would end its task alone.
+/// The requests that reached the application, judged at the end: a panic in the application would end its
+/// task alone.
 #[derive(Debug, Default)]
 struct Seen {
     requests: AtomicUsize,
@@ -34,7 +36,8 @@ struct Seen {
     most_bytes: AtomicUsize,
 }
 
-/// The body of the target `http2`. The first byte says whether bodies are read, and whether answers are large.
+/// The body of the target `http2`. The first byte says whether bodies are read, and whether answers are
+/// large.
 pub(crate) fn http2(input: &[u8]) {
     let Some((&kind, bytes)) = input.split_first() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

@@ -1,4 +1,4 @@
-//! What fuzzing found interesting is replayed by every test run. The bodies are those of the fuzz targets.
+//! Replays the inputs that fuzzing found interesting. The bodies are those of the fuzz targets.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod header_rules;

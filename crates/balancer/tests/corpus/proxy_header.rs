@@ -1,4 +1,5 @@
-//! Any bytes as a PROXY header: refused, or read to its end and not a byte more, and what it says can be said again.
+//! Any bytes as a PROXY header: refused, or read to its end and not a byte more, and what it says can be said
+//! again.
 
 use std::net::SocketAddr;
 
@@ -6,7 +7,7 @@ use sessile_http_server::proxy_protocol::{ProxyProtocol, read, write};
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Builder;
 
-/// What follows every header.
+/// The bytes after every header.
 const REST: &[u8] = b"GET / HTTP/1.1\r\n";
 
 /// The body of the target `proxy_header`.

@@ -5,9 +5,9 @@ pub(crate) struct Generator(u64);
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "OPTIONS"];
 const BAD_METHODS: &[&str] = &["G\tT", "", "GE(T", "get\u{7f}", "CONNECT"];
-// Two oddities, of which nginx refuses one alone and HAProxy the other, would look like a refusal that both share. So
-// there is no fragment (HAProxy refuses it, nginx and ours cut it off) and no length twice the same (nginx refuses it,
-// HAProxy and ours take one).
+// Two oddities, of which nginx refuses one alone and HAProxy the other, would look like a refusal that both
+// share. So there is no fragment (HAProxy refuses it, nginx and ours cut it off) and no length twice the same
+// (nginx refuses it, HAProxy and ours take one).
 const BAD_TARGETS: &[&str] = &["/a b/{}", "/\u{1}/{}", "*{}", "{}", "//{}\\..", "http://[::1/{}", "/%zz/{}"];
 const VERSIONS: &[&str] = &["HTTP/1.1"];
 const BAD_VERSIONS: &[&str] =

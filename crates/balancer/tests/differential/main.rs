@@ -1,12 +1,13 @@
-//! Generated requests, right and wrong ones, through this balancer, nginx and HAProxy to servers that record what comes.
+//! Generated requests, right and wrong ones, through this balancer, nginx and HAProxy to servers that record
+//! what comes.
 //!
-//! What both others refuse, ours does not forward. What both forward alike, ours forwards alike or refuses. What follows a
-//! request, or hides in its body, is a request of its own only where it is one for another balancer as well. A request
-//! whose body breaks off counts as none: the node does not process it.
+//! What both others refuse, ours does not forward. What both forward alike, ours forwards alike or refuses.
+//! What follows a request, or hides in its body, is a request of its own only where it is one for another
+//! balancer as well. A request whose body breaks off counts as none: the node does not process it.
 //!
-//! 500 requests, or as many as `SESSILE_DIFFERENTIAL` says; `SESSILE_SEED` draws others. `cargo test -p sessile-balancer
-//! --test differential`. Where nginx or HAProxy is not installed the test is skipped, or fails where
-//! `SESSILE_REQUIRE_EXTERNAL` is set.
+//! 500 requests, or as many as `SESSILE_DIFFERENTIAL` says; `SESSILE_SEED` draws others.
+//! `cargo test -p sessile-balancer --test differential`. Where nginx or HAProxy is not installed the test is
+//! skipped, or fails where `SESSILE_REQUIRE_EXTERNAL` is set.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
@@ -76,7 +77,7 @@ async fn what_two_others_refuse_is_never_forwarded_otherwise() {
     assert_eq!(wrong, 0, "{told}seed {seed}");
 }
 
-/// What must hold between the three.
+/// The relation that must hold between the three.
 fn judge(ours: &Seen, nginx: &Seen, haproxy: &Seen) -> Result<(), &'static str> {
     if ours.is_forwarded() && !nginx.is_forwarded() && !haproxy.is_forwarded() {
         return Err("both others refuse it");

@@ -23,7 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
-/// What a node is told to do, and what it saw.
+/// The orders of a node, and the requests that it saw.
 #[derive(Default)]
 pub(crate) struct Log {
     pub(crate) name: String,
@@ -31,7 +31,7 @@ pub(crate) struct Log {
     pub(crate) health: AtomicU16,
     /// The health path does not answer.
     pub(crate) hangs: AtomicBool,
-    /// What balancers said with their questions for its health: that they send nothing new, and how much runs.
+    /// The notes on balancers' health checks: nothing new is sent, and how many requests run.
     pub(crate) drain_acknowledged: Mutex<Vec<String>>,
     /// Answers everything as not processed.
     pub(crate) unprocessed: AtomicBool,

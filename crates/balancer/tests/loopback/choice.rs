@@ -101,7 +101,8 @@ async fn when_a_node_goes_down_what_it_did_not_answer_and_may_be_repeated_goes_e
         until(|| hung.slow.load(SeqCst) == 3).await;
         hung.hangs.store(true, SeqCst);
         setup.sees(0, BackendState::Down).await;
-        // The other node answers the two that change nothing; the one that may have changed something still waits.
+        // The other node answers the two that change nothing; the one that may have changed something still
+        // waits.
         let other = &setup.nodes[1].log;
         until(|| other.slow.load(SeqCst) == 2).await;
         other.go_on.notify_one();

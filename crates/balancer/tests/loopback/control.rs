@@ -12,7 +12,7 @@ fn node(name: &str, address: impl ToString) -> BackendConfig {
     BackendConfig::new(name, address.to_string())
 }
 
-/// Who answers requests without a cookie, in the order in which they come.
+/// The nodes that answer requests without a cookie, in order.
 async fn turns(setup: &Setup, count: usize) -> Vec<String> {
     let mut turns = Vec::new();
     for _ in 0..count {

@@ -1,4 +1,4 @@
-//! What strangers read, and what operators do.
+//! Error pages for strangers, and for operators.
 
 use http::StatusCode;
 

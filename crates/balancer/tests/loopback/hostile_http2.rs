@@ -62,8 +62,8 @@ impl Hostile {
         Self { setup, tls, _certificates: certificates }
     }
 
-    /// Sends these bytes again and again, reading all that comes, until the server ends the connection. Fails when it
-    /// took `at_most` rounds.
+    /// Sends these bytes again and again, reading all that comes, until the server ends the connection. Fails
+    /// when it took `at_most` rounds.
     async fn sends_until_cut(&mut self, at_most: u32, mut bytes: impl FnMut(u32) -> Vec<u8>) -> u32 {
         let (mut reader, mut writer) = tokio::io::split(&mut self.tls);
         let ended = async {
@@ -96,7 +96,7 @@ impl Hostile {
         let mut answer = String::new();
         tls.read_to_string(&mut answer).await.unwrap();
         assert!(answer.ends_with("tc01"), "{answer}");
-        // What the hostile one began is over.
+        // The requests of the hostile client have ended.
         crate::setup::until(|| self.setup.status()[0].active == 0).await;
     }
 }

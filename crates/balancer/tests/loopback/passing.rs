@@ -1,4 +1,4 @@
-//! What goes through: streams, websockets, heads.
+//! Streams, websockets and heads pass unchanged.
 
 use std::convert::Infallible;
 

@@ -129,7 +129,7 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// What the balancer says to operators.
+    /// The balancer's detail for operators.
     pub(crate) fn detail(&self) -> &str {
         self.head.headers.get("sessile-balancer-detail").map_or("", |detail| detail.to_str().unwrap())
     }

@@ -1,4 +1,4 @@
-//! Who gets a request when all are well.
+//! The node of a request while all nodes are up.
 
 use sessile_balancer::BackendState;
 

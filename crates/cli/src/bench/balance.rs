@@ -77,13 +77,14 @@ impl BalanceBench {
         if self.idle.is_some() || self.slow.is_some() {
             let (idle, slow) = (self.idle.unwrap_or(0), self.slow.unwrap_or(0));
             let report = runtime::run_on_one_thread(held::measure(&self.balancers, idle, slow))?;
-            return output::print(&if self.json { report.json()? } else { report.to_string() });
+            return self.show(report.json()?, &report.to_string());
         }
         let report = runtime::run_on_one_thread(self.measure())?;
-        if self.json {
-            return output::print(&report.json()?);
-        }
-        output::print(&report.to_string())
+        self.show(report.json()?, &report.to_string())
+    }
+
+    fn show(&self, json: String, words: &str) -> Result<(), Failure> {
+        if self.json { output::print_verbatim(&json) } else { output::print(words) }
     }
 
     async fn measure(&self) -> Result<BalanceReport, Failure> {

@@ -65,7 +65,10 @@ impl Client {
         bar.finish_and_clear();
         measuring_clients.end().await;
         let measured = measuring_clients.measured;
-        output::print(&if self.json { as_json(&measured) } else { as_text(&measured) })?;
+        match self.json {
+            true => output::print_verbatim(&as_json(&measured))?,
+            false => output::print(&as_text(&measured))?,
+        }
         if let Some(folder) = &self.report {
             report.rows.push(as_row(&measured));
             report.write(folder)?;

@@ -13,7 +13,9 @@ use tokio::time::sleep;
 use super::exposed::Exposed;
 use crate::admin_client::AdminClient;
 use crate::failure::Failure;
-use crate::local_cluster::{ClusterPlan, ClusterSettings, NodeEvent, NodeProcess, private_directory};
+use crate::local_cluster::{
+    ClusterPlan, ClusterSettings, Discovery, NodeEvent, NodeProcess, private_directory,
+};
 
 /// All modes; whether this version supports a mode is checked by the nodes' configuration.
 const MODES: [&str; 4] = ["pipelined", "async", "sync", "pooled"];
@@ -67,7 +69,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Writes the files of `count` nodes (at most 8), with the tables `more` appended, and starts no node.
+    /// Writes the files of `count` nodes (at most 64), with the tables `more` appended, and starts no node.
     pub(super) fn prepare(count: usize, replication: &Replication, more: &str) -> Result<Self, Failure> {
         let &Replication { mode, manager } = replication;
         let settings = ClusterSettings { mode, manager, more: more.to_owned(), ..ClusterSettings::default() };
@@ -101,6 +103,25 @@ impl Nodes {
         if replication.manager != "local" {
             nodes.until_joined().await?;
         }
+        Ok(nodes)
+    }
+
+    /// Starts `count` nodes at once that find each other in this way, and waits until each sees all others.
+    pub(super) async fn start_found_by(
+        count: usize,
+        replication: &Replication,
+        membership: Discovery,
+    ) -> Result<Self, Failure> {
+        let mut nodes = Self::prepare(count, replication, "")?;
+        nodes.plan.membership = membership;
+        // While all start at once, the machine is too busy for a short one.
+        nodes.plan.settings.drop_time = "15s";
+        nodes.place = private_directory(&nodes.plan)?;
+        (0..count).try_for_each(|node| nodes.launch(node))?;
+        for node in 0..count {
+            nodes.until_serving(node).await?;
+        }
+        nodes.until_joined().await?;
         Ok(nodes)
     }
 

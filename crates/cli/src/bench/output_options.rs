@@ -75,7 +75,7 @@ impl ReportSink {
             |error: serde_json::Error| Failure::Failed(format!("the findings cannot be written: {error}"));
         let json = serde_json::to_string_pretty(findings).map_err(failed)?;
         match self.json {
-            true => output::print(&json)?,
+            true => output::print_verbatim(&json)?,
             false => output::print(&findings.table().to_string())?,
         }
         let Some((folder, mut report)) = self.report else { return Ok(()) };

@@ -11,6 +11,8 @@ const MAX_COMMANDS: usize = 16;
 pub(super) enum Command {
     Kill(String),
     Restart(String),
+    Status,
+    Help,
     Quit,
     /// An unknown line.
     Unknown(String),
@@ -40,6 +42,8 @@ fn parse(line: &str) -> Option<Command> {
         [] => return None,
         ["kill", name] => Command::Kill(name.to_owned()),
         ["restart", name] => Command::Restart(name.to_owned()),
+        ["status"] => Command::Status,
+        ["help" | "?"] => Command::Help,
         ["quit" | "exit"] => Command::Quit,
         _ => Command::Unknown(line.trim().to_owned()),
     })
@@ -54,6 +58,8 @@ mod tests {
         assert_eq!(parse(" kill tc01 "), Some(Command::Kill("tc01".into())));
         assert_eq!(parse("restart tc02"), Some(Command::Restart("tc02".into())));
         assert_eq!(parse("quit"), Some(Command::Quit));
+        assert_eq!(parse("help"), Some(Command::Help));
+        assert_eq!(parse("status"), Some(Command::Status));
         assert_eq!(parse("  "), None);
         assert_eq!(parse("kill"), Some(Command::Unknown("kill".into())));
     }

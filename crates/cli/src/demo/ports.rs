@@ -22,7 +22,7 @@ fn is_free(port: SocketAddr, wanted_by: &str) -> Result<(), Failure> {
     let Err(cause) = TcpListener::bind(port) else { return Ok(()) };
     Err(Failure::Failed(format!(
         "port {port} is wanted by {wanted_by}, but cannot be opened: {cause}; stop the program that has it (it may \
-         be another demo), then try again; `sessile demo --check` takes free ports"
+         be another demo), or choose other ports: sessile demo --port-base 18080; `sessile demo --check` takes free ones"
     )))
 }
 

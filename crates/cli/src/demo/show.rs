@@ -10,14 +10,21 @@ use tokio::sync::mpsc;
 use super::console::{self, Command};
 use super::events::{self, DemoMessage};
 use super::paint::{Paint, Tone};
-use super::{multicast, ports};
+use super::{multicast, ports, status};
 use crate::failure::Failure;
 use crate::local_cluster::{ClusterPlan, Discovery, GROUP, GROUP_PORT, LocalCluster, NodeEvent};
 use crate::output;
+use crate::sample_ports::SamplePorts;
 use crate::stop::StopRequest;
 
 /// Log filter of the nodes.
 const LOG: &str = "info";
+/// What can be typed.
+const HELP: &str = "  kill NAME     ends a node as a crash does, for example: kill tc01
+  restart NAME  starts it again; it gets all sessions before it opens its port
+  status        shows each node: its state, its sessions, the members that it sees
+  help          shows this
+  quit          ends everything";
 
 /// The running demo.
 struct InteractiveDemo {
@@ -28,18 +35,20 @@ struct InteractiveDemo {
 }
 
 /// Runs until `quit` or a stop signal.
-pub(super) async fn run() -> Result<(), Failure> {
+pub(super) async fn run(port_base: Option<u16>) -> Result<(), Failure> {
     let stop = StopRequest::listen().map_err(|error| Failure::Failed(format!("signals: {error}")))?;
     let paint = Paint::of_output();
     let membership = match multicast::try_it() {
-        Ok(()) => Discovery::Multicast,
+        // Another demo may use the group.
+        Ok(()) if port_base.is_none() => Discovery::Multicast,
+        Ok(()) => Discovery::Static,
         Err(error) => {
             let words = format!("multicast does not work here ({error}): the nodes use a static list");
             output::announce(&paint.with(Tone::Bad, words).to_string());
             Discovery::Static
         }
     };
-    let plan = ClusterPlan::of_the_article(membership);
+    let plan = ClusterPlan::of_the_sample(SamplePorts::new(port_base), membership);
     ports::check(&plan)?;
     output::announce("starting tc01, tc02 and the balancer …");
     let opened = tokio::select! {
@@ -74,8 +83,10 @@ impl InteractiveDemo {
                     Command::Quit => return Ok(()),
                     Command::Kill(name) => self.kill(&name).await?,
                     Command::Restart(name) => self.restart(&name)?,
+                    Command::Status => output::announce(&status::table(&self.cluster).await),
+                    Command::Help => output::announce(HELP),
                     Command::Unknown(line) => {
-                        output::announce(&format!("`{line}` is not a command; type kill NAME, restart NAME or quit"));
+                        output::announce(&format!("`{line}` is not a command\n{HELP}"));
                     }
                 },
             }
@@ -143,6 +154,7 @@ impl InteractiveDemo {
         let found_by = match membership {
             Discovery::Multicast => format!("multicast {GROUP}:{GROUP_PORT}"),
             Discovery::Static => "a static list".to_owned(),
+            Discovery::Swim => "gossip".to_owned(),
         };
         let mut text = format!("\n{}\n\n", strong(format!("Open {page}")));
         text += &self.cluster.listing();
@@ -151,7 +163,8 @@ impl InteractiveDemo {
             "Try this:\n  1. add an attribute on the page, or\n     curl -c jar -b jar -X POST \
              '{page}session?cmd=add&name=cart&size=1024&v=1'\n  2. type `kill tc01` (if that is who serves you), \
              reload: the session goes on\n     curl -b jar '{page}session?cmd=show'\n  3. type `restart tc01`: it \
-             gets all sessions before it opens its port\n  `quit` or Ctrl-C ends everything.\n"
+             gets all sessions before it opens its port\n  `status` shows the nodes, `help` all commands; `quit` or Ctrl-C ends \
+             everything.\n"
         );
         text
     }

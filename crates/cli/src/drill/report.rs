@@ -49,7 +49,10 @@ impl Report {
         logs: Option<&Path>,
         as_json: bool,
     ) -> Result<(), Failure> {
-        output::print(&if as_json { format!("{:#}", self.json()) } else { self.table() })?;
+        match as_json {
+            true => output::document(&self.json())?,
+            false => output::print(&self.table())?,
+        }
         let fine = self.verdict.is_clean() && self.apart.is_none();
         let chosen = PathBuf::from(format!("sessile-drill-{}-{}", self.seed, std::process::id()));
         let folder = keep.or(if fine { None } else { Some(&chosen) });

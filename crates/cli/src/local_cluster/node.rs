@@ -3,6 +3,7 @@
 //! Its standard input is an unused pipe. When this program ends for any reason, the system closes the pipe, and the
 //! node stops (`serve --stop-with-stdin`).
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -47,6 +48,10 @@ impl NodeProcess {
         let mut program = Command::new(std::env::current_exe()?);
         program.args(["serve", "--stop-with-stdin", "--log-format", "json", "--log", log, "--config"]);
         program.arg(place.join(format!("{}.toml", plan.name)));
+        // What is meant for one node would change all of them.
+        std::env::vars_os().filter(|(name, _)| is_override(name)).for_each(|(name, _)| {
+            program.env_remove(name);
+        });
         program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         // A separate process group: Ctrl-C in the terminal reaches this program only, which then stops its nodes.
         #[cfg(unix)]
@@ -147,4 +152,9 @@ async fn listen(
     if let Some(log) = &mut log {
         let _ = log.flush().await;
     }
+}
+
+/// Whether a variable of the environment stands for a key of the configuration.
+fn is_override(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("SESSILE_") && name.contains("__"))
 }

@@ -6,13 +6,21 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use sessile_balancer::{BackendConfig, BalanceConfig, BalancerConfig};
 
+use crate::sample_ports::{self, NodePorts, SamplePorts};
+
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The multicast group and port of the article.
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(228, 0, 0, 4);
 pub(crate) const GROUP_PORT: u16 = 45564;
 
 /// Node names, in order; a plan has at most this many nodes.
-const NAMES: [&str; 8] = ["tc01", "tc02", "tc03", "tc04", "tc05", "tc06", "tc07", "tc08"];
+const NAMES: [&str; 64] = [
+    "tc01", "tc02", "tc03", "tc04", "tc05", "tc06", "tc07", "tc08", "tc09", "tc10", "tc11", "tc12", "tc13",
+    "tc14", "tc15", "tc16", "tc17", "tc18", "tc19", "tc20", "tc21", "tc22", "tc23", "tc24", "tc25", "tc26",
+    "tc27", "tc28", "tc29", "tc30", "tc31", "tc32", "tc33", "tc34", "tc35", "tc36", "tc37", "tc38", "tc39",
+    "tc40", "tc41", "tc42", "tc43", "tc44", "tc45", "tc46", "tc47", "tc48", "tc49", "tc50", "tc51", "tc52",
+    "tc53", "tc54", "tc55", "tc56", "tc57", "tc58", "tc59", "tc60", "tc61", "tc62", "tc63", "tc64",
+];
 /// Ports of one node.
 const PORTS: usize = 3;
 
@@ -39,6 +47,8 @@ pub(crate) struct NodePlan {
 pub(crate) enum Discovery {
     Multicast,
     Static,
+    /// By gossip; the first two nodes are the seeds.
+    Swim,
 }
 
 /// Settings common to all nodes of a plan, as configuration values.
@@ -62,20 +72,19 @@ impl Default for ClusterSettings {
 }
 
 impl ClusterPlan {
-    /// Two nodes at the ports of the article.
-    pub(crate) fn of_the_article(membership: Discovery) -> Self {
-        let node = |name, http, replication, admin| NodePlan {
+    /// The two nodes of the sample.
+    pub(crate) fn of_the_sample(ports: SamplePorts, membership: Discovery) -> Self {
+        let node = |(name, ports): (&&'static str, NodePorts)| NodePlan {
             name,
-            http: SocketAddr::new(LOCAL, http),
-            replication: SocketAddr::new(LOCAL, replication),
-            admin: SocketAddr::new(LOCAL, admin),
+            http: ports.http,
+            replication: ports.receiver,
+            admin: ports.admin,
         };
-        let nodes = vec![node("tc01", 9080, 4001, 9005), node("tc02", 10080, 4002, 10005)];
-        let settings = ClusterSettings::default();
-        Self { nodes, balancer: SocketAddr::new(LOCAL, 8080), membership, settings }
+        let nodes = sample_ports::NAMES.iter().zip(ports.nodes).map(node).collect();
+        Self { nodes, balancer: ports.balancer, membership, settings: ClusterSettings::default() }
     }
 
-    /// Up to 8 nodes on free ports, with a static member list.
+    /// Up to 64 nodes on free ports, with a static member list.
     pub(crate) fn on_free_ports(nodes: usize, settings: ClusterSettings) -> io::Result<Self> {
         let (host, names) = (own_host()?, NAMES.iter().take(nodes));
         // All sockets stay bound until the last port is known, so no two are equal.
@@ -111,6 +120,9 @@ impl ClusterPlan {
             Discovery::Static => {
                 write!(text, "kind = \"static\"\nmembers = [{}]\n", members.join(", "))
             }
+            Discovery::Swim => {
+                write!(text, "kind = \"swim\"\nseeds = [{}]\n", members[..members.len().min(2)].join(", "))
+            }
         };
         written.expect("a text takes all that is written to it");
         text.push_str(&format!("frequency = \"500ms\"\ndrop_time = \"{drop_time}\"\n"));
@@ -142,8 +154,8 @@ mod tests {
     #[test]
     fn the_configurations_are_accepted() {
         for plan in [
-            ClusterPlan::of_the_article(Discovery::Multicast),
-            ClusterPlan::of_the_article(Discovery::Static),
+            ClusterPlan::of_the_sample(SamplePorts::new(None), Discovery::Multicast),
+            ClusterPlan::of_the_sample(SamplePorts::new(Some(20_000)), Discovery::Static),
             ClusterPlan::on_free_ports(2, ClusterSettings::default()).unwrap(),
             ClusterPlan::on_free_ports(
                 8,

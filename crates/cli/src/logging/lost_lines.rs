@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sessile::{Cluster, Gauge, PartReport};
+use sessile::Cluster;
+use sessile::status::{Gauge, PartReport};
 
 use super::lossy::lines_lost;
 

@@ -58,9 +58,6 @@ struct DeployKeyArgument {
 pub(crate) struct Apps {
     #[command(flatten)]
     node: NodeArgument,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Deploy {
@@ -107,8 +104,8 @@ impl Apps {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let reply = runtime::run(async { Ok(client.get("/apps").await?) })?;
-        if self.json {
-            return output::print(&format!("{reply:#}"));
+        if output::is_json() {
+            return output::document(&reply);
         }
         let mut text = table(&reply["apps"]);
         for path in reply["mounted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -135,26 +132,44 @@ fn change(client: &AdminClient, question: &str, body: Bytes) -> Result<Value, Fa
     runtime::run(async { Ok(client.send(question, body, at_most).await?) })
 }
 
-/// Prints the result on each node. A node that prepared the change without confirming the switch leaves it
-/// unfinished.
+/// Prints the result on each node, and what the application is granted. A node that prepared the change without
+/// confirming the switch leaves it unfinished; one that runs a later deployment does not run this one.
 fn print_results(client: &AdminClient, reply: &Value, done: &str) -> Result<(), Failure> {
     let path = reply["path"].as_str().unwrap_or("?");
     let digest = reply["digest"].as_str().map(|digest| format!(" ({})", short(digest))).unwrap_or_default();
     let mut text = format!("{path}{digest} {done} through {}\n", client.name);
-    let mut open = Vec::new();
+    let (mut open, mut superseded) = (Vec::new(), Vec::new());
     for node in reply["nodes"].as_array().into_iter().flatten() {
         let (name, result) = (node["name"].as_str().unwrap_or("?"), node["result"].as_str().unwrap_or("?"));
         text.push_str(&format!("{name:<16} {result}\n"));
-        if result == "unconfirmed" {
-            open.push(name);
+        match result {
+            "unconfirmed" => open.push(name),
+            "superseded" => superseded.push(name),
+            _ => {}
         }
     }
-    output::print(&text)?;
-    if open.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Failed(format!("not confirmed by {}", open.join(", "))))
+    text.push_str(&grants(&reply["grants"]));
+    output::result(reply, &text)?;
+    let mut problems = Vec::new();
+    if !open.is_empty() {
+        problems.push(format!("not confirmed by {}", open.join(", ")));
     }
+    if !superseded.is_empty() {
+        problems.push(format!("a later deployment of {path} runs on {}", superseded.join(", ")));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::Failed(problems.join("; "))) }
+}
+
+/// What the node grants to the application, and where the version before was granted something else.
+fn grants(rows: &Value) -> String {
+    let mut text = String::new();
+    for row in rows.as_array().into_iter().flatten() {
+        let (key, value) = (row["key"].as_str().unwrap_or("?"), row["value"].as_str().unwrap_or("?"));
+        let before =
+            row["before"].as_str().map(|before| format!("   CHANGED, was {before}")).unwrap_or_default();
+        text.push_str(&format!("  granted {key:<22} {value}{before}\n"));
+    }
+    text
 }
 
 /// One line for each application of the farm.

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use serde_json::json;
 use sessile::ConfigError;
 
 use crate::failure::Failure;
-use crate::{balancer_file, https, output, report};
+use crate::{applications, balancer_file, https, output, report};
 
 /// What to do with configuration files.
 #[derive(Debug, Subcommand)]
@@ -33,10 +34,10 @@ impl Config {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Check { files } => check(files),
-            Self::Schema => output::print(&sessile::config::json_schema()),
+            Self::Schema => output::print_verbatim(&sessile::config::json_schema()),
             Self::Reference => output::print(sessile::config::reference().trim_start()),
-            Self::Show { file: None } => output::print(&sessile::Config::default().effective_toml()),
-            Self::Show { file: Some(file) } => output::print(&effective(&file)?),
+            Self::Show { file: None } => show(&sessile::Config::default().effective_toml()),
+            Self::Show { file: Some(file) } => show(&effective(&file)?),
         }
     }
 }
@@ -45,11 +46,19 @@ fn check(files: Vec<PathBuf>) -> Result<(), Failure> {
     let mut errors = Vec::new();
     for file in files {
         match effective(&file) {
-            Ok(_) => output::print(&format!("{}: ok", file.display()))?,
+            Ok(_) => {
+                output::result(&json!({ "file": file, "ok": true }), &format!("{}: ok", file.display()))?
+            }
             Err(error) => errors.push(error),
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(Failure::Configuration(errors)) }
+}
+
+/// The keys without their meanings, for programs.
+fn show(toml: &str) -> Result<(), Failure> {
+    let tables = toml.parse::<toml::Table>().map(|tables| json!(tables)).unwrap_or_default();
+    output::result(&tables, toml)
 }
 
 /// The effective configuration of a node or balancer started with `file`. Prints warnings.
@@ -62,5 +71,6 @@ fn effective(file: &Path) -> Result<String, ConfigError> {
     let (config, warnings) = sessile::Config::check(file)?;
     report::findings(&warnings);
     https::check(file, &config.http.tls, "http.tls")?;
+    applications::check(file, &config)?;
     Ok(config.effective_toml())
 }

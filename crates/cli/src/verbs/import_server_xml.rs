@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 use sessile::ConfigError;
 use sessile::config::{Finding, Findings, Severity};
 use sessile_server_xml::{Imported, Left, MAX_BYTES, Source, Wrong, import};
@@ -43,7 +44,7 @@ impl ImportServerXml {
         })?;
         let imported = without_refused_lines(imported)?;
         match &self.out {
-            None => output::print(&imported.toml)?,
+            None => output::result(&json!({ "toml": imported.toml }), &imported.toml)?,
             Some(out) => write_new(out, &imported.toml)?,
         }
         tell(&imported);
@@ -129,7 +130,8 @@ fn write_new(out: &Path, text: &str) -> Result<(), Failure> {
         };
         Failure::Failed(format!("{}: {error}{remedy}", out.display()))
     })?;
-    output::print(&format!("{}: written; next: sessile config check {}", out.display(), out.display()))
+    let words = format!("{}: written; next: sessile config check {}", out.display(), out.display());
+    output::result(&json!({ "file": out }), &words)
 }
 
 /// What could not be carried over, for whoever reads no comments.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::admin_client::NodeArgument;
 use crate::failure::Failure;
@@ -19,6 +19,9 @@ const LEAVE_TIME: Duration = Duration::from_secs(30);
 pub(crate) struct Stop {
     #[command(flatten)]
     node: NodeArgument,
+    /// Stop the node even if sessions go with it that are nowhere else
+    #[arg(long)]
+    force: bool,
 }
 
 /// The node that leaves or rejoins load balancing.
@@ -53,13 +56,27 @@ enum OnOff {
 }
 
 impl Stop {
-    /// Exit code 3 if the drain time was over before everything had ended.
+    /// Exit code 3 if the node was not stopped because sessions would go with it, or if the drain time was over before
+    /// everything had ended.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let at_most = client.config.node.drain_time + client.config.membership.drop_time + LEAVE_TIME;
-        let outcome = runtime::run(async { Ok(client.post("/stop", at_most).await?) })?;
+        let path = if self.force { "/stop?force=true" } else { "/stop" };
+        let outcome = runtime::run(async { Ok(client.post(path, at_most).await?) })?;
+        let (name, only_here) = (&client.name, outcome["only_here"].as_u64().unwrap_or(0));
+        if outcome["stopped"] == false {
+            return Err(Failure::Unfinished(format!(
+                "{name} was not stopped: {only_here} sessions would go with it, because no other member is ready that holds \
+                 them, and there is no store; start another node and wait until it is ready, or stop with --force"
+            )));
+        }
         if outcome["drained"] == true {
-            return output::print(&format!("{}: stopped; nothing was left to send", client.name));
+            let words = match only_here {
+                0 => format!("{name}: stopped; nothing was left to send"),
+                _ => format!("{name}: stopped; {only_here} sessions went with it"),
+            };
+            let result = json!({ "node": name, "stopped": true, "drained": true, "only_here": only_here });
+            return output::result(&result, &words);
         }
         let left = outcome["left"].as_str().unwrap_or("it did not report the remaining work");
         Err(Failure::Unfinished(format!("{} stopped, but {left}", client.name)))
@@ -68,17 +85,18 @@ impl Stop {
 
 impl DrainOrResume {
     pub(crate) fn drain(self) -> Result<(), Failure> {
-        self.post("/drain", "no longer offered to balancers; it keeps serving and replicating")
+        self.post("/drain", false, "no longer offered to balancers; it keeps serving and replicating")
     }
 
     pub(crate) fn resume(self) -> Result<(), Failure> {
-        self.post("/resume", "offered to balancers again")
+        self.post("/resume", true, "offered to balancers again")
     }
 
-    fn post(self, path: &str, done: &str) -> Result<(), Failure> {
+    fn post(self, path: &str, is_offered: bool, done: &str) -> Result<(), Failure> {
         let client = self.node.client()?;
         runtime::run(async { Ok(client.post(path, Duration::ZERO).await?) })?;
-        output::print(&format!("{}: {done}", client.name))
+        let fields = json!({ "node": client.name, "offered": is_offered });
+        output::result(&fields, &format!("{}: {done}", client.name))
     }
 }
 
@@ -92,7 +110,8 @@ impl Route {
             OnOff::Off => ("/route?rewrite=false", "clients that failed over return when their node does"),
         };
         runtime::run(async { Ok(client.post(path, Duration::ZERO).await?) })?;
-        output::print(&format!("{}: {done}, until it restarts", client.name))
+        let fields = json!({ "node": client.name, "rewrites_route": self.rewrite == OnOff::On });
+        output::result(&fields, &format!("{}: {done}, until it restarts", client.name))
     }
 }
 
@@ -104,9 +123,9 @@ impl Resync {
             found["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let with = if members.is_empty() { "no member: it is alone".to_owned() } else { members.join(", ") };
         let (sessions, repaired) = (&found["sessions"], &found["repaired"]);
-        output::print(&format!(
-            "{}: {sessions} sessions compared with {with}; {repaired} repaired",
-            client.name
-        ))
+        let fields =
+            json!({ "node": client.name, "members": members, "sessions": sessions, "repaired": repaired });
+        let words = format!("{}: {sessions} sessions compared with {with}; {repaired} repaired", client.name);
+        output::result(&fields, &words)
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sessile::ClusterSecrets;
 
 use crate::admin_client::{AdminClient, AdminError, file_of};
@@ -100,7 +100,8 @@ impl Reload {
         for node in &self.nodes {
             let node = AdminClient::of(&file_of(node)?)?;
             let ids = runtime::run(async { Ok(node.post("/secrets/reload", Duration::ZERO).await?) })?;
-            output::print(&format!("{}: uses {}", node.name, words(&ids)))?;
+            let fields = json!({ "node": node.name, "secrets": ids["secrets"] });
+            output::result(&fields, &format!("{}: uses {}", node.name, words(&ids)))?;
         }
         Ok(())
     }

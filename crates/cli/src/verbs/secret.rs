@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use sessile::{ClusterSecrets, SecretError, admin_token};
+use serde_json::json;
+use sessile::admin::admin_token;
+use sessile::{ClusterSecrets, SecretError};
 
 use super::rotate::{Reload, Rotate};
 use crate::failure::Failure;
@@ -39,10 +41,14 @@ pub(crate) enum Secret {
 impl Secret {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::New { path: None } => output::print(&ClusterSecrets::generate().map_err(failed)?.to_text()),
+            Self::New { path: None } => {
+                let text = ClusterSecrets::generate().map_err(failed)?.to_text();
+                output::result(&json!({ "secret": text.trim_end() }), &text)
+            }
             Self::New { path: Some(path) } => {
                 ClusterSecrets::create(&path).map_err(not_created)?;
-                output::print(&format!("{}: created, readable by its owner only", path.display()))
+                let words = format!("{}: created, readable by its owner only", path.display());
+                output::result(&json!({ "file": path }), &words)
             }
             Self::Rotate(rotate) => rotate.run(),
             Self::Reload(reload) => reload.run(),
@@ -50,7 +56,7 @@ impl Secret {
             Self::Token { config, deploy: false } => {
                 let cluster = sessile::Config::load(config)?.cluster;
                 let secrets = secret_file::load(&cluster.secret_file)?;
-                output::print(&admin_token(&secrets, &cluster.name))
+                print_token(&admin_token(&secrets, &cluster.name))
             }
         }
     }
@@ -61,7 +67,11 @@ fn deploy_token(file: &Path) -> Result<(), Failure> {
         let words = format!("{} names no [farm] deploy_key_file: the admin token is enough", file.display());
         return Err(Failure::Failed(words));
     };
-    output::print(key.token())
+    print_token(key.token())
+}
+
+fn print_token(token: &str) -> Result<(), Failure> {
+    output::result(&json!({ "token": token }), token)
 }
 
 fn failed(error: SecretError) -> Failure {

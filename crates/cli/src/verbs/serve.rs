@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sessile::{AdminPort, Cluster, Config, StopOutcome, StopRequests, admin_tokens};
+use sessile::admin::{AdminPort, StopOutcome, StopRequests, admin_tokens};
+use sessile::{Cluster, Config};
 use sessile_apps::component::ComponentHost;
 use sessile_apps::directories::Directories;
 use sessile_apps::farm::{DeployKey, Farm, FarmPages};
 use sessile_apps::site::{ApplicationBuilder, Site};
-use sessile_http_server::Door;
 use sessile_http_server::tls::TlsServer;
+use sessile_http_server::{Door, Limits};
+use tokio::net::TcpListener;
 
+use crate::admin_socket::AdminSocket;
 use crate::ajp::{AjpPort, AjpServer};
 use crate::connection_report::ConnectionReport;
 use crate::cores::Cores;
@@ -24,7 +27,7 @@ use crate::node_factory::NodeFactory;
 use crate::port::ReservedPort;
 use crate::server::Server;
 use crate::stop::StopRequest;
-use crate::{applications, deploy_key, https, logging, output, report, runtime, secret_file};
+use crate::{applications, deploy_key, descriptors, https, logging, output, report, runtime, secret_file};
 
 /// Longest wait until the client that requested the stop has read the result.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -57,10 +60,12 @@ struct RunningNode {
     _directories: Option<Directories>,
 }
 
-/// The served admin port.
+/// The served admin pages.
 struct AdminServer {
     port: AdminPort,
-    server: Server,
+    /// The admin port, where there is one.
+    server: Option<Server>,
+    socket: Option<AdminSocket>,
     /// Stop requests that come through the port.
     requests: StopRequests,
 }
@@ -91,10 +96,12 @@ async fn serve(
     };
     let mut lost_lines = std::pin::pin!(logging::report_to(node.cluster.clone()));
     let mut counts = std::pin::pin!(node.connections.clone().report_to(node.cluster.clone()));
+    let mut open_files = std::pin::pin!(descriptors::report_to(node.cluster.clone()));
     loop {
         tokio::select! {
             () = &mut lost_lines => {}
             () = &mut counts => {}
+            () = &mut open_files => {}
             () = stop.requested() => break,
             () = hangups.next() => node.read_files_again(),
             () = node.asked_to_stop() => {
@@ -117,6 +124,7 @@ async fn start(
     file: &Path,
 ) -> Result<RunningNode, Failure> {
     let began = Instant::now();
+    applications::check(file, &config)?;
     let tls = https::certificates(Some(file), "http.tls", &config.http.tls, true)?;
     let http = ReservedPort::take("http", config.http.listen)?;
     let ajp = AjpPort::take(&config)?;
@@ -142,11 +150,11 @@ async fn start(
         // Until then the node would answer 404 for applications that other nodes serve.
         farm.caught_up().await;
     }
-    let (shutdown, pages) = GracefulShutdown::of(site.router());
+    let (shutdown, pages) = GracefulShutdown::of(applications::router(&site, cluster.config()));
     let more = factory.pages(cluster.clone()).await;
     let listener = http.open()?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::health(&cluster)).merge(more));
+    let (cores, pages) = (Arc::new(cores), pages.merge(sessile::admin::health(&cluster)).merge(more));
     let ajp = ajp.map(|ajp| ajp.serve(Arc::clone(&cores), &cluster, pages.clone())).transpose()?;
     let redirect = https::redirect(&cluster.config().http.tls, "http.tls", address.port())?;
     let door = door(&cluster.config().http, tls.clone());
@@ -169,7 +177,9 @@ async fn start(
 /// The door of the HTTP port.
 fn door(http: &sessile::config::Http, tls: Option<Arc<TlsServer>>) -> Door {
     let trusted = http.trusted_proxies.clone();
-    Door::new(http.limits.clone(), http.idle_timeout, trusted, http.proxy_protocol, tls, Arc::default())
+    let connections = descriptors::connections(http.limits.connections);
+    let limits = Limits { connections, ..http.limits.clone() };
+    Door::new(limits, http.idle_timeout, trusted, http.proxy_protocol, tls, Arc::default())
 }
 
 /// The builder, which turns archives into applications.
@@ -209,30 +219,48 @@ fn tell_ready(cluster: &Cluster, http: SocketAddr, is_tls: bool, after: Duration
     output::announce(&format!("{name} {scheme}://{http} ready in {after} ms"));
 }
 
-/// The admin port opens at once and reports that the node is alive but not ready.
+/// The admin port and the socket open at once and report that the node is alive but not ready.
 fn start_admin(
     config: &Config,
     tokens: Vec<String>,
     farm: &FarmPages,
 ) -> Result<Option<AdminServer>, Failure> {
-    let Some(listen) = config.admin.listen else { return Ok(None) };
-    let listener = ReservedPort::take("admin", listen)?.open()?;
-    let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-    let port = AdminPort::new(tokens, address);
+    let listener =
+        config.admin.listen.map(|listen| ReservedPort::take("admin", listen)?.open()).transpose()?;
+    let address = listener.as_ref().map(TcpListener::local_addr).transpose();
+    let address = address.map_err(|error| Failure::Failed(error.to_string()))?;
+    if address.is_none() && config.admin.socket.is_none() {
+        return Ok(None);
+    }
+    let port = AdminPort::new(config, tokens, address);
     let requests = port.stop_requests();
-    let server = Server::start(listener, port.router().merge(port.guarded(farm.router())));
-    tracing::info!(admin = %address, "the admin port is open");
-    Ok(Some(AdminServer { port, server, requests }))
+    let pages = port.router().merge(port.guarded(farm.router()));
+    let socket = AdminSocket::open(config, pages.clone())?;
+    let server = listener.map(|listener| Server::start(listener, pages));
+    if let Some(address) = address {
+        tracing::info!(admin = %address, "the admin port is open");
+    }
+    Ok(Some(AdminServer { port, server, socket, requests }))
 }
 
 impl AdminServer {
     /// Sends the result to the client that requested the stop, and closes the port.
-    async fn tell(self, outcome: &Result<(), Failure>) {
+    async fn tell(self, outcome: &Result<u64, Failure>) {
         self.requests.done(match outcome {
-            Ok(()) => StopOutcome::drained(),
+            Ok(only_here) => StopOutcome::with_sessions(*only_here),
             Err(failure) => StopOutcome::unfinished(failure.to_string()),
         });
-        self.server.stop(LAST_WORDS).await;
+        let port = async {
+            if let Some(server) = self.server {
+                server.stop(LAST_WORDS).await;
+            }
+        };
+        let socket = async {
+            if let Some(socket) = self.socket {
+                socket.stop(LAST_WORDS).await;
+            }
+        };
+        tokio::join!(port, socket);
     }
 }
 
@@ -263,14 +291,21 @@ impl RunningNode {
     /// backlog to the other members, and leaves. After `at_most` the node leaves in any case.
     async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
         let admin = self.admin.take();
-        let outcome = self.drain(at_most).await;
+        let is_forced = admin.as_ref().is_some_and(|admin| admin.requests.is_forced());
+        let outcome = match self.drain(at_most).await {
+            Ok(only_here) if only_here > 0 && !is_forced => Err(Failure::Unfinished(format!(
+                "{only_here} sessions went with this node: no other member held them, and there is no store"
+            ))),
+            outcome => outcome,
+        };
         if let Some(admin) = admin {
             admin.tell(&outcome).await;
         }
-        outcome
+        outcome.map(|_| ())
     }
 
-    async fn drain(self, at_most: Duration) -> Result<(), Failure> {
+    /// How many sessions went with the node.
+    async fn drain(self, at_most: Duration) -> Result<u64, Failure> {
         let deadline = Instant::now() + at_most;
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping: this node is draining, within {at_most:?}");
@@ -288,13 +323,14 @@ impl RunningNode {
         // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
+        let only_here = self.cluster.only_here_within(left()).await;
         self.cluster.leave().await;
         match drained {
             Err(owed) => Err(Failure::Unfinished(owed.to_string())),
             Ok(()) if busy > 0 => {
                 Err(Failure::Unfinished(format!("the drain time is over: {busy} connections are still busy")))
             }
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(only_here),
         }
     }
 }

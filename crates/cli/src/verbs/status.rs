@@ -13,9 +13,6 @@ use crate::{output, runtime};
 pub(crate) struct Status {
     #[command(flatten)]
     node: NodeArgument,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Status {
@@ -25,8 +22,8 @@ impl Status {
         // A joining node has no applications yet.
         let deployed = runtime::run(async { Ok(client.get("/apps").await?) }).unwrap_or_default();
         status["apps"] = deployed["apps"].clone();
-        if self.json {
-            return output::print(&format!("{status:#}"));
+        if output::is_json() {
+            return output::document(&status);
         }
         output::print(&shown(&status))
     }

@@ -18,17 +18,14 @@ pub(crate) struct Top {
     /// Rows of each table, at most 64
     #[arg(long, value_name = "N", default_value_t = ROWS)]
     rows: usize,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Top {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let apps = runtime::run(async { Ok(client.get("/top").await?) })?;
-        if self.json {
-            return output::print(&format!("{apps:#}"));
+        if output::is_json() {
+            return output::document(&apps);
         }
         output::print(shown(&apps, self.rows).trim_end())
     }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::{Answer, Client, is_refused};
 pub(crate) use running::Running;
 pub(crate) use secrets::Secrets;
-pub(crate) use setup::{Setup, free_address, own_host};
+pub(crate) use setup::{Setup, free_address, free_block, own_host};
 
 /// Longest wait for a condition, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);

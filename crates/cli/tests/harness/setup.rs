@@ -242,3 +242,14 @@ fn free_addresses(host: IpAddr, count: usize) -> Vec<SocketAddr> {
     let probes: Vec<_> = (0..count).map(probe).collect();
     probes.iter().map(|probe| probe.local_addr().expect("it is bound")).collect()
 }
+
+/// The first of seven neighbouring ports at 127.0.0.1 that were free just now.
+pub(crate) fn free_block() -> u16 {
+    let bound = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let base = || {
+        let base = 20_000 + (getrandom::u32().expect("random bytes") % 1_700) as u16 * 7;
+        let held: Option<Vec<_>> = (base..base + 7).map(|port| bound(port).ok()).collect();
+        held.map(|_| base)
+    };
+    super::until("seven neighbouring ports are free", base)
+}

@@ -95,6 +95,12 @@ fn a_deployed_archive_runs_on_all_nodes_until_it_is_removed() {
     write(setup.place(), "shop##002.zip", &archive("second", 0));
     let told = succeeds(&setup, &["deploy", "shop##001.zip", "--config", "tc01.toml"]);
     assert!(told.contains("deployed through tc01") && told.contains("tc02             active"), "{told}");
+    assert!(told.contains("  granted static                 files only: no code, no sessions\n"), "{told}");
+    // Nor for what the other nodes show.
+    for name in ["tc01", "tc02"] {
+        let table = succeeds(&setup, &["apps", name]);
+        assert!(table.contains("tc01, tc02\n") || table.contains("tc02, tc01\n"), "{table}");
+    }
     // No waiting: the verb has done so.
     assert_eq!(shop(&setup, "tc01").as_deref(), Some("first"));
     assert_eq!(shop(&setup, "tc02").as_deref(), Some("first"));
@@ -106,10 +112,8 @@ fn a_deployed_archive_runs_on_all_nodes_until_it_is_removed() {
         [shop(&setup, "tc01"), shop(&setup, "tc02")],
         [Some("second".to_owned()), Some("second".to_owned())]
     );
-    let table = until("tc01 has heard of tc02", || {
-        let table = succeeds(&setup, &["apps", "tc01"]);
-        table.contains("tc01, tc02\n").then_some(table)
-    });
+    let table = succeeds(&setup, &["apps", "tc01"]);
+    assert!(table.contains("tc01, tc02\n"), "{table}");
     assert!(table.contains("/shop            002"), "{table}");
     assert!(table.contains("/clusterapp      by the configuration of tc01"), "{table}");
     assert!(succeeds(&setup, &["status", "tc01"]).contains("/shop            002"));
@@ -119,7 +123,13 @@ fn a_deployed_archive_runs_on_all_nodes_until_it_is_removed() {
         [shop(&setup, "tc01"), shop(&setup, "tc02")],
         [Some("first".to_owned()), Some("first".to_owned())]
     );
-    succeeds(&setup, &["undeploy", "/shop", "--config", "tc02"]);
+    for name in ["tc01", "tc02"] {
+        let (code, _, err) = verb(&setup, &["rollback", "/shop", "--config", name]);
+        let words = ["/shop went back already, to shop##001.zip", "would go forward to shop##002.zip"];
+        assert!(code == 1 && words.iter().all(|words| err.contains(words)), "{code} {err}");
+    }
+    let told = succeeds(&setup, &["undeploy", "/shop", "--config", "tc02"]);
+    assert!(told.contains("tc01             removed\n") && !told.contains("active"), "{told}");
     assert_eq!([shop(&setup, "tc01"), shop(&setup, "tc02")], [None, None]);
     let (code, _, err) = verb(&setup, &["undeploy", "/shop", "--config", "tc02"]);
     assert!(code == 1 && err.contains("the farm has no application at /shop"), "{code} {err}");
@@ -142,6 +152,14 @@ fn a_watched_directory_is_followed() {
     assert_eq!(shop(&setup, "tc01").as_deref(), Some("first"));
     write(&webapps, "shop.zip", &archive("third", 0));
     says(&setup, &both, Some("third"));
+    // Another archive of the same size and time, as `rsync -t` and image layers bring it.
+    let (time, size) = std::fs::metadata(&file).map(|it| (it.modified().unwrap(), it.len())).unwrap();
+    let other = archive("tHird", 0);
+    assert_eq!(other.len() as u64, size);
+    let draft = write(setup.place(), "draft.zip", &other);
+    std::fs::File::options().write(true).open(&draft).unwrap().set_modified(time).unwrap();
+    std::fs::rename(draft, &file).unwrap();
+    says(&setup, &both, Some("tHird"));
     std::fs::remove_file(file).unwrap();
     says(&setup, &both, None);
 }

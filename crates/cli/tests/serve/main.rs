@@ -3,6 +3,9 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../../../group/tests/harness/name_server.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "as in the tests of the group")]
+mod name_server;
 #[path = "../../../store/tests/stores/harness/server.rs"]
 #[allow(unreachable_pub, clippy::unwrap_used, clippy::print_stdout, reason = "as in the tests of the stores")]
 mod server;
@@ -12,6 +15,7 @@ mod ajp;
 mod damaging;
 mod deploying;
 mod edge;
+mod finding;
 mod guarding;
 mod hostile;
 mod logging;

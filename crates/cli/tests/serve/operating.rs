@@ -1,5 +1,7 @@
 //! Operator actions on running nodes.
 
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::harness::{Client, Running, Setup, until};
@@ -72,7 +74,7 @@ fn an_incomplete_stop_names_the_remaining_work() {
     setup.serve("tc01");
     let _stuck = crate::stopping::stuck_request(&setup, "tc01");
     write(&mut setup.client(), setup.ports("tc01").http, 1);
-    let (code, _, err) = verb(&setup, &["stop", "tc01"]);
+    let (code, _, err) = verb(&setup, &["stop", "tc01", "--force"]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("1 requests still run"), "{err}");
     assert_eq!(setup.node("tc01").ended(), Some(3));
@@ -87,15 +89,64 @@ fn unreachable_admin_ports_are_explained() {
     setup.serve("tc01");
     let file = setup.place().join("tc01.toml");
     let right = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, right.replace("name = \"test\"", "name = \"other\"")).unwrap();
+    let other = right.replace("name = \"test\"", "name = \"other\"");
+    std::fs::write(&file, other.replace("[admin]\n", "[admin]\nsocket = \"none.sock\"\n")).unwrap();
     let (code, _, err) = verb(&setup, &["status", "tc01"]);
     assert_eq!(code, 1);
-    assert!(err.contains("the node refused the token"), "{err}");
+    assert!(err.contains("does not prove that it is tc01"), "{err}");
     let admin = format!("[admin]\nlisten = \"{}\"\n", setup.ports("tc01").admin);
     std::fs::write(&file, right.replace(&admin, "")).unwrap();
     let (code, _, err) = verb(&setup, &["stop", "tc01"]);
     assert_eq!(code, 1);
     assert!(err.contains("has no admin port") && err.contains("listen = 9005"), "{err}");
+}
+
+/// With the node down, another local user may listen at its port or at its socket.
+#[test]
+fn verbs_tell_nothing_to_whoever_listens_in_place_of_the_node() {
+    let mut setup = Setup::with(["tc01"], |_, config| config);
+    setup.serve("tc01");
+    succeeds(&setup, &["stop", "tc01"]);
+    assert_eq!(setup.node("tc01").ended(), Some(0));
+    assert!(!setup.place().join("tc01.sock").exists());
+    let token = succeeds(&setup, &["secret", "token", "--config", "tc01.toml"]);
+    let listener = std::net::TcpListener::bind(setup.ports("tc01").admin).unwrap();
+    let impostor = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut heard = vec![0; 4096];
+        let length = client.read(&mut heard).unwrap();
+        let body = "{\"nonce\":\"invented\",\"proofs\":[\"invented\"]}";
+        write!(client, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).unwrap();
+        heard.truncate(length);
+        String::from_utf8([heard, rest].concat()).unwrap()
+    });
+    let (code, _, err) = verb(&setup, &["status", "tc01"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("does not prove that it is tc01"), "{err}");
+    let heard = impostor.join().unwrap();
+    assert!(heard.starts_with("GET /challenge?nonce=") && heard.matches("HTTP/1.1").count() == 1, "{heard}");
+    assert!(!heard.contains(token.trim()) && !heard.to_lowercase().contains("authorization"), "{heard}");
+}
+
+/// The port stays for operators elsewhere, and for a socket that cannot be made.
+#[test]
+fn verbs_use_the_socket_and_without_it_the_port() {
+    let mut setup = Setup::with(["tc01"], |_, config| config);
+    setup.serve("tc01");
+    let socket = setup.place().join("tc01.sock");
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let file = setup.place().join("tc01.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let admin = setup.ports("tc01").admin.to_string();
+    let closed = crate::harness::free_address(std::net::Ipv4Addr::LOCALHOST.into()).to_string();
+    std::fs::write(&file, config.replace(&admin, &closed)).unwrap();
+    assert!(succeeds(&setup, &["status", "tc01"]).starts_with("tc01 in cluster test"), "by the socket");
+    std::fs::write(&file, &config).unwrap();
+    std::fs::remove_file(&socket).unwrap();
+    assert!(succeeds(&setup, &["status", "tc01"]).starts_with("tc01 in cluster test"), "by the port");
+    assert!(succeeds(&setup, &["stop", "tc01"]).contains("tc01: stopped"));
 }
 
 #[test]
@@ -224,9 +275,12 @@ fn secrets_are_rotated_while_clients_write() {
     let file = setup.place().join("tc02.toml");
     let config = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, config.replace("cluster.secret", "old.secret")).unwrap();
-    let stranger = setup.start("tc02");
-    assert_eq!(stranger.ended(), Some(1), "who only knows the old secret is refused");
-    assert!(stranger.err().contains("secret"), "{}", stranger.err());
+    setup.start("tc02").says("skipped: somebody answers there who is no member");
+    until("who only knows the old secret is refused", || {
+        let shown = succeeds(&setup, &["status", "tc01"]);
+        shown.contains("is no member of this cluster and is skipped").then_some(())
+    });
+    assert_eq!(setup.members("tc01"), ["tc01"]);
     assert_eq!(read(&mut sleeper, nodes[0]), Some(7));
 }
 

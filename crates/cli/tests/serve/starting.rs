@@ -8,7 +8,13 @@ use crate::{patient, write};
 
 #[test]
 fn the_first_node_of_a_cluster_starts_at_once() {
-    let mut setup = Setup::with(["tc01", "tc02", "tc03"], patient);
+    // Whoever waits for somebody waits for ever.
+    let never = |name: &str, config: String| {
+        let config = patient(name, config);
+        assert!(config.contains("[cluster]\n"), "{config}");
+        config.replace("[cluster]\n", "[cluster]\nstate_transfer_timeout = \"never\"\n")
+    };
+    let mut setup = Setup::with(["tc01", "tc02", "tc03"], never);
     setup.serve("tc01");
     write(&mut setup.client(), setup.ports("tc01").http, 1);
     assert_eq!(setup.members("tc01"), ["tc01"]);
@@ -82,17 +88,37 @@ fn a_wrong_configuration_is_shown_with_its_line() {
     assert!(node.err().contains("drop_tme") && node.err().contains('^'), "{}", node.err());
 }
 
+/// It would be ready first, and then die with the requests that it had taken.
+#[test]
+fn a_missing_application_is_told_before_the_node_joins() {
+    let mut setup = Setup::with(["tc01"], |_, config| {
+        format!("{config}\n[[app]]\npath = \"/shop\"\nfile = \"shop.zip\"\n")
+    });
+    let node = setup.start("tc01");
+    assert_eq!(node.ended(), Some(2));
+    let err = node.err();
+    assert!(err.contains("has no archive") && err.contains("shop.zip"), "{err}");
+    assert!(!err.contains("looks for the cluster"), "{err}");
+}
+
 #[test]
 fn a_path_without_an_application_gets_an_explanation() {
     let mut setup =
         Setup::with(["tc01"], |_, config| config.replace("[[app]]", "[session]\nmax_active = 1\n[[app]]"));
     setup.serve("tc01");
     let http = setup.ports("tc01").http;
-    for path in ["/", "/clusterapplication", "/.sessile"] {
+    for path in ["/index.html", "/clusterapplication", "/.sessile"] {
         let answer = setup.client().get(http, path);
         assert_eq!(answer.status, 404);
         assert!(answer.text.contains("/clusterapp/"), "{answer:?}");
     }
+    let start = setup.client().get(http, "/");
+    assert_eq!(
+        (start.status, start.header("location")),
+        (303, Some("/clusterapp/")),
+        "the sample's start page"
+    );
+    assert_eq!(setup.client().post(http, "/").status, 404, "only a page is redirected");
     // The application answers for its own paths, within the bounds of the configuration.
     write(&mut setup.client(), http, 1);
     let refused = setup.client().post(http, "/clusterapp/session?cmd=add&name=a&size=64&v=1");

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::harness::{Client, Setup, free_address, is_refused, own_host, until};
+use crate::operating::{succeeds, verb};
 use crate::{patient, peek, read, write};
 
 /// A request that came and whose body does not: it runs until it is cut.
@@ -50,6 +51,37 @@ fn a_stop_with_stuck_requests_is_reported() {
     node.signal("TERM");
     assert_eq!(node.ended(), Some(3));
     assert!(node.err().contains("1 requests still run"), "{}", node.err());
+}
+
+#[test]
+fn the_last_copy_does_not_go_unasked() {
+    let mut setup = Setup::with(["tc01", "tc02"], patient);
+    setup.serve("tc01");
+    let (tc01, mut client) = (setup.ports("tc01").http, setup.client());
+    write(&mut client, tc01, 1);
+    let (code, _, err) = verb(&setup, &["stop", "tc01"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("tc01 was not stopped: 1 sessions would go with it"), "{err}");
+    write(&mut client, tc01, 2);
+
+    setup.serve("tc02");
+    let stopped = succeeds(&setup, &["stop", "tc01"]);
+    assert!(stopped.contains("nothing was left to send"), "{stopped}");
+    assert_eq!(setup.node("tc01").ended(), Some(0));
+    let forced = succeeds(&setup, &["stop", "tc02", "--force"]);
+    assert!(forced.contains("1 sessions went with it"), "{forced}");
+    assert_eq!(setup.node("tc02").ended(), Some(0));
+}
+
+#[test]
+fn a_signal_to_the_last_node_says_what_goes_with_it() {
+    let mut setup = Setup::with(["tc01"], patient);
+    setup.serve("tc01");
+    write(&mut setup.client(), setup.ports("tc01").http, 1);
+    let node = setup.node("tc01");
+    node.signal("TERM");
+    assert_eq!(node.ended(), Some(3));
+    assert!(node.err().contains("1 sessions went with this node"), "{}", node.err());
 }
 
 #[test]

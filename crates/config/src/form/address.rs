@@ -42,51 +42,55 @@ impl Form for Address {
     }
 }
 
-/// The address of an IPv4 multicast group.
+/// The address of a multicast group.
 pub(crate) struct MulticastGroup;
 
 impl Form for MulticastGroup {
-    type Value = Ipv4Addr;
+    type Value = IpAddr;
 
-    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<Ipv4Addr, Wrong> {
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<IpAddr, Wrong> {
         let text = string(value, "a multicast address such as \"228.0.0.4\"")?;
-        text.parse().ok().filter(Ipv4Addr::is_multicast).ok_or_else(|| {
-            Wrong::new("is not an IPv4 multicast address")
-                .label("not a multicast address")
-                .help("multicast addresses are 224.0.0.0 to 239.255.255.255, for example \"228.0.0.4\"")
+        text.parse().ok().filter(IpAddr::is_multicast).ok_or_else(|| {
+            Wrong::new("is not a multicast address").label("not a multicast address").help(
+                "multicast addresses are 224.0.0.0 to 239.255.255.255, for example \"228.0.0.4\", and ff00:: to ffff::, \
+                 for example \"ff15::5e55\"",
+            )
         })
     }
 
-    fn write(&self, value: &Ipv4Addr) -> Option<String> {
+    fn write(&self, value: &IpAddr) -> Option<String> {
         Some(quoted(&value.to_string()))
     }
 
     fn shape(&self) -> Shape {
-        Shape::new("IPv4 multicast address", json!({ "type": "string", "format": "ipv4" }))
+        Shape::new(
+            "multicast address, IPv4 or IPv6",
+            json!({ "type": "string", "pattern": "^[0-9A-Fa-f.:]+$" }),
+        )
     }
 }
 
-/// The IPv4 address of a network interface of this machine.
+/// The address of a network interface of this machine.
 pub(crate) struct Interface;
 
 impl Form for Interface {
-    type Value = Ipv4Addr;
+    type Value = IpAddr;
 
-    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<Ipv4Addr, Wrong> {
-        let text = string(value, "the IPv4 address of an interface")?;
-        let address = text.parse().ok().filter(|address: &Ipv4Addr| !address.is_multicast());
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<IpAddr, Wrong> {
+        let text = string(value, "the address of an interface")?;
+        let address = text.parse().ok().filter(|address: &IpAddr| !address.is_multicast());
         address.ok_or_else(|| {
-            Wrong::new("is not the IPv4 address of an interface")
-                .help("write an address of this machine, without a port: \"127.0.0.1\" or \"10.0.0.5\"")
+            Wrong::new("is not the address of an interface")
+                .help("write an address of this machine, without a port: \"127.0.0.1\", \"10.0.0.5\" or \"fd00::5\"")
         })
     }
 
-    fn write(&self, value: &Ipv4Addr) -> Option<String> {
+    fn write(&self, value: &IpAddr) -> Option<String> {
         Some(quoted(&value.to_string()))
     }
 
     fn shape(&self) -> Shape {
-        Shape::new("IPv4 address of an interface", json!({ "type": "string", "format": "ipv4" }))
+        Shape::new("address of an interface", json!({ "type": "string", "pattern": "^[0-9A-Fa-f.:]+$" }))
     }
 }
 

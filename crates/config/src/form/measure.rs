@@ -107,7 +107,7 @@ impl Form for TimeOrNever {
         if value.get_ref().as_str() == Some("never") {
             return Ok(None);
         }
-        Time(self.0.clone()).read(value).map(Some)
+        Time(self.0.clone()).read(value).map(Some).map_err(|wrong| wrong.or_else("\"never\""))
     }
 
     fn write(&self, value: &Option<Duration>) -> Option<String> {

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Form, Shape, Wrong, quoted, string};
+use crate::HostPort;
 
 /// The longest name of a node or a cluster, in characters.
 const MAX_NAME: usize = 32;
@@ -47,6 +48,38 @@ impl Form for Name {
         Shape::new(
             format!("name, 1 to {MAX_NAME} letters, digits, `_`, `-`"),
             json!({ "type": "string", "pattern": pattern }),
+        )
+    }
+}
+
+/// What a name server is asked for: `host:port`, or the name of a service.
+pub(crate) struct DnsName;
+
+impl Form for DnsName {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let text = string(value, "a text \"host:port\"")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        let is_service = text.starts_with('_') && text.contains("._") && text.chars().all(allowed);
+        let is_host =
+            !text.starts_with('_') && text.parse::<HostPort>().is_ok_and(|host| !host.host.contains(':'));
+        if !is_service && !is_host {
+            let help = "write \"host:port\" for all addresses of a host, as in \"shop.example.org:4001\", or the name of its \
+                        SRV records, as in \"_replication._tcp.shop.example.org\"";
+            return Err(Wrong::new("holds something that a name server cannot be asked for").help(help));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new(
+            "`host:port`, or an SRV name",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+(:[0-9]+)?$" }),
         )
     }
 }
@@ -152,6 +185,32 @@ impl Form for CookieDomain {
         let pattern = "^([a-z0-9-]+(\\.[a-z0-9-]+)+)?$";
         let schema = json!({ "type": "string", "pattern": pattern, "maxLength": MAX_DOMAIN });
         Shape::new("domain of two parts or more, or empty", schema)
+    }
+}
+
+/// The name of a host, as it stands in the `Host` of a request, without a port.
+pub(crate) struct HostName;
+
+impl Form for HostName {
+    type Value = String;
+
+    fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+        let host = string(value, "the name of a host")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if host.is_empty() || host.len() > MAX_DOMAIN || !host.chars().all(allowed) {
+            let help = "write the name alone, without scheme, port and path: \"tc01.example\"";
+            return Err(Wrong::new("is not the name of a host").help(help));
+        }
+        Ok(host.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+
+    fn shape(&self) -> Shape {
+        let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": MAX_DOMAIN });
+        Shape::new("name of a host", schema)
     }
 }
 

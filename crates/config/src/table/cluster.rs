@@ -20,6 +20,8 @@ pub struct Cluster {
     pub insecure: bool,
     /// How many complete copies a receipt asks for, the writer's own included; `None`: one on each member.
     pub copies: Option<u32>,
+    /// Whether a node that disagrees with a member about settings or applications does not join.
+    pub strict: bool,
     /// How long a starting node waits for the sessions of the others; `None`: for ever.
     pub state_transfer_timeout: Option<Duration>,
 }
@@ -51,6 +53,7 @@ impl Default for Cluster {
             secret_file: PathBuf::from("cluster.secret"),
             insecure: false,
             copies: None,
+            strict: false,
             state_transfer_timeout: Some(Duration::from_secs(60)),
         }
     }
@@ -78,6 +81,13 @@ impl Table for Cluster {
             Optional(Number::within(1..=64)),
             copies,
             "wanted in a receipt; else one a member",
+        );
+        let strict = &mut self.strict;
+        visitor.key(
+            "strict",
+            Flag,
+            strict,
+            "true: who disagrees about settings or applications does not join",
         );
         let timeout = &mut self.state_transfer_timeout;
         visitor.key("state_transfer_timeout", wait, timeout, "then start without all sessions; or \"never\"");

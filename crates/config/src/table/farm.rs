@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DAY, HOUR, SECOND};
+use super::{DAY, Grants, HOUR, SECOND};
 use crate::form::{File, Flag, Number, Optional, Size, Time};
 use crate::keys::{Table, Visitor};
 
@@ -34,6 +34,8 @@ pub struct Farm {
     pub piece_bytes: usize,
     /// A deployment that is not prepared on every member by then is given up, and what came of it is dropped.
     pub deploy_time: Duration,
+    /// The most that the manifest of an archive may ask for.
+    pub grants: Grants,
 }
 
 impl Farm {
@@ -59,6 +61,7 @@ impl Default for Farm {
             max_files: 10_000,
             piece_bytes: 128 << 10,
             deploy_time: Duration::from_secs(5 * 60),
+            grants: Grants::default(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `[node]`, `[admin]`: identity of the node, and its admin port.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::DAY;
-use crate::form::{Address, Flag, Name, Optional, Time};
+use crate::form::{Address, File, Flag, HostName, List, Name, Optional, Time};
 use crate::keys::{Table, Visitor};
 
 /// `[node]`: the identity of this node.
@@ -47,6 +48,12 @@ impl Table for Node {
 pub struct Admin {
     /// Where health, metrics, members and sessions are shown; `None`: nowhere.
     pub listen: Option<SocketAddr>,
+    /// The Unix socket that serves operators of this machine: this process's user and root, who need no token. `None`:
+    /// that of [`Config::admin_socket`](crate::Config::admin_socket).
+    pub socket: Option<PathBuf>,
+    /// Host names under which the port is asked, as by a Prometheus that knows it by its DNS name. IP addresses and
+    /// `localhost` need not be listed.
+    pub allowed_hosts: Vec<String>,
 }
 
 impl Table for Admin {
@@ -60,5 +67,9 @@ impl Table for Admin {
             &mut self.listen,
             "health, metrics, members; a port is enough",
         );
+        let meaning = "for operators of this machine; else NAME.sock beside the secret, if `listen` is set";
+        visitor.key("socket", Optional(File), &mut self.socket, meaning);
+        let hosts = &mut self.allowed_hosts;
+        visitor.key("allowed_hosts", List(HostName), hosts, "names by which clients may call the port");
     }
 }

@@ -35,7 +35,6 @@ fn parts_that_are_not_built_say_so_and_name_what_works() {
     let version = "is not available in this version";
     for (text, works) in [
         ("[cluster]\nmanager = \"backup\"", "`full`, `delta` or `local`"),
-        ("[membership]\nkind = \"swim\"", "`multicast` or `static`"),
         ("[replication]\ncompress = true", "`compress = false`"),
         ("[node]\nzone = \"a\"", "remove the key"),
         ("[cluster]\ngroup = \"a\"", "remove the key"),

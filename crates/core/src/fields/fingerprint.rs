@@ -5,12 +5,25 @@ use crate::timestamp::Timestamp;
 /// Hashes a name and a timestamp; the parts of all fields are added up, so their order does not matter.
 /// Rule 12.4.
 pub(super) fn of(name: &str, timestamp: Timestamp) -> u64 {
+    stamped(named(name), timestamp)
+}
+
+/// What the sum over a session's fields changes by when a write takes the place of another one, or of none.
+pub(super) fn change(name: &str, before: Option<Timestamp>, after: Timestamp) -> u64 {
+    let name = named(name);
+    stamped(name, after).wrapping_sub(before.map_or(0, |before| stamped(name, before)))
+}
+
+fn named(name: &str) -> u64 {
     let (words, tail) = name.as_bytes().as_chunks::<8>();
     let mut last = [0; 8];
     last[..tail.len()].copy_from_slice(tail);
     // The length goes in first: a name must not equal the same name with zero bytes behind it.
     let start = absorb(0, name.len() as u64);
-    let named = words.iter().chain([&last]).fold(start, |hash, word| absorb(hash, u64::from_le_bytes(*word)));
+    words.iter().chain([&last]).fold(start, |hash, word| absorb(hash, u64::from_le_bytes(*word)))
+}
+
+fn stamped(named: u64, timestamp: Timestamp) -> u64 {
     absorb(absorb(named, timestamp.counter), u64::from(timestamp.incarnation.0))
 }
 

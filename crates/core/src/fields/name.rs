@@ -1,4 +1,4 @@
-//! What a field may be called.
+//! The name of a field.
 
 use std::borrow::Borrow;
 use std::fmt;

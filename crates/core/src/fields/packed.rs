@@ -16,7 +16,7 @@
 //! `writer` is a place in the list of incarnations: the fields of a session have few writers. Names ascend
 //! strictly. The list may hold incarnations that no field has any more; the next change of length drops them.
 //!
-//! What a session takes that was made by one request and has three attributes of 41 bytes:
+//! Bytes of a session that was made by one request and has three attributes of 41 bytes:
 //!
 //! | part | bytes |
 //! |---|---|

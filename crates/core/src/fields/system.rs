@@ -1,4 +1,4 @@
-//! What the system's own fields are called: a zero byte in front keeps them from applications.
+//! Names of the system's own fields: a zero byte in front keeps them from applications.
 
 /// Begins the names of system fields. No attribute can have such a name, so neither can hit the other.
 pub(super) const SYSTEM: char = '\0';
@@ -10,7 +10,7 @@ pub(super) const NOTE: &str = "note.";
 pub(crate) const MAX_INACTIVE: &str = "\0inactive";
 /// How old it may get, however much it is used.
 pub(crate) const MAX_AGE: &str = "\0age";
-/// Who is logged in.
+/// The logged-in user.
 pub(crate) const PRINCIPAL: &str = "\0principal";
 /// How that was found out.
 pub(crate) const AUTH_TYPE: &str = "\0auth";

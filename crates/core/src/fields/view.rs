@@ -35,6 +35,12 @@ impl FieldRef<'_> {
         self.name.with_text(|name| super::fingerprint::of(name, self.timestamp))
     }
 
+    /// What the fingerprint of all fields changes by when this write takes the place of that field.
+    pub(super) fn fingerprint_change(&self, held: Option<FieldRef<'_>>) -> u64 {
+        let before = held.map(|held| held.timestamp);
+        self.name.with_text(|name| super::fingerprint::change(name, before, self.timestamp))
+    }
+
     /// Bytes of name and value.
     pub fn weight(&self) -> usize {
         self.name.len() + self.value.map_or(0, |value| value.bytes.len())

@@ -1,4 +1,4 @@
-//! What can be seen of a node from outside, without changing it.
+//! Views of a node from outside. They change nothing.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::node::Node;
 use crate::roster::{MemberRow, NodeState};
 use crate::shard::{Backlog, NegativeAcks};
-use crate::{AppId, Fields, Histogram, Incarnation, Instant, Secret, SessionKey};
+use crate::{AppId, Bounds, Fields, Histogram, Incarnation, Instant, Secret, SessionKey};
 
 /// Everything that is counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,11 @@ impl Node {
     /// The process that this node is.
     pub fn incarnation(&self) -> Incarnation {
         self.roster.lock().incarnation()
+    }
+
+    /// What this node may take.
+    pub fn bounds(&self) -> &Bounds {
+        &self.settings.bounds
     }
 
     /// How far this node is.
@@ -147,7 +152,7 @@ impl Node {
         self.shards.iter().map(|shard| shard.lock().at_risk()).sum()
     }
 
-    /// What is still backlog, member by member; empty when the node may leave.
+    /// The backlog of each member; empty when the node may leave.
     pub fn backlogs(&self, now: Instant) -> Vec<Backlog> {
         let members = self.members(now).into_iter().filter(|row| !row.is_self);
         let backlogs = members.map(|row| {

@@ -1,4 +1,4 @@
-//! What a driver with a store does: save sessions, swap their content out, bring it back.
+//! The calls of a driver with a store: save sessions, swap their content out, bring it back.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{AppId, Effects, Fields, Instant, SessionKey, Version};
 /// Sessions that one step of a survey looks at, so that a shard's lock is never held for long.
 const SURVEY_STEPS: usize = 256;
 
-/// What is to be saved of one session.
+/// One session as it is to be saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saveable {
     /// It lives.
@@ -42,7 +42,7 @@ pub enum Saveable {
     },
 }
 
-/// What can be said of a session without looking at its content.
+/// The facts about a session that need no look at its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Glance {
     /// Its application.
@@ -64,7 +64,7 @@ pub struct Resident {
     pub app: AppId,
     /// Since its last use; zero while it is used.
     pub idle: Duration,
-    /// What its copy takes in memory, roughly.
+    /// Bytes of its copy in memory, roughly.
     pub bytes: usize,
 }
 

@@ -14,7 +14,7 @@ const FRAMES_MAX: usize = 1024;
 /// Bytes of these frames.
 const BYTES_MAX: usize = 4 << 20;
 
-/// What waits for the next tick.
+/// Frames that wait for the next tick.
 #[derive(Debug, Default)]
 pub(super) struct Unsent {
     frames: VecDeque<(Incarnation, Bytes)>,

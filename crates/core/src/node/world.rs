@@ -1,4 +1,4 @@
-//! What the network and the clock bring.
+//! Inputs of the network and the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -50,7 +50,16 @@ impl Node {
     /// node begins the cluster.
     pub fn searched(&self, now: Instant, effects: &mut Effects) {
         let mut roster = self.roster(now, effects);
-        roster.searched(now, effects);
+        roster.searched(false, now, effects);
+        self.carry_out(&mut roster, now, effects);
+    }
+
+    /// The time for the initial search is over, and processes that may hold sessions are there and say nothing. With a
+    /// complete member in reach this node gets the state from it; without one it serves incomplete after the transfer
+    /// time and begins no cluster, until [`searched`](Self::searched) says that nobody is silent any more.
+    pub fn search_timed_out(&self, now: Instant, effects: &mut Effects) {
+        let mut roster = self.roster(now, effects);
+        roster.searched(true, now, effects);
         self.carry_out(&mut roster, now, effects);
     }
 
@@ -286,7 +295,7 @@ fn command_shard(shard: &mut Shard, command: ShardCommand, now: Instant, effects
         ShardCommand::Remove { incarnation, clean } => {
             shard.remove_member(incarnation, clean, now, effects);
             if !clean {
-                shard.speak_for(incarnation, now, effects);
+                shard.speak_for(incarnation, now);
             }
         }
         ShardCommand::RemoveAll => shard.remove_all(now, effects),

@@ -17,6 +17,8 @@ pub(super) struct Join {
     tried: BTreeSet<Incarnation>,
     /// An event has named the processes that the join waits for.
     announced: bool,
+    /// Processes that may hold the state are there and say nothing (rule 5.16).
+    silent: bool,
     stage: Stage,
 }
 
@@ -26,7 +28,7 @@ enum Stage {
     Announcing,
     /// The state comes from a donor.
     Transferring { donor: Incarnation, since: Instant },
-    /// What others hold is compared with what came.
+    /// The sessions of the other members are compared with those that came.
     Comparing { left: BTreeSet<Incarnation>, founding: bool },
 }
 
@@ -38,6 +40,7 @@ impl Join {
             included: BTreeMap::new(),
             tried: BTreeSet::new(),
             announced: false,
+            silent: false,
             stage: Stage::Announcing,
         }
     }
@@ -49,9 +52,13 @@ impl Join {
 }
 
 impl Roster {
-    /// The initial search is over: whoever was not found by now is not waited for.
-    pub(crate) fn searched(&mut self, now: Instant, effects: &mut Effects) {
+    /// The initial search is over: whoever was not found by now is not waited for, unless somebody is `silent` who may hold
+    /// the state (rule 5.16).
+    pub(crate) fn searched(&mut self, silent: bool, now: Instant, effects: &mut Effects) {
         self.searched = true;
+        if let Some(join) = &mut self.join {
+            join.silent = silent;
+        }
         if self.state == NodeState::Searching {
             self.state = NodeState::Joining;
         }
@@ -201,7 +208,7 @@ impl Roster {
         self.announce(now, effects);
         let Some(join) = &self.join else { return };
         match &join.stage {
-            Stage::Announcing if self.searched && self.is_included_by_all(join, now) => {
+            Stage::Announcing if self.may_choose(join) && self.is_included_by_all(join, now) => {
                 self.choose_donor(now, effects)
             }
             Stage::Comparing { left, founding } if left.is_empty() => {
@@ -264,6 +271,12 @@ impl Roster {
         let viewed = answers().flat_map(|(_, view)| view).copied();
         let includers: BTreeSet<Incarnation> = answers().map(|(incarnation, _)| *incarnation).collect();
         reached.chain(viewed).all(|incarnation| includers.contains(&incarnation))
+    }
+
+    /// While a process that may hold the state says nothing, only a complete donor ends the wait. Rule 5.16.
+    fn may_choose(&self, join: &Join) -> bool {
+        let complete = |incarnation| matches!(self.phase_of(incarnation), Phase::Ready | Phase::Draining);
+        self.searched && (!join.silent || self.staying().any(complete))
     }
 
     /// Rule 5.5.
@@ -404,7 +417,9 @@ impl Roster {
         let timeout = self.settings.timing.transfer_timeout;
         let late = timeout.is_some_and(|timeout| now.since(join.started_at) >= timeout);
         // Before all members include this node, what it holds may be behind what they acknowledged.
-        let late = late && !matches!(join.stage, Stage::Announcing);
+        let included =
+            !matches!(join.stage, Stage::Announcing) || join.silent && self.is_included_by_all(join, now);
+        let late = late && included;
         if late && self.searched && self.state == NodeState::Joining && !self.has_state {
             self.state = NodeState::Incomplete;
             self.heartbeat_at = None;
@@ -414,8 +429,11 @@ impl Roster {
 
     /// Rules 5.7 and 5.11.
     fn become_ready(&mut self, founding: bool, now: Instant, effects: &mut Effects) {
-        self.state = NodeState::Ready;
-        self.has_state = true;
+        // A node that drains goes on draining.
+        if self.state != NodeState::Draining {
+            self.state = NodeState::Ready;
+        }
+        (self.has_state, self.has_all) = (true, true);
         self.join = None;
         self.heartbeat_at = None;
         if founding {

@@ -96,7 +96,7 @@ impl Roster {
     /// Completes the removals that are safe: everybody adopted them, and the lease that this node last
     /// granted has run out. Rule 4.8.
     pub(super) fn finish_removals(&mut self, now: Instant, effects: &mut Effects) {
-        let lease = self.settings.timing.lease();
+        let lease = planted!(self.settings.timing.granted_lease() => awaited_lease(&self.settings));
         let staying: BTreeSet<Incarnation> = self.staying().collect();
         let safe = self.members().filter_map(|(incarnation, _, member)| {
             let fence = member.leaving.as_ref()?;
@@ -181,8 +181,9 @@ impl Roster {
         if is_clean(cause) {
             self.most = self.most.saturating_sub(1).max(1);
         }
-        // A member that left while it joined may have sent its sessions to some members only.
-        if !is_clean(cause) || !served {
+        // Also after a goodbye: some of the others may not have acknowledged the last commit of the one that left, and if it
+        // left while it joined, its sessions may be with some members only.
+        if !is_clean(cause) || !served || !planted!(self.settings, GOODBYE_NOT_COMPARED) {
             self.compare_after_loss();
         }
         if self.is_awaited_name(&name, incarnation) {
@@ -202,7 +203,7 @@ impl Roster {
         self.serves() || self.join.is_some()
     }
 
-    /// What the lost member had not sent to all is known to no other member: the others compare what they hold.
+    /// Changes that the lost member had not sent to all are unknown to some members: the others compare their sessions.
     /// Rules 6.4 and 6.5.
     fn compare_after_loss(&mut self) {
         if !self.serves() || planted!(self.settings, BACKLOG_FORGOTTEN) {
@@ -227,7 +228,7 @@ impl Roster {
     pub(super) fn step_out(&mut self, by: Incarnation, now: Instant, effects: &mut Effects) {
         self.state = NodeState::Joining;
         self.doubtful = false;
-        self.has_state = true;
+        (self.has_state, self.has_all) = (true, false);
         for peer in self.peers.values_mut() {
             peer.membership = None;
         }

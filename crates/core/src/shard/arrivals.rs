@@ -1,4 +1,4 @@
-//! What arrived from one member, in its order, and is not acknowledged yet (rules 2.1 to 2.4).
+//! Frames that arrived from one member, in its order, and are not acknowledged yet (rules 2.1 to 2.4).
 //!
 //! A frame that came before its turn is kept until those before it have come: they are on their way, perhaps over another
 //! connection. Kept frames are bounded in number, in bytes and in time; past that the sender begins a new epoch. Must not
@@ -26,7 +26,7 @@ pub(crate) struct Arrivals {
     next: u32,
     /// Everything before it has been acknowledged.
     acknowledged: u32,
-    /// What was not taken since.
+    /// Frames that were not taken since.
     exceptions: Vec<Exception>,
     /// The sender was notified that something is missing in this epoch.
     gap_reported: bool,
@@ -42,7 +42,7 @@ struct Early {
     came_at: Instant,
 }
 
-/// What to do with a frame that arrived.
+/// The verdict on a frame that arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// It is the next one.

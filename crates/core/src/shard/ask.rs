@@ -10,6 +10,9 @@ use crate::shard::questions::{Answered, Replies};
 use crate::wire::{self, Answer, Ask, Verdict};
 use crate::{Effect, Effects, EndReason, Incarnation, Instant, QuestionId, SessionKey};
 
+/// Sessions that are asked for at once where there was no room for what members sent.
+const CAUGHT_UP_AT_ONCE: usize = 16;
+
 impl Shard {
     /// A request asks: begins a question, or joins the one that is open.
     pub(super) fn ask(
@@ -68,14 +71,31 @@ impl Shard {
         let known = self.known(key);
         let touch = known.map(|session| session.touch);
         let is_sent = known.filter(|session| !ask.expiry || is_wanted || !self.expiry.is_due(session, now));
-        if is_sent.is_some() && self.stubs.contains(key) {
+        let (is_held, is_lost) = (is_sent.is_some(), self.stubs.is_lost(key));
+        if is_held && self.stubs.contains(key) && (!is_lost || ask.expiry) {
             // The member repeats its question until it is answered.
             self.stubs.asked(from, ask);
             self.fetch(key, effects);
+            if is_lost && !self.questions.contains(key) {
+                self.begin_question(key, false, Vec::new(), now, effects);
+            }
             return;
         }
+        // Of content that the store has lost nobody gets a copy: two that wait for each other would wait for ever (rule 11.8).
+        let is_sent = self.known(key).filter(|_| is_held && !is_lost);
         let copy = is_sent.map(|session| session.snapshot(now));
         effects.send(from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy, touch }));
+    }
+
+    /// Asks for what there was no room for, now that there is some: a few sessions at a time (rule 7.26).
+    pub(super) fn catch_up_behind(&mut self, now: Instant, effects: &mut Effects) {
+        let behind = self.behind.iter().copied().filter(|key| !self.questions.contains(*key));
+        let behind: Vec<SessionKey> = behind.take(CAUGHT_UP_AT_ONCE).collect();
+        for key in behind {
+            if !self.lacks_room(self.table.get(key).map_or(0, |session| session.fields.footprint())) {
+                self.begin_question(key, false, Vec::new(), now, effects);
+            }
+        }
     }
 
     /// A member answered.
@@ -130,6 +150,10 @@ impl Shard {
     fn finish_if_answered(&mut self, key: SessionKey, now: Instant, effects: &mut Effects) {
         let Some(answered) = self.questions.take_answered(key) else { return };
         self.replace_lost(key);
+        if !answered.replies.no_room {
+            // Nobody has anything newer than what is here now.
+            self.behind.remove(&key);
+        }
         if answered.is_expiry && self.known(key).is_some_and(|session| self.expiry.is_due(session, now)) {
             self.decide_expiry(key, &answered, now, effects);
         }

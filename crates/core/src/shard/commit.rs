@@ -9,9 +9,13 @@ use crate::shard::in_flight::Carried;
 use crate::shard::settling::{Awaited, notify_settled};
 use crate::wire::{Delta, Draft, FieldChange};
 use crate::{
-    AckMembers, CommittedSession, Effects, Event, FieldRef, Incarnation, Instant, Mode, Receipt, Refusal,
+    Ack, AckMembers, CommittedSession, Effects, Event, FieldRef, Incarnation, Instant, Receipt, Refusal,
     SessionKey, Ticket, Timestamp, ValueRef,
 };
+
+/// This part of a shard's bytes is left free by this node's own requests, for what other members accepted before they
+/// knew that there is no room.
+const RESERVED_SHARE: usize = 16;
 
 /// The members that a commit waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,10 +48,10 @@ impl Shard {
         let timestamp = self.timestamp(key).ok_or(Refusal::Ended)?;
         self.apply_own(key, changes, timestamp, now, effects);
         self.note_change(key, true, effects);
-        let waits = match self.settings.mode {
+        let waits = match self.settings.ack {
             _ if changes.synchronous => Waits::AllMembers,
-            Mode::Synchronous => Waits::AckSet,
-            Mode::Asynchronous => Waits::Nobody,
+            Ack::Synchronous => Waits::AckSet,
+            Ack::Asynchronous => Waits::Nobody,
         };
         let sends_copies = changes.creates() || changes.whole;
         let draft = if sends_copies { None } else { self.delta(key, changes, timestamp) };
@@ -61,8 +65,8 @@ impl Shard {
         if changes.creates() == exists || self.tombstones.contains(key) {
             return Err(Refusal::Ended);
         }
-        if changes.creates() && self.is_full(changes.weight()) {
-            return Err(Refusal::Full);
+        if changes.creates() && self.is_full(self.growth_max(), changes.weight() + size_of::<Session>()) {
+            return Err(Refusal::TableFull);
         }
         for (name, value) in changes.writes() {
             let bytes = value.map_or(0, |value| value.bytes.len());
@@ -75,7 +79,20 @@ impl Shard {
         if bytes > bounds.max_session_bytes {
             return Err(Refusal::SessionTooLarge { bytes, max: bounds.max_session_bytes });
         }
+        if !changes.creates() && self.is_full(self.growth_max(), changes.weight()) {
+            return self.check_growth(key, changes);
+        }
         Ok(())
+    }
+
+    /// A session that is held may become smaller, but not larger, where there is no room (rule 2.20).
+    fn check_growth(&self, key: SessionKey, changes: &Changes) -> Result<(), Refusal> {
+        let Some(session) = self.table.get(key) else { return Ok(()) };
+        let names = changes.writes().map(|(name, _)| name.as_str());
+        let replaced: usize =
+            names.filter_map(|name| session.fields.field(name)).map(|field| field.weight()).sum();
+        let grown = changes.weight().saturating_sub(replaced);
+        if grown > 0 && self.is_full(self.growth_max(), grown) { Err(Refusal::NoRoomToGrow) } else { Ok(()) }
     }
 
     /// What the session would weigh; more than that where it does not matter: only near the bound is it looked up what the
@@ -94,10 +111,29 @@ impl Shard {
         most - replaced
     }
 
-    /// Whether one more session of this weight would exceed this shard's share of the table's bytes.
-    pub(super) fn is_full(&self, weight: usize) -> bool {
-        let share = self.settings.bounds.max_table_bytes / SHARDS;
-        self.bytes() + weight + size_of::<Session>() > share
+    /// Whether so many bytes more would be above `max`.
+    fn is_full(&self, max: usize, bytes: usize) -> bool {
+        self.bytes() + bytes > max && !planted!(self.settings, GROWTH_UNBOUNDED)
+    }
+
+    /// This shard's share of the table's bytes: no copy is taken above it (rule 2.20).
+    fn bytes_max(&self) -> usize {
+        self.settings.bounds.max_table_bytes / SHARDS
+    }
+
+    /// What this node's own requests may fill. The rest is for what other members accept at the same time.
+    fn growth_max(&self) -> usize {
+        self.bytes_max() - self.bytes_max() / RESERVED_SHARE
+    }
+
+    /// Whether a copy that takes so much on the heap has no room here.
+    pub(super) fn lacks_room(&self, footprint: usize) -> bool {
+        self.is_full(self.bytes_max(), footprint + size_of::<Session>())
+    }
+
+    /// Whether a session that is here has no room to grow by so much, at most.
+    pub(super) fn lacks_room_to_grow(&self, most: usize, exactly: impl FnOnce() -> usize) -> bool {
+        self.is_full(self.bytes_max(), most) && self.is_full(self.bytes_max(), exactly())
     }
 
     fn create(&mut self, key: SessionKey, changes: &Changes, now: Instant, effects: &mut Effects) {
@@ -107,7 +143,7 @@ impl Shard {
         let mut session = Session::new(key, app, birth, now);
         session.touch = 1;
         self.table.insert_counted(session);
-        self.marks.saw(birth);
+        self.marks.came(birth);
         self.counters.created += 1;
         effects.event(Event::Created { key, app, remote: false });
     }
@@ -134,8 +170,10 @@ impl Shard {
                 timestamp,
                 value: value.map(ValueRef::from),
             });
+            let mut fingerprint = 0;
             if changes.creates() {
                 session.fields = writes.collect();
+                fingerprint = session.fields.fingerprint();
             } else {
                 for write in writes {
                     applied.merge(&mut session.fields, write);
@@ -150,7 +188,7 @@ impl Shard {
             if changes.says_when() {
                 session.set_alarm();
             }
-            session.app
+            (session.app, fingerprint.wrapping_add(applied.fingerprint()))
         });
         if changes.creates() {
             self.notify_created(key, false, effects);
@@ -265,7 +303,8 @@ impl Shard {
             return;
         }
         let is_end = self.tombstones.contains(key);
-        let draft = draft.filter(|_| is_end || !stream.backlog.needs_copy(key));
+        let draft =
+            draft.filter(|_| is_end || !stream.backlog.needs_copy_at(key, || self.table.slot_of(key)));
         let mut waiters = stream.backlog.take(key);
         waiters.extend(ticket);
         let Some(draft) = draft else { return self.send_copy(member, key, waiters, now, effects) };

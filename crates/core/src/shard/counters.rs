@@ -1,10 +1,10 @@
-//! What shards count and show, beside their effects.
+//! Counters and views of shards, beside their effects.
 
 use std::time::Duration;
 
 use crate::{Histogram, Incarnation, NotTaken};
 
-/// What still waits to be sent to one member, or is on the way to it.
+/// Bytes and sessions that wait to be sent to one member, or are on the way to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// The member.

@@ -64,6 +64,9 @@ impl Shard {
             EndReason::Expired => self.counters.expired += 1,
         }
         self.settling.drop_commits(key, effects);
+        if self.tombstones.are_many() {
+            self.forget_ends(now);
+        }
         let waits = if planted!(self.settings, END_ASYNCHRONOUS) { Waits::Nobody } else { Waits::AllMembers };
         self.stage(key, Some(Draft::end(&recorded.to_wire(key))), waits, ticket, now, effects);
     }
@@ -83,9 +86,11 @@ impl Shard {
         let held = in_memory.or(stub.map(|stub| self.abandon_content(stub, effects)));
         let ended_copy = held.as_ref().zip(announced_by).map(|(session, by)| (session.app, by));
         let end = self.tombstones.record(key, end, ended_copy);
+        self.announced_ends.remove(&key);
+        self.behind.remove(&key);
         if let Some(session) = &held {
             let remote = announced_by.is_some();
-            self.marks.saw(session.birth());
+            self.marks.ended(session.birth());
             self.notices.ended(session, end.reason, remote, effects);
             planted!(self.settings, NOTIFIED_TWICE => notify_again(&mut self.notices, session, end.reason, remote, effects));
             effects.push(Effect::SessionEnded { key });
@@ -126,6 +131,9 @@ impl Shard {
         }
         self.record_end(key, Tombstone::from_wire(end, now), Some(from), effects);
         self.settling.drop_commits(key, effects);
+        if self.tombstones.are_many() {
+            self.forget_ends(now);
+        }
         if was_here {
             // A copy on the way may reach a member that had the end before and has forgotten it: the end goes after it.
             self.peers.add_behind_frames(key);
@@ -136,7 +144,7 @@ impl Shard {
 
     /// Whether a session that is not here ended here before: birth marks tell (rule 7.8). Then its end is remembered anew.
     pub(super) fn ended_before(&mut self, key: SessionKey, birth: Birth, now: Instant) -> bool {
-        let has_ended = self.marks.covers(birth) && !planted!(self.settings, END_FORGOTTEN_EARLY);
+        let has_ended = planted!(self.marks.covers(birth) => covered(&self.settings, &self.marks, birth));
         if has_ended {
             self.tombstones.record(key, Tombstone::unknown(birth, now), None);
         }
@@ -156,11 +164,22 @@ impl Shard {
         self.peers.add_to_backlogs(key);
     }
 
-    /// A member is taken for dead: the ends that it announced are notified here in its place (rule 7.23).
-    pub(crate) fn speak_for(&mut self, dead: Incarnation, now: Instant, effects: &mut Effects) {
-        let age = self.settings.timing.drop_time * LAST_WORDS;
-        for (key, end) in self.tombstones.announced_by(dead, age, now) {
-            self.notices.ended_for(key, end, effects);
+    /// A member is taken for dead: the ends that it announced are notified here in its place, with the next tick
+    /// (rule 7.23).
+    pub(crate) fn speak_for(&mut self, dead: Incarnation, now: Instant) {
+        self.spoken_for.push((
+            dead,
+            now.minus(
+                self.settings.timing.drop_time * LAST_WORDS * u32::from(!planted!(self.settings, 1009)),
+            ),
+        ));
+    }
+
+    pub(super) fn speak_for_lost(&mut self, effects: &mut Effects) {
+        for (dead, since) in std::mem::take(&mut self.spoken_for) {
+            for (key, end) in self.tombstones.announced_by(dead, since) {
+                self.notices.ended_for(key, end, effects);
+            }
         }
     }
 }

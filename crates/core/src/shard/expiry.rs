@@ -17,7 +17,7 @@ const SCAN_PERIOD: Duration = Duration::from_secs(2);
 /// Between two times that a shard gives up what is not needed any more.
 const TIDY_PERIOD: Duration = Duration::from_secs(2);
 
-/// What one shard knows of expiries.
+/// The expiries of one shard.
 #[derive(Debug)]
 pub(crate) struct Expiry {
     me: Incarnation,
@@ -31,6 +31,9 @@ pub(crate) struct Expiry {
     next_slot: u32,
     last_stub: Option<SessionKey>,
     tidied_at: Instant,
+    /// Sessions that the scan found open for an eighth of their idle time without a use that the others know: at most those
+    /// that one scan looks at.
+    in_use: Vec<SessionKey>,
 }
 
 impl Expiry {
@@ -45,6 +48,7 @@ impl Expiry {
             last_stub: None,
             // Shards take turns.
             tidied_at: now.plus(TIDY_PERIOD * u32::from(shard) / SHARDS as u32),
+            in_use: Vec::new(),
         }
     }
 
@@ -75,6 +79,11 @@ impl Expiry {
         due
     }
 
+    /// Sessions that requests have had open for so long that the others have to be told (rule 7.12).
+    pub(crate) fn take_in_use(&mut self) -> Vec<SessionKey> {
+        std::mem::take(&mut self.in_use)
+    }
+
     /// Whether what is not needed any more is to be given up now. Also while a scan waits for answers: the ends of many
     /// sessions must not wait for those of the next.
     pub(crate) fn is_tidy_due(&mut self, now: Instant) -> bool {
@@ -92,9 +101,13 @@ impl Expiry {
         while self.next_slot < end && due.len() < most {
             let slot = self.next_slot;
             self.next_slot += 1;
-            let Some(session) = table.slot_mut(slot).filter(|session| session.may_be_due(now)) else {
+            let Some(session) = table.slot_mut(slot) else { continue };
+            if session.open > 0 && session.is_use_due(now) {
+                self.in_use.push(session.key);
+            }
+            if !session.may_be_due(now) {
                 continue;
-            };
+            }
             if !is_due(session, self.member_lost_at, now) {
                 session.set_alarm();
             } else if self.may_end(session.key) {

@@ -53,7 +53,7 @@ impl Carried {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watermark(Option<(u32, u32)>);
 
-/// What is on the way to one member.
+/// The frames on the way to one member.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     epoch: u32,
@@ -143,7 +143,8 @@ impl InFlight {
         if line.epoch != self.epoch || line.first > expected || line.next > self.next {
             return None;
         }
-        let mut taken = Vec::new();
+        let count = line.next.saturating_sub(expected) as usize;
+        let mut taken = Vec::with_capacity(count.min(self.frames.len()));
         while self.frames.front().is_some_and(|frame| frame.sequence < line.next) {
             let Some(frame) = self.frames.pop_front() else { break };
             self.bytes -= frame.bytes;
@@ -160,7 +161,7 @@ impl InFlight {
         Some(taken)
     }
 
-    /// What arrived is unknown: gives all frames up and begins a new epoch.
+    /// It is unknown which frames arrived: gives all up and begins a new epoch.
     pub(crate) fn restart(&mut self) -> VecDeque<SentFrame> {
         self.epoch = self.epoch.saturating_add(1);
         self.next = 0;

@@ -1,4 +1,4 @@
-//! What listeners are notified of, in the order in which it happened here (rules 7.22 and 7.23).
+//! Notices to listeners, in the order of the changes on this node (rules 7.22 and 7.23).
 //!
 //! Notices are made only while somebody listens. All notices of one shard are numbered without a gap. Must not know who
 //! listens.
@@ -15,17 +15,19 @@ use crate::{
 pub(crate) struct AppliedChanges {
     wanted: bool,
     changes: Vec<(SessionChange, u64)>,
+    /// What the fingerprint of the fields has changed by.
+    fingerprint: u64,
 }
 
 impl AppliedChanges {
     /// Merges a field, and notes what that did to the session.
     pub(crate) fn merge(&mut self, fields: &mut Fields, write: FieldRef<'_>) -> Merge {
         if !self.wanted {
-            return fields.merge_field(write);
+            return self.merge_counted(fields, write);
         }
         let has_it = |fields: &Fields| fields.find(write.name).is_some_and(|field| field.value.is_some());
         let before = has_it(fields);
-        let merge = fields.merge_field(write);
+        let merge = self.merge_counted(fields, write);
         if matches!(merge, Merge::Applied | Merge::Clash)
             && let Some(change) = change(write.name, before, has_it(fields))
         {
@@ -33,9 +35,20 @@ impl AppliedChanges {
         }
         merge
     }
+
+    fn merge_counted(&mut self, fields: &mut Fields, write: FieldRef<'_>) -> Merge {
+        let (merge, change) = fields.merge_counted(write);
+        self.fingerprint = self.fingerprint.wrapping_add(change);
+        merge
+    }
+
+    /// What the fingerprint of the session's fields has changed by, for [`Table::update`](crate::table::Table::update).
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
 }
 
-/// What it means that a field of that name, which was there before or not, is there now or not.
+/// The change of a field, from its presence before and now.
 fn change(name: NameRef<'_>, before: bool, now: bool) -> Option<SessionChange> {
     match (before, now) {
         _ if name == PRINCIPAL => Some(SessionChange::PrincipalChanged),
@@ -70,7 +83,7 @@ impl Notices {
 
     /// Where changes are noted that are about to be applied.
     pub(crate) fn begin(&self) -> AppliedChanges {
-        AppliedChanges { wanted: self.wanted, changes: Vec::new() }
+        AppliedChanges { wanted: self.wanted, ..AppliedChanges::default() }
     }
 
     /// A session was changed here, or by another member.

@@ -42,7 +42,12 @@ impl PeerStream {
 
     /// A copy of the backlog may be sent now (rule 2.10).
     pub(crate) fn has_window(&self) -> bool {
-        self.linked && !self.paused && self.in_flight.has_window() && self.backlog.may_fetch()
+        self.linked && !self.paused && self.in_flight.has_window()
+    }
+
+    /// Something of the backlog may be sent now.
+    pub(crate) fn may_send_copies(&self) -> bool {
+        !self.backlog.is_empty() && self.has_window()
     }
 
     /// Gives a frame its position, and remembers it until it is acknowledged.
@@ -72,7 +77,7 @@ impl PeerStream {
     /// The same for a frame that no link can carry. It pauses nothing, and the member needs copies of its sessions.
     pub(crate) fn take_back_too_long(&mut self) -> Option<SentFrame> {
         let frame = self.in_flight.take_back()?;
-        self.backlog.add_too_long(frame.carried.keys());
+        self.backlog.add_without_copy(frame.carried.keys());
         Some(frame)
     }
 
@@ -81,7 +86,7 @@ impl PeerStream {
         self.paused = false;
     }
 
-    /// What arrived is unknown: everything on the way goes into the backlog, and a new epoch begins (rule 2.5).
+    /// It is unknown which frames arrived: everything on the way goes into the backlog, and a new epoch begins (rule 2.5).
     pub(crate) fn restart(&mut self) {
         self.begin_epoch(InFlight::restart);
     }

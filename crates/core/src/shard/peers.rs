@@ -2,6 +2,7 @@
 //!
 //! No epoch is used twice towards a member, also if it leaves and comes back (rule 2.5).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::shard::peer_stream::PeerStream;
@@ -95,6 +96,26 @@ impl Peers {
     /// Some member may lack something of this session.
     pub(crate) fn lack(&self, key: SessionKey) -> bool {
         self.streams.iter().any(|(_, stream)| stream.lacks(key))
+    }
+
+    /// Takes out of `keys` those of which some member may lack something.
+    pub(crate) fn remove_lacking(&self, keys: &mut BTreeSet<SessionKey>) {
+        for (_, stream) in &self.streams {
+            if keys.is_empty() {
+                return;
+            }
+            stream.in_flight.keys().for_each(|key| {
+                keys.remove(&key);
+            });
+            keys.retain(|key| !stream.backlog.needs_copy(*key));
+        }
+    }
+
+    /// As [`add_to_backlogs`](Self::add_to_backlogs), for the members for which everything is walked over: the walk may have
+    /// passed the place at which the session is now.
+    pub(crate) fn add_to_walks(&mut self, key: SessionKey) {
+        let walking = self.streams.iter_mut().filter(|(_, stream)| stream.backlog.walk().is_some());
+        walking.for_each(|(_, stream)| stream.backlog.add(key, []));
     }
 
     /// The age of the oldest change that some member has not confirmed.

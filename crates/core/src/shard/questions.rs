@@ -6,7 +6,7 @@
 //!
 //! Must not know what an answer does to the session, nor how a question is sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::{Incarnation, Instant, QuestionId, SessionKey};
@@ -14,7 +14,7 @@ use crate::{Incarnation, Instant, QuestionId, SessionKey};
 /// Replies that are kept for requests which have not come back for them.
 const REPLIES_MAX: usize = 1024;
 
-/// What the members said of a session, as far as its copy does not show it.
+/// The answers of the members about a session, as far as its copy does not show them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Replies {
     /// A member sent a copy for which there was no room.
@@ -60,6 +60,8 @@ pub(crate) struct Questions {
     open: BTreeMap<SessionKey, Question>,
     /// Replies to questions that are over, until the request that asked opens the session again.
     replies: BTreeMap<SessionKey, Replies>,
+    /// The same sessions, in the order in which their replies were kept.
+    kept: VecDeque<SessionKey>,
 }
 
 impl Questions {
@@ -171,16 +173,27 @@ impl Questions {
         undecided.collect()
     }
 
-    /// Keeps replies for the requests that asked, unless so many are kept already.
+    /// Keeps replies for the requests that asked. Those that were kept first go when there are too many: their requests have
+    /// hung up.
     pub(crate) fn keep_replies(&mut self, key: SessionKey, replies: Replies) {
-        if self.replies.len() < REPLIES_MAX {
-            self.replies.insert(key, replies);
+        let is_new = self.replies.insert(key, replies).is_none();
+        if is_new {
+            self.kept.push_back(key);
+        }
+        while self.kept.len() > planted!(REPLIES_MAX => limit("replies", REPLIES_MAX, self.kept.len())) {
+            if let Some(oldest) = self.kept.pop_front() {
+                self.replies.remove(&oldest);
+            }
         }
     }
 
     /// The replies about a session; none if nobody asked.
     pub(crate) fn take_replies(&mut self, key: SessionKey) -> Replies {
-        self.replies.remove(&key).unwrap_or_default()
+        let kept = self.replies.remove(&key);
+        if kept.is_some() {
+            self.kept.retain(|kept| *kept != key);
+        }
+        kept.unwrap_or_default()
     }
 }
 
@@ -267,8 +280,9 @@ mod tests {
         let (full, key) =
             (Replies { no_room: true, ..Replies::default() }, |n: u128| SessionKey(n.to_le_bytes()));
         (0..=REPLIES_MAX as u128).for_each(|number| questions.keep_replies(key(number), full));
-        assert_eq!(questions.take_replies(key(0)), full);
-        assert_eq!(questions.take_replies(key(0)), Replies::default());
+        assert_eq!(questions.take_replies(key(0)), Replies::default(), "the first request has hung up");
+        assert_eq!(questions.take_replies(key(REPLIES_MAX as u128)), full, "a request of now gets its reply");
         assert_eq!(questions.take_replies(key(REPLIES_MAX as u128)), Replies::default());
+        assert_eq!((questions.replies.len(), questions.kept.len()), (REPLIES_MAX - 1, REPLIES_MAX - 1));
     }
 }

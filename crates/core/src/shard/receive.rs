@@ -87,12 +87,12 @@ impl Shard {
             }
             Sequenced::Copies(copies) => return self.on_copies(from, &copies, now, effects),
             Sequenced::Unknown if planted!(self.settings, UNKNOWN_CHANGE_TAKEN) => Ok(()),
-            // What it changed comes as a copy, which every version can read (rule 12.2).
+            // The sender sends the session as a copy, which every version can read (rule 12.2).
             Sequenced::Unknown => Err(Verdict::NeedSnapshot),
         };
         if let Err(verdict) = taken {
             self.refuse(from, verdict, None);
-            // What follows a refusal is in a backlog: the end, or the copy that is in use.
+            // The answer to a refusal is in a backlog: the end, or the copy that is in use.
             self.pump_all(now, effects);
         }
     }
@@ -142,13 +142,26 @@ impl Shard {
             return Err(self.answer_with_end(from, key));
         }
         planted!(self.settings, ACK_INCOMPLETE => keep_incomplete(&mut self.table, key, now));
+        if delta.fields.is_empty() && self.is_stub_at(key, delta.counter) {
+            self.note_use(key, delta.touch, now);
+            return Ok(());
+        }
         let Some(session) = self.table.get(key) else { return Err(Verdict::NeedSnapshot) };
         let timestamp = planted!(delta.timestamp() => merge_timestamp(&self.settings, session, delta));
         let names_are_valid = delta.fields.iter().all(|field| FieldName::received(field.name).is_ok());
         // Until this node has compared, its copy may lack what went before the change, and would seem to have it.
-        let leap = if self.is_complete { Timestamp::MAX_LEAP } else { 1 };
+        let leap = match self.is_complete {
+            // A use is announced at the clock that the session has.
+            _ if delta.fields.is_empty() => 0,
+            true => Timestamp::MAX_LEAP,
+            false => 1,
+        };
         if timestamp.counter > session.clock.saturating_add(leap) || !names_are_valid {
             return Err(Verdict::NeedSnapshot);
+        }
+        if self.lacks_room_for(session, delta) {
+            self.behind.insert(key);
+            return Err(Verdict::Full);
         }
         let mut applied = self.notices.begin();
         let merged = self.table.update(key, |session| {
@@ -162,14 +175,32 @@ impl Shard {
             if delta.fields.iter().any(|field| NameRef::from(field.name).is_system()) {
                 session.set_alarm();
             }
-            (session.app, conflicts)
+            ((session.app, conflicts), applied.fingerprint())
         });
         let Some((app, conflicts)) = merged else { return Err(Verdict::NeedSnapshot) };
         self.counters.conflicts += conflicts as u64;
-        self.note_change(key, false, effects);
+        if !delta.fields.is_empty() {
+            self.note_change(key, false, effects);
+        }
         effects.event(Event::Replicated { key, from });
         self.notices.changed(key, app, applied, true, effects);
         Ok(())
+    }
+
+    /// A session whose content is in a store, and which lacks nothing that was written up to this counter.
+    fn is_stub_at(&self, key: SessionKey, counter: u64) -> bool {
+        self.stubs.get(key).is_some_and(|stub| stub.session().clock >= counter)
+    }
+
+    /// Whether a change would make a session larger than there is room for (rule 2.20).
+    fn lacks_room_for(&self, session: &Session, delta: &Delta<'_>) -> bool {
+        let weight = |field: &FieldChange<'_>| field.name.len() + field.value.map_or(0, <[u8]>::len);
+        let most = delta.fields.iter().map(weight).sum();
+        self.lacks_room_to_grow(most, || {
+            let held = |field: &FieldChange<'_>| session.fields.find(field.name.into());
+            let held: usize = delta.fields.iter().filter_map(held).map(|field| field.weight()).sum();
+            most.saturating_sub(held)
+        })
     }
 
     /// Merges a complete copy, whoever sent it and why.
@@ -201,6 +232,16 @@ impl Shard {
             is_revived = true;
         }
         if let Some(ours) = self.table.get(key) {
+            let grown = || {
+                let mut both = ours.clone();
+                both.merge(&session);
+                both.footprint().saturating_sub(ours.footprint())
+            };
+            if self.lacks_room_to_grow(session.fields.footprint(), grown) {
+                self.behind.insert(key);
+                return Err(Verdict::Full);
+            }
+            self.announced_ends.remove(&key);
             if !planted!(self.settings, ACK_INCOMPLETE) || ours.birth().number > 0 {
                 self.merge_copy(key, &session, effects);
                 self.note_change(key, false, effects);
@@ -212,14 +253,19 @@ impl Shard {
             return Err(self.refuse_ended(key));
         }
         // A copy that is refused for lack of room is not noted as seen (rule 7.10).
-        if self.is_full(session.fields.footprint()) {
+        if self.lacks_room(session.fields.footprint()) {
+            if is_swapped_out && !planted!(self.settings, BEHIND_SERVES) {
+                self.behind.insert(key);
+            }
             return Err(Verdict::Full);
         }
-        self.marks.saw(birth);
+        self.announced_ends.remove(&key);
         if is_swapped_out {
+            self.marks.saw(birth);
             self.arrive(session, effects);
             return Ok(());
         }
+        self.marks.came(birth);
         effects.event(Event::Created { key, app: session.app, remote: true });
         self.table.insert(session);
         self.note_change(key, false, effects);
@@ -236,7 +282,7 @@ impl Shard {
                 applied.merge(&mut session.fields, field);
             }
             session.catch_up(theirs);
-            (session.app, conflicts)
+            ((session.app, conflicts), applied.fingerprint())
         });
         let Some((app, conflicts)) = merged else { return };
         self.counters.conflicts += conflicts;

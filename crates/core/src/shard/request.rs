@@ -1,10 +1,11 @@
 //! Opening and closing a session for a request.
 
-use crate::session::UNANNOUNCED_SHARE;
+use crate::session::Session;
 use crate::shard::Shard;
-use crate::wire::{self, Touch};
+use crate::shard::commit::Waits;
+use crate::wire::{self, Delta, Draft, Touch};
 use crate::{
-    Absent, AppId, Effects, EndReason, Fields, Incarnation, Instant, Opened, Opening, Proof, QuestionId,
+    Absent, Ack, AppId, Effects, EndReason, Fields, Incarnation, Instant, Opened, Opening, Proof, QuestionId,
     Secret, SessionKey, Ticket,
 };
 use std::time::Duration;
@@ -24,7 +25,7 @@ impl Shard {
             return Some(Opening::Absent(Absent::Ended));
         }
         let is_in_time = self.table.get(key).is_some_and(|session| !self.expiry.is_due(session, now));
-        (is_in_time && self.is_complete).then(|| self.open_here(key, proof, now, effects))
+        (is_in_time && self.serves_alone(key)).then(|| self.open_here(key, proof, now, effects))
     }
 
     /// The same; otherwise every member is asked, or the store.
@@ -39,13 +40,19 @@ impl Shard {
         if let Some(opening) = self.open_at_once(key, proof, now, effects) {
             return opening;
         }
-        if self.stubs.contains(key) && self.is_complete {
+        if self.stubs.contains(key) && self.serves_alone(key) {
             self.fetch_for_request(key, question, now, effects);
         } else {
             let is_due = self.table.get(key).is_some_and(|session| self.expiry.is_due(session, now));
             self.ask(key, is_due, question, now, effects);
         }
         Opening::Asking
+    }
+
+    /// Whether what is here of a session may be served without asking: this node is complete, and there was room for
+    /// everything that came of the session (rules 7.11 and 7.26).
+    fn serves_alone(&self, key: SessionKey) -> bool {
+        self.is_complete && (self.behind.is_empty() || !self.behind.contains(&key))
     }
 
     /// Opens a session after every member was asked.
@@ -60,6 +67,9 @@ impl Shard {
         let replies = self.questions.take_replies(key);
         if self.tombstones.contains(key) {
             return Opening::Absent(Absent::Ended);
+        }
+        if replies.no_room && self.behind.contains(&key) {
+            return Opening::Absent(Absent::NoRoom);
         }
         if self.stubs.contains(key) {
             self.fetch_for_request(key, question, now, effects);
@@ -85,17 +95,13 @@ impl Shard {
         }
         let opened = Opened { key, app: session.app, fields: session.fields.clone() };
         planted!(self.settings, TIMESTAMP_AT_SET => note_opened(&self.settings, key, session.clock));
-        let unannounced = self.table.touch(key, |session| {
+        let is_use_due = self.table.touch(key, |session| {
             session.open += 1;
             session.use_now(session.touch.saturating_add(1), now);
-            let is_due = session.unannounced(now) >= session.max_inactive() / UNANNOUNCED_SHARE;
-            if is_due {
-                session.announce_use(now);
-            }
-            is_due.then_some(session.touch)
+            session.is_use_due(now)
         });
-        if let Some(Some(touch)) = unannounced {
-            self.send_touch(key, touch, effects);
+        if is_use_due == Some(true) && !planted!(self.settings, 1002) {
+            self.announce_use(key, Waits::AckSet, now, effects);
         }
         Opening::Open(opened)
     }
@@ -115,15 +121,52 @@ impl Shard {
         }
     }
 
-    /// The request is over; an open session does not expire.
+    /// The request is over; an open session does not expire. The end of a long request is a use as well: the next tick
+    /// announces it (rule 7.12).
     pub(crate) fn close(&mut self, key: SessionKey, now: Instant) {
-        self.table.touch(key, |session| {
+        let is_use_due = self.table.touch(key, |session| {
             session.open = session.open.saturating_sub(1);
-            session.use_at(now);
+            session.use_at(if planted!(self.settings, 1008) { session.used_at() } else { now });
+            session.is_use_due(now)
         });
+        if is_use_due == Some(true) && !planted!(self.settings, CLOSE_IS_NO_USE) {
+            self.uses.insert(key);
+        }
     }
 
-    /// What a superseded secret still shows of a session that is here.
+    /// Announces the ends of long requests, and that such requests go on.
+    pub(super) fn announce_uses(&mut self, now: Instant, effects: &mut Effects) {
+        let closed = std::mem::take(&mut self.uses);
+        for key in closed.into_iter().chain(self.expiry.take_in_use()) {
+            let use_now = |session: &mut Session| {
+                let is_due = session.is_use_due(now);
+                if is_due {
+                    session.touch = session.touch.saturating_add(1);
+                }
+                is_due
+            };
+            if self.table.touch(key, use_now) == Some(true) {
+                self.announce_use(key, Waits::Nobody, now, effects);
+            }
+        }
+    }
+
+    /// Sends a use to every member, as a change without fields: it is acknowledged, and repeated until it is, because the
+    /// members take the session for idle without it (rule 7.12).
+    fn announce_use(&mut self, key: SessionKey, waits: Waits, now: Instant, effects: &mut Effects) {
+        let announced = self.table.touch(key, |session| {
+            session.announce_use(now);
+            Delta { key: key.0, counter: session.clock, writer: 0, touch: session.touch, fields: Vec::new() }
+        });
+        let Some(delta) = announced else { return };
+        if planted!(self.settings, USE_NOT_ACKNOWLEDGED) {
+            return self.send_touch(key, delta.touch, effects);
+        }
+        let waits = if self.settings.ack == Ack::Asynchronous { Waits::Nobody } else { waits };
+        self.stage(key, Some(Draft::delta(&delta, 0)), waits, None, now, effects);
+    }
+
+    /// The view of a superseded secret on a session that is here.
     pub(crate) fn before_change(
         &self,
         key: SessionKey,
@@ -154,13 +197,18 @@ impl Shard {
         if !self.peers.contains(from) {
             return;
         }
-        self.touch(SessionKey(touch.key), |session| {
-            session.use_now(touch.touch, now);
+        self.note_use(SessionKey(touch.key), touch.touch, now);
+    }
+
+    /// A use of which all members know.
+    pub(super) fn note_use(&mut self, key: SessionKey, touch: u32, now: Instant) {
+        self.touch(key, |session| {
+            session.use_now(touch, now);
             session.announce_use(now);
         });
     }
 
-    /// Announces a use. It needs no acknowledgement: uses are announced often enough.
+    /// Announces a use as earlier versions do: nobody acknowledges it.
     fn send_touch(&self, key: SessionKey, touch: u32, effects: &mut Effects) {
         let frame = wire::encode(&Touch { key: key.0, touch });
         for (member, _) in self.peers.iter().filter(|(_, stream)| stream.linked) {

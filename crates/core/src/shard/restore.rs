@@ -8,11 +8,11 @@ use bytes::Bytes;
 
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::shard::stubs::Stub;
+use crate::shard::stubs::{Lost, Stub};
 use crate::wire::Snapshot;
 use crate::{Effect, Effects, Event, Incarnation, Instant, QuestionId, SessionKey, Ticket, Version};
 
-/// What became of content that came from the store.
+/// The outcome for content that came from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restored {
     /// The session is here.
@@ -31,6 +31,8 @@ impl Shard {
             self.table.get(key).is_some_and(|session| session.open == 0 && session.version() == version);
         let is_needed =
             self.settling.newest(key).is_some() || self.questions.contains(key) || self.peers.lack(key);
+        // A walk that looks at those in the store first would miss it (rule 6.10).
+        let is_needed = is_needed || self.comparisons.are_walking();
         let may_go = planted!(rests && !is_needed => may_swap_out(&self.settings, rests && !is_needed, &self.table, key));
         if !may_go {
             return false;
@@ -62,6 +64,8 @@ impl Shard {
         }
         let Some(saved) = Session::from_snapshot(content, frame, now) else { return Restored::Ended };
         if let Some(stub) = self.stubs.take(key) {
+            // A walk may have passed the place at which it will be.
+            self.peers.add_to_walks(key);
             let is_known = stub.is_content_of(&saved);
             self.put_back(saved, &stub, effects);
             if !is_known {
@@ -105,10 +109,16 @@ impl Shard {
         self.begin_question(key, false, askers, now, effects);
     }
 
-    /// A copy came, or all members have answered: content that the store has lost is not waited for any more.
+    /// A copy came, or all members have answered: content that the store has lost is not waited for any more. A session
+    /// that goes without a copy did not end (rule 7.24).
     pub(super) fn replace_lost(&mut self, key: SessionKey) {
-        if let Some(copy) = self.stubs.take_lost(key) {
-            self.table.insert(copy);
+        match self.stubs.take_lost(key) {
+            Some(Lost::Replaced(copy)) => self.table.insert(*copy),
+            Some(Lost::Gone(birth)) if !planted!(self.settings, LOST_COUNTS_AS_ENDED) => {
+                self.behind.remove(&key);
+                self.marks.dropped(birth);
+            }
+            _ => {}
         }
     }
 
@@ -129,7 +139,7 @@ impl Shard {
         self.fetch(key, effects);
     }
 
-    /// What happened to the session while its content was away counts.
+    /// Changes of the session while its content was away count.
     fn put_back(&mut self, mut saved: Session, stub: &Stub, effects: &mut Effects) {
         let (key, known) = (saved.key, stub.session());
         saved.clock = saved.clock.max(known.clock);
@@ -170,10 +180,10 @@ impl Shard {
         if self.ended_before(key, saved.birth(), now) {
             return Restored::Ended;
         }
-        if self.is_full(saved.fields.weight()) {
+        if self.lacks_room(saved.fields.footprint()) {
             return Restored::Full;
         }
-        self.marks.saw(saved.birth());
+        self.marks.came(saved.birth());
         self.table.insert(saved);
         self.notify_created(key, true, effects);
         effects.event(Event::Revived { key, app });

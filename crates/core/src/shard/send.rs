@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::shard::Shard;
-use crate::shard::backlog::{FETCHING_MAX, Walk};
+use crate::shard::backlog::Walk;
 use crate::shard::in_flight::Carried;
 use crate::shard::peer_stream::PeerStream;
 use crate::wire::{AckLine, Draft, Exception, Verdict};
@@ -12,7 +12,7 @@ use crate::{Effects, Event, Incarnation, Instant, NotSent, NotTaken, SessionKey,
 /// Slots and ends that one step of a walk goes over at most.
 const WALK_STEPS: usize = 256;
 
-/// What members acknowledge.
+/// Acknowledgements of members.
 impl Shard {
     /// Processes what `from` says it processed.
     pub(crate) fn on_ack(&mut self, from: Incarnation, line: AckLine, now: Instant, effects: &mut Effects) {
@@ -73,10 +73,18 @@ impl Shard {
             // The end is on its way to here; what was committed meanwhile is dropped.
             Verdict::Ended => {
                 self.counters.late_writes += 1;
+                // Until that end is here the session must not be opened by a node that was out (rule 5.14).
+                if self.known(key).is_some() && !planted!(self.settings, READY_BEFORE_THE_END) {
+                    self.announced_ends.insert(key, from);
+                }
                 waiters.iter().for_each(|ticket| self.settling.overtaken(*ticket, from, effects));
             }
             Verdict::Full => {
                 self.counters.copies_refused += 1;
+                // A change alone would make it seem to have what it refused (rule 2.6).
+                if let Some(stream) = self.peers.get_mut(from) {
+                    stream.backlog.add_without_copy(&[key]);
+                }
                 waiters.iter().for_each(|ticket| self.settling.give_up(*ticket, from, effects));
             }
             // The expiry is undone by the copy that follows.
@@ -158,7 +166,7 @@ impl Shard {
 
     /// Sends to a member what its backlog and window allow; with that, comparisons may be over.
     pub(super) fn pump(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) {
-        while self.peers.get(to).is_some_and(PeerStream::has_window) {
+        while self.peers.get(to).is_some_and(PeerStream::may_send_copies) {
             if !self.send_backlog(to, now, effects) && !self.walk_on(to, now, effects) {
                 break;
             }
@@ -177,10 +185,10 @@ impl Shard {
         effects: &mut Effects,
     ) {
         if self.stubs.contains(key) && !self.stubs.is_lost(key) {
-            if let Some(stream) = self.peers.get_mut(to) {
-                stream.backlog.await_content(key, waiters);
+            let stream = self.peers.get_mut(to);
+            if stream.is_some_and(|stream| stream.backlog.await_content(key, waiters)) {
+                self.fetch(key, effects);
             }
-            self.fetch(key, effects);
             return;
         }
         let draft = if let Some(session) = self.table.get(key) {
@@ -206,7 +214,8 @@ impl Shard {
         if let Some(stream) = self.peers.get_mut(to) {
             stream.backlog.walked(next);
         }
-        next.is_some()
+        // A walk that did not move waits for content from the store.
+        next.is_some_and(|next| next != walk)
     }
 
     fn walk_sessions(&mut self, to: Incarnation, from: u32, now: Instant, effects: &mut Effects) -> Walk {
@@ -223,7 +232,11 @@ impl Shard {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<Walk> {
-        let keys: Vec<SessionKey> = self.stubs.after(after).map(|(key, _)| key).take(FETCHING_MAX).collect();
+        let most = self.peers.get(to).map_or(0, |stream| stream.backlog.fetchable());
+        if most == 0 {
+            return Some(Walk::Stubs(after));
+        }
+        let keys: Vec<SessionKey> = self.stubs.after(after).map(|(key, _)| key).take(most).collect();
         if let Some(last) = self.send_copies(to, keys, now, effects) {
             return Some(Walk::Stubs(Some(last)));
         }

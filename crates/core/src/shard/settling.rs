@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::{Effect, Effects, Incarnation, Receipt, SessionKey, Ticket};
 
-/// What a commit or an end waits for.
+/// The acknowledgements that a commit or an end waits for.
 #[derive(Debug)]
 pub(crate) struct Awaited {
     pub(crate) key: SessionKey,
@@ -135,13 +135,12 @@ impl Settling {
 
     /// The session has ended here: its commits are dropped and say so (rule 7.4).
     pub(crate) fn drop_commits(&mut self, key: SessionKey, effects: &mut Effects) {
-        if !self.newest.contains_key(&key) {
-            return;
-        }
-        let is_dropped = |pending: &Pending| pending.awaited.key == key && !pending.awaited.is_end;
-        let dropped = self.pending.iter().filter(|(_, pending)| is_dropped(pending));
-        let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| *ticket).collect();
-        for ticket in tickets {
+        let pending = |ticket: Ticket| self.pending.get(&ticket).map(|pending| (ticket, pending));
+        let newest = self.newest.get(&key).and_then(|newest| pending(*newest));
+        let chain = std::iter::successors(newest, |(_, later)| later.earlier.and_then(pending));
+        let dropped = chain.filter(|(_, pending)| !pending.awaited.is_end);
+        let tickets: Vec<Ticket> = dropped.map(|(ticket, _)| ticket).collect();
+        for ticket in tickets.into_iter().rev() {
             if let Some(pending) = self.pending.get_mut(&ticket) {
                 pending.ended = true;
             }
@@ -206,7 +205,7 @@ mod tests {
         settling.begin(Ticket(ticket), Awaited { key: KEY, is_end, members: MEMBERS.to_vec(), exempt: 0 });
     }
 
-    /// What settles meanwhile: the ticket, copies, and whether the session had ended.
+    /// The tickets that settle meanwhile: ticket, copies, and whether the session had ended.
     fn settled(act: impl FnOnce(&mut Effects)) -> Vec<(u64, u32, bool)> {
         let mut frames = Vec::new();
         let mut effects = Effects::new(&mut frames);

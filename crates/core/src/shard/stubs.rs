@@ -7,11 +7,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::fingerprint;
+use crate::marks::Birth;
 use crate::session::Session;
 use crate::wire::Ask;
 use crate::{Incarnation, QuestionId, SessionKey};
 
-/// What is left in memory of a session that is in a store.
+/// The rest in memory of a session whose content is in a store.
 #[derive(Debug)]
 pub(crate) struct Stub {
     /// The session without its content. Its clock, uses and times are kept up to date.
@@ -32,7 +34,7 @@ pub(crate) struct Stub {
 
 impl Stub {
     fn of(session: Session) -> Self {
-        let content = session.fingerprint() ^ session.clock;
+        let content = session.content_fingerprint();
         Self {
             session: session.without_content(),
             content,
@@ -60,17 +62,26 @@ impl Stub {
 
     /// Whether saved content is the one that was swapped out here.
     pub(crate) fn is_content_of(&self, saved: &Session) -> bool {
-        saved.fingerprint() ^ saved.clock == self.content
+        saved.content_fingerprint() == self.content
     }
 
     /// Equal on two nodes when and only when the copies are, in memory or not.
     pub(crate) fn fingerprint(&self) -> u64 {
-        self.content ^ self.session.clock
+        self.content.wrapping_add(fingerprint::of_clock(self.session.clock))
     }
 
     fn arrived_bytes(&self) -> usize {
         self.arrived.as_ref().map_or(0, |copy| copy.footprint())
     }
+}
+
+/// What becomes of a session whose content is lost.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    /// The copy that a member sent takes its place.
+    Replaced(Box<Session>),
+    /// No member had a copy.
+    Gone(Birth),
 }
 
 /// The stubs of one shard, by session.
@@ -79,6 +90,8 @@ pub(crate) struct Stubs {
     stubs: BTreeMap<SessionKey, Stub>,
     /// Bytes of the copies that wait in them.
     arrived_bytes: usize,
+    /// The sum of their fingerprints.
+    fingerprint: u64,
 }
 
 impl Stubs {
@@ -109,28 +122,42 @@ impl Stubs {
         self.stubs.range((from, Bound::Unbounded)).map(|(key, stub)| (*key, stub))
     }
 
+    /// The sum of the fingerprints of all of them. Rule 6.9.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
     /// The content of a session was swapped out.
     pub(crate) fn insert(&mut self, session: Session) {
-        self.stubs.insert(session.key, Stub::of(session));
+        let (key, stub) = (session.key, Stub::of(session));
+        self.fingerprint = self.fingerprint.wrapping_add(stub.fingerprint());
+        self.stubs.insert(key, stub);
     }
 
     /// The content is here, or the session has ended.
     pub(crate) fn take(&mut self, key: SessionKey) -> Option<Stub> {
         let stub = self.stubs.remove(&key)?;
         self.arrived_bytes -= stub.arrived_bytes();
+        self.fingerprint = self.fingerprint.wrapping_sub(stub.fingerprint());
         Some(stub)
     }
 
     /// Changes what is kept of a session: its uses and times.
     pub(crate) fn touch(&mut self, key: SessionKey, change: impl FnOnce(&mut Session)) {
         if let Some(stub) = self.stubs.get_mut(&key) {
+            let before = stub.fingerprint();
             change(&mut stub.session);
+            self.fingerprint = self.fingerprint.wrapping_add(stub.fingerprint().wrapping_sub(before));
         }
     }
 
     /// As [`touch`](Self::touch), for every session.
     pub(crate) fn touch_all(&mut self, change: impl Fn(&mut Session)) {
-        self.stubs.values_mut().for_each(|stub| change(&mut stub.session));
+        for stub in self.stubs.values_mut() {
+            let before = stub.fingerprint();
+            change(&mut stub.session);
+            self.fingerprint = self.fingerprint.wrapping_add(stub.fingerprint().wrapping_sub(before));
+        }
     }
 
     /// Whether the content has to be ordered from the store now: it is needed, and was not ordered yet.
@@ -182,19 +209,19 @@ impl Stubs {
         self.arrived_bytes = self.arrived_bytes + stub.arrived_bytes() - before;
     }
 
-    /// The copy that a member sent takes the place of content that is lost. Without such a copy a lost session is gone.
-    pub(crate) fn take_lost(&mut self, key: SessionKey) -> Option<Session> {
+    /// Takes a session whose content is lost, if it is.
+    pub(crate) fn take_lost(&mut self, key: SessionKey) -> Option<Lost> {
         if !self.is_lost(key) {
             return None;
         }
-        self.take(key)?.arrived.map(|copy| *copy)
+        let Stub { session, arrived, .. } = self.take(key)?;
+        Some(arrived.map_or(Lost::Gone(session.birth()), Lost::Replaced))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::marks::Birth;
     use crate::{AppId, Instant, Timestamp, Value};
 
     const KEY: SessionKey = SessionKey([1; 16]);
@@ -241,7 +268,8 @@ mod tests {
         assert_eq!(stubs.bytes(), empty + session(9).footprint());
         assert!(stubs.take_lost(KEY).is_none() && stubs.contains(KEY), "the store may still give it");
         stubs.lose(KEY);
-        assert_eq!(stubs.take_lost(KEY).map(|copy| copy.fingerprint()), Some(session(9).fingerprint()));
+        let Some(Lost::Replaced(copy)) = stubs.take_lost(KEY) else { panic!("a copy arrived") };
+        assert_eq!(copy.fingerprint(), session(9).fingerprint());
         assert_eq!((stubs.bytes(), stubs.len()), (0, 0));
     }
 }

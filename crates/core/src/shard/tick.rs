@@ -1,4 +1,4 @@
-//! What a shard does because time passed.
+//! The work of a shard that time demands.
 
 use std::collections::BTreeSet;
 
@@ -17,29 +17,40 @@ impl Shard {
         let late = self.resend_late(now, effects);
         self.repeat_questions(now, effects);
         self.retry_comparisons(now, effects);
+        self.look_on(now, effects);
         self.expire(now, effects);
+        self.speak_for_lost(effects);
+        self.announce_uses(now, effects);
+        self.forget_ends(now);
         if self.expiry.is_tidy_due(now) {
             self.table.give_back();
-            self.forget_ends(now);
+            self.catch_up_behind(now, effects);
+            let Self { marks, peers, settings, .. } = self;
+            marks.tidy(|member| member == settings.incarnation || peers.contains(member));
         }
-        // What got into a backlog in passing, as the end of a session whose content was awaited, waits no longer than this.
+        // An entry that got into a backlog in passing (the end of a session whose content was awaited) waits no longer than this.
         self.pump_all(now, effects);
         late
     }
 
     fn expire(&mut self, now: Instant, effects: &mut Effects) {
-        let asked = || EXPIRIES_ASKED_MAX.saturating_sub(self.questions.expiries());
+        let asked_max = planted!(EXPIRIES_ASKED_MAX => limit("expiries asked about", EXPIRIES_ASKED_MAX, self.questions.expiries()));
+        let asked = || asked_max.saturating_sub(self.questions.expiries());
         let most = if self.peers.is_empty() { usize::MAX } else { asked() };
         for key in self.expiry.scan(&mut self.table, &self.stubs, most, now) {
             self.ask_expiry(key, now, effects);
         }
     }
 
-    /// Forgets the ends that were remembered long enough and that every member acknowledged (rule 7.6).
-    fn forget_ends(&mut self, now: Instant) {
+    /// Forgets ends that were remembered long enough, or that are too many, and that every member acknowledged (rule 7.6).
+    pub(super) fn forget_ends(&mut self, now: Instant) {
         let Self { tombstones, peers, settings, .. } = self;
         let least = settings.timing.drop_time * 4;
         let keep = |end: &crate::tombstone::Tombstone| planted!(end.keep.max(least) => kept_for(settings, end, least));
-        tombstones.forget(keep, |key| peers.lack(key), now);
+        let mut due = tombstones.due(keep, now);
+        if !planted!(settings, NEEDED_ENDS_FORGOTTEN) {
+            peers.remove_lacking(&mut due);
+        }
+        tombstones.forget(&due);
     }
 }

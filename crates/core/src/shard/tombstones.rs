@@ -1,25 +1,31 @@
 //! The ends that one shard remembers, so that no copy brings an ended session back (rules 7.1 and 7.6).
 //!
-//! There is one way in, [`Tombstones::record`], which merges ends of one session and keeps the bound; and two ways out,
-//! a use that an expiry did not know, and time. Must not know which members need an end.
+//! There is one way in, [`Tombstones::record`], which merges ends of one session; and two ways out, a use that an expiry
+//! did not know, and time. Above the bound the oldest are forgotten, but none that a member may lack: the shard says which
+//! these are. Must not know which members need an end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
 use crate::tombstone::Tombstone;
 use crate::{AppId, Incarnation, Instant, SessionKey};
 
-/// Ends remembered in one shard. Above it the oldest are forgotten, and birth marks serve in their place (rule 7.8).
+/// Ends remembered in one shard, beside those that some member may lack. Above it the oldest are forgotten, and birth marks
+/// serve in their place (rule 7.8).
 const TOMBSTONES_MAX: usize = 1 << 16;
 
-/// Ends that are forgotten at once when there are too many: each ordering of all of them pays for as many new ones.
-const FORGOTTEN_AT_ONCE: usize = TOMBSTONES_MAX >> 4;
+/// Ends that are looked at in one hold of the shard's lock.
+const LOOKED_AT_ONCE: usize = 512;
 
 /// The tombstones of one shard, by session.
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     ends: BTreeMap<SessionKey, Tombstone>,
+    /// The same, by when they ended.
+    by_age: BTreeSet<(Instant, SessionKey)>,
+    /// How far the walk has come that finds those whose time is over.
+    looked_at: Option<SessionKey>,
 }
 
 impl Tombstones {
@@ -50,26 +56,52 @@ impl Tombstones {
         if let Some((app, announced_by)) = ended_copy {
             (end.app, end.announced_by) = (app, Some(announced_by));
         }
-        self.ends.insert(key, end);
-        if self.ends.len() > TOMBSTONES_MAX {
-            self.forget_oldest();
+        if let Some(known) = self.ends.insert(key, end) {
+            self.by_age.remove(&(known.since, key));
         }
+        self.by_age.insert((end.since, key));
         end
     }
 
     /// A copy with a later use outlives the expiry of its session (rule 7.17).
     pub(crate) fn undo(&mut self, key: SessionKey) {
-        self.ends.remove(&key);
+        if let Some(end) = self.ends.remove(&key) {
+            self.by_age.remove(&(end.since, key));
+        }
     }
 
-    /// Forgets the ends that are older than `keep` says, unless `is_needed`.
-    pub(crate) fn forget(
+    /// Ends that may be forgotten now unless some member lacks them: those older than `keep` says, a few at each call, and
+    /// the oldest of those above the bound.
+    pub(crate) fn due(
         &mut self,
         keep: impl Fn(&Tombstone) -> Duration,
-        is_needed: impl Fn(SessionKey) -> bool,
         now: Instant,
-    ) {
-        self.ends.retain(|key, end| now.since(end.since) < keep(end) || is_needed(*key));
+    ) -> BTreeSet<SessionKey> {
+        let from = self.looked_at.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut last = None;
+        let mut due = BTreeSet::new();
+        for (key, end) in self.ends.range((from, Bound::Unbounded)).take(LOOKED_AT_ONCE) {
+            last = Some(*key);
+            if now.since(end.since) >= keep(end) {
+                due.insert(*key);
+            }
+        }
+        self.looked_at = last;
+        let most = planted!(TOMBSTONES_MAX => limit("tombstones", TOMBSTONES_MAX, self.ends.len()));
+        let excess = self.ends.len().saturating_sub(most).min(LOOKED_AT_ONCE);
+        due.extend(self.by_age.iter().take(excess).map(|(_, key)| *key));
+        due
+    }
+
+    /// Whether there are too many, at every so-manieth of them.
+    pub(crate) fn are_many(&self) -> bool {
+        let excess = self.ends.len().saturating_sub(TOMBSTONES_MAX);
+        excess > 0 && excess.is_multiple_of(LOOKED_AT_ONCE)
+    }
+
+    /// Forgets these.
+    pub(crate) fn forget(&mut self, keys: &BTreeSet<SessionKey>) {
+        keys.iter().for_each(|key| self.undo(*key));
     }
 
     /// The next keys in order, at most `most`, for a walk over all ends.
@@ -78,25 +110,15 @@ impl Tombstones {
         self.ends.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
     }
 
-    /// The ends that a member announced, and that ended a copy here, no longer ago than `age`.
+    /// The ends since a time that a member announced, and that ended a copy here.
     pub(crate) fn announced_by(
         &self,
         member: Incarnation,
-        age: Duration,
-        now: Instant,
+        since: Instant,
     ) -> impl Iterator<Item = (SessionKey, &Tombstone)> {
-        let is_recent = move |end: &Tombstone| now.since(end.since) <= age;
-        let ends = self.ends.iter();
-        let ends = ends.filter(move |(_, end)| end.announced_by == Some(member) && is_recent(end));
-        ends.map(|(key, end)| (*key, end))
-    }
-
-    fn forget_oldest(&mut self) {
-        let mut ends: Vec<_> = self.ends.iter().map(|(key, end)| (end.since, *key)).collect();
-        ends.select_nth_unstable(FORGOTTEN_AT_ONCE);
-        for (_, key) in &ends[..FORGOTTEN_AT_ONCE] {
-            self.ends.remove(key);
-        }
+        let recent = self.by_age.range((since, SessionKey([0; 16]))..);
+        let recent = recent.filter_map(|(_, key)| Some((*key, self.ends.get(key)?)));
+        recent.filter(move |(_, end)| end.announced_by == Some(member))
     }
 }
 
@@ -134,27 +156,47 @@ mod tests {
     }
 
     #[test]
-    fn above_the_bound_the_oldest_are_forgotten() {
+    fn above_the_bound_the_oldest_are_forgotten_but_none_that_a_member_lacks() {
         let mut tombstones = Tombstones::default();
-        for number in 0..=TOMBSTONES_MAX as u32 {
+        let many = TOMBSTONES_MAX as u32 + 100;
+        for number in 0..many {
             // The order of their keys is not that of their ages.
-            let aged = (number.wrapping_mul(7_919)) % (TOMBSTONES_MAX as u32 + 1);
+            let aged = number.wrapping_mul(7_919) % many;
             tombstones.record(key(aged), end(1, EndReason::Expired, u64::from(number)), None);
         }
-        assert_eq!(tombstones.ends.len(), TOMBSTONES_MAX + 1 - FORGOTTEN_AT_ONCE);
-        let oldest = tombstones.ends.values().map(|end| end.since).min().unwrap();
-        assert_eq!(oldest, at(FORGOTTEN_AT_ONCE as u64));
+        let keep = |_: &Tombstone| Duration::MAX;
+        let oldest: Vec<_> = (0..100).map(|number: u32| key(number.wrapping_mul(7_919) % many)).collect();
+        let mut due = tombstones.due(keep, at(0));
+        assert_eq!(due, oldest.iter().copied().collect());
+        due.retain(|due| *due != oldest[7]);
+        tombstones.forget(&due);
+        assert_eq!(
+            tombstones.due(keep, at(0)),
+            [oldest[7]].into(),
+            "it is needed, and stays above the bound"
+        );
+        assert_eq!(
+            (tombstones.ends.len(), tombstones.by_age.len()),
+            (TOMBSTONES_MAX + 1, TOMBSTONES_MAX + 1)
+        );
     }
 
     #[test]
-    fn an_end_is_kept_while_it_is_young_or_needed() {
+    fn an_end_is_due_when_it_is_old_and_a_walk_sees_each_a_few_at_a_time() {
         let mut tombstones = Tombstones::default();
-        for number in 1..=3 {
-            tombstones.record(key(number), end(1, EndReason::Expired, u64::from(number)), None);
-        }
+        let many = 3 * LOOKED_AT_ONCE as u32;
+        (0..many).for_each(|number| {
+            tombstones.record(key(number), end(1, EndReason::Expired, u64::from(number % 3)), None);
+        });
         let keep = |_: &Tombstone| Duration::from_secs(10);
-        tombstones.forget(keep, |needed| needed == key(1), at(12));
-        assert!(tombstones.contains(key(1)) && !tombstones.contains(key(2)) && tombstones.contains(key(3)));
+        for looks in 0..2 {
+            let due: Vec<_> = (0..4).map(|_| tombstones.due(keep, at(11))).collect();
+            assert!(due.iter().all(|due| due.len() <= LOOKED_AT_ONCE));
+            let due: BTreeSet<_> = due.into_iter().flatten().collect();
+            assert_eq!(due.len(), if looks == 0 { many as usize * 2 / 3 } else { 0 });
+            tombstones.forget(&due);
+        }
+        assert_eq!(tombstones.ends.len(), many as usize / 3);
     }
 
     #[test]
@@ -162,11 +204,11 @@ mod tests {
         let (mut tombstones, member) = (Tombstones::default(), Incarnation(4));
         tombstones.record(key(1), end(1, EndReason::Expired, 1), None);
         tombstones.record(key(2), end(1, EndReason::Expired, 1), Some((AppId(6), member)));
-        let announced = |now| {
-            let ends = tombstones.announced_by(member, Duration::from_secs(5), now);
+        let announced = |since| {
+            let ends = tombstones.announced_by(member, since);
             ends.map(|(key, end)| (key, end.app)).collect::<Vec<_>>()
         };
-        assert_eq!(announced(at(6)), [(key(2), AppId(6))]);
-        assert_eq!(announced(at(7)), [], "long before the member's death");
+        assert_eq!(announced(at(1)), [(key(2), AppId(6))]);
+        assert_eq!(announced(at(2)), [], "long before the member's death");
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Window {
     /// The fastest since `renewed_at`.
     recent: Option<Duration>,
     renewed_at: Instant,
-    /// What was sent before tells about the window before.
+    /// Frames sent earlier tell about the window before.
     shrunk_at: Instant,
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Snapshot<'b> {
     pub(crate) key: [u8; 16],
     #[n(1)]
     pub(crate) app: u32,
-    /// Who created it, and as which of its sessions in this shard.
+    /// The creator, and the number among its sessions in this shard.
     #[n(2)]
     pub(crate) birth_incarnation: u32,
     #[n(3)]

@@ -1,4 +1,4 @@
-//! What a frame is about, for those who only count frames.
+//! The kind of a frame, for counters.
 
 use super::{COPIES, DELTA, END, KIND_BYTES, MESSAGE, SNAPSHOT};
 

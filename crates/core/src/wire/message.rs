@@ -9,17 +9,17 @@ use crate::wire::Plain;
 /// Its number on the wire.
 pub(super) const MESSAGE: u16 = 50;
 
-/// What one process sends to others beside the sessions. The driver writes and reads it; a
+/// A message of one process to others, beside the sessions. The driver writes and reads it; a
 /// [`Node`](crate::Node) that is handed one skips it, as every version before this one does.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Message<'b> {
     /// Counts the messages of this process: a receiver takes rising numbers only.
     #[n(0)]
     pub number: u64,
-    /// What it is about, at most [`TOPIC_MAX_BYTES`](Self::TOPIC_MAX_BYTES).
+    /// The topic, at most [`TOPIC_MAX_BYTES`](Self::TOPIC_MAX_BYTES).
     #[b(1)]
     pub topic: &'b str,
-    /// What it says, at most [`CONTENT_MAX_BYTES`](Self::CONTENT_MAX_BYTES).
+    /// The content, at most [`CONTENT_MAX_BYTES`](Self::CONTENT_MAX_BYTES).
     #[b(2)]
     #[cbor(with = "minicbor::bytes")]
     pub content: &'b [u8],

@@ -114,7 +114,7 @@ fn unhex(text: &str) -> Vec<u8> {
     digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// What is on the wire between releases does not change by accident: an intended change is made in
+/// The bytes on the wire do not change by accident between releases: an intended change is made in
 /// `golden.txt` and announced in PROTOCOL.md.
 #[test]
 fn frames_are_written_as_they_always_were() {

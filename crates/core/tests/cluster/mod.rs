@@ -100,7 +100,20 @@ impl Cluster {
         self.link_with(index, &others);
     }
 
+    /// One more node, which can reach only `others` and has not ended its search.
+    pub(crate) fn add_unsearched(&mut self, others: &[usize], adjust: impl Fn(&mut Settings)) {
+        let index = self.nodes.len();
+        self.nodes.push(node(index as u32, self.now, &adjust));
+        self.connect(index, others);
+    }
+
     fn link_with(&mut self, index: usize, others: &[usize]) {
+        self.connect(index, others);
+        self.act(index, |node, now, effects| node.searched(now, effects));
+    }
+
+    /// Links one node with others, both ways.
+    pub(crate) fn connect(&mut self, index: usize, others: &[usize]) {
         for other in others.iter().copied() {
             for (from, to) in [(index, other), (other, index)] {
                 let peer =
@@ -108,7 +121,6 @@ impl Cluster {
                 self.act(from, |node, now, effects| node.link_up(&peer, now, effects));
             }
         }
-        self.act(index, |node, now, effects| node.searched(now, effects));
     }
 
     pub(crate) fn act<R>(&mut self, index: usize, run: impl FnOnce(&Node, Instant, &mut Effects) -> R) -> R {

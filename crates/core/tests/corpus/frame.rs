@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sessile_core::{Incarnation, Instant, Message, Node, PeerInfo, Position, Settings};
 
-/// What a session costs in memory beside its content, generously.
+/// Bytes of a session in memory beside its content, generously.
 const SESSION_COST: u64 = 4096;
 
 /// Bytes of the shortest copy among others in one frame.

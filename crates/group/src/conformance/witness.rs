@@ -59,7 +59,7 @@ impl Witness {
                     Event::Up(peer) => Noticed::Up(peer.incarnation),
                     Event::Down { incarnation } => Noticed::Down(incarnation),
                     // Whatever is not answered is sent again anyway.
-                    Event::FramesLost { .. } => continue,
+                    Event::FramesLost { .. } | Event::Silent { .. } => continue,
                     Event::Gone { incarnation } => Noticed::Gone(incarnation),
                     Event::Searched { mut reached, .. } => {
                         reached.sort_unstable();
@@ -89,10 +89,10 @@ impl Witness {
         self.seen.lock().frames.get(&incarnation).cloned().unwrap_or_default()
     }
 
-    /// The last that was told of this process is that it is lost.
+    /// The last that was notices of this process is that it is lost.
     pub(super) fn is_lost(&self, incarnation: u32) -> bool {
-        let told = self.noticed().into_iter().rev();
-        let last = told.into_iter().find(|noticed| {
+        let notices = self.noticed().into_iter().rev();
+        let last = notices.into_iter().find(|noticed| {
             [Noticed::Up(incarnation), Noticed::Down(incarnation), Noticed::Gone(incarnation)]
                 .contains(noticed)
         });

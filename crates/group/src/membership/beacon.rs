@@ -58,6 +58,20 @@ struct Seal {
     cipher: XChaCha20Poly1305,
 }
 
+/// A datagram of gossip. An array, which no announcement is: neither is taken for the other.
+#[cfg(feature = "swim")]
+#[derive(Debug, Encode, Decode)]
+struct Gossip {
+    #[n(0)]
+    cluster: String,
+    #[n(1)]
+    incarnation: u32,
+    #[n(2)]
+    counter: u64,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    content: Vec<u8>,
+}
+
 #[derive(Debug, Encode, Decode)]
 #[cbor(map)]
 struct Announcement {
@@ -93,11 +107,41 @@ impl Beacon {
             advertise: self.identity.advertise.to_string(),
             counter: self.next.fetch_add(1, Ordering::Relaxed),
         };
-        let content = minicbor::to_vec(&announcement).expect("a Vec takes any bytes");
+        self.close(&minicbor::to_vec(&announcement).expect("a Vec takes any bytes"))
+    }
+
+    fn close(&self, content: &[u8]) -> std::io::Result<Vec<u8>> {
         match self.seals.read().first() {
-            Some(seal) => seal.close(&content),
-            None => Ok([&[VERSION], &UNSEALED[..], &content].concat()),
+            Some(seal) => seal.close(content),
+            None => Ok([&[VERSION], &UNSEALED[..], content].concat()),
         }
+    }
+
+    /// The next datagram of gossip; each is used once.
+    #[cfg(feature = "swim")]
+    pub(super) fn gossip(&self, content: &[u8]) -> std::io::Result<Vec<u8>> {
+        let gossip = Gossip {
+            cluster: self.identity.cluster.clone(),
+            incarnation: self.identity.incarnation,
+            counter: self.next.fetch_add(1, Ordering::Relaxed),
+            content: content.to_vec(),
+        };
+        self.close(&minicbor::to_vec(&gossip).expect("a Vec takes any bytes"))
+    }
+
+    /// What a datagram of gossip says, if it is of another process of this cluster and was not heard before.
+    #[cfg(feature = "swim")]
+    pub(super) fn judge_gossip(&self, datagram: &[u8]) -> Result<Vec<u8>, Cause> {
+        let content = self.open(datagram)?;
+        let gossip: Gossip = minicbor::decode(&content).map_err(|_| Cause::Malformed)?;
+        if gossip.cluster != self.identity.cluster {
+            return Err(Cause::Foreign);
+        }
+        let is_new = self.windows.lock().is_new(gossip.incarnation, gossip.counter);
+        if gossip.incarnation == self.identity.incarnation || !is_new {
+            return Err(Cause::Replayed);
+        }
+        Ok(gossip.content)
     }
 
     /// Judges a datagram that came from `from`. Rules 9.5 and 9.6.

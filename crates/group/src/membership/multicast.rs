@@ -5,7 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -13,13 +13,14 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{Heard, Local, Membership, NextSighting, Sighting};
-use crate::grumble::Grumble;
+use crate::warning_limit::WarningLimit;
 
 /// No announcement is longer; the rest of a longer datagram is cut off, and it is dropped.
 const DATAGRAM_LIMIT: usize = 1400;
 /// The shortest time between two announcements.
 const FREQUENCY_MIN: Duration = Duration::from_millis(10);
-/// Silent intervals after which the first search ends, and the most that newly heard nodes can make of them.
+/// Once a member was met: silent intervals after which the first search ends, and the most that newly heard nodes can make
+/// of them.
 const SEARCH_INTERVALS: u32 = 2;
 const SEARCH_INTERVALS_MAX: u32 = 10;
 /// New addresses remembered during the first search.
@@ -33,26 +34,30 @@ const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Where and how often a node announces itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MulticastConfig {
-    /// The group; 228.0.0.4.
-    pub group: Ipv4Addr,
+    /// The group, IPv4 or IPv6; 228.0.0.4.
+    pub group: IpAddr,
     /// Its port; 45564.
     pub port: u16,
-    /// The address of the interface to use; `0.0.0.0` leaves the choice to the system.
-    pub bind: Ipv4Addr,
+    /// An address of the interface to use, of the same family; `0.0.0.0` and `::` leave the choice to the system.
+    pub bind: IpAddr,
     /// How many routers an announcement may pass; 1 keeps it in the local network.
     pub ttl: u32,
     /// Time between two announcements; 500 ms, at least 10 ms.
     pub frequency: Duration,
+    /// How long a node listens before it may conclude that it is the first one; the drop time, 3 s. In this time a
+    /// member that lives is heard, even one whose announcements are late or lost.
+    pub first_search: Duration,
 }
 
 impl Default for MulticastConfig {
     fn default() -> Self {
         Self {
-            group: Ipv4Addr::new(228, 0, 0, 4),
+            group: Ipv4Addr::new(228, 0, 0, 4).into(),
             port: 45564,
-            bind: Ipv4Addr::UNSPECIFIED,
+            bind: Ipv4Addr::UNSPECIFIED.into(),
             ttl: 1,
             frequency: Duration::from_millis(500),
+            first_search: Duration::from_secs(3),
         }
     }
 }
@@ -76,14 +81,17 @@ struct Running {
     reopen_at: Instant,
     reopen_pause: Duration,
     first_search: Option<FirstSearch>,
-    grumble: Grumble,
+    warning_limit: WarningLimit,
 }
 
-/// Ends two intervals after the last unknown node was heard.
+/// Ends two intervals after the last unknown node was heard, if a member was met by then. Announcements alone prove
+/// nothing: they may be recorded ones. Without a member it ends when the time to listen is over.
 #[derive(Debug)]
 struct FirstSearch {
     known: HashSet<SocketAddr>,
     until: Instant,
+    /// A node that met nobody listens until then.
+    alone_at: Instant,
     at_most: Instant,
 }
 
@@ -113,13 +121,15 @@ impl Multicast {
             Turn::Announce => running.announce(&self.config).await,
             Turn::Datagram(Ok((length, from))) => {
                 let heard = running.hear(&datagram[..length], from, self.config.frequency);
-                self.waiting.extend(heard.map(Sighting::Address));
+                self.waiting.extend(heard.map(Sighting::Announced));
             }
             Turn::Datagram(Err(error)) => running.fail("receiving announcements", &error),
             Turn::Reopen => running.reopen(&self.config),
             Turn::SearchOver => {
-                running.first_search = None;
-                self.waiting.push_back(Sighting::AllNamed);
+                if !running.listens_on(self.config.frequency) {
+                    running.first_search = None;
+                    self.waiting.push_back(Sighting::AllNamed);
+                }
             }
         }
     }
@@ -133,7 +143,7 @@ impl Membership for Multicast {
         announce.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.running = Some(Running {
             local,
-            group: SocketAddr::from((self.config.group, self.config.port)),
+            group: group_address(&self.config)?,
             socket: Some(open(&self.config)?),
             announce,
             last_heard_itself: now,
@@ -142,9 +152,10 @@ impl Membership for Multicast {
             first_search: Some(FirstSearch {
                 known: HashSet::new(),
                 until: now + frequency * SEARCH_INTERVALS,
-                at_most: now + frequency * SEARCH_INTERVALS_MAX,
+                alone_at: now + self.config.first_search,
+                at_most: now + self.config.first_search.max(frequency * SEARCH_INTERVALS_MAX),
             }),
-            grumble: Grumble::default(),
+            warning_limit: WarningLimit::default(),
         });
         Ok(())
     }
@@ -180,6 +191,17 @@ impl Running {
             () = sleep_until(searching.unwrap_or(self.reopen_at)), if searching.is_some() => Turn::SearchOver,
             turn = receive => turn,
         }
+    }
+
+    /// Whether the first search, whose time is over, goes on for an interval because no member was met.
+    fn listens_on(&mut self, frequency: Duration) -> bool {
+        let Some(search) = &mut self.first_search else { return false };
+        let now = Instant::now();
+        let goes_on = now < search.alone_at && !self.local.has_met();
+        if goes_on {
+            search.until = (now + frequency).min(search.alone_at);
+        }
+        goes_on
     }
 
     async fn announce(&mut self, config: &MulticastConfig) {
@@ -221,7 +243,7 @@ impl Running {
 
     /// Closes the socket; it is opened again after a pause that grows.
     fn fail(&mut self, doing: &str, error: &io::Error) {
-        if let Some(times) = self.grumble.may_speak() {
+        if let Some(times) = self.warning_limit.may_speak() {
             tracing::warn!(%error, times, group = %self.group, "{doing} failed; joining the multicast group anew");
         }
         self.socket = None;
@@ -249,44 +271,105 @@ impl FirstSearch {
 }
 
 fn open(config: &MulticastConfig) -> io::Result<UdpSocket> {
-    let wrong = |problem| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-    if !config.group.is_multicast() {
-        return wrong(format!("{} is no multicast address (224.0.0.0 to 239.255.255.255)", config.group));
-    }
-    if config.bind.is_multicast() {
-        return wrong(format!("{} is no address of an interface", config.bind));
-    }
     let failed = |error: io::Error| {
         let at = format!("multicast group {} on the interface {}: {error}", config.group, config.bind);
         io::Error::new(error.kind(), at)
     };
-    let socket = joined_socket(config).map_err(failed)?;
-    UdpSocket::from_std(socket.into())
+    let group = group_address(config)?;
+    let joined = match (group, config.bind) {
+        (SocketAddr::V4(group), IpAddr::V4(bind)) => joined_v4(group, bind, config.ttl),
+        (SocketAddr::V6(group), _) => joined_v6(group, config.ttl),
+        (SocketAddr::V4(_), IpAddr::V6(_)) => return Err(families_differ(config)),
+    };
+    UdpSocket::from_std(joined.map_err(failed)?.into())
 }
 
-fn joined_socket(config: &MulticastConfig) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+/// The group as datagrams are sent to it. An IPv6 one is bound to an interface by number.
+fn group_address(config: &MulticastConfig) -> io::Result<SocketAddr> {
+    if !config.group.is_multicast() {
+        let problem = format!(
+            "{} is no multicast address (224.0.0.0 to 239.255.255.255, ff00:: to ffff::)",
+            config.group
+        );
+        return Err(invalid(problem));
+    }
+    if config.bind.is_multicast() {
+        return Err(invalid(format!("{} is no address of an interface", config.bind)));
+    }
+    match (config.group, config.bind) {
+        (IpAddr::V4(group), IpAddr::V4(_)) => Ok(SocketAddrV4::new(group, config.port).into()),
+        (IpAddr::V6(group), IpAddr::V6(bind)) => {
+            Ok(SocketAddrV6::new(group, config.port, 0, interface_of(bind)?).into())
+        }
+        _ => Err(families_differ(config)),
+    }
+}
+
+fn families_differ(config: &MulticastConfig) -> io::Error {
+    invalid(format!(
+        "the group {} and the interface {} are not both IPv4 or both IPv6",
+        config.group, config.bind
+    ))
+}
+
+fn invalid(problem: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
+}
+
+/// The number of the interface that has this address; 0 leaves the choice to the system.
+fn interface_of(address: Ipv6Addr) -> io::Result<u32> {
+    if address.is_unspecified() {
+        return Ok(0);
+    }
+    let interfaces = if_addrs::get_if_addrs()?;
+    let found = interfaces.iter().find(|interface| interface.ip() == IpAddr::V6(address));
+    let index = found.and_then(|interface| interface.index);
+    index.ok_or_else(|| invalid(format!("no interface of this machine has the address {address}")))
+}
+
+fn joined_v4(group: SocketAddrV4, bind: Ipv4Addr, ttl: u32) -> io::Result<Socket> {
+    let socket = shared_socket(Domain::IPV4)?;
+    socket.bind(&SockAddr::from(receiving_address(group.into())))?;
+    socket.join_multicast_v4(group.ip(), &bind)?;
+    socket.set_multicast_if_v4(&bind)?;
+    socket.set_multicast_loop_v4(true)?;
+    socket.set_multicast_ttl_v4(ttl)?;
+    Ok(socket)
+}
+
+fn joined_v6(group: SocketAddrV6, hops: u32) -> io::Result<Socket> {
+    let socket = shared_socket(Domain::IPV6)?;
+    socket.set_only_v6(true)?;
+    socket.bind(&SockAddr::from(receiving_address(group.into())))?;
+    socket.join_multicast_v6(group.ip(), group.scope_id())?;
+    socket.set_multicast_if_v6(group.scope_id())?;
+    socket.set_multicast_loop_v6(true)?;
+    socket.set_multicast_hops_v6(hops)?;
+    Ok(socket)
+}
+
+/// Several nodes of one machine hear the same group.
+fn shared_socket(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
-    // Several nodes of one machine hear the same group.
     socket.set_reuse_address(true)?;
     #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
     socket.set_reuse_port(true)?;
-    socket.bind(&SockAddr::from(SocketAddrV4::new(receiving_address(config), config.port)))?;
-    socket.join_multicast_v4(&config.group, &config.bind)?;
-    socket.set_multicast_if_v4(&config.bind)?;
-    socket.set_multicast_loop_v4(true)?;
-    socket.set_multicast_ttl_v4(config.ttl)?;
     Ok(socket)
 }
 
 /// Bound to the group itself, a socket hears nothing else that comes to the port.
 #[cfg(unix)]
-fn receiving_address(config: &MulticastConfig) -> Ipv4Addr {
-    config.group
+fn receiving_address(group: SocketAddr) -> SocketAddr {
+    group
 }
 
 /// Windows does not bind to a group: there other datagrams to the port are heard too, and dropped as foreign.
 #[cfg(not(unix))]
-fn receiving_address(_config: &MulticastConfig) -> Ipv4Addr {
-    Ipv4Addr::UNSPECIFIED
+fn receiving_address(mut group: SocketAddr) -> SocketAddr {
+    group.set_ip(match group {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    });
+    group
 }

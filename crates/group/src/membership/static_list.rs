@@ -21,7 +21,7 @@ const ENTRIES_MAX: usize = 256;
 const ADDRESSES_MAX: usize = 16;
 
 /// Why a list of members cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StaticError {
     /// An entry that is no `host:port`.
     #[error(
@@ -31,6 +31,13 @@ pub enum StaticError {
     /// Too many entries.
     #[error("the list of members has {0} entries, more than {ENTRIES_MAX}")]
     Long(usize),
+}
+
+/// As [`Display`](std::fmt::Display): a `main` that returns it shows it so.
+impl std::fmt::Debug for StaticError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// Names the addresses of a list, again and again. The list may contain this node.

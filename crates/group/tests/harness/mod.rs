@@ -26,6 +26,7 @@ pub(crate) enum Noticed {
     Gone(u32),
     Inbound(u32),
     InboundEnded(u32),
+    Silent(Vec<SocketAddr>),
     Searched { reached: Vec<u32>, silent: Vec<SocketAddr> },
 }
 
@@ -137,6 +138,7 @@ impl TestNode {
                     Event::Down { incarnation } => Noticed::Down(incarnation),
                     Event::FramesLost { .. } => continue,
                     Event::Gone { incarnation } => Noticed::Gone(incarnation),
+                    Event::Silent { addresses } => Noticed::Silent(addresses),
                     Event::Searched { reached, silent, .. } => Noticed::Searched { reached, silent },
                     Event::Inbound(inbound) => {
                         let incarnation = inbound.peer().incarnation;

@@ -140,7 +140,7 @@ impl ByHand {
     }
 }
 
-/// What is seen of session 0.
+/// A read of session 0.
 pub(crate) fn copy(seen: &[(Attribute, u64)]) -> Seen {
     seen.iter().copied().chain([(Attribute::Canary, CANARY)]).collect()
 }

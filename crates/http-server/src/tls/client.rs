@@ -40,7 +40,7 @@ impl BackendTls {
     }
 }
 
-/// What connects to nodes.
+/// The TLS client that connects to nodes.
 #[derive(Debug)]
 pub struct TlsClient {
     config: BackendTls,

@@ -21,7 +21,7 @@ pub struct TlsError {
     pub key: &'static str,
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it, and what to do.
+    /// The problem, and the remedy.
     pub problem: String,
 }
 
@@ -132,7 +132,7 @@ fn find_key(chain_file: &Path) -> PathBuf {
     candidates.into_iter().find(has_key).unwrap_or(beside)
 }
 
-/// What to do about a file that cannot be read.
+/// The remedy for a file that cannot be read.
 fn remedy(error: &std::io::Error) -> String {
     use std::io::ErrorKind::{NotFound, PermissionDenied};
     let remedy = match error.kind() {

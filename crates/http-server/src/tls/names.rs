@@ -71,7 +71,7 @@ fn names_of(certificate: &CertificateDer<'static>) -> Vec<String> {
     dns.collect()
 }
 
-/// What an operator should know of a certificate's time, if anything.
+/// A warning about a certificate that has expired or soon will.
 pub(super) fn expiry_warning(certificate: &CertificateDer<'static>) -> Option<String> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;

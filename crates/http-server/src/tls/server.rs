@@ -26,7 +26,7 @@ struct Current {
     fingerprint: u64,
     /// All names of the certificates.
     names: String,
-    /// What an operator should know of them.
+    /// Warnings about the certificates, for operators.
     warnings: Vec<(PathBuf, String)>,
 }
 
@@ -66,12 +66,12 @@ impl TlsServer {
         Ok(is_new)
     }
 
-    /// What answers say of this port's TLS.
+    /// The HSTS header of responses on this port.
     pub(crate) fn hsts(&self) -> Option<http::HeaderValue> {
         self.config.hsts.as_deref().and_then(|hsts| http::HeaderValue::from_str(hsts).ok())
     }
 
-    /// What does handshakes from now on.
+    /// The acceptor for the next handshakes.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.current.lock().server))

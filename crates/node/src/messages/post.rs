@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_listener_is_told_how_much_it_missed() {
+    async fn a_slow_listener_learns_how_much_it_missed() {
         let post = Post::default();
         let mut messages = post.listen("x");
         for number in 1..=1030 {

@@ -71,10 +71,27 @@ impl Exposition {
         }
     }
 
-    /// The text.
+    /// One number under a name that is not this project's own, such as `process_open_fds`.
+    pub fn standard(&mut self, name: &str, help: &str, kind: &str, value: impl Display) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+        self.line(format_args!("{name} {value}"));
+    }
+
+    /// The text in the format that Prometheus has always read.
     #[must_use]
     pub fn into_text(self) -> String {
         self.0
+    }
+
+    /// The text as OpenMetrics 1.0: a family of counters has its name without `_total`, and the end is marked.
+    #[must_use]
+    pub fn into_open_metrics(self) -> String {
+        let line = |line: &str| match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+            ["#", what, name, rest] => format!("# {what} {} {rest}\n", name.trim_end_matches("_total")),
+            _ => format!("{line}\n"),
+        };
+        self.0.lines().map(line).chain(["# EOF\n".to_owned()]).collect()
     }
 
     fn rows<'l>(
@@ -128,6 +145,18 @@ mod tests {
         ] {
             assert!(text.lines().any(|written| written == line), "{line}: {text}");
         }
+    }
+
+    #[test]
+    fn open_metrics_names_families_and_marks_the_end() {
+        let mut out = Exposition::default();
+        out.counter("asks", "how often in_total was asked", 3);
+        out.standard("process_threads", "threads", "gauge", 2);
+        assert_eq!(
+            out.into_open_metrics(),
+            "# HELP sessile_asks how often in_total was asked\n# TYPE sessile_asks counter\nsessile_asks_total 3\n\
+             # HELP process_threads threads\n# TYPE process_threads gauge\nprocess_threads 2\n# EOF\n"
+        );
     }
 
     #[test]

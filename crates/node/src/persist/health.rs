@@ -33,7 +33,7 @@ pub(crate) struct Health {
 struct Trouble {
     since: Option<Instant>,
     cause: String,
-    told: Option<Instant>,
+    warned_at: Option<Instant>,
 }
 
 impl Health {
@@ -122,9 +122,9 @@ impl Health {
 
 impl Trouble {
     fn is_news(&mut self) -> bool {
-        let is_news = self.told.is_none_or(|told| told.elapsed() >= QUIET);
+        let is_news = self.warned_at.is_none_or(|warned_at| warned_at.elapsed() >= QUIET);
         if is_news {
-            self.told = Some(Instant::now());
+            self.warned_at = Some(Instant::now());
         }
         is_news
     }

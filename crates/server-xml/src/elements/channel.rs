@@ -62,7 +62,7 @@ pub(super) const ELEMENTS: &[Element] = &[
     lost(
         "Membership",
         &["CloudMembershipService"],
-        "write the nodes' addresses: `kind = \"static\"`, `members`",
+        "write the name of the headless service: `kind = \"dns\"`, `names`",
     ),
     lost("Membership", &[], "a membership of one's own is Java code: see docs/extending.md"),
     Element {

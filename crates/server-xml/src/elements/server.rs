@@ -211,7 +211,7 @@ fn number(number: u64) -> String {
     number.to_string()
 }
 
-/// What a connector speaks.
+/// The protocol of a connector.
 pub(super) fn kind_of_connector(node: Node<'_, '_>) -> &'static str {
     let has = |name, word: &str| node.attribute(name).is_some_and(|value| value.contains(word));
     if has("protocol", "AJP") || has("protocol", "ajp") || has("protocolHandlerClassName", "jk.server") {

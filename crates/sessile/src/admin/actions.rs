@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AdminPort;
 use super::error::AdminPageError;
-use crate::admin_tokens;
+use super::token::admin_tokens;
 
 /// Longest wait for the members' answers in a comparison.
 const RESYNC_LIMIT: Duration = Duration::from_secs(60);

@@ -15,14 +15,21 @@ pub(super) enum AdminPageError {
         "this page needs the header `Authorization: Bearer TOKEN`; `sessile secret token --config FILE` prints TOKEN"
     )]
     NoToken,
-    #[error("the `Host` of the request is not this port's: use its address, or localhost")]
+    #[error(
+        "the `Host` of the request is not this port's: use its address, or localhost, or list the name in \
+         `allowed_hosts` of [admin]"
+    )]
     ForeignHost,
-    #[error("there is no such page; there are /healthz, /readyz, /metrics, /members, /sessions and /status")]
+    #[error(
+        "there is no such page; there are /healthz, /readyz, /metrics, /members, /sessions, /status, /top and /events"
+    )]
     NoSuchPage,
     #[error("wrong method: read with GET, change with POST")]
     WrongMethod,
     #[error("this node has not joined its cluster yet; /readyz says when it has")]
     NotJoined,
+    #[error("there are 16 readers of /events already")]
+    TooManyReaders,
     #[error("this service does not accept stop requests: stop it where it was started")]
     NotStoppable,
     #[error("{0}")]
@@ -37,7 +44,7 @@ impl AdminPageError {
             Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotJoined => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotJoined | Self::TooManyReaders => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotStoppable => StatusCode::NOT_IMPLEMENTED,
             Self::Failed(_) => StatusCode::CONFLICT,
         }
@@ -54,6 +61,7 @@ impl AdminPageError {
             | Self::NoSuchPage
             | Self::WrongMethod
             | Self::NotStoppable
+            | Self::TooManyReaders
             | Self::Failed(_) => None,
         }
     }

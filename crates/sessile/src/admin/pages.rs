@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::IntoResponse;
-use http::header::{CONTENT_TYPE, LINK};
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE, LINK};
 use serde::{Deserialize, Serialize};
 use sessile_core::SessionKey;
 
 use super::AdminPort;
 use super::error::AdminPageError;
-use crate::{MemberView, SessionView};
+use crate::status::{MemberView, SessionView};
 
 /// Default number of sessions in one response.
 const PAGE: usize = 100;
@@ -20,6 +21,8 @@ const PAGE: usize = 100;
 const PAGE_LIMIT: usize = 1_000;
 /// The content type of Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The content type of OpenMetrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One element of `/members`.
 #[derive(Serialize)]
@@ -56,8 +59,34 @@ pub(super) struct PageQuery {
     limit: Option<usize>,
 }
 
-pub(super) async fn metrics(State(port): State<AdminPort>) -> Result<impl IntoResponse, AdminPageError> {
-    Ok(([(CONTENT_TYPE, METRICS)], port.cluster()?.metrics()))
+pub(super) async fn metrics(
+    State(port): State<AdminPort>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, AdminPageError> {
+    let cluster = port.cluster()?;
+    Ok(match wants_open_metrics(&headers) {
+        true => ([(CONTENT_TYPE, OPEN_METRICS)], cluster.open_metrics()),
+        false => ([(CONTENT_TYPE, METRICS)], cluster.metrics()),
+    })
+}
+
+/// Whether the reader prefers OpenMetrics to everything else that it takes.
+fn wants_open_metrics(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let weighed = accepted.flat_map(|value| value.split(',')).map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_open =
+            parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+        let weight =
+            parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f64>().ok());
+        (is_open, weight.unwrap_or(0.0))
+    });
+    let (mut open, mut other) = (0.0, 0.0);
+    for (is_open, weight) in weighed {
+        let best = if is_open { &mut open } else { &mut other };
+        *best = weight.max(*best);
+    }
+    open > 0.0 && open >= other
 }
 
 pub(super) async fn members(State(port): State<AdminPort>) -> Result<impl IntoResponse, AdminPageError> {
@@ -120,4 +149,24 @@ impl From<SessionView> for SessionEntry {
 
 pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(accept: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, accept.parse().expect("a header"));
+        wants_open_metrics(&headers)
+    }
+
+    #[test]
+    fn open_metrics_are_for_readers_that_prefer_them() {
+        assert!(wants("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"));
+        assert!(wants("application/openmetrics-text"));
+        assert!(!wants("*/*") && !wants("text/plain") && !wants_open_metrics(&HeaderMap::new()));
+        assert!(!wants("text/plain, application/openmetrics-text;q=0.2"));
+        assert!(!wants("application/openmetrics-text;q=0"));
+    }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::AdminPort;
 use super::error::AdminPageError;
-use crate::{Costs, Statistics};
+use crate::status::{Costs, Statistics};
 
 /// One element of `/top`: an application.
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ impl AppCosts {
 }
 
 fn rows(costs: Costs) -> Vec<CostRow> {
-    let row = |(name, cost): (String, crate::Cost)| CostRow {
+    let row = |(name, cost): (String, crate::status::Cost)| CostRow {
         name,
         bytes: cost.bytes,
         uncertain: cost.uncertain,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sessile::config::App;
-use sessile::{EndReason, Listening, Notification, Scope, SessionChange};
+use sessile::events::{EndReason, Listening, Notification, Scope, SessionChange};
 
 use crate::harness::{Browser, Node, Town};
 

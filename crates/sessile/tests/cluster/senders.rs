@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use parking_lot::Mutex;
+use sessile::SessionKey;
 use sessile::config::{Mode, QueueFull, Sender};
-use sessile::{Event, SessionKey};
+use sessile::events::Event;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::harness::{Browser, Node, Reply, Town};

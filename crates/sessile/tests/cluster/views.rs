@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sessile::config::App;
-use sessile::{EndReason, Event};
+use sessile::events::{EndReason, Event};
 
 use crate::harness::{Browser, Node, Town};
 

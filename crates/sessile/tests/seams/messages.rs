@@ -1,6 +1,6 @@
 //! Messages of the application's own between two and three nodes.
 
-use sessile::{Message, MessageError, Messages, NoMessage, To};
+use sessile::messages::{Message, MessageError, Messages, NoMessage, To};
 use tokio::time::timeout;
 
 use crate::town::{LIMIT, Town, until};

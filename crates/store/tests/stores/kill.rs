@@ -69,7 +69,7 @@ fn save_and_kill(kind: &str, folder: &Path, first: u64, batches: usize) -> u64 {
     let mut last = lines.by_ref().filter_map(number).nth(batches).unwrap();
     saver.kill().unwrap();
     saver.wait().unwrap();
-    // What it acknowledged until the kill arrived.
+    // The saves that it acknowledged until the kill arrived.
     lines.filter_map(number).for_each(|number| last = number);
     last
 }

@@ -17,7 +17,7 @@ use super::stored_response::StoredResponse;
 use crate::app::AppSessions;
 use crate::error::SessionError;
 use crate::session::random;
-use sessile_node::host::{Busy, Passage, Settlement};
+use sessile_node::host::{Busy, CommitPermit, Settlement};
 
 /// Keys that a session remembers of each node; beyond, the oldest are forgotten.
 const SLOTS: usize = 16;
@@ -91,8 +91,9 @@ impl Ledger {
 
     /// Tells all members that this node works on it; `None` when another one does, too.
     async fn claim(&self, asked: KeyedRequest) -> Result<Option<Claim>, SessionError> {
-        let passage = self.app.host.passage(self.session).await.map_err(|Busy| SessionError::Busy)?;
-        let (claim, settlement) = self.write_claim(asked, passage)?;
+        let commit_permit =
+            self.app.host.commit_permit(self.session).await.map_err(|Busy| SessionError::Busy)?;
+        let (claim, settlement) = self.write_claim(asked, commit_permit)?;
         match settlement.receipt().await {
             None => Err(SessionError::OutcomeUnknown),
             Some(receipt) if receipt.ended => Err(SessionError::Ended),
@@ -103,7 +104,7 @@ impl Ledger {
     fn write_claim(
         &self,
         asked: KeyedRequest,
-        passage: Passage,
+        commit_permit: CommitPermit,
     ) -> Result<(Claim, Settlement), SessionError> {
         // Two requests with different keys must not choose one slot.
         let _choosing = self.app.controls.key_locks.choosing();
@@ -113,7 +114,7 @@ impl Ledger {
         changes.put(slot.clone(), Some(entry.encode()));
         // In asynchronous mode, too: that another node can miss it is what it is for.
         changes.wait_for_all();
-        let settlement = self.app.host.commit(self.session, &changes, passage)?;
+        let settlement = self.app.host.commit(self.session, &changes, commit_permit)?;
         Ok((Claim { ledger: self.clone(), slot, entry }, settlement))
     }
 
@@ -185,7 +186,7 @@ impl Drop for Claim {
         let mut changes = Changes::new();
         changes.put(slot.clone(), None);
         // A session that ended, or a node that has no room, has no claims either: both end them.
-        let _ = app.host.commit(*session, &changes, Passage::default());
+        let _ = app.host.commit(*session, &changes, CommitPermit::default());
     }
 }
 

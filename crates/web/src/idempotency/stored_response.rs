@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_whose_length_nobody_told_is_given_again_like_any_other() {
+    async fn a_response_of_unknown_length_is_given_again_like_any_other() {
         let parts = ["thank ", "you"].map(str::to_owned).to_vec();
         let (noted, response) = StoredResponse::note(Response::new(Body::from_stream(streamed(parts)))).await;
         assert_eq!(text(response).await, "thank you");
@@ -137,18 +137,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_large_one_it_is_told_that_it_was_done() {
+    async fn of_a_large_response_only_its_success_is_given_again() {
         let large = "x".repeat(ANSWER_MAX + 1);
         let parts = vec![large[1..].to_owned(), large[..1].to_owned()];
         let streamed = Response::new(Body::from_stream(streamed(parts)));
         for response in [large.clone().into_response(), streamed] {
             let (noted, response) = StoredResponse::note(response).await;
             assert_eq!(text(response).await, large, "the first client gets all of it");
-            told_that_it_was_done(noted).await;
+            only_success_is_given_again(noted).await;
         }
     }
 
-    async fn told_that_it_was_done(noted: StoredResponse) {
+    async fn only_success_is_given_again(noted: StoredResponse) {
         let again = noted.again();
         assert_eq!(again.status(), StatusCode::CONFLICT);
         assert!(text(again).await.contains("answered with 200"));

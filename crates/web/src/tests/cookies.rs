@@ -9,7 +9,7 @@ use sessile_core::{AppId, Changes, Secret, SessionKey};
 use super::*;
 use crate::cookie::{CookieSigner, Identity};
 use sessile_config::{Network, Secure};
-use sessile_node::host::Passage;
+use sessile_node::host::CommitPermit;
 
 async fn put(session: Session) -> Response<Body> {
     session.set("cart", "umbrella").unwrap();
@@ -130,7 +130,7 @@ async fn even_a_genuine_cookie_opens_only_sessions_of_its_application() {
     let mut site = Site::new();
     let identity = Identity { key: SessionKey([1; 16]), secret: Secret([2; 16]) };
     let foreign = Changes::create(AppId::of_path("/bank"), identity.secret, Duration::from_secs(60), None);
-    site.host.commit(identity.key, &foreign, Passage::default()).unwrap().receipt().await;
+    site.host.commit(identity.key, &foreign, CommitPermit::default()).unwrap().receipt().await;
     site.cookie = Some(format!("sid={}", CookieSigner::new(COOKIE_KEY, "/").encode(identity, "tc01")));
     assert_eq!(site.visit(async |session| answer(session.key().is_some())).await.body, "false");
 }

@@ -254,7 +254,7 @@ fn counter(site: &Site, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn with_full_only_what_changed_gets_a_new_stamp() {
+async fn with_full_only_what_changed_gets_a_new_timestamp() {
     for (manager, dirty_flag, restamps) in
         [(Manager::Full, true, false), (Manager::Full, false, false), (Manager::Delta, true, true)]
     {

@@ -205,9 +205,9 @@ async fn receipts_appear_in_headers_only_where_configured() {
     assert!(!reply.response.headers().contains_key("sessile-receipt"));
     assert_eq!(reply.response.extensions().get::<Receipt>().map(|receipt| receipt.copies), Some(1));
 
-    let mut telling = Site::with(SessionSettings { receipt_header: true, ..usual() });
-    assert_eq!(telling.visit(put_one).await.response.headers()["sessile-receipt"], "copies=1/1");
-    let read = telling.visit(async |session| answer(session.get::<String>("n").unwrap())).await;
+    let mut reporting = Site::with(SessionSettings { receipt_header: true, ..usual() });
+    assert_eq!(reporting.visit(put_one).await.response.headers()["sessile-receipt"], "copies=1/1");
+    let read = reporting.visit(async |session| answer(session.get::<String>("n").unwrap())).await;
     assert!(!read.response.headers().contains_key("sessile-receipt"), "nothing was sent");
 }
 

@@ -208,7 +208,7 @@ impl Pair {
     }
 }
 
-fn telling() -> SessionSettings {
+fn reporting() -> SessionSettings {
     SessionSettings { receipt_header: true, ..usual() }
 }
 
@@ -218,7 +218,7 @@ fn is_waiting(request: &mut BoxFuture<'static, Reply>) -> bool {
 
 #[tokio::test]
 async fn a_response_that_wrote_goes_when_every_member_has_it() {
-    let mut pair = Pair::connected(telling());
+    let mut pair = Pair::connected(reporting());
     let mut writing = pair.writing("one");
     assert!(is_waiting(&mut writing), "the other node has not confirmed");
     let reply = pair.answered(writing);
@@ -227,7 +227,7 @@ async fn a_response_that_wrote_goes_when_every_member_has_it() {
 
 #[tokio::test]
 async fn a_member_that_is_gone_is_not_waited_for() {
-    let mut pair = Pair::connected(telling());
+    let mut pair = Pair::connected(reporting());
     let mut writing = pair.writing("one");
     assert!(is_waiting(&mut writing));
     pair.lose_the_other();

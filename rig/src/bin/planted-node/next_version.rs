@@ -10,10 +10,11 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
+use sessile::content::Fields;
 use sessile::seams::{
     Channel, Depth, Event, GroupError, Incoming, NextBatch, OpenChannel, Peer, SendError, Stopping, Tally,
 };
-use sessile::{Cluster, ClusterSecrets, Fields, SessionKey};
+use sessile::{Cluster, ClusterSecrets, SessionKey};
 use sessile_core::Changes;
 use sessile_planted::next;
 use tokio::sync::mpsc::{self, Receiver, Sender};

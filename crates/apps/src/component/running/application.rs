@@ -48,7 +48,8 @@ struct MountedComponent {
     /// The context path, without a slash at its end.
     base_path: Arc<str>,
     prefix: HeaderValue,
-    cookie: String,
+    /// Knows the session cookies of all applications.
+    sessions: SessionLayer,
 }
 
 impl Component {
@@ -67,13 +68,13 @@ impl Component {
     /// [`IdempotencyLayer`].
     pub fn router(&self, base_path: &str, sessions: SessionLayer) -> Router {
         let base_path = base_path.trim_end_matches('/');
-        let cookie = sessions.cookie_name().to_owned();
-        let locks = self.0.settings.serialize.then(|| SessionLocks::new(&cookie, &self.0.settings.limits));
+        let cookie = sessions.cookie_name();
+        let locks = self.0.settings.serialize.then(|| SessionLocks::new(cookie, &self.0.settings.limits));
         let application = Arc::new(MountedComponent {
             component: self.clone(),
             base_path: base_path.into(),
             prefix: HeaderValue::try_from(base_path).unwrap_or(HeaderValue::from_static("")),
-            cookie,
+            sessions: sessions.clone(),
         });
         let serve = move |request| Arc::clone(&application).serve(request);
         // A failure passes the layer as an error, so nothing is committed.
@@ -108,10 +109,11 @@ impl MountedComponent {
             return Err(GuestFailure::TooLarge);
         }
         let session = request.extensions().get::<Session>().cloned().expect("the session layer is around");
-        cookies::hide(request.headers_mut(), &self.cookie);
+        let is_session_cookie = |name: &[u8]| self.sessions.is_session_cookie(name);
+        cookies::hide(request.headers_mut(), is_session_cookie);
         request.headers_mut().insert(PREFIX, self.prefix.clone());
         let mut response = self.call(request, session).await?.map(Body::new);
-        cookies::refuse(response.headers_mut(), &self.cookie);
+        cookies::refuse(response.headers_mut(), is_session_cookie);
         Ok(response)
     }
 

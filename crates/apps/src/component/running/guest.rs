@@ -13,7 +13,7 @@ use super::egress::Egress;
 use super::engine::TICK;
 use super::limits::GuestLimits;
 use super::log_lines::LogLines;
-use super::settings::{ComponentSettings, EgressTarget};
+use super::settings::ComponentSettings;
 
 /// Handles of requests, bodies, streams and sessions that an instance may hold.
 const MAX_HANDLES: usize = 10_000;
@@ -27,6 +27,7 @@ pub(super) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     egress: Egress,
+    may_set_principal: bool,
     pub(super) table: ResourceTable,
     pub(super) takes: StoreLimits,
     pub(super) output: LogLines,
@@ -49,8 +50,8 @@ struct Current {
 pub(super) struct OverCpuTime;
 
 impl Guest {
-    pub(super) fn new(app: &Arc<str>, settings: &ComponentSettings, egress: Arc<[EgressTarget]>) -> Self {
-        let output = LogLines::of(Arc::clone(app));
+    pub(super) fn new(settings: &ComponentSettings, egress: Egress) -> Self {
+        let output = LogLines::of(Arc::clone(&egress.app));
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output.clone()).stderr(output.clone()).max_random_size(MAX_RANDOM_BYTES);
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
@@ -66,7 +67,8 @@ impl Guest {
         Self {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            egress: Egress { app: Arc::clone(app), allowed: egress },
+            egress,
+            may_set_principal: settings.principals,
             table,
             takes,
             output,
@@ -92,6 +94,11 @@ impl Guest {
     /// The session of the current request.
     pub(super) fn session(&self) -> Option<&Session> {
         self.request.as_ref().map(|request| &request.session)
+    }
+
+    /// Whether the node lets the guest say who is logged in.
+    pub(super) fn may_set_principal(&self) -> bool {
+        self.may_set_principal
     }
 
     /// Number of the current request of the instance.

@@ -4,9 +4,11 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use sessile::config::Network;
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
+use super::egress::Egress;
 use super::guest::Guest;
 use super::settings::{ComponentSettings, EgressTarget};
 
@@ -20,6 +22,7 @@ pub(super) struct Instances {
     pre: ProxyPre<Guest>,
     settings: ComponentSettings,
     egress: Arc<[EgressTarget]>,
+    private_networks: Arc<[Network]>,
     idle: Mutex<Idle>,
 }
 
@@ -43,7 +46,8 @@ pub(super) struct Instance {
 impl Instances {
     pub(super) fn new(pre: ProxyPre<Guest>, settings: ComponentSettings) -> Self {
         let egress = settings.egress.clone().into();
-        Self { pre, settings, egress, idle: Mutex::default() }
+        let private_networks = settings.private_networks.clone().into();
+        Self { pre, settings, egress, private_networks, idle: Mutex::default() }
     }
 
     /// Takes an idle instance, or creates one.
@@ -70,7 +74,12 @@ impl Instances {
     }
 
     async fn make(&self, app: &Arc<str>) -> wasmtime::Result<Instance> {
-        let guest = Guest::new(app, &self.settings, Arc::clone(&self.egress));
+        let egress = Egress {
+            app: Arc::clone(app),
+            allowed: Arc::clone(&self.egress),
+            private_networks: Arc::clone(&self.private_networks),
+        };
+        let guest = Guest::new(&self.settings, egress);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.takes);
         store.set_hostcall_fuel(MAX_CALL_BYTES);

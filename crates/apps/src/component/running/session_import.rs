@@ -23,6 +23,10 @@ mod bindings {
 use bindings::sessile::web::idempotency;
 use bindings::sessile::web::session::{Error, Host, HostHttpSession, add_to_linker};
 
+/// Why a guest that shares the sessions of other applications does not say who is logged in there.
+const NO_PRINCIPALS: &str =
+    "these sessions are shared, and this node does not grant their principals: [farm.grants] principals";
+
 /// A guest's handle of a session.
 #[allow(unreachable_pub, reason = "the generated module, which is public, names it")]
 pub struct SessionHandle {
@@ -150,6 +154,9 @@ impl HostHttpSession for Guest {
     }
 
     fn set_principal(&mut self, of: Handle, name: Option<String>) -> CallResult<()> {
+        if !self.may_set_principal() {
+            return self.with(&of, |_| Err(Error::Unavailable(NO_PRINCIPALS.to_owned())));
+        }
         self.write(&of, |session| session.set_principal(name.as_deref(), None))
     }
 
@@ -176,7 +183,7 @@ impl From<SessionError> for Error {
             SessionError::BadName(_) => Self::BadName,
             SessionError::ReadOnly => Self::ReadOnly,
             SessionError::Committed => Self::Committed,
-            SessionError::Full => Self::TooManySessions,
+            SessionError::Full | SessionError::TableFull => Self::TooManySessions,
             SessionError::Ended | SessionError::Unknown => Self::Invalidated,
             other => Self::Unavailable(other.to_string()),
         }

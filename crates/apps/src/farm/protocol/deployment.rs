@@ -136,6 +136,10 @@ impl Protocol {
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
+        let deployment = self.deployments.get(path).filter(|known| known.order.timestamp == timestamp);
+        if let Some(order) = deployment.map(|deployment| deployment.order.clone()) {
+            self.runs_there(from, order);
+        }
         self.answer(from, path, timestamp, MemberAnswer::Over(NodeResult::Active));
         self.settle_when_over(path, now, effects);
     }
@@ -184,11 +188,19 @@ impl Protocol {
 
     fn settle(&mut self, path: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(deployment) = self.deployments.remove(path) else { return };
+        let timestamp = deployment.order.timestamp;
+        let later_there =
+            |member| self.peers.get(member).is_some_and(|peer| peer.timestamp(path) > timestamp);
         let others = deployment.answers.iter().map(|(member, answer)| match answer {
+            MemberAnswer::Over(NodeResult::Active) if later_there(member) => {
+                (member.name.clone(), NodeResult::Superseded)
+            }
             MemberAnswer::Over(result) => (member.name.clone(), *result),
             MemberAnswer::Waiting | MemberAnswer::Prepared => (member.name.clone(), NodeResult::Unconfirmed),
         });
-        let nodes = std::iter::once((self.me.name.clone(), NodeResult::Active)).chain(others).collect();
+        let is_later = self.catalog.timestamp(path) > timestamp;
+        let own = if is_later { NodeResult::Superseded } else { NodeResult::Active };
+        let nodes = std::iter::once((self.me.name.clone(), own)).chain(others).collect();
         let took = DeployTimes {
             prepared: deployment.offered.saturating_sub(deployment.began),
             carried: deployment.committed.saturating_sub(deployment.offered),

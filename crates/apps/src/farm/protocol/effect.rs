@@ -116,7 +116,7 @@ pub(crate) struct DeployTimes {
 /// The result of a deployment on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeResult {
-    /// The archive, or a later one, runs on the node.
+    /// The node switched: it runs the archive, or removed the application.
     Active,
     /// The node left the cluster meanwhile.
     Left,
@@ -124,6 +124,8 @@ pub(crate) enum NodeResult {
     NoFarm,
     /// The node prepared the archive but has not confirmed the switch.
     Unconfirmed,
+    /// A later deployment of the path runs on the node.
+    Superseded,
 }
 
 impl Effect {

@@ -79,6 +79,7 @@ impl Protocol {
         effects: &mut Vec<Effect>,
     ) {
         let (path, timestamp) = (order.path.clone(), order.timestamp);
+        self.runs_there(from, order.clone());
         if timestamp > self.catalog.timestamp(&path) {
             self.adopt(from, order, now, effects);
         }

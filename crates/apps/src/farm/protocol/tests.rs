@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod keyed;
+mod reported;
 
 const DEPLOY_TIME: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(200);

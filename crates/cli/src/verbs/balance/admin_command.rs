@@ -82,7 +82,7 @@ pub(super) struct BackendName {
 impl AdminCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Nodes(balancer) => output::print(&balancer.nodes()?),
+            Self::Nodes(balancer) => balancer.show_nodes(),
             Self::Add { name, address, weight, health, max_requests, balancer } => {
                 let node =
                     BackendConfig { weight, health, max_requests, ..BackendConfig::new(name, address) };
@@ -97,7 +97,8 @@ impl AdminCommand {
             Self::Reload(balancer) => balancer.change("/reload", None),
             Self::Token(balancer) => {
                 let config = balancer_file::load(&balancer.config)?;
-                output::print(&admin_port::token(&config.balance.secret_file)?)
+                let token = admin_port::token(&config.balance.secret_file)?;
+                output::result(&json!({ "token": token }), &token)
             }
         }
     }
@@ -110,9 +111,12 @@ impl BackendName {
 }
 
 impl BalancerFile {
-    /// The nodes, a line each.
-    fn nodes(&self) -> Result<String, Failure> {
+    /// Shows the nodes, a line each.
+    fn show_nodes(&self) -> Result<(), Failure> {
         let told = self.ask("GET", "/nodes", None)?;
+        if output::is_json() {
+            return output::print_verbatim(&told);
+        }
         let nodes: Vec<BackendStatus> = serde_json::from_str(&told)
             .map_err(|error| Failure::Failed(format!("the balancer's answer makes no sense: {error}")))?;
         let mut text =
@@ -125,15 +129,13 @@ impl BalancerFile {
                 (node.state.to_string(), node.weight.to_string(), node.active.to_string());
             text += &row([&node.name, &node.address, &state, &weight, &active, requests, retries, failures]);
         }
-        Ok(text)
+        output::print(&text)
     }
 
     fn change(&self, path: &str, body: Option<Value>) -> Result<(), Failure> {
         let told = self.ask("POST", path, body)?;
-        let done = serde_json::from_str::<Value>(&told)
-            .ok()
-            .and_then(|told| Some(told["done"].as_str()?.to_owned()));
-        output::print(&done.unwrap_or(told))
+        let answer = serde_json::from_str::<Value>(&told).unwrap_or_else(|_| json!({ "done": told }));
+        output::result(&answer, answer["done"].as_str().unwrap_or(&told))
     }
 
     /// The body of the balancer's answer; its refusal is the error.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use sessile::{ClusterSecrets, admin_token};
+use sessile::ClusterSecrets;
+use sessile::admin::admin_token;
 use sessile_balancer::{BalanceConfig, Balancer, BalancerAdmin, Reload};
 use tokio::net::TcpListener;
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sessile::StoredSession;
+use sessile::content::StoredSession;
 use sessile::store::{AppName, Lifetime, Record, RecordVersion};
 
 use super::values;

@@ -27,9 +27,6 @@ pub(crate) struct Ls {
     /// Only sessions after this key: the next page
     #[arg(long, value_name = "KEY", value_parser = values::parse_key)]
     after: Option<Key>,
-    /// As JSON Lines
-    #[arg(long)]
-    json: bool,
 }
 
 impl Ls {
@@ -40,15 +37,16 @@ impl Ls {
     async fn list(&self, store: &dyn Store, damages: &mut Damages) -> Result<(), Failure> {
         let mut left = self.limit as usize;
         let mut scan = Scan { after: self.after, app: self.app.clone(), limit: left };
-        let mut heading = (!self.json).then(heading);
+        let mut heading = (!output::is_json()).then(heading);
         loop {
             let page = store.scan(scan.clone()).await.map_err(failed)?;
             damages.add(page.damaged.len());
             let now = SystemTime::now();
-            let row = |record: &Record| if self.json { json_row(record, now) } else { row(record, now) };
+            let row =
+                |record: &Record| if output::is_json() { json_row(record, now) } else { row(record, now) };
             let lines: Vec<String> = heading.take().into_iter().chain(page.records.iter().map(row)).collect();
             if !lines.is_empty() {
-                output::print(&lines.join("\n"))?;
+                output::print_verbatim(&lines.join("\n"))?;
             }
             left = left.saturating_sub(page.records.len());
             let Some(next) = page.next else { return Ok(()) };

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
+use serde_json::json;
 use sessile::store::{Scan, Store};
 
 use super::damages::Damages;
@@ -32,13 +33,18 @@ impl Purge {
             let clock = values::shown_moment(now);
             if self.yes {
                 let purged = store.purge(now).await.map_err(failed)?;
-                return output::print(&format!("removed {purged} records that were garbage at {clock}"));
+                let words = format!("removed {purged} records that were garbage at {clock}");
+                return output::result(&json!({ "removed": purged, "clock": clock.to_string() }), &words);
             }
             let (garbage, all) = count(store, now, damages).await?;
-            output::print(&format!(
-                "{garbage} of {all} records are garbage at {clock} by this machine's clock; \
+            let fields = json!({ "garbage": garbage, "records": all, "clock": clock.to_string() });
+            output::result(
+                &fields,
+                &format!(
+                    "{garbage} of {all} records are garbage at {clock} by this machine's clock; \
                  the same command with --yes removes them"
-            ))
+                ),
+            )
         })
     }
 }

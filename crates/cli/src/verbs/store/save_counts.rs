@@ -1,5 +1,6 @@
 //! Results of saves, counted.
 
+use serde_json::json;
 use sessile::store::{Record, SaveOutcome, Store};
 
 use super::location::failed;
@@ -36,7 +37,8 @@ impl SaveCounts {
     /// Prints the counts; a failure if records failed.
     pub(super) fn conclude(&self) -> Result<(), Failure> {
         let Self { saved, superseded, failed } = self;
-        output::print(&format!("saved {saved}, superseded {superseded}, failed {failed}"))?;
+        let words = format!("saved {saved}, superseded {superseded}, failed {failed}");
+        output::result(&json!({ "saved": saved, "superseded": superseded, "failed": failed }), &words)?;
         match failed {
             0 => Ok(()),
             _ => Err(Failure::Failed(format!("{failed} records could not be saved; all others are"))),

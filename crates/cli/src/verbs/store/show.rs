@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::{Value, json};
-use sessile::StoredSession;
+use sessile::content::StoredSession;
 use sessile::store::{Key, Record, Store, StoreError};
 
 use super::damages::Damages;
@@ -25,9 +25,6 @@ pub(crate) struct Show {
     /// Also show the values of the attributes and the logged-in user
     #[arg(long)]
     values: bool,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Show {
@@ -52,7 +49,7 @@ impl Show {
             output::tell("warning: these are a user's values; take care where this output goes");
         }
         let description = self.describe(&record)?;
-        output::print(&if self.json { format!("{description:#}") } else { for_people(&description) })
+        output::result(&description, &for_people(&description))
     }
 
     fn describe(&self, record: &Record) -> Result<Value, Failure> {

@@ -5,8 +5,11 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
+use sessile::SessionKey;
+use sessile::content::{Codec, StoredSession};
 use sessile::store::{Key, Lifetime};
-use sessile::{Codec, SessionKey, StoredSession};
+
+use crate::session_key::unshielded;
 
 /// The attributes by name, as JSON. A value without a JSON form is `{"codec": …, "base64": …}`.
 pub(super) fn attributes(session: &StoredSession<'_>) -> Map<String, Value> {
@@ -43,6 +46,7 @@ pub(super) fn shown_key(key: Key) -> String {
 
 /// Reads a key in the form of logs and admin pages, or in the 32 digits of a store.
 pub(super) fn parse_key(text: &str) -> Result<Key, String> {
+    let text = unshielded(text);
     let shown = SessionKey::parse(text).map(|key| Key(key.0));
     shown.or_else(|| text.parse().ok()).ok_or_else(|| {
         "a key has 22 characters, as `sessile store ls` and logs show it, or 32 hexadecimal digits".to_owned()

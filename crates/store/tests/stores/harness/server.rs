@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// The longest that a server may take to start.
 const START: Duration = Duration::from_secs(60);
 
-/// What starts a server in a folder on a port.
+/// Starts a server in a folder on a port.
 type StartCommand = dyn Fn(&Path, u16) -> Command + Send + Sync;
 
 /// One server, which ends with this value.
