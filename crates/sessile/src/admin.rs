@@ -6,7 +6,7 @@
 //! | `/healthz` | 200 while the process answers | no |
 //! | `/readyz` | 200 while the node may serve, else 503 | no |
 //! | `/metrics` | the text format of Prometheus, or OpenMetrics where it is preferred | no |
-//! | `/challenge?nonce=NONCE` | `{nonce, proofs}`: the node proves itself, see `admin_token.rs` | no |
+//! | `/challenge?nonce=NONCE` | `{nonce, proofs}`: the node proves itself, see `admin/token.rs` | no |
 //! | `/members` | `[{name, incarnation, boot, address, state, age_ms, unconfirmed_bytes, unconfirmed_ms, self}]` | yes |
 //! | `/sessions?after=KEY&limit=N` | `[{key, app, attributes, bytes, idle_ms, copies}]` | yes |
 //! | `/status` | members, standing, sessions, queue, last transfer, warnings in one object | yes |
