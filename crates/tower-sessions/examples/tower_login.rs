@@ -60,7 +60,7 @@ pub(crate) fn app(cluster: &Cluster) -> Router {
         .layer(MessagesManagerLayer)
         .layer(AuthManagerLayerBuilder::new(Users, sessions).build())
         .layer(store.request_layer().with_route("id"))
-        .merge(sessile::health(cluster))
+        .merge(sessile::admin::health(cluster))
 }
 
 async fn login(mut auth: AuthSession<Users>, messages: Messages) -> Result<(), StatusCode> {
