@@ -295,7 +295,7 @@ async fn a_search_goes_on_while_somebody_accepts_and_says_nothing() {
     let b = TestNode::start(&setup, "b", own, members(&list)).await;
     b.notices(Noticed::Silent(vec![at_mute])).await;
     assert!(!b.noticed().iter().any(|noticed| matches!(noticed, Noticed::Searched { .. })));
-    assert!(b.group.counters().refused_for(Refusal::Silent) > 0);
+    assert!(b.group.counters().refused_for(HandshakeRefusal::Silent) > 0);
     drop(mute);
     assert_eq!(b.searched().await, (vec![alone.incarnation], vec![]));
     assert_eq!(b.count(&Noticed::Silent(vec![at_mute])), 1);

@@ -121,7 +121,8 @@ async fn metrics_count_messages_and_never_tell_a_secret() {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         assert!(names.insert(line.split(' ').next().unwrap()), "twice: {line}");
         assert!(
-            line.starts_with("sessile_") && line.rsplit(' ').next().unwrap().parse::<f64>().is_ok(),
+            (line.starts_with("sessile_") || line.starts_with("process_"))
+                && line.rsplit(' ').next().unwrap().parse::<f64>().is_ok(),
             "{line}"
         );
     }
