@@ -42,7 +42,7 @@ pub(super) struct ProvenOperator;
 #[derive(Debug, Default)]
 pub(super) struct RefusedCallers {
     count: AtomicU64,
-    told: Mutex<Option<Instant>>,
+    reported: Mutex<Option<Instant>>,
 }
 
 impl RefusedCallers {
@@ -54,9 +54,9 @@ impl RefusedCallers {
         if let Ok(cluster) = port.cluster() {
             cluster.report("admin", PartReport { warnings: Vec::new(), gauges });
         }
-        let mut told = self.told.lock();
-        if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
-            *told = Some(Instant::now());
+        let mut reported = self.reported.lock();
+        if reported.is_none_or(|reported| reported.elapsed() >= TELL_AGAIN) {
+            *reported = Some(Instant::now());
             tracing::warn!(path, since_start = count, "an admin request had no token that is believed");
         }
     }
