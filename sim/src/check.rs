@@ -8,6 +8,7 @@ mod c6_expiry;
 mod clients;
 mod knowledge;
 mod progress;
+mod spoken;
 
 use crate::history::{OpId, SessionId, SimHistory};
 
@@ -59,6 +60,7 @@ pub fn judge(history: &SimHistory) -> Vec<Violation> {
         c4_haste::check(&knowledge),
         c5_convergence::check(&knowledge),
         c6_expiry::check(&knowledge),
+        spoken::check(&knowledge),
     ]
     .concat()
 }

@@ -1,5 +1,6 @@
 //! Everything that can happen in a run.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,8 +44,8 @@ pub(crate) enum Inside {
     Arrive(OpId, Attempt),
     /// A request's handler has run.
     Handled(OpId),
-    /// A task learns that its commit is settled.
-    Settled(Ticket, Receipt),
+    /// A task learns that its commit is settled, and how many copies its receipt may want.
+    Settled(Ticket, Receipt, RangeInclusive<u32>),
     /// A task learns that every member answered its question.
     Answered(QuestionId),
     /// A session's content was read from the swap file.
@@ -81,6 +82,8 @@ pub(crate) enum Outside {
 pub(crate) enum Step {
     /// The host's process starts again.
     Return(HostId),
+    /// Another process starts under the name of this host's.
+    Twin(HostId),
     /// The host's process is stopped for a while.
     Pause(HostId, Duration),
     /// The stopped process goes on.

@@ -1,6 +1,7 @@
 //! The observations of clients and the events of processes: the only input of the checkers.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sessile_core::{Absent, Ack, EndReason, Incarnation, Instant, Receipt, Secret, SessionKey};
@@ -59,8 +60,12 @@ pub struct Op {
     pub closed: Option<Instant>,
     /// The session as opened.
     pub seen: Option<Seen>,
+    /// It comes from the process itself, without a secret.
+    pub is_trusted: bool,
     /// When its commit settled, and how.
     pub receipt: Option<(Instant, Receipt)>,
+    /// Copies that the receipt may want.
+    pub wanted: Option<RangeInclusive<u32>>,
     /// The processes that held the change at that time; of an end, those that knew of it.
     pub holders: Vec<Incarnation>,
 }
@@ -81,7 +86,9 @@ impl Op {
             committed: None,
             closed: None,
             seen: None,
+            is_trusted: false,
             receipt: None,
+            wanted: None,
             holders: Vec::new(),
         }
     }
@@ -117,6 +124,8 @@ pub struct SimSession {
     pub secrets: Vec<Secret>,
     /// Its idle time.
     pub max_inactive: Duration,
+    /// Its greatest age.
+    pub max_age: Option<Duration>,
     /// What its canary must say.
     pub canary: u64,
     /// The operation that created it.
@@ -189,6 +198,28 @@ pub struct Ending {
     pub remote: bool,
 }
 
+/// A notice that a session ended, made by a process for an end of its own or in place of a dead member.
+#[derive(Clone, Copy, Debug)]
+pub struct Spoken {
+    /// When.
+    pub at: Instant,
+    /// On which process.
+    pub incarnation: Incarnation,
+    /// Which session.
+    pub key: SessionKey,
+}
+
+/// A member that a process removed from its view as lost.
+#[derive(Clone, Copy, Debug)]
+pub struct SimRemoval {
+    /// When.
+    pub at: Instant,
+    /// The process that removed it.
+    pub by: Incarnation,
+    /// The member.
+    pub member: Incarnation,
+}
+
 /// The sessions of a node when the cluster was quiet.
 #[derive(Clone, Debug)]
 pub struct SimHolding {
@@ -229,6 +260,22 @@ pub struct SimHistory {
     pub final_writes_from: OpId,
     /// Failures found during the run, independent of the history.
     pub alarms: Vec<String>,
+    /// Promises about numbers that were broken during the run: the checker and a description.
+    pub broken: Vec<(&'static str, String)>,
+    /// What listeners were notified of: that a session ended, by the process itself or in place of a dead one.
+    pub spoken: Vec<Spoken>,
+    /// Members that a process removed as lost.
+    pub removals: Vec<SimRemoval>,
+    /// Commits wait for all members.
+    pub waits_for_all: bool,
+    /// Nodes have room for every copy.
+    pub has_room: bool,
+    /// Ends are remembered for as long as a member may have to speak of them in place of a dead one.
+    pub remembers_ends: bool,
+    /// Every frame that is sent arrives soon, unless its sender dies or a cut is in its way.
+    pub is_reliable: bool,
+    /// Silence after which a member is removed.
+    pub drop_time: Duration,
 }
 
 impl SimHistory {

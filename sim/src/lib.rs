@@ -5,7 +5,9 @@
 //! map, so a seed always gives the same trace. Start at [`run`], continue with `world` and [`check`].
 
 pub mod check;
+mod clock;
 mod event;
+pub mod harder;
 pub mod history;
 mod network;
 mod plan;
@@ -17,4 +19,5 @@ pub mod run;
 pub mod run_counters;
 mod swap;
 mod trace;
+mod view;
 mod world;

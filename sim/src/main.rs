@@ -10,6 +10,7 @@ use std::time::Instant;
 use clap::Parser;
 use sessile_core::Plant;
 use sessile_planted::bugs::{BUGS, by_name};
+use sessile_sim::harder::{Draw, Profile};
 use sessile_sim::plants::{CAUGHT_WITHIN, catch, shown_by_seeds};
 use sessile_sim::run::{SeedVerdict, run, run_many};
 use sessile_sim::run_counters::RunCounters;
@@ -45,6 +46,18 @@ struct Arguments {
     /// alike print the same lines.
     #[arg(long, conflicts_with_all = ["seed", "plants"])]
     digest: bool,
+    /// Stop at the first seed that breaks a promise.
+    #[arg(long)]
+    first: bool,
+    /// Run with all draws that make seeds harder, also with those that the core does not hold yet.
+    #[arg(long)]
+    harder: bool,
+    /// Run without any draw, as old seeds were.
+    #[arg(long, conflicts_with = "harder")]
+    classic: bool,
+    /// Add one draw. May be given several times.
+    #[arg(long = "with", value_name = "DRAW")]
+    with: Vec<String>,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -61,17 +74,39 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let profile = match profile(&arguments) {
+        Ok(profile) => profile,
+        Err(words) => {
+            eprintln!("{words}");
+            return ExitCode::from(2);
+        }
+    };
     let fine = match arguments.seed {
-        _ if arguments.plants => all_plants(&arguments),
-        Some(seed) => replay(seed, plant, arguments.trace),
-        None if arguments.digest => digests(&arguments, plant),
-        None => many(&arguments, plant),
+        _ if arguments.plants => all_plants(&arguments, profile),
+        Some(seed) => replay(seed, profile, plant, arguments.trace),
+        None if arguments.digest => digests(&arguments, profile, plant),
+        None => many(&arguments, profile, plant),
     };
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
-    let verdict = run(seed, plant, trace);
+/// The draws that the command line names.
+fn profile(arguments: &Arguments) -> Result<Profile, String> {
+    let begin = match arguments {
+        Arguments { harder: true, .. } => Profile::harder(),
+        Arguments { classic: true, .. } => Profile::CLASSIC,
+        _ => Profile::held(),
+    };
+    arguments.with.iter().try_fold(begin, |profile, name| {
+        let names: Vec<_> = Draw::ALL.iter().map(|draw| draw.name()).collect();
+        let draw = Draw::by_name(name);
+        draw.map(|draw| profile.with(draw))
+            .ok_or_else(|| format!("there is no draw {name}; the draws are {}", names.join(", ")))
+    })
+}
+
+fn replay(seed: u64, profile: Profile, plant: Plant, trace: bool) -> bool {
+    let verdict = run(seed, profile, plant, trace);
     let mut out = std::io::stdout().lock();
     for line in &verdict.lines {
         if writeln!(out, "{line}").is_err() {
@@ -85,9 +120,9 @@ fn replay(seed: u64, plant: Plant, trace: bool) -> bool {
 }
 
 /// Prints the digests in the order of the seeds.
-fn digests(arguments: &Arguments, plant: Plant) -> bool {
+fn digests(arguments: &Arguments, profile: Profile, plant: Plant) -> bool {
     let digests = Mutex::new(BTreeMap::new());
-    run_many(arguments.from, arguments.seeds, arguments.jobs, plant, |verdict| {
+    run_many(arguments.from, arguments.seeds, arguments.jobs, profile, plant, |verdict| {
         let mut digests = digests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         digests.insert(verdict.seed, verdict.fingerprint);
         true
@@ -106,10 +141,10 @@ fn report(verdict: &SeedVerdict) {
     }
 }
 
-fn many(arguments: &Arguments, plant: Plant) -> bool {
+fn many(arguments: &Arguments, profile: Profile, plant: Plant) -> bool {
     let began = Instant::now();
     let sums = Mutex::new((RunCounters::default(), Vec::new()));
-    run_many(arguments.from, arguments.seeds, arguments.jobs, plant, |verdict| {
+    run_many(arguments.from, arguments.seeds, arguments.jobs, profile, plant, |verdict| {
         let mut sums = sums.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         sums.0.add(&verdict.counters);
         if let Some(violation) = verdict.violations.first() {
@@ -118,7 +153,7 @@ fn many(arguments: &Arguments, plant: Plant) -> bool {
             }
             sums.1.push((verdict.seed, violation.checker));
         }
-        true
+        !arguments.first || sums.1.is_empty()
     });
     let (counters, mut failed) = sums.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     failed.sort_unstable();
@@ -128,23 +163,27 @@ fn many(arguments: &Arguments, plant: Plant) -> bool {
     for (seed, checker) in &failed {
         println!("seed {seed} violates {checker}; replay it with --seed {seed} --trace");
     }
-    failed.is_empty() && is_meaningful(arguments.seeds, &counters)
+    failed.is_empty() && is_meaningful(arguments.seeds, profile, &counters)
 }
 
 /// Whether all required situations occurred: a run without a situation proves nothing about it.
-fn is_meaningful(seeds: u64, counters: &RunCounters) -> bool {
+fn is_meaningful(seeds: u64, profile: Profile, counters: &RunCounters) -> bool {
     let missing: Vec<_> = counters.required().into_iter().filter(|(_, count)| *count == 0).collect();
     for (name, _) in &missing {
         println!("there were no {name}");
     }
-    seeds < MEANINGFUL || missing.is_empty()
+    let unreached = counters.missing(profile);
+    for name in unreached.iter().filter(|_| seeds >= MEANINGFUL) {
+        println!("no seed had or reached: {name}");
+    }
+    seeds < MEANINGFUL || missing.is_empty() && unreached.is_empty()
 }
 
-fn all_plants(arguments: &Arguments) -> bool {
+fn all_plants(arguments: &Arguments, profile: Profile) -> bool {
     println!("{:<26} {:>6}  checker", "plant", "seeds");
     let mut all = true;
     for (name, plant) in shown_by_seeds() {
-        match catch(plant, arguments.from, CAUGHT_WITHIN, arguments.jobs) {
+        match catch(plant, profile, arguments.from, CAUGHT_WITHIN, arguments.jobs) {
             Some(verdict) => {
                 let seeds = verdict.seed - arguments.from + 1;
                 println!("{name:<26} {seeds:>6}  {}", verdict.violations[0].checker);

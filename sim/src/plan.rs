@@ -100,6 +100,8 @@ pub(crate) enum Fault {
     Choke { from: HostId, to: HostId, time: Duration },
     /// The queue of frames from one host to another is full, for so many frames of 1,000.
     FullQueue { from: HostId, to: HostId, share: u32, time: Duration },
+    /// A process is stopped, and another one starts under its name on another host.
+    Twin { host: HostId, time: Duration },
     /// A wall clock jumps, which the core cannot notice.
     ClockJump,
 }
@@ -131,6 +133,16 @@ impl Plan {
             }
         }
         plan
+    }
+}
+
+impl Plan {
+    /// Whether every frame that is sent arrives soon, unless its sender dies or a cut is in its way.
+    pub(crate) fn is_reliable(&self) -> bool {
+        let loses = |(_, fault): &(Duration, Fault)| {
+            matches!(fault, Fault::Choke { .. } | Fault::FullQueue { .. } | Fault::Flap { .. })
+        };
+        self.conditions.loss == 0 && !self.mixed && !self.faults.iter().any(loses)
     }
 }
 

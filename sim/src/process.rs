@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use sessile_core::{Fields, Incarnation, Instant, Node, NodeState, QuestionId, Secret, SessionKey, Ticket};
 
+use crate::clock::Clock;
 use crate::event::{Attempt, Inside, Reply};
 use crate::history::{HostId, OpId};
 use crate::swap::SwapFile;
+use crate::view::View;
 use crate::world::Listener;
 
 /// A running (or stopped) process.
@@ -16,8 +18,14 @@ pub(crate) struct Process {
     pub(crate) incarnation: Incarnation,
     /// The core.
     pub(crate) node: Node,
-    /// Offset of its monotonic clock from the simulation's.
-    pub(crate) clock: Duration,
+    /// The name of its node.
+    pub(crate) name: String,
+    /// Its monotonic clock.
+    pub(crate) clock: Clock,
+    /// The members as its events tell them, and how large the cluster was.
+    pub(crate) view: View,
+    /// When it last owed nobody anything.
+    pub(crate) owed_nothing_at: Instant,
     /// Stopped by a signal: nothing happens inside.
     pub(crate) paused: bool,
     /// Events that wait until it resumes.
@@ -71,14 +79,18 @@ impl Process {
     pub(crate) fn new(
         node: Node,
         incarnation: Incarnation,
-        clock: Duration,
+        name: String,
+        clock: Clock,
         swap: Option<SwapFile>,
         is_next: bool,
     ) -> Self {
         Self {
             incarnation,
             node,
+            name,
             clock,
+            view: View::default(),
+            owed_nothing_at: Instant::ORIGIN,
             paused: false,
             held: Vec::new(),
             known: BTreeMap::new(),
@@ -93,6 +105,11 @@ impl Process {
         }
     }
 
+    /// What its clock shows.
+    pub(crate) fn time(&self, now: Instant) -> Instant {
+        self.clock.at(now)
+    }
+
     /// Its own copy of a session, in memory or swapped out.
     pub(crate) fn peek(&self, key: SessionKey) -> Option<Fields> {
         let resident = self.node.peek(key).map(|(_, fields)| fields).or_else(|| self.node.arrived(key));
@@ -102,7 +119,7 @@ impl Process {
 
     /// What a secret that was superseded, however long ago, shows here.
     pub(crate) fn before_change(&self, key: SessionKey, secret: Secret, now: Instant) -> Option<Fields> {
-        self.node.before_change(key, secret, Duration::MAX, now.plus(self.clock)).map(|(_, fields)| fields)
+        self.node.before_change(key, secret, Duration::MAX, self.time(now)).map(|(_, fields)| fields)
     }
 
     /// Whether it runs, serves, and has the complete state.

@@ -6,6 +6,7 @@ use std::{panic, thread};
 use sessile_core::Plant;
 
 use crate::check::{Violation, judge};
+use crate::harder::Profile;
 use crate::history::SimHistory;
 use crate::run_counters::RunCounters;
 use crate::world::World;
@@ -27,9 +28,9 @@ pub struct SeedVerdict {
     pub lines: Vec<String>,
 }
 
-/// Runs one seed with one deliberate bug or none. A panic of the core is a violation like any other.
-pub fn run(seed: u64, plant: Plant, wordy: bool) -> SeedVerdict {
-    panic::catch_unwind(|| run_unguarded(seed, plant, wordy)).unwrap_or_else(|cause| {
+/// Runs one seed with the draws of a profile, and with one deliberate bug or none. A panic of the core is a violation like any other.
+pub fn run(seed: u64, profile: Profile, plant: Plant, wordy: bool) -> SeedVerdict {
+    panic::catch_unwind(|| run_unguarded(seed, profile, plant, wordy)).unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without words");
         let words = format!("panicked: {text}");
@@ -38,8 +39,8 @@ pub fn run(seed: u64, plant: Plant, wordy: bool) -> SeedVerdict {
     })
 }
 
-fn run_unguarded(seed: u64, plant: Plant, wordy: bool) -> SeedVerdict {
-    let remains = World::new(seed, plant, wordy).run();
+fn run_unguarded(seed: u64, profile: Profile, plant: Plant, wordy: bool) -> SeedVerdict {
+    let remains = World::new(seed, profile, plant, wordy).run();
     let violations = judge(&remains.history);
     let fingerprint = remains.trace.fingerprint();
     let lines = remains.trace.into_lines();
@@ -52,6 +53,7 @@ pub fn run_many(
     first: u64,
     count: u64,
     jobs: usize,
+    profile: Profile,
     plant: Plant,
     judged: impl Fn(SeedVerdict) -> bool + Sync,
 ) {
@@ -63,7 +65,7 @@ pub fn run_many(
             if seed >= end {
                 return;
             }
-            if !judged(run(seed, plant, false)) {
+            if !judged(run(seed, profile, plant, false)) {
                 next.store(end, Ordering::Relaxed);
             }
         }

@@ -8,21 +8,27 @@ mod deaths;
 mod faults;
 mod links;
 mod listen;
+mod numbers;
 mod observe;
 mod outages;
 mod requests;
 mod splits;
+mod stores;
+mod twins;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    Effect, Effects, Event as Told, FrameSink, Incarnation, Instant, Node, NotSent, Plant, SessionKey,
-    Settings, Timing,
+    Ack, Effect, Effects, Event as Told, FrameSink, Incarnation, Instant, Node, NotSent, Plant, Settings,
+    set_small_bounds,
 };
 
+use crate::clock::Clock;
 use crate::event::{Event, Inside, Outside, Step};
+use crate::harder::{Draw, Harder, Profile};
 use crate::history::{Ending, HostId, OpId, SessionId, SimHistory, SimLife};
 use crate::network::Network;
 use crate::plan::Plan;
@@ -32,7 +38,6 @@ use crate::rng::Rng;
 use crate::run_counters::RunCounters;
 use crate::swap::SwapFile;
 use crate::trace::Trace;
-use sessile_planted::next;
 
 use clients::{Client, PendingOperation};
 use faults::Armed;
@@ -51,6 +56,7 @@ const CLIENTS: usize = 5;
 /// One run in the making.
 pub(crate) struct World {
     plan: Plan,
+    harder: Harder,
     plant: Plant,
     queue: Queue,
     rng: Rng,
@@ -118,13 +124,25 @@ pub(crate) struct Remains {
 
 impl World {
     /// The world of a seed, before its first event.
-    pub(crate) fn new(seed: u64, plant: Plant, wordy: bool) -> Self {
+    pub(crate) fn new(seed: u64, profile: Profile, plant: Plant, wordy: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::draw(&mut rng.fork());
+        let mut plan = Plan::draw(&mut rng.fork());
+        let harder = Harder::draw(seed, profile, &mut plan);
+        set_small_bounds(harder.limits);
         let network = Network::new(plan.conditions.clone(), rng.fork());
-        let history = SimHistory { mode: plan.mode, ..SimHistory::default() };
+        let mode = if harder.has(Draw::AckSets) { Ack::Asynchronous } else { plan.mode };
+        let history = SimHistory {
+            mode,
+            waits_for_all: !harder.has(Draw::AckSets),
+            has_room: harder.max_table_bytes().is_none(),
+            remembers_ends: !harder.has(Draw::ShortTombstones),
+            is_reliable: plan.is_reliable() && !harder.has(Draw::FrozenClocks),
+            drop_time: harder.timing.drop_time,
+            ..SimHistory::default()
+        };
+        let slots = plan.hosts + usize::from(harder.has(Draw::Twins));
         Self {
-            hosts: (0..plan.hosts).map(|_| None).collect(),
+            hosts: (0..slots).map(|_| None).collect(),
             clients: (0..CLIENTS).map(|_| Client::default()).collect(),
             pending_operations: Vec::new(),
             abandoned: Vec::new(),
@@ -138,6 +156,7 @@ impl World {
             counters: RunCounters::default(),
             trace: Trace::new(wordy),
             plan,
+            harder,
             plant,
             rng,
             network,
@@ -148,6 +167,9 @@ impl World {
     /// Runs all events.
     pub(crate) fn run(mut self) -> Remains {
         self.trace.say(self.queue.now(), format_args!("{:?}", self.plan));
+        let drawn: Vec<_> = self.harder.drawn().collect();
+        self.trace.say(self.queue.now(), format_args!("harder by {drawn:?}, {:?}", self.harder.limits));
+        drawn.iter().for_each(|draw| self.counters.draws[draw.index()] += 1);
         self.begin();
         let mut events = 0;
         while self.phase != Phase::Over {
@@ -162,11 +184,12 @@ impl World {
         for host in 0..self.hosts.len() {
             self.count(host);
         }
+        self.count_bounds();
         Remains { history: self.history, counters: self.counters, trace: self.trace }
     }
 
     fn begin(&mut self) {
-        for host in 0..self.hosts.len() {
+        for host in 0..self.plan.hosts {
             let delay = self.rng.millis(0, 1_500);
             self.queue.after(delay, Event::Outside(Outside::Step(Step::Return(host))));
         }
@@ -208,7 +231,7 @@ impl World {
             Inside::Searched => self.search(host),
             Inside::Arrive(op, attempt) => self.arrive(host, op, attempt),
             Inside::Handled(op) => self.handled(host, op),
-            Inside::Settled(ticket, receipt) => self.settled(host, ticket, receipt),
+            Inside::Settled(ticket, receipt, wanted) => self.settled(host, ticket, receipt, wanted),
             Inside::Answered(ask) => self.answered(host, ask),
             Inside::Fetched(key) => self.fetched(host, key),
             Inside::GateMoved => self.gate_moved(host),
@@ -268,23 +291,29 @@ impl World {
 
     /// Starts a process on a host that has none.
     fn start(&mut self, host: HostId) {
+        self.start_as(host, format!("n{host}"));
+    }
+
+    /// The same under the name of another host's process.
+    fn start_as(&mut self, host: HostId, name: String) {
         if self.hosts[host].is_some() {
             return;
         }
         let incarnation = Incarnation(self.rng.next() as u32);
-        let clock = self.rng.duration(Duration::ZERO, Duration::from_secs(1_000_000));
+        let offset = self.rng.duration(Duration::ZERO, Duration::from_secs(1_000_000));
+        let clock = Clock::new(offset, self.harder.clock_rate());
         let is_next = self.plan.mixed && self.rng.chance(500);
-        let mut settings = Settings::new(incarnation, format!("n{host}"));
-        settings.timing.transfer_timeout = Some(self.plan.transfer_timeout);
+        let mut settings = Settings::new(incarnation, name.clone());
+        self.harder.set(&mut settings);
         settings.ack = self.plan.mode;
         if !(is_next && self.plant == Plant::UNKNOWN_FIELD_DROPPED) {
             settings.plant(self.plant);
         }
         let swap = self.plan.swaps.then(|| SwapFile::new(self.rng.fork()));
         let tick = settings.timing.tick();
-        let node = Node::new(settings, self.now().plus(clock));
+        let node = Node::new(settings, clock.at(self.now()));
         node.listen(true);
-        self.hosts[host] = Some(Process::new(node, incarnation, clock, swap, is_next));
+        self.hosts[host] = Some(Process::new(node, incarnation, name, clock, swap, is_next));
         let from = self.now();
         self.history.lives.push(SimLife { incarnation, host, from, to: None, pauses: Vec::new() });
         let version = if is_next { "the next" } else { "today's" };
@@ -292,11 +321,6 @@ impl World {
         self.queue.after(tick, Event::Inside(incarnation, Inside::Tick));
         self.queue.after(Duration::from_millis(5), Event::Inside(incarnation, Inside::Dial));
         self.queue.after(Duration::from_millis(1_000), Event::Inside(incarnation, Inside::Searched));
-    }
-
-    /// Whether a process of the next version watches: a state unknown to the current version.
-    fn is_watching(&self, host: HostId) -> bool {
-        self.hosts[host].as_ref().is_some_and(|process| process.watches_until > self.now())
     }
 
     /// Calls the node of a live process; the caller executes the effects.
@@ -309,7 +333,7 @@ impl World {
         let (from, network) = ((process.incarnation, host), &mut self.network);
         let mut links = Links { from, network, hosts: &self.hosts, taken: Vec::new(), refused: 0 };
         let mut effects = Effects::new(&mut links);
-        let result = act(&process.node, self.queue.now().plus(process.clock), &mut effects);
+        let result = act(&process.node, process.time(self.queue.now()), &mut effects);
         let decided = effects.into_decided();
         self.counters.refused_frames += links.refused;
         Some((result, Decided { frames: links.taken, decided }))
@@ -327,27 +351,11 @@ impl World {
         self.gate_moved(host);
         self.greet(host);
         self.swap_some(host);
-        let Some(process) = &self.hosts[host] else { return };
-        self.queue.after(Timing::default().tick(), Event::Inside(process.incarnation, Inside::Tick));
-    }
-
-    fn swap_some(&mut self, host: HostId) {
-        let now = self.now();
-        let Some(process) = &mut self.hosts[host] else { return };
-        let has_begun = process.listener.has_begun();
-        if let Some(swap) = process.swap.as_mut().filter(|_| has_begun) {
-            swap.swap_some(&process.node, now.plus(process.clock));
+        if self.has_exited(host) {
+            return;
         }
-    }
-
-    /// The content of a session came from the swap file.
-    fn fetched(&mut self, host: HostId, key: SessionKey) {
-        let swap = self.hosts[host].as_mut().and_then(|process| process.swap.as_mut());
-        let content = swap.and_then(|swap| swap.take(key)).expect("only what was swapped out is fetched");
-        self.drive(host, |node, now, effects| {
-            let restored = node.restore(key, &content, Duration::ZERO, now, effects);
-            restored.expect("the swap file gives back what it was given");
-        });
+        let Some(process) = &self.hosts[host] else { return };
+        self.queue.after(self.harder.timing.tick(), Event::Inside(process.incarnation, Inside::Tick));
     }
 
     fn execute(&mut self, host: HostId, Decided { frames, decided }: Decided) {
@@ -355,6 +363,7 @@ impl World {
         for (to, frame) in frames {
             self.send((incarnation, host), to, frame);
         }
+        let wanted = self.hear(host, &decided);
         for effect in decided {
             self.trace.mix_text(format_args!("{effect:?}"));
             let inside = match effect {
@@ -376,7 +385,7 @@ impl World {
                     self.noticed(host, shard, sequence, notice);
                     continue;
                 }
-                Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt),
+                Effect::Settled { ticket, receipt } => Inside::Settled(ticket, receipt, wanted.clone()),
                 Effect::Answered { question } => Inside::Answered(question),
                 Effect::GateMoved => Inside::GateMoved,
                 Effect::Fetch { key } => Inside::Fetched(key),
@@ -401,29 +410,6 @@ impl World {
                 self.watch(host);
             }
             _ => {}
-        }
-    }
-
-    /// A process of the next version is ready, and watches for a while before it serves.
-    fn watch(&mut self, host: HostId) {
-        let time = match &self.hosts[host] {
-            Some(process) if process.is_next => self.rng.millis(0, 3_000),
-            _ => return,
-        };
-        let until = self.now().plus(time);
-        let Some(process) = &mut self.hosts[host] else { return };
-        process.watches_until = until;
-        self.queue.at(until, Event::Inside(process.incarnation, Inside::GateMoved));
-    }
-
-    /// Members of the next version send all others a frame that may be unknown to them.
-    fn greet(&mut self, host: HostId) {
-        let Some(process) = self.hosts[host].as_ref().filter(|process| process.is_next) else { return };
-        let (incarnation, now) = (process.incarnation, self.now().plus(process.clock));
-        let others: Vec<_> =
-            process.node.members(now).iter().filter(|row| !row.is_self).map(|row| row.incarnation).collect();
-        for other in others {
-            self.send((incarnation, host), other, next::greeting());
         }
     }
 

@@ -1,6 +1,7 @@
-//! Seeds that once broke a promise.
+//! Seeds that once broke a promise, all from before there were draws: they run without any.
 
 use sessile_core::Plant;
+use sessile_sim::harder::Profile;
 use sessile_sim::run::run;
 
 /// Each with the promise that it broke.
@@ -117,7 +118,7 @@ const ONCE_BROKEN: [(u64, &str); 80] = [
 #[test]
 fn regression_seeds_keep_all_promises() {
     for (seed, promise) in ONCE_BROKEN {
-        let verdict = run(seed, Plant::NONE, false);
+        let verdict = run(seed, Profile::CLASSIC, Plant::NONE, false);
         let told: Vec<_> =
             verdict.violations.iter().map(|violation| violation.describe(&verdict.history)).collect();
         assert!(told.is_empty(), "seed {seed} broke {promise} again: {}", told.join("\n"));

@@ -8,8 +8,8 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::error::InternalError;
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use actix_web::{Error, HttpResponse, HttpResponseBuilder};
-use sessile::SessionError;
-use sessile::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
+use sessile_web::SessionError;
+use sessile_web::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
 
 /// Goes around the `SessionMiddleware`; made by [`SessileStore::request_scope`](crate::SessileStore::request_scope).
 ///

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time;
-use sessile::SessionLayer;
-use sessile::json_store::{JsonMap, JsonSessionStore};
+use sessile_web::SessionLayer;
+use sessile_web::json_store::{JsonMap, JsonSessionStore};
 
 use crate::RequestScope;
 
@@ -29,8 +29,8 @@ impl SessileStore {
     }
 
     /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
-    /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The cookie's key cannot be found from it.
-    pub fn key(&self, key: &SessionKey) -> sessile::SessionKey {
+    /// [`DetachedSessions::open`](sessile_web::DetachedSessions::open). The cookie's key cannot be found from it.
+    pub fn key(&self, key: &SessionKey) -> sessile_web::SessionKey {
         self.sessions.key("actix-session", key.as_ref().as_bytes())
     }
 }

@@ -2,7 +2,7 @@
 //! the cluster's token never does.
 //!
 //! On one machine the Unix socket of the node is used: the system tells who listens there. Over TCP, node and caller prove
-//! to each other that they have the token (`sessile::admin::node_proof` and `caller_proof`).
+//! to each other that they have the token (`sessile::admin::node_proof`, `sessile::admin::caller_proof`).
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};

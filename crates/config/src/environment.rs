@@ -16,6 +16,9 @@ use super::keys::Table;
 use super::suggest::{closest, listed};
 use super::table::App;
 
+/// A value, and where it stands.
+type Placed<T> = (T, Range<usize>);
+
 /// What the names of the variables begin with.
 const PREFIX: &str = "SESSILE_";
 /// Stands between a table and a key, and for the point in the name of a table. A variable without it, such as
@@ -92,7 +95,7 @@ impl Environment {
         table: &str,
         key: &str,
         form: &F,
-    ) -> Option<Result<(F::Value, Range<usize>), Finding>> {
+    ) -> Option<Result<Placed<F::Value>, Finding>> {
         let variable = self.find(table, key)?;
         let span = variable.span.clone();
         let read = variable.read(form).map(|value| (value, span.clone()));

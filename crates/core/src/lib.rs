@@ -57,7 +57,7 @@ pub use node::{
 };
 pub use notice::{Notice, SessionChange};
 #[cfg(feature = "planted")]
-pub use planted::Plant;
+pub use planted::{BOUNDS, Plant, Reached, SmallBounds, reached, set_small_bounds};
 pub use settings::{Ack, Bounds, CLOCK_DRIFT_PPM, Settings, Timing};
 pub use shard::{Backlog, NegativeAcks, Restored};
 pub use stored_session::StoredSession;

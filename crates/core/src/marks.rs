@@ -116,7 +116,9 @@ impl BirthMarks {
     /// Forgets incarnations above the bound: the dead without a living session first, then the dead, the oldest of each
     /// first; never one that `is_member`. Rule 7.25.
     pub(crate) fn tidy(&mut self, is_member: impl Fn(Incarnation) -> bool) {
-        let excess = self.incarnations.len().saturating_sub(INCARNATIONS_MAX);
+        let excess = self.incarnations.len().saturating_sub(
+            planted!(INCARNATIONS_MAX => limit("birth marks", INCARNATIONS_MAX, self.incarnations.len())),
+        );
         if excess == 0 {
             return;
         }
@@ -151,7 +153,9 @@ impl Seen {
             self.close_gap();
         } else {
             self.above.insert(number);
-            if self.above.len() > MAX_ABOVE_GAP {
+            if self.above.len()
+                > planted!(MAX_ABOVE_GAP => limit("births above a gap", MAX_ABOVE_GAP, self.above.len()))
+            {
                 self.above.pop_last();
             }
         }

@@ -4,6 +4,8 @@
 //! at its place, and what takes more than that line here. `sessile-sim --plants` then demands that a checker finds it.
 //! A mutation is `planted!(settings, 1017)`, with a number that no bug has: `sessile-sim --plant 1017` chooses it.
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::fields::{AUTH_TYPE, MAX_AGE, MAX_INACTIVE, PRINCIPAL};
-use crate::marks::Birth;
+use crate::marks::{Birth, BirthMarks};
 use crate::secrets::is_valid;
 use crate::session::Session;
 use crate::shard::Notices;
@@ -29,6 +31,9 @@ use crate::{
     AppId, Codec, Effects, EndReason, Fields, Incarnation, Instant, NameRef, Position, SessionKey, Settings,
     Ticket, Timestamp, ValueRef,
 };
+
+pub use limits::{BOUNDS, Reached, SmallBounds, reached, set_small_bounds};
+pub(crate) use limits::{forgets_early, limit};
 
 /// A deliberate bug by its number. Each leaves out one rule of PROTOCOL.md.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -371,9 +376,15 @@ pub(crate) fn await_nobody(questions: &mut Questions, key: SessionKey) {
     }
 }
 
+/// Whether birth marks say that a session was here: mutation 1001 never asks them.
+pub(crate) fn covered(settings: &Settings, marks: &BirthMarks, birth: Birth) -> bool {
+    marks.covers(birth) && !planted!(settings, END_FORGOTTEN_EARLY) && !planted!(settings, 1001)
+}
+
 /// How long an end is remembered.
 pub(crate) fn kept_for(settings: &Settings, end: &Tombstone, least: Duration) -> Duration {
-    if planted!(settings, END_FORGOTTEN_EARLY) { least / 4 } else { end.keep.max(least) }
+    let early = planted!(settings, END_FORGOTTEN_EARLY) || forgets_early();
+    if early { least / 4 } else { end.keep.max(least) }
 }
 
 /// Notifies listeners of an end once more.
@@ -390,4 +401,21 @@ pub(crate) fn notify_again(
 /// Whether the content of a session may be swapped out.
 pub(crate) fn may_swap_out(settings: &Settings, may_go: bool, table: &Table, key: SessionKey) -> bool {
     may_go || planted!(settings, SWAP_OUT_IN_USE) && table.contains(key)
+}
+
+/// The lease of this node's own that a removal waits for: mutations 1004 and 1006 wait for none.
+pub(crate) fn awaited_lease(settings: &Settings) -> Duration {
+    let ignores_grant = planted!(settings, 1004) || planted!(settings, 1006);
+    if ignores_grant { Duration::ZERO } else { settings.timing.granted_lease() }
+}
+
+/// How old the last echo of a member may be that is granted a lease: mutations 1005 and 1006 always grant one.
+pub(crate) fn granted_within(settings: &Settings) -> Duration {
+    let always_grants = planted!(settings, 1005) || planted!(settings, 1006);
+    if always_grants { Duration::MAX } else { settings.timing.grant_window() }
+}
+
+/// When a lease begins, if not when its heartbeat was sent: mutation 1011 takes the last tick.
+pub(crate) fn wrong_lease(settings: &Settings, ticked_at: Instant) -> Option<Instant> {
+    planted!(settings, 1011).then_some(ticked_at)
 }

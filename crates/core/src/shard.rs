@@ -176,7 +176,7 @@ impl Shard {
         }
         self.comparisons.remove_member(member);
         self.announced_ends.retain(|_, by| *by != member);
-        if !clean {
+        if !clean && !planted!(self.settings, 1003) {
             self.expiry.member_lost(now);
         }
         self.settling.give_up_all(member, effects);
@@ -241,7 +241,7 @@ impl Shard {
 
     /// The size of the cluster, lost members included.
     pub(crate) fn set_cluster(&mut self, size: u32) {
-        self.settling.set_cluster(size);
+        self.settling.set_cluster(if planted!(self.settings, 1010) { 1 } else { size });
     }
 
     pub(crate) fn set_candidates(&mut self, others: &[Candidate]) {

@@ -24,8 +24,8 @@ pub(crate) struct Search {
     patience: Duration,
     /// When it ends unless somebody is silent; known once the membership has named all.
     deadline: Option<Instant>,
-    /// The owner was notified of the silent addresses, after the deadline.
-    reported: bool,
+    /// The owner was warned whom the search still waits for after the deadline.
+    warned: bool,
 }
 
 /// What shows that somebody is at an address.
@@ -50,7 +50,7 @@ impl Signs {
 impl Search {
     pub(crate) fn new(patience: Duration) -> Self {
         let (awaited, strangers) = (BTreeMap::new(), BTreeMap::new());
-        Self { awaited, strangers, patience, deadline: None, reported: false }
+        Self { awaited, strangers, patience, deadline: None, warned: false }
     }
 
     /// An address that has not answered yet was named; `announced` if somebody spoke from there.
@@ -104,10 +104,10 @@ impl Search {
     /// After the deadline, once: the addresses where somebody is and says nothing.
     pub(crate) fn silent(&mut self, now: Instant) -> Option<Vec<SocketAddr>> {
         let is_late = self.deadline.is_some_and(|deadline| now >= deadline);
-        if self.reported || !is_late || !self.awaited.values().copied().any(Signs::is_there) {
+        if self.warned || !is_late || !self.awaited.values().copied().any(Signs::is_there) {
             return None;
         }
-        self.reported = true;
+        self.warned = true;
         let silent = self.awaited.iter().filter(|(_, signs)| signs.may_be_there());
         Some(silent.map(|(address, _)| *address).collect())
     }
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(search.silent(now), None, "there is time");
         search.unanswered(neither, false);
         assert_eq!(search.silent(late), Some(vec![accepts, announced]));
-        assert_eq!((search.silent(late), search.due(late)), (None, None), "reported once");
+        assert_eq!((search.silent(late), search.due(late)), (None, None), "warned once");
         search.settled(announced);
         assert!(!search.is_over(late));
         search.unanswered(accepts, false);

@@ -47,10 +47,10 @@ mod tests {
     use super::warning;
 
     #[test]
-    fn a_bound_is_reported_from_four_fifths_on() {
+    fn a_bound_warns_from_four_fifths_on() {
         assert_eq!(warning("max_active", 79, 100, "sessions"), None);
-        let reported = warning("max_active", 80, 100, "sessions").unwrap();
-        assert!(reported.starts_with("80 of 100 sessions") && reported.contains("max_active"), "{reported}");
+        let words = warning("max_active", 80, 100, "sessions").unwrap();
+        assert!(words.starts_with("80 of 100 sessions") && words.contains("max_active"), "{words}");
         assert!(warning("max_table_bytes", u64::MAX, u64::MAX, "bytes").is_some());
     }
 }

@@ -140,7 +140,7 @@ mod tests {
 
     /// As with seeds: each knows the first node only, and the third one never finds the second.
     #[test]
-    fn a_list_that_names_only_the_first_node_is_reported_on_every_node() {
+    fn a_list_that_names_only_the_first_node_is_in_the_warnings_of_every_node() {
         let listing =
             |members: &str| config(&format!("[membership]\nkind = \"static\"\nmembers = [{members}]"));
         let [first, second] = ["127.0.0.1:4001", "127.0.0.1:4002"];
@@ -154,8 +154,8 @@ mod tests {
         for (own, other, said) in
             [(first, second, lacks("tc01", "tc02", second)), (second, first, lacks("tc02", "tc01", second))]
         {
-            let given = warnings(own, seeds, other, seeds);
-            assert!(given.len() == 1 && given[0].starts_with(&said), "{given:?}");
+            let found = warnings(own, seeds, other, seeds);
+            assert!(found.len() == 1 && found[0].starts_with(&said), "{found:?}");
         }
         for (own_list, other_list) in [(all, all), ("\"127.0.0.1:4002\"", "\"tc01.example:4001\"")] {
             assert_eq!(warnings(first, own_list, second, other_list), [""; 0], "each lists the other");

@@ -53,6 +53,20 @@ impl ClusterNode {
         shared.node.session_count(None).saturating_sub(expiring.sum())
     }
 
+    /// The same, after the members that are about to be ready had this time for it.
+    pub async fn only_here_within(&self, at_most: Duration) -> u64 {
+        let until = Instant::now() + at_most;
+        loop {
+            let only_here = self.only_here();
+            let is_coming = |state| matches!(state, "starting" | "returning" | "suspected");
+            let waits = self.members().iter().any(|member| !member.is_self && is_coming(member.state));
+            if only_here == 0 || !waits || Instant::now() >= until {
+                return only_here;
+            }
+            sleep(DRAIN_POLL).await;
+        }
+    }
+
     /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends this
     /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before. First the sessions
     /// end that `expire_on_stop` says.

@@ -64,8 +64,8 @@ pub mod status {
     pub use crate::cluster::AppView;
     pub use sessile_core::Histogram;
     pub use sessile_node::{
-        DrainIncomplete, Gauge, MemberBacklog, MemberView, PartReport, Resync, ResyncError, SessionView,
-        StoreView, TransferView,
+        DoctorFinding, DoctorReport, DrainIncomplete, Gauge, MemberBacklog, MemberView, PartReport, Resync,
+        ResyncError, SessionView, StoreView, TransferView, examine,
     };
     pub use sessile_web::{Cost, Costs, Statistics, WriteTimes};
 }

@@ -2,6 +2,10 @@
 //!
 //! It keeps only redb's cache in memory, and opens at once whatever its size. It saves more slowly than the file
 //! store, because redb writes whole pages.
+//!
+//! Next: `damage` for a file that is damaged.
+
+mod damage;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +22,7 @@ use crate::key::Key;
 use crate::lifetime::epoch_millis;
 use crate::record::Record;
 use crate::store::{SaveOutcome, Scan, ScanPage, Store, StoreFuture, StoreSize};
+use damage::{Failed, attempt};
 
 const RECORDS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("records");
 const DAMAGED: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("damaged");
@@ -62,10 +67,11 @@ enum DatabaseHandle {
 }
 
 impl RedbStore {
-    /// Opens or creates the file.
+    /// Opens or creates the file. A damaged file, or one that is no redb database, is renamed to `….damaged-1`, which the
+    /// log names, and the store begins anew.
     ///
     /// # Errors
-    /// Another process uses the file, it is not a redb database, or it cannot be read or written.
+    /// Another process uses the file, it cannot be read or written, or three damaged ones are beside it already.
     pub async fn open(options: RedbOptions) -> Result<Self, StoreError> {
         let name: Arc<str> = format!("redb {}", options.path.display()).into();
         let store =
@@ -90,23 +96,67 @@ impl RedbStore {
             DatabaseHandle::Closed => return Err(StoreError::Closed { store: self.name.to_string() }),
             DatabaseHandle::Lost => {}
         }
-        let database = create(&self.options).map_err(|error| self.failure(error))?;
+        let database = match attempt(|| create(&self.options)) {
+            Ok(database) => database,
+            Err(Failed::Redb(error)) => return Err(self.failure(error)),
+            Err(Failed::Damaged(cause)) => self.begin_anew(&cause)?.0,
+        };
         let database = Arc::new(database);
         *handle = DatabaseHandle::Open(Arc::clone(&database));
         Ok(database)
     }
 
+    /// Puts the damaged file aside and makes a new one.
+    fn begin_anew(&self, cause: &str) -> Result<(Database, PathBuf), StoreError> {
+        let path = &self.options.path;
+        let aside = damage::put_aside(path).map_err(|error| StoreError::unusable(&self.name, error))?;
+        tracing::error!(
+            store = &*self.name,
+            "the file is damaged ({cause}) and is now {}; the store begins anew. Sessions that a member holds are not affected. \
+             Keep the file for inspection, or remove it",
+            aside.display()
+        );
+        match attempt(|| create(&self.options)) {
+            Ok(database) => Ok((database, aside)),
+            Err(Failed::Redb(error)) => Err(self.failure(error)),
+            Err(Failed::Damaged(cause)) => Err(StoreError::unavailable(&self.name, cause)),
+        }
+    }
+
+    /// A call met damage: what can be read goes into a new file.
+    fn replace(&self, damaged: &Arc<Database>, cause: &str) -> StoreError {
+        let mut handle = self.handle.lock();
+        if matches!(&*handle, DatabaseHandle::Open(current) if Arc::ptr_eq(current, damaged)) {
+            *handle = DatabaseHandle::Lost;
+            match self.begin_anew(cause) {
+                Ok((database, aside)) => {
+                    let rescued = damage::rescue(damaged, &database);
+                    let aside = aside.display();
+                    tracing::error!(store = &*self.name, "{rescued} sessions were rescued from {aside}");
+                    *handle = DatabaseHandle::Open(Arc::new(database));
+                }
+                Err(error) => return error,
+            }
+        }
+        StoreError::unavailable(&self.name, format!("its file was damaged and replaced: {cause}"))
+    }
+
     /// Runs `work` on the open database.
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
-        work(&*self.database()?).map_err(|error| {
-            if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) {
-                let mut handle = self.handle.lock();
-                if matches!(*handle, DatabaseHandle::Open(_)) {
-                    *handle = DatabaseHandle::Lost;
+        let database = self.database()?;
+        match attempt(|| work(&database)) {
+            Ok(done) => Ok(done),
+            Err(Failed::Damaged(cause)) => Err(self.replace(&database, &cause)),
+            Err(Failed::Redb(error)) => {
+                if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) {
+                    let mut handle = self.handle.lock();
+                    if matches!(*handle, DatabaseHandle::Open(_)) {
+                        *handle = DatabaseHandle::Lost;
+                    }
                 }
+                Err(self.failure(error))
             }
-            self.failure(error)
-        })
+        }
     }
 
     fn failure(&self, error: redb::Error) -> StoreError {
@@ -217,7 +267,7 @@ impl RedbStore {
             Ok(StoreSize {
                 records: reading.open_table(RECORDS)?.len()?,
                 bytes: path.metadata()?.len(),
-                damaged: reading.open_table(DAMAGED)?.len()?,
+                damaged: reading.open_table(DAMAGED)?.len()? + damage::files_aside(path),
             })
         })
     }

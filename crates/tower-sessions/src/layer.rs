@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use http::header::{COOKIE, HeaderName, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use sessile::SessionError;
-use sessile::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
+use sessile_web::SessionError;
+use sessile_web::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
 use tower_layer::Layer;
 use tower_service::Service;
 

@@ -1,7 +1,7 @@
 //! The store of the stock session layer.
 
-use sessile::json_store::JsonSessionStore;
-use sessile::{SessionKey, SessionLayer};
+use sessile_web::json_store::JsonSessionStore;
+use sessile_web::{SessionKey, SessionLayer};
 
 use crate::RequestLayer;
 
@@ -30,7 +30,7 @@ impl SessileStore {
     }
 
     /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
-    /// [`DetachedSessions::open`](sessile::DetachedSessions::open). The id cannot be found from it.
+    /// [`DetachedSessions::open`](sessile_web::DetachedSessions::open). The id cannot be found from it.
     pub fn key(&self, id: &impl StoreSessionId) -> SessionKey {
         self.sessions.key("tower-sessions", &id.number().to_le_bytes())
     }

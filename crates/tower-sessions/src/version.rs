@@ -7,8 +7,8 @@ macro_rules! store_for {
             use std::collections::HashMap;
 
             use async_trait::async_trait;
-            use sessile::SessionError;
-            use sessile::json_store::JsonMap;
+            use sessile_web::SessionError;
+            use sessile_web::json_store::JsonMap;
             use time::OffsetDateTime;
             use $core::session::{Id, Record};
             use $core::session_store::{self, SessionStore};

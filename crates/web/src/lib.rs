@@ -65,6 +65,7 @@ pub use idempotency::{IdempotencyLayer, Idempotent, idempotency_key};
 pub use in_place::AttributeMut;
 pub use layer::SessionLayer;
 pub use service::SessionService;
+pub use sessile_core::SessionKey;
 pub use session::Session;
 pub use sessions::Sessions;
 pub use settings::SessionSettings;

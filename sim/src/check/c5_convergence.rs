@@ -33,7 +33,10 @@ fn unequal(history: &SimHistory, holdings: &[SimHolding]) -> Vec<Violation> {
     for pair in holdings.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
         let ids = one.sessions.keys().chain(other.sessions.keys());
-        let differs = |id: &SessionId| one.sessions.get(id) != other.sessions.get(id);
+        let lacks = |id: &SessionId| {
+            !history.has_room && one.sessions.contains_key(id) != other.sessions.contains_key(id)
+        };
+        let differs = |id: &SessionId| one.sessions.get(id) != other.sessions.get(id) && !lacks(id);
         let unequal = ids.copied().find(|id| differs(id) && !is_ending(history, *id, one));
         if let Some(id) = unequal {
             let (mine, theirs) = (one.sessions.get(&id), other.sessions.get(&id));
@@ -60,7 +63,9 @@ fn degraded(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let everybody = knowledge.history.healed.len();
     let whole = match (op.outcome, op.receipt) {
         (Outcome::Done, Some((_, receipt))) => {
-            knowledge.history.mode == sessile_core::Ack::Asynchronous || receipt.copies as usize == everybody
+            knowledge.history.mode == sessile_core::Ack::Asynchronous
+                || !knowledge.history.has_room
+                || receipt.copies as usize == everybody
         }
         (Outcome::Unknown | Outcome::Failed | Outcome::Done, _) => !knowledge.is_alive(op.session, op.ended?),
         // A missing session is checked by C1.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sessile_core::{EndReason, Instant};
+use sessile_core::{EndReason, Incarnation, Instant};
 
 use crate::check::Violation;
 use crate::check::knowledge::Knowledge;
@@ -14,6 +14,12 @@ const CHECKER: &str = "C6 expiry";
 /// A consenting member may serve a request before the end arrives there, and then overrules the end. This is the
 /// longest time for its answer and the end in flight.
 const CROSSING: Duration = Duration::from_millis(50);
+
+/// A process that started so long ago is a member.
+const JOINED_AFTER: Duration = Duration::from_secs(5);
+
+/// A use has reached all members.
+const ANNOUNCED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Slack beyond a quarter of the idle time: the scan, the question to the members, and their answers.
 const SLACK: Duration = Duration::from_secs(4);
@@ -29,19 +35,27 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
         .collect()
 }
 
-/// Expiries of a session that was certainly used within its idle time.
+/// Expiries of a session that was certainly used within its idle time: opened, closed, or open.
 fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
     let record = &knowledge.history.sessions[session];
     let expired =
         |ending: &&Ending| ending.key == record.key && ending.reason == EndReason::Expired && !ending.remote;
     let mut violations = Vec::new();
-    for ending in knowledge.history.endings.iter().filter(expired) {
+    let endings = knowledge.history.endings.iter().filter(expired);
+    for ending in endings.filter(|ending| !is_aged(knowledge, session, ending.at)) {
+        // Clocks may be 500 ppm apart.
+        let max_inactive = record.max_inactive - record.max_inactive / 1_000;
+        let is_use = |op: &Op, used: Instant| {
+            used <= ending.at
+                && ending.at.since(used) < max_inactive
+                && is_known(knowledge, op, used, ending)
+                && !was_overruled(knowledge, op, used, ending)
+        };
         let used = knowledge.ops_of(session).find(|(_, op)| {
             op.opened.is_some_and(|opened| {
-                opened <= ending.at
-                    && ending.at.since(opened) < record.max_inactive
-                    && is_known(knowledge, op, opened, ending)
-                    && !was_overruled(knowledge, op, opened, ending)
+                let is_open = op.closed.is_none_or(|closed| closed > ending.at);
+                let open = is_open.then_some(ending.at.minus(CROSSING)).filter(|at| *at > opened);
+                [Some(opened), op.closed, open].into_iter().flatten().any(|used| is_use(op, used))
             })
         });
         if let Some((id, _)) = used {
@@ -56,15 +70,49 @@ fn early(knowledge: &Knowledge<'_>, session: SessionId) -> Vec<Violation> {
     violations
 }
 
+/// Whether a session had reached its greatest age, which no use prolongs.
+fn is_aged(knowledge: &Knowledge<'_>, session: SessionId, at: Instant) -> bool {
+    let record = &knowledge.history.sessions[session];
+    let created = knowledge.history.ops[record.created_by].began;
+    record.max_age.is_some_and(|max_age| at.since(created) + CROSSING >= max_age - max_age / 1_000)
+}
+
 /// Whether the expiring process knew the use of the session, or could have asked for it.
 fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
     op.incarnation.is_some_and(|incarnation| {
-        incarnation == ending.incarnation && knowledge.was_up(incarnation, opened, ending.at)
+        was_announced(knowledge, incarnation, opened, ending)
+            || incarnation == ending.incarnation && knowledge.was_up(incarnation, opened, ending.at)
             || opened.plus(CROSSING) <= ending.at
                 && knowledge.was_up(incarnation, opened, ending.at)
                 && knowledge.was_up(ending.incarnation, opened, ending.at)
                 && !knowledge.was_divided(opened, ending.at)
     })
+}
+
+/// Whether the process with the use died, after it had announced that use, or one that was at most the share of the idle
+/// time earlier which is added after a loss (rules 7.12 and 7.19).
+fn was_announced(
+    knowledge: &Knowledge<'_>,
+    incarnation: Incarnation,
+    used: Instant,
+    ending: &Ending,
+) -> bool {
+    let history = knowledge.history;
+    let died = history.life(incarnation).and_then(|life| life.to);
+    let is_removed = |at: Instant| {
+        let mut removals = history.removals.iter().filter(|removal| removal.by == ending.incarnation);
+        removals.any(|removal| removal.member == incarnation && removal.at <= at)
+    };
+    // What a joiner gets of uses that were announced before it was included is not judged.
+    let was_member =
+        history.life(ending.incarnation).is_some_and(|life| life.from.plus(JOINED_AFTER) <= used);
+    history.is_reliable
+        && was_member
+        && died.is_some_and(|died| died < ending.at && died.since(used) > ANNOUNCED_WITHIN)
+        && is_removed(ending.at)
+        && history.lives.iter().all(|life| life.pauses.is_empty())
+        && knowledge.was_up(ending.incarnation, used, ending.at)
+        && !knowledge.was_divided(used, ending.at)
 }
 
 /// Whether the process with the use learned of an earlier end in between: another side of a split let the session
@@ -104,6 +152,18 @@ fn late(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violation> {
         |words: String, ops| Some(Violation { checker: CHECKER, words, session: Some(session), ops });
     if let Some((id, _)) = found {
         return violation("a request opened it long after its idle time".into(), vec![id]);
+    }
+    let created = history.ops[record.created_by].ended.unwrap_or_default();
+    let is_old = |holding: &&crate::history::SimHolding| {
+        let most = |max_age: Duration| max_age + record.max_inactive / 4 + SLACK;
+        holding.sessions.contains_key(&session)
+            && record.max_age.is_some_and(|max_age| holding.at.since(created) > most(max_age))
+    };
+    if let Some(holding) = history.last.iter().find(is_old) {
+        return violation(
+            format!("{} holds it long after its greatest age", holding.incarnation),
+            Vec::new(),
+        );
     }
     let used = last_use(OpId::MAX)?;
     let holding = (history.last.iter())

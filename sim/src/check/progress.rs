@@ -10,5 +10,7 @@ pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {
         session: None,
         ops: Vec::new(),
     };
-    knowledge.history.alarms.iter().map(alarm).collect()
+    let broken = knowledge.history.broken.iter();
+    let broken = broken.map(|(checker, words)| Violation { checker, ..alarm(words) });
+    knowledge.history.alarms.iter().map(alarm).chain(broken).collect()
 }

@@ -56,10 +56,12 @@ impl World {
             return;
         }
         let Some(session) = self.clients[client].session else { return self.create(client) };
-        if self.rng.chance(80) {
+        if self.rng.chance(80) || !self.harder.idle_times.is_empty() && self.rng.chance(300) {
             self.probe_abandoned(client);
         }
-        if self.history.sessions[session].max_inactive != LONG_TIME && self.rng.chance(RESTS) {
+        if self.history.sessions[session].max_inactive != LONG_TIME
+            && (self.rng.chance(RESTS) || self.harder.rests())
+        {
             return self.rest(client, session);
         }
         let secret = self.clients[client].secret;
@@ -70,6 +72,9 @@ impl World {
             return;
         }
         let number = self.history.ops.len() as u64;
+        if self.harder.only_reads() {
+            return self.ask(client, session, secret, Action::Read);
+        }
         match self.rng.below(100) {
             0..=24 => {
                 let write = self.register_write(number);
@@ -102,13 +107,15 @@ impl World {
 
     fn create(&mut self, client: usize) {
         let max_inactive = match client {
+            _ if !self.harder.idle_times.is_empty() => self.rng.pick(&self.harder.idle_times),
             0 | 1 => Duration::from_secs(self.rng.pick(&SHORT_TIMES)),
             _ => LONG_TIME,
         };
+        let max_age = self.harder.max_age();
         let key = SessionKey(self.rng.bytes16());
         let canary = self.rng.next();
         let (secrets, created_by) = (vec![Secret(self.rng.bytes16())], self.history.ops.len());
-        self.history.sessions.push(SimSession { key, secrets, max_inactive, canary, created_by });
+        self.history.sessions.push(SimSession { key, secrets, max_inactive, max_age, canary, created_by });
         let session = self.history.sessions.len() - 1;
         self.ask(client, session, 0, Action::Create);
     }
@@ -165,6 +172,8 @@ impl World {
 
     fn ask(&mut self, client: usize, session: SessionId, secret: usize, action: Action) {
         let handler = self.rng.pick(&[Duration::ZERO, Duration::from_millis(1), Duration::from_millis(15)]);
+        let handler =
+            self.harder.long_handler(self.history.sessions[session].max_inactive).unwrap_or(handler);
         self.start_op(client, session, secret, action, handler, true, None);
     }
 
@@ -180,7 +189,10 @@ impl World {
         only_host: Option<HostId>,
     ) {
         let op = self.history.ops.len();
-        let record = Op::new(session, secret, action, handler, self.now());
+        let mut record = Op::new(session, secret, action, handler, self.now());
+        let is_newest = secret + 1 == self.history.sessions[session].secrets.len();
+        record.is_trusted =
+            is_newest && matches!(record.action, Action::Read | Action::Write(_)) && self.harder.is_trusted();
         self.history.ops.push(record);
         self.pending_operations.push(PendingOperation { client, awaited, attempt: 0, host: 0, only_host });
         self.counters.operations += 1;
@@ -246,6 +258,8 @@ impl World {
         }
         let outcome = match reply {
             Reply::Done => Outcome::Done,
+            // The node holds no copy and says so: another one may hold the session.
+            Reply::Absent(Absent::NoRoom) => Outcome::Failed,
             Reply::Absent(absent) => Outcome::Absent(absent),
             Reply::Ended => Outcome::Ended,
             Reply::Refused => Outcome::Failed,

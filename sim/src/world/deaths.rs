@@ -106,7 +106,7 @@ impl World {
         let Some(process) = &mut self.hosts[host] else { return };
         let incarnation = process.incarnation;
         let patience = process.drain_patience.unwrap_or(0);
-        let owes_nothing = process.node.backlogs(now.plus(process.clock)).is_empty();
+        let owes_nothing = process.node.backlogs(process.time(now)).is_empty();
         let done = process.requests.is_empty() && owes_nothing;
         if !done && patience > 0 {
             process.drain_patience = Some(patience - 1);

@@ -70,7 +70,8 @@ impl World {
             Fault::Pause { host, .. }
             | Fault::PauseThenCrash { host, .. }
             | Fault::Stutter { host, .. }
-            | Fault::Outage { host, .. } => self.hosts[*host].as_ref().is_some_and(|process| !process.paused),
+            | Fault::Outage { host, .. }
+            | Fault::Twin { host, .. } => self.hosts[*host].as_ref().is_some_and(|process| !process.paused),
             _ => true,
         }
     }
@@ -131,6 +132,7 @@ impl World {
                 self.network.fill(from, to, share);
                 self.later(time, Step::Drain(from, to));
             }
+            Fault::Twin { host, time } => self.twin(host, time),
             Fault::ClockJump => {}
         }
     }
@@ -142,6 +144,8 @@ impl World {
     pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Return(host) => self.start(host),
+            Step::Twin(host) if self.phase == Phase::Faults => self.start_twin(host),
+            Step::Twin(_) => {}
             Step::Pause(host, time) if self.phase == Phase::Faults => self.pause(host, time),
             Step::Pause(..) => {}
             Step::Resume(incarnation) => self.resume(incarnation),
@@ -171,8 +175,9 @@ impl World {
         self.say(format_args!("everything heals"));
         (self.armed.in_commit, self.armed.witnessed, self.armed.donor_of) = (None, None, None);
         self.network.heal_all();
+        self.settle_twins();
         self.release();
-        for host in 0..self.hosts.len() {
+        for host in 0..self.plan.hosts {
             match &self.hosts[host] {
                 Some(process) if process.paused => self.resume(process.incarnation),
                 Some(_) => {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::{Incarnation, PeerInfo, Position, Timing};
+use sessile_core::{Incarnation, PeerInfo, Position};
 
 use crate::event::{Event, Frame, Inside};
 use crate::history::HostId;
@@ -135,7 +135,7 @@ impl World {
             process.known.insert(other, peer);
         }
         self.say(format_args!("n{host} has a link to n{other} {peer}"));
-        let name = format!("n{other}");
+        let name = self.hosts[other].as_ref().map_or_else(String::new, |process| process.name.clone());
         self.drive(host, |node, now, effects| {
             node.link_up(&PeerInfo { incarnation: peer, name }, now, effects)
         });
@@ -202,7 +202,7 @@ impl World {
         }
         let began =
             self.history.life(incarnation).map(crate::history::SimLife::runs_since).unwrap_or_default();
-        if missing && self.now().since(began) < Timing::default().drop_time {
+        if missing && self.now().since(began) < self.harder.timing.drop_time {
             let again = Duration::from_millis(100);
             return self.queue.after(again, Event::Inside(incarnation, Inside::Searched));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sessile_core::{Instant, Node, Notice, Plant, SessionChange, SessionKey};
 
-use crate::history::HostId;
+use crate::history::{HostId, Spoken};
 use crate::world::World;
 
 /// Sessions that are listed at once.
@@ -28,12 +28,16 @@ impl World {
         let now = self.now();
         let Some(process) = &mut self.hosts[host] else { return };
         if process.listener.known.is_none() {
-            process.listener.known = Some(names(&process.node, now.plus(process.clock)));
+            process.listener.known = Some(names(&process.node, process.time(now)));
         }
     }
 
     pub(super) fn noticed(&mut self, host: HostId, shard: u8, sequence: u64, notice: Notice) {
         let Some(process) = &mut self.hosts[host] else { return };
+        if matches!(notice.change, SessionChange::Ended { .. }) && !notice.remote {
+            let (incarnation, key) = (process.incarnation, notice.key);
+            self.history.spoken.push(Spoken { at: self.queue.now(), incarnation, key });
+        }
         let words = format!("n{host}'s listener is told {notice:?}");
         if let Err(wrong) = process.listener.hear(shard, sequence, notice) {
             self.misheard(format!("{words}: {wrong}"));
@@ -46,7 +50,7 @@ impl World {
         for (host, process) in self.hosts.iter().enumerate() {
             let Some(process) = process else { continue };
             let Some(known) = &process.listener.known else { continue };
-            let held = names(&process.node, self.now().plus(process.clock));
+            let held = names(&process.node, process.time(self.now()));
             let differs =
                 |key: &&SessionKey| known.get(*key) != held.get(*key) && !process.node.is_swapped_out(**key);
             let differing: Vec<_> = known.keys().chain(held.keys()).filter(differs).collect();

@@ -67,7 +67,8 @@ impl World {
         self.question_listeners();
         let incarnations = self.agreement();
         self.note_agreement(incarnations.clone());
-        if self.phase == Phase::Faults && self.plan.mode == Ack::Synchronous {
+        self.look_at_numbers(incarnations.is_some());
+        if self.phase == Phase::Faults && self.history.mode == Ack::Synchronous {
             self.compare_resting_sessions();
         }
         self.phase = self.next_phase(incarnations.is_some());
@@ -87,7 +88,7 @@ impl World {
 
     /// The members as a process sees them, if it sees nothing but serving ones.
     fn members_of(&self, process: &crate::process::Process) -> Option<Vec<Incarnation>> {
-        let rows = process.node.members(self.now().plus(process.clock));
+        let rows = process.node.members(process.time(self.now()));
         let mut incarnations = Vec::new();
         for row in rows {
             if !is_ready(&row) {
@@ -153,7 +154,7 @@ impl World {
             .agreements
             .last()
             .is_some_and(|last| now.since(last.from) >= SETTLING_TIME && last.to == now)
-            && self.hosts.iter().all(Option::is_some)
+            && self.hosts[..self.plan.hosts].iter().all(Option::is_some)
     }
 
     fn wait_for_healing(&mut self, now: Instant) -> Phase {
@@ -163,7 +164,7 @@ impl World {
         let mut words = String::from("the nodes do not agree long after the last fault:");
         for (host, process) in self.hosts.iter().enumerate() {
             let Some(process) = process else { continue };
-            let rows = process.node.members(now.plus(process.clock));
+            let rows = process.node.members(process.time(now));
             let rows: Vec<_> = rows.iter().map(|row| format!("{} {}", row.name, row.state)).collect();
             words += &format!(" n{host} {:?} sees [{}];", process.node.state(), rows.join(", "));
         }
@@ -178,7 +179,7 @@ impl World {
     fn read_everything(&mut self) {
         self.say(format_args!("every session is read on every node"));
         for (session, secret) in self.all_sessions() {
-            for host in 0..self.hosts.len() {
+            for host in 0..self.plan.hosts {
                 self.start_final(session, secret, Action::Read, host);
             }
         }
@@ -187,7 +188,7 @@ impl World {
     fn write_once_more(&mut self) {
         self.history.final_writes_from = self.history.ops.len();
         for (session, secret) in self.living_sessions() {
-            let host = self.rng.index(self.hosts.len());
+            let host = self.rng.index(self.plan.hosts);
             let op = self.history.ops.len();
             let write = Action::Write(vec![(Attribute::Member(op as u64), Some(op as u64))]);
             self.start_final(session, secret, write, host);
@@ -254,7 +255,7 @@ impl World {
         let keys: BTreeMap<_, _> = all.iter().map(|id| (self.history.sessions[*id].key, *id)).collect();
         let mut holdings = self.holdings(&all);
         for (process, holding) in self.hosts.iter().flatten().zip(&mut holdings) {
-            let listed = process.node.sessions(None, LISTED, self.now().plus(process.clock));
+            let listed = process.node.sessions(None, LISTED, process.time(self.now()));
             let known = |key| keys.get(key).is_some_and(|id: &SessionId| holding.sessions.contains_key(id));
             holding.strangers = listed.iter().filter(|row| !known(&row.key)).count();
         }

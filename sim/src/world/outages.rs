@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{Incarnation, Timing};
+use sessile_core::Incarnation;
 
 use crate::event::{Event, Inside, Outage, Step};
 use crate::history::HostId;
@@ -19,6 +19,9 @@ impl World {
         let now = self.now();
         let Some(process) = self.hosts[host].as_mut().filter(|process| !process.paused) else { return };
         process.paused = true;
+        if self.harder.freezes() {
+            process.clock.stop(now);
+        }
         let incarnation = process.incarnation;
         if let Some(life) = self.history.lives.iter_mut().find(|life| life.incarnation == incarnation) {
             life.pauses.push((now, None));
@@ -33,6 +36,7 @@ impl World {
         let Some(host) = self.host_of(incarnation) else { return };
         let Some(process) = self.hosts[host].as_mut().filter(|process| process.paused) else { return };
         process.paused = false;
+        process.clock.resume(now);
         let held = std::mem::take(&mut process.held);
         if let Some(life) = self.history.lives.iter_mut().find(|life| life.incarnation == incarnation) {
             life.pauses.iter_mut().for_each(|(_, to)| *to = to.or(Some(now)));
@@ -109,7 +113,7 @@ impl World {
             Step::Resume(incarnation)
         };
         let left = (0..self.hosts.len()).filter(|other| *other != host).collect();
-        let begin = Timing::default().drop_time + self.rng.millis(500, 6_000);
+        let begin = self.harder.timing.drop_time + self.rng.millis(500, 6_000);
         let outage = Outage { left, waiting: false, patience: 0, end: Box::new(end) };
         self.later(begin, Step::Roll(outage));
     }

@@ -1,5 +1,6 @@
 //! A request inside a process: gate, open, handler, commit, settle, close, gate, answer.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sessile_core::{
@@ -8,7 +9,7 @@ use sessile_core::{
 };
 
 use crate::event::{Attempt, Event, Inside, Outside, Reply};
-use crate::history::{Action, Attribute, HostId, OpId, Outcome, Seen};
+use crate::history::{Action, Attribute, HostId, Op, OpId, Outcome, Seen, SimSession};
 use crate::process::{Request, Stage};
 use crate::world::World;
 use sessile_planted::next;
@@ -59,7 +60,7 @@ impl World {
         if matches!(request.action, Action::Create) {
             return self.handle(host, op);
         }
-        let (proof, question) = (Proof::Secret(secret), QuestionId(self.number()));
+        let (proof, question) = (proof(request, session, secret), QuestionId(self.number()));
         let opening = self.call(host, |node, now, effects| node.open(key, proof, question, now, effects));
         let Some((opening, effects)) = opening else { return };
         self.execute(host, effects);
@@ -85,7 +86,7 @@ impl World {
         let request = &self.history.ops[op];
         let session = &self.history.sessions[request.session];
         let (key, secret) = (session.key, session.secrets[request.secret]);
-        let (proof, question) = (Proof::Secret(secret), QuestionId(self.number()));
+        let (proof, question) = (proof(request, session, secret), QuestionId(self.number()));
         let opening =
             self.call(host, |node, now, effects| node.open_answered(key, proof, question, now, effects));
         let Some((opening, effects)) = opening else { return };
@@ -189,7 +190,7 @@ impl World {
         let mut changes = Changes::new();
         match &record.action {
             Action::Create => {
-                changes = Changes::create(APP, session.secrets[0], session.max_inactive, None);
+                changes = Changes::create(APP, session.secrets[0], session.max_inactive, session.max_age);
                 put(&mut changes, Attribute::Canary, Some(session.canary));
             }
             Action::Write(writes) => writes.iter().for_each(|(name, value)| put(&mut changes, *name, *value)),
@@ -221,7 +222,14 @@ impl World {
         }
     }
 
-    pub(super) fn settled(&mut self, host: HostId, ticket: Ticket, receipt: Receipt) {
+    pub(super) fn settled(
+        &mut self,
+        host: HostId,
+        ticket: Ticket,
+        receipt: Receipt,
+        wanted: RangeInclusive<u32>,
+    ) {
+        self.check_age(host, receipt);
         let Some(process) = &self.hosts[host] else { return };
         let settling =
             |request: &Request| matches!(request.stage, Stage::Settling(waited) if waited == ticket);
@@ -232,6 +240,7 @@ impl World {
             let is_read = matches!(self.history.ops[op].action, Action::Read);
             if !is_read {
                 self.note_holders(op, now, receipt);
+                self.history.ops[op].wanted = Some(wanted.clone());
             }
             let ended = receipt.ended && !is_read && !matches!(self.history.ops[op].action, Action::Logout);
             let reply = if ended { Reply::Ended } else { Reply::Done };
@@ -285,7 +294,7 @@ impl World {
         let Action::Write(writes) = &record.action else { return true };
         // In mode `async`, or across sides, an old acknowledged write may arrive late and win.
         let divided = self.history.divisions.last().is_some_and(|division| division.to.is_none());
-        let is_late = divided || self.plan.mode == Ack::Asynchronous;
+        let is_late = divided || self.history.mode == Ack::Asynchronous;
         let is_complete = copy.contains_key(&Attribute::Canary);
         is_complete
             && writes.iter().all(|(name, value)| {
@@ -351,6 +360,12 @@ impl World {
     pub(super) fn is_pending(&self, op: OpId) -> bool {
         self.history.ops[op].outcome == Outcome::Pending
     }
+}
+
+/// The process itself needs no secret. Where a login came in between, the request is the browser's.
+fn proof(request: &Op, session: &SimSession, secret: sessile_core::Secret) -> Proof {
+    let is_newest = request.secret + 1 == session.secrets.len();
+    if request.is_trusted && is_newest { Proof::Trusted } else { Proof::Secret(secret) }
 }
 
 fn put(changes: &mut Changes, name: Attribute, value: Option<u64>) {

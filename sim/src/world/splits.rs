@@ -1,9 +1,9 @@
 //! Unplanned splits: under heavy loss, or while a queue stays full, two processes may not hear each other, or each
 //! other's acknowledgements, for the drop time, and both continue. PROTOCOL.md, section 10.
 
-use sessile_core::{Event as Told, Incarnation, NodeState, Removal, Timing};
+use sessile_core::{Event as Told, Incarnation, NodeState, Removal};
 
-use crate::history::HostId;
+use crate::history::{HostId, SimRemoval};
 use crate::process::Process;
 use crate::world::World;
 
@@ -29,6 +29,10 @@ impl World {
     /// A split begins when the second of two processes continues without the other: until then one of them has no
     /// lease.
     fn gave_up(&mut self, incarnation: Incarnation, other: Incarnation, cause: Removal) {
+        if cause != Removal::Left {
+            let at = self.now();
+            self.history.removals.push(SimRemoval { at, by: incarnation, member: other });
+        }
         if matches!(cause, Removal::Left | Removal::Gone) {
             return;
         }
@@ -47,7 +51,7 @@ impl World {
     /// Whether it serves and was not stopped lately: a pause does not divide the cluster.
     fn goes_on(&self, host: HostId) -> bool {
         let Some(process) = &self.hosts[host] else { return false };
-        let recently = self.now().minus(Timing::default().drop_time * 2);
+        let recently = self.now().minus(self.harder.timing.drop_time * 2);
         let life = self.history.life(process.incarnation);
         let awake = |(_, end): &(_, Option<_>)| end.is_some_and(|end| end < recently);
         let serves =
@@ -82,7 +86,7 @@ impl World {
     /// The members as a host's process sees them, itself included.
     fn view_of(&self, host: HostId) -> Vec<Incarnation> {
         let Some(process) = &self.hosts[host] else { return Vec::new() };
-        let rows = process.node.members(self.now().plus(process.clock));
+        let rows = process.node.members(process.time(self.now()));
         rows.iter().map(|row| row.incarnation).collect()
     }
 }

@@ -89,6 +89,11 @@ fn every_word_is_in_the_glossary() {
 }
 
 #[test]
+fn each_crate_says_where_to_begin() {
+    assert_none(&checks::readmes(&TREE));
+}
+
+#[test]
 fn the_root_of_the_library_is_small() {
     assert_none(&checks::facade(&TREE));
 }

@@ -114,6 +114,8 @@ impl Nodes {
     ) -> Result<Self, Failure> {
         let mut nodes = Self::prepare(count, replication, "")?;
         nodes.plan.membership = membership;
+        // While all start at once, the machine is too busy for a short one.
+        nodes.plan.settings.drop_time = "15s";
         nodes.place = private_directory(&nodes.plan)?;
         (0..count).try_for_each(|node| nodes.launch(node))?;
         for node in 0..count {

@@ -323,7 +323,7 @@ impl RunningNode {
         // While the port is open, new requests may add work to drain: drain again after the port is closed.
         let (_, busy) = tokio::join!(self.cluster.drain(at_most), requests);
         let drained = self.cluster.drain(left()).await;
-        let only_here = self.cluster.only_here();
+        let only_here = self.cluster.only_here_within(left()).await;
         self.cluster.leave().await;
         match drained {
             Err(owed) => Err(Failure::Unfinished(owed.to_string())),

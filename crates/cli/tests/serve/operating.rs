@@ -74,7 +74,7 @@ fn an_incomplete_stop_names_the_remaining_work() {
     setup.serve("tc01");
     let _stuck = crate::stopping::stuck_request(&setup, "tc01");
     write(&mut setup.client(), setup.ports("tc01").http, 1);
-    let (code, _, err) = verb(&setup, &["stop", "tc01"]);
+    let (code, _, err) = verb(&setup, &["stop", "tc01", "--force"]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("1 requests still run"), "{err}");
     assert_eq!(setup.node("tc01").ended(), Some(3));

@@ -109,7 +109,7 @@ impl Roster {
     /// Answers a member's heartbeat; grants it a lease only while this node has no reason to give it up.
     /// Rules 4.1 and 4.5.
     fn echo(&mut self, to: Incarnation, number: u64, now: Instant, effects: &mut Effects) {
-        let window = self.settings.timing.grant_window();
+        let window = planted!(self.settings.timing.grant_window() => granted_within(&self.settings));
         let stall = self.stalls.get(&to).copied().unwrap_or_default();
         let Some(member) = self.member(to) else { return };
         let grant = now.since(member.alive_at).max(stall) < window;
@@ -137,6 +137,7 @@ impl Roster {
     /// Rules 2.5, 4.1 and 4.16.
     pub(crate) fn on_echo(&mut self, from: Incarnation, echo: Echo) {
         let window = self.settings.timing.grant_window();
+        let lease_from = planted!(None => wrong_lease(&self.settings, self.ticked_at));
         let Some(member) = self.member(from) else { return };
         let Some(index) = member.sent.iter().position(|(number, _)| *number == echo.number) else { return };
         let sent_at = member.sent[index].1;
@@ -145,7 +146,7 @@ impl Roster {
         let was_cut_off = sent_at.since(member.alive_at) >= window;
         member.alive_at = member.alive_at.max(sent_at);
         if echo.grant {
-            member.leased_at = member.leased_at.max(Some(sent_at));
+            member.leased_at = member.leased_at.max(lease_from.or(Some(sent_at)));
         }
         member.suspected = false;
         if was_cut_off {

@@ -96,7 +96,7 @@ impl Roster {
     /// Completes the removals that are safe: everybody adopted them, and the lease that this node last
     /// granted has run out. Rule 4.8.
     pub(super) fn finish_removals(&mut self, now: Instant, effects: &mut Effects) {
-        let lease = self.settings.timing.granted_lease();
+        let lease = planted!(self.settings.timing.granted_lease() => awaited_lease(&self.settings));
         let staying: BTreeSet<Incarnation> = self.staying().collect();
         let safe = self.members().filter_map(|(incarnation, _, member)| {
             let fence = member.leaving.as_ref()?;

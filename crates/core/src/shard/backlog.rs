@@ -89,7 +89,10 @@ impl CopyBacklog {
     pub(crate) fn add(&mut self, key: SessionKey, waiters: impl IntoIterator<Item = Ticket>) {
         let mut waiters = waiters.into_iter().peekable();
         let (is_awaited, is_named) = (waiters.peek().is_some(), self.names.contains_key(&key));
-        if !is_named && self.names.len() + self.parked.len() >= NAMES_MAX {
+        if !is_named
+            && self.names.len() + self.parked.len()
+                >= planted!(NAMES_MAX => limit("names in a backlog", NAMES_MAX, self.names.len() + self.parked.len()))
+        {
             if self.unawaited > 0 || !is_awaited {
                 self.give_up_names();
             }
@@ -193,7 +196,8 @@ impl CopyBacklog {
 
     /// How many more copies may wait for content from the store.
     pub(crate) fn fetchable(&self) -> usize {
-        FETCHING_MAX.saturating_sub(self.fetching.len())
+        planted!(FETCHING_MAX => limit("fetches", FETCHING_MAX, self.fetching.len()))
+            .saturating_sub(self.fetching.len())
     }
 
     /// The first session by name.

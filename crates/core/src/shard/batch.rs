@@ -28,7 +28,9 @@ impl<'s> Batch<'s> {
     fn add(&mut self, session: &'s Session, now: Instant) -> bool {
         let Some(copy) = session.packed(now) else { return false };
         let bytes = self.bytes + copy.fields.len();
-        let fits = self.copies.len() < COPIES_MAX && bytes <= BYTES_MAX;
+        let fits = self.copies.len()
+            < planted!(COPIES_MAX => limit("copies in a frame", COPIES_MAX, self.copies.len()))
+            && bytes <= BYTES_MAX;
         if fits {
             self.copies.push(copy);
             self.bytes = bytes;

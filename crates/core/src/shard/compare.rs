@@ -78,7 +78,7 @@ impl Shard {
     /// has ended, the end has to be here (rule 5.14).
     pub(super) fn complete_comparison(&mut self, with: Incarnation) {
         let Some(stream) = self.peers.get(with) else { return };
-        let is_complete = self.is_complete;
+        let is_complete = self.is_complete || planted!(self.settings, 1007);
         let may_end = || !self.announced_ends.values().any(|by| *by == with);
         self.comparisons
             .complete(with, |watermark| is_complete || stream.has_acknowledged(watermark) && may_end());

@@ -144,7 +144,7 @@ impl Shard {
 
     /// Whether a session that is not here ended here before: birth marks tell (rule 7.8). Then its end is remembered anew.
     pub(super) fn ended_before(&mut self, key: SessionKey, birth: Birth, now: Instant) -> bool {
-        let has_ended = self.marks.covers(birth) && !planted!(self.settings, END_FORGOTTEN_EARLY);
+        let has_ended = planted!(self.marks.covers(birth) => covered(&self.settings, &self.marks, birth));
         if has_ended {
             self.tombstones.record(key, Tombstone::unknown(birth, now), None);
         }
@@ -167,7 +167,12 @@ impl Shard {
     /// A member is taken for dead: the ends that it announced are notified here in its place, with the next tick
     /// (rule 7.23).
     pub(crate) fn speak_for(&mut self, dead: Incarnation, now: Instant) {
-        self.spoken_for.push((dead, now.minus(self.settings.timing.drop_time * LAST_WORDS)));
+        self.spoken_for.push((
+            dead,
+            now.minus(
+                self.settings.timing.drop_time * LAST_WORDS * u32::from(!planted!(self.settings, 1009)),
+            ),
+        ));
     }
 
     pub(super) fn speak_for_lost(&mut self, effects: &mut Effects) {

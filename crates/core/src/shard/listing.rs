@@ -49,19 +49,20 @@ impl Shard {
 
     /// The next sessions from a place on, and the place behind them.
     fn piece_from(&self, mut place: Place) -> (Vec<Entry>, Place) {
+        let size = planted!(PIECE => limit("piece of a listing", PIECE, self.held()));
         let mut entries = Vec::new();
         if let Place::Stubs(after) = place {
-            let stubs = self.stubs.after(after).take(PIECE);
+            let stubs = self.stubs.after(after).take(size);
             entries.extend(stubs.map(|(_, stub)| entry(stub.session(), stub.fingerprint())));
-            if entries.len() == PIECE {
-                return (entries, Place::Stubs(self.stubs.after(after).nth(PIECE - 1).map(|(key, _)| key)));
+            if entries.len() == size {
+                return (entries, Place::Stubs(self.stubs.after(after).nth(size - 1).map(|(key, _)| key)));
             }
             place = Place::Slots(0);
         }
         let (Place::Slots(from), slots) = (place, self.table.slots()) else { return (entries, Place::End) };
         let mut next = from;
         let end = slots.min(from.saturating_add(SLOTS_IN_PIECE));
-        while next < end && entries.len() < PIECE {
+        while next < end && entries.len() < size {
             entries.extend(self.table.slot(next).map(|session| entry(session, session.fingerprint())));
             next += 1;
         }

@@ -45,6 +45,11 @@ impl PeerStream {
         self.linked && !self.paused && self.in_flight.has_window()
     }
 
+    /// Something of the backlog may be sent now.
+    pub(crate) fn may_send_copies(&self) -> bool {
+        !self.backlog.is_empty() && self.has_window()
+    }
+
     /// Gives a frame its position, and remembers it until it is acknowledged.
     pub(crate) fn push(
         &mut self,

@@ -180,7 +180,7 @@ impl Questions {
         if is_new {
             self.kept.push_back(key);
         }
-        while self.kept.len() > REPLIES_MAX {
+        while self.kept.len() > planted!(REPLIES_MAX => limit("replies", REPLIES_MAX, self.kept.len())) {
             if let Some(oldest) = self.kept.pop_front() {
                 self.replies.remove(&oldest);
             }

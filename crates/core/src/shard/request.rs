@@ -100,7 +100,7 @@ impl Shard {
             session.use_now(session.touch.saturating_add(1), now);
             session.is_use_due(now)
         });
-        if is_use_due == Some(true) {
+        if is_use_due == Some(true) && !planted!(self.settings, 1002) {
             self.announce_use(key, Waits::AckSet, now, effects);
         }
         Opening::Open(opened)
@@ -126,7 +126,7 @@ impl Shard {
     pub(crate) fn close(&mut self, key: SessionKey, now: Instant) {
         let is_use_due = self.table.touch(key, |session| {
             session.open = session.open.saturating_sub(1);
-            session.use_at(now);
+            session.use_at(if planted!(self.settings, 1008) { session.used_at() } else { now });
             session.is_use_due(now)
         });
         if is_use_due == Some(true) && !planted!(self.settings, CLOSE_IS_NO_USE) {

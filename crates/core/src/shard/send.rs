@@ -166,7 +166,7 @@ impl Shard {
 
     /// Sends to a member what its backlog and window allow; with that, comparisons may be over.
     pub(super) fn pump(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) {
-        while self.peers.get(to).is_some_and(PeerStream::has_window) {
+        while self.peers.get(to).is_some_and(PeerStream::may_send_copies) {
             if !self.send_backlog(to, now, effects) && !self.walk_on(to, now, effects) {
                 break;
             }

@@ -34,7 +34,8 @@ impl Shard {
     }
 
     fn expire(&mut self, now: Instant, effects: &mut Effects) {
-        let asked = || EXPIRIES_ASKED_MAX.saturating_sub(self.questions.expiries());
+        let asked_max = planted!(EXPIRIES_ASKED_MAX => limit("expiries asked about", EXPIRIES_ASKED_MAX, self.questions.expiries()));
+        let asked = || asked_max.saturating_sub(self.questions.expiries());
         let most = if self.peers.is_empty() { usize::MAX } else { asked() };
         for key in self.expiry.scan(&mut self.table, &self.stubs, most, now) {
             self.ask_expiry(key, now, effects);

@@ -87,7 +87,8 @@ impl Tombstones {
             }
         }
         self.looked_at = last;
-        let excess = self.ends.len().saturating_sub(TOMBSTONES_MAX).min(LOOKED_AT_ONCE);
+        let most = planted!(TOMBSTONES_MAX => limit("tombstones", TOMBSTONES_MAX, self.ends.len()));
+        let excess = self.ends.len().saturating_sub(most).min(LOOKED_AT_ONCE);
         due.extend(self.by_age.iter().take(excess).map(|(_, key)| *key));
         due
     }

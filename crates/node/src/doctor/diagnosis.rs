@@ -47,7 +47,7 @@ impl<'a> Diagnosis<'a> {
     pub(super) fn no_address(&mut self) {
         let names = self.config.membership.names.join(", ");
         let remedy = "see `names` and `resolver` in [membership]; a headless service needs `publishNotReadyAddresses: true`";
-        self.add("name_unknown", names, "the name server gave no address", remedy);
+        self.add("name_unknown", names, "the name server gave no address, or no answer", remedy);
     }
 
     pub(super) fn cannot_look(&mut self, error: &JoinError) {
@@ -80,7 +80,8 @@ impl<'a> Diagnosis<'a> {
                 "mute",
                 address,
                 "the connection is accepted, and nothing is said",
-                "the process there hangs, or it is another program: see its log, and the port in [membership]",
+                "the process there hangs, or is another program, or one of the two nodes has `insecure = true` in [cluster] \
+                 and the other not: see its log, and the port in [membership]",
             ),
             Probe::OtherSecret => self.add(
                 "wrong_secret",

@@ -42,7 +42,7 @@ pub(super) struct ProvenOperator;
 #[derive(Debug, Default)]
 pub(super) struct RefusedCallers {
     count: AtomicU64,
-    reported: Mutex<Option<Instant>>,
+    logged_at: Mutex<Option<Instant>>,
 }
 
 impl RefusedCallers {
@@ -54,9 +54,9 @@ impl RefusedCallers {
         if let Ok(cluster) = port.cluster() {
             cluster.report("admin", PartReport { warnings: Vec::new(), gauges });
         }
-        let mut reported = self.reported.lock();
-        if reported.is_none_or(|reported| reported.elapsed() >= TELL_AGAIN) {
-            *reported = Some(Instant::now());
+        let mut logged_at = self.logged_at.lock();
+        if logged_at.is_none_or(|logged_at| logged_at.elapsed() >= TELL_AGAIN) {
+            *logged_at = Some(Instant::now());
             tracing::warn!(path, since_start = count, "an admin request had no token that is believed");
         }
     }

@@ -129,9 +129,13 @@ pub(super) async fn stop(
         return Err(AdminPageError::NotStoppable);
     }
     // A node that has not started its cluster yet has no sessions.
-    let only_here = port.cluster().map_or(0, |cluster| cluster.only_here());
-    if only_here > 0 && !force {
-        return Ok(Json(StopOutcome::refused(only_here)));
+    if let (Ok(cluster), false) = (port.cluster(), force) {
+        let config = cluster.config();
+        let only_here =
+            cluster.only_here_within(config.membership.drop_time.min(config.node.drain_time)).await;
+        if only_here > 0 {
+            return Ok(Json(StopOutcome::refused(only_here)));
+        }
     }
     stopping.is_forced.fetch_or(force, Relaxed);
     let mut outcome = stopping.outcome.subscribe();

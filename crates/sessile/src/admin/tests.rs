@@ -4,8 +4,7 @@ use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
 use tower::ServiceExt;
 
-use super::AdminPort;
-use super::{caller_proof, node_proof};
+use super::{AdminPort, caller_proof, node_proof};
 use crate::Config;
 
 const TOKEN: &str = "the token of the test";
@@ -161,10 +160,10 @@ async fn ask_port(port: &AdminPort, line: &str, headers: &[(&str, &str)]) -> (u1
 async fn a_caller_proves_that_it_has_the_token_once_for_one_request_at_one_node() {
     let port = AdminPort::new(&config(), vec![TOKEN.to_owned()], "127.0.0.1:9005".parse().ok());
     let challenge = async || {
-        let (status, reply) = ask_port(&port, "GET /challenge?nonce=mine", &[]).await;
+        let (status, answer) = ask_port(&port, "GET /challenge?nonce=mine", &[]).await;
         assert_eq!(status, 200);
-        let nonce = reply["nonce"].as_str().unwrap().to_owned();
-        assert_eq!(reply["proofs"], serde_json::json!([node_proof(TOKEN, "tc01", "mine", &nonce)]));
+        let nonce = answer["nonce"].as_str().unwrap().to_owned();
+        assert_eq!(answer["proofs"], serde_json::json!([node_proof(TOKEN, "tc01", "mine", &nonce)]));
         nonce
     };
     let prove = async |nonce: &str, token: &str, name: &str, proven: &str, line: &str| {

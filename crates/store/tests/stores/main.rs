@@ -12,4 +12,5 @@ mod kill;
 mod model;
 mod postgres;
 mod redb;
+mod redb_damage;
 mod redis;
