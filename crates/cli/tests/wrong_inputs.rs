@@ -12,7 +12,7 @@ type Wrong<'t> = (&'t str, &'t [&'t str]);
 const CONFIGURATIONS: &[Wrong] = &[
     ("[http]\nport = 9080", &["unknown key `port` in [http]", "did you mean `listen`?", "tc01.toml:2:1"]),
     ("[admin]\naddress = 9005", &["unknown key `address` in [admin]", "did you mean `listen`?"]),
-    ("[membership]\nseeds = []", &["unknown key `seeds` in [membership]", "did you mean `members`?"]),
+    ("[membership]\nhosts = []", &["unknown key `hosts` in [membership]", "did you mean `members`?"]),
     ("[store]\ntype = \"file\"", &["unknown key `type` in [store]", "did you mean `kind`?"]),
     ("[session]\nttl = \"1h\"", &["unknown key `ttl` in [session]", "did you mean `timeout`?"]),
     ("[http]\nlisten = 99999", &["tc01.toml:2:10", "port"]),
@@ -128,7 +128,7 @@ fn wrong_command_lines_are_explained() {
         ("balance 127.0.0.1:0 nohost.invalid:80 extra:port", 2, "extra:port"),
         ("config check", 2, "FILE"),
         ("config check none.toml", 2, "cannot read the configuration none.toml"),
-        ("deploy none.zip --config tc01.toml", 1, "none.zip"),
+        ("deploy none.zip --config tc01.toml", 1, "line 1"),
         ("bench nothing", 2, "nothing"),
     ] {
         let place = scratch([("tc01.toml", "[admin]\nlisten = 9\n"), ("cluster.secret", "c2hvcnQ=\n")]);
