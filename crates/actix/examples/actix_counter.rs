@@ -7,6 +7,7 @@
 //! ```
 
 use std::error::Error;
+use std::net::SocketAddr;
 
 use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::Key;
@@ -26,8 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     config.membership.members = vec!["127.0.0.1:4001".parse()?, "127.0.0.1:4002".parse()?];
     // It protects the cookie, and is the same on every node; a real one comes from a file.
     let key = Key::generate();
-    let one = serve(node(config.clone(), "tc01", 4001).await?, 9080, key.clone())?;
-    let other = serve(node(config, "tc02", 4002).await?, 10080, key)?;
+    let (one, _) = serve(node(config.clone(), "tc01", 4001).await?, 9080, key.clone())?;
+    let (other, _) = serve(node(config, "tc02", 4002).await?, 10080, key)?;
     futures_util::future::try_join(one, other).await?;
     Ok(())
 }
@@ -39,7 +40,7 @@ async fn node(mut config: Config, name: &str, port: u16) -> Result<Cluster, Box<
 }
 
 /// All that is new to an application of actix-session are the lines with `store`.
-fn serve(cluster: Cluster, port: u16, key: Key) -> Result<Server, Box<dyn Error>> {
+pub(crate) fn serve(cluster: Cluster, port: u16, key: Key) -> std::io::Result<(Server, SocketAddr)> {
     let store = SessileStore::new(&cluster.session_layer());
     let server = HttpServer::new(move || {
         let sessions = SessionMiddleware::builder(store.clone(), key.clone()).cookie_secure(false).build();
@@ -49,7 +50,9 @@ fn serve(cluster: Cluster, port: u16, key: Key) -> Result<Server, Box<dyn Error>
             .wrap(sessions)
             .wrap(store.request_scope().with_route("id"))
     });
-    Ok(server.workers(1).bind(("127.0.0.1", port))?.run())
+    let server = server.workers(1).bind(("127.0.0.1", port))?;
+    let address = server.addrs()[0];
+    Ok((server.run(), address))
 }
 
 async fn visit(session: Session, node: web::Data<String>) -> actix_web::Result<String> {

@@ -83,10 +83,11 @@ impl Site {
         old.into_iter().next().map(|old| Unmounted(old.running))
     }
 
-    fn find(&self, path: &str) -> Result<Mounted, Vec<String>> {
+    /// The application of a path; else whether there is any other.
+    fn find(&self, path: &str) -> Result<Mounted, bool> {
         let table = Arc::clone(&self.table.read());
         let found = table.iter().find(|mounted| mounted.has(path)).cloned();
-        found.ok_or_else(|| table.iter().map(|mounted| format!("{}/", mounted.path)).collect())
+        found.ok_or(!table.is_empty())
     }
 }
 
@@ -131,20 +132,18 @@ impl Service<Request> for Site {
                 drop(running);
                 response
             }),
-            Err(paths) => Box::pin(ready(Ok(nothing_there(paths)))),
+            Err(has_some) => Box::pin(ready(Ok(nothing_there(has_some)))),
         }
     }
 }
 
-/// The response for a path without an application.
-fn nothing_there(mut paths: Vec<String>) -> Response {
-    paths.sort();
-    let known = match paths.join(", ") {
-        none if none.is_empty() => {
-            " none: name one in [[app]] of its configuration, or deploy one".to_owned()
-        }
-        known => format!(": {known}"),
+/// The response for a path without an application. It names no application: strangers need not know them all.
+fn nothing_there(has_some: bool) -> Response {
+    let words = if has_some {
+        "There is no application at this path. `sessile apps NODE` lists those of a node.\n"
+    } else {
+        "There is no application at this path. This node has none: name one in [[app]] of its configuration, or deploy \
+         one.\n"
     };
-    let words = format!("There is no application at this path. This node has{known}\n");
     (StatusCode::NOT_FOUND, words).into_response()
 }

@@ -9,11 +9,13 @@ mod url;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use sessile_store::*;
 use thiserror::Error;
 
 use sessile_config::{self as config, Config, StoreKind};
+use sessile_core::StoredSession;
 
 /// Why the store of a configuration cannot be opened.
 #[derive(Error)]
@@ -40,6 +42,27 @@ pub enum OpenError {
     /// There are no keys to encrypt with.
     #[error("`key_file` in [store]: {0}")]
     Keys(#[from] KeyFileError),
+    /// The store was used without encryption before.
+    #[error(
+        "`key_file` in [store]: the {store} store holds sessions that are not encrypted. Stop the nodes that use it, then run \
+         `sessile store migrate --from {place} --to {place} --to-key-file {}`; or leave `key_file` out", key_file.display()
+    )]
+    NotEncrypted {
+        /// The store.
+        store: String,
+        /// The same as the verbs of `sessile store` name it.
+        place: String,
+        /// The file with the keys.
+        key_file: PathBuf,
+    },
+    /// The store was used with encryption before.
+    #[error(
+        "[store] has no `key_file`, and the {store} store holds encrypted sessions; name the file with their keys"
+    )]
+    NoKeys {
+        /// The store.
+        store: String,
+    },
     /// The store itself refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,10 +95,41 @@ pub async fn open(config: &Config) -> Result<Option<Arc<dyn Store>>, OpenError> 
         Some(StoreKind::Postgres) => postgres(settings)?,
         Some(StoreKind::Redis) => redis(settings)?,
     };
+    check_encryption(config, &*plain).await?;
     Ok(Some(match &settings.key_file {
         Some(path) => Arc::new(Encrypted::new(plain, KeyRing::load(path)?)),
         None => plain,
     }))
+}
+
+/// Longest look at a store before it is used; one that does not answer is not checked.
+const CHECK_TIME: Duration = Duration::from_secs(5);
+/// Records of the look.
+const CHECKED: usize = 64;
+
+/// Refuses a `key_file` for a store without encryption, and none for one with it: its sessions would be unreadable one by
+/// one, as requests ask for them.
+async fn check_encryption(config: &Config, plain: &dyn Store) -> Result<(), OpenError> {
+    let scan = tokio::time::timeout(CHECK_TIME, plain.scan(Scan::pages_of(CHECKED))).await;
+    let Ok(Ok(page)) = scan else { return Ok(()) };
+    let live: Vec<_> = page.records.iter().filter_map(Record::content).collect();
+    let store = plain.name().to_owned();
+    match &config.store.key_file {
+        Some(key_file) if live.iter().any(|content| !is_sealed(content)) => {
+            let place = match config.store.kind {
+                Some(StoreKind::File) => format!("file:{}", place(config, "sessions").display()),
+                Some(StoreKind::Redb) => format!("redb:{}", place(config, "redb").display()),
+                _ => "URL".to_owned(),
+            };
+            Err(OpenError::NotEncrypted { store, place, key_file: key_file.clone() })
+        }
+        None if !live.is_empty()
+            && live.iter().all(|content| is_sealed(content) && StoredSession::read(content).is_err()) =>
+        {
+            Err(OpenError::NoKeys { store })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where a store of this node alone lies: as configured, or beside the configuration under the node's name.

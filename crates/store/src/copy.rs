@@ -33,7 +33,7 @@ pub async fn copy(
     let mut copied = CopyReport::default();
     let mut scan = Scan::pages_of(PAGE);
     loop {
-        let mut page = from.scan(scan.clone()).await?;
+        let mut page = from.scan(scan.clone()).await?.all_decrypted()?;
         copied.damaged.append(&mut page.damaged);
         for outcome in to.save(page.records).await? {
             match outcome {

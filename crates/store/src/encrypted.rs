@@ -21,6 +21,7 @@ use crate::store::{SaveOutcome, Scan, ScanPage, Store, StoreFuture, StoreSize};
 
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
+const TAG: usize = 16;
 const DOMAIN: &[u8] = b"sessile store content 1";
 
 /// Encrypts content on its way into a store and decrypts it on its way out.
@@ -51,6 +52,10 @@ impl Encrypted {
 
     fn seal(&self, mut record: Record) -> Result<Record, StoreError> {
         let RecordContent::Live(content) = &record.content else { return Ok(record) };
+        // A migration that is repeated meets what it encrypted before.
+        if is_sealed(content) && self.decrypt(&record, content).is_ok() {
+            return Ok(record);
+        }
         let (id, cipher) = self.keys.first();
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce)
@@ -71,7 +76,9 @@ impl Encrypted {
                 record.content = RecordContent::Live(content.into());
                 Ok(record)
             }
-            Err(DecryptError::Unusable(cause)) => Err(StoreError::unusable(&self.name, cause)),
+            Err(DecryptError::Unusable(cause)) => {
+                Err(StoreError::Undecryptable { store: self.name.clone(), cause })
+            }
             Err(DecryptError::Forged) => {
                 let damaged = DamagedRecord {
                     key: Some(record.key),
@@ -116,17 +123,23 @@ impl Encrypted {
     }
 
     async fn scan_opened(&self, scan: Scan) -> Result<ScanPage, StoreError> {
-        let ScanPage { records, mut damaged, next } = self.store.scan(scan).await?;
+        let ScanPage { records, mut damaged, mut undecryptable, next } = self.store.scan(scan).await?;
         let mut opened = Vec::with_capacity(records.len());
         for record in records {
             match self.open(record) {
                 Ok(record) => opened.push(record),
                 Err(StoreError::Damaged(one)) => damaged.push(one),
-                Err(error) => return Err(error),
+                Err(error) => undecryptable.push(error),
             }
         }
-        Ok(ScanPage { records: opened, damaged, next })
+        Ok(ScanPage { records: opened, damaged, undecryptable, next })
     }
+}
+
+/// Whether content looks like that of an [`Encrypted`] store; content of other kinds may look like it too.
+#[must_use]
+pub fn is_sealed(content: &[u8]) -> bool {
+    content.len() >= 1 + KEY_ID + NONCE + TAG && content[0] == VERSION
 }
 
 fn decrypt(cipher: &XChaCha20Poly1305, nonce: [u8; NONCE], sealed: &[u8], bound: &[u8]) -> Option<Vec<u8>> {

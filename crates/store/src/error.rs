@@ -72,7 +72,16 @@ pub enum StoreError {
     /// One record is damaged. It was quarantined; the next load does not find the session.
     #[error("{0}")]
     Damaged(DamagedRecord),
-    /// A permanent failure: a wrong password, a missing permission, a key that is not in the key file.
+    /// One record cannot be decrypted with the keys of this store: a key is missing, or it was stored without
+    /// encryption. It stays as it is, and all others are readable.
+    #[error("the {store} store: {cause}")]
+    Undecryptable {
+        /// Which store.
+        store: String,
+        /// The session, what is missing, and the remedy.
+        cause: String,
+    },
+    /// A permanent failure: a wrong password, a missing permission.
     #[error("the {store} store cannot be used: {cause}")]
     Unusable {
         /// Which store.

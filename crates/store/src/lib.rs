@@ -39,7 +39,7 @@ pub use self::redb::{RedbOptions, RedbStore};
 pub use self::redis::{RedisOptions, RedisStore};
 pub use app::AppName;
 pub use copy::{CopyReport, copy};
-pub use encrypted::Encrypted;
+pub use encrypted::{Encrypted, is_sealed};
 pub use error::{DamagedRecord, MalformedRecord, StoreError};
 pub use file::{FileOptions, FileStore};
 pub use key::Key;

@@ -117,8 +117,20 @@ pub struct ScanPage {
     pub records: Vec<Record>,
     /// Records found damaged during the scan.
     pub damaged: Vec<DamagedRecord>,
+    /// An error for each record that cannot be decrypted: [`StoreError::Undecryptable`].
+    pub undecryptable: Vec<StoreError>,
     /// Where to continue; `None` at the end.
     pub next: Option<Key>,
+}
+
+impl ScanPage {
+    /// The page, if every record of it could be decrypted.
+    ///
+    /// # Errors
+    /// [`StoreError::Undecryptable`] of the first one that could not.
+    pub fn all_decrypted(mut self) -> Result<Self, StoreError> {
+        if self.undecryptable.is_empty() { Ok(self) } else { Err(self.undecryptable.swap_remove(0)) }
+    }
 }
 
 /// The size of a store.

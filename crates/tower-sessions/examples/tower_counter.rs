@@ -44,7 +44,7 @@ async fn serve(cluster: Cluster, port: u16) -> Result<(), Box<dyn Error>> {
 }
 
 /// All that is new to an application of tower-sessions are the two lines with `store`.
-fn app(cluster: &Cluster) -> Router {
+pub(crate) fn app(cluster: &Cluster) -> Router {
     let store = SessileStore::new(&cluster.session_layer());
     let sessions = SessionManagerLayer::new(store.clone())
         .with_secure(false)

@@ -52,7 +52,7 @@ pub(super) async fn run(
     let presentation = match command {
         _ if !wants_page => Presentation::Json,
         "show" => Presentation::Page(SessionDetails::of(&session)),
-        command => Presentation::Redirect(outcome(command, &session)),
+        command => Presentation::Redirect(outcome(command, &parameters, &session)),
     };
     Ok(CommandResult { sid: session.key(), facts, presentation }.response(&site))
 }
@@ -63,8 +63,11 @@ fn changes(request: &Request) -> bool {
     request.method() == Method::POST || query.get("cmd").is_some_and(|command| command != "show")
 }
 
-fn outcome(command: &str, session: &Session) -> Outcome {
+fn outcome(command: &str, parameters: &Parameters, session: &Session) -> Outcome {
+    let given =
+        |name: &str| parameters.get(name).filter(|_| command == "mutate").unwrap_or_default().to_owned();
     Outcome {
+        changed: (given("name"), given("v")),
         command: command.to_owned(),
         moved_from: session.previous_route().unwrap_or_default().to_owned(),
         is_new: session.is_new(),

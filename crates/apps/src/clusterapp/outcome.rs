@@ -16,6 +16,8 @@ const MAX_TEXT_BYTES: usize = 64;
 pub(super) struct Outcome {
     /// The command.
     pub(super) command: String,
+    /// The attribute that was changed in place, and its new version; empty with other commands.
+    pub(super) changed: (String, String),
     /// The receipt's text; empty if nothing was sent.
     pub(super) receipt: String,
     /// The node that the session was taken over from; empty if it stayed.
@@ -29,11 +31,14 @@ pub(super) struct Outcome {
 impl Outcome {
     /// The page that shows it, below the path `base`.
     pub(super) fn location(&self, base: &str) -> String {
-        let mut query = Serializer::new(format!("{base}/?"));
+        let start = base.len() + "/?".len();
+        let mut query = Serializer::for_suffix(format!("{base}/?"), start);
         query.append_pair("done", &self.command);
         let flag = |is_set: bool| if is_set { "1" } else { "" };
         for (name, value) in [
-            ("receipt", self.receipt.as_str()),
+            ("name", self.changed.0.as_str()),
+            ("v", &self.changed.1),
+            ("receipt", &self.receipt),
             ("from", &self.moved_from),
             ("new", flag(self.is_new)),
             ("again", flag(self.is_repeated)),
@@ -61,6 +66,7 @@ impl Outcome {
         let is_set = |name: &str| parameters.get(name) == Some("1");
         (!command.is_empty()).then(|| Self {
             command,
+            changed: (parameters.get("name").unwrap_or_default().to_owned(), plain("v")),
             receipt: plain("receipt"),
             moved_from: plain("from"),
             is_new: is_set("new"),
@@ -73,8 +79,8 @@ impl Outcome {
         Self { receipt: receipt.map(|receipt| receipt.to_string()).unwrap_or_default(), ..self }
     }
 
-    /// What it says to the user.
-    pub(super) fn words(&self) -> &'static str {
+    /// What it says to the user; `version_of` an attribute is the one that the page shows.
+    pub(super) fn words(&self, version_of: impl Fn(&str) -> Option<u64>) -> &'static str {
         let dropped = matches!(self.receipt.as_str(), "ended" | "superseded");
         match self.command.as_str() {
             _ if self.is_repeated => "This form had been sent before: it took effect once.",
@@ -82,12 +88,18 @@ impl Outcome {
             _ if dropped => "Nothing was changed: the session ended, or somebody logged in, meanwhile.",
             "add" => "The attribute is set.",
             "remove" => "The attribute is removed.",
-            "mutate" if self.receipt.is_empty() => {
+            "mutate" if self.holds(version_of) => "The attribute was changed in place, and sent.",
+            "mutate" => {
                 "Changed in place, never set: the change was dropped. Manager full without the dirty flag would send it."
             }
-            "mutate" => "The attribute was changed in place, and sent.",
             _ => "",
         }
+    }
+
+    /// Whether the session has the version that a change in place gave it.
+    fn holds(&self, version_of: impl Fn(&str) -> Option<u64>) -> bool {
+        let (name, version) = &self.changed;
+        version_of(name).is_some_and(|shown| shown.to_string() == *version)
     }
 }
 
@@ -103,6 +115,7 @@ mod tests {
     fn the_page_reads_what_the_form_says() {
         let outcome = Outcome {
             command: "add".to_owned(),
+            changed: Default::default(),
             receipt: "copies=1/2 degraded".to_owned(),
             moved_from: "tc01".to_owned(),
             is_new: true,
@@ -120,6 +133,6 @@ mod tests {
         for link in ["/?done=add&receipt=%3Cb%3E", "/?done=add&receipt=a%0Ab", &long] {
             assert_eq!(read(link).unwrap().receipt, "", "{link}");
         }
-        assert_eq!(read("/?done=call+0900").unwrap().words(), "");
+        assert_eq!(read("/?done=call+0900").unwrap().words(|_| None), "");
     }
 }

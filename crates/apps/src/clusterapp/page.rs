@@ -34,7 +34,7 @@ pub(super) fn session(
         served(site, details, outcome),
         facts(site, sid.zip(details), is_new),
         forms(site, details),
-        members(&site.cluster.members()),
+        members(site, &site.cluster.members()),
         hints(site, host),
     ];
     document(site, "clusterapp", &content.concat())
@@ -75,7 +75,8 @@ fn served(site: &ClusterappState, details: Option<&SessionDetails>, outcome: Opt
         Some(from) => format!("<p class=\"quiet\">taken over from {}</p>", Escaped(from)),
         None => String::new(),
     };
-    let words = outcome.map(Outcome::words).unwrap_or_default();
+    let version_of = |name: &str| details?.attributes.get(name)?.v;
+    let words = outcome.map(|outcome| outcome.words(version_of)).unwrap_or_default();
     let receipt = outcome.map(|outcome| outcome.receipt.as_str()).unwrap_or_default();
     let (tone, receipt) = match receipt {
         "" => ("", "nothing changed, nothing sent"),
@@ -162,7 +163,7 @@ fn remove(name: &str) -> String {
     )
 }
 
-fn members(members: &[MemberView]) -> String {
+fn members(site: &ClusterappState, members: &[MemberView]) -> String {
     let mut rows = String::new();
     for member in members {
         let name = Escaped(&member.name);
@@ -170,7 +171,14 @@ fn members(members: &[MemberView]) -> String {
         let own = if member.is_self { " (this node)" } else { "" };
         let _ = write!(rows, "<li><strong>{name}{own}</strong><span class=\"quiet\">{state}</span></li>");
     }
-    format!("<section><h2>Members</h2><ul>{rows}</ul></section>\n")
+    let cluster = &site.cluster.config().cluster;
+    format!(
+        "<section><h2>Members</h2><ul>{rows}</ul><dl><dt>Cluster</dt><dd>{cluster}</dd><dt>Sessions here</dt>\
+         <dd>{sessions}</dd><dt>Commits sent</dt><dd>{sends}</dd></dl></section>\n",
+        cluster = Escaped(&cluster.name),
+        sessions = site.view.session_count(),
+        sends = site.view.statistics().sends(),
+    )
 }
 
 fn hints(site: &ClusterappState, host: &str) -> String {

@@ -64,7 +64,8 @@ async fn a_browser_sees_the_version_that_holds() {
         })
         .await;
         browser.submit_and_follow("cmd=add&name=cart&size=64&v=1").await;
-        browser.submit_and_follow("cmd=mutate&name=cart&v=2").await.body
+        // With a key there is a commit, of the key, whatever becomes of the change.
+        browser.submit_and_follow("cmd=mutate&name=cart&v=2&idempotency_key=k").await.body
     };
     let (dropped, kept) = (page(false).await, page(true).await);
     assert!(dropped.contains("<td class=\"number\">1</td>") && dropped.contains("dropped"), "{dropped}");

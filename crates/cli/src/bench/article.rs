@@ -77,21 +77,26 @@ impl Article {
             faults.faults.extend(done.faults);
             faults.unanswered += done.unanswered;
             faults.words.extend(done.words);
+            report.circumstances.note(&done.usage);
             measured.push((*scenario, done.row));
             if done.interrupted {
                 output::tell("stopped: the figures measured so far follow");
+                report.circumstances.interrupted = true;
                 break;
             }
         }
         let rows: Vec<Row> = measured.iter().map(|(_, row)| row.clone()).collect();
         let findings = finding::all(&rows);
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let circumstances = report.circumstances.words();
         output::print(&format!(
-            "\naverages: the article's, then ours\n{}\nours: median and 99th percentile, in ms\n{}\nthe article's findings\n{}",
+            "\naverages: the article's, then ours\n{}\nours: median and 99th percentile, in ms\n{}\nthe article's findings; \
+             {circumstances}\n{}",
             table::averages(&measured),
             table::percentiles(&measured),
             findings.join("\n")
         ))?;
+        report.notes.push(circumstances);
         report.notes.extend(findings);
         report.notes.extend(NOTES.map(str::to_owned));
         report.plots = plots(&rows);

@@ -11,7 +11,9 @@ fn all_scenarios_are_measured_reported_and_compared() {
     assert_eq!(bench.ended(), Some(0), "{}{}", bench.out(), bench.err());
     let said = bench.out();
     let codes = ["SPL2", "SPS2", "DPL2", "DPS2", "DSS2", "DAS2", "DAL2", "pipelined-large", "local-small"];
-    for words in codes.iter().chain(&["9249", "the article's findings", "first/index.html"]) {
+    for words in
+        codes.iter().chain(&["9249", "the article's findings; ", "other programs", "first/index.html"])
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     let read = |name: &str| std::fs::read_to_string(place.path().join("first").join(name)).expect(name);

@@ -165,6 +165,21 @@ fn a_watched_directory_is_followed() {
 }
 
 #[test]
+fn an_unwatched_directory_deploys_nothing() {
+    let setup = pair(|name, config| match name {
+        "tc01" => farmer(name, config).replace("[farm]", "[farm]\nwatch = false"),
+        _ => farmer(name, config),
+    });
+    write(&setup.place().join("tc01.webapps"), "shop.zip", &archive("unseen", 0));
+    write(&setup.place().join("tc02.webapps"), "other.zip", &archive("seen", 0));
+    for name in ["tc01", "tc02"] {
+        let at = setup.ports(name).http;
+        until("the watched one is there", || (ask(&setup, at, "/other/").text == "seen").then_some(()));
+        assert_eq!(shop(&setup, name), None);
+    }
+}
+
+#[test]
 fn a_bad_archive_is_refused_and_the_old_version_stays() {
     let mut setup = pair(farmer);
     let good = archive("good", 0);

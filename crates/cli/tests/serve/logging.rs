@@ -75,3 +75,33 @@ fn the_log_for_programs_has_no_line_for_people() {
         "{err}"
     );
 }
+
+/// Operators' filters and the verdicts of the test hosts count these lines: their words are part of the product.
+#[test]
+fn the_lines_that_others_count_have_their_words() {
+    let mut setup = Setup::new(["tc01", "tc02"]);
+    setup.serve("tc01");
+    setup.serve("tc02");
+    let (http, mut client) = (setup.ports("tc01").http, setup.client());
+    until("both see each other", || (setup.members("tc01").len() == 2).then_some(()));
+    let key = write(&mut client, http, 1);
+    write(&mut client, http, 2);
+    let has_line = |log: String, words: &[&str]| {
+        log.lines().any(|line| words.iter().all(|word| line.contains(word))).then_some(())
+    };
+    let logs = |setup: &mut Setup, name: &str, words: &[&str]| {
+        until(&format!("{name} logs {words:?}"), || {
+            has_line(setup.node(name).err() + &setup.node(name).out(), words)
+        });
+    };
+    let named = format!("key={key}");
+    logs(&mut setup, "tc01", &["member added tc02"]);
+    logs(&mut setup, "tc01", &["session created", &named, "remote=false"]);
+    logs(&mut setup, "tc02", &["session created", &named, "remote=true"]);
+    logs(&mut setup, "tc02", &["session replicated", &named]);
+    assert_eq!(client.post(http, "/clusterapp/session?cmd=invalidate").status, 200);
+    logs(&mut setup, "tc01", &["session ended", &named, "reason=\"invalidated\"", "remote=false"]);
+    logs(&mut setup, "tc02", &["session ended", &named, "reason=\"invalidated\"", "remote=true"]);
+    setup.node("tc02").kill();
+    logs(&mut setup, "tc01", &["member removed tc02: "]);
+}

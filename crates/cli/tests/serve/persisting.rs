@@ -96,3 +96,59 @@ fn sessions_in_cookies_outlive_every_node_and_a_logout_is_final() {
     setup.serve("tc02");
     assert_eq!(read(&mut stays, tc02), Some(7));
 }
+
+#[test]
+fn a_key_file_for_a_plain_store_is_refused_with_the_verb_that_encrypts_it() {
+    let plain = |name: &str, config| stored(name, config).replace("[store]\n", "[store]\n# keys\n");
+    let mut setup = Setup::with(["tc01"], plain);
+    let tc01 = setup.ports("tc01").http;
+    let mut client = setup.client();
+    setup.serve("tc01");
+    write(&mut client, tc01, 7);
+    let stop = |setup: &mut Setup| {
+        setup.node("tc01").signal("TERM");
+        setup.node("tc01").ended()
+    };
+    assert!(stop(&mut setup).is_some());
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n";
+    let key_file = setup.place().join("store.key");
+    std::fs::write(&key_file, key).unwrap();
+    std::fs::set_permissions(&key_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let file = setup.place().join("tc01.toml");
+    let without = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, without.replace("# keys", "key_file = \"store.key\"")).unwrap();
+    let node = setup.start("tc01");
+    assert_eq!(node.ended(), Some(1));
+    let told = node.err();
+    let command =
+        told.split('`').find(|words| words.starts_with("sessile store migrate")).expect("a command");
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    crate::operating::succeeds(&setup, &words);
+    setup.serve("tc01");
+    assert_eq!(read(&mut client, tc01), Some(7), "and its sessions are there");
+    stop(&mut setup);
+    std::fs::write(&file, without).unwrap();
+    let node = setup.start("tc01");
+    assert_eq!(node.ended(), Some(1));
+    assert!(node.err().contains("holds encrypted sessions"), "{}", node.err());
+}
+
+#[test]
+fn idle_sessions_leave_memory_and_come_back_from_the_file_store() {
+    let mut setup = Setup::with(["tc01"], |name, config| {
+        patient(name, config) + "swap_idle = \"1s\"\n[store]\nkind = \"file\"\ninterval = \"10ms\"\n"
+    });
+    let tc01 = setup.ports("tc01").http;
+    setup.serve("tc01");
+    let mut clients: Vec<_> = (0..5).map(|_| setup.client()).collect();
+    for (v, client) in clients.iter_mut().enumerate() {
+        write(client, tc01, v as u64);
+    }
+    until("all are swapped out", || {
+        let metrics = setup.admin("tc01", "/metrics").text;
+        metrics.contains("sessile_sessions_swapped_out 5\n").then_some(())
+    });
+    for (v, client) in clients.iter_mut().enumerate() {
+        assert_eq!(read(client, tc01), Some(v as u64), "its content is brought back");
+    }
+}

@@ -9,6 +9,9 @@ use sessile_store::{DamagedRecord, StoreError};
 /// The least time between two lines of the log about one failing store.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// How long a session that could not be decrypted is a warning.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
 /// What is counted, and what is wrong now.
 #[derive(Debug)]
 pub(crate) struct Health {
@@ -31,6 +34,8 @@ pub(crate) struct Health {
 
 #[derive(Debug, Default)]
 struct Trouble {
+    /// The last session that could not be decrypted, and when.
+    undecryptable: Option<(Instant, String)>,
     since: Option<Instant>,
     cause: String,
     warned_at: Option<Instant>,
@@ -93,6 +98,16 @@ impl Health {
         }
     }
 
+    /// A stored session cannot be decrypted. The store works: others are read and saved.
+    pub(super) fn undecryptable(&self, error: &StoreError) {
+        let mut trouble = self.trouble.lock();
+        trouble.undecryptable = Some((Instant::now(), error.to_string()));
+        if trouble.is_news() {
+            drop(trouble);
+            tracing::error!("{error}. Requests of such a session get 503 while no member holds it");
+        }
+    }
+
     /// A record cannot be read.
     pub(super) fn damaged(&self, damaged: &DamagedRecord) {
         self.damaged.fetch_add(1, Relaxed);
@@ -103,6 +118,7 @@ impl Health {
     pub(super) fn error(&self, error: &StoreError) {
         match error {
             StoreError::Damaged(damaged) => self.damaged(damaged),
+            StoreError::Undecryptable { .. } => self.undecryptable(error),
             other => self.failed(&other.to_string()),
         }
     }
@@ -115,7 +131,10 @@ impl Health {
     /// What is wrong with the store now.
     pub(crate) fn problem(&self) -> Option<String> {
         let trouble = self.trouble.lock();
-        let since = trouble.since?;
+        let Some(since) = trouble.since else {
+            let (met, cause) = trouble.undecryptable.as_ref()?;
+            return (met.elapsed() < REMEMBERED).then(|| cause.clone());
+        };
         Some(format!("the store has failed for {} s: {}", since.elapsed().as_secs(), trouble.cause))
     }
 }

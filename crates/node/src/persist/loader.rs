@@ -124,6 +124,10 @@ impl Persist {
                 self.health.damaged(&damaged);
                 self.lost(engine, key)
             }
+            Ok(Err(error @ StoreError::Undecryptable { .. })) => {
+                self.health.undecryptable(&error);
+                Found::Unavailable
+            }
             Ok(Err(error)) => {
                 self.health.failed(&error.to_string());
                 Found::Unavailable

@@ -56,6 +56,7 @@ impl Persist {
             match self.store.scan(scan.clone()).await {
                 Ok(page) => {
                     page.damaged.iter().for_each(|damaged| self.health.damaged(damaged));
+                    page.undecryptable.iter().for_each(|error| self.health.undecryptable(error));
                     self.health.works();
                     return Some(page);
                 }

@@ -112,7 +112,7 @@ impl Store for Shelf {
             let records: Vec<Record> =
                 rest.take(scan.limit.max(1)).map(|(_, record)| record.clone()).collect();
             let next = records.last().filter(|_| records.len() == scan.limit.max(1)).map(|last| last.key);
-            Ok(ScanPage { records, damaged: Vec::new(), next })
+            Ok(ScanPage { records, next, ..ScanPage::default() })
         })
     }
 

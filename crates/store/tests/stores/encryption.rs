@@ -36,7 +36,7 @@ async fn keys_rotate_and_an_old_one_can_be_retired() {
     both.save(vec![live(3, 1)]).await.unwrap();
     assert_eq!(both.load(Key::from(1)).await.unwrap(), Some(live(1, 1)), "the old key still decrypts");
     let error = with(&store, &[2]).load(Key::from(1)).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unusable { .. }), "a missing key is no damage: {error:?}");
+    assert!(matches!(error, StoreError::Undecryptable { .. }), "a missing key is no damage: {error:?}");
     assert!(error.to_string().contains("not in the key file"), "{error}");
     assert_eq!(copy(&both, &both, |_| {}).await.unwrap().saved, 3);
     let new = with(&store, &[2]);
@@ -69,11 +69,38 @@ async fn plain_content_is_refused_until_it_is_migrated() {
     let sealed = with(&store, &[1]);
     let error = sealed.load(Key::from(1)).await.unwrap_err();
     assert!(
-        matches!(error, StoreError::Unusable { .. }) && error.to_string().contains("encrypted"),
+        matches!(error, StoreError::Undecryptable { .. }) && error.to_string().contains("encrypted"),
         "{error}"
     );
     copy(&*store, &sealed, |_| {}).await.unwrap();
     assert_eq!(sealed.load(Key::from(1)).await.unwrap(), Some(live(1, 1)));
     let stored = store.load(Key::from(1)).await.unwrap().unwrap();
     assert_ne!(stored.content, RecordContent::Live(live(1, 1).content().unwrap().clone()));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_decrypted_hides_no_other() {
+    let (_folder, store) = plain().await;
+    store.save(vec![live(1, 1)]).await.unwrap();
+    with(&store, &[3]).save(vec![live(2, 1)]).await.unwrap();
+    let sealed = with(&store, &[1]);
+    sealed.save(vec![live(3, 1)]).await.unwrap();
+    let page = sealed.scan(sessile_store::Scan::pages_of(9)).await.unwrap();
+    assert_eq!((page.records.as_slice(), page.undecryptable.len()), (&[live(3, 1)][..], 2));
+    assert!(page.all_decrypted().is_err(), "a copy stops instead of leaving them out");
+    sealed.save(vec![live(1, 2)]).await.unwrap();
+    assert_eq!(sealed.load(Key::from(1)).await.unwrap(), Some(live(1, 2)), "a newer version takes its place");
+}
+
+#[tokio::test]
+async fn a_migration_can_be_repeated() {
+    let (_folder, store) = plain().await;
+    store.save(vec![live(1, 1)]).await.unwrap();
+    let sealed = with(&store, &[1]);
+    copy(&*store, &sealed, |_| {}).await.unwrap();
+    store.save(vec![live(2, 1)]).await.unwrap();
+    copy(&*store, &sealed, |_| {}).await.unwrap();
+    for key in 1..=2 {
+        assert_eq!(sealed.load(Key::from(key)).await.unwrap(), Some(live(key, 1)), "encrypted once");
+    }
 }

@@ -5,6 +5,7 @@
 
 mod encryption;
 mod file;
+mod file_damage;
 mod flips;
 mod full;
 mod harness;

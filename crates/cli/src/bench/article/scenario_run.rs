@@ -13,6 +13,7 @@ use crate::bench::exposed::Exposed;
 use crate::bench::measuring_clients::{ClientPlan, MeasuringClients, Pace};
 use crate::bench::progress;
 use crate::bench::report::Row;
+use crate::bench::usage::{Usage, Watch};
 use crate::bench::verdict::Violation;
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -46,6 +47,8 @@ pub(super) struct ScenarioResult {
     pub(super) faults: Vec<Violation>,
     pub(super) unanswered: u64,
     pub(super) words: Vec<String>,
+    /// What the nodes, and other programs, took of the machine meanwhile.
+    pub(super) usage: Usage,
     /// The user requested a stop.
     pub(super) interrupted: bool,
 }
@@ -89,11 +92,15 @@ async fn on(
     sleep(length.rest).await;
     let rested = Exposed::ask_all(&admins).await?;
 
+    let names = cluster.plan.nodes.iter().map(|node| node.name);
+    let processes = names.filter_map(|name| cluster.process(name)).map(|process| process.id).collect();
+    let watch = Watch::start(processes);
     let bar = progress::bar(scenario.code, length.threads * repetitions);
     measuring_clients.repeat(&bar).await;
     bar.finish_and_clear();
     all_confirmed(&admins).await?;
     let busy = Exposed::ask_all(&admins).await?.since(&rested);
+    let usage = watch.stop();
     let interrupted = stop.is_requested();
     if !interrupted {
         measuring_clients.end().await;
@@ -108,6 +115,7 @@ async fn on(
         faults,
         unanswered,
         words,
+        usage,
         interrupted,
     })
 }

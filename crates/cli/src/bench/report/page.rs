@@ -4,16 +4,25 @@ use std::fmt::{Display, Write as _};
 
 use super::{Figure, Report, Row};
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;\
-color:#222}table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}\
-th,td{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:right;white-space:nowrap}\
-th:first-child,td:first-child{text-align:left}code{background:#f3f3f3;padding:.1rem .3rem}svg{max-width:100%;height:auto}";
+const STYLE: &str = "\
+:root{color-scheme:light dark;--paper:#fff;--ink:#222;--line:#ddd;--code:#f3f3f3}\
+@media(prefers-color-scheme:dark){:root{--paper:#16181b;--ink:#e4e4e4;--line:#3a3f45;--code:#262a2f}}\
+body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;\
+color:var(--ink);background:var(--paper);overflow-wrap:anywhere}\
+.table{overflow-x:auto;margin:1rem 0}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
+th,td{border-bottom:1px solid var(--line);padding:.25rem .5rem;text-align:right;overflow-wrap:normal}\
+th{vertical-align:bottom;font-weight:600}td{white-space:nowrap}\
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\
+code{background:var(--code);padding:.1rem .3rem}figure{margin:1.5rem 0}svg{max-width:100%;height:auto}\
+svg [fill=\"#FFFFFF\"]{fill:var(--paper)}svg [fill=\"#000000\"]{fill:var(--ink)}\
+svg [stroke=\"#000000\"]{stroke:var(--ink)}";
 
 /// The page.
 pub(super) fn of(report: &Report) -> String {
     let Report { title, command, machine, rows, notes, plots, .. } = report;
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · sessile bench</title>\
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title} · sessile bench</title>\
          <style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n<p><code>{}</code></p>\n<p>{}</p>\n",
         escaped(command),
         escaped(machine),
@@ -44,7 +53,7 @@ fn table(rows: &[Row]) -> String {
             names.push((&figure.name, &figure.unit));
         }
     }
-    let mut text = "<table><tr><th></th>".to_owned();
+    let mut text = "<div class=\"table\"><table><tr><th></th>".to_owned();
     for (name, unit) in &names {
         write!(text, "<th>{} <small>{}</small></th>", escaped(name), escaped(unit))
             .expect("a text takes all");
@@ -59,7 +68,7 @@ fn table(rows: &[Row]) -> String {
         }
         text += "</tr>\n";
     }
-    text + "</table>\n"
+    text + "</table></div>\n"
 }
 
 /// About three significant digits.

@@ -5,7 +5,16 @@ use plotters::prelude::*;
 
 use super::number;
 
-const SIZE: (u32, u32) = (960, 420);
+const WIDTH: u32 = 960;
+/// Height of the lines' frame without its legend.
+const HEIGHT: u32 = 420;
+/// Height of an entry of the legend, and of a bar.
+const ENTRY: u32 = 20;
+const BAR: u32 = 28;
+/// Height of caption and axis around bars.
+const AROUND_BARS: u32 = 90;
+/// Width of a character of a label, at most.
+const CHARACTER: u32 = 8;
 const CAPTION: (&str, u32) = ("sans-serif", 20);
 const LABEL: (&str, u32) = ("sans-serif", 13);
 /// Lower end of a logarithmic axis of milliseconds.
@@ -15,12 +24,12 @@ const LABELS: usize = 12;
 /// Length and distance of the dashes of a mark, in pixels.
 const DASH: (u32, u32) = (6, 4);
 
-/// Share of the plot height for each legend entry.
-const NAME_ROOM: f64 = 0.05;
 /// Radius of an isolated point.
 const POINT: u32 = 3;
-/// Colours of lines, marks and bars, in this order.
-const COLORS: [RGBColor; 8] = [
+/// Dash patterns of lines, in this order: lines next to each other in the legend differ without their colours.
+const PATTERNS: [&str; 4] = ["", "9 4", "2 3", "12 3 2 3"];
+/// Colours of lines, marks and bars, in this order: visible on white and on black.
+const COLORS: [RGBColor; 12] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
     RGBColor(44, 160, 44),
@@ -29,6 +38,10 @@ const COLORS: [RGBColor; 8] = [
     RGBColor(140, 86, 75),
     RGBColor(227, 119, 194),
     RGBColor(23, 190, 207),
+    RGBColor(188, 189, 34),
+    RGBColor(127, 127, 127),
+    RGBColor(83, 109, 254),
+    RGBColor(0, 150, 136),
 ];
 const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
 
@@ -102,14 +115,15 @@ impl Lines<'_> {
             return format!("<p>{}: nothing was measured</p>", self.caption);
         }
         let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
-        // Room for the legend above the lines.
-        let room = 1.0 / (1.0 - NAME_ROOM * (self.lines.len() + self.marks.len() + 1).min(10) as f64);
+        // Room for the legend above the lines, in their frame.
+        let room = f64::from(HEIGHT + self.legend_height()) / f64::from(HEIGHT);
         if self.logarithmic {
             let (low, high) = (low.max(SHORTEST_MS) * 0.8, high.max(SHORTEST_MS) * 1.2);
             let range = low..low * (high / low).powf(room);
-            drawn(|svg| self.within(svg, range.log_scale()))
+            dashed(drawn(|svg| self.within(svg, range.log_scale())), self.lines.len())
         } else {
-            drawn(|svg| self.within(svg, 0.0..high.max(f64::MIN_POSITIVE) * room))
+            let range = 0.0..high.max(f64::MIN_POSITIVE) * room;
+            dashed(drawn(|svg| self.within(svg, range)), self.lines.len())
         }
     }
 
@@ -118,7 +132,8 @@ impl Lines<'_> {
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let height = HEIGHT + self.legend_height();
+        let area = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
             .caption(self.caption, CAPTION)
@@ -149,7 +164,7 @@ impl Lines<'_> {
                 chart.draw_series(LineSeries::new(piece, style).point_size(point_size))?;
             }
             let named = chart.draw_series(std::iter::empty::<PathElement<(f64, f64)>>())?;
-            named.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+            named.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 28, y)], style));
         }
         let bottom_and_top = chart.y_range();
         // Marks at one position get decreasing widths, so each stays visible.
@@ -157,14 +172,19 @@ impl Lines<'_> {
             let (ends, style) = ([bottom_and_top.start, bottom_and_top.end], color.stroke_width(width));
             let dashes = DashedLineSeries::new(ends.map(|value| (*place, value)), DASH.0, DASH.1, style);
             let mark = chart.draw_series(dashes)?;
-            mark.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+            mark.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 28, y)], style));
         }
         let labels = &mut chart.configure_series_labels();
         // Percentiles rise to the right, so the legend goes to the upper left.
-        labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8));
+        labels.position(SeriesLabelPosition::UpperLeft).legend_area_size(34).margin(6);
         labels.label_font(LABEL).draw()?;
         area.present()?;
         Ok(())
+    }
+
+    fn legend_height(&self) -> u32 {
+        let entries = u32::try_from(self.lines.len() + self.marks.len()).unwrap_or(u32::MAX);
+        entries.saturating_add(1).saturating_mul(ENTRY)
     }
 
     /// The range of the horizontal axis.
@@ -195,39 +215,61 @@ fn tick(value: f64) -> String {
     }
 }
 
-/// One bar for each name.
+/// Gives each of the first `lines` its dash pattern.
+fn dashed(mut svg: String, lines: usize) -> String {
+    for (RGBColor(red, green, blue), pattern) in
+        COLORS.into_iter().zip(PATTERNS.into_iter().cycle()).take(lines)
+    {
+        if !pattern.is_empty() {
+            let stroke = format!("stroke=\"#{red:02X}{green:02X}{blue:02X}\"");
+            svg = svg.replace(&stroke, &format!("{stroke} stroke-dasharray=\"{pattern}\""));
+        }
+    }
+    svg
+}
+
+/// One bar for each name, the first at the top. Names of any length have room beside their bars.
 pub(crate) fn bars(caption: &str, unit: &str, bars: &[(&str, f64)]) -> String {
     let last = bars.len().saturating_sub(1);
     let highest = bars.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
+    let longest = bars.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let names = (count(longest).saturating_mul(CHARACTER) + 20).min(WIDTH / 2);
+    let height = AROUND_BARS + BAR.saturating_mul(count(bars.len()));
     drawn(|svg| {
-        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let area = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
             .caption(caption, CAPTION)
             .margin(10)
-            .x_label_area_size(35)
-            .y_label_area_size(75)
-            .build_cartesian_2d((0..last).into_segmented(), 0.0..highest * 1.1)?;
+            .margin_right(25)
+            .x_label_area_size(40)
+            .y_label_area_size(names)
+            .build_cartesian_2d(0.0..highest * 1.1, (0..last).into_segmented())?;
         let name = |place: &SegmentValue<usize>| match place {
-            SegmentValue::CenterOf(number) => bars.get(*number).map_or("", |(name, _)| name).to_owned(),
+            SegmentValue::CenterOf(number) => {
+                bars.get(last - (*number).min(last)).map_or("", |(name, _)| name).to_owned()
+            }
             SegmentValue::Exact(_) | SegmentValue::Last => String::new(),
         };
         chart
             .configure_mesh()
-            .disable_x_mesh()
+            .disable_y_mesh()
             .light_line_style(TRANSPARENT)
-            .x_labels(bars.len())
-            .x_label_formatter(&name)
-            .y_desc(unit)
-            .y_label_formatter(&|value| tick(*value))
+            .y_labels(bars.len())
+            .y_label_formatter(&name)
+            .x_labels(LABELS)
+            .x_desc(unit)
+            .x_label_formatter(&|value| tick(*value))
             .label_style(LABEL)
             .draw()?;
         for (number, (_, value)) in bars.iter().enumerate() {
-            let left = SegmentValue::Exact(number);
-            let right = if number == last { SegmentValue::Last } else { SegmentValue::Exact(number + 1) };
-            let mut bar =
-                Rectangle::new([(left, 0.0), (right, *value)], COLORS[number % COLORS.len()].filled());
-            bar.set_margin(0, 0, 8, 8);
+            let place = last - number;
+            let below = SegmentValue::Exact(place);
+            let above = if place == last { SegmentValue::Last } else { SegmentValue::Exact(place + 1) };
+            let color = COLORS[number % COLORS.len()];
+            let mut bar = Rectangle::new([(0.0, below), (*value, above)], color.filled());
+            bar.set_margin(4, 4, 0, 0);
             chart.draw_series([bar])?;
         }
         area.present()?;
@@ -266,6 +308,31 @@ mod tests {
         let curves = [("DPS2", samples.curve()), ("empty", Samples::default().curve())];
         holds(&percentiles("response", &curves), &["response", "DPS2", "percentile"]);
         holds(&bars("mean", "ms", &[("DPS2", 6.0), ("DPL2", 63.0)]), &["DPS2", "DPL2"]);
+    }
+
+    #[test]
+    fn eleven_lines_differ_in_colour_and_their_neighbours_in_pattern() {
+        let names: Vec<String> = (0..11).map(|number| format!("line {number}")).collect();
+        let line = |name| (name, vec![(0.0, Some(1.0)), (1.0, Some(2.0))]);
+        let lines = Lines {
+            caption: "many",
+            across: Across::Number("ms"),
+            unit: "ms",
+            logarithmic: false,
+            lines: names.iter().map(|name| line(name.as_str())).collect(),
+            marks: Vec::new(),
+        };
+        let svg = lines.draw();
+        for (number, RGBColor(red, green, blue)) in COLORS.into_iter().take(11).enumerate() {
+            let stroke = format!("stroke=\"#{red:02X}{green:02X}{blue:02X}\"");
+            let pattern = PATTERNS[number % PATTERNS.len()];
+            assert_eq!(svg.matches(&stroke).count(), 2, "line {number} and its entry in the legend");
+            assert_eq!(svg.contains(&format!("{stroke} stroke-dasharray")), !pattern.is_empty(), "{number}");
+        }
+        let few = Lines { lines: vec![line("one")], ..lines }.draw();
+        let height =
+            |svg: &str| svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse::<u32>();
+        assert!(height(&svg).unwrap() >= height(&few).unwrap() + 10 * ENTRY, "the legend has its own room");
     }
 
     #[test]

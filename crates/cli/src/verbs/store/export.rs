@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sessile::store::{AppName, Scan, Store};
+use sessile::store::{AppName, Scan, ScanPage, Store};
 
 use super::damages::Damages;
 use super::exported_record::ExportedRecord;
@@ -53,7 +53,7 @@ impl Export {
         let mut exported = 0;
         let mut scan = Scan { app: self.app.clone(), ..Scan::pages_of(PAGE) };
         loop {
-            let page = store.scan(scan.clone()).await.map_err(failed)?;
+            let page = store.scan(scan.clone()).await.and_then(ScanPage::all_decrypted).map_err(failed)?;
             damages.add(page.damaged.len());
             for record in &page.records {
                 write_line(to, &ExportedRecord::of(record))

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::json;
-use sessile::store::{AppName, Key, Record, Scan, Store};
+use sessile::store::{AppName, Key, Record, Scan, ScanPage, Store};
 
 use super::damages::Damages;
 use super::location::{IfMissing, failed};
@@ -39,7 +39,7 @@ impl Ls {
         let mut scan = Scan { after: self.after, app: self.app.clone(), limit: left };
         let mut heading = (!output::is_json()).then(heading);
         loop {
-            let page = store.scan(scan.clone()).await.map_err(failed)?;
+            let page = store.scan(scan.clone()).await.and_then(ScanPage::all_decrypted).map_err(failed)?;
             damages.add(page.damaged.len());
             let now = SystemTime::now();
             let row =

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::json;
-use sessile::store::{Scan, Store};
+use sessile::store::{Scan, ScanPage, Store};
 
 use super::damages::Damages;
 use super::location::{IfMissing, failed};
@@ -54,7 +54,7 @@ async fn count(store: &dyn Store, now: SystemTime, damages: &mut Damages) -> Res
     let (mut garbage, mut all) = (0, 0);
     let mut scan = Scan::pages_of(PAGE);
     loop {
-        let page = store.scan(scan.clone()).await.map_err(failed)?;
+        let page = store.scan(scan.clone()).await.and_then(ScanPage::all_decrypted).map_err(failed)?;
         damages.add(page.damaged.len());
         all += page.records.len() as u64;
         garbage += page.records.iter().filter(|record| record.lifetime.garbage_after() < now).count() as u64;
