@@ -147,9 +147,8 @@ fn an_address_of_another_machine_is_no_taken_port() {
         [("http", "[http] listen"), ("admin", "[admin] listen"), ("receiver", "[receiver] listen")]
     {
         // TEST-NET-1 is nobody's.
-        let text = format!(
-            "[http]\nlisten = \"127.0.0.1:0\"\n[receiver]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n"
-        );
+        let text = "[http]\nlisten = \"127.0.0.1:0\"\n[receiver]\nlisten = \"127.0.0.1:0\"\n[admin]\n\
+                    listen = \"127.0.0.1:0\"\n";
         let own = format!("[{table}]\nlisten = \"127.0.0.1:0\"");
         let text = text.replace(&own, &own.replace("127.0.0.1", "192.0.2.1"));
         let text = format!("{text}[membership]\nkind = \"static\"\nmembers = [\"127.0.0.1:1\"]\n");
