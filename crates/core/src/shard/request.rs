@@ -145,7 +145,7 @@ impl Shard {
                 }
                 is_due
             };
-            if self.table.touch(key, use_now) == Some(true) {
+            if self.table.touch(key, use_now) == Some(true) && !planted!(self.settings, 1002) {
                 self.announce_use(key, Waits::Nobody, now, effects);
             }
         }
