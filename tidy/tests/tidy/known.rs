@@ -171,22 +171,9 @@ pub(crate) const WORDS: Known<'static> = Known {
 /// Long lines and files.
 pub(crate) const LONG: Known<'static> = Known {
     check: "line lengths",
-    exceptions: &[
-        ("crates/core/tests/replication.rs", "the file has", "the owners of states get files of their own"),
-        ("CHANGELOG.md", "lines are longer", "entries are wrapped when the documents are"),
-        ("README.md", "lines are longer", "the documents follow in the next change"),
-        ("crates/apps/wit/deps/README.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/applications.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/balancers.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/configuration.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/existing-apps.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/farm.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/getting-started.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/operations.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/persistence.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/security.md", "lines are longer", "the documents follow in the next change"),
-        ("docs/sessions.md", "lines are longer", "the documents follow in the next change"),
-        ("fuzz/README.md", "lines are longer", "the documents follow in the next change"),
-        ("sim/README.md", "lines are longer", "the documents follow in the next change"),
-    ],
+    exceptions: &[(
+        "crates/core/tests/replication.rs",
+        "the file has",
+        "the owners of states get files of their own",
+    )],
 };
