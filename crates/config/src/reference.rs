@@ -12,8 +12,7 @@ pub fn reference() -> String {
     let mut text: String = tables.iter().map(|table| section(&format!("[{}]", table.name), table)).collect();
     text.push_str(&section(&format!("[[{}]]", app.name), &app));
     text.push_str(
-        "\nand any key of `[session]`, for this application alone, but `max_active` and `max_table_bytes`, which are \
-         the node's.\n",
+        "\nand any key of `[session]`, for this application alone, but `max_active` and `max_table_bytes`, which are the\nnode's.\n",
     );
     text
 }

@@ -115,23 +115,23 @@ impl Plant {
     /// A superseded secret shows the session as it is, with what was written after the change.
     pub const SUPERSEDED_SEES_ALL: Self = Self(36);
     /// A session whose content a store lost counts as ended by its birth.
-    pub const LOST_COUNTS_AS_ENDED: Self = Self(40);
+    pub const LOST_COUNTS_AS_ENDED: Self = Self(37);
     /// Ends are forgotten though a member lacks them.
-    pub const NEEDED_ENDS_FORGOTTEN: Self = Self(41);
+    pub const NEEDED_ENDS_FORGOTTEN: Self = Self(38);
     /// A node that returns is ready before the ends that refusals announced to it are there.
-    pub const READY_BEFORE_THE_END: Self = Self(42);
+    pub const READY_BEFORE_THE_END: Self = Self(39);
     /// Sessions grow without a bound on the bytes of all.
-    pub const GROWTH_UNBOUNDED: Self = Self(43);
+    pub const GROWTH_UNBOUNDED: Self = Self(40);
     /// A session of which a newer copy had no room is served from the store.
-    pub const BEHIND_SERVES: Self = Self(44);
+    pub const BEHIND_SERVES: Self = Self(41);
     /// The end of a long request is announced to nobody.
-    pub const CLOSE_IS_NO_USE: Self = Self(45);
+    pub const CLOSE_IS_NO_USE: Self = Self(42);
     /// A use is announced once, in a frame that may be lost.
-    pub const USE_NOT_ACKNOWLEDGED: Self = Self(46);
+    pub const USE_NOT_ACKNOWLEDGED: Self = Self(43);
     /// After a goodbye nobody compares.
-    pub const GOODBYE_NOT_COMPARED: Self = Self(47);
+    pub const GOODBYE_NOT_COMPARED: Self = Self(44);
     /// A node that drains counts as complete though it lacks something.
-    pub const DRAINING_IS_COMPLETE: Self = Self(48);
+    pub const DRAINING_IS_COMPLETE: Self = Self(45);
 }
 
 /// The bug of one node, and what it has to remember.

@@ -29,7 +29,8 @@ fn members_sessions_and_metrics_need_the_token() {
     let metrics = client.get(admin, "/metrics");
     let samples: Vec<_> = metrics.text.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(
-        !samples.is_empty() && samples.iter().all(|sample| sample.starts_with("sessile_")),
+        !samples.is_empty()
+            && samples.iter().all(|sample| sample.starts_with("sessile_") || sample.starts_with("process_")),
         "{metrics:?}"
     );
 

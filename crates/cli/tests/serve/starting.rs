@@ -110,7 +110,8 @@ fn a_path_without_an_application_gets_an_explanation() {
     for path in ["/index.html", "/clusterapplication", "/.sessile"] {
         let answer = setup.client().get(http, path);
         assert_eq!(answer.status, 404);
-        assert!(answer.text.contains("/clusterapp/"), "{answer:?}");
+        assert!(answer.text.contains("There is no application at this path"), "{answer:?}");
+        assert!(!answer.text.contains("clusterapp"), "strangers learn no paths: {answer:?}");
     }
     let start = setup.client().get(http, "/");
     assert_eq!(
