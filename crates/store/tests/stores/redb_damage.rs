@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sessile_store::{Key, RedbOptions, RedbStore, Scan, Store, StoreError};
+use sessile_store::{Key, Record, RedbOptions, RedbStore, Scan, Store, StoreError};
 
 use crate::harness::live;
 
@@ -40,18 +40,25 @@ async fn judge(store: &RedbStore, case: &str) {
             Err(error) => panic!("{case}: {error}"),
         }
     }
+    // Each call may be the one that meets damage that no call before it touched: it says so, and the next one works.
     let again = live(7, 9);
     for attempt in 0.. {
-        match store.save(vec![again.clone()]).await {
-            Ok(saved) => {
-                assert!(saved[0].is_saved(), "{case}");
-                break;
-            }
+        match works(store, &again).await {
+            Ok(()) => break,
             Err(error) => assert!(attempt < 3 && error.is_transient(), "{case}: {error}"),
         }
     }
-    assert_eq!(store.load(Key::from(7)).await.unwrap(), Some(again), "{case}: the store works");
-    store.scan(Scan::pages_of(1000)).await.unwrap();
+}
+
+async fn works(store: &RedbStore, again: &Record) -> Result<(), StoreError> {
+    // After a damage that a later call met, the file is new and the record has to be saved once more.
+    if store.load(Key::from(7)).await?.as_ref() != Some(again) {
+        let saved = store.save(vec![again.clone()]).await?;
+        assert!(saved[0].is_saved());
+        assert_eq!(store.load(Key::from(7)).await?.as_ref(), Some(again), "the store works");
+    }
+    store.scan(Scan::pages_of(1000)).await?;
+    Ok(())
 }
 
 #[tokio::test]
