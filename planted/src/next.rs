@@ -1,8 +1,8 @@
 //! The planted next version: the protocol of a hypothetical later release, which current nodes must tolerate.
 //!
-//! It is the current core behind a translator, so it changes only the wire format. It uses every extension that
-//! PROTOCOL.md (section 12) allows: one more element in every body, a kind without a position, a kind with a
-//! position, a phase, and a field of the session with a codec of its own.
+//! It is the current core behind a translator, so it changes only the wire format. It uses every extension
+//! that PROTOCOL.md (section 12) allows: one more element in every body, a kind without a position, a kind
+//! with a position, a phase, and a field of the session with a codec of its own.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use minicbor::Decoder;

@@ -23,8 +23,8 @@ pub(crate) struct BulkResult {
     pub(crate) broken: usize,
 }
 
-/// Sends this session-creating request `count` times, or as often as possible within `time`. A broken connection
-/// sends no more.
+/// Sends this session-creating request `count` times, or as often as possible within `time`. A broken
+/// connection sends no more.
 pub(crate) fn fill(hosts: &[Ipv4Addr], target: &str, count: usize, time: Duration) -> Result<BulkResult> {
     let until = Instant::now() + time;
     let workers: Vec<_> = (0..CONNECTIONS)

@@ -1,5 +1,5 @@
-//! Counts the commits by nodes of the next version twice: here, and in the field that only such nodes know. If a
-//! current node loses the field, a node of the next version reads back too low a number.
+//! Counts the commits by nodes of the next version twice: here, and in the field that only such nodes know.
+//! If a current node loses the field, a node of the next version reads back too low a number.
 
 use std::net::SocketAddrV4;
 

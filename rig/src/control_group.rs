@@ -29,7 +29,8 @@ impl ControlGroup {
         Self::of(process, &files, &quota.to_string(), &format!("{quota} 100000"))
     }
 
-    /// Limits the process to `more` bytes beyond its current memory; the kernel kills it when it allocates more.
+    /// Limits the process to `more` bytes beyond its current memory; the kernel kills it when it allocates
+    /// more.
     pub(crate) fn memory(process: u32, more: u64) -> Result<Self> {
         let files = GroupFiles { controller: "memory", first: "memory.limit_in_bytes", second: "memory.max" };
         Self::of(process, &files, &more.to_string(), &more.to_string())

@@ -1,8 +1,8 @@
-//! Emulates links that delay, jitter, stall, damage, half-close and break, which the kernels of test machines often
-//! cannot.
+//! Emulates links that delay, jitter, stall, damage, half-close and break, which the kernels of test machines
+//! often cannot.
 //!
-//! It forwards TCP connections. A stalled connection stays open and accepts no data, like a powered-off machine or a
-//! peer that never reads.
+//! It forwards TCP connections. A stalled connection stays open and accepts no data, like a powered-off
+//! machine or a peer that never reads.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,10 +1,10 @@
 //! Test hosts in network namespaces: real nodes, real faults, and the verdict of a drill.
 //!
 //! `namespaces` runs this program in separate namespaces; `network` is a bridge with hosts and link faults;
-//! `link_emulator` emulates links that delay, stall and damage; `host` is a node's process; `drill_process` is a
-//! running `sessile drill`; `rig` combines them. Each of `scenarios` is a fault of the catalogue with its
-//! requirement; `soak` runs one cluster under many faults for a long time. Must not know how sessions are replicated,
-//! nor judge by itself what clients saw.
+//! `link_emulator` emulates links that delay, stall and damage; `host` is a node's process; `drill_process`
+//! is a running `sessile drill`; `rig` combines them. Each of `scenarios` is a fault of the catalogue with
+//! its requirement; `soak` runs one cluster under many faults for a long time. Must not know how sessions are
+//! replicated, nor judge by itself what clients saw.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
 mod bulk_sessions;
@@ -61,15 +61,15 @@ struct Options {
     /// Play every scenario
     #[arg(long, conflicts_with = "quick")]
     all: bool,
-    /// Check that planted bugs are found: every bug that real processes can show, or with --quick one that they
-    /// always show
+    /// Check that planted bugs are found: every bug that real processes can show, or with --quick one that
+    /// they always show
     #[arg(long, conflicts_with_all = ["all", "scenario"])]
     plants: bool,
     /// Play with this bug of the core in every node; with --plants, check only this bug
     #[arg(long, value_name = "BUG", value_parser = plants::known)]
     plant: Option<String>,
-    /// Run one cluster for this time (such as 1h) under faults sampled from the seed; processes that run all the time
-    /// must not grow
+    /// Run one cluster for this time (such as 1h) under faults sampled from the seed; processes that run all
+    /// the time must not grow
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["quick", "all", "scenario", "list"])]
     soak: Option<Duration>,
     /// The seed of the clients and of sampled faults

@@ -1,8 +1,8 @@
 //! Planted bugs: they show that the verdict can find bugs.
 //!
-//! Each bug of the core that real processes can show is planted into every node of a scenario, with successive seeds,
-//! until a requirement is broken. The same scenario and seed must hold without the bug; otherwise the run found
-//! something else.
+//! Each bug of the core that real processes can show is planted into every node of a scenario, with
+//! successive seeds, until a requirement is broken. The same scenario and seed must hold without the bug;
+//! otherwise the run found something else.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! A long run of one cluster: processes under load and successive faults must not grow.
 //!
-//! The load comes in rounds; each round is a drill with its own verdict. Between two rounds the cluster is idle, and
-//! the resource usage of that time is compared. `faults` injects a round's faults, `process_sampler` samples resource
-//! usage, `growth` judges it. Must not know what a drill finds, only whether it passes.
+//! The load comes in rounds; each round is a drill with its own verdict. Between two rounds the cluster is
+//! idle, and the resource usage of that time is compared. `faults` injects a round's faults,
+//! `process_sampler` samples resource usage, `growth` judges it. Must not know what a drill finds, only
+//! whether it passes.
 
 mod faults;
 mod growth;
@@ -35,8 +36,8 @@ const LOAD: [&str; 6] = ["--clients", "6", "--think", "30ms", "--patience", "15s
 /// Most bytes shown of a round's findings.
 const SHOWN: usize = 2_000;
 
-/// Sessions and tombstones of past rounds are gone after the timeout; within a round none expires. A busy machine
-/// must not look like a split.
+/// Sessions and tombstones of past rounds are gone after the timeout; within a round none expires. A busy
+/// machine must not look like a split.
 const SETTINGS: NodeSettings = NodeSettings {
     cluster: "rig",
     multicast: true,
@@ -55,8 +56,8 @@ pub(crate) fn enough(time: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Soaks for `time`; prints a line for each round and a final table. Returns whether all rounds passed and no process
-/// grew.
+/// Soaks for `time`; prints a line for each round and a final table. Returns whether all rounds passed and no
+/// process grew.
 pub(crate) fn run(mut context: ScenarioContext, time: Duration) -> Result<bool> {
     let (mut rng, seed) = (context.rng(), context.seed);
     let (mut rig, link_faults) = cluster(&context)?;

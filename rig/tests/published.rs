@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// What a published crate may say of the feature: that it has it, and that it hands it on. Nothing turns it on.
+/// What a published crate may say of the feature: that it has it, and that it hands it on. Nothing turns it
+/// on.
 const ALLOWED: [&str; 3] =
     ["planted = []", "planted = [\"sessile-core/planted\"]", "planted = [\"sessile-node/planted\"]"];
 

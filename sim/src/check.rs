@@ -1,5 +1,6 @@
-//! The checkers. `sessile_history` judges everything that clients can see, as in the drill and on real hosts. The
-//! checkers here use facts that only the simulator knows: the real holders behind receipts, end events, quiet times.
+//! The checkers. `sessile_history` judges everything that clients can see, as in the drill and on real hosts.
+//! The checkers here use facts that only the simulator knows: the real holders behind receipts, end events,
+//! quiet times.
 
 mod c1_receipts;
 mod c4_haste;

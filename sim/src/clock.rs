@@ -1,4 +1,5 @@
-//! A process's monotonic clock: it begins anywhere, may be too fast or too slow, and may be stopped with its machine.
+//! A process's monotonic clock: it begins anywhere, may be too fast or too slow, and may be stopped with its
+//! machine.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What makes a run harder than its plan: time scales, tiny bounds, clocks that drift or freeze, stores that lose
-//! records, and more. Each [`Draw`] has a random stream of its own, so that none of them shifts what the plan, or
-//! another draw, does with a seed.
+//! What makes a run harder than its plan: time scales, tiny bounds, clocks that drift or freeze, stores that
+//! lose records, and more. Each [`Draw`] has a random stream of its own, so that none of them shifts what the
+//! plan, or another draw, does with a seed.
 
 use std::time::Duration;
 
@@ -88,7 +88,8 @@ impl Draw {
         Self::PiecesOutOfOrder,
     ];
 
-    /// Draws that show a known fault of the core, each with what is not mended. They are left out unless asked for.
+    /// Draws that show a known fault of the core, each with what is not mended. They are left out unless
+    /// asked for.
     pub const NOT_HELD: [(Self, &'static str); 7] = [
         (Self::Twins, "K12"),
         (Self::FewTombstones, "K3"),
@@ -385,8 +386,8 @@ impl Harder {
     }
 }
 
-/// Short times need a quiet network: there a delay or a repeated loss would be a split by itself. Twins need a network
-/// without cuts, whose sides know no further host.
+/// Short times need a quiet network: there a delay or a repeated loss would be a split by itself. Twins need
+/// a network without cuts, whose sides know no further host.
 fn is_possible(draw: Draw, plan: &Plan) -> bool {
     let conditions = &plan.conditions;
     let cuts = |(_, fault): &(Duration, Fault)| {

@@ -262,7 +262,8 @@ pub struct SimHistory {
     pub alarms: Vec<String>,
     /// Promises about numbers that were broken during the run: the checker and a description.
     pub broken: Vec<(&'static str, String)>,
-    /// What listeners were notified of: that a session ended, by the process itself or in place of a dead one.
+    /// What listeners were notified of: that a session ended, by the process itself or in place of a dead
+    /// one.
     pub spoken: Vec<Spoken>,
     /// Members that a process removed as lost.
     pub removals: Vec<SimRemoval>,

@@ -42,8 +42,8 @@ struct Arguments {
     /// Run every deliberate bug and require that each is caught within 500 seeds.
     #[arg(long, conflicts_with_all = ["seed", "plant"])]
     plants: bool,
-    /// Print one line for each seed with a digest of its history: every frame, effect and event. Two builds that decide
-    /// alike print the same lines.
+    /// Print one line for each seed with a digest of its history: every frame, effect and event. Two builds
+    /// that decide alike print the same lines.
     #[arg(long, conflicts_with_all = ["seed", "plants"])]
     digest: bool,
     /// Stop at the first seed that breaks a promise.

@@ -76,7 +76,8 @@ pub(crate) enum Fault {
     CrashInCommit { host: HostId, back: Duration },
     /// A process dies and comes back, and the donor of its transfer dies in the middle of it.
     CrashOfDonor { host: HostId, back: Duration },
-    /// A process dies in a commit that only one other process received, which is stopped until the first one is back.
+    /// A process dies in a commit that only one other process received, which is stopped until the first one
+    /// is back.
     CrashWitnessed { host: HostId, back: Duration },
     /// A process is stopped for a while.
     Pause { host: HostId, time: Duration },

@@ -28,7 +28,8 @@ pub struct SeedVerdict {
     pub lines: Vec<String>,
 }
 
-/// Runs one seed with the draws of a profile, and with one deliberate bug or none. A panic of the core is a violation like any other.
+/// Runs one seed with the draws of a profile, and with one deliberate bug or none. A panic of the core is a
+/// violation like any other.
 pub fn run(seed: u64, profile: Profile, plant: Plant, wordy: bool) -> SeedVerdict {
     panic::catch_unwind(|| run_unguarded(seed, profile, plant, wordy)).unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str);

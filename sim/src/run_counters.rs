@@ -70,9 +70,10 @@ impl RunCounters {
         self.bounds.iter_mut().zip(other.bounds).for_each(|(sum, more)| *sum += more);
     }
 
-    /// The draws that must have occurred over many runs with this profile, and the bounds that these runs must have reached.
-    /// The bound on tombstones is not among them, because the draw that makes it small is not held yet; nor is that on birth
-    /// marks, because one shard sees fewer process starts in a run than the draw leaves room for.
+    /// The draws that must have occurred over many runs with this profile, and the bounds that these runs
+    /// must have reached. The bound on tombstones is not among them, because the draw that makes it small is
+    /// not held yet; nor is that on birth marks, because one shard sees fewer process starts in a run than
+    /// the draw leaves room for.
     pub fn missing(&self, profile: Profile) -> Vec<&'static str> {
         let draws = Draw::ALL.into_iter().filter(|draw| profile.has(*draw) && self.draws[draw.index()] == 0);
         let unreached = |(index, _): &(usize, &&str)| self.bounds[*index] == 0;

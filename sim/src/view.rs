@@ -1,4 +1,5 @@
-//! The members of one process as its events tell them, and the size of its cluster: what its receipts must want.
+//! The members of one process as its events tell them, and the size of its cluster: what its receipts must
+//! want.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -9,9 +10,11 @@ use sessile_core::{Event, Incarnation, Removal};
 #[derive(Clone)]
 pub(crate) struct View {
     members: BTreeSet<Incarnation>,
-    /// Members that may be about to be removed. They no longer count for the size, from a moment that no event tells.
+    /// Members that may be about to be removed. They no longer count for the size, from a moment that no
+    /// event tells.
     suspected: BTreeSet<Incarnation>,
-    /// The largest view so far, less the members that said goodbye: with and without those that are suspected.
+    /// The largest view so far, less the members that said goodbye: with and without those that are
+    /// suspected.
     most: u32,
     least: u32,
 }
@@ -41,7 +44,8 @@ impl View {
                     self.most = self.most.saturating_sub(1).max(1);
                     self.least = self.least.saturating_sub(1).max(1);
                 }
-                // A member that others removed was not suspected here, and did not count from a moment that was not told.
+                // A member that others removed was not suspected here, and did not count from a moment that
+                // was not told.
                 if let Removal::Announced { .. } = cause {
                     self.least = self.least.min(self.members.len() as u32 + 1);
                 }

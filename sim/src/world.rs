@@ -1,7 +1,7 @@
 //! The simulated world: hosts, network, clients, and the loop that lets one event after another happen.
 //!
-//! It acts as the driver of every node: carries frames, dials links, wakes requests. It judges nothing; it only
-//! writes the history. Continue with `links`, `requests`, `clients`, `faults`, `observe`, `splits`.
+//! It acts as the driver of every node: carries frames, dials links, wakes requests. It judges nothing; it
+//! only writes the history. Continue with `links`, `requests`, `clients`, `faults`, `observe`, `splits`.
 
 mod clients;
 mod deaths;

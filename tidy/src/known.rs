@@ -2,7 +2,8 @@
 
 use crate::Problem;
 
-/// The exceptions of one check: the start of a problem's file and what it says there, and why it is tolerated.
+/// The exceptions of one check: the start of a problem's file and what it says there, and why it is
+/// tolerated.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// The check, for the message about an exception that is not needed.

@@ -1,6 +1,7 @@
 //! Rust sources as far as checks need them: code without comments and strings, paths that are named, items.
 
-/// The code of a file with comments and the content of strings as blanks, and the comments alone; lines stay lines.
+/// The code of a file with comments and the content of strings as blanks, and the comments alone; lines stay
+/// lines.
 #[derive(Debug)]
 pub(crate) struct Masked {
     pub(crate) code: String,

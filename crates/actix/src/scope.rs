@@ -11,10 +11,12 @@ use actix_web::{Error, HttpResponse, HttpResponseBuilder};
 use sessile_web::SessionError;
 use sessile_web::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
 
-/// Goes around the `SessionMiddleware`; made by [`SessileStore::request_scope`](crate::SessileStore::request_scope).
+/// Goes around the `SessionMiddleware`; made by
+/// [`SessileStore::request_scope`](crate::SessileStore::request_scope).
 ///
-/// It remembers what a request loads, so that its update writes only what the request changed. It answers 503 with
-/// `Sessile-Unprocessed: 1` while this node does not serve, and lets a graceful stop wait for the requests that run.
+/// It remembers what a request loads, so that its update writes only what the request changed. It answers 503
+/// with `Sessile-Unprocessed: 1` while this node does not serve, and lets a graceful stop wait for the
+/// requests that run.
 #[derive(Clone, Debug)]
 pub struct RequestScope {
     sessions: JsonSessionStore,
@@ -26,9 +28,9 @@ impl RequestScope {
         Self { sessions, route: None }
     }
 
-    /// Lets `cookie`, the name that the `SessionMiddleware` has (`id` by default), carry this node's name behind a
-    /// dot, as balancers with sticky sessions look for it. It is taken off again before the `SessionMiddleware` sees
-    /// it.
+    /// Lets `cookie`, the name that the `SessionMiddleware` has (`id` by default), carry this node's name
+    /// behind a dot, as balancers with sticky sessions look for it. It is taken off again before the
+    /// `SessionMiddleware` sees it.
     ///
     /// A session that moved names its new node from its next `Set-Cookie` on.
     #[must_use]

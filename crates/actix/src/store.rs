@@ -29,7 +29,8 @@ impl SessileStore {
     }
 
     /// The session's key, shown in logs and on admin pages; it opens the session for jobs through
-    /// [`DetachedSessions::open`](sessile_web::DetachedSessions::open). The cookie's key cannot be found from it.
+    /// [`DetachedSessions::open`](sessile_web::DetachedSessions::open). The cookie's key cannot be found from
+    /// it.
     pub fn key(&self, key: &SessionKey) -> sessile_web::SessionKey {
         self.sessions.key("actix-session", key.as_ref().as_bytes())
     }

@@ -1,5 +1,5 @@
-//! What a component costs: a counter in the session, by native code, by a guest with an instance for each request, and by
-//! one whose instances are reused, in turn and in one run.
+//! What a component costs: a counter in the session, by native code, by a guest with an instance for each
+//! request, and by one whose instances are reused, in turn and in one run.
 //!
 //! ```sh
 //! cargo run --manifest-path samples/builder/Cargo.toml -- probe shop

@@ -1,9 +1,9 @@
 //! Archives: the files that are deployed as applications.
 //!
-//! A bare WebAssembly component (`shop.wasm`), or a zip (`shop.zip`, `shop.wapp`) with the manifest `app.toml`, the
-//! component it names and the files it serves. [`ArchiveName`] gives the mount path, [`Manifest`] the settings. The
-//! author of an archive is not trusted: nothing is written outside of the given directory, and no more than the
-//! [`ArchiveLimits`] allow, whatever its headers say.
+//! A bare WebAssembly component (`shop.wasm`), or a zip (`shop.zip`, `shop.wapp`) with the manifest
+//! `app.toml`, the component it names and the files it serves. [`ArchiveName`] gives the mount path,
+//! [`Manifest`] the settings. The author of an archive is not trusted: nothing is written outside of the
+//! given directory, and no more than the [`ArchiveLimits`] allow, whatever its headers say.
 //!
 //! Must not know: other nodes, sessions, how an application is run. Next: `archive/unpack.rs`.
 
@@ -51,8 +51,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Reads the archive at `path`, called `name`, and unpacks its files into a new directory below `temp`. Blocks on
-    /// the disk: do not call on a serving thread.
+    /// Reads the archive at `path`, called `name`, and unpacks its files into a new directory below `temp`.
+    /// Blocks on the disk: do not call on a serving thread.
     ///
     /// # Errors
     /// [`ArchiveError`] names the reason and the entry, and nothing of it is left in `temp`.

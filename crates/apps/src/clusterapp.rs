@@ -1,10 +1,11 @@
-//! The sample application: writes values of any size into a session, reads them back, and reports the answering node.
+//! The sample application: writes values of any size into a session, reads them back, and reports the
+//! answering node.
 //!
-//! A program gets JSON and a browser gets a page, both from the same result. Path of a request: `render` is the
-//! outermost service, because the receipt is known only after the session layer. It first offers the request to
-//! `measuring`, which answers requests that must not touch a session. `command` works on the session and returns a
-//! `CommandResult`; a form is answered by a redirect to the page, which `page` renders as HTML with the form's
-//! `outcome`. `payload` creates the values, `listener` logs changes of the sessions.
+//! A program gets JSON and a browser gets a page, both from the same result. Path of a request: `render` is
+//! the outermost service, because the receipt is known only after the session layer. It first offers the
+//! request to `measuring`, which answers requests that must not touch a session. `command` works on the
+//! session and returns a `CommandResult`; a form is answered by a redirect to the page, which `page` renders
+//! as HTML with the form's `outcome`. `payload` creates the values, `listener` logs changes of the sessions.
 //!
 //! Must not know: cookies, secrets, replication.
 
@@ -47,7 +48,8 @@ struct ClusterappState {
     _listening: Option<Listening>,
 }
 
-/// The application with its full paths (`/clusterapp/`, `/clusterapp/session`, …): merge it into a node's router.
+/// The application with its full paths (`/clusterapp/`, `/clusterapp/session`, …): merge it into a node's
+/// router.
 ///
 /// Its sessions are those of `layer`. `app` gives the mount path and whether diagnostics are answered.
 pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
@@ -70,7 +72,8 @@ pub fn router(cluster: &Cluster, app: &App, layer: SessionLayer) -> Router {
         diagnostics: app.diagnostics,
     });
     let rendering = Rendering(Arc::clone(&site));
-    // A refused request reaches the session layer as an error, so nothing is committed, not even its idempotency key.
+    // A refused request reaches the session layer as an error, so nothing is committed, not even its
+    // idempotency key.
     let sessions = ServiceBuilder::new()
         .layer(rendering.clone())
         .layer(layer)

@@ -31,7 +31,8 @@ pub struct DirectoryError {
 }
 
 impl Directories {
-    /// Creates the directories of a node's configuration and clears `temp`. `None` for a node without archives.
+    /// Creates the directories of a node's configuration and clears `temp`. `None` for a node without
+    /// archives.
     ///
     /// # Errors
     /// A directory cannot be created, or another process uses it.

@@ -1,9 +1,9 @@
 //! The farm: an archive deployed on one node runs on all nodes (Tomcat: `FarmWarDeployer`).
 //!
-//! [`Farm::start`] mounts the archives that this node kept, and its driver runs the state machine in `protocol.rs`:
-//! an archive is prepared on every member before any member switches to it. `driver.rs` passes events to the machine,
-//! `effect_runner.rs` runs its effects, with the files in `archive_store.rs`. `watched_directory.rs` takes archives
-//! from the watched directory, `pages.rs` from operators.
+//! [`Farm::start`] mounts the archives that this node kept, and its driver runs the state machine in
+//! `protocol.rs`: an archive is prepared on every member before any member switches to it. `driver.rs` passes
+//! events to the machine, `effect_runner.rs` runs its effects, with the files in `archive_store.rs`.
+//! `watched_directory.rs` takes archives from the watched directory, `pages.rs` from operators.
 //!
 //! Must not know: manifests, components, sessions.
 
@@ -59,13 +59,13 @@ pub struct Farm {
 }
 
 impl Farm {
-    /// Mounts the kept archives on `site` and joins the farm, as `[farm]` of the configuration says. Call it when the
-    /// node is ready; paths mounted by the configuration are left alone. With a `deploy_key` every change needs the
-    /// key, whether it comes from a request at this node or from another member.
+    /// Mounts the kept archives on `site` and joins the farm, as `[farm]` of the configuration says. Call it
+    /// when the node is ready; paths mounted by the configuration are left alone. With a `deploy_key` every
+    /// change needs the key, whether it comes from a request at this node or from another member.
     ///
     /// # Errors
-    /// The catalog (`catalog.json` in `deploy_dir`) cannot be read; without the file the node takes the members'
-    /// applications. An archive that cannot be prepared is logged and fetched again from a member.
+    /// The catalog (`catalog.json` in `deploy_dir`) cannot be read; without the file the node takes the
+    /// members' applications. An archive that cannot be prepared is logged and fetched again from a member.
     pub async fn start(
         cluster: Cluster,
         site: Site,
@@ -91,8 +91,8 @@ impl Farm {
         Ok(Self { events, store, view, deploy_time, archive_bytes, deploy_key })
     }
 
-    /// Ready when this node has the members' applications and can serve; at the latest after the time limit of a
-    /// deployment.
+    /// Ready when this node has the members' applications and can serve; at the latest after the time limit
+    /// of a deployment.
     pub async fn caught_up(&self) {
         let mut view = self.view.clone();
         let has_caught_up = view.wait_for(|view| view.caught_up);

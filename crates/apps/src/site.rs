@@ -1,9 +1,10 @@
 //! The applications of a node, each at its context path, exchangeable while requests run.
 //!
-//! A request is served by the version that is mounted when it arrives, until it ends. The longest matching path wins.
+//! A request is served by the version that is mounted when it arrives, until it ends. The longest matching
+//! path wins.
 //!
-//! Next: `site/application.rs`, which turns an archive into an application. Must not know where applications come
-//! from.
+//! Next: `site/application.rs`, which turns an archive into an application. Must not know where applications
+//! come from.
 
 mod application;
 mod grants;
@@ -49,8 +50,8 @@ struct Mounted {
 pub struct Unmounted(Arc<()>);
 
 impl Site {
-    /// Routes new requests for `path` (such as `/shop` or `/`) and below to `router`, which sees full paths. Returns
-    /// the replaced version.
+    /// Routes new requests for `path` (such as `/shop` or `/`) and below to `router`, which sees full paths.
+    /// Returns the replaced version.
     pub fn mount(&self, path: &str, router: Router) -> Option<Unmounted> {
         let running = Arc::new(());
         let mounted = Mounted { path: base(path).into(), router, running };

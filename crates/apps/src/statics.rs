@@ -1,7 +1,7 @@
 //! Static files: with entity tags and ranges, never with a session or its cookie.
 //!
-//! Path of a request: `target` opens the file of the URL below the root, `content_tag` digests it, `precondition` decides whether the whole file,
-//! a range or nothing is sent, `content_type` gives its type.
+//! Path of a request: `target` opens the file of the URL below the root, `content_tag` digests it,
+//! `precondition` decides whether the whole file, a range or nothing is sent, `content_type` gives its type.
 //!
 //! Must not know: sessions, archives, applications.
 
@@ -67,8 +67,8 @@ impl Statics {
         Ok(Self { root: Arc::new(root), tags: Tags::Content(Arc::default()), cache: None, _unpacked: None })
     }
 
-    /// The files of one version of an application: `digest` identifies the version on all nodes. `within` is their
-    /// directory in the unpacked archive, which is removed with the last clone.
+    /// The files of one version of an application: `digest` identifies the version on all nodes. `within` is
+    /// their directory in the unpacked archive, which is removed with the last clone.
     ///
     /// # Errors
     /// The archive has no such directory.
@@ -83,7 +83,8 @@ impl Statics {
         Ok(Self { root: Arc::new(root), tags, cache, _unpacked: Some(Arc::clone(unpacked)) })
     }
 
-    /// Answers a request for the file at `path` (relative to the context path); `None` if there is no such file.
+    /// Answers a request for the file at `path` (relative to the context path); `None` if there is no such
+    /// file.
     pub(crate) async fn answer(
         &self,
         method: &Method,

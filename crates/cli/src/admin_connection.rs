@@ -1,8 +1,9 @@
-//! A connection to the admin pages of a node that has proven which node it is. No secret goes over it before that, and
-//! the cluster's token never does.
+//! A connection to the admin pages of a node that has proven which node it is. No secret goes over it before
+//! that, and the cluster's token never does.
 //!
-//! On one machine the Unix socket of the node is used: the system tells who listens there. Over TCP, node and caller prove
-//! to each other that they have the token (`sessile::admin::node_proof`, `sessile::admin::caller_proof`).
+//! On one machine the Unix socket of the node is used: the system tells who listens there. Over TCP, node and
+//! caller prove to each other that they have the token (`sessile::admin::node_proof`,
+//! `sessile::admin::caller_proof`).
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
@@ -58,7 +59,8 @@ impl<'a> AdminConnection<'a> {
         self.exchange(request.body(Full::new(body))).await
     }
 
-    /// Has the node prove that it is the node of this name and has the token. Gives the token and the node's nonce.
+    /// Has the node prove that it is the node of this name and has the token. Gives the token and the node's
+    /// nonce.
     async fn challenge(&mut self) -> Result<(&'a str, String), AdminError> {
         let own = admin_nonce().map_err(|error| self.client.failed(error.to_string()))?;
         let path = format!("/challenge?nonce={own}");
@@ -105,7 +107,8 @@ where
     Ok(sender)
 }
 
-/// Over the node's socket, if somebody listens there: it must be this user, root, or the owner of the cluster's secret.
+/// Over the node's socket, if somebody listens there: it must be this user, root, or the owner of the
+/// cluster's secret.
 #[cfg(unix)]
 async fn local(client: &AdminClient) -> Result<Option<SendRequest<Full<Bytes>>>, AdminError> {
     use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,5 @@
-//! The Unix socket of a node: the admin pages for operators of its machine, who need no token. The system tells who
-//! connects: this process's user and root are served.
+//! The Unix socket of a node: the admin pages for operators of its machine, who need no token. The system
+//! tells who connects: this process's user and root are served.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -30,8 +30,8 @@ pub(crate) struct AdminSocket {
 }
 
 impl AdminSocket {
-    /// Serves `pages` at the socket of the configuration, if there is one. A socket that nobody asked for and that cannot be
-    /// made costs a line of the log: the verbs then use the admin port.
+    /// Serves `pages` at the socket of the configuration, if there is one. A socket that nobody asked for and
+    /// that cannot be made costs a line of the log: the verbs then use the admin port.
     pub(crate) fn open(config: &Config, pages: Router) -> Result<Option<Self>, Failure> {
         let Some(path) = config.admin_socket() else { return Ok(None) };
         match bind(&path) {

@@ -1,4 +1,5 @@
-//! Where the admin pages of a node are, and what its operators have to show: both follow from the node's configuration.
+//! Where the admin pages of a node are, and what its operators have to show: both follow from the node's
+//! configuration.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};

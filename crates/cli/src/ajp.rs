@@ -148,7 +148,8 @@ async fn serve(service: Service, tcp: TcpStream, peer: SocketAddr, mut stop: wat
         }
         Err(error) => {
             let refused = refused.fetch_add(1, Relaxed) + 1;
-            // The first, the second, the fourth and so on: whoever has no secret does not fill the log either.
+            // The first, the second, the fourth and so on: whoever has no secret does not fill the log
+            // either.
             if refused.is_power_of_two() {
                 tracing::warn!(%peer, %error, refused, "an AJP connection was ended");
             } else {

@@ -15,8 +15,8 @@ use tower_service::Service;
 
 use crate::failure::Failure;
 
-/// Checks that the archives and directories of all applications are there: a node that lacks one does not join first.
-/// Errors point into `file`.
+/// Checks that the archives and directories of all applications are there: a node that lacks one does not
+/// join first. Errors point into `file`.
 pub(crate) fn check(file: &Path, config: &Config) -> Result<(), ConfigError> {
     let Some(refused) = config.apps.iter().enumerate().find_map(|(number, app)| missing(number, app)) else {
         return Ok(());

@@ -1,15 +1,16 @@
 //! `sessile bench`: what replication costs, measured on real nodes.
 //!
-//! Modules that repeat the article: `load_client` is one client, `measuring_clients` is the group of all clients,
-//! `verdict` judges answers. `client` measures a server that runs, `article` starts nodes and repeats the article's
-//! scenarios. `samples` holds times, `report` writes a report and `compare` reads two of them.
+//! Modules that repeat the article: `load_client` is one client, `measuring_clients` is the group of all
+//! clients, `verdict` judges answers. `client` measures a server that runs, `article` starts nodes and
+//! repeats the article's scenarios. `samples` holds times, `report` writes a report and `compare` reads two
+//! of them.
 //!
-//! Modules that load nodes: `cluster` starts nodes, `client_pool` writes with `light_client`s, `latency` keeps
-//! latencies, `timeline` keeps the moments of answers, `usage` and `traffic` read the cost, `floor` measures the
-//! lower bound of the machine. All measurements share `run_settings` and `output_options`. `load`, `lag`, `failover`,
-//! `join`, `deploy`, `idle`, `memory` and `scale` are measurements, `ratios` puts them together. `store` measures stores,
-//! `balance` balancers.
-//! `exposed` reads the metrics of nodes for both parts. Must not know how sessions are replicated.
+//! Modules that load nodes: `cluster` starts nodes, `client_pool` writes with `light_client`s, `latency`
+//! keeps latencies, `timeline` keeps the moments of answers, `usage` and `traffic` read the cost, `floor`
+//! measures the lower bound of the machine. All measurements share `run_settings` and `output_options`.
+//! `load`, `lag`, `failover`, `join`, `deploy`, `idle`, `memory` and `scale` are measurements, `ratios` puts
+//! them together. `store` measures stores, `balance` balancers. `exposed` reads the metrics of nodes for both
+//! parts. Must not know how sessions are replicated.
 
 mod archive_payload;
 mod article;

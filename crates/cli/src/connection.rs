@@ -1,7 +1,7 @@
 //! A client's connection: HTTP/1.1 with keep-alive, opened again when it was lost.
 //!
-//! The waiting caller polls the connection itself, without another task, so a measured time includes no wake-up of
-//! another task.
+//! The waiting caller polls the connection itself, without another task, so a measured time includes no
+//! wake-up of another task.
 
 use std::net::SocketAddr;
 use std::pin::pin;

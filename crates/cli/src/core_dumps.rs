@@ -1,7 +1,7 @@
 //! The memory of this program holds the cluster's secret and sessions: no core dump is written of it.
 
-/// Sets the soft limit of core dumps to zero. The hard limit stays, so that an operator who wants a dump can have it:
-/// `prlimit --core=unlimited --pid PID`.
+/// Sets the soft limit of core dumps to zero. The hard limit stays, so that an operator who wants a dump can
+/// have it: `prlimit --core=unlimited --pid PID`.
 #[cfg(unix)]
 pub(crate) fn forbid() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -1,9 +1,9 @@
 //! Threads that serve connections: one for each core, each with a runtime of its own.
 //!
-//! Changes that become ready on one thread in the same moment are sent together: the changes of many requests go to a
-//! member in one call. A work-stealing runtime wakes another thread for nearly every request, which cost twice the
-//! processor time (docs/results-performance.md, "Threads"). The price: a connection stays on its thread, so a handler must
-//! not block. The node's own tasks run on the first thread.
+//! Changes that become ready on one thread in the same moment are sent together: the changes of many requests
+//! go to a member in one call. A work-stealing runtime wakes another thread for nearly every request, which
+//! cost twice the processor time (docs/results-performance.md, "Threads"). The price: a connection stays on
+//! its thread, so a handler must not block. The node's own tasks run on the first thread.
 
 use std::io;
 use std::net::SocketAddr;
@@ -61,8 +61,8 @@ impl Cores {
         self.others.iter().map(|core| core.runtime.clone()).collect()
     }
 
-    /// Serves a connection on the thread with the fewest connections. In a tie the node's own thread wins, because
-    /// its changes have the shortest path.
+    /// Serves a connection on the thread with the fewest connections. In a tie the node's own thread wins,
+    /// because its changes have the shortest path.
     pub(crate) fn spawn<F>(
         &self,
         tcp: TcpStream,

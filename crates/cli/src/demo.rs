@@ -1,7 +1,7 @@
 //! `sessile demo`: the article's sample on one machine, with nodes that are real processes.
 //!
-//! The nodes and the balancer are a [`local_cluster`](crate::local_cluster); `show` is the interactive demo; `check`
-//! plays it automatically and judges the result. Must not know how sessions are replicated.
+//! The nodes and the balancer are a [`local_cluster`](crate::local_cluster); `show` is the interactive demo;
+//! `check` plays it automatically and judges the result. Must not know how sessions are replicated.
 
 mod check;
 mod console;
@@ -30,8 +30,8 @@ pub(crate) struct Demo {
     /// The seed of everything that is random in the check; left out, one is chosen and shown
     #[arg(long, requires = "check", value_name = "N")]
     seed: Option<u64>,
-    /// The first of seven free ports for the demo: the balancer, then HTTP, replication and admin of each node. Without
-    /// it, the ports of the article
+    /// The first of seven free ports for the demo: the balancer, then HTTP, replication and admin of each
+    /// node. Without it, the ports of the article
     #[arg(long, value_name = "PORT", conflicts_with = "check", value_parser = clap::value_parser!(u16).range(BASES))]
     port_base: Option<u16>,
 }

@@ -1,14 +1,16 @@
 //! File descriptors: as many as the system allows, some of them kept for the cluster.
 //!
-//! Links, stores and the admin pages share the descriptors of the process with anonymous clients. So the bound on
-//! connections of clients is lowered until enough descriptors are left, and operators are warned when they become few.
+//! Links, stores and the admin pages share the descriptors of the process with anonymous clients. So the
+//! bound on connections of clients is lowered until enough descriptors are left, and operators are warned
+//! when they become few.
 
 use std::time::Duration;
 
 use sessile::Cluster;
 use sessile::status::{Gauge, PartReport};
 
-/// The share of all descriptors, one in so many, that connections of clients leave free, and the most that are.
+/// The share of all descriptors, one in so many, that connections of clients leave free, and the most that
+/// are.
 const RESERVED_PART: u64 = 4;
 const RESERVED_MAX: u64 = 1024;
 /// Between two looks at how many are open.
@@ -64,8 +66,8 @@ fn connections_within(limit: u64, wanted: u32) -> u32 {
     wanted.min(u32::try_from(limit - reserved).unwrap_or(u32::MAX)).max(1)
 }
 
-/// Keeps the numbers among the metrics of the node, and a warning in its status and its log while descriptors are few.
-/// Never ends; where the system does not tell how many are open, it tells nothing.
+/// Keeps the numbers among the metrics of the node, and a warning in its status and its log while descriptors
+/// are few. Never ends; where the system does not tell how many are open, it tells nothing.
 pub(crate) async fn report_to(cluster: Cluster) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut warned = false;

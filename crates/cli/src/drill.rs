@@ -1,9 +1,10 @@
 //! `sessile drill`: loads a cluster, injects faults, and judges the observations of its clients.
 //!
-//! A `browser` is one client; its operations come from a [`Workload`](sessile_history::Workload) and go into the
-//! `history_recorder`, with every `event` of the cluster that this program causes, reads from standard input, or
-//! observes. At the end `reading` reads every session on each node, and the crate `sessile_history` judges.
-//! `fault_injector` disturbs the nodes. Must not know how the verdict is derived: that is `sessile_history`.
+//! A `browser` is one client; its operations come from a [`Workload`](sessile_history::Workload) and go into
+//! the `history_recorder`, with every `event` of the cluster that this program causes, reads from standard
+//! input, or observes. At the end `reading` reads every session on each node, and the crate `sessile_history`
+//! judges. `fault_injector` disturbs the nodes. Must not know how the verdict is derived: that is
+//! `sessile_history`.
 
 mod browser;
 mod clusterapp_client;
@@ -74,8 +75,8 @@ pub(crate) struct Drill {
     /// Allow to pause a node: its name and the id of its process
     #[arg(long, value_name = "NAME=PID", value_parser = fault_injector::allowed, requires = "nodes")]
     pid: Vec<(String, u32)>,
-    /// Read events of the cluster on standard input, a line each: `killed tc01`, `started tc01`, `stopped tc01`,
-    /// `resumed tc01`, `cut tc01,tc02 tc03`, `healed`; the end of input ends the load
+    /// Read events of the cluster on standard input, a line each: `killed tc01`, `started tc01`,
+    /// `stopped tc01`, `resumed tc01`, `cut tc01,tc02 tc03`, `healed`; the end of input ends the load
     #[arg(long = "told", requires = "nodes")]
     reads_events: bool,
     /// The cluster's mode is `async`: responses do not wait for copies, and reads may be stale
@@ -139,8 +140,8 @@ impl Drill {
         Ok((Targets::of(&cluster.plan, self.patience), Some(cluster)))
     }
 
-    /// Runs all clients while the cluster is disturbed and observed, until the time is over or the user requests a
-    /// stop.
+    /// Runs all clients while the cluster is disturbed and observed, until the time is over or the user
+    /// requests a stop.
     async fn load(
         &self,
         seed: u64,

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tower::ServiceBuilder;
 
-/// A node without a request for this long is no longer chosen by any balancer: twice the interval of the health checks
-/// of `sessile balance`.
+/// A node without a request for this long is no longer chosen by any balancer: twice the interval of the
+/// health checks of `sessile balance`.
 const QUIET_PERIOD: Duration = Duration::from_secs(1);
 /// A client that still sends requests after this long does not use the health check.
 const HEALTH_CHECK_LIMIT: Duration = Duration::from_secs(5);
@@ -38,8 +38,8 @@ impl GracefulShutdown {
         (shutdown, wrapped)
     }
 
-    /// From now on every response closes its connection, so that clients look for another node. Ready when no request
-    /// came for [`QUIET_PERIOD`], at the latest after [`HEALTH_CHECK_LIMIT`] or `at_most`.
+    /// From now on every response closes its connection, so that clients look for another node. Ready when no
+    /// request came for [`QUIET_PERIOD`], at the latest after [`HEALTH_CHECK_LIMIT`] or `at_most`.
     pub(crate) async fn begin(&self, at_most: Duration) {
         self.newest.send_replace(Some(Instant::now()));
         let limit = at_most.min(HEALTH_CHECK_LIMIT);

@@ -1,5 +1,5 @@
-//! TLS of a port, as `[http.tls]` of a node or `[balance.tls]` of a balancer describes it: certificates, their
-//! renewal, and the port that sends clients to HTTPS.
+//! TLS of a port, as `[http.tls]` of a node or `[balance.tls]` of a balancer describes it: certificates,
+//! their renewal, and the port that sends clients to HTTPS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub(crate) fn certificates(
     Ok(Some(tls))
 }
 
-/// Reads the files again and again: what they hold counts, not their times, so that renewed symlinks and copies with old
-/// times are seen.
+/// Reads the files again and again: what they hold counts, not their times, so that renewed symlinks and
+/// copies with old times are seen.
 async fn follow(tls: Arc<TlsServer>) {
     let mut last_error = None;
     loop {

@@ -1,8 +1,9 @@
-//! The program `sessile`: its verbs, its messages and its exit codes. The other crates implement what the verbs do.
+//! The program `sessile`: its verbs, its messages and its exit codes. The other crates implement what the
+//! verbs do.
 //!
-//! It is a library, so that this project's test hosts can run the same node with their own parts: [`NodeFactory`].
-//! For your own services use the crate `sessile`. Next: `verbs/` has one module for each verb; `failure.rs` defines
-//! the exit codes.
+//! It is a library, so that this project's test hosts can run the same node with their own parts:
+//! [`NodeFactory`]. For your own services use the crate `sessile`. Next: `verbs/` has one module for each
+//! verb; `failure.rs` defines the exit codes.
 
 mod admin_client;
 mod admin_connection;
@@ -76,8 +77,8 @@ fn command() -> clap::Command {
     Program::command()
 }
 
-/// Runs the program with this command line; its first word is the program's name. `factory` creates the node of
-/// `serve`.
+/// Runs the program with this command line; its first word is the program's name. `factory` creates the node
+/// of `serve`.
 pub fn run(words: impl IntoIterator<Item = OsString>, factory: &impl NodeFactory) -> ExitCode {
     let words: Vec<OsString> = session_key::shielded(words).collect();
     let program = match Program::try_parse_from(&words) {

@@ -1,7 +1,8 @@
 //! Real nodes and a balancer on this machine, for the demo, its check and the bench.
 //!
-//! [`ClusterPlan`] holds addresses and settings; [`LocalCluster`] starts and stops the nodes and the balancer. Each
-//! node is a process of `sessile serve`, exactly as users run it. Must not know what its callers do with the nodes.
+//! [`ClusterPlan`] holds addresses and settings; [`LocalCluster`] starts and stops the nodes and the
+//! balancer. Each node is a process of `sessile serve`, exactly as users run it. Must not know what its
+//! callers do with the nodes.
 
 mod log_line;
 mod node;

@@ -1,7 +1,8 @@
 //! The log: standard error, one line an event, for people or for programs.
 //!
-//! A log that cannot be written costs its lines and nothing else. A thread of its own writes them from a bounded queue, so
-//! that neither a full disk nor a pipe that nobody reads can end or stop a node; what is lost is counted.
+//! A log that cannot be written costs its lines and nothing else. A thread of its own writes them from a
+//! bounded queue, so that neither a full disk nor a pipe that nobody reads can end or stop a node; what is
+//! lost is counted.
 
 mod lossy;
 mod lost_lines;
@@ -32,8 +33,8 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Starts the log with the filter of the command line, else of the environment, else with `usual`. Dropping the result
-/// writes what is still queued.
+/// Starts the log with the filter of the command line, else of the environment, else with `usual`. Dropping
+/// the result writes what is still queued.
 pub(crate) fn start(filter: Option<String>, format: Format, usual: &str) -> Result<Log, Failure> {
     let (source, filter) = match (filter, std::env::var(VARIABLE)) {
         (Some(filter), _) => ("--log", filter),

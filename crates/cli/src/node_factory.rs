@@ -15,8 +15,8 @@ pub trait NodeFactory: Sync {
         Cluster::builder(config)
     }
 
-    /// Routes beside those of the applications. Called when the node is ready; the HTTP port opens when the future is
-    /// ready.
+    /// Routes beside those of the applications. Called when the node is ready; the HTTP port opens when the
+    /// future is ready.
     fn pages(&self, cluster: Cluster) -> ExtraPages<'_> {
         drop(cluster);
         Box::pin(std::future::ready(Router::new()))

@@ -1,7 +1,7 @@
 //! Output for people and scripts: results go to standard output, everything else to standard error.
 //!
-//! With `--json` every line or document on either is JSON: what a verb has no fields for is `{"output": …}` or
-//! `{"message": …}`.
+//! With `--json` every line or document on either is JSON: what a verb has no fields for is `{"output": …}`
+//! or `{"message": …}`.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,8 +23,8 @@ pub(crate) fn is_json() -> bool {
     IS_JSON.load(Relaxed)
 }
 
-/// Writes a result and a line break to standard output. A reader that closes the pipe, such as `head`, is not a
-/// failure.
+/// Writes a result and a line break to standard output. A reader that closes the pipe, such as `head`, is not
+/// a failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match is_json() {
         true => write(&json!({ "output": text.trim_end() }).to_string()),
@@ -56,7 +56,8 @@ fn write(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Says on standard output what a verb that goes on running is doing. Where that cannot be written it goes on all the same.
+/// Says on standard output what a verb that goes on running is doing. Where that cannot be written it goes on
+/// all the same.
 pub(crate) fn announce(text: &str) {
     // The verb goes on.
     let _ = print(text);

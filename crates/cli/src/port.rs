@@ -1,5 +1,5 @@
-//! A port that is bound early and opened late: a conflict with another program fails at once, and until the port is
-//! opened the system refuses every connection.
+//! A port that is bound early and opened late: a conflict with another program fails at once, and until the
+//! port is opened the system refuses every connection.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -47,8 +47,8 @@ impl ReservedPort {
 
 fn bind(listen: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-    // Without this, connections of the previous process in TIME_WAIT would block the port. On other systems the
-    // option means something else and is not needed.
+    // Without this, connections of the previous process in TIME_WAIT would block the port. On other systems
+    // the option means something else and is not needed.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -1,5 +1,5 @@
-//! Reads the file with the cluster's secret. If it is missing, the error names the command that creates it, or a
-//! starting node creates it.
+//! Reads the file with the cluster's secret. If it is missing, the error names the command that creates it,
+//! or a starting node creates it.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -18,8 +18,9 @@ pub(crate) fn load(path: &Path) -> Result<ClusterSecrets, Failure> {
     })
 }
 
-/// Reads the file for a starting node. A missing file is created if no other machine needs it: in a cluster on this
-/// machine alone, or with `insecure = true`. Otherwise a node with a new secret could not join any other node.
+/// Reads the file for a starting node. A missing file is created if no other machine needs it: in a cluster
+/// on this machine alone, or with `insecure = true`. Otherwise a node with a new secret could not join any
+/// other node.
 pub(crate) fn for_node(config: &Config) -> Result<ClusterSecrets, Failure> {
     let path = &config.cluster.secret_file;
     if !config.receiver.listen.ip().is_loopback() && !config.cluster.insecure {

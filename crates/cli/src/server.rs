@@ -38,7 +38,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `router`, an admin port or one that only redirects, on the calling thread; requests carry the peer's address as [`ConnectInfo`].
+    /// Serves `router`, an admin port or one that only redirects, on the calling thread; requests carry the
+    /// peer's address as [`ConnectInfo`].
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         let connections = ADMIN_CONNECTIONS;
         let limits = Limits { connections, connections_per_source: connections, ..Limits::of_node() };
@@ -61,8 +62,8 @@ impl Server {
         Self { accepting, stopping, _cores: cores }
     }
 
-    /// Closes the port and waits for running requests; returns the number of connections that were still busy after
-    /// `at_most` and are cut.
+    /// Closes the port and waits for running requests; returns the number of connections that were still busy
+    /// after `at_most` and are cut.
     pub(crate) async fn stop(self, at_most: Duration) -> usize {
         self.stopping.send_replace(true);
         if let Err(fault) = self.accepting.await {
@@ -139,8 +140,8 @@ async fn in_time(limit: Duration, answer: impl Future<Output = Result<Response, 
     }
 }
 
-/// Tells the application who asks, and how: what strangers claim is removed, and the scheme of the target is that of the
-/// client's connection.
+/// Tells the application who asks, and how: what strangers claim is removed, and the scheme of the target is
+/// that of the client's connection.
 fn describe_client<B>(request: &mut Request<B>, client: &ClientInfo) {
     request.extensions_mut().insert(ConnectInfo(client.address));
     if let Some(host) = request.uri().authority().and_then(host_of) {

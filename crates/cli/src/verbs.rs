@@ -71,7 +71,8 @@ pub(crate) enum Verb {
     Drain(operate::DrainOrResume),
     /// Return a drained node to load balancing
     Resume(operate::DrainOrResume),
-    /// Switch route rewriting: whether a node writes its name into the cookies of clients that failed over to it
+    /// Switch route rewriting: whether a node writes its name into the cookies of clients that failed over to
+    /// it
     Route(operate::Route),
     /// Compare a running node's sessions with every member, and repair differences
     Resync(operate::Resync),

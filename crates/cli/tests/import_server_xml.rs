@@ -1,5 +1,5 @@
-//! `sessile import-server-xml`, run as people run it: the sample of the article and what configurations of Tomcat 5 to
-//! 11 contain.
+//! `sessile import-server-xml`, run as people run it: the sample of the article and what configurations of
+//! Tomcat 5 to 11 contain.
 
 mod program;
 

@@ -1,5 +1,5 @@
-//! `sessile bench`: every measurement of load starts real nodes, tells what its report promises, and writes that into a
-//! folder. Never how fast.
+//! `sessile bench`: every measurement of load starts real nodes, tells what its report promises, and writes
+//! that into a folder. Never how fast.
 
 mod program;
 

@@ -1,5 +1,5 @@
-//! The dashboard, the alert rules and the pages name metrics and labels that running processes expose; what these expose
-//! is well-formed; events arrive.
+//! The dashboard, the alert rules and the pages name metrics and labels that running processes expose; what
+//! these expose is well-formed; events arrive.
 
 mod harness;
 

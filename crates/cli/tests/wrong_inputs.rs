@@ -1,4 +1,5 @@
-//! What an operator gets wrong, and what the program says to it: each message names the input, the place and the remedy.
+//! What an operator gets wrong, and what the program says to it: each message names the input, the place and
+//! the remedy.
 
 mod program;
 

@@ -297,7 +297,8 @@ fn apps(config: &Config, places: &Places, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Checks that the application at `index` can use the sessions that it names, with the same settings as the others.
+/// Checks that the application at `index` can use the sessions that it names, with the same settings as the
+/// others.
 fn sharing(config: &Config, index: usize, table: &str, places: &Places, findings: &mut Vec<Finding>) {
     let app = &config.apps[index];
     let span = || places.of(&[(table, "session_path"), (table, "path")]);

@@ -1,7 +1,7 @@
 //! Values from the environment: `SESSILE_CLUSTER__NAME=shop` stands for `name = "shop"` in `[cluster]`.
 //!
-//! The variables are lines behind the text of the file, so that a finding about one shows it with a caret, as a finding
-//! about the file does.
+//! The variables are lines behind the text of the file, so that a finding about one shows it with a caret, as
+//! a finding about the file does.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -56,7 +56,8 @@ struct Variable {
 }
 
 impl Environment {
-    /// Takes those of `variables` that stand for keys. Their lines follow `file`, the text of the configuration.
+    /// Takes those of `variables` that stand for keys. Their lines follow `file`, the text of the
+    /// configuration.
     pub(super) fn of(variables: impl IntoIterator<Item = (OsString, OsString)>, file: &str) -> Self {
         let mut named: Vec<_> = variables
             .into_iter()
@@ -130,7 +131,8 @@ impl Environment {
 }
 
 impl Variable {
-    /// A text is taken as it is; what a key does not take as a text is read as TOML: `true`, `25`, `["a:1", "b:1"]`.
+    /// A text is taken as it is; what a key does not take as a text is read as TOML: `true`, `25`,
+    /// `["a:1", "b:1"]`.
     fn read<F: Form>(&self, form: &F) -> Result<F::Value, Wrong> {
         let Some(value) = self.value.as_deref() else { return Err(Wrong::new("is not UTF-8")) };
         let as_text = form.read(&Spanned::new(0..value.len(), DeValue::String(Cow::Borrowed(value))));

@@ -1,4 +1,5 @@
-//! The forms that a value can have in the file: how it is read, how it is written, what to say when it is wrong.
+//! The forms that a value can have in the file: how it is read, how it is written, what to say when it is
+//! wrong.
 //!
 //! A form checks one value. Checks of two values are in `agreement.rs`.
 

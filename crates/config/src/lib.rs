@@ -1,9 +1,10 @@
-//! The configuration of a node: [`Config::load`] reads it from TOML, [`Config::default`] is the sample's node `tc01`.
+//! The configuration of a node: [`Config::load`] reads it from TOML, [`Config::default`] is the sample's node
+//! `tc01`.
 //!
 //! Every key is declared once, in its table (`table/`), with its form, its field and its meaning; reading,
-//! printing ([`Config::effective_toml`]), suggesting keys, the schema for editors ([`json_schema`]) and the reference
-//! ([`reference()`]) all walk those declarations. What two keys must
-//! agree on is in `agreement.rs`. This crate opens no port, reads no secret and knows no application.
+//! printing ([`Config::effective_toml`]), suggesting keys, the schema for editors ([`json_schema`]) and the
+//! reference ([`reference()`]) all walk those declarations. What two keys must agree on is in `agreement.rs`.
+//! This crate opens no port, reads no secret and knows no application.
 //!
 //! Next: `keys.rs` for how a table is declared, `read.rs` for how it is read.
 
@@ -86,8 +87,8 @@ pub struct Config {
 impl Config {
     /// Reads the file at `path`; what is suspicious but allowed is logged as a warning.
     ///
-    /// A variable of the process's environment replaces a value of the file: `SESSILE_CLUSTER__NAME` that of `name` in
-    /// `[cluster]`, `SESSILE_HTTP__LIMITS__HEADERS` that of `headers` in `[http.limits]`.
+    /// A variable of the process's environment replaces a value of the file: `SESSILE_CLUSTER__NAME` that of
+    /// `name` in `[cluster]`, `SESSILE_HTTP__LIMITS__HEADERS` that of `headers` in `[http.limits]`.
     ///
     /// # Errors
     /// [`ConfigError`] holds everything that is wrong with the file, each with its place and its remedy.
@@ -109,7 +110,8 @@ impl Config {
         read::config(path, &text, Environment::of(std::env::vars_os(), &text))
     }
 
-    /// Reads `text` and no environment; `path` names it in messages, and its directory is where relative paths start.
+    /// Reads `text` and no environment; `path` names it in messages, and its directory is where relative
+    /// paths start.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -136,16 +138,16 @@ impl Config {
         optional.chain([&mut cluster.secret_file]).chain(http.tls.paths())
     }
 
-    /// Where operators of this machine reach the node: `[admin] socket`, or `NAME.sock` beside the secret where there is an
-    /// admin port.
+    /// Where operators of this machine reach the node: `[admin] socket`, or `NAME.sock` beside the secret
+    /// where there is an admin port.
     #[must_use]
     pub fn admin_socket(&self) -> Option<PathBuf> {
         let beside = || self.cluster.secret_file.with_file_name(format!("{}.sock", self.node.name));
         self.admin.socket.clone().or_else(|| self.admin.listen.map(|_| beside()))
     }
 
-    /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends alone, which
-    /// every member has to know.
+    /// What is copied of the sessions of `app`, and to whom. Of those that their cookies carry it is the ends
+    /// alone, which every member has to know.
     #[must_use]
     pub fn manager_of(&self, app: &App) -> Manager {
         match app.session.keep {

@@ -24,7 +24,8 @@ impl Places {
         self.spans.contains_key(&(table.to_owned(), key))
     }
 
-    /// The value of the first of these keys that the file gives; else the first table's header; else the first byte.
+    /// The value of the first of these keys that the file gives; else the first table's header; else the
+    /// first byte.
     pub(super) fn of(&self, keys: &[(&str, &'static str)]) -> Range<usize> {
         let headers = keys.iter().map(|(table, _)| (*table, ""));
         keys.iter()

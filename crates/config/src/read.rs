@@ -1,4 +1,5 @@
-//! Reading a configuration file: text to tables, tables to fields, and everything that is wrong with it at once.
+//! Reading a configuration file: text to tables, tables to fields, and everything that is wrong with it at
+//! once.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -79,7 +80,8 @@ impl<'t> Reading<'t> {
         self.apps(config);
         unknown::check(self.root, &self.known, &mut self.findings);
         self.environment.check(&self.known, &mut self.findings);
-        // Two values are compared only when each of them could be read: else one slip would be reported twice.
+        // Two values are compared only when each of them could be read: else one slip would be reported
+        // twice.
         if self.findings.is_empty() {
             agreement::check(config, &self.places, &mut self.findings);
             let directory = config.directory.clone();

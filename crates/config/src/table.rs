@@ -1,4 +1,5 @@
-//! The tables of the configuration file, one a module: the fields, their defaults, and the keys that set them.
+//! The tables of the configuration file, one a module: the fields, their defaults, and the keys that set
+//! them.
 
 mod ajp;
 mod app;

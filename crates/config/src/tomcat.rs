@@ -1,7 +1,7 @@
 //! The attributes of Tomcat's `server.xml` that people know by heart, and what stands for each of them here.
 
-/// Attributes in lower case, and what stands in their place. `compress`, `filter` and others that are keys here as well
-/// are left out: where they are wrong, the table that has them is named.
+/// Attributes in lower case, and what stands in their place. `compress`, `filter` and others that are keys
+/// here as well are left out: where they are wrong, the table that has them is named.
 const ATTRIBUTES: &[(&str, &str)] = &[
     ("mcastaddr", "`address` in [membership]"),
     ("mcastport", "`port` in [membership]"),

@@ -1,6 +1,7 @@
 //! How long the core's own work takes: merging, committing with encoding, receiving with decoding, the table.
 //!
-//! Everything goes through what the crate offers others: whole [`Node`]s without sockets. `cargo bench -p sessile-core`.
+//! Everything goes through what the crate offers others: whole [`Node`]s without sockets.
+//! `cargo bench -p sessile-core`.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ fn merge(bencher: Bencher, size: usize) {
     });
 }
 
-/// Commits one attribute, and encodes it for the other member, which acknowledges outside of what is measured.
+/// Commits one attribute, and encodes it for the other member, which acknowledges outside of what is
+/// measured.
 #[divan::bench(args = SIZES)]
 fn commit_and_encode(bencher: Bencher, size: usize) {
     let mut pair = Pair::start();

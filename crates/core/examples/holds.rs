@@ -1,15 +1,17 @@
-//! Time inside single calls of a core that holds many sessions: `holds SESSIONS MEMBERS`. One member dies, and the
-//! others compare; of each thousand sessions one differs at the second of them. All members are in this process, so that
-//! memory bounds both numbers: a million sessions on three members take about a gibibyte.
+//! Time inside single calls of a core that holds many sessions: `holds SESSIONS MEMBERS`. One member dies,
+//! and the others compare; of each thousand sessions one differs at the second of them. All members are in
+//! this process, so that memory bounds both numbers: a million sessions on three members take about a
+//! gibibyte.
 //!
 //! ```text
 //! cargo build --release -p sessile-core --example holds
 //! target/release/examples/holds 1000000 3
 //! ```
 //!
-//! A call about membership holds the roster's lock throughout, and each shard's for a part of it; a frame of one shard holds
-//! that shard's lock; a tick holds each in turn, and a sixteenth of its time is given. The times are those of a wall clock:
-//! run it on an idle machine, and look at the median and at what one call of a hundred takes.
+//! A call about membership holds the roster's lock throughout, and each shard's for a part of it; a frame of
+//! one shard holds that shard's lock; a tick holds each in turn, and a sixteenth of its time is given. The
+//! times are those of a wall clock: run it on an idle machine, and look at the median and at what one call of
+//! a hundred takes.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,6 +1,6 @@
-//! Work of the core to count instructions of: `instructions OPERATION COUNT`, where an operation is `commit` (on a node
-//! without members), `send` (commit, encode and stage for a member), `apply` (decode and apply what a member sent),
-//! `acknowledge` (settle what a member confirmed) or `open`.
+//! Work of the core to count instructions of: `instructions OPERATION COUNT`, where an operation is `commit`
+//! (on a node without members), `send` (commit, encode and stage for a member), `apply` (decode and apply
+//! what a member sent), `acknowledge` (settle what a member confirmed) or `open`.
 //!
 //! ```text
 //! cargo build --release -p sessile-core --example instructions

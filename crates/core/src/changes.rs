@@ -17,7 +17,8 @@ pub struct Changes {
     pub(crate) writes: Vec<(FieldName, Option<Value>)>,
     pub(crate) synchronous: bool,
     pub(crate) whole: bool,
-    /// The secret that is superseded, its successor, and after how many writes: what that writes depends on the session.
+    /// The secret that is superseded, its successor, and after how many writes: what that writes depends on
+    /// the session.
     pub(crate) secret_change: Option<(SecretHash, SecretHash, usize)>,
 }
 
@@ -49,8 +50,8 @@ impl Changes {
         self.create.is_some() || !self.writes.is_empty() || self.secret_change.is_some()
     }
 
-    /// Forgets the writes that leave a field as it was in `opened`, so that these fields keep the timestamps they have.
-    /// Of a session that this makes, nothing is forgotten.
+    /// Forgets the writes that leave a field as it was in `opened`, so that these fields keep the timestamps
+    /// they have. Of a session that this makes, nothing is forgotten.
     pub fn keep_changed(&mut self, opened: &Fields) {
         if self.create.is_none() {
             self.writes.retain(|(name, value)| opened.get(name.as_str()) != *value);
@@ -98,8 +99,9 @@ impl Changes {
         self.synchronous = true;
     }
 
-    /// The same with what the change of the secret writes to a session, of which `session` gives the fields and the age; of
-    /// one whose content is not here, the old secret is forgotten. Without such a change the session is not looked up.
+    /// The same with what the change of the secret writes to a session, of which `session` gives the fields
+    /// and the age; of one whose content is not here, the old secret is forgotten. Without such a change the
+    /// session is not looked up.
     pub(crate) fn with_secrets<'s>(
         &self,
         session: impl FnOnce() -> Option<(&'s Fields, Duration)>,
@@ -123,8 +125,8 @@ impl Changes {
         self.synchronous = true;
     }
 
-    /// Every member gets a complete copy with this commit, each field with the timestamp it has, instead of the
-    /// changes alone. Without any write it is sent all the same, and no field gets a new timestamp.
+    /// Every member gets a complete copy with this commit, each field with the timestamp it has, instead of
+    /// the changes alone. Without any write it is sent all the same, and no field gets a new timestamp.
     pub fn send_whole(&mut self) {
         self.whole = true;
     }

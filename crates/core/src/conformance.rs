@@ -8,8 +8,8 @@ const SESSIONS: u8 = 64;
 /// Runs `ack_set` over the views that nodes named `names` can form, and more sessions than a rule could list.
 /// Call it from a test, with names as your cluster uses them.
 ///
-/// Checked: it has an answer for every view, from a lone node up; the answer is the same every time; it names only
-/// members, each once, and never the writer.
+/// Checked: it has an answer for every view, from a lone node up; the answer is the same every time; it names
+/// only members, each once, and never the writer.
 ///
 /// # Panics
 /// When the ack_set does not conform; the message says how.

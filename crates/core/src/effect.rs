@@ -11,8 +11,8 @@ use crate::{Incarnation, Notice, SessionKey};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppId(pub u32);
 
-/// Names somebody who waits until a commit or an end is settled. The caller chooses it before the call, so that it can
-/// be waiting when the outcome comes: below 2^63, and never one that is still waiting.
+/// Names somebody who waits until a commit or an end is settled. The caller chooses it before the call, so
+/// that it can be waiting when the outcome comes: below 2^63, and never one that is still waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
@@ -30,7 +30,8 @@ impl Ticket {
     }
 }
 
-/// Names somebody who waits until every member has answered about a session. The caller chooses it, as a [`Ticket`].
+/// Names somebody who waits until every member has answered about a session. The caller chooses it, as a
+/// [`Ticket`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuestionId(pub u64);
 
@@ -44,12 +45,13 @@ pub struct Receipt {
     pub wanted: u32,
     /// The session had ended elsewhere: the change is dropped.
     pub ended: bool,
-    /// The request came with a secret that a login had superseded: the change is dropped. The core leaves it open; the
-    /// session layer knows.
+    /// The request came with a secret that a login had superseded: the change is dropped. The core leaves it
+    /// open; the session layer knows.
     pub superseded: bool,
     /// Asynchronous mode: the age of the oldest change that no other member confirmed yet.
     pub unconfirmed_for: Option<Duration>,
-    /// Where the response waited for a store: whether that has the change. The core leaves it open; its driver knows.
+    /// Where the response waited for a store: whether that has the change. The core leaves it open; its
+    /// driver knows.
     pub stored: Option<bool>,
 }
 
@@ -84,9 +86,9 @@ impl fmt::Display for Receipt {
 
 /// Where a node puts its frames.
 ///
-/// A node calls it under the lock of the shard that gives the frames their positions, so that they leave in this order
-/// without anybody restoring it. So it must not block, call the node, or make a system call: a driver wakes whoever
-/// writes after the call into the node.
+/// A node calls it under the lock of the shard that gives the frames their positions, so that they leave in
+/// this order without anybody restoring it. So it must not block, call the node, or make a system call: a
+/// driver wakes whoever writes after the call into the node.
 pub trait FrameSink {
     /// Takes a frame for that process. Once it is taken, it may still be lost, doubled and reordered.
     ///
@@ -114,8 +116,8 @@ pub enum NotSent {
     TooLong,
 }
 
-/// What one call decides: frames, which go into its sink at once, and the rest, which the driver has to do after the
-/// call, in the order in which it was decided.
+/// What one call decides: frames, which go into its sink at once, and the rest, which the driver has to do
+/// after the call, in the order in which it was decided.
 pub struct Effects<'s> {
     frames: &'s mut dyn FrameSink,
     decided: Vec<Effect>,
@@ -131,8 +133,8 @@ impl<'s> Effects<'s> {
         self.decided.push(effect);
     }
 
-    /// A frame without a position. If there is no room for it now, it is sent again at the next tick: for those who get
-    /// it, that is a slow network.
+    /// A frame without a position. If there is no room for it now, it is sent again at the next tick: for
+    /// those who get it, that is a slow network.
     pub(crate) fn send(&mut self, to: Incarnation, frame: Bytes) {
         if self.try_send(to, frame.clone()) == Err(NotSent::QueueFull) {
             self.push(Effect::Undelivered { to, frame });
@@ -183,13 +185,14 @@ pub enum Effect {
         /// The waiting request.
         question: QuestionId,
     },
-    /// The content of this session is needed, and it was swapped out: bring it with `restore`, or say `lost`. Once
-    /// until one of them.
+    /// The content of this session is needed, and it was swapped out: bring it with `restore`, or say `lost`.
+    /// Once until one of them.
     Fetch {
         /// The session.
         key: SessionKey,
     },
-    /// A session changed or ended: a store lacks it. Only where [`Settings::stores`](crate::Settings::stores) says so.
+    /// A session changed or ended: a store lacks it. Only where [`Settings::stores`](crate::Settings::stores)
+    /// says so.
     Changed {
         /// The session.
         key: SessionKey,
@@ -223,7 +226,8 @@ pub enum Effect {
     Notice {
         /// Which part of the sessions it is about: all notices of one session are of one part.
         shard: u8,
-        /// Its place among the notices of that part, without gaps: two threads may come by in the wrong order.
+        /// Its place among the notices of that part, without gaps: two threads may come by in the wrong
+        /// order.
         sequence: u64,
         /// The event.
         notice: Notice,
@@ -409,8 +413,8 @@ pub enum Event {
         /// Why.
         cause: NotTaken,
     },
-    /// A member has acknowledged nothing for the ack timeout although something is on the way to it. What is on the
-    /// way is given up and sent again.
+    /// A member has acknowledged nothing for the ack timeout although something is on the way to it. What is
+    /// on the way is given up and sent again.
     AckLate {
         /// The member.
         by: Incarnation,

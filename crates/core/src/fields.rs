@@ -76,7 +76,8 @@ pub enum Merge {
 impl Fields {
     /// Merges one write; `None` removes, and leaves a mark that no older write gets past.
     ///
-    /// A value of 16 KiB or more is kept as the shared buffer that it came in, a smaller one is copied. Rule 3.1.
+    /// A value of 16 KiB or more is kept as the shared buffer that it came in, a smaller one is copied. Rule
+    /// 3.1.
     pub fn merge(&mut self, name: &str, timestamp: Timestamp, value: Option<&Value>) -> Merge {
         self.merge_field(FieldRef { name: name.into(), timestamp, value: value.map(ValueRef::from) })
     }
@@ -183,7 +184,8 @@ impl Fields {
         }
     }
 
-    /// All of them in one piece, as [`from_packed`](Self::from_packed) takes them; `None` for those of a larger session.
+    /// All of them in one piece, as [`from_packed`](Self::from_packed) takes them; `None` for those of a
+    /// larger session.
     pub(crate) fn packed(&self) -> Option<&[u8]> {
         match &self.form {
             Form::Packed(packed) => Some(packed.bytes()).filter(|bytes| bytes.len() <= SPREAD_OVER),

@@ -1,7 +1,7 @@
 //! One number for a session, equal on two nodes when and only when their copies are (rule 6.9).
 //!
-//! It is linear in the sum over the fields and in the clock: what a change does to the sum of all fingerprints of a shard is
-//! known without looking at the rest of the session.
+//! It is linear in the sum over the fields and in the clock: what a change does to the sum of all
+//! fingerprints of a shard is known without looking at the rest of the session.
 
 use crate::session::Session;
 

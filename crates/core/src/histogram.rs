@@ -19,7 +19,8 @@ static TABLE: [Duration; BOUNDS] = {
     bounds
 };
 
-/// Counts of times by their length, from a microsecond to ten seconds. It takes about 600 bytes, however much is counted.
+/// Counts of times by their length, from a microsecond to ten seconds. It takes about 600 bytes, however much
+/// is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
     /// Times that do not exceed the bound of the same place, and exceed the one before it.

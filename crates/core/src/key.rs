@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// Bytes in a key and in a secret.
 pub const KEY_BYTES: usize = 16;
 
-/// Shards in every node of this protocol version. Members compare them one by one, so the number must be the same
-/// everywhere.
+/// Shards in every node of this protocol version. Members compare them one by one, so the number must be the
+/// same everywhere.
 pub const SHARDS: usize = 16;
 
 /// Characters of a key's text form.

@@ -17,18 +17,18 @@ pub(crate) struct Birth {
 }
 
 impl Birth {
-    /// Bytes that hold every number, and the greatest one. No process makes so many sessions; a copy that says so is
-    /// damage or malice.
+    /// Bytes that hold every number, and the greatest one. No process makes so many sessions; a copy that
+    /// says so is damage or malice.
     pub(crate) const NUMBER_BYTES: usize = 5;
     pub(crate) const NUMBER_MAX: u64 = Narrow::<{ Self::NUMBER_BYTES }>::MAX;
 }
 
-/// Births above a gap that are remembered for one incarnation. Beyond it the newest are forgotten: the mark then
-/// stays where it is, which only delays what it could tell.
+/// Births above a gap that are remembered for one incarnation. Beyond it the newest are forgotten: the mark
+/// then stays where it is, which only delays what it could tell.
 const MAX_ABOVE_GAP: usize = 4096;
 
-/// Births under a mark that left without an end and are remembered for one incarnation. Beyond it the mark falls below
-/// the first of them.
+/// Births under a mark that left without an end and are remembered for one incarnation. Beyond it the mark
+/// falls below the first of them.
 const DROPPED_MAX: usize = 1024;
 
 /// Process starts that are remembered. Beyond it dead ones go, those without a living session first.
@@ -113,8 +113,8 @@ impl BirthMarks {
         self.incarnations.iter().map(|(incarnation, seen)| (*incarnation, seen.certain()))
     }
 
-    /// Forgets incarnations above the bound: the dead without a living session first, then the dead, the oldest of each
-    /// first; never one that `is_member`. Rule 7.25.
+    /// Forgets incarnations above the bound: the dead without a living session first, then the dead, the
+    /// oldest of each first; never one that `is_member`. Rule 7.25.
     pub(crate) fn tidy(&mut self, is_member: impl Fn(Incarnation) -> bool) {
         let excess = self.incarnations.len().saturating_sub(
             planted!(INCARNATIONS_MAX => limit("birth marks", INCARNATIONS_MAX, self.incarnations.len())),

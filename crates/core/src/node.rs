@@ -62,8 +62,8 @@ pub struct Node {
     shards: Box<[Mutex<Shard>]>,
     population: Arc<Population>,
     unsent: Mutex<Unsent>,
-    /// Held while an acknowledgement is made and sent, so that those to one process leave in the order of their lines:
-    /// several connections of it may be read at once. Locked before a shard.
+    /// Held while an acknowledgement is made and sent, so that those to one process leave in the order of
+    /// their lines: several connections of it may be read at once. Locked before a shard.
     acknowledging: [Mutex<()>; SHARDS],
     published: Mutex<Published>,
     frames_skipped: AtomicU64,
@@ -120,8 +120,8 @@ impl Node {
         self.roster.lock().gate(now)
     }
 
-    /// Opens a session for a request, while the gate is open, if that needs nobody else: gives `Open` or `Absent`, or
-    /// nothing where [`open`](Self::open) has to ask.
+    /// Opens a session for a request, while the gate is open, if that needs nobody else: gives `Open` or
+    /// `Absent`, or nothing where [`open`](Self::open) has to ask.
     pub fn open_at_once(
         &self,
         key: SessionKey,
@@ -132,8 +132,8 @@ impl Node {
         self.shard(key).lock().open_at_once(key, proof, now, effects)
     }
 
-    /// Opens a session for a request, while the gate is open. Where it gives `Asking`, `Effect::Answered` follows with
-    /// `question`, perhaps in this very `effects`.
+    /// Opens a session for a request, while the gate is open. Where it gives `Asking`, `Effect::Answered`
+    /// follows with `question`, perhaps in this very `effects`.
     pub fn open(
         &self,
         key: SessionKey,
@@ -145,8 +145,8 @@ impl Node {
         self.shard(key).lock().open(key, proof, question, now, effects)
     }
 
-    /// Opens it after `Effect::Answered`, while the gate is open: gives `Open` or `Absent`. Where the gate has closed, the
-    /// members' answers decide nothing.
+    /// Opens it after `Effect::Answered`, while the gate is open: gives `Open` or `Absent`. Where the gate
+    /// has closed, the members' answers decide nothing.
     ///
     /// The answers may have been overtaken, and the session asked for once more: then `Asking` again.
     pub fn open_answered(
@@ -171,7 +171,8 @@ impl Node {
     }
 
     /// Commits the changes of one request: one timestamp, applied in one section, staged for every member.
-    /// `Effect::Settled` follows with the ticket, perhaps in this very `effects`; without a ticket nobody is told.
+    /// `Effect::Settled` follows with the ticket, perhaps in this very `effects`; without a ticket nobody is
+    /// told.
     ///
     /// # Errors
     /// A [`Refusal`] that says why; then nothing was applied.
@@ -191,8 +192,8 @@ impl Node {
         }
     }
 
-    /// Whether some member is so far behind that a change of this session would be backlog to it instead of being sent:
-    /// whoever commits may want to slow down.
+    /// Whether some member is so far behind that a change of this session would be backlog to it instead of
+    /// being sent: whoever commits may want to slow down.
     pub fn is_congested(&self, key: SessionKey) -> bool {
         self.shard(key).lock().is_congested()
     }
@@ -203,8 +204,8 @@ impl Node {
         self.shard(key).lock().end(key, EndReason::Invalidated, ticket, now, effects);
     }
 
-    /// The same for a session that no member holds, because its bearer carries its content: members remember for
-    /// `keep` that it ended, the newest million of such ends or so.
+    /// The same for a session that no member holds, because its bearer carries its content: members remember
+    /// for `keep` that it ended, the newest million of such ends or so.
     pub fn end_carried(
         &self,
         key: SessionKey,
@@ -217,20 +218,21 @@ impl Node {
         self.shard(key).lock().end_carried(key, app, keep, ticket, now, effects);
     }
 
-    /// Whether a commit or an end of this node on a session is not settled: a response that read the session waits for it,
-    /// with [`await_settled`](Self::await_settled).
+    /// Whether a commit or an end of this node on a session is not settled: a response that read the session
+    /// waits for it, with [`await_settled`](Self::await_settled).
     pub fn is_settled(&self, key: SessionKey) -> bool {
         self.shard(key).lock().unsettled(key).is_none()
     }
 
-    /// `Effect::Settled` follows with the ticket once the newest commit or end of this node on a session is settled. False
-    /// when all are: then nothing follows.
+    /// `Effect::Settled` follows with the ticket once the newest commit or end of this node on a session is
+    /// settled. False when all are: then nothing follows.
     pub fn await_settled(&self, key: SessionKey, ticket: Ticket) -> bool {
         self.shard(key).lock().await_settled(key, ticket)
     }
 
-    /// From now on, or not any more, `Effect::Notice` tells every change of every session, whoever made it. Without
-    /// listeners it costs nothing. What a node holds when it becomes ready for the first time is not announced.
+    /// From now on, or not any more, `Effect::Notice` tells every change of every session, whoever made it.
+    /// Without listeners it costs nothing. What a node holds when it becomes ready for the first time is not
+    /// announced.
     pub fn listen(&self, somebody: bool) {
         self.listened_to.store(somebody, Ordering::Relaxed);
         self.publish(&self.roster.lock());

@@ -1,8 +1,9 @@
 //! Deliberate bugs, which the simulator and the test hosts plant into nodes and then demand to be found.
 //!
-//! To add a bug: give it the next number in [`Plant`] and a name in `planted/src/bugs.rs`; write `planted!` (`planting.rs`)
-//! at its place, and what takes more than that line here. `sessile-sim --plants` then demands that a checker finds it.
-//! A mutation is `planted!(settings, 1017)`, with a number that no bug has: `sessile-sim --plant 1017` chooses it.
+//! To add a bug: give it the next number in [`Plant`] and a name in `planted/src/bugs.rs`; write `planted!`
+//! (`planting.rs`) at its place, and what takes more than that line here. `sessile-sim --plants` then demands
+//! that a checker finds it. A mutation is `planted!(settings, 1017)`, with a number that no bug has:
+//! `sessile-sim --plant 1017` chooses it.
 
 mod limits;
 
@@ -50,7 +51,8 @@ impl Plant {
     pub const COUNTER_FROM_LIVE_FIELDS: Self = Self(3);
     /// An end is a write like any other: a later timestamp brings the session back.
     pub const END_COMPARED_BY_TIMESTAMP: Self = Self(4);
-    /// A delta for an unknown session makes a copy of what came, is acknowledged, and the copy is taken for complete.
+    /// A delta for an unknown session makes a copy of what came, is acknowledged, and the copy is taken for
+    /// complete.
     pub const ACK_INCOMPLETE: Self = Self(5);
     /// A state transfer carries neither the ends nor the birth marks.
     pub const TRANSFER_WITHOUT_ENDS: Self = Self(6);
@@ -409,7 +411,8 @@ pub(crate) fn awaited_lease(settings: &Settings) -> Duration {
     if ignores_grant { Duration::ZERO } else { settings.timing.granted_lease() }
 }
 
-/// How old the last echo of a member may be that is granted a lease: mutations 1005 and 1006 always grant one.
+/// How old the last echo of a member may be that is granted a lease: mutations 1005 and 1006 always grant
+/// one.
 pub(crate) fn granted_within(settings: &Settings) -> Duration {
     let always_grants = planted!(settings, 1005) || planted!(settings, 1006);
     if always_grants { Duration::MAX } else { settings.timing.grant_window() }

@@ -1,7 +1,7 @@
 //! How many sessions a node holds in memory, over all its shards.
 //!
-//! The bound on creations is exact without a lock over all shards: a creation is counted before its session is in a
-//! table, and no longer counted when it fails. Must not know what a session is.
+//! The bound on creations is exact without a lock over all shards: a creation is counted before its session
+//! is in a table, and no longer counted when it fails. Must not know what a session is.
 
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 

@@ -1,7 +1,7 @@
 //! Which processes are members, which may answer requests, which are joining. Must not know sessions.
 //!
-//! The roster decides and gives [`ShardCommand`]s; the node carries them out on every shard under the roster's
-//! lock. Follow a process from `link_up` through `join.rs` (it asks to be included, gets the state,
+//! The roster decides and gives [`ShardCommand`]s; the node carries them out on every shard under the
+//! roster's lock. Follow a process from `link_up` through `join.rs` (it asks to be included, gets the state,
 //! becomes ready), `heartbeat.rs` (echoes and leases) to `removal.rs` (silence, adoption, stepping out).
 
 mod gate;
@@ -92,7 +92,8 @@ struct Membership {
 pub(crate) struct Roster {
     settings: Arc<Settings>,
     pub(crate) state: NodeState,
-    /// This node holds sessions of an earlier membership: others may lack them, and some of them may have ended.
+    /// This node holds sessions of an earlier membership: others may lack them, and some of them may have
+    /// ended.
     has_state: bool,
     /// This node has what the others have: it compared with all of them since it was last out (rule 5.15).
     has_all: bool,
@@ -106,8 +107,8 @@ pub(crate) struct Roster {
     searched: bool,
     /// Shards that have not finished comparing with a member.
     comparing: BTreeMap<Incarnation, usize>,
-    /// Members that seemed to be joining when another one was lost, but may have been ready. This node compares with each as
-    /// soon as it says that it serves (rule 6.5).
+    /// Members that seemed to be joining when another one was lost, but may have been ready. This node
+    /// compares with each as soon as it says that it serves (rule 6.5).
     compare_when_ready: BTreeSet<Incarnation>,
     /// The size of the largest view since the start, less the members that said goodbye.
     most: u32,
@@ -116,8 +117,9 @@ pub(crate) struct Roster {
     ticked_at: Instant,
     /// When this process went on after it had been stopped.
     resumed_at: Instant,
-    /// Some member has granted no lease since this process was stopped. That member may have gone on without this process,
-    /// and others may have been replaced, so this process must not go on without it (rule 4.16).
+    /// Some member has granted no lease since this process was stopped. That member may have gone on without
+    /// this process, and others may have been replaced, so this process must not go on without it (rule
+    /// 4.16).
     doubtful: bool,
     stalls: BTreeMap<Incarnation, Duration>,
     pub(crate) commands: Vec<ShardCommand>,
@@ -264,8 +266,8 @@ impl Roster {
         }
     }
 
-    /// Compares with every member, as after the loss of one, and gives the members. Not while this node gets the state, which
-    /// is a comparison itself.
+    /// Compares with every member, as after the loss of one, and gives the members. Not while this node gets
+    /// the state, which is a comparison itself.
     pub(crate) fn compare_again(&mut self) -> Vec<Incarnation> {
         if !self.is_complete() {
             return Vec::new();
@@ -319,7 +321,8 @@ impl Roster {
             .map(|(incarnation, _, _)| incarnation)
     }
 
-    /// Size and least incarnation of this node's side: the larger side stays, then the one with the least incarnation.
+    /// Size and least incarnation of this node's side: the larger side stays, then the one with the least
+    /// incarnation.
     fn side(&self) -> (u32, Incarnation) {
         let least = self
             .staying()
@@ -328,16 +331,16 @@ impl Roster {
         (u32::try_from(self.staying().count()).unwrap_or(u32::MAX).saturating_add(1), least)
     }
 
-    /// The side as far as it still counts on this node. A node that was stopped may list members that have gone on without
-    /// it, or are gone. Rule 4.14.
+    /// The side as far as it still counts on this node. A node that was stopped may list members that have
+    /// gone on without it, or are gone. Rule 4.14.
     fn live_side(&self, now: Instant) -> (u32, Incarnation) {
         if self.gate(now) == Gate::Open { self.side() } else { (0, self.settings.incarnation) }
     }
 
     /// Puts a linked process into the view. Rules 4.6 and 5.2.
     fn include(&mut self, incarnation: Incarnation, now: Instant, effects: &mut Effects) {
-        // A newcomer cannot give up a serving member before that member's first lease is over, so the member need not stall
-        // for the first echo. After a pause the join may be as old as a lease.
+        // A newcomer cannot give up a serving member before that member's first lease is over, so the member
+        // need not stall for the first echo. After a pause the join may be as old as a lease.
         let is_fresh = !self.doubtful && now.since(self.resumed_at) >= self.settings.timing.lease();
         let leased_at = (self.serves() && is_fresh).then_some(now);
         let Some(peer) = self.peers.get_mut(&incarnation) else { return };

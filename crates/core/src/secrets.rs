@@ -6,12 +6,12 @@
 //! valid:       1 │ predecessor 16, if a change made it
 //! superseded:  0 │ created: counter 8, incarnation 4 │ age of the session at the change 8 (ms) │ predecessor 16, if any
 //! ```
-//! The timestamp of a valid one is when it was created. A change supersedes the old secret and creates the new one in one
-//! commit, so the new one's creation *is* the change. Two logins at once create two successors of one secret; the earlier
-//! change counts for what the old secret shows.
+//! The timestamp of a valid one is when it was created. A change supersedes the old secret and creates the
+//! new one in one commit, so the new one's creation *is* the change. Two logins at once create two successors
+//! of one secret; the earlier change counts for what the old secret shows.
 //!
-//! The time of a change is the session's age, which every node counts on its own monotonic clock: no wall clock is
-//! compared, and a copy that arrives later does not begin a new grace time.
+//! The time of a change is the session's age, which every node counts on its own monotonic clock: no wall
+//! clock is compared, and a copy that arrives later does not begin a new grace time.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::{
     FieldName, FieldRef, Fields, Incarnation, KEY_BYTES, NameRef, Secret, Timestamp, Value, ValueRef,
 };
 
-/// Superseded secrets that a session remembers: of more, those that were created first are forgotten, so that a secret is
-/// never remembered without the changes that superseded it.
+/// Superseded secrets that a session remembers: of more, those that were created first are forgotten, so that
+/// a secret is never remembered without the changes that superseded it.
 const SUPERSEDED_MAX: usize = 4;
 
 const VALID: u8 = 1;
@@ -130,7 +130,8 @@ impl Fields {
         secrets.into_iter().filter(|secret| self.admits(*secret)).max_by_key(created)
     }
 
-    /// When the session, which is `age` old, was closed to this secret; `None` if it was not, or nobody remembers.
+    /// When the session, which is `age` old, was closed to this secret; `None` if it was not, or nobody
+    /// remembers.
     pub(crate) fn superseded_for(&self, secret: Secret, age: Duration) -> Option<Duration> {
         let record = record(self, secret_hash(secret))?;
         Some(age.saturating_sub(record.superseded_at?))

@@ -13,8 +13,9 @@
 //! | `alarm` | 4 | whole seconds; never zero, so that a free slot of the table takes no byte more |
 //! | together | 80 | |
 //!
-//! The table adds four bytes and one of its index, which is between 44 and 88 % full. How long it may be idle and how old it
-//! may get are system fields and nowhere else: `alarm` says when it is worth while to read them.
+//! The table adds four bytes and one of its index, which is between 44 and 88 % full. How long it may be idle
+//! and how old it may get are system fields and nowhere else: `alarm` says when it is worth while to read
+//! them.
 
 use std::num::NonZero;
 use std::sync::LazyLock;
@@ -68,8 +69,8 @@ type Alarm = NonZero<u32>;
 /// Values from this size on stay slices of the frame that brought them.
 const SLICE_FROM: usize = 16 * 1024;
 
-/// A use is announced to the others at least this many times within a session's idle time (rule 7.12). So this share of
-/// it may have passed since a use of which no other member knows.
+/// A use is announced to the others at least this many times within a session's idle time (rule 7.12). So
+/// this share of it may have passed since a use of which no other member knows.
 pub(crate) const UNANNOUNCED_SHARE: u32 = 8;
 
 /// No use is announced sooner after another one, however short the idle time is.
@@ -221,8 +222,8 @@ impl Session {
         alarm(now) >= self.alarm
     }
 
-    /// Works out when it may be due, after any merge of the fields that say when. Uses only delay that, so they leave the
-    /// alarm as it is.
+    /// Works out when it may be due, after any merge of the fields that say when. Uses only delay that, so
+    /// they leave the alarm as it is.
     pub(crate) fn set_alarm(&mut self) {
         let idle_out = self.used_at().plus(self.max_inactive());
         let aged = self.fields.max_age().map(|max| instant(self.born).plus(max));
@@ -279,7 +280,8 @@ impl Session {
         self.announced = moment(now);
     }
 
-    /// Whether an eighth of the idle time has passed since the others knew of a use: they have to be told (rule 7.12).
+    /// Whether an eighth of the idle time has passed since the others knew of a use: they have to be told
+    /// (rule 7.12).
     pub(crate) fn is_use_due(&self, now: Instant) -> bool {
         let since = now.since(instant(self.announced));
         since >= ANNOUNCED_AT_MOST_EVERY && since >= self.max_inactive() / UNANNOUNCED_SHARE

@@ -23,14 +23,16 @@ pub struct Settings {
     pub ack: Ack,
     /// Whether a store wants to know what changes (`Effect::Changed`).
     pub stores: bool,
-    /// The members that a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by default.
+    /// The members that a commit waits for; the same on every node. [`AllMembers`](crate::AllMembers) by
+    /// default.
     pub ack_set: Arc<dyn AckSet>,
     #[cfg(feature = "planted")]
     pub(crate) planted: crate::planted::Planted,
 }
 
 impl Settings {
-    /// The defaults for this process: every member has a copy, a commit waits for all of them, nothing is stored.
+    /// The defaults for this process: every member has a copy, a commit waits for all of them, nothing is
+    /// stored.
     ///
     /// ```
     /// # use sessile_core::*;
@@ -60,8 +62,8 @@ impl Settings {
     }
 }
 
-/// A clock gains or loses at most so much, in millionths: what NTP takes for the worst of a clock that is not set (RFC 5905).
-/// Of two clocks one may gain it and the other lose it.
+/// A clock gains or loses at most so much, in millionths: what NTP takes for the worst of a clock that is not
+/// set (RFC 5905). Of two clocks one may gain it and the other lose it.
 pub const CLOCK_DRIFT_PPM: u32 = 500;
 
 /// The times of the cluster. All members must use the same.
@@ -89,13 +91,14 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// How long after a granted heartbeat was *sent* a node may still answer, by its own clock: two thirds of the drop time,
-    /// less what two clocks may differ by in that time.
+    /// How long after a granted heartbeat was *sent* a node may still answer, by its own clock: two thirds of
+    /// the drop time, less what two clocks may differ by in that time.
     pub fn lease(&self) -> Duration {
         self.granted_lease() - self.granted_lease() / 1_000_000 * (2 * CLOCK_DRIFT_PPM)
     }
 
-    /// How long the member that granted a lease waits, by its own clock, until it is over: two thirds of the drop time.
+    /// How long the member that granted a lease waits, by its own clock, until it is over: two thirds of the
+    /// drop time.
     pub fn granted_lease(&self) -> Duration {
         self.drop_time * 2 / 3
     }
@@ -123,8 +126,8 @@ pub struct Bounds {
     pub max_session_bytes: usize,
     /// Bytes of all copies; a copy over it is refused with a negative acknowledgement.
     pub max_table_bytes: usize,
-    /// Bytes of changes on the way to one member that it has not confirmed. Above it, changes are noted as backlog and
-    /// sent later, as copies.
+    /// Bytes of changes on the way to one member that it has not confirmed. Above it, changes are noted as
+    /// backlog and sent later, as copies.
     pub max_unconfirmed_bytes: usize,
 }
 

@@ -1,16 +1,17 @@
 //! One slice of the sessions: the unit of locking. All replication of these sessions happens here.
 //!
-//! A shard puts together the owners of its states, each in a file with its rules: `tombstones` and `stubs` beside the table
-//! of sessions, `peers` with one `peer_stream` for each member (`in_flight`, `backlog`, `arrivals`), `settling`,
-//! `questions`, `comparisons`, `expiry`, `notices`. Owners do not know the shard. They say what follows, and the shard does
-//! it and sends what has to be sent.
+//! A shard puts together the owners of its states, each in a file with its rules: `tombstones` and `stubs`
+//! beside the table of sessions, `peers` with one `peer_stream` for each member (`in_flight`, `backlog`,
+//! `arrivals`), `settling`, `questions`, `comparisons`, `expiry`, `notices`. Owners do not know the shard.
+//! They say what follows, and the shard does it and sends what has to be sent.
 //!
-//! Follow a change from `commit` (staged for every member) through `send` (sent, acknowledged, sent again) to `receive`
-//! (applied on the other side). `end` ends sessions, `compare` finds what two members hold differently, `ask` finds a
-//! session that is not here, `restore` brings content back from a store, `tick` does what nobody asked for.
+//! Follow a change from `commit` (staged for every member) through `send` (sent, acknowledged, sent again) to
+//! `receive` (applied on the other side). `end` ends sessions, `compare` finds what two members hold
+//! differently, `ask` finds a session that is not here, `restore` brings content back from a store, `tick`
+//! does what nobody asked for.
 //!
-//! A shard knows which members must have its sessions, and nothing of how they became members: leases, joins and removals
-//! are the roster's.
+//! A shard knows which members must have its sessions, and nothing of how they became members: leases, joins
+//! and removals are the roster's.
 
 mod ask;
 mod batch;
@@ -83,14 +84,16 @@ pub(crate) struct Shard {
     comparisons: Comparisons,
     expiry: Expiry,
     notices: Notices,
-    /// Sessions that have ended, as a member said when it refused a frame, and whose end has not come: at most those that
-    /// are here (rule 5.14).
+    /// Sessions that have ended, as a member said when it refused a frame, and whose end has not come: at
+    /// most those that are here (rule 5.14).
     announced_ends: BTreeMap<SessionKey, Incarnation>,
     /// Sessions of which there was no room for something newer: at most those that are here (rule 7.26).
     behind: BTreeSet<SessionKey>,
-    /// Ends of requests that were uses of which others have to be told: at most one for each session (rule 7.12).
+    /// Ends of requests that were uses of which others have to be told: at most one for each session (rule
+    /// 7.12).
     uses: BTreeSet<SessionKey>,
-    /// Members that were lost since the last tick, and since when their ends are to be notified here (rule 7.23).
+    /// Members that were lost since the last tick, and since when their ends are to be notified here (rule
+    /// 7.23).
     spoken_for: Vec<(Incarnation, Instant)>,
     /// Numbers given to questions, and to commits that nobody waits for.
     numbers: u64,
@@ -222,8 +225,8 @@ impl Shard {
         }
     }
 
-    /// This node founds the cluster from what it remembers, while a member that knows more may only be paused. What is
-    /// written from now on must be later than anything that member holds (rule 5.11).
+    /// This node founds the cluster from what it remembers, while a member that knows more may only be
+    /// paused. What is written from now on must be later than anything that member holds (rule 5.11).
     pub(crate) fn advance_clocks(&mut self, now: Instant, effects: &mut Effects) {
         if self.held() == 0 {
             return;
@@ -323,7 +326,8 @@ impl Shard {
         if is_walking { sessions } else { named.min(sessions) }
     }
 
-    /// The backlog of a member, and the frames on the way to it. During a walk over everything all sessions count.
+    /// The backlog of a member, and the frames on the way to it. During a walk over everything all sessions
+    /// count.
     pub(crate) fn backlog(&self, to: Incarnation, now: Instant) -> Backlog {
         let Some(stream) = self.peers.get(to) else { return Backlog::none(to) };
         let is_walking = stream.backlog.walk().is_some();

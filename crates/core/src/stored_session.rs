@@ -7,8 +7,8 @@ use crate::fields::{AUTH_TYPE, MAX_INACTIVE, PRINCIPAL};
 use crate::wire::{self, Malformed, Snapshot, StampedField};
 use crate::{Codec, FieldRef, SessionKey, Timestamp, ValueRef};
 
-/// The content that [`Node::saveable`](crate::Node::saveable) gave, for tools that show it. A node reads it with
-/// [`Node::restore`](crate::Node::restore).
+/// The content that [`Node::saveable`](crate::Node::saveable) gave, for tools that show it. A node reads it
+/// with [`Node::restore`](crate::Node::restore).
 ///
 /// It shows attributes and who is logged in, never what opens the session.
 pub struct StoredSession<'c>(Snapshot<'c>);

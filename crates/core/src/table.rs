@@ -26,7 +26,8 @@ pub(crate) struct Table {
     free: Vec<u32>,
     index: HashTable<u32>,
     bytes: usize,
-    /// The sum of all fingerprints. Every change of a session is accounted, so that no comparison walks over them.
+    /// The sum of all fingerprints. Every change of a session is accounted, so that no comparison walks over
+    /// them.
     fingerprint: u64,
     /// Those of this node's other shards count in it, too.
     population: Arc<Population>,
@@ -84,8 +85,8 @@ impl Table {
         self.find(key)
     }
 
-    /// Changes a session in position; the change of its size is accounted, and that of its fingerprint: `change` gives
-    /// what the fingerprint of its fields changed by. `None` if the session is not here.
+    /// Changes a session in position; the change of its size is accounted, and that of its fingerprint:
+    /// `change` gives what the fingerprint of its fields changed by. `None` if the session is not here.
     pub(crate) fn update<R>(
         &mut self,
         key: SessionKey,
@@ -166,8 +167,8 @@ impl Table {
         Some(session)
     }
 
-    /// Gives the memory of crowds that have gone back: of chunks without a session, and most of a roomy index. Slots
-    /// keep their numbers. The last chunk stays, it is the one that grows.
+    /// Gives the memory of crowds that have gone back: of chunks without a session, and most of a roomy
+    /// index. Slots keep their numbers. The last chunk stays, it is the one that grows.
     pub(crate) fn give_back(&mut self) {
         let earlier = self.chunks.len().saturating_sub(1);
         for chunk in self.chunks[..earlier].iter_mut().filter(|chunk| chunk.iter().all(Option::is_none)) {

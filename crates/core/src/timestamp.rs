@@ -31,12 +31,12 @@ impl Timestamp {
     /// How far above `clock` a timestamp in a delta may lie: beyond it is damage or malice, not work.
     pub const MAX_LEAP: u64 = 1 << 20;
 
-    /// How far a node goes ahead of its own memory where the cluster begins from it, or gets a session from it. Below [`MAX_LEAP`](Self::MAX_LEAP),
-    /// so that its changes are still taken as such.
+    /// How far a node goes ahead of its own memory where the cluster begins from it, or gets a session from
+    /// it. Below [`MAX_LEAP`](Self::MAX_LEAP), so that its changes are still taken as such.
     pub const FOUNDING_ADVANCE: u64 = 1 << 18;
 
-    /// The greatest counter that a copy may bring. No session is written so often; above it is damage or malice, and no
-    /// room for further writes.
+    /// The greatest counter that a copy may bring. No session is written so often; above it is damage or
+    /// malice, and no room for further writes.
     pub const CLOCK_MAX: u64 = 1 << 62;
 
     /// The timestamp `(counter, incarnation)`.

@@ -10,8 +10,8 @@ use crate::{AppId, EndReason, Incarnation, Instant, SessionKey};
 /// How long the end of a session that this node never knew is remembered.
 pub(crate) const UNKNOWN_KEPT_FOR: Duration = Duration::from_secs(30 * 60);
 
-/// The end of a session that members held is remembered for at most this long, whatever its idle time was: birth marks
-/// serve after it.
+/// The end of a session that members held is remembered for at most this long, whatever its idle time was:
+/// birth marks serve after it.
 const KEPT_AT_MOST: Duration = Duration::from_secs(24 * 3600);
 
 /// No end is remembered for longer.
@@ -92,8 +92,8 @@ impl Tombstone {
         }
     }
 
-    /// Of two ends of one session, the one that counts: an invalidation, then the newer use. What each of them dropped
-    /// is gone: a copy that outlives both has the writes of both. Rule 7.18.
+    /// Of two ends of one session, the one that counts: an invalidation, then the newer use. What each of
+    /// them dropped is gone: a copy that outlives both has the writes of both. Rule 7.18.
     pub(crate) fn merge(self, other: Self) -> Self {
         let rank = |end: &Self| (end.reason == EndReason::Invalidated, end.touch, end.birth.number);
         let (winner, loser) = if rank(&other) > rank(&self) { (other, self) } else { (self, other) };
@@ -109,9 +109,9 @@ impl Tombstone {
         self.reason == EndReason::Expired
     }
 
-    /// Whether a copy with this clock and touch outlives the end. One that lacks writes which were dropped with the end
-    /// does not: it was used where nobody was answered from it, and would bring back a part of the session.
-    /// Rule 7.17.
+    /// Whether a copy with this clock and touch outlives the end. One that lacks writes which were dropped
+    /// with the end does not: it was used where nobody was answered from it, and would bring back a part of
+    /// the session. Rule 7.17.
     pub(crate) fn yields_to(&self, clock: u64, touch: u32) -> bool {
         self.is_expiry() && touch > self.touch && clock >= self.clock
     }

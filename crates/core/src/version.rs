@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-/// Rises whenever a session's content changes, by a write or by merging another copy; copies of one version are equal.
+/// Rises whenever a session's content changes, by a write or by merging another copy; copies of one version
+/// are equal.
 ///
-/// For stores, which keep the greatest: of two copies that were written apart the loser is merged with the winner, and
-/// the result is greater than both. It is compared byte by byte: `clock`, then the sums of the counters and of the
-/// writers of all fields. Merging keeps the greater timestamp of each field, so no sum ever falls, and when all are equal so
-/// are all timestamps.
+/// For stores, which keep the greatest: of two copies that were written apart the loser is merged with the
+/// winner, and the result is greater than both. It is compared byte by byte: `clock`, then the sums of the
+/// counters and of the writers of all fields. Merging keeps the greater timestamp of each field, so no sum
+/// ever falls, and when all are equal so are all timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub [u8; Version::BYTES]);
 

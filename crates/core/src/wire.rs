@@ -60,8 +60,8 @@ pub enum Malformed {
     },
 }
 
-/// The frames without a position are two closed sets: a match over one of them names every kind in it, so that a kind
-/// that nobody handles does not compile.
+/// The frames without a position are two closed sets: a match over one of them names every kind in it, so
+/// that a kind that nobody handles does not compile.
 macro_rules! frames {
     (
         $(#[$attribute:meta])*
@@ -194,8 +194,8 @@ fn encode_body<T: minicbor::Encode<()>>(body: &T, buffer: &mut Vec<u8>) {
     minicbor::encode(body, buffer).expect("memory takes every byte, and no body can fail to encode");
 }
 
-/// Beside its name and value a field of a copy has lengths, a timestamp and a codec, which seldom take more: a frame that has
-/// to grow while it is written leaves a gap in memory that nothing fits into.
+/// Beside its name and value a field of a copy has lengths, a timestamp and a codec, which seldom take more:
+/// a frame that has to grow while it is written leaves a gap in memory that nothing fits into.
 const FIELD_COST: usize = 16;
 /// The most bytes that a copy among others takes beside its fields.
 const COPY_COST: usize = 72;

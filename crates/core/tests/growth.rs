@@ -1,4 +1,5 @@
-//! Bytes of all sessions are bounded: what finds no room is refused before anything that was accepted suffers.
+//! Bytes of all sessions are bounded: what finds no room is refused before anything that was accepted
+//! suffers.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod cluster;

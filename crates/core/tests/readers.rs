@@ -17,8 +17,8 @@ const ROUNDS: usize = 20;
 /// How often the first reader looks whether the other one has sent something before it sends itself.
 const PATIENCE: usize = 200;
 
-/// The way back, which both readers write to. The first one is so slow that the other one overtakes it, if anything
-/// allows that.
+/// The way back, which both readers write to. The first one is so slow that the other one overtakes it, if
+/// anything allows that.
 #[derive(Default)]
 struct Wire {
     frames: Mutex<Vec<Bytes>>,

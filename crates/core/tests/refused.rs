@@ -151,7 +151,8 @@ fn a_walk_over_ends_stops_at_a_queue_that_is_full_and_goes_on_where_it_stopped()
     cluster.refusing = vec![(0, 1, NotSent::QueueFull)];
     let ticks = 3 * (LONG.as_millis() / TICK.as_millis()) as usize;
     cluster.run(LONG);
-    // One try a tick for the ends, one for what has no position, and heartbeats; every shard is asked for once.
+    // One try a tick for the ends, one for what has no position, and heartbeats; every shard is asked for
+    // once.
     assert!(cluster.refused <= 16 + ticks, "{} tries", cluster.refused);
     cluster.refusing.clear();
     cluster.run(LONG * 2);

@@ -88,7 +88,8 @@ fn an_idle_session_expires_everywhere_once() {
     assert_eq!(expired, 1);
 }
 
-/// Three nodes alone: one used the session more often, one wrote to it, and it expired on both. The third used it all the time.
+/// Three nodes alone: one used the session more often, one wrote to it, and it expired on both. The third
+/// used it all the time.
 #[test]
 fn a_copy_outlives_two_expiries_only_with_what_was_dropped_with_either() {
     let mut cluster = Cluster::start(3);
@@ -461,7 +462,8 @@ fn joiner_remembers_an_end(adjust: impl Fn(&mut Settings)) -> bool {
 
 #[test]
 fn an_end_that_a_node_hears_on_its_way_back_reaches_those_who_took_its_copy() {
-    // Only one of the two knows of the end: it may be the one that the node compares with first, or the other.
+    // Only one of the two knows of the end: it may be the one that the node compares with first, or the
+    // other.
     for knower in 0..2 {
         let mut cluster = Cluster::start(2);
         cluster.add_linked_with(&[]);

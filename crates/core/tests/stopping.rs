@@ -90,8 +90,8 @@ fn stepped_out(event: &Event) -> bool {
     matches!(event, Event::SteppedOut { .. })
 }
 
-/// Node 1 lets node 2 in, which can reach `others`, and leaves while node 0 is stopped. Node 2 begins alone and has a
-/// session; then node 0 goes on.
+/// Node 1 lets node 2 in, which can reach `others`, and leaves while node 0 is stopped. Node 2 begins alone
+/// and has a session; then node 0 goes on.
 fn left_by_the_last(others: &[usize]) -> Cluster {
     let mut cluster = Cluster::start(2);
     cluster.stopped = vec![0];

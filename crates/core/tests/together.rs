@@ -1,4 +1,5 @@
-//! Copies that go together in one frame: to a member that joins, to one that was cut off, and to one of an older version.
+//! Copies that go together in one frame: to a member that joins, to one that was cut off, and to one of an
+//! older version.
 
 mod cluster;
 

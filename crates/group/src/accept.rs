@@ -1,8 +1,8 @@
 //! The listening side: accepts connections and hands out those that authenticate.
 //!
 //! Before authentication a connection costs a socket, a small buffer and a place among a bounded number of
-//! handshakes. A newcomer over the bound takes the place of the oldest one, so that connections which only wait
-//! never keep a member out.
+//! handshakes. A newcomer over the bound takes the place of the oldest one, so that connections which only
+//! wait never keep a member out.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -24,8 +24,8 @@ use crate::warning_limit::WarningLimit;
 
 /// Handshakes under way at once.
 const PENDING_MAX: usize = 128;
-/// Of these, from one IP address: more than the members that one machine sensibly runs, since they may all start
-/// at once.
+/// Of these, from one IP address: more than the members that one machine sensibly runs, since they may all
+/// start at once.
 const PENDING_PER_SOURCE: usize = 16;
 /// Pause after the system refused to accept, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

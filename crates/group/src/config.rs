@@ -30,8 +30,8 @@ pub struct GroupConfig {
 pub struct ChannelOptions {
     /// Most bytes that wait for one process; 64 MiB. With further connections, a quarter is theirs.
     pub queue_bytes: usize,
-    /// How many connections beside the first may be opened to each process that orders what comes over several
-    /// ([`Identity::ORDERS_CONNECTIONS`]); at most [`CONNECTIONS_MAX`](crate::CONNECTIONS_MAX). 0.
+    /// How many connections beside the first may be opened to each process that orders what comes over
+    /// several ([`Identity::ORDERS_CONNECTIONS`]); at most [`CONNECTIONS_MAX`](crate::CONNECTIONS_MAX). 0.
     pub connections: usize,
     /// A further connection on which nothing was sent for so long is closed; 60 s.
     pub connection_idle: Duration,
@@ -43,8 +43,8 @@ pub struct ChannelOptions {
     pub handshake_timeout: Duration,
     /// How long the first search waits for addresses that neither answer nor refuse; the drop time, 3 s.
     pub search_timeout: Duration,
-    /// Whether a refused connection proves that the process behind a lost link is gone; true. False for networks
-    /// whose firewalls answer with resets.
+    /// Whether a refused connection proves that the process behind a lost link is gone; true. False for
+    /// networks whose firewalls answer with resets.
     pub trust_refused: bool,
 }
 
@@ -63,8 +63,8 @@ impl Default for ChannelOptions {
     }
 }
 
-/// Binds `address` for incoming connections, or with `next_free_port` the first free port after it. Bind first,
-/// then advertise the port that was found.
+/// Binds `address` for incoming connections, or with `next_free_port` the first free port after it. Bind
+/// first, then advertise the port that was found.
 ///
 /// # Errors
 /// [`GroupError::Listen`] with the system's reason.

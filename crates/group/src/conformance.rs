@@ -1,7 +1,9 @@
-//! What every [`Membership`] and every [`Channel`](crate::Channel) has to do, as tests that any implementation can be run through.
+//! What every [`Membership`] and every [`Channel`](crate::Channel) has to do, as tests that any
+//! implementation can be run through.
 //!
 //! Call them from a test of your own; they panic with words where something does not conform. They wait for
-//! conditions and never for a time, so they take as long as the implementation needs, at most twenty seconds a step.
+//! conditions and never for a time, so they take as long as the implementation needs, at most twenty seconds
+//! a step.
 
 mod carrying;
 mod witness;
@@ -18,12 +20,12 @@ use crate::membership::Membership;
 use crate::{ClusterSecrets, OpenChannel};
 use witness::{LIMIT, Noticed, Witness};
 
-/// Runs channels that `open` begins through everything that [`Channel`](crate::Channel) promises. Each call of `open` gets the
-/// identity of a new process; its address has no port yet, and `open` replaces it where it needs one. All of them
-/// must find each other.
+/// Runs channels that `open` begins through everything that [`Channel`](crate::Channel) promises. Each call
+/// of `open` gets the identity of a new process; its address has no port yet, and `open` replaces it where it
+/// needs one. All of them must find each other.
 ///
-/// A channel may lose, double and reorder frames. So the suite sends again what did not arrive, and checks that
-/// whatever arrives was sent, by that process, in those bytes.
+/// A channel may lose, double and reorder frames. So the suite sends again what did not arrive, and checks
+/// that whatever arrives was sent, by that process, in those bytes.
 ///
 /// # Panics
 /// When a channel does not conform; the message says how.
@@ -82,12 +84,12 @@ async fn ending(a: &Witness, b: Witness, c: Witness) {
     }
 }
 
-/// Runs a way of finding addresses through everything that [`Membership`] promises. `make` is called once for each
-/// start of a node, with the addresses of all three nodes of the test as `host:port`, which it may ignore: what a
-/// node must know of itself it is told in [`Membership::begin`].
+/// Runs a way of finding addresses through everything that [`Membership`] promises. `make` is called once for
+/// each start of a node, with the addresses of all three nodes of the test as `host:port`, which it may
+/// ignore: what a node must know of itself it is told in [`Membership::begin`].
 ///
-/// Nodes find each other, whoever starts first; the first search ends, once; a lone node names nobody that is there;
-/// a node that was killed and came back at its address is found again.
+/// Nodes find each other, whoever starts first; the first search ends, once; a lone node names nobody that is
+/// there; a node that was killed and came back at its address is found again.
 ///
 /// # Panics
 /// When it does not conform; the message says how.

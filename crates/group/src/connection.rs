@@ -1,8 +1,10 @@
-//! Further connections to one process beside its link: opened on first use, used again, closed when nobody uses them.
+//! Further connections to one process beside its link: opened on first use, used again, closed when nobody
+//! uses them.
 //!
-//! A frame for a further connection that is not open goes over connection 0, the link that the dialer keeps, and has the
-//! connection opened for the frames that follow. So no frame ever waits for a connection, and a further connection that
-//! fails costs nothing but its use. Whether a process is there, and proven gone, is told by connection 0 alone.
+//! A frame for a further connection that is not open goes over connection 0, the link that the dialer keeps,
+//! and has the connection opened for the frames that follow. So no frame ever waits for a connection, and a
+//! further connection that fails costs nothing but its use. Whether a process is there, and proven gone, is
+//! told by connection 0 alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};

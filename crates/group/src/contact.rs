@@ -15,10 +15,11 @@ use crate::outbox::{Depth, Outbox};
 
 /// How many processes are kept at once.
 const CONTACTS_MAX: usize = 1024;
-/// How many barred processes are remembered; beyond, the oldest is forgotten (its incarnation is never drawn again).
+/// How many barred processes are remembered; beyond, the oldest is forgotten (its incarnation is never drawn
+/// again).
 const BARRED_MAX: usize = 1024;
-/// How many connections one process may hold to us as connection 0: its link, and those that replace it before we see
-/// it close.
+/// How many connections one process may hold to us as connection 0: its link, and those that replace it
+/// before we see it close.
 pub(crate) const INBOUND_PER_CONTACT: usize = 4;
 
 /// One process that has proven to be of this cluster.
@@ -186,7 +187,8 @@ impl Contacts {
         Ok(contact)
     }
 
-    /// The process is no more: no frames are taken for it. Connections from it may still be read to their end.
+    /// The process is no more: no frames are taken for it. Connections from it may still be read to their
+    /// end.
     pub(crate) fn remove(&self, incarnation: u32) {
         if let Some(contact) = self.table.write().remove(&incarnation) {
             contact.outbox.close();

@@ -181,7 +181,8 @@ pub struct Tally {
     pub links_lost: u64,
     /// Further connections that were opened.
     pub connections_opened: u64,
-    /// Of these, closed because nothing was sent for [`connection_idle`](crate::ChannelOptions::connection_idle), or at the end.
+    /// Of these, closed because nothing was sent for
+    /// [`connection_idle`](crate::ChannelOptions::connection_idle), or at the end.
     pub connections_closed: u64,
     /// Of these, lost with what they carried.
     pub connections_lost: u64,

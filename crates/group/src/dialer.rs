@@ -1,7 +1,7 @@
 //! Which addresses are dialed, and what follows from the answers: the one task that decides.
 //!
-//! Sightings, callers, answers to dialing and lost links come in; dialing, links and events go out. Everything that
-//! is told about a process is told from here, so its order is right.
+//! Sightings, callers, answers to dialing and lost links come in; dialing, links and events go out.
+//! Everything that is told about a process is told from here, so its order is right.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -124,7 +124,8 @@ impl Dialer {
         }
     }
 
-    /// A process connected to us. Where another one is linked at its address, dialing tells which of them is there.
+    /// A process connected to us. Where another one is linked at its address, dialing tells which of them is
+    /// there.
     fn called(&mut self, peer: &Peer) {
         if self.is_linked(peer.incarnation) {
             return;
@@ -289,8 +290,8 @@ impl Dialer {
         self.linked.get(&incarnation).is_some_and(|linked| !linked.contact.is_cut())
     }
 
-    /// Whether an answer at `address` says anything about the life of `incarnation`: only where that process listens
-    /// itself, not at an address that merely led to it. Rule 4.10.
+    /// Whether an answer at `address` says anything about the life of `incarnation`: only where that process
+    /// listens itself, not at an address that merely led to it. Rule 4.10.
     fn proves(&self, incarnation: u32, address: SocketAddr) -> bool {
         self.node.contacts.with(incarnation, |contact| contact.peer.address == address).unwrap_or(false)
     }

@@ -6,8 +6,8 @@ use crate::channel::Incoming;
 use crate::handshake_refusal::HandshakeRefusal;
 use crate::identity::Peer;
 
-/// Something that a [`Channel`](crate::Channel) noticed. For one process the order is: `Up`, `Down`, then either
-/// `Gone` or `Up` again.
+/// Something that a [`Channel`](crate::Channel) noticed. For one process the order is: `Up`, `Down`, then
+/// either `Gone` or `Up` again.
 ///
 /// The queue of events is bounded and nothing is dropped from it: an owner that stops reading stops new
 /// connections, never the frames of those it has.
@@ -20,24 +20,24 @@ pub enum Event {
         /// Which process.
         incarnation: u32,
     },
-    /// A further connection to this process was lost, and with it perhaps frames that had been taken. The link is up, and
-    /// takes what is sent again.
+    /// A further connection to this process was lost, and with it perhaps frames that had been taken. The
+    /// link is up, and takes what is sent again.
     FramesLost {
         /// Which process.
         incarnation: u32,
     },
-    /// The process is proven gone: after its link closed, dialing its address again was refused, or another process
-    /// answered there. Follows [`Event::Down`], at once or later. Frames that it had sent before may still wait in
-    /// its [`Incoming`].
+    /// The process is proven gone: after its link closed, dialing its address again was refused, or another
+    /// process answered there. Follows [`Event::Down`], at once or later. Frames that it had sent before may
+    /// still wait in its [`Incoming`].
     Gone {
         /// Which process.
         incarnation: u32,
     },
     /// An authenticated connection on which a process sends us frames.
     Inbound(Box<dyn Incoming>),
-    /// The time for the first search is over, and it goes on, because somebody at these addresses accepts connections or
-    /// announces itself and says nothing; sent at most once. [`Event::Searched`] follows when each of them has answered,
-    /// refused or vanished.
+    /// The time for the first search is over, and it goes on, because somebody at these addresses accepts
+    /// connections or announces itself and says nothing; sent at most once. [`Event::Searched`] follows when
+    /// each of them has answered, refused or vanished.
     Silent {
         /// The addresses.
         addresses: Vec<SocketAddr>,
@@ -48,8 +48,8 @@ pub enum Event {
         reached: Vec<u32>,
         /// Addresses that may hold a member, which neither answered nor refused within the time given.
         silent: Vec<SocketAddr>,
-        /// Addresses where somebody answered who is no member of this cluster, and why. With all three lists empty
-        /// this node is alone.
+        /// Addresses where somebody answered who is no member of this cluster, and why. With all three lists
+        /// empty this node is alone.
         strangers: Vec<(SocketAddr, HandshakeRefusal)>,
     },
 }

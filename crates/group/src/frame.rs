@@ -1,7 +1,8 @@
 //! Frames on a byte stream: a length of four bytes (big endian), then that many opaque bytes.
 //!
-//! Must not know what is in a frame. Every frame gets a buffer of its own, so that keeping one small value never
-//! keeps a whole read buffer alive. Written by [`link`](crate::link), read by [`inbound`](crate::inbound).
+//! Must not know what is in a frame. Every frame gets a buffer of its own, so that keeping one small value
+//! never keeps a whole read buffer alive. Written by [`link`](crate::link), read by
+//! [`inbound`](crate::inbound).
 
 use bytes::{Bytes, BytesMut};
 

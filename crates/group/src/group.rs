@@ -50,7 +50,8 @@ impl Group {
     /// Begins to look for members, to accept them and to dial them. The queue of events must be read.
     ///
     /// # Errors
-    /// A name that cannot travel, a membership that cannot begin, a secret from which no certificate can be made.
+    /// A name that cannot travel, a membership that cannot begin, a secret from which no certificate can be
+    /// made.
     pub async fn start(
         config: GroupConfig,
         mut membership: Box<dyn Membership>,
@@ -92,16 +93,17 @@ impl Group {
         Ok((Self { node, beacon, stopped, background, dialer, wanted_connections, connections }, receiver))
     }
 
-    /// Appends a frame to what waits for the process `to` on one of its connections. Never waits. Frames on one connection
-    /// to one process are written in the order of these calls, those on different connections can overtake each other.
+    /// Appends a frame to what waits for the process `to` on one of its connections. Never waits. Frames on
+    /// one connection to one process are written in the order of these calls, those on different connections
+    /// can overtake each other.
     ///
-    /// Connection 0 is always there. A frame for a further connection that does not exist, is not open or is full goes over
-    /// connection 0; one that is not open is opened for the frames that follow
+    /// Connection 0 is always there. A frame for a further connection that does not exist, is not open or is
+    /// full goes over connection 0; one that is not open is opened for the frames that follow
     /// ([`ChannelOptions::connections`](crate::ChannelOptions::connections)).
     ///
-    /// When the link is lost, what waits is discarded, and so may be what was written: only an answer of the other
-    /// side's owner says that a frame arrived. A frame that is sent after a link was lost and before its
-    /// [`Event::Down`] was read may go over the next link.
+    /// When the link is lost, what waits is discarded, and so may be what was written: only an answer of the
+    /// other side's owner says that a frame arrived. A frame that is sent after a link was lost and before
+    /// its [`Event::Down`] was read may go over the next link.
     ///
     /// # Errors
     /// No link, a full queue, or a frame that is too long; the frame was not taken.
@@ -121,8 +123,9 @@ impl Group {
         self.node.counts.snapshot(self.node.contacts.tallies(), self.node.strangers.all())
     }
 
-    /// From now on this node proves itself with the active one of `secrets` and believes all of them. Links that are
-    /// up stay: they were proven when they began. Without secrets at the start (`insecure = true`) nothing changes.
+    /// From now on this node proves itself with the active one of `secrets` and believes all of them. Links
+    /// that are up stay: they were proven when they began. Without secrets at the start (`insecure = true`)
+    /// nothing changes.
     ///
     /// # Errors
     /// No certificate can be made from them; everything stays as it was.
@@ -136,8 +139,8 @@ impl Group {
         Ok(())
     }
 
-    /// Closes all connections with this process and stops dialing it; no [`Event::Down`] follows. When it is heard
-    /// of again, by a sighting or because it connects, it is met anew with [`Event::Up`].
+    /// Closes all connections with this process and stops dialing it; no [`Event::Down`] follows. When it is
+    /// heard of again, by a sighting or because it connects, it is met anew with [`Event::Up`].
     pub fn forget(&self, incarnation: u32) {
         self.node.contacts.forget(incarnation);
     }
@@ -147,7 +150,8 @@ impl Group {
         self.node.contacts.bar(incarnation);
     }
 
-    /// Accepts and dials nobody any more, writes what waits for at most two seconds, and closes all connections.
+    /// Accepts and dials nobody any more, writes what waits for at most two seconds, and closes all
+    /// connections.
     pub async fn stop(&self) {
         self.background.lock().abort_all();
         let Some(dialer) = self.dialer.lock().take() else { return };

@@ -35,13 +35,14 @@ impl GroupState {
         self.trust.read().clone()
     }
 
-    /// Hands an event to the owner, waiting while its queue is full. An owner that dropped the queue wants none.
+    /// Hands an event to the owner, waiting while its queue is full. An owner that dropped the queue wants
+    /// none.
     pub(crate) async fn tell(&self, event: Event) {
         let _ = self.events.send(event).await;
     }
 
-    /// Sets what every connection of the group needs: no delay for small writes, and a way to notice a machine
-    /// that vanished.
+    /// Sets what every connection of the group needs: no delay for small writes, and a way to notice a
+    /// machine that vanished.
     pub(crate) fn prepare(&self, stream: &TcpStream) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         let keep_alive = socket2::TcpKeepalive::new()

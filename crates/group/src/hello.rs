@@ -1,8 +1,9 @@
 //! The first words on a connection: who each side is.
 //!
-//! The side that dialed speaks first, the other one answers with its own HELLO or says why not. Both are small and
-//! bounded before anything is allocated for them. Layout: magic, oldest and newest protocol version spoken, length
-//! (two bytes, big endian), a CBOR map whose unknown keys are skipped, so that a newer node may add some.
+//! The side that dialed speaks first, the other one answers with its own HELLO or says why not. Both are
+//! small and bounded before anything is allocated for them. Layout: magic, oldest and newest protocol version
+//! spoken, length (two bytes, big endian), a CBOR map whose unknown keys are skipped, so that a newer node
+//! may add some.
 
 use std::net::SocketAddr;
 

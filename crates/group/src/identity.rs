@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::error::GroupError;
 
-/// Longest node or cluster name in bytes. Names travel before anything else is known of a peer, so they are short.
+/// Longest node or cluster name in bytes. Names travel before anything else is known of a peer, so they are
+/// short.
 pub const NAME_LIMIT: usize = 32;
 
 /// Longest [`Identity::notice`] in bytes.
@@ -20,9 +21,11 @@ pub struct Identity {
     /// The cluster's name, 1 to [`NAME_LIMIT`] printable ASCII characters: only nodes with the same one speak
     /// with each other.
     pub cluster: String,
-    /// Where other nodes reach this one. An unspecified IP address (`0.0.0.0`) stands for "the one you see me by".
+    /// Where other nodes reach this one. An unspecified IP address (`0.0.0.0`) stands for "the one you see me
+    /// by".
     pub advertise: SocketAddr,
-    /// Bitmap of what this build can do. Carried, and but for [`ORDERS_CONNECTIONS`](Self::ORDERS_CONNECTIONS) never judged here.
+    /// Bitmap of what this build can do. Carried, and but for
+    /// [`ORDERS_CONNECTIONS`](Self::ORDERS_CONNECTIONS) never judged here.
     pub features: u64,
     /// What its owner wants the owners of the others to know; carried, never judged here. At most
     /// [`NOTICE_LIMIT`] bytes.
@@ -30,8 +33,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The bit in `features` of an owner that puts frames which came over several connections into their order. To a
-    /// process without it no further connection is opened.
+    /// The bit in `features` of an owner that puts frames which came over several connections into their
+    /// order. To a process without it no further connection is opened.
     pub const ORDERS_CONNECTIONS: u64 = 1;
 
     /// Checks the names.

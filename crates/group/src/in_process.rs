@@ -1,7 +1,8 @@
 //! A channel between nodes of one process: no socket, no port, no secret.
 //!
-//! Each member has one task, its [`Keeper`], that compares whom it has told of with who is there and tells the
-//! difference. So whatever happens in whichever order, every event comes once and nothing has to be queued up.
+//! Each member has one task, its [`Keeper`], that compares whom it has told of with who is there and tells
+//! the difference. So whatever happens in whichever order, every event comes once and nothing has to be
+//! queued up.
 
 mod keeper;
 mod pipe;
@@ -93,8 +94,8 @@ impl Hub {
 }
 
 impl InProcess {
-    /// Begins to meet the others as `identity`; its address is carried and never used. Must be called within a
-    /// tokio runtime.
+    /// Begins to meet the others as `identity`; its address is carried and never used. Must be called within
+    /// a tokio runtime.
     ///
     /// # Errors
     /// `AddrInUse` when its incarnation is taken, `QuotaExceeded` beyond 64 members.

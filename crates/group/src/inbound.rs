@@ -23,8 +23,8 @@ const READ_BYTES: usize = 64 << 10;
 /// A batch ends after this many bytes even if more are there, so that their receiver gets a turn.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// An accepted, authenticated connection. Frames come in the order in which they were sent on this connection; nothing is
-/// sent back on it. Dropping it closes it.
+/// An accepted, authenticated connection. Frames come in the order in which they were sent on this
+/// connection; nothing is sent back on it. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     node: Arc<GroupState>,

@@ -8,18 +8,19 @@
 //!          └──────── frames ◄── Inbound ◄── accept ◄── other nodes
 //! ```
 //!
-//! Every node dials every other one: A's link to B carries all that A sends to B, B's own link to A all that B
-//! sends to A. Connections are mutually authenticated and encrypted with keys derived from the cluster's secret. The
-//! crate tells when a link comes up or is lost, and whether the process behind it is proven gone. It is *not* a
-//! failure detector: a process that is stopped but not dead keeps its links, and only its owner's own heartbeats,
-//! which are ordinary frames here, can tell.
+//! Every node dials every other one: A's link to B carries all that A sends to B, B's own link to A all that
+//! B sends to A. Connections are mutually authenticated and encrypted with keys derived from the cluster's
+//! secret. The crate tells when a link comes up or is lost, and whether the process behind it is proven gone.
+//! It is *not* a failure detector: a process that is stopped but not dead keeps its links, and only its
+//! owner's own heartbeats, which are ordinary frames here, can tell.
 //!
-//! It must not know what a frame means, what a session is, or which members its owner counts in. It reads no wall
-//! clock. Everything in it is bounded: queues in bytes, tables in entries, waits in time.
+//! It must not know what a frame means, what a session is, or which members its owner counts in. It reads no
+//! wall clock. Everything in it is bounded: queues in bytes, tables in entries, waits in time.
 //!
-//! Where to go next: [`Group`] is the handle; `dialer` decides whom to dial and what it proves; `handshake` is how
-//! two nodes meet; `link` and `inbound` carry frames. [`Membership`] is the seam for finding addresses, [`Channel`]
-//! the one for carrying frames, which [`Group`] and [`InProcess`] fill; [`conformance`] tests what fills them.
+//! Where to go next: [`Group`] is the handle; `dialer` decides whom to dial and what it proves; `handshake`
+//! is how two nodes meet; `link` and `inbound` carry frames. [`Membership`] is the seam for finding
+//! addresses, [`Channel`] the one for carrying frames, which [`Group`] and [`InProcess`] fill;
+//! [`conformance`] tests what fills them.
 
 mod accept;
 mod channel;

@@ -1,10 +1,10 @@
 //! The sending end: one task writes all frames to one process.
 //!
-//! It takes everything that waits and writes it in as few pieces as possible. A frame alone goes at once. When it
-//! has company, the writer first lets the other tasks that are ready run once, so that their frames come along:
-//! in a runtime of several threads it would otherwise be woken after nearly every frame. Company shows in any of
-//! these: more than one frame waits; more than one did the last time; nothing came from the other side since the
-//! last write, so that one is still unanswered. It never waits on a timer.
+//! It takes everything that waits and writes it in as few pieces as possible. A frame alone goes at once.
+//! When it has company, the writer first lets the other tasks that are ready run once, so that their frames
+//! come along: in a runtime of several threads it would otherwise be woken after nearly every frame. Company
+//! shows in any of these: more than one frame waits; more than one did the last time; nothing came from the
+//! other side since the last write, so that one is still unanswered. It never waits on a timer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub(crate) enum End {
     Lost,
 }
 
-/// Writes what one of the contact's outboxes gets until the link is lost, cut, or finished. A connection above 0 is
-/// finished when it was idle for the time that the options say.
+/// Writes what one of the contact's outboxes gets until the link is lost, cut, or finished. A connection
+/// above 0 is finished when it was idle for the time that the options say.
 pub(crate) async fn run(node: Arc<GroupState>, contact: Arc<Contact>, connection: usize, wire: Wire) -> End {
     let mut cut = contact.cut();
     let mut link = Link {

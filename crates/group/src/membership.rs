@@ -1,8 +1,8 @@
-//! Where members may be: the seam behind which multicast, a static list, names of a name server, gossip, or a user's own
-//! way of finding addresses sits.
+//! Where members may be: the seam behind which multicast, a static list, names of a name server, gossip, or a
+//! user's own way of finding addresses sits.
 //!
-//! A membership only ever names addresses. Who is there, whether they live and whether they belong to the cluster is
-//! found out by dialing them, so a wrong or hostile sighting costs one attempt and nothing else.
+//! A membership only ever names addresses. Who is there, whether they live and whether they belong to the
+//! cluster is found out by dialing them, so a wrong or hostile sighting costs one attempt and nothing else.
 
 mod beacon;
 #[cfg(feature = "dns")]
@@ -38,15 +38,16 @@ use crate::warning_limit::WarningLimit;
 /// What a membership sees. It makes the channel dial, and never changes by itself who is a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// Something at this address may be a member; repeated while it may, every second or so, because an address that
-    /// did not answer is dialed again only when it is sighted again. Attempts are rate limited, so saying it more
-    /// often costs nothing; this node's own address is passed over.
+    /// Something at this address may be a member; repeated while it may, every second or so, because an
+    /// address that did not answer is dialed again only when it is sighted again. Attempts are rate limited,
+    /// so saying it more often costs nothing; this node's own address is passed over.
     Address(SocketAddr),
-    /// The same, and the process there spoke: it announced itself a moment ago. The first search waits longer for it.
+    /// The same, and the process there spoke: it announced itself a moment ago. The first search waits longer
+    /// for it.
     Announced(SocketAddr),
-    /// Every address that can be known at start has been named. Said once; the first search then ends when all of
-    /// them answered or refused. Until then the node does not begin a cluster of its own, so a way that cannot know
-    /// says it after the time in which others would have been seen.
+    /// Every address that can be known at start has been named. Said once; the first search then ends when
+    /// all of them answered or refused. Until then the node does not begin a cluster of its own, so a way
+    /// that cannot know says it after the time in which others would have been seen.
     AllNamed,
 }
 
@@ -55,16 +56,16 @@ pub type NextSighting<'a> = Pin<Box<dyn Future<Output = Sighting> + Send + 'a>>;
 
 /// A way to learn at which addresses members may be.
 ///
-/// **What a sighting means**: somebody should try this address, nothing more. Who answers there proves with the
-/// cluster's secret that it belongs here, and only links and heartbeats tell who is a member and who is lost. So a
-/// sighting that is wrong, stale or forged costs one attempt; one that is missing leaves a node unfound until somebody
-/// else dials it, because one direction is enough: who is dialed dials back.
+/// **What a sighting means**: somebody should try this address, nothing more. Who answers there proves with
+/// the cluster's secret that it belongs here, and only links and heartbeats tell who is a member and who is
+/// lost. So a sighting that is wrong, stale or forged costs one attempt; one that is missing leaves a node
+/// unfound until somebody else dials it, because one direction is enough: who is dialed dials back.
 ///
-/// **Bounds**: at most 1,024 addresses are known at once, and further ones are dropped and counted; 64 are dialed at
-/// once. A node that was met and lost is dialed without further sightings.
+/// **Bounds**: at most 1,024 addresses are known at once, and further ones are dropped and counted; 64 are
+/// dialed at once. A node that was met and lost is dialed without further sightings.
 ///
-/// **Failure**: a membership that cannot see at the moment waits, and goes on when it can; an empty view removes
-/// nobody. It must not panic: a panic ends the sightings, not the links.
+/// **Failure**: a membership that cannot see at the moment waits, and goes on when it can; an empty view
+/// removes nobody. It must not panic: a panic ends the sightings, not the links.
 ///
 /// [`conformance::membership`](crate::conformance::membership) tests all of this.
 pub trait Membership: Send {
@@ -75,9 +76,9 @@ pub trait Membership: Send {
     fn begin(&mut self, local: Local) -> io::Result<()>;
 
     /// Waits for the next sighting. The future is never dropped half-way while the group lives, only with the
-    /// membership itself when the group ends: so it may keep its progress in itself, and what it must undo at the end
-    /// belongs into `Drop`. A way that announces this node does so in here. It must wait somewhere: one that is
-    /// always ready keeps a thread busy.
+    /// membership itself when the group ends: so it may keep its progress in itself, and what it must undo at
+    /// the end belongs into `Drop`. A way that announces this node does so in here. It must wait somewhere:
+    /// one that is always ready keeps a thread busy.
     fn next(&mut self) -> NextSighting<'_>;
 }
 
@@ -149,7 +150,8 @@ impl Local {
         }
     }
 
-    /// One datagram of gossip, to be sent once: sealed, and bound to this process and its place in what it sent.
+    /// One datagram of gossip, to be sent once: sealed, and bound to this process and its place in what it
+    /// sent.
     #[cfg(feature = "swim")]
     fn seal_gossip(&self, content: &[u8]) -> io::Result<Vec<u8>> {
         self.beacon.gossip(content)

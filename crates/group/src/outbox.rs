@@ -1,7 +1,7 @@
 //! The frames that wait for one link, bounded in bytes.
 //!
-//! Any task appends without waiting; the link's one writer takes everything at once. What is being written still
-//! counts, so that the bound is a bound on memory.
+//! Any task appends without waiting; the link's one writer takes everything at once. What is being written
+//! still counts, so that the bound is a bound on memory.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};

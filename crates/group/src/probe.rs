@@ -1,5 +1,5 @@
-//! Asks from outside what a node would meet: who answers at an address, and which addresses a membership names. Nobody
-//! becomes a member by it, and no process learns of another.
+//! Asks from outside what a node would meet: who answers at an address, and which addresses a membership
+//! names. Nobody becomes a member by it, and no process learns of another.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -128,7 +128,8 @@ async fn untrusted(secrets: Option<&ClusterSecrets>, address: SocketAddr, option
     }
 }
 
-/// The addresses that `membership` names within `at_most`, or until it has named all, and what became of its datagrams.
+/// The addresses that `membership` names within `at_most`, or until it has named all, and what became of its
+/// datagrams.
 ///
 /// # Errors
 /// The membership cannot begin.

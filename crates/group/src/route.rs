@@ -60,7 +60,8 @@ impl Route {
         self.linked.is_none() && self.sought.is_none() && !self.own && self.may_dial(now)
     }
 
-    /// An attempt came to nothing: the next one waits longer, by a random part so that nodes do not act in step.
+    /// An attempt came to nothing: the next one waits longer, by a random part so that nodes do not act in
+    /// step.
     pub(crate) fn failed(&mut self, now: Instant) {
         self.not_before = now + jittered(self.pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);

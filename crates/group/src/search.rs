@@ -1,8 +1,8 @@
 //! The first search: is anybody there?
 //!
-//! It is over when the membership has named every address it knows of and each of them answered or refused, or when
-//! the time given has passed. Addresses where somebody is and says nothing are waited for longer: until they speak or
-//! are gone (rule 5.16).
+//! It is over when the membership has named every address it knows of and each of them answered or refused,
+//! or when the time given has passed. Addresses where somebody is and says nothing are waited for longer:
+//! until they speak or are gone (rule 5.16).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

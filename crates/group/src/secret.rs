@@ -1,6 +1,7 @@
 //! The cluster's secrets and the keys that come from them.
 //!
-//! Must not know what a key is used for: each purpose names itself. The file they live in is [`secret_file`]'s.
+//! Must not know what a key is used for: each purpose names itself. The file they live in is
+//! [`secret_file`]'s.
 //!
 //! [`secret_file`]: crate::secret_file
 
@@ -66,8 +67,8 @@ impl std::fmt::Debug for SecretError {
     }
 }
 
-/// One active secret, which seals what this node sends, and all that are accepted from others. Their memory is
-/// overwritten when they are dropped.
+/// One active secret, which seals what this node sends, and all that are accepted from others. Their memory
+/// is overwritten when they are dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterSecrets {
     active: [u8; SECRET_BYTES],
@@ -97,7 +98,8 @@ impl ClusterSecrets {
         self.all().count()
     }
 
-    /// The first step of a rotation: one more secret is accepted, a new one, and none is used that was not before.
+    /// The first step of a rotation: one more secret is accepted, a new one, and none is used that was not
+    /// before.
     ///
     /// # Errors
     /// [`SecretError::Random`] where the system has no random bytes.
@@ -149,8 +151,8 @@ impl ClusterSecrets {
         Ok(Self::new(active, secrets))
     }
 
-    /// The key for one purpose in the cluster named `cluster`, from the active secret. Other purposes, clusters and
-    /// secrets give unrelated keys. Rule 9.1.
+    /// The key for one purpose in the cluster named `cluster`, from the active secret. Other purposes,
+    /// clusters and secrets give unrelated keys. Rule 9.1.
     #[must_use]
     pub fn derive_key(&self, cluster: &str, purpose: &str) -> [u8; 32] {
         derive(&self.active, cluster, purpose)

@@ -1,8 +1,8 @@
 //! The file that holds the cluster's secrets: read only if it is private, never overwritten, never seen half
 //! written.
 //!
-//! On Unix the permission bits are checked and set. Elsewhere the file inherits the access list of its folder,
-//! which the operator must keep private.
+//! On Unix the permission bits are checked and set. Elsewhere the file inherits the access list of its
+//! folder, which the operator must keep private.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -32,8 +32,8 @@ impl ClusterSecrets {
     /// Makes a file with one new secret, readable by its owner only.
     ///
     /// # Errors
-    /// [`SecretError::File`] with [`io::ErrorKind::AlreadyExists`] when there is one: it is never overwritten. Of
-    /// two that create it at once, one gets this error, and the file is then complete.
+    /// [`SecretError::File`] with [`io::ErrorKind::AlreadyExists`] when there is one: it is never
+    /// overwritten. Of two that create it at once, one gets this error, and the file is then complete.
     pub fn create(path: &Path) -> Result<Self, SecretError> {
         let secrets = Self::generate()?;
         let draft = draft_of(path)?;
@@ -45,7 +45,8 @@ impl ClusterSecrets {
         Ok(secrets)
     }
 
-    /// Puts these in the place of what the file holds: whoever reads it sees the old or the new content, whole.
+    /// Puts these in the place of what the file holds: whoever reads it sees the old or the new content,
+    /// whole.
     ///
     /// # Errors
     /// [`SecretError::File`]; the file is then as it was.
@@ -60,7 +61,8 @@ impl ClusterSecrets {
         })
     }
 
-    /// Reads the file, or makes it when there is none. Of two that start at once, both end with the same secret.
+    /// Reads the file, or makes it when there is none. Of two that start at once, both end with the same
+    /// secret.
     ///
     /// # Errors
     /// As [`load`](Self::load) and [`create`](Self::create), but for the file that already exists.

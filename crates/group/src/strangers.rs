@@ -1,4 +1,5 @@
-//! Addresses where somebody answered who is no member of this cluster: skipped, and named to operators (rule 5.17).
+//! Addresses where somebody answered who is no member of this cluster: skipped, and named to operators (rule
+//! 5.17).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,8 +1,8 @@
 //! Mutual TLS from one shared secret, without any clock.
 //!
-//! From the secret every node derives the same certificate authority and issues itself a certificate that names
-//! its process. Validity in time is judged at one fixed moment, so a wrong wall clock changes nothing. The secret
-//! authenticates the cluster, not a node: whoever holds it can be any member.
+//! From the secret every node derives the same certificate authority and issues itself a certificate that
+//! names its process. Validity in time is judged at one fixed moment, so a wrong wall clock changes nothing.
+//! The secret authenticates the cluster, not a node: whoever holds it can be any member.
 
 use std::sync::{Arc, OnceLock};
 
@@ -107,8 +107,8 @@ impl std::fmt::Debug for Trust {
     }
 }
 
-/// Whether the certificate on `wire` was issued to the process `incarnation` of the node `name`. A plain wire has none,
-/// and proves nothing. Rule 9.2.
+/// Whether the certificate on `wire` was issued to the process `incarnation` of the node `name`. A plain wire
+/// has none, and proves nothing. Rule 9.2.
 pub(crate) fn names_process(wire: &Wire, name: &str, incarnation: u32) -> bool {
     let Wire::Tls(stream) = wire else { return true };
     let (_, session) = stream.get_ref();
@@ -130,7 +130,8 @@ fn process_name(name: &str, incarnation: u32) -> String {
     format!("p{}.sessile", &digest.to_hex()[..48])
 }
 
-/// The public id of a secret as a DNS name. It proves nothing; who is refused learns from it whether the secrets differ.
+/// The public id of a secret as a DNS name. It proves nothing; who is refused learns from it whether the
+/// secrets differ.
 pub(crate) fn secret_name(id: &str) -> String {
     format!("s{id}.sessile")
 }
@@ -158,8 +159,8 @@ fn leaf(
     Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
 }
 
-/// What links are encrypted with, for who measures beside them. AES-128 costs least where the processor has instructions
-/// for it, ChaCha20 elsewhere. The dialing side sends almost everything, and its order decides.
+/// What links are encrypted with, for who measures beside them. AES-128 costs least where the processor has
+/// instructions for it, ChaCha20 elsewhere. The dialing side sends almost everything, and its order decides.
 #[must_use]
 pub fn link_ciphers() -> CryptoProvider {
     let mut provider = ring::default_provider();

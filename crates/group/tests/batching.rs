@@ -60,7 +60,8 @@ async fn hear(mut inbound: Box<dyn Incoming>, acknowledged: watch::Sender<u64>) 
     }
 }
 
-/// Writes per frame while the callers each wait for the acknowledgement of their frame before they send the next.
+/// Writes per frame while the callers each wait for the acknowledgement of their frame before they send the
+/// next.
 async fn writes_per_frame(callers: usize) -> f64 {
     let ([a, b], list) = bind_all().await;
     let ((a, mut a_events), (b, mut b_events)) = (start(a, &list).await, start(b, &list).await);

@@ -65,7 +65,8 @@ async fn a_network_within_a_process_is_bounded_and_incarnations_are_unique() {
     network.join(identity(64)).unwrap();
 }
 
-/// A channel with a planted bug: what its function makes of a frame is sent instead, or else its answer given.
+/// A channel with a planted bug: what its function makes of a frame is sent instead, or else its answer
+/// given.
 struct Faulty<F> {
     inner: Box<dyn Channel>,
     fault: F,

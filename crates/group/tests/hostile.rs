@@ -22,7 +22,8 @@ async fn refuses(node: &Setup, stranger: &Setup, cause: HandshakeRefusal) {
     let a = TestNode::start(node, "a", bind().await, members::<&str>(&[])).await;
     let b = TestNode::start(stranger, "b", bind().await, members(&[a.address.to_string()])).await;
     a.until("a refusal", |a| a.group.counters().refused_for(cause) > 0).await;
-    // To one that speaks TLS, one that closes without a word of TLS is silent; all others answer as strangers.
+    // To one that speaks TLS, one that closes without a word of TLS is silent; all others answer as
+    // strangers.
     if stranger.secrets.is_some() && node.secrets.is_none() {
         b.notices(Noticed::Silent(vec![a.address])).await;
     } else {

@@ -53,8 +53,8 @@ async fn multicast_conforms() {
     conformance::membership(|_| multicast(port)).await;
 }
 
-/// The loopback interface of Linux carries no IPv6 multicast. A group of interface scope (`ff11::`) leaves no interface,
-/// so any other one of this machine serves as well.
+/// The loopback interface of Linux carries no IPv6 multicast. A group of interface scope (`ff11::`) leaves no
+/// interface, so any other one of this machine serves as well.
 #[tokio::test]
 async fn multicast_over_ipv6_conforms() {
     let is_usable = |interface: &if_addrs::Interface| interface.ip().is_ipv6() && !interface.is_loopback();
@@ -134,8 +134,8 @@ async fn forged_replayed_and_random_datagrams_are_counted_and_change_nothing() {
     assert_eq!(b.group.counters().links_lost, 0);
 }
 
-/// How often a node may dial one address in `time`: each pause is at least half of 50 ms, doubled after each attempt up to
-/// 2 s.
+/// How often a node may dial one address in `time`: each pause is at least half of 50 ms, doubled after each
+/// attempt up to 2 s.
 fn attempts_in(time: Duration) -> u64 {
     let (mut attempts, mut pause, mut left) = (1, Duration::from_millis(25), time);
     while left >= pause {

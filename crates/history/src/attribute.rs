@@ -14,12 +14,13 @@ pub enum Attribute {
     Register(u8),
     /// One half of a pair, `p0` and `p1`, that is always written together with one value.
     Pair(u8),
-    /// A member of an append-only set, `m17`: added once under a unique number. Repeating the addition after a
-    /// missing response changes nothing, so the set counts exactly once.
+    /// A member of an append-only set, `m17`: added once under a unique number. Repeating the addition after
+    /// a missing response changes nothing, so the set counts exactly once.
     Member(u64),
     /// `c`: a unique number of the session, written at its creation. Reveals a mix-up of sessions.
     Canary,
-    /// `later`: a field that only the next version of the program knows, a register written with every change.
+    /// `later`: a field that only the next version of the program knows, a register written with every
+    /// change.
     Later,
 }
 

@@ -28,11 +28,13 @@ pub struct Division {
     pub from: Micros,
     /// All cuts are healed and all nodes agree again.
     pub to: Option<Micros>,
-    /// The side of each node, if the same clean cut divided them all the time; else nothing is required meanwhile.
+    /// The side of each node, if the same clean cut divided them all the time; else nothing is required
+    /// meanwhile.
     pub sides: Option<Vec<u8>>,
 }
 
-/// An interval without cuts or stopped processes in which all live processes were ready, with the same members.
+/// An interval without cuts or stopped processes in which all live processes were ready, with the same
+/// members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
     /// Seen first.

@@ -1,8 +1,8 @@
 //! Decides which process must know which operation: the one place that defines the requirements.
 //!
-//! An effect must be visible to a later reader if one process that certainly knows of it was up and reachable for the
-//! reader all the time. Faults that only delay excuse nothing. A real split excuses: its sides do not know each
-//! other's writes until all cuts are healed and the nodes agree.
+//! An effect must be visible to a later reader if one process that certainly knows of it was up and reachable
+//! for the reader all the time. Faults that only delay excuse nothing. A real split excuses: its sides do not
+//! know each other's writes until all cuts are healed and the nodes agree.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::{
     Action, Division, History, Life, Micros, Operation, OperationId, OperationOutcome, ProcessId, SessionId,
 };
 
-/// An end that began this shortly before a comparison may still be in flight: its frame may be lost once and sent
-/// again.
+/// An end that began this shortly before a comparison may still be in flight: its frame may be lost once and
+/// sent again.
 pub const ENDING: Duration = Duration::from_secs(2);
 
 /// After this long an agreement all members have every change, even in mode `async`.
@@ -42,7 +42,8 @@ impl<'h> Knowledge<'h> {
         self.of_session[session].iter().map(|id| (*id, &self.history.operations[*id]))
     }
 
-    /// Whether a live process still holds the effect of `operation`: while one lives, the effect must not be lost.
+    /// Whether a live process still holds the effect of `operation`: while one lives, the effect must not be
+    /// lost.
     pub fn survives(&self, operation: &Operation, at: Micros) -> bool {
         operation.over().is_some_and(|over| over <= at) && !self.bearers(operation, at).0.is_empty()
     }
@@ -172,8 +173,8 @@ impl<'h> Knowledge<'h> {
         self.history.lives.iter().filter(awaited).map(|life| life.process).collect()
     }
 
-    /// Whether all nodes agreed since the process resumed from its last pause: until then it may be removed, and no
-    /// commit waits for it.
+    /// Whether all nodes agreed since the process resumed from its last pause: until then it may be removed,
+    /// and no commit waits for it.
     fn has_come_back(&self, life: &Life, at: Micros) -> bool {
         let paused = life.pauses.iter().filter(|(begin, _)| *begin <= at);
         let Some(resumed) = paused.filter_map(|(_, end)| *end).max() else { return true };

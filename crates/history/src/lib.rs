@@ -1,14 +1,14 @@
 //! Histories of what clients saw, and their verdict.
 //!
-//! A [`History`] holds the operations of clients and the events of the cluster: processes, cuts, and the copies at
-//! the end. [`judge`] finds the promises that it breaks. The simulator, the drill and the rig of test hosts share
-//! this code. Unknown facts of a cluster are left out, and the verdict then requires less.
+//! A [`History`] holds the operations of clients and the events of the cluster: processes, cuts, and the
+//! copies at the end. [`judge`] finds the promises that it breaks. The simulator, the drill and the rig of
+//! test hosts share this code. Unknown facts of a cluster are left out, and the verdict then requires less.
 //!
-//! A [`Workload`] chooses a client's next operations so that faults become visible. Must not know sockets, clocks or
-//! tasks.
+//! A [`Workload`] chooses a client's next operations so that faults become visible. Must not know sockets,
+//! clocks or tasks.
 //!
-//! Next: `knowledge.rs` decides which process must know which operation; `promises/` has one file for each way to
-//! break a promise.
+//! Next: `knowledge.rs` decides which process must know which operation; `promises/` has one file for each
+//! way to break a promise.
 
 mod attribute;
 mod cluster;

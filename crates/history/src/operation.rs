@@ -133,8 +133,8 @@ impl Operation {
         (self.outcome == OperationOutcome::Ok).then_some(self.ended).flatten()
     }
 
-    /// Whether it may ever have had an effect. An operation that was committed before its session ended was visible
-    /// until the end.
+    /// Whether it may ever have had an effect. An operation that was committed before its session ended was
+    /// visible until the end.
     pub fn counts(&self) -> bool {
         match self.outcome {
             OperationOutcome::Failed | OperationOutcome::Absent | OperationOutcome::WrongSecret => false,

@@ -57,7 +57,8 @@ pub struct Verdict {
     pub unknown: usize,
     /// Operations that no node processed.
     pub failed: usize,
-    /// Operations on sessions that were lost with the last process that held them: a loss that no copy could prevent.
+    /// Operations on sessions that were lost with the last process that held them: a loss that no copy could
+    /// prevent.
     pub gone_with_all_copies: usize,
     /// The longest time that a client waited for a process that was not stopped meanwhile.
     pub longest_wait: Micros,

@@ -11,8 +11,8 @@ const PROBES: u32 = 3;
 /// Values of client number n begin at n times this, so values are unique.
 const VALUES: u64 = 1_000_000_000;
 
-/// Operations of one client: writes and removals of registers, set additions, pair writes, reads, logouts, and reads
-/// of ended sessions.
+/// Operations of one client: writes and removals of registers, set additions, pair writes, reads, logouts,
+/// and reads of ended sessions.
 #[derive(Clone, Debug)]
 pub struct Workload {
     rng: SeededRng,
@@ -37,7 +37,8 @@ impl Workload {
         Self { rng: SeededRng::new(seed, u64::from(client) + 1), next_value, phase: Phase::Idle }
     }
 
-    /// The next operations, one or two that are to run at once. After [`Action::Create`] all are about the new session.
+    /// The next operations, one or two that are to run at once. After [`Action::Create`] all are about the
+    /// new session.
     pub fn next_actions(&mut self) -> Vec<Action> {
         match self.phase {
             Phase::Idle | Phase::Probing(0) => {

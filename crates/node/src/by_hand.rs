@@ -1,6 +1,8 @@
-//! A node whose clock is moved by hand and whose events are thrown away: for tests of what stands on the driver.
+//! A node whose clock is moved by hand and whose events are thrown away: for tests of what stands on the
+//! driver.
 //!
-//! Compiled only with the feature `by_hand`. Events are for logs and counters, so nothing else may depend on them.
+//! Compiled only with the feature `by_hand`. Events are for logs and counters, so nothing else may depend on
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use sessile_core::Instant;
 
-/// What the other members or a store remember from before this process started has an instant too: so far back at most.
+/// What the other members or a store remember from before this process started has an instant too: so far
+/// back at most.
 const BEFORE_START: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Counts from the moment the driver started; nobody else asks the system for the time.
 ///
-/// On Linux and Android the time while the machine was suspended counts, so that a node that wakes up knows that its
-/// lease is over. Elsewhere the standard library's clock decides; where that one stands still during suspension,
-/// a machine that is put to sleep must not be a node.
+/// On Linux and Android the time while the machine was suspended counts, so that a node that wakes up knows
+/// that its lease is over. Elsewhere the standard library's clock decides; where that one stands still during
+/// suspension, a machine that is put to sleep must not be a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: system::Moment,
@@ -52,7 +53,8 @@ impl Clock {
         Instant::after_origin(BEFORE_START.saturating_add(self.elapsed()))
     }
 
-    /// Since 1970 by the wall clock, which may be wrong: only for what comes back from outside, like a cookie.
+    /// Since 1970 by the wall clock, which may be wrong: only for what comes back from outside, like a
+    /// cookie.
     pub(crate) fn wall(&self) -> Duration {
         #[cfg(feature = "by_hand")]
         if self.hand.is_some() {

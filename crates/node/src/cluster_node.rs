@@ -1,5 +1,5 @@
-//! A node of a cluster, put together: the engine whose sessions are copied, the one whose sessions stay, and what
-//! both need.
+//! A node of a cluster, put together: the engine whose sessions are copied, the one whose sessions stay, and
+//! what both need.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,8 +33,8 @@ const ROOT: &str = "/";
 /// This process's place in its cluster, without the session layers. Clones are the same one.
 ///
 /// It lives as long as a clone or a [`SessionHost`] of it does. To go without a gap for anybody, call
-/// [`drain`](Self::drain) and [`leave`](Self::leave) before; just dropping all of them looks to the other members
-/// like a crash, which they survive.
+/// [`drain`](Self::drain) and [`leave`](Self::leave) before; just dropping all of them looks to the other
+/// members like a crash, which they survive.
 #[derive(Clone)]
 pub struct ClusterNode {
     pub(crate) inner: Arc<Inner>,
@@ -77,8 +77,8 @@ pub(crate) struct Known {
 }
 
 impl ClusterNode {
-    /// Begins to join the cluster that `config` describes, with these parts of the user's own. `config` is one that
-    /// [`Config::validate`] accepts. Must be called within a tokio runtime with I/O and time.
+    /// Begins to join the cluster that `config` describes, with these parts of the user's own. `config` is
+    /// one that [`Config::validate`] accepts. Must be called within a tokio runtime with I/O and time.
     ///
     /// # Errors
     /// Nothing of the node is left running, and [`JoinError`] says what to do.
@@ -136,8 +136,8 @@ impl ClusterNode {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Waits until this node may serve: it has the sessions of the others, or the time for getting them is over, or
-    /// nobody else is there.
+    /// Waits until this node may serve: it has the sessions of the others, or the time for getting them is
+    /// over, or nobody else is there.
     ///
     /// # Errors
     /// Another live process has this node's name.
@@ -166,8 +166,8 @@ impl ClusterNode {
         JoinError::NameTaken { name: self.name().to_owned(), by, address }
     }
 
-    /// The sessions of the application at `path`, as requests use them: copied as `manager` says, stored as `session`
-    /// says.
+    /// The sessions of the application at `path`, as requests use them: copied as `manager` says, stored as
+    /// `session` says.
     #[must_use]
     pub fn host(&self, path: &str, manager: Manager, session: &config::Session) -> Arc<SessionHost> {
         let inner = &self.inner;
@@ -217,22 +217,23 @@ impl ClusterNode {
         self.inner.shared.node.state()
     }
 
-    /// Whether a balancer may choose this node: not while it gets the sessions, drains, was taken out of the balancers'
-    /// choice by [`offer`](Self::offer), or has left.
+    /// Whether a balancer may choose this node: not while it gets the sessions, drains, was taken out of the
+    /// balancers' choice by [`offer`](Self::offer), or has left.
     pub fn is_ready(&self) -> bool {
         self.inner.is_offered.load(Ordering::Relaxed)
             && !self.inner.shared.poison.is_poisoned()
             && matches!(self.state(), NodeState::Ready | NodeState::Incomplete)
     }
 
-    /// What happens to members and to sessions that are copied, from now on, as it is logged. The queue is bounded: who
-    /// lags is told how much it missed. What must not be missed, and what happens to attributes, tells
-    /// [`listen`](Self::listen).
+    /// What happens to members and to sessions that are copied, from now on, as it is logged. The queue is
+    /// bounded: who lags is told how much it missed. What must not be missed, and what happens to attributes,
+    /// tells [`listen`](Self::listen).
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.inner.shared.event_log.listen()
     }
 
-    /// From now on [`warnings`](Self::warnings) and the metrics have this of `part`, and nothing that it said before.
+    /// From now on [`warnings`](Self::warnings) and the metrics have this of `part`, and nothing that it said
+    /// before.
     pub fn report(&self, part: &'static str, report: PartReport) {
         self.inner.parts.report(part, report);
     }

@@ -1,4 +1,5 @@
-//! The two dials that `[sender] mode` presets: when a response may go, and over which connections commits travel.
+//! The two dials that `[sender] mode` presets: when a response may go, and over which connections commits
+//! travel.
 //!
 //! The four names of the article are decoded here and nowhere else.
 
@@ -18,7 +19,8 @@ pub(crate) struct Dials {
 /// The connections to each member that commits go over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Connections {
-    /// Connections beside connection 0 that commits take for themselves; without any, all go over connection 0.
+    /// Connections beside connection 0 that commits take for themselves; without any, all go over connection
+    /// 0.
     pub(crate) count: usize,
     pub(crate) in_flight: InFlight,
 }
@@ -44,7 +46,8 @@ impl Dials {
 }
 
 impl Connections {
-    /// The numbers of the connections that carry one commit at a time; `None` where connection 0 carries any number.
+    /// The numbers of the connections that carry one commit at a time; `None` where connection 0 carries any
+    /// number.
     pub(crate) fn exclusive(self) -> Option<RangeInclusive<usize>> {
         match (self.in_flight, self.count) {
             (InFlight::Any, _) => None,

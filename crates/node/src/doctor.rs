@@ -1,4 +1,5 @@
-//! What is wrong between this node and the others: tried from here, without a node that runs, and without joining.
+//! What is wrong between this node and the others: tried from here, without a node that runs, and without
+//! joining.
 
 mod diagnosis;
 
@@ -44,7 +45,8 @@ pub struct DoctorReport {
     pub findings: Vec<DoctorFinding>,
 }
 
-/// Tries to find and to reach the other nodes as the node that `config` describes would, and these addresses too.
+/// Tries to find and to reach the other nodes as the node that `config` describes would, and these addresses
+/// too.
 ///
 /// # Errors
 /// There is no usable secret, or the node's own address leads nowhere.
@@ -71,7 +73,8 @@ pub async fn examine(config: &Config, further: &[HostPort]) -> Result<DoctorRepo
     Ok(diagnosis.report)
 }
 
-/// Adds the addresses that the configured membership names. Of multicast, what was heard and how many were named.
+/// Adds the addresses that the configured membership names. Of multicast, what was heard and how many were
+/// named.
 async fn look_around(
     config: &Config,
     identity: &Identity,

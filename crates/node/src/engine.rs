@@ -1,6 +1,7 @@
 //! A node of the core with what it lacks: a clock, a way out, and somebody who wakes those who wait.
 //!
-//! Every call into the core goes through [`Engine::step`], which tells it the time and carries out what it decided.
+//! Every call into the core goes through [`Engine::step`], which tells it the time and carries out what it
+//! decided.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -47,7 +48,8 @@ pub(crate) struct Engine {
     /// Where the sessions have a store.
     pub(crate) persist: OnceLock<Arc<Persist>>,
     pub(crate) poison: Poison,
-    /// Addresses where somebody is who said nothing when the time for the first search was over, while it goes on.
+    /// Addresses where somebody is who said nothing when the time for the first search was over, while it
+    /// goes on.
     pub(crate) silent: Mutex<Vec<SocketAddr>>,
     /// This node must not join: about what it disagrees with which member.
     pub(crate) disagreement: OnceLock<(String, String)>,

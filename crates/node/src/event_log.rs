@@ -1,4 +1,5 @@
-//! What happened: logged in the words that an operator looks for, told to listeners, and kept in a few numbers.
+//! What happened: logged in the words that an operator looks for, told to listeners, and kept in a few
+//! numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Frames on their way to other processes.
 //!
-//! A call into the node pushes each frame at once, under the lock that gives it its position: that makes the order,
-//! and nobody has to restore it. The writers are woken after the call, without a lock.
+//! A call into the node pushes each frame at once, under the lock that gives it its position: that makes the
+//! order, and nobody has to restore it. The writers are woken after the call, without a lock.
 //!
 //! Must not know what a frame says beyond its kind, and whether it has a position.
 

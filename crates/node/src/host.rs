@@ -80,7 +80,8 @@ impl SessionHost {
                 Gate::Stalled => {
                     let waits = u64::from(!std::mem::replace(&mut waited, true));
                     self.engine.gate_waits.fetch_add(waits, Ordering::Relaxed);
-                    // The lease is also renewed by time alone, so a missed notice costs one poll, not the request.
+                    // The lease is also renewed by time alone, so a missed notice costs one poll, not the
+                    // request.
                     let _ = tokio::time::timeout(GATE_POLL, moved).await;
                 }
             }
@@ -118,8 +119,8 @@ impl SessionHost {
         }
     }
 
-    /// Reads a session without using it: its idle time goes on. Where this node would have to ask the others first,
-    /// it is opened, and that is a use.
+    /// Reads a session without using it: its idle time goes on. Where this node would have to ask the others
+    /// first, it is opened, and that is a use.
     pub async fn look(self: &Arc<Self>, key: SessionKey) -> Result<Opened, Absent> {
         if self.is_complete()
             && let Some((app, fields)) = self.engine.node.peek(key)
@@ -139,7 +140,8 @@ impl SessionHost {
         self.copy(key).is_some_and(|fields| fields.admits(secret))
     }
 
-    /// Whether the holder of that secret has no newer one, and is about to get none, as far as this node knows.
+    /// Whether the holder of that secret has no newer one, and is about to get none, as far as this node
+    /// knows.
     pub fn is_settled_secret(&self, key: SessionKey, secret: Secret, quiet: Duration) -> bool {
         self.engine.node.is_settled_secret(key, secret, quiet, self.engine.clock.now())
     }
@@ -235,7 +237,8 @@ impl SessionHost {
         room
     }
 
-    /// Waits until a commit on this session may begin, as `[sender]` says. Nothing happened when it is given up.
+    /// Waits until a commit on this session may begin, as `[sender]` says. Nothing happened when it is given
+    /// up.
     pub async fn commit_permit(&self, key: SessionKey) -> Result<CommitPermit, Busy> {
         self.engine.sending.commit_permit(&self.engine, key).await
     }
@@ -419,8 +422,8 @@ impl Settlement {
         Self { saving: awaited.map_or(Saving::NotAwaited, Saving::Awaited), ..self }
     }
 
-    /// Waits until all who must hold the commit hold it, or were given up. `None`: this node failed meanwhile, and
-    /// nobody can say.
+    /// Waits until all who must hold the commit hold it, or were given up. `None`: this node failed
+    /// meanwhile, and nobody can say.
     pub async fn receipt(self) -> Option<Receipt> {
         let receipt = self.settled.await.ok()?;
         let stored = match self.saving {

@@ -1,13 +1,14 @@
 //! The driver: the only place that reads the clock, spawns tasks and executes what the core decided.
 //!
-//! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a change, file
-//! by file: a request commits it through [`host`], once `sending` lets it; `engine` calls the core and carries out
-//! its effects; `frame_sender` takes the frames during the call, in their order; on the other side `tasks` read
-//! them and that engine takes them; the acknowledgement comes back the same way and wakes who waits in `waiters`.
-//! [`Seams`] take parts of the user's own; [`messages`] are what applications say to each other beside the sessions.
+//! It joins the replication core (`sessile_core`) with the group's links (`sessile_group`). The way of a
+//! change, file by file: a request commits it through [`host`], once `sending` lets it; `engine` calls the
+//! core and carries out its effects; `frame_sender` takes the frames during the call, in their order; on the
+//! other side `tasks` read them and that engine takes them; the acknowledgement comes back the same way and
+//! wakes who waits in `waiters`. [`Seams`] take parts of the user's own; [`messages`] are what applications
+//! say to each other beside the sessions.
 //!
-//! [`ClusterNode`] is the handle; `sessile` puts session layers around it. Must not know: cookies, HTTP, what a frame
-//! says.
+//! [`ClusterNode`] is the handle; `sessile` puts session layers around it. Must not know: cookies, HTTP, what
+//! a frame says.
 
 #[cfg(feature = "by_hand")]
 mod by_hand;

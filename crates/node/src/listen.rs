@@ -16,8 +16,8 @@ use super::listeners::Call;
 pub enum Scope {
     /// On the node that made it; for the expiry of a session, on the node that ended it.
     ActingNode,
-    /// On every node that holds a copy of the session. Those that learned of the change from another one are told that
-    /// it is [`remote`](Notification::remote). (Tomcat: `notifyListenersOnReplication`.)
+    /// On every node that holds a copy of the session. Those that learned of the change from another one are
+    /// told that it is [`remote`](Notification::remote). (Tomcat: `notifyListenersOnReplication`.)
     EveryNode,
 }
 
@@ -31,8 +31,8 @@ pub struct Notification {
     pub app: String,
     /// What happened to it.
     pub change: SessionChange,
-    /// The same on every node and at every repetition, and in all likelihood of no other change: what tells an end that
-    /// is told twice from two ends.
+    /// The same on every node and at every repetition, and in all likelihood of no other change: what tells
+    /// an end that is told twice from two ends.
     pub event_id: u64,
     /// Another node did it. False when this node did it, and when it speaks for the node that did and died.
     pub remote: bool,
@@ -49,15 +49,17 @@ struct Place {
 }
 
 impl ClusterNode {
-    /// Calls `listener` for what happens to the sessions of all applications, on a thread that all listeners share. See
-    /// [`listen_to`](Self::listen_to) for those of one.
+    /// Calls `listener` for what happens to the sessions of all applications, on a thread that all listeners
+    /// share. See [`listen_to`](Self::listen_to) for those of one.
     ///
-    /// Each change that this node applies is told once, in the order in which it applied those of that session, soon
-    /// after and without making anybody wait. What the node held when it became ready is not told. A listener that
-    /// panics is logged and counted. One that is so slow that 65,536 notifications wait makes this node wait for it, so
-    /// hand what takes long to a task of your own. [`leave`](Self::leave) waits until all is told.
+    /// Each change that this node applies is told once, in the order in which it applied those of that
+    /// session, soon after and without making anybody wait. What the node held when it became ready is not
+    /// told. A listener that panics is logged and counted. One that is so slow that 65,536 notifications wait
+    /// makes this node wait for it, so hand what takes long to a task of your own. [`leave`](Self::leave)
+    /// waits until all is told.
     ///
-    /// A `Cluster` that `listener` keeps holds this node alive: keep the [`Listening`] where both are dropped.
+    /// A `Cluster` that `listener` keeps holds this node alive: keep the [`Listening`] where both are
+    /// dropped.
     ///
     /// ```
     /// # use sessile_node::{ClusterNode, Listening, Scope};

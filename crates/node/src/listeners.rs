@@ -1,9 +1,9 @@
 //! Those who are told what happens to the sessions of one node.
 //!
-//! What the core applied arrives here on whatever thread applied it, perhaps two of them in the wrong order: it is put
-//! back into order and handed to one thread, which calls the listeners. So a listener holds up no request and no
-//! frame, and its panic hurts nothing. Nothing is dropped: a node whose listeners are too far behind takes no more work
-//! until they have caught up.
+//! What the core applied arrives here on whatever thread applied it, perhaps two of them in the wrong order:
+//! it is put back into order and handed to one thread, which calls the listeners. So a listener holds up no
+//! request and no frame, and its panic hurts nothing. Nothing is dropped: a node whose listeners are too far
+//! behind takes no more work until they have caught up.
 //!
 //! Must not know: what a notice means. [`listen`](super::listen) has the words for the application.
 
@@ -19,8 +19,8 @@ use sessile_core::{Node, Notice};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// A node whose listeners are this many notices behind takes no request and no frame until they have caught up. What
-/// comes of work that it took before is on top of that.
+/// A node whose listeners are this many notices behind takes no request and no frame until they have caught
+/// up. What comes of work that it took before is on top of that.
 const BEHIND_MAX: u64 = 65_536;
 
 /// How often who waits for listeners looks again, should nobody have told it.

@@ -91,10 +91,11 @@ fn list(missed: &[(String, SendError)]) -> String {
 impl ClusterNode {
     /// Sends `content` about `topic` to one member or to all, and says to how many it went. Never waits.
     ///
-    /// What is promised: each message arrives at most once, whole, from whom it says, and those of one sender in the
-    /// order of these calls. What is **not** promised: that it arrives. It is lost when the link breaks, when its
-    /// receiver stops, or when nobody there listens to the topic; a message is no commit, has no receipt, and is not
-    /// sent again to members that join later. What must not be lost belongs in a session.
+    /// What is promised: each message arrives at most once, whole, from whom it says, and those of one sender
+    /// in the order of these calls. What is **not** promised: that it arrives. It is lost when the link
+    /// breaks, when its receiver stops, or when nobody there listens to the topic; a message is no commit,
+    /// has no receipt, and is not sent again to members that join later. What must not be lost belongs in a
+    /// session.
     ///
     /// ```
     /// # use sessile_node::ClusterNode;
@@ -123,8 +124,8 @@ impl ClusterNode {
         if missed.is_empty() { Ok(reached) } else { Err(MessageError::Unreached { reached, missed }) }
     }
 
-    /// Everything that other members send about `topic` from now on. Each listener gets every message, and reads at
-    /// its own pace within a bound: 1,024 messages or 16 MiB.
+    /// Everything that other members send about `topic` from now on. Each listener gets every message, and
+    /// reads at its own pace within a bound: 1,024 messages or 16 MiB.
     pub fn messages(&self, topic: &str) -> Messages {
         self.inner.shared.post.listen(topic)
     }

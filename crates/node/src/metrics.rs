@@ -1,4 +1,5 @@
-//! All counters as text, in the format that Prometheus reads. Never a secret, never a value, never a session's key.
+//! All counters as text, in the format that Prometheus reads. Never a secret, never a value, never a
+//! session's key.
 
 mod exposition;
 mod persistence;

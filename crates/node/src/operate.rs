@@ -21,8 +21,8 @@ pub struct Resync {
     pub members: Vec<String>,
     /// Sessions that this node held when it was over.
     pub sessions: u64,
-    /// Sessions that were different or lacking on one side, and were sent; 0 on a healthy cluster without traffic. What
-    /// changes while it is compared is among them.
+    /// Sessions that were different or lacking on one side, and were sent; 0 on a healthy cluster without
+    /// traffic. What changes while it is compared is among them.
     pub repaired: u64,
 }
 
@@ -59,8 +59,8 @@ pub struct TransferView {
 }
 
 impl ClusterNode {
-    /// Tells balancers whether they may choose this node. While it is not offered its health path answers 503; it goes
-    /// on serving what comes, and replicating. Unlike [`drain`](Self::drain) this can be undone.
+    /// Tells balancers whether they may choose this node. While it is not offered its health path answers
+    /// 503; it goes on serving what comes, and replicating. Unlike [`drain`](Self::drain) this can be undone.
     pub fn offer(&self, offered: bool) {
         self.inner.is_offered.store(offered, Ordering::Relaxed);
         tracing::info!(
@@ -75,8 +75,8 @@ impl ClusterNode {
         self.inner.is_offered.load(Ordering::Relaxed)
     }
 
-    /// Compares all sessions with every member, as after the loss of one, and sends what differs. Alone it finds nobody
-    /// and nothing.
+    /// Compares all sessions with every member, as after the loss of one, and sends what differs. Alone it
+    /// finds nobody and nothing.
     ///
     /// # Errors
     /// This node is not complete itself, or it was not over after `at_most`.
@@ -119,8 +119,8 @@ impl ClusterNode {
         incarnations.iter().map(name).collect()
     }
 
-    /// Reads the secret file again. New links use the first secret from now on, all of the file are believed; links
-    /// that are up stay. Gives what was read.
+    /// Reads the secret file again. New links use the first secret from now on, all of the file are believed;
+    /// links that are up stay. Gives what was read.
     ///
     /// # Errors
     /// The file cannot be used; everything stays as it was.
@@ -150,8 +150,9 @@ impl ClusterNode {
         self.inner.secrets.lock().clone()
     }
 
-    /// What an operator should mend: settings that members disagree about, an address that others cannot reach, addresses
-    /// where strangers answer or nobody does, lists of members that lack one, and what [parts beside the sessions](Self::report) say.
+    /// What an operator should mend: settings that members disagree about, an address that others cannot
+    /// reach, addresses where strangers answer or nobody does, lists of members that lack one, and what
+    /// [parts beside the sessions](Self::report) say.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.store().and_then(|store| store.problem).into_iter().collect();

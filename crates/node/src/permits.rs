@@ -1,7 +1,8 @@
-//! The connections that commits take for themselves: one of each member, for as long as the commit is not settled.
+//! The connections that commits take for themselves: one of each member, for as long as the commit is not
+//! settled.
 //!
-//! A permit is a further connection number. The lowest free one is given, so that connections beyond the need become idle and are
-//! closed. Must not know what a further connection carries.
+//! A permit is a further connection number. The lowest free one is given, so that connections beyond the need
+//! become idle and are closed. Must not know what a further connection carries.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

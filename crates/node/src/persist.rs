@@ -1,9 +1,10 @@
 //! Persistence: what the sessions of one [`Engine`] have to do with the store.
 //!
-//! The core says what changed and what it needs; here that becomes saves and loads, file by file: [`marks`] remembers
-//! what is not saved yet, [`saver`] saves it behind the requests, [`loader`] looks up what no member knows and brings
-//! back what was swapped out, [`restorer`] brings back everything at a start, [`swapper`] decides what leaves memory,
-//! [`health`] counts, and is loud when the store fails. [`policy`] says what an application wants.
+//! The core says what changed and what it needs; here that becomes saves and loads, file by file: [`marks`]
+//! remembers what is not saved yet, [`saver`] saves it behind the requests, [`loader`] looks up what no
+//! member knows and brings back what was swapped out, [`restorer`] brings back everything at a start,
+//! [`swapper`] decides what leaves memory, [`health`] counts, and is loud when the store fails. [`policy`]
+//! says what an application wants.
 //!
 //! Replication never waits for any of this. Must not know: which store it is, what a session holds.
 
@@ -112,7 +113,8 @@ impl Persist {
         }
     }
 
-    /// A member died: what it changed and may not have saved is saved here. Saving the same twice is harmless.
+    /// A member died: what it changed and may not have saved is saved here. Saving the same twice is
+    /// harmless.
     pub(super) fn member_lost(&self) {
         let changed = std::mem::take(&mut *self.elsewhere.lock());
         changed.into_keys().for_each(|key| self.mark(key, self.interval, None));
@@ -137,8 +139,8 @@ impl Persist {
         self.policies.learn(app, path, session);
     }
 
-    /// What the response to a request that changed this session waits for. An end waits always: a session that was
-    /// logged out must not come back though everything is killed in the next moment.
+    /// What the response to a request that changed this session waits for. An end waits always: a session
+    /// that was logged out must not come back though everything is killed in the next moment.
     pub(crate) fn awaited(self: &Arc<Self>, engine: &Engine, key: SessionKey) -> Option<Awaited> {
         let glance = engine.node.glance(key, engine.clock.now())?;
         let policy = self.policies.of(glance.app)?;
@@ -203,10 +205,12 @@ pub(crate) struct Awaited {
 }
 
 impl Awaited {
-    /// Whether the session is saved. Else the wait was given up: that is counted and logged, and the save goes on.
+    /// Whether the session is saved. Else the wait was given up: that is counted and logged, and the save
+    /// goes on.
     pub(crate) async fn done(self) -> bool {
         let Self { persist, saved } = self;
-        // Who has waited in vain already does not wait again: one outage costs each request its patience once.
+        // Who has waited in vain already does not wait again: one outage costs each request its patience
+        // once.
         let patience = persist.patience.saturating_sub(persist.health.failing_for());
         let is_saved = matches!(timeout(patience, saved).await, Ok(Ok(())));
         if !is_saved {

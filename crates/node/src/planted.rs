@@ -1,6 +1,8 @@
-//! What this project's test hosts plant into a node: a deliberate bug of the core, or another version of the protocol.
+//! What this project's test hosts plant into a node: a deliberate bug of the core, or another version of the
+//! protocol.
 //!
-//! Compiled only with the feature `planted`; without it this module is `unplanted.rs`. Must not know what is planted.
+//! Compiled only with the feature `planted`; without it this module is `unplanted.rs`. Must not know what is
+//! planted.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,6 @@
-//! A panic in the core is a bug, and leaves behind state that nobody may answer from: the node stops serving, and stops
-//! ticking, so that the others go on without it. Who waits for its decisions is told that none will come.
+//! A panic in the core is a bug, and leaves behind state that nobody may answer from: the node stops serving,
+//! and stops ticking, so that the others go on without it. Who waits for its decisions is told that none will
+//! come.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,6 +1,7 @@
 //! When a commit may begin, and over which connection it goes: what `[sender]` says.
 //!
-//! Ends of sessions and changes of the id never ask here: they go at once, over connection 0, and are never refused.
+//! Ends of sessions and changes of the id never ask here: they go at once, over connection 0, and are never
+//! refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -103,7 +104,8 @@ impl Sending {
                 while engine.node.is_congested(key) && Instant::now() < until {
                     sleep(ROOM_POLL).await;
                 }
-                // Past the wait nothing is lost either: the change is in the backlog, and sent later as a copy.
+                // Past the wait nothing is lost either: the change is in the backlog, and sent later as a
+                // copy.
                 Ok(false)
             }
         }

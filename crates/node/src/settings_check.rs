@@ -35,7 +35,8 @@ impl SettingsCheck {
         (!differences.is_empty()).then(|| differences.join("; "))
     }
 
-    /// What is wrong between this node and another one, one sentence each. A build that tells nothing is believed.
+    /// What is wrong between this node and another one, one sentence each. A build that tells nothing is
+    /// believed.
     pub(crate) fn warnings_about(&self, peer: &Peer) -> Vec<String> {
         let mut warnings = self.differences(peer);
         if self.address.ip().is_loopback() && !peer.address.ip().is_loopback() {

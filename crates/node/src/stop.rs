@@ -1,5 +1,5 @@
-//! A graceful stop: announced, worked off, and said goodbye. In that order, because who leaves first acknowledges
-//! requests that nobody receives any more.
+//! A graceful stop: announced, worked off, and said goodbye. In that order, because who leaves first
+//! acknowledges requests that nobody receives any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use sessile_config::Manager;
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 
 impl ClusterNode {
-    /// Announces that this node goes, so that balancers choose others, and waits until no request runs here and
-    /// every member has everything. The node stays a member and goes on serving what still comes. Dropping the
-    /// future does not undo the announcement.
+    /// Announces that this node goes, so that balancers choose others, and waits until no request runs here
+    /// and every member has everything. The node stays a member and goes on serving what still comes.
+    /// Dropping the future does not undo the announcement.
     ///
     /// # Errors
     /// After `at_most` something was left; the error lists it.
@@ -40,9 +40,9 @@ impl ClusterNode {
         }
     }
 
-    /// Sessions that go with this node if it stops now: no other member is ready, and so none is known to hold them all, and
-    /// there is no store that keeps them. Those do not count that are meant to stay on their node or to end with it. A member
-    /// that has not joined yet does not count as a holder.
+    /// Sessions that go with this node if it stops now: no other member is ready, and so none is known to
+    /// hold them all, and there is no store that keeps them. Those do not count that are meant to stay on
+    /// their node or to end with it. A member that has not joined yet does not count as a holder.
     pub fn only_here(&self) -> u64 {
         let shared = &self.inner.shared;
         let has_holder = self.members().iter().any(|member| !member.is_self && member.state == "ready");
@@ -67,9 +67,9 @@ impl ClusterNode {
         }
     }
 
-    /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends this
-    /// node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before. First the sessions
-    /// end that `expire_on_stop` says.
+    /// Says goodbye, sends what still waits, closes all links, waits until listeners know everything and ends
+    /// this node's tasks. From now on its session layers answer 503. Call [`drain`](Self::drain) before.
+    /// First the sessions end that `expire_on_stop` says.
     pub async fn leave(&self) {
         self.end_own_sessions(self.apps_that_expire()).await;
         self.save_the_rest().await;
@@ -89,8 +89,9 @@ impl ClusterNode {
         }
     }
 
-    /// The application at `app_path` is not run by this node any more; call it when its last request is over. With
-    /// `expire_on_stop` its sessions end that this node wrote last; the others stay as long as they would have.
+    /// The application at `app_path` is not run by this node any more; call it when its last request is over.
+    /// With `expire_on_stop` its sessions end that this node wrote last; the others stay as long as they
+    /// would have.
     pub async fn end_app(&self, app_path: &str) {
         let app = AppId::of_path(app_path);
         let known = self.inner.apps.lock().remove(&app);

@@ -1,8 +1,8 @@
-//! Stores: sessions kept longer than any process lives. Everything of `sessile_store`, and [`open`] for the store that
-//! a configuration describes.
+//! Stores: sessions kept longer than any process lives. Everything of `sessile_store`, and [`open`] for the
+//! store that a configuration describes.
 //!
-//! Which store when, and what each promises, stands in `docs/persistence.md` of the repository. A store of one's own is
-//! an implementation of [`Store`].
+//! Which store when, and what each promises, stands in `docs/persistence.md` of the repository. A store of
+//! one's own is an implementation of [`Store`].
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod url;
@@ -107,8 +107,8 @@ const CHECK_TIME: Duration = Duration::from_secs(5);
 /// Records of the look.
 const CHECKED: usize = 64;
 
-/// Refuses a `key_file` for a store without encryption, and none for one with it: its sessions would be unreadable one by
-/// one, as requests ask for them.
+/// Refuses a `key_file` for a store without encryption, and none for one with it: its sessions would be
+/// unreadable one by one, as requests ask for them.
 async fn check_encryption(config: &Config, plain: &dyn Store) -> Result<(), OpenError> {
     let scan = tokio::time::timeout(CHECK_TIME, plain.scan(Scan::pages_of(CHECKED))).await;
     let Ok(Ok(page)) = scan else { return Ok(()) };

@@ -109,7 +109,8 @@ impl Links {
             linked: watch::Sender::new(BTreeSet::new()),
             readers: JoinSet::new(),
             reading: HashMap::new(),
-            // Whoever is silent for the drop time is removed; one that was stopped for less keeps its connection.
+            // Whoever is silent for the drop time is removed; one that was stopped for less keeps its
+            // connection.
             silence: timing.drop_time * 2,
             patience: timing.drop_time,
         }
@@ -161,7 +162,8 @@ impl Links {
         self.engine.step(|node, now, effects| node.search_timed_out(now, effects));
     }
 
-    /// The search is over. Strangers were skipped: nobody outside of the cluster prevents a start (rule 5.17).
+    /// The search is over. Strangers were skipped: nobody outside of the cluster prevents a start (rule
+    /// 5.17).
     fn searched(&self, silent: &[SocketAddr]) {
         self.engine.silent.lock().clear();
         if !silent.is_empty() {
@@ -192,8 +194,8 @@ impl Links {
         self.reading.insert(self.readers.spawn(reader).id(), incarnation);
     }
 
-    /// Waits until everything was read that this process sent before it died: in asynchronous mode some of its
-    /// changes may be there and nowhere else.
+    /// Waits until everything was read that this process sent before it died: in asynchronous mode some of
+    /// its changes may be there and nowhere else.
     async fn read_to_the_end(&mut self, incarnation: u32) {
         let until_ended = async {
             while self.reading.values().any(|read| *read == incarnation)
@@ -239,7 +241,8 @@ impl Reader {
     /// Reads until the connection ends.
     async fn run(mut self, mut linked: watch::Receiver<BTreeSet<u32>>, patience: Duration) {
         let peer = self.inbound.peer().clone();
-        // What it says to a process that cannot answer would be lost, and repeated only by the next heartbeat.
+        // What it says to a process that cannot answer would be lost, and repeated only by the next
+        // heartbeat.
         let _ = timeout(patience, linked.wait_for(|linked| linked.contains(&peer.incarnation))).await;
         let mut frames = Vec::new();
         loop {
@@ -268,8 +271,9 @@ impl Reader {
         }
     }
 
-    /// The next frames, if any come in time. A sender has a heartbeat over connection 0 at least; if it goes into a connection
-    /// that somewhere between the two is forgotten, or into the middle of a damaged length, nobody else would end it.
+    /// The next frames, if any come in time. A sender has a heartbeat over connection 0 at least; if it goes
+    /// into a connection that somewhere between the two is forgotten, or into the middle of a damaged length,
+    /// nobody else would end it.
     async fn next_batch(&mut self, frames: &mut Vec<Bytes>) -> Next {
         let connection = self.inbound.connection();
         let next = self.inbound.next_batch(frames);

@@ -1,4 +1,5 @@
-//! What can be seen of a cluster from one of its nodes: rows for the admin pages, and the view of one application.
+//! What can be seen of a cluster from one of its nodes: rows for the admin pages, and the view of one
+//! application.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -79,7 +80,8 @@ impl ClusterNode {
         own.into_iter().chain(peers).collect()
     }
 
-    /// A page of the sessions that this node holds, in an order that stays: those after `after`, at most `limit`.
+    /// A page of the sessions that this node holds, in an order that stays: those after `after`, at most
+    /// `limit`.
     pub fn sessions(&self, after: Option<SessionKey>, limit: usize) -> Vec<SessionView> {
         let page = |engine: &Engine| engine.node.sessions(after, limit, engine.clock.now());
         let mut rows: Vec<_> = self.engines().flat_map(|engine| page(engine)).collect();

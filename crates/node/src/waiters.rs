@@ -1,7 +1,9 @@
-//! Who waits for what the node will decide: commits for their receipts, requests for answers and for the gate.
+//! Who waits for what the node will decide: commits for their receipts, requests for answers and for the
+//! gate.
 //!
-//! Whoever waits is here before the node is called, with a number that goes along with the call: so an outcome always
-//! finds its waiter. Knows nothing of sessions or sockets. Each table holds at most one entry for each running request.
+//! Whoever waits is here before the node is called, with a number that goes along with the call: so an
+//! outcome always finds its waiter. Knows nothing of sessions or sockets. Each table holds at most one entry
+//! for each running request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,8 +29,8 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// A ticket to commit with, and what resolves with its receipt. `held` is given back when the receipt is there, even
-    /// if nobody waits any more.
+    /// A ticket to commit with, and what resolves with its receipt. `held` is given back when the receipt is
+    /// there, even if nobody waits any more.
     pub(crate) fn commit(&self, held: Option<Permit>) -> (Ticket, oneshot::Receiver<Receipt>) {
         let (number, receipt) = self.commits.expect(held);
         (Ticket(number), receipt)

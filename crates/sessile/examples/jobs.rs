@@ -73,8 +73,8 @@ async fn start(
     Ok("started\n")
 }
 
-/// The job. Each commit is on every member when it returns, so whichever node is killed, the others know how far it
-/// was; and it is an error when the user has logged out.
+/// The job. Each commit is on every member when it returns, so whichever node is killed, the others know how
+/// far it was; and it is an error when the user has logged out.
 async fn import(session: DetachedSession, pace: Duration) -> Result<(), SessionError> {
     for percent in 1..=100 {
         tokio::time::sleep(pace).await;

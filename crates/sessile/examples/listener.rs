@@ -1,4 +1,5 @@
-//! Logs what happens to sessions, here and on the other nodes, as the `ClusterAppSessionListener` of the article does.
+//! Logs what happens to sessions, here and on the other nodes, as the `ClusterAppSessionListener` of the
+//! article does.
 //!
 //! Start two of it, each with its own configuration, and watch both while you use one:
 //!
@@ -52,8 +53,9 @@ async fn goodbye(session: Session) -> Result<&'static str, SessionError> {
     Ok(if session.invalidate()? { "goodbye\n" } else { "who are you?\n" })
 }
 
-/// A real listener that must do a thing once, such as sending a mail when a session ends, listens to the acting node and
-/// remembers the event ids: an end may be told again, with the same one, when the node that made it dies.
+/// A real listener that must do a thing once, such as sending a mail when a session ends, listens to the
+/// acting node and remembers the event ids: an end may be told again, with the same one, when the node that
+/// made it dies.
 #[expect(clippy::print_stderr, reason = "this is what the example is for")]
 fn log(told: &Notification) {
     eprintln!("{}", line(told));

@@ -1,7 +1,8 @@
 //! What the modes of the sender cost: two nodes in one process over loopback, with TLS.
 //!
-//! `cargo run --release -p sessile --example modes` prints, for each mode, how many changes of 1 KB are committed in a
-//! second by 16 clients, and what one of them waits when four clients write 1 KB beside two that write 100 KB.
+//! `cargo run --release -p sessile --example modes` prints, for each mode, how many changes of 1 KB are
+//! committed in a second by 16 clients, and what one of them waits when four clients write 1 KB beside two
+//! that write 100 KB.
 #![allow(clippy::print_stdout, reason = "the table is what it is for")]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! A channel of one's own: it carries frames within the process, loses some of them and doubles others, and the
-//! sessions do not mind.
+//! A channel of one's own: it carries frames within the process, loses some of them and doubles others, and
+//! the sessions do not mind.
 //!
 //! ```sh
 //! cargo run --example own_channel
@@ -43,7 +43,8 @@ impl Channel for Careless {
     fn push(&self, to: u32, connection: usize, frame: Bytes) -> Result<(), SendError> {
         let number = self.sent.fetch_add(1, Ordering::Relaxed);
         match number % MISHAP_EVERY {
-            // Lost on the way, which its sender does not learn. A frame that cannot be sent at all is refused below.
+            // Lost on the way, which its sender does not learn. A frame that cannot be sent at all is refused
+            // below.
             0 if self.reaches(to) && frame.len() <= FRAME_LIMIT => Ok(()),
             1 => self.inner.push(to, connection, frame.clone()).inspect(|()| {
                 // The double may find no room.

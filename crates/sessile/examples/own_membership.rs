@@ -26,8 +26,8 @@ const ADDRESS_MAX_BYTES: u64 = 80;
 
 /// Every node writes a file `NAME.node` that holds its address, and reads those of the others.
 ///
-/// A file that stays behind does no harm: its address refuses. So nothing is removed at the end, and a node that
-/// comes back writes over what it wrote before.
+/// A file that stays behind does no harm: its address refuses. So nothing is removed at the end, and a node
+/// that comes back writes over what it wrote before.
 pub(crate) struct Directory {
     path: PathBuf,
     waiting: VecDeque<Sighting>,

@@ -1,5 +1,5 @@
-//! The admin port's answers, for operators and their tools: is the node alive, is it ready, who is here, what is
-//! held, what is counted.
+//! The admin port's answers, for operators and their tools: is the node alive, is it ready, who is here, what
+//! is held, what is counted.
 //!
 //! | path | answer | token |
 //! |---|---|---|
@@ -22,8 +22,9 @@
 //! `Link: </sessions?after=KEY&limit=N>; rel="next"` leads on. Errors are `{"error": "…"}`. Only POST
 //! changes anything. Opens no port itself; knows neither secrets of sessions nor values.
 //!
-//! Next: `admin/guard.rs` and `admin/challenge.rs` for who is answered, `admin/pages.rs` and `admin/status.rs` for what is told,
-//! `admin/actions.rs` for what is changed, `admin/stopping.rs` for the way to a stop, `admin/health.rs` for readiness.
+//! Next: `admin/guard.rs` and `admin/challenge.rs` for who is answered, `admin/pages.rs` and
+//! `admin/status.rs` for what is told, `admin/actions.rs` for what is changed, `admin/stopping.rs` for the
+//! way to a stop, `admin/health.rs` for readiness.
 
 mod actions;
 mod challenge;
@@ -94,8 +95,8 @@ impl AdminPort {
         Self { shared: Arc::new(shared) }
     }
 
-    /// `pages` of this port for callers that the way they come has proven to be operators, such as a Unix socket that
-    /// knows who is at its other end: they need no token.
+    /// `pages` of this port for callers that the way they come has proven to be operators, such as a Unix
+    /// socket that knows who is at its other end: they need no token.
     pub fn for_operators(pages: Router) -> Router {
         pages.layer(Extension(guard::ProvenOperator))
     }
@@ -105,8 +106,8 @@ impl AdminPort {
         *self.shared.tokens.write() = tokens;
     }
 
-    /// Whoever asks the node to stop at this port is heard here. Until this was called the port says that it cannot be
-    /// stopped.
+    /// Whoever asks the node to stop at this port is heard here. Until this was called the port says that it
+    /// cannot be stopped.
     #[must_use]
     pub fn stop_requests(&self) -> StopRequests {
         self.shared.stopping.requests()

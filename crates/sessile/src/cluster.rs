@@ -26,10 +26,11 @@ const ROOT: &str = "/";
 /// This process's place in its cluster. Clones are the same one.
 ///
 /// It lives as long as a clone or a session layer of it does. To go without a gap for anybody, call
-/// [`drain`](ClusterNode::drain) and [`leave`](ClusterNode::leave) before; just dropping all of them looks to the other
-/// members like a crash, which they survive.
+/// [`drain`](ClusterNode::drain) and [`leave`](ClusterNode::leave) before; just dropping all of them looks to
+/// the other members like a crash, which they survive.
 ///
-/// What needs no session layer it has from [`ClusterNode`]: members, sessions, messages, listeners, and the ways to stop.
+/// What needs no session layer it has from [`ClusterNode`]: members, sessions, messages, listeners, and the
+/// ways to stop.
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
@@ -53,8 +54,8 @@ impl Deref for Cluster {
 }
 
 impl Cluster {
-    /// Joins the cluster that `config` describes: [`start`](Self::start), and then [`ready`](ClusterNode::ready). Returns
-    /// once this node may serve.
+    /// Joins the cluster that `config` describes: [`start`](Self::start), and then
+    /// [`ready`](ClusterNode::ready). Returns once this node may serve.
     ///
     /// # Errors
     /// Nothing of the node is left running, and [`JoinError`] says what to do.
@@ -67,9 +68,9 @@ impl Cluster {
         ClusterBuilder::new(config)
     }
 
-    /// Begins to join, for those who want to watch it: members, standing and metrics can be seen at once, and session
-    /// layers answer 503 until the node is [`ready`](ClusterNode::ready). Must be called within a tokio runtime with I/O
-    /// and time.
+    /// Begins to join, for those who want to watch it: members, standing and metrics can be seen at once, and
+    /// session layers answer 503 until the node is [`ready`](ClusterNode::ready). Must be called within a
+    /// tokio runtime with I/O and time.
     ///
     /// # Errors
     /// Nothing of the node is left running, and [`JoinError`] says what to do.
@@ -88,8 +89,9 @@ impl Cluster {
 
     /// Sessions for a service that is mounted at `/`, as `[session]` and `[replication]` say.
     ///
-    /// Put layers that abort handlers (timeouts, caught panics) *outside* of it, that is, add them after it: inside, what was
-    /// written before the abort is committed with their answer. `docs/sessions.md` ("Where the layer goes") has the picture.
+    /// Put layers that abort handlers (timeouts, caught panics) *outside* of it, that is, add them after it:
+    /// inside, what was written before the abort is committed with their answer. `docs/sessions.md` ("Where
+    /// the layer goes") has the picture.
     pub fn session_layer(&self) -> SessionLayer {
         self.layer(self.inner.root.clone(), self.config().cluster.manager)
     }
@@ -98,8 +100,8 @@ impl Cluster {
     /// ([`Config::manager_of`]).
     ///
     /// # Errors
-    /// A setting of it cannot work, or the sessions that it would share are copied in another way. Those of the
-    /// configuration were checked when it was read.
+    /// A setting of it cannot work, or the sessions that it would share are copied in another way. Those of
+    /// the configuration were checked when it was read.
     pub fn app_layer(&self, app: &config::App) -> Result<SessionLayer, SettingError> {
         let (settings, manager) = self.settings_of(app)?;
         Ok(self.layer(settings, manager))
@@ -120,12 +122,12 @@ impl Cluster {
         Ok((settings.managed(manager, &self.config().replication), manager))
     }
 
-    /// The session `key` of the service that is mounted at `/`, for websockets, streams, background jobs and every
-    /// caller outside HTTP. Another application's are opened through its layer:
+    /// The session `key` of the service that is mounted at `/`, for websockets, streams, background jobs and
+    /// every caller outside HTTP. Another application's are opened through its layer:
     /// [`SessionLayer::sessions`](SessionLayer::sessions).
     ///
-    /// The key is what [`Session::key`](crate::Session::key) gives, on this node or on another. Who calls this is
-    /// trusted: it takes no cookie, so never let a key come from a client.
+    /// The key is what [`Session::key`](crate::Session::key) gives, on this node or on another. Who calls
+    /// this is trusted: it takes no cookie, so never let a key come from a client.
     ///
     /// ```
     /// # use sessile::{Cluster, SessionError, SessionKey};
@@ -168,15 +170,16 @@ impl Cluster {
         SessionLayer::new(host, self.name(), Arc::clone(&self.inner.controls), settings, statistics)
     }
 
-    /// The application at `app_path` is not run by this node any more; call it when its last request is over. With
-    /// `expire_on_stop` its sessions end that this node wrote last; the others stay as long as they would have.
+    /// The application at `app_path` is not run by this node any more; call it when its last request is over.
+    /// With `expire_on_stop` its sessions end that this node wrote last; the others stay as long as they
+    /// would have.
     pub async fn retire_app(&self, app_path: &str) {
         self.inner.statistics.lock().remove(&AppId::of_path(app_path));
         self.end_app(app_path).await;
     }
 
-    /// Switches whether the cookie of a session that comes from another node is made to name this node. When off, a
-    /// client that failed over goes back as soon as the node in its cookie can be chosen again.
+    /// Switches whether the cookie of a session that comes from another node is made to name this node. When
+    /// off, a client that failed over goes back as soon as the node in its cookie can be chosen again.
     pub fn rewrite_route(&self, on: bool) {
         self.inner.controls.rewrite_route(on);
         tracing::info!(on, "route rewriting");
@@ -188,8 +191,9 @@ impl Cluster {
         self.inner.controls.rewrites_route()
     }
 
-    /// Reads the secret file again. New links and cookies use the first secret from now on, all of the file are believed;
-    /// links that are up stay. Gives what was read, for [`AdminPort::believe`](crate::admin::AdminPort::believe).
+    /// Reads the secret file again. New links and cookies use the first secret from now on, all of the file
+    /// are believed; links that are up stay. Gives what was read, for
+    /// [`AdminPort::believe`](crate::admin::AdminPort::believe).
     ///
     /// # Errors
     /// The file cannot be used; everything stays as it was.

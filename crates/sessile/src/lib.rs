@@ -1,8 +1,8 @@
 //! Replicated HTTP sessions in memory: sessions that stay when servers go.
 //!
-//! Every node of a [`Cluster`] holds a copy of every session. When a node is killed, stopped or upgraded, the next
-//! request of its users is answered by another one, with everything that the session had. There is no database
-//! behind it, and no other service to run.
+//! Every node of a [`Cluster`] holds a copy of every session. When a node is killed, stopped or upgraded, the
+//! next request of its users is answered by another one, with everything that the session had. There is no
+//! database behind it, and no other service to run.
 //!
 //! ```no_run
 //! use axum::{Router, routing::post};
@@ -27,13 +27,13 @@
 //! # async fn stop_signal() {}
 //! ```
 //!
-//! A handler uses its [`Session`] in memory: nothing waits, nothing is I/O. When it has returned, what it wrote is
-//! committed and sent to every member, and the response goes when they have it; a [`Receipt`] says how many that
-//! are. What is promised, and what is not, stands in `docs/consistency.md` of the repository.
+//! A handler uses its [`Session`] in memory: nothing waits, nothing is I/O. When it has returned, what it
+//! wrote is committed and sent to every member, and the response goes when they have it; a [`Receipt`] says
+//! how many that are. What is promised, and what is not, stands in `docs/consistency.md` of the repository.
 //!
-//! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be set,
-//! [`testing`] for tests of services, [`seams`] for the parts that your own code can replace. The root has what every
-//! service needs; the modules have the rest, by subject.
+//! Next: [`Cluster`] for the node, [`Session`] for its applications, [`config`] for everything that can be
+//! set, [`testing`] for tests of services, [`seams`] for the parts that your own code can replace. The root
+//! has what every service needs; the modules have the rest, by subject.
 
 pub mod admin;
 mod cluster;

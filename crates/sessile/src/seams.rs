@@ -1,10 +1,10 @@
-//! The parts of a cluster that your own code can replace, through [`Cluster::builder`](crate::Cluster::builder): how
-//! nodes find each other ([`Membership`]), what carries their frames ([`Channel`]), and whom a response waits for
-//! ([`AckSet`]).
+//! The parts of a cluster that your own code can replace, through
+//! [`Cluster::builder`](crate::Cluster::builder): how nodes find each other ([`Membership`]), what carries
+//! their frames ([`Channel`]), and whom a response waits for ([`AckSet`]).
 //!
-//! Each is a trait whose documentation is its contract, with a suite in [`conformance`] that your tests run your own
-//! implementation through, and an example in the repository (`own_membership`, `own_channel`, `own_ack_set`).
-//! `docs/extending.md` tells the same as a guide.
+//! Each is a trait whose documentation is its contract, with a suite in [`conformance`] that your tests run
+//! your own implementation through, and an example in the repository (`own_membership`, `own_channel`,
+//! `own_ack_set`). `docs/extending.md` tells the same as a guide.
 
 pub use sessile_core::{
     AckMembers, AckSet, AllMembers, AppId, Candidate, CommittedSession, Incarnation, SessionKey,

@@ -1,4 +1,5 @@
-//! Tests of services without files and without ports: nodes in this process, and a browser that keeps cookies as real ones do.
+//! Tests of services without files and without ports: nodes in this process, and a browser that keeps cookies
+//! as real ones do.
 //!
 //! What a login must do to the cookie, as a test:
 //!

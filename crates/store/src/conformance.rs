@@ -37,14 +37,14 @@ pub trait Fixture: Send + Sync {
     /// A new, empty store that shares nothing with earlier ones.
     fn empty(&self) -> StoreFuture<'_, Arc<dyn Store>>;
 
-    /// A second handle on the store of the last [`empty`](Self::empty), like another process while the first handle
-    /// stays in use. `None` if only one process may use a store at a time.
+    /// A second handle on the store of the last [`empty`](Self::empty), like another process while the first
+    /// handle stays in use. `None` if only one process may use a store at a time.
     fn beside(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         Box::pin(async { Ok(None) })
     }
 
-    /// The store of the last [`empty`](Self::empty), reopened after it was closed. `None` if it does not outlive its
-    /// handle.
+    /// The store of the last [`empty`](Self::empty), reopened after it was closed. `None` if it does not
+    /// outlive its handle.
     fn again(&self) -> StoreFuture<'_, Option<Arc<dyn Store>>> {
         self.beside()
     }

@@ -20,8 +20,9 @@ pub struct CopyReport {
 const PAGE: usize = 256;
 
 /// Copies all records, including tombstones. Newer records of the target stay, so both stores may be in use
-/// meanwhile, and an interrupted copy can simply be repeated. With the same [`Encrypted`](crate::Encrypted) as source
-/// and target, all content is re-encrypted with the first key. `progress` is called after each page.
+/// meanwhile, and an interrupted copy can simply be repeated. With the same [`Encrypted`](crate::Encrypted)
+/// as source and target, all content is re-encrypted with the first key. `progress` is called after each
+/// page.
 ///
 /// # Errors
 /// The source could not be read or the target not be written; the copied records stay.

@@ -3,9 +3,9 @@
 //! ```text
 //! sealed content:  version 1 │ id of the key 8 │ nonce 24 │ XChaCha20-Poly1305 of the content
 //! ```
-//! The session's key, its version and its application are authenticated: content moved to another session or version
-//! is refused. An attacker who can write to the medium can still delete a record, restore a whole older one, or write
-//! a tombstone. Keys, versions, applications and times are not secret.
+//! The session's key, its version and its application are authenticated: content moved to another session or
+//! version is refused. An attacker who can write to the medium can still delete a record, restore a whole
+//! older one, or write a tombstone. Keys, versions, applications and times are not secret.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -26,8 +26,8 @@ const DOMAIN: &[u8] = b"sessile store content 1";
 
 /// Encrypts content on its way into a store and decrypts it on its way out.
 ///
-/// New content is encrypted with the first key of the ring, and any of its keys decrypts. To retire a key: put the
-/// new one first, [`copy`](crate::copy) the store onto itself, remove the old one.
+/// New content is encrypted with the first key of the ring, and any of its keys decrypts. To retire a key:
+/// put the new one first, [`copy`](crate::copy) the store onto itself, remove the old one.
 #[derive(Debug)]
 pub struct Encrypted {
     name: String,
@@ -146,7 +146,8 @@ fn decrypt(cipher: &XChaCha20Poly1305, nonce: [u8; NONCE], sealed: &[u8], bound:
     cipher.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: bound }).ok()
 }
 
-/// The associated data of a record. Each part is preceded by its length, so that no two records have equal data.
+/// The associated data of a record. Each part is preceded by its length, so that no two records have equal
+/// data.
 fn bound(record: &Record) -> Vec<u8> {
     let version = record.version.as_bytes();
     let length = u8::try_from(version.len()).expect("a version has at most 64 bytes");

@@ -50,8 +50,8 @@ impl std::fmt::Display for DamagedRecord {
 /// Why a call to a store failed. A failed call changed nothing, unless the variant says that this is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store cannot be reached, is too slow or too busy. Retrying later may help; a save may or may not have
-    /// taken effect, and repeating it is harmless.
+    /// The store cannot be reached, is too slow or too busy. Retrying later may help; a save may or may not
+    /// have taken effect, and repeating it is harmless.
     #[error("the {store} store does not answer: {cause}")]
     Unavailable {
         /// The store: its kind and address or path, without any password.

@@ -44,8 +44,8 @@ const PAGE_BYTES: usize = 16 << 20;
 pub struct FileOptions {
     /// The folder, for this node alone; created if missing, readable by its owner only.
     pub folder: PathBuf,
-    /// Most bytes of all segments. Dead records are compacted before a save is refused; live sessions may take three
-    /// quarters of it. During a compaction one more segment may exist.
+    /// Most bytes of all segments. Dead records are compacted before a save is refused; live sessions may
+    /// take three quarters of it. During a compaction one more segment may exist.
     pub max_bytes: u64,
     /// Most bytes of one segment.
     pub segment_bytes: u64,

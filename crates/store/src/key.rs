@@ -7,8 +7,8 @@ use crate::error::MalformedRecord;
 
 /// The name of a session: 16 random bytes, never reused for another session.
 ///
-/// A store orders its records by key. It must never make a file name, a statement or a command out of one in any
-/// form but the fixed 32 hexadecimal digits of [`Display`](fmt::Display) or the 16 bytes.
+/// A store orders its records by key. It must never make a file name, a statement or a command out of one in
+/// any form but the fixed 32 hexadecimal digits of [`Display`](fmt::Display) or the 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub [u8; Key::BYTES]);
 

@@ -19,8 +19,8 @@ const FILE_LIMIT: u64 = 4096;
 
 /// The keys of an encrypted store: the first encrypts, all decrypt.
 ///
-/// The file holds one key a line, 32 bytes in base64 (`openssl rand -base64 32` makes one). It is separate from the
-/// cluster's secret, which may therefore be changed without making stored sessions unreadable.
+/// The file holds one key a line, 32 bytes in base64 (`openssl rand -base64 32` makes one). It is separate
+/// from the cluster's secret, which may therefore be changed without making stored sessions unreadable.
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Vec<([u8; KEY_ID], XChaCha20Poly1305)>,

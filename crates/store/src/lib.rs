@@ -1,12 +1,13 @@
-//! Keeps the bytes of sessions longer than any process lives: in files, an embedded database, PostgreSQL, Valkey or
-//! Redis.
+//! Keeps the bytes of sessions longer than any process lives: in files, an embedded database, PostgreSQL,
+//! Valkey or Redis.
 //!
-//! It knows keys, an order of versions, times and opaque content, and must not know what an attribute, a cluster or a
-//! node is. It makes no decisions about sessions: the caller decides when to save and how to interpret a loaded
-//! record.
+//! It knows keys, an order of versions, times and opaque content, and must not know what an attribute, a
+//! cluster or a node is. It makes no decisions about sessions: the caller decides when to save and how to
+//! interpret a loaded record.
 //!
-//! [`FileStore`] is always there; `PostgresStore`, `RedbStore` and `RedisStore` come with the features `postgres`,
-//! `redb` and `redis`, and the suite for custom stores with `conformance`. [`Encrypted`] wraps any of them.
+//! [`FileStore`] is always there; `PostgresStore`, `RedbStore` and `RedisStore` come with the features
+//! `postgres`, `redb` and `redis`, and the suite for custom stores with `conformance`. [`Encrypted`] wraps
+//! any of them.
 //!
 //! Next: [`Store`] is the interface and its contract; [`Record`] is the stored unit.
 

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The times of one record, in whole milliseconds.
 ///
-/// A store never interprets them: it neither ends nor refuses a session because of a clock. The loading node clamps
-/// the time since [`saved_at`](Self::saved_at), because its wall clock or the saver's may be wrong. Only
-/// [`purge`](crate::Store::purge), and a database that drops garbage by itself, look at
+/// A store never interprets them: it neither ends nor refuses a session because of a clock. The loading node
+/// clamps the time since [`saved_at`](Self::saved_at), because its wall clock or the saver's may be wrong.
+/// Only [`purge`](crate::Store::purge), and a database that drops garbage by itself, look at
 /// [`garbage_after`](Self::garbage_after), so [`keep`](Self::keep) must be much longer than the idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
@@ -16,7 +16,8 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// The longest time, a thousand years; longer ones, such as that of a session that never ends, are clamped to it.
+    /// The longest time, a thousand years; longer ones, such as that of a session that never ends, are
+    /// clamped to it.
     pub const LONGEST: Duration = Duration::from_secs(1000 * 365 * 86_400);
 
     /// The times of a record saved at `saved_at` (wall clock of the saver), whose session may stay idle for

@@ -1,9 +1,10 @@
 //! PostgreSQL: one row a session, for all nodes and several clusters.
 //!
-//! A batch is one statement, which writes a row only if its version is not older than the stored one. The database
-//! orders two nodes that save the same session, so nodes need no locks of their own.
+//! A batch is one statement, which writes a row only if its version is not older than the stored one. The
+//! database orders two nodes that save the same session, so nodes need no locks of their own.
 //!
-//! Next: `names` checks configured names, `schema` creates and migrates the tables, `rows` holds the statements.
+//! Next: `names` checks configured names, `schema` creates and migrates the tables, `rows` holds the
+//! statements.
 
 mod names;
 mod rows;
@@ -52,8 +53,8 @@ impl PostgresOptions {
 
 /// Sessions in a table of PostgreSQL.
 ///
-/// Opening it does not contact the server: the first call connects, and creates or migrates the tables. So a node can
-/// start while its database is down. Later calls replace lost connections.
+/// Opening it does not contact the server: the first call connects, and creates or migrates the tables. So a
+/// node can start while its database is down. Later calls replace lost connections.
 #[derive(Debug)]
 pub struct PostgresStore {
     name: String,
@@ -234,8 +235,8 @@ fn failure(store: &str, error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Transient classes of SQLSTATE: connection, transaction, resources, locks, operator intervention; and a server that
-/// is read-only because it is currently not the primary.
+/// Transient classes of SQLSTATE: connection, transaction, resources, locks, operator intervention; and a
+/// server that is read-only because it is currently not the primary.
 fn is_passing(code: &str) -> bool {
     code == "25006" || ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }

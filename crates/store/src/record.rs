@@ -28,8 +28,8 @@ pub struct Record {
 pub enum RecordContent {
     /// The session lives; its bytes are opaque to a store.
     Live(Bytes),
-    /// The session ended. A tombstone supersedes every live record, whatever its version, so that a slower save of
-    /// another node cannot bring the session back.
+    /// The session ended. A tombstone supersedes every live record, whatever its version, so that a slower
+    /// save of another node cannot bring the session back.
     Ended,
 }
 
@@ -76,8 +76,8 @@ impl Record {
         }
     }
 
-    /// Whether this must replace `stored`: a tombstone supersedes a live record, otherwise the version decides, and
-    /// an equal version is written again, with its new times or its new encryption.
+    /// Whether this must replace `stored`: a tombstone supersedes a live record, otherwise the version
+    /// decides, and an equal version is written again, with its new times or its new encryption.
     #[must_use]
     pub fn supersedes(&self, stored: &Record) -> bool {
         self.rank() >= stored.rank()

@@ -8,8 +8,8 @@ use crate::error::MalformedRecord;
 
 /// Orders the versions of one session: opaque bytes in lexicographic order.
 ///
-/// The saving node must build it so that a later version is greater than every version that it has seen, for example
-/// as a big-endian counter followed by the writer. Records with equal versions have equal content.
+/// The saving node must build it so that a later version is greater than every version that it has seen, for
+/// example as a big-endian counter followed by the writer. Records with equal versions have equal content.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordVersion(Bytes);
 

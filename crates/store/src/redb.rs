@@ -1,7 +1,7 @@
 //! The embedded database: one redb file, for random access to many sessions that are not in memory.
 //!
-//! It keeps only redb's cache in memory, and opens at once whatever its size. It saves more slowly than the file
-//! store, because redb writes whole pages.
+//! It keeps only redb's cache in memory, and opens at once whatever its size. It saves more slowly than the
+//! file store, because redb writes whole pages.
 //!
 //! Next: `damage` for a file that is damaged.
 
@@ -67,11 +67,12 @@ enum DatabaseHandle {
 }
 
 impl RedbStore {
-    /// Opens or creates the file. A damaged file, or one that is no redb database, is renamed to `….damaged-1`, which the
-    /// log names, and the store begins anew.
+    /// Opens or creates the file. A damaged file, or one that is no redb database, is renamed to
+    /// `….damaged-1`, which the log names, and the store begins anew.
     ///
     /// # Errors
-    /// Another process uses the file, it cannot be read or written, or three damaged ones are beside it already.
+    /// Another process uses the file, it cannot be read or written, or three damaged ones are beside it
+    /// already.
     pub async fn open(options: RedbOptions) -> Result<Self, StoreError> {
         let name: Arc<str> = format!("redb {}", options.path.display()).into();
         let store =

@@ -1,9 +1,9 @@
 //! Valkey and Redis, one server or a cluster of them.
 //!
-//! A session is a hash; a script on the server compares versions. Sessions are in 256 buckets by the first byte of
-//! their key. A bucket has an index, so that a scan follows the order of the keys, and is in one slot of a cluster,
-//! so that a script sees a record and its index together. Durability depends on the server's settings: use
-//! `appendonly yes` and `maxmemory-policy noeviction`.
+//! A session is a hash; a script on the server compares versions. Sessions are in 256 buckets by the first
+//! byte of their key. A bucket has an index, so that a scan follows the order of the keys, and is in one slot
+//! of a cluster, so that a script sees a record and its index together. Durability depends on the server's
+//! settings: use `appendonly yes` and `maxmemory-policy noeviction`.
 //!
 //! Next: `link` connects, `bucket` builds names on the server, the `.lua` files are the scripts.
 

@@ -14,12 +14,13 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// Keeps the newest version of each session, longer than any process lives.
 ///
-/// Several processes may use the same storage at once without knowing each other: of two versions of one session the
-/// greater one stays, in any order of arrival ([`Record::supersedes`]).
+/// Several processes may use the same storage at once without knowing each other: of two versions of one
+/// session the greater one stays, in any order of arrival ([`Record::supersedes`]).
 ///
 /// Promises of a store, checked by the suite in `conformance` (a feature of that name):
-/// * An answered [`save`](Self::save) is durable as the store's own settings define it, and is seen by every load
-///   that begins later. A save that was interrupted leaves each record as it was or as it should be, nothing else.
+/// * An answered [`save`](Self::save) is durable as the store's own settings define it, and is seen by every
+///   load that begins later. A save that was interrupted leaves each record as it was or as it should be,
+///   nothing else.
 /// * A load returns a record exactly as it was saved, or not at all.
 /// * A tombstone stays until it is garbage, and no live version replaces it.
 /// * A damaged record is quarantined for inspection and reported; all others stay readable.
@@ -32,7 +33,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// Kind and place for logs, without any password: `file /var/lib/sessile`.
     fn name(&self) -> &str;
 
-    /// Saves records and tombstones, each as if it came alone and in this order; returns one outcome for each.
+    /// Saves records and tombstones, each as if it came alone and in this order; returns one outcome for
+    /// each.
     ///
     /// # Errors
     /// The outcome of all records is unknown: save them all again.
@@ -44,15 +46,16 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// [`StoreError::Damaged`] once for a damaged record; later loads find no record.
     fn load(&self, key: Key) -> StoreFuture<'_, Option<Record>>;
 
-    /// The next records in the order of their keys. Records saved or removed meanwhile may or may not be seen.
+    /// The next records in the order of their keys. Records saved or removed meanwhile may or may not be
+    /// seen.
     ///
     /// # Errors
     /// The page could not be read; ask for it again.
     fn scan(&self, scan: Scan) -> StoreFuture<'_, ScanPage>;
 
     /// Removes records and tombstones that are garbage at `now`
-    /// ([`Lifetime::garbage_after`](crate::Lifetime::garbage_after)); returns their number. The caller must trust its
-    /// clock, or subtract its uncertainty.
+    /// ([`Lifetime::garbage_after`](crate::Lifetime::garbage_after)); returns their number. The caller must
+    /// trust its clock, or subtract its uncertainty.
     ///
     /// # Errors
     /// Some garbage may be left; purge again.
@@ -64,8 +67,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// The size is unknown now.
     fn size(&self) -> StoreFuture<'_, StoreSize>;
 
-    /// Finishes running work and releases connections, files and locks. Every later call except this one fails with
-    /// [`StoreError::Closed`].
+    /// Finishes running work and releases connections, files and locks. Every later call except this one
+    /// fails with [`StoreError::Closed`].
     ///
     /// # Errors
     /// Some work could not be finished; the store is closed in any case.

@@ -13,10 +13,12 @@ use sessile_web::json_store::{CookieRoute, JsonSessionStore, UNPROCESSED};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Goes around the `SessionManagerLayer`; made by [`SessileStore::request_layer`](crate::SessileStore::request_layer).
+/// Goes around the `SessionManagerLayer`; made by
+/// [`SessileStore::request_layer`](crate::SessileStore::request_layer).
 ///
-/// It remembers what a request loads, so that its save writes only what the request changed. It answers 503 with
-/// `Sessile-Unprocessed: 1` while this node does not serve, and lets a graceful stop wait for the requests that run.
+/// It remembers what a request loads, so that its save writes only what the request changed. It answers 503
+/// with `Sessile-Unprocessed: 1` while this node does not serve, and lets a graceful stop wait for the
+/// requests that run.
 #[derive(Clone, Debug)]
 pub struct RequestLayer {
     sessions: JsonSessionStore,
@@ -28,9 +30,9 @@ impl RequestLayer {
         Self { sessions, route: None }
     }
 
-    /// Lets `cookie`, the name that the `SessionManagerLayer` has (`id` by default), carry this node's name behind a
-    /// dot, as balancers with sticky sessions look for it. It is taken off again before the `SessionManagerLayer`
-    /// sees it, which takes only the bare id.
+    /// Lets `cookie`, the name that the `SessionManagerLayer` has (`id` by default), carry this node's name
+    /// behind a dot, as balancers with sticky sessions look for it. It is taken off again before the
+    /// `SessionManagerLayer` sees it, which takes only the bare id.
     ///
     /// A session that moved names its new node from its next `Set-Cookie` on.
     #[must_use]

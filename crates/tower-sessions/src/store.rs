@@ -5,8 +5,8 @@ use sessile_web::{SessionKey, SessionLayer};
 
 use crate::RequestLayer;
 
-/// Keeps the sessions of tower-sessions in the cluster. Clones are the same store. It is a store for each version of
-/// tower-sessions whose feature is on.
+/// Keeps the sessions of tower-sessions in the cluster. Clones are the same store. It is a store for each
+/// version of tower-sessions whose feature is on.
 #[derive(Clone, Debug)]
 pub struct SessileStore {
     pub(crate) sessions: JsonSessionStore,

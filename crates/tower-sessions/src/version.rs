@@ -1,6 +1,7 @@
 //! The store as each version of tower-sessions wants it. Their traits are the same text and different types.
 
-/// A module that makes [`SessileStore`](crate::SessileStore) the store of the tower-sessions whose core is `$core`.
+/// A module that makes [`SessileStore`](crate::SessileStore) the store of the tower-sessions whose core is
+/// `$core`.
 macro_rules! store_for {
     ($version:ident, $core:ident) => {
         mod $version {
@@ -49,7 +50,8 @@ macro_rules! store_for {
                     self.sessions.save(key, &to_map(record)?, idle(record)).await.map_err(backend)
                 }
 
-                /// The record's expiry date is the latest that it can be: how long the session is idle is not looked up.
+                /// The record's expiry date is the latest that it can be: how long the session is idle is not
+                /// looked up.
                 async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
                     let Some(session) = self.sessions.load(self.key(id)).await.map_err(backend)? else {
                         return Ok(None);
@@ -64,8 +66,8 @@ macro_rules! store_for {
                 }
             }
 
-            /// How long the session lives without another save; zero when it is over already. Both times are read from one
-            /// clock here, so only their difference leaves this node.
+            /// How long the session lives without another save; zero when it is over already. Both times are
+            /// read from one clock here, so only their difference leaves this node.
             fn idle(record: &Record) -> std::time::Duration {
                 (record.expiry_date - OffsetDateTime::now_utc()).try_into().unwrap_or_default()
             }

@@ -1,8 +1,10 @@
-//! Which attributes and which routes cost the most: bytes of names and values that commits handed to every member.
+//! Which attributes and which routes cost the most: bytes of names and values that commits handed to every
+//! member.
 //!
-//! A bounded table for each, by the space-saving method (Metwally, Agrawal, El Abbadi: *Efficient Computation of Frequent
-//! and Top-k Elements in Data Streams*, 2005): a new name takes the place of the smallest and inherits its count, as what
-//! it may have too much. So whatever is heavy is in the table, whatever the names are.
+//! A bounded table for each, by the space-saving method (Metwally, Agrawal, El Abbadi: *Efficient Computation
+//! of Frequent and Top-k Elements in Data Streams*, 2005): a new name takes the place of the smallest and
+//! inherits its count, as what it may have too much. So whatever is heavy is in the table, whatever the names
+//! are.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The answers that the layer gives in the application's place. Their bodies are for users: the inside goes to the log.
+//! The answers that the layer gives in the application's place. Their bodies are for users: the inside goes
+//! to the log.
 
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};

@@ -103,7 +103,8 @@ impl AppSessions {
         self.client_cipher.is_some() || self.host.has_room()
     }
 
-    /// Ends a session everywhere, for good. `idle` is the idle time of one that its cookie carries, if it has its own.
+    /// Ends a session everywhere, for good. `idle` is the idle time of one that its cookie carries, if it has
+    /// its own.
     pub(crate) fn end(&self, key: SessionKey, idle: Option<Duration>) -> Settlement {
         if self.client_cipher.is_none() {
             return self.host.end(key);
@@ -112,7 +113,8 @@ impl AppSessions {
         self.host.end_carried(key, self.app, keep)
     }
 
-    /// The first change of a new session, as the settings want it. A cookie carries nothing that these say already.
+    /// The first change of a new session, as the settings want it. A cookie carries nothing that these say
+    /// already.
     pub(crate) fn creation(&self, secret: Secret) -> Changes {
         if self.client_cipher.is_some() {
             return Changes::new();

@@ -10,9 +10,9 @@ const COOKIES_MAX: usize = 180;
 
 /// The cookies of a browser, and its clock, which moves only when it is told.
 ///
-/// It keeps what a real one keeps (section 5.7: name, domain and path make a cookie; prefixes, `Secure`, `Max-Age`, `Domain`
-/// and `Path` are checked; `SameSite` has no effect, because all requests are of the same site) and sends it in the order of
-/// section 5.8.3: longer paths first, then what was set earlier.
+/// It keeps what a real one keeps (section 5.7: name, domain and path make a cookie; prefixes, `Secure`,
+/// `Max-Age`, `Domain` and `Path` are checked; `SameSite` has no effect, because all requests are of the same
+/// site) and sends it in the order of section 5.8.3: longer paths first, then what was set earlier.
 ///
 /// ```
 /// use http::{Request, Response};

@@ -1,8 +1,10 @@
-//! Which answers caches may keep (RFC 9111): none that carries our cookie, and none that was made for one user for another.
+//! Which answers caches may keep (RFC 9111): none that carries our cookie, and none that was made for one
+//! user for another.
 //!
-//! An answer that sets or removes the cookie gets `private`, in its unqualified form: a shared cache must not store it
-//! (section 5.2.2.7), the browser's own may. The qualified forms, `private="Set-Cookie"` and `no-cache="Set-Cookie"`, would
-//! let a shared cache keep the body, but few caches know them, and those that do not store the whole.
+//! An answer that sets or removes the cookie gets `private`, in its unqualified form: a shared cache must not
+//! store it (section 5.2.2.7), the browser's own may. The qualified forms, `private="Set-Cookie"` and
+//! `no-cache="Set-Cookie"`, would let a shared cache keep the body, but few caches know them, and those that
+//! do not store the whole.
 
 use http::header::{CACHE_CONTROL, EXPIRES, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue};

@@ -3,8 +3,8 @@
 //! ```text
 //! cookie:  base64url of  nonce 24 │ XChaCha20-Poly1305 of the content
 //! ```
-//! The key follows from the cluster's secret and the application's path, so that a cookie of another application or
-//! cluster, or one that was changed, opens nothing.
+//! The key follows from the cluster's secret and the application's path, so that a cookie of another
+//! application or cluster, or one that was changed, opens nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -3,8 +3,9 @@
 //! ```text
 //! content:  version 1 │ key 16 │ secret 16 │ born 8 │ sealed 8 │ fields: name, codec, value
 //! ```
-//! This is the one place where sessions live by wall clocks, because a cookie comes back from outside and no node
-//! remembers when it left. [`client_cipher`](super::client_cipher) seals and opens; nothing here reads a clock.
+//! This is the one place where sessions live by wall clocks, because a cookie comes back from outside and no
+//! node remembers when it left. [`client_cipher`](super::client_cipher) seals and opens; nothing here reads a
+//! clock.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,7 +23,8 @@ const HEAD: usize = 1 + KEY_BYTES + KEY_BYTES + 8 + 8;
 /// What a field takes beside its name and its value: two lengths and the codec.
 const FIELD: usize = 2 + 1 + 2;
 
-/// The clocks of two nodes may differ by so much: a cookie that was sealed later than that from now is not believed.
+/// The clocks of two nodes may differ by so much: a cookie that was sealed later than that from now is not
+/// believed.
 pub(crate) const CLOCK_ERROR: Duration = Duration::from_secs(3_600);
 /// A cookie that is used is made anew at least so often within its idle time.
 const RENEWALS: u32 = 8;
@@ -79,8 +81,8 @@ impl ClientSession {
         Some(Self { identity, born_at, sealed_at, fields })
     }
 
-    /// Not used for its idle time, or as old as it may get: late by an eighth of the idle time and what clocks differ by,
-    /// never early.
+    /// Not used for its idle time, or as old as it may get: late by an eighth of the idle time and what
+    /// clocks differ by, never early.
     pub(crate) fn is_over(&self, session: &config::Session, now: Duration) -> bool {
         let idle = self.idle(session);
         self.sealed_at > now.saturating_add(CLOCK_ERROR)
@@ -98,8 +100,8 @@ impl ClientSession {
     }
 }
 
-/// What stands for a secret that was changed: its end is remembered under this, so that the cookie from before the
-/// change opens nothing.
+/// What stands for a secret that was changed: its end is remembered under this, so that the cookie from
+/// before the change opens nothing.
 pub(crate) fn key_of(secret: Secret) -> SessionKey {
     let hash = blake3::derive_key("sessile secret of a carried session, version 1", &secret.0);
     let mut key = [0; KEY_BYTES];
@@ -107,7 +109,8 @@ pub(crate) fn key_of(secret: Secret) -> SessionKey {
     SessionKey(key)
 }
 
-/// How long the end of a session with that idle time must be remembered: until no cookie of it counts any more.
+/// How long the end of a session with that idle time must be remembered: until no cookie of it counts any
+/// more.
 pub(crate) fn remembered_for(idle: Duration) -> Duration {
     with_grace(idle).saturating_add(CLOCK_ERROR)
 }

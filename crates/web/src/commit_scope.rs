@@ -1,5 +1,5 @@
-//! How much of a session travels when a request is over, and how far before its response goes: what a manager means to
-//! the session layer, and what a request can ask for.
+//! How much of a session travels when a request is over, and how far before its response goes: what a manager
+//! means to the session layer, and what a request can ask for.
 
 use super::error::SessionError;
 use super::session::Session;
@@ -27,18 +27,19 @@ impl CommitScope {
 }
 
 impl Session {
-    /// The other members get the whole session with what this request writes, each attribute with the timestamp it
-    /// has, instead of the changes alone; also when this request writes nothing. Costs what the session weighs.
-    /// Manager `full` does it by itself.
+    /// The other members get the whole session with what this request writes, each attribute with the
+    /// timestamp it has, instead of the changes alone; also when this request writes nothing. Costs what the
+    /// session weighs. Manager `full` does it by itself.
     pub fn send_whole(&self) -> Result<(), SessionError> {
         self.writable()?.draft.send_whole();
         Ok(())
     }
 
-    /// The response goes only when the store, too, has what this request writes, as with `save = "through"` for the whole
-    /// application; so a kill of all nodes in the next moment does not lose it. It waits for `[store] timeout` at most,
-    /// and `Receipt::stored` says whether the store had it then; where nothing is stored, that it
-    /// had not. Does nothing where the request writes nothing, or the cookie carries the session.
+    /// The response goes only when the store, too, has what this request writes, as with `save = "through"`
+    /// for the whole application; so a kill of all nodes in the next moment does not lose it. It waits for
+    /// `[store] timeout` at most, and `Receipt::stored` says whether the store had it then; where nothing is
+    /// stored, that it had not. Does nothing where the request writes nothing, or the cookie carries the
+    /// session.
     ///
     /// For a route, call it in a layer between the session layer and the route's handlers.
     ///

@@ -29,7 +29,8 @@ impl Controls {
         Self::new(CookieKeys::new(cookie_keys(config, secrets)), config.node.rewrite_route)
     }
 
-    /// The cluster's secrets were renewed: cookies are made with the first one from now on, and those of all are believed.
+    /// The cluster's secrets were renewed: cookies are made with the first one from now on, and those of all
+    /// are believed.
     pub fn renew_secrets(&self, config: &Config, secrets: &ClusterSecrets) {
         self.cookie_keys.renew(cookie_keys(config, Some(secrets)));
     }
@@ -57,8 +58,8 @@ impl Controls {
     }
 }
 
-/// The keys of the cookies' tags, the same on every node, that of the active secret first. Without a secret anybody can
-/// make a tag, and only the random bits of key and secret keep a session closed.
+/// The keys of the cookies' tags, the same on every node, that of the active secret first. Without a secret
+/// anybody can make a tag, and only the random bits of key and secret keep a session closed.
 fn cookie_keys(config: &Config, secrets: Option<&ClusterSecrets>) -> Vec<[u8; 32]> {
     let nobodys = || ClusterSecrets::new([0; SECRET_BYTES], Vec::new());
     secrets.cloned().unwrap_or_else(nobodys).derive_all(&config.cluster.name, COOKIE_PURPOSE)

@@ -18,7 +18,8 @@ const SEALED_BYTES: usize = KEY_BYTES + KEY_BYTES + TAG_BYTES;
 /// Length of the part before the dot: base64url without padding, no bit of it unused.
 const SEALED_CHARS: usize = SEALED_BYTES / 3 * 4;
 const ROUTE_CHARS_MAX: usize = 32;
-/// Cookies of the session's name that look like one and are verified; a request with more is refused its session.
+/// Cookies of the session's name that look like one and are verified; a request with more is refused its
+/// session.
 const VERIFIED_MAX: usize = 64;
 
 /// What the cookie proves: which session, and that its bearer may use it.
@@ -41,8 +42,8 @@ pub(crate) struct Presented {
     pub(crate) is_current: bool,
 }
 
-/// The keys of the tags, that of the active secret first. Clones are the same ones: who exchanges them exchanges
-/// them for all applications.
+/// The keys of the tags, that of the active secret first. Clones are the same ones: who exchanges them
+/// exchanges them for all applications.
 #[derive(Clone)]
 pub(crate) struct CookieKeys(Arc<RwLock<Vec<[u8; 32]>>>);
 
@@ -170,8 +171,8 @@ impl<T: PartialEq> Found<T> {
     }
 }
 
-/// The values of the cookies called `name`. Cookies are bytes: what other cookies hold does not matter, and a value that is
-/// not ASCII is none of ours.
+/// The values of the cookies called `name`. Cookies are bytes: what other cookies hold does not matter, and a
+/// value that is not ASCII is none of ours.
 pub(super) fn candidates<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
     let pairs =
         headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));

@@ -1,6 +1,7 @@
 //! How long the browser keeps the cookie of one session: "remember me".
 //!
-//! It is a note of the session, so every node that sets the cookie anew, after a failover for example, sets it for as long.
+//! It is a note of the session, so every node that sets the cookie anew, after a failover for example, sets
+//! it for as long.
 
 use std::time::Duration;
 

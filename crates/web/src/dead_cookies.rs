@@ -1,8 +1,9 @@
 //! Requests on this node whose cookie is of a session that is gone, by its key.
 //!
-//! The answer to such a request takes the cookie back. A browser sends several requests at once, with the same dead cookie:
-//! one of them may begin a new session, whose cookie the removal in a slower one's answer would take away. So a removal is
-//! left to a later request while another one runs, and for a while after one has begun a new session.
+//! The answer to such a request takes the cookie back. A browser sends several requests at once, with the
+//! same dead cookie: one of them may begin a new session, whose cookie the removal in a slower one's answer
+//! would take away. So a removal is left to a later request while another one runs, and for a while after one
+//! has begun a new session.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -15,17 +15,18 @@ use sessile_node::host::Settlement;
 /// A session that was opened by its key instead of a cookie; see `Cluster::session` and
 /// [`DetachedSessions`].
 ///
-/// It reads and writes as a [`Session`] does, whose methods it has: reads see the session as it was opened, plus
-/// what was written here. What was written is sent by [`commit`](Self::commit), in one piece, as often as wanted;
-/// what was not committed is dropped with it. [`refresh`](Self::refresh) shows what others wrote. There is no
-/// cookie, so [`change_id`](Session::change_id) is an error.
+/// It reads and writes as a [`Session`] does, whose methods it has: reads see the session as it was opened,
+/// plus what was written here. What was written is sent by [`commit`](Self::commit), in one piece, as often
+/// as wanted; what was not committed is dropped with it. [`refresh`](Self::refresh) shows what others wrote.
+/// There is no cookie, so [`change_id`](Session::change_id) is an error.
 ///
-/// Holding it does **not** keep the session in use: idle time begins anew with opening, [`refresh`](Self::refresh)
-/// and every commit that writes. A websocket that is open for hours does not make a session immortal whose user has
-/// gone; one that calls `refresh` for each message of its user counts as much as his clicks. A job that is busy for
-/// longer than the idle time calls it, too.
+/// Holding it does **not** keep the session in use: idle time begins anew with opening,
+/// [`refresh`](Self::refresh) and every commit that writes. A websocket that is open for hours does not make
+/// a session immortal whose user has gone; one that calls `refresh` for each message of its user counts as
+/// much as his clicks. A job that is busy for longer than the idle time calls it, too.
 ///
-/// When the session has ended, whoever ended it, commits and writes are the error [`Ended`](SessionError::Ended).
+/// When the session has ended, whoever ended it, commits and writes are the error
+/// [`Ended`](SessionError::Ended).
 pub struct DetachedSession {
     app: Arc<AppSessions>,
     key: SessionKey,
@@ -42,15 +43,15 @@ impl DetachedSession {
         self.key
     }
 
-    /// Sends what was written since the last commit, and waits until every member has it, as a response does. The
-    /// receipt says how many that are; without a write there is none, and it is only made sure that what was read
-    /// may be told: that others cannot have moved on without this node.
+    /// Sends what was written since the last commit, and waits until every member has it, as a response does.
+    /// The receipt says how many that are; without a write there is none, and it is only made sure that what
+    /// was read may be told: that others cannot have moved on without this node.
     ///
     /// A commit that began runs to its end though the future is dropped.
     ///
     /// # Errors
-    /// [`Ended`](SessionError::Ended), and nothing was written. [`NotServing`](SessionError::NotServing) and what
-    /// exceeds a bound: nothing was sent, it is still written here and can be committed later.
+    /// [`Ended`](SessionError::Ended), and nothing was written. [`NotServing`](SessionError::NotServing) and
+    /// what exceeds a bound: nothing was sent, it is still written here and can be committed later.
     /// [`OutcomeUnknown`](SessionError::OutcomeUnknown).
     pub async fn commit(&self) -> Result<Option<Receipt>, SessionError> {
         let host = &self.app.host;
@@ -61,7 +62,8 @@ impl DetachedSession {
         Ok(receipt)
     }
 
-    /// Reads anew what others wrote; what was written here and is not committed stays on top of it. This is a use.
+    /// Reads anew what others wrote; what was written here and is not committed stays on top of it. This is a
+    /// use.
     ///
     /// # Errors
     /// [`Ended`](SessionError::Ended) and [`NotServing`](SessionError::NotServing).
@@ -86,8 +88,8 @@ impl DetachedSession {
         Ok(ended)
     }
 
-    /// Passes the gate, and makes sure that the session has not ended. This node may have lost its copy and be
-    /// without it until it asks.
+    /// Passes the gate, and makes sure that the session has not ended. This node may have lost its copy and
+    /// be without it until it asks.
     async fn be_there(&self) -> Result<(), SessionError> {
         let host = &self.app.host;
         host.admitted().await?;

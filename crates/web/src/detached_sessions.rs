@@ -12,8 +12,8 @@ use super::error::SessionError;
 use super::session::random;
 use sessile_config as config;
 
-/// The sessions of one application, for websockets, streams, background jobs and every caller outside HTTP; see
-/// [`SessionLayer::sessions`](super::SessionLayer::sessions). Clones are the same.
+/// The sessions of one application, for websockets, streams, background jobs and every caller outside HTTP;
+/// see [`SessionLayer::sessions`](super::SessionLayer::sessions). Clones are the same.
 ///
 /// Whoever has it is trusted: it opens sessions by their keys, which are no secret.
 #[derive(Clone)]
@@ -29,9 +29,9 @@ impl DetachedSessions {
     /// Opens a session, on whichever member it was made. This is a use: its idle time begins anew.
     ///
     /// # Errors
-    /// [`Ended`](SessionError::Ended) or [`Unknown`](SessionError::Unknown) when there is no such session of this
-    /// application; [`NotServing`](SessionError::NotServing) when this node cannot answer for its copies;
-    /// [`InCookie`](SessionError::InCookie) where sessions live in their cookies.
+    /// [`Ended`](SessionError::Ended) or [`Unknown`](SessionError::Unknown) when there is no such session of
+    /// this application; [`NotServing`](SessionError::NotServing) when this node cannot answer for its
+    /// copies; [`InCookie`](SessionError::InCookie) where sessions live in their cookies.
     pub async fn open(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
         let _running = self.app.host.request();
         self.are_on_nodes()?;
@@ -41,8 +41,8 @@ impl DetachedSessions {
         Ok(DetachedSession::new(&self.app, key, Draft::trusted(key, fields, self.app.host.local_values(key))))
     }
 
-    /// As [`open`](Self::open), but looking is no use: the idle time goes on. (While this node is still getting
-    /// sessions from others it has to ask them, and that is a use.)
+    /// As [`open`](Self::open), but looking is no use: the idle time goes on. (While this node is still
+    /// getting sessions from others it has to ask them, and that is a use.)
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -62,8 +62,8 @@ impl DetachedSessions {
         ))
     }
 
-    /// A session under a key that the caller chose; no cookie opens it. It is there once it is committed, and that
-    /// is an [`Ended`](SessionError::Ended) where the key is in use, or was.
+    /// A session under a key that the caller chose; no cookie opens it. It is there once it is committed, and
+    /// that is an [`Ended`](SessionError::Ended) where the key is in use, or was.
     pub(crate) fn create(&self, key: SessionKey) -> Result<DetachedSession, SessionError> {
         self.are_on_nodes()?;
         if !self.app.host.has_room() {

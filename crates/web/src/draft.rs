@@ -68,9 +68,11 @@ pub(crate) enum DraftState {
 /// Why a request only looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
-    /// A login superseded the secret of its cookie: it sees what was there before. Only a login of its own makes a session.
+    /// A login superseded the secret of its cookie: it sees what was there before. Only a login of its own
+    /// makes a session.
     Superseded,
-    /// A browser asks whether it may send the request that it has: there is nothing to see, and no session is made.
+    /// A browser asks whether it may send the request that it has: there is nothing to see, and no session is
+    /// made.
     Preflight,
 }
 
@@ -151,8 +153,8 @@ impl Draft {
         self.state = DraftState::New(identity);
     }
 
-    /// Forgets what was written, and the session that was made for it. A change of the secret stays, and so does an end.
-    /// Gives what was to be kept on this node.
+    /// Forgets what was written, and the session that was made for it. A change of the secret stays, and so
+    /// does an end. Gives what was to be kept on this node.
     pub(crate) fn discard(&mut self) -> LocalChanges {
         (self.changes, self.borrows, self.weight) = (Changes::new(), Borrows::default(), None);
         (self.max_inactive, self.login, self.cookie_age) = (None, None, None);
@@ -220,7 +222,8 @@ impl Draft {
         (!self.changes.is_empty()).then_some((self.key()?, &self.changes))
     }
 
-    /// What a commit carries: each attribute with the bytes of name and value, fields of the system without a name.
+    /// What a commit carries: each attribute with the bytes of name and value, fields of the system without a
+    /// name.
     pub(crate) fn in_commit(&self) -> impl Iterator<Item = (Option<&str>, usize)> {
         let written = self.changes.writes().map(|(name, value)| {
             let bytes = name.as_str().len() + value.map_or(0, |value| value.bytes.len());
@@ -325,8 +328,8 @@ impl Draft {
         self.borrows.take_back(name, borrow, changed)
     }
 
-    /// Settles what is handed to the node, as the manager says. Returns the attributes whose changes in place are
-    /// dropped.
+    /// Settles what is handed to the node, as the manager says. Returns the attributes whose changes in place
+    /// are dropped.
     pub(crate) fn freeze(
         &mut self,
         commit_scope: CommitScope,

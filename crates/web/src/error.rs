@@ -73,7 +73,8 @@ pub enum SessionError {
         /// The attribute.
         name: String,
     },
-    /// The attribute stays on this node, by `[replication] names`, and such attributes take all bytes they may.
+    /// The attribute stays on this node, by `[replication] names`, and such attributes take all bytes they
+    /// may.
     #[error(
         "attribute `{name}` stays on this node, which has no room for it: such attributes take max_table_bytes = {max}"
     )]
@@ -102,14 +103,15 @@ pub enum SessionError {
     /// This node holds `max_active` sessions; no further one is made.
     #[error("no room for one more session: max_active is reached; try again later or raise it")]
     Full,
-    /// The copies on this node take as many bytes as `max_table_bytes` allows; no further session is made, and none grows.
+    /// The copies on this node take as many bytes as `max_table_bytes` allows; no further session is made,
+    /// and none grows.
     #[error(
         "no room: the copies on this node take all of max_table_bytes (a sixteenth of it for each sixteenth of the \
          sessions); try again later or raise it"
     )]
     TableFull,
-    /// The other members do not confirm changes as fast as they come, and `[sender]` says that no more are taken
-    /// then: no connection of the pool became free, or the queue is full.
+    /// The other members do not confirm changes as fast as they come, and `[sender]` says that no more are
+    /// taken then: no connection of the pool became free, or the queue is full.
     #[error(
         "the changes could not be sent now and nothing of them was kept: the connections to the other nodes are \
          busy or their queues full ([sender] pool_size, max_wait, queue_bytes); try again later"
@@ -118,8 +120,8 @@ pub enum SessionError {
     /// The session ended while the request, or the job, ran.
     #[error("the session has ended; what was written to it meanwhile is dropped")]
     Ended,
-    /// The request came with a cookie that a login had replaced meanwhile, and `[session] on_superseded` says that it
-    /// hears of it.
+    /// The request came with a cookie that a login had replaced meanwhile, and `[session] on_superseded` says
+    /// that it hears of it.
     #[error("a login replaced the session's cookie; what a request with the old one wrote is dropped")]
     Superseded,
     /// No member knows a session with this key, or it is another application's.
@@ -235,9 +237,9 @@ impl From<Absent> for SessionError {
     }
 }
 
-/// For handlers that return `Result<_, SessionError>`: the [`status`](SessionError::status), and a body for the user that
-/// says nothing of the inside; the message goes to the log. Where the request accepts `application/problem+json`, the
-/// session layer writes the body so (RFC 9457).
+/// For handlers that return `Result<_, SessionError>`: the [`status`](SessionError::status), and a body for
+/// the user that says nothing of the inside; the message goes to the log. Where the request accepts
+/// `application/problem+json`, the session layer writes the body so (RFC 9457).
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let mut response = self.answer();

@@ -260,9 +260,9 @@ impl Exchange {
         self.dead.as_ref().is_some_and(DeadCookie::may_be_removed)
     }
 
-    /// Whether the cookie is to be made anew: it names another node than it should, or its tag is of a secret that will
-    /// be dropped. Not when a login has replaced it, or another request may be one: the browser may have a newer cookie
-    /// when this answer arrives.
+    /// Whether the cookie is to be made anew: it names another node than it should, or its tag is of a secret
+    /// that will be dropped. Not when a login has replaced it, or another request may be one: the browser may
+    /// have a newer cookie when this answer arrives.
     fn is_outdated(&self, held: &Presented, route: &str) -> bool {
         let (Presented { identity, .. }, quiet) = (held, self.app.settings.session.change_grace);
         (held.route != route || !held.is_current)
@@ -325,7 +325,8 @@ impl Origin {
     }
 }
 
-/// Whether the answer says that the request failed: what a timeout or a panic inside of this layer answers, too.
+/// Whether the answer says that the request failed: what a timeout or a panic inside of this layer answers,
+/// too.
 fn is_error(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT
 }

@@ -9,7 +9,8 @@ use super::answers;
 use super::session::Session;
 use super::sessions::Sessions;
 
-/// A handler asked for a [`Session`], or for [`Sessions`], on a route that no [`SessionLayer`](super::SessionLayer) is around.
+/// A handler asked for a [`Session`], or for [`Sessions`], on a route that no
+/// [`SessionLayer`](super::SessionLayer) is around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no session layer around this route: add `.layer(cluster.session_layer())` to the router that holds it"

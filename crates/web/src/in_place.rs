@@ -14,8 +14,8 @@ use super::session::Session;
 
 /// An attribute that can be changed in place, made by [`Session::get_mut`].
 ///
-/// It is an owned value: it may be held across `.await`, sent to another task, and held together with those of other
-/// attributes. When it is dropped the value is encoded again and compared with what it was.
+/// It is an owned value: it may be held across `.await`, sent to another task, and held together with those
+/// of other attributes. When it is dropped the value is encoded again and compared with what it was.
 pub struct AttributeMut<T> {
     session: Session,
     name: FieldName,
@@ -31,15 +31,17 @@ type Encode<T> = fn(&T) -> Result<Value, String>;
 impl Session {
     /// The attribute `name`, to be changed in place; `None` when there is none. Never makes a session.
     ///
-    /// What happens to a change **depends on the manager**. With `[cluster] manager = "full"` and `[replication]
-    /// dirty_flag = false` it is committed with the request, as if it had been set. With every other manager, and with
-    /// `dirty_flag = true`, a change that nobody sets is dropped when the request is over, on this node too, for all
-    /// copies of a session must be equal; it is counted ([`Statistics::discarded`](crate::Statistics::discarded)), and
-    /// a warning names the attribute. [`AttributeMut::set`] sets it everywhere, whatever is configured.
+    /// What happens to a change **depends on the manager**. With `[cluster] manager = "full"` and
+    /// `[replication] dirty_flag = false` it is committed with the request, as if it had been set. With every
+    /// other manager, and with `dirty_flag = true`, a change that nobody sets is dropped when the request is
+    /// over, on this node too, for all copies of a session must be equal; it is counted
+    /// ([`Statistics::discarded`](crate::Statistics::discarded)), and a warning names the attribute.
+    /// [`AttributeMut::set`] sets it everywhere, whatever is configured.
     ///
-    /// Drop the handle before the handler returns: the session is committed then. Later reads of this request see the
-    /// change once it is dropped. If this request sets the attribute, before or after, the change belongs to that: made
-    /// in place after the `set` it travels with it, and a `set` or `remove` while the handle is out makes it void.
+    /// Drop the handle before the handler returns: the session is committed then. Later reads of this request
+    /// see the change once it is dropped. If this request sets the attribute, before or after, the change
+    /// belongs to that: made in place after the `set` it travels with it, and a `set` or `remove` while the
+    /// handle is out makes it void.
     ///
     /// ```
     /// # use sessile_web::{AttributeMut, Session, SessionError};
@@ -53,8 +55,9 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`NotDecodable`](SessionError::NotDecodable) or [`NotEncodable`](SessionError::NotEncodable) when it is no `T`;
-    /// [`AlreadyBorrowed`](SessionError::AlreadyBorrowed) while another handle of this attribute is out; what refuses any write.
+    /// [`NotDecodable`](SessionError::NotDecodable) or [`NotEncodable`](SessionError::NotEncodable) when it
+    /// is no `T`; [`AlreadyBorrowed`](SessionError::AlreadyBorrowed) while another handle of this attribute
+    /// is out; what refuses any write.
     pub fn get_mut<T>(&self, name: &str) -> Result<Option<AttributeMut<T>>, SessionError>
     where
         T: Serialize + DeserializeOwned,
@@ -69,8 +72,9 @@ impl Session {
         self.borrow(name, decode, codec::encode::<T>)
     }
 
-    /// The encoded bytes of the attribute `name`, to be changed in place: as [`get_mut`](Self::get_mut), for what
-    /// [`set_bytes`](Self::set_bytes) put there. Whatever they were before, changed they are the application's own.
+    /// The encoded bytes of the attribute `name`, to be changed in place: as [`get_mut`](Self::get_mut), for
+    /// what [`set_bytes`](Self::set_bytes) put there. Whatever they were before, changed they are the
+    /// application's own.
     ///
     /// # Errors
     /// As [`get_mut`](Self::get_mut).
@@ -96,8 +100,8 @@ impl Session {
 }
 
 impl<T> AttributeMut<T> {
-    /// Sets the attribute to the value as it is now, which is a write like [`Session::set`]: it travels with every
-    /// manager.
+    /// Sets the attribute to the value as it is now, which is a write like [`Session::set`]: it travels with
+    /// every manager.
     ///
     /// # Errors
     /// As [`Session::set`].

@@ -1,9 +1,9 @@
 //! What the stores of other session libraries are built on: sessions as maps of JSON texts.
 //!
 //! Such a library hands its store the whole map at the end of a request. What the request *changed* is the
-//! difference to the map that it loaded, so [`JsonSessionStore::request`] remembers that for as long as the request
-//! runs: then two requests that change different entries both count, and what one removed stays removed. Without it
-//! a save replaces the whole map, and the last one wins.
+//! difference to the map that it loaded, so [`JsonSessionStore::request`] remembers that for as long as the
+//! request runs: then two requests that change different entries both count, and what one removed stays
+//! removed. Without it a save replaces the whole map, and the last one wins.
 //!
 //! For the authors of such stores; `sessile-tower-sessions` and `sessile-actix` are made with it.
 
@@ -24,7 +24,8 @@ use super::detached_sessions::DetachedSessions;
 use super::error::SessionError;
 use sessile_config::OnEnded;
 
-/// The entries of a session, each a JSON text. Names may be any text: what no attribute can be called is kept otherwise.
+/// The entries of a session, each a JSON text. Names may be any text: what no attribute can be called is kept
+/// otherwise.
 pub type JsonMap = BTreeMap<String, Bytes>;
 
 /// Idle times that differ by less are the same: libraries compute them from the time of day.
@@ -59,8 +60,8 @@ impl JsonSessionStore {
         &self.sessions
     }
 
-    /// The key of the session that `library` calls `id`. The id, which is that library's only secret, cannot be
-    /// found from the key, so keys may be shown.
+    /// The key of the session that `library` calls `id`. The id, which is that library's only secret, cannot
+    /// be found from the key, so keys may be shown.
     pub fn key(&self, library: &str, id: &[u8]) -> SessionKey {
         let mut hasher = blake3::Hasher::new_derive_key("sessile key of another library's session v1");
         for part in [library.as_bytes(), self.sessions.app().settings.path.as_bytes()] {
@@ -121,9 +122,9 @@ impl JsonSessionStore {
         Ok(())
     }
 
-    /// Writes what `map` changes of what this request loaded, or replaces all where that is not known. Never makes a
-    /// session. One that has ended stays so, and the changes are dropped: silently, or with an error, as
-    /// `[session] on_ended` says.
+    /// Writes what `map` changes of what this request loaded, or replaces all where that is not known. Never
+    /// makes a session. One that has ended stays so, and the changes are dropped: silently, or with an error,
+    /// as `[session] on_ended` says.
     ///
     /// # Errors
     /// All of a commit; [`Ended`](SessionError::Ended) only with `on_ended = "409"`.

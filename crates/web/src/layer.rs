@@ -41,21 +41,22 @@ impl SessionLayer {
         self.app.shape.name()
     }
 
-    /// Whether a cookie of this name belongs to the sessions of any application that this node had since it started,
-    /// or accompanies such a cookie. Code that is not trusted with other applications' sessions must neither see nor
-    /// set it.
+    /// Whether a cookie of this name belongs to the sessions of any application that this node had since it
+    /// started, or accompanies such a cookie. Code that is not trusted with other applications' sessions must
+    /// neither see nor set it.
     #[must_use]
     pub fn is_session_cookie(&self, name: &[u8]) -> bool {
         self.app.controls.cookie_names.contains(name)
     }
 
-    /// Whether a request may change something: it comes from the site's own page, from the address bar, or from a
-    /// program, and not from a page of another site.
+    /// Whether a request may change something: it comes from the site's own page, from the address bar, or
+    /// from a program, and not from a page of another site.
     ///
-    /// `Sec-Fetch-Site` decides where the browser sends it, else `Origin`, which is compared with `Host`, or with the host
-    /// that one of `[http] trusted_proxies` reports. A program sends neither, and passes. `SameSite=Lax` keeps the session
-    /// cookie from most requests of other sites, but not from links, and not from other ports and subdomains of the same
-    /// site; so ask this wherever a request changes the session, also by GET.
+    /// `Sec-Fetch-Site` decides where the browser sends it, else `Origin`, which is compared with `Host`, or
+    /// with the host that one of `[http] trusted_proxies` reports. A program sends neither, and passes.
+    /// `SameSite=Lax` keeps the session cookie from most requests of other sites, but not from links, and not
+    /// from other ports and subdomains of the same site; so ask this wherever a request changes the session,
+    /// also by GET.
     ///
     /// ```
     /// # use sessile_web::SessionLayer;

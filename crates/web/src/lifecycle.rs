@@ -16,13 +16,15 @@ impl Session {
     /// that was known before opens nothing afterwards. Key and attributes stay. A session that this request
     /// made needs no change.
     ///
-    /// A request that comes later with the cookie from before gets, for `[session] change_grace`, a view of the attributes
-    /// from strictly before the change, without who is logged in; what it writes is dropped. If such a request calls this
-    /// itself (a second click on *Login*), it gets a session of its own with that view's attributes and its writes.
+    /// A request that comes later with the cookie from before gets, for `[session] change_grace`, a view of
+    /// the attributes from strictly before the change, without who is logged in; what it writes is dropped.
+    /// If such a request calls this itself (a second click on *Login*), it gets a session of its own with
+    /// that view's attributes and its writes.
     ///
     /// It takes effect at once, on all members before the response goes, and is not undone by anything: not
-    /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit. (Where the cookie
-    /// carries the session, it takes effect with the response, and what running requests write is dropped.)
+    /// by a panic, a 5xx or a client that hung up. Requests that are already running still commit. (Where the
+    /// cookie carries the session, it takes effect with the response, and what running requests write is
+    /// dropped.)
     pub fn change_id(&self) -> Result<(), SessionError> {
         let mut state = self.writable()?;
         if let DraftState::Trusted(_) | DraftState::Over = state.draft.state() {
@@ -47,12 +49,13 @@ impl Session {
         Ok(())
     }
 
-    /// Lets browsers keep this session's cookie for `age`, in whole seconds and for 400 days at most, or with `None` until
-    /// they are closed, whatever `[session] max_age` says: "remember me". Makes a session when there is none.
+    /// Lets browsers keep this session's cookie for `age`, in whole seconds and for 400 days at most, or with
+    /// `None` until they are closed, whatever `[session] max_age` says: "remember me". Makes a session when
+    /// there is none.
     ///
-    /// The answer to this request sets the cookie, and so does every later one that has a reason to set it, on every node;
-    /// the age counts from the last of them. It is the browser's time. The node ends the session after its idle time, so
-    /// a login that shall last gives both, and a new id as always:
+    /// The answer to this request sets the cookie, and so does every later one that has a reason to set it,
+    /// on every node; the age counts from the last of them. It is the browser's time. The node ends the
+    /// session after its idle time, so a login that shall last gives both, and a new id as always:
     ///
     /// ```
     /// # use std::time::Duration;
@@ -70,7 +73,8 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// As of every write: on a read-only path, after the answer, or when there is no room for one more session.
+    /// As of every write: on a read-only path, after the answer, or when there is no room for one more
+    /// session.
     pub fn set_cookie_max_age(&self, age: Option<Duration>) -> Result<(), SessionError> {
         let age = age.filter(|age| age.as_secs() > 0).map(|age| CookieAge::Kept(age.min(MAX_AGE)));
         self.with_session(|draft| draft.set_cookie_age(age.unwrap_or(CookieAge::UntilClosed)))
@@ -112,15 +116,16 @@ impl Session {
         Ok(matches!(draft_state, DraftState::Held(_) | DraftState::New(_) | DraftState::Trusted(_)))
     }
 
-    /// Whether this node is the one that the session belongs to: it made the session, in this request or before, or
-    /// was the last to take it over. (Tomcat: `primaryIndicator`.)
+    /// Whether this node is the one that the session belongs to: it made the session, in this request or
+    /// before, or was the last to take it over. (Tomcat: `primaryIndicator`.)
     ///
-    /// False in the first request after the session moved here, for which [`previous_route`](Self::previous_route) tells
-    /// the node that it came from; the answer to that request gives the browser a cookie that names this node, and from
-    /// then on it is true here. A path that the replication filter matches changes no cookie, and so no owner. False,
-    /// too, where there is no session. A browser that sends requests in parallel may reach two nodes that both are told
-    /// true: it tells who should do what one node is enough for, and excludes nobody.
-    /// Where the cookie carries the session, no node has it more than another: true on every one.
+    /// False in the first request after the session moved here, for which
+    /// [`previous_route`](Self::previous_route) tells the node that it came from; the answer to that request
+    /// gives the browser a cookie that names this node, and from then on it is true here. A path that the
+    /// replication filter matches changes no cookie, and so no owner. False, too, where there is no session.
+    /// A browser that sends requests in parallel may reach two nodes that both are told true: it tells who
+    /// should do what one node is enough for, and excludes nobody. Where the cookie carries the session, no
+    /// node has it more than another: true on every one.
     pub fn is_owner(&self) -> bool {
         match self.used().draft.state() {
             DraftState::New(_) => true,

@@ -71,8 +71,8 @@ impl LocalDraft {
         opened + self.changes.objects.len() < LOCAL_VALUES_MAX || self.object(name).is_some()
     }
 
-    /// Puts or removes a value. What this request had put there before is given back, to be dropped where no lock is
-    /// held: a value may do anything when it goes.
+    /// Puts or removes a value. What this request had put there before is given back, to be dropped where no
+    /// lock is held: a value may do anything when it goes.
     fn change_object(&mut self, name: &str, object: Option<Object>) -> Option<Object> {
         self.changes.objects.insert(name.to_owned(), object).flatten()
     }
@@ -91,11 +91,12 @@ fn find<'v, V>(
 }
 
 impl Session {
-    /// Keeps `value` under `name` on this node, making a session when there is none: a connection, a cache, whatever
-    /// cannot be encoded. It is kept when the handler has returned, and goes with the session, wherever that ends.
+    /// Keeps `value` under `name` on this node, making a session when there is none: a connection, a cache,
+    /// whatever cannot be encoded. It is kept when the handler has returned, and goes with the session,
+    /// wherever that ends.
     ///
-    /// **It never leaves this node.** After a failover, or when a balancer sends the user elsewhere, it is absent there
-    /// and the application makes it anew. These names are apart from those of attributes.
+    /// **It never leaves this node.** After a failover, or when a balancer sends the user elsewhere, it is
+    /// absent there and the application makes it anew. These names are apart from those of attributes.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -133,9 +134,9 @@ impl Session {
         Ok(())
     }
 
-    /// What [`set_local`](Self::set_local) keeps under `name` on this node; `None` when there is no such value here,
-    /// or it is no `T`. A value that is missing although there is a session is counted in the metrics: so many users
-    /// came from another node, or for the first time.
+    /// What [`set_local`](Self::set_local) keeps under `name` on this node; `None` when there is no such
+    /// value here, or it is no `T`. A value that is missing although there is a session is counted in the
+    /// metrics: so many users came from another node, or for the first time.
     pub fn get_local<T: Any + Send + Sync>(&self, name: &str) -> Option<Arc<T>> {
         let object = self.used().draft.local.object(name).cloned();
         if object.is_none() {

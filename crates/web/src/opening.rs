@@ -1,8 +1,8 @@
 //! What a request begins with: the session that its cookie opens, and what that cookie is worth.
 //!
-//! The worth decides what the answer may do to the cookie although the application does nothing: see the table in
-//! `docs/sessions.md`. Who comes with a cookie that was replaced or ended so lately that the browser may have a newer one
-//! already, gets no cookie: the answers of one browser arrive in any order.
+//! The worth decides what the answer may do to the cookie although the application does nothing: see the
+//! table in `docs/sessions.md`. Who comes with a cookie that was replaced or ended so lately that the browser
+//! may have a newer one already, gets no cookie: the answers of one browser arrive in any order.
 
 use std::sync::Arc;
 

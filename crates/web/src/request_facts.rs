@@ -1,4 +1,5 @@
-//! What the head of a request says about its session: whether it may write, and whether the cookie is for https only.
+//! What the head of a request says about its session: whether it may write, and whether the cookie is for
+//! https only.
 
 use std::net::SocketAddr;
 
@@ -23,7 +24,8 @@ pub(crate) fn access<B>(settings: &SessionSettings, request: &Request<B>) -> Acc
     }
 }
 
-/// Whether a browser asks if it may send another request (CORS preflight). It brings no cookie and keeps none.
+/// Whether a browser asks if it may send another request (CORS preflight). It brings no cookie and keeps
+/// none.
 pub(crate) fn is_preflight<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     *request.method() == Method::OPTIONS
@@ -51,7 +53,8 @@ fn forwarded_https<B>(app: &AppSessions, request: &Request<B>) -> bool {
             .is_some_and(|first| first.trim_ascii() == b"https")
 }
 
-/// Whether what the request says of its client is believed. It must say something: an unknown peer is warned of.
+/// Whether what the request says of its client is believed. It must say something: an unknown peer is warned
+/// of.
 pub(crate) fn is_from_trusted_proxy<B>(app: &AppSessions, request: &Request<B>) -> bool {
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
         app.peer_unknown();

@@ -1,8 +1,9 @@
 //! Whether a request comes from a page of the site that it was sent to, as far as its browser says.
 //!
-//! `Sec-Fetch-Site` is the browser's own verdict, and no script can set it; proxies leave it alone. A browser that lacks
-//! it sends `Origin` with every POST, which is compared with the host that the browser asked for: `Host`, or what a
-//! trusted proxy reports in its place. A program sends neither, and has no cookies of another user.
+//! `Sec-Fetch-Site` is the browser's own verdict, and no script can set it; proxies leave it alone. A browser
+//! that lacks it sends `Origin` with every POST, which is compared with the host that the browser asked for:
+//! `Host`, or what a trusted proxy reports in its place. A program sends neither, and has no cookies of
+//! another user.
 
 use http::header::{FORWARDED, HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, Request};
@@ -40,7 +41,8 @@ fn forwarded_host(headers: &HeaderMap) -> Option<&[u8]> {
     Some(host.strip_prefix(b"\"").and_then(|host| host.strip_suffix(b"\"")).unwrap_or(host))
 }
 
-/// Whether a page of `origin` is a page of `host`: the same name, and the same port, where the scheme's own may be left out.
+/// Whether a page of `origin` is a page of `host`: the same name, and the same port, where the scheme's own
+/// may be left out.
 fn is_origin_of(origin: &[u8], host: &[u8]) -> bool {
     let (site, port) = match (origin.strip_prefix(b"https://"), origin.strip_prefix(b"http://")) {
         (Some(site), _) => (site, &b":443"[..]),

@@ -49,7 +49,8 @@ where
         let unready = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, unready);
         let app = Arc::clone(&self.app);
-        // The layer may be there twice, around a router and around what is nested in it: the outer one commits.
+        // The layer may be there twice, around a router and around what is nested in it: the outer one
+        // commits.
         let outer = outer_session(&app, &request);
         Box::pin(async move {
             if let Some(session) = outer {

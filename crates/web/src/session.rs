@@ -24,10 +24,11 @@ use sessile_node::host::{Busy, CommitPermit, Settlement};
 /// The session of one request. Found in the request's extensions, or taken as an argument of an axum
 /// handler.
 ///
-/// All of it is in memory: no call waits and none does I/O. Reads see the session as it was when the
-/// request came, plus what this request wrote. Writes are committed together when the handler has returned
-/// its response, be it a success or a 5xx (unless `[session] commit_on_error = false`); a handler that panics, or is
-/// dropped because its client hung up, leaves none of them. A session comes into being with the first write. Clones are the same session.
+/// All of it is in memory: no call waits and none does I/O. Reads see the session as it was when the request
+/// came, plus what this request wrote. Writes are committed together when the handler has returned its
+/// response, be it a success or a 5xx (unless `[session] commit_on_error = false`); a handler that panics, or
+/// is dropped because its client hung up, leaves none of them. A session comes into being with the first
+/// write. Clones are the same session.
 ///
 /// ```
 /// # use sessile_web::{Session, SessionError};
@@ -80,10 +81,11 @@ impl Session {
     /// The attribute `name`; `None` when there is none.
     ///
     /// # Errors
-    /// [`NotDecodable`](SessionError::NotDecodable) when it is no `T`, as after an update of the application: the attribute
-    /// is kept as it is, counted ([`Statistics::undecodable`](crate::Statistics::undecodable)) and named in the log. Every
-    /// other attribute stays readable. Handle it as an absent one (`session.get("cart").unwrap_or_default()`), or let it
-    /// become the answer: its body tells the user nothing of the inside.
+    /// [`NotDecodable`](SessionError::NotDecodable) when it is no `T`, as after an update of the application:
+    /// the attribute is kept as it is, counted ([`Statistics::undecodable`](crate::Statistics::undecodable))
+    /// and named in the log. Every other attribute stays readable. Handle it as an absent one
+    /// (`session.get("cart").unwrap_or_default()`), or let it become the answer: its body tells the user
+    /// nothing of the inside.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
         let Some(value) = self.value(name) else { return Ok(None) };
         codec::decode(&value).map(Some).map_err(|reason| self.not_decodable(name, reason))
@@ -91,8 +93,8 @@ impl Session {
 
     /// Sets the attribute `name`, making a session when there is none.
     ///
-    /// Setting the value that is already there is a write like any other: it is sent, and it supersedes
-    /// what another request wrote meanwhile. Only with manager `full` it is none: the session is sent, and the
+    /// Setting the value that is already there is a write like any other: it is sent, and it supersedes what
+    /// another request wrote meanwhile. Only with manager `full` it is none: the session is sent, and the
     /// attribute stays as old as it was.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), SessionError> {
         let value = codec::encode(value)
@@ -110,13 +112,14 @@ impl Session {
         self.put(name, Value::raw(bytes))
     }
 
-    /// The attribute `name` as a JSON text, whoever encoded it; `None` when there is none, or it has no such form.
+    /// The attribute `name` as a JSON text, whoever encoded it; `None` when there is none, or it has no such
+    /// form.
     pub fn get_json(&self, name: &str) -> Option<Bytes> {
         codec::to_json(self.value(name)?)
     }
 
-    /// Sets the attribute `name` to a JSON text, which [`get`](Self::get) reads as any type that fits. It is for
-    /// applications whose values are JSON already; the text travels as it is.
+    /// Sets the attribute `name` to a JSON text, which [`get`](Self::get) reads as any type that fits. It is
+    /// for applications whose values are JSON already; the text travels as it is.
     pub fn set_json(&self, name: &str, json: impl Into<Bytes>) -> Result<(), SessionError> {
         self.put(name, Value { codec: Codec::JSON, bytes: json.into() })
     }

@@ -2,11 +2,12 @@
 
 use super::session::Session;
 
-/// Every session of a request, of the outermost application first: of a portal at `/`, say, and of the shop in it at
-/// `/shop`. Found in the request's extensions, or taken as an argument of an axum handler.
+/// Every session of a request, of the outermost application first: of a portal at `/`, say, and of the shop
+/// in it at `/shop`. Found in the request's extensions, or taken as an argument of an axum handler.
 ///
 /// [`Session`] is the one of the innermost layer. Each is committed for itself, when the response passes its
-/// application's layer on the way out; the response goes when all are settled, and carries the cookie of each.
+/// application's layer on the way out; the response goes when all are settled, and carries the cookie of
+/// each.
 ///
 /// ```
 /// # use sessile_web::{SessionError, Sessions};

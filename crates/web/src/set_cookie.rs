@@ -1,4 +1,5 @@
-//! The `Set-Cookie` header of one application: the same attributes when a cookie is set and when it is removed.
+//! The `Set-Cookie` header of one application: the same attributes when a cookie is set and when it is
+//! removed.
 
 use std::time::Duration;
 
@@ -54,8 +55,8 @@ impl CookieShape {
         self.set("", Some(CookieAge::LONGEST), true).len()
     }
 
-    /// Gives the browser `value`: for the session's own `age`, else for `max_age`, or until it is closed. The server decides
-    /// when the session ends.
+    /// Gives the browser `value`: for the session's own `age`, else for `max_age`, or until it is closed. The
+    /// server decides when the session ends.
     pub(crate) fn set(&self, value: &str, age: Option<CookieAge>, secure: bool) -> HeaderValue {
         let age = match age {
             None => self.max_age,
@@ -71,8 +72,9 @@ impl CookieShape {
         self.header("", &self.path, &self.domain, "; Max-Age=0", secure)
     }
 
-    /// Takes back every cookie of that name which a request for `uri` on `host` can have brought, wherever it was set: a
-    /// browser does not tell. That is each path above the request's, for this host alone and for each domain above it.
+    /// Takes back every cookie of that name which a request for `uri` on `host` can have brought, wherever it
+    /// was set: a browser does not tell. That is each path above the request's, for this host alone and for
+    /// each domain above it.
     pub(crate) fn remove_everywhere(&self, uri: &Uri, host: Option<&str>, secure: bool) -> Vec<HeaderValue> {
         if self.name.starts_with("__Host-") {
             return vec![self.remove(secure)];
@@ -105,7 +107,8 @@ fn paths_of(path: &str) -> impl Iterator<Item = &str> {
     ends.chain([path.len()]).filter(move |end| is_plain && *end > 0).map(|end| &path[..end])
 }
 
-/// The domains of which a host gets the cookies: of `a.shop.example` that is `a.shop.example` and `shop.example`.
+/// The domains of which a host gets the cookies: of `a.shop.example` that is `a.shop.example` and
+/// `shop.example`.
 fn domains_of(host: &str) -> impl Iterator<Item = &str> {
     let name = host.split(':').next().unwrap_or_default();
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))

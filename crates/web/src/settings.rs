@@ -81,7 +81,8 @@ impl SessionSettings {
         }
     }
 
-    /// The same for sessions that live in their cookies: nothing of them is copied, so nothing stays here either.
+    /// The same for sessions that live in their cookies: nothing of them is copied, so nothing stays here
+    /// either.
     fn client_session(self) -> Self {
         let cookie_overhead = Some(CookieShape::new(&self).beside_value());
         Self { commit_scope: CommitScope::Written, names: None, cookie_overhead, ..self }
@@ -122,9 +123,10 @@ impl SessionSettings {
         self.names.as_ref().is_some_and(|replicating| !replicating.matches(name))
     }
 
-    /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure`
-    /// and meant for the whole host, its name tells browsers to take it from this very host only. An application at any
-    /// path has that with a name of its own that begins so: the tag covers the path, and the cookie is at `/`.
+    /// The cookie's name on the wire, as a balancer must look for it. Where the cookie is always `Secure` and
+    /// meant for the whole host, its name tells browsers to take it from this very host only. An application
+    /// at any path has that with a name of its own that begins so: the tag covers the path, and the cookie is
+    /// at `/`.
     pub(crate) fn cookie_name(&self) -> String {
         let is_bound = self.session.cookie.starts_with("__Host-");
         if self.session.secure == Secure::Always

@@ -82,8 +82,8 @@ pub(crate) enum CookieChange {
 }
 
 impl State {
-    /// From now on nothing is written any more; as much of the session as `commit_scope` says is to be handed to the node.
-    /// Gives the session of which something is.
+    /// From now on nothing is written any more; as much of the session as `commit_scope` says is to be handed
+    /// to the node. Gives the session of which something is.
     pub(crate) fn freeze(&mut self, app: &AppSessions, commit_scope: CommitScope) -> Option<SessionKey> {
         self.over = true;
         match self.draft.freeze(commit_scope, &app.settings) {
@@ -130,8 +130,8 @@ impl State {
         }
     }
 
-    /// As [`freeze`](Self::freeze) for a caller outside HTTP, who goes on writing. Gives the attributes that were changed in
-    /// place in vain, and the session of which something is to be handed to the node.
+    /// As [`freeze`](Self::freeze) for a caller outside HTTP, who goes on writing. Gives the attributes that
+    /// were changed in place in vain, and the session of which something is to be handed to the node.
     pub(crate) fn freeze_trusted(
         &mut self,
         app: &AppSessions,
@@ -141,8 +141,8 @@ impl State {
         Ok((dropped, self.draft.changes().map(|(key, _)| key)))
     }
 
-    /// As [`commit`](Self::commit) for a caller outside HTTP, who goes on from there. What is refused stays written
-    /// here, unless the session ended.
+    /// As [`commit`](Self::commit) for a caller outside HTTP, who goes on from there. What is refused stays
+    /// written here, unless the session ended.
     pub(crate) fn commit_trusted(
         &mut self,
         app: &AppSessions,

@@ -67,8 +67,8 @@ impl Statistics {
         self.sends.load(Ordering::Relaxed)
     }
 
-    /// Changes in place that were dropped, because nobody set them and the manager does not send them by itself; see
-    /// [`Session::get_mut`](crate::Session::get_mut).
+    /// Changes in place that were dropped, because nobody set them and the manager does not send them by
+    /// itself; see [`Session::get_mut`](crate::Session::get_mut).
     pub fn discarded(&self) -> u64 {
         self.discarded.load(Ordering::Relaxed)
     }
@@ -90,8 +90,8 @@ impl Statistics {
         Duration::from_micros(self.cluster_micros.load(Ordering::Relaxed))
     }
 
-    /// Total time from the end of the handler until the request's changes were settled, of all requests that changed
-    /// something.
+    /// Total time from the end of the handler until the request's changes were settled, of all requests that
+    /// changed something.
     pub fn send_time(&self) -> Duration {
         Duration::from_micros(self.sending_micros.load(Ordering::Relaxed))
     }

@@ -28,7 +28,8 @@ pub(crate) const LOSS: Scenario = Scenario {
         for percent in [1, 5, 30] {
             rig.report_event(&format!("note loss of {percent} %"))?;
             if percent == 30 {
-                // At this loss no echo may arrive for the drop time in either direction: a split like any other.
+                // At this loss no echo may arrive for the drop time in either direction: a split like any
+                // other.
                 removals = rig.removals();
                 rig.report_event("cut")?;
             }

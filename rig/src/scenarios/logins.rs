@@ -118,8 +118,8 @@ impl LoginSession {
     }
 }
 
-/// The name that was written, and the key of the session that has it, empty where a login had superseded the cookie and the
-/// write was dropped; `None` if there was no answer.
+/// The name that was written, and the key of the session that has it, empty where a login had superseded the
+/// cookie and the write was dropped; `None` if there was no answer.
 fn write(hosts: &[Ipv4Addr], number: usize, when: &str, cookie: &str) -> Option<(String, String)> {
     let name = format!("{when}-{number}");
     let done =

@@ -25,13 +25,13 @@ const SHORT: &str = if cfg!(debug_assertions) {
 } else {
     "[session]\nmax_active = 2_000_000\n[[app]]\npath = \"/short\"\nbuiltin = \"clusterapp\"\ntimeout = \"180s\"\n"
 };
-/// If a member was lost meanwhile, its uses may be unknown: sessions get an eighth of the timeout more, questioned
-/// ones another eighth.
+/// If a member was lost meanwhile, its uses may be unknown: sessions get an eighth of the timeout more,
+/// questioned ones another eighth.
 const GONE_WITHIN: Duration = PATIENCE.saturating_add(Duration::from_secs(TIMEOUT.as_secs() / 4));
 /// Upper bound of the load's own sessions.
 const OTHERS: f64 = 1_000.0;
-/// Allowed memory growth from the second to the third run, in percent: the third run reuses the second's memory. The
-/// second run starts with less, because the first had no tombstones of an earlier run.
+/// Allowed memory growth from the second to the third run, in percent: the third run reuses the second's
+/// memory. The second run starts with less, because the first had no tombstones of an earlier run.
 const GROWTH: u64 = 10;
 
 pub(crate) const EXPIRE_AT_ONCE: Scenario = Scenario {
@@ -68,8 +68,8 @@ fn expire_at_once(context: &ScenarioContext) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Result of one run: number of sessions, time until all had expired, memory of the nodes with the sessions and after
-/// them.
+/// Result of one run: number of sessions, time until all had expired, memory of the nodes with the sessions
+/// and after them.
 struct ExpiryRun {
     made: usize,
     took: Duration,

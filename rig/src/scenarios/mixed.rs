@@ -66,8 +66,8 @@ impl MixedVersions {
         self.check(rig, 1)
     }
 
-    /// The only node of the current version gets its copies from nodes of the next version, becomes the only node,
-    /// and transfers them back.
+    /// The only node of the current version gets its copies from nodes of the next version, becomes the only
+    /// node, and transfers them back.
     fn old_comes_to_next(&mut self, rig: &mut Rig) -> Result<()> {
         rig.kill(2)?;
         rig.restart(2, 2)?;

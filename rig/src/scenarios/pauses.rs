@@ -17,8 +17,8 @@ pub(crate) const LONG: Scenario = Scenario {
     play: |context| {
         let mut rig = context.cluster(3, &NodeSettings::default())?;
         let mut rng = context.rng();
-        // Clients do not wait for the stopped node, change their session elsewhere, and ask it again before it
-        // resumes.
+        // Clients do not wait for the stopped node, change their session elsewhere, and ask it again before
+        // it resumes.
         rig.load(context, &["--patience", "1s", "--clients", "16"])?;
         go_on(2);
         for time in [1_000 + rng.below(1_500), 4_000, 5_000 + rng.below(5_000)] {

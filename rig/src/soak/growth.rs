@@ -1,7 +1,7 @@
 //! Judges whether processes that ran all the time have grown.
 //!
-//! The usage of a process in a round is the mean of its quiet samples. The first round is a warm-up; of the other
-//! rounds, the mean of the first quarter is compared with the mean of the last.
+//! The usage of a process in a round is the mean of its quiet samples. The first round is a warm-up; of the
+//! other rounds, the mean of the first quarter is compared with the mean of the last.
 
 use std::collections::BTreeMap;
 use std::fmt;

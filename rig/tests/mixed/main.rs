@@ -1,5 +1,5 @@
-//! The current and the planted next version in one cluster of real processes on loopback, under load: a small version
-//! of `sessile-rig --scenario F33`. `nodes` runs the processes.
+//! The current and the planted next version in one cluster of real processes on loopback, under load: a small
+//! version of `sessile-rig --scenario F33`. `nodes` runs the processes.
 
 mod nodes;
 

@@ -169,7 +169,8 @@ fn program(words: &[&str], directory: &Path) -> Command {
     program
 }
 
-/// An address of loopback that no other test uses: ports that are free now stay free until the nodes take them.
+/// An address of loopback that no other test uses: ports that are free now stay free until the nodes take
+/// them.
 fn own_host() -> Ipv4Addr {
     static CLUSTERS: AtomicU8 = AtomicU8::new(1);
     let [.., a, b] = std::process::id().to_be_bytes();

@@ -99,8 +99,8 @@ fn places_of(message: &Value, primary: bool) -> Vec<(PathBuf, Range<usize>)> {
     spans.iter().filter(|span| span["is_primary"] == primary).filter_map(place).collect()
 }
 
-/// The changes that an error comes from: those whose other expression has it; else the innermost around it; else all
-/// that lie in it.
+/// The changes that an error comes from: those whose other expression has it; else the innermost around it;
+/// else all that lie in it.
 fn culprits(workspace: &Workspace, file: &Path, span: &Range<usize>) -> Vec<u32> {
     let Some(places) = workspace.places.get(file) else { return Vec::new() };
     let meets = |range: &Range<usize>| range.start < span.end && span.start < range.end;

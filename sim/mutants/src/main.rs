@@ -1,5 +1,6 @@
-//! The mutation pass. One copy of the core has hundreds of small semantic changes, each behind a number that is chosen
-//! at run time; each is run against the core's tests and the simulator's seeds until something notices it.
+//! The mutation pass. One copy of the core has hundreds of small semantic changes, each behind a number that
+//! is chosen at run time; each is run against the core's tests and the simulator's seeds until something
+//! notices it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to its terminal")]
 
 mod compile;

@@ -1,5 +1,5 @@
-//! What became of each mutant, kept beside the copy so that a long pass can be continued; and the survivors that are
-//! explained.
+//! What became of each mutant, kept beside the copy so that a long pass can be continued; and the survivors
+//! that are explained.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -42,8 +42,8 @@ impl Record {
         Ok(())
     }
 
-    /// Prints how many of all that were tried so far were caught and by what, and the survivors of this pass. Gives
-    /// how many of these are not explained.
+    /// Prints how many of all that were tried so far were caught and by what, and the survivors of this pass.
+    /// Gives how many of these are not explained.
     pub(crate) fn report(&self, tried: &[Mutant], explained: &Explained) -> usize {
         let by = |kind: &str| self.verdicts.values().filter(|verdict| verdict.starts_with(kind)).count();
         let (all, survived) = (self.verdicts.len(), by("survived"));

@@ -50,7 +50,8 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Orders the tests by the time that each takes with the unchanged core, so that the quick ones speak first.
+    /// Orders the tests by the time that each takes with the unchanged core, so that the quick ones speak
+    /// first.
     ///
     /// # Errors
     /// A test fails, or seeds do: then nothing can be said of changes.

@@ -58,7 +58,8 @@ fn modest(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     })
 }
 
-/// Checks that a receipt wants a copy on every member that is there or lost: else it would not say that it is degraded.
+/// Checks that a receipt wants a copy on every member that is there or lost: else it would not say that it is
+/// degraded.
 fn unwanted(knowledge: &Knowledge<'_>, id: OpId, op: &Op) -> Option<Violation> {
     let ((_, receipt), wanted) = (op.receipt?, op.wanted.as_ref()?);
     (knowledge.history.waits_for_all && !wanted.contains(&receipt.wanted)).then(|| Violation {

@@ -10,7 +10,8 @@ use crate::history::{Action, Attribute, Op, OpId};
 
 const CHECKER: &str = "C4 haste";
 
-/// The simulator records that a commit is settled when its request wakes up: at most this long after the fact.
+/// The simulator records that a commit is settled when its request wakes up: at most this long after the
+/// fact.
 const WAKING: Duration = Duration::from_micros(300);
 
 pub(super) fn check(knowledge: &Knowledge<'_>) -> Vec<Violation> {

@@ -11,8 +11,8 @@ use crate::history::{Action, Ending, Op, OpId, SessionId};
 
 const CHECKER: &str = "C6 expiry";
 
-/// A consenting member may serve a request before the end arrives there, and then overrules the end. This is the
-/// longest time for its answer and the end in flight.
+/// A consenting member may serve a request before the end arrives there, and then overrules the end. This is
+/// the longest time for its answer and the end in flight.
 const CROSSING: Duration = Duration::from_millis(50);
 
 /// A process that started so long ago is a member.
@@ -89,8 +89,8 @@ fn is_known(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending
     })
 }
 
-/// Whether the process with the use died, after it had announced that use, or one that was at most the share of the idle
-/// time earlier which is added after a loss (rules 7.12 and 7.19).
+/// Whether the process with the use died, after it had announced that use, or one that was at most the share
+/// of the idle time earlier which is added after a loss (rules 7.12 and 7.19).
 fn was_announced(
     knowledge: &Knowledge<'_>,
     incarnation: Incarnation,
@@ -115,8 +115,8 @@ fn was_announced(
         && !knowledge.was_divided(used, ending.at)
 }
 
-/// Whether the process with the use learned of an earlier end in between: another side of a split let the session
-/// expire, and a third side's copy, with its own last use, came back later.
+/// Whether the process with the use learned of an earlier end in between: another side of a split let the
+/// session expire, and a third side's copy, with its own last use, came back later.
 fn was_overruled(knowledge: &Knowledge<'_>, op: &Op, opened: Instant, ending: &Ending) -> bool {
     let mut endings = knowledge.history.endings.iter().filter(|other| other.key == ending.key);
     endings.any(|other| {
@@ -198,8 +198,8 @@ fn told_wrongly(knowledge: &Knowledge<'_>, session: SessionId) -> Option<Violati
     if acting.is_empty() && endings.iter().all(|ending| knowledge.was_up(ending.incarnation, first, last)) {
         return violation("nobody told of its end as the one who ended it".into());
     }
-    // A request queued in a stopped process counts as a use when the process resumes, and may bring back an expired
-    // session, which then ends a second time.
+    // A request queued in a stopped process counts as a use when the process resumes, and may bring back an
+    // expired session, which then ends a second time.
     let stopped = |life: &crate::history::SimLife| {
         life.pauses.iter().any(|(from, to)| *from <= last && to.is_none_or(|to| to >= created.began))
     };

@@ -1,4 +1,5 @@
-//! An end that a dead member announced shortly before its death is notified by a member in its place (rule 7.23).
+//! An end that a dead member announced shortly before its death is notified by a member in its place (rule
+//! 7.23).
 
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ fn unspoken(knowledge: &Knowledge<'_>, ending: &Ending) -> Option<Violation> {
     let mut others = history.lives.iter().filter(stays);
     let is_lost_to_all = others.all(|life| removals.iter().any(|removal| removal.by == life.incarnation));
     let is_witnessed = is_lost_to_all && removals.iter().all(witnesses);
-    // Where another one was stopped, died or ended the session as well, the one that heard it first may be gone.
+    // Where another one was stopped, died or ended the session as well, the one that heard it first may be
+    // gone.
     let is_calm = (history.lives.iter()).all(|life| {
         life.incarnation == ending.incarnation
             || life.from > last

@@ -186,8 +186,8 @@ impl World {
         self.say(format_args!("n{host} bars {peer}"));
     }
 
-    /// The initial search ends when every live process it can reach has a link, or after the drop time: a silent peer
-    /// delays the search until then. Time in which the searcher was stopped does not count.
+    /// The initial search ends when every live process it can reach has a link, or after the drop time: a
+    /// silent peer delays the search until then. Time in which the searcher was stopped does not count.
     pub(super) fn search(&mut self, host: HostId) {
         let Some(process) = &self.hosts[host] else { return };
         let incarnation = process.incarnation;

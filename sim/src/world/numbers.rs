@@ -1,4 +1,5 @@
-//! Numbers that nodes show, and what the simulator knows of them: sizes of clusters, sessions at risk, ages, bounds.
+//! Numbers that nodes show, and what the simulator knows of them: sizes of clusters, sessions at risk, ages,
+//! bounds.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -61,8 +62,8 @@ impl World {
         self.history.broken.extend(first.filter(|_| self.history.broken.len() < 3));
     }
 
-    /// The age in an asynchronous receipt: not more than since nothing was owed, not less than since the first commit that
-    /// a stopped member cannot have confirmed.
+    /// The age in an asynchronous receipt: not more than since nothing was owed, not less than since the
+    /// first commit that a stopped member cannot have confirmed.
     pub(super) fn check_age(&mut self, host: HostId, receipt: Receipt) {
         let (Some(age), Some(process)) = (receipt.unconfirmed_for, &self.hosts[host]) else { return };
         let now = self.now();

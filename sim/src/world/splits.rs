@@ -1,5 +1,5 @@
-//! Unplanned splits: under heavy loss, or while a queue stays full, two processes may not hear each other, or each
-//! other's acknowledgements, for the drop time, and both continue. PROTOCOL.md, section 10.
+//! Unplanned splits: under heavy loss, or while a queue stays full, two processes may not hear each other, or
+//! each other's acknowledgements, for the drop time, and both continue. PROTOCOL.md, section 10.
 
 use sessile_core::{Event as Told, Incarnation, NodeState, Removal};
 
@@ -7,8 +7,8 @@ use crate::history::{HostId, SimRemoval};
 use crate::process::Process;
 use crate::world::World;
 
-/// Lost or refused frames, of 1,000, that may divide a cluster. With less loss, two live processes that remove each other are a
-/// bug.
+/// Lost or refused frames, of 1,000, that may divide a cluster. With less loss, two live processes that
+/// remove each other are a bug.
 const HEAVY_LOSS: u32 = 300;
 
 impl World {
@@ -26,8 +26,8 @@ impl World {
         }
     }
 
-    /// A split begins when the second of two processes continues without the other: until then one of them has no
-    /// lease.
+    /// A split begins when the second of two processes continues without the other: until then one of them
+    /// has no lease.
     fn gave_up(&mut self, incarnation: Incarnation, other: Incarnation, cause: Removal) {
         if cause != Removal::Left {
             let at = self.now();

@@ -23,7 +23,8 @@ impl World {
         self.start_as(twin_slot(&self.plan), format!("n{host}"));
     }
 
-    /// A process that may not join, or no more, ends; if the other one of its name lives, that is the host's from now on.
+    /// A process that may not join, or no more, ends; if the other one of its name lives, that is the host's
+    /// from now on.
     pub(super) fn has_exited(&mut self, host: HostId) -> bool {
         let is_refused = |process: &Process| process.node.state() == NodeState::Refused;
         if !self.harder.has(Draw::Twins) || !self.hosts[host].as_ref().is_some_and(is_refused) {

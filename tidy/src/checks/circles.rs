@@ -1,6 +1,7 @@
 //! Circles of files: of two files each of which names the other, neither can be read first.
 //!
-//! A folder and what is in it are no circle: a child names its parent's type, and the parent puts its children together.
+//! A folder and what is in it are no circle: a child names its parent's type, and the parent puts its
+//! children together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,7 +116,8 @@ impl<'a> Graph<'a> {
         self.resolve(module, &named.path, depth + 1).filter(|target| target != module)
     }
 
-    /// The modules that a module names, with the line of the first time, but those that it is within or that are within it.
+    /// The modules that a module names, with the line of the first time, but those that it is within or that
+    /// are within it.
     fn next(&self, module: &Module) -> BTreeMap<&Module, usize> {
         let mut next = BTreeMap::new();
         for named in self.named.get(module).copied().unwrap_or_default() {

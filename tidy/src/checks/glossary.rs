@@ -34,7 +34,8 @@ pub fn glossary(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// The words in the first column of all tables: `birth, birth mark` is two, `clock (of a session)` is `clock`.
+/// The words in the first column of all tables: `birth, birth mark` is two, `clock (of a session)` is
+/// `clock`.
 fn rows(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let rows = lines(text).filter(|line| line.kind == LineKind::Row);
     let cells = rows.filter_map(|line| Some((line.number, line.text.split('|').nth(1)?.trim())));

@@ -1,7 +1,7 @@
 //! Guides through the code name items that exist: `` `crates/core/src/node.rs` (`Node::commit`) ``.
 //!
-//! A file in backticks, then items of it in parentheses. In place of the file a folder stands for all sources below it:
-//! a reference to a function that may move between the files of a room.
+//! A file in backticks, then items of it in parentheses. In place of the file a folder stands for all sources
+//! below it: a reference to a function that may move between the files of a room.
 
 use crate::markdown::{LineKind, lines};
 use crate::{Problem, Tree};

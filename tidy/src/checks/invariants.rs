@@ -1,5 +1,5 @@
-//! The invariants in ARCHITECTURE.md: numbered, and each either checked by something that exists or marked as not
-//! checkable.
+//! The invariants in ARCHITECTURE.md: numbered, and each either checked by something that exists or marked as
+//! not checkable.
 
 use super::references;
 use crate::markdown::{LineKind, lines};
@@ -9,7 +9,8 @@ const PAGE: &str = "ARCHITECTURE.md";
 const CHECKED: &str = "*Checked by:*";
 const NOT_CHECKABLE: &str = "*Not checkable:*";
 
-/// Finds invariants whose numbers do not ascend, that nothing checks, or that a check keeps and the page lacks.
+/// Finds invariants whose numbers do not ascend, that nothing checks, or that a check keeps and the page
+/// lacks.
 #[must_use]
 pub fn invariants(tree: &Tree, checked: &[&str]) -> Vec<Problem> {
     let Some(page) = tree.file(PAGE) else {

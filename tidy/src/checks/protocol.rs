@@ -1,5 +1,5 @@
-//! The rules of PROTOCOL.md: numbered, complete, kept by functions that exist, broken by plants that exist; and rules that
-//! are cited exist.
+//! The rules of PROTOCOL.md: numbered, complete, kept by functions that exist, broken by plants that exist;
+//! and rules that are cited exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,8 @@ struct Rule {
     text: String,
 }
 
-/// Finds rules that are out of order or incomplete, plants without a rule, and citations of rules that do not exist.
+/// Finds rules that are out of order or incomplete, plants without a rule, and citations of rules that do not
+/// exist.
 #[must_use]
 pub fn protocol(tree: &Tree) -> Vec<Problem> {
     let (Some(page), Some(bugs)) = (tree.file(PAGE), tree.file(BUGS)) else {

@@ -3,7 +3,8 @@
 use crate::markdown::code_spans;
 use crate::{Problem, Tree};
 
-/// Finds files that do not exist, and functions that are not in the file named before them; also that nothing is named.
+/// Finds files that do not exist, and functions that are not in the file named before them; also that nothing
+/// is named.
 pub(super) fn check(tree: &Tree, page: &str, line: usize, text: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut file = None;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::rust::is_name;
 use crate::{Problem, Tree};
 
-/// Finds retired words as parts of names in code, one problem for each word and crate. `words` says what replaced each.
+/// Finds retired words as parts of names in code, one problem for each word and crate. `words` says what
+/// replaced each.
 #[must_use]
 pub fn retired_words(tree: &Tree, words: &[(&str, &str)]) -> Vec<Problem> {
     let mut uses: BTreeMap<(String, &str), Uses> = BTreeMap::new();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::rust::without_tests;
 use crate::{Problem, Tree};
 
-/// Finds public types of one name in several files, but for those that are listed with a reason; and listed names that
-/// are unique.
+/// Finds public types of one name in several files, but for those that are listed with a reason; and listed
+/// names that are unique.
 #[must_use]
 pub fn type_names(tree: &Tree, known: &[(&str, &str)]) -> Vec<Problem> {
     let mut places: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! The checks over the real tree. Exceptions stand in `known.rs`, each with the reason; one that is not needed fails as
-//! well.
+//! The checks over the real tree. Exceptions stand in `known.rs`, each with the reason; one that is not
+//! needed fails as well.
 
 mod known;
 mod rooms;

@@ -1,4 +1,5 @@
-//! Words that the field's own have replaced, and what is said instead; ARCHITECTURE.md, "Words", has their meaning.
+//! Words that the field's own have replaced, and what is said instead; ARCHITECTURE.md, "Words", has their
+//! meaning.
 
 /// Retired words, as parts of names in code.
 pub(crate) const RETIRED: &[(&str, &str)] = &[

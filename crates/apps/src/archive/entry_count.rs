@@ -1,5 +1,5 @@
-//! How many entries a zip declares, read from its end: before the directory of entries is parsed, which takes memory
-//! for each of them.
+//! How many entries a zip declares, read from its end: before the directory of entries is parsed, which takes
+//! memory for each of them.
 
 use std::io::{self, Read, Seek, SeekFrom};
 

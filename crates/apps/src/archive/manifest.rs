@@ -160,7 +160,8 @@ impl Manifest {
         self.component.as_deref().or(has(Self::COMPONENT).then_some(Self::COMPONENT))
     }
 
-    /// The application mounted by `mounted`, with the manifest's settings. `file` is the archive, for messages.
+    /// The application mounted by `mounted`, with the manifest's settings. `file` is the archive, for
+    /// messages.
     pub(crate) fn app(&self, mounted: &config::App, file: PathBuf) -> config::App {
         let mut app = config::App { builtin: None, directory: None, file: Some(file), ..mounted.clone() };
         app.distributable &= self.distributable.unwrap_or(true);

@@ -1,5 +1,5 @@
-//! Reads a zip. Every name is checked first, and every byte is counted while it is inflated; sizes in headers are not
-//! trusted.
+//! Reads a zip. Every name is checked first, and every byte is counted while it is inflated; sizes in headers
+//! are not trusted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

@@ -1,6 +1,8 @@
-//! What became of a form, told to the page that follows it: Post/Redirect/Get, so that reloading sends no form again.
+//! What became of a form, told to the page that follows it: Post/Redirect/Get, so that reloading sends no
+//! form again.
 //!
-//! It travels in the query string of the page, where a link can put anything; so it is words to show and nothing else.
+//! It travels in the query string of the page, where a link can put anything; so it is words to show and
+//! nothing else.
 
 use form_urlencoded::Serializer;
 use http::Uri;

@@ -20,8 +20,8 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 /// The size that the form suggests, in bytes.
 const SUGGESTED_SIZE: usize = 1024;
 
-/// The session, the serving node, the outcome of the last form, and the forms. `details` are those of a session that is
-/// there.
+/// The session, the serving node, the outcome of the last form, and the forms. `details` are those of a
+/// session that is there.
 pub(super) fn session(
     site: &ClusterappState,
     host: &str,

@@ -13,8 +13,8 @@ use super::error::ClusterappError;
 /// Most bytes of a form.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
-/// Parameters with their names, in a short list. Of equal names the last counts, and the form overrides the query
-/// string.
+/// Parameters with their names, in a short list. Of equal names the last counts, and the form overrides the
+/// query string.
 #[derive(Debug, Default)]
 pub(super) struct Parameters(Vec<(String, String)>);
 

@@ -27,8 +27,8 @@ static FILLER: LazyLock<Box<[u8]>> = LazyLock::new(|| {
     std::iter::repeat_with(next).take(FILLER_BYTES).collect()
 });
 
-/// The value of version `v` with `size` bytes: `v` in 16 digits, then filler from an offset that depends on `v`,
-/// repeated as needed.
+/// The value of version `v` with `size` bytes: `v` in 16 digits, then filler from an offset that depends on
+/// `v`, repeated as needed.
 pub fn payload(v: u64, size: usize) -> Vec<u8> {
     let offset = (v.wrapping_mul(OFFSET_STEP) % OFFSETS) as usize;
     let mut value = Vec::with_capacity(size.max(VERSION_DIGITS));
@@ -43,8 +43,8 @@ pub fn payload(v: u64, size: usize) -> Vec<u8> {
     value
 }
 
-/// The value of version `v` with `size` bytes, of which [`version`] reads `v` also where less than 16 digits have room:
-/// it is then `v` in as many digits as there are. `None` if `v` has more.
+/// The value of version `v` with `size` bytes, of which [`version`] reads `v` also where less than 16 digits
+/// have room: it is then `v` in as many digits as there are. `None` if `v` has more.
 pub fn legible(v: u64, size: usize) -> Option<Vec<u8>> {
     if size >= VERSION_DIGITS {
         return Some(payload(v, size));

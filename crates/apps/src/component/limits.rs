@@ -14,8 +14,8 @@ pub(super) const MAX_CONCURRENCY: usize = 512;
 /// The longest allowed `queue`.
 const MAX_QUEUE: usize = 65_536;
 
-/// Resource limits of a component. A request over a limit fails and the node keeps running. In a manifest sizes are
-/// written `"64MiB"` and times `"2s"`; missing keys keep their defaults.
+/// Resource limits of a component. A request over a limit fails and the node keeps running. In a manifest
+/// sizes are written `"64MiB"` and times `"2s"`; missing keys keep their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GuestLimits {

@@ -21,13 +21,13 @@ pub struct ComponentSettings {
     /// Number of requests that one instance serves before it is dropped; 1 to 1,000,000. With more than 1 the
     /// component's memory is kept between requests of different clients.
     pub reuse: u32,
-    /// Requests with the same session cookie run one at a time on a node, each from its opening to its commit. A
-    /// request waits at most `request_time`, and at most `queue` of them wait.
+    /// Requests with the same session cookie run one at a time on a node, each from its opening to its
+    /// commit. A request waits at most `request_time`, and at most `queue` of them wait.
     pub serialize: bool,
     /// Hosts that it may call over HTTP.
     pub egress: Vec<EgressTarget>,
-    /// Loopback, link-local, private and reserved networks that it may reach. Without any, a listed host whose name
-    /// leads there is not called.
+    /// Loopback, link-local, private and reserved networks that it may reach. Without any, a listed host
+    /// whose name leads there is not called.
     pub private_networks: Vec<Network>,
     /// Whether it may set the principal of its sessions.
     pub principals: bool,

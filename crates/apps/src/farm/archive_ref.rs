@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchiveName;
 
-/// BLAKE3 digest of an archive. As text it is exactly 64 hex digits in lower case, because it becomes a file name.
+/// BLAKE3 digest of an archive. As text it is exactly 64 hex digits in lower case, because it becomes a file
+/// name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Digest([u8; 32]);

@@ -1,4 +1,5 @@
-//! The catalog: the deployed application of each path, as known by this node; kept on disk and sent to other members.
+//! The catalog: the deployed application of each path, as known by this node; kept on disk and sent to other
+//! members.
 
 use std::collections::BTreeMap;
 
@@ -80,8 +81,8 @@ impl Catalog {
         self.forget_oldest_removal(&path);
     }
 
-    /// Seals the entries loaded from this node's disk again. The disk is trusted: its entries may be older than the
-    /// key.
+    /// Seals the entries loaded from this node's disk again. The disk is trusted: its entries may be older
+    /// than the key.
     pub(super) fn seal(&mut self, sealer: &Sealer) {
         for (path, entry) in &mut self.apps {
             let CatalogEntry { timestamp, archive, seal, .. } = entry.clone();

@@ -21,7 +21,8 @@ pub struct DeployKey {
 }
 
 impl DeployKey {
-    /// Derives the key from the file's secrets: like the cluster's secret, one is used and others are accepted.
+    /// Derives the key from the file's secrets: like the cluster's secret, one is used and others are
+    /// accepted.
     #[must_use]
     pub fn new(secrets: &ClusterSecrets, cluster: &str) -> Self {
         let tokens = secrets.derive_all(cluster, PURPOSE).into_iter();

@@ -1,7 +1,7 @@
 //! Messages between the farms of two nodes.
 //!
-//! Messages are JSON, except pieces of archives. Decoding is total: digests and names are checked because they become
-//! file names, and sizes are bounded by the cluster's message limit.
+//! Messages are JSON, except pieces of archives. Decoding is total: digests and names are checked because
+//! they become file names, and sizes are bounded by the cluster's message limit.
 
 use std::collections::BTreeMap;
 

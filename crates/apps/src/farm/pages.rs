@@ -1,4 +1,5 @@
-//! The farm's pages at the admin port: `/apps` lists applications and nodes; three more deploy, remove and roll back.
+//! The farm's pages at the admin port: `/apps` lists applications and nodes; three more deploy, remove and
+//! roll back.
 //!
 //! | path | what it does |
 //! |---|---|
@@ -7,11 +8,11 @@
 //! | POST `/apps/undeploy?path=/shop` | removes it |
 //! | POST `/apps/rollback?path=/shop` | deploys the previous archive again |
 //!
-//! A POST answers when every node has answered, with `{path, digest, nodes: [{name, result}], grants: [{key, value,
-//! before}], took_ms: {prepared, carried, switched}}`, or with `{error}`. `before` is what the version before was
-//! granted, where that is another value. Requests need the admin token:
-//! [`AdminPort::guarded`](sessile::admin::AdminPort::guarded) checks it. If the farm has a deploy key, a POST needs that
-//! too, in the header `Sessile-Deploy-Key`.
+//! A POST answers when every node has answered, with `{path, digest, nodes: [{name, result}], grants: [{key,
+//! value, before}], took_ms: {prepared, carried, switched}}`, or with `{error}`. `before` is what the version
+//! before was granted, where that is another value. Requests need the admin token:
+//! [`AdminPort::guarded`](sessile::admin::AdminPort::guarded) checks it. If the farm has a deploy key, a POST
+//! needs that too, in the header `Sessile-Deploy-Key`.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -76,8 +77,8 @@ struct AppsPage {
 }
 
 impl FarmPages {
-    /// Connects the pages with `farm`; `mounted` are the paths mounted by the configuration. A second call changes
-    /// nothing.
+    /// Connects the pages with `farm`; `mounted` are the paths mounted by the configuration. A second call
+    /// changes nothing.
     pub fn follow(&self, farm: Option<Farm>, mounted: Vec<String>) {
         // A process has one farm: the first one stays.
         let _ = self.served.set(ServedFarm { farm, mounted });

@@ -1,14 +1,15 @@
 //! The farm as a state machine: inputs are events and the time, outputs are effects.
 //!
-//! A deployment has one coordinator, the node where it began. The coordinator prepares the archive, offers it to
-//! every member, and commits when each member has prepared it or left: it switches, saves the catalog, and sends the
-//! order to switch. A member that missed the order learns it from the catalogs that all members exchange, in which
-//! the highest timestamp wins. A node fetches an archive piece by piece, at its own pace, from any member that has
-//! it. The sender keeps no state of a transfer, and a broken transfer is resumed by further requests.
+//! A deployment has one coordinator, the node where it began. The coordinator prepares the archive, offers it
+//! to every member, and commits when each member has prepared it or left: it switches, saves the catalog, and
+//! sends the order to switch. A member that missed the order learns it from the catalogs that all members
+//! exchange, in which the highest timestamp wins. A node fetches an archive piece by piece, at its own pace,
+//! from any member that has it. The sender keeps no state of a transfer, and a broken transfer is resumed by
+//! further requests.
 //!
-//! No clock, no socket, no file, no task: `now` is the time since the node started. Next: `protocol/deployment.rs`
-//! for the coordinator, `protocol/pending.rs` for the other members, `protocol/fetch.rs` for the pieces, `effect.rs`
-//! for the effects. The tests show the protocol best.
+//! No clock, no socket, no file, no task: `now` is the time since the node started. Next:
+//! `protocol/deployment.rs` for the coordinator, `protocol/pending.rs` for the other members,
+//! `protocol/fetch.rs` for the pieces, `effect.rs` for the effects. The tests show the protocol best.
 
 mod deployment;
 mod effect;
@@ -270,7 +271,8 @@ impl Protocol {
         })
     }
 
-    /// Warnings for operators: differences that last longer than a switch, and archives that cannot run on this node.
+    /// Warnings for operators: differences that last longer than a switch, and archives that cannot run on
+    /// this node.
     #[must_use]
     pub(crate) fn warnings(&self, now: Duration) -> Vec<String> {
         let old = self.differing.iter().filter(|(_, since)| now >= **since + DISAGREE_AFTER);

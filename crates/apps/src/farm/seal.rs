@@ -1,7 +1,8 @@
-//! Seals prove that a deployment was made with the deploy key: members with the key accept no other deployment.
+//! Seals prove that a deployment was made with the deploy key: members with the key accept no other
+//! deployment.
 //!
-//! A seal is a keyed digest of an order. It is sent with the deployment, kept in the catalog and forwarded, so that a
-//! member that learns of the deployment later can verify it, from any member.
+//! A seal is a keyed digest of an order. It is sent with the deployment, kept in the catalog and forwarded,
+//! so that a member that learns of the deployment later can verify it, from any member.
 
 use serde::{Deserialize, Serialize};
 use sessile::ClusterSecrets;

@@ -10,8 +10,8 @@ use crate::archive::ArchiveName;
 /// A file counts as removed after this many scans without it: a replacement may remove it first.
 const MISSES: u32 = 2;
 
-/// Changes when a file is written or replaced. It only says that a file must be read again: the digest of the content
-/// decides whether it is another archive.
+/// Changes when a file is written or replaced. It only says that a file must be read again: the digest of the
+/// content decides whether it is another archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     size: u64,

@@ -70,8 +70,8 @@ impl ApplicationBuilder {
         Self { temp: Arc::new(temp), bounds, components, node: Arc::new(node.clone()) }
     }
 
-    /// Checks the archive in `file`, which is called `name`, unpacks it and compiles its component; nothing is
-    /// mounted. `mounted` gives the mount path, the manifest overrides its other settings.
+    /// Checks the archive in `file`, which is called `name`, unpacks it and compiles its component; nothing
+    /// is mounted. `mounted` gives the mount path, the manifest overrides its other settings.
     ///
     /// # Errors
     /// [`UnusableApplication`]; no files are left.

@@ -1,7 +1,7 @@
 //! What a node grants to the application of an archive: never more than `[farm.grants]` says.
 //!
-//! The author of an archive is not trusted. What its manifest asks for beyond the node's ceilings is refused by name,
-//! and what it gets is listed for the operator, with what an earlier version got.
+//! The author of an archive is not trusted. What its manifest asks for beyond the node's ceilings is refused
+//! by name, and what it gets is listed for the operator, with what an earlier version got.
 
 use std::collections::BTreeMap;
 
@@ -153,7 +153,8 @@ impl Request<'_> {
         }
     }
 
-    /// The sessions of its own path are the application's, unless the configuration gives them to another one.
+    /// The sessions of its own path are the application's, unless the configuration gives them to another
+    /// one.
     fn may_use_session_path(&self) -> bool {
         let path = self.app.session_path();
         let by_configuration = self.node.apps.iter().any(|app| app.path == self.app.path);

@@ -1,8 +1,9 @@
-//! URLs with a session id in them, which Tomcat writes for browsers without cookies: `/shop/cart;jsessionid=4711.tc01`.
+//! URLs with a session id in them, which Tomcat writes for browsers without cookies:
+//! `/shop/cart;jsessionid=4711.tc01`.
 //!
-//! A session is named by its cookie alone, so that no link can give one to somebody else. Bookmarks and pages of before
-//! are redirected to the same URL without the id. It is not simply left out: a proxy that guards `/admin` would see
-//! another path than the application.
+//! A session is named by its cookie alone, so that no link can give one to somebody else. Bookmarks and pages
+//! of before are redirected to the same URL without the id. It is not simply left out: a proxy that guards
+//! `/admin` would see another path than the application.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION};

@@ -1,7 +1,7 @@
 //! Entity tags of files that may change at any time: a digest of the content.
 //!
-//! Size and time do not decide: a copy that keeps both (`rsync -t`, the layers of an image) may have another content. A
-//! digest is remembered for as long as the system says that nothing was written to the file.
+//! Size and time do not decide: a copy that keeps both (`rsync -t`, the layers of an image) may have another
+//! content. A digest is remembered for as long as the system says that nothing was written to the file.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 const DIGITS: usize = 32;
 /// Most remembered digests; then all are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
-/// A file that was written more recently is not remembered: the system's times are coarse, and a second change may have
-/// the same one.
+/// A file that was written more recently is not remembered: the system's times are coarse, and a second
+/// change may have the same one.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Files whose content is read at once to be digested; further ones wait.
 const MAX_DIGESTING: usize = 2;
@@ -27,8 +27,8 @@ pub(super) struct ContentTags {
     digesting: tokio::sync::Semaphore,
 }
 
-/// Changes whenever something is written to the file, or another file takes its place. No program can set the time of
-/// the last change of status.
+/// Changes whenever something is written to the file, or another file takes its place. No program can set the
+/// time of the last change of status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct FileState {
     device: u64,

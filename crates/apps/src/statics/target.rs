@@ -1,7 +1,8 @@
 //! Maps the path of a URL to an open file below the root, never outside of it.
 //!
-//! The file is opened beneath a handle of the root, with every link on the way resolved beneath it too: a link that
-//! changes between a check and the opening leads nowhere else. Links to absolute paths are not followed.
+//! The file is opened beneath a handle of the root, with every link on the way resolved beneath it too: a
+//! link that changes between a check and the opening leads nowhere else. Links to absolute paths are not
+//! followed.
 
 use std::fs::File;
 use std::io;
@@ -83,8 +84,8 @@ fn relative(path: &str) -> Option<PathBuf> {
     Some(relative)
 }
 
-/// Whether a name is one that people do not mean to publish: a hidden file, such as `.env` and `.git`, or a directory of
-/// settings. Some systems ignore case, and dots and spaces at the end.
+/// Whether a name is one that people do not mean to publish: a hidden file, such as `.env` and `.git`, or a
+/// directory of settings. Some systems ignore case, and dots and spaces at the end.
 fn is_private(name: &str) -> bool {
     let bare = name.trim_end_matches(['.', ' ']);
     name.starts_with('.') || PRIVATE.iter().any(|private| private.eq_ignore_ascii_case(bare))
@@ -194,7 +195,8 @@ mod tests {
         assert_eq!(served(&root, "/.well-known/security.txt").as_deref(), Some("text"));
     }
 
-    /// A link that flips between a file of the root and one outside of it. A check before the opening loses that race.
+    /// A link that flips between a file of the root and one outside of it. A check before the opening loses
+    /// that race.
     #[cfg(unix)]
     #[test]
     fn a_flipping_link_does_not_lead_outside() {

@@ -1,4 +1,5 @@
-//! `mutate`, the article's `map.put` without a `setAttribute`: what the other node has afterwards, by manager.
+//! `mutate`, the article's `map.put` without a `setAttribute`: what the other node has afterwards, by
+//! manager.
 
 use serde_json::{Value, json};
 use sessile::Config;
@@ -13,8 +14,8 @@ async fn version_at(site: &Site, sid: &Value) -> Value {
     TestClient::at(site).fields(&query).await["v"].clone()
 }
 
-/// Makes version 1 by a set and version 2 in place; then what the first node, the other node, and the next request on
-/// the first one have.
+/// Makes version 1 by a set and version 2 in place; then what the first node, the other node, and the next
+/// request on the first one have.
 async fn mutated(change: impl Fn(&mut Config) + Clone) -> (Pair, [Value; 3]) {
     let pair = Pair::with(change).await;
     let mut client = TestClient::at(&pair.one);

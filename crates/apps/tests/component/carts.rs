@@ -1,5 +1,5 @@
-//! Samples in other languages: a session that a shop in Rust began is carried on by a cart in JavaScript or Python, on
-//! another node.
+//! Samples in other languages: a session that a shop in Rust began is carried on by a cart in JavaScript or
+//! Python, on another node.
 
 use std::time::Duration;
 

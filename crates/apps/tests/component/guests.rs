@@ -1,5 +1,5 @@
-//! The guests, built before the tests by a command of its own. Where they are missing, a test is skipped in words; where
-//! `SESSILE_REQUIRE_EXTERNAL` is set, it fails.
+//! The guests, built before the tests by a command of its own. Where they are missing, a test is skipped in
+//! words; where `SESSILE_REQUIRE_EXTERNAL` is set, it fails.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Any bytes as an archive that somebody dropped in: it is refused with a reason or unpacked below its own directory,
-//! within its bounds, and never a panic.
+//! Any bytes as an archive that somebody dropped in: it is refused with a reason or unpacked below its own
+//! directory, within its bounds, and never a panic.
 
 use std::fs;
 

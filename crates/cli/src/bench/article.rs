@@ -1,7 +1,8 @@
-//! `sessile bench article`: the article's seven scenarios, and ours, on two real nodes with the balancer in front.
+//! `sessile bench article`: the article's seven scenarios, and ours, on two real nodes with the balancer in
+//! front.
 //!
-//! `scenario` lists the scenarios with the article's figures; `scenario_run` starts the nodes and measures one
-//! scenario; `outcome` computes its figures; `table` and `finding` compare them with the article's.
+//! `scenario` lists the scenarios with the article's figures; `scenario_run` starts the nodes and measures
+//! one scenario; `outcome` computes its figures; `table` and `finding` compare them with the article's.
 
 mod finding;
 mod outcome;

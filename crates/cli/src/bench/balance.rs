@@ -1,12 +1,13 @@
-//! `sessile bench balance`: this balancer beside HAProxy and nginx of the distribution, in one run, on the same machine, in
-//! front of the same servers, with the same client.
+//! `sessile bench balance`: this balancer beside HAProxy and nginx of the distribution, in one run, on the
+//! same machine, in front of the same servers, with the same client.
 //!
-//! Every balancer is measured in turn in each round, so that what else the machine does meets them all alike. The servers
-//! behind them answer the same bytes with as little work as possible. What is compared is a ratio: requests a second, and
-//! processor time of the balancer for one request.
+//! Every balancer is measured in turn in each round, so that what else the machine does meets them all alike.
+//! The servers behind them answer the same bytes with as little work as possible. What is compared is a
+//! ratio: requests a second, and processor time of the balancer for one request.
 //!
-//! Next: `balance/rival.rs` starts the balancers, `balance/server.rs` is what is behind them, `balance/load.rs` the client,
-//! `balance/certificate.rs` is what `--tls` shows, `balance/findings.rs` tells what was found.
+//! Next: `balance/rival.rs` starts the balancers, `balance/server.rs` is what is behind them,
+//! `balance/load.rs` the client, `balance/certificate.rs` is what `--tls` shows, `balance/findings.rs` tells
+//! what was found.
 
 mod certificate;
 mod findings;
@@ -61,7 +62,8 @@ pub(crate) struct BalanceBench {
     /// In place of speed, memory: connections whose request's head has begun and does not end
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     slow: Option<u32>,
-    /// Clients speak TLS with the balancers, which all show one self-made certificate; the servers behind stay plain
+    /// Clients speak TLS with the balancers, which all show one self-made certificate; the servers behind
+    /// stay plain
     #[arg(long, conflicts_with_all = ["idle", "slow"])]
     tls: bool,
     /// Short measurements that show that it works, and nothing of speed

@@ -1,4 +1,5 @@
-//! A pool of writing clients, one session each: closed loop (as fast as possible) or open loop (at a fixed rate).
+//! A pool of writing clients, one session each: closed loop (as fast as possible) or open loop (at a fixed
+//! rate).
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -78,9 +79,9 @@ impl ClientPool {
         Self { keeps_moments: true, ..self }
     }
 
-    /// Writes until the interval is over. Without a `rate`, each client sends its next write when it has its answer.
-    /// With a `rate`, all clients together send that many writes a second, whether answers come or not; a latency
-    /// then counts from the intended start.
+    /// Writes until the interval is over. Without a `rate`, each client sends its next write when it has its
+    /// answer. With a `rate`, all clients together send that many writes a second, whether answers come or
+    /// not; a latency then counts from the intended start.
     pub(super) async fn drive(&mut self, rate: Option<f64>, interval: &Interval) -> LoadResult {
         let began = Instant::now();
         let (mut tasks, mut turns) = (JoinSet::new(), Vec::new());
@@ -114,8 +115,8 @@ impl ClientPool {
     }
 }
 
-/// Hands the intended start of each request to the clients in turn; returns the number of requests that found a full
-/// queue. Runs on its own thread, because timers of the runtime have a resolution of one millisecond.
+/// Hands the intended start of each request to the clients in turn; returns the number of requests that found
+/// a full queue. Runs on its own thread, because timers of the runtime have a resolution of one millisecond.
 fn pace(rate: f64, turns: Vec<mpsc::Sender<Instant>>, interval: &Interval) -> u64 {
     let (began, mut unsent) = (Instant::now(), 0);
     for (number, turn) in (0_u32..).zip(turns.iter().cycle()) {

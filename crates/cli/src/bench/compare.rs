@@ -62,7 +62,8 @@ fn different(a: &Report, b: &Report) -> Vec<String> {
     words
 }
 
-/// A warning if other programs used much of the machine; without a measured share, the load before the run decides.
+/// A warning if other programs used much of the machine; without a measured share, the load before the run
+/// decides.
 fn busy(name: &str, report: &Report) -> Option<String> {
     let Report { machine, circumstances, .. } = report;
     if let Some(share) = circumstances.foreign_cpu.filter(|_| circumstances.doubtful()) {

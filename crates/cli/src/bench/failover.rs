@@ -1,12 +1,12 @@
-//! `sessile bench failover`: a node fails under load; counts lost acknowledged writes and measures how long clients
-//! wait.
+//! `sessile bench failover`: a node fails under load; counts lost acknowledged writes and measures how long
+//! clients wait.
 //!
-//! Clients write to the first node until it is killed or stopped. At that moment one client, the probe, moves to the
-//! other node with its cookie, as a balancer would route it. *Detection*: until the other node no longer counts the
-//! first node as a member. *Recovery*: from detection until the first good response. The other clients move when they
-//! notice that their node is gone; their writes form the series across the failure. A stopped node keeps its
-//! connections, so its process is killed after the first good response. Next: `failover/findings.rs` presents the
-//! findings.
+//! Clients write to the first node until it is killed or stopped. At that moment one client, the probe, moves
+//! to the other node with its cookie, as a balancer would route it. *Detection*: until the other node no
+//! longer counts the first node as a member. *Recovery*: from detection until the first good response. The
+//! other clients move when they notice that their node is gone; their writes form the series across the
+//! failure. A stopped node keeps its connections, so its process is killed after the first good response.
+//! Next: `failover/findings.rs` presents the findings.
 
 mod findings;
 
@@ -40,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const BOUND: Duration = Duration::from_secs(120);
 /// Width of the bins of the series.
 const BIN: Duration = Duration::from_millis(50);
-/// The attribute that clients write at the other node: the writes acknowledged by the first node stay readable.
+/// The attribute that clients write at the other node: the writes acknowledged by the first node stay
+/// readable.
 const AFTERWARDS: &str = "b0";
 /// Pause between two polls.
 const PAUSE: Duration = Duration::from_millis(1);

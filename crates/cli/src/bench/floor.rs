@@ -1,8 +1,8 @@
-//! Lower bounds of this machine: the same bytes to another process and back over plain TCP, and the throughput of a
-//! stream, plain and encrypted like links between nodes.
+//! Lower bounds of this machine: the same bytes to another process and back over plain TCP, and the
+//! throughput of a stream, plain and encrypted like links between nodes.
 //!
-//! The peer process is this program again (`sessile bench floor-peer`). It connects to the measuring process, so the
-//! closed connection ends it, however the measuring process ends.
+//! The peer process is this program again (`sessile bench floor-peer`). It connects to the measuring process,
+//! so the closed connection ends it, however the measuring process ends.
 
 mod encrypted;
 

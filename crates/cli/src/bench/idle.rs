@@ -1,5 +1,5 @@
-//! `sessile bench idle`: what many nodes without any request cost this machine, and how long they need to meet when all
-//! start at once.
+//! `sessile bench idle`: what many nodes without any request cost this machine, and how long they need to
+//! meet when all start at once.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! `sessile bench join`: a second node joins a full one; measures duration and bytes of the state transfer, and
-//! client latency meanwhile.
+//! `sessile bench join`: a second node joins a full one; measures duration and bytes of the state transfer,
+//! and client latency meanwhile.
 
 use std::time::{Duration, Instant};
 

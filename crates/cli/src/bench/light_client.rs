@@ -1,5 +1,5 @@
-//! The HTTP client of load measurements: one HTTP/1.1 connection with a minimal parser, because it shares the cores
-//! with the nodes. It keeps the last cookie that it received.
+//! The HTTP client of load measurements: one HTTP/1.1 connection with a minimal parser, because it shares the
+//! cores with the nodes. It keeps the last cookie that it received.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `sessile bench load`: requests a second, their latencies and their cost on the nodes, for one or several numbers
-//! of connections. Next: `load/findings.rs` presents the findings.
+//! `sessile bench load`: requests a second, their latencies and their cost on the nodes, for one or several
+//! numbers of connections. Next: `load/findings.rs` presents the findings.
 
 mod findings;
 
@@ -28,12 +28,12 @@ const QUICK: Duration = Duration::from_millis(200);
 /// The load.
 #[derive(Debug, Args)]
 pub(crate) struct LoadBench {
-    /// Clients, each with a connection and a session; several numbers, such as 1,4,16,64, are measured one after the
-    /// other
+    /// Clients, each with a connection and a session; several numbers, such as 1,4,16,64, are measured one
+    /// after the other
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "16", value_parser = clap::value_parser!(u16).range(1..=1024))]
     connections: Vec<u16>,
-    /// Requests a second of all clients together, whether answers come or not; without it each client sends its next
-    /// request when it has its answer
+    /// Requests a second of all clients together, whether answers come or not; without it each client sends
+    /// its next request when it has its answer
     #[arg(long, value_name = "PER SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
     /// How many seconds, for each number of connections
@@ -47,8 +47,8 @@ pub(crate) struct LoadBench {
     attributes: u64,
     #[command(flatten)]
     replication: Replication,
-    /// Load a running server with clusterapp's interface (host:port) instead of two nodes started for the run; its
-    /// cost stays unknown
+    /// Load a running server with clusterapp's interface (host:port) instead of two nodes started for the
+    /// run; its cost stays unknown
     #[arg(long, value_name = "HOST:PORT")]
     url: Option<String>,
     #[command(flatten)]

@@ -110,7 +110,8 @@ impl MeasuringClients {
         self.measured.lasted = began.elapsed();
     }
 
-    /// Verifies every session, then removes attributes, ends sessions and creates new ones, one client at a time.
+    /// Verifies every session, then removes attributes, ends sessions and creates new ones, one client at a
+    /// time.
     pub(crate) async fn end(&mut self) {
         for load_client in std::mem::take(&mut self.clients) {
             let mut run = ClientRun::new(load_client, &self.plan);

@@ -23,8 +23,8 @@ pub(super) struct OutputOptions {
     /// Run briefly to test the function: the figures mean nothing, and a busy machine does not matter
     #[arg(long)]
     pub(super) quick: bool,
-    /// Folder of the report (page, plots, JSON); by default a new folder in the working directory, or no report with
-    /// --json or --quick
+    /// Folder of the report (page, plots, JSON); by default a new folder in the working directory, or no
+    /// report with --json or --quick
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
 }

@@ -1,5 +1,5 @@
-//! A process that measures starts another one, which connects back: so the closed connection ends it, however the
-//! measuring process ends.
+//! A process that measures starts another one, which connects back: so the closed connection ends it, however
+//! the measuring process ends.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};

@@ -1,8 +1,9 @@
-//! `sessile bench ratios`: cost of replication against the lower bounds of the same machine, measured in the same
-//! run.
+//! `sessile bench ratios`: cost of replication against the lower bounds of the same machine, measured in the
+//! same run.
 //!
-//! Absolute figures of different machines are not comparable; ratios nearly are. Compared values are measured in
-//! turns, round after round, and the median counts. `latency` has R1; `throughput` R2, R3 and R4; `weight` R5 and R6.
+//! Absolute figures of different machines are not comparable; ratios nearly are. Compared values are measured
+//! in turns, round after round, and the median counts. `latency` has R1; `throughput` R2, R3 and R4; `weight`
+//! R5 and R6.
 
 mod latency;
 mod throughput;

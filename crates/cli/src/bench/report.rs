@@ -1,6 +1,6 @@
-//! What a run found, kept as a folder: `report.json` (figures and machine), `index.html` (tables and plots, in one file
-//! that needs nothing else) and, raw, `samples.json` (every time that was measured, where they were kept) or
-//! `findings.json` (what the run prints with `--json`).
+//! What a run found, kept as a folder: `report.json` (figures and machine), `index.html` (tables and plots,
+//! in one file that needs nothing else) and, raw, `samples.json` (every time that was measured, where they
+//! were kept) or `findings.json` (what the run prints with `--json`).
 //!
 //! Every report consists of rows of named figures, so any two reports can be compared.
 

@@ -35,8 +35,8 @@ impl RunSettings {
         self.output.quick
     }
 
-    /// Whether an interval must be repeated because other programs used too much of the machine; an error after
-    /// [`MAX_TRIES`] attempts.
+    /// Whether an interval must be repeated because other programs used too much of the machine; an error
+    /// after [`MAX_TRIES`] attempts.
     pub(super) fn again(&self, usage: &Usage, tries: usize) -> Result<bool, Failure> {
         let strict = !self.noisy && !self.quick();
         let Some(foreign) = usage.foreign.filter(|foreign| strict && *foreign > MAX_FOREIGN) else {

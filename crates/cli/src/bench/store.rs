@@ -1,8 +1,8 @@
-//! `sessile bench store`: speed of each store (save, load, reopen) against the raw speed of the medium in the same
-//! run, and the cost of write-behind for a request.
+//! `sessile bench store`: speed of each store (save, load, reopen) against the raw speed of the medium in the
+//! same run, and the cost of write-behind for a request.
 //!
-//! Next: `store/write_behind.rs` sends requests to nodes with and without a store, `store/load.rs` generates the
-//! sessions, `store/medium.rs` writes bytes without any store, `store/trial.rs` measures one store,
+//! Next: `store/write_behind.rs` sends requests to nodes with and without a store, `store/load.rs` generates
+//! the sessions, `store/medium.rs` writes bytes without any store, `store/trial.rs` measures one store,
 //! `store/findings.rs` presents the findings.
 
 mod findings;

@@ -1,7 +1,7 @@
 //! Counts the system calls of processes with `perf stat`, at negligible cost.
 //!
-//! Without perf, or without the permission to count, the number is unknown. Calls that only wait (epoll, futex) are
-//! excluded: their number reflects idleness.
+//! Without perf, or without the permission to count, the number is unknown. Calls that only wait (epoll,
+//! futex) are excluded: their number reflects idleness.
 
 use std::process::Stdio;
 use std::time::Duration;

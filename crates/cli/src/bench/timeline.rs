@@ -44,8 +44,8 @@ impl Timeline {
         self.0.extend_from_slice(&other.0);
     }
 
-    /// All bins that lie wholly in the span, including bins without answers: a truncated bin would look like lost
-    /// throughput.
+    /// All bins that lie wholly in the span, including bins without answers: a truncated bin would look like
+    /// lost throughput.
     pub(super) fn binned(&self, span: &Span, width: Duration) -> Vec<Bin> {
         let before = whole_bins(span.zero - span.from, width);
         let bins = before + whole_bins(span.to.saturating_duration_since(span.zero), width);
@@ -86,7 +86,8 @@ mod tests {
 
     const WIDTH: Duration = Duration::from_millis(50);
 
-    /// A span of 120 ms before and 130 ms after its moment, and a timeline with answers at these milliseconds.
+    /// A span of 120 ms before and 130 ms after its moment, and a timeline with answers at these
+    /// milliseconds.
     fn recorded(answers: &[(i64, u64)]) -> (Timeline, Span) {
         let from = Instant::now();
         let zero = from + Duration::from_millis(120);

@@ -12,7 +12,8 @@ const RECORD_BYTES: f64 = 16_384.0;
 pub(super) struct Traffic {
     /// Acknowledgements and heartbeats included.
     pub(super) frames: f64,
-    /// Bytes including encryption; its overhead is computed as one record for each write and each further 16 KiB.
+    /// Bytes including encryption; its overhead is computed as one record for each write and each further 16
+    /// KiB.
     pub(super) wire_bytes: f64,
     /// Write calls on links.
     pub(super) link_writes: f64,

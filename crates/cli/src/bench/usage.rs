@@ -1,5 +1,5 @@
-//! Resource usage of processes: processor time, memory, core affinity, and the share of other programs. Available on
-//! Linux; elsewhere the values are unknown.
+//! Resource usage of processes: processor time, memory, core affinity, and the share of other programs.
+//! Available on Linux; elsewhere the values are unknown.
 
 use std::fs::read_to_string;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! `sessile demo --check`: kills a node under load in every round and judges whether anything was lost.
 //!
 //! A round: clients write through the balancer; at a random moment the serving node is killed; after enough
-//! acknowledged writes, every acknowledged value is read from the survivor's own copies; the killed node is restarted
-//! and, as soon as its port is open, read in the same way. `writer` is a client, `observation_log` records the
-//! observations of all clients, `verdict` alone judges them and knows nothing of processes.
+//! acknowledged writes, every acknowledged value is read from the survivor's own copies; the killed node is
+//! restarted and, as soon as its port is open, read in the same way. `writer` is a client, `observation_log`
+//! records the observations of all clients, `verdict` alone judges them and knows nothing of processes.
 
 mod copies;
 mod figures;

@@ -9,7 +9,8 @@ use super::clusterapp_client::{ClusterappClient, OperationResult};
 use super::history_recorder::{HistoryRecorder, LoadEnd};
 use super::target::Targets;
 
-/// Most repetitions of an unacknowledged set addition. The number is the same each time, so the set holds it once.
+/// Most repetitions of an unacknowledged set addition. The number is the same each time, so the set holds it
+/// once.
 const MAX_REPEATS: u32 = 5;
 /// Pause before a repetition, and after a failed session creation.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! One node as a separate process: start, kill, log.
 //!
-//! Its standard input is an unused pipe. When this program ends for any reason, the system closes the pipe, and the
-//! node stops (`serve --stop-with-stdin`).
+//! Its standard input is an unused pipe. When this program ends for any reason, the system closes the pipe,
+//! and the node stops (`serve --stop-with-stdin`).
 
 use std::ffi::OsStr;
 use std::io;
@@ -53,7 +53,8 @@ impl NodeProcess {
             program.env_remove(name);
         });
         program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        // A separate process group: Ctrl-C in the terminal reaches this program only, which then stops its nodes.
+        // A separate process group: Ctrl-C in the terminal reaches this program only, which then stops its
+        // nodes.
         #[cfg(unix)]
         program.process_group(0);
         let mut child = program.spawn()?;
@@ -128,7 +129,8 @@ async fn attend(mut child: Child, killed: oneshot::Receiver<()>) -> String {
     status.map_or_else(|error| error.to_string(), |status: ExitStatus| status.to_string())
 }
 
-/// Copies the log to a file and sends parsed lines as events. If the channel is full, the event is in the file only.
+/// Copies the log to a file and sends parsed lines as events. If the channel is full, the event is in the
+/// file only.
 async fn listen(
     said: ChildStderr,
     node: &'static str,

@@ -139,8 +139,8 @@ impl ClusterPlan {
     }
 }
 
-/// A random loopback address, if the system has a loopback network: while a node is down, no other program takes its
-/// port there.
+/// A random loopback address, if the system has a loopback network: while a node is down, no other program
+/// takes its port there.
 fn own_host() -> io::Result<IpAddr> {
     let [.., a, b, c] = getrandom::u32().map_err(io::Error::other)?.to_be_bytes();
     let own = IpAddr::from([127, a, b, c.clamp(1, 254)]);

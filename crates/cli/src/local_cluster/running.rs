@@ -39,8 +39,8 @@ pub(crate) struct LocalCluster {
 }
 
 impl LocalCluster {
-    /// Writes the files, starts the balancer and all nodes, and waits until each node has opened its port. `log` is
-    /// the filter of the nodes' logs.
+    /// Writes the files, starts the balancer and all nodes, and waits until each node has opened its port.
+    /// `log` is the filter of the nodes' logs.
     pub(crate) async fn open(
         plan: ClusterPlan,
         log: &'static str,

@@ -1,5 +1,5 @@
-//! A bounded queue of log lines, and the thread that writes them. A line that has no room, or that the system does not
-//! take, is counted and gone.
+//! A bounded queue of log lines, and the thread that writes them. A line that has no room, or that the system
+//! does not take, is counted and gone.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -10,7 +10,8 @@ use super::lossy::lines_lost;
 /// Between two looks at the count.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Keeps the count among the metrics of the node, and a warning in its status once it is above zero. Never ends.
+/// Keeps the count among the metrics of the node, and a warning in its status once it is above zero. Never
+/// ends.
 pub(crate) async fn report_to(cluster: Cluster) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut reported = None;

@@ -1,4 +1,5 @@
-//! `sessile deploy|undeploy|rollback|apps`: change and show the applications of the farm, through one of its nodes.
+//! `sessile deploy|undeploy|rollback|apps`: change and show the applications of the farm, through one of its
+//! nodes.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -132,8 +133,9 @@ fn change(client: &AdminClient, question: &str, body: Bytes) -> Result<Value, Fa
     runtime::run(async { Ok(client.send(question, body, at_most).await?) })
 }
 
-/// Prints the result on each node, and what the application is granted. A node that prepared the change without
-/// confirming the switch leaves it unfinished; one that runs a later deployment does not run this one.
+/// Prints the result on each node, and what the application is granted. A node that prepared the change
+/// without confirming the switch leaves it unfinished; one that runs a later deployment does not run this
+/// one.
 fn print_results(client: &AdminClient, reply: &Value, done: &str) -> Result<(), Failure> {
     let path = reply["path"].as_str().unwrap_or("?");
     let digest = reply["digest"].as_str().map(|digest| format!(" ({})", short(digest))).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! `sessile balance`: the balancer in front of the nodes, from a file or, as with Pen, from the command line.
 //!
-//! `balance/command_line.rs` reads Pen's command line, `balance/daemon.rs` goes to the background, `balance/admin_port.rs` opens
-//! the admin port, `balance/reload.rs` follows a changed file, and `balance/admin_command.rs` changes a balancer that runs.
+//! `balance/command_line.rs` reads Pen's command line, `balance/daemon.rs` goes to the background,
+//! `balance/admin_port.rs` opens the admin port, `balance/reload.rs` follows a changed file, and
+//! `balance/admin_command.rs` changes a balancer that runs.
 
 mod admin_command;
 mod admin_port;

@@ -22,7 +22,8 @@ pub(crate) struct ImportServerXml {
     /// The web.xml of its application, for timeout, cookie and `distributable`
     #[arg(long, value_name = "FILE")]
     web_xml: Option<PathBuf>,
-    /// The file to write; one that exists is never overwritten. Left out, the configuration goes to standard output
+    /// The file to write; one that exists is never overwritten. Left out, the configuration goes to standard
+    /// output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -91,8 +92,8 @@ fn findings(path: &Path, text: &str, wrong: Vec<Wrong>) -> Option<ConfigError> {
     Some(ConfigError::Invalid(findings))
 }
 
-/// Makes the result a configuration, as `config check` sees it: a line that it refuses, such as a pattern that only Java
-/// understands, becomes a comment, and its default holds. What is only suspicious is shown.
+/// Makes the result a configuration, as `config check` sees it: a line that it refuses, such as a pattern
+/// that only Java understands, becomes a comment, and its default holds. What is only suspicious is shown.
 fn without_refused_lines(mut imported: Imported) -> Result<Imported, Failure> {
     let name = "the result";
     // Each round takes a line out at least.

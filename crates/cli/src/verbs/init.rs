@@ -26,8 +26,8 @@ pub(crate) struct Init {
     /// The directory; it is created if it is missing
     #[arg(value_name = "DIRECTORY", default_value = ".")]
     directory: PathBuf,
-    /// The first of seven ports: balancer, then HTTP, replication and admin of tc01 and of tc02. Without it: 8080,
-    /// 9080, 4001, 9005, 10080, 4002, 10005
+    /// The first of seven ports: balancer, then HTTP, replication and admin of tc01 and of tc02. Without it:
+    /// 8080, 9080, 4001, 9005, 10080, 4002, 10005
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(BASES))]
     port_base: Option<u16>,
 }

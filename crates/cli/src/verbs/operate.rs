@@ -56,8 +56,8 @@ enum OnOff {
 }
 
 impl Stop {
-    /// Exit code 3 if the node was not stopped because sessions would go with it, or if the drain time was over before
-    /// everything had ended.
+    /// Exit code 3 if the node was not stopped because sessions would go with it, or if the drain time was
+    /// over before everything had ended.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let client = self.node.client()?;
         let at_most = client.config.node.drain_time + client.config.membership.drop_time + LEAVE_TIME;

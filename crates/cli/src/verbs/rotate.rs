@@ -1,7 +1,8 @@
 //! `sessile secret rotate|reload`: rotates the secret of a running cluster.
 //!
-//! Three steps, each on all nodes before the next: the new secret is accepted (`add`), used (`first`), and the old
-//! one dropped (`drop`). Between the last two steps every active client gets a cookie under the new secret.
+//! Three steps, each on all nodes before the next: the new secret is accepted (`add`), used (`first`), and
+//! the old one dropped (`drop`). Between the last two steps every active client gets a cookie under the new
+//! secret.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! `sessile secret new|rotate|reload|token`: the secret of a cluster, its rotation (`rotate.rs`), and the admin token
-//! derived from it.
+//! `sessile secret new|rotate|reload|token`: the secret of a cluster, its rotation (`rotate.rs`), and the
+//! admin token derived from it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use crate::{deploy_key, output, secret_file};
 pub(crate) enum Secret {
     /// Create a secret of 32 random bytes
     New {
-        /// The file to create, readable by its owner only; an existing file is never overwritten. Without it, the
-        /// secret goes to standard output
+        /// The file to create, readable by its owner only; an existing file is never overwritten. Without it,
+        /// the secret goes to standard output
         #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
     },

@@ -273,8 +273,8 @@ impl RunningNode {
         }
     }
 
-    /// Same as `sessile secret reload`, also for a node without an admin port; and the certificates. An invalid file
-    /// changes nothing.
+    /// Same as `sessile secret reload`, also for a node without an admin port; and the certificates. An
+    /// invalid file changes nothing.
     fn read_files_again(&self) {
         self.tls.iter().for_each(|tls| https::reload(tls));
         match self.cluster.reload_secrets() {
@@ -287,8 +287,8 @@ impl RunningNode {
         self.ajp.iter().for_each(|ajp| ajp.read_secrets_again(self.cluster.config()));
     }
 
-    /// Announces the drain, serves until balancers stop choosing the node, waits for running requests, sends the
-    /// backlog to the other members, and leaves. After `at_most` the node leaves in any case.
+    /// Announces the drain, serves until balancers stop choosing the node, waits for running requests, sends
+    /// the backlog to the other members, and leaves. After `at_most` the node leaves in any case.
     async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
         let admin = self.admin.take();
         let is_forced = admin.as_ref().is_some_and(|admin| admin.requests.is_forced());

@@ -1,6 +1,7 @@
 //! `sessile store ls|show|export|import|purge|migrate`: inspects and moves the sessions of a store.
 //!
-//! Next: `store/location.rs` parses and opens store locations; `store/exported_record.rs` is a session in JSON Lines.
+//! Next: `store/location.rs` parses and opens store locations; `store/exported_record.rs` is a session in
+//! JSON Lines.
 
 mod damages;
 mod export;

@@ -1,5 +1,5 @@
-//! Apache httpd in front of the AJP ports of two nodes: mod_jk and mod_proxy_ajp, with exactly the configurations that
-//! `docs/balancers.md` shows.
+//! Apache httpd in front of the AJP ports of two nodes: mod_jk and mod_proxy_ajp, with exactly the
+//! configurations that `docs/balancers.md` shows.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -136,7 +136,8 @@ fn mod_proxy_ajp_lets_a_draining_node_go() {
     behind_mod_proxy_ajp(&program).honours_a_drain();
 }
 
-/// The web server's secret is the only way in: with another one every request is refused, and no session is made.
+/// The web server's secret is the only way in: with another one every request is refused, and no session is
+/// made.
 #[test]
 fn a_web_server_with_another_secret_is_refused() {
     let Some(program) = installed("apache2") else { return };

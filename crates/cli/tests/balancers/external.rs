@@ -1,5 +1,5 @@
-//! nginx, HAProxy, Apache and Pen. What is not installed is skipped in words; where `SESSILE_REQUIRE_EXTERNAL` is set
-//! all must be there.
+//! nginx, HAProxy, Apache and Pen. What is not installed is skipped in words; where
+//! `SESSILE_REQUIRE_EXTERNAL` is set all must be there.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -60,7 +60,8 @@ impl External {
         }
     }
 
-    /// After a crash the very next request is answered by the other node, which has the session; there it stays.
+    /// After a crash the very next request is answered by the other node, which has the session; there it
+    /// stays.
     pub(crate) fn survives_a_crash(&mut self) {
         let [(mut one, node), (mut two, _)] = one_client_each(&self.setup, self.at);
         write(&mut one, self.at, 41);
@@ -98,8 +99,9 @@ impl External {
         assert!(node.is_alive(), "it drains");
     }
 
-    /// While nodes stop in order, one after the other, nothing that was acknowledged is lost. A balancer that asks nobody
-    /// for health may send a write to a port in the moment in which it closes, and then cannot know what became of it.
+    /// While nodes stop in order, one after the other, nothing that was acknowledged is lost. A balancer that
+    /// asks nobody for health may send a write to a port in the moment in which it closes, and then cannot
+    /// know what became of it.
     pub(crate) fn survives_an_upgrade(&mut self) {
         let mut client = self.setup.client();
         let (mut v, mut acknowledged) = (0, 0);

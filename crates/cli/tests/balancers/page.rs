@@ -6,7 +6,8 @@ use crate::harness::Setup;
 
 const PAGE: &str = include_str!("../../../../docs/balancers.md");
 
-/// The block of this language, with the addresses of the nodes and of the balancer in place of those that are printed.
+/// The block of this language, with the addresses of the nodes and of the balancer in place of those that are
+/// printed.
 pub(crate) fn block(language: &str, setup: &Setup, balancer: SocketAddr) -> String {
     block_with(language, &http(setup, balancer))
 }

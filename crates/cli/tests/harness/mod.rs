@@ -1,8 +1,8 @@
-//! The built program as real processes: started in a directory of their own, waited for by conditions, stopped or
-//! killed by their own id, and searched for secrets in everything they wrote.
+//! The built program as real processes: started in a directory of their own, waited for by conditions,
+//! stopped or killed by their own id, and searched for secrets in everything they wrote.
 //!
-//! [`Setup`] is a cluster that a test starts node by node; [`Running`] is any verb in the background; [`Client`] is a
-//! browser with one cookie. Must not know what a test is about.
+//! [`Setup`] is a cluster that a test starts node by node; [`Running`] is any verb in the background;
+//! [`Client`] is a browser with one cookie. Must not know what a test is about.
 #![allow(
     clippy::print_stdout,
     dead_code,

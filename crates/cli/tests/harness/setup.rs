@@ -18,8 +18,8 @@ pub(crate) struct Ports {
     pub(crate) replication: SocketAddr,
 }
 
-/// A directory with the configurations of some nodes. Dropping it ends every process and searches all that they wrote
-/// for secrets; when the test failed, it shows what they wrote.
+/// A directory with the configurations of some nodes. Dropping it ends every process and searches all that
+/// they wrote for secrets; when the test failed, it shows what they wrote.
 #[derive(Debug)]
 pub(crate) struct Setup {
     place: TempDir,

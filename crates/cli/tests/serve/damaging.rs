@@ -30,8 +30,8 @@ fn write_large(client: &mut Client, setup: &Setup, v: usize) {
     assert_eq!(answer.status, 200, "{v}: {answer:?}");
 }
 
-/// Starts a node in a mount namespace of its own, in which `folder` is a disk of 12 MB with a filler file on it.
-/// `None` if the system does not allow that.
+/// Starts a node in a mount namespace of its own, in which `folder` is a disk of 12 MB with a filler file on
+/// it. `None` if the system does not allow that.
 fn start_on_tiny_disk(setup: &Setup, folder: &Path) -> Option<Running> {
     let script =
         "mount -t tmpfs -o size=12m tmpfs \"$1\" && head -c 4000000 /dev/zero > \"$1/filler\" || exit 77

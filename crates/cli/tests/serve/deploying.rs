@@ -357,7 +357,8 @@ fn files_and_archives_of_the_configuration_are_mounted_at_the_start() {
     );
 }
 
-/// The guest of the tests, where it is built: `cargo run --manifest-path samples/builder/Cargo.toml -- probe`.
+/// The guest of the tests, where it is built:
+/// `cargo run --manifest-path samples/builder/Cargo.toml -- probe`.
 #[cfg(feature = "wasm")]
 fn component() -> Option<Vec<u8>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/probe.wasm");

@@ -1,4 +1,5 @@
-//! A node that faces clients: HTTPS, limits, who is believed about a client. The clients write their own bytes.
+//! A node that faces clients: HTTPS, limits, who is believed about a client. The clients write their own
+//! bytes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -170,6 +171,7 @@ fn unfinished_requests_do_not_hold_a_stop() {
         held.push(tcp);
     }
     setup.node("tc01").signal("TERM");
-    // 3: the session that the third request made goes with the last node. The node does not wait for the requests.
+    // 3: the session that the third request made goes with the last node. The node does not wait for the
+    // requests.
     assert_eq!(setup.node("tc01").ended(), Some(3));
 }

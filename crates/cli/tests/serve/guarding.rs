@@ -1,4 +1,5 @@
-//! A farm with a deploy key: neither the admin token alone nor a member without the key can change applications.
+//! A farm with a deploy key: neither the admin token alone nor a member without the key can change
+//! applications.
 
 use crate::deploying::{archive, farmer, pair, says, setup, shop, write};
 use crate::harness::{Setup, until};

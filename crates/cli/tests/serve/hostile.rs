@@ -1,5 +1,5 @@
-//! Hostile peers at every port of a node while honest clients work: no request fails, membership does not change, and
-//! each kind of attack is counted.
+//! Hostile peers at every port of a node while honest clients work: no request fails, membership does not
+//! change, and each kind of attack is counted.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};

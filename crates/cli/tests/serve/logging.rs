@@ -10,7 +10,8 @@ use crate::{read, write};
 /// Enough lines at the level `debug` to fill a pipe several times.
 const REQUESTS: u64 = 400;
 
-/// A node whose outputs are `output` serves, loses a member, says how many lines are lost, and stops in good order.
+/// A node whose outputs are `output` serves, loses a member, says how many lines are lost, and stops in good
+/// order.
 fn serves_with(output: impl Fn() -> Stdio, lines_are_lost: bool) {
     let mut setup = Setup::new(["tc01", "tc02"]);
     setup.start_onto("tc01", &output);
@@ -77,7 +78,8 @@ fn the_log_for_programs_has_no_line_for_people() {
     );
 }
 
-/// Operators' filters and the verdicts of the test hosts count these lines: their words are part of the product.
+/// Operators' filters and the verdicts of the test hosts count these lines: their words are part of the
+/// product.
 #[test]
 fn the_lines_that_others_count_have_their_words() {
     let mut setup = Setup::new(["tc01", "tc02"]);

@@ -266,8 +266,8 @@ fn secrets_are_rotated_while_clients_write() {
     setup.serve("tc02");
     until("they link anew", || succeeds(&setup, &["status", "tc01"]).contains("\ntc02 ").then_some(()));
     setup.node("tc02").kill();
-    // The token of the test is one of the old secret: the verb finds the new one. While a stranger answers at its port, a
-    // killed node is not proven gone.
+    // The token of the test is one of the old secret: the verb finds the new one. While a stranger answers at
+    // its port, a killed node is not proven gone.
     let is_member = |setup: &Setup| succeeds(setup, &["status", "tc01"]).contains("\ntc02 ");
     until("the killed one is gone", || (!is_member(&setup)).then_some(()));
     std::fs::write(setup.place().join("old.secret"), &old).unwrap();

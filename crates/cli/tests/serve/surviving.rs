@@ -94,7 +94,8 @@ fn a_form_sent_twice_takes_effect_once_though_its_node_was_killed() {
     let first = client.submit(tc01, "/clusterapp/session", &form).expect("an answer");
     assert_eq!(first.status, 303, "{first:?}");
     assert!(first.header("location").is_some_and(|to| to.contains("copies%3D2%2F2")), "{first:?}");
-    // Another tab goes on, then the first click's answer is lost with its node, and the browser sends the form again.
+    // Another tab goes on, then the first click's answer is lost with its node, and the browser sends the
+    // form again.
     write(&mut client, tc01, 3);
     setup.node("tc01").kill();
     let again = client.submit(tc02, "/clusterapp/session", &form).expect("an answer");

@@ -1,4 +1,5 @@
-//! What an application consists of, as a few digits that differ when its content does. Not a proof of anything.
+//! What an application consists of, as a few digits that differ when its content does. Not a proof of
+//! anything.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +7,8 @@ use std::path::Path;
 
 use crate::table::App;
 
-/// Most files of a directory whose content counts, and most bytes of them all; of the others the names and lengths do.
+/// Most files of a directory whose content counts, and most bytes of them all; of the others the names and
+/// lengths do.
 const FILES_MAX: usize = 10_000;
 const BYTES_MAX: u64 = 256 << 20;
 /// Deepest directory.

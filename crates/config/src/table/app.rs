@@ -38,7 +38,8 @@ pub enum Builtin {
 }
 
 impl App {
-    /// An application at `/` whose sessions live as `session` says: the sample, until another one is put in its place.
+    /// An application at `/` whose sessions live as `session` says: the sample, until another one is put in
+    /// its place.
     #[must_use]
     pub fn with_session(session: Session) -> Self {
         let path = "/".to_owned();
@@ -57,8 +58,8 @@ impl App {
 }
 
 impl App {
-    /// The path of its sessions, which is also that of their cookie: its own, or one above it. Applications that name one
-    /// path have the same sessions. (Tomcat: `sessionCookiePath`.)
+    /// The path of its sessions, which is also that of their cookie: its own, or one above it. Applications
+    /// that name one path have the same sessions. (Tomcat: `sessionCookiePath`.)
     #[must_use]
     pub fn session_path(&self) -> &str {
         self.session_path.as_deref().unwrap_or(&self.path)

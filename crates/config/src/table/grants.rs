@@ -7,7 +7,8 @@ use crate::form::{Cidr, Flag, List, Number, Peer, Size, Time, UrlPath};
 use crate::keys::{Table, Visitor};
 use crate::{HostPort, Network};
 
-/// `[farm.grants]`. An archive that asks for more is refused, whether it is deployed or named by an `[[app]]`.
+/// `[farm.grants]`. An archive that asks for more is refused, whether it is deployed or named by an
+/// `[[app]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
     /// Memory of one instance, in bytes.
@@ -24,8 +25,8 @@ pub struct Grants {
     pub body: usize,
     /// Hosts and ports that manifests may list.
     pub egress: Vec<HostPort>,
-    /// Loopback, link-local, private and reserved networks that may be called nevertheless. Without any, a listed host
-    /// whose name leads there is not called.
+    /// Loopback, link-local, private and reserved networks that may be called nevertheless. Without any, a
+    /// listed host whose name leads there is not called.
     pub private_networks: Vec<Network>,
     /// Session paths that manifests may name, beside the path of the application itself.
     pub session_paths: Vec<String>,

@@ -19,7 +19,8 @@ pub struct Membership {
     pub address: IpAddr,
     /// The UDP port of the group.
     pub port: u16,
-    /// The address of the interface that sends and receives the group's datagrams; of the family of the group.
+    /// The address of the interface that sends and receives the group's datagrams; of the family of the
+    /// group.
     pub bind: IpAddr,
     /// How many routers a datagram may pass, plus one.
     pub ttl: u8,

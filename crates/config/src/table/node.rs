@@ -15,8 +15,8 @@ pub struct Node {
     pub name: String,
     /// How long a graceful stop may take. At most one day.
     pub drain_time: Duration,
-    /// Whether a session's cookie that names another node is made to name this one, so that its client stays here.
-    /// `Cluster::rewrite_route` switches it at run time.
+    /// Whether a session's cookie that names another node is made to name this one, so that its client stays
+    /// here. `Cluster::rewrite_route` switches it at run time.
     pub rewrite_route: bool,
 }
 
@@ -48,11 +48,11 @@ impl Table for Node {
 pub struct Admin {
     /// Where health, metrics, members and sessions are shown; `None`: nowhere.
     pub listen: Option<SocketAddr>,
-    /// The Unix socket that serves operators of this machine: this process's user and root, who need no token. `None`:
-    /// that of [`Config::admin_socket`](crate::Config::admin_socket).
+    /// The Unix socket that serves operators of this machine: this process's user and root, who need no
+    /// token. `None`: that of [`Config::admin_socket`](crate::Config::admin_socket).
     pub socket: Option<PathBuf>,
-    /// Host names under which the port is asked, as by a Prometheus that knows it by its DNS name. IP addresses and
-    /// `localhost` need not be listed.
+    /// Host names under which the port is asked, as by a Prometheus that knows it by its DNS name. IP
+    /// addresses and `localhost` need not be listed.
     pub allowed_hosts: Vec<String>,
 }
 

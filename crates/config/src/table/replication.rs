@@ -6,13 +6,13 @@ use crate::keys::{Table, Visitor};
 /// `[replication]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replication {
-    /// Requests whose whole path matches this regular expression, or one of several with `;` between them, never change
-    /// a session; empty: none are excepted.
+    /// Requests whose whole path matches this regular expression, or one of several with `;` between them,
+    /// never change a session; empty: none are excepted.
     pub filter: String,
     /// Whether manager `full` sends a session only after a request that set something in it.
     pub dirty_flag: bool,
-    /// Attributes whose whole name matches this regular expression replicate, others stay on their node; empty: all
-    /// replicate.
+    /// Attributes whose whole name matches this regular expression replicate, others stay on their node;
+    /// empty: all replicate.
     pub names: String,
     /// Whether responses carry the receipt in a header.
     pub receipt_header: bool,

@@ -9,7 +9,8 @@ use crate::keys::{Table, Visitor};
 /// The longest lifetime of a session that can be configured, in milliseconds.
 const TEN_YEARS: u64 = 3_650 * DAY;
 
-/// The largest session that can be configured, in bytes: a copy of it travels in one frame, which holds 16 MiB.
+/// The largest session that can be configured, in bytes: a copy of it travels in one frame, which holds 16
+/// MiB.
 const MAX_SESSION: usize = 8 << 20;
 
 /// The longest age of a cookie in milliseconds: browsers keep none for longer than 400 days.
@@ -35,8 +36,8 @@ pub struct Session {
     pub max_session_bytes: usize,
     /// How many bytes all sessions together may take, copies included.
     pub max_table_bytes: usize,
-    /// The name of the cookie, without the prefix `__Host-` that it gets where that fits. One that begins with `__Host-`
-    /// itself is at `/` whatever the application's path is.
+    /// The name of the cookie, without the prefix `__Host-` that it gets where that fits. One that begins
+    /// with `__Host-` itself is at `/` whatever the application's path is.
     pub cookie: String,
     /// The domain whose hosts all get the cookie; empty: this host alone.
     pub domain: String,
@@ -112,8 +113,8 @@ pub enum SameSite {
     None,
 }
 
-/// What becomes of a request whose session ended while it ran, or whose secret a login had superseded. Its changes are
-/// dropped either way.
+/// What becomes of a request whose session ended while it ran, or whose secret a login had superseded. Its
+/// changes are dropped either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnEnded {
     /// Its response goes out; the receipt says what happened.

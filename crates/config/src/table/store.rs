@@ -12,17 +12,20 @@ use crate::keys::{Table, Visitor};
 pub struct Store {
     /// Which store; `None`: none.
     pub kind: Option<StoreKind>,
-    /// The folder of a file store or the file of a redb store; `None`: named after the node, beside the configuration.
+    /// The folder of a file store or the file of a redb store; `None`: named after the node, beside the
+    /// configuration.
     pub path: Option<PathBuf>,
     /// Where the PostgreSQL or Redis server is, without a password.
     pub url: Option<String>,
     /// The file that holds the URL instead, with its password; readable by its owner only.
     pub url_file: Option<PathBuf>,
-    /// Whether `url` leads to a Redis cluster. It may name any of its servers; the others are found through that one.
+    /// Whether `url` leads to a Redis cluster. It may name any of its servers; the others are found through
+    /// that one.
     pub cluster: bool,
     /// The certificate authority of a Redis server, in PEM; `None`: a public one.
     pub ca_file: Option<PathBuf>,
-    /// The table in PostgreSQL, or what all keys in Redis begin with; `None`: `sessile_sessions`, or `sessile`.
+    /// The table in PostgreSQL, or what all keys in Redis begin with; `None`: `sessile_sessions`, or
+    /// `sessile`.
     pub table: Option<String>,
     /// Columns in PostgreSQL that have other names than usual, each as `usual = other`.
     pub columns: Vec<String>,

@@ -46,8 +46,8 @@ pub enum Mode {
     Async,
 }
 
-/// The effect on a commit when a member's unacknowledged bytes reach the limit. The end of a session and a change of
-/// its id always go.
+/// The effect on a commit when a member's unacknowledged bytes reach the limit. The end of a session and a
+/// change of its id always go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueFull {
     /// It waits for room, at most `max_wait`, and then goes; the member gets the session later, as a copy.
@@ -133,8 +133,8 @@ pub struct Receiver {
     pub advertise: Option<HostPort>,
     /// Whether the next free port is taken when this one is not free.
     pub next_free_port: bool,
-    /// Threads of their own for everything that concerns the other members; `None` works on the threads of the
-    /// runtime in which the node was started.
+    /// Threads of their own for everything that concerns the other members; `None` works on the threads of
+    /// the runtime in which the node was started.
     pub workers: Option<u16>,
 }
 

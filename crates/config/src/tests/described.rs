@@ -34,7 +34,8 @@ fn the_reference_in_the_documentation_is_that_of_the_code() {
     });
 }
 
-/// Whether `value` is one that `schema` allows, as far as our schemas say anything: types, numbers, texts, choices.
+/// Whether `value` is one that `schema` allows, as far as our schemas say anything: types, numbers, texts,
+/// choices.
 fn allows(schema: &serde_json::Value, value: &serde_json::Value) -> bool {
     use serde_json::Value;
     if let Some(choices) = schema["anyOf"].as_array() {

@@ -62,8 +62,8 @@ impl FieldName {
         Self(NameRef::secret(hash).with_text(|text| text.into()))
     }
 
-    /// The name of a note: a system field in which a layer around the application keeps what belongs to the session.
-    /// Applications neither see it nor can hit it; it travels, merges and ends like an attribute.
+    /// The name of a note: a system field in which a layer around the application keeps what belongs to the
+    /// session. Applications neither see it nor can hit it; it travels, merges and ends like an attribute.
     ///
     /// # Errors
     /// As [`attribute`](Self::attribute).

@@ -58,7 +58,8 @@ impl<'a> NameRef<'a> {
         self.text().map_or(SECRET_CHARACTERS, str::len)
     }
 
-    /// The text where it lies; `None` for a secret's name, which is not there as text. Attributes and notes have one.
+    /// The text where it lies; `None` for a secret's name, which is not there as text. Attributes and notes
+    /// have one.
     pub(crate) fn text(self) -> Option<&'a str> {
         match self.0 {
             Form::Text(text) => Some(text),

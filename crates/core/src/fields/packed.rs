@@ -26,9 +26,9 @@
 //! | three attributes: name, timestamp with codec, length, value | 3 * (3 + 2 + 1 + 41) |
 //! | together | 179, in an allocation of 192 |
 //!
-//! These bytes also travel, in frames of several copies (PROTOCOL.md, section 1), so the layout and [`KNOWN`] never change.
-//! [`Packed::received`] checks them once; afterwards reading is total without reporting: it ends early at what neither it
-//! nor [`Packed::of`] lets through.
+//! These bytes also travel, in frames of several copies (PROTOCOL.md, section 1), so the layout and [`KNOWN`]
+//! never change. [`Packed::received`] checks them once; afterwards reading is total without reporting: it
+//! ends early at what neither it nor [`Packed::of`] lets through.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -126,8 +126,8 @@ impl Packed {
         self.find(name).map(|(_, field)| field)
     }
 
-    /// Writes the field over the one of its name, which lies in `range`, if it takes exactly the same room. Says whether it
-    /// did.
+    /// Writes the field over the one of its name, which lies in `range`, if it takes exactly the same room.
+    /// Says whether it did.
     pub(super) fn overwrite(&mut self, range: Range<usize>, write: FieldRef<'_>) -> bool {
         let Some(writer) = self.iter().writer(write.timestamp.incarnation) else { return false };
         let Some(mut room) = self.0.get_mut(range) else { return false };

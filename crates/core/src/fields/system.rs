@@ -15,8 +15,10 @@ pub(crate) const PRINCIPAL: &str = "\0principal";
 /// How that was found out.
 pub(crate) const AUTH_TYPE: &str = "\0auth";
 
-/// Begins the names of the fields that say whether a secret is live; the secret's hash follows in 22 characters.
+/// Begins the names of the fields that say whether a secret is live; the secret's hash follows in 22
+/// characters.
 pub(super) const SECRET: &str = "\0secret.";
 
-/// Names that many sessions have: a number stands for each, in memory and in frames of several copies. Never changed.
+/// Names that many sessions have: a number stands for each, in memory and in frames of several copies. Never
+/// changed.
 pub(super) const KNOWN: [&str; 4] = [MAX_INACTIVE, MAX_AGE, PRINCIPAL, AUTH_TYPE];

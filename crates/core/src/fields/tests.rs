@@ -296,7 +296,8 @@ fn printing_shows_no_value() {
     assert!(!text.contains("hush") && !text.contains("104"));
 }
 
-/// Whatever is done to packed bytes, what is taken of them is what a node can hold: each name once, in order, in its form.
+/// Whatever is done to packed bytes, what is taken of them is what a node can hold: each name once, in order,
+/// in its form.
 fn assert_sound(bytes: &[u8]) {
     let Some(fields) = Fields::from_packed(bytes) else { return };
     let rebuilt: Fields = fields.all().collect();

@@ -1,8 +1,9 @@
 //! Pages of sessions, in the order of their shards and keys.
 //!
-//! A table has no order of its own, so each page looks at all keys of a shard and keeps the smallest ones: O(n log
-//! `limit`) for n sessions in the shard. No hold of a shard's lock looks at more than [`SLOTS_PER_HOLD`] keys or makes
-//! more than [`ROWS_PER_HOLD`] rows, so a listing never delays a request by more than that.
+//! A table has no order of its own, so each page looks at all keys of a shard and keeps the smallest ones:
+//! O(n log `limit`) for n sessions in the shard. No hold of a shard's lock looks at more than
+//! [`SLOTS_PER_HOLD`] keys or makes more than [`ROWS_PER_HOLD`] rows, so a listing never delays a request by
+//! more than that.
 
 use std::collections::BinaryHeap;
 use std::time::Duration;
@@ -66,8 +67,8 @@ impl SmallestKeys {
 }
 
 impl Node {
-    /// A page of sessions: shard by shard, within a shard by key, from after `after`, at most `limit`. Fewer than `limit`
-    /// are the last page. What comes or goes meanwhile may or may not be seen.
+    /// A page of sessions: shard by shard, within a shard by key, from after `after`, at most `limit`. Fewer
+    /// than `limit` are the last page. What comes or goes meanwhile may or may not be seen.
     pub fn sessions(&self, after: Option<SessionKey>, limit: usize, now: Instant) -> Vec<SessionRow> {
         let first = after.map_or(0, SessionKey::shard);
         let mut rows = Vec::new();

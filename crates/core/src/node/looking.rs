@@ -102,8 +102,8 @@ impl Node {
         shard.table().get(key).map(|session| (session.app, session.fields.clone()))
     }
 
-    /// What a secret that was superseded less than `grace` ago still shows of a session that is here, and its application:
-    /// the attributes from strictly before the change. Looking is no use.
+    /// What a secret that was superseded less than `grace` ago still shows of a session that is here, and its
+    /// application: the attributes from strictly before the change. Looking is no use.
     pub fn before_change(
         &self,
         key: SessionKey,
@@ -114,8 +114,9 @@ impl Node {
         self.shard(key).lock().before_change(key, secret, grace, now)
     }
 
-    /// Whether a secret opens a session that is here, no secret of it was changed for `quiet`, and no more than one request
-    /// has it open on this node: whoever holds the secret has no newer one, and is about to get none.
+    /// Whether a secret opens a session that is here, no secret of it was changed for `quiet`, and no more
+    /// than one request has it open on this node: whoever holds the secret has no newer one, and is about to
+    /// get none.
     pub fn is_settled_secret(&self, key: SessionKey, secret: Secret, quiet: Duration, now: Instant) -> bool {
         self.shard(key).lock().table().get(key).is_some_and(|session| {
             let changed = session.fields.changed_for(session.age(now));
@@ -162,9 +163,9 @@ impl Node {
         backlogs.filter(|backlog| backlog.sessions + backlog.unacknowledged > 0).collect()
     }
 
-    /// How long members took to confirm what this node sent them, changes and whole copies alike: from the moment in
-    /// which it was sent, for a change that of its commit, to the arrival of the acknowledgement. In every mode; the
-    /// member has applied it before, so this is an upper bound of the time of replication.
+    /// How long members took to confirm what this node sent them, changes and whole copies alike: from the
+    /// moment in which it was sent, for a change that of its commit, to the arrival of the acknowledgement.
+    /// In every mode; the member has applied it before, so this is an upper bound of the time of replication.
     pub fn confirmation_times(&self) -> Histogram {
         let mut times = Histogram::default();
         self.shards.iter().for_each(|shard| times.add(&shard.lock().counters().confirmed_after));

@@ -108,15 +108,16 @@ impl Node {
         self.shard(key).lock().table().get(key).map(crate::session::Session::version)
     }
 
-    /// Drops the content of a session that is stored in exactly this version; the session lives on. False while it is
-    /// used, while some member may not have it yet, or when it has changed since: then nothing was dropped.
+    /// Drops the content of a session that is stored in exactly this version; the session lives on. False
+    /// while it is used, while some member may not have it yet, or when it has changed since: then nothing
+    /// was dropped.
     pub fn swap_out(&self, key: SessionKey, version: Version) -> bool {
         self.shard(key).lock().swap_out(key, version)
     }
 
-    /// Brings content that [`saveable`](Self::saveable) gave, `stored_for` ago: after `Effect::Fetch`, or for a session that
-    /// no member knows. The caller bounds `stored_for`, because its wall clock may be wrong: what it says never
-    /// ends a session by itself, an eighth of the idle time is left at least.
+    /// Brings content that [`saveable`](Self::saveable) gave, `stored_for` ago: after `Effect::Fetch`, or for
+    /// a session that no member knows. The caller bounds `stored_for`, because its wall clock may be wrong:
+    /// what it says never ends a session by itself, an eighth of the idle time is left at least.
     ///
     /// # Errors
     /// [`Malformed`]: these bytes are no session, or another one. Say [`lost`](Self::lost) if it was fetched.
@@ -137,19 +138,20 @@ impl Node {
         Ok(self.shard(key).lock().restore(key, &saved, content, now, effects))
     }
 
-    /// A session that its bearer carries ended before this node started, and that is still to be remembered for `keep`.
+    /// A session that its bearer carries ended before this node started, and that is still to be remembered
+    /// for `keep`.
     pub fn remember_end(&self, key: SessionKey, app: AppId, keep: Duration, now: Instant) {
         self.shard(key).lock().remember_end(key, Tombstone::carried(app, keep, now));
     }
 
-    /// The content that was fetched is not in the store, or cannot be read. Whoever waits for it gets what other
-    /// members have.
+    /// The content that was fetched is not in the store, or cannot be read. Whoever waits for it gets what
+    /// other members have.
     pub fn lost(&self, key: SessionKey, now: Instant, effects: &mut Effects) {
         self.shard(key).lock().lost(key, now, effects);
     }
 
-    /// The next sessions in memory; and where to go on, `None` at the end. What comes or goes meanwhile may or may not be
-    /// seen.
+    /// The next sessions in memory; and where to go on, `None` at the end. What comes or goes meanwhile may
+    /// or may not be seen.
     pub fn survey(&self, from: Survey, now: Instant) -> (Vec<Resident>, Option<Survey>) {
         let Some(shard) = self.shards.get(from.shard) else { return (Vec::new(), None) };
         let shard = shard.lock();
@@ -166,7 +168,8 @@ impl Node {
         (residents.collect(), (next.shard < SHARDS).then_some(next))
     }
 
-    /// A copy that a member sent of a session whose own content is still in the store. It may lack what is there.
+    /// A copy that a member sent of a session whose own content is still in the store. It may lack what is
+    /// there.
     pub fn arrived(&self, key: SessionKey) -> Option<Fields> {
         self.shard(key).lock().arrived(key).map(|session| session.fields.clone())
     }

@@ -1,7 +1,8 @@
-//! Frames without a position that found no room in the queue to their process: they are sent again at the next tick.
+//! Frames without a position that found no room in the queue to their process: they are sent again at the
+//! next tick.
 //!
-//! To their receiver that is a slow network, which every rule of the protocol allows. Past the bounds a frame is
-//! dropped, as one that is lost on the way: whoever sent it repeats it after the ack timeout.
+//! To their receiver that is a slow network, which every rule of the protocol allows. Past the bounds a frame
+//! is dropped, as one that is lost on the way: whoever sent it repeats it after the ack timeout.
 
 use std::collections::{BTreeSet, VecDeque};
 

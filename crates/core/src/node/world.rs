@@ -54,9 +54,10 @@ impl Node {
         self.carry_out(&mut roster, now, effects);
     }
 
-    /// The time for the initial search is over, and processes that may hold sessions are there and say nothing. With a
-    /// complete member in reach this node gets the state from it; without one it serves incomplete after the transfer
-    /// time and begins no cluster, until [`searched`](Self::searched) says that nobody is silent any more.
+    /// The time for the initial search is over, and processes that may hold sessions are there and say
+    /// nothing. With a complete member in reach this node gets the state from it; without one it serves
+    /// incomplete after the transfer time and begins no cluster, until [`searched`](Self::searched) says that
+    /// nobody is silent any more.
     pub fn search_timed_out(&self, now: Instant, effects: &mut Effects) {
         let mut roster = self.roster(now, effects);
         roster.searched(true, now, effects);
@@ -94,8 +95,9 @@ impl Node {
         self.carry_out(&mut roster, now, effects);
     }
 
-    /// Compares all sessions with every member now, as after the loss of one; what differs is sent as copies. Gives the
-    /// members; [`comparing`](Self::comparing) says when it is over. Nobody, while this node is not complete.
+    /// Compares all sessions with every member now, as after the loss of one; what differs is sent as copies.
+    /// Gives the members; [`comparing`](Self::comparing) says when it is over. Nobody, while this node is not
+    /// complete.
     pub fn compare_again(&self, now: Instant, effects: &mut Effects) -> Vec<Incarnation> {
         let mut roster = self.roster(now, effects);
         let members = roster.compare_again();
@@ -160,8 +162,8 @@ impl Node {
         self.unsent.lock().keep(to, frame);
     }
 
-    /// Some of the frames that were taken for this process are lost, while its link is up: a further connection broke. What
-    /// is on the way is sent again.
+    /// Some of the frames that were taken for this process are lost, while its link is up: a further
+    /// connection broke. What is on the way is sent again.
     pub fn frames_lost(&self, to: Incarnation, now: Instant, effects: &mut Effects) {
         for shard in &self.shards {
             shard.lock().frames_lost(to, now, effects);

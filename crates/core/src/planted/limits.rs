@@ -1,7 +1,7 @@
 //! The core's fixed bounds, made small for one simulated run, and how often a run reached them.
 //!
-//! The bounds are constants of many owners, which know no settings. So the small values lie in the thread that runs the
-//! simulated nodes: a run never leaves its thread.
+//! The bounds are constants of many owners, which know no settings. So the small values lie in the thread
+//! that runs the simulated nodes: a run never leaves its thread.
 
 use std::cell::RefCell;
 

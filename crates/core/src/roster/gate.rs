@@ -1,4 +1,5 @@
-//! Whether requests may be opened and responses may go: the state of this node, and the leases of its members (rule 4.3).
+//! Whether requests may be opened and responses may go: the state of this node, and the leases of its members
+//! (rule 4.3).
 
 use crate::roster::{NodeState, Roster};
 use crate::{Effect, Effects, Instant};

@@ -1,7 +1,7 @@
 //! Heartbeats, echoes and leases.
 //!
-//! An echo proves that the process answers. A granted echo is also a promise: "I shall not go on without you before one
-//! lease has passed since you sent this heartbeat."
+//! An echo proves that the process answers. A granted echo is also a promise: "I shall not go on without you
+//! before one lease has passed since you sent this heartbeat."
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,11 +36,11 @@ impl Roster {
 
     /// To be called before anything else that happens at `now`.
     ///
-    /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and they may have
-    /// gone on without it. It begins to count anew; its own leases stay as old as they are. A joiner begins its join again,
-    /// because a member that had included it may have removed it since. A process that was alone looks for others first: one
-    /// that started meanwhile waited for it in vain and founded a cluster without it.
-    /// Rules 4.15 and 4.16.
+    /// A process that was stopped learns nothing from the silence of others: their echoes wait unread, and
+    /// they may have gone on without it. It begins to count anew; its own leases stay as old as they are. A
+    /// joiner begins its join again, because a member that had included it may have removed it since. A
+    /// process that was alone looks for others first: one that started meanwhile waited for it in vain and
+    /// founded a cluster without it. Rules 4.15 and 4.16.
     pub(crate) fn notice_own_pause(&mut self, now: Instant, effects: &mut Effects) {
         let stopped = now.since(self.ticked_at);
         if stopped < self.settings.timing.heartbeat * 2 || planted!(self.settings, OWN_PAUSE_UNNOTICED) {
@@ -119,9 +119,9 @@ impl Roster {
         send(effects, to, &Echo { number, grant });
     }
 
-    /// Two serving processes that are not in each other's view: two sides of a split met. The smaller side steps out; of
-    /// equal sides that with the larger least incarnation. If one process is the least on both sides, the larger incarnation
-    /// of the two that meet steps out. Rule 4.14.
+    /// Two serving processes that are not in each other's view: two sides of a split met. The smaller side
+    /// steps out; of equal sides that with the larger least incarnation. If one process is the least on both
+    /// sides, the larger incarnation of the two that meet steps out. Rule 4.14.
     fn meet(&mut self, other: Incarnation, beat: Heartbeat, now: Instant, effects: &mut Effects) {
         if !self.serves() || !beat.phase.serves() {
             return;
@@ -142,7 +142,8 @@ impl Roster {
         let Some(index) = member.sent.iter().position(|(number, _)| *number == echo.number) else { return };
         let sent_at = member.sent[index].1;
         member.sent.drain(..=index);
-        // Frames that went the same way as the lost heartbeats are lost as well, and need not wait for their timeout.
+        // Frames that went the same way as the lost heartbeats are lost as well, and need not wait for their
+        // timeout.
         let was_cut_off = sent_at.since(member.alive_at) >= window;
         member.alive_at = member.alive_at.max(sent_at);
         if echo.grant {
@@ -152,8 +153,8 @@ impl Roster {
         if was_cut_off {
             self.commands.push(ShardCommand::Resend(from));
         }
-        // A joiner or an incomplete member cannot know whether others went on. A peer that was paused just as long has no
-        // newer state: it has granted nothing since.
+        // A joiner or an incomplete member cannot know whether others went on. A peer that was paused just as
+        // long has no newer state: it has granted nothing since.
         let knows = matches!(self.phase_of(from), Phase::Ready | Phase::Draining);
         if echo.grant && knows && self.was_granted_by_all_since(self.resumed_at) {
             self.doubtful = false;

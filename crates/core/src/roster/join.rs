@@ -1,4 +1,5 @@
-//! Becoming a member: this node announces itself to all, all include it, it gets the state, it compares with each.
+//! Becoming a member: this node announces itself to all, all include it, it gets the state, it compares with
+//! each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,8 +53,8 @@ impl Join {
 }
 
 impl Roster {
-    /// The initial search is over: whoever was not found by now is not waited for, unless somebody is `silent` who may hold
-    /// the state (rule 5.16).
+    /// The initial search is over: whoever was not found by now is not waited for, unless somebody is
+    /// `silent` who may hold the state (rule 5.16).
     pub(crate) fn searched(&mut self, silent: bool, now: Instant, effects: &mut Effects) {
         self.searched = true;
         if let Some(join) = &mut self.join {
@@ -173,7 +174,8 @@ impl Roster {
         if !self.peers.contains_key(&from) {
             return;
         }
-        // The sender does not know that it was removed. What it holds is behind, and a grant would let it serve that.
+        // The sender does not know that it was removed. What it holds is behind, and a grant would let it
+        // serve that.
         if self.overruled.contains(&from) {
             send(effects, from, &Out {});
             return;
@@ -188,7 +190,8 @@ impl Roster {
         let view =
             included.view.iter().map(|entry| entry.incarnation).filter(|incarnation| *incarnation != me);
         let view: BTreeSet<Incarnation> = view.map(Incarnation).collect();
-        // An answer to an earlier join may have come first. A member that is new in this view has to include this node too.
+        // An answer to an earlier join may have come first. A member that is new in this view has to include
+        // this node too.
         if !matches!(join.stage, Stage::Announcing)
             && !view.iter().all(|incarnation| join.included.contains_key(incarnation))
         {
@@ -239,8 +242,8 @@ impl Roster {
         }
     }
 
-    /// Asks every process that can be reached to include this node, again with each heartbeat: their views change.
-    /// Rule 5.1.
+    /// Asks every process that can be reached to include this node, again with each heartbeat: their views
+    /// change. Rule 5.1.
     fn announce(&mut self, now: Instant, effects: &mut Effects) {
         let heartbeat = self.settings.timing.heartbeat;
         let phase = self.phase();
@@ -301,9 +304,9 @@ impl Roster {
         }
     }
 
-    /// Only joiners are here. The least incarnation founds the cluster; a joiner that holds sessions goes before those that
-    /// do not. It first gets what the others hold: a fresh joiner, too, may have received changes.
-    /// Rule 5.9.
+    /// Only joiners are here. The least incarnation founds the cluster; a joiner that holds sessions goes
+    /// before those that do not. It first gets what the others hold: a fresh joiner, too, may have received
+    /// changes. Rule 5.9.
     fn found_or_wait(&mut self, phases: &[(Incarnation, Phase)], now: Instant, effects: &mut Effects) {
         let rank = |incarnation: Incarnation, phase: Phase| (phase != Phase::Returning, incarnation);
         let mine = rank(self.settings.incarnation, self.phase());
@@ -315,8 +318,8 @@ impl Roster {
         self.compare_with_all(others, true, now, effects);
     }
 
-    /// Whether a node that returns, or was stopped while it joined, should wait until members find it that went on without
-    /// it. Rules 4.16 and 5.10.
+    /// Whether a node that returns, or was stopped while it joined, should wait until members find it that
+    /// went on without it. Rules 4.16 and 5.10.
     fn may_be_found(&self, now: Instant) -> bool {
         let Some(join) = &self.join else { return false };
         let was_stopped = self.resumed_at > join.started_at;
@@ -324,8 +327,8 @@ impl Roster {
         (self.has_state || was_stopped) && now.since(since) < self.settings.timing.drop_time
     }
 
-    /// Whether the link to some process was lost a moment ago and the process is not known to be dead. It may be a member of
-    /// a cluster, and this node would found another one beside it. Rule 5.10.
+    /// Whether the link to some process was lost a moment ago and the process is not known to be dead. It may
+    /// be a member of a cluster, and this node would found another one beside it. Rule 5.10.
     fn has_lost_sight(&self, now: Instant) -> bool {
         let drop_time = self.settings.timing.drop_time;
         self.out_of_sight.values().any(|heard_at| now.since(*heard_at) < drop_time)
@@ -391,7 +394,8 @@ impl Roster {
             Stage::Transferring { donor, .. } => Some(donor),
             _ => None,
         };
-        // Changes that the lost member had not sent to all may be with members that compared before they got them.
+        // Changes that the lost member had not sent to all may be with members that compared before they got
+        // them.
         if donor != Some(lost) && !matches!(join.stage, Stage::Announcing) {
             join.stage = Stage::Announcing;
             join.announced_at = None;
@@ -410,8 +414,8 @@ impl Roster {
         }
     }
 
-    /// After the transfer time a fresh node goes on with what it has. A node that returns does not: what it remembers may be
-    /// older than what others acknowledged. Rule 5.13.
+    /// After the transfer time a fresh node goes on with what it has. A node that returns does not: what it
+    /// remembers may be older than what others acknowledged. Rule 5.13.
     fn give_up_waiting(&mut self, now: Instant, effects: &mut Effects) {
         let Some(join) = &self.join else { return };
         let timeout = self.settings.timing.transfer_timeout;

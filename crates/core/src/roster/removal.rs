@@ -11,8 +11,8 @@ use crate::{Effect, Effects, Event, Incarnation, Instant, Removal};
 #[derive(Debug)]
 pub(super) struct Fence {
     cause: Removal,
-    /// Members that have not said that they adopt the removal. Without that the other side could win them over, and both
-    /// sides would go on with the same witnesses.
+    /// Members that have not said that they adopt the removal. Without that the other side could win them
+    /// over, and both sides would go on with the same witnesses.
     adopters: BTreeSet<Incarnation>,
 }
 
@@ -124,8 +124,8 @@ impl Roster {
         self.advance_join(now, effects);
     }
 
-    /// A member has died, and no member was asked about its removal. If its lease had run out, it may have gone on without
-    /// this node before; the remaining members know. Rule 4.11.
+    /// A member has died, and no member was asked about its removal. If its lease had run out, it may have
+    /// gone on without this node before; the remaining members know. Rule 4.11.
     fn lose_at_once(
         &mut self,
         incarnation: Incarnation,
@@ -181,8 +181,8 @@ impl Roster {
         if is_clean(cause) {
             self.most = self.most.saturating_sub(1).max(1);
         }
-        // Also after a goodbye: some of the others may not have acknowledged the last commit of the one that left, and if it
-        // left while it joined, its sessions may be with some members only.
+        // Also after a goodbye: some of the others may not have acknowledged the last commit of the one that
+        // left, and if it left while it joined, its sessions may be with some members only.
         if !is_clean(cause) || !served || !planted!(self.settings, GOODBYE_NOT_COMPARED) {
             self.compare_after_loss();
         }
@@ -203,14 +203,14 @@ impl Roster {
         self.serves() || self.join.is_some()
     }
 
-    /// Changes that the lost member had not sent to all are unknown to some members: the others compare their sessions.
-    /// Rules 6.4 and 6.5.
+    /// Changes that the lost member had not sent to all are unknown to some members: the others compare their
+    /// sessions. Rules 6.4 and 6.5.
     fn compare_after_loss(&mut self) {
         if !self.serves() || planted!(self.settings, BACKLOG_FORGOTTEN) {
             return;
         }
-        // Both of two members compare, because one of them may have been joining when the other saw the loss. A member that
-        // only seemed to be joining compares no more than this node does.
+        // Both of two members compare, because one of them may have been joining when the other saw the loss.
+        // A member that only seemed to be joining compares no more than this node does.
         let (ready, joining): (Vec<Incarnation>, Vec<Incarnation>) =
             self.staying().partition(|other| self.phase_of(*other).serves());
         ready.into_iter().for_each(|other| self.compare(other, false));

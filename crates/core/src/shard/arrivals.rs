@@ -1,8 +1,8 @@
 //! Frames that arrived from one member, in its order, and are not acknowledged yet (rules 2.1 to 2.4).
 //!
-//! A frame that came before its turn is kept until those before it have come: they are on their way, perhaps over another
-//! connection. Kept frames are bounded in number, in bytes and in time; past that the sender begins a new epoch. Must not
-//! know what a frame carries.
+//! A frame that came before its turn is kept until those before it have come: they are on their way, perhaps
+//! over another connection. Kept frames are bounded in number, in bytes and in time; past that the sender
+//! begins a new epoch. Must not know what a frame carries.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -63,8 +63,8 @@ impl Arrivals {
         position.epoch >= self.epoch && position.sequence > next
     }
 
-    /// Judges a frame by its position; one that came before its turn is kept until then. A later epoch replaces the earlier
-    /// one and all that was to be acknowledged of it.
+    /// Judges a frame by its position; one that came before its turn is kept until then. A later epoch
+    /// replaces the earlier one and all that was to be acknowledged of it.
     pub(crate) fn judge(&mut self, position: Position, frame: &Bytes, now: Instant) -> Arrival {
         if position.epoch > self.epoch {
             *self = Self { epoch: position.epoch, ..Self::default() };

@@ -1,4 +1,5 @@
-//! Asking every member about a session that is not here, or that is about to expire; and answering such questions.
+//! Asking every member about a session that is not here, or that is about to expire; and answering such
+//! questions.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +82,8 @@ impl Shard {
             }
             return;
         }
-        // Of content that the store has lost nobody gets a copy: two that wait for each other would wait for ever (rule 11.8).
+        // Of content that the store has lost nobody gets a copy: two that wait for each other would wait for
+        // ever (rule 11.8).
         let is_sent = self.known(key).filter(|_| is_held && !is_lost);
         let copy = is_sent.map(|session| session.snapshot(now));
         effects.send(from, wire::encode(&Answer { ask: ask.ask, key: ask.key, end, copy, touch }));
@@ -163,8 +165,8 @@ impl Shard {
     /// Every member has answered whether a session that is due here may end.
     fn decide_expiry(&mut self, key: SessionKey, answered: &Answered, now: Instant, effects: &mut Effects) {
         let Replies { in_use, contested, .. } = answered.replies;
-        // A member that learned meanwhile that the session is idle here may end it (rule 7.15). Nothing here speaks
-        // against that any more, but a request that waits and is about to use it.
+        // A member that learned meanwhile that the session is idle here may end it (rule 7.15). Nothing here
+        // speaks against that any more, but a request that waits and is about to use it.
         let stays =
             if contested { !answered.askers.is_empty() } else { in_use || self.stubs.is_awaited(key) };
         if stays {
@@ -174,9 +176,9 @@ impl Shard {
         }
     }
 
-    /// Some member does not find the session idle for long enough, by a use or a grace that this node does not know: ending
-    /// it here would be undone there. Only when all have answered: it is no use, and speaks against no end that comes
-    /// meanwhile (rule 7.16).
+    /// Some member does not find the session idle for long enough, by a use or a grace that this node does
+    /// not know: ending it here would be undone there. Only when all have answered: it is no use, and speaks
+    /// against no end that comes meanwhile (rule 7.16).
     fn prolong(&mut self, key: SessionKey, now: Instant) {
         self.touch(key, |session| {
             let max_inactive = session.max_inactive();

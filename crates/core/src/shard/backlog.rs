@@ -1,14 +1,15 @@
 //! The sessions of which one member must get a copy or the end, instead of changes (rules 2.6 and 2.9).
 //!
-//! Sessions are in it by name, in the order of their keys; or all of them, while a walk goes over the whole shard. Commits
-//! that wait for such a copy stay with its name. Must not know what is on the way to the member.
+//! Sessions are in it by name, in the order of their keys; or all of them, while a walk goes over the whole
+//! shard. Commits that wait for such a copy stay with its name. Must not know what is on the way to the
+//! member.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{SessionKey, Ticket};
 
-/// Sessions by name. Above it the whole shard is walked, and only those names stay for which commits wait: requests in
-/// progress bound them.
+/// Sessions by name. Above it the whole shard is walked, and only those names stay for which commits wait:
+/// requests in progress bound them.
 const NAMES_MAX: usize = 4096;
 
 /// Copies for one member that may wait for content from the store at once.
@@ -36,8 +37,8 @@ pub(crate) struct CopyBacklog {
     fetching: BTreeMap<SessionKey, Vec<Ticket>>,
     /// Sessions whose content will be fetched when some that is being fetched has come.
     parked: BTreeMap<SessionKey, Vec<Ticket>>,
-    /// Sessions that no frame can carry as they are, or for which the member had no room. They wait for nothing: a later
-    /// commit tries a copy again.
+    /// Sessions that no frame can carry as they are, or for which the member had no room. They wait for
+    /// nothing: a later commit tries a copy again.
     without_copy: BTreeSet<SessionKey>,
     walk: Option<Walk>,
     /// What the walk has passed is to be walked over once more.
@@ -57,8 +58,8 @@ impl CopyBacklog {
         self.walk.is_some() || self.names_copy(key)
     }
 
-    /// The member must get a copy of this session before any change. `slot` is that of the session in the table: what a walk
-    /// has passed there needs none (rule 2.9).
+    /// The member must get a copy of this session before any change. `slot` is that of the session in the
+    /// table: what a walk has passed there needs none (rule 2.9).
     pub(crate) fn needs_copy_at(&self, key: SessionKey, slot: impl FnOnce() -> Option<u32>) -> bool {
         let is_walked_over = self.walk.is_some_and(|walk| match walk {
             _ if self.walks_again => true,
@@ -115,8 +116,8 @@ impl CopyBacklog {
         self.add_all();
     }
 
-    /// The member must get copies of all sessions, and all ends. A walk that is under way is not begun anew, or changes that
-    /// go on would keep it from ever coming to its end: it is done once more.
+    /// The member must get copies of all sessions, and all ends. A walk that is under way is not begun anew,
+    /// or changes that go on would keep it from ever coming to its end: it is done once more.
     pub(crate) fn add_all(&mut self) {
         match self.walk {
             None | Some(Walk::Sessions(0) | Walk::Ends(_)) => self.walk = Some(Walk::Sessions(0)),
@@ -163,8 +164,8 @@ impl CopyBacklog {
         self.without_copy.extend(keys.iter().take(room));
     }
 
-    /// The copy cannot be sent before its content is back from the store. False if so many wait for content that this one
-    /// has to wait for them first: other copies are not held up (rule 2.19).
+    /// The copy cannot be sent before its content is back from the store. False if so many wait for content
+    /// that this one has to wait for them first: other copies are not held up (rule 2.19).
     pub(crate) fn await_content(&mut self, key: SessionKey, waiters: Vec<Ticket>) -> bool {
         let may_fetch = self.fetchable() > 0 || self.fetching.contains_key(&key);
         let awaiting = if may_fetch { &mut self.fetching } else { &mut self.parked };

@@ -1,8 +1,8 @@
-//! Copies that travel in one frame, because a position, an acknowledgement, a queue and a cipher cost more for each frame
-//! than a small session is. Their fields go as they lie in memory.
+//! Copies that travel in one frame, because a position, an acknowledgement, a queue and a cipher cost more
+//! for each frame than a small session is. Their fields go as they lie in memory.
 //!
-//! Only copies for which no commit waits go together: those of a transfer, of a comparison or of a new epoch. A member that
-//! does not know such frames gets every copy in its own (rule 2.8).
+//! Only copies for which no commit waits go together: those of a transfer, of a comparison or of a new epoch.
+//! A member that does not know such frames gets every copy in its own (rule 2.8).
 
 use crate::session::Session;
 use crate::shard::Shard;
@@ -52,8 +52,8 @@ struct BatchDraft {
 }
 
 impl Shard {
-    /// Sends the first session that a member's backlog names, with those that may go in the same frame; false if it names
-    /// none.
+    /// Sends the first session that a member's backlog names, with those that may go in the same frame; false
+    /// if it names none.
     pub(super) fn send_backlog(&mut self, to: Incarnation, now: Instant, effects: &mut Effects) -> bool {
         let Some(stream) = self.peers.get(to) else { return false };
         let Some(first) = stream.backlog.first() else { return false };

@@ -1,4 +1,5 @@
-//! Committing the changes of a request: checked, timestamped and applied in one section, and staged for every member.
+//! Committing the changes of a request: checked, timestamped and applied in one section, and staged for every
+//! member.
 
 use crate::changes::Changes;
 use crate::key::SHARDS;
@@ -13,8 +14,8 @@ use crate::{
     SessionKey, Ticket, Timestamp, ValueRef,
 };
 
-/// This part of a shard's bytes is left free by this node's own requests, for what other members accepted before they
-/// knew that there is no room.
+/// This part of a shard's bytes is left free by this node's own requests, for what other members accepted
+/// before they knew that there is no room.
 const RESERVED_SHARE: usize = 16;
 
 /// The members that a commit waits for.
@@ -95,8 +96,8 @@ impl Shard {
         if grown > 0 && self.is_full(self.growth_max(), grown) { Err(Refusal::NoRoomToGrow) } else { Ok(()) }
     }
 
-    /// What the session would weigh; more than that where it does not matter: only near the bound is it looked up what the
-    /// changes replace.
+    /// What the session would weigh; more than that where it does not matter: only near the bound is it
+    /// looked up what the changes replace.
     fn weight_with(&self, key: SessionKey, changes: &Changes) -> usize {
         let Some(session) = self.table.get(key) else { return changes.weight() };
         let most = session.fields.weight() + changes.weight();
@@ -221,8 +222,8 @@ impl Shard {
 
 /// Sending a commit or an end to every member.
 impl Shard {
-    /// Some member that can be reached has not confirmed as many bytes as may be on the way to it. Further changes of its
-    /// sessions are given up for copies, which are sent later (rule 2.11).
+    /// Some member that can be reached has not confirmed as many bytes as may be on the way to it. Further
+    /// changes of its sessions are given up for copies, which are sent later (rule 2.11).
     pub(crate) fn is_congested(&self) -> bool {
         let bytes_max = self.in_flight_bytes_max();
         self.peers.iter().any(|(_, stream)| stream.linked && stream.unconfirmed_bytes() >= bytes_max)
@@ -233,8 +234,8 @@ impl Shard {
         self.settings.bounds.max_unconfirmed_bytes / SHARDS
     }
 
-    /// Sends a change to every member, or puts the session into the member's backlog. Without a draft every member gets a
-    /// copy.
+    /// Sends a change to every member, or puts the session into the member's backlog. Without a draft every
+    /// member gets a copy.
     pub(super) fn stage(
         &mut self,
         key: SessionKey,
@@ -272,8 +273,9 @@ impl Shard {
         }
     }
 
-    /// Members that a commit on this session need not wait for (rule 2.17). A member that an earlier commit on the session
-    /// still waits for is awaited: a response that read both commits waits only for the later one.
+    /// Members that a commit on this session need not wait for (rule 2.17). A member that an earlier commit
+    /// on the session still waits for is awaited: a response that read both commits waits only for the later
+    /// one.
     fn exempt(&self, key: SessionKey) -> Vec<Incarnation> {
         let Some(session) = self.table.get(key) else { return Vec::new() };
         let session = CommittedSession { key, app: session.app };

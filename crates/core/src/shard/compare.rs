@@ -1,7 +1,7 @@
 //! Two members compare what they hold of one shard, and each gets what it lacks (section 6 of PROTOCOL.md).
 //!
-//! That is the state transfer, the repair after a partition, and what follows the loss of a member, in one. An empty shard
-//! skips the listing: it gets everything. The listing itself is in `listing`.
+//! That is the state transfer, the repair after a partition, and what follows the loss of a member, in one.
+//! An empty shard skips the listing: it gets everything. The listing itself is in `listing`.
 
 use crate::session::Session;
 use crate::shard::Shard;
@@ -53,8 +53,8 @@ impl Shard {
         }
     }
 
-    /// The other side has synced. Its birth marks hold here from this very step on, never earlier: what it had under them
-    /// is here now, or has ended (rule 7.9).
+    /// The other side has synced. Its birth marks hold here from this very step on, never earlier: what it
+    /// had under them is here now, or has ended (rule 7.9).
     pub(crate) fn on_synced(
         &mut self,
         from: Incarnation,
@@ -73,9 +73,9 @@ impl Shard {
         self.complete_comparison(from);
     }
 
-    /// A comparison is over when the other side has synced and, where this node joins, has acknowledged what this node
-    /// sent: once this node is ready, nobody may answer without that (rule 5.7). Of what the other side refused because it
-    /// has ended, the end has to be here (rule 5.14).
+    /// A comparison is over when the other side has synced and, where this node joins, has acknowledged what
+    /// this node sent: once this node is ready, nobody may answer without that (rule 5.7). Of what the other
+    /// side refused because it has ended, the end has to be here (rule 5.14).
     pub(super) fn complete_comparison(&mut self, with: Incarnation) {
         let Some(stream) = self.peers.get(with) else { return };
         let is_complete = self.is_complete || planted!(self.settings, 1007);
@@ -84,8 +84,9 @@ impl Shard {
             .complete(with, |watermark| is_complete || stream.has_acknowledged(watermark) && may_end());
     }
 
-    /// Sessions that only this joiner holds, and that no end of the donor ended, become authoritative as they are here.
-    /// Their clocks advance as a founder's do, because a member that knows more may only be paused (rule 5.12).
+    /// Sessions that only this joiner holds, and that no end of the donor ended, become authoritative as they
+    /// are here. Their clocks advance as a founder's do, because a member that knows more may only be paused
+    /// (rule 5.12).
     fn make_authoritative(&mut self, mut brought: Vec<SessionKey>, now: Instant, effects: &mut Effects) {
         brought.retain(|key| self.known(*key).is_some());
         for key in brought {

@@ -1,10 +1,12 @@
-//! Comparisons with members: those that this shard began, and those that it answers (section 6 of PROTOCOL.md).
+//! Comparisons with members: those that this shard began, and those that it answers (section 6 of
+//! PROTOCOL.md).
 //!
-//! One side sends a digest. If the digests differ, the other side lists its sessions; the first side then sends what the
-//! list lacks and asks for what itself lacks. The other side says `synced` when all of that is acknowledged.
+//! One side sends a digest. If the digests differ, the other side lists its sessions; the first side then
+//! sends what the list lacks and asks for what itself lacks. The other side says `synced` when all of that is
+//! acknowledged.
 //!
-//! * Of each member at most one comparison is begun here, and one is answered. A later one replaces it; frames of a round
-//!   that was replaced are ignored.
+//! * Of each member at most one comparison is begun here, and one is answered. A later one replaces it;
+//!   frames of a round that was replaced are ignored.
 //! * Pieces of a list are taken in their order only, and few are on the way (rule 6.10).
 //!
 //! Must not know what sessions are here, nor how frames are sent.
@@ -26,7 +28,8 @@ const PIECES_MAX: u32 = 8;
 /// How a comparison that this node began came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ComparisonOutcome {
-    /// All that the member had is here. What this node had is on the way to it, or there if this node is joining.
+    /// All that the member had is here. What this node had is on the way to it, or there if this node is
+    /// joining.
     Completed(Incarnation),
     /// The member lacks some sessions itself.
     Declined(Incarnation),
@@ -42,8 +45,8 @@ pub(crate) struct Beginning {
     pub(crate) joining: bool,
     /// This side has no session: it gets everything, without a list.
     pub(crate) was_empty: bool,
-    /// Without progress for so long it begins again, and then waits twice as long: on a slow link an answer must have the
-    /// time to come.
+    /// Without progress for so long it begins again, and then waits twice as long: on a slow link an answer
+    /// must have the time to come.
     pub(crate) patience: Duration,
 }
 
@@ -57,7 +60,8 @@ struct Begun {
     next_piece: u32,
     /// The listing is complete, and a walk looks for sessions here that it lacks.
     looking: Option<Place>,
-    /// The sessions that the other side was asked for. Only their arrival is progress: changes arrive in any case.
+    /// The sessions that the other side was asked for. Only their arrival is progress: changes arrive in any
+    /// case.
     wanted: BTreeSet<SessionKey>,
     /// What it has not been asked for yet, and the piece of the want in which it will be.
     unasked: Vec<SessionKey>,
@@ -92,7 +96,8 @@ struct Listed {
     wants: u32,
 }
 
-/// A comparison that another member began, and that has synced once this side's backlog to it is acknowledged (rule 6.2).
+/// A comparison that another member began, and that has synced once this side's backlog to it is acknowledged
+/// (rule 6.2).
 #[derive(Debug)]
 struct Syncing {
     round: u32,
@@ -113,7 +118,8 @@ pub(crate) struct Comparisons {
 
 /// The comparisons that this side began.
 impl Comparisons {
-    /// Begins a comparison, and gives its round. The outcome of an earlier one with this member counts no more.
+    /// Begins a comparison, and gives its round. The outcome of an earlier one with this member counts no
+    /// more.
     pub(crate) fn begin(&mut self, with: Incarnation, beginning: Beginning, now: Instant) -> u32 {
         self.last_round += 1;
         let begun = Begun {
@@ -135,7 +141,8 @@ impl Comparisons {
         self.last_round
     }
 
-    /// Comparisons without progress for too long, and how each is to begin again: any of its frames may be lost (rule 6.8).
+    /// Comparisons without progress for too long, and how each is to begin again: any of its frames may be
+    /// lost (rule 6.8).
     pub(crate) fn late(&self, now: Instant) -> Vec<(Incarnation, Beginning)> {
         let is_late =
             |begun: &Begun| !begun.synced && now.since(begun.progress_at) >= begun.beginning.patience;
@@ -156,7 +163,8 @@ impl Comparisons {
         }
     }
 
-    /// Takes a piece of a listing; false if it is not the next one. After the last a walk looks for what the listing lacks.
+    /// Takes a piece of a listing; false if it is not the next one. After the last a walk looks for what the
+    /// listing lacks.
     pub(crate) fn take_piece(&mut self, from: Incarnation, listing: &Listing, now: Instant) -> bool {
         let is_next = |begun: &&mut Begun| begun.round == listing.round && begun.next_piece == listing.piece;
         let Some(begun) = self.begun.get_mut(&from).filter(is_next) else { return false };
@@ -221,7 +229,8 @@ impl Comparisons {
         Some(SyncedComparison { beginning: begun.beginning, brought: std::mem::take(&mut begun.brought) })
     }
 
-    /// Completes a comparison that has synced, if `is_acknowledged`: the other side has all that it was to be sent.
+    /// Completes a comparison that has synced, if `is_acknowledged`: the other side has all that it was to be
+    /// sent.
     pub(crate) fn complete(
         &mut self,
         with: Incarnation,
@@ -254,7 +263,8 @@ impl Comparisons {
         self.listed.insert(to, Listed { round, marks, place: Place::BEGIN, sent: 0, wants: 0 });
     }
 
-    /// Round and number of the next piece of a listing, and where it begins; nothing if as many as may be are on the way.
+    /// Round and number of the next piece of a listing, and where it begins; nothing if as many as may be are
+    /// on the way.
     pub(crate) fn piece_to_send(&self, to: Incarnation) -> Option<(u32, u32, Place)> {
         let is_sendable = |listed: &&Listed| {
             listed.place != Place::End && listed.sent.saturating_sub(listed.wants) < PIECES_MAX

@@ -13,7 +13,8 @@ pub struct Backlog {
     pub sessions: u64,
     /// Frames on the way that it has not acknowledged.
     pub unacknowledged: u64,
-    /// Bytes of changes that it has not confirmed: on the way, and roughly those of changes that wait in the backlog instead.
+    /// Bytes of changes that it has not confirmed: on the way, and roughly those of changes that wait in the
+    /// backlog instead.
     pub bytes: u64,
     /// How long the oldest frame has been on the way.
     pub age: Duration,

@@ -1,4 +1,5 @@
-//! The end of sessions: made here, announced by a member, or found because a copy came that must not come back.
+//! The end of sessions: made here, announced by a member, or found because a copy came that must not come
+//! back.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::tombstone::{Tombstone, event_id};
 use crate::wire::{Draft, End, Verdict};
 use crate::{AppId, Effect, Effects, EndReason, Event, Incarnation, Instant, SessionKey, Ticket};
 
-/// An end that a member announced within so many drop times before its removal may not have reached that member's own
-/// listeners. Finding out that a process is dead takes up to one drop time.
+/// An end that a member announced within so many drop times before its removal may not have reached that
+/// member's own listeners. Finding out that a process is dead takes up to one drop time.
 const LAST_WORDS: u32 = 2;
 
 impl Shard {
@@ -71,8 +72,8 @@ impl Shard {
         self.stage(key, Some(Draft::end(&recorded.to_wire(key))), waits, ticket, now, effects);
     }
 
-    /// Remembers an end that another member announced or this node made, and drops the copy. Gives the end as it is
-    /// remembered.
+    /// Remembers an end that another member announced or this node made, and drops the copy. Gives the end as
+    /// it is remembered.
     fn record_end(
         &mut self,
         key: SessionKey,
@@ -135,14 +136,16 @@ impl Shard {
             self.forget_ends(now);
         }
         if was_here {
-            // A copy on the way may reach a member that had the end before and has forgotten it: the end goes after it.
+            // A copy on the way may reach a member that had the end before and has forgotten it: the end goes
+            // after it.
             self.peers.add_behind_frames(key);
             self.pump_all(now, effects);
         }
         Ok(())
     }
 
-    /// Whether a session that is not here ended here before: birth marks tell (rule 7.8). Then its end is remembered anew.
+    /// Whether a session that is not here ended here before: birth marks tell (rule 7.8). Then its end is
+    /// remembered anew.
     pub(super) fn ended_before(&mut self, key: SessionKey, birth: Birth, now: Instant) -> bool {
         let has_ended = planted!(self.marks.covers(birth) => covered(&self.settings, &self.marks, birth));
         if has_ended {
@@ -151,21 +154,22 @@ impl Shard {
         has_ended
     }
 
-    /// Refuses a copy whose session has ended here. Others may have taken the same copy, those that never heard of the end
-    /// and those that have forgotten it: the end goes to everybody once more (rule 7.5).
+    /// Refuses a copy whose session has ended here. Others may have taken the same copy, those that never
+    /// heard of the end and those that have forgotten it: the end goes to everybody once more (rule 7.5).
     pub(super) fn refuse_ended(&mut self, key: SessionKey) -> Verdict {
         self.peers.add_to_backlogs(key);
         Verdict::Ended
     }
 
-    /// An expiry overlooked the copy that is here. The copy goes to everybody, with a use that the expiry did not know.
+    /// An expiry overlooked the copy that is here. The copy goes to everybody, with a use that the expiry did
+    /// not know.
     fn keep_alive(&mut self, key: SessionKey, judged: u32) {
         self.touch(key, |session| session.touch = session.touch.max(judged.saturating_add(1)));
         self.peers.add_to_backlogs(key);
     }
 
-    /// A member is taken for dead: the ends that it announced are notified here in its place, with the next tick
-    /// (rule 7.23).
+    /// A member is taken for dead: the ends that it announced are notified here in its place, with the next
+    /// tick (rule 7.23).
     pub(crate) fn speak_for(&mut self, dead: Incarnation, now: Instant) {
         self.spoken_for.push((
             dead,

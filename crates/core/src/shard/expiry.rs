@@ -1,7 +1,8 @@
-//! When sessions of one shard are due, which member may end them, and the scan that finds them (rules 7.13, 7.19, 7.21).
+//! When sessions of one shard are due, which member may end them, and the scan that finds them (rules 7.13,
+//! 7.19, 7.21).
 //!
-//! Every session is looked at once in [`SCAN_PERIOD`], unless more are due than members are asked about at once. Must not
-//! know how a session is ended.
+//! Every session is looked at once in [`SCAN_PERIOD`], unless more are due than members are asked about at
+//! once. Must not know how a session is ended.
 
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ pub(crate) struct Expiry {
     next_slot: u32,
     last_stub: Option<SessionKey>,
     tidied_at: Instant,
-    /// Sessions that the scan found open for an eighth of their idle time without a use that the others know: at most those
-    /// that one scan looks at.
+    /// Sessions that the scan found open for an eighth of their idle time without a use that the others know:
+    /// at most those that one scan looks at.
     in_use: Vec<SessionKey>,
 }
 
@@ -56,7 +57,8 @@ impl Expiry {
         self.expirers = expirers.to_vec();
     }
 
-    /// A member was lost. Sessions that were not used since get one eighth of their idle time more (rule 7.19).
+    /// A member was lost. Sessions that were not used since get one eighth of their idle time more (rule
+    /// 7.19).
     pub(crate) fn member_lost(&mut self, now: Instant) {
         self.member_lost_at = Some(now);
     }
@@ -66,7 +68,8 @@ impl Expiry {
         session.may_be_due(now) && is_due(session, self.member_lost_at, now)
     }
 
-    /// The next sessions that are due and that this node may end, at most `most`. The next scan goes on behind them.
+    /// The next sessions that are due and that this node may end, at most `most`. The next scan goes on
+    /// behind them.
     pub(crate) fn scan(
         &mut self,
         table: &mut Table,
@@ -84,8 +87,8 @@ impl Expiry {
         std::mem::take(&mut self.in_use)
     }
 
-    /// Whether what is not needed any more is to be given up now. Also while a scan waits for answers: the ends of many
-    /// sessions must not wait for those of the next.
+    /// Whether what is not needed any more is to be given up now. Also while a scan waits for answers: the
+    /// ends of many sessions must not wait for those of the next.
     pub(crate) fn is_tidy_due(&mut self, now: Instant) -> bool {
         let is_due = now.since(self.tidied_at) >= TIDY_PERIOD;
         if is_due {
@@ -150,7 +153,8 @@ impl Expiry {
     }
 }
 
-/// See [`Expiry::is_due`]. The last use that the member lost at `lost_at` announced may not have been its last one.
+/// See [`Expiry::is_due`]. The last use that the member lost at `lost_at` announced may not have been its
+/// last one.
 fn is_due(session: &Session, lost_at: Option<Instant>, now: Instant) -> bool {
     let max_inactive = session.max_inactive();
     let unannounced = lost_at.is_some_and(|lost_at| session.used_at() <= lost_at);

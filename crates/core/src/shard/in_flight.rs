@@ -1,7 +1,8 @@
 //! The frames on the way from one shard to one member: sent, and not acknowledged (rules 2.3 to 2.5).
 //!
-//! Frames leave the front only, in order, and by acknowledgements that follow each other without a gap. In doubt all of
-//! them are given up at once, and a new epoch begins. Must not know what is sent, nor whether a link is up.
+//! Frames leave the front only, in order, and by acknowledgements that follow each other without a gap. In
+//! doubt all of them are given up at once, and a new epoch begins. Must not know what is sent, nor whether a
+//! link is up.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -48,8 +49,8 @@ impl Carried {
     }
 }
 
-/// A point in the order of frames, an epoch and a sequence number, which acknowledgements have to reach. It is set when
-/// nothing waits to be sent, and again when an epoch was given up.
+/// A point in the order of frames, an epoch and a sequence number, which acknowledgements have to reach. It
+/// is set when nothing waits to be sent, and again when an epoch was given up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watermark(Option<(u32, u32)>);
 
@@ -132,8 +133,8 @@ impl InFlight {
         Some(frame)
     }
 
-    /// Takes the frames that `line` acknowledges, each with what was refused of it; `None` if the line does not follow the
-    /// last one.
+    /// Takes the frames that `line` acknowledges, each with what was refused of it; `None` if the line does
+    /// not follow the last one.
     pub(crate) fn acknowledge(
         &mut self,
         line: &AckLine,
@@ -208,8 +209,8 @@ impl InFlight {
         self.keys().any(|carried| carried == key)
     }
 
-    /// Whether everything before a watermark was acknowledged. It is set to the next frame where it is not set for this
-    /// epoch, if `nothing_waits` to be sent.
+    /// Whether everything before a watermark was acknowledged. It is set to the next frame where it is not
+    /// set for this epoch, if `nothing_waits` to be sent.
     pub(crate) fn has_reached(&self, watermark: &mut Watermark, nothing_waits: bool) -> bool {
         let of_this_epoch = watermark.0.filter(|(epoch, _)| *epoch == self.epoch);
         watermark.0 = of_this_epoch.or(nothing_waits.then_some((self.epoch, self.next)));

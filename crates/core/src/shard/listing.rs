@@ -1,9 +1,9 @@
 //! A listing of a comparison, a piece at a time: made on one side, judged on the other.
 //!
-//! No hold of the shard's lock looks at more than a few hundred sessions, and no more than a few pieces are on the way: the
-//! side that gets a piece answers it with what it wants of it, and the next piece follows (rule 6.10). Sessions do not move
-//! between memory and store meanwhile in a way that a walk would miss: it looks at those in the store first, and none is
-//! swapped out while it lasts.
+//! No hold of the shard's lock looks at more than a few hundred sessions, and no more than a few pieces are
+//! on the way: the side that gets a piece answers it with what it wants of it, and the next piece follows
+//! (rule 6.10). Sessions do not move between memory and store meanwhile in a way that a walk would miss: it
+//! looks at those in the store first, and none is swapped out while it lasts.
 
 use minicbor::bytes::ByteArray;
 
@@ -114,7 +114,8 @@ impl Shard {
         self.pump(from, now, effects);
     }
 
-    /// Whether a listed session is to be asked for, and whether what is here of it, or its end, is to be sent.
+    /// Whether a listed session is to be asked for, and whether what is here of it, or its end, is to be
+    /// sent.
     fn judge(&mut self, entry: &Entry, now: Instant) -> (bool, bool) {
         let key = SessionKey(entry.key);
         let fingerprint = match self.table.get(key) {
@@ -145,8 +146,8 @@ impl Shard {
         }
     }
 
-    /// The listing is complete: what is here and is not in it goes to the other side. In the end the other side is told that
-    /// nothing more is wanted.
+    /// The listing is complete: what is here and is not in it goes to the other side. In the end the other
+    /// side is told that nothing more is wanted.
     fn look_for_unlisted(&mut self, with: Incarnation, now: Instant, effects: &mut Effects) {
         for _ in 0..LOOKED_AT_ONCE {
             let Some(place) = self.comparisons.place_to_look(with) else { return };

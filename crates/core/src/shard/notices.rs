@@ -1,7 +1,7 @@
 //! Notices to listeners, in the order of the changes on this node (rules 7.22 and 7.23).
 //!
-//! Notices are made only while somebody listens. All notices of one shard are numbered without a gap. Must not know who
-//! listens.
+//! Notices are made only while somebody listens. All notices of one shard are numbered without a gap. Must
+//! not know who listens.
 
 use crate::fields::{MAX_INACTIVE, PRINCIPAL};
 use crate::session::Session;
@@ -42,7 +42,8 @@ impl AppliedChanges {
         merge
     }
 
-    /// What the fingerprint of the session's fields has changed by, for [`Table::update`](crate::table::Table::update).
+    /// What the fingerprint of the session's fields has changed by, for
+    /// [`Table::update`](crate::table::Table::update).
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }

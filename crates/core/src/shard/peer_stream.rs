@@ -65,8 +65,8 @@ impl PeerStream {
         self.in_flight.push(shard, carried, bytes, waiters, now)
     }
 
-    /// The link did not take the newest frame: what it carries is in the backlog again, and nothing is sent until
-    /// [`resume`](Self::resume).
+    /// The link did not take the newest frame: what it carries is in the backlog again, and nothing is sent
+    /// until [`resume`](Self::resume).
     pub(crate) fn take_back(&mut self) {
         self.paused = true;
         if let Some(frame) = self.in_flight.take_back() {
@@ -74,7 +74,8 @@ impl PeerStream {
         }
     }
 
-    /// The same for a frame that no link can carry. It pauses nothing, and the member needs copies of its sessions.
+    /// The same for a frame that no link can carry. It pauses nothing, and the member needs copies of its
+    /// sessions.
     pub(crate) fn take_back_too_long(&mut self) -> Option<SentFrame> {
         let frame = self.in_flight.take_back()?;
         self.backlog.add_without_copy(frame.carried.keys());
@@ -86,7 +87,8 @@ impl PeerStream {
         self.paused = false;
     }
 
-    /// It is unknown which frames arrived: everything on the way goes into the backlog, and a new epoch begins (rule 2.5).
+    /// It is unknown which frames arrived: everything on the way goes into the backlog, and a new epoch
+    /// begins (rule 2.5).
     pub(crate) fn restart(&mut self) {
         self.begin_epoch(InFlight::restart);
     }
@@ -122,13 +124,14 @@ impl PeerStream {
         self.in_flight.keys().chain(self.backlog.keys())
     }
 
-    /// Bytes of changes that the member has not confirmed: those on the way, and roughly those given up for copies.
+    /// Bytes of changes that the member has not confirmed: those on the way, and roughly those given up for
+    /// copies.
     pub(crate) fn unconfirmed_bytes(&self) -> usize {
         self.in_flight.bytes().saturating_add(self.backlog.bytes())
     }
 
-    /// Whether the member has acknowledged all that was to be sent to it when this was asked first. What was committed
-    /// since may be on the way.
+    /// Whether the member has acknowledged all that was to be sent to it when this was asked first. What was
+    /// committed since may be on the way.
     pub(crate) fn has_acknowledged(&self, watermark: &mut Watermark) -> bool {
         self.in_flight.has_reached(watermark, self.backlog.is_empty())
     }

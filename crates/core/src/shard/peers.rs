@@ -49,8 +49,8 @@ impl Peers {
         self.streams.iter().map(|(member, _)| *member)
     }
 
-    /// A new member. If `gets_unconfirmed`, its backlog has the sessions of which another member may lack something: their
-    /// changes are on the way, and were not sent to it (rule 5.2).
+    /// A new member. If `gets_unconfirmed`, its backlog has the sessions of which another member may lack
+    /// something: their changes are on the way, and were not sent to it (rule 5.2).
     pub(crate) fn add(&mut self, member: Incarnation, gets_unconfirmed: bool, now: Instant) {
         self.last_epoch += 1;
         let mut stream = PeerStream::new(self.last_epoch, now);
@@ -111,8 +111,8 @@ impl Peers {
         }
     }
 
-    /// As [`add_to_backlogs`](Self::add_to_backlogs), for the members for which everything is walked over: the walk may have
-    /// passed the place at which the session is now.
+    /// As [`add_to_backlogs`](Self::add_to_backlogs), for the members for which everything is walked over:
+    /// the walk may have passed the place at which the session is now.
     pub(crate) fn add_to_walks(&mut self, key: SessionKey) {
         let walking = self.streams.iter_mut().filter(|(_, stream)| stream.backlog.walk().is_some());
         walking.for_each(|(_, stream)| stream.backlog.add(key, []));

@@ -1,8 +1,10 @@
-//! Questions to every member about a session: one that is not here, or one that is about to expire (rules 7.11 to 7.16).
+//! Questions to every member about a session: one that is not here, or one that is about to expire (rules
+//! 7.11 to 7.16).
 //!
-//! * There is at most one question about a session. It is over when every member that was asked has answered or is out.
-//! * A question about an expiry is decided against the end if one member has the session in use, or was lost before it
-//!   answered.
+//! * There is at most one question about a session. It is over when every member that was asked has answered
+//!   or is out.
+//! * A question about an expiry is decided against the end if one member has the session in use, or was lost
+//!   before it answered.
 //!
 //! Must not know what an answer does to the session, nor how a question is sent.
 
@@ -75,8 +77,8 @@ impl Questions {
         self.open.values().filter(|question| question.is_expiry).count()
     }
 
-    /// Begins a question under a number of its own. A question about the same session ends, and its askers wait for the
-    /// new one.
+    /// Begins a question under a number of its own. A question about the same session ends, and its askers
+    /// wait for the new one.
     pub(crate) fn begin(
         &mut self,
         key: SessionKey,
@@ -116,8 +118,9 @@ impl Questions {
         late.collect()
     }
 
-    /// Another member asks whether this session may expire; true if a request here waits for the session, which is a use.
-    /// Of two members that ask at once neither may end the session for what the other one said before (rule 7.15).
+    /// Another member asks whether this session may expire; true if a request here waits for the session,
+    /// which is a use. Of two members that ask at once neither may end the session for what the other one
+    /// said before (rule 7.15).
     pub(crate) fn contest(&mut self, key: SessionKey) -> bool {
         let Some(question) = self.open.get_mut(&key) else { return false };
         question.replies.contested = true;
@@ -129,7 +132,8 @@ impl Questions {
         self.open.get_mut(&key).is_some_and(|question| question.id == id && question.members.remove(&from))
     }
 
-    /// The answer had a copy: there was room for it or not, and of an idle session it means that it is in use.
+    /// The answer had a copy: there was room for it or not, and of an idle session it means that it is in
+    /// use.
     pub(crate) fn note_copy(&mut self, key: SessionKey, no_room: bool) {
         if let Some(question) = self.open.get_mut(&key) {
             question.replies.no_room |= no_room;
@@ -144,7 +148,8 @@ impl Questions {
         }
     }
 
-    /// This member need not answer. Whether it used the session stays unknown: that is no agreement (rule 7.16).
+    /// This member need not answer. Whether it used the session stays unknown: that is no agreement (rule
+    /// 7.16).
     pub(crate) fn remove_member(&mut self, key: SessionKey, member: Incarnation) {
         if let Some(question) = self.open.get_mut(&key) {
             let was_awaited = question.members.remove(&member);
@@ -173,8 +178,8 @@ impl Questions {
         undecided.collect()
     }
 
-    /// Keeps replies for the requests that asked. Those that were kept first go when there are too many: their requests have
-    /// hung up.
+    /// Keeps replies for the requests that asked. Those that were kept first go when there are too many:
+    /// their requests have hung up.
     pub(crate) fn keep_replies(&mut self, key: SessionKey, replies: Replies) {
         let is_new = self.replies.insert(key, replies).is_none();
         if is_new {

@@ -12,12 +12,13 @@ use crate::{
     Timestamp, ValueRef,
 };
 
-/// A frame waits this part of the ack timeout for those before it. The sender gives up what is on the way after the
-/// whole, so that this has to end well before.
+/// A frame waits this part of the ack timeout for those before it. The sender gives up what is on the way
+/// after the whole, so that this has to end well before.
 const EARLY_WAIT_SHARE: u32 = 4;
 
 impl Shard {
-    /// Takes a frame that has a position, if it is the next one of its sender, and those after it that came before it.
+    /// Takes a frame that has a position, if it is the next one of its sender, and those after it that came
+    /// before it.
     pub(crate) fn on_sequenced(
         &mut self,
         from: Incarnation,
@@ -149,7 +150,8 @@ impl Shard {
         let Some(session) = self.table.get(key) else { return Err(Verdict::NeedSnapshot) };
         let timestamp = planted!(delta.timestamp() => merge_timestamp(&self.settings, session, delta));
         let names_are_valid = delta.fields.iter().all(|field| FieldName::received(field.name).is_ok());
-        // Until this node has compared, its copy may lack what went before the change, and would seem to have it.
+        // Until this node has compared, its copy may lack what went before the change, and would seem to have
+        // it.
         let leap = match self.is_complete {
             // A use is announced at the clock that the session has.
             _ if delta.fields.is_empty() => 0,

@@ -11,9 +11,9 @@ use crate::{
 use std::time::Duration;
 
 impl Shard {
-    /// Opens a session that is here and in time, or says that it has ended; `None` where others have to be asked. A node
-    /// that is not complete always asks: until it has compared, its copies may be behind what others acknowledged
-    /// (rule 7.11).
+    /// Opens a session that is here and in time, or says that it has ended; `None` where others have to be
+    /// asked. A node that is not complete always asks: until it has compared, its copies may be behind what
+    /// others acknowledged (rule 7.11).
     pub(crate) fn open_at_once(
         &mut self,
         key: SessionKey,
@@ -49,8 +49,8 @@ impl Shard {
         Opening::Asking
     }
 
-    /// Whether what is here of a session may be served without asking: this node is complete, and there was room for
-    /// everything that came of the session (rules 7.11 and 7.26).
+    /// Whether what is here of a session may be served without asking: this node is complete, and there was
+    /// room for everything that came of the session (rules 7.11 and 7.26).
     fn serves_alone(&self, key: SessionKey) -> bool {
         self.is_complete && (self.behind.is_empty() || !self.behind.contains(&key))
     }
@@ -121,8 +121,8 @@ impl Shard {
         }
     }
 
-    /// The request is over; an open session does not expire. The end of a long request is a use as well: the next tick
-    /// announces it (rule 7.12).
+    /// The request is over; an open session does not expire. The end of a long request is a use as well: the
+    /// next tick announces it (rule 7.12).
     pub(crate) fn close(&mut self, key: SessionKey, now: Instant) {
         let is_use_due = self.table.touch(key, |session| {
             session.open = session.open.saturating_sub(1);
@@ -151,8 +151,8 @@ impl Shard {
         }
     }
 
-    /// Sends a use to every member, as a change without fields: it is acknowledged, and repeated until it is, because the
-    /// members take the session for idle without it (rule 7.12).
+    /// Sends a use to every member, as a change without fields: it is acknowledged, and repeated until it is,
+    /// because the members take the session for idle without it (rule 7.12).
     fn announce_use(&mut self, key: SessionKey, waits: Waits, now: Instant, effects: &mut Effects) {
         let announced = self.table.touch(key, |session| {
             session.announce_use(now);
@@ -181,8 +181,8 @@ impl Shard {
         Some((session.app, view))
     }
 
-    /// The newest commit of this node on a session that is not settled: a response that read the session waits for it
-    /// (rule 2.15).
+    /// The newest commit of this node on a session that is not settled: a response that read the session
+    /// waits for it (rule 2.15).
     pub(crate) fn unsettled(&self, key: SessionKey) -> Option<Ticket> {
         self.settling.newest(key).filter(|_| !planted!(self.settings, READS_DO_NOT_WAIT))
     }

@@ -1,8 +1,8 @@
 //! Swapping content out, and bringing it back from a store when it is needed.
 //!
-//! A request, a member that needs a copy, or a member that asks makes the shard order the content by `Effect::Fetch`. It
-//! comes with [`Shard::restore`], or [`Shard::lost`] says that it cannot come. Must not know what a store is, where it is,
-//! nor when a session should be swapped out.
+//! A request, a member that needs a copy, or a member that asks makes the shard order the content by
+//! `Effect::Fetch`. It comes with [`Shard::restore`], or [`Shard::lost`] says that it cannot come. Must not
+//! know what a store is, where it is, nor when a session should be swapped out.
 
 use bytes::Bytes;
 
@@ -24,8 +24,8 @@ pub enum Restored {
 }
 
 impl Shard {
-    /// Drops the content of a session that is stored in exactly this version. False while it is used, or a member may
-    /// lack it, or when it has changed since (rule 11.1).
+    /// Drops the content of a session that is stored in exactly this version. False while it is used, or a
+    /// member may lack it, or when it has changed since (rule 11.1).
     pub(crate) fn swap_out(&mut self, key: SessionKey, version: Version) -> bool {
         let rests =
             self.table.get(key).is_some_and(|session| session.open == 0 && session.version() == version);
@@ -50,7 +50,8 @@ impl Shard {
         }
     }
 
-    /// Takes content that was saved: of a session that was swapped out here, or of one that nobody knows any more.
+    /// Takes content that was saved: of a session that was swapped out here, or of one that nobody knows any
+    /// more.
     pub(crate) fn restore(
         &mut self,
         key: SessionKey,
@@ -89,8 +90,8 @@ impl Shard {
         }
     }
 
-    /// The store does not have the content any more, or cannot read it. Whoever waits gets what the other members have
-    /// (rule 11.4).
+    /// The store does not have the content any more, or cannot read it. Whoever waits gets what the other
+    /// members have (rule 11.4).
     pub(crate) fn lost(&mut self, key: SessionKey, now: Instant, effects: &mut Effects) {
         let Some(askers) = self.stubs.lose(key) else { return };
         if self.arrived(key).is_some() {
@@ -109,8 +110,8 @@ impl Shard {
         self.begin_question(key, false, askers, now, effects);
     }
 
-    /// A copy came, or all members have answered: content that the store has lost is not waited for any more. A session
-    /// that goes without a copy did not end (rule 7.24).
+    /// A copy came, or all members have answered: content that the store has lost is not waited for any more.
+    /// A session that goes without a copy did not end (rule 7.24).
     pub(super) fn replace_lost(&mut self, key: SessionKey) {
         match self.stubs.take_lost(key) {
             Some(Lost::Replaced(copy)) => self.table.insert(*copy),
@@ -173,7 +174,8 @@ impl Shard {
         }
     }
 
-    /// A session that only the store remembered: after all of its nodes were down, or from another cluster (rule 11.6).
+    /// A session that only the store remembered: after all of its nodes were down, or from another cluster
+    /// (rule 11.6).
     fn revive(&mut self, mut saved: Session, now: Instant, effects: &mut Effects) -> Restored {
         let (key, app) = (saved.key, saved.app);
         saved.leave_some_time(now);

@@ -123,8 +123,9 @@ impl Shard {
 
 /// Frames with a position.
 impl Shard {
-    /// Gives a frame the next position of the stream and sends it. A frame that is not taken has no position: a copy is
-    /// sent at the next tick. Until then nothing else is tried, so that a full queue costs one frame a tick.
+    /// Gives a frame the next position of the stream and sends it. A frame that is not taken has no position:
+    /// a copy is sent at the next tick. Until then nothing else is tried, so that a full queue costs one
+    /// frame a tick.
     pub(super) fn transmit(
         &mut self,
         to: Incarnation,
@@ -143,8 +144,8 @@ impl Shard {
         }
     }
 
-    /// The newest frame is longer than any link carries. Nobody waits for it; the member gets no changes of the session,
-    /// which it could not apply, until a copy can be sent.
+    /// The newest frame is longer than any link carries. Nobody waits for it; the member gets no changes of
+    /// the session, which it could not apply, until a copy can be sent.
     fn give_up_too_long(&mut self, to: Incarnation, effects: &mut Effects) {
         let Some(frame) = self.peers.get_mut(to).and_then(PeerStream::take_back_too_long) else { return };
         for key in frame.carried.keys() {
@@ -175,7 +176,8 @@ impl Shard {
         self.complete_comparison(to);
     }
 
-    /// Sends the session as it is now, or its end. If neither is here, or the store has lost it, nothing has to be sent.
+    /// Sends the session as it is now, or its end. If neither is here, or the store has lost it, nothing has
+    /// to be sent.
     pub(super) fn send_copy(
         &mut self,
         to: Incarnation,
@@ -254,8 +256,8 @@ impl Shard {
         self.send_copies(to, keys, now, effects).map(|last| Walk::Ends(Some(last)))
     }
 
-    /// Sends copies or ends one after another while the member's window allows it; gives the last that was sent. The window
-    /// allows the first: [`pump`](Self::pump) has looked.
+    /// Sends copies or ends one after another while the member's window allows it; gives the last that was
+    /// sent. The window allows the first: [`pump`](Self::pump) has looked.
     fn send_copies(
         &mut self,
         to: Incarnation,

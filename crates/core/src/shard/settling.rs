@@ -1,8 +1,9 @@
 //! Commits and ends that members have not confirmed, and the order in which their responses may go.
 //!
-//! * A commit settles when no awaited member is left, by confirmation or because it is waited for no longer (rule 2.13).
-//! * Commits on one session settle in the order in which they were made: a response that read both waits only for the
-//!   later one (rules 2.15 and 2.16).
+//! * A commit settles when no awaited member is left, by confirmation or because it is waited for no longer
+//!   (rule 2.13).
+//! * Commits on one session settle in the order in which they were made: a response that read both waits only
+//!   for the later one (rules 2.15 and 2.16).
 //! * Each ticket settles exactly once.
 //!
 //! Must not know what was committed, nor how it is sent.
@@ -174,8 +175,8 @@ impl Settling {
         }
     }
 
-    /// Copies that a commit needs from which `exempt` members were left out. A lost member counts as awaited until it is
-    /// back: which set it would have been in is not known (rule 2.18).
+    /// Copies that a commit needs from which `exempt` members were left out. A lost member counts as awaited
+    /// until it is back: which set it would have been in is not known (rule 2.18).
     fn wanted_without(&self, exempt: u32) -> u32 {
         self.configured.unwrap_or(self.cluster.saturating_sub(exempt).max(1))
     }

@@ -1,8 +1,9 @@
 //! The sessions of one shard whose content is in a store (rules 11.1 to 11.4).
 //!
-//! A [`Stub`] stands for such a session: it is enough to know that the session lives, to compare it with other members and
-//! to end it when nobody uses it. A copy that a member sends meanwhile waits in the stub for the stored content, which may
-//! have what the copy lacks. The content is ordered from the store once. Must not know what a store is.
+//! A [`Stub`] stands for such a session: it is enough to know that the session lives, to compare it with
+//! other members and to end it when nobody uses it. A copy that a member sends meanwhile waits in the stub
+//! for the stored content, which may have what the copy lacks. The content is ordered from the store once.
+//! Must not know what a store is.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -190,7 +191,8 @@ impl Stubs {
         self.stubs.get(&key).is_some_and(|stub| stub.lost)
     }
 
-    /// The store cannot give the content, and the members are to be asked: gives the requests that waited for it.
+    /// The store cannot give the content, and the members are to be asked: gives the requests that waited for
+    /// it.
     pub(crate) fn lose(&mut self, key: SessionKey) -> Option<Vec<QuestionId>> {
         let stub = self.stubs.get_mut(&key)?;
         stub.lost = true;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::shard::Shard;
 use crate::{Effects, Incarnation, Instant};
 
-/// Expiries of one shard about which members are asked at once. When more are due, the scan waits for answers: questions
-/// about a million would fill memory, and requests and heartbeats would wait behind them.
+/// Expiries of one shard about which members are asked at once. When more are due, the scan waits for
+/// answers: questions about a million would fill memory, and requests and heartbeats would wait behind them.
 const EXPIRIES_ASKED_MAX: usize = 128;
 
 impl Shard {
@@ -28,7 +28,8 @@ impl Shard {
             let Self { marks, peers, settings, .. } = self;
             marks.tidy(|member| member == settings.incarnation || peers.contains(member));
         }
-        // An entry that got into a backlog in passing (the end of a session whose content was awaited) waits no longer than this.
+        // An entry that got into a backlog in passing (the end of a session whose content was awaited) waits
+        // no longer than this.
         self.pump_all(now, effects);
         late
     }
@@ -42,7 +43,8 @@ impl Shard {
         }
     }
 
-    /// Forgets ends that were remembered long enough, or that are too many, and that every member acknowledged (rule 7.6).
+    /// Forgets ends that were remembered long enough, or that are too many, and that every member
+    /// acknowledged (rule 7.6).
     pub(super) fn forget_ends(&mut self, now: Instant) {
         let Self { tombstones, peers, settings, .. } = self;
         let least = settings.timing.drop_time * 4;

@@ -1,8 +1,8 @@
 //! The ends that one shard remembers, so that no copy brings an ended session back (rules 7.1 and 7.6).
 //!
-//! There is one way in, [`Tombstones::record`], which merges ends of one session; and two ways out, a use that an expiry
-//! did not know, and time. Above the bound the oldest are forgotten, but none that a member may lack: the shard says which
-//! these are. Must not know which members need an end.
+//! There is one way in, [`Tombstones::record`], which merges ends of one session; and two ways out, a use
+//! that an expiry did not know, and time. Above the bound the oldest are forgotten, but none that a member
+//! may lack: the shard says which these are. Must not know which members need an end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::tombstone::Tombstone;
 use crate::{AppId, Incarnation, Instant, SessionKey};
 
-/// Ends remembered in one shard, beside those that some member may lack. Above it the oldest are forgotten, and birth marks
-/// serve in their place (rule 7.8).
+/// Ends remembered in one shard, beside those that some member may lack. Above it the oldest are forgotten,
+/// and birth marks serve in their place (rule 7.8).
 const TOMBSTONES_MAX: usize = 1 << 16;
 
 /// Ends that are looked at in one hold of the shard's lock.
@@ -43,8 +43,8 @@ impl Tombstones {
 
     /// Remembers an end, merged with what was remembered of this session (rule 7.18), and gives the result.
     ///
-    /// `ended_copy` names the application of the copy that ended here and the member that announced the end, if both
-    /// exist: this node notifies listeners in place of that member if it dies (rule 7.23).
+    /// `ended_copy` names the application of the copy that ended here and the member that announced the end,
+    /// if both exist: this node notifies listeners in place of that member if it dies (rule 7.23).
     pub(crate) fn record(
         &mut self,
         key: SessionKey,
@@ -70,8 +70,8 @@ impl Tombstones {
         }
     }
 
-    /// Ends that may be forgotten now unless some member lacks them: those older than `keep` says, a few at each call, and
-    /// the oldest of those above the bound.
+    /// Ends that may be forgotten now unless some member lacks them: those older than `keep` says, a few at
+    /// each call, and the oldest of those above the bound.
     pub(crate) fn due(
         &mut self,
         keep: impl Fn(&Tombstone) -> Duration,

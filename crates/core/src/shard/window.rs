@@ -1,9 +1,9 @@
 //! How many bytes of copies may be on the way from one shard to one member, beside changes (rule 2.10).
 //!
-//! A change that is committed while a member gets the state goes behind what is on the way to it, and its response waits that
-//! long. So the window follows the delay and not the loss, as LEDBAT does (RFC 6817): as long as acknowledgements come
-//! nearly as fast as the fastest of them, more is sent; when they take longer than that, less. Over a long distance the
-//! fastest is slow, and the window grows all the same.
+//! A change that is committed while a member gets the state goes behind what is on the way to it, and its
+//! response waits that long. So the window follows the delay and not the loss, as LEDBAT does (RFC 6817): as
+//! long as acknowledgements come nearly as fast as the fastest of them, more is sent; when they take longer
+//! than that, less. Over a long distance the fastest is slow, and the window grows all the same.
 //!
 //! Must not know what is sent.
 
@@ -15,8 +15,8 @@ use crate::Instant;
 const BYTES_MIN: usize = 8 * 1024;
 const BYTES_MAX: usize = 128 * 1024;
 
-/// How much longer than the fastest acknowledgement one may take; or half as long again, if that is more: copies leave in
-/// bursts, and a change waits for the way itself in any case.
+/// How much longer than the fastest acknowledgement one may take; or half as long again, if that is more:
+/// copies leave in bursts, and a change waits for the way itself in any case.
 const TARGET: Duration = Duration::from_micros(300);
 
 /// The fastest acknowledgement is forgotten after at most twice this time: the way may have become longer.
@@ -74,8 +74,8 @@ mod tests {
 
     const PIECE: usize = 1_100;
 
-    /// A way that carries so many bytes a millisecond, after a delay: how much is on it, and for how long the last
-    /// byte was, once this has settled.
+    /// A way that carries so many bytes a millisecond, after a delay: how much is on it, and for how long the
+    /// last byte was, once this has settled.
     fn settled(bytes_per_ms: usize, delay_ms: u64) -> (usize, Duration) {
         let start = Instant::ORIGIN.plus(Duration::from_secs(1));
         let mut window = Window::new(start);

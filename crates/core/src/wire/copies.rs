@@ -86,7 +86,8 @@ pub(crate) struct Snapshot<'b> {
     pub(crate) fields: Vec<StampedField<'b>>,
 }
 
-/// A complete copy of one small session among others: a [`Snapshot`] whose fields travel as they lie in memory.
+/// A complete copy of one small session among others: a [`Snapshot`] whose fields travel as they lie in
+/// memory.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct PackedCopy<'b> {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -150,7 +151,8 @@ pub(crate) struct Touch {
     pub(crate) touch: u32,
 }
 
-/// Room that is made for a list before it is read, in fields or copies. One that says that it is longer grows as it is read.
+/// Room that is made for a list before it is read, in fields or copies. One that says that it is longer grows
+/// as it is read.
 const ROOM: u64 = 64;
 
 /// A list of fields or copies, in memory that seldom has to grow.

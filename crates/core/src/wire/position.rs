@@ -18,8 +18,9 @@ pub struct Position {
 }
 
 impl Position {
-    /// The position of a frame; `None` for frames that may arrive in any order. Frames that have one may overtake each
-    /// other a little, as those on several connections do: the receiver puts them back into order.
+    /// The position of a frame; `None` for frames that may arrive in any order. Frames that have one may
+    /// overtake each other a little, as those on several connections do: the receiver puts them back into
+    /// order.
     pub fn of(frame: &[u8]) -> Option<Self> {
         let (kind, body) = frame.split_first_chunk::<KIND_BYTES>()?;
         let has_place = SEQUENCED.contains(&u16::from_le_bytes(*kind));

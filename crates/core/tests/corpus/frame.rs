@@ -1,4 +1,5 @@
-//! Any bytes as frames from a member, separated by 0xFF: no panic, and nothing that one frame brings outweighs it by far.
+//! Any bytes as frames from a member, separated by 0xFF: no panic, and nothing that one frame brings
+//! outweighs it by far.
 
 use bytes::Bytes;
 use sessile_core::{Incarnation, Instant, Message, Node, PeerInfo, Position, Settings};

@@ -1,4 +1,5 @@
-//! Any bytes as a session from a store: refused, or here as a session that can be opened, written, saved and ended.
+//! Any bytes as a session from a store: refused, or here as a session that can be opened, written, saved and
+//! ended.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! What one announcement by datagram says, and whether one that was heard is to be believed.
 //!
-//! Layout: version, id of the key (4 bytes), nonce (24 bytes), then a CBOR map sealed with XChaCha20-Poly1305 over
-//! the version and key id. Random nonces of that length are safe for any number of senders that share a key. Without
-//! secrets the key id is zero and the map follows it in the clear.
+//! Layout: version, id of the key (4 bytes), nonce (24 bytes), then a CBOR map sealed with XChaCha20-Poly1305
+//! over the version and key id. Random nonces of that length are safe for any number of senders that share a
+//! key. Without secrets the key id is zero and the map follows it in the clear.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

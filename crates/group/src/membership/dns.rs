@@ -1,7 +1,8 @@
 //! Membership by the names of a name server: all addresses of a host name, or the services of an SRV name. A
 //! headless service of Kubernetes is both.
 //!
-//! The answers are believed for their time to live. A name server that fails changes nothing: the last answer stays.
+//! The answers are believed for their time to live. A name server that fails changes nothing: the last answer
+//! stays.
 
 mod question;
 
@@ -22,8 +23,8 @@ use question::{Answer, Question};
 
 /// How often all known addresses are named again, and the shortest time between two equal questions.
 const ROUND: Duration = Duration::from_secs(1);
-/// A starting node asks again for so long before it believes that a name has no address at all: another node that
-/// started at the same moment may not be known to the name server yet.
+/// A starting node asks again for so long before it believes that a name has no address at all: another node
+/// that started at the same moment may not be known to the name server yet.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(6);
 /// Longest wait for one name server, and how often it is asked.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -36,8 +37,8 @@ const ADDRESSES_MAX: usize = 1024;
 /// Which names to ask for, and whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsConfig {
-    /// `host:port` stands for all addresses (A and AAAA) of the host, with this port. A name without a port, as in
-    /// `_replication._tcp.shop.example`, stands for its services (SRV).
+    /// `host:port` stands for all addresses (A and AAAA) of the host, with this port. A name without a port,
+    /// as in `_replication._tcp.shop.example`, stands for its services (SRV).
     pub names: Vec<String>,
     /// The name server; `None`: those of the system.
     pub resolver: Option<SocketAddr>,
@@ -160,8 +161,8 @@ impl Dns {
         }
     }
 
-    /// The first search is closed once every question was answered. A name server that says nothing keeps it open:
-    /// a node that cannot ask does not know that it is alone.
+    /// The first search is closed once every question was answered. A name server that says nothing keeps it
+    /// open: a node that cannot ask does not know that it is alone.
     fn conclude_search(&mut self, now: Instant, knows_nothing: bool) {
         let Some(until) = self.search_until else { return };
         if !self.questions.iter().all(Question::is_answered) || (knows_nothing && now < until) {

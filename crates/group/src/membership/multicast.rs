@@ -1,7 +1,7 @@
 //! Membership by multicast: every node announces itself to a group, and hears the others there.
 //!
-//! The socket mends itself: when sending or receiving fails, or this node no longer hears its own announcements, it
-//! is opened anew and joins the group again.
+//! The socket mends itself: when sending or receiving fails, or this node no longer hears its own
+//! announcements, it is opened anew and joins the group again.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -19,8 +19,8 @@ use crate::warning_limit::WarningLimit;
 const DATAGRAM_LIMIT: usize = 1400;
 /// The shortest time between two announcements.
 const FREQUENCY_MIN: Duration = Duration::from_millis(10);
-/// Once a member was met: silent intervals after which the first search ends, and the most that newly heard nodes can make
-/// of them.
+/// Once a member was met: silent intervals after which the first search ends, and the most that newly heard
+/// nodes can make of them.
 const SEARCH_INTERVALS: u32 = 2;
 const SEARCH_INTERVALS_MAX: u32 = 10;
 /// New addresses remembered during the first search.
@@ -38,14 +38,15 @@ pub struct MulticastConfig {
     pub group: IpAddr,
     /// Its port; 45564.
     pub port: u16,
-    /// An address of the interface to use, of the same family; `0.0.0.0` and `::` leave the choice to the system.
+    /// An address of the interface to use, of the same family; `0.0.0.0` and `::` leave the choice to the
+    /// system.
     pub bind: IpAddr,
     /// How many routers an announcement may pass; 1 keeps it in the local network.
     pub ttl: u32,
     /// Time between two announcements; 500 ms, at least 10 ms.
     pub frequency: Duration,
-    /// How long a node listens before it may conclude that it is the first one; the drop time, 3 s. In this time a
-    /// member that lives is heard, even one whose announcements are late or lost.
+    /// How long a node listens before it may conclude that it is the first one; the drop time, 3 s. In this
+    /// time a member that lives is heard, even one whose announcements are late or lost.
     pub first_search: Duration,
 }
 
@@ -84,8 +85,8 @@ struct Running {
     warning_limit: WarningLimit,
 }
 
-/// Ends two intervals after the last unknown node was heard, if a member was met by then. Announcements alone prove
-/// nothing: they may be recorded ones. Without a member it ends when the time to listen is over.
+/// Ends two intervals after the last unknown node was heard, if a member was met by then. Announcements alone
+/// prove nothing: they may be recorded ones. Without a member it ends when the time to listen is over.
 #[derive(Debug)]
 struct FirstSearch {
     known: HashSet<SocketAddr>,

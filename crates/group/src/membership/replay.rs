@@ -1,8 +1,8 @@
 //! Which announcements were heard before.
 //!
-//! Per process a window over the last 64 counters, as IPsec has it (RFC 4303, section 3.4.3). The table is bounded:
-//! when it is full, the process heard longest ago makes room. A replay that slips through then costs one attempt to
-//! dial, nothing else.
+//! Per process a window over the last 64 counters, as IPsec has it (RFC 4303, section 3.4.3). The table is
+//! bounded: when it is full, the process heard longest ago makes room. A replay that slips through then costs
+//! one attempt to dial, nothing else.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,10 @@
-//! Membership by gossip, after SWIM (Das et al. 2002), for tens to hundreds of nodes without multicast: each node knows
-//! a few others, the seeds, and learns of all from them. A node asks one other node a second whether it is there, itself
-//! and through others.
+//! Membership by gossip, after SWIM (Das et al. 2002), for tens to hundreds of nodes without multicast: each
+//! node knows a few others, the seeds, and learns of all from them. A node asks one other node a second
+//! whether it is there, itself and through others.
 //!
-//! The protocol is the crate foca's. What it believes only makes the group dial: a member is found, and lost, by links
-//! and heartbeats as with every other membership. So a node that gossip takes for dead by mistake costs nothing.
+//! The protocol is the crate foca's. What it believes only makes the group dial: a member is found, and lost,
+//! by links and heartbeats as with every other membership. So a node that gossip takes for dead by mistake
+//! costs nothing.
 
 mod codec;
 mod gossip;
@@ -37,11 +38,11 @@ const SEEDS_WAITING: usize = 64;
 /// Where a node gossips, and whom it asks first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SwimConfig {
-    /// The UDP address to use. Port 0 stands for the port of the advertised address: nodes are reached by UDP and by TCP
-    /// at the same address.
+    /// The UDP address to use. Port 0 stands for the port of the advertised address: nodes are reached by UDP
+    /// and by TCP at the same address.
     pub bind: SocketAddr,
-    /// `host:port` of nodes that are asked until they answer; this one may be among them. Two or three that are seldom
-    /// down are enough.
+    /// `host:port` of nodes that are asked until they answer; this one may be among them. Two or three that
+    /// are seldom down are enough.
     pub seeds: Vec<String>,
     /// Half of the time in which a node asks one other whether it is there; 500 ms, at least 10 ms.
     pub frequency: Duration,

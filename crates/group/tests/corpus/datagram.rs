@@ -1,4 +1,5 @@
-//! Any bytes as a datagram of the multicast group: without the secret nothing is believed, with it nothing breaks.
+//! Any bytes as a datagram of the multicast group: without the secret nothing is believed, with it nothing
+//! breaks.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;

@@ -1,4 +1,5 @@
-//! Nodes on loopback for the tests: each has its group, its events in order, and its inbound frames by sender.
+//! Nodes on loopback for the tests: each has its group, its events in order, and its inbound frames by
+//! sender.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::HashMap;

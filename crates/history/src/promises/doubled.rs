@@ -54,7 +54,8 @@ fn came_back(knowledge: &Knowledge<'_>, session: SessionId, name: Attribute) -> 
     None
 }
 
-/// Whether one side of a split ended the session while another continued it: the first side's writes ended there.
+/// Whether one side of a split ended the session while another continued it: the first side's writes ended
+/// there.
 fn ended_apart(knowledge: &Knowledge<'_>, session: SessionId, from: Micros, to: Micros) -> bool {
     let ended_at = knowledge.history.sessions[session].ended_at;
     ended_at.is_some_and(|at| from <= at && at <= to && knowledge.was_divided(at, at))

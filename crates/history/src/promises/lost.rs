@@ -53,8 +53,8 @@ fn vanished(knowledge: &Knowledge<'_>, id: OperationId, operation: &Operation) -
         return None;
     }
     let (source, made) = source_of_secret(knowledge, operation)?;
-    // An observer knows that the session was absent at once; otherwise it may have been absent at any time of the
-    // request.
+    // An observer knows that the session was absent at once; otherwise it may have been absent at any time of
+    // the request.
     let to = if operation.holders.is_some() { operation.began } else { ended };
     knowledge.must_show(made, process, operation.began, to).then(|| BrokenPromise {
         kind: BrokenPromiseKind::Lost,

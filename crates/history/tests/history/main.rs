@@ -1,5 +1,5 @@
-//! Tests of the checker: each kind of broken promise is found in a history built by hand, and correct histories are
-//! clean.
+//! Tests of the checker: each kind of broken promise is found in a history built by hand, and correct
+//! histories are clean.
 
 mod by_hand;
 mod found;

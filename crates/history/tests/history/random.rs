@@ -1,5 +1,5 @@
-//! Random executions of a cluster that behaves as one map must be clean; the same with one deliberate loss must be
-//! found.
+//! Random executions of a cluster that behaves as one map must be clean; the same with one deliberate loss
+//! must be found.
 
 use std::collections::BTreeMap;
 

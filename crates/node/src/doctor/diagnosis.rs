@@ -54,7 +54,8 @@ impl<'a> Diagnosis<'a> {
         self.add("membership", "[membership]", error, "see docs/discovery.md");
     }
 
-    /// Takes what is at an address. Gives the address that a member advertises instead, where it should be tried too.
+    /// Takes what is at an address. Gives the address that a member advertises instead, where it should be
+    /// tried too.
     pub(super) fn saw(&mut self, address: SocketAddr, seen: Probe) -> Option<SocketAddr> {
         match seen {
             Probe::Met(peer) => return self.met(address, &peer),

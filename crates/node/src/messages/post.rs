@@ -1,7 +1,7 @@
 //! Numbers the messages that go out, and brings those that come in to their listeners.
 //!
-//! A channel may double frames and let one overtake another. The numbers make of that what is promised: at most once,
-//! and in order.
+//! A channel may double frames and let one overtake another. The numbers make of that what is promised: at
+//! most once, and in order.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -21,8 +21,8 @@ const SENDERS_MAX: usize = 1024;
 /// This process's messages, both ways.
 #[derive(Debug, Default)]
 pub(crate) struct Post {
-    /// The newest number that was used; held while its message is handed out, so that the order of the numbers is
-    /// the order on every link.
+    /// The newest number that was used; held while its message is handed out, so that the order of the
+    /// numbers is the order on every link.
     sent: Mutex<u64>,
     senders: Mutex<Senders>,
     topics: Mutex<Topics>,

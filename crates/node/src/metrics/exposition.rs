@@ -84,7 +84,8 @@ impl Exposition {
         self.0
     }
 
-    /// The text as OpenMetrics 1.0: a family of counters has its name without `_total`, and the end is marked.
+    /// The text as OpenMetrics 1.0: a family of counters has its name without `_total`, and the end is
+    /// marked.
     #[must_use]
     pub fn into_open_metrics(self) -> String {
         let line = |line: &str| match line.splitn(4, ' ').collect::<Vec<_>>()[..] {

@@ -2,7 +2,8 @@
 
 use super::Exposition;
 
-/// Writes the version, and what the process takes of the machine. Where the system has no `/proc`, the version alone.
+/// Writes the version, and what the process takes of the machine. Where the system has no `/proc`, the
+/// version alone.
 pub(super) fn write(out: &mut Exposition) {
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
     out.gauges("build_info", "the version of the program", "version", version);

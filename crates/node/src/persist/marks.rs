@@ -1,7 +1,7 @@
 //! Which sessions the store lacks: a small mark for each, in the order in which they are due.
 //!
-//! A mark names a session; its content is taken from memory when it is saved. So many changes of one session are one
-//! save, and there are never more marks than sessions and ends in memory.
+//! A mark names a session; its content is taken from memory when it is saved. So many changes of one session
+//! are one save, and there are never more marks than sessions and ends in memory.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -35,8 +35,8 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// A session changed, and is to be saved within that time; whether it is the next one now. A session that is
-    /// marked already keeps the earlier time.
+    /// A session changed, and is to be saved within that time; whether it is the next one now. A session that
+    /// is marked already keeps the earlier time.
     pub(super) fn mark(
         &mut self,
         key: SessionKey,
@@ -59,7 +59,8 @@ impl Marks {
         if let Some(before) = self.waiting.remove(&key) {
             self.order.remove(&(before.due, key));
             mark.since = mark.since.min(before.since);
-            // What waits for its idle time, or for the store to be back, does not wait longer for being changed again.
+            // What waits for its idle time, or for the store to be back, does not wait longer for being
+            // changed again.
             mark.due = mark.due.min(before.due);
             mark.waiters.extend(before.waiters);
             mark.end = mark.end.or(before.end);

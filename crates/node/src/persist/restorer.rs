@@ -21,7 +21,8 @@ const FIRST_PAGE_MAX: Duration = Duration::from_secs(5);
 /// All attempts to read a further page.
 const PAGE_MAX: Duration = Duration::from_secs(60);
 
-/// Brings back every session of the applications that `wanted` accepts. What does not fit comes when it is asked for.
+/// Brings back every session of the applications that `wanted` accepts. What does not fit comes when it is
+/// asked for.
 pub(super) async fn restore_all(engine: &Arc<Engine>, persist: &Persist, wanted: impl Fn(AppId) -> bool) {
     let (began, mut scan, mut count) = (Instant::now(), Scan::pages_of(PAGE), 0_u64);
     loop {
@@ -67,7 +68,8 @@ impl Persist {
         None
     }
 
-    /// Whether clients carry the sessions of its application: only a remembered end keeps such a session from coming back.
+    /// Whether clients carry the sessions of its application: only a remembered end keeps such a session from
+    /// coming back.
     fn is_carried(&self, record: &Record) -> bool {
         let policy = self.policies.of(AppId::of_path(record.app.as_str()));
         policy.is_some_and(|policy| policy.carried)

@@ -1,4 +1,5 @@
-//! Saves what is marked, behind the requests: one batch at a time, the content taken from memory in that moment.
+//! Saves what is marked, behind the requests: one batch at a time, the content taken from memory in that
+//! moment.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -176,8 +177,8 @@ impl Persist {
         self.marks.lock().put_back(key, mark, Instant::now() + backoff);
     }
 
-    /// The store has what this node does not: another user of the store saved the session, or ended it. Brings it here,
-    /// so that the next save is above both. False when the store could not be read.
+    /// The store has what this node does not: another user of the store saved the session, or ended it.
+    /// Brings it here, so that the next save is above both. False when the store could not be read.
     async fn merge(&self, engine: &Arc<Engine>, key: SessionKey, mark: Mark) -> bool {
         self.health.merged.fetch_add(1, Relaxed);
         let found = self.load_into(engine, key).await;

@@ -62,7 +62,8 @@ pub(super) async fn run(engine: Arc<Engine>, persist: Arc<Persist>) {
 }
 
 impl Persist {
-    /// The sessions that should leave memory: idle for their time, or the least recently used above the limit.
+    /// The sessions that should leave memory: idle for their time, or the least recently used above the
+    /// limit.
     fn survey(&self, engine: &Engine) -> Vec<SessionKey> {
         let excess = self.swap_above.map_or(0, |above| engine.node.session_count(None).saturating_sub(above));
         let excess = usize::try_from(excess).unwrap_or(usize::MAX).min(SWAPS_MAX);
@@ -70,7 +71,8 @@ impl Persist {
             return Vec::new();
         }
         let mut due = Vec::new();
-        // The most recently used of the candidates is on top, and makes room for one that was used longer ago.
+        // The most recently used of the candidates is on top, and makes room for one that was used longer
+        // ago.
         let mut oldest: BinaryHeap<(std::cmp::Reverse<Duration>, SessionKey)> = BinaryHeap::new();
         let mut survey = Some(Survey::default());
         while let Some(from) = survey {
@@ -142,8 +144,8 @@ impl Persist {
         }
     }
 
-    /// Asks for a session that nobody has: a wrong address or password is told before a session is to be saved, and that
-    /// the store works again though none is.
+    /// Asks for a session that nobody has: a wrong address or password is told before a session is to be
+    /// saved, and that the store works again though none is.
     async fn probe(&self) {
         match timeout(CALL_MAX, self.store.load(NOBODYS_KEY)).await {
             // A store that can be read may still be full: while there is something to save, that tells.

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use sessile_core::{Saveable, SessionKey, Version};
 use sessile_store::{AppName, Key, Lifetime, MalformedRecord, Record, RecordVersion};
 
-/// What is kept of a session beyond twice its idle time before it counts as garbage: no downtime or wrong clock should
-/// be longer.
+/// What is kept of a session beyond twice its idle time before it counts as garbage: no downtime or wrong
+/// clock should be longer.
 const KEPT_LONGER: Duration = Duration::from_secs(7 * 86_400);
 
 /// The record of a session, and its version if it lives.
@@ -38,7 +38,8 @@ pub(super) fn record(
     }
 }
 
-/// How long the end that a record tells of still has to be remembered; a wrong clock makes that longer at most.
+/// How long the end that a record tells of still has to be remembered; a wrong clock makes that longer at
+/// most.
 pub(super) fn remembered_for(record: &Record) -> Duration {
     let whole = record.lifetime.keep().saturating_sub(KEPT_LONGER) / 2;
     whole.saturating_sub(stored_for(record))

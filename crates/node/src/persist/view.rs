@@ -45,7 +45,8 @@ impl ClusterNode {
         self.engines().filter_map(|engine| Some((engine, engine.persist.get()?)))
     }
 
-    /// Brings back what is stored, if a start does: the first node of a cluster before it serves, others beside it.
+    /// Brings back what is stored, if a start does: the first node of a cluster before it serves, others
+    /// beside it.
     pub(crate) async fn restore(&self) {
         for (engine, persist) in self.persists().filter(|(_, persist)| !persist.is_shared) {
             // What the others sent while this node joined, its own store may lack.

@@ -1,4 +1,5 @@
-//! What the examples of replaced parts share: a cart behind a session layer, and a browser that keeps its cookie.
+//! What the examples of replaced parts share: a cart behind a session layer, and a browser that keeps its
+//! cookie.
 #![allow(dead_code, reason = "each example uses a part of it")]
 
 use std::error::Error;

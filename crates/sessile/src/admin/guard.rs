@@ -21,8 +21,8 @@ use crate::status::{Gauge, PartReport};
 /// Between two lines of the log about callers that were refused.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
-/// Refuses requests that a page of another site makes a browser send here by DNS rebinding: their `Host` is the
-/// site's name.
+/// Refuses requests that a page of another site makes a browser send here by DNS rebinding: their `Host` is
+/// the site's name.
 pub(super) async fn host(
     State(port): State<AdminPort>,
     request: Request,
@@ -92,8 +92,8 @@ fn is_operator(port: &AdminPort, request: &Request) -> bool {
     }
 }
 
-/// Whether the only `Host` is a loopback name, one of `[admin] allowed_hosts`, the listening address, or (if the port
-/// listens on every address) any IP address: the attack needs a name that is not allowed.
+/// Whether the only `Host` is a loopback name, one of `[admin] allowed_hosts`, the listening address, or (if
+/// the port listens on every address) any IP address: the attack needs a name that is not allowed.
 fn is_own(headers: &HeaderMap, shared: &Shared) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };

@@ -11,8 +11,8 @@ use sessile_core::NodeState;
 use super::AdminPort;
 use crate::Cluster;
 
-/// The health check on the HTTP port: `health_path` answers 200 while this node accepts requests, and 503 while it is
-/// not ready or is leaving.
+/// The health check on the HTTP port: `health_path` answers 200 while this node accepts requests, and 503
+/// while it is not ready or is leaving.
 pub fn health(cluster: &Cluster) -> Router {
     let path = cluster.config().http.health_path.clone();
     let answer = async |State(cluster): State<Cluster>| readiness(&cluster);

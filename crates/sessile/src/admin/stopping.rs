@@ -117,7 +117,8 @@ impl StopRequests {
     }
 }
 
-/// Answers when the node has left; the node's drain time applies. A node with which sessions would go does not stop.
+/// Answers when the node has left; the node's drain time applies. A node with which sessions would go does
+/// not stop.
 pub(super) async fn stop(
     State(port): State<AdminPort>,
     query: Result<Query<StopQuery>, QueryRejection>,

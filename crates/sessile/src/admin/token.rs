@@ -1,9 +1,9 @@
-//! What the admin port wants to see before it tells anything: a token that follows from the cluster's secret, or a proof
-//! that the caller has it.
+//! What the admin port wants to see before it tells anything: a token that follows from the cluster's secret,
+//! or a proof that the caller has it.
 //!
-//! A caller that sends the token gives it to whoever listens at the port. With proofs nothing of it travels, and the node
-//! proves first that it is the node of that name: the caller sends a nonce, the node answers with one of its own and a
-//! proof of both, the caller proves the node's nonce with its request.
+//! A caller that sends the token gives it to whoever listens at the port. With proofs nothing of it travels,
+//! and the node proves first that it is the node of that name: the caller sends a nonce, the node answers
+//! with one of its own and a proof of both, the caller proves the node's nonce with its request.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,8 +40,8 @@ pub fn admin_nonce() -> std::io::Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// What the node `name` answers to a caller's nonce together with its own: only who has the token can say it, and no other
-/// node says it in its name.
+/// What the node `name` answers to a caller's nonce together with its own: only who has the token can say it,
+/// and no other node says it in its name.
 #[must_use]
 pub fn node_proof(token: &str, name: &str, callers_nonce: &str, nonce: &str) -> String {
     proof(token, &[NODE, name, callers_nonce, nonce])

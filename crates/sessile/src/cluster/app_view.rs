@@ -20,7 +20,8 @@ impl AppView {
         Self { cluster, app }
     }
 
-    /// This node's own copy of one of the application's sessions. Does not refresh it, fetch it or send anything.
+    /// This node's own copy of one of the application's sessions. Does not refresh it, fetch it or send
+    /// anything.
     pub fn peek(&self, key: SessionKey) -> Option<Fields> {
         self.cluster.peek(self.app, key)
     }

@@ -50,17 +50,17 @@ impl ClusterBuilder {
         Self { config, seams: Seams::default() }
     }
 
-    /// Finds the others in this way; `[membership] kind` and the keys that belong to it are not used. `frequency`,
-    /// `drop_time` and `trust_refused` still are.
+    /// Finds the others in this way; `[membership] kind` and the keys that belong to it are not used.
+    /// `frequency`, `drop_time` and `trust_refused` still are.
     pub fn membership(mut self, membership: impl Membership + 'static) -> Self {
         self.seams.membership = Some(Box::new(membership));
         self
     }
 
-    /// Carries frames over the channel that `open` begins, within the runtime and once, for the process that it
-    /// is given. Its address is `[receiver] advertise`, or else `listen`; nothing listens there. A channel finds its
-    /// members itself and guards them itself: `[membership] kind`, `[receiver]`, and the part of `[sender]` that is
-    /// about connections are not used.
+    /// Carries frames over the channel that `open` begins, within the runtime and once, for the process that
+    /// it is given. Its address is `[receiver] advertise`, or else `listen`; nothing listens there. A channel
+    /// finds its members itself and guards them itself: `[membership] kind`, `[receiver]`, and the part of
+    /// `[sender]` that is about connections are not used.
     pub fn channel(
         mut self,
         open: impl FnOnce(Identity) -> io::Result<OpenChannel> + Send + 'static,
@@ -75,8 +75,8 @@ impl ClusterBuilder {
         self
     }
 
-    /// Keeps sessions in `store`; `[store]` still says when, but its `kind` and what belongs to it are not used. Every node
-    /// saves what it holds, so nodes may have one store together or one each.
+    /// Keeps sessions in `store`; `[store]` still says when, but its `kind` and what belongs to it are not
+    /// used. Every node saves what it holds, so nodes may have one store together or one each.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.seams.store = Some(store);
         self

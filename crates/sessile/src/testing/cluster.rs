@@ -19,8 +19,8 @@ const DROP_TIME: Duration = Duration::from_secs(15);
 const MEET_TIME: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// The session layer of a node that is alone, for a test of one service. It has no file and no port; it ends with the
-/// layer and the runtime.
+/// The session layer of a node that is alone, for a test of one service. It has no file and no port; it ends
+/// with the layer and the runtime.
 ///
 /// # Panics
 /// If the node cannot start.
@@ -41,8 +41,8 @@ struct Node {
 }
 
 impl TestCluster {
-    /// So many nodes, which are members of each other, under the default configuration. `app` makes the application of
-    /// each.
+    /// So many nodes, which are members of each other, under the default configuration. `app` makes the
+    /// application of each.
     ///
     /// # Panics
     /// If a node cannot start.
@@ -92,7 +92,8 @@ impl TestCluster {
         }
     }
 
-    /// The same with the browser's cookies, which then takes those of the answer. The request's URI names scheme and host.
+    /// The same with the browser's cookies, which then takes those of the answer. The request's URI names
+    /// scheme and host.
     ///
     /// # Panics
     /// If there is no such node, or it was killed.

@@ -1,4 +1,5 @@
-//! A node on a thread of its own, which can be stopped as a process is by SIGSTOP: its sockets stay, and nobody answers.
+//! A node on a thread of its own, which can be stopped as a process is by SIGSTOP: its sockets stay, and
+//! nobody answers.
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;

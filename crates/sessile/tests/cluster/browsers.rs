@@ -62,7 +62,8 @@ fn request(path: &str, gate: &Gate) -> Request<Body> {
     request
 }
 
-/// One order: the requests are sent with the cookie that there is, act one after another, and are answered in any order.
+/// One order: the requests are sent with the cookie that there is, act one after another, and are answered in
+/// any order.
 async fn one(cluster: &Arc<TestCluster>, draw: &mut Draw) {
     let mut browser = Browser::new();
     let open = Gate(Arc::new(Semaphore::new(1)));
@@ -85,8 +86,8 @@ async fn one(cluster: &Arc<TestCluster>, draw: &mut Draw) {
         let answer = answering.await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         let place = draw.below(answers.len() + 1);
-        // An answer that gave the cookie another route and left before a login acted does not arrive after the login's: that is
-        // the network's time, and the one order in which a node cannot help.
+        // An answer that gave the cookie another route and left before a login acted does not arrive after
+        // the login's: that is the network's time, and the one order in which a node cannot help.
         let renames = |(_, kind, answer): &(usize, &str, Response)| {
             *kind != "login" && answer.headers().contains_key(SET_COOKIE)
         };
@@ -101,7 +102,8 @@ async fn one(cluster: &Arc<TestCluster>, draw: &mut Draw) {
         browser.receive(&page, &answer);
         login |= kind == "login";
         let receipt = answer.extensions().get::<Receipt>();
-        // A second login from the same cookie is a session of its own, which need not have what the first wrote.
+        // A second login from the same cookie is a session of its own, which need not have what the first
+        // wrote.
         if kind == "write" && receipt.is_some_and(|receipt| !receipt.superseded) {
             wanted.push(format!("w{number}"));
         }

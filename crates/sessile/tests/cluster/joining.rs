@@ -102,7 +102,8 @@ async fn without_a_secret_nobody_joins_unless_told_so_in_words() {
     assert!(Cluster::join(config).await.unwrap().is_ready());
 }
 
-/// Nobody outside of a cluster prevents its start: a recorded announcement or a stale list leads to a stranger.
+/// Nobody outside of a cluster prevents its start: a recorded announcement or a stale list leads to a
+/// stranger.
 #[tokio::test]
 async fn a_stranger_is_named_and_skipped() {
     let a = Town::new().node("tc01", &[]).await;

@@ -58,7 +58,8 @@ async fn get_own(session: Session) -> Result<String, SessionError> {
     Ok(session.get("x")?.unwrap_or_default())
 }
 
-/// Keeps one cookie for each path, though all have one name, and sends them as browsers do: the longest path first.
+/// Keeps one cookie for each path, though all have one name, and sends them as browsers do: the longest path
+/// first.
 #[derive(Default)]
 struct Jar(BTreeMap<String, String>);
 

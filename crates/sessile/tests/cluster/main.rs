@@ -1,5 +1,5 @@
-//! Whole clusters in one process, over real connections on loopback: applications behind session layers, and browsers
-//! that go from node to node.
+//! Whole clusters in one process, over real connections on loopback: applications behind session layers, and
+//! browsers that go from node to node.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod apart;

@@ -1,5 +1,6 @@
-//! A road to a node on which large things stop until they are let through: connections that carried more than small
-//! frames are held in the middle of a frame. And on which connections stay open while what is sent on them vanishes.
+//! A road to a node on which large things stop until they are let through: connections that carried more than
+//! small frames are held in the middle of a frame. And on which connections stay open while what is sent on
+//! them vanishes.
 
 use std::net::SocketAddr;
 
@@ -10,7 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::harness::{Node, Town};
 
-/// What a connection carries before it is held: the handshake and some hundred small frames, but no large session.
+/// What a connection carries before it is held: the handshake and some hundred small frames, but no large
+/// session.
 const SMALL: usize = 48 << 10;
 /// The size of a value that does not get through.
 pub(crate) const LARGE: usize = 100 << 10;
@@ -46,7 +48,8 @@ impl Road {
         self.released.send_replace(true);
     }
 
-    /// What is sent on the connections that are up now vanishes from now on; they stay open, and new ones carry.
+    /// What is sent on the connections that are up now vanishes from now on; they stay open, and new ones
+    /// carry.
     pub(crate) fn deafen(&self) {
         self.deafened.send_modify(|times| *times += 1);
     }

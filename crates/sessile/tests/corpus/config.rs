@@ -1,4 +1,5 @@
-//! Any text as a configuration: refused with places and remedies, or shown in full as a text that means the same.
+//! Any text as a configuration: refused with places and remedies, or shown in full as a text that means the
+//! same.
 
 use sessile::Config;
 

@@ -1,4 +1,5 @@
-//! Any bytes as the cookies of a request: what does not prove a session opens none, and none but the one it proves.
+//! Any bytes as the cookies of a request: what does not prove a session opens none, and none but the one it
+//! proves.
 
 use std::sync::OnceLock;
 

@@ -4,9 +4,9 @@
 //! segment:  "SESSLOG" version 1 │ salt 16 │ check 8 │ frames
 //! frame:    magic 4 │ length 4 │ key 16 │ check 8 │ a sealed record of that length, empty for a deletion
 //! ```
-//! The checks are salted with random bytes of this store, so that content that looks like a frame is never mistaken
-//! for one when recovery searches the next frame inside a damaged one. The key is in the header and in the record:
-//! damage at one place leaves one of them. A damaged header alone loses nothing.
+//! The checks are salted with random bytes of this store, so that content that looks like a frame is never
+//! mistaken for one when recovery searches the next frame inside a damaged one. The key is in the header and
+//! in the record: damage at one place leaves one of them. A damaged header alone loses nothing.
 
 use std::ops::Range;
 

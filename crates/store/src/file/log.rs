@@ -1,8 +1,8 @@
 //! The log: appends frames, maintains the index, and compacts segments. One thread calls it.
 //!
-//! The oldest segment is always compacted first: its live records are appended again, then the file is deleted. So an
-//! older version of a session is never on disk longer than the version that replaced it, and replaying the log from
-//! the beginning is correct at every moment.
+//! The oldest segment is always compacted first: its live records are appended again, then the file is
+//! deleted. So an older version of a session is never on disk longer than the version that replaced it, and
+//! replaying the log from the beginning is correct at every moment.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -135,8 +135,8 @@ impl Log {
         DamagedRecord { key: Some(key), place, cause: cause.into() }
     }
 
-    /// Compacts the oldest segment if more than half is dead. Returns whether it did, so that the caller can run
-    /// urgent jobs in between.
+    /// Compacts the oldest segment if more than half is dead. Returns whether it did, so that the caller can
+    /// run urgent jobs in between.
     pub(super) fn tidy(&mut self) -> io::Result<bool> {
         let (total, live) = self.total_and_live();
         let wasteful = total > 2 * live + 2 * self.options.segment_bytes;

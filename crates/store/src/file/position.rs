@@ -42,7 +42,8 @@ pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io
     Ok(())
 }
 
-/// Syncs a folder. On other systems than Unix a folder cannot be synced; the file system's journal has to suffice.
+/// Syncs a folder. On other systems than Unix a folder cannot be synced; the file system's journal has to
+/// suffice.
 #[cfg(unix)]
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

@@ -5,8 +5,8 @@ use std::fmt;
 /// The table of the sessions and its columns; every name is configurable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableNames {
-    /// The table, with its schema before a dot if it is not on the search path. Beside it there are two more, whose
-    /// names end in `_damaged` and `_version`.
+    /// The table, with its schema before a dot if it is not on the search path. Beside it there are two more,
+    /// whose names end in `_damaged` and `_version`.
     pub table: String,
     /// Its columns.
     pub columns: Columns,

@@ -144,8 +144,9 @@ pub(super) fn limit(scan: &Scan) -> usize {
     scan.limit.clamp(1, PAGE)
 }
 
-/// The index of the newest record of each session in a batch, because one statement must not write a row twice. An
-/// earlier, replaced record counts as saved, a later but older one as superseded, as if each came alone.
+/// The index of the newest record of each session in a batch, because one statement must not write a row
+/// twice. An earlier, replaced record counts as saved, a later but older one as superseded, as if each came
+/// alone.
 pub(super) fn newest(records: &[Record], outcomes: &mut [SaveOutcome]) -> BTreeMap<Key, usize> {
     let mut newest: BTreeMap<Key, usize> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {

@@ -8,7 +8,8 @@ use super::names::TableNames;
 /// One step from a version of the schema to the next.
 type MigrationStep = fn(&TableNames) -> String;
 
-/// All migration steps, starting from an empty database. A released step is never changed; new steps are appended.
+/// All migration steps, starting from an empty database. A released step is never changed; new steps are
+/// appended.
 const STEPS: [MigrationStep; 2] = [sessions, damaged];
 
 fn sessions(names: &TableNames) -> String {

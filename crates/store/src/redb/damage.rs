@@ -1,7 +1,7 @@
 //! A damaged redb file: what counts as damage, where the file goes, and what can still be read from it.
 //!
-//! The library reports some damage as an error and panics at other; both end here, and neither ends a call of another
-//! session or the process. A damaged file is kept beside the new one, for inspection.
+//! The library reports some damage as an error and panics at other; both end here, and neither ends a call of
+//! another session or the process. A damaged file is kept beside the new one, for inspection.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,8 +15,8 @@ use redb::{Database, ReadableDatabase};
 use super::{RECORDS, count, read};
 use crate::key::Key;
 
-/// Most damaged files that are kept beside a store. With more of them something damages every new file, and the store
-/// waits for a person.
+/// Most damaged files that are kept beside a store. With more of them something damages every new file, and
+/// the store waits for a person.
 const MAX_ASIDE: u32 = 3;
 /// Rows that are read at once while a damaged file is rescued.
 const ROWS: usize = 256;

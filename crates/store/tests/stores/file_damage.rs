@@ -1,5 +1,5 @@
-//! A file store of several segments of which any file may be cut, overwritten or removed: it opens, no session has
-//! another content than one that was saved, and it saves and loads.
+//! A file store of several segments of which any file may be cut, overwritten or removed: it opens, no
+//! session has another content than one that was saved, and it saves and loads.
 
 use std::fs;
 use std::path::{Path, PathBuf};

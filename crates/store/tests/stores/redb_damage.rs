@@ -1,5 +1,5 @@
-//! A redb file of which any part may be cut or overwritten: no panic reaches the caller, no session has another content
-//! than one that was saved, and the store works.
+//! A redb file of which any part may be cut or overwritten: no panic reaches the caller, no session has
+//! another content than one that was saved, and the store works.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,8 @@ async fn judge(store: &RedbStore, case: &str) {
             Err(error) => panic!("{case}: {error}"),
         }
     }
-    // Each call may be the one that meets damage that no call before it touched: it says so, and the next one works.
+    // Each call may be the one that meets damage that no call before it touched: it says so, and the next one
+    // works.
     let again = live(7, 9);
     for attempt in 0.. {
         match works(store, &again).await {

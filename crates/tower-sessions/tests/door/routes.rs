@@ -1,5 +1,5 @@
-//! What applications of tower-sessions rely on. The scenarios are modelled on that project's own integration tests;
-//! here each begins on one node and goes on on the other.
+//! What applications of tower-sessions rely on. The scenarios are modelled on that project's own integration
+//! tests; here each begins on one node and goes on on the other.
 
 use axum::Router;
 use time::Duration;

@@ -180,8 +180,8 @@ impl Client {
     }
 }
 
-/// Loads both nodes with clients that each repeat `act`, kills the first one amid that, and lets every client go on for a
-/// while at the other one.
+/// Loads both nodes with clients that each repeat `act`, kills the first one amid that, and lets every client
+/// go on for a while at the other one.
 pub(crate) fn kill_under_load<S: Send>(
     nodes: &mut Nodes,
     begin: impl Fn(Client) -> S + Sync,

@@ -1,4 +1,5 @@
-//! Applications of tower-sessions, and of axum-login and axum-messages, as two processes of which one is killed under load.
+//! Applications of tower-sessions, and of axum-login and axum-messages, as two processes of which one is
+//! killed under load.
 //!
 //! They are the examples of this crate; the libraries have the same, with another store.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]

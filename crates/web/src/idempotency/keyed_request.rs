@@ -56,7 +56,8 @@ impl IntoResponse for Unusable {
 }
 
 impl KeyedRequest {
-    /// What `request` asks, if it asks at all, and the request as it was. Requests with a key have at most `body_max` bytes.
+    /// What `request` asks, if it asks at all, and the request as it was. Requests with a key have at most
+    /// `body_max` bytes.
     pub(super) async fn of(
         request: Request<Body>,
         body_max: usize,

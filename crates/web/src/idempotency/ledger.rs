@@ -1,8 +1,9 @@
-//! The keys that a session remembers, as notes: sixteen slots for each node, so that two nodes never write to one.
+//! The keys that a session remembers, as notes: sixteen slots for each node, so that two nodes never write to
+//! one.
 //!
-//! A claim goes to all members before its request runs. Two nodes that claim one key at once cannot both miss the
-//! other: each looks again when everybody has its own claim, and whoever sees another's gives way. Both may; they
-//! try again a little later, not at the same moment.
+//! A claim goes to all members before its request runs. Two nodes that claim one key at once cannot both miss
+//! the other: each looks again when everybody has its own claim, and whoever sees another's gives way. Both
+//! may; they try again a little later, not at the same moment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +54,8 @@ pub(crate) struct KeyClaim {
     _turn: KeyLock,
 }
 
-/// What the session says of it. Dropping it takes it back, if it still stands: whatever became of the request, also before
-/// all members had the claim, what was not carried out may be tried again.
+/// What the session says of it. Dropping it takes it back, if it still stands: whatever became of the
+/// request, also before all members had the claim, what was not carried out may be tried again.
 struct Claim {
     ledger: Ledger,
     slot: FieldName,
@@ -137,8 +138,8 @@ impl Ledger {
         format!("{PREFIX}{}.{slot}", self.app.node_name)
     }
 
-    /// What is known of the key, but for a claim of this node, whose turn it is: that it was carried out, or else that
-    /// a member works on it.
+    /// What is known of the key, but for a claim of this node, whose turn it is: that it was carried out, or
+    /// else that a member works on it.
     fn other(&self, asked: KeyedRequest) -> Option<Entry> {
         let members = self.app.host.members();
         let counts = move |entry: &Entry| match entry.runner() {

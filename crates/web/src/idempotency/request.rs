@@ -11,8 +11,8 @@ use crate::draft::DraftState;
 use crate::session::Session;
 
 impl Session {
-    /// The session that the request came with, where the request may write to it and nodes hold it: what a cookie
-    /// carries is seen by nobody who gets the cookie from before.
+    /// The session that the request came with, where the request may write to it and nodes hold it: what a
+    /// cookie carries is seen by nobody who gets the cookie from before.
     pub(super) fn ledgered(&self) -> Option<(Arc<AppSessions>, SessionKey)> {
         match self.writable().ok()?.draft.state() {
             DraftState::Held(identity) if !self.is_client_side() => {
@@ -35,7 +35,8 @@ impl Session {
         self.used().draft.writes_any()
     }
 
-    /// Notes the answer with what the handler wrote. Where it ended the session, there is nothing to note it in.
+    /// Notes the answer with what the handler wrote. Where it ended the session, there is nothing to note it
+    /// in.
     pub(super) fn note_done(&self, answer: StoredResponse) {
         let Ok(mut state) = self.writable() else { return };
         let Some((session, (slot, entry))) =

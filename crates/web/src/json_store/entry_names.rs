@@ -1,7 +1,8 @@
 //! Entries of other libraries' sessions, whose names may be any text, as attributes, whose names may not.
 //!
-//! A name that no attribute can have (empty, too long, with a control character) is kept under a digest of it, together with
-//! the value: `~` and 32 hexadecimal digits hold the JSON text `[name, value]`. So is a name that looks like that itself.
+//! A name that no attribute can have (empty, too long, with a control character) is kept under a digest of
+//! it, together with the value: `~` and 32 hexadecimal digits hold the JSON text `[name, value]`. So is a
+//! name that looks like that itself.
 
 use std::borrow::Cow;
 

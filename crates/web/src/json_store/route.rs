@@ -1,7 +1,8 @@
 //! The node's name behind the id, in a cookie that another library reads and writes.
 
 /// Puts the route, by which balancers with sticky sessions find the node, on a cookie and takes it off again:
-/// `id=AAAA.tc01`, whereas the library knows `id=AAAA`. It works on the bytes of headers, so that it fits any HTTP library.
+/// `id=AAAA.tc01`, whereas the library knows `id=AAAA`. It works on the bytes of headers, so that it fits any
+/// HTTP library.
 #[derive(Clone, Debug)]
 pub struct CookieRoute {
     cookie: String,
@@ -21,7 +22,8 @@ impl CookieRoute {
         bare.join(&b"; "[..])
     }
 
-    /// A `Set-Cookie` header with this node's route; `None` when it is for another cookie, or removes this one.
+    /// A `Set-Cookie` header with this node's route; `None` when it is for another cookie, or removes this
+    /// one.
     pub fn put_on(&self, set_cookie: &[u8]) -> Option<Vec<u8>> {
         let end = set_cookie.iter().position(|byte| *byte == b';').unwrap_or(set_cookie.len());
         let (pair, attributes) = set_cookie.split_at(end);

@@ -1,4 +1,5 @@
-//! Answers: what caches may keep, what an error commits, what a user reads, and requests that make no session.
+//! Answers: what caches may keep, what an error commits, what a user reads, and requests that make no
+//! session.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! What the browser ends up with, in every order: requests of one browser that overlap, on several nodes, and answers
-//! that arrive in any order, or never.
+//! What the browser ends up with, in every order: requests of one browser that overlap, on several nodes, and
+//! answers that arrive in any order, or never.
 //!
-//! The session layer is the real one and the browser is the model of RFC 6265bis. The nodes share one engine: a change of
-//! the secret and an end are on all members before their answer leaves, so for a browser nodes differ by their routes.
-//! `tests/cluster/browsers.rs` draws orders for real nodes.
+//! The session layer is the real one and the browser is the model of RFC 6265bis. The nodes share one engine:
+//! a change of the secret and an end are on all members before their answer leaves, so for a browser nodes
+//! differ by their routes. `tests/cluster/browsers.rs` draws orders for real nodes.
 
 mod oracle;
 mod plan;

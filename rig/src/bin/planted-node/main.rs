@@ -1,8 +1,8 @@
 //! The program `sessile` with a planted bug of the core, or with the planted next version of the protocol.
 //!
-//! `planted-node --next serve --config tc01.toml` otherwise equals the node of `sessile serve tc01.toml`; without a
-//! plant this program equals `sessile`. `next_version` wraps a node as the next version. For tests and test hosts;
-//! not published.
+//! `planted-node --next serve --config tc01.toml` otherwise equals the node of `sessile serve tc01.toml`;
+//! without a plant this program equals `sessile`. `next_version` wraps a node as the next version. For tests
+//! and test hosts; not published.
 
 mod next_version;
 

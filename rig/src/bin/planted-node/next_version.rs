@@ -1,5 +1,5 @@
-//! The planted next version around a current node: a translating channel, a field that every commit increments, and a
-//! page that reads the field back.
+//! The planted next version around a current node: a translating channel, a field that every commit
+//! increments, and a page that reads the field back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};

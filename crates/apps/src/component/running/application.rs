@@ -62,10 +62,10 @@ impl Component {
         }))
     }
 
-    /// The application at `base_path` (`/shop`; `/` or empty at the root) with its full paths: it answers every path
-    /// below. Its sessions are those of `sessions`; a request's changes are committed when the response head is set,
-    /// and dropped if the guest fails before. A request with an idempotency key takes effect once, see
-    /// [`IdempotencyLayer`].
+    /// The application at `base_path` (`/shop`; `/` or empty at the root) with its full paths: it answers
+    /// every path below. Its sessions are those of `sessions`; a request's changes are committed when the
+    /// response head is set, and dropped if the guest fails before. A request with an idempotency key takes
+    /// effect once, see [`IdempotencyLayer`].
     pub fn router(&self, base_path: &str, sessions: SessionLayer) -> Router {
         let base_path = base_path.trim_end_matches('/');
         let cookie = sessions.cookie_name();
@@ -117,8 +117,8 @@ impl MountedComponent {
         Ok(response)
     }
 
-    /// Passes the request to a guest and waits for the response head. If the client disconnects before, the guest is
-    /// ended.
+    /// Passes the request to a guest and waits for the response head. If the client disconnects before, the
+    /// guest is ended.
     async fn call(&self, request: Request, session: Session) -> Result<Response<GuestBody>, GuestFailure> {
         let place = self.component.0.admission.place().await?;
         let (head, comes) = oneshot::channel();
@@ -163,7 +163,8 @@ impl MountedComponent {
     }
 }
 
-/// A running guest. It is ended when its waiting request is dropped, unless [`go_on`](Self::go_on) was called.
+/// A running guest. It is ended when its waiting request is dropped, unless [`go_on`](Self::go_on) was
+/// called.
 struct RunningGuest(Option<JoinHandle<Result<(), GuestFailure>>>);
 
 impl RunningGuest {

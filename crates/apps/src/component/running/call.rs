@@ -35,7 +35,8 @@ pub(super) struct GuestCall {
 }
 
 impl GuestCall {
-    /// Runs until the guest has finished the response body, within the time limit. A failed instance is dropped.
+    /// Runs until the guest has finished the response body, within the time limit. A failed instance is
+    /// dropped.
     pub(super) async fn run(
         self,
         instances: &Arc<Instances>,

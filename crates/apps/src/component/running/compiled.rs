@@ -1,5 +1,5 @@
-//! Compiled code on this node's disk, so that a restart does not compile again. It never leaves the node: other nodes
-//! get the component and compile it themselves.
+//! Compiled code on this node's disk, so that a restart does not compile again. It never leaves the node:
+//! other nodes get the component and compile it themselves.
 
 use std::fs;
 use std::hash::{Hash, Hasher};

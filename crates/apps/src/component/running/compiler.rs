@@ -1,5 +1,5 @@
-//! The compiler: one low-priority thread compiles one component at a time, so that a deployment takes at most one
-//! core.
+//! The compiler: one low-priority thread compiles one component at a time, so that a deployment takes at most
+//! one core.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

@@ -36,8 +36,8 @@ fn without(header: &HeaderValue, is_hidden: impl Fn(&[u8]) -> bool) -> Option<He
     if kept.is_empty() { None } else { HeaderValue::from_bytes(&kept).ok() }
 }
 
-/// Removes every cookie whose name `is_hidden` from a response, and what would make the browser forget all cookies. A
-/// cookie without a name goes too: browsers send `=sid=x` back as `sid=x`.
+/// Removes every cookie whose name `is_hidden` from a response, and what would make the browser forget all
+/// cookies. A cookie without a name goes too: browsers send `=sid=x` back as `sid=x`.
 pub(super) fn refuse(headers: &mut HeaderMap, is_hidden: impl Fn(&[u8]) -> bool) {
     if headers.get_all(CLEAR_SITE_DATA).iter().any(clears_cookies) {
         headers.remove(CLEAR_SITE_DATA);

@@ -42,8 +42,8 @@ fn port_of(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(usual)
 }
 
-/// An address of the request's host that the guest may reach. The name decides nothing: whoever owns it says where it
-/// leads.
+/// An address of the request's host that the guest may reach. The name decides nothing: whoever owns it says
+/// where it leads.
 async fn address_of(uri: &Uri, private_networks: &[Network]) -> Result<SocketAddr, Error> {
     let host = uri.host().ok_or(Error::HttpRequestUriInvalid)?;
     let name = host.trim_start_matches('[').trim_end_matches(']');
@@ -52,8 +52,8 @@ async fn address_of(uri: &Uri, private_networks: &[Network]) -> Result<SocketAdd
     found.find(|address| is_reachable(address.ip(), private_networks)).ok_or(Error::HttpRequestDenied)
 }
 
-/// Makes the request go to `address`, so that a second look-up cannot lead elsewhere. A request over TLS keeps the
-/// name, which its certificate must prove: no server of a private network can.
+/// Makes the request go to `address`, so that a second look-up cannot lead elsewhere. A request over TLS
+/// keeps the name, which its certificate must prove: no server of a private network can.
 fn pin(request: &mut Request<WasiBody>, address: SocketAddr) -> Result<(), Error> {
     if request.uri().scheme() == Some(&Scheme::HTTPS) {
         return Ok(());

@@ -18,8 +18,8 @@ const MODULES_AN_INSTANCE: u32 = 8;
 const MEMORIES_AN_INSTANCE: u32 = 2;
 /// Elements of one table: function pointers, of which the engine of a language has tens of thousands.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Memory of an instance that is zeroed instead of returned to the system, which saves page faults at the next
-/// request.
+/// Memory of an instance that is zeroed instead of returned to the system, which saves page faults at the
+/// next request.
 const KEPT_MEMORY: usize = 1 << 20;
 
 /// An engine with its ticking clock.

@@ -41,8 +41,8 @@ impl ComponentHost {
         Ok(Self(Arc::new(HostState { compiler, linker, threads: GuestThreads::start()? })))
     }
 
-    /// Prepares the component `wasm`: compiles it (seconds for a large one, unless cached) and checks its imports. It
-    /// uses no network and starts nothing.
+    /// Prepares the component `wasm`: compiles it (seconds for a large one, unless cached) and checks its
+    /// imports. It uses no network and starts nothing.
     ///
     /// # Errors
     /// The problem with the component or a setting.

@@ -1,4 +1,5 @@
-//! The instances of one component: a new one for each request, or reused ones that serve one request at a time.
+//! The instances of one component: a new one for each request, or reused ones that serve one request at a
+//! time.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
-//! Native code: compiled from a component, kept in a file, loaded. The only module of this workspace with `unsafe`:
-//! loaded code runs, so it must be the output of this engine. Compilation and checks are in this file alone.
+//! Native code: compiled from a component, kept in a file, loaded. The only module of this workspace with
+//! `unsafe`: loaded code runs, so it must be the output of this engine. Compilation and checks are in this
+//! file alone.
 //!
 //! Must not know: where files are.
 
@@ -21,7 +22,8 @@ impl NativeCode {
 
     /// Parses the output of [`to_file`](Self::to_file); `None` if it is damaged.
     ///
-    /// The file must be one that only this user can write, named after the component and the engine's compatibility.
+    /// The file must be one that only this user can write, named after the component and the engine's
+    /// compatibility.
     pub(super) fn from_file(mut file: Vec<u8>) -> Option<Self> {
         if file.len() < DIGEST_BYTES {
             return None;
@@ -37,9 +39,9 @@ impl NativeCode {
 
     /// Loads the code.
     pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        // SAFETY: the bytes are what `precompile_component` returned: in this process, or in an earlier one, from a file
-        // that only this user can write and whose digest is right. Code for another version, processor or configuration
-        // is refused by the engine itself.
+        // SAFETY: the bytes are what `precompile_component` returned: in this process, or in an earlier one,
+        // from a file that only this user can write and whose digest is right. Code for another version,
+        // processor or configuration is refused by the engine itself.
         unsafe { Component::deserialize(engine, &self.0) }
     }
 }

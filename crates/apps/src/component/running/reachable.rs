@@ -9,8 +9,8 @@ pub(super) fn is_reachable(address: IpAddr, allowed: &[Network]) -> bool {
     allowed.iter().any(|network| network.contains(address)) || is_public(address)
 }
 
-/// Whether the address is one of the public internet: no loopback, link-local, private, reserved or multicast one, in
-/// any spelling that a router or a translator turns into one of those.
+/// Whether the address is one of the public internet: no loopback, link-local, private, reserved or multicast
+/// one, in any spelling that a router or a translator turns into one of those.
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),

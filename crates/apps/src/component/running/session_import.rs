@@ -1,7 +1,7 @@
 //! `sessile:web/session` as guests import it, on the [`Session`] of the request.
 //!
-//! A handle is valid for its request and its session only: an instance that serves another client next finds it
-//! invalidated.
+//! A handle is valid for its request and its session only: an instance that serves another client next finds
+//! it invalidated.
 
 use std::time::Duration;
 

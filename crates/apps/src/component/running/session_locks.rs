@@ -1,5 +1,5 @@
-//! Serialises requests of one session, each from the opening of the session to its commit: a request reads the writes
-//! of the previous one. It must be outside of the session layer, which opens the session.
+//! Serialises requests of one session, each from the opening of the session to its commit: a request reads
+//! the writes of the previous one. It must be outside of the session layer, which opens the session.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Separate threads for guests and the compiler, so that a busy guest delays no heartbeat, replication or other
-//! application.
+//! Separate threads for guests and the compiler, so that a busy guest delays no heartbeat, replication or
+//! other application.
 
 use std::sync::Arc;
 

@@ -44,8 +44,8 @@ enum MemberAnswer {
 }
 
 impl Protocol {
-    /// Begins to deploy an archive of the store, or to remove the application at `path`. The [`DeployOutcome`] comes
-    /// with `number`.
+    /// Begins to deploy an archive of the store, or to remove the application at `path`. The
+    /// [`DeployOutcome`] comes with `number`.
     pub(crate) fn order(
         &mut self,
         number: u64,

@@ -1,5 +1,5 @@
-//! Fetches an archive from another member piece by piece: a window of pieces is requested, and each arrival requests
-//! the next. A missing piece is requested again.
+//! Fetches an archive from another member piece by piece: a window of pieces is requested, and each arrival
+//! requests the next. A missing piece is requested again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -177,8 +177,8 @@ impl Protocol {
         }
     }
 
-    /// Refuses an order that cannot run on this node: informs the coordinator or, if it is committed, this node's
-    /// operators.
+    /// Refuses an order that cannot run on this node: informs the coordinator or, if it is committed, this
+    /// node's operators.
     pub(super) fn refuse(
         &mut self,
         path: &str,
@@ -208,7 +208,8 @@ impl Protocol {
         self.drop_pending(path, timestamp, true, effects);
     }
 
-    /// Removes a pending order; with `discard` also its preparation (without, the node has just switched to it).
+    /// Removes a pending order; with `discard` also its preparation (without, the node has just switched to
+    /// it).
     pub(super) fn drop_pending(
         &mut self,
         path: &str,
@@ -225,7 +226,8 @@ impl Protocol {
         }
     }
 
-    /// Uncommitted orders of a coordinator that left are dropped; if one was committed, the catalogs announce it.
+    /// Uncommitted orders of a coordinator that left are dropped; if one was committed, the catalogs announce
+    /// it.
     pub(super) fn member_left(&mut self, member: &FarmMember, now: Duration, effects: &mut Vec<Effect>) {
         let lost = self.pending.iter().filter(|(_, pending)| pending.from == *member && !pending.adopted);
         for (path, timestamp) in lost.map(|(key, _)| key.clone()).collect::<Vec<_>>() {

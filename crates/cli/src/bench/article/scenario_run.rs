@@ -1,4 +1,5 @@
-//! Runs one scenario: starts two nodes, fills them, measures them at rest and under load, verifies and stops them.
+//! Runs one scenario: starts two nodes, fills them, measures them at rest and under load, verifies and stops
+//! them.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -135,8 +136,8 @@ async fn met(nodes: &[(String, SocketAddr)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits until no change is in flight between the nodes: changes in an asynchronous send queue belong to the previous
-/// measurement.
+/// Waits until no change is in flight between the nodes: changes in an asynchronous send queue belong to the
+/// previous measurement.
 async fn all_confirmed(admins: &[SocketAddr]) -> Result<(), Failure> {
     let began = Instant::now();
     while Exposed::ask_all(admins).await?.sum("sessile_unconfirmed_bytes") > 0.0 {

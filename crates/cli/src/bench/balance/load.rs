@@ -1,5 +1,5 @@
-//! The client: connections that each send the next request once the answer is there. It does as little as it can, for it
-//! shares the cores with those that it measures.
+//! The client: connections that each send the next request once the answer is there. It does as little as it
+//! can, for it shares the cores with those that it measures.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Most bytes of a head.
 const HEAD_BOUND: usize = 16 * 1024;
 
-/// Opens connections to a balancer, in TLS where it shows a certificate: handshakes are no part of what is measured.
+/// Opens connections to a balancer, in TLS where it shows a certificate: handshakes are no part of what is
+/// measured.
 pub(super) async fn open(
     at: SocketAddr,
     connections: u32,

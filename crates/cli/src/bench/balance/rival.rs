@@ -1,5 +1,5 @@
-//! The balancers that are measured, each as its documentation recommends for speed: as many threads as cores, connections
-//! to the servers kept, no access log.
+//! The balancers that are measured, each as its documentation recommends for speed: as many threads as cores,
+//! connections to the servers kept, no access log.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -44,7 +44,8 @@ pub(super) struct Rival {
 }
 
 impl Rival {
-    /// Starts it in front of these servers and waits until it serves: HTTPS where it gets a certificate. Nothing when it is not installed.
+    /// Starts it in front of these servers and waits until it serves: HTTPS where it gets a certificate.
+    /// Nothing when it is not installed.
     pub(super) async fn start(
         kind: Kind,
         servers: impl Iterator<Item = SocketAddr>,
@@ -175,8 +176,8 @@ fn configuration(
     }
 }
 
-/// What each writes to speak TLS with this certificate, its key in the same file. With all three the client chooses the
-/// cipher, so all three use the same one.
+/// What each writes to speak TLS with this certificate, its key in the same file. With all three the client
+/// chooses the cipher, so all three use the same one.
 fn tls(kind: Kind, file: &Path) -> String {
     let file = file.display();
     match kind {

@@ -1,7 +1,8 @@
-//! What is behind the balancers: two processes that answer `GET /N` with N bytes, and their health path with 200.
+//! What is behind the balancers: two processes that answer `GET /N` with N bytes, and their health path with
+//! 200.
 //!
-//! Each is this program again (`sessile bench balance-server`). It connects to the one that measures, tells its port there,
-//! and ends with that connection.
+//! Each is this program again (`sessile bench balance-server`). It connects to the one that measures, tells
+//! its port there, and ends with that connection.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,6 +1,7 @@
 //! A stream under TLS 1.3 with the cipher that links between nodes take.
 //!
-//! The measuring side creates a certificate and passes it to the peer at start, so the peer accepts no other server.
+//! The measuring side creates a certificate and passes it to the peer at start, so the peer accepts no other
+//! server.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -26,7 +26,8 @@ const DASH: (u32, u32) = (6, 4);
 
 /// Radius of an isolated point.
 const POINT: u32 = 3;
-/// Dash patterns of lines, in this order: lines next to each other in the legend differ without their colours.
+/// Dash patterns of lines, in this order: lines next to each other in the legend differ without their
+/// colours.
 const PATTERNS: [&str; 4] = ["", "9 4", "2 3", "12 3 2 3"];
 /// Colours of lines, marks and bars, in this order: visible on white and on black.
 const COLORS: [RGBColor; 12] = [

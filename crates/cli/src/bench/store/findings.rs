@@ -100,7 +100,8 @@ impl BenchFindings for StoreReport {
         stores.chain([behind]).collect()
     }
 
-    /// Stores are compared with the medium at the same moment, so the usage of other programs is not measured.
+    /// Stores are compared with the medium at the same moment, so the usage of other programs is not
+    /// measured.
     fn circumstances(&self) -> Circumstances {
         Circumstances::default()
     }

@@ -1,4 +1,5 @@
-//! Cost of write-behind for a request: two pairs of nodes get the same requests in turns, and one pair has a store.
+//! Cost of write-behind for a request: two pairs of nodes get the same requests in turns, and one pair has a
+//! store.
 //!
 //! The nodes run in this process and replicate over loopback; a request begins at the session layer.
 

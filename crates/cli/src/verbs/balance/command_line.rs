@@ -1,7 +1,8 @@
 //! The command line of a balancer: `--config FILE`, or Pen's `-r -a -f -d localhost:8080 server:port …`.
 //!
-//! Pen carries bytes, sticks a client by its address unless told `-r`, and goes to the background unless told `-f`. So
-//! does this where the listening address stands on the command line; where only a file does, the file decides.
+//! Pen carries bytes, sticks a client by its address unless told `-r`, and goes to the background unless told
+//! `-f`. So does this where the listening address stands on the command line; where only a file does, the
+//! file decides.
 
 use std::path::{Path, PathBuf};
 
@@ -38,8 +39,8 @@ pub(super) struct CommandLine {
     /// Where clients connect: `host:port`
     #[arg(value_name = "LISTEN")]
     listen: Option<String>,
-    /// The nodes: `host:port`, `NAME=host:port`, or the file of a node, as `tc01.toml`. Left out, all files of nodes in
-    /// this directory
+    /// The nodes: `host:port`, `NAME=host:port`, or the file of a node, as `tc01.toml`. Left out, all files
+    /// of nodes in this directory
     #[arg(value_name = "SERVER", conflicts_with = "config")]
     servers: Vec<String>,
 }

@@ -1,5 +1,6 @@
-//! Going to the background, where Pen would: the program starts itself again in a session of its own, waits until that
-//! one has its port, says its process id, and ends. What goes wrong until then is told on the terminal.
+//! Going to the background, where Pen would: the program starts itself again in a session of its own, waits
+//! until that one has its port, says its process id, and ends. What goes wrong until then is told on the
+//! terminal.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -17,8 +18,8 @@ pub(super) fn is_meant() -> bool {
     cfg!(unix) && std::env::var_os(VARIABLE).is_some()
 }
 
-/// Starts this program again in the background; done once that one serves. `shows_traffic` wants a log that somebody
-/// can read.
+/// Starts this program again in the background; done once that one serves. `shows_traffic` wants a log that
+/// somebody can read.
 pub(super) fn start(shows_traffic: bool) -> Result<(), Failure> {
     if !cfg!(unix) {
         return Err(Failure::Usage(
@@ -59,8 +60,8 @@ pub(super) fn leave_session() -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(format!("no session of its own: {error}")))
 }
 
-/// Lets go of the terminal, and with that tells the process in front that the port is open. The log goes on where it
-/// was sent to a file; a terminal gets no more of it.
+/// Lets go of the terminal, and with that tells the process in front that the port is open. The log goes on
+/// where it was sent to a file; a terminal gets no more of it.
 #[cfg(unix)]
 pub(super) fn leave_terminal() -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("/dev/null: {error}"));

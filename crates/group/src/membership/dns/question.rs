@@ -14,8 +14,8 @@ use tokio::time::Instant;
 /// Answers are believed for their time to live, but at least and at most for so long.
 const BELIEVED_MIN: Duration = Duration::from_secs(1);
 const BELIEVED_MAX: Duration = Duration::from_secs(300);
-/// For how long it is believed that a name has no address. A name server's own time for that may be many minutes, in
-/// which a cluster that starts would not be found.
+/// For how long it is believed that a name has no address. A name server's own time for that may be many
+/// minutes, in which a cluster that starts would not be found.
 const NOTHING_BELIEVED: Duration = Duration::from_secs(5);
 /// Longest pause before a name server that failed is asked again.
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(15);

@@ -6,7 +6,8 @@ use bytes::{Buf, BufMut};
 use foca::{Codec, Header, Identity, Member, Message, State};
 use minicbor::{Decode, Decoder, Encode};
 
-/// A node in the gossip: where it is, which process it is, and how often that process had to contradict that it is dead.
+/// A node in the gossip: where it is, which process it is, and how often that process had to contradict that
+/// it is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(super) struct GossipId {
     #[cbor(n(0), with = "socket_address")]

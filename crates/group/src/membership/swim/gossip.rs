@@ -1,4 +1,5 @@
-//! One node's part in the gossip: foca's state machine, its timers, and what it wants to send. No socket, no clock.
+//! One node's part in the gossip: foca's state machine, its timers, and what it wants to send. No socket, no
+//! clock.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

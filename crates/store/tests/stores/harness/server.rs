@@ -54,8 +54,8 @@ impl Server {
         server
     }
 
-    /// Starts it, on the port that it had, and waits until it is ready. What a killed one left may make the first
-    /// attempts fail.
+    /// Starts it, on the port that it had, and waits until it is ready. What a killed one left may make the
+    /// first attempts fail.
     pub fn start(&mut self) {
         let begun = Instant::now();
         self.spawn();
@@ -106,7 +106,8 @@ impl Server {
         Some(Self::new(tempfile::tempdir().unwrap(), command, pongs))
     }
 
-    /// PostgreSQL; none if it is not installed. It refuses to run as root, and then runs as `postgres` or `nobody`.
+    /// PostgreSQL; none if it is not installed. It refuses to run as root, and then runs as `postgres` or
+    /// `nobody`.
     pub fn postgres() -> Option<Self> {
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
         let mut folders: Vec<PathBuf> = versions.map(|entry| entry.unwrap().path().join("bin")).collect();

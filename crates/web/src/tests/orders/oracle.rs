@@ -13,7 +13,8 @@ pub(super) struct Tally {
     pub(super) renames: u64,
     /// Requests that saw a view from before a login.
     pub(super) views: u64,
-    /// Answers that were right when they left, and were overtaken by the answer of a login or a logout that came later.
+    /// Answers that were right when they left, and were overtaken by the answer of a login or a logout that
+    /// came later.
     pub(super) overtaken: u64,
     /// Answers that took a dead cookie back.
     pub(super) removals: u64,
@@ -119,7 +120,8 @@ impl<'t> Oracle<'t> {
             }
         }
         self.made_before[index] = self.made.len();
-        // Of a session that ended long ago each answer may take the cookie back; `receives` sees that it takes no other.
+        // Of a session that ended long ago each answer may take the cookie back; `receives` sees that it
+        // takes no other.
         let may_remove = self.trial.plans[index].kind == Kind::Logout || self.trial.is_dead;
         match (presented, &self.left_valid[index]) {
             (None, _) if may_remove => Ok(()),
@@ -129,7 +131,8 @@ impl<'t> Oracle<'t> {
         }
     }
 
-    /// No answer takes a valid cookie away, but a logout's, or one that was right when it left and was overtaken.
+    /// No answer takes a valid cookie away, but a logout's, or one that was right when it left and was
+    /// overtaken.
     pub(super) fn receives(
         &mut self,
         index: usize,
@@ -172,8 +175,8 @@ impl<'t> Oracle<'t> {
             tally.overtaken += 1;
             return Ok(());
         }
-        // Another session takes its place only when it is newer, when that request logged in, or when it had no session to
-        // write to.
+        // Another session takes its place only when it is newer, when that request logged in, or when it had
+        // no session to write to.
         if made(&now) > made(&before)
             || self.removed.contains(&now.identity)
             || self.without_session.contains(&before.identity)

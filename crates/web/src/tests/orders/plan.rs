@@ -53,8 +53,8 @@ pub(super) struct Trial {
     pub(super) is_dead: bool,
 }
 
-/// All two requests on one node that bring the cookie of a session which ended long ago, in every order; the node is the
-/// one that the cookie names, or another one.
+/// All two requests on one node that bring the cookie of a session which ended long ago, in every order; the
+/// node is the one that the cookie names, or another one.
 pub(super) fn of_two_with_a_dead_cookie() -> impl Iterator<Item = Trial> {
     let orders = orders(2, 4);
     sorted(2).into_iter().flat_map(move |kinds| {
@@ -109,8 +109,8 @@ fn fresh(order: &[usize], count: usize) -> Vec<(usize, Step)> {
     steps
 }
 
-/// All two requests, which are sent, arrive, finish and are answered in every order, on one or two nodes, and whose client
-/// hangs up at every stage. Requests that are exchanged are the same two.
+/// All two requests, which are sent, arrive, finish and are answered in every order, on one or two nodes, and
+/// whose client hangs up at every stage. Requests that are exchanged are the same two.
 pub(super) fn of_two() -> impl Iterator<Item = Trial> {
     let mut plans = Vec::new();
     for kind in KINDS {
@@ -129,8 +129,8 @@ pub(super) fn of_two() -> impl Iterator<Item = Trial> {
     })
 }
 
-/// All three requests that arrive, finish and are answered in every order: sent at once, or each when it arrives; on a
-/// node each, or all on one that the cookie does not name.
+/// All three requests that arrive, finish and are answered in every order: sent at once, or each when it
+/// arrives; on a node each, or all on one that the cookie does not name.
 pub(super) fn of_three() -> impl Iterator<Item = Trial> {
     let orders = orders(3, 3);
     sorted(3).into_iter().flat_map(move |kinds| {

@@ -1,4 +1,5 @@
-//! What operators are told is what is: right after the answer to a deployment, and about deployments that met.
+//! What operators are told is what is: right after the answer to a deployment, and about deployments that
+//! met.
 
 use super::*;
 

@@ -3,7 +3,8 @@
 use super::super::observation::Observation;
 use super::*;
 
-/// A good run: `a` is written three times, the second write got no answer at first; `b` once; the node is killed.
+/// A good run: `a` is written three times, the second write got no answer at first; `b` once; the node is
+/// killed.
 const GOOD: &str = r#"
 {"at_us":1,"seen":"acknowledged","sid":"K","name":"a","v":1,"node":"tc01","route":null,"before":null}
 {"at_us":2,"seen":"acknowledged","sid":"K","name":"b","v":2,"node":"tc01","route":"tc01","before":"K"}
