@@ -14,7 +14,7 @@ fn held(path: &str, text: impl FnOnce(&str) -> String) {
         let name = path.display();
         assert!(
             found == wanted,
-            "{name} is not of this code: SESSILE_BLESS=1 cargo test -p sessile config::"
+            "{name} is not of this code: SESSILE_BLESS=1 cargo test -p sessile-config"
         );
     }
 }
