@@ -55,7 +55,7 @@ impl RedbOptions {
 pub struct RedbStore {
     name: Arc<str>,
     options: Arc<RedbOptions>,
-    handle: Arc<Mutex<DatabaseHandle>>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -64,6 +64,23 @@ enum DatabaseHandle {
     /// After an I/O error, for example a full disk, redb must be reopened.
     Lost,
     Closed,
+}
+
+/// The database of all clones of a store.
+#[derive(Debug)]
+struct Shared(Mutex<DatabaseHandle>);
+
+/// Closing a database writes, so it meets damage as any call does.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let last = std::mem::replace(self.0.get_mut(), DatabaseHandle::Closed);
+        if let Err(Failed::Damaged(cause)) = attempt(|| {
+            drop(last);
+            Ok(())
+        }) {
+            tracing::error!(%cause, "a redb file is damaged, as its closing shows; the next start looks at it");
+        }
+    }
 }
 
 impl RedbStore {
@@ -75,8 +92,11 @@ impl RedbStore {
     /// already.
     pub async fn open(options: RedbOptions) -> Result<Self, StoreError> {
         let name: Arc<str> = format!("redb {}", options.path.display()).into();
-        let store =
-            Self { name, options: Arc::new(options), handle: Arc::new(Mutex::new(DatabaseHandle::Lost)) };
+        let store = Self {
+            name,
+            options: Arc::new(options),
+            shared: Arc::new(Shared(Mutex::new(DatabaseHandle::Lost))),
+        };
         let opened = store.clone();
         store.blocking(move || opened.database().map(drop)).await?;
         Ok(store)
@@ -91,7 +111,7 @@ impl RedbStore {
     }
 
     fn database(&self) -> Result<Arc<Database>, StoreError> {
-        let mut handle = self.handle.lock();
+        let mut handle = self.shared.0.lock();
         match &*handle {
             DatabaseHandle::Open(database) => return Ok(Arc::clone(database)),
             DatabaseHandle::Closed => return Err(StoreError::Closed { store: self.name.to_string() }),
@@ -126,7 +146,7 @@ impl RedbStore {
 
     /// A call met damage: what can be read goes into a new file.
     fn replace(&self, damaged: &Arc<Database>, cause: &str) -> StoreError {
-        let mut handle = self.handle.lock();
+        let mut handle = self.shared.0.lock();
         if matches!(&*handle, DatabaseHandle::Open(current) if Arc::ptr_eq(current, damaged)) {
             *handle = DatabaseHandle::Lost;
             match self.begin_anew(cause) {
@@ -150,7 +170,7 @@ impl RedbStore {
             Err(Failed::Damaged(cause)) => Err(self.replace(&database, &cause)),
             Err(Failed::Redb(error)) => {
                 if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) {
-                    let mut handle = self.handle.lock();
+                    let mut handle = self.shared.0.lock();
                     if matches!(*handle, DatabaseHandle::Open(_)) {
                         *handle = DatabaseHandle::Lost;
                     }
@@ -399,7 +419,7 @@ impl Store for RedbStore {
     fn close(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
         Box::pin(self.blocking(move || {
-            *store.handle.lock() = DatabaseHandle::Closed;
+            *store.shared.0.lock() = DatabaseHandle::Closed;
             Ok(())
         }))
     }

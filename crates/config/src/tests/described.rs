@@ -12,10 +12,7 @@ fn held(path: &str, text: impl FnOnce(&str) -> String) {
         std::fs::write(&path, &wanted).expect("writable");
     } else {
         let name = path.display();
-        assert!(
-            found == wanted,
-            "{name} is not of this code: SESSILE_BLESS=1 cargo test -p sessile-config"
-        );
+        assert!(found == wanted, "{name} is not of this code: SESSILE_BLESS=1 cargo test -p sessile-config");
     }
 }
 
