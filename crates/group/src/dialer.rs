@@ -213,7 +213,11 @@ impl Dialer {
             return;
         }
         if self.node.strangers.met(address, cause) {
-            tracing::warn!(%address, "skipped: somebody answers there who is no member, because {cause}");
+            tracing::warn!(
+                %address,
+                "skipped: somebody answers there who is no member, because {cause}; if it is one of yours, give both \
+                 nodes the same secret and the same cluster name"
+            );
         }
         if let Some(search) = &mut self.search {
             search.stranger(address, cause);

@@ -111,8 +111,8 @@ impl std::fmt::Debug for Trust {
 /// has none, and proves nothing. Rule 9.2.
 pub(crate) fn names_process(wire: &Wire, name: &str, incarnation: u32) -> bool {
     let Wire::Tls(stream) = wire else { return true };
-    let (_, session) = stream.get_ref();
-    let Some(certificate) = session.peer_certificates().and_then(<[_]>::first) else { return false };
+    let (_, tls) = stream.get_ref();
+    let Some(certificate) = tls.peer_certificates().and_then(<[_]>::first) else { return false };
     let (Ok(parsed), Ok(process)) =
         (ParsedCertificate::try_from(certificate), ServerName::try_from(process_name(name, incarnation)))
     else {
